@@ -1,0 +1,78 @@
+//! `data:` URIs, as generators really send them.
+//!
+//! RFC 2397, read leniently: base64 with or without padding, in either alphabet, with blanks or
+//! percent-escapes inside. Decoded bytes are the asset; what type they claim is told beside them.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::percent_decode;
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+);
+
+/// Why a `data:` URI gives no bytes.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No comma between head and payload.
+    #[error("the data: URI has no comma before its payload")]
+    NoPayload,
+    /// Base64 that is none.
+    #[error("the data: URI's base64 is broken")]
+    Base64,
+}
+
+/// The bytes of a `data:` URI.
+///
+/// # Errors
+/// When there is no payload or it can't be decoded.
+pub fn decode(uri: &str) -> Result<Vec<u8>, Error> {
+    let (head, payload) = uri.split_once(',').ok_or(Error::NoPayload)?;
+    let bytes = percent_decode(payload.trim_end().as_bytes());
+    if !head.rsplit(';').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("base64")) {
+        return Ok(bytes.collect());
+    }
+    let base64: Vec<u8> = bytes
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => other,
+        })
+        .collect();
+    LENIENT.decode(base64).map_err(|_| Error::Base64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_are_decoded_however_they_are_written() {
+        for (uri, bytes) in [
+            ("data:video/mp4;base64,QUJDRA==", &b"ABCD"[..]),
+            ("data:video/mp4;base64,QUJDRA", b"ABCD"),
+            ("data:;base64,QUJDRA==", b"ABCD"),
+            ("data:mp4;BASE64,QUJDRA", b"ABCD"),
+            ("DATA:video/mp4; base64,QUJD\r\n RA==\n", b"ABCD"),
+            ("data:video/mp4;base64,QUJDRA%3D%3D", b"ABCD"),
+            ("data:x/y;base64,-_-_", &[0xfb, 0xff, 0xbf]),
+            ("data:text/plain;charset=utf-8;base64,QUI=", b"AB"),
+            ("data:,a%20b", b"a b"),
+            ("data:image/svg+xml,<svg/>", b"<svg/>"),
+            ("data:,", b""),
+        ] {
+            assert_eq!(decode(uri).as_deref(), Ok(bytes), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_payload_is_an_error() {
+        assert_eq!(decode("data:video/mp4;base64"), Err(Error::NoPayload));
+        for uri in ["data:;base64,Q", "data:;base64,QUJ%ff", "data:;base64,Q=UI"] {
+            assert_eq!(decode(uri), Err(Error::Base64), "{uri}");
+        }
+    }
+}

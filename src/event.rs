@@ -1,0 +1,268 @@
+//! What happened in a run, and in which order it is told.
+//!
+//! The core says it here and prints nothing; bars, lines and JSON are readers of this one stream.
+//! For each transfer worth showing: `Started`, then `Ended`, and in between its meter moves. For
+//! each file that came in this run: one `File`, once it is whole on disk. For each task: one `Task`,
+//! after all its files. Bytes are not events but meters, sampled when somebody looks. Texts may hold
+//! what the network sent: whoever prints makes them safe (`secret::visible`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use crate::manifest::FileEntry;
+use crate::task::TaskId;
+
+/// How a task ended in this run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Everything the answer names is here.
+    Complete,
+    /// All that was asked for is here.
+    Partial,
+    /// Some asset could not be had.
+    Incomplete,
+    /// The task itself failed.
+    Failed,
+    /// Finished, and names nothing.
+    Empty,
+    /// The gateway knows no such task.
+    NotFound,
+    /// Not finished yet.
+    Pending,
+    /// The API could not be asked, its answer not read, or the archive not written.
+    Error,
+}
+
+/// A file that came in this run.
+#[derive(Debug)]
+pub struct FileReport {
+    /// Its task.
+    pub task: TaskId,
+    /// As the task's manifest has it.
+    pub entry: FileEntry,
+    /// Can be opened from the working directory.
+    pub path: String,
+}
+
+/// How one task ended.
+#[derive(Debug)]
+pub struct TaskReport {
+    /// The id, as it was given.
+    pub task: TaskId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The API's word, when it was asked.
+    pub status: Option<String>,
+    /// Whether it was already here, and nobody was asked.
+    pub reused: bool,
+    /// Its folder, when there is one; can be opened from the working directory.
+    pub path: Option<String>,
+    /// How many files of it the archive holds.
+    pub files: usize,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// How many of them came in this run.
+    pub fetched: usize,
+    /// Their size in bytes.
+    pub fetched_bytes: u64,
+    /// Why the task ended as it did, when that needs a word.
+    pub error: Option<String>,
+    /// What is wrong with single assets, a line each.
+    pub problems: Vec<String>,
+}
+
+impl TaskReport {
+    /// A task of which the archive holds nothing.
+    #[must_use]
+    pub fn bare(task: TaskId, outcome: Outcome) -> Self {
+        Self {
+            task,
+            outcome,
+            status: None,
+            reused: false,
+            path: None,
+            files: 0,
+            bytes: 0,
+            fetched: 0,
+            fetched_bytes: 0,
+            error: None,
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// The counts of a run; those from `complete` to `error` are disjoint and add up to the ids.
+#[derive(Clone, Default, PartialEq, Debug, serde::Serialize)]
+pub struct Summary {
+    pub complete: u64,
+    pub partial: u64,
+    pub reused: u64,
+    pub incomplete: u64,
+    pub failed: u64,
+    pub empty: u64,
+    pub not_found: u64,
+    pub pending: u64,
+    pub error: u64,
+    /// Files that came in this run.
+    pub files: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// How long the run took.
+    pub seconds: f64,
+}
+
+impl Summary {
+    /// Counts one task.
+    pub fn count(&mut self, report: &TaskReport) {
+        let counter = match report.outcome {
+            _ if report.reused => &mut self.reused,
+            Outcome::Complete => &mut self.complete,
+            Outcome::Partial => &mut self.partial,
+            Outcome::Incomplete => &mut self.incomplete,
+            Outcome::Failed => &mut self.failed,
+            Outcome::Empty => &mut self.empty,
+            Outcome::NotFound => &mut self.not_found,
+            Outcome::Pending => &mut self.pending,
+            Outcome::Error => &mut self.error,
+        };
+        *counter += 1;
+        self.files += report.fetched as u64;
+        self.bytes += report.fetched_bytes;
+    }
+
+    /// The time that the run took, to the millisecond.
+    #[must_use]
+    pub fn after(mut self, elapsed: Duration) -> Self {
+        self.seconds = (elapsed.as_secs_f64() * 1000.0).round() / 1000.0;
+        self
+    }
+
+    /// Tasks that ended badly.
+    #[must_use]
+    pub fn bad(&self) -> u64 {
+        self.incomplete + self.failed + self.empty + self.not_found + self.error
+    }
+}
+
+/// Something that a file on its way looks like from outside.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    /// `TASK/video-1`
+    pub name: String,
+    /// In bytes, when the host says.
+    pub total: Option<u64>,
+    /// Bytes so far.
+    pub meter: Meter,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// An id was read from the command line or a list.
+    Queued,
+    /// A download worth a bar of its own began.
+    Started(Transfer),
+    /// That download ended, well or not.
+    Ended(Meter),
+    /// A file is whole on disk.
+    File(Box<FileReport>),
+    /// A task ended.
+    Task(Box<TaskReport>),
+    /// `--dry-run`: what would be done with one asset or text.
+    Planned {
+        /// Its task.
+        task: TaskId,
+        /// `fetch`, `keep`, `leave`, `refuse` or `write`.
+        action: &'static str,
+        /// Where it would stand; `*` for an extension that only the bytes will tell.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// Something a person should know that is no task's end.
+    Warning(String),
+    /// Something that only `--verbose` tells.
+    Detail(String),
+    /// The run ended.
+    Summary(Summary),
+}
+
+/// Bytes counted as they pass; cheap to clone, sampled by whoever shows them.
+#[derive(Clone, Default, Debug)]
+pub struct Meter(Arc<AtomicU64>);
+
+impl Meter {
+    /// Counts `bytes` more.
+    pub fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether both count the same transfer.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Where the core says what happened. Nobody listening is no fault: the archive still completes.
+#[derive(Clone, Debug)]
+pub struct Emitter {
+    sender: Sender<Event>,
+    /// All bytes of media that came in this run.
+    pub total: Meter,
+}
+
+impl Emitter {
+    /// Events go to `sender`.
+    #[must_use]
+    pub fn new(sender: Sender<Event>) -> Self {
+        Self { sender, total: Meter::default() }
+    }
+
+    /// Tells one event.
+    pub fn emit(&self, event: Event) {
+        // A reader that has gone away has its reasons.
+        let _ = self.sender.send(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counts_are_disjoint_and_add_up() {
+        use Outcome::{Complete, Empty, Error, Failed, Incomplete, NotFound, Partial, Pending};
+        let id = TaskId::new("t").unwrap();
+        let mut summary = Summary::default();
+        for outcome in [Complete, Partial, Incomplete, Failed, Empty, NotFound, Pending, Error] {
+            summary.count(&TaskReport { fetched: 1, fetched_bytes: 5, ..TaskReport::bare(id.clone(), outcome) });
+        }
+        summary.count(&TaskReport { reused: true, ..TaskReport::bare(id, Complete) });
+        let all = Summary {
+            complete: 1,
+            partial: 1,
+            reused: 1,
+            incomplete: 1,
+            failed: 1,
+            empty: 1,
+            not_found: 1,
+            pending: 1,
+            error: 1,
+            files: 8,
+            bytes: 40,
+            seconds: 0.0,
+        };
+        assert_eq!(summary, all);
+        assert_eq!(summary.bad(), 5);
+    }
+}

@@ -1,0 +1,157 @@
+//! Manifests of any length, read and written task by task.
+//!
+//! A root manifest of a hundred thousand tasks never stands in memory whole: [`Reader`] hands out
+//! one task at a time, [`write`] takes them from a source that pushes. An entry that can't be read
+//! is passed over: the root is derived, and the task's own manifest has the truth.
+
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::{SerializeSeq, SerializeStruct, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{GENERATOR, TaskEntry, VERSION};
+
+/// Hands out the tasks of a manifest, one at a time, in their order.
+pub struct Reader<R>(pub R);
+
+impl<R: Read> Reader<R> {
+    /// Calls `each` with every task that can be read.
+    ///
+    /// # Errors
+    /// When the manifest can't be read to its end; what came before has been handed out.
+    pub fn for_each(self, each: impl FnMut(TaskEntry)) -> io::Result<()> {
+        let mut json = serde_json::Deserializer::from_reader(self.0);
+        Tasks(each).deserialize(&mut json).map_err(io::Error::from)
+    }
+}
+
+struct Tasks<F>(F);
+
+impl<'de, F: FnMut(TaskEntry)> DeserializeSeed<'de> for Tasks<F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, F: FnMut(TaskEntry)> Visitor<'de> for Tasks<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a manifest")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "tasks" {
+                map.next_value_seed(List(&mut self.0))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct List<'f, F>(&'f mut F);
+
+impl<'de, F: FnMut(TaskEntry)> DeserializeSeed<'de> for List<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, F: FnMut(TaskEntry)> Visitor<'de> for List<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of tasks")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(value) = seq.next_element::<Value>()? {
+            if let Ok(task) = TaskEntry::deserialize(value) {
+                (self.0)(task);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where tasks come from: called once, with the function that takes them, in the order of their ids.
+pub(super) type Source<'a> = dyn FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> + 'a;
+
+/// Writes a manifest, two-space indent and a newline at the end, with the tasks that `source` pushes.
+///
+/// # Errors
+/// What `writer` or `source` report.
+pub fn write(mut writer: impl Write, source: Box<Source<'_>>) -> io::Result<()> {
+    let pushed = Pushed(RefCell::new(Some(source)));
+    let mut json = serde_json::Serializer::pretty(&mut writer);
+    let mut manifest = json.serialize_struct("Manifest", 3)?;
+    manifest.serialize_field("manifest_version", &VERSION)?;
+    manifest.serialize_field("generator", GENERATOR)?;
+    manifest.serialize_field("tasks", &pushed)?;
+    SerializeStruct::end(manifest)?;
+    writer.write_all(b"\n")
+}
+
+struct Pushed<'a>(RefCell<Option<Box<Source<'a>>>>);
+
+impl Serialize for Pushed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        if let Some(source) = self.0.borrow_mut().take() {
+            source(&mut |task| list.serialize_element(task).map_err(|error| io::Error::other(error.to_string())))
+                .map_err(serde::ser::Error::custom)?;
+        }
+        list.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::entry;
+    use super::*;
+
+    fn render(ids: &[&str]) -> String {
+        let mut bytes = Vec::new();
+        write(&mut bytes, Box::new(|push| ids.iter().try_for_each(|id| push(&entry(id))))).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn ids(manifest: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        Reader(manifest.as_bytes()).for_each(|task| ids.push(task.task_id)).unwrap();
+        ids
+    }
+
+    #[test]
+    fn a_manifest_is_written_as_the_contract_shows_it() {
+        assert_eq!(
+            render(&["a"]),
+            format!(
+                "{{\n  \"manifest_version\": 1,\n  \"generator\": \"{GENERATOR}\",\n  \"tasks\": [\n    {{\n      \"task_id\": \"a\",\n      \"state\": \"complete\",\n      \"files\": [],\n      \"errors\": []\n    }}\n  ]\n}}\n"
+            )
+        );
+        assert!(render(&[]).ends_with("\"tasks\": []\n}\n"));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        assert_eq!(ids(&render(&["a", "b"])), ["a", "b"]);
+        assert_eq!(ids(r#"{"x":[1],"tasks":[{"task_id":"a","state":"complete","future":1},{"no":"task"},7],"y":null}"#), ["a"]);
+    }
+
+    #[test]
+    fn a_manifest_that_breaks_off_is_an_error_not_a_short_list() {
+        let text = render(&["a", "b"]);
+        assert!(Reader(&text.as_bytes()[..text.len() - 3]).for_each(|_| ()).is_err());
+    }
+}

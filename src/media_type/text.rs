@@ -1,0 +1,242 @@
+//! What a body that is text says: markup, JSON, or neither.
+//!
+//! An error page or an API's complaint that arrives with status 200 must never be archived as a
+//! video. It is told by its bytes alone and only when they prove it: a markup body by its root
+//! element, JSON by parsing. Headers are not asked, and whatever stays undetermined within the
+//! head (an endless comment, a scalar, a lone `{`) is not refused.
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+use serde_json::error::Category;
+
+/// What a body is that no media type stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A web page.
+    #[error("an HTML page")]
+    Html,
+    /// An object or a list.
+    #[error("JSON")]
+    Json,
+    /// Any other markup than SVG.
+    #[error("XML")]
+    Xml,
+}
+
+enum Root {
+    Html,
+    Svg,
+    Xml,
+}
+
+/// Elements that begin a web page without a document type (WHATWG's MIME sniffing).
+const HTML_ELEMENTS: [&str; 15] =
+    ["html", "head", "body", "script", "iframe", "h1", "div", "font", "table", "a", "style", "title", "b", "br", "p"];
+
+/// Whether a body is by its bytes no media at all. `head` is its first 16 KiB, or all of it when `whole`.
+#[must_use]
+pub fn refuse(head: &[u8], whole: bool) -> Option<Refusal> {
+    let text = decode(head);
+    match root(&text) {
+        Some(Root::Html) => Some(Refusal::Html),
+        Some(Root::Xml) => Some(Refusal::Xml),
+        Some(Root::Svg) => None,
+        None => is_json(&text, whole).then_some(Refusal::Json),
+    }
+}
+
+/// The bytes as UTF-8 without byte order mark and leading blanks; undecodable UTF-16 is replaced.
+pub(super) fn decode(head: &[u8]) -> Cow<'_, [u8]> {
+    match head {
+        [0xFF, 0xFE, rest @ ..] => Cow::Owned(transcode(rest, u16::from_le_bytes)),
+        [0xFE, 0xFF, rest @ ..] => Cow::Owned(transcode(rest, u16::from_be_bytes)),
+        [0xEF, 0xBB, 0xBF, rest @ ..] => Cow::Borrowed(trim(rest)),
+        _ => Cow::Borrowed(trim(head)),
+    }
+}
+
+/// Whether decoded text is an SVG image.
+pub(super) fn is_svg(text: &[u8]) -> bool {
+    matches!(root(text), Some(Root::Svg))
+}
+
+/// What follows the first `mark`.
+pub(super) fn after<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
+    let start = bytes.windows(mark.len()).position(|window| window == mark)?;
+    bytes.get(start + mark.len()..)
+}
+
+fn transcode(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
+    let units: Vec<u16> = bytes.as_chunks().0.iter().copied().map(unit).collect();
+    String::from_utf16_lossy(&units).trim_start().as_bytes().to_vec()
+}
+
+fn is_json(text: &[u8], whole: bool) -> bool {
+    if !matches!(text, [b'{' | b'[', ..]) {
+        return false;
+    }
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    match values.next() {
+        // `[]` or `{}` before binary bytes is chance, not JSON.
+        Some(Ok(_)) => values.byte_offset() > 4 || !is_binary(text),
+        Some(Err(error)) => !whole && error.classify() == Category::Eof,
+        None => false,
+    }
+}
+
+/// The root element, behind declarations, comments and the document type; none when the head ends before it.
+fn root(text: &[u8]) -> Option<Root> {
+    let mut rest = text;
+    loop {
+        rest = trim(rest);
+        rest = if let Some(instruction) = rest.strip_prefix(b"<?") {
+            after(instruction, b"?>")?
+        } else if let Some(comment) = rest.strip_prefix(b"<!--") {
+            after(comment, b"-->")?
+        } else if let Some(doctype) = strip_word(rest, b"<!doctype") {
+            if strip_word(trim(doctype), b"html").is_some_and(ends_word) {
+                return Some(Root::Html);
+            }
+            after_doctype(doctype)?
+        } else {
+            return element(rest);
+        };
+    }
+}
+
+/// Behind the document type, whose own declarations, in brackets, hold `>` too.
+fn after_doctype(doctype: &[u8]) -> Option<&[u8]> {
+    let mut bracketed = false;
+    let end = doctype.iter().position(|byte| {
+        bracketed = (bracketed || *byte == b'[') && *byte != b']';
+        *byte == b'>' && !bracketed
+    })?;
+    doctype.get(end + 1..)
+}
+
+fn element(text: &[u8]) -> Option<Root> {
+    let text = text.strip_prefix(b"<")?;
+    let length = text.iter().position(|byte| !is_name(*byte))?;
+    let (name, rest) = text.split_at_checked(length)?;
+    if !matches!(name, [b'a'..=b'z' | b'A'..=b'Z' | b'_', ..]) || !matches!(rest, [b'>' | b'/' | b' ' | b'\t'..=b'\r', ..]) {
+        return None;
+    }
+    let is_html = HTML_ELEMENTS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    match name.rsplit(|byte| *byte == b':').next() {
+        Some(_) if is_html && name.len() > 3 => Some(Root::Html),
+        // Three bytes before binary ones are chance, not markup.
+        _ if is_binary(text) => None,
+        Some(local) if local.eq_ignore_ascii_case(b"svg") => Some(Root::Svg),
+        _ => Some(if is_html { Root::Html } else { Root::Xml }),
+    }
+}
+
+fn strip_word<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(word.len())?;
+    start.eq_ignore_ascii_case(word).then_some(rest)
+}
+
+fn ends_word(rest: &[u8]) -> bool {
+    !rest.first().is_some_and(|byte| is_name(*byte))
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | 0x80..)
+}
+
+/// Control characters that no text has (WHATWG's "binary data bytes").
+fn is_binary(text: &[u8]) -> bool {
+    text.iter().any(|byte| matches!(byte, 0..=8 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F))
+}
+
+fn trim(text: &[u8]) -> &[u8] {
+    text.trim_ascii_start()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Refusal, decode, is_svg, refuse};
+
+    fn told(head: &[u8], whole: bool) -> String {
+        refuse(head, whole).map_or("-".to_owned(), |refusal| refusal.to_string())
+    }
+
+    fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        std::iter::once(0xFEFF).chain(text.encode_utf16()).flat_map(unit).collect()
+    }
+
+    #[test]
+    fn pages_and_xml_are_told_by_their_root() {
+        for (body, expected) in [
+            ("<!doctype html><p>x", "an HTML page"),
+            ("<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"x\">", "an HTML page"),
+            ("\u{FEFF} \n<HTML>", "an HTML page"),
+            ("<html\n  lang=en>", "an HTML page"),
+            ("<html><body>\0", "an HTML page"),
+            ("<!-- <svg> -->\n<head/>", "an HTML page"),
+            ("<br/>", "an HTML page"),
+            ("<?xml version='1.0'?><!DOCTYPE html [<!ENTITY a '>'>]><html>", "an HTML page"),
+            ("<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML"),
+            ("<s:rss/>", "XML"),
+            ("<_x>", "XML"),
+            ("<MPD xmlns='urn:mpeg:dash'>", "XML"),
+            ("<!DOCTYPE plist PUBLIC \"-//Apple\" \"http://x\"><plist>", "XML"),
+            ("<svg xmlns='x'>", "-"),
+            ("<?xml version='1.0'?><!DOCTYPE svg [<!ENTITY n 'a>b'>] >\n<svg:svg>", "-"),
+            ("<!-- endless <html>", "-"),
+            ("<?xml endless <html>", "-"),
+            ("<!doctype endless", "-"),
+            ("<html", "-"),
+            ("<doctype", "-"),
+            ("<", "-"),
+            ("< html>", "-"),
+            ("<1>", "-"),
+            ("<a", "-"),
+            ("<p>\0", "-"),
+            ("<abc>\u{1}", "-"),
+            ("text <html>", "-"),
+            ("", "-"),
+        ] {
+            assert_eq!(told(body.as_bytes(), true), expected, "{body}");
+            assert_eq!(told(body.as_bytes(), false), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn json_is_told_by_parsing_it() {
+        for (body, whole, cut) in [
+            ("{\"error\":\"not found\"}", "JSON", "JSON"),
+            ("\u{FEFF}\r\n [1, 2]\n", "JSON", "JSON"),
+            ("{}", "JSON", "JSON"),
+            ("{\"a\":1}\n{\"a\":2}", "JSON", "JSON"),
+            ("{\"a\":1} and more", "JSON", "JSON"),
+            ("{\"a\": \"cut", "-", "JSON"),
+            ("[[[[[[[[", "-", "JSON"),
+            ("{", "-", "JSON"),
+            ("[fake bytes", "-", "-"),
+            ("{fake}", "-", "-"),
+            ("{\"a\"\u{1}", "-", "-"),
+            ("[]\0\u{1}", "-", "-"),
+            ("true", "-", "-"),
+            ("1234", "-", "-"),
+            ("\"text\"", "-", "-"),
+            ("null", "-", "-"),
+        ] {
+            assert_eq!(told(body.as_bytes(), true), whole, "{body}");
+            assert_eq!(told(body.as_bytes(), false), cut, "{body}");
+        }
+        assert_eq!(refuse(&b"[".repeat(16 * 1024), false), Some(Refusal::Json), "deep nesting is no way to a stack overflow");
+    }
+
+    #[test]
+    fn utf_16_with_a_mark_is_read() {
+        for unit in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
+            assert_eq!(told(&utf16(" <!doctype html>", unit), true), "an HTML page");
+            assert_eq!(told(&utf16("{\"a\":1}", unit), true), "JSON");
+            assert!(is_svg(&decode(&utf16("<svg/>", unit))));
+        }
+        assert_eq!(told(b"\xFF\xFE<", true), "-");
+        assert_eq!(told(b"\xFF\xFE\x00\xD8<\x00", true), "-");
+    }
+}

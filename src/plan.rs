@@ -1,0 +1,186 @@
+//! Answer + manifest + what is on disk: what to do with each asset, and why.
+//!
+//! Pure decisions, taken before anything is fetched; `--dry-run` prints them, the main job carries
+//! them out. What the archive has is kept: only `--force` fetches a whole file again, and then the
+//! old one stays until the new one is whole.
+
+use crate::asset::{Asset, Kind};
+use crate::manifest::{FileEntry, State, TaskEntry};
+use crate::task::Task;
+
+/// What `--only` asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// Videos.
+    pub video: bool,
+    /// Images.
+    pub image: bool,
+    /// Audio.
+    pub audio: bool,
+    /// The text result.
+    pub text: bool,
+}
+
+impl Wanted {
+    /// Everything: what is asked for without `--only`.
+    pub const ALL: Self = Self { video: true, image: true, audio: true, text: true };
+
+    /// Whether assets of `kind` are asked for.
+    #[must_use]
+    pub fn has(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Video => self.video,
+            Kind::Image => self.image,
+            Kind::Audio => self.audio,
+        }
+    }
+
+    /// Whether an asset may be asked for; one of unknown kind may be when any media are.
+    fn may_have(self, kind: Option<Kind>) -> bool {
+        kind.map_or(self.video || self.image || self.audio, |kind| self.has(kind))
+    }
+}
+
+/// What to do with an asset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Download it.
+    Fetch,
+    /// It is here.
+    Keep,
+    /// It was not asked for.
+    LeaveOut,
+}
+
+/// One asset and what to do with it.
+#[derive(Debug)]
+pub struct Item<'a> {
+    /// The asset.
+    pub asset: &'a Asset,
+    /// What to do.
+    pub action: Action,
+    /// Why, for people.
+    pub reason: &'static str,
+}
+
+/// What to do with each asset of `task`, when `recorded` are the manifest's files and `here` those that are on disk whole.
+#[must_use]
+pub fn plan<'a>(task: &'a Task, recorded: &[FileEntry], here: &[FileEntry], wanted: Wanted, force: bool) -> Vec<Item<'a>> {
+    let decide = |asset: &Asset| {
+        if !wanted.may_have(asset.kind) {
+            (Action::LeaveOut, "not asked for")
+        } else if is_among(asset, here) {
+            if force { (Action::Fetch, "forced") } else { (Action::Keep, "already here") }
+        } else if is_among(asset, recorded) {
+            (Action::Fetch, "missing or of another size on disk")
+        } else {
+            (Action::Fetch, "new")
+        }
+    };
+    task.assets
+        .iter()
+        .map(|asset| {
+            let (action, reason) = decide(asset);
+            Item { asset, action, reason }
+        })
+        .collect()
+}
+
+/// Whether `files` hold the asset. A lone URL's kind may be known from its file alone.
+fn is_among(asset: &Asset, files: &[FileEntry]) -> bool {
+    files.iter().map(FileEntry::slot).any(|slot| slot.index == asset.index && asset.kind.is_none_or(|kind| kind == slot.kind))
+}
+
+/// Whether a recorded task, all of whose files are on disk, needs no network for what is `wanted` now.
+#[must_use]
+pub fn is_settled(entry: &TaskEntry, wanted: Wanted) -> bool {
+    match entry.state {
+        State::Complete => true,
+        State::Incomplete | State::Failed => false,
+        State::Partial => entry.response.clone().and_then(|answer| Task::read(answer).ok()).is_some_and(|task| {
+            let text_is_here = !wanted.text || task.text.is_none() || entry.text.is_some();
+            text_is_here && plan(&task, &entry.files, &entry.files, wanted, false).iter().all(|item| item.action != Action::Fetch)
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asset::Slot;
+    use crate::manifest::tests::{Stub, entry};
+    use serde_json::{Value, json};
+
+    const ANSWER: &str =
+        r#"{"status":"SUCCESS","task_result":{"videos":["http://h/v"],"images":["http://h/1","http://h/2"],"text":"la"}}"#;
+
+    fn task(answer: &str) -> Task {
+        Task::read(serde_json::from_str(answer).unwrap()).unwrap()
+    }
+
+    fn files(slots: &[(Kind, usize)]) -> Vec<FileEntry> {
+        slots.iter().map(|&(kind, index)| FileEntry::of(Slot { kind, index }, &Stub("x", 1))).collect()
+    }
+
+    fn only(kind: Kind) -> Wanted {
+        Wanted { video: kind == Kind::Video, image: kind == Kind::Image, audio: kind == Kind::Audio, text: false }
+    }
+
+    fn actions(
+        task: &Task,
+        recorded: &[FileEntry],
+        here: &[FileEntry],
+        wanted: Wanted,
+        force: bool,
+    ) -> Vec<(Action, &'static str)> {
+        plan(task, recorded, here, wanted, force).iter().map(|item| (item.action, item.reason)).collect()
+    }
+
+    #[test]
+    fn only_what_is_missing_is_fetched() {
+        let recorded = files(&[(Kind::Video, 1), (Kind::Image, 2)]);
+        assert_eq!(
+            actions(&task(ANSWER), &recorded, &recorded[..1], Wanted::ALL, false),
+            [(Action::Keep, "already here"), (Action::Fetch, "new"), (Action::Fetch, "missing or of another size on disk")]
+        );
+        assert_eq!(actions(&task(ANSWER), &recorded, &recorded, Wanted::ALL, true)[0], (Action::Fetch, "forced"));
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_left_out() {
+        let planned = actions(&task(ANSWER), &[], &[], only(Kind::Video), false);
+        assert_eq!(planned, [(Action::Fetch, "new"), (Action::LeaveOut, "not asked for"), (Action::LeaveOut, "not asked for")]);
+    }
+
+    #[test]
+    fn a_lone_url_of_unknown_kind_is_known_by_its_file() {
+        let lone = task(r#"{"status":"SUCCESS","task_result":{"url":"http://h/x"}}"#);
+        assert_eq!(actions(&lone, &[], &files(&[(Kind::Audio, 1)]), Wanted::ALL, false), [(Action::Keep, "already here")]);
+        assert_eq!(actions(&lone, &[], &[], only(Kind::Audio), false), [(Action::Fetch, "new")]);
+        let text_alone = Wanted { text: true, ..only(Kind::Audio) };
+        assert_eq!(actions(&lone, &[], &[], Wanted { audio: false, ..text_alone }, false), [(Action::LeaveOut, "not asked for")]);
+    }
+
+    #[test]
+    fn a_partial_task_is_settled_for_what_it_has() {
+        let mut recorded = entry("t");
+        recorded.state = State::Partial;
+        recorded.files = files(&[(Kind::Video, 1)]);
+        recorded.response = serde_json::from_str::<Value>(ANSWER).ok();
+        assert!(is_settled(&recorded, only(Kind::Video)));
+        assert!(is_settled(&recorded, only(Kind::Audio)), "the answer names no audio");
+        assert!(!is_settled(&recorded, only(Kind::Image)));
+        assert!(!is_settled(&recorded, Wanted { text: true, ..only(Kind::Video) }));
+        assert!(!is_settled(&recorded, Wanted::ALL));
+        recorded.response = None;
+        assert!(!is_settled(&recorded, only(Kind::Video)), "nobody knows what the answer named");
+    }
+
+    #[test]
+    fn complete_tasks_are_settled_and_broken_ones_never() {
+        for (state, settled) in [("complete", true), ("incomplete", false), ("failed", false)] {
+            let recorded: TaskEntry = serde_json::from_value(json!({"task_id": "t", "state": state})).unwrap();
+            assert_eq!(is_settled(&recorded, only(Kind::Video)), settled);
+        }
+    }
+}

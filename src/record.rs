@@ -1,0 +1,198 @@
+//! What a task's manifest says after a run: what it said before, the answer, and what came of it.
+//!
+//! The rule is that the archive keeps what it has. A later answer that names less, a download that
+//! failed, a kind left out: none of them takes a file, its entry, the text or `meta` away.
+
+use jiff::Timestamp;
+
+use crate::asset::Slot;
+use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
+use crate::naming;
+use crate::plan::Wanted;
+use crate::task::{Progress, Task};
+
+/// What came of a plan.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// Files that were already here.
+    pub kept: Vec<FileEntry>,
+    /// Files that came in this run; they replace those of their slot.
+    pub fetched: Vec<FileEntry>,
+    /// Assets that could not be had.
+    pub errors: Vec<AssetError>,
+    /// Whether some asset turned out, or was known, not to be asked for.
+    pub left_out: bool,
+}
+
+/// Whether the answer lacks something that the archive has from an earlier one.
+#[must_use]
+pub fn names_less(task: &Task, known: &TaskEntry) -> bool {
+    let is_named =
+        |slot: Slot| task.assets.iter().any(|asset| asset.index == slot.index && asset.kind.is_none_or(|kind| kind == slot.kind));
+    (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !is_named(file.slot()))
+}
+
+/// The task's new entry.
+#[must_use]
+pub fn record(id: &str, known: Option<&TaskEntry>, task: &Task, results: Results, wanted: Wanted, now: Timestamp) -> TaskEntry {
+    let named_slots: Vec<Slot> = results.errors.iter().map(AssetError::slot).collect();
+    let files = merged(results.kept, results.fetched);
+    let is_here = |slot: Slot| files.iter().any(|file| file.slot() == slot);
+    let was_tried = |slot: Slot| wanted.has(slot.kind) && task.assets.iter().any(|asset| asset.slot(None) == slot);
+    let still_missing = known
+        .iter()
+        .flat_map(|known| &known.errors)
+        .filter(|old| !is_here(old.slot()) && !was_tried(old.slot()) && !named_slots.contains(&old.slot()));
+    let errors: Vec<AssetError> = still_missing
+        .cloned()
+        .chain(results.errors.into_iter().filter(|error| !is_here(error.slot())))
+        .chain(files.iter().filter_map(playlist))
+        .collect();
+
+    let old = known.cloned();
+    let old_text = old.as_ref().and_then(|old| old.text.clone());
+    let text = if wanted.text { task.text.clone().or(old_text) } else { old_text };
+    let left_out = results.left_out || (task.text.is_some() && text.is_none());
+    let state = match () {
+        () if task.state == Progress::Failed => State::Failed,
+        () if !errors.is_empty() => State::Incomplete,
+        () if left_out => State::Partial,
+        () => State::Complete,
+    };
+    let archived_at = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    let mut entry = TaskEntry {
+        task_id: id.to_owned(),
+        state,
+        status: task.status.clone(),
+        progress: task.progress.clone(),
+        message: task.message.clone(),
+        err_reason: task.err_reason.clone(),
+        submit_time: time(task.submit_time),
+        finish_time: time(task.finish_time),
+        archived_at: Some(archived_at.clone()),
+        text_path: text.as_ref().map(|_| naming::TEXT.to_owned()),
+        text,
+        meta: old.as_ref().and_then(|old| old.meta.clone()),
+        files,
+        errors,
+        response: Some(task.response.clone()),
+    };
+    if let Some(old) = old.filter(|old| names_less(task, old)) {
+        // The fuller answer stays the one that the entry is read against.
+        entry =
+            TaskEntry { state, files: entry.files, errors: entry.errors, text: entry.text, text_path: entry.text_path, ..old };
+        entry.archived_at = Some(archived_at);
+    }
+    entry.sort();
+    entry
+}
+
+fn merged(kept: Vec<FileEntry>, fetched: Vec<FileEntry>) -> Vec<FileEntry> {
+    let replaced: Vec<Slot> = fetched.iter().map(FileEntry::slot).collect();
+    kept.into_iter().filter(|file| !replaced.contains(&file.slot())).chain(fetched).collect()
+}
+
+/// A playlist is kept, but the media that it lists are not here.
+fn playlist(file: &FileEntry) -> Option<AssetError> {
+    (file.path().rsplit('.').next() == Some("m3u8")).then(|| {
+        AssetError::of(
+            file.slot(),
+            file.url.clone(),
+            "an HLS playlist: it is kept, but the media that it lists are not here".to_owned(),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asset::Kind;
+    use crate::manifest::tests::{Stub, entry};
+    use serde_json::{Value, json};
+
+    fn task(answer: Value) -> Task {
+        Task::read(answer).unwrap()
+    }
+
+    fn file(kind: Kind, index: usize, name: &'static str) -> FileEntry {
+        FileEntry::of(Slot { kind, index }, &Stub(name, 1))
+    }
+
+    fn error(kind: Kind, index: usize) -> AssetError {
+        AssetError::of(Slot { kind, index }, None, "HTTP 404 Not Found".to_owned())
+    }
+
+    fn recorded(known: Option<&TaskEntry>, task: &Task, results: Results, wanted: Wanted) -> TaskEntry {
+        record("t", known, task, results, wanted, Timestamp::UNIX_EPOCH)
+    }
+
+    fn two_images() -> Task {
+        task(json!({"status": "SUCCESS", "task_result": {"images": ["http://h/1", "http://h/2"], "text": "la"}}))
+    }
+
+    #[test]
+    fn the_state_tells_how_much_is_here() {
+        let both = || vec![file(Kind::Image, 2, "image-2.png"), file(Kind::Image, 1, "image-1.png")];
+        let complete = recorded(None, &two_images(), Results { fetched: both(), ..Results::default() }, Wanted::ALL);
+        assert_eq!(
+            (complete.state, complete.text.as_deref(), complete.text_path.as_deref()),
+            (State::Complete, Some("la"), Some("text.txt"))
+        );
+        let no_text = Wanted { text: false, ..Wanted::ALL };
+        let partial = recorded(None, &two_images(), Results { fetched: both(), ..Results::default() }, no_text);
+        assert_eq!((partial.state, partial.text), (State::Partial, None));
+        let results = Results { fetched: both(), errors: vec![error(Kind::Video, 1)], ..Results::default() };
+        assert_eq!(recorded(None, &two_images(), results, Wanted::ALL).state, State::Incomplete);
+        let failed = task(json!({"status": "FAILURE", "err_reason": "flagged"}));
+        let failed = recorded(None, &failed, Results::default(), Wanted::ALL);
+        assert_eq!((failed.state, failed.err_reason.as_deref()), (State::Failed, Some("flagged")));
+    }
+
+    #[test]
+    fn an_answer_that_names_less_takes_nothing_away() {
+        let mut known = entry("t");
+        known.files = vec![file(Kind::Image, 1, "image-1.png"), file(Kind::Image, 2, "image-2.png")];
+        known.text = Some("la".to_owned());
+        known.text_path = Some("text.txt".to_owned());
+        known.meta = json!({"prompt": "x"}).as_object().cloned();
+        known.response = Some(json!({"fuller": true}));
+        let less = task(json!({"status": "SUCCESS", "task_result": {"images": ["http://h/1"]}}));
+        assert!(names_less(&less, &known));
+        let results = Results { kept: known.files.clone(), ..Results::default() };
+        let after = recorded(Some(&known), &less, results, Wanted::ALL);
+        assert!(after.says_the_same_as(&known), "{after:?}");
+    }
+
+    #[test]
+    fn a_failed_replacement_leaves_the_old_file_and_no_error_entry() {
+        let mut known = entry("t");
+        known.files = vec![file(Kind::Image, 1, "image-1.png")];
+        let results = Results { kept: known.files.clone(), errors: vec![error(Kind::Image, 1)], ..Results::default() };
+        let one = task(json!({"status": "SUCCESS", "task_result": {"images": ["http://h/1"]}}));
+        let after = recorded(Some(&known), &one, results, Wanted::ALL);
+        assert_eq!((after.state, after.files.len(), after.errors.len()), (State::Complete, 1, 0));
+    }
+
+    #[test]
+    fn an_old_error_goes_only_when_its_asset_was_tried_again() {
+        let mut known = entry("t");
+        known.errors = vec![error(Kind::Video, 1), error(Kind::Image, 2)];
+        let images_only = Wanted { video: false, audio: false, text: false, image: true };
+        let results = Results { fetched: vec![file(Kind::Image, 1, "a"), file(Kind::Image, 2, "b")], ..Results::default() };
+        let after = recorded(Some(&known), &two_images(), results, images_only);
+        assert_eq!(after.errors, [error(Kind::Video, 1)]);
+        assert_eq!(after.state, State::Incomplete);
+    }
+
+    #[test]
+    fn a_playlist_is_kept_and_its_task_is_incomplete() {
+        let one = task(json!({"status": "SUCCESS", "task_result": {"videos": ["http://h/1.m3u8"]}}));
+        let results = || Results { fetched: vec![file(Kind::Video, 1, "video-1.m3u8")], ..Results::default() };
+        let first = recorded(None, &one, results(), Wanted::ALL);
+        assert_eq!((first.state, first.files.len(), first.errors.len()), (State::Incomplete, 1, 1));
+        assert!(first.errors[0].error.contains("playlist"));
+        let again = Results { kept: first.files.clone(), ..Results::default() };
+        assert!(recorded(Some(&first), &one, again, Wanted::ALL).says_the_same_as(&first));
+    }
+}

@@ -1,0 +1,344 @@
+//! How long a file plays, by what its container says.
+//!
+//! Headers, tables and the last page are read, nothing is decoded: a length that only decoding would
+//! tell (`WebM` from a live encoder, FLAC from a pipe) stays unknown. Bytes are hostile and symphonia's
+//! readers are large, so they are fenced: what a file begins as picks the one reader that sees it
+//! (symphonia's own probe would look for an MP3 anywhere in the first MiB of anything), a budget ends
+//! every walk that a lying size leads astray, and a panic is an unknown length.
+//!
+//! Invariant: an answer is finite, above 0 and below `LONGEST`, in whole milliseconds.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use symphonia::core::formats::probe::{FormatFactoryFn, ProbeableFormat};
+use symphonia::core::formats::{FormatOptions, FormatReader};
+use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::units::{Duration, TimeBase};
+use symphonia::default::formats::{AdtsReader, FlacReader, MkvReader, MpaReader, OggReader};
+
+use crate::iso_media;
+use crate::media_type::{self, MediaType};
+
+/// Anything longer is a lie: 24 days.
+const LONGEST: f64 = 2_000_000.0;
+/// Cover pictures and indexes take some MiB.
+const BUDGET: u64 = 8 * 1024 * 1024;
+/// MP3 and AAC have no magic number: the less is searched, the less is found by chance.
+const STREAM_BUDGET: u64 = 1024 * 1024;
+/// What a seek or a read costs beside its bytes.
+const OPERATION: u64 = 128;
+
+/// The seconds that a file plays; none when its container does not say, or is none that has a length.
+/// `declared` counts only for bytes that don't tell what they are.
+pub fn of(mut source: impl Read + Seek + Send + Sync, declared: Option<MediaType>) -> Option<f64> {
+    let length = source.seek(SeekFrom::End(0)).ok()?;
+    let mut head = Vec::new();
+    source.rewind().ok()?;
+    source.by_ref().take(16 * 1024).read_to_end(&mut head).ok()?;
+
+    let extension = media_type::from_bytes(&head).or(declared)?.extension();
+    let budget = if matches!(extension, "mp3" | "aac") { STREAM_BUDGET } else { BUDGET };
+    let start = tag_length(&head).min(length);
+    let seconds = measure(Window { source, start, length: length - start, budget }, extension)?;
+    let seconds = (seconds * 1000.0).round() / 1000.0;
+    is_sane(seconds).then_some(seconds)
+}
+
+fn measure<S: Read + Seek + Send + Sync>(mut window: Window<S>, extension: &str) -> Option<f64> {
+    match extension {
+        "mp4" | "mov" | "m4a" => iso_media::seconds(&mut window),
+        "webm" | "mkv" => by_symphonia(window, |stream, options| MkvReader::try_probe_new(stream, options)),
+        "ogg" | "opus" => by_symphonia(window, |stream, options| OggReader::try_probe_new(stream, options)),
+        "flac" => by_symphonia(window, |stream, options| FlacReader::try_probe_new(stream, options)),
+        "mp3" => by_symphonia(window, |stream, options| MpaReader::try_probe_new(stream, options)),
+        "aac" => by_symphonia(window, |stream, options| AdtsReader::try_probe_new(stream, options)),
+        "wav" => wave(&mut window),
+        _ => None,
+    }
+}
+
+fn by_symphonia<S: Read + Seek + Send + Sync>(window: Window<S>, open: FormatFactoryFn) -> Option<f64> {
+    // Half a million damaged files made it panic never, but `expect`s and asserts remain in it, and the
+    // length of a file that arrived whole is not worth the file.
+    let read = AssertUnwindSafe(|| {
+        let mut stream = MediaSourceStream::new(Box::new(window), MediaSourceStreamOptions::default());
+        stream.rewind().ok()?;
+        longest(open(stream, FormatOptions::default()).ok()?.as_ref())
+    });
+    catch_unwind(read).ok().flatten()
+}
+
+/// What the container says of the whole, which knows of edits that its tracks don't; else the longest track's.
+fn longest(reader: &dyn FormatReader) -> Option<f64> {
+    let seconds = |clock: Option<TimeBase>, ticks: Option<Duration>| {
+        clock?.calc_duration(ticks?).map(|time| time.as_secs_f64()).filter(|seconds| is_sane(*seconds))
+    };
+    let whole = reader.media_info();
+    let tracks = reader.tracks().iter().filter_map(|track| seconds(track.time_base, track.duration));
+    seconds(whole.time_base, whole.duration).or_else(|| tracks.max_by(f64::total_cmp))
+}
+
+fn is_sane(seconds: f64) -> bool {
+    seconds > 0.0 && seconds < LONGEST
+}
+
+/// The length of a WAV file. Streamed ones, whose header was never completed, claim up to 13 hours:
+/// the data is never longer than what is there.
+fn wave(source: &mut Window<impl Read + Seek>) -> Option<f64> {
+    let (mut position, mut bytes_a_second) = (12, None);
+    loop {
+        source.seek(SeekFrom::Start(position)).ok()?;
+        let (kind, length): ([u8; 4], [u8; 4]) = (read(source)?, read(source)?);
+        let length = u64::from(u32::from_le_bytes(length));
+        position += 8;
+        match &kind {
+            b"fmt " => {
+                let _format_channels_and_rate: [u8; 8] = read(source)?;
+                bytes_a_second = Some(u32::from_le_bytes(read(source)?));
+            }
+            b"data" => {
+                let rest = source.length.checked_sub(position)?;
+                let bytes = if length == 0 { rest } else { length.min(rest) };
+                #[expect(clippy::cast_precision_loss, reason = "no file has 2^52 bytes")]
+                return Some(bytes as f64 / f64::from(bytes_a_second?));
+            }
+            _ => {}
+        }
+        position += length.next_multiple_of(2);
+    }
+}
+
+fn read<const N: usize>(source: &mut impl Read) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    source.read_exact(&mut bytes).ok().map(|()| bytes)
+}
+
+/// The length of an `ID3` tag in front of everything else.
+fn tag_length(head: &[u8]) -> u64 {
+    match head {
+        [b'I', b'D', b'3', _, _, _, length @ ..] if length.len() >= 4 => {
+            10 + length.iter().take(4).fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7F))
+        }
+        _ => 0,
+    }
+}
+
+/// A file from `start` on, of which a budget may be read.
+struct Window<S> {
+    source: S,
+    start: u64,
+    length: u64,
+    budget: u64,
+}
+
+impl<S> Window<S> {
+    fn spend(&mut self, cost: u64) -> io::Result<()> {
+        self.budget = self.budget.checked_sub(cost).ok_or_else(|| io::Error::other("the container leads nowhere"))?;
+        Ok(())
+    }
+}
+
+impl<S: Read> Read for Window<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.spend(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(OPERATION))?;
+        Ok(count)
+    }
+}
+
+impl<S: Seek> Seek for Window<S> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.spend(OPERATION)?;
+        let to = match to {
+            SeekFrom::Start(position) => SeekFrom::Start(self.start.saturating_add(position)),
+            relative => relative,
+        };
+        self.source.seek(to)?.checked_sub(self.start).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+    }
+}
+
+impl<S: Read + Seek + Send + Sync> MediaSource for Window<S> {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Cursor, Read, Seek, SeekFrom};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::{BUDGET, LONGEST, of};
+    use crate::media_type;
+
+    macro_rules! samples {
+        ($($name:literal $seconds:expr),* $(,)?) => {
+            [$(($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/media/", $name)).as_slice(), $seconds)),*]
+        };
+    }
+
+    /// With what ffprobe says of each; `tests/media/make.sh` has its command line.
+    const SAMPLES: [(&str, &[u8], f64); 14] = samples![
+        "video-1s.mp4" 1.0,
+        "clip.mov" 1.5,
+        "clip.webm" 0.75,
+        "clip.mkv" 1.3,
+        "fragmented.mp4" 2.0,
+        "song.mp3" 1.358,
+        "bare.mp3" 2.273,
+        "song.wav" 0.6,
+        "piped.wav" 0.8,
+        "song.flac" 0.7,
+        "song.ogg" 1.1,
+        "song.opus" 1.207,
+        "song.m4a" 1.4,
+        "song.aac" 1.672,
+    ];
+
+    /// Those that say nothing of a length.
+    const SILENT: [(&str, &[u8], ()); 6] =
+        samples!["live.webm"(), "picture.png"(), "picture.gif"(), "picture.avif"(), "picture.svg"(), "playlist.m3u8"(),];
+
+    fn seconds(bytes: &[u8]) -> Option<f64> {
+        of(Cursor::new(bytes), None)
+    }
+
+    /// A deterministic stream of numbers (xorshift).
+    fn dice(mut state: u64) -> impl FnMut(usize) -> usize {
+        move |sides| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state >> 16).unwrap() % sides
+        }
+    }
+
+    /// A head, and noise (or zeros) up to a length that no test could hold in memory.
+    struct Vast<'a> {
+        head: &'a [u8],
+        noise: u64,
+        length: u64,
+        position: u64,
+        read: &'a AtomicU64,
+    }
+
+    impl Read for Vast<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = buffer.len().min(usize::try_from(self.length.saturating_sub(self.position)).unwrap());
+            for byte in &mut buffer[..count] {
+                let hash = (self.position / 8).wrapping_mul(self.noise).rotate_left(29).wrapping_mul(self.noise);
+                let noise = hash.to_le_bytes()[usize::try_from(self.position % 8).unwrap()];
+                *byte = self.head.get(usize::try_from(self.position).unwrap()).copied().unwrap_or(noise);
+                self.position += 1;
+            }
+            self.read.fetch_add(count as u64, Ordering::Relaxed);
+            Ok(count)
+        }
+    }
+
+    impl Seek for Vast<'_> {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            let position = match to {
+                SeekFrom::Start(position) => Some(position),
+                SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
+                SeekFrom::End(delta) => self.length.checked_add_signed(delta),
+            };
+            self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+            Ok(self.position)
+        }
+    }
+
+    #[test]
+    fn every_container_tells_its_length() {
+        for (name, bytes, expected) in SAMPLES {
+            let told = seconds(bytes).unwrap_or_default();
+            assert!((told - expected).abs() < 0.06, "{name}: {told}, not {expected}");
+        }
+        for (name, bytes, ()) in SILENT {
+            assert_eq!(seconds(bytes), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_tag_in_front_is_no_part_of_the_media() {
+        let tag = [b"ID3\x04\0\0\0\0\x27\x10".as_slice(), &[0xFF; 5008]].concat();
+        for (name, bytes, expected) in SAMPLES.iter().filter(|(name, ..)| matches!(*name, "bare.mp3" | "song.flac" | "song.aac"))
+        {
+            let told = seconds(&[&tag, *bytes].concat()).unwrap_or_default();
+            assert!((told - expected).abs() < 0.06, "{name}: {told}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn what_bytes_are_counts_for_more_than_what_was_declared() {
+        let (_, song, _) = SAMPLES.iter().find(|(name, ..)| *name == "song.flac").unwrap();
+        assert_eq!(of(Cursor::new(song), media_type::from_path("a.mp4")), Some(0.7));
+        assert_eq!(of(Cursor::new(song), media_type::from_path("a.png")), Some(0.7));
+        for declared in ["a.mp4", "a.webm", "a.mp3", "a.wav", "a.flac", "a.ogg", "a.aac", "a.png", "a"] {
+            for bytes in ["", "x", "no media at all", "RIFF", "ftyp"] {
+                assert_eq!(of(Cursor::new(bytes), media_type::from_path(declared)), None, "{declared} {bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wave_is_never_longer_than_what_is_there() {
+        let wave = |length: u32, bytes: usize| {
+            let head =
+                b"RIFF\xFF\xFF\xFF\xFFWAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1F\0\0\x40\x1F\0\0\x01\0\x08\0LIST\x03\0\0\0abc\0data";
+            seconds(&[head.as_slice(), &length.to_le_bytes(), &vec![0; bytes]].concat())
+        };
+        for (length, bytes, expected) in [
+            (8000, 8000, Some(1.0)),
+            (8000, 9000, Some(1.0)),
+            (u32::MAX, 4000, Some(0.5)),
+            (0, 4000, Some(0.5)),
+            (8000, 80, Some(0.01)),
+            (0, 0, None),
+        ] {
+            assert_eq!(wave(length, bytes), expected, "{length} {bytes}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_4_gib_that_leads_nowhere_is_given_up_soon() {
+        let heads = SAMPLES.iter().flat_map(|(_, bytes, _)| [&bytes[..40], &bytes[..bytes.len() / 2]]);
+        for head in heads.chain([b"\0\0\0\x14ftypisom\0\0\0\0isom".as_slice(), b"", b"\0\0\0\x01moov\0\0\0\0\xFF\0\0\0"]) {
+            for (noise, declared) in [(0, "a.mp4"), (0x9E37_79B9_7F4A_7C15, "a.mp4"), (0x9E37_79B9_7F4A_7C15, "a.mp3")] {
+                let read = AtomicU64::new(0);
+                let vast = Vast { head, noise, length: 4 << 30, position: 0, read: &read };
+                let told = of(vast, media_type::from_path(declared));
+                assert!(told.is_none_or(|seconds| seconds > 0.0 && seconds < LONGEST));
+                assert!(read.into_inner() <= BUDGET + 64 * 1024);
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_files_give_a_sane_length_or_none() {
+        for (name, bytes, _) in SAMPLES {
+            let mut roll = dice(0x5DEE_CE66_D1CE_4E5B ^ bytes.len() as u64);
+            for _ in 0..250 {
+                let mut damaged = bytes.to_vec();
+                for _ in 0..=roll(6) {
+                    let reach = [64, 1024, usize::MAX][roll(3)];
+                    let at = roll(damaged.len().min(reach));
+                    match roll(5) {
+                        0 => damaged[at..].iter_mut().take(4).for_each(|byte| *byte = 0xFF),
+                        1 => damaged[at..].iter_mut().take(4).for_each(|byte| *byte = 0),
+                        2 => damaged.truncate(at.max(16)),
+                        3 => damaged[at] ^= 1 << roll(8),
+                        _ => damaged[at] = roll(256).to_le_bytes()[0],
+                    }
+                }
+                let told = seconds(&damaged);
+                assert!(told.is_none_or(|seconds| seconds > 0.0 && seconds < LONGEST), "{name}: {told:?}");
+            }
+        }
+    }
+}

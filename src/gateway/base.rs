@@ -1,0 +1,91 @@
+//! The gateway's base URL, as people paste it: with blanks, a trailing slash or `/v1`.
+
+use std::str::FromStr;
+
+use reqwest::Url;
+
+use crate::task::TaskId;
+
+/// Where the gateway is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl(Url);
+
+/// Why a text is no base URL.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BaseUrlError {
+    /// Not an absolute http(s) URL.
+    #[error("`{0}` is not an absolute http or https URL, such as https://api.yescale.io")]
+    NotHttp(String),
+    /// A user, a password, a query or a fragment, none of which the API takes.
+    #[error("a base URL has no user, password, query or fragment")]
+    Extras,
+}
+
+impl FromStr for BaseUrl {
+    type Err = BaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, BaseUrlError> {
+        let text = text.trim();
+        let bare = text.trim_end_matches('/');
+        let bare = bare.strip_suffix("/v1").unwrap_or(bare).trim_end_matches('/');
+        let url = Url::parse(bare).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url = url.ok_or_else(|| BaseUrlError::NotHttp(crate::secret::shown_url(text)))?;
+        let extras = !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some();
+        if extras { Err(BaseUrlError::Extras) } else { Ok(Self(url)) }
+    }
+}
+
+impl BaseUrl {
+    /// Where a task is asked for; none for an id that no URL can carry.
+    #[must_use]
+    pub fn task(&self, id: &TaskId) -> Option<Url> {
+        let base = self.0.as_str().trim_end_matches('/');
+        Url::parse(&format!("{base}/task/{}", id.path_segment()?)).ok()
+    }
+
+    /// The URL itself.
+    #[must_use]
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task_url(base: &str, id: &str) -> String {
+        let base: BaseUrl = base.parse().unwrap();
+        base.task(&TaskId::new(id).unwrap()).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_base_url_is_taken_as_people_paste_it() {
+        for base in ["https://h", " https://h/ ", "https://h//", "https://h/v1", "https://h/v1/", "HTTPS://h/v1//\n"] {
+            assert_eq!(task_url(base, "1"), "https://h/task/1", "{base}");
+        }
+        assert_eq!(task_url("http://127.0.0.1:8080/gate/v1", "1"), "http://127.0.0.1:8080/gate/task/1");
+    }
+
+    #[test]
+    fn an_id_stays_one_segment_of_the_url() {
+        assert_eq!(task_url("https://h", "a/../b?c#d"), "https://h/task/a%2F..%2Fb%3Fc%23d");
+        assert_eq!(task_url("https://h", "%2e%2e"), "https://h/task/%252e%252e");
+    }
+
+    #[test]
+    fn what_is_no_base_url_is_told() {
+        for text in ["", "api.yescale.io", "ftp://h", "/v1", "https://", "data:,x"] {
+            assert!(matches!(text.parse::<BaseUrl>(), Err(BaseUrlError::NotHttp(_))), "{text}");
+        }
+        for text in ["https://user:pw@h", "https://h?x=1", "https://h#x"] {
+            assert_eq!(text.parse::<BaseUrl>(), Err(BaseUrlError::Extras), "{text}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Asking the gateway about a task, until it says something.
+//!
+//! Passing faults are asked again within the budget; everything else is an answer. A refused key is
+//! told apart, because it ends the asking of the whole run. Bodies are read up to 64 MiB: results
+//! may come inside as `data:` URIs.
+
+use std::time::SystemTime;
+
+use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, Url};
+use tokio::sync::Semaphore;
+
+use super::answer::{Verdict, judge};
+use super::base::BaseUrl;
+use crate::http::retry::{Attempts, Policy, parse_retry_after};
+use crate::http::{self, Body};
+use crate::secret::ApiKey;
+use crate::task::{Task, TaskId};
+
+/// The longest answer that is read, in bytes.
+const LONGEST_ANSWER: usize = 64 << 20;
+/// Questions at once.
+const MOST_AT_ONCE: usize = 32;
+
+/// The gateway, as one key sees it.
+pub struct Gateway {
+    client: Client,
+    base: BaseUrl,
+    authorization: HeaderValue,
+    key: ApiKey,
+    policy: Policy,
+    permits: Semaphore,
+}
+
+/// Why there is no task.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The gateway knows no such task.
+    #[error("the gateway knows no such task")]
+    NotFound,
+    /// The key was refused; no other task will fare better.
+    #[error("the gateway refuses the API key ({0})")]
+    Refused(String),
+    /// Anything else, of this task alone.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Gateway {
+    /// The gateway at `base`, asked with `key` over a client that never leaves its origin.
+    ///
+    /// # Errors
+    /// When no header can carry the key.
+    pub fn new(client: Client, base: BaseUrl, key: ApiKey, policy: Policy) -> Result<Self, Error> {
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+            .map_err(|_| Error::Failed("the API key can't stand in a header".to_owned()))?;
+        authorization.set_sensitive(true);
+        Ok(Self { client, base, authorization, key, policy, permits: Semaphore::new(MOST_AT_ONCE) })
+    }
+
+    /// What the gateway knows about a task.
+    ///
+    /// # Errors
+    /// When there is no such task, the key is refused, or nothing can be made of the answers.
+    pub async fn task(&self, id: &TaskId) -> Result<Task, Error> {
+        let url = self.base.task(id).ok_or_else(|| Error::Failed("no URL can carry this id".to_owned()))?;
+        let mut attempts = Attempts::new(self.policy);
+        loop {
+            let (fault, asked) = match self.ask(&url).await {
+                Ok((Verdict::Task(task), _)) => return Ok(*task),
+                Ok((Verdict::NotFound, _)) => return Err(Error::NotFound),
+                Ok((Verdict::Refused(words), _)) => return Err(Error::Refused(words)),
+                Ok((Verdict::Error(words), _)) => return Err(Error::Failed(words)),
+                Ok((Verdict::Passing(words), asked)) => (words, asked),
+                Err(error) if error.is_passing() => (error.to_string(), None),
+                Err(error) => return Err(self.failed(&error)),
+            };
+            match attempts.next(asked) {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => return Err(Error::Failed(format!("the API could not be asked: {fault}"))),
+            }
+        }
+    }
+
+    /// Asks for a media URL on the gateway's own origin, with the key; none for a URL elsewhere, which never gets it.
+    pub async fn media(&self, url: &Url) -> Option<Result<Body, http::Error>> {
+        if url.origin() != self.base.as_url().origin() {
+            return None;
+        }
+        Some(self.send(url).await.and_then(|response| Body::of(response, None)))
+    }
+
+    async fn ask(&self, url: &Url) -> Result<(Verdict, Option<std::time::Duration>), http::Error> {
+        // The permit never closes; it is held for one exchange, not across a wait.
+        let _permit = self.permits.acquire().await;
+        let response = self.send(url).await?;
+        let status = response.status();
+        let asked =
+            response.headers().get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, SystemTime::now()));
+        let body = read(response).await?;
+        Ok((judge(status, &body, &self.key), asked))
+    }
+
+    async fn send(&self, url: &Url) -> Result<Response, http::Error> {
+        Ok(self.client.get(url.clone()).header(AUTHORIZATION, self.authorization.clone()).send().await?)
+    }
+
+    fn failed(&self, error: &http::Error) -> Error {
+        Error::Failed(format!("the API could not be asked: {}", self.key.scrub(&error.to_string())))
+    }
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, http::Error> {
+    let promised = response.content_length().unwrap_or(0);
+    let too_long = || http::Error::Final(format!("its answer is longer than {} MiB", LONGEST_ANSWER >> 20));
+    if promised > LONGEST_ANSWER as u64 {
+        return Err(too_long());
+    }
+    let mut body = Vec::with_capacity(usize::try_from(promised).unwrap_or(0));
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > LONGEST_ANSWER {
+            return Err(too_long());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

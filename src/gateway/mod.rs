@@ -1,0 +1,9 @@
+//! The API client: task id to answer. The key lives here and speaks to the gateway's origin alone.
+
+mod answer;
+mod base;
+mod client;
+
+pub use answer::{Verdict, depth, judge};
+pub use base::{BaseUrl, BaseUrlError};
+pub use client::{Error, Gateway};

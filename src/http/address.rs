@@ -1,0 +1,155 @@
+//! Which addresses media may come from.
+//!
+//! A media URL is the word of a stranger, and this program may run where more can be reached than
+//! from outside. So an address is judged when a connection is made, after the name was looked up,
+//! and at each redirect; loopback, private and link-local ones are refused unless the user, or a
+//! gateway that is itself at one, says otherwise. A configured proxy may be anywhere.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// How far media requests may reach.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// Public addresses only.
+    Public,
+    /// Anywhere.
+    Anywhere,
+}
+
+impl Reach {
+    /// Whether `url` may be asked, as far as its text tells: literal addresses are judged here, names when they are looked up.
+    #[must_use]
+    pub fn allows(self, url: &Url) -> bool {
+        self == Self::Anywhere
+            || match url.host() {
+                Some(url::Host::Ipv4(address)) => is_public(address.into()),
+                Some(url::Host::Ipv6(address)) => is_public(address.into()),
+                Some(url::Host::Domain(_)) | None => true,
+            }
+    }
+}
+
+/// Whether an address is neither loopback, private, link-local nor otherwise out of the public's reach.
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_broadcast()
+        || address.is_multicast()
+        || a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0))
+    // 198.18/15 stays allowed: proxies that fake addresses answer from there.
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    let embedded = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        is_public_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    match segments {
+        // IPv4-mapped and IPv4-compatible, unspecified and loopback among them.
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] => embedded(high, low) && address != Ipv6Addr::LOCALHOST,
+        // NAT64 and 6to4 carry an IPv4 address too.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
+        [0x2002, high, low, ..] => embedded(high, low),
+        _ => {
+            !(address.is_multicast()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || segments[0] & 0xffc0 == 0xfec0)
+        }
+    }
+}
+
+/// Looks names up as the system does, and keeps to public addresses.
+pub(super) struct PublicResolver {
+    /// Hosts of configured proxies, which may be anywhere.
+    pub proxies: Vec<String>,
+}
+
+impl Resolve for PublicResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let is_proxy = self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let allowed: Vec<SocketAddr> = found.iter().copied().filter(|address| is_proxy || is_public(address.ip())).collect();
+            if allowed.is_empty() && !found.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, super::error::PRIVATE).into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_addresses_are_public() {
+        for address in
+            ["1.1.1.1", "93.184.216.34", "172.32.0.1", "198.18.0.7", "2606:4700::1", "::ffff:1.1.1.1", "64:ff9b::101:101"]
+        {
+            assert!(is_public(address.parse().unwrap()), "{address}");
+        }
+        for address in [
+            "127.0.0.1",
+            "127.9.9.9",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "255.255.255.255",
+            "224.0.0.1",
+            "240.0.0.1",
+            "192.0.0.8",
+            "::1",
+            "::",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "fec0::1",
+            "ff02::1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+        ] {
+            assert!(!is_public(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn literal_addresses_are_judged_by_the_url() {
+        for (url, allowed) in [
+            ("http://127.0.0.1/x", false),
+            ("http://2130706433/x", false),
+            ("http://0x7f.1/x", false),
+            ("http://[::ffff:127.0.0.1]/x", false),
+            ("http://1.1.1.1/x", true),
+            ("http://localhost/x", true),
+        ] {
+            assert_eq!(Reach::Public.allows(&Url::parse(url).unwrap()), allowed, "{url}");
+            assert!(Reach::Anywhere.allows(&Url::parse(url).unwrap()));
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The two clients, and the rules for redirects that each keeps.
+//!
+//! Neither sends a `Referer` (the page it would name is a signed link), keeps cookies, decompresses
+//! on its own (lengths, ranges and hashes would describe different bytes) or retries behind our
+//! back. Neither has a limit on a whole transfer: a stall is what ends it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::{Certificate, Client, ClientBuilder, Url};
+
+use super::address::{PublicResolver, Reach};
+use super::error::{DOWNGRADE, OFF_ORIGIN, PRIVATE, TOO_MANY};
+
+const MOST_REDIRECTS: usize = 10;
+
+/// What both clients share.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// `User-Agent`: some media hosts refuse a request without one.
+    pub user_agent: String,
+    /// For making one connection.
+    pub connect_timeout: Duration,
+    /// A stall is no byte for that long.
+    pub stall_timeout: Duration,
+    /// One more trusted root, PEM, beside the system's.
+    pub ca_cert: Option<(PathBuf, Vec<u8>)>,
+    /// Hosts of the proxies that the environment names.
+    pub proxies: Vec<String>,
+}
+
+/// Why a client can't be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file of `--ca-cert`.
+    #[error("no certificate can be read from {}", .0.display())]
+    Certificate(PathBuf),
+    /// Whatever else the TLS or proxy settings lack.
+    #[error("the HTTP client can't be made: {0}")]
+    Build(String),
+}
+
+/// The client for media: it has never seen the key.
+///
+/// # Errors
+/// When the certificate can't be read or the TLS stack can't start.
+pub fn media(network: &Network, reach: Reach) -> Result<Client, Error> {
+    let mut builder = shared(network)?
+        .redirect(Policy::custom(move |attempt| follow(attempt, |url| reach.allows(url).then_some(()).ok_or(PRIVATE))));
+    if reach == Reach::Public {
+        builder = builder.dns_resolver(PublicResolver { proxies: network.proxies.clone() });
+    }
+    build(builder)
+}
+
+/// The client that may carry the key: it never leaves the origin of `base`.
+///
+/// # Errors
+/// As for [`media`].
+pub fn gateway(network: &Network, base: &Url) -> Result<Client, Error> {
+    let origin = base.origin();
+    build(
+        shared(network)?.redirect(Policy::custom(move |attempt| {
+            follow(attempt, |url| (url.origin() == origin).then_some(()).ok_or(OFF_ORIGIN))
+        })),
+    )
+}
+
+fn shared(network: &Network) -> Result<ClientBuilder, Error> {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let mut builder = Client::builder()
+        .user_agent(&network.user_agent)
+        .default_headers(headers)
+        .connect_timeout(network.connect_timeout)
+        .read_timeout(network.stall_timeout)
+        .referer(false)
+        .retry(reqwest::retry::never());
+    if let Some((path, pem)) = &network.ca_cert {
+        let roots = Certificate::from_pem_bundle(pem).ok().filter(|roots| !roots.is_empty());
+        builder = builder.tls_certs_merge(roots.ok_or_else(|| Error::Certificate(path.clone()))?);
+    }
+    Ok(builder)
+}
+
+fn build(builder: ClientBuilder) -> Result<Client, Error> {
+    builder.build().map_err(|error| {
+        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        Error::Build(cause)
+    })
+}
+
+fn follow(attempt: Attempt<'_>, allows: impl Fn(&Url) -> Result<(), &'static str>) -> Action {
+    let from_https = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
+    if attempt.previous().len() > MOST_REDIRECTS {
+        return attempt.error(TOO_MANY);
+    }
+    if from_https && attempt.url().scheme() != "https" {
+        return attempt.error(DOWNGRADE);
+    }
+    match allows(attempt.url()) {
+        Ok(()) => attempt.follow(),
+        Err(rule) => attempt.error(rule),
+    }
+}

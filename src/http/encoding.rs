@@ -1,0 +1,175 @@
+//! Undoing a `Content-Encoding` that a host forces on us.
+//!
+//! We ask for identity; some hosts send gzip or deflate all the same. What is kept is the result.
+//! The decoder writes through to where the bytes go, a window at a time, so a small body that blows
+//! up fills no memory. Stacked or unknown codings are refused, not guessed.
+
+use std::io::{self, Write};
+
+use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+/// How a body is encoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Coding {
+    /// As it is.
+    #[default]
+    Identity,
+    /// `gzip`
+    Gzip,
+    /// `deflate`: a zlib stream by the standard, a raw one by some hosts.
+    Deflate,
+}
+
+impl Coding {
+    /// What a `Content-Encoding` header says; blank is identity.
+    ///
+    /// # Errors
+    /// For a coding that can't be undone, in words for the asset's error.
+    pub fn parse(header: &str) -> Result<Self, String> {
+        let codings: Vec<String> = header
+            .split(',')
+            .map(|coding| coding.trim().to_ascii_lowercase())
+            .filter(|coding| !coding.is_empty() && coding != "identity")
+            .collect();
+        match codings.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => Ok(Self::Identity),
+            ["gzip" | "x-gzip"] => Ok(Self::Gzip),
+            ["deflate"] => Ok(Self::Deflate),
+            _ => Err(format!("the host sends it in an encoding that was not asked for: {}", codings.join(", "))),
+        }
+    }
+}
+
+/// Undoes a coding on the way to `W`.
+pub enum Decoder<W: Write> {
+    /// The first bytes have not come, or nothing has to be undone.
+    Plain(W, Coding),
+    /// Undoing gzip.
+    Gzip(MultiGzDecoder<W>),
+    /// Undoing a zlib stream.
+    Zlib(ZlibDecoder<W>),
+    /// Undoing a raw deflate stream.
+    Raw(DeflateDecoder<W>),
+}
+
+impl<W: Write> Decoder<W> {
+    /// Bytes in `coding` go in, decoded ones go to `writer`.
+    pub fn new(writer: W, coding: Coding) -> Self {
+        Self::Plain(writer, coding)
+    }
+
+    /// Takes the next bytes of the body, the first ones whole enough to tell what they are.
+    ///
+    /// # Errors
+    /// What the writer reports, and `InvalidData` or `InvalidInput` for a broken stream.
+    pub fn write(self, bytes: &[u8]) -> io::Result<Self> {
+        let mut decoder = if bytes.is_empty() { self } else { self.started(bytes) };
+        match &mut decoder {
+            Self::Plain(writer, _) => writer.write_all(bytes)?,
+            Self::Gzip(writer) => writer.write_all(bytes)?,
+            Self::Zlib(writer) => writer.write_all(bytes)?,
+            Self::Raw(writer) => writer.write_all(bytes)?,
+        }
+        Ok(decoder)
+    }
+
+    fn started(self, first: &[u8]) -> Self {
+        match self {
+            // A host that claims gzip for bytes which are none has stored them so: they are kept as they are.
+            Self::Plain(writer, Coding::Gzip) if first.starts_with(&[0x1f, 0x8b]) => Self::Gzip(MultiGzDecoder::new(writer)),
+            Self::Plain(writer, Coding::Deflate) if is_zlib(first) => Self::Zlib(ZlibDecoder::new(writer)),
+            Self::Plain(writer, Coding::Deflate) => Self::Raw(DeflateDecoder::new(writer)),
+            Self::Plain(writer, _) => Self::Plain(writer, Coding::Identity),
+            started => started,
+        }
+    }
+
+    /// Ends the body; where the bytes went.
+    ///
+    /// # Errors
+    /// When the stream had not come to its end.
+    pub fn finish(self) -> io::Result<W> {
+        match self {
+            Self::Plain(writer, _) => Ok(writer),
+            Self::Gzip(decoder) => decoder.finish(),
+            Self::Zlib(decoder) => decoder.finish(),
+            Self::Raw(decoder) => decoder.finish(),
+        }
+    }
+}
+
+/// A zlib header: method 8, and a check that one in 31 random pairs passes.
+fn is_zlib(first: &[u8]) -> bool {
+    matches!(first, [method, flags, ..] if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    fn decoded(coding: Coding, body: &[u8], step: usize) -> io::Result<Vec<u8>> {
+        let mut decoder = Decoder::new(Vec::new(), coding);
+        for piece in body.chunks(step) {
+            decoder = decoder.write(piece)?;
+        }
+        decoder.finish()
+    }
+
+    fn media() -> Vec<u8> {
+        (0..20_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect()
+    }
+
+    fn bodies() -> [(Coding, Vec<u8>); 3] {
+        let (mut gzip, mut zlib, mut raw) = (
+            GzEncoder::new(Vec::new(), Compression::fast()),
+            ZlibEncoder::new(Vec::new(), Compression::fast()),
+            DeflateEncoder::new(Vec::new(), Compression::fast()),
+        );
+        gzip.write_all(&media()).unwrap();
+        zlib.write_all(&media()).unwrap();
+        raw.write_all(&media()).unwrap();
+        [
+            (Coding::Gzip, gzip.finish().unwrap()),
+            (Coding::Deflate, zlib.finish().unwrap()),
+            (Coding::Deflate, raw.finish().unwrap()),
+        ]
+    }
+
+    #[test]
+    fn every_coding_is_undone() {
+        for (coding, body) in bodies() {
+            for step in [7, 4096, usize::MAX] {
+                assert_eq!(decoded(coding, &body, step.min(body.len())).unwrap(), media(), "{coding:?} by {step}");
+            }
+        }
+        assert_eq!(decoded(Coding::Identity, b"abc", 1).unwrap(), b"abc");
+        assert_eq!(decoded(Coding::Gzip, b"not gzip at all", 4).unwrap(), b"not gzip at all");
+        assert_eq!(decoded(Coding::Gzip, b"", 1).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_cut_stream_is_no_body() {
+        for (coding, body) in bodies() {
+            assert!(decoded(coding, &body[..body.len() / 2], 512).is_err(), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_undone_is_taken() {
+        for (header, coding) in [
+            ("", Coding::Identity),
+            (" Identity ", Coding::Identity),
+            ("GZIP", Coding::Gzip),
+            ("x-gzip", Coding::Gzip),
+            ("deflate", Coding::Deflate),
+            ("identity, gzip", Coding::Gzip),
+        ] {
+            assert_eq!(Coding::parse(header), Ok(coding), "{header}");
+        }
+        for header in ["br", "zstd", "gzip, gzip", "gzip, deflate", "compress"] {
+            assert!(Coding::parse(header).is_err(), "{header}");
+        }
+    }
+}

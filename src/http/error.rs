@@ -1,0 +1,150 @@
+//! What can go wrong with a request, in words that are safe to show.
+//!
+//! reqwest's own messages hold the URL, which may be signed: they are taken apart here and put
+//! together without it. The class (passing or final) is decided here too, by walking the chain of
+//! causes: the telling one is several wrappers down.
+
+use std::error::Error as _;
+use std::io;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+/// Marks a refused address in a chain of causes.
+pub(super) const PRIVATE: &str = "its host is at a private or loopback address; --allow-private-hosts allows that";
+/// Marks a redirect that would leave https.
+pub(super) const DOWNGRADE: &str = "it redirects from https to http";
+/// Marks a redirect that leaves the gateway's origin.
+pub(super) const OFF_ORIGIN: &str = "it redirects away from the gateway's origin";
+/// Marks a chain of redirects without an end.
+pub(super) const TOO_MANY: &str = "it redirects more than 10 times";
+
+/// What went wrong with a request.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The host answered with this status.
+    #[error("{}", status_line(*.status))]
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// How long the host asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing came of the connection; worth another try.
+    #[error("{0}")]
+    Passing(String),
+    /// Another try would end the same.
+    #[error("{0}")]
+    Final(String),
+}
+
+impl Error {
+    /// Whether another try may end better.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => is_passing_status(*status),
+            Self::Passing(_) => true,
+            Self::Final(_) => false,
+        }
+    }
+
+    /// Whether the link is dead: a fresh one from the gateway may live.
+    #[must_use]
+    pub fn is_dead_link(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403 | 404 | 410))
+    }
+
+    /// How long the host asks to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// Whether a status stands for a passing fault.
+#[must_use]
+pub(super) fn is_passing_status(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)
+}
+
+/// `HTTP 404 Not Found`
+#[must_use]
+pub fn status_line(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("HTTP {} {reason}", status.as_u16()),
+        None => format!("HTTP {}", status.as_u16()),
+    }
+}
+
+impl From<reqwest::Error> for Error {
+    fn from(error: reqwest::Error) -> Self {
+        let causes = causes(&error);
+        let innermost = causes.last().cloned().unwrap_or_default();
+        if let Some(rule) =
+            [PRIVATE, DOWNGRADE, OFF_ORIGIN, TOO_MANY].iter().find(|rule| causes.iter().any(|cause| cause.contains(*rule)))
+        {
+            return Self::Final((*rule).to_owned());
+        }
+        // A timed-out body also counts as a decoding fault, so the timeout is looked at first.
+        if error.is_timeout() {
+            let what = if error.is_connect() { "the connection was not made in time" } else { "nothing came for too long" };
+            return Self::Passing(what.to_owned());
+        }
+        if causes.iter().any(|cause| cause.contains("certificate")) {
+            return Self::Final(format!("the host's certificate is not trusted: {innermost}"));
+        }
+        if error.is_builder() {
+            return Self::Final(format!("the request can't be made: {innermost}"));
+        }
+        let what = match () {
+            () if error.is_connect() => "no connection",
+            () if is_cut(&error) => "the connection broke off",
+            () => "the transfer failed",
+        };
+        Self::Passing(if innermost.is_empty() { what.to_owned() } else { format!("{what}: {innermost}") })
+    }
+}
+
+/// The messages of the causes below reqwest's own, which holds the URL.
+fn causes(error: &reqwest::Error) -> Vec<String> {
+    chain(error).map(ToString::to_string).collect()
+}
+
+fn is_cut(error: &reqwest::Error) -> bool {
+    chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| {
+        matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_is_classed() {
+        let passing: Vec<u16> =
+            (100..=599).filter(|code| is_passing_status(StatusCode::from_u16(*code).expect("in range"))).collect();
+        let expected: Vec<u16> = [408, 425, 429].into_iter().chain(500..=599).collect();
+        assert_eq!(passing, expected);
+        let dead: Vec<u16> = (100..=599)
+            .filter(|code| {
+                Error::Status { status: StatusCode::from_u16(*code).expect("in range"), retry_after: None }.is_dead_link()
+            })
+            .collect();
+        assert_eq!(dead, [401, 403, 404, 410]);
+    }
+
+    #[test]
+    fn a_status_is_told_with_its_reason() {
+        assert_eq!(Error::Status { status: StatusCode::NOT_FOUND, retry_after: None }.to_string(), "HTTP 404 Not Found");
+        assert_eq!(status_line(StatusCode::from_u16(524).unwrap()), "HTTP 524");
+    }
+}

@@ -1,0 +1,17 @@
+//! Media requests: who may be spoken to, what came, and whether to try again.
+//!
+//! Two clients, never one: `client::media` has never seen the key; `client::gateway` has it only in
+//! the hands of `gateway`, and neither is carried off its origin by a redirect. HTTP/1.1 alone:
+//! large files gain nothing from sharing one connection's window, and every media host speaks it.
+
+mod address;
+pub mod client;
+mod encoding;
+mod error;
+mod media;
+pub mod retry;
+
+pub use address::{Reach, is_public};
+pub use encoding::{Coding, Decoder};
+pub use error::{Error, status_line};
+pub use media::{Body, Head, MediaClient};

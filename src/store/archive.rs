@@ -1,0 +1,138 @@
+//! The archive's root: is it ours, and where is what?
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::{Error, Folder, atomic, root};
+use crate::manifest::{self, Verdict};
+use crate::naming::{self, MANIFEST, SUMS};
+use crate::task::TaskId;
+
+/// An archive that may be written to.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    root: PathBuf,
+}
+
+impl Archive {
+    /// The archive at `root`, there or not: nothing is made yet.
+    ///
+    /// # Errors
+    /// When what stands there is not ours, or of a later version.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        let archive = Self { root: root.to_owned() };
+        match fs::metadata(root) {
+            Ok(found) if found.is_dir() => archive.refuse_foreign()?,
+            Ok(_) => return Err(Error::Foreign(root.to_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("open", root)(error)),
+        }
+        Ok(archive)
+    }
+
+    /// Makes the folder when it is missing.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn create(&self) -> Result<(), Error> {
+        fs::create_dir_all(&self.root).map_err(Error::io("create", &self.root))?;
+        match self.root.canonicalize().ok().as_deref().and_then(Path::parent) {
+            Some(parent) => atomic::sync_folder(parent).or(Ok(())),
+            None => Ok(()),
+        }
+    }
+
+    /// The folder of a task.
+    #[must_use]
+    pub fn folder(&self, id: &TaskId) -> Folder {
+        Folder::new(&self.root, id)
+    }
+
+    /// Brings the root manifest and the checksum list up to date with the task folders of `changed`.
+    ///
+    /// # Errors
+    /// When the disk says no; the old files then still stand.
+    pub fn update_root(&self, changed: Vec<TaskId>) -> Result<(), Error> {
+        root::update(&self.root, changed)
+    }
+
+    fn refuse_foreign(&self) -> Result<(), Error> {
+        let path = self.root.join(MANIFEST);
+        let ours = match fs::symlink_metadata(&path) {
+            Err(_) => false,
+            Ok(found) if found.is_file() => match manifest::judge(&fs::read(&path).map_err(Error::io("read", &path))?) {
+                Verdict::Ours | Verdict::Broken => true,
+                Verdict::Foreign => return Err(Error::Foreign(path)),
+                Verdict::Newer(version) => return Err(Error::Newer { path, version }),
+            },
+            Ok(_) => return Err(Error::Foreign(path)),
+        };
+        let sums = self.root.join(SUMS);
+        match fs::symlink_metadata(&sums) {
+            Err(_) => Ok(()),
+            Ok(found) if found.is_file() && (ours || names_task_files_only(&sums)) => Ok(()),
+            Ok(_) => Err(Error::Foreign(sums)),
+        }
+    }
+}
+
+/// Whether all lines of a checksum list name files in task folders.
+fn names_task_files_only(path: &Path) -> bool {
+    fs::File::open(path)
+        .is_ok_and(|file| BufReader::new(file).lines().all(|line| line.is_ok_and(|line| names_a_task_file(&line))))
+}
+
+fn names_a_task_file(line: &str) -> bool {
+    let Some((hash, path)) = line.split_once("  ") else { return false };
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash
+        && path.split_once('/').is_some_and(|(folder, name)| naming::is_folder(folder) && !name.is_empty() && !name.contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_is_not_ours_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let hash = "0".repeat(64);
+        let ours = r#"{"manifest_version":1,"tasks":[]}"#;
+        for (manifest, sums, is_opened) in [
+            (None, None, true),
+            (Some(ours), None, true),
+            (Some(""), None, true),
+            (Some(ours), Some("anything".to_owned()), true),
+            (None, Some(format!("{hash}  t1/video-1.mp4\n")), true),
+            (None, Some(String::new()), true),
+            (None, Some(format!("{hash}  t1/video-1.mp4\n{hash}  linux.iso\n")), false),
+            (None, Some(format!("{hash} *t1/video-1.mp4\n")), false),
+            (None, Some("notes".to_owned()), false),
+            (Some(r#"{"name":"my app"}"#), None, false),
+            (Some(r#"{"manifest_version":2,"tasks":[]}"#), None, false),
+        ] {
+            for (name, content) in [(MANIFEST, manifest.map(str::to_owned)), (SUMS, sums.clone())] {
+                let _ = fs::remove_file(path.join(name));
+                if let Some(content) = content {
+                    fs::write(path.join(name), content).unwrap();
+                }
+            }
+            assert_eq!(Archive::open(path).is_ok(), is_opened, "{manifest:?} {sums:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_no_archive_and_a_missing_folder_may_become_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, b"").unwrap();
+        assert!(matches!(Archive::open(&file), Err(Error::Foreign(_))));
+        let missing = folder.path().join("a/b");
+        let archive = Archive::open(&missing).unwrap();
+        assert!(!missing.exists());
+        archive.create().unwrap();
+        assert!(missing.is_dir());
+    }
+}

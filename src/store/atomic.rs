@@ -1,0 +1,111 @@
+//! Replacing a small file all at once, durably.
+//!
+//! The new bytes are written under a dot-name in the same folder, synced, and renamed over the old:
+//! whoever reads sees the old file or the new one, also after a crash. The folder is synced by the
+//! caller ([`sync_folder`]), who knows when that matters.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use tempfile::Builder;
+
+use super::Error;
+
+/// Replaces `folder/name` with what `fill` writes.
+pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let path = folder.join(name);
+    let fail = |action| Error::io(action, &path);
+    let mut builder = Builder::new();
+    let prefix = format!(".{name}.");
+    builder.prefix(&prefix);
+    #[cfg(unix)]
+    // Temporary files are private by default; the archive is as open as the user's umask says.
+    builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+    let mut temporary = builder.tempfile_in(folder).map_err(fail("create"))?;
+    let mut writer = BufWriter::with_capacity(64 << 10, temporary.as_file_mut());
+    fill(&mut writer).and_then(|()| writer.flush()).map_err(fail("write"))?;
+    drop(writer);
+    temporary.as_file().sync_all().map_err(fail("sync"))?;
+    temporary.persist(&path).map_err(|error| fail("replace")(error.error))?;
+    Ok(())
+}
+
+/// Removes what killed writers of `name` left behind. Only for whoever holds the lock that guards it.
+pub(super) fn sweep(folder: &Path, name: &str) {
+    let prefix = format!(".{name}.");
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
+            // What can't be removed now is removed by the next writer.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
+    // Windows neither opens folders so nor needs it.
+    if cfg!(windows) {
+        return Ok(());
+    }
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", folder))
+}
+
+/// Whether `path` is a plain file of `size` bytes. A symlink is none.
+pub(super) fn is_file_of(path: &Path, size: u64) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "a", |to| to.write_all(b"one")).unwrap();
+        let failed = write(folder.path(), "a", |to| {
+            to.write_all(b"half")?;
+            Err(io::Error::other("broken"))
+        });
+        assert!(failed.unwrap_err().told().contains("broken"));
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_file_is_as_open_as_the_umask_says() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let plain = folder.path().join("plain");
+        fs::write(&plain, b"").unwrap();
+        write(folder.path(), "a", |to| to.write_all(b"one")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&folder.path().join("a")), mode(&plain));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_symlink_is_replaced_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        fs::write(&outside, b"precious").unwrap();
+        std::os::unix::fs::symlink(&outside, folder.path().join("a")).unwrap();
+        write(folder.path(), "a", |to| to.write_all(b"one")).unwrap();
+        assert_eq!(fs::read(&outside).unwrap(), b"precious");
+        assert!(!is_file_of(&folder.path().join("nothing"), 0));
+    }
+
+    #[test]
+    fn leftovers_are_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".a.x1", ".a.y2", ".ab", "a", ".b.x1"] {
+            fs::write(folder.path().join(name), b"").unwrap();
+        }
+        sweep(folder.path(), "a");
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".ab", ".b.x1", "a"]);
+    }
+}

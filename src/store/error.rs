@@ -1,0 +1,54 @@
+//! What can go wrong on the disk: which thing, at which path, and why.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What went wrong on the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system said no.
+    #[error("can't {action} {}", .path.display())]
+    Io {
+        /// What was tried: `create`, `write`, …
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Something of that name is there and is not ours.
+    #[error("{} is not ours, and is never overwritten; move it away or choose another folder", .0.display())]
+    Foreign(PathBuf),
+    /// A later version of this program wrote it.
+    #[error("{} was written by a later version (manifest_version {version}); use that one", .path.display())]
+    Newer {
+        /// The manifest.
+        path: PathBuf,
+        /// Its version.
+        version: u64,
+    },
+    /// A task folder that belongs to another task.
+    #[error("{} is the manifest of another task, `{id}`", .path.display())]
+    OtherTask {
+        /// The manifest.
+        path: PathBuf,
+        /// The id that it names.
+        id: String,
+    },
+}
+
+impl Error {
+    /// Names the path and the action that an I/O error lacks.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// The whole story in one line, the cause included.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::Io { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+}

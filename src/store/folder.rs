@@ -1,0 +1,212 @@
+//! One task's folder: what is known of it, and the one order in which it is written.
+//!
+//! [`Folder`] reads; [`Held`], a folder whose lock one holds, writes. The manifest comes last: until
+//! it is replaced the old one stands, with everything that it names. Files that the new manifest no
+//! longer names are removed after that, and only if the old one did name them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::lock::Lock;
+use super::part::{Draft, Part};
+use super::{Error, atomic, finished};
+use crate::manifest::{self, FileEntry, Reader, TaskEntry, Verdict};
+use crate::naming::{self, MANIFEST, TEXT};
+use crate::task::TaskId;
+
+const LOCK: &str = ".lock";
+
+/// A task's folder, there or not.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    id: String,
+    root: PathBuf,
+    path: PathBuf,
+}
+
+/// What a folder's manifest says, and how much of it is on disk.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// The manifest's entry, when there is a manifest that can be read.
+    pub entry: Option<TaskEntry>,
+    /// Its files that are there, of the right size.
+    pub here: Vec<FileEntry>,
+    text_is_here: bool,
+}
+
+impl Known {
+    /// Whether everything that the manifest names is on disk.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| self.text_is_here && self.here.len() == entry.files.len())
+    }
+
+    /// The entry's files, there or not.
+    #[must_use]
+    pub fn recorded(&self) -> &[FileEntry] {
+        self.entry.as_ref().map_or(&[], |entry| &entry.files)
+    }
+}
+
+impl Folder {
+    pub(super) fn new(root: &Path, id: &TaskId) -> Self {
+        Self { id: id.as_str().to_owned(), root: root.to_owned(), path: root.join(naming::folder(id.as_str())) }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is known of the task. Nothing, when there is no folder.
+    ///
+    /// # Errors
+    /// When the folder or its manifest is not ours, belongs to another task or can't be read.
+    pub fn read(&self) -> Result<Known, Error> {
+        if !self.exists()? {
+            return Ok(Known::default());
+        }
+        let Some(entry) = read_manifest(&self.path)? else { return Ok(Known::default()) };
+        if entry.task_id != self.id {
+            return Err(Error::OtherTask { path: self.path.join(MANIFEST), id: entry.task_id });
+        }
+        let is_here = |file: &&FileEntry| file.name().is_some_and(|name| atomic::is_file_of(&self.path.join(name), file.size()));
+        let here = entry.files.iter().filter(is_here).cloned().collect();
+        let text_is_here = entry.text.as_ref().is_none_or(|text| atomic::is_file_of(&self.path.join(TEXT), text.len() as u64));
+        Ok(Known { entry: Some(entry), here, text_is_here })
+    }
+
+    /// Takes the folder's lock, making the folder when it is missing; none while another process has it.
+    ///
+    /// # Errors
+    /// When something else stands in its place or the disk says no.
+    pub fn try_hold(&self) -> Result<Option<Held>, Error> {
+        if !self.exists()? {
+            match fs::create_dir(&self.path) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(Error::io("create", &self.path)(error));
+                }
+                _ => atomic::sync_folder(&self.root)?,
+            }
+        }
+        let path = self.path.join(LOCK);
+        let lock = Lock::try_acquire(&path).map_err(Error::io("lock", &path))?;
+        Ok(lock.map(|lock| Held { folder: self.clone(), _lock: lock }))
+    }
+
+    fn exists(&self) -> Result<bool, Error> {
+        match fs::symlink_metadata(&self.path) {
+            Ok(found) if found.is_dir() => Ok(true),
+            Ok(_) => Err(Error::Foreign(self.path.clone())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::io("read", &self.path)(error)),
+        }
+    }
+}
+
+/// The one task of the manifest in `folder`; none when there is none, or one that a crash broke.
+pub(super) fn read_manifest(folder: &Path) -> Result<Option<TaskEntry>, Error> {
+    let path = folder.join(MANIFEST);
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(Error::Foreign(path)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read", &path)(error)),
+    }
+    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+    match manifest::judge(&bytes) {
+        Verdict::Broken => Ok(None),
+        Verdict::Foreign => Err(Error::Foreign(path)),
+        Verdict::Newer(version) => Err(Error::Newer { path, version }),
+        Verdict::Ours => {
+            let mut first: Option<TaskEntry> = None;
+            Reader(bytes.as_slice()).for_each(|task| first = first.take().or(Some(task))).map_err(Error::io("read", &path))?;
+            Ok(first)
+        }
+    }
+}
+
+/// A task's folder in the hands of its only writer.
+#[derive(Debug)]
+pub struct Held {
+    folder: Folder,
+    _lock: Lock,
+}
+
+impl Held {
+    /// What is known of the task now, with the finished files of a run that died rolled forward: those count as here.
+    ///
+    /// # Errors
+    /// As for [`Folder::read`].
+    pub fn recover(&self) -> Result<Known, Error> {
+        let mut known = self.folder.read()?;
+        for file in finished::roll_forward(&self.folder.path)? {
+            known.here.retain(|here| here.slot() != file.slot());
+            known.here.push(file);
+        }
+        Ok(known)
+    }
+
+    /// A new file on its way in, known by `stem` until it has a name.
+    #[must_use]
+    pub fn part(&self, stem: &str) -> Part {
+        Part::new(self.folder.path.join(format!(".{stem}.part")))
+    }
+
+    /// Gives a whole file its final name. `ours` are the files there that may be replaced.
+    ///
+    /// # Errors
+    /// When something that is not ours has that name, or the disk says no.
+    pub fn commit(&self, draft: Draft, ours: &[FileEntry]) -> Result<FileEntry, Error> {
+        let target = self.folder.path.join(draft.entry.path());
+        let is_ours = ours.iter().any(|file| file.name() == Some(draft.entry.path()));
+        if !is_ours && fs::symlink_metadata(&target).is_ok() && !finished::is_proven(&target, &draft.entry)? {
+            let _ = fs::remove_file(&draft.path);
+            return Err(Error::Foreign(target));
+        }
+        finished::append(&self.folder.path, &draft)?;
+        fs::rename(&draft.path, &target).map_err(Error::io("rename", &target))?;
+        Ok(draft.entry)
+    }
+
+    /// Writes the text and, last, the manifest; then removes what only the way there needed.
+    ///
+    /// # Errors
+    /// When the disk says no; the old manifest then still stands.
+    pub fn record(&self, entry: &TaskEntry, before: Option<&TaskEntry>) -> Result<(), Error> {
+        let folder = &self.folder.path;
+        if let Some(text) = &entry.text {
+            self.write_text(text, before)?;
+        }
+        atomic::sync_folder(folder)?;
+        atomic::write(folder, MANIFEST, |to| manifest::write(to, Box::new(|push| push(entry))))?;
+        atomic::sync_folder(folder)?;
+        finished::forget(folder);
+        for stale in before.iter().flat_map(|before| &before.files).filter_map(FileEntry::name) {
+            if !entry.files.iter().any(|file| file.path() == stale) {
+                // It stays as a file that no manifest names, which `verify` tells.
+                let _ = fs::remove_file(folder.join(stale));
+            }
+        }
+        atomic::sweep(folder, MANIFEST);
+        atomic::sweep(folder, TEXT);
+        Ok(())
+    }
+
+    fn write_text(&self, text: &str, before: Option<&TaskEntry>) -> Result<(), Error> {
+        let path = self.folder.path.join(TEXT);
+        let is_ours = before.is_some_and(|before| before.text_path.is_some());
+        let is_same =
+            || atomic::is_file_of(&path, text.len() as u64) && fs::read(&path).is_ok_and(|found| found == text.as_bytes());
+        if fs::symlink_metadata(&path).is_ok() {
+            if is_same() {
+                return Ok(());
+            }
+            if !is_ours {
+                return Err(Error::Foreign(path));
+            }
+        }
+        atomic::write(&self.folder.path, TEXT, |to| to.write_all(text.as_bytes()))
+    }
+}

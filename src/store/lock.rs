@@ -1,0 +1,127 @@
+//! One writer at a time, across processes, without anything left behind.
+//!
+//! A lock is the system's, on a dot-file: a killed holder frees it by dying. The file is removed by
+//! its holder, so whoever gets a lock checks that the path still names the file that it locked: one
+//! that was removed meanwhile guards nothing.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A lock that is held until dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock at `path`; none while somebody else has it.
+    pub(super) fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
+        loop {
+            if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+                return Err(io::Error::other("something that is no file stands in the lock's place"));
+            }
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                // Some network shares know no locks; better to work unguarded there than not at all.
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            if still_names(path, &file)? {
+                return Ok(Some(Self { path: path.to_owned(), _file: file }));
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Removed while still held: nobody can have locked this very file in between.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(unix)]
+fn still_names(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let held = file.metadata()?;
+    Ok(fs::symlink_metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (held.dev(), held.ino())))
+}
+
+#[cfg(not(unix))]
+fn still_names(path: &Path, _: &File) -> io::Result<bool> {
+    Ok(path.exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_holds_it_and_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        let first = Lock::try_acquire(&path).unwrap();
+        assert!(first.is_some());
+        assert!(Lock::try_acquire(&path).unwrap().is_none());
+        drop(first);
+        assert!(!path.exists());
+        assert!(Lock::try_acquire(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_file_left_by_a_dead_holder_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        fs::write(&path, b"").unwrap();
+        assert!(Lock::try_acquire(&path).unwrap().is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_on_a_removed_file_counts_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        let orphan = File::create(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        File::create(&path).unwrap();
+        assert!(!still_names(&path, &orphan).unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_symlink_in_its_place_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
+        assert!(Lock::try_acquire(&path).is_err());
+        assert!(!folder.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn many_threads_take_turns() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = &folder.path().join(".lock");
+        let inside = &std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        let lock = loop {
+                            if let Some(lock) = Lock::try_acquire(path).unwrap() {
+                                break lock;
+                            }
+                            std::thread::yield_now();
+                        };
+                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        drop(lock);
+                    }
+                });
+            }
+        });
+    }
+}

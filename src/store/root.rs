@@ -1,0 +1,145 @@
+//! The root's derived files: `manifest.json` of the whole archive, and `SHA256SUMS`.
+//!
+//! Both come from the task manifests alone. An update merges the changed tasks into the old root
+//! manifest as a stream, in the order of the ids; where there is none to trust, all folders are
+//! read. Either way the same archive gives the same bytes. One process at a time, under a short lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Write};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use super::folder::read_manifest;
+use super::lock::Lock;
+use super::{Error, atomic};
+use crate::digest::Sha256Hex;
+use crate::manifest::{self, FileEntry, Reader, TaskEntry, Verdict};
+use crate::naming::{self, MANIFEST, SUMS};
+use crate::task::TaskId;
+
+const LOCK: &str = ".lock";
+/// How long to wait before looking at a held lock again; its holder needs a moment at most.
+const GLANCE: Duration = Duration::from_millis(10);
+
+pub(super) fn update(root: &Path, changed: Vec<TaskId>) -> Result<(), Error> {
+    let _lock = lock(root)?;
+    atomic::sweep(root, MANIFEST);
+    atomic::sweep(root, SUMS);
+    let changed: BTreeSet<String> = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
+    let is_trusted = is_ours(root)? && root.join(SUMS).exists();
+    if is_trusted && changed.is_empty() {
+        return Ok(());
+    }
+    // Both files are filled in one pass over the tasks.
+    atomic::write(root, SUMS, |sums| {
+        let fill = |to: &mut dyn Write| {
+            manifest::write(
+                to,
+                Box::new(|push| {
+                    let mut take = |task: TaskEntry| {
+                        write_sums(sums, &task)?;
+                        push(&task)
+                    };
+                    if is_trusted { merge(root, changed, &mut take) } else { rebuild(root, &mut take) }
+                }),
+            )
+        };
+        atomic::write(root, MANIFEST, fill).map_err(io::Error::other)
+    })?;
+    atomic::sync_folder(root)
+}
+
+fn lock(root: &Path) -> Result<Lock, Error> {
+    let path = root.join(LOCK);
+    loop {
+        match Lock::try_acquire(&path).map_err(Error::io("lock", &path))? {
+            Some(lock) => return Ok(lock),
+            None => thread::sleep(GLANCE),
+        }
+    }
+}
+
+fn is_ours(root: &Path) -> Result<bool, Error> {
+    let path = root.join(MANIFEST);
+    match fs::read(&path) {
+        Ok(bytes) => match manifest::judge(&bytes) {
+            Verdict::Ours => Ok(true),
+            Verdict::Broken => Ok(false),
+            Verdict::Foreign => Err(Error::Foreign(path)),
+            Verdict::Newer(version) => Err(Error::Newer { path, version }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("read", &path)(error)),
+    }
+}
+
+/// The old root's tasks and the changed ones, in the order of their ids. A task whose folder is gone is dropped.
+fn merge(root: &Path, mut changed: BTreeSet<String>, take: &mut dyn FnMut(TaskEntry) -> io::Result<()>) -> io::Result<()> {
+    let old = BufReader::with_capacity(256 << 10, File::open(root.join(MANIFEST))?);
+    let mut result = Ok(());
+    let mut step = |task: TaskEntry| -> io::Result<()> {
+        while let Some(next) = changed.pop_first() {
+            if next >= task.task_id {
+                changed.insert(next);
+                break;
+            }
+            take_folder(root, &naming::folder(&next), take)?;
+        }
+        if changed.remove(&task.task_id) {
+            return take_folder(root, &naming::folder(&task.task_id), take);
+        }
+        if fs::symlink_metadata(root.join(naming::folder(&task.task_id)).join(MANIFEST)).is_ok() { take(task) } else { Ok(()) }
+    };
+    Reader(old).for_each(|task| {
+        if result.is_ok() {
+            result = step(task);
+        }
+    })?;
+    result?;
+    changed.into_iter().try_for_each(|id| take_folder(root, &naming::folder(&id), take))
+}
+
+/// All task folders, in the order of their ids.
+fn rebuild(root: &Path, take: &mut dyn FnMut(TaskEntry) -> io::Result<()>) -> io::Result<()> {
+    let mut folders = BTreeMap::new();
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| naming::is_folder(name)) else { continue };
+        if entry.file_type()?.is_dir()
+            && let Some(task) = readable(root, name)
+        {
+            folders.insert(task.task_id, name.to_owned());
+        }
+    }
+    folders.into_values().try_for_each(|name| take_folder(root, &name, take))
+}
+
+fn take_folder(root: &Path, name: &str, take: &mut dyn FnMut(TaskEntry) -> io::Result<()>) -> io::Result<()> {
+    readable(root, name).map_or(Ok(()), |task| take(task.into_rooted()))
+}
+
+/// The task of a folder, when its manifest is ours, names it, and can be read.
+fn readable(root: &Path, name: &str) -> Option<TaskEntry> {
+    let is_folder = fs::symlink_metadata(root.join(name)).is_ok_and(|found| found.is_dir());
+    let task = if is_folder { read_manifest(&root.join(name)).ok()? } else { None };
+    task.filter(|task| naming::folder(&task.task_id) == name)
+}
+
+/// `HASH  PATH`, as `sha256sum -c` reads it, for every file and the text.
+fn write_sums(lines: &mut dyn Write, task: &TaskEntry) -> io::Result<()> {
+    for file in &task.files {
+        write_sum(lines, file.sha256(), FileEntry::path(file))?;
+    }
+    match (&task.text, &task.text_path) {
+        (Some(text), Some(path)) => write_sum(lines, &Sha256Hex::of(text.as_bytes()), path),
+        _ => Ok(()),
+    }
+}
+
+/// A path that a list of lines can't carry comes from a manifest that we did not write; it is left out.
+fn write_sum(lines: &mut dyn Write, hash: &Sha256Hex, path: &str) -> io::Result<()> {
+    if path.contains(['\n', '\r', '\\']) { Ok(()) } else { writeln!(lines, "{hash}  {path}") }
+}

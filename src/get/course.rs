@@ -1,0 +1,287 @@
+//! One task's way: what is here, ask, lock, plan, fetch, record.
+//!
+//! Whatever happens on the way, it ends in one report, and the archive keeps what it has: a task
+//! that now fails, is unknown or names less leaves its manifest as it was.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Job, Request, dry_run};
+use crate::event::{Event, FileReport, Outcome, TaskReport};
+use crate::gateway;
+use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
+use crate::plan::{self, Action};
+use crate::record::{self, Results};
+use crate::secret::shown_url;
+use crate::store::{self, Folder, Held, Known};
+use crate::task::{Progress, Task, TaskId};
+use crate::transfer::{Fetched, Order};
+
+/// How long to wait before looking at a lock again that another process holds.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// One task on its way.
+pub(super) struct Course {
+    job: Arc<Job>,
+    folder: Folder,
+    meta: Option<Map<String, Value>>,
+    /// Told at the end; filled on the way.
+    report: TaskReport,
+    has_changed: bool,
+}
+
+/// Why a task went no further.
+enum Stop {
+    Gateway(gateway::Error),
+    Store(store::Error),
+    /// The asking has ended for all.
+    NotAsked,
+}
+
+impl From<store::Error> for Stop {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<gateway::Error> for Stop {
+    fn from(error: gateway::Error) -> Self {
+        Self::Gateway(error)
+    }
+}
+
+impl Course {
+    pub(super) fn new(job: Arc<Job>, request: Request) -> Self {
+        let folder = job.archive.folder(&request.id);
+        Self { job, folder, meta: request.meta, report: TaskReport::bare(request.id, Outcome::Error), has_changed: false }
+    }
+
+    /// Whether the task's folder is another than before.
+    pub(super) fn has_changed(&self) -> bool {
+        self.has_changed
+    }
+
+    /// Goes all the way; how the task ended.
+    pub(super) async fn run(&mut self) -> TaskReport {
+        self.report.outcome = match self.go().await {
+            Ok(outcome) => outcome,
+            Err(stop) => self.stopped(stop),
+        };
+        let bare = TaskReport::bare(self.id().clone(), Outcome::Error);
+        std::mem::replace(&mut self.report, bare)
+    }
+
+    async fn go(&mut self) -> Result<Outcome, Stop> {
+        let folder = self.folder.clone();
+        let known = blocking(move || folder.read()).await?;
+        self.note(known.entry.as_ref());
+        if self.is_settled(&known) {
+            return self.reuse(known).await;
+        }
+        let task = self.ask().await?;
+        self.report.status.clone_from(&task.status);
+        if let Some(outcome) = self.nothing_to_take(&task, known.entry.as_ref()) {
+            return Ok(outcome);
+        }
+        if self.job.dry_run {
+            return Ok(dry_run::tell(&self.job, self.id(), &task, &known));
+        }
+        let held = Arc::new(self.hold().await?);
+        let holder = Arc::clone(&held);
+        let known = blocking(move || holder.recover()).await?;
+        if self.is_settled(&known) {
+            // Another process has been here in the meantime.
+            return self.reuse_held(known, held).await;
+        }
+        self.archive(&task, known, held).await
+    }
+
+    fn id(&self) -> &TaskId {
+        &self.report.task
+    }
+
+    fn is_settled(&self, known: &Known) -> bool {
+        !self.job.force && known.is_whole() && known.entry.as_ref().is_some_and(|entry| plan::is_settled(entry, self.job.wanted))
+    }
+
+    /// Takes into the report what the archive has.
+    fn note(&mut self, entry: Option<&TaskEntry>) {
+        let Some(entry) = entry else { return };
+        let name = self.folder.path().file_name().unwrap_or_default();
+        self.report.path = Some(self.job.shown.join(name).display().to_string());
+        self.report.files = entry.files.len();
+        self.report.bytes = entry.bytes();
+    }
+
+    async fn ask(&self) -> Result<Task, Stop> {
+        if self.job.refused.get().is_some() {
+            return Err(Stop::NotAsked);
+        }
+        match self.job.gateway.task(self.id()).await {
+            Err(gateway::Error::Refused(words)) => {
+                self.job.refused.get_or_init(|| words);
+                Err(Stop::NotAsked)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    /// How the task ends when its answer brings nothing that the archive would take.
+    fn nothing_to_take(&mut self, task: &Task, known: Option<&TaskEntry>) -> Option<Outcome> {
+        match task.state {
+            Progress::Pending => Some(Outcome::Pending),
+            Progress::Finished if task.is_empty() => Some(Outcome::Empty),
+            Progress::Finished => None,
+            Progress::Failed => {
+                self.report.error.clone_from(&task.err_reason);
+                known.is_some_and(|known| known.state != State::Failed).then_some(Outcome::Failed)
+            }
+        }
+    }
+
+    /// What is here is all there is to have; only `meta` may be new.
+    async fn reuse(&mut self, known: Known) -> Result<Outcome, Stop> {
+        if self.job.dry_run || !self.brings_meta(&known) {
+            return Ok(self.reused(&known));
+        }
+        let held = Arc::new(self.hold().await?);
+        let holder = Arc::clone(&held);
+        let known = blocking(move || holder.recover()).await?;
+        self.reuse_held(known, held).await
+    }
+
+    async fn reuse_held(&mut self, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
+        self.note(known.entry.as_ref());
+        if self.brings_meta(&known)
+            && let Some(before) = known.entry.clone()
+        {
+            let after = TaskEntry { meta: self.meta.take(), ..before.clone() };
+            blocking(move || held.record(&after, Some(&before))).await?;
+            self.has_changed = true;
+        }
+        Ok(self.reused(&known))
+    }
+
+    fn brings_meta(&self, known: &Known) -> bool {
+        self.meta.is_some() && known.entry.as_ref().is_some_and(|entry| entry.meta != self.meta)
+    }
+
+    fn reused(&mut self, known: &Known) -> Outcome {
+        self.report.reused = true;
+        let entry = known.entry.as_ref();
+        self.report.status = entry.and_then(|entry| entry.status.clone());
+        entry.map_or(Outcome::Complete, |entry| outcome(entry.state))
+    }
+
+    /// The task's folder, once no other process has it.
+    async fn hold(&self) -> Result<Held, Stop> {
+        loop {
+            let folder = self.folder.clone();
+            if let Some(held) = blocking(move || folder.try_hold()).await? {
+                return Ok(held);
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    /// Fetches what the plan says and records what came of it.
+    async fn archive(&mut self, task: &Task, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
+        let results = self.fetch(task, &known, &held).await;
+        let (is_replaced, problems) = (!results.errors.is_empty(), Self::problems(&results, task, known.entry.as_ref()));
+        let mut entry =
+            record::record(self.id().as_str(), known.entry.as_ref(), task, results, self.job.wanted, Timestamp::now());
+        if let Some(meta) = self.meta.take() {
+            entry.meta = Some(meta);
+        }
+        let is_news = !known.is_whole() || known.entry.as_ref().is_none_or(|before| !entry.says_the_same_as(before));
+        let before = known.entry;
+        if is_news {
+            let after = entry.clone();
+            blocking(move || held.record(&after, before.as_ref())).await?;
+            self.has_changed = true;
+        }
+        self.note(Some(&entry));
+        self.report.problems = problems;
+        Ok(match outcome(entry.state) {
+            // The archive is as whole as before, but this run did not get what it was sent for.
+            Outcome::Complete | Outcome::Partial if is_replaced || !self.report.problems.is_empty() => Outcome::Incomplete,
+            other => other,
+        })
+    }
+
+    async fn fetch(&mut self, task: &Task, known: &Known, held: &Arc<Held>) -> Results {
+        let ours: Arc<Vec<FileEntry>> = Arc::new(known.recorded().iter().chain(&known.here).cloned().collect());
+        let modified = task.finish_time.filter(|_| self.job.mtime).and_then(|time| SystemTime::try_from(time).ok());
+        let mut results = Results { kept: known.here.clone(), ..Results::default() };
+        let mut under_way = FuturesUnordered::new();
+        for item in plan::plan(task, known.recorded(), &known.here, self.job.wanted, self.job.force) {
+            results.left_out |= item.action == Action::LeaveOut;
+            if item.action == Action::Fetch {
+                let (held, ours) = (Arc::clone(held), Arc::clone(&ours));
+                let order = Order { task: self.id().clone(), asset: item.asset.clone(), held, ours, modified };
+                let job = Arc::clone(&self.job);
+                under_way.push(async move { (item.asset, job.downloader.fetch(order).await) });
+            }
+        }
+        while let Some((asset, fetched)) = under_way.next().await {
+            match fetched {
+                Ok(Fetched::File(file)) => {
+                    self.arrived(&file);
+                    results.fetched.push(*file);
+                }
+                Ok(Fetched::NotWanted) => results.left_out = true,
+                Err(error) => results.errors.push(AssetError::of(asset.slot(None), asset.recorded_url(), error.to_string())),
+            }
+        }
+        results
+    }
+
+    fn arrived(&mut self, file: &FileEntry) {
+        self.report.fetched += 1;
+        self.report.fetched_bytes += file.size();
+        let path = self.job.shown.join(self.folder.path().file_name().unwrap_or_default()).join(file.path());
+        let report = FileReport { task: self.id().clone(), entry: file.clone(), path: path.display().to_string() };
+        self.job.emitter.emit(Event::File(Box::new(report)));
+    }
+
+    /// What a person should know about single assets, a line each.
+    fn problems(results: &Results, task: &Task, known: Option<&TaskEntry>) -> Vec<String> {
+        let failed = results.errors.iter().map(|error| match &error.url {
+            Some(url) => format!("{}: {} ({})", error.slot(), error.error, shown_url(url)),
+            None => format!("{}: {}", error.slot(), error.error),
+        });
+        let less = known.is_some_and(|known| record::names_less(task, known));
+        failed.chain(less.then(|| "the gateway names less than before; what is here is kept".to_owned())).collect()
+    }
+
+    fn stopped(&mut self, stop: Stop) -> Outcome {
+        let (outcome, error) = match stop {
+            Stop::Gateway(gateway::Error::NotFound) => (Outcome::NotFound, None),
+            Stop::Gateway(error) => (Outcome::Error, Some(error.to_string())),
+            Stop::Store(error) => (Outcome::Error, Some(error.told())),
+            Stop::NotAsked => (Outcome::Error, Some("not asked: the gateway refuses the API key".to_owned())),
+        };
+        self.report.error = error;
+        outcome
+    }
+}
+
+fn outcome(state: State) -> Outcome {
+    match state {
+        State::Complete => Outcome::Complete,
+        State::Partial => Outcome::Partial,
+        State::Incomplete => Outcome::Incomplete,
+        State::Failed => Outcome::Failed,
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, store::Error> + Send + 'static) -> Result<T, Stop> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Stop::Gateway(gateway::Error::Failed("the writer broke down".to_owned()))),
+    }
+}

@@ -1,0 +1,54 @@
+//! `--dry-run`: the plan, told instead of carried out.
+
+use super::Job;
+use crate::asset::Asset;
+use crate::event::{Event, Outcome};
+use crate::media_type;
+use crate::naming;
+use crate::plan::{self, Action, Item};
+use crate::store::Known;
+use crate::task::{Progress, Task, TaskId};
+
+/// Tells what would be done with each asset of a task and with its text; how the task would end if all went well.
+pub(super) fn tell(job: &Job, id: &TaskId, task: &Task, known: &Known) -> Outcome {
+    let folder = job.shown.join(naming::folder(id.as_str()));
+    let say = |action: &'static str, name: &str, reason: &str| {
+        let path = folder.join(name).display().to_string();
+        job.emitter.emit(Event::Planned { task: id.clone(), action, path, reason: reason.to_owned() });
+    };
+    let items = plan::plan(task, known.recorded(), &known.here, job.wanted, job.force);
+    let (mut has_errors, mut has_left_out) = (false, false);
+    for Item { asset, action, reason } in items {
+        match (action, asset.source()) {
+            (Action::Fetch, Err(error)) => {
+                has_errors = true;
+                say("refuse", &name(asset), &error);
+            }
+            (Action::Fetch, Ok(_)) => say("fetch", &name(asset), reason),
+            (Action::Keep, _) => say("keep", &name(asset), reason),
+            (Action::LeaveOut, _) => {
+                has_left_out = true;
+                say("leave", &name(asset), reason);
+            }
+        }
+    }
+    if task.text.is_some() {
+        has_left_out |= !job.wanted.text;
+        let (verb, reason) = if job.wanted.text { ("write", "the text result") } else { ("leave", "not asked for") };
+        say(verb, naming::TEXT, reason);
+    }
+    match () {
+        () if task.state == Progress::Failed => Outcome::Failed,
+        () if has_errors => Outcome::Incomplete,
+        () if has_left_out => Outcome::Partial,
+        () => Outcome::Complete,
+    }
+}
+
+/// The name as far as it can be known before the bytes are.
+fn name(asset: &Asset) -> String {
+    let slot = asset.slot(None);
+    let declared = asset.content_type.as_deref().and_then(media_type::declared);
+    let extension = declared.map_or("*", |declared| declared.media_type.extension());
+    format!("{}.{extension}", naming::stem(slot.kind, slot.index, asset.count))
+}

@@ -1,0 +1,106 @@
+//! Looks at what came: is it what was promised, what is it called, how long does it play?
+//!
+//! Bytes speak louder than headers: an HTML page, JSON or nothing at all is refused whatever it
+//! calls itself, while media of another type than declared is kept, under the declared name, with a
+//! warning. Runs in one blocking hop, from the last bytes to the committed file.
+
+use std::time::SystemTime;
+
+use super::pour::Poured;
+use super::{Error, Fetched, Order};
+use crate::asset::Kind;
+use crate::duration;
+use crate::http::Head;
+use crate::manifest::FileEntry;
+use crate::media_type::{self, Declared, MediaType};
+use crate::naming;
+use crate::plan::Wanted;
+use crate::store::Sealed;
+
+/// A body that has come to its end.
+pub(super) struct Arrival {
+    pub poured: Poured,
+    pub head: Head,
+}
+
+/// Judges, names and commits what came.
+pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<Fetched, Error> {
+    let Arrival { poured, head } = arrival;
+    let sealed = poured.settle()?.seal();
+    refuse(&sealed)?;
+    let decided = decide(order, &head, &sealed);
+    let slot = order.asset.slot(decided.as_ref().map(|declared| declared.media_type));
+    if !wanted.has(slot.kind) {
+        return Ok(Fetched::NotWanted);
+    }
+    let extension = decided.as_ref().map_or("bin", |declared| declared.media_type.extension());
+    let name = format!("{}.{extension}", naming::stem(slot.kind, slot.index, order.asset.count));
+    let measured = measure(&sealed, slot.kind, decided.as_ref());
+    let detected = decided.as_ref().and_then(|declared| media_type::mismatch(declared.media_type, sealed.head().0));
+
+    let mut draft = sealed.draft(slot, &name, order.modified)?;
+    draft.describe(|entry| {
+        entry.content_type = Some(decided.map_or_else(|| "application/octet-stream".to_owned(), |declared| declared.essence));
+        entry.url = order.asset.recorded_url();
+        entry.last_modified = head.last_modified.and_then(date);
+        describe_duration(entry, order.asset.duration, measured);
+        if let Some(detected) = detected {
+            entry.detected_type = Some(detected.to_owned());
+            let declared = entry.content_type.as_deref().unwrap_or_default();
+            entry.warnings.push(format!("declared as {declared}, but its bytes are {detected}"));
+        }
+        if !head.has_end {
+            entry
+                .warnings
+                .push("the host gave neither a length nor an end mark: nothing shows that the file is whole".to_owned());
+        }
+    });
+    Ok(Fetched::File(Box::new(order.held.commit(draft, &order.ours)?)))
+}
+
+fn refuse(sealed: &Sealed) -> Result<(), Error> {
+    let (head, is_whole) = sealed.head();
+    if sealed.size() == 0 {
+        return Err(Error::Refused("the host sent an empty body".to_owned()));
+    }
+    match media_type::refuse(head, is_whole) {
+        Some(refusal) => Err(Error::Refused(format!("the host sent {refusal} instead of media"))),
+        None => Ok(()),
+    }
+}
+
+/// The type that names the file: the API's, else the host's, else the bytes', else the path's.
+fn decide(order: &Order, head: &Head, sealed: &Sealed) -> Option<Declared> {
+    let of = |media_type: MediaType| Declared { essence: media_type.essence().to_owned(), media_type };
+    let declared = |content_type: &Option<String>| content_type.as_deref().and_then(media_type::declared);
+    declared(&order.asset.content_type)
+        .or_else(|| declared(&head.content_type))
+        .or_else(|| media_type::from_bytes(sealed.head().0).map(of))
+        .or_else(|| media_type::from_url(order.asset.url.trim()).map(of))
+}
+
+/// What the container says, in seconds. Images have no duration.
+fn measure(sealed: &Sealed, kind: Kind, decided: Option<&Declared>) -> Option<f64> {
+    if kind == Kind::Image {
+        return None;
+    }
+    duration::of(sealed.reader().ok()?, decided.map(|declared| declared.media_type))
+}
+
+fn describe_duration(entry: &mut FileEntry, declared: Option<f64>, measured: Option<f64>) {
+    if entry.slot().kind == Kind::Image {
+        return;
+    }
+    entry.duration_source = match (declared, measured) {
+        (Some(_), _) => Some("api".to_owned()),
+        (None, Some(_)) => Some("media".to_owned()),
+        (None, None) => None,
+    };
+    entry.duration_seconds = declared.or(measured);
+    entry.measured_duration_seconds = measured;
+}
+
+fn date(time: SystemTime) -> Option<String> {
+    let time = jiff::Timestamp::try_from(time).ok()?;
+    Some(time.to_string())
+}

@@ -1,0 +1,93 @@
+//! One asset from URL to committed file, and many of them at once.
+//!
+//! [`Downloader`] is what the assets of a run share: the clients, the slots, the budget. `fetch`
+//! drives one asset and tries again; `pour` moves one body's bytes to the disk; `finish` looks at
+//! what came, and refuses it or gives it a name. None of them knows a manifest: what comes out is a
+//! `FileEntry`, or why there is none.
+
+mod fetch;
+mod finish;
+mod pour;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::Semaphore;
+
+use crate::asset::Asset;
+use crate::event::Emitter;
+use crate::gateway::Gateway;
+use crate::http::retry::Policy;
+use crate::http::{self, MediaClient};
+use crate::manifest::FileEntry;
+use crate::plan::Wanted;
+use crate::store::{self, Held};
+use crate::task::TaskId;
+
+/// What the downloads of a run share.
+pub struct Downloader {
+    /// The client that has never seen the key.
+    pub media: MediaClient,
+    /// For links to the gateway's own origin, and nothing else here.
+    pub gateway: Arc<Gateway>,
+    /// How often to try again.
+    pub policy: Policy,
+    /// One for each download at once.
+    pub slots: Semaphore,
+    /// What `--only` asks for: a lone URL's kind is known only here.
+    pub wanted: Wanted,
+    /// Where to tell.
+    pub emitter: Emitter,
+}
+
+/// One download to do.
+#[derive(Clone)]
+pub struct Order {
+    /// The task, for people.
+    pub task: TaskId,
+    /// The asset.
+    pub asset: Asset,
+    /// Where to.
+    pub held: Arc<Held>,
+    /// Files there that may be replaced.
+    pub ours: Arc<Vec<FileEntry>>,
+    /// The date that the file shall have.
+    pub modified: Option<SystemTime>,
+}
+
+/// Why an asset could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its URL can't be fetched at all.
+    #[error("{0}")]
+    Source(String),
+    /// The host.
+    #[error("{0}")]
+    Http(#[from] http::Error),
+    /// What came is not what was promised.
+    #[error("{0}")]
+    Refused(String),
+    /// The disk.
+    #[error("{}", .0.told())]
+    Store(#[from] store::Error),
+    /// Writing the bytes.
+    #[error("can't write it to the disk: {0}")]
+    Write(std::io::Error),
+}
+
+/// What came of an order.
+#[derive(Debug)]
+pub enum Fetched {
+    /// The file is whole, under its name.
+    File(Box<FileEntry>),
+    /// It turned out to be of a kind that was not asked for.
+    NotWanted,
+}
+
+/// Runs `work` where blocking is allowed.
+///
+/// # Errors
+/// What `work` reports; a panic inside is one of them.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Error::Write(std::io::Error::other("the writer broke down"))))
+}

@@ -1,0 +1,166 @@
+//! What may be typed, and nothing else: no value is looked at here.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  YESCALE_API_KEY=sk-… yescale-dl 777935781150867525
+  yescale-dl --api-key-file key.txt -i ids.txt -o archive
+  history | jq -r .task_id | yescale-dl -i - --only video,audio
+
+Exit codes: 0 all here, 1 something failed, 2 could not start or go on, 3 something is not finished yet.";
+
+/// Archives what you generated through the YEScale gateway: every video, image, audio file and text of your tasks.
+#[derive(Parser, Debug)]
+#[command(version, after_help = EXAMPLES, max_term_width = 100)]
+pub(super) struct Args {
+    /// Ids of the tasks to archive
+    #[arg(value_name = "TASK_ID")]
+    pub ids: Vec<String>,
+
+    /// Read task ids from FILE, one a line; `-` is standard input. A line of JSON with `task_id` or `id` counts too, its other fields become `meta`
+    #[arg(short, long, value_name = "FILE")]
+    pub input_file: Vec<PathBuf>,
+
+    /// The archive
+    #[arg(short, long, value_name = "DIR", default_value = "yescale", help_heading = "Archive")]
+    pub output: PathBuf,
+
+    /// Archive these kinds alone
+    #[arg(long, value_name = "KIND", value_delimiter = ',', help_heading = "Archive")]
+    pub only: Vec<Only>,
+
+    /// Fetch everything again, also what is here
+    #[arg(long, help_heading = "Archive")]
+    pub force: bool,
+
+    /// Give each file the time at which its task finished
+    #[arg(long, help_heading = "Archive")]
+    pub mtime: bool,
+
+    /// Ask the gateway, tell what would be fetched, write nothing
+    #[arg(long, help_heading = "Archive")]
+    pub dry_run: bool,
+
+    /// The gateway [env: YESCALE_BASE_URL] [default: https://api.yescale.io]
+    #[arg(long, value_name = "URL", help_heading = "Gateway")]
+    pub base_url: Option<String>,
+
+    /// Read the API key from FILE; `-` is standard input [env for the key itself: YESCALE_API_KEY]
+    #[arg(long, value_name = "FILE", help_heading = "Gateway")]
+    pub api_key_file: Option<PathBuf>,
+
+    /// Downloads at once
+    #[arg(short, long, value_name = "N", default_value = "32", help_heading = "Network")]
+    pub jobs: NonZeroUsize,
+
+    /// Further tries of one request after a passing fault
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Network")]
+    pub retries: u32,
+
+    /// How long making a connection may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = "Network")]
+    pub connect_timeout: Duration,
+
+    /// How long a transfer may bring no byte
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration, help_heading = "Network")]
+    pub stall_timeout: Duration,
+
+    /// Before the first further try
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration_or_none, hide = true)]
+    pub retry_delay: Duration,
+
+    /// How to introduce oneself to hosts
+    #[arg(long, value_name = "TEXT", default_value = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")), help_heading = "Network")]
+    pub user_agent: String,
+
+    /// One more root certificate to trust, PEM; `SSL_CERT_FILE` and the system's store hold too
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub ca_cert: Option<PathBuf>,
+
+    /// Let asset URLs lead to loopback, private and link-local addresses
+    #[arg(long, help_heading = "Network")]
+    pub allow_private_hosts: bool,
+
+    /// Events as JSON on standard output, one a line
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// Errors only
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+
+    /// Tell more
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+
+    /// Show progress bars
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub progress: When,
+
+    /// Use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub color: When,
+}
+
+/// A kind that `--only` can ask for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Only {
+    Video,
+    Image,
+    Audio,
+    Text,
+}
+
+/// When to do what a terminal is good for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    duration_or_none(text)
+        .and_then(|duration| if duration.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(duration) })
+}
+
+fn duration_or_none(text: &str) -> Result<Duration, String> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "not a duration such as 90s, 10m or 1h30m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_options_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_the_contract_writes_them() {
+        for (text, seconds) in [("90s", 90.0), ("10m", 600.0), ("1h30m", 5400.0), ("500ms", 0.5), ("2h", 7200.0)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for text in ["", "10", "-5s", "0s", "soon", "1y", "s", "99999999999999999999s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert_eq!(duration_or_none("0s"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn there_is_no_option_for_the_key_itself() {
+        for argument in ["--api-key", "--key", "--token"] {
+            assert!(Args::try_parse_from(["yescale-dl", argument, "sk-x", "id"]).is_err());
+        }
+    }
+}

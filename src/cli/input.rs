@@ -1,0 +1,202 @@
+//! Where the ids come from: arguments first, then the lists, line by line.
+//!
+//! Lists are streamed: of each id only what tells it from the others is held, however long the list
+//! is. A repeated id counts once, and its first line counts. A line that can't be read is told, with
+//! file and number, and the others go on; the exit code tells it too.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value};
+use tokio::sync::mpsc::Sender;
+
+use super::settings::Error;
+use crate::digest::Sha256Hex;
+use crate::event::{Emitter, Event};
+use crate::gateway::depth;
+use crate::get::Request;
+use crate::task::TaskId;
+
+/// The longest line that can be one; anything longer is no list of ids.
+const LONGEST_LINE: u64 = 1 << 20;
+/// What is kept beside an id must be readable again inside a manifest.
+const MOST_LEVELS: usize = 100;
+
+/// The ids of a run, not read yet.
+pub(super) struct Input {
+    ids: Vec<TaskId>,
+    lists: Vec<List>,
+}
+
+struct List {
+    name: PathBuf,
+    reader: Box<dyn BufRead + Send>,
+    is_standard_input: bool,
+}
+
+impl Input {
+    /// Opens every list, so that a missing one is told before anything is asked.
+    pub(super) fn open(ids: Vec<TaskId>, lists: &[PathBuf]) -> Result<Self, Error> {
+        let lists = lists.iter().map(|path| -> Result<List, Error> {
+            if path.as_os_str() == "-" {
+                let reader = Box::new(BufReader::new(io::stdin()));
+                return Ok(List { name: PathBuf::from("standard input"), reader, is_standard_input: true });
+            }
+            let file = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
+                true => Err(io::ErrorKind::IsADirectory.into()),
+                false => Ok(file),
+            });
+            let file = file.map_err(|source| Error::Read { path: path.clone(), source })?;
+            Ok(List { name: path.clone(), reader: Box::new(BufReader::new(file)), is_standard_input: false })
+        });
+        Ok(Self { ids, lists: lists.collect::<Result<_, _>>()? })
+    }
+
+    /// Sends every id once. Ends early when nobody takes them any more; standard input, which may
+    /// never end, also once `is_over` is set. Returns how many lines could not be read.
+    pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, is_over: &OnceLock<String>) -> u64 {
+        let mut sending = Sending { requests, emitter, seen: HashSet::new(), bad: 0 };
+        for id in self.ids {
+            if !sending.send(Request { id, meta: None }) {
+                return sending.bad;
+            }
+        }
+        for list in self.lists {
+            if !sending.send_list(list, is_over) {
+                break;
+            }
+        }
+        sending.bad
+    }
+}
+
+struct Sending<'a> {
+    requests: &'a Sender<Request>,
+    emitter: &'a Emitter,
+    seen: HashSet<u128>,
+    bad: u64,
+}
+
+impl Sending<'_> {
+    fn send_list(&mut self, mut list: List, is_over: &OnceLock<String>) -> bool {
+        let mut line = Vec::new();
+        for number in 1_u64.. {
+            line.clear();
+            if list.is_standard_input && is_over.get().is_some() {
+                return true;
+            }
+            let read = io::Read::take(&mut list.reader, LONGEST_LINE).read_until(b'\n', &mut line);
+            let request = match read {
+                Ok(0) => return true,
+                Ok(read) if read as u64 == LONGEST_LINE => Err("a line of more than 1 MiB; is this a list of ids?".to_owned()),
+                Ok(_) => parse(&line),
+                Err(error) => Err(error.to_string()),
+            };
+            match request {
+                Ok(Some(request)) => {
+                    if !self.send(request) {
+                        return false;
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.bad += 1;
+                    self.emitter.emit(Event::Warning(format!("{}:{number}: {error}", list.name.display())));
+                    if line.is_empty() || line.len() as u64 == LONGEST_LINE {
+                        return true;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Whether somebody still takes requests.
+    fn send(&mut self, request: Request) -> bool {
+        if !self.seen.insert(fingerprint(&request.id)) {
+            return true;
+        }
+        self.emitter.emit(Event::Queued);
+        self.requests.blocking_send(request).is_ok()
+    }
+}
+
+/// Enough of the id's hash to tell it from any other, in 16 bytes.
+fn fingerprint(id: &TaskId) -> u128 {
+    let hash = Sha256Hex::of(id.as_str().as_bytes());
+    u128::from_str_radix(&hash.as_str()[..32], 16).unwrap_or_default()
+}
+
+/// A line's request; none for a blank one and a comment.
+fn parse(line: &[u8]) -> Result<Option<Request>, String> {
+    let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() || text.starts_with('#') {
+        return Ok(None);
+    }
+    if !text.starts_with('{') {
+        return Ok(TaskId::new(text).map(|id| Request { id, meta: None }));
+    }
+    let value: Value = serde_json::from_str(text).map_err(|error| format!("broken JSON: {error}"))?;
+    if depth(&value) > MOST_LEVELS {
+        return Err(format!("nested deeper than {MOST_LEVELS} levels"));
+    }
+    let Value::Object(mut fields) = value else { return Err("not an object".to_owned()) };
+    let id = take_id(&mut fields).ok_or("a JSON line needs `task_id` or `id`, a text or a number")?;
+    Ok(Some(Request { id, meta: (!fields.is_empty()).then_some(fields) }))
+}
+
+fn take_id(fields: &mut Map<String, Value>) -> Option<TaskId> {
+    ["task_id", "id"].into_iter().find_map(|name| {
+        let id = match fields.get(name)? {
+            Value::String(text) => TaskId::new(text)?,
+            Value::Number(digits) => TaskId::new(&digits.to_string())?,
+            _ => return None,
+        };
+        fields.shift_remove(name);
+        Some(id)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> String {
+        match parse(line.as_bytes()) {
+            Ok(Some(Request { id, meta })) => {
+                format!("{} {}", id.as_str(), meta.map_or("-".to_owned(), |meta| Value::Object(meta).to_string()))
+            }
+            Ok(None) => "nothing".to_owned(),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn lines_are_ids_comments_or_json() {
+        for (line, expected) in [
+            ("777935781150867525\n", "777935781150867525 -"),
+            ("  9f1c \r\n", "9f1c -"),
+            ("\u{feff}9f1c", "9f1c -"),
+            ("", "nothing"),
+            ("   \n", "nothing"),
+            ("# 9f1c", "nothing"),
+            ("  # 9f1c", "nothing"),
+            (r#"{"task_id":"a"}"#, "a -"),
+            (r#"{"id":777935781150867525777,"prompt":"a cat"}"#, r#"777935781150867525777 {"prompt":"a cat"}"#),
+            (r#"{"z":1.50,"task_id":"a","id":7,"a":null}"#, r#"a {"z":1.50,"id":7,"a":null}"#),
+            (r#"{"task_id":null,"id":"b"}"#, r#"b {"task_id":null}"#),
+            (r#"{"prompt":"a cat"}"#, "a JSON line needs `task_id` or `id`, a text or a number"),
+            (r#"{"task_id":" "}"#, "a JSON line needs `task_id` or `id`, a text or a number"),
+        ] {
+            assert_eq!(parsed(line), expected, "{line}");
+        }
+        assert!(parsed(r#"{"task_id":"#).starts_with("broken JSON"));
+        assert!(parse(b"\xff\xfe").is_err());
+        let deep = format!(r#"{{"id":1,"x":{}{}}}"#, "[".repeat(110), "]".repeat(110));
+        assert!(parsed(&deep).starts_with("nested"));
+    }
+}

@@ -1,0 +1,195 @@
+//! What will be done: arguments and environment, validated once, before anything is asked or written.
+//!
+//! The command line wins over the environment. The key comes from a file, standard input or the
+//! environment, never from the command line, where any other user of the machine could read it.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use super::args::{Args, Only, When};
+use super::input::Input;
+use crate::gateway::{BaseUrl, BaseUrlError};
+use crate::http::client::Network;
+use crate::http::retry::Policy;
+use crate::plan::Wanted;
+use crate::secret::{ApiKey, KeyError};
+use crate::task::TaskId;
+use crate::ui::{Progress, Style};
+
+const BASE_URL: &str = "https://api.yescale.io";
+const KEY_VARIABLE: &str = "YESCALE_API_KEY";
+/// Longer than any key, short enough for a file that is none.
+const LONGEST_KEY_FILE: u64 = 64 << 10;
+
+/// Why a run can't start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// No id at all.
+    #[error("no task id: give some, or a list of them with --input-file (see --help)")]
+    NoIds,
+    /// A blank argument.
+    #[error("a task id is blank")]
+    BlankId,
+    /// No key in any source.
+    #[error("no API key: set {KEY_VARIABLE}, or give --api-key-file FILE")]
+    NoKey,
+    /// The key that was found is none.
+    #[error("{origin}: {source}")]
+    Key {
+        /// Where it was found.
+        origin: String,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// Standard input can't be two things.
+    #[error("standard input can't be both the list of ids and the API key")]
+    TwiceStandardInput,
+    /// The base URL is none.
+    #[error("the base URL: {0}")]
+    BaseUrl(#[from] BaseUrlError),
+    /// A header can't hold the text.
+    #[error("--user-agent: no HTTP header can hold that text")]
+    UserAgent,
+    /// A file that is needed can't be read.
+    #[error("can't read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The archive can't be used.
+    #[error("{0}")]
+    Archive(String),
+    /// The HTTP clients or the runtime can't be made.
+    #[error("{0}")]
+    Setup(String),
+}
+
+/// What will be done.
+pub(super) struct Settings {
+    pub input: Input,
+    pub output: PathBuf,
+    pub wanted: Wanted,
+    pub force: bool,
+    pub mtime: bool,
+    pub dry_run: bool,
+    pub base: BaseUrl,
+    pub key: ApiKey,
+    pub jobs: usize,
+    pub policy: Policy,
+    pub network: Network,
+    pub allow_private_hosts: bool,
+    pub style: Style,
+}
+
+impl Settings {
+    /// Makes sense of what was typed.
+    ///
+    /// # Errors
+    /// Whatever keeps the run from starting.
+    pub(super) fn resolve(args: Args, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let style = style(&args, environment);
+        let wanted = wanted(&args.only);
+        let ids = args.ids.iter().map(|id| TaskId::new(id).ok_or(Error::BlankId)).collect::<Result<Vec<_>, _>>()?;
+        if ids.is_empty() && args.input_file.is_empty() {
+            return Err(Error::NoIds);
+        }
+        let is_standard_input = |path: &PathBuf| path.as_os_str() == "-";
+        if args.input_file.iter().chain(&args.api_key_file).filter(|path| is_standard_input(path)).count() > 1 {
+            return Err(Error::TwiceStandardInput);
+        }
+        if reqwest::header::HeaderValue::from_str(&args.user_agent).is_err() {
+            return Err(Error::UserAgent);
+        }
+        let base = args.base_url.or_else(|| environment("YESCALE_BASE_URL"));
+        let ca_cert = args.ca_cert.map(|path| read(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
+        Ok(Self {
+            key: key(args.api_key_file.as_deref(), environment)?,
+            input: Input::open(ids, &args.input_file)?,
+            output: args.output,
+            wanted,
+            force: args.force,
+            mtime: args.mtime,
+            dry_run: args.dry_run,
+            base: base.as_deref().unwrap_or(BASE_URL).parse()?,
+            jobs: args.jobs.get(),
+            policy: Policy { retries: args.retries, first_delay: args.retry_delay },
+            network: Network {
+                user_agent: args.user_agent,
+                connect_timeout: args.connect_timeout,
+                stall_timeout: args.stall_timeout,
+                ca_cert,
+                proxies: proxies(environment),
+            },
+            allow_private_hosts: args.allow_private_hosts,
+            style,
+        })
+    }
+}
+
+fn wanted(only: &[Only]) -> Wanted {
+    if only.is_empty() {
+        return Wanted::ALL;
+    }
+    let has = |kind| only.contains(&kind);
+    Wanted { video: has(Only::Video), image: has(Only::Image), audio: has(Only::Audio), text: has(Only::Text) }
+}
+
+fn style(args: &Args, environment: &dyn Fn(&str) -> Option<String>) -> Style {
+    let is_dumb = environment("TERM").is_some_and(|term| term == "dumb");
+    let may_color = environment("NO_COLOR").is_none() && !is_dumb;
+    let color = |is_terminal: bool| match args.color {
+        When::Auto => is_terminal && may_color,
+        When::Always => true,
+        When::Never => false,
+    };
+    let progress = match args.progress {
+        _ if args.quiet => Progress::Off,
+        When::Auto if io::stderr().is_terminal() && !is_dumb => Progress::Bars,
+        When::Always if io::stderr().is_terminal() => Progress::Bars,
+        When::Always => Progress::Lines,
+        When::Auto | When::Never => Progress::Off,
+    };
+    Style {
+        json: args.json,
+        quiet: args.quiet,
+        verbose: args.verbose,
+        progress,
+        color_out: color(io::stdout().is_terminal()),
+        color_err: color(io::stderr().is_terminal()),
+    }
+}
+
+fn key(file: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<ApiKey, Error> {
+    let (text, origin) = match file {
+        Some(path) => (String::from_utf8_lossy(&read(path, LONGEST_KEY_FILE)?).into_owned(), path.display().to_string()),
+        None => (environment(KEY_VARIABLE).ok_or(Error::NoKey)?, KEY_VARIABLE.to_owned()),
+    };
+    ApiKey::parse(&text).map_err(|source| Error::Key { origin, source })
+}
+
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let source: io::Result<Box<dyn Read>> = match path.as_os_str() == "-" {
+        true => Ok(Box::new(io::stdin())),
+        false => File::open(path).map(|file| Box::new(file) as Box<dyn Read>),
+    };
+    source
+        .and_then(|source| source.take(most).read_to_end(&mut bytes))
+        .map(|_| bytes)
+        .map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+/// The hosts of the proxies that the environment names: these may be anywhere.
+fn proxies(environment: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+        .into_iter()
+        .filter_map(environment)
+        .filter_map(|proxy| {
+            let url = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
+            reqwest::Url::parse(&url).ok()?.host_str().map(str::to_owned)
+        })
+        .collect()
+}

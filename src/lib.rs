@@ -1,0 +1,38 @@
+//! yescale-dl: archives what people generate through the YEScale gateway.
+//!
+//! ```text
+//! task id ─▶ gateway ─▶ Task ─▶ plan ─▶ transfer ─▶ commit ─▶ root manifest
+//!                         │       ▲         │
+//!                         │   what is here  ├─ ask, prove the answer, try again
+//!                         └─ text           └─ one writer a file: write, hash in order, sync, rename
+//! ```
+//!
+//! Data only goes forward. The modules stand in layers, and a layer imports only from those before it:
+//!
+//! 0. data and decisions, without I/O: [`task`], [`asset`], [`media_type`], [`duration`], [`data_uri`], [`naming`],
+//!    [`digest`], [`manifest`], [`plan`], [`record`], [`event`], [`secret`]
+//! 1. one effect each: [`gateway`] and [`http`] (the network), [`store`] (the disk)
+//! 2. [`transfer`]: one asset from URL to committed file
+//! 3. [`get`]: the use case
+//! 4. [`cli`] and [`ui`]: what was typed, and what is shown
+
+pub mod asset;
+pub mod cli;
+pub mod data_uri;
+pub mod digest;
+pub mod duration;
+pub mod event;
+pub mod gateway;
+pub mod get;
+pub mod http;
+mod iso_media;
+pub mod manifest;
+pub mod media_type;
+pub mod naming;
+pub mod plan;
+pub mod record;
+pub mod secret;
+pub mod store;
+pub mod task;
+pub mod transfer;
+pub mod ui;

@@ -1,0 +1,7 @@
+//! The command: everything is in the library, see its `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(yescale_dl::cli::run(std::env::args_os()))
+}

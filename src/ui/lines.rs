@@ -1,0 +1,106 @@
+//! Events as lines for people: a result a task and a summary on standard output; on standard error
+//! what is wrong, naming what, where and what to do next.
+
+use anstyle::{AnsiColor, Style as Paint};
+use indicatif::{HumanBytes, HumanDuration};
+
+use super::Style;
+use crate::event::{Event, Outcome, Summary, TaskReport};
+use crate::secret::visible;
+
+/// The line on standard output, when the event is a result.
+pub(super) fn result(event: &Event, color: bool) -> Option<String> {
+    match event {
+        Event::Task(report) => Some(task(report, color)),
+        Event::Summary(counts) => Some(summary(counts)),
+        Event::Planned { action, path, reason, .. } => Some(format!("{action:<10}  {path}  ({})", visible(reason))),
+        _ => None,
+    }
+}
+
+/// The lines on standard error.
+pub(super) fn aside(event: &Event, style: Style) -> Vec<String> {
+    match event {
+        Event::Task(report) => troubles(report).iter().map(|trouble| error(trouble, style.color_err)).collect(),
+        Event::Warning(warning) => vec![error(warning, style.color_err)],
+        Event::File(report) if !style.quiet => {
+            let warnings = report.entry.warnings.iter();
+            warnings
+                .map(|warning| painted("warning", AnsiColor::Yellow, style.color_err) + &format!(": {}: {warning}", report.path))
+                .collect()
+        }
+        Event::Detail(detail) if style.verbose > 0 => vec![visible(detail).into_owned()],
+        _ => Vec::new(),
+    }
+}
+
+fn task(report: &TaskReport, color: bool) -> String {
+    let (word, hue) = match report.outcome {
+        _ if report.reused => ("reused", AnsiColor::BrightBlack),
+        Outcome::Complete => ("complete", AnsiColor::Green),
+        Outcome::Partial => ("partial", AnsiColor::Green),
+        Outcome::Incomplete => ("incomplete", AnsiColor::Yellow),
+        Outcome::Pending => ("pending", AnsiColor::Cyan),
+        Outcome::Failed => ("failed", AnsiColor::Red),
+        Outcome::Empty => ("empty", AnsiColor::Red),
+        Outcome::NotFound => ("not found", AnsiColor::Red),
+        Outcome::Error => ("error", AnsiColor::Red),
+    };
+    let head = format!("{}  {}", painted(&format!("{word:<10}"), hue, color), report.task);
+    match &report.path {
+        Some(path) => format!("{head}  {}, {}  {path}", counted(report.files as u64, "file"), HumanBytes(report.bytes)),
+        None => head,
+    }
+}
+
+fn summary(counts: &Summary) -> String {
+    let states = [
+        ("complete", counts.complete),
+        ("partial", counts.partial),
+        ("reused", counts.reused),
+        ("incomplete", counts.incomplete),
+        ("failed", counts.failed),
+        ("empty", counts.empty),
+        ("not found", counts.not_found),
+        ("pending", counts.pending),
+        ("in error", counts.error),
+    ];
+    let told: Vec<String> =
+        states.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+    let told = if told.is_empty() { "no tasks".to_owned() } else { told.join(", ") };
+    format!("{told}; {} fetched, {}, in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
+}
+
+/// What is wrong with a task, a line each, and none when nothing is.
+fn troubles(report: &TaskReport) -> Vec<String> {
+    let told = report.error.as_deref().filter(|error| !error.trim().is_empty());
+    let line = |text: &str| vec![format!("{}: {text}", report.task.as_str())];
+    match report.outcome {
+        Outcome::Failed => line(&format!("the task failed: {}", told.unwrap_or("the gateway gives no reason"))),
+        Outcome::NotFound => line("the gateway knows no such task; is it the key that made it?"),
+        Outcome::Empty => line("finished, but it names nothing to download"),
+        // Told once, for all of them, at the end.
+        Outcome::Error if told.is_some_and(|told| told.starts_with("not asked")) => Vec::new(),
+        Outcome::Error => line(told.unwrap_or("nobody knows why")),
+        _ => report.problems.iter().flat_map(|problem| line(problem)).collect(),
+    }
+}
+
+fn error(text: &str, color: bool) -> String {
+    format!("{}: {}", painted("error", AnsiColor::Red, color), visible(text))
+}
+
+fn painted(text: &str, hue: AnsiColor, color: bool) -> String {
+    let paint = if color { hue.on_default() } else { Paint::new() };
+    format!("{paint}{text}{paint:#}")
+}
+
+/// `1 file`, `2 files`
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// `12 s`, `3 minutes`
+pub(super) fn lasted(elapsed: std::time::Duration) -> String {
+    if elapsed.as_secs() < 60 { format!("{} s", elapsed.as_secs()) } else { HumanDuration(elapsed).to_string() }
+}

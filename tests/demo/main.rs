@@ -1,0 +1,68 @@
+//! `cargo run --example demo`: the real program, on your machine, against a stand-in for the gateway.
+//!
+//! It archives one finished sample task of each platform into `./yescale-demo`, just as the command line
+//! would: nothing in the run is simulated but the other end of the wire. No account, no key, no internet. Each
+//! media answer takes a moment, so that there is something to watch.
+//!
+//! Invariant: nothing is left behind but `yescale-demo`, and the exit code is the run's own.
+
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "an example talks, and reads its samples")]
+
+mod standin;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use standin::StandIn;
+use tempfile::NamedTempFile;
+use tokio::runtime::Runtime;
+
+const ARCHIVE: &str = "yescale-demo";
+const PER_ANSWER: Duration = Duration::from_millis(150);
+
+fn main() -> io::Result<ExitCode> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    // This runtime is idle when the run makes its own: the stand-in answers from threads of its own.
+    let standin = Runtime::new()?.block_on(StandIn::start(&tests.join("media"), &tests.join("tasks"))).with_delay(PER_ANSWER);
+    let key_file = key_file(standin.key())?;
+
+    let code = yescale_dl::cli::run(arguments(&standin, key_file.path()));
+
+    print!("{}", what_to_look_at(&standin));
+    Ok(ExitCode::from(code))
+}
+
+/// The key goes through a file, as the program wants it: a command line can be read by everybody on the machine.
+fn key_file(key: &str) -> io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new()?;
+    writeln!(file, "{key}")?;
+    Ok(file)
+}
+
+fn arguments(standin: &StandIn, key_file: &Path) -> Vec<OsString> {
+    let base_url = standin.base_url();
+    let fixed = ["yescale-dl", "--base-url", &base_url, "-o", ARCHIVE, "--api-key-file"].map(OsString::from);
+    let ids = standin.ids().into_iter().map(OsString::from);
+    fixed.into_iter().chain([key_file.into()]).chain(ids).collect()
+}
+
+fn what_to_look_at(standin: &StandIn) -> String {
+    let (tasks, requests) = (standin.tasks().len(), standin.media_requests());
+    let key = if standin.leaks().is_empty() { "never saw the key" } else { "SAW THE KEY, which is a bug" };
+    format!(
+        "
+{tasks} sample tasks went through. The stand-in's media host was asked {requests} times and {key}.
+
+  {ARCHIVE}/                one folder a task, with its media, text.txt and manifest
+  {ARCHIVE}/manifest.json   everything in the archive: sizes, hashes, types, durations, origins
+
+  cd {ARCHIVE} && sha256sum -c SHA256SUMS    proves every byte, without any tool of ours
+
+Run the demo again: the archive is complete, so that nothing is fetched twice.
+Delete {ARCHIVE}/ when you have seen enough.
+"
+    )
+}

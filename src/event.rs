@@ -64,7 +64,9 @@ pub struct TaskReport {
     pub files: usize,
     /// Their size in bytes.
     pub bytes: u64,
-    /// How many of them came in this run.
+    /// Whether it holds a text, too.
+    pub has_text: bool,
+    /// How many files came in this run.
     pub fetched: usize,
     /// Their size in bytes.
     pub fetched_bytes: u64,
@@ -86,6 +88,7 @@ impl TaskReport {
             path: None,
             files: 0,
             bytes: 0,
+            has_text: false,
             fetched: 0,
             fetched_bytes: 0,
             error: None,
@@ -150,7 +153,7 @@ impl Summary {
 /// Something that a file on its way looks like from outside.
 #[derive(Clone, Debug)]
 pub struct Transfer {
-    /// `TASK/video-1`
+    /// `video-1 TASK`
     pub name: String,
     /// In bytes, when the host says.
     pub total: Option<u64>,

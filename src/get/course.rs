@@ -115,6 +115,7 @@ impl Course {
         self.report.path = Some(self.job.shown.join(name).display().to_string());
         self.report.files = entry.files.len();
         self.report.bytes = entry.bytes();
+        self.report.has_text = entry.text.is_some();
     }
 
     async fn ask(&self) -> Result<Task, Stop> {

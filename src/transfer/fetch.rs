@@ -108,7 +108,7 @@ fn sink(order: &Order, coding: Coding) -> Decoder<crate::store::Part> {
 }
 
 fn name(order: &Order) -> String {
-    format!("{}/{}", order.task, stem(order))
+    format!("{} {}", stem(order), order.task)
 }
 
 /// A lone URL's kind may not be known before its bytes are.

@@ -44,9 +44,10 @@ impl Bars {
             Event::Task(_) => self.tasks.0 += 1,
             Event::Started(transfer) if self.progress == Progress::Bars && self.files.len() < MOST_BARS => {
                 let bar = match transfer.total {
-                    Some(total) => ProgressBar::new(total)
-                        .with_style(style("  {prefix:36!} [{bar:24}] {bytes:>10} of {total_bytes}, {bytes_per_sec}, {eta}")),
-                    None => ProgressBar::no_length().with_style(style("  {prefix:36!} {bytes:>10}, {bytes_per_sec}")),
+                    Some(total) => ProgressBar::new(total).with_style(style(
+                        "  {prefix:22!} [{wide_bar}] {bytes:>10} of {total_bytes:10} {bytes_per_sec:>12} {eta:>4}",
+                    )),
+                    None => ProgressBar::no_length().with_style(style("  {prefix:22!} {bytes:>10} {bytes_per_sec:>12}")),
                 };
                 let bar = self.screen.add(bar.with_prefix(crate::secret::visible(&transfer.name).into_owned()));
                 self.files.push((transfer.clone(), bar));

@@ -48,9 +48,16 @@ fn task(report: &TaskReport, color: bool) -> String {
     };
     let head = format!("{}  {}", painted(&format!("{word:<10}"), hue, color), report.task);
     match &report.path {
-        Some(path) => format!("{head}  {}, {}  {path}", counted(report.files as u64, "file"), HumanBytes(report.bytes)),
+        Some(path) => format!("{head}  {}  {path}", holdings(report)),
         None => head,
     }
+}
+
+/// `2 files, 1.00 MiB, text`
+fn holdings(report: &TaskReport) -> String {
+    let files = (report.files > 0).then(|| format!("{}, {}", counted(report.files as u64, "file"), HumanBytes(report.bytes)));
+    let held: Vec<String> = files.into_iter().chain(report.has_text.then(|| "text".to_owned())).collect();
+    if held.is_empty() { "nothing".to_owned() } else { held.join(", ") }
 }
 
 fn summary(counts: &Summary) -> String {

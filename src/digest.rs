@@ -1,13 +1,16 @@
 //! SHA-256: the one place that hashes.
 //!
 //! Bytes go in, in order; a [`Sha256Hex`] comes out: 64 lower-case hex digits, which a manifest, a
-//! `SHA256SUMS` line and a folder name can carry as they are.
+//! `SHA256SUMS` line and a folder name can carry as they are. The other [`Function`]s are here for what
+//! hosts promise; nothing of ours is named by them.
 
 use std::fmt;
 use std::io::{self, Read};
 
+use md5::Md5;
 use serde::{Deserialize, Deserializer, Serialize};
-use sha2::{Digest, Sha256};
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha512};
 
 /// A SHA-256 value as 64 lower-case hex digits.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -26,6 +29,12 @@ impl Sha256Hex {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is the hash with these 32 bytes.
+    #[must_use]
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        self.0 == hex(bytes)
     }
 }
 
@@ -59,28 +68,70 @@ impl Hasher {
     /// The hash of all that was taken.
     #[must_use]
     pub fn finish(self) -> Sha256Hex {
-        use fmt::Write as _;
-        Sha256Hex(self.0.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a String can't fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }))
+        Sha256Hex(hex(&self.0.finalize()))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Hashes a reader to its end; the hash and the number of bytes.
 ///
 /// # Errors
 /// Whatever the reader reports; never a hash of less than all of it.
-pub fn hash_reader(mut reader: impl Read) -> io::Result<(Sha256Hex, u64)> {
+pub fn hash_reader(reader: impl Read) -> io::Result<(Sha256Hex, u64)> {
     let mut hasher = Hasher::default();
+    let size = read_through(reader, |bytes| hasher.update(bytes))?;
+    Ok((hasher.finish(), size))
+}
+
+/// A hash function by which hosts promise bytes, and we never do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Function {
+    /// SHA-512
+    Sha512,
+    /// SHA-1
+    Sha1,
+    /// MD5
+    Md5,
+}
+
+/// Hashes a reader to its end by another function than ours.
+///
+/// # Errors
+/// Whatever the reader reports; never a hash of less than all of it.
+pub fn hash_reader_with(function: Function, reader: impl Read) -> io::Result<Vec<u8>> {
+    match function {
+        Function::Sha512 => hash_by::<Sha512>(reader),
+        Function::Sha1 => hash_by::<Sha1>(reader),
+        Function::Md5 => hash_by::<Md5>(reader),
+    }
+}
+
+fn hash_by<D: Digest>(reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut hasher = D::new();
+    read_through(reader, |bytes| hasher.update(bytes))?;
+    Ok(hasher.finalize().to_vec())
+}
+
+/// Hands all of a reader to `take`, a buffer at a time; the number of bytes.
+///
+/// # Errors
+/// Whatever the reader reports, save for an interruption, after which it goes on.
+pub fn read_through(mut reader: impl Read, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut buffer = vec![0; 256 << 10];
     let mut size = 0;
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok((hasher.finish(), size)),
+            Ok(0) => return Ok(size),
             Ok(read) => {
-                hasher.update(&buffer[..read]);
+                take(&buffer[..read]);
                 size += read as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -102,6 +153,29 @@ mod tests {
     }
 
     #[test]
+    fn other_functions_hash_as_their_standards_say() {
+        for (function, expected) in [
+            (Function::Md5, "900150983cd24fb0d6963f7d28e17f72"),
+            (Function::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            (
+                Function::Sha512,
+                "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+                 2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+            ),
+        ] {
+            assert_eq!(hex(&hash_reader_with(function, &b"abc"[..]).unwrap()), expected, "{function:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_is_compared_with_all_of_its_bytes() {
+        let hash = Sha256Hex::of(b"abc");
+        let bytes = Sha256::digest(b"abc");
+        assert!(hash.is(&bytes));
+        assert!(!hash.is(&bytes[..31]) && !hash.is(&[]) && !hash.is(&[0; 32]));
+    }
+
+    #[test]
     fn a_value_read_back_must_be_one() {
         assert!(serde_json::from_str::<Sha256Hex>(&format!("\"{ABC}\"")).is_ok());
         for text in ["\"\"", "\"abc\"", &format!("\"{}\"", ABC.to_uppercase()), "7"] {
@@ -118,5 +192,6 @@ mod tests {
             }
         }
         assert!(hash_reader(b"abc".chain(Broken)).is_err());
+        assert!(hash_reader_with(Function::Md5, b"abc".chain(Broken)).is_err());
     }
 }

@@ -10,13 +10,14 @@
 //! Data only goes forward. The modules stand in layers, and a layer imports only from those before it:
 //!
 //! 0. data and decisions, without I/O: [`task`], [`asset`], [`media_type`], [`duration`], [`data_uri`], [`naming`],
-//!    [`digest`], [`manifest`], [`plan`], [`record`], [`event`], [`secret`]
+//!    [`digest`], [`checksum`], [`manifest`], [`plan`], [`record`], [`event`], [`secret`]
 //! 1. one effect each: [`gateway`] and [`http`] (the network), [`store`] (the disk)
 //! 2. [`transfer`]: one asset from URL to committed file
 //! 3. [`get`]: the use case
 //! 4. [`cli`] and [`ui`]: what was typed, and what is shown
 
 pub mod asset;
+pub mod checksum;
 pub mod cli;
 pub mod data_uri;
 pub mod digest;

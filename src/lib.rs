@@ -10,7 +10,7 @@
 //! Data only goes forward. The modules stand in layers, and a layer imports only from those before it:
 //!
 //! 0. data and decisions, without I/O: [`task`], [`asset`], [`media_type`], [`duration`], [`data_uri`], [`naming`],
-//!    [`digest`], [`checksum`], [`manifest`], [`plan`], [`record`], [`event`], [`secret`]
+//!    [`digest`], [`checksum`], [`version`], [`manifest`], [`plan`], [`record`], [`event`], [`secret`]
 //! 1. one effect each: [`gateway`] and [`http`] (the network), [`store`] (the disk)
 //! 2. [`transfer`]: one asset from URL to committed file
 //! 3. [`get`]: the use case
@@ -37,3 +37,4 @@ pub mod store;
 pub mod task;
 pub mod transfer;
 pub mod ui;
+pub mod version;

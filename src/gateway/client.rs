@@ -4,16 +4,16 @@
 //! told apart, because it ends the asking of the whole run. Bodies are read up to 64 MiB: results
 //! may come inside as `data:` URIs.
 
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, Url};
-use tokio::sync::Semaphore;
+use reqwest::{Client, Response, StatusCode, Url};
 
 use super::answer::{Verdict, judge};
 use super::base::BaseUrl;
 use crate::http::retry::{Attempts, Policy, parse_retry_after};
-use crate::http::{self, Body};
+use crate::http::{self, Ask, Body, Hosts, Throttle, is_busy, ranged, status_line};
 use crate::secret::ApiKey;
 use crate::task::{Task, TaskId};
 
@@ -29,7 +29,8 @@ pub struct Gateway {
     authorization: HeaderValue,
     key: ApiKey,
     policy: Policy,
-    permits: Semaphore,
+    hosts: Hosts,
+    throttle: Option<Arc<Throttle>>,
 }
 
 /// Why there is no task.
@@ -51,11 +52,17 @@ impl Gateway {
     ///
     /// # Errors
     /// When no header can carry the key.
-    pub fn new(client: Client, base: BaseUrl, key: ApiKey, policy: Policy) -> Result<Self, Error> {
+    pub fn new(
+        client: Client,
+        base: BaseUrl,
+        key: ApiKey,
+        policy: Policy,
+        throttle: Option<Arc<Throttle>>,
+    ) -> Result<Self, Error> {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
             .map_err(|_| Error::Failed("the API key can't stand in a header".to_owned()))?;
         authorization.set_sensitive(true);
-        Ok(Self { client, base, authorization, key, policy, permits: Semaphore::new(MOST_AT_ONCE) })
+        Ok(Self { client, base, authorization, key, policy, hosts: Hosts::new(MOST_AT_ONCE, policy), throttle })
     }
 
     /// What the gateway knows about a task.
@@ -83,26 +90,42 @@ impl Gateway {
     }
 
     /// Asks for a media URL on the gateway's own origin, with the key; none for a URL elsewhere, which never gets it.
-    pub async fn media(&self, url: &Url) -> Option<Result<Body, http::Error>> {
+    pub async fn media(&self, url: &Url, ask: Option<&Ask>) -> Option<Result<Body, http::Error>> {
         if url.origin() != self.base.as_url().origin() {
             return None;
         }
-        Some(self.send(url).await.and_then(|response| Body::of(response, None)))
+        let permit = self.hosts.of(url).permit().await;
+        Some(self.send(url, ask).await.and_then(|response| Body::of(response, ask, permit, self.throttle.clone())))
     }
 
-    async fn ask(&self, url: &Url) -> Result<(Verdict, Option<std::time::Duration>), http::Error> {
-        // The permit never closes; it is held for one exchange, not across a wait.
-        let _permit = self.permits.acquire().await;
-        let response = self.send(url).await?;
+    /// Asks until the host is not busy any more, or that is not worth waiting for.
+    async fn ask(&self, url: &Url) -> Result<(Verdict, Option<Duration>), http::Error> {
+        let host = self.hosts.of(url);
+        loop {
+            let permit = host.permit().await;
+            let (status, asked, body) = self.exchange(url).await?;
+            drop(permit);
+            if !is_busy(status, asked.is_some()) {
+                host.answered();
+                return Ok((judge(status, &body, &self.key), asked));
+            }
+            if !host.is_worth_waiting_for(asked) {
+                return Err(http::Error::Final(format!("it stays busy: {}", status_line(status))));
+            }
+        }
+    }
+
+    async fn exchange(&self, url: &Url) -> Result<(StatusCode, Option<Duration>, Vec<u8>), http::Error> {
+        let response = self.send(url, None).await?;
         let status = response.status();
         let asked =
             response.headers().get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, SystemTime::now()));
-        let body = read(response).await?;
-        Ok((judge(status, &body, &self.key), asked))
+        Ok((status, asked, read(response).await?))
     }
 
-    async fn send(&self, url: &Url) -> Result<Response, http::Error> {
-        Ok(self.client.get(url.clone()).header(AUTHORIZATION, self.authorization.clone()).send().await?)
+    async fn send(&self, url: &Url, ask: Option<&Ask>) -> Result<Response, http::Error> {
+        let request = self.client.get(url.clone()).header(AUTHORIZATION, self.authorization.clone());
+        Ok(ranged(request, ask).send().await?)
     }
 
     fn failed(&self, error: &http::Error) -> Error {

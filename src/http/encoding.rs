@@ -84,6 +84,16 @@ impl<W: Write> Decoder<W> {
         }
     }
 
+    /// Where the bytes go.
+    pub fn inner(&self) -> &W {
+        match self {
+            Self::Plain(writer, _) => writer,
+            Self::Gzip(decoder) => decoder.get_ref(),
+            Self::Zlib(decoder) => decoder.get_ref(),
+            Self::Raw(decoder) => decoder.get_ref(),
+        }
+    }
+
     /// Ends the body; where the bytes went.
     ///
     /// # Errors

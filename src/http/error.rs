@@ -30,6 +30,9 @@ pub enum Error {
         /// How long the host asks to wait.
         retry_after: Option<Duration>,
     },
+    /// The answer is not the range that was asked for: what is here can't be continued.
+    #[error("it can't be continued: {0}")]
+    Range(&'static str),
     /// Nothing came of the connection; worth another try.
     #[error("{0}")]
     Passing(String),
@@ -44,7 +47,7 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Status { status, .. } => is_passing_status(*status),
-            Self::Passing(_) => true,
+            Self::Passing(_) | Self::Range(_) => true,
             Self::Final(_) => false,
         }
     }

@@ -1,65 +1,92 @@
 //! Asking a media host for an asset, and the body that comes.
 //!
-//! Never more than [`MOST_PER_HOST`] requests at once to one host: the permit travels inside the
-//! [`Body`], so it is held exactly as long as bytes are coming. What the answer's head says is read
-//! here, once; what to do about it is `transfer`'s.
+//! A host's permit travels inside the [`Body`], so it is held exactly as long as bytes are coming. A
+//! body that was asked for as a range is handed out only when it is proven to be that very range.
+//! What the answer's head says is read here, once; what to do about it is `transfer`'s.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LAST_MODIFIED, RETRY_AFTER, TRANSFER_ENCODING,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
+    TRANSFER_ENCODING,
 };
-use reqwest::{Client, Response, Url};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::address::Reach;
 use super::error::PRIVATE;
+use super::range::{self, Ask, Fit};
 use super::retry::parse_retry_after;
-use super::{Coding, Error};
-
-/// Requests at once to one media host.
-pub(super) const MOST_PER_HOST: usize = 32;
+use super::throttle::Throttle;
+use super::{Coding, Error, Hosts, status_line};
+use crate::checksum::{self, Promise};
+use crate::version::{Validator, Version};
 
 /// Asks media hosts. Cheap to clone.
 #[derive(Clone)]
 pub struct MediaClient {
-    client: Client,
-    reach: Reach,
-    hosts: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    /// Has never seen the key.
+    pub client: Client,
+    /// How far links may lead.
+    pub reach: Reach,
+    /// What is known of the hosts.
+    pub hosts: Hosts,
+    /// The rate of all bodies together.
+    pub throttle: Option<Arc<Throttle>>,
 }
 
 impl MediaClient {
-    /// Over a client that has never seen the key.
-    #[must_use]
-    pub fn new(client: Client, reach: Reach) -> Self {
-        Self { client, reach, hosts: Arc::default() }
-    }
-
-    /// Asks for `url`; the body when the host gives one.
+    /// Asks for `url`, or for a range of it, as soon as its host may be asked.
     ///
     /// # Errors
-    /// A status other than success, or no answer.
-    pub async fn get(&self, url: &Url) -> Result<Body, Error> {
+    /// No answer, a status other than success, or a range that is not the one asked for.
+    pub async fn get(&self, url: &Url, ask: Option<&Ask>) -> Result<Body, Error> {
+        let host = self.hosts.of(url);
+        loop {
+            let permit = host.permit().await;
+            match self.send(url, ask, permit).await {
+                Err(Error::Status { status, retry_after }) if is_busy(status, retry_after.is_some()) => {
+                    if !host.is_worth_waiting_for(retry_after) {
+                        return Err(Error::Final(format!("the host stays busy: {}", status_line(status))));
+                    }
+                }
+                answer => {
+                    host.answered();
+                    return answer;
+                }
+            }
+        }
+    }
+
+    /// As [`MediaClient::get`], but only if the host can be asked at once: none when it can't.
+    pub async fn try_get(&self, url: &Url, ask: &Ask) -> Option<Result<Body, Error>> {
+        let permit = self.hosts.of(url).try_permit()?;
+        Some(self.send(url, Some(ask), Some(permit)).await)
+    }
+
+    async fn send(&self, url: &Url, ask: Option<&Ask>, permit: Option<OwnedSemaphorePermit>) -> Result<Body, Error> {
         if !self.reach.allows(url) {
             return Err(Error::Final(PRIVATE.to_owned()));
         }
-        let permit = self.permit(url).await;
-        let response = self.client.get(url.clone()).send().await?;
-        Body::of(response, permit)
+        let response = ranged(self.client.get(url.clone()), ask).send().await?;
+        Body::of(response, ask, permit, self.throttle.clone())
     }
+}
 
-    async fn permit(&self, url: &Url) -> Option<OwnedSemaphorePermit> {
-        let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
-        let semaphore = {
-            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(MOST_PER_HOST))))
-        };
-        // It is never closed, so the permit always comes.
-        semaphore.acquire_owned().await.ok()
+/// A request for a range, where one is asked for.
+pub fn ranged(request: RequestBuilder, ask: Option<&Ask>) -> RequestBuilder {
+    match ask {
+        Some(ask) => request.header(RANGE, ask.range()).header(IF_RANGE, ask.version.validator.as_str()),
+        None => request,
     }
+}
+
+/// Whether a host says that it is busy, and not that something is broken.
+#[must_use]
+pub fn is_busy(status: StatusCode, says_for_how_long: bool) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE && says_for_how_long)
 }
 
 /// What the head of an answer says about its body.
@@ -75,6 +102,25 @@ pub struct Head {
     pub coding: Coding,
     /// Whether the end of the body can be told from a cut: by a length or an end mark.
     pub has_end: bool,
+    /// Whether it is the range that was asked for, and not the whole.
+    pub is_partial: bool,
+    /// What tells this version of the file from others.
+    pub validator: Option<Validator>,
+    /// How long the whole file is, when the host says.
+    pub total: Option<u64>,
+    /// Whether the host says that it serves ranges.
+    pub accepts_ranges: bool,
+    /// Digests of the file that the host promises.
+    pub promises: Vec<Promise>,
+}
+
+impl Head {
+    /// Of which version of the file the bytes are, when they can be told from another's.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        let validator = self.validator.clone().filter(|_| self.coding == Coding::Identity)?;
+        Some(Version { validator, total: self.total })
+    }
 }
 
 /// A body on its way.
@@ -82,23 +128,42 @@ pub struct Body {
     /// What its head said.
     pub head: Head,
     response: Response,
+    throttle: Option<Arc<Throttle>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Body {
-    /// The body of an answer, when its status is a success.
+    /// The body of an answer: the whole file, or the range that was asked for.
     ///
     /// # Errors
-    /// For any other status, and for an encoding that can't be undone.
-    pub fn of(response: Response, permit: Option<OwnedSemaphorePermit>) -> Result<Self, Error> {
-        let status = response.status();
-        if !status.is_success() {
-            let retry_after =
-                text(response.headers(), &RETRY_AFTER).and_then(|value| parse_retry_after(&value, SystemTime::now()));
-            return Err(Error::Status { status, retry_after });
+    /// For any other answer, and for an encoding that can't be undone.
+    pub fn of(
+        response: Response,
+        ask: Option<&Ask>,
+        permit: Option<OwnedSemaphorePermit>,
+        throttle: Option<Arc<Throttle>>,
+    ) -> Result<Self, Error> {
+        let (status, headers) = (response.status(), response.headers());
+        let mut head = Head { accepts_ranges: range::are_accepted(headers), ..Head::default() };
+        match (status, ask) {
+            (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE, Some(ask)) => {
+                match range::fit(ask, status, headers) {
+                    Fit::Exact(total) => (head.is_partial, head.total) = (true, Some(total)),
+                    Fit::Whole => {}
+                    Fit::Refused(why) => return Err(Error::Range(why)),
+                }
+            }
+            (StatusCode::PARTIAL_CONTENT, None) => {
+                return Err(Error::Final("the host sends a range that nobody asked for".to_owned()));
+            }
+            _ if status.is_success() => {}
+            _ => {
+                let retry_after = text(headers, &RETRY_AFTER).and_then(|value| parse_retry_after(&value, SystemTime::now()));
+                return Err(Error::Status { status, retry_after });
+            }
         }
-        let head = read_head(response.headers())?;
-        Ok(Self { head, response, _permit: permit })
+        head.read(headers)?;
+        Ok(Self { head, response, throttle, _permit: permit })
     }
 
     /// The next bytes; none at the end, which is only the end when everything promised has come.
@@ -106,20 +171,29 @@ impl Body {
     /// # Errors
     /// When the body breaks off, stalls or is malformed.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        Ok(self.response.chunk().await?)
+        let chunk = self.response.chunk().await?;
+        if let (Some(chunk), Some(throttle)) = (&chunk, &self.throttle) {
+            throttle.pass(chunk.len()).await;
+        }
+        Ok(chunk)
     }
 }
 
-fn read_head(headers: &HeaderMap) -> Result<Head, Error> {
-    let length = text(headers, &CONTENT_LENGTH).and_then(|value| value.trim().parse().ok());
-    let coding = Coding::parse(&text(headers, &CONTENT_ENCODING).unwrap_or_default()).map_err(Error::Final)?;
-    Ok(Head {
-        content_type: text(headers, &CONTENT_TYPE),
-        length,
-        last_modified: text(headers, &LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(&value).ok()),
-        coding,
-        has_end: length.is_some() || headers.contains_key(TRANSFER_ENCODING),
-    })
+impl Head {
+    fn read(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+        self.length = text(headers, &CONTENT_LENGTH).and_then(|value| value.trim().parse().ok());
+        self.coding = Coding::parse(&text(headers, &CONTENT_ENCODING).unwrap_or_default()).map_err(Error::Final)?;
+        self.content_type = text(headers, &CONTENT_TYPE);
+        self.last_modified = text(headers, &LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(&value).ok());
+        self.has_end = self.length.is_some() || headers.contains_key(TRANSFER_ENCODING);
+        self.validator = range::validator(headers);
+        self.total = self.total.or(self.length);
+        let values = |name: &str| {
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+        };
+        self.promises = checksum::promises(values, self.is_partial);
+        Ok(())
+    }
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

@@ -8,10 +8,16 @@ mod address;
 pub mod client;
 mod encoding;
 mod error;
+mod host;
 mod media;
+mod range;
 pub mod retry;
+mod throttle;
 
 pub use address::{Reach, is_public};
 pub use encoding::{Coding, Decoder};
 pub use error::{Error, status_line};
-pub use media::{Body, Head, MediaClient};
+pub use host::{Host, Hosts};
+pub use media::{Body, Head, MediaClient, is_busy, ranged};
+pub use range::Ask;
+pub use throttle::Throttle;

@@ -49,6 +49,15 @@ impl Archive {
         Folder::new(&self.root, id)
     }
 
+    /// How many bytes its disk has left for us, where the system tells.
+    #[must_use]
+    pub fn free_space(&self) -> Option<u64> {
+        #[cfg(unix)]
+        return rustix::fs::statvfs(&self.root).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        #[cfg(not(unix))]
+        None
+    }
+
     /// Brings the root manifest and the checksum list up to date with the task folders of `changed`.
     ///
     /// # Errors

@@ -148,10 +148,13 @@ impl Held {
         Ok(known)
     }
 
-    /// A new file on its way in, known by `stem` until it has a name.
-    #[must_use]
-    pub fn part(&self, stem: &str) -> Part {
-        Part::new(self.folder.path.join(format!(".{stem}.part")))
+    /// A file on its way in, known by `stem` until it has a name, with what an earlier try left of it.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn part(&self, stem: &str) -> Result<Part, Error> {
+        let path = self.folder.path.join(format!(".{stem}.part"));
+        Part::resume(path.clone()).map_err(Error::io("resume", &path))
     }
 
     /// Gives a whole file its final name. `ours` are the files there that may be replaced.

@@ -1,72 +1,160 @@
 //! One file on its way in: `Part -> Sealed -> Draft -> FileEntry`.
 //!
-//! A [`Part`] takes bytes in order, writes them under a dot-name and hashes them as they pass; its
-//! file is made with the first byte. [`Sealed`] has all of them, and knows size and hash. A
-//! [`Draft`] is synced and has its final name and manifest entry, but is not renamed yet: only
-//! `Held::commit` turns it into a `FileEntry`. A part that is dropped on the way leaves no file.
+//! A [`Part`] takes bytes under a dot-name and hashes them in order; its file is made with the first
+//! byte. Bytes may also be written ahead of that front, at offsets, by several connections; the front
+//! then reads them back. Once it is known of which version of the remote file the bytes are, a journal
+//! vouches for them, and what a dropped part has is kept for the next try, or the next run; without a
+//! version it is worth nothing and goes. [`Sealed`] has all bytes, size and hash; a [`Draft`] is
+//! synced, has its name and entry, and waits for `Held::commit`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Error;
+use super::journal::{self, Journal, Proof};
 use crate::asset::Slot;
-use crate::digest::{Hasher, Sha256Hex};
+use crate::digest::Sha256Hex;
 use crate::manifest::{FileEntry, Whole};
+use crate::version::Version;
 
 /// How many of a file's first bytes are kept at hand, to tell what it is.
 pub(super) const HEAD: usize = 16 << 10;
+/// The journal vouches for the bytes at least this often: what a kill costs at most.
+const VOUCHED_EVERY: u64 = 4 << 20;
 
 /// A file that is still growing.
 pub struct Part {
     path: PathBuf,
-    file: Option<File>,
-    hasher: Hasher,
-    size: u64,
-    head: Vec<u8>,
+    file: Option<Arc<File>>,
+    proof: Proof,
+    journal: Option<Journal>,
+    vouched: u64,
 }
 
 impl Part {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, hasher: Hasher::default(), size: 0, head: Vec::new() }
+        Self { path, file: None, proof: Proof::default(), journal: None, vouched: 0 }
     }
 
-    /// Drops what was written: the next byte is the first again.
+    /// The part at `path`, with what an earlier try left there, as far as it can be proven.
+    pub(super) fn resume(path: PathBuf) -> io::Result<Self> {
+        Ok(match journal::prove(&path)? {
+            Some(proven) => Self {
+                file: Some(Arc::new(proven.file)),
+                vouched: proven.proof.size,
+                proof: proven.proof,
+                journal: Some(proven.journal),
+                path,
+            },
+            None => Self::new(path),
+        })
+    }
+
+    /// How many bytes it has, from the first one on without a gap.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.proof.size
+    }
+
+    /// Of which version of the remote file they are, when that is known.
+    #[must_use]
+    pub fn version(&self) -> Option<&Version> {
+        self.journal.as_ref().map(Journal::version)
+    }
+
+    /// Says of which version the bytes from the first one on are: from here on they are worth keeping.
+    pub fn identify(&mut self, version: Version) {
+        if self.version() != Some(&version) {
+            self.journal = Some(Journal::new(journal::beside(&self.path), version));
+        }
+    }
+
+    /// Drops what was written: the next byte is the first again, of a version not known yet.
     ///
     /// # Errors
-    /// When the file can't be cut.
+    /// When the file can't be removed.
     pub fn restart(&mut self) -> io::Result<()> {
         self.file = None;
-        remove(&self.path)?;
-        *self = Self::new(std::mem::take(&mut self.path));
-        Ok(())
+        self.proof = Proof::default();
+        self.vouched = 0;
+        if let Some(mut journal) = self.journal.take() {
+            journal.discard();
+        }
+        journal::remove(&self.path)
+    }
+
+    /// The file, for writers ahead of the front.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn ahead(&mut self) -> io::Result<Ahead> {
+        Ok(Ahead(Arc::clone(self.open()?)))
+    }
+
+    /// Moves the front on to `to`, over bytes that were written ahead of it.
+    ///
+    /// # Errors
+    /// When they can't be read back.
+    pub fn advance(&mut self, to: u64) -> io::Result<()> {
+        let mut file: &File = &Arc::clone(self.open()?);
+        file.seek(SeekFrom::Start(self.proof.size))?;
+        let mut block = vec![0; 256 << 10];
+        while self.proof.size < to {
+            let most = block.len().min(usize::try_from(to - self.proof.size).unwrap_or(usize::MAX));
+            match file.read(&mut block[..most])? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => self.proof.take(&block[..read]),
+            }
+        }
+        self.vouch()
     }
 
     /// Ends the file.
     #[must_use]
-    pub fn seal(mut self) -> Sealed {
-        let hasher = std::mem::take(&mut self.hasher);
-        Sealed { sha256: hasher.finish(), part: self }
+    pub fn seal(self) -> Sealed {
+        Sealed { sha256: self.proof.hasher.clone().finish(), part: self }
     }
 
-    fn open(&mut self) -> io::Result<&mut File> {
-        if self.file.is_none() {
-            remove(&self.path)?;
-            self.file = Some(OpenOptions::new().create_new(true).read(true).write(true).open(&self.path)?);
+    /// Gives it up, and its room on the disk with it.
+    pub fn discard(mut self) {
+        // What stays is overwritten by the next run.
+        let _ = self.restart();
+    }
+
+    fn vouch(&mut self) -> io::Result<()> {
+        if let Some(journal) = &mut self.journal
+            && self.proof.size >= self.vouched + VOUCHED_EVERY
+        {
+            journal.vouch(self.proof.size, &self.proof.hasher)?;
+            self.vouched = self.proof.size;
         }
-        self.file.as_mut().ok_or_else(|| io::Error::other("the part was just opened"))
+        Ok(())
+    }
+
+    fn open(&mut self) -> io::Result<&Arc<File>> {
+        if self.file.is_none() {
+            journal::remove(&self.path)?;
+            self.file = Some(Arc::new(OpenOptions::new().create_new(true).read(true).write(true).open(&self.path)?));
+        }
+        self.file.as_ref().ok_or_else(|| io::Error::other("the part was just opened"))
     }
 }
 
+/// Takes bytes at the front.
 impl Write for Part {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.open()?.write(bytes)?;
-        let bytes = &bytes[..written];
-        self.hasher.update(bytes);
-        self.size += written as u64;
-        self.head.extend_from_slice(&bytes[..written.min(HEAD - self.head.len())]);
-        Ok(written)
+        let front = self.proof.size;
+        if let Err(error) = self.ahead()?.write_at(bytes, front) {
+            // A part that the disk would not take is in the way of all others: it goes.
+            self.journal = None;
+            return Err(error);
+        }
+        self.proof.take(bytes);
+        self.vouch()?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -76,17 +164,43 @@ impl Write for Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        if self.file.is_none() {
+            return;
+        }
+        let is_kept = match &mut self.journal {
+            Some(journal) if self.proof.size > 0 => {
+                self.proof.size == self.vouched || journal.vouch(self.proof.size, &self.proof.hasher).is_ok()
+            }
+            _ => false,
+        };
+        if !is_kept {
             // Where this fails, the next run starts over that name.
-            let _ = fs::remove_file(&self.path);
+            let _ = self.restart();
         }
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+/// Writes ahead of a part's front. Cheap to clone.
+#[derive(Clone)]
+pub struct Ahead(Arc<File>);
+
+impl Ahead {
+    /// Writes `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::write_all_at(&*self.0, bytes, offset);
+        #[cfg(windows)]
+        {
+            let (mut bytes, mut offset) = (bytes, offset);
+            while !bytes.is_empty() {
+                let written = std::os::windows::fs::FileExt::seek_write(&*self.0, bytes, offset)?;
+                (bytes, offset) = (&bytes[written..], offset + written as u64);
+            }
+            Ok(())
+        }
     }
 }
 
@@ -100,13 +214,20 @@ impl Sealed {
     /// In bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.part.size
+        self.part.size()
+    }
+
+    /// Of all bytes.
+    #[must_use]
+    pub fn sha256(&self) -> &Sha256Hex {
+        &self.sha256
     }
 
     /// The first bytes, and whether they are all.
     #[must_use]
     pub fn head(&self) -> (&[u8], bool) {
-        (&self.part.head, self.part.size == self.part.head.len() as u64)
+        let head = &self.part.proof.head;
+        (head, self.size() == head.len() as u64)
     }
 
     /// The file, to look into.
@@ -117,21 +238,30 @@ impl Sealed {
         File::open(&self.part.path)
     }
 
+    /// Gives it up: it is not what was promised.
+    pub fn discard(self) {
+        self.part.discard();
+    }
+
     /// Makes the bytes durable and names the file: `slot` as `name`, dated `modified`.
     ///
     /// # Errors
     /// When the disk says no; the bytes are then gone.
     pub fn draft(mut self, slot: Slot, name: &str, modified: Option<SystemTime>) -> Result<Draft, Error> {
-        let fail = |action| Error::io(action, &self.part.path);
+        let entry = FileEntry::of(slot, &Named { name, sealed: &self });
+        let path = self.part.path.clone();
         if let Some(file) = &self.part.file {
             if let Some(time) = modified {
-                file.set_modified(time).map_err(fail("date"))?;
+                file.set_modified(time).map_err(Error::io("date", &path))?;
             }
-            file.sync_all().map_err(fail("sync"))?;
+            file.sync_all().map_err(Error::io("sync", &path))?;
         }
-        let entry = FileEntry::of(slot, &Named { name, sealed: &self });
+        // It is more than a part now, and not to be removed as one.
         self.part.file = None;
-        Ok(Draft { path: self.part.path.clone(), entry })
+        if let Some(mut journal) = self.part.journal.take() {
+            journal.discard();
+        }
+        Ok(Draft { path, entry })
     }
 }
 
@@ -155,7 +285,6 @@ impl Whole for Named<'_> {
 /// A whole, synced file under its dot-name, with the entry that it will have.
 pub struct Draft {
     pub(super) path: PathBuf,
-    /// What is known of it can still be said here.
     pub(super) entry: FileEntry,
 }
 
@@ -168,8 +297,16 @@ impl Draft {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
     use crate::asset::Kind;
+    use crate::version::Validator;
+
+    fn version() -> Version {
+        Version { validator: Validator::Etag("\"a\"".to_owned()), total: None }
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -229,5 +366,69 @@ mod tests {
         let mut part = Part::new(folder.path().join(".video-1.part"));
         part.write_all(b"abc").unwrap();
         assert_eq!(fs::read(&outside).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_dropped_part_of_a_known_version_goes_on_where_it_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".video-1.part");
+        let mut part = Part::new(path.clone());
+        part.identify(version());
+        part.write_all(b"abc").unwrap();
+        drop(part);
+        let mut part = Part::resume(path.clone()).unwrap();
+        assert_eq!((part.size(), part.version()), (3, Some(&version())));
+        part.write_all(b"def").unwrap();
+        let sealed = part.seal();
+        assert_eq!((sealed.head(), sealed.sha256()), ((&b"abcdef"[..], true), &Sha256Hex::of(b"abcdef")));
+        drop(sealed.draft(Slot { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"abcdef");
+        assert_eq!(names(folder.path()), [".video-1.part"], "the journal has done its work");
+    }
+
+    #[test]
+    fn a_kill_costs_what_came_since_the_last_4_mib() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".video-1.part");
+        let mut part = Part::new(path.clone());
+        part.identify(version());
+        for _ in 0..11 {
+            part.write_all(&vec![5; 1 << 20]).unwrap();
+        }
+        // What the disk has at this instant, and nothing that a drop would add.
+        for name in [".video-1.part", ".video-1.journal"] {
+            fs::copy(folder.path().join(name), folder.path().join(name.replace("-1", "-2"))).unwrap();
+        }
+        let resumed = Part::resume(folder.path().join(".video-2.part")).unwrap();
+        assert_eq!(resumed.size(), 8 << 20);
+    }
+
+    #[test]
+    fn bytes_written_ahead_are_hashed_when_the_front_comes_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = Part::new(folder.path().join(".video-1.part"));
+        part.identify(version());
+        part.write_all(b"ab").unwrap();
+        let ahead = part.ahead().unwrap();
+        ahead.write_at(b"ef", 4).unwrap();
+        ahead.write_at(b"cd", 2).unwrap();
+        assert_eq!(part.size(), 2);
+        part.advance(6).unwrap();
+        assert!(part.advance(7).is_err(), "what was never written can't be read back");
+        part.write_all(b"g").unwrap();
+        assert_eq!(part.seal().sha256(), &Sha256Hex::of(b"abcdefg"));
+    }
+
+    #[test]
+    fn bytes_ahead_of_the_front_are_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".video-1.part");
+        let mut part = Part::new(path.clone());
+        part.identify(version());
+        part.write_all(b"ab").unwrap();
+        part.ahead().unwrap().write_at(b"ef", 4).unwrap();
+        drop(part);
+        assert_eq!(Part::resume(path.clone()).unwrap().size(), 2);
+        assert_eq!(fs::read(path).unwrap(), b"ab");
     }
 }

@@ -1,0 +1,252 @@
+//! What is known of an unfinished file, beside it: of which version it is, and what its bytes were.
+//!
+//! The first line says the version. Each further line is a length and the hash of all bytes up to
+//! there: the running hash, which costs nothing to look at. A crash may leave anything in the file
+//! (a tail of zeros, old blocks) and may cut the journal too; so a part is believed only as far as
+//! hashing it again comes by the same values. Having been synced is no proof, and is not asked for.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::part::HEAD;
+use crate::digest::{Hasher, Sha256Hex};
+use crate::version::Version;
+
+/// A journal that is being written. Its file is made with the first line.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    version: Version,
+    file: Option<File>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Vouched {
+    size: u64,
+    sha256: Sha256Hex,
+}
+
+/// A part that was proven: what can go on where it ended.
+pub(super) struct Proven {
+    pub journal: Journal,
+    pub file: File,
+    pub proof: Proof,
+}
+
+impl Journal {
+    pub(super) fn new(path: PathBuf, version: Version) -> Self {
+        Self { path, version, file: None }
+    }
+
+    pub(super) fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// Vouches for the first `size` bytes, of which `hasher` has seen all.
+    pub(super) fn vouch(&mut self, size: u64, hasher: &Hasher) -> io::Result<()> {
+        let mut lines = Vec::new();
+        if self.file.is_none() {
+            remove(&self.path)?;
+            self.file = Some(OpenOptions::new().create_new(true).append(true).open(&self.path)?);
+            serde_json::to_writer(&mut lines, &self.version)?;
+            lines.push(b'\n');
+        }
+        serde_json::to_writer(&mut lines, &Vouched { size, sha256: hasher.clone().finish() })?;
+        lines.push(b'\n');
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(&lines))
+    }
+
+    /// Removes it.
+    pub(super) fn discard(&mut self) {
+        self.file = None;
+        // Without its part it proves nothing.
+        let _ = remove(&self.path);
+    }
+}
+
+/// Where the journal of a part is.
+pub(super) fn beside(part: &Path) -> PathBuf {
+    part.with_extension("journal")
+}
+
+/// Proves the part at `path` by its journal, and cuts off both what can't be proven; none when nothing is.
+pub(super) fn prove(path: &Path) -> io::Result<Option<Proven>> {
+    let place = beside(path);
+    let is_plain = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    if !is_plain(path) || !is_plain(&place) {
+        return Ok(None);
+    }
+    let mut lines = Lines { reader: BufReader::new(File::open(&place)?), read: 0 };
+    let Some((version, mut vouched_for)) = lines.next::<Version>() else { return Ok(None) };
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut proof = Proof::default();
+    while let Some((vouched, end)) = lines.next::<Vouched>() {
+        match proof.extended(&mut file, &vouched)? {
+            Some(further) => proof = further,
+            None => break,
+        }
+        vouched_for = end;
+    }
+    if proof.size == 0 {
+        return Ok(None);
+    }
+    file.set_len(proof.size)?;
+    file.seek(SeekFrom::Start(proof.size))?;
+    let kept = OpenOptions::new().append(true).open(&place)?;
+    kept.set_len(vouched_for)?;
+    Ok(Some(Proven { journal: Journal { path: place, version, file: Some(kept) }, file, proof }))
+}
+
+/// Whole lines of a journal, each with the journal's length up to its end.
+struct Lines<R> {
+    reader: R,
+    read: u64,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn next<T: DeserializeOwned>(&mut self) -> Option<(T, u64)> {
+        let mut line = Vec::new();
+        self.read += self.reader.read_until(b'\n', &mut line).ok()? as u64;
+        let value = serde_json::from_slice(line.strip_suffix(b"\n")?).ok()?;
+        Some((value, self.read))
+    }
+}
+
+/// The first bytes of a part, hashed.
+#[derive(Clone, Default)]
+pub(super) struct Proof {
+    pub hasher: Hasher,
+    pub size: u64,
+    pub head: Vec<u8>,
+}
+
+impl Proof {
+    /// Takes the next bytes.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        self.head.extend_from_slice(&bytes[..bytes.len().min(HEAD - self.head.len())]);
+    }
+
+    /// This and the bytes of `file` up to what is vouched for; none when they are others.
+    fn extended(&self, file: &mut File, vouched: &Vouched) -> io::Result<Option<Self>> {
+        let Some(mut missing) = vouched.size.checked_sub(self.size) else { return Ok(None) };
+        let mut further = self.clone();
+        let mut block = vec![0; 256 << 10];
+        while missing > 0 {
+            let most = block.len().min(usize::try_from(missing).unwrap_or(usize::MAX));
+            match file.read(&mut block[..most])? {
+                0 => return Ok(None),
+                read => {
+                    further.take(&block[..read]);
+                    missing -= read as u64;
+                }
+            }
+        }
+        Ok((further.hasher.clone().finish() == vouched.sha256).then_some(further))
+    }
+}
+
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::Validator;
+
+    fn version() -> Version {
+        Version { validator: Validator::Etag("\"a\"".to_owned()), total: Some(12) }
+    }
+
+    /// A part of `bytes`, vouched for after each of `ends`.
+    fn part(folder: &Path, bytes: &[u8], ends: &[usize]) -> PathBuf {
+        let path = folder.join(".video-1.part");
+        fs::write(&path, bytes).unwrap();
+        let mut journal = Journal::new(beside(&path), version());
+        for &end in ends {
+            let mut hasher = Hasher::default();
+            hasher.update(&bytes[..end]);
+            journal.vouch(end as u64, &hasher).unwrap();
+        }
+        path
+    }
+
+    fn proven(path: &Path) -> u64 {
+        prove(path).unwrap().map_or(0, |proven| proven.proof.size)
+    }
+
+    #[test]
+    fn only_what_hashes_the_same_is_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
+        let found = prove(&path).unwrap().unwrap();
+        assert_eq!((found.proof.size, found.journal.version()), (8, &version()));
+        assert_eq!(fs::read(&path).unwrap(), b"abcdefgh", "what nobody vouches for is cut off");
+
+        for (bytes, size) in
+            [(&b"abcdefgh"[..], 8), (b"abcdefg\0", 4), (b"abcd\0\0\0\0", 4), (b"abcdefg", 4), (b"Xbcdefgh", 0), (b"", 0)]
+        {
+            let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(proven(&path), size, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_journal_proves_what_it_still_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
+        let whole = fs::read(beside(&path)).unwrap();
+        let ends: Vec<usize> = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+        for cut in 0..=whole.len() {
+            part(folder.path(), b"abcdefghijkl", &[4, 8]);
+            fs::write(beside(&path), &whole[..cut]).unwrap();
+            let size = if cut >= ends[2] {
+                8
+            } else if cut >= ends[1] {
+                4
+            } else {
+                0
+            };
+            assert_eq!(proven(&path), size, "cut at {cut}");
+            let zeros = [&whole[..cut], &[0; 7]].concat();
+            part(folder.path(), b"abcdefghijkl", &[4, 8]);
+            fs::write(beside(&path), zeros).unwrap();
+            assert_eq!(proven(&path), size, "cut at {cut}, then zeros");
+        }
+    }
+
+    #[test]
+    fn a_proven_part_can_be_vouched_for_further_and_proven_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
+        fs::write(&path, b"abcd\0\0\0\0").unwrap();
+        let mut found = prove(&path).unwrap().unwrap();
+        found.file.write_all(b"EF").unwrap();
+        found.proof.take(b"EF");
+        found.journal.vouch(6, &found.proof.hasher).unwrap();
+        drop(found);
+        assert_eq!(proven(&path), 6);
+        assert_eq!(fs::read(&path).unwrap(), b"abcdEF");
+    }
+
+    #[test]
+    fn lies_about_the_length_are_no_proof() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = part(folder.path(), b"abcdefghijkl", &[8, 4]);
+        assert_eq!(proven(&path), 8, "going back proves nothing more");
+        let line = format!("{{\"size\":{},\"sha256\":\"{}\"}}\n", u64::MAX, Sha256Hex::of(b""));
+        let first = serde_json::to_string(&version()).unwrap();
+        fs::write(beside(&path), format!("{first}\n{line}")).unwrap();
+        assert_eq!(proven(&path), 0);
+    }
+}

@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Sha256Hex {
 }
 
 /// Hashes bytes as they pass.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Hasher(Sha256);
 
 impl Hasher {

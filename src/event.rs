@@ -189,7 +189,7 @@ pub enum Event {
     Warning(String),
     /// Something that only `--verbose` tells.
     Detail(String),
-    /// The run ended.
+    /// The run ended: nothing is told after that.
     Summary(Summary),
 }
 

@@ -58,6 +58,18 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "N", default_value = "32", help_heading = "Network")]
     pub jobs: NonZeroUsize,
 
+    /// Connections for one file of 16 MiB or more; more than 32 requests at once go to one media host only when this asks for it
+    #[arg(short = 'x', long, value_name = "N", help_heading = "Network")]
+    pub connections: Option<NonZeroUsize>,
+
+    /// Total bytes a second, such as 500K or 2M
+    #[arg(long, value_name = "RATE", value_parser = size, help_heading = "Network")]
+    pub limit_rate: Option<u64>,
+
+    /// Refuse an asset larger than this, such as 500M or 2G
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Network")]
+    pub max_size: Option<u64>,
+
     /// Further tries of one request after a passing fault
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Network")]
     pub retries: u32,
@@ -124,6 +136,24 @@ pub(super) enum When {
     Never,
 }
 
+/// Bytes, as curl writes them: `500K`, `2M`, `1.5G`, powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "not a size such as 500K, 2M or 1G".to_owned();
+    let text = text.trim();
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, unit)) if unit.is_ascii_alphabetic() => (&text[..at], unit.to_ascii_uppercase()),
+        _ => (text, 'B'),
+    };
+    let power = "BKMGTP".find(unit).ok_or_else(wrong)?;
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    let bytes = number * 1024_f64.powi(i32::try_from(power).map_err(|_| wrong())?);
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) || !(1.0..9e18).contains(&bytes) {
+        return Err(wrong());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was just bounded")]
+    Ok(bytes as u64)
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     duration_or_none(text)
         .and_then(|duration| if duration.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(duration) })
@@ -155,6 +185,16 @@ mod tests {
             assert!(duration(text).is_err(), "{text}");
         }
         assert_eq!(duration_or_none("0s"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        for (text, bytes) in [("1", 1), ("100B", 100), ("500K", 512_000), ("2M", 2 << 20), ("1g", 1 << 30), ("1.5G", 3 << 29)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "K", "0", "-1K", "1X", "1KB", "nan", "inf", "1e30", "0.1", "+1"] {
+            assert!(size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

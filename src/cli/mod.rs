@@ -9,6 +9,7 @@ mod args;
 mod get;
 mod input;
 mod settings;
+mod signals;
 
 use std::ffi::OsString;
 

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use super::args::{Args, Only, When};
@@ -19,6 +20,12 @@ use crate::ui::{Progress, Style};
 
 const BASE_URL: &str = "https://api.yescale.io";
 const KEY_VARIABLE: &str = "YESCALE_API_KEY";
+/// Connections for one large file, unless asked for.
+const CONNECTIONS: usize = 4;
+/// Requests at once to one media host, unless more connections are asked for.
+const PER_HOST: usize = 32;
+/// And never more than that: open files are bounded too.
+const MOST_PER_HOST: usize = 256;
 /// Longer than any key, short enough for a file that is none.
 const LONGEST_KEY_FILE: u64 = 64 << 10;
 
@@ -78,6 +85,11 @@ pub(super) struct Settings {
     pub base: BaseUrl,
     pub key: ApiKey,
     pub jobs: usize,
+    pub connections: usize,
+    /// Requests at once to one media host.
+    pub per_host: usize,
+    pub limit_rate: Option<u64>,
+    pub max_size: Option<u64>,
     pub policy: Policy,
     pub network: Network,
     pub allow_private_hosts: bool,
@@ -115,6 +127,12 @@ impl Settings {
             dry_run: args.dry_run,
             base: base.as_deref().unwrap_or(BASE_URL).parse()?,
             jobs: args.jobs.get(),
+            connections: args.connections.map_or(CONNECTIONS, NonZeroUsize::get),
+            per_host: args
+                .connections
+                .map_or(PER_HOST, |asked| PER_HOST.max(asked.get().saturating_mul(args.jobs.get())).min(MOST_PER_HOST)),
+            limit_rate: args.limit_rate,
+            max_size: args.max_size,
             policy: Policy { retries: args.retries, first_delay: args.retry_delay },
             network: Network {
                 user_agent: args.user_agent,

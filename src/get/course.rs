@@ -9,8 +9,10 @@ use std::time::{Duration, SystemTime};
 use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 
 use super::{Job, Request, dry_run};
+use crate::asset::Asset;
 use crate::event::{Event, FileReport, Outcome, TaskReport};
 use crate::gateway;
 use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
@@ -19,7 +21,7 @@ use crate::record::{self, Results};
 use crate::secret::shown_url;
 use crate::store::{self, Folder, Held, Known};
 use crate::task::{Progress, Task, TaskId};
-use crate::transfer::{Fetched, Order};
+use crate::transfer::{self, Fetched, Order};
 
 /// How long to wait before looking at a lock again that another process holds.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -40,6 +42,10 @@ enum Stop {
     Store(store::Error),
     /// The asking has ended for all.
     NotAsked,
+    /// The disk is full; told once, for all.
+    DiskFull,
+    /// The run was interrupted.
+    Interrupted,
 }
 
 impl From<store::Error> for Stop {
@@ -65,14 +71,15 @@ impl Course {
         self.has_changed
     }
 
-    /// Goes all the way; how the task ended.
-    pub(super) async fn run(&mut self) -> TaskReport {
+    /// Goes all the way; how the task ended, unless the run did before.
+    pub(super) async fn run(&mut self) -> Option<TaskReport> {
         self.report.outcome = match self.go().await {
             Ok(outcome) => outcome,
+            Err(Stop::Interrupted) => return None,
             Err(stop) => self.stopped(stop),
         };
         let bare = TaskReport::bare(self.id().clone(), Outcome::Error);
-        std::mem::replace(&mut self.report, bare)
+        Some(std::mem::replace(&mut self.report, bare))
     }
 
     async fn go(&mut self) -> Result<Outcome, Stop> {
@@ -122,7 +129,11 @@ impl Course {
         if self.job.refused.get().is_some() {
             return Err(Stop::NotAsked);
         }
-        match self.job.gateway.task(self.id()).await {
+        if self.job.downloader.disk.is_full() {
+            return Err(Stop::DiskFull);
+        }
+        let answer = self.job.stop.run_until_cancelled(self.job.gateway.task(self.id())).await;
+        match answer.ok_or(Stop::Interrupted)? {
             Err(gateway::Error::Refused(words)) => {
                 self.job.refused.get_or_init(|| words);
                 Err(Stop::NotAsked)
@@ -185,13 +196,13 @@ impl Course {
             if let Some(held) = blocking(move || folder.try_hold()).await? {
                 return Ok(held);
             }
-            tokio::time::sleep(GLANCE).await;
+            self.job.stop.run_until_cancelled(tokio::time::sleep(GLANCE)).await.ok_or(Stop::Interrupted)?;
         }
     }
 
     /// Fetches what the plan says and records what came of it.
     async fn archive(&mut self, task: &Task, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
-        let results = self.fetch(task, &known, &held).await;
+        let results = self.fetch(task, &known, &held).await?;
         let (is_replaced, problems) = (!results.errors.is_empty(), Self::problems(&results, task, known.entry.as_ref()));
         let mut entry =
             record::record(self.id().as_str(), known.entry.as_ref(), task, results, self.job.wanted, Timestamp::now());
@@ -214,20 +225,21 @@ impl Course {
         })
     }
 
-    async fn fetch(&mut self, task: &Task, known: &Known, held: &Arc<Held>) -> Results {
+    async fn fetch(&mut self, task: &Task, known: &Known, held: &Arc<Held>) -> Result<Results, Stop> {
         let ours: Arc<Vec<FileEntry>> = Arc::new(known.recorded().iter().chain(&known.here).cloned().collect());
         let modified = task.finish_time.filter(|_| self.job.mtime).and_then(|time| SystemTime::try_from(time).ok());
         let mut results = Results { kept: known.here.clone(), ..Results::default() };
+        let fresh = OnceCell::new();
         let mut under_way = FuturesUnordered::new();
         for item in plan::plan(task, known.recorded(), &known.here, self.job.wanted, self.job.force) {
             results.left_out |= item.action == Action::LeaveOut;
             if item.action == Action::Fetch {
                 let (held, ours) = (Arc::clone(held), Arc::clone(&ours));
                 let order = Order { task: self.id().clone(), asset: item.asset.clone(), held, ours, modified };
-                let job = Arc::clone(&self.job);
-                under_way.push(async move { (item.asset, job.downloader.fetch(order).await) });
+                under_way.push(fetch_one(Arc::clone(&self.job), order, &fresh));
             }
         }
+        let mut stop = None;
         while let Some((asset, fetched)) = under_way.next().await {
             match fetched {
                 Ok(Fetched::File(file)) => {
@@ -235,10 +247,12 @@ impl Course {
                     results.fetched.push(*file);
                 }
                 Ok(Fetched::NotWanted) => results.left_out = true,
+                Err(transfer::Error::Stopped) => stop = Some(Stop::Interrupted),
+                Err(transfer::Error::DiskFull) => stop = Some(Stop::DiskFull),
                 Err(error) => results.errors.push(AssetError::of(asset.slot(None), asset.recorded_url(), error.to_string())),
             }
         }
-        results
+        stop.map_or(Ok(results), Err)
     }
 
     fn arrived(&mut self, file: &FileEntry) {
@@ -263,11 +277,31 @@ impl Course {
         let (outcome, error) = match stop {
             Stop::Gateway(gateway::Error::NotFound) => (Outcome::NotFound, None),
             Stop::Gateway(error) => (Outcome::Error, Some(error.to_string())),
-            Stop::Store(error) => (Outcome::Error, Some(error.told())),
+            Stop::Store(error) => (Outcome::Error, Some(self.job.downloader.disk.note(error.into()).to_string())),
+            Stop::DiskFull => (Outcome::Error, Some(transfer::Error::DiskFull.to_string())),
+            Stop::Interrupted => (Outcome::Error, Some(transfer::Error::Stopped.to_string())),
             Stop::NotAsked => (Outcome::Error, Some("not asked: the gateway refuses the API key".to_owned())),
         };
         self.report.error = error;
         outcome
+    }
+}
+
+/// One asset; a dead link is asked for anew once, for all assets of the task together.
+async fn fetch_one(job: Arc<Job>, order: Order, fresh: &OnceCell<Vec<Asset>>) -> (Asset, Result<Fetched, transfer::Error>) {
+    let dead = match job.downloader.fetch(order.clone()).await {
+        Err(error) if error.is_dead_link() => error,
+        done => return (order.asset, done),
+    };
+    let ask = || async { job.gateway.task(&order.task).await.map(|task| task.assets).unwrap_or_default() };
+    let Some(assets) = job.stop.run_until_cancelled(fresh.get_or_init(ask)).await else {
+        return (order.asset, Err(transfer::Error::Stopped));
+    };
+    let is_fresh =
+        |other: &&Asset| (other.kind, other.index) == (order.asset.kind, order.asset.index) && other.url != order.asset.url;
+    match assets.iter().find(is_fresh) {
+        Some(asset) => (asset.clone(), job.downloader.fetch(Order { asset: asset.clone(), ..order }).await),
+        None => (order.asset, Err(dead)),
     }
 }
 

@@ -10,10 +10,12 @@ mod dry_run;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::event::{Emitter, Event, Summary, TaskReport};
 use crate::gateway::Gateway;
@@ -25,6 +27,8 @@ use course::Course;
 
 /// Tasks on their way at once. More than the downloads at once, so that asking and writing never keep a download waiting.
 const TASKS_AT_ONCE: usize = 96;
+/// What tasks get to come to a clean end after an interrupt.
+const GRACE: Duration = Duration::from_millis(600);
 
 /// One id to archive.
 #[derive(Clone, Debug)]
@@ -57,6 +61,8 @@ pub struct Job {
     pub emitter: Emitter,
     /// Set once the gateway refuses the key, with its words.
     pub refused: Arc<OnceLock<String>>,
+    /// Ends the run early.
+    pub stop: CancellationToken,
 }
 
 /// How a run ended.
@@ -73,10 +79,11 @@ pub async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
     let started = std::time::Instant::now();
     let job = Arc::new(job);
     let (mut summary, mut changed) = (Summary::default(), Vec::new());
-    let mut tasks: JoinSet<(TaskReport, bool)> = JoinSet::new();
+    let mut tasks: JoinSet<(Option<TaskReport>, Option<TaskId>)> = JoinSet::new();
     let mut is_open = true;
     while is_open || !tasks.is_empty() {
         tokio::select! {
+            () = job.stop.cancelled(), if is_open => is_open = false,
             request = requests.recv(), if is_open && tasks.len() < TASKS_AT_ONCE => match request {
                 Some(request) => {
                     let job = Arc::clone(&job);
@@ -87,12 +94,13 @@ pub async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
             Some(ended) = tasks.join_next() => {
                 // A task that panicked is lost to the counts, but never takes the run with it.
                 let Ok((report, has_changed)) = ended else { continue };
-                summary.count(&report);
-                if has_changed {
-                    changed.push(report.task.clone());
+                changed.extend(has_changed);
+                if let Some(report) = report {
+                    summary.count(&report);
+                    job.emitter.emit(Event::Task(Box::new(report)));
                 }
-                job.emitter.emit(Event::Task(Box::new(report)));
             }
+            () = overdue(&job.stop), if job.stop.is_cancelled() => tasks.shutdown().await,
         }
     }
     let mut broken = job.refused.get().map(|words| format!("the gateway refuses the API key: {words}"));
@@ -108,11 +116,18 @@ pub async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
     Ended { summary, broken }
 }
 
+/// Ends a while after an interrupt: what is still not done by then is left to the next run.
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(GRACE).await;
+}
+
 impl Job {
-    /// One task, start to end; and whether its folder changed.
-    async fn task(self: Arc<Self>, request: Request) -> (TaskReport, bool) {
+    /// One task, start to end: its report, unless it was interrupted, and its id when its folder changed.
+    async fn task(self: Arc<Self>, request: Request) -> (Option<TaskReport>, Option<TaskId>) {
+        let id = request.id.clone();
         let mut course = Course::new(self, request);
         let report = course.run().await;
-        (report, course.has_changed())
+        (report, course.has_changed().then_some(id))
     }
 }

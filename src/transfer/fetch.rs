@@ -1,4 +1,9 @@
-//! Drives one asset: asks, pours, tries again when that may help, and hands over what came.
+//! Drives one asset: asks, pours, goes on where it broke off, and hands over what came.
+//!
+//! One budget covers requests that failed and bodies that broke; a new furthest byte refills it. What
+//! is here is continued only as far as `http` proves the answer to be the rest of the same version;
+//! otherwise the asset starts over, and after two such restarts it is one plain stream. What is left
+//! of a file that could not be had stays as a part for the next run, when it can be continued.
 
 use std::sync::Arc;
 
@@ -6,17 +11,32 @@ use bytes::Bytes;
 use reqwest::Url;
 
 use super::finish::{self, Arrival};
-use super::pour::{Poured, pour};
+use super::lanes::{self, Lanes, PIECE};
+use super::pour::{Limits, Poured, pour};
 use super::{Downloader, Error, Fetched, Order, blocking};
 use crate::asset::Source;
 use crate::data_uri;
 use crate::event::{Event, Meter, Transfer};
 use crate::http::retry::Attempts;
-use crate::http::{self, Body, Coding, Decoder, Head};
+use crate::http::{self, Ask, Body, Coding, Decoder, Head};
 use crate::naming;
+use crate::store::Part;
 
 /// A download of at least this many bytes has a bar of its own.
 const LARGE: u64 = 8 << 20;
+/// A file of at least this many bytes is fetched over several connections.
+const WORTH_LANES: u64 = 16 << 20;
+/// After so many restarts over a changed file it is not continued any more.
+const MOST_RESTARTS: u32 = 2;
+
+/// What came of one try.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time for each asset, and it is moved at once")]
+enum Tried {
+    /// All of it.
+    Whole(Arrival),
+    /// Not all; the part is what the next try may continue.
+    Broken(Part, http::Error),
+}
 
 impl Downloader {
     /// Fetches one asset.
@@ -25,27 +45,33 @@ impl Downloader {
     /// Why it could not be had.
     pub async fn fetch(&self, order: Order) -> Result<Fetched, Error> {
         // Never closed, so the slot always comes.
-        let _slot = self.slots.acquire().await;
-        match order.asset.source().map_err(Error::Source)? {
+        let _slot = self.stop.run_until_cancelled(self.slots.acquire()).await.ok_or(Error::Stopped)?;
+        if self.disk.is_full() {
+            return Err(Error::DiskFull);
+        }
+        let fetched = match order.asset.source().map_err(Error::Source)? {
             Source::Data(_) => self.decode(order).await,
             Source::Http(url) => {
                 let url = Url::parse(url).map_err(|error| Error::Source(format!("not an absolute URL ({error})")))?;
                 self.download(order, &url).await
             }
-        }
+        };
+        fetched.map_err(|error| self.disk.note(error))
     }
 
     async fn decode(&self, order: Order) -> Result<Fetched, Error> {
-        let wanted = self.wanted;
+        let (wanted, max_size) = (self.wanted, self.max_size);
         let fetched = blocking(move || {
             let bytes = data_uri::decode(order.asset.url.trim()).map_err(|error| Error::Source(error.to_string()))?;
-            let sink = sink(&order, Coding::Identity);
+            let mut part = order.held.part(&stem(&order))?;
+            part.restart().map_err(Error::Write)?;
             let head = Head {
                 content_type: crate::asset::data_type(&order.asset.url).map(str::to_owned),
                 has_end: true,
                 ..Head::default()
             };
-            finish::finish(&order, Arrival { poured: Poured { sink, rest: vec![Bytes::from(bytes)] }, head }, wanted)
+            let poured = Poured { sink: Decoder::new(part, Coding::Identity), rest: vec![Bytes::from(bytes)] };
+            finish::finish(&order, Arrival { poured, head }, wanted, max_size)
         });
         let fetched = fetched.await?;
         if let Fetched::File(file) = &fetched {
@@ -56,55 +82,188 @@ impl Downloader {
 
     async fn download(&self, order: Order, url: &Url) -> Result<Fetched, Error> {
         let mut attempts = Attempts::new(self.policy);
+        let (mut part, mut restarts) = (open(&order).await?, 0);
+        let mut furthest = part.size();
         loop {
-            let error = match self.attempt(&order, url).await {
-                Ok(arrival) => {
-                    let (order, wanted) = (order.clone(), self.wanted);
-                    match blocking(move || finish::finish(&order, arrival, wanted)).await {
-                        Err(Error::Http(error)) => error,
+            let (broken, error) = match self.attempt(&order, url, part, &mut restarts).await? {
+                Tried::Broken(part, error) => (part, error),
+                Tried::Whole(arrival) => {
+                    let (same, wanted, max_size) = (order.clone(), self.wanted, self.max_size);
+                    match blocking(move || finish::finish(&same, arrival, wanted, max_size)).await {
+                        Err(Error::Http(error)) => (open(&order).await?, error),
                         done => return done,
                     }
                 }
-                Err(Error::Http(error)) => error,
-                Err(error) => return Err(error),
             };
+            part = broken;
+            if matches!(error, http::Error::Range(_)) && restarts <= MOST_RESTARTS {
+                part = restarted(part).await?;
+                restarts += 1;
+                continue;
+            }
+            if part.size() > furthest {
+                furthest = part.size();
+                attempts.refill();
+            }
             let delay = if error.is_passing() { attempts.next(error.retry_after()) } else { None };
-            let Some(delay) = delay else { return Err(Error::Http(error)) };
+            let Some(delay) = delay else {
+                return blocking(move || Err(given_up(part, Error::Http(error)))).await;
+            };
             self.emitter.emit(Event::Detail(format!("{}: {error}; trying again", name(&order))));
-            tokio::time::sleep(delay).await;
+            let waited = self.stop.run_until_cancelled(tokio::time::sleep(delay)).await;
+            if waited.is_none() {
+                return blocking(move || Err(given_up(part, Error::Stopped))).await;
+            }
         }
     }
 
-    /// One request and its body.
-    async fn attempt(&self, order: &Order, url: &Url) -> Result<Arrival, Error> {
-        let body = self.ask(url).await?;
-        let head = body.head.clone();
-        let sink = sink(order, head.coding);
-        let meter = Meter::default();
-        let is_large = head.length.is_none_or(|length| length >= LARGE);
-        if is_large {
-            self.emitter.emit(Event::Started(Transfer { name: name(order), total: head.length, meter: meter.clone() }));
+    /// One request, and the body or bodies that come of it.
+    async fn attempt(&self, order: &Order, url: &Url, mut part: Part, restarts: &mut u32) -> Result<Tried, Error> {
+        let is_plain = *restarts > MOST_RESTARTS;
+        if is_plain && part.size() > 0 {
+            part = restarted(part).await?;
         }
-        let poured = pour(body, sink, &[&self.emitter.total, &meter]).await;
+        let ask = part.version().filter(|_| part.size() > 0).map(|version| Ask {
+            from: part.size(),
+            to: None,
+            version: version.clone(),
+        });
+        if ask.is_none() && part.size() > 0 {
+            part = restarted(part).await?;
+        }
+        let asked = self.stop.run_until_cancelled(self.ask(url, ask.as_ref())).await.ok_or(Error::Stopped)?;
+        let body = match asked {
+            Ok(body) => body,
+            Err(error) => return Ok(Tried::Broken(part, error)),
+        };
+        if part.size() > 0 && !body.head.is_partial {
+            // The whole file instead: it is another one now, or its host knows no ranges.
+            part = restarted(part).await?;
+            *restarts += 1;
+        }
+        if let Some(version) = body.head.version().filter(|_| !is_plain) {
+            part.identify(version);
+        }
+        self.take(order, url, part, body).await
+    }
+
+    /// Takes the bytes of `body` into the part, over several connections where that is worth it.
+    async fn take(&self, order: &Order, url: &Url, part: Part, body: Body) -> Result<Tried, Error> {
+        let head = body.head.clone();
+        let total = head.total.filter(|_| head.coding == Coding::Identity);
+        let limits = Limits { meters: &[], max_size: self.max_size, stop: &self.stop };
+        if let Err(refused) = limits.allow(total.unwrap_or(0)) {
+            part.discard();
+            return Err(refused);
+        }
+        let meter = Meter::default();
+        meter.add(part.size());
+        let _room = self.disk.reserve(total.unwrap_or(0), &meter)?;
+        let is_large = total.is_none_or(|total| total >= LARGE);
+        if is_large {
+            self.emitter.emit(Event::Started(Transfer { name: name(order), total, meter: meter.clone() }));
+        }
+        let tried = match self.probe(url, &part, &head).await {
+            Some((lanes, second)) => self.by_lanes(lanes, part, body, second, &meter).await,
+            None => self.by_one(order, part, body, &meter).await,
+        };
         if is_large {
             self.emitter.emit(Event::Ended(meter));
         }
-        Ok(Arrival { poured: poured?, head })
+        tried
+    }
+
+    async fn by_one(&self, order: &Order, part: Part, mut body: Body, meter: &Meter) -> Result<Tried, Error> {
+        let head = body.head.clone();
+        let meters = [&self.emitter.total, meter];
+        let limits = Limits { meters: &meters, max_size: self.max_size, stop: &self.stop };
+        let (poured, fault) = pour(&mut body, Decoder::new(part, head.coding), &limits).await?;
+        // The connection is free for others while the file is finished.
+        drop(body);
+        match fault {
+            None => Ok(Tried::Whole(Arrival { poured, head })),
+            Some(fault) => broken(order, poured, fault).await,
+        }
+    }
+
+    /// The second of several connections, when the file is worth them and its host proves that it serves ranges.
+    async fn probe(&self, url: &Url, part: &Part, head: &Head) -> Option<(Lanes, Body)> {
+        let version = head.version().filter(|version| part.version() == Some(version))?;
+        let total = version.total.filter(|total| total.saturating_sub(part.size()) >= WORTH_LANES)?;
+        if self.connections < 2 || !(head.is_partial || head.accepts_ranges) {
+            return None;
+        }
+        let from = part.size() + PIECE;
+        let ask = Ask { from, to: Some(from + PIECE), version: version.clone() };
+        // The first body waits meanwhile; nothing of it is lost.
+        let second = self.stop.run_until_cancelled(self.media.try_get(url, &ask)).await??.ok()?;
+        let lanes = Lanes {
+            media: self.media.clone(),
+            url: url.clone(),
+            version,
+            total,
+            policy: self.policy,
+            meters: vec![self.emitter.total.clone()],
+            stop: self.stop.clone(),
+        };
+        second.head.is_partial.then_some((lanes, second))
+    }
+
+    async fn by_lanes(&self, mut lanes: Lanes, part: Part, first: Body, second: Body, meter: &Meter) -> Result<Tried, Error> {
+        let head = first.head.clone();
+        lanes.meters.push(meter.clone());
+        let mut part = Some(part);
+        let ended = lanes::run(lanes, &mut part, first, second, self.connections).await;
+        let Some(part) = part else { return Err(ended.err().unwrap_or(Error::Stopped)) };
+        match ended {
+            Ok(()) => {
+                let poured = Poured { sink: Decoder::new(part, Coding::Identity), rest: Vec::new() };
+                Ok(Tried::Whole(Arrival { poured, head }))
+            }
+            Err(Error::Http(error)) => Ok(Tried::Broken(part, error)),
+            Err(error) => blocking(move || Err(given_up(part, error))).await,
+        }
     }
 
     /// Asks without the key first; a link on the gateway's own origin gets it when that is not enough.
-    async fn ask(&self, url: &Url) -> Result<Body, http::Error> {
-        match self.media.get(url).await {
+    async fn ask(&self, url: &Url, ask: Option<&Ask>) -> Result<Body, http::Error> {
+        match self.media.get(url, ask).await {
             Err(http::Error::Status { status, retry_after }) if matches!(status.as_u16(), 401 | 403) => {
-                self.gateway.media(url).await.unwrap_or(Err(http::Error::Status { status, retry_after }))
+                self.gateway.media(url, ask).await.unwrap_or(Err(http::Error::Status { status, retry_after }))
             }
             answer => answer,
         }
     }
 }
 
-fn sink(order: &Order, coding: Coding) -> Decoder<crate::store::Part> {
-    Decoder::new(Arc::clone(&order.held).part(&stem(order)), coding)
+/// What a body that broke off leaves: a part that can be continued, or an empty one.
+async fn broken(order: &Order, poured: Poured, fault: Error) -> Result<Tried, Error> {
+    let (held, stem) = (Arc::clone(&order.held), stem(order));
+    blocking(move || match (poured.salvage()?, fault) {
+        (Some(part), Error::Http(error)) => Ok(Tried::Broken(part, error)),
+        (None, Error::Http(error)) => Ok(Tried::Broken(held.part(&stem)?, error)),
+        (Some(part), fault) => Err(given_up(part, fault)),
+        (None, fault) => Err(fault),
+    })
+    .await
+}
+
+/// Leaves the part for the next run, unless it is refused or in the way; why it was given up.
+fn given_up(part: Part, why: Error) -> Error {
+    match why {
+        Error::Refused(_) | Error::Write(_) | Error::Store(_) => part.discard(),
+        _ => drop(part),
+    }
+    why
+}
+
+async fn open(order: &Order) -> Result<Part, Error> {
+    let (held, stem) = (Arc::clone(&order.held), stem(order));
+    blocking(move || Ok(held.part(&stem)?)).await
+}
+
+async fn restarted(mut part: Part) -> Result<Part, Error> {
+    blocking(move || part.restart().map_err(Error::Write).map(|()| part)).await
 }
 
 fn name(order: &Order) -> String {

@@ -9,8 +9,9 @@ use std::time::SystemTime;
 use super::pour::Poured;
 use super::{Error, Fetched, Order};
 use crate::asset::Kind;
+use crate::checksum::{self, Verdict};
 use crate::duration;
-use crate::http::Head;
+use crate::http::{self, Coding, Head};
 use crate::manifest::FileEntry;
 use crate::media_type::{self, Declared, MediaType};
 use crate::naming;
@@ -24,13 +25,21 @@ pub(super) struct Arrival {
 }
 
 /// Judges, names and commits what came.
-pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<Fetched, Error> {
+pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted, max_size: Option<u64>) -> Result<Fetched, Error> {
     let Arrival { poured, head } = arrival;
     let sealed = poured.settle()?.seal();
-    refuse(&sealed)?;
+    let verified_by =
+        match complete(&sealed, &head).and_then(|()| refuse(&sealed, max_size)).and_then(|()| verify(&sealed, &head)) {
+            Ok(verified_by) => verified_by,
+            Err(refused) => {
+                sealed.discard();
+                return Err(refused);
+            }
+        };
     let decided = decide(order, &head, &sealed);
     let slot = order.asset.slot(decided.as_ref().map(|declared| declared.media_type));
     if !wanted.has(slot.kind) {
+        sealed.discard();
         return Ok(Fetched::NotWanted);
     }
     let extension = decided.as_ref().map_or("bin", |declared| declared.media_type.extension());
@@ -43,6 +52,7 @@ pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<
         entry.content_type = Some(decided.map_or_else(|| "application/octet-stream".to_owned(), |declared| declared.essence));
         entry.url = order.asset.recorded_url();
         entry.last_modified = head.last_modified.and_then(date);
+        entry.verified_by = verified_by.map(str::to_owned);
         describe_duration(entry, order.asset.duration, measured);
         if let Some(detected) = detected {
             entry.detected_type = Some(detected.to_owned());
@@ -58,14 +68,38 @@ pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<
     Ok(Fetched::File(Box::new(order.held.commit(draft, &order.ours)?)))
 }
 
-fn refuse(sealed: &Sealed) -> Result<(), Error> {
+/// Whether as much came as the host promised in all; a length on the wire is none of what was encoded.
+fn complete(sealed: &Sealed, head: &Head) -> Result<(), Error> {
+    match head.total.filter(|_| head.coding == Coding::Identity) {
+        Some(total) if total != sealed.size() => {
+            Err(Error::Http(http::Error::Passing(format!("{} of {total} bytes came", sealed.size()))))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse(sealed: &Sealed, max_size: Option<u64>) -> Result<(), Error> {
     let (head, is_whole) = sealed.head();
+    if let Some(most) = max_size.filter(|most| sealed.size() > *most) {
+        return Err(Error::Refused(format!("larger than --max-size ({most} bytes)")));
+    }
     if sealed.size() == 0 {
         return Err(Error::Refused("the host sent an empty body".to_owned()));
     }
     match media_type::refuse(head, is_whole) {
         Some(refusal) => Err(Error::Refused(format!("the host sent {refusal} instead of media"))),
         None => Ok(()),
+    }
+}
+
+/// Holds the file against what its host promises of it; the header that it agrees with.
+fn verify(sealed: &Sealed, head: &Head) -> Result<Option<&'static str>, Error> {
+    match checksum::check(&head.promises, sealed.sha256(), || sealed.reader()).map_err(Error::Write)? {
+        Verdict::Unpromised => Ok(None),
+        Verdict::Verified(header) => Ok(Some(header)),
+        Verdict::Broken(header) => {
+            Err(Error::Http(http::Error::Passing(format!("what came does not agree with the host's {header}"))))
+        }
     }
 }
 

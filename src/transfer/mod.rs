@@ -5,14 +5,19 @@
 //! what came, and refuses it or gives it a name. None of them knows a manifest: what comes out is a
 //! `FileEntry`, or why there is none.
 
+mod disk;
 mod fetch;
 mod finish;
+mod lanes;
 mod pour;
+
+pub use disk::Disk;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::asset::Asset;
 use crate::event::Emitter;
@@ -32,6 +37,14 @@ pub struct Downloader {
     pub gateway: Arc<Gateway>,
     /// How often to try again.
     pub policy: Policy,
+    /// Connections for one large file.
+    pub connections: usize,
+    /// The largest file that is taken, in bytes.
+    pub max_size: Option<u64>,
+    /// Where it goes, as far as room is concerned.
+    pub disk: Disk,
+    /// Ends everything early.
+    pub stop: CancellationToken,
     /// One for each download at once.
     pub slots: Semaphore,
     /// What `--only` asks for: a lone URL's kind is known only here.
@@ -70,9 +83,31 @@ pub enum Error {
     /// The disk.
     #[error("{}", .0.told())]
     Store(#[from] store::Error),
+    /// The disk is full; told once, for all.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The disk has too little room for a file of known length.
+    #[error("no room for it: it needs {needed} more bytes, and {free} are free")]
+    NoRoom {
+        /// What is missing of it, in bytes.
+        needed: u64,
+        /// What the disk has left beside the downloads under way, in bytes.
+        free: u64,
+    },
+    /// The run was interrupted.
+    #[error("interrupted")]
+    Stopped,
     /// Writing the bytes.
     #[error("can't write it to the disk: {0}")]
     Write(std::io::Error),
+}
+
+impl Error {
+    /// Whether the link is dead: a fresh one may live.
+    #[must_use]
+    pub fn is_dead_link(&self) -> bool {
+        matches!(self, Self::Http(error) if error.is_dead_link())
+    }
 }
 
 /// What came of an order.

@@ -4,12 +4,13 @@
 //! where blocking is allowed; there they are decoded, hashed and written while the next ones are
 //! gathered. One hop at a time is under way, so a slow disk stops the reading and memory stays
 //! bounded whatever the sizes. What is left at the end is handed back: a small file is written, judged
-//! and committed in a single hop by the caller.
+//! and committed in a single hop by the caller. A body that breaks off loses nothing that came.
 
 use std::io;
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::{Error, blocking};
 use crate::event::Meter;
@@ -18,6 +19,32 @@ use crate::store::Part;
 
 /// Bytes that are worth a hop.
 const HOP: usize = 256 << 10;
+
+/// What a transfer counts in, how far it may go, and what ends it early.
+pub(super) struct Limits<'a> {
+    pub meters: &'a [&'a Meter],
+    pub max_size: Option<u64>,
+    pub stop: &'a CancellationToken,
+}
+
+impl Limits<'_> {
+    /// The next bytes of `body`, counted; none at its end.
+    pub(super) async fn chunk(&self, body: &mut Body) -> Result<Option<Bytes>, Error> {
+        let chunk = self.stop.run_until_cancelled(body.chunk()).await.ok_or(Error::Stopped)??;
+        for meter in self.meters {
+            meter.add(chunk.as_ref().map_or(0, Bytes::len) as u64);
+        }
+        Ok(chunk)
+    }
+
+    /// Whether `size` is still allowed.
+    pub(super) fn allow(&self, size: u64) -> Result<(), Error> {
+        match self.max_size {
+            Some(most) if size > most => Err(Error::Refused(format!("larger than --max-size ({most} bytes)"))),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// A file on its way in, and the bytes that it has not taken yet.
 pub(super) struct Poured {
@@ -30,39 +57,59 @@ impl Poured {
     pub(super) fn settle(self) -> Result<Part, Error> {
         write(self.sink, &self.rest)?.finish().map_err(fault)
     }
-}
 
-/// Pours `body` into `sink` to its end.
-pub(super) async fn pour(mut body: Body, sink: Decoder<Part>, meters: &[&Meter]) -> Result<Poured, Error> {
-    let mut idle = Some(sink);
-    let mut busy: Option<JoinHandle<Result<Decoder<Part>, Error>>> = None;
-    let (mut gathered, mut size) = (Vec::new(), 0);
-    while let Some(chunk) = body.chunk().await? {
-        for meter in meters {
-            meter.add(chunk.len() as u64);
-        }
-        size += chunk.len();
-        gathered.push(chunk);
-        if size >= HOP {
-            let sink = ready(&mut idle, &mut busy).await?;
-            let chunks = std::mem::take(&mut gathered);
-            size = 0;
-            busy = Some(tokio::spawn(blocking(move || write(sink, &chunks))));
-        }
+    /// Writes the rest of a body that broke off; the part, when what it has can be continued.
+    pub(super) fn salvage(self) -> Result<Option<Part>, Error> {
+        Ok(match write(self.sink, &self.rest)? {
+            Decoder::Plain(part, _) => Some(part),
+            _ => None,
+        })
     }
-    let sink = ready(&mut idle, &mut busy).await?;
-    Ok(Poured { sink, rest: gathered })
 }
 
-/// The sink, once the hop under way has landed.
-async fn ready(
-    idle: &mut Option<Decoder<Part>>,
-    busy: &mut Option<JoinHandle<Result<Decoder<Part>, Error>>>,
-) -> Result<Decoder<Part>, Error> {
-    let lost = || Error::Write(io::Error::other("the writer broke down"));
-    match busy.take() {
-        Some(hop) => hop.await.map_err(|_| lost())?,
-        None => idle.take().ok_or_else(lost),
+/// Pours `body` into `sink`: to its end, or until the fault that is given back with what came.
+pub(super) async fn pour(body: &mut Body, sink: Decoder<Part>, limits: &Limits<'_>) -> Result<(Poured, Option<Error>), Error> {
+    let mut hops = Hops { idle: Some(sink), busy: None };
+    let (mut gathered, mut size) = (Vec::new(), 0);
+    let fault = loop {
+        match limits.chunk(body).await {
+            Ok(Some(chunk)) => {
+                size += chunk.len();
+                gathered.push(chunk);
+            }
+            Ok(None) => break None,
+            Err(fault) => break Some(fault),
+        }
+        if size >= HOP {
+            let sink = hops.landed().await?;
+            if let Err(refused) = limits.allow(sink.inner().size() + size as u64) {
+                return Ok((Poured { sink, rest: Vec::new() }, Some(refused)));
+            }
+            hops.start(sink, std::mem::take(&mut gathered));
+            size = 0;
+        }
+    };
+    Ok((Poured { sink: hops.landed().await?, rest: gathered }, fault))
+}
+
+/// The sink: here, or on a hop.
+struct Hops {
+    idle: Option<Decoder<Part>>,
+    busy: Option<JoinHandle<Result<Decoder<Part>, Error>>>,
+}
+
+impl Hops {
+    fn start(&mut self, sink: Decoder<Part>, chunks: Vec<Bytes>) {
+        self.busy = Some(tokio::spawn(blocking(move || write(sink, &chunks))));
+    }
+
+    /// The sink, once the hop under way has landed.
+    async fn landed(&mut self) -> Result<Decoder<Part>, Error> {
+        let lost = || Error::Write(io::Error::other("the writer broke down"));
+        match self.busy.take() {
+            Some(hop) => hop.await.map_err(|_| lost())?,
+            None => self.idle.take().ok_or_else(lost),
+        }
     }
 }
 

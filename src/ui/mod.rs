@@ -46,14 +46,21 @@ pub enum Progress {
     Lines,
 }
 
-/// Shows events until nobody sends any more. `total` counts all bytes of the run.
+/// Shows events up to the summary, which is the last. `total` counts all bytes of the run.
 pub fn show(events: &Receiver<Event>, total: &Meter, style: Style) {
     let mut bars = Bars::new(style.progress, total.clone());
     loop {
         match events.recv_timeout(TICK) {
             Ok(event) => {
                 bars.see(&event);
+                let is_last = matches!(event, Event::Summary(_));
+                if is_last {
+                    bars.end();
+                }
                 bars.aside(|| tell(&event, style));
+                if is_last {
+                    return;
+                }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,

@@ -1,0 +1,214 @@
+//! One large file over several connections.
+//!
+//! The file is cut into pieces of [`PIECE`] bytes, which lanes claim in file order and write at
+//! their place; the front follows and hashes them while they are still in memory. No lane runs
+//! further ahead of the front than the window allows, so that a kill costs at most 4 MiB a
+//! connection, and memory does not grow with the file. Every range is proven as it comes; a lane
+//! whose host changes its mind ends them all, and the caller decides what the part is still worth.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use reqwest::Url;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::pour::Limits;
+use super::{Error, blocking};
+use crate::event::Meter;
+use crate::http::retry::{Attempts, Policy};
+use crate::http::{self, Ask, Body, MediaClient};
+use crate::store::{Ahead, Part};
+use crate::version::Version;
+
+/// What a lane fetches at once.
+pub(super) const PIECE: u64 = 2 << 20;
+/// Pieces that may be under way or ahead of the front, for each lane.
+const WINDOW: usize = 2;
+/// Bytes that are worth a hop.
+const HOP: usize = 512 << 10;
+
+/// What the lanes of one file share.
+pub(super) struct Lanes {
+    pub media: MediaClient,
+    pub url: Url,
+    pub version: Version,
+    pub total: u64,
+    pub policy: Policy,
+    pub meters: Vec<Meter>,
+    pub stop: CancellationToken,
+}
+
+/// Fetches everything from the part's front on: `first` has the front's bytes, `second` those a piece later.
+pub(super) async fn run(lanes: Lanes, part: &mut Option<Part>, first: Body, second: Body, count: usize) -> Result<(), Error> {
+    let lost = || Error::Write(std::io::Error::other("the part is gone"));
+    let mut own = part.take().ok_or_else(lost)?;
+    let front = own.size();
+    let (done, mut pieces) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared {
+        next: AtomicU64::new(front + 2 * PIECE),
+        window: Semaphore::new(count * WINDOW - 2),
+        ahead: own.ahead().map_err(Error::Write)?,
+        done,
+        lanes,
+    });
+    let mut running = JoinSet::new();
+    let given = [(first, front..front + PIECE), (second, front + PIECE..front + 2 * PIECE)];
+    for begun in given.into_iter().map(Some).chain(std::iter::repeat_with(|| None)).take(count) {
+        running.spawn(Arc::clone(&shared).lane(begun));
+    }
+    let mut ahead = BTreeSet::new();
+    let mut fault = None;
+    while own.size() < shared.lanes.total && fault.is_none() {
+        tokio::select! {
+            biased;
+            Some((from, to)) = pieces.recv() => {
+                ahead.insert((from, to));
+                let to = reach(&mut ahead, own.size());
+                if to > own.size() {
+                    let passed = usize::try_from((to - own.size()).div_ceil(PIECE)).unwrap_or(1);
+                    own = blocking(move || own.advance(to).map_err(Error::Write).map(|()| own)).await?;
+                    shared.window.add_permits(passed);
+                }
+            }
+            Some(ended) = running.join_next() => fault = ended.unwrap_or_else(|_| Err(lost())).err(),
+            else => fault = Some(lost()),
+        }
+    }
+    running.shutdown().await;
+    *part = Some(own);
+    fault.map_or(Ok(()), Err)
+}
+
+/// Where the front gets to with the pieces ahead of it, which it takes out.
+fn reach(ahead: &mut BTreeSet<(u64, u64)>, mut front: u64) -> u64 {
+    while let Some(&(from, to)) = ahead.first().filter(|(from, _)| *from <= front) {
+        ahead.remove(&(from, to));
+        front = front.max(to);
+    }
+    front
+}
+
+struct Shared {
+    lanes: Lanes,
+    next: AtomicU64,
+    window: Semaphore,
+    ahead: Ahead,
+    done: mpsc::UnboundedSender<(u64, u64)>,
+}
+
+impl Shared {
+    /// Fetches the piece that is begun, then claims others until there are none.
+    async fn lane(self: Arc<Self>, begun: Option<(Body, Range<u64>)>) -> Result<(), Error> {
+        if let Some((body, piece)) = begun {
+            self.piece(piece, Some(body)).await?;
+        }
+        while let Some(piece) = self.claim().await {
+            self.piece(piece, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn claim(&self) -> Option<Range<u64>> {
+        self.window.acquire().await.ok()?.forget();
+        let from = self.next.fetch_add(PIECE, Ordering::Relaxed);
+        (from < self.lanes.total).then(|| from..(from + PIECE).min(self.lanes.total))
+    }
+
+    async fn piece(&self, whole: Range<u64>, mut body: Option<Body>) -> Result<(), Error> {
+        let mut piece = whole.clone();
+        let mut attempts = Attempts::new(self.lanes.policy);
+        while !piece.is_empty() {
+            let start = piece.start;
+            let error = match self.some(&mut piece, body.take()).await {
+                Ok(()) => continue,
+                Err(Error::Http(error)) => error,
+                Err(error) => return Err(error),
+            };
+            if piece.start > start {
+                attempts.refill();
+            }
+            let is_other_file = matches!(error, http::Error::Range(_));
+            let delay = if error.is_passing() && !is_other_file { attempts.next(error.retry_after()) } else { None };
+            let Some(delay) = delay else { return Err(Error::Http(error)) };
+            self.lanes.stop.run_until_cancelled(tokio::time::sleep(delay)).await.ok_or(Error::Stopped)?;
+        }
+        // The receiver is gone only when the run has ended.
+        let _ = self.done.send((whole.start, whole.end));
+        Ok(())
+    }
+
+    async fn ask(&self, piece: &Range<u64>) -> Result<Body, Error> {
+        let Lanes { media, url, version, stop, .. } = &self.lanes;
+        let ask = Ask { from: piece.start, to: Some(piece.end), version: version.clone() };
+        let body = stop.run_until_cancelled(media.get(url, Some(&ask))).await.ok_or(Error::Stopped)??;
+        if body.head.is_partial { Ok(body) } else { Err(Error::Http(http::Error::Range("the host sends the whole file"))) }
+    }
+
+    /// Fetches the piece, or as much of it as one body brings; `piece` is what is left.
+    async fn some(&self, piece: &mut Range<u64>, body: Option<Body>) -> Result<(), Error> {
+        let Lanes { stop, meters, .. } = &self.lanes;
+        let mut body = if let Some(body) = body { body } else { self.ask(piece).await? };
+        let meters: Vec<&Meter> = meters.iter().collect();
+        let limits = Limits { meters: &meters, max_size: None, stop };
+        while !piece.is_empty() {
+            let (chunks, fault) = gather(&mut body, piece.end - piece.start, &limits).await;
+            let (ahead, at) = (self.ahead.clone(), piece.start);
+            piece.start += chunks.iter().map(Bytes::len).sum::<usize>() as u64;
+            blocking(move || write(&ahead, &chunks, at)).await?;
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is worth a hop of the next `left` bytes of `body`, and what ended them early.
+async fn gather(body: &mut Body, left: u64, limits: &Limits<'_>) -> (Vec<Bytes>, Option<Error>) {
+    let (mut chunks, mut size) = (Vec::new(), 0);
+    let left = usize::try_from(left).unwrap_or(usize::MAX);
+    while size < left.min(HOP) {
+        match limits.chunk(body).await {
+            Ok(Some(mut chunk)) => {
+                // A body may go on beyond the piece: the first one is the whole rest of the file.
+                chunk.truncate(left - size);
+                size += chunk.len();
+                chunks.push(chunk);
+            }
+            Ok(None) => {
+                return (chunks, Some(Error::Http(http::Error::Passing("the body is shorter than its range".to_owned()))));
+            }
+            Err(fault) => return (chunks, Some(fault)),
+        }
+    }
+    (chunks, None)
+}
+
+fn write(ahead: &Ahead, chunks: &[Bytes], mut at: u64) -> Result<(), Error> {
+    for chunk in chunks {
+        ahead.write_at(chunk, at).map_err(Error::Write)?;
+        at += chunk.len() as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_front_moves_over_what_is_joined_to_it() {
+        let mut ahead = BTreeSet::from([(10, 20), (30, 40)]);
+        assert_eq!(reach(&mut ahead, 0), 0);
+        ahead.insert((0, 10));
+        assert_eq!(reach(&mut ahead, 0), 20);
+        ahead.insert((20, 30));
+        assert_eq!(reach(&mut ahead, 20), 40);
+        assert!(ahead.is_empty());
+    }
+}

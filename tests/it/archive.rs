@@ -173,7 +173,7 @@ fn derived_files_that_are_gone_come_back_byte_for_byte() {
     world.run(&["t1", "T2", "10", "9"]).exits(0);
     let before = world.tree();
     for gone in [&["manifest.json"][..], &["SHA256SUMS"], &["manifest.json", "SHA256SUMS"]] {
-        for name in &gone {
+        for name in gone {
             std::fs::remove_file(world.archive().join(name)).unwrap();
         }
         world.run(&["9"]).exits(0);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Gate, KEY, Reply, Run, World, sample};
 
 fn texts(world: &World, ids: &[&str]) {
-    for id in &ids {
+    for id in ids {
         world.task(id, &json!({"text": id}));
     }
 }

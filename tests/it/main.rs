@@ -1,1 +1,22 @@
-fn main() {}
+//! The real program against lying servers: each module is a section of the contract, each test a sentence of it.
+//!
+//! Whatever a test is about, every run in it is audited too (`support::audit`): what a manifest names is on
+//! disk with that size and hash, the root tells what the task folders tell, no dot-file outlives a finished
+//! task, and the key is nowhere.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+#![expect(clippy::disallowed_methods, reason = "tests look at the disk themselves")]
+
+mod support;
+
+mod again;
+mod archive;
+mod content;
+mod exit;
+mod keeping;
+mod key;
+mod manifest;
+mod options;
+mod output;
+mod reading;
+mod refusing;
+mod samples;

@@ -1,0 +1,201 @@
+//! Section 7, as far as it is built: running again costs nothing, and runs side by side don't harm each other.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Gate, Reply, World, sample};
+
+/// Waits for `path` to appear; a program that never makes it fails the test.
+fn appears(path: &std::path::Path) {
+    let started = Instant::now();
+    while !path.exists() {
+        assert!(started.elapsed() < Duration::from_secs(20), "{} never came", path.display());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_complete_task_costs_no_network_and_rewrites_nothing() {
+    let world = World::new();
+    world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
+    world.task("Odd", &json!({"videos": [world.host("video-1s.mp4")]}));
+    world.run(&["t1", "Odd"]).exits(0);
+    let (before, questions, heads) = (world.tree(), world.questions().len(), world.media.heads().len());
+    for args in [&["t1", "Odd"][..], &["t1", "--only", "video"], &["Odd", "-o", "./yescale/"]] {
+        world.run(args).exits(0);
+    }
+    assert_eq!((world.tree(), world.questions().len(), world.media.heads().len()), (before, questions, heads));
+}
+
+#[test]
+fn a_gateway_that_is_gone_does_not_matter_to_a_complete_task() {
+    let world = World::new();
+    world.archived("t1");
+    let run = world.json(&["t1", "--base-url", "http://127.0.0.1:1"]).exits(0);
+    assert_eq!(run.task("t1")["reused"], true);
+}
+
+#[test]
+fn a_partial_task_is_free_for_what_it_has_and_fetches_the_rest_when_asked() {
+    let world = World::new();
+    world.task("t1", &json!({"videos": [world.host("video-1s.mp4")], "images": [world.host("picture.png")]}));
+    world.run(&["t1", "--only", "video"]).exits(0);
+    let (before, questions) = (world.tree(), world.questions().len());
+    for only in ["video", "audio", "video,text"] {
+        assert_eq!(world.json(&["t1", "--only", only]).exits(0).task("t1")["reused"], true, "{only}");
+    }
+    assert_eq!((world.tree(), world.questions().len()), (before, questions));
+    world.run(&["t1"]).exits(0);
+    assert_eq!((world.media.asked("/video-1s.mp4"), world.media.asked("/picture.png")), (1, 1));
+    assert_eq!(world.entry("t1")["state"], "complete");
+}
+
+#[test]
+fn an_incomplete_task_fetches_only_what_is_missing() {
+    let world = World::new();
+    let late = world.media.script("/late", [Reply::status("404 Not Found")]);
+    world.task("t1", &json!({"images": [world.host("picture.png"), late]}));
+    world.run(&["t1"]).exits(1);
+    let before = world.tree();
+    world.run(&["t1"]).exits(1);
+    assert_eq!(world.tree(), before, "a run that changes nothing rewrites nothing");
+    world.media.script("/late", [Reply::ok(sample("picture.jpg"))]);
+    world.run(&["t1"]).exits(0);
+    assert_eq!((world.media.asked("/picture.png"), &world.entry("t1")["errors"]), (1, &json!([])));
+}
+
+#[test]
+fn files_that_are_gone_or_of_another_size_are_fetched_again_and_no_others() {
+    let world = World::new();
+    world.task("t1", &json!({"videos": [world.host("video-1s.mp4")], "images": [world.host("picture.png")], "audio": [world.host("song.mp3")], "text": "la"}));
+    world.run(&["t1"]).exits(0);
+    fs::remove_file(world.archive().join("t1/image-1.png")).unwrap();
+    fs::write(world.archive().join("t1/video-1.mp4"), "cut").unwrap();
+    fs::remove_file(world.archive().join("t1/text.txt")).unwrap();
+    world.run(&["t1"]).exits(0);
+    assert_eq!(["/video-1s.mp4", "/picture.png", "/song.mp3"].map(|path| world.media.asked(path)), [2, 2, 1]);
+    assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), sample("video-1s.mp4"));
+}
+
+#[test]
+fn pending_failed_empty_and_unknown_tasks_are_asked_about_again() {
+    let world = World::new();
+    world.answer("pending", &json!({"status": "QUEUED"}));
+    world.answer("failed", &json!({"status": "FAILURE"}));
+    world.task("empty", &json!({}));
+    let ids = ["pending", "failed", "empty", "unknown"];
+    world.run(&ids).exits(1);
+    let before = world.tree();
+    world.run(&ids).exits(1);
+    assert_eq!((world.questions().len(), world.tree()), (8, before), "and nothing is rewritten");
+    for id in ids {
+        world.task(id, &json!({"text": "la"}));
+    }
+    world.run(&ids).exits(0);
+    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn processes_side_by_side_fetch_nothing_twice_and_lose_nothing() {
+    let world = World::new();
+    let ids: Vec<String> = (0..12).map(|n| format!("t{n}")).collect();
+    for (n, id) in ids.iter().enumerate() {
+        world
+            .task(id, &json!({"images": [world.media.script(&format!("/{n}"), [Reply::ok(sample("picture.png"))])], "text": id}));
+    }
+    let halves = [&ids[..8], &ids[4..], &ids[..]];
+    let running: Vec<_> = halves.iter().map(|half| world.start(half)).collect();
+    let ended: Vec<_> = running.into_iter().map(|running| running.end(false)).collect();
+    for run in ended {
+        world.audited(run).exits(0);
+    }
+    assert!((0..12).all(|n| world.media.asked(&format!("/{n}")) == 1), "{:?}", world.media.heads());
+    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 12);
+}
+
+#[test]
+fn a_second_process_waits_for_a_task_that_another_one_has() {
+    let world = World::new();
+    let (asked, gate) = (Gate::default(), Gate::default());
+    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).telling(&asked).behind(&gate)]);
+    world.task("t1", &json!({"images": [url]}));
+    let first = world.start(&["t1"]);
+    assert!(asked.wait());
+    let second = world.start(&["--json", "t1"]);
+    gate.open();
+    first.end(false).exits(0);
+    let run = world.audited(second.end(false)).exits(0);
+    assert_eq!((run.task("t1")["state"].as_str(), world.media.asked("/x")), (Some("complete"), 1));
+}
+
+#[test]
+fn a_killed_run_leaves_no_wrong_byte_and_its_finished_files_are_not_fetched_again() {
+    let world = World::new();
+    let video = sample("video-1s.mp4");
+    let slow = world.media.script("/slow", [Reply::ok(video.clone()).stalled(video.len() / 2)]);
+    world.task("t1", &json!({"videos": [slow], "images": [world.host("picture.png")], "text": "la"}));
+    let running = world.start(&["t1"]);
+    appears(&world.archive().join("t1/image-1.png"));
+    running.kill();
+    let tree = world.tree();
+    let finals: Vec<&String> = tree.keys().filter(|name| name.starts_with("t1/") && !name.starts_with("t1/.")).collect();
+    assert_eq!(finals, ["t1/image-1.png"], "no manifest, no video");
+
+    world.media.script("/slow", [Reply::ok(video)]);
+    world.run(&["t1"]).exits(0);
+    assert_eq!((world.media.asked("/picture.png"), &world.entry("t1")["state"]), (1, &json!("complete")));
+}
+
+#[test]
+#[ignore = "BUG: a .part of a killed run stays when the asset has another stem now"]
+fn a_killed_run_s_dot_files_are_gone_once_the_task_is_complete() {
+    let world = World::new();
+    // Enough that a good part of it is on disk before the host falls silent.
+    let large = vec![1; 1 << 20];
+    world.task("t1", &json!({"url": world.media.script("/slow", [Reply::ok(large.clone()).stalled(large.len() - 1)])}));
+    let running = world.start(&["t1"]);
+    let started = Instant::now();
+    while !world.files("t1").iter().any(|name| name.contains(".part")) {
+        assert!(started.elapsed() < Duration::from_secs(20), "the body never reached the disk: {:?}", world.files("t1"));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    running.kill();
+    // The gateway names the same task in another shape now; the audit looks for what is left.
+    world.task("t1", &json!({"images": [world.host("picture.png")]}));
+    world.run(&["t1"]).exits(0);
+    assert_eq!(world.files("t1"), ["image-1.png"]);
+}
+
+#[test]
+#[ignore = "BUG: after a kill between task manifest and root manifest the root never names the task"]
+fn the_root_becomes_true_again_after_a_kill() {
+    let world = World::new();
+    world.archived("t0");
+    let (asked, gate) = (Gate::default(), Gate::default());
+    let slow = world.media.script("/slow", [Reply::ok(sample("picture.png")).telling(&asked).behind(&gate)]);
+    world.task("t1", &json!({"text": "la"}));
+    world.task("t2", &json!({"images": [slow]}));
+    let running = world.start(&["t1", "t2"]);
+    appears(&world.archive().join("t1/manifest.json"));
+    running.kill();
+    gate.open();
+    // t1 is complete and costs nothing; the audit compares the root with the folders.
+    world.run(&["t1"]).exits(0);
+}
+
+#[test]
+#[ignore = "BUG: a reused task that the root manifest does not name is not added to it"]
+fn a_folder_merged_from_another_archive_counts_and_the_root_names_it() {
+    let (world, other) = (World::new(), World::new());
+    world.archived("t0");
+    let folder = other.archived("t1");
+    fs::create_dir(world.archive().join("t1")).unwrap();
+    for name in ["manifest.json", "image-1.png"] {
+        fs::copy(folder.join(name), world.archive().join("t1").join(name)).unwrap();
+    }
+    let questions = world.questions().len();
+    let run = world.json(&["t1"]).exits(0);
+    assert_eq!((&run.task("t1")["reused"], world.questions().len()), (&json!(true), questions));
+}

@@ -1,0 +1,192 @@
+//! Section 2, "what the archive has, it keeps": nothing that comes later takes anything away.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::audit::sha256;
+use crate::support::{Answer, Reply, World, sample, success};
+
+/// A later answer, made from a list of one image.
+type Later = fn(&World, Value) -> Answer;
+
+/// A complete task of two images, a video, text and meta.
+fn full(world: &World) {
+    let (png, mp4) = (world.host("picture.png"), world.host("video-1s.mp4"));
+    world.task("t1", &json!({"videos": [mp4], "images": [png, png], "text": "la la"}));
+    world.run_with_input(r#"{"task_id":"t1","prompt":"a cat"}"#, &["-i", "-"]).exits(0);
+}
+
+/// What must stay: every file and its hash, manifests and dot-files (the audit's concern) aside.
+fn media(world: &World) -> Vec<(String, String)> {
+    let is_media = |name: &str| !name.ends_with("manifest.json") && !name.contains("/.");
+    world.tree().into_iter().filter(|(name, _)| is_media(name)).map(|(name, (bytes, _))| (name, sha256(&bytes))).collect()
+}
+
+fn kept(entry: &Value) -> [Value; 4] {
+    let files = entry["files"].as_array().unwrap().iter().map(|file| json!([file["path"], file["sha256"]])).collect();
+    [Value::Array(files), entry["text"].clone(), entry["text_path"].clone(), entry["meta"].clone()]
+}
+
+#[test]
+#[ignore = "BUG: .finished stays after a --force that brings nothing new"]
+fn a_later_answer_that_names_less_takes_nothing_away() {
+    let one = |world: &World| json!([world.host("picture.png")]);
+    let cases: [(&str, Later); 7] = [
+        ("not found", |_, _| Answer::json(404, &json!({"error": "Task not found"}))),
+        ("failure", |_, _| Answer::json(200, &json!({"status": "FAILURE", "err_reason": "expired"}))),
+        ("empty", |_, _| Answer::json(200, &success(&json!({"images": []})))),
+        ("pending", |_, _| Answer::json(200, &json!({"status": "IN_PROGRESS"}))),
+        ("fewer", |_, one| Answer::json(200, &success(&json!({"images": one})))),
+        ("broken", |_, _| Answer::raw(200, "{")),
+        ("no text", |world, one| {
+            Answer::json(200, &success(&json!({"videos": [world.host("video-1s.mp4")], "images": [one[0], one[0]]})))
+        }),
+    ];
+    for (name, later) in cases {
+        let world = World::new();
+        full(&world);
+        let (before, entry) = (media(&world), world.entry("t1"));
+        world.answers("t1", [later(&world, one(&world))]);
+        let run = world.json(&["--force", "t1"]);
+        assert!(matches!(run.code, Some(1 | 3)), "it is reported: {name} {run:?}");
+        assert_eq!(media(&world), before, "{name}");
+        assert_eq!(kept(&world.entry("t1")), kept(&entry), "{name}");
+        assert_eq!(world.entry("t1")["state"], "complete", "the archive is as whole as before: {name}");
+    }
+}
+
+#[test]
+#[ignore = "BUG: .finished stays after a --force that brings nothing new"]
+fn a_dead_link_under_force_keeps_the_file_and_is_reported() {
+    for dead in
+        [Reply::status("404 Not Found"), Reply::ok("<!doctype html>"), Reply::ok(""), Reply::ok(sample("picture.jpg")).cut(9)]
+    {
+        let world = World::new();
+        full(&world);
+        let (before, entry) = (media(&world), world.entry("t1"));
+        world.media.script("/picture.png", [dead]);
+        let run = world.json(&["--force", "--retries", "1", "t1"]).exits(1);
+        assert!(!run.stderr.is_empty());
+        assert_eq!((media(&world), kept(&world.entry("t1"))), (before, kept(&entry)));
+    }
+}
+
+#[test]
+fn what_force_does_get_replaces_the_old_file_once_it_is_whole() {
+    let world = World::new();
+    full(&world);
+    world.media.script("/video-1s.mp4", [Reply::status("404 Not Found")]);
+    world.media.script("/picture.png", [Reply::ok(sample("picture.jpg")).typed("image/jpeg")]);
+    world.run(&["--force", "t1"]).exits(1);
+    assert_eq!(world.files("t1"), ["image-1.jpg", "image-2.jpg", "text.txt", "video-1.mp4"]);
+    assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), sample("video-1s.mp4"));
+}
+
+#[test]
+fn a_task_that_failed_once_may_still_succeed() {
+    let world = World::new();
+    world.answer("t1", &json!({"status": "FAILURE", "err_reason": "no credit"}));
+    world.run(&["t1"]).exits(1);
+    world.task("t1", &json!({"text": "la"}));
+    world.run(&["t1"]).exits(0);
+    let entry = world.entry("t1");
+    assert_eq!((&entry["state"], entry.get("err_reason")), (&json!("complete"), None));
+}
+
+#[test]
+#[ignore = "BUG: a file of another size is deleted when its link is dead"]
+fn a_damaged_file_with_a_dead_link_stays_on_disk() {
+    let world = World::new();
+    let file = world.archived("t1").join("image-1.png");
+    let half = sample("picture.png")[..30].to_vec();
+    fs::write(&file, &half).unwrap();
+    world.media.script("/picture.png", [Reply::status("404 Not Found")]);
+    // Not `run`: what the manifest says of a damaged file is left open here.
+    world.start(&["t1"]).end(false).exits(1);
+    assert_eq!(fs::read(&file).ok(), Some(half), "what is on disk stays");
+}
+
+#[test]
+fn a_missing_file_with_a_dead_link_is_reported_and_its_neighbours_stay() {
+    let world = World::new();
+    full(&world);
+    fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
+    world.media.script("/video-1s.mp4", [Reply::status("410 Gone")]);
+    let run = world.start(&["--json", "t1"]).end(false).exits(1);
+    assert_eq!(run.state("t1"), "incomplete");
+    assert_eq!(
+        (world.files("t1"), world.media.asked("/picture.png")),
+        (["image-1.png", "image-2.png", "text.txt"].map(str::to_owned).to_vec(), 2)
+    );
+}
+
+#[test]
+fn an_incomplete_task_keeps_what_it_has_when_the_answer_shrinks() {
+    let world = World::new();
+    let png = world.host("picture.png");
+    world.task("t1", &json!({"images": [png, format!("{}/dead.png", world.media.origin())], "text": "la"}));
+    world.run(&["t1"]).exits(1);
+    let before = world.entry("t1");
+    for later in
+        [json!({"status": "FAILURE"}), json!({"status": "IN_PROGRESS"}), success(&json!({})), success(&json!({"images": []}))]
+    {
+        world.answer("t1", &later);
+        let run = world.json(&["t1"]);
+        assert_ne!(run.code, Some(0), "{later}");
+        assert_eq!(world.entry("t1"), before, "{later}");
+    }
+}
+
+#[test]
+fn a_text_that_changes_is_replaced_and_one_that_vanishes_stays() {
+    let world = World::new();
+    world.task("t1", &json!({"text": "first"}));
+    world.run(&["t1"]).exits(0);
+    world.task("t1", &json!({"text": "second"}));
+    world.run(&["--force", "t1"]).exits(0);
+    assert_eq!(world.entry("t1")["text"], "second");
+    world.task("t1", &json!({"text": "", "images": [world.host("picture.png")]}));
+    world.run(&["--force", "t1"]);
+    assert_eq!(world.entry("t1")["text"], "second");
+}
+
+#[test]
+#[ignore = "BUG: --only turns a complete task into a partial one; .finished stays after --force"]
+fn leaving_kinds_out_later_removes_nothing() {
+    let world = World::new();
+    full(&world);
+    let (before, entry) = (media(&world), world.entry("t1"));
+    for only in ["video", "image", "audio", "text"] {
+        world.run(&["--force", "--only", only, "t1"]).exits(0);
+        assert_eq!((media(&world), kept(&world.entry("t1"))), (before.clone(), kept(&entry)), "{only}");
+    }
+    assert_eq!(world.entry("t1")["state"], "complete");
+}
+
+#[test]
+fn meta_is_recorded_on_a_complete_task_without_network_and_left_by_a_run_without() {
+    let world = World::new();
+    world.archived("t1");
+    let questions = world.questions().len();
+    let run = world.run_with_input(r#"{"id":"t1","prompt":"a cat","seed":1.50}"#, &["-i", "-", "--json"]).exits(0);
+    assert_eq!((&run.task("t1")["reused"], world.questions().len()), (&json!(true), questions));
+    assert_eq!(world.entry("t1")["meta"].to_string(), r#"{"prompt":"a cat","seed":1.50}"#);
+    let before = world.tree();
+    world.run(&["t1"]).exits(0);
+    assert_eq!(world.tree(), before);
+    world.run_with_input(r#"{"id":"t1","prompt":"a dog"}"#, &["-i", "-"]).exits(0);
+    assert_eq!(world.entry("t1")["meta"].to_string(), r#"{"prompt":"a dog"}"#);
+}
+
+#[test]
+#[ignore = "BUG: meta is lost when the answer brings nothing"]
+fn meta_is_recorded_also_when_the_answer_brings_nothing() {
+    for later in [Answer::json(404, &json!({})), Answer::json(200, &json!({"status": "FAILURE"})), Answer::html(400)] {
+        let world = World::new();
+        world.archived("t1");
+        world.answers("t1", [later]);
+        world.run_with_input(r#"{"id":"t1","prompt":"a cat"}"#, &["-i", "-", "--force"]).exits(1);
+        assert_eq!(world.entry("t1")["meta"]["prompt"], "a cat");
+    }
+}

@@ -1,0 +1,239 @@
+//! Section 3: manifest.json, version 1.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Reply, World, sample};
+
+const DATE: &str = "Sun, 27 Jul 2025 06:49:48 GMT";
+
+/// A task with everything that a manifest can tell; the text of its own manifest.
+fn told(world: &World) -> String {
+    let video = world.media.script("/v", [Reply::ok(sample("clip.mov")).header("Last-Modified", DATE)]);
+    world.answers("t1", [Answer::raw(200, format!(
+        r#"{{"status":"SUCCESS","progress":"100%","message":"m","err_reason":"","submit_time":1753598930,"finish_time":1753598990,"b":1.50,"a":[12345678901234567890123,1E5,-0.0],"task_result":{{"images":["data:image/png;base64,{}","{}/dead?sig=1"],"videos":[{{"url":"{video}?sig=2","content_type":"video/mp4","duration":"5.1"}}],"text":"la\r\n\u0000♪"}}}}"#,
+        "QUJD", world.media.origin(),
+    ))]);
+    world.run_with_input(r#"{"z":1,"task_id":"t1","prompt":"a cat"}"#, &["-i", "-"]).exits(1);
+    fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn keys_keep_the_contract_s_order() {
+    let world = World::new();
+    let manifest: Value = serde_json::from_str(&told(&world)).unwrap();
+    assert_eq!(keys(&manifest), ["manifest_version", "generator", "tasks"]);
+    let task = &manifest["tasks"][0];
+    let order = [
+        "task_id",
+        "state",
+        "status",
+        "progress",
+        "message",
+        "err_reason",
+        "submit_time",
+        "finish_time",
+        "archived_at",
+        "text",
+        "text_path",
+        "meta",
+        "files",
+        "errors",
+        "response",
+    ];
+    assert_eq!(keys(task), order);
+    let file = [
+        "kind",
+        "index",
+        "path",
+        "size",
+        "sha256",
+        "content_type",
+        "detected_type",
+        "duration_seconds",
+        "duration_source",
+        "measured_duration_seconds",
+        "url",
+        "last_modified",
+        "warnings",
+    ];
+    assert_eq!(keys(&task["files"][0]), file);
+    assert_eq!(keys(&task["errors"][0]), ["kind", "index", "url", "error"]);
+    assert_eq!(keys(&world.root()["tasks"][0]), order[..order.len() - 1], "the answer is in the task's own manifest only");
+}
+
+#[test]
+fn every_field_says_what_the_contract_says() {
+    let world = World::new();
+    let manifest: Value = serde_json::from_str(&told(&world)).unwrap();
+    assert_eq!(
+        (&manifest["manifest_version"], &manifest["generator"]),
+        (&json!(1), &json!(concat!("yescale-dl ", env!("CARGO_PKG_VERSION"))))
+    );
+    let task = &manifest["tasks"][0];
+    for (field, value) in [
+        ("task_id", "t1"),
+        ("state", "incomplete"),
+        ("status", "SUCCESS"),
+        ("progress", "100%"),
+        ("message", "m"),
+        ("err_reason", ""),
+        ("submit_time", "2025-07-27T06:48:50Z"),
+        ("finish_time", "2025-07-27T06:49:50Z"),
+        ("text", "la\r\n\0♪"),
+        ("text_path", "text.txt"),
+    ] {
+        assert_eq!(task[field], value, "{field}");
+    }
+    assert_eq!(task["meta"], json!({"z": 1, "prompt": "a cat"}));
+    let file = &task["files"][0];
+    let expected = json!({"kind": "video", "index": 1, "path": "video-1.mp4", "content_type": "video/mp4", "detected_type": "video/quicktime",
+        "duration_seconds": 5.1, "duration_source": "api", "last_modified": "2025-07-27T06:49:48Z"});
+    expected.as_object().unwrap().iter().for_each(|(field, value)| assert_eq!(&file[field], value, "{field}"));
+    assert!((file["measured_duration_seconds"].as_f64().unwrap() - 1.5).abs() < 0.1, "{file}");
+    assert!(file["url"].as_str().unwrap().ends_with("/v?sig=2"), "whole");
+    assert_eq!(task["errors"][0]["index"], 2);
+    assert_eq!(task["errors"][0]["error"], "HTTP 404 Not Found");
+    assert!(task["errors"][0]["url"].as_str().unwrap().ends_with("/dead?sig=1"), "whole");
+}
+
+#[test]
+fn the_answer_is_kept_to_the_digit_and_payloads_are_cut_out() {
+    let world = World::new();
+    told(&world);
+    let response = world.entry("t1")["response"].to_string();
+    assert!(response.contains(r#""b":1.50,"a":[12345678901234567890123,1"#) && response.contains("-0.0"), "{response}");
+    assert!(response.contains(r#""text":"la\r\n\u0000♪""#) && !response.contains("QUJD"), "{response}");
+    assert!(response.starts_with(r#"{"status":"SUCCESS","progress""#), "the order is kept: {response}");
+}
+
+#[test]
+#[ignore = "BUG: 1E5 becomes 1e+5 in `response`"]
+fn a_number_s_exponent_is_kept_as_it_was_written() {
+    let world = World::new();
+    told(&world);
+    let text = fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap();
+    assert!(text.contains("1E5"), "{text}");
+}
+
+#[test]
+fn a_manifest_is_indented_by_two_and_ends_with_a_newline() {
+    let world = World::new();
+    let text = told(&world);
+    for text in [text, fs::read_to_string(world.archive().join("manifest.json")).unwrap()] {
+        assert!(
+            text.starts_with("{\n  \"manifest_version\": 1,\n  \"generator\": \"yescale-dl ") && text.ends_with("\n  ]\n}\n")
+        );
+        assert!(text.contains("\n    {\n      \"task_id\": \"t1\",\n"), "{text}");
+    }
+}
+
+#[test]
+fn unknown_fields_are_left_out_and_the_lists_are_always_there() {
+    let world = World::new();
+    world.answer(
+        "t1",
+        &json!({"status": "SUCCESS", "submit_time": 0, "message": null, "task_result": {"images": [world.host("picture.png")]}}),
+    );
+    world.answer("t2", &json!({"status": "FAILURE"}));
+    world.run(&["t1", "t2"]).exits(1);
+    let own = world.entry("t1");
+    assert_eq!(keys(&own), ["task_id", "state", "status", "archived_at", "files", "errors", "response"]);
+    assert_eq!(keys(&own["files"][0]), ["kind", "index", "path", "size", "sha256", "content_type", "url", "warnings"]);
+    assert_eq!(keys(&world.entry("t2")), ["task_id", "state", "status", "archived_at", "files", "errors", "response"]);
+    for name in ["manifest.json", "t2/manifest.json"] {
+        assert!(!fs::read_to_string(world.archive().join(name)).unwrap().contains("null"), "{name}");
+    }
+}
+
+#[test]
+fn a_failed_task_is_recorded_with_its_reason() {
+    let world = World::new();
+    world.answer("t1", &json!({"status": "FAILURE", "progress": "100%", "err_reason": "content flagged"}));
+    assert_eq!(world.json(&["t1"]).exits(1).state("t1"), "failed");
+    let entry = world.entry("t1");
+    assert_eq!(
+        (&entry["state"], &entry["err_reason"], &entry["files"]),
+        (&json!("failed"), &json!("content flagged"), &json!([]))
+    );
+}
+
+#[test]
+fn pending_unknown_and_empty_tasks_have_no_folder() {
+    let world = World::new();
+    world.answer("pending", &json!({"status": "QUEUED"}));
+    world.task("empty", &json!({}));
+    world.run(&["pending", "empty", "unknown"]).exits(1);
+    assert_eq!(world.tree().into_keys().collect::<Vec<_>>(), ["SHA256SUMS", "manifest.json"]);
+    assert_eq!(world.root()["tasks"], json!([]));
+}
+
+#[test]
+fn durations_come_from_the_api_else_from_the_container() {
+    let world = World::new();
+    let (mp4, mp3, png) = (world.host("video-1s.mp4"), world.host("song.mp3"), world.host("picture.png"));
+    world.task(
+        "t1",
+        &json!({"videos": [mp4, {"url": mp4, "duration": 7}], "audio": [mp3], "images": [{"url": png, "duration": 5}]}),
+    );
+    world.run(&["t1"]).exits(0);
+    let entry = world.entry("t1");
+    let told = |n: usize| {
+        let file = &entry["files"][n];
+        (file["duration_seconds"].as_f64(), file["duration_source"].as_str(), file["measured_duration_seconds"].as_f64())
+    };
+    let (seconds, source, measured) = told(0);
+    assert_eq!((seconds, source), (measured, Some("media")));
+    assert!((measured.unwrap() - 1.0).abs() < 0.2, "{measured:?}");
+    assert_eq!(told(1), (Some(7.0), Some("api"), measured));
+    assert_eq!(told(2), (None, None, None), "images have none");
+    assert!(told(3).0.is_some() && told(3).1 == Some("media"), "{entry}");
+}
+
+#[test]
+#[ignore = "BUG: a kind that is left out counts as missing although it is here"]
+fn the_state_is_partial_when_kinds_are_left_out_and_complete_when_all_is_here() {
+    let world = World::new();
+    world.task("t1", &json!({"videos": [world.host("video-1s.mp4")], "images": [world.host("picture.png")], "text": "la"}));
+    for (only, state, files) in [
+        ("video", "partial", &["video-1.mp4"][..]),
+        ("text", "partial", &["text.txt", "video-1.mp4"]),
+        ("image,audio", "complete", &["image-1.png", "text.txt", "video-1.mp4"]),
+    ] {
+        world.run(&["t1", "--only", only]).exits(0);
+        assert_eq!(
+            (world.entry("t1")["state"].as_str(), world.files("t1")),
+            (Some(state), files.iter().map(|f| (*f).to_owned()).collect()),
+            "{only}"
+        );
+    }
+}
+
+#[test]
+fn readers_ignore_fields_that_they_don_t_know() {
+    let world = World::new();
+    let folder = world.archived("t1");
+    for path in [folder.join("manifest.json"), world.archive().join("manifest.json")] {
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.replace("\"manifest_version\": 1,", "\"manifest_version\": 1,\n  \"future\": {\"x\": [1]},");
+        fs::write(&path, text.replace("\"kind\": \"image\",", "\"kind\": \"image\",\n          \"future\": true,")).unwrap();
+    }
+    let questions = world.questions().len();
+    let run = world.start(&["--json", "t1"]).end(false).exits(0);
+    assert_eq!((&run.task("t1")["reused"], world.questions().len()), (&json!(true), questions));
+}
+
+#[test]
+fn a_task_folder_is_an_archive_of_one() {
+    let world = World::new();
+    let folder = world.archived("t1");
+    fs::rename(&folder, world.home().join("moved")).unwrap();
+    let manifest: Value = serde_json::from_slice(&fs::read(world.home().join("moved/manifest.json")).unwrap()).unwrap();
+    let path = manifest["tasks"][0]["files"][0]["path"].as_str().unwrap();
+    assert_eq!(fs::read(world.home().join("moved").join(path)).unwrap(), sample("picture.png"));
+}

@@ -1,0 +1,300 @@
+//! Section 4: the options of the main job that are built.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::support::{Gate, KEY, Reply, Run, World, sample};
+
+fn texts(world: &World, ids: &[&str]) {
+    for id in ids {
+        world.task(id, &json!({"text": id}));
+    }
+}
+
+fn archived_ids(world: &World) -> Vec<String> {
+    world.root()["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_list_has_ids_comments_blank_lines_and_json() {
+    let world = World::new();
+    texts(&world, &["a", "b", "c", "777935781150867525777", "e", "f", "1.50"]);
+    let list = "\u{feff}a\r\n\r\n  # not-an-id\n#b\n\t b \n{\"task_id\":\"c\"}\n{\"id\":777935781150867525777}\n{\"task_id\":1.50}\n{\"task_id\":null,\"id\":\"e\"}\nf";
+    world.write("ids.txt", list);
+    world.run(&["-i", "ids.txt"]).exits(0);
+    assert_eq!(archived_ids(&world), ["1.50", "777935781150867525777", "a", "b", "c", "e", "f"]);
+}
+
+#[test]
+fn lists_add_to_the_arguments_and_a_repeated_id_counts_once() {
+    let world = World::new();
+    texts(&world, &["a", "b", "c"]);
+    world.write("one.txt", "b\na\nb\n");
+    world.write("two.txt", "c\n{\"id\":\"a\"}\n");
+    let run = world.json(&["a", " a ", "--input-file", "one.txt", "-i", "two.txt"]).exits(0);
+    assert_eq!((run.summary()["complete"].as_u64(), world.questions().len()), (Some(3), 3));
+}
+
+#[test]
+fn a_line_s_other_fields_become_meta_and_the_first_line_counts() {
+    let world = World::new();
+    texts(&world, &["a", "b", "c"]);
+    let list = r#"{"z":1.50,"task_id":"a","id":7,"big":12345678901234567890123,"n":null}
+{"task_id":"a","z":"second"}
+b
+{"task_id":"b","z":"second"}
+{"task_id":"c"}
+"#;
+    world.run_with_input(list, &["-i", "-"]).exits(0);
+    assert_eq!(world.entry("a")["meta"].to_string(), r#"{"z":1.50,"id":7,"big":12345678901234567890123,"n":null}"#);
+    assert_eq!((world.entry("b").get("meta"), world.entry("c").get("meta")), (None, None));
+}
+
+#[test]
+fn a_list_on_standard_input_is_streamed() {
+    let world = World::new();
+    texts(&world, &["a", "b"]);
+    let mut running = world.start(&["--json", "-i", "-"]);
+    running.write("a\n");
+    let first: Value = serde_json::from_str(&running.line()).unwrap();
+    assert_eq!((&first["event"], &first["task_id"]), (&json!("task"), &json!("a")), "told before the list has ended");
+    running.write("b\n");
+    assert_eq!(world.audited(running.end(false)).exits(0).state("b"), "complete");
+}
+
+#[test]
+fn a_line_that_can_t_be_read_is_told_and_the_others_go_on() {
+    let world = World::new();
+    texts(&world, &["a", "b"]);
+    for line in [&b"{\"task_id\":"[..], b"{\"prompt\":\"x\"}", b"{\"task_id\":\" \"}", b"{\"task_id\":[1]}", b"\xff\xfe"] {
+        let list = [b"a\n", line, b"\nb\n"].concat();
+        world.write("ids.txt", list);
+        let run = world.run(&["-i", "ids.txt", "--json"]);
+        assert_ne!(run.code, Some(0));
+        assert!(run.stderr.contains("ids.txt:2"), "{}", run.stderr);
+        assert_eq!(run.events_of("task").len(), 2, "{}", line.escape_ascii());
+    }
+}
+
+#[test]
+fn an_id_that_looks_like_an_option_goes_after_two_dashes() {
+    let world = World::new();
+    texts(&world, &["-x", "--json"]);
+    world.run(&["--", "-x", "--json"]).exits(0);
+    assert_eq!(archived_ids(&world), ["--json", "-x"]);
+}
+
+#[test]
+fn only_takes_what_it_names() {
+    let world = World::new();
+    let all = json!({"videos": [world.host("video-1s.mp4")], "images": [world.host("picture.png")], "audio": [world.host("song.mp3")], "text": "la"});
+    for (n, (only, files)) in [
+        (&["--only", "video"][..], &["video-1.mp4"][..]),
+        (&["--only", "image,text"], &["image-1.png", "text.txt"]),
+        (&["--only", "audio", "--only", "video"], &["audio-1.mp3", "video-1.mp4"]),
+        (&["--only", "text"], &["text.txt"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("t{n}");
+        world.task(&id, &all);
+        let run = world.json(&[&[id.as_str()], only].concat()).exits(0);
+        assert_eq!((run.state(&id).as_str(), world.files(&id)), ("partial", files.iter().map(|f| (*f).to_owned()).collect()));
+        assert_eq!(world.entry(&id)["errors"], json!([]));
+    }
+    assert_eq!(world.media.heads().len(), 4, "what was left out was not fetched");
+    world.run(&["t1", "--only", "pictures"]).exits(2);
+}
+
+#[test]
+fn only_holds_for_a_lone_url_once_its_kind_is_known() {
+    let world = World::new();
+    let url = world.media.script("/x", [Reply::ok(sample("song.mp3")).typed("audio/mpeg")]);
+    world.task("t1", &json!({"url": url}));
+    assert_eq!(world.json(&["t1", "--only", "video"]).exits(0).state("t1"), "partial");
+    assert_eq!(world.files("t1"), Vec::<String>::new());
+    assert_eq!(world.json(&["t1", "--only", "audio"]).exits(0).state("t1"), "complete");
+    assert_eq!(world.files("t1"), ["audio-1.mp3"]);
+}
+
+#[test]
+#[ignore = "BUG: the error of a lone URL whose kind was guessed outlives its success"]
+fn a_lone_url_that_was_dead_and_lives_again_leaves_no_error_behind() {
+    let world = World::new();
+    let url = world.media.script("/x", [Reply::status("404 Not Found")]);
+    world.task("t1", &json!({"url": url}));
+    world.run(&["t1", "--only", "audio"]).exits(1);
+    world.media.script("/x", [Reply::ok(sample("song.mp3")).typed("audio/mpeg")]);
+    world.run(&["t1", "--only", "audio"]).exits(0);
+    assert_eq!((&world.entry("t1")["errors"], world.files("t1")), (&json!([]), vec!["audio-1.mp3".to_owned()]));
+}
+
+#[test]
+fn the_base_url_is_taken_as_people_paste_it() {
+    for suffix in ["", "/", "//", "/v1", "/v1/", " ", "/v1 \n"] {
+        let world = World::new();
+        texts(&world, &["t1"]);
+        let base = format!(" {}{suffix}", world.base_url());
+        let mut command = world.command(&["t1", "--base-url", &base]);
+        command.env("YESCALE_BASE_URL", "http://127.0.0.1:1");
+        crate::support::run::Running::start(command).end(false).exits(0);
+        assert_eq!(world.paths_asked(), ["/task/t1"], "{suffix:?}: the command line wins over the environment");
+    }
+}
+
+/// Runs with no key in the environment and `input` on standard input.
+fn without_key(world: &World, args: &[&str], input: &str) -> Run {
+    let mut command = world.command(args);
+    command.env_remove("YESCALE_API_KEY");
+    let mut running = crate::support::run::Running::start(command);
+    running.write(input);
+    world.audited(running.end(false))
+}
+
+#[test]
+fn the_key_comes_from_a_file_or_standard_input() {
+    let world = World::new();
+    texts(&world, &["a", "b", "c"]);
+    world.write("key.txt", format!("{KEY}\r\n"));
+    without_key(&world, &["a", "--api-key-file", "key.txt"], "").exits(0);
+    without_key(&world, &["b", "--api-key-file", "-"], &format!("  {KEY}\n")).exits(0);
+    let mut command = world.command(&["c", "--api-key-file", "key.txt"]);
+    command.env("YESCALE_API_KEY", "sk-from-the-environment");
+    crate::support::run::Running::start(command).end(false).exits(0);
+    assert!(world.questions().iter().all(|question| question.headers["authorization"] == format!("Bearer {KEY}").as_str()));
+    for option in ["--api-key", "--key", "--token"] {
+        world.run(&[option, "sk-x", "a"]).exits(2);
+    }
+}
+
+#[test]
+fn no_more_downloads_run_at_once_than_jobs_allow() {
+    let world = World::new();
+    let (first, second) = (Gate::default(), Gate::default());
+    let image = || Reply::ok(sample("picture.png"));
+    // The first two wait for each other, so two do run at once.
+    let mut urls = vec![
+        world.media.script("/a", [image().telling(&first).behind(&second)]),
+        world.media.script("/b", [image().telling(&second).behind(&first)]),
+    ];
+    urls.extend((0..8).map(|n| world.media.script(&format!("/{n}"), [image()])));
+    world.task("t1", &json!({"images": urls}));
+    world.run(&["t1", "-j", "2"]).exits(0);
+    assert_eq!(world.media.most_at_once(), 2);
+    world.run(&["t1", "-j", "0"]).exits(2);
+}
+
+#[test]
+fn retries_are_further_tries() {
+    let world = World::new();
+    for (retries, tries) in [("0", 1), ("3", 4)] {
+        let path = format!("/{retries}");
+        world.task("t1", &json!({"images": [world.media.script(&path, [Reply::status("500 Oops")])]}));
+        world.run(&["t1", "--retries", retries]).exits(1);
+        assert_eq!(world.media.asked(&path), tries);
+    }
+}
+
+#[test]
+fn mtime_gives_each_file_the_time_at_which_the_task_finished() {
+    let world = World::new();
+    for (id, finished) in [("s", json!(1_753_598_990)), ("ms", json!(1_753_598_990_000_u64))] {
+        world.answer(
+            id,
+            &json!({"status": "SUCCESS", "finish_time": finished, "task_result": {"images": [world.host("picture.png")]}}),
+        );
+        world.run(&[id, "--mtime"]).exits(0);
+        let modified = fs::metadata(world.archive().join(id).join("image-1.png")).unwrap().modified().unwrap();
+        assert_eq!(modified, SystemTime::UNIX_EPOCH + Duration::from_secs(1_753_598_990), "{id}");
+    }
+    world.task("unknown", &json!({"images": [world.host("picture.png")]}));
+    world.run(&["unknown", "--mtime"]).exits(0);
+}
+
+#[test]
+fn dry_run_tells_paths_and_reasons_and_writes_nothing() {
+    let world = World::new();
+    world.task("t1", &json!({"videos": [{"url": world.host("video-1s.mp4"), "content_type": "video/mp4"}], "images": ["ftp://h/x"], "text": "la"}));
+    world.task("t2", &json!({"text": "la"}));
+    let run = world.run(&["--dry-run", "t1", "t2", "--only", "video,image"]);
+    assert!(run.stdout.contains("yescale/t1/video-1.mp4") || run.stdout.contains("yescale\\t1\\video-1.mp4"), "{}", run.stdout);
+    assert!(!world.archive().exists(), "not even the archive's folder");
+    assert_eq!((world.media.heads().len(), world.questions().len()), (0, 2));
+
+    let world = World::new();
+    world.archived("t1");
+    let (before, asked) = (world.tree(), world.media.heads().len());
+    world.run(&["--dry-run", "--force", "t1"]).exits(0);
+    world.run_with_input(r#"{"id":"t1","prompt":"x"}"#, &["--dry-run", "-i", "-"]).exits(0);
+    assert_eq!((world.tree(), world.media.heads().len()), (before, asked));
+}
+
+#[test]
+fn the_user_agent_is_what_the_user_says() {
+    let world = World::new();
+    world.task("t1", &json!({"images": [world.host("picture.png")]}));
+    world.run(&["t1", "--user-agent", "curl/8"]).exits(0);
+    assert_eq!(world.questions()[0].headers["user-agent"], "curl/8");
+    assert!(world.media.heads()[0].contains("user-agent: curl/8"), "{}", world.media.heads()[0]);
+    world.run(&["t1", "--user-agent", "a\nb"]).exits(2);
+}
+
+#[test]
+#[ignore = "BUG: .finished stays after a --force that brings nothing new"]
+fn force_fetches_everything_again() {
+    let world = World::new();
+    world.archived("t1");
+    world.run(&["t1", "--force"]).exits(0);
+    assert_eq!((world.media.asked("/picture.png"), world.questions().len()), (2, 2));
+}
+
+/// A world seen through a proxy, so that the gateway can be at a public address; nothing goes out. The one who answers.
+fn behind_proxy(world: &World, url: &str, args: &[&str]) -> Run {
+    let gateway = "http://198.18.0.1";
+    world.media.allow_key_for(&format!("{gateway}/task/"));
+    let answer = crate::support::success(&json!({"images": [url]}));
+    world.media.script(&format!("{gateway}/task/t1"), [Reply::ok(answer.to_string())]);
+    let mut command = world.command(&[&["--json", "--base-url", gateway, "t1"], args].concat());
+    command.env("http_proxy", world.media.origin());
+    world.audited(crate::support::run::Running::start(command).end(false))
+}
+
+#[test]
+fn a_link_to_a_private_address_is_refused_unless_allowed() {
+    for host in [
+        "127.0.0.1:9",
+        "10.0.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[fe80::1]",
+        "2130706433",
+        "0.0.0.0",
+    ] {
+        let world = World::new();
+        let run = behind_proxy(&world, &format!("http://{host}/x.png"), &[]).exits(1);
+        assert_eq!(run.state("t1"), "incomplete", "{host}");
+        assert_eq!(world.media.heads().len(), 1, "only the gateway was asked: {host}");
+    }
+    let world = World::new();
+    world.media.script("http://10.0.0.1/x.png", [Reply::ok(sample("picture.png"))]);
+    behind_proxy(&world, "http://10.0.0.1/x.png", &["--allow-private-hosts"]).exits(0);
+}
+
+#[test]
+fn a_redirect_to_a_private_address_is_refused_as_a_link_is() {
+    for to in ["http://10.0.0.1/y", "http://[::ffff:10.0.0.1]/y", "http://127.1/y"] {
+        let world = World::new();
+        world.media.script("http://198.18.0.2/x.png", [Reply::redirect(to)]);
+        let run = behind_proxy(&world, "http://198.18.0.2/x.png", &[]).exits(1);
+        assert_eq!((run.state("t1").as_str(), world.media.heads().len()), ("incomplete", 2), "{to}");
+    }
+    let world = World::new();
+    world.media.script("http://198.18.0.2/x.png", [Reply::redirect("http://198.18.0.3/y")]);
+    world.media.script("http://198.18.0.3/y", [Reply::ok(sample("picture.png"))]);
+    behind_proxy(&world, "http://198.18.0.2/x.png", &[]).exits(0);
+}

@@ -1,0 +1,116 @@
+//! What must hold of any archive after any run, whatever the run was about.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// A file or link below a folder: its bytes (a link's target for a link), and when it was written.
+pub(crate) type Tree = BTreeMap<String, (Vec<u8>, SystemTime)>;
+
+pub(crate) fn tree(root: &Path) -> Tree {
+    let mut tree = Tree::new();
+    walk(root, "", &mut tree);
+    tree
+}
+
+fn walk(folder: &Path, prefix: &str, tree: &mut Tree) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        let found = fs::symlink_metadata(entry.path()).unwrap();
+        if found.is_dir() {
+            walk(&entry.path(), &format!("{name}/"), tree);
+        } else {
+            let bytes = match found.is_symlink() {
+                true => fs::read_link(entry.path()).unwrap().into_os_string().into_encoded_bytes(),
+                false => fs::read(entry.path()).unwrap(),
+            };
+            tree.insert(name, (bytes, found.modified().unwrap()));
+        }
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// The folder that the contract gives a task whose id is not plain.
+pub(crate) fn hashed_folder(id: &str) -> String {
+    let start: String = id.chars().take(40).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    format!("{start}-{}", &sha256(id.as_bytes())[..16])
+}
+
+/// Checks a whole archive. What does not parse as a manifest is the test's own doing and left alone.
+pub(crate) fn archive(root: &Path, key: &str) {
+    let tree = tree(root);
+    for (name, (bytes, _)) in &tree {
+        assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()), "the key stands in {name}");
+        assert!(name.contains('/') || !name.starts_with('.'), "{name} stayed at the root");
+    }
+    let mut rooted = Vec::new();
+    for (name, (bytes, _)) in &tree {
+        let Some(folder) = name.strip_suffix("/manifest.json") else { continue };
+        let Ok(manifest) = serde_json::from_slice::<Value>(bytes) else { continue };
+        if manifest["manifest_version"] == 1 && manifest["tasks"][0]["state"].is_string() {
+            rooted.push(task(&tree, folder, &manifest));
+        }
+    }
+    root_tells_the_same(&tree, rooted);
+}
+
+/// Checks one task folder; its entry as the root must have it.
+fn task(tree: &Tree, folder: &str, manifest: &Value) -> Value {
+    let entry = &manifest["tasks"][0];
+    assert_eq!(manifest["tasks"].as_array().unwrap().len(), 1, "{folder}");
+    for file in entry["files"].as_array().unwrap() {
+        let path = format!("{folder}/{}", file["path"].as_str().unwrap());
+        let (bytes, _) = tree.get(&path).unwrap_or_else(|| panic!("{path} is named, but not there"));
+        assert_eq!((file["size"].as_u64().unwrap(), file["sha256"].as_str().unwrap()), (bytes.len() as u64, &*sha256(bytes)));
+    }
+    if let Some(path) = entry["text_path"].as_str() {
+        assert_eq!(tree[&format!("{folder}/{path}")].0, entry["text"].as_str().unwrap().as_bytes());
+    }
+    if entry["state"] == "complete" || entry["state"] == "partial" {
+        let dots: Vec<_> = tree.keys().filter(|name| name.starts_with(&format!("{folder}/."))).collect();
+        assert!(dots.is_empty(), "{dots:?} stayed in a finished folder");
+    }
+    let mut rooted = entry.clone();
+    let fields = rooted.as_object_mut().unwrap();
+    assert!(fields.shift_remove("response").is_some(), "{folder} has no answer");
+    if let Some(path) = fields.get_mut("text_path") {
+        *path = format!("{folder}/{}", path.as_str().unwrap()).into();
+    }
+    for file in fields["files"].as_array_mut().unwrap() {
+        file["path"] = format!("{folder}/{}", file["path"].as_str().unwrap()).into();
+    }
+    rooted
+}
+
+/// The root manifest and the checksum list say what the task folders say, and nothing else.
+fn root_tells_the_same(tree: &Tree, mut tasks: Vec<Value>) {
+    let Some((root, _)) = tree.get("manifest.json") else {
+        assert!(tasks.is_empty(), "there are tasks, but no root manifest");
+        return;
+    };
+    tasks.sort_by(|a, b| a["task_id"].as_str().cmp(&b["task_id"].as_str()));
+    let root: Value = serde_json::from_slice(root).unwrap();
+    assert_eq!(root["tasks"], Value::Array(tasks.clone()), "the root manifest and the task folders differ");
+
+    let mut sums = Vec::new();
+    for task in &tasks {
+        for file in task["files"].as_array().unwrap() {
+            sums.push(format!("{}  {}", file["sha256"].as_str().unwrap(), file["path"].as_str().unwrap()));
+        }
+        if let Some(path) = task["text_path"].as_str() {
+            sums.push(format!("{}  {path}", sha256(task["text"].as_str().unwrap().as_bytes())));
+        }
+    }
+    let mut listed: Vec<String> = str::from_utf8(&tree["SHA256SUMS"].0).unwrap().lines().map(str::to_owned).collect();
+    sums.sort();
+    listed.sort();
+    assert_eq!(listed, sums, "SHA256SUMS");
+}

@@ -1,0 +1,271 @@
+//! A media host over plain TCP, so that it can say and do what no HTTP library lets a server do.
+//!
+//! Each path has a script of replies, the last of which is repeated; anything else is 404. Every request
+//! head is kept. Invariant: a host that ever saw an `Authorization` fails its test when it is dropped.
+
+use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// No wait is longer than this, so that a broken program fails a test instead of hanging it.
+const BOUND: Duration = Duration::from_secs(20);
+
+/// Something that opens once; whoever waits for it goes on then.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    /// Whether it opened in time.
+    pub(crate) fn wait(&self) -> bool {
+        let (open, bell) = &*self.0;
+        *bell.wait_timeout_while(open.lock().unwrap(), BOUND, |open| !*open).unwrap().0
+    }
+}
+
+/// One answer, built up from a plain one.
+#[derive(Clone)]
+pub(crate) struct Reply {
+    status: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    framing: Framing,
+    sent: Option<usize>,
+    is_stalled: bool,
+    gate: Option<Gate>,
+    asked: Option<Gate>,
+}
+
+#[derive(Clone)]
+enum Framing {
+    Length(usize),
+    Nothing,
+    /// The sizes of the first chunks; the rest is one more.
+    Chunks(Vec<usize>),
+}
+
+impl Reply {
+    pub(crate) fn ok(body: impl Into<Vec<u8>>) -> Self {
+        let body = body.into();
+        let framing = Framing::Length(body.len());
+        let (status, headers) = ("200 OK".to_owned(), Vec::new());
+        Self { status, headers, body, framing, sent: None, is_stalled: false, gate: None, asked: None }
+    }
+
+    pub(crate) fn status(status: &str) -> Self {
+        Self { status: status.to_owned(), ..Self::ok("no") }
+    }
+
+    pub(crate) fn redirect(to: &str) -> Self {
+        Self::status("302 Found").header("Location", to)
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn typed(self, content_type: &str) -> Self {
+        self.header("Content-Type", content_type)
+    }
+
+    /// The end of the connection is the end of the body.
+    pub(crate) fn without_length(self) -> Self {
+        Self { framing: Framing::Nothing, ..self }
+    }
+
+    pub(crate) fn chunked(self, sizes: &[usize]) -> Self {
+        Self { framing: Framing::Chunks(sizes.to_vec()), ..self }
+    }
+
+    /// Sends that much of the body and closes.
+    pub(crate) fn cut(self, sent: usize) -> Self {
+        Self { sent: Some(sent), ..self }
+    }
+
+    /// Sends that much of the body, then nothing more, until the other side goes away.
+    pub(crate) fn stalled(self, sent: usize) -> Self {
+        Self { sent: Some(sent), is_stalled: true, ..self }
+    }
+
+    /// Answers when `gate` opens; one that never does cuts the connection.
+    pub(crate) fn behind(self, gate: &Gate) -> Self {
+        Self { gate: Some(gate.clone()), ..self }
+    }
+
+    /// Opens `asked` when the request is in.
+    pub(crate) fn telling(self, asked: &Gate) -> Self {
+        Self { asked: Some(asked.clone()), ..self }
+    }
+
+    fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+        if let Some(asked) = &self.asked {
+            asked.open();
+        }
+        if self.gate.as_ref().is_some_and(|gate| !gate.wait()) {
+            return Ok(());
+        }
+        let framing = match &self.framing {
+            Framing::Length(length) => format!("Content-Length: {length}\r\n"),
+            Framing::Nothing => String::new(),
+            Framing::Chunks(_) => "Transfer-Encoding: chunked\r\n".to_owned(),
+        };
+        let headers = self.headers.iter().fold(String::new(), |all, (name, value)| all + &format!("{name}: {value}\r\n"));
+        write!(stream, "HTTP/1.1 {}\r\nConnection: close\r\n{framing}{headers}\r\n", self.status)?;
+        let wire = self.on_the_wire();
+        stream.write_all(&wire[..self.sent.unwrap_or(wire.len()).min(wire.len())])?;
+        stream.flush()?;
+        if self.is_stalled {
+            // Ends when the other side has had enough; the stream's timeout is the bound.
+            let _ = stream.read(&mut [0]);
+        }
+        Ok(())
+    }
+
+    fn on_the_wire(&self) -> Vec<u8> {
+        let Framing::Chunks(sizes) = &self.framing else { return self.body.clone() };
+        let (mut wire, mut rest) = (Vec::new(), self.body.as_slice());
+        for size in sizes.iter().copied().chain([usize::MAX]) {
+            let (chunk, after) = rest.split_at(size.min(rest.len()));
+            if !chunk.is_empty() {
+                wire.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                wire.extend_from_slice(chunk);
+                wire.extend_from_slice(b"\r\n");
+            }
+            rest = after;
+        }
+        wire.extend_from_slice(b"0\r\n\r\n");
+        wire
+    }
+}
+
+#[derive(Default)]
+struct Host {
+    scripts: Mutex<HashMap<String, Vec<Reply>>>,
+    heads: Mutex<Vec<String>>,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+    is_over: AtomicBool,
+    /// Requests for this prefix may carry the key: it plays the gateway behind a proxy.
+    keyed: Mutex<Option<String>>,
+}
+
+pub(crate) struct Media {
+    address: String,
+    host: Arc<Host>,
+    listener: Option<JoinHandle<()>>,
+}
+
+impl Media {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let host = Arc::new(Host::default());
+        let shared = Arc::clone(&host);
+        let listener = thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if shared.is_over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let host = Arc::clone(&shared);
+                thread::spawn(move || host.serve(stream));
+            }
+        });
+        Self { address, host, listener: Some(listener) }
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What `path`, without its query, answers, one reply a request; the last one stays. Its URL.
+    pub(crate) fn script(&self, path: &str, replies: impl IntoIterator<Item = Reply>) -> String {
+        let replies = replies.into_iter().collect();
+        self.host.scripts.lock().unwrap().insert(path.to_owned(), replies);
+        format!("{}{path}", self.origin())
+    }
+
+    /// This host is a proxy too: requests for `prefix` are the gateway's.
+    pub(crate) fn allow_key_for(&self, prefix: &str) {
+        *self.host.keyed.lock().unwrap() = Some(prefix.to_owned());
+    }
+
+    /// The heads of all requests so far, as they came.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.host.heads.lock().unwrap().clone()
+    }
+
+    /// How often `path` was asked for.
+    pub(crate) fn asked(&self, path: &str) -> usize {
+        self.heads().iter().filter(|head| target(head) == path).count()
+    }
+
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.host.most_at_once.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Media {
+    fn drop(&mut self) {
+        self.host.is_over.store(true, Ordering::SeqCst);
+        // Wakes the listener, which then sees that it is over.
+        let _ = TcpStream::connect(&self.address);
+        let _ = self.listener.take().map(JoinHandle::join);
+        if thread::panicking() {
+            return;
+        }
+        let keyed = self.host.keyed.lock().unwrap().clone();
+        for head in self.heads() {
+            let is_gateway = keyed.as_ref().is_some_and(|prefix| target(&head).starts_with(prefix));
+            assert!(is_gateway || !head.to_lowercase().contains("authorization"), "a media host saw the key: {head}");
+        }
+    }
+}
+
+impl Host {
+    fn serve(&self, mut stream: TcpStream) {
+        let _ = (stream.set_read_timeout(Some(BOUND)), stream.set_nodelay(true));
+        let Some(head) = read_head(&mut stream) else { return };
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        let path = target(&head).to_owned();
+        self.heads.lock().unwrap().push(head);
+        // One who hangs up early has its reasons.
+        let _ = self.next(&path).send(&mut stream);
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+
+    fn next(&self, path: &str) -> Reply {
+        match self.scripts.lock().unwrap().get_mut(path) {
+            Some(replies) if replies.len() > 1 => replies.remove(0),
+            Some(replies) => replies[0].clone(),
+            None => Reply::status("404 Not Found"),
+        }
+    }
+}
+
+/// What was asked for, without its query.
+fn target(head: &str) -> &str {
+    head.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default()
+}
+
+fn read_head(stream: &mut TcpStream) -> Option<String> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte).ok()? == 0 {
+            return None;
+        }
+        head.push(byte[0]);
+    }
+    Some(String::from_utf8_lossy(&head).into_owned())
+}

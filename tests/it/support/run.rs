@@ -1,0 +1,131 @@
+//! The program, run to its end or watched on its way, and what it said.
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A run that takes longer hangs.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// None for one that was killed.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    /// The exit code was this one; the output is in the report when it was not.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The `--json` events: every line of standard output is one, or this fails.
+    #[track_caller]
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn events_of(&self, kind: &str) -> Vec<Value> {
+        self.events().into_iter().filter(|event| event["event"] == kind).collect()
+    }
+
+    /// The one `task` event of `id`.
+    #[track_caller]
+    pub(crate) fn task(&self, id: &str) -> Value {
+        let mut tasks = self.events_of("task");
+        tasks.retain(|task| task["task_id"] == id);
+        assert_eq!(tasks.len(), 1, "one task event for {id}\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        tasks.remove(0)
+    }
+
+    /// How the task of `id` ended.
+    #[track_caller]
+    pub(crate) fn state(&self, id: &str) -> String {
+        self.task(id)["state"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn summary(&self) -> Value {
+        let mut summaries = self.events_of("summary");
+        assert_eq!(summaries.len(), 1, "one summary\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        summaries.remove(0)
+    }
+}
+
+/// A run on its way.
+pub(crate) struct Running {
+    child: Child,
+    pub stdin: Option<ChildStdin>,
+    stdout: Option<BufReader<ChildStdout>>,
+    stderr: JoinHandle<String>,
+    seen: String,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = drain(child.stderr.take().unwrap());
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
+        Self { child, stdin, stdout, stderr, seen: String::new() }
+    }
+
+    pub(crate) fn write(&mut self, text: &str) {
+        let stdin = self.stdin.as_mut().unwrap();
+        // A program that has ended takes no more.
+        let _ = stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush());
+    }
+
+    /// The next line of standard output.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
+        self.seen.push_str(&line);
+        line
+    }
+
+    pub(crate) fn close_stdout(&mut self) {
+        self.stdout = None;
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for the end. Standard input is closed first, unless `keep_stdin`.
+    pub(crate) fn end(mut self, keep_stdin: bool) -> Run {
+        let stdin = self.stdin.take().filter(|_| keep_stdin);
+        let stdout = self.stdout.take().map(drain);
+        let started = Instant::now();
+        let code = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status.code();
+            }
+            if started.elapsed() > LONGEST {
+                self.child.kill().unwrap();
+                panic!("the program hangs; stderr: {}", self.stderr.join().unwrap());
+            }
+            thread::sleep(Duration::from_millis(2));
+        };
+        drop(stdin);
+        let rest = stdout.map(|stdout| stdout.join().unwrap()).unwrap_or_default();
+        Run { code, stdout: self.seen + &rest, stderr: self.stderr.join().unwrap() }
+    }
+}
+
+fn drain(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        String::from_utf8(bytes).unwrap()
+    })
+}

@@ -1,0 +1,228 @@
+//! A working directory, a gateway and a media host, and the program in the middle of them.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use super::audit::{self, Tree};
+use super::run::Running;
+use super::{Gate, Media, Reply, Run};
+
+pub(crate) const KEY: &str = "sk-it-key-0123456789abcdef";
+
+/// One answer of the gateway.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    status: u16,
+    body: Vec<u8>,
+    content_type: &'static str,
+    location: Option<String>,
+    asked: Option<Gate>,
+}
+
+impl Answer {
+    pub(crate) fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, body: body.into(), content_type: "application/json", location: None, asked: None }
+    }
+
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        Self::raw(status, body.to_string())
+    }
+
+    pub(crate) fn html(status: u16) -> Self {
+        Self { content_type: "text/html", ..Self::raw(status, "<!doctype html><title>Just a moment...</title>") }
+    }
+
+    pub(crate) fn redirect(to: &str) -> Self {
+        Self { location: Some(to.to_owned()), ..Self::raw(302, "") }
+    }
+
+    /// Opens `asked` when the question is in.
+    pub(crate) fn telling(self, asked: &Gate) -> Self {
+        Self { asked: Some(asked.clone()), ..self }
+    }
+
+    fn template(&self) -> ResponseTemplate {
+        self.asked.iter().for_each(Gate::open);
+        let template = ResponseTemplate::new(self.status).set_body_raw(self.body.clone(), self.content_type);
+        self.location.iter().fold(template, |template, to| template.insert_header("location", to.as_str()))
+    }
+}
+
+/// An answer about a finished task.
+pub(crate) fn success(result: &Value) -> Value {
+    json!({"status": "SUCCESS", "progress": "100%", "task_result": result})
+}
+
+/// The bytes of a media sample.
+pub(crate) fn sample(name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/media").join(name)).unwrap()
+}
+
+type Answers = Arc<Mutex<HashMap<String, Vec<Answer>>>>;
+
+pub(crate) struct World {
+    home: TempDir,
+    gateway: MockServer,
+    // Held so that the gateway goes on serving.
+    runtime: Runtime,
+    answers: Answers,
+    pub media: Media,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let (gateway, answers) = (runtime.block_on(MockServer::start()), Answers::default());
+        let shared = Arc::clone(&answers);
+        runtime.block_on(Mock::given(any()).respond_with(move |request: &Request| answer(&shared, request)).mount(&gateway));
+        Self { home: TempDir::new().unwrap(), gateway, runtime, answers, media: Media::start() }
+    }
+
+    /// The gateway says in turn what `answers` say about `id`; the last one stays.
+    pub(crate) fn answers(&self, id: &str, answers: impl IntoIterator<Item = Answer>) {
+        self.at(&format!("/task/{id}"), answers);
+    }
+
+    /// As `answers`, for any path of the gateway, as it goes over the wire.
+    pub(crate) fn at(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
+        self.answers.lock().unwrap().insert(path.to_owned(), answers.into_iter().collect());
+    }
+
+    pub(crate) fn answer(&self, id: &str, body: &Value) {
+        self.answers(id, [Answer::json(200, body)]);
+    }
+
+    /// The gateway has a finished task with this result.
+    pub(crate) fn task(&self, id: &str, result: &Value) {
+        self.answer(id, &success(result));
+    }
+
+    /// The media host has a sample under a path that ends as its name; its URL.
+    pub(crate) fn host(&self, name: &str) -> String {
+        self.media.script(&format!("/{name}"), [Reply::ok(sample(name))])
+    }
+
+    /// A finished task with one image, complete in the archive.
+    pub(crate) fn archived(&self, id: &str) -> PathBuf {
+        self.task(id, &json!({"images": [self.host("picture.png")]}));
+        self.run(&[id]).exits(0);
+        self.archive().join(id)
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        self.gateway.uri()
+    }
+
+    /// What the gateway was asked, as it came over the wire, in order.
+    pub(crate) fn questions(&self) -> Vec<Request> {
+        self.runtime.block_on(self.gateway.received_requests()).unwrap()
+    }
+
+    pub(crate) fn paths_asked(&self) -> Vec<String> {
+        self.questions().iter().map(|request| request.url.path().to_owned()).collect()
+    }
+
+    /// The working directory of every run.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.home().join("yescale")
+    }
+
+    /// The program, ready to run: nothing of the tester's own environment reaches it.
+    pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yescale-dl"));
+        for (name, _) in std::env::vars_os() {
+            let upper = name.to_string_lossy().to_uppercase();
+            if upper.starts_with("YESCALE_") || upper.ends_with("_PROXY") || upper.starts_with("SSL_CERT_") || upper == "NO_COLOR"
+            {
+                command.env_remove(name);
+            }
+        }
+        command.current_dir(self.home()).env("HOME", self.home()).env("XDG_CONFIG_HOME", self.home().join("config"));
+        command.env("YESCALE_API_KEY", KEY).env("YESCALE_BASE_URL", self.base_url()).args(["--retry-delay", "0s"]).args(args);
+        command
+    }
+
+    pub(crate) fn start(&self, args: &[impl AsRef<OsStr>]) -> Running {
+        Running::start(self.command(args))
+    }
+
+    /// Runs to the end, with nothing on standard input, and audits the archive.
+    pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Run {
+        self.audited(self.start(args).end(false))
+    }
+
+    /// As `run`, with `text` on standard input.
+    pub(crate) fn run_with_input(&self, text: &str, args: &[impl AsRef<OsStr>]) -> Run {
+        let mut running = self.start(args);
+        running.write(text);
+        self.audited(running.end(false))
+    }
+
+    /// As `run`, with `--json`.
+    pub(crate) fn json(&self, args: &[&str]) -> Run {
+        self.run(&[&["--json"], args].concat())
+    }
+
+    /// What must hold after every run.
+    pub(crate) fn audited(&self, run: Run) -> Run {
+        assert!(!run.stdout.contains(KEY) && !run.stderr.contains(KEY), "the key was shown: {run:?}");
+        audit::archive(&self.archive(), KEY);
+        run
+    }
+
+    pub(crate) fn root(&self) -> Value {
+        manifest(&self.archive())
+    }
+
+    /// The entry in the manifest of a task's folder.
+    pub(crate) fn entry(&self, folder: &str) -> Value {
+        manifest(&self.archive().join(folder))["tasks"][0].take()
+    }
+
+    /// The names in a task's folder, in order, without its manifest.
+    pub(crate) fn files(&self, folder: &str) -> Vec<String> {
+        let folder = format!("{folder}/");
+        let names = self.tree().into_keys().filter_map(|name| name.strip_prefix(&folder).map(str::to_owned));
+        names.filter(|name| name != "manifest.json").collect()
+    }
+
+    pub(crate) fn tree(&self) -> Tree {
+        audit::tree(&self.archive())
+    }
+
+    /// Writes a file below the working directory, its folders too.
+    pub(crate) fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.home().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+fn manifest(folder: &Path) -> Value {
+    let path = folder.join("manifest.json");
+    let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+fn answer(answers: &Answers, request: &Request) -> ResponseTemplate {
+    match answers.lock().unwrap().get_mut(request.url.path()) {
+        Some(answers) if answers.len() > 1 => answers.remove(0).template(),
+        Some(answers) => answers[0].template(),
+        None => Answer::json(404, &json!({"error": "Task not found"})).template(),
+    }
+}

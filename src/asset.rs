@@ -113,6 +113,12 @@ impl Asset {
         Slot { kind, index: self.index }
     }
 
+    /// Whether it is the asset of `slot`; one of unknown kind may be any with its number.
+    #[must_use]
+    pub fn may_be(&self, slot: Slot) -> bool {
+        self.index == slot.index && self.kind.is_none_or(|kind| kind == slot.kind)
+    }
+
     /// The URL as a manifest has it: whole, but `data:` alone for a `data:` URI, and none when there is none.
     #[must_use]
     pub fn recorded_url(&self) -> Option<String> {

@@ -36,7 +36,8 @@ impl Wanted {
     }
 
     /// Whether an asset may be asked for; one of unknown kind may be when any media are.
-    fn may_have(self, kind: Option<Kind>) -> bool {
+    #[must_use]
+    pub fn may_have(self, kind: Option<Kind>) -> bool {
         kind.map_or(self.video || self.image || self.audio, |kind| self.has(kind))
     }
 }
@@ -67,14 +68,13 @@ pub struct Item<'a> {
 #[must_use]
 pub fn plan<'a>(task: &'a Task, recorded: &[FileEntry], here: &[FileEntry], wanted: Wanted, force: bool) -> Vec<Item<'a>> {
     let decide = |asset: &Asset| {
-        if !wanted.may_have(asset.kind) {
-            (Action::LeaveOut, "not asked for")
-        } else if is_among(asset, here) {
-            if force { (Action::Fetch, "forced") } else { (Action::Keep, "already here") }
-        } else if is_among(asset, recorded) {
-            (Action::Fetch, "missing or of another size on disk")
-        } else {
-            (Action::Fetch, "new")
+        let (is_wanted, is_here) = (wanted.may_have(asset.kind), is_among(asset, here));
+        match () {
+            () if is_here && !(force && is_wanted) => (Action::Keep, "already here"),
+            () if !is_wanted => (Action::LeaveOut, "not asked for"),
+            () if is_here => (Action::Fetch, "forced"),
+            () if is_among(asset, recorded) => (Action::Fetch, "missing or of another size on disk"),
+            () => (Action::Fetch, "new"),
         }
     };
     task.assets
@@ -88,7 +88,7 @@ pub fn plan<'a>(task: &'a Task, recorded: &[FileEntry], here: &[FileEntry], want
 
 /// Whether `files` hold the asset. A lone URL's kind may be known from its file alone.
 fn is_among(asset: &Asset, files: &[FileEntry]) -> bool {
-    files.iter().map(FileEntry::slot).any(|slot| slot.index == asset.index && asset.kind.is_none_or(|kind| kind == slot.kind))
+    files.iter().any(|file| asset.may_be(file.slot()))
 }
 
 /// Whether a recorded task, all of whose files are on disk, needs no network for what is `wanted` now.
@@ -150,6 +150,9 @@ mod tests {
     fn what_is_not_asked_for_is_left_out() {
         let planned = actions(&task(ANSWER), &[], &[], only(Kind::Video), false);
         assert_eq!(planned, [(Action::Fetch, "new"), (Action::LeaveOut, "not asked for"), (Action::LeaveOut, "not asked for")]);
+        let image = files(&[(Kind::Image, 1)]);
+        let planned = actions(&task(ANSWER), &image, &image, only(Kind::Video), true);
+        assert_eq!(planned[1], (Action::Keep, "already here"), "what is here is never left out");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::naming;
 use crate::plan::Wanted;
 use crate::task::{Progress, Task};
 
+const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+
 /// What came of a plan.
 #[derive(Debug, Default)]
 pub struct Results {
@@ -27,27 +29,24 @@ pub struct Results {
 /// Whether the answer lacks something that the archive has from an earlier one.
 #[must_use]
 pub fn names_less(task: &Task, known: &TaskEntry) -> bool {
-    let is_named =
-        |slot: Slot| task.assets.iter().any(|asset| asset.index == slot.index && asset.kind.is_none_or(|kind| kind == slot.kind));
+    let is_named = |slot: Slot| task.assets.iter().any(|asset| asset.may_be(slot));
     (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !is_named(file.slot()))
 }
 
 /// The task's new entry.
 #[must_use]
 pub fn record(id: &str, known: Option<&TaskEntry>, task: &Task, results: Results, wanted: Wanted, now: Timestamp) -> TaskEntry {
-    let named_slots: Vec<Slot> = results.errors.iter().map(AssetError::slot).collect();
-    let files = merged(results.kept, results.fetched);
-    let is_here = |slot: Slot| files.iter().any(|file| file.slot() == slot);
-    let was_tried = |slot: Slot| wanted.has(slot.kind) && task.assets.iter().any(|asset| asset.slot(None) == slot);
-    let still_missing = known
-        .iter()
-        .flat_map(|known| &known.errors)
-        .filter(|old| !is_here(old.slot()) && !was_tried(old.slot()) && !named_slots.contains(&old.slot()));
+    let here = merged(results.kept, results.fetched);
+    let is_here = |slot: Slot| here.iter().any(|file| file.slot() == slot);
+    let was_tried = |slot: Slot| task.assets.iter().any(|asset| asset.may_be(slot) && wanted.may_have(asset.kind));
+    let still_missing = known.iter().flat_map(|known| &known.errors).filter(|old| !is_here(old.slot()) && !was_tried(old.slot()));
     let errors: Vec<AssetError> = still_missing
         .cloned()
         .chain(results.errors.into_iter().filter(|error| !is_here(error.slot())))
-        .chain(files.iter().filter_map(playlist))
+        .chain(here.iter().filter_map(playlist))
         .collect();
+    // What is lost or damaged and could not be had again keeps its entry: that is how anybody knows of it.
+    let files = merged(known.map(|known| known.files.clone()).unwrap_or_default(), here);
 
     let old = known.cloned();
     let old_text = old.as_ref().and_then(|old| old.text.clone());
@@ -95,7 +94,8 @@ fn merged(kept: Vec<FileEntry>, fetched: Vec<FileEntry>) -> Vec<FileEntry> {
 
 /// A playlist is kept, but the media that it lists are not here.
 fn playlist(file: &FileEntry) -> Option<AssetError> {
-    (file.path().rsplit('.').next() == Some("m3u8")).then(|| {
+    let is_playlist = file.path().rsplit('.').next() == Some("m3u8") || file.detected_type.as_deref() == Some(PLAYLIST);
+    is_playlist.then(|| {
         AssetError::of(
             file.slot(),
             file.url.clone(),

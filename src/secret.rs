@@ -94,6 +94,23 @@ pub fn shown_url(url: &str) -> String {
     }
 }
 
+/// Words from the network, for people: what signs the URLs inside is cut off.
+#[must_use]
+pub fn unsigned(text: &str) -> Cow<'_, str> {
+    if !text.contains("://") || !text.contains(['?', '#']) {
+        return Cow::Borrowed(text);
+    }
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | ')' | ']' | '}' | ',' | ';');
+    let words = text.split_inclusive(is_end).map(|word| {
+        let (url, end) = word.split_at(word.trim_end_matches(is_end).len());
+        match (url.find("://"), url.find(['?', '#'])) {
+            (Some(scheme), Some(query)) if scheme < query => format!("{}{end}", &url[..query]),
+            _ => word.to_owned(),
+        }
+    });
+    Cow::Owned(words.collect())
+}
+
 /// Text from the network as a terminal may have it: control characters are shown, not sent.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -147,6 +164,18 @@ mod tests {
             ("no\u{1b}[31murl", "no\\u{1b}[31murl"),
         ] {
             assert_eq!(shown_url(url), shown);
+        }
+    }
+
+    #[test]
+    fn words_lose_what_signs_the_urls_inside() {
+        for (text, shown) in [
+            ("could not fetch https://h/x.png?sig=SECRET", "could not fetch https://h/x.png"),
+            ("\"https://h/x?a=1\", (http://h/y#z) why?", "\"https://h/x\", (http://h/y) why?"),
+            ("is it? #1 a://b", "is it? #1 a://b"),
+            ("nothing here", "nothing here"),
+        ] {
+            assert_eq!(unsigned(text), shown);
         }
     }
 

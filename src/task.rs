@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::asset::{self, Asset};
+use crate::digest::Sha256Hex;
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -31,6 +32,13 @@ impl TaskId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Enough of the id's hash to tell it from any other, in 16 bytes.
+    #[must_use]
+    pub fn fingerprint(&self) -> u128 {
+        let hash = Sha256Hex::of(self.0.as_bytes());
+        u128::from_str_radix(&hash.as_str()[..32], 16).unwrap_or_default()
     }
 
     /// The id as one path segment of a URL; none for `.` and `..`, which no URL can carry as a name.

@@ -70,9 +70,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Network")]
     pub max_size: Option<u64>,
 
-    /// Further tries of one request after a passing fault
-    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Network")]
-    pub retries: u32,
+    /// Further tries of one request after a passing fault [default: 5, and ten minutes for a host that says it is busy]
+    #[arg(long, value_name = "N", help_heading = "Network")]
+    pub retries: Option<u32>,
 
     /// How long making a connection may take
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = "Network")]

@@ -52,9 +52,6 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
 fn prepare(settings: Settings, runtime: &Runtime, emitter: Emitter) -> Result<(Job, Input), Error> {
     let setup = |error: client::Error| Error::Setup(error.to_string());
     let archive = Archive::open(&settings.output).map_err(|error| Error::Archive(error.told()))?;
-    if !settings.dry_run {
-        archive.create().map_err(|error| Error::Archive(error.told()))?;
-    }
     let (base, policy) = (settings.base, settings.policy);
     let is_private = runtime.block_on(is_private(base.as_url()));
     let reach = if settings.allow_private_hosts || is_private { Reach::Anywhere } else { Reach::Public };
@@ -67,6 +64,9 @@ fn prepare(settings: Settings, runtime: &Runtime, emitter: Emitter) -> Result<(J
     };
     let keyed = client::gateway(&settings.network, base.as_url()).map_err(setup)?;
     let gateway = Gateway::new(keyed, base, settings.key, policy, throttle).map_err(|error| Error::Setup(error.to_string()))?;
+    if !settings.dry_run {
+        archive.create().map_err(|error| Error::Archive(error.told()))?;
+    }
     let (gateway, stop) = (Arc::new(gateway), CancellationToken::new());
     let downloader = Downloader {
         media,
@@ -91,6 +91,7 @@ fn prepare(settings: Settings, runtime: &Runtime, emitter: Emitter) -> Result<(J
         dry_run: settings.dry_run,
         emitter,
         refused: Arc::default(),
+        asking_ended: CancellationToken::new(),
         stop,
     };
     Ok((job, settings.input))

@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc::Sender;
 
 use super::settings::Error;
-use crate::digest::Sha256Hex;
 use crate::event::{Emitter, Event};
 use crate::gateway::depth;
 use crate::get::Request;
@@ -116,18 +115,12 @@ impl Sending<'_> {
 
     /// Whether somebody still takes requests.
     fn send(&mut self, request: Request) -> bool {
-        if !self.seen.insert(fingerprint(&request.id)) {
+        if !self.seen.insert(request.id.fingerprint()) {
             return true;
         }
         self.emitter.emit(Event::Queued);
         self.requests.blocking_send(request).is_ok()
     }
-}
-
-/// Enough of the id's hash to tell it from any other, in 16 bytes.
-fn fingerprint(id: &TaskId) -> u128 {
-    let hash = Sha256Hex::of(id.as_str().as_bytes());
-    u128::from_str_radix(&hash.as_str()[..32], 16).unwrap_or_default()
 }
 
 /// A line's request; none for a blank one and a comment.

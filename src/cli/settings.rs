@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::{Args, Only, When};
 use super::input::Input;
@@ -20,6 +21,10 @@ use crate::ui::{Progress, Style};
 
 const BASE_URL: &str = "https://api.yescale.io";
 const KEY_VARIABLE: &str = "YESCALE_API_KEY";
+/// Further tries of one request, unless asked for.
+const RETRIES: u32 = 5;
+/// How long a busy host is waited for, unless tries were asked for.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Connections for one large file, unless asked for.
 const CONNECTIONS: usize = 4;
 /// Requests at once to one media host, unless more connections are asked for.
@@ -41,6 +46,11 @@ pub(super) enum Error {
     /// No key in any source.
     #[error("no API key: set {KEY_VARIABLE}, or give --api-key-file FILE")]
     NoKey,
+    /// The key itself where a file belongs; it is not repeated.
+    #[error(
+        "--api-key-file takes the name of a file, not the key itself; a key on a command line can be read by others: change it"
+    )]
+    KeyForFile,
     /// The key that was found is none.
     #[error("{origin}: {source}")]
     Key {
@@ -133,7 +143,12 @@ impl Settings {
                 .map_or(PER_HOST, |asked| PER_HOST.max(asked.get().saturating_mul(args.jobs.get())).min(MOST_PER_HOST)),
             limit_rate: args.limit_rate,
             max_size: args.max_size,
-            policy: Policy { retries: args.retries, first_delay: args.retry_delay },
+            policy: Policy {
+                retries: args.retries.unwrap_or(RETRIES),
+                first_delay: args.retry_delay,
+                // Who says how many tries there are gets that many, of a busy host too.
+                patience: if args.retries.is_none() { PATIENCE } else { Duration::ZERO },
+            },
             network: Network {
                 user_agent: args.user_agent,
                 connect_timeout: args.connect_timeout,
@@ -182,6 +197,7 @@ fn style(args: &Args, environment: &dyn Fn(&str) -> Option<String>) -> Style {
 
 fn key(file: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<ApiKey, Error> {
     let (text, origin) = match file {
+        Some(path) if path.to_string_lossy().starts_with("sk-") && !path.exists() => return Err(Error::KeyForFile),
         Some(path) => (String::from_utf8_lossy(&read(path, LONGEST_KEY_FILE)?).into_owned(), path.display().to_string()),
         None => (environment(KEY_VARIABLE).ok_or(Error::NoKey)?, KEY_VARIABLE.to_owned()),
     };

@@ -4,9 +4,12 @@
 //! as 200; `error` as text or as an object), so the body is looked at before the status. Whatever it
 //! echoes of the key is scrubbed before anyone else sees it.
 
+use std::borrow::Cow;
+
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
 
+use crate::asset;
 use crate::secret::ApiKey;
 use crate::task::Task;
 
@@ -134,14 +137,16 @@ pub fn depth(value: &Value) -> usize {
 
 fn scrub(value: &mut Value, key: &ApiKey) {
     match value {
-        Value::String(text) if !crate::asset::is_data(text) => {
-            if let std::borrow::Cow::Owned(scrubbed) = key.scrub(text) {
-                *text = scrubbed;
+        Value::String(text) => {
+            // The payload of a data: URI is long, and no words.
+            let spoken = if asset::is_data(text) { asset::data_head(text).len() } else { text.len() };
+            if let Cow::Owned(scrubbed) = key.scrub(&text[..spoken]) {
+                text.replace_range(..spoken, &scrubbed);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| scrub(item, key)),
         Value::Object(fields) => {
-            if fields.keys().any(|name| matches!(key.scrub(name), std::borrow::Cow::Owned(_))) {
+            if fields.keys().any(|name| matches!(key.scrub(name), Cow::Owned(_))) {
                 *fields =
                     std::mem::take(fields).into_iter().map(|(name, value)| (key.scrub(&name).into_owned(), value)).collect();
             }

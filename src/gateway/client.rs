@@ -13,7 +13,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use super::answer::{Verdict, judge};
 use super::base::BaseUrl;
 use crate::http::retry::{Attempts, Policy, parse_retry_after};
-use crate::http::{self, Ask, Body, Hosts, Throttle, is_busy, ranged, status_line};
+use crate::http::{self, Ask, Body, Hosts, Throttle, is_busy, ranged};
 use crate::secret::ApiKey;
 use crate::task::{Task, TaskId};
 
@@ -105,12 +105,12 @@ impl Gateway {
             let permit = host.permit().await;
             let (status, asked, body) = self.exchange(url).await?;
             drop(permit);
-            if !is_busy(status, asked.is_some()) {
+            let is_busy = is_busy(status, asked.is_some());
+            if !is_busy {
                 host.answered();
-                return Ok((judge(status, &body, &self.key), asked));
             }
-            if !host.is_worth_waiting_for(asked) {
-                return Err(http::Error::Final(format!("it stays busy: {}", status_line(status))));
+            if !is_busy || !host.is_worth_waiting_for(asked) {
+                return Ok((judge(status, &body, &self.key), asked));
             }
         }
     }

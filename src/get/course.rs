@@ -73,7 +73,14 @@ impl Course {
 
     /// Goes all the way; how the task ended, unless the run did before.
     pub(super) async fn run(&mut self) -> Option<TaskReport> {
-        self.report.outcome = match self.go().await {
+        let gone = match self.go().await {
+            Ok(outcome) => self.record_meta().await.map(|()| outcome),
+            Err(stop) => match self.record_meta().await {
+                Ok(()) | Err(Stop::Interrupted) => Err(stop),
+                Err(other) => Err(other),
+            },
+        };
+        self.report.outcome = match gone {
             Ok(outcome) => outcome,
             Err(Stop::Interrupted) => return None,
             Err(stop) => self.stopped(stop),
@@ -87,7 +94,8 @@ impl Course {
         let known = blocking(move || folder.read()).await?;
         self.note(known.entry.as_ref());
         if self.is_settled(&known) {
-            return self.reuse(known).await;
+            self.tidy(&known).await?;
+            return Ok(self.reused(&known));
         }
         let task = self.ask().await?;
         self.report.status.clone_from(&task.status);
@@ -102,7 +110,8 @@ impl Course {
         let known = blocking(move || holder.recover()).await?;
         if self.is_settled(&known) {
             // Another process has been here in the meantime.
-            return self.reuse_held(known, held).await;
+            self.note(known.entry.as_ref());
+            return Ok(self.reused(&known));
         }
         self.archive(&task, known, held).await
     }
@@ -136,6 +145,7 @@ impl Course {
         match answer.ok_or(Stop::Interrupted)? {
             Err(gateway::Error::Refused(words)) => {
                 self.job.refused.get_or_init(|| words);
+                self.job.asking_ended.cancel();
                 Err(Stop::NotAsked)
             }
             answer => Ok(answer?),
@@ -155,31 +165,33 @@ impl Course {
         }
     }
 
-    /// What is here is all there is to have; only `meta` may be new.
-    async fn reuse(&mut self, known: Known) -> Result<Outcome, Stop> {
-        if self.job.dry_run || !self.brings_meta(&known) {
-            return Ok(self.reused(&known));
-        }
-        let held = Arc::new(self.hold().await?);
-        let holder = Arc::clone(&held);
-        let known = blocking(move || holder.recover()).await?;
-        self.reuse_held(known, held).await
+    /// Removes what a run that died on its last steps left, unless another one is at work here.
+    async fn tidy(&self, known: &Known) -> Result<(), Stop> {
+        let Some(entry) = known.entry.clone().filter(|_| known.has_leftovers() && !self.job.dry_run) else { return Ok(()) };
+        let folder = self.folder.clone();
+        let tidied = move || {
+            folder.try_hold()?.iter().for_each(|held| held.tidy(&entry));
+            Ok(())
+        };
+        blocking(tidied).await
     }
 
-    async fn reuse_held(&mut self, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
-        self.note(known.entry.as_ref());
-        if self.brings_meta(&known)
-            && let Some(before) = known.entry.clone()
-        {
-            let after = TaskEntry { meta: self.meta.take(), ..before.clone() };
-            blocking(move || held.record(&after, Some(&before))).await?;
-            self.has_changed = true;
+    /// Records what the input line brought, in a manifest that nothing else has changed.
+    async fn record_meta(&mut self) -> Result<(), Stop> {
+        let Some(meta) = self.meta.take().filter(|_| !self.job.dry_run) else { return Ok(()) };
+        let folder = self.folder.clone();
+        let known = blocking(move || folder.read()).await?.entry;
+        if known.is_none_or(|entry| entry.meta.as_ref() == Some(&meta)) {
+            return Ok(());
         }
-        Ok(self.reused(&known))
-    }
-
-    fn brings_meta(&self, known: &Known) -> bool {
-        self.meta.is_some() && known.entry.as_ref().is_some_and(|entry| entry.meta != self.meta)
+        let held = self.hold().await?;
+        let recorded = move || {
+            let Some(before) = held.read()?.entry else { return Ok(false) };
+            let after = TaskEntry { meta: Some(meta), ..before.clone() };
+            held.record(&after, Some(&before)).map(|()| true)
+        };
+        self.has_changed |= blocking(recorded).await?;
+        Ok(())
     }
 
     fn reused(&mut self, known: &Known) -> Outcome {
@@ -215,6 +227,13 @@ impl Course {
             let after = entry.clone();
             blocking(move || held.record(&after, before.as_ref())).await?;
             self.has_changed = true;
+        } else {
+            let same = entry.clone();
+            let tidied = move || {
+                held.tidy(&same);
+                Ok(())
+            };
+            blocking(tidied).await?;
         }
         self.note(Some(&entry));
         self.report.problems = problems;

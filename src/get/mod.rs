@@ -8,16 +8,17 @@
 mod course;
 mod dry_run;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::Receiver;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Emitter, Event, Summary, TaskReport};
+use crate::event::{Emitter, Event, Outcome, Summary, TaskReport};
 use crate::gateway::Gateway;
 use crate::plan::Wanted;
 use crate::store::Archive;
@@ -29,6 +30,8 @@ use course::Course;
 const TASKS_AT_ONCE: usize = 96;
 /// What tasks get to come to a clean end after an interrupt.
 const GRACE: Duration = Duration::from_millis(600);
+/// How long ids that are already on their way are waited for after the key was refused.
+const GLEANING: Duration = Duration::from_millis(100);
 
 /// One id to archive.
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ pub struct Job {
     pub emitter: Emitter,
     /// Set once the gateway refuses the key, with its words.
     pub refused: Arc<OnceLock<String>>,
+    /// Cancelled at the same moment: nobody waits for more ids.
+    pub asking_ended: CancellationToken,
     /// Ends the run early.
     pub stop: CancellationToken,
 }
@@ -77,57 +82,99 @@ pub struct Ended {
 /// Archives every task that `requests` brings.
 pub async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
     let started = std::time::Instant::now();
-    let job = Arc::new(job);
-    let (mut summary, mut changed) = (Summary::default(), Vec::new());
-    let mut tasks: JoinSet<(Option<TaskReport>, Option<TaskId>)> = JoinSet::new();
+    let mut running = Running { job: Arc::new(job), tasks: JoinSet::new(), ids: HashMap::new(), ended: Tally::default() };
     let mut is_open = true;
-    while is_open || !tasks.is_empty() {
+    while is_open || !running.tasks.is_empty() {
+        let stop = running.job.stop.clone();
         tokio::select! {
-            () = job.stop.cancelled(), if is_open => is_open = false,
-            request = requests.recv(), if is_open && tasks.len() < TASKS_AT_ONCE => match request {
-                Some(request) => {
-                    let job = Arc::clone(&job);
-                    tasks.spawn(async move { job.task(request).await });
-                }
+            request = next(&mut requests, &running.job), if is_open && running.tasks.len() < TASKS_AT_ONCE => match request {
+                Some(request) => running.start(request),
                 None => is_open = false,
             },
-            Some(ended) = tasks.join_next() => {
-                // A task that panicked is lost to the counts, but never takes the run with it.
-                let Ok((report, has_changed)) = ended else { continue };
-                changed.extend(has_changed);
-                if let Some(report) = report {
-                    summary.count(&report);
-                    job.emitter.emit(Event::Task(Box::new(report)));
-                }
-            }
-            () = overdue(&job.stop), if job.stop.is_cancelled() => tasks.shutdown().await,
+            Some(ended) = running.tasks.join_next_with_id() => running.end(ended),
+            () = overdue(&stop), if stop.is_cancelled() => running.tasks.shutdown().await,
         }
     }
+    let (job, tally) = (running.job, running.ended);
     let mut broken = job.refused.get().map(|words| format!("the gateway refuses the API key: {words}"));
     if !job.dry_run {
         let archive = job.archive.clone();
-        let updated = tokio::task::spawn_blocking(move || archive.update_root(changed)).await;
+        let updated = tokio::task::spawn_blocking(move || archive.update_root(tally.changed, &tally.reused)).await;
         if let Ok(Err(error)) = updated {
             broken.get_or_insert(format!("the archive's manifest could not be written: {}", error.told()));
         }
     }
-    let summary = summary.after(started.elapsed());
+    let summary = tally.summary.after(started.elapsed());
     job.emitter.emit(Event::Summary(summary.clone()));
     Ended { summary, broken }
+}
+
+/// The next request; none when there are no more, or they are not waited for any more.
+async fn next(requests: &mut Receiver<Request>, job: &Job) -> Option<Request> {
+    if job.refused.get().is_some() {
+        // What is known by now is told; a list that is still being written is not waited for.
+        return tokio::time::timeout(GLEANING, requests.recv()).await.ok().flatten();
+    }
+    tokio::select! {
+        request = requests.recv() => request,
+        () = job.stop.cancelled() => None,
+        () = job.asking_ended.cancelled() => requests.try_recv().ok(),
+    }
+}
+
+/// The tasks of a run that are on their way.
+struct Running {
+    job: Arc<Job>,
+    tasks: JoinSet<(Option<TaskReport>, bool)>,
+    ids: HashMap<Id, TaskId>,
+    ended: Tally,
+}
+
+/// What came of the tasks of a run.
+#[derive(Default)]
+struct Tally {
+    summary: Summary,
+    changed: Vec<TaskId>,
+    reused: Vec<u128>,
+}
+
+impl Running {
+    fn start(&mut self, request: Request) {
+        let (job, id) = (Arc::clone(&self.job), request.id.clone());
+        let started = self.tasks.spawn(async move {
+            let mut course = Course::new(job, request);
+            let report = course.run().await;
+            (report, course.has_changed())
+        });
+        self.ids.insert(started.id(), id);
+    }
+
+    fn end(&mut self, ended: Result<(Id, (Option<TaskReport>, bool)), JoinError>) {
+        let (at, (report, has_changed)) = match ended {
+            Ok(ended) => ended,
+            Err(error) => (error.id(), (None, false)),
+        };
+        let Some(id) = self.ids.remove(&at) else { return };
+        let is_cut = self.job.stop.is_cancelled();
+        // A task that broke down is in error, and never takes the run with it.
+        let broken = || TaskReport {
+            error: Some("it broke down: a fault of this program".to_owned()),
+            ..TaskReport::bare(id.clone(), Outcome::Error)
+        };
+        let Some(report) = report.or_else(|| (!is_cut).then(broken)) else { return };
+        self.ended.summary.count(&report);
+        if report.reused {
+            self.ended.reused.push(id.fingerprint());
+        }
+        if has_changed {
+            self.ended.changed.push(id);
+        }
+        self.job.emitter.emit(Event::Task(Box::new(report)));
+    }
 }
 
 /// Ends a while after an interrupt: what is still not done by then is left to the next run.
 async fn overdue(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(GRACE).await;
-}
-
-impl Job {
-    /// One task, start to end: its report, unless it was interrupted, and its id when its folder changed.
-    async fn task(self: Arc<Self>, request: Request) -> (Option<TaskReport>, Option<TaskId>) {
-        let id = request.id.clone();
-        let mut course = Course::new(self, request);
-        let report = course.run().await;
-        (report, course.has_changed().then_some(id))
-    }
 }

@@ -8,6 +8,9 @@ use std::io::{self, Write};
 
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
+/// How many bytes tell one form of a coding from another.
+const TELLING: usize = 2;
+
 /// How a body is encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Coding {
@@ -42,8 +45,10 @@ impl Coding {
 
 /// Undoes a coding on the way to `W`.
 pub enum Decoder<W: Write> {
-    /// The first bytes have not come, or nothing has to be undone.
-    Plain(W, Coding),
+    /// Nothing has to be undone.
+    Plain(W),
+    /// Too little has come to tell what it is: where to, in which coding, and what has come.
+    Waiting(W, Coding, Vec<u8>),
     /// Undoing gzip.
     Gzip(MultiGzDecoder<W>),
     /// Undoing a zlib stream.
@@ -55,17 +60,29 @@ pub enum Decoder<W: Write> {
 impl<W: Write> Decoder<W> {
     /// Bytes in `coding` go in, decoded ones go to `writer`.
     pub fn new(writer: W, coding: Coding) -> Self {
-        Self::Plain(writer, coding)
+        match coding {
+            Coding::Identity => Self::Plain(writer),
+            coding => Self::Waiting(writer, coding, Vec::new()),
+        }
     }
 
-    /// Takes the next bytes of the body, the first ones whole enough to tell what they are.
+    /// Takes the next bytes of the body.
     ///
     /// # Errors
     /// What the writer reports, and `InvalidData` or `InvalidInput` for a broken stream.
     pub fn write(self, bytes: &[u8]) -> io::Result<Self> {
-        let mut decoder = if bytes.is_empty() { self } else { self.started(bytes) };
+        let mut decoder = match self {
+            Self::Waiting(writer, coding, mut first) => {
+                first.extend_from_slice(bytes);
+                if first.len() < TELLING {
+                    return Ok(Self::Waiting(writer, coding, first));
+                }
+                return Self::told(writer, coding, &first).write(&first);
+            }
+            decoder => decoder,
+        };
         match &mut decoder {
-            Self::Plain(writer, _) => writer.write_all(bytes)?,
+            Self::Plain(writer) | Self::Waiting(writer, ..) => writer.write_all(bytes)?,
             Self::Gzip(writer) => writer.write_all(bytes)?,
             Self::Zlib(writer) => writer.write_all(bytes)?,
             Self::Raw(writer) => writer.write_all(bytes)?,
@@ -73,21 +90,20 @@ impl<W: Write> Decoder<W> {
         Ok(decoder)
     }
 
-    fn started(self, first: &[u8]) -> Self {
-        match self {
+    fn told(writer: W, coding: Coding, first: &[u8]) -> Self {
+        match coding {
+            Coding::Gzip if first.starts_with(&[0x1f, 0x8b]) => Self::Gzip(MultiGzDecoder::new(writer)),
+            Coding::Deflate if is_zlib(first) => Self::Zlib(ZlibDecoder::new(writer)),
+            Coding::Deflate => Self::Raw(DeflateDecoder::new(writer)),
             // A host that claims gzip for bytes which are none has stored them so: they are kept as they are.
-            Self::Plain(writer, Coding::Gzip) if first.starts_with(&[0x1f, 0x8b]) => Self::Gzip(MultiGzDecoder::new(writer)),
-            Self::Plain(writer, Coding::Deflate) if is_zlib(first) => Self::Zlib(ZlibDecoder::new(writer)),
-            Self::Plain(writer, Coding::Deflate) => Self::Raw(DeflateDecoder::new(writer)),
-            Self::Plain(writer, _) => Self::Plain(writer, Coding::Identity),
-            started => started,
+            Coding::Gzip | Coding::Identity => Self::Plain(writer),
         }
     }
 
     /// Where the bytes go.
     pub fn inner(&self) -> &W {
         match self {
-            Self::Plain(writer, _) => writer,
+            Self::Plain(writer) | Self::Waiting(writer, ..) => writer,
             Self::Gzip(decoder) => decoder.get_ref(),
             Self::Zlib(decoder) => decoder.get_ref(),
             Self::Raw(decoder) => decoder.get_ref(),
@@ -100,7 +116,8 @@ impl<W: Write> Decoder<W> {
     /// When the stream had not come to its end.
     pub fn finish(self) -> io::Result<W> {
         match self {
-            Self::Plain(writer, _) => Ok(writer),
+            Self::Plain(writer) => Ok(writer),
+            Self::Waiting(mut writer, _, first) => writer.write_all(&first).map(|()| writer),
             Self::Gzip(decoder) => decoder.finish(),
             Self::Zlib(decoder) => decoder.finish(),
             Self::Raw(decoder) => decoder.finish(),
@@ -150,13 +167,14 @@ mod tests {
     #[test]
     fn every_coding_is_undone() {
         for (coding, body) in bodies() {
-            for step in [7, 4096, usize::MAX] {
+            for step in [1, 7, 4096, usize::MAX] {
                 assert_eq!(decoded(coding, &body, step.min(body.len())).unwrap(), media(), "{coding:?} by {step}");
             }
         }
         assert_eq!(decoded(Coding::Identity, b"abc", 1).unwrap(), b"abc");
         assert_eq!(decoded(Coding::Gzip, b"not gzip at all", 4).unwrap(), b"not gzip at all");
         assert_eq!(decoded(Coding::Gzip, b"", 1).unwrap(), b"");
+        assert_eq!(decoded(Coding::Deflate, b"x", 1).unwrap(), b"x");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What is known of each host: how many requests it may get at once, and whether it asked for a rest.
 //!
 //! A host that says it is busy (429, or 503 with a `Retry-After`) is left alone by every request of
-//! the run, not only by the one that heard it. That costs no request its tries, but the host's
-//! patience, which an answer restores. Permits are held while a body comes, never across a wait.
+//! the run, not only by the one that heard it. That costs no request its tries, but our patience with
+//! the host, which an answer restores. Permits are held while a body comes, never across a wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::retry::{Attempts, Policy};
 
-/// Of each retry that the user grants, squared: the default of 5 gives ten minutes in all.
-const PATIENCE: Duration = Duration::from_secs(24);
 /// What a refusal costs at least, however short the wait: a host that asks for none must not be asked forever.
 const LEAST_COST: Duration = Duration::from_secs(1);
 
@@ -58,7 +56,7 @@ impl Hosts {
 
 impl Host {
     fn new(at_once: usize, policy: Policy) -> Self {
-        let rest = Rest { until: Instant::now(), delays: endless(policy), patience: patience(policy), policy };
+        let rest = Rest { until: Instant::now(), delays: endless(policy), patience: policy.patience, policy };
         Self { permits: Arc::new(Semaphore::new(at_once)), rest: Mutex::new(rest) }
     }
 
@@ -91,36 +89,30 @@ impl Host {
     pub fn answered(&self) {
         let mut rest = self.rest();
         if rest.until <= Instant::now() {
-            (rest.delays, rest.patience) = (endless(rest.policy), patience(rest.policy));
+            (rest.delays, rest.patience) = (endless(rest.policy), rest.policy.patience);
         }
     }
 
-    /// The host says that it is busy, and for how long; whether it is worth waiting for.
+    /// The host says that it is busy, and for how long: it gets its rest. Whether that is worth waiting for, beside the tries.
     #[must_use]
     pub fn is_worth_waiting_for(&self, asked: Option<Duration>) -> bool {
         let mut rest = self.rest();
         let now = Instant::now();
         if rest.until > now && asked.is_none() {
             // Others have heard it already, and it rests.
-            return rest.policy.retries > 0;
+            return !rest.policy.patience.is_zero();
         }
         let Some(delay) = rest.delays.next(asked) else { return false };
         let cost = (now + delay).saturating_duration_since(rest.until.max(now)).max(LEAST_COST);
-        if rest.patience < cost {
-            return false;
-        }
-        rest.patience -= cost;
         rest.until = rest.until.max(now + delay);
-        true
+        let is_worth_it = rest.patience >= cost;
+        rest.patience = rest.patience.saturating_sub(cost);
+        is_worth_it
     }
 
     fn rest(&self) -> MutexGuard<'_, Rest> {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn patience(policy: Policy) -> Duration {
-    PATIENCE.saturating_mul(policy.retries.saturating_mul(policy.retries)).min(Duration::from_secs(600))
 }
 
 /// Delays that only patience ends, unless there are no retries at all.
@@ -132,13 +124,13 @@ fn endless(policy: Policy) -> Attempts {
 mod tests {
     use super::*;
 
-    fn host(retries: u32, delay: Duration) -> Host {
-        Host::new(2, Policy { retries, first_delay: delay })
+    fn host(retries: u32, first_delay: Duration, minutes: u64) -> Host {
+        Host::new(2, Policy { retries, first_delay, patience: Duration::from_secs(60 * minutes) })
     }
 
     #[test]
     fn a_busy_host_rests_for_everybody() {
-        let host = host(5, Duration::from_secs(1));
+        let host = host(5, Duration::from_secs(1), 10);
         assert!(host.try_permit().is_some());
         assert!(host.is_worth_waiting_for(Some(Duration::from_secs(60))));
         assert!(host.try_permit().is_none(), "nobody asks while it rests");
@@ -147,7 +139,7 @@ mod tests {
 
     #[test]
     fn patience_ends_and_an_answer_restores_it() {
-        let host = host(5, Duration::ZERO);
+        let host = host(5, Duration::ZERO, 10);
         let refusals = (1..1000).take_while(|_| host.is_worth_waiting_for(None)).count();
         assert_eq!(refusals, 600, "ten minutes at a second each at least");
         host.answered();
@@ -155,13 +147,18 @@ mod tests {
     }
 
     #[test]
-    fn no_retries_mean_no_waiting() {
-        assert!(!host(0, Duration::from_secs(1)).is_worth_waiting_for(Some(Duration::from_secs(1))));
+    fn without_patience_the_host_rests_but_tries_decide() {
+        for host in [host(5, Duration::from_secs(60), 0), host(0, Duration::from_secs(60), 0)] {
+            assert!(!host.is_worth_waiting_for(None));
+        }
+        let host = host(5, Duration::from_secs(60), 0);
+        assert!(!host.is_worth_waiting_for(None));
+        assert!(host.try_permit().is_none(), "it rests all the same");
     }
 
     #[test]
     fn hosts_are_told_apart_by_name_and_port() {
-        let hosts = Hosts::new(1, Policy { retries: 1, first_delay: Duration::ZERO });
+        let hosts = Hosts::new(1, Policy { retries: 1, first_delay: Duration::ZERO, patience: Duration::ZERO });
         let of = |url: &str| hosts.of(&Url::parse(url).unwrap());
         assert!(Arc::ptr_eq(&of("https://a/x?y"), &of("https://a:443/z")));
         assert!(!Arc::ptr_eq(&of("https://a/x"), &of("https://a:8443/x")));

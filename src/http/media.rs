@@ -20,7 +20,7 @@ use super::error::PRIVATE;
 use super::range::{self, Ask, Fit};
 use super::retry::parse_retry_after;
 use super::throttle::Throttle;
-use super::{Coding, Error, Hosts, status_line};
+use super::{Coding, Error, Hosts};
 use crate::checksum::{self, Promise};
 use crate::version::{Validator, Version};
 
@@ -49,7 +49,7 @@ impl MediaClient {
             match self.send(url, ask, permit).await {
                 Err(Error::Status { status, retry_after }) if is_busy(status, retry_after.is_some()) => {
                     if !host.is_worth_waiting_for(retry_after) {
-                        return Err(Error::Final(format!("the host stays busy: {}", status_line(status))));
+                        return Err(Error::Status { status, retry_after });
                     }
                 }
                 answer => {

@@ -18,6 +18,8 @@ pub struct Policy {
     pub retries: u32,
     /// Before the first of them; it doubles from there.
     pub first_delay: Duration,
+    /// How long a busy host is waited for in all, beside the tries.
+    pub patience: Duration,
 }
 
 /// The tries of one request.
@@ -73,7 +75,7 @@ mod tests {
     use super::*;
 
     fn attempts(retries: u32) -> Attempts {
-        Attempts::new(Policy { retries, first_delay: Duration::from_millis(500) })
+        Attempts::new(Policy { retries, first_delay: Duration::from_millis(500), patience: Duration::ZERO })
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::mark::Mark;
 use super::{Error, Folder, atomic, root};
 use crate::manifest::{self, Verdict};
 use crate::naming::{self, MANIFEST, SUMS};
@@ -13,6 +15,7 @@ use crate::task::TaskId;
 #[derive(Clone, Debug)]
 pub struct Archive {
     root: PathBuf,
+    mark: Arc<Mark>,
 }
 
 impl Archive {
@@ -21,7 +24,7 @@ impl Archive {
     /// # Errors
     /// When what stands there is not ours, or of a later version.
     pub fn open(root: &Path) -> Result<Self, Error> {
-        let archive = Self { root: root.to_owned() };
+        let archive = Self { root: root.to_owned(), mark: Arc::new(Mark::new(root)) };
         match fs::metadata(root) {
             Ok(found) if found.is_dir() => archive.refuse_foreign()?,
             Ok(_) => return Err(Error::Foreign(root.to_owned())),
@@ -46,7 +49,7 @@ impl Archive {
     /// The folder of a task.
     #[must_use]
     pub fn folder(&self, id: &TaskId) -> Folder {
-        Folder::new(&self.root, id)
+        Folder::new(Arc::clone(&self.mark), id)
     }
 
     /// How many bytes its disk has left for us, where the system tells.
@@ -58,12 +61,15 @@ impl Archive {
         None
     }
 
-    /// Brings the root manifest and the checksum list up to date with the task folders of `changed`.
+    /// Brings the root manifest and the checksum list up to date with the task folders of `changed`. The tasks that
+    /// `reused` has the fingerprints of should be named there already; where one is not, the root is rebuilt.
     ///
     /// # Errors
     /// When the disk says no; the old files then still stand.
-    pub fn update_root(&self, changed: Vec<TaskId>) -> Result<(), Error> {
-        root::update(&self.root, changed)
+    pub fn update_root(&self, changed: Vec<TaskId>, reused: &[u128]) -> Result<(), Error> {
+        root::update(&self.root, changed, reused)?;
+        self.mark.clear();
+        Ok(())
     }
 
     fn refuse_foreign(&self) -> Result<(), Error> {

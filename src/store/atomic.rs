@@ -10,7 +10,8 @@ use std::path::Path;
 
 use tempfile::Builder;
 
-use super::Error;
+use super::{Error, checkpoint};
+use crate::naming::{MANIFEST, SUMS, TEXT};
 
 /// Replaces `folder/name` with what `fill` writes.
 pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
@@ -27,19 +28,16 @@ pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write)
     fill(&mut writer).and_then(|()| writer.flush()).map_err(fail("write"))?;
     drop(writer);
     temporary.as_file().sync_all().map_err(fail("sync"))?;
+    checkpoint::reached(if name == MANIFEST { "manifest-temporary" } else { "other-temporary" });
     temporary.persist(&path).map_err(|error| fail("replace")(error.error))?;
     Ok(())
 }
 
-/// Removes what killed writers of `name` left behind. Only for whoever holds the lock that guards it.
-pub(super) fn sweep(folder: &Path, name: &str) {
-    let prefix = format!(".{name}.");
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
-            // What can't be removed now is removed by the next writer.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+/// Whether `name` is what a killed writer of one of our small files left behind.
+pub(super) fn is_leftover(name: &str) -> bool {
+    [MANIFEST, SUMS, TEXT]
+        .iter()
+        .any(|ours| name.strip_prefix('.').and_then(|name| name.strip_prefix(ours)).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// Makes the names in a folder durable.
@@ -98,14 +96,12 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_are_swept_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in [".a.x1", ".a.y2", ".ab", "a", ".b.x1"] {
-            fs::write(folder.path().join(name), b"").unwrap();
+    fn leftovers_are_told_from_everything_else() {
+        for name in [".manifest.json.x1", ".SHA256SUMS.abc", ".text.txt.y"] {
+            assert!(is_leftover(name), "{name}");
         }
-        sweep(folder.path(), "a");
-        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, [".ab", ".b.x1", "a"]);
+        for name in ["manifest.json", ".manifest.json", ".manifest.jsonx", ".DS_Store", "text.txt.x", ".lock"] {
+            assert!(!is_leftover(name), "{name}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! trust) and rolls forward: nothing that was whole is fetched again, nothing that was not is kept.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::part::Draft;
 use super::{Error, atomic};
 use crate::digest::hash_reader;
-use crate::manifest::FileEntry;
+use crate::manifest::{FileEntry, TaskEntry};
 
-const NAME: &str = ".finished";
+pub(super) const NAME: &str = ".finished";
 
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -40,15 +40,8 @@ pub(super) fn append(folder: &Path, draft: &Draft) -> Result<(), Error> {
 
 /// The recorded files that are proven whole, under their final names at last.
 pub(super) fn roll_forward(folder: &Path) -> Result<Vec<FileEntry>, Error> {
-    let path = folder.join(NAME);
-    if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
-        return Ok(Vec::new());
-    }
-    let file = File::open(&path).map_err(Error::io("read", &path))?;
     let mut proven: Vec<FileEntry> = Vec::new();
-    for line in BufReader::new(file).split(b'\n') {
-        let line = line.map_err(Error::io("read", &path))?;
-        let Ok(Line { part, entry }) = serde_json::from_slice(&line) else { continue };
+    for Line { part, entry } in lines(folder)? {
         if settle(folder, &part, &entry)? {
             proven.retain(|earlier| earlier.slot() != entry.slot());
             proven.push(entry);
@@ -57,10 +50,19 @@ pub(super) fn roll_forward(folder: &Path) -> Result<Vec<FileEntry>, Error> {
     Ok(proven)
 }
 
-/// Forgets the record: the manifest has it all now.
-pub(super) fn forget(folder: &Path) {
-    // One that stays is proven again by the next run, and says nothing new.
-    let _ = fs::remove_file(folder.join(NAME));
+/// Whether a manifest has all that is recorded, so that the record may go.
+pub(super) fn is_recorded(folder: &Path, task: &TaskEntry) -> bool {
+    lines(folder).is_ok_and(|lines| lines.iter().all(|line| task.files.iter().any(|file| file.slot() == line.entry.slot())))
+}
+
+/// The lines that can be read; a crash may have cut the last one.
+fn lines(folder: &Path) -> Result<Vec<Line>, Error> {
+    let path = folder.join(NAME);
+    if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+        return Ok(Vec::new());
+    }
+    let text = fs::read(&path).map_err(Error::io("read", &path))?;
+    Ok(text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
 fn settle(folder: &Path, part: &str, entry: &FileEntry) -> Result<bool, Error> {

@@ -6,11 +6,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::lock::Lock;
+use super::mark::Mark;
 use super::part::{Draft, Part};
-use super::{Error, atomic, finished};
-use crate::manifest::{self, FileEntry, Reader, TaskEntry, Verdict};
+use super::{Error, atomic, checkpoint, finished};
+use crate::manifest::{self, FileEntry, Reader, State, TaskEntry, Verdict};
 use crate::naming::{self, MANIFEST, TEXT};
 use crate::task::TaskId;
 
@@ -20,8 +22,8 @@ const LOCK: &str = ".lock";
 #[derive(Clone, Debug)]
 pub struct Folder {
     id: String,
-    root: PathBuf,
     path: PathBuf,
+    mark: Arc<Mark>,
 }
 
 /// What a folder's manifest says, and how much of it is on disk.
@@ -32,9 +34,16 @@ pub struct Known {
     /// Its files that are there, of the right size.
     pub here: Vec<FileEntry>,
     text_is_here: bool,
+    has_leftovers: bool,
 }
 
 impl Known {
+    /// Whether a run that died on its last steps left something to tidy up.
+    #[must_use]
+    pub fn has_leftovers(&self) -> bool {
+        self.has_leftovers
+    }
+
     /// Whether everything that the manifest names is on disk.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -49,8 +58,8 @@ impl Known {
 }
 
 impl Folder {
-    pub(super) fn new(root: &Path, id: &TaskId) -> Self {
-        Self { id: id.as_str().to_owned(), root: root.to_owned(), path: root.join(naming::folder(id.as_str())) }
+    pub(super) fn new(mark: Arc<Mark>, id: &TaskId) -> Self {
+        Self { id: id.as_str().to_owned(), path: mark.root().join(naming::folder(id.as_str())), mark }
     }
 
     /// Where it is.
@@ -74,7 +83,8 @@ impl Folder {
         let is_here = |file: &&FileEntry| file.name().is_some_and(|name| atomic::is_file_of(&self.path.join(name), file.size()));
         let here = entry.files.iter().filter(is_here).cloned().collect();
         let text_is_here = entry.text.as_ref().is_none_or(|text| atomic::is_file_of(&self.path.join(TEXT), text.len() as u64));
-        Ok(Known { entry: Some(entry), here, text_is_here })
+        let has_leftovers = [LOCK, finished::NAME].iter().any(|name| fs::symlink_metadata(self.path.join(name)).is_ok());
+        Ok(Known { entry: Some(entry), here, text_is_here, has_leftovers })
     }
 
     /// Takes the folder's lock, making the folder when it is missing; none while another process has it.
@@ -87,7 +97,7 @@ impl Folder {
                 Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                     return Err(Error::io("create", &self.path)(error));
                 }
-                _ => atomic::sync_folder(&self.root)?,
+                _ => atomic::sync_folder(self.mark.root())?,
             }
         }
         let path = self.path.join(LOCK);
@@ -135,6 +145,14 @@ pub struct Held {
 }
 
 impl Held {
+    /// What is known of the task now.
+    ///
+    /// # Errors
+    /// As for [`Folder::read`].
+    pub fn read(&self) -> Result<Known, Error> {
+        self.folder.read()
+    }
+
     /// What is known of the task now, with the finished files of a run that died rolled forward: those count as here.
     ///
     /// # Errors
@@ -169,7 +187,9 @@ impl Held {
             return Err(Error::Foreign(target));
         }
         finished::append(&self.folder.path, &draft)?;
+        checkpoint::reached("recorded");
         fs::rename(&draft.path, &target).map_err(Error::io("rename", &target))?;
+        checkpoint::reached("renamed");
         Ok(draft.entry)
     }
 
@@ -179,22 +199,37 @@ impl Held {
     /// When the disk says no; the old manifest then still stands.
     pub fn record(&self, entry: &TaskEntry, before: Option<&TaskEntry>) -> Result<(), Error> {
         let folder = &self.folder.path;
+        self.folder.mark.set()?;
         if let Some(text) = &entry.text {
             self.write_text(text, before)?;
         }
+        checkpoint::reached("text-written");
         atomic::sync_folder(folder)?;
         atomic::write(folder, MANIFEST, |to| manifest::write(to, Box::new(|push| push(entry))))?;
         atomic::sync_folder(folder)?;
-        finished::forget(folder);
+        checkpoint::reached("manifest-written");
         for stale in before.iter().flat_map(|before| &before.files).filter_map(FileEntry::name) {
             if !entry.files.iter().any(|file| file.path() == stale) {
                 // It stays as a file that no manifest names, which `verify` tells.
                 let _ = fs::remove_file(folder.join(stale));
             }
         }
-        atomic::sweep(folder, MANIFEST);
-        atomic::sweep(folder, TEXT);
+        self.tidy(entry);
         Ok(())
+    }
+
+    /// Removes what only the way to `entry`, which the manifest has by now, needed. Parts stay where something is still missing.
+    pub fn tidy(&self, entry: &TaskEntry) {
+        let is_recorded = finished::is_recorded(&self.folder.path, entry);
+        let is_done = matches!(entry.state, State::Complete | State::Partial);
+        for found in fs::read_dir(&self.folder.path).into_iter().flatten().flatten() {
+            let name = found.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if (name == finished::NAME && is_recorded) || atomic::is_leftover(name) || (is_done && is_part(name)) {
+                // What can't be removed now is removed by the next run.
+                let _ = fs::remove_file(found.path());
+            }
+        }
     }
 
     fn write_text(&self, text: &str, before: Option<&TaskEntry>) -> Result<(), Error> {
@@ -212,4 +247,11 @@ impl Held {
         }
         atomic::write(&self.folder.path, TEXT, |to| to.write_all(text.as_bytes()))
     }
+}
+
+/// Whether `name` is an unfinished file's or its journal's.
+fn is_part(name: &str) -> bool {
+    let is_ours = |stem: &str| ["video-", "image-", "audio-", "asset-"].iter().any(|kind| stem.starts_with(kind));
+    let stem = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part").or_else(|| name.strip_suffix(".journal")));
+    stem.is_some_and(is_ours)
 }

@@ -9,11 +9,13 @@
 
 mod archive;
 mod atomic;
+mod checkpoint;
 mod error;
 mod finished;
 mod folder;
 mod journal;
 mod lock;
+mod mark;
 mod part;
 mod root;
 

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Error;
 use super::journal::{self, Journal, Proof};
+use super::{Error, checkpoint};
 use crate::asset::Slot;
 use crate::digest::Sha256Hex;
 use crate::manifest::{FileEntry, Whole};
@@ -130,6 +130,7 @@ impl Part {
         {
             journal.vouch(self.proof.size, &self.proof.hasher)?;
             self.vouched = self.proof.size;
+            checkpoint::reached("vouched");
         }
         Ok(())
     }
@@ -256,6 +257,7 @@ impl Sealed {
             }
             file.sync_all().map_err(Error::io("sync", &path))?;
         }
+        checkpoint::reached("synced");
         // It is more than a part now, and not to be removed as one.
         self.part.file = None;
         if let Some(mut journal) = self.part.journal.take() {

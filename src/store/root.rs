@@ -4,7 +4,7 @@
 //! manifest as a stream, in the order of the ids; where there is none to trust, all folders are
 //! read. Either way the same archive gives the same bytes. One process at a time, under a short lock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::folder::read_manifest;
 use super::lock::Lock;
-use super::{Error, atomic};
+use super::{Error, atomic, checkpoint, mark};
 use crate::digest::Sha256Hex;
 use crate::manifest::{self, FileEntry, Reader, TaskEntry, Verdict};
 use crate::naming::{self, MANIFEST, SUMS};
@@ -23,12 +23,11 @@ const LOCK: &str = ".lock";
 /// How long to wait before looking at a held lock again; its holder needs a moment at most.
 const GLANCE: Duration = Duration::from_millis(10);
 
-pub(super) fn update(root: &Path, changed: Vec<TaskId>) -> Result<(), Error> {
+pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Result<(), Error> {
     let _lock = lock(root)?;
-    atomic::sweep(root, MANIFEST);
-    atomic::sweep(root, SUMS);
+    sweep(root);
     let changed: BTreeSet<String> = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
-    let is_trusted = is_ours(root)? && root.join(SUMS).exists();
+    let is_trusted = is_ours(root)? && root.join(SUMS).exists() && !mark::found_dead(root) && names_all(root, reused);
     if is_trusted && changed.is_empty() {
         return Ok(());
     }
@@ -48,7 +47,9 @@ pub(super) fn update(root: &Path, changed: Vec<TaskId>) -> Result<(), Error> {
         };
         atomic::write(root, MANIFEST, fill).map_err(io::Error::other)
     })?;
-    atomic::sync_folder(root)
+    atomic::sync_folder(root)?;
+    checkpoint::reached("root-written");
+    Ok(())
 }
 
 fn lock(root: &Path) -> Result<Lock, Error> {
@@ -59,6 +60,30 @@ fn lock(root: &Path) -> Result<Lock, Error> {
             None => thread::sleep(GLANCE),
         }
     }
+}
+
+/// Removes what killed writers left behind.
+fn sweep(root: &Path) {
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(atomic::is_leftover) {
+            // What can't be removed now is removed by the next writer.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether the root manifest names every task with one of these fingerprints.
+fn names_all(root: &Path, fingerprints: &[u128]) -> bool {
+    if fingerprints.is_empty() {
+        return true;
+    }
+    let wanted: HashSet<u128> = fingerprints.iter().copied().collect();
+    let mut found = 0;
+    let is_wanted = |task: &TaskEntry| TaskId::new(&task.task_id).is_some_and(|id| wanted.contains(&id.fingerprint()));
+    let read = File::open(root.join(MANIFEST)).and_then(|file| {
+        Reader(BufReader::with_capacity(256 << 10, file)).for_each(|task| found += usize::from(is_wanted(&task)))
+    });
+    read.is_ok() && found == wanted.len()
 }
 
 fn is_ours(root: &Path) -> Result<bool, Error> {

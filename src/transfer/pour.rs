@@ -61,7 +61,7 @@ impl Poured {
     /// Writes the rest of a body that broke off; the part, when what it has can be continued.
     pub(super) fn salvage(self) -> Result<Option<Part>, Error> {
         Ok(match write(self.sink, &self.rest)? {
-            Decoder::Plain(part, _) => Some(part),
+            Decoder::Plain(part) => Some(part),
             _ => None,
         })
     }

@@ -6,7 +6,7 @@ use indicatif::{HumanBytes, HumanDuration};
 
 use super::Style;
 use crate::event::{Event, Outcome, Summary, TaskReport};
-use crate::secret::visible;
+use crate::secret::{unsigned, visible};
 
 /// The line on standard output, when the event is a result.
 pub(super) fn result(event: &Event, color: bool) -> Option<String> {
@@ -94,7 +94,7 @@ fn troubles(report: &TaskReport) -> Vec<String> {
 }
 
 fn error(text: &str, color: bool) -> String {
-    format!("{}: {}", painted("error", AnsiColor::Red, color), visible(text))
+    format!("{}: {}", painted("error", AnsiColor::Red, color), visible(&unsigned(text)))
 }
 
 fn painted(text: &str, hue: AnsiColor, color: bool) -> String {

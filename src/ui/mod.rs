@@ -72,7 +72,7 @@ pub fn show(events: &Receiver<Event>, total: &Meter, style: Style) {
 
 /// An error that ends the program before or after anything is shown.
 pub fn complain(error: &str) {
-    to(io::stderr(), &format!("error: {}", crate::secret::visible(error)));
+    to(io::stderr(), &format!("error: {}", crate::secret::visible(&crate::secret::unsigned(error))));
 }
 
 fn tell(event: &Event, style: Style) {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::asset::Kind;
 use crate::event::{Event, FileReport, Outcome, Summary, TaskReport};
 use crate::manifest::FileEntry;
+use crate::secret::unsigned;
 
 /// The manifest entry of a file, but for its `url`, which is signed.
 #[derive(Serialize)]
@@ -107,7 +108,7 @@ fn task(report: &TaskReport) -> Task<'_> {
         path: report.path.as_deref(),
         files: report.files,
         bytes: report.bytes,
-        error: report.error.clone().filter(|error| !error.is_empty()).or(problems),
+        error: report.error.clone().filter(|error| !error.is_empty()).or(problems).map(|error| unsigned(&error).into_owned()),
     }
 }
 

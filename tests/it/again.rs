@@ -149,7 +149,7 @@ fn a_killed_run_leaves_no_wrong_byte_and_its_finished_files_are_not_fetched_agai
 }
 
 #[test]
-#[ignore = "BUG: a .part of a killed run stays when the asset has another stem now"]
+
 fn a_killed_run_s_dot_files_are_gone_once_the_task_is_complete() {
     let world = World::new();
     // Enough that a good part of it is on disk before the host falls silent.
@@ -169,7 +169,7 @@ fn a_killed_run_s_dot_files_are_gone_once_the_task_is_complete() {
 }
 
 #[test]
-#[ignore = "BUG: after a kill between task manifest and root manifest the root never names the task"]
+
 fn the_root_becomes_true_again_after_a_kill() {
     let world = World::new();
     world.archived("t0");
@@ -186,7 +186,7 @@ fn the_root_becomes_true_again_after_a_kill() {
 }
 
 #[test]
-#[ignore = "BUG: a reused task that the root manifest does not name is not added to it"]
+
 fn a_folder_merged_from_another_archive_counts_and_the_root_names_it() {
     let (world, other) = (World::new(), World::new());
     world.archived("t0");

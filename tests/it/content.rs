@@ -196,7 +196,7 @@ fn a_playlist_is_kept_and_the_task_is_incomplete() {
 }
 
 #[test]
-#[ignore = "BUG: a playlist is told by the extension, not by its bytes; the task counts as complete"]
+
 fn a_playlist_that_is_declared_a_video_is_a_playlist_all_the_same() {
     let world = World::new();
     world.task("t1", &json!({"videos": [{"url": world.host("playlist.m3u8"), "content_type": "video/mp4"}]}));
@@ -247,7 +247,7 @@ fn forced_gzip_and_deflate_are_undone() {
 }
 
 #[test]
-#[ignore = "BUG: a first chunk of one byte makes gzip pass as plain and zlib as raw deflate"]
+
 fn an_encoding_is_undone_however_its_first_bytes_arrive() {
     let world = World::new();
     let png = sample("picture.png");

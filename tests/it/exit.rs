@@ -143,7 +143,7 @@ fn a_refused_key_ends_the_asking_at_once() {
 }
 
 #[test]
-#[ignore = "BUG: the run waits for the next line of standard input"]
+
 fn a_refused_key_does_not_wait_for_a_list_that_never_ends() {
     let world = World::new();
     world.answers("t1", [refusal(401)]);
@@ -168,7 +168,7 @@ fn downloads_whose_links_are_known_are_finished_after_a_refusal() {
 }
 
 #[test]
-#[ignore = "BUG: after a refusal the program ends without waiting for the one who prints (1 run in 40)"]
+
 fn a_refused_key_s_run_still_tells_every_task_and_the_summary() {
     let world = World::new();
     let ids: Vec<String> = (0..20).map(|n| format!("t{n}")).collect();

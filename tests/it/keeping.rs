@@ -29,7 +29,7 @@ fn kept(entry: &Value) -> [Value; 4] {
 }
 
 #[test]
-#[ignore = "BUG: .finished stays after a --force that brings nothing new"]
+
 fn a_later_answer_that_names_less_takes_nothing_away() {
     let one = |world: &World| json!([world.host("picture.png")]);
     let cases: [(&str, Later); 7] = [
@@ -57,7 +57,7 @@ fn a_later_answer_that_names_less_takes_nothing_away() {
 }
 
 #[test]
-#[ignore = "BUG: .finished stays after a --force that brings nothing new"]
+
 fn a_dead_link_under_force_keeps_the_file_and_is_reported() {
     for dead in
         [Reply::status("404 Not Found"), Reply::ok("<!doctype html>"), Reply::ok(""), Reply::ok(sample("picture.jpg")).cut(9)]
@@ -95,7 +95,7 @@ fn a_task_that_failed_once_may_still_succeed() {
 }
 
 #[test]
-#[ignore = "BUG: a file of another size is deleted when its link is dead"]
+
 fn a_damaged_file_with_a_dead_link_stays_on_disk() {
     let world = World::new();
     let file = world.archived("t1").join("image-1.png");
@@ -152,7 +152,7 @@ fn a_text_that_changes_is_replaced_and_one_that_vanishes_stays() {
 }
 
 #[test]
-#[ignore = "BUG: --only turns a complete task into a partial one; .finished stays after --force"]
+
 fn leaving_kinds_out_later_removes_nothing() {
     let world = World::new();
     full(&world);
@@ -180,7 +180,7 @@ fn meta_is_recorded_on_a_complete_task_without_network_and_left_by_a_run_without
 }
 
 #[test]
-#[ignore = "BUG: meta is lost when the answer brings nothing"]
+
 fn meta_is_recorded_also_when_the_answer_brings_nothing() {
     for later in [Answer::json(404, &json!({})), Answer::json(200, &json!({"status": "FAILURE"})), Answer::html(400)] {
         let world = World::new();

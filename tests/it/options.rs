@@ -121,7 +121,7 @@ fn only_holds_for_a_lone_url_once_its_kind_is_known() {
 }
 
 #[test]
-#[ignore = "BUG: the error of a lone URL whose kind was guessed outlives its success"]
+
 fn a_lone_url_that_was_dead_and_lives_again_leaves_no_error_behind() {
     let world = World::new();
     let url = world.media.script("/x", [Reply::status("404 Not Found")]);
@@ -243,7 +243,7 @@ fn the_user_agent_is_what_the_user_says() {
 }
 
 #[test]
-#[ignore = "BUG: .finished stays after a --force that brings nothing new"]
+
 fn force_fetches_everything_again() {
     let world = World::new();
     world.archived("t1");

@@ -172,7 +172,7 @@ fn urls_in_messages_lose_their_query() {
 }
 
 #[test]
-#[ignore = "BUG: URLs inside the gateway's words keep their query"]
+
 fn urls_in_the_gateway_s_words_lose_their_query_too() {
     let world = World::new();
     world.answer("t1", &json!({"status": "FAILURE", "err_reason": "could not fetch https://h.example/x.png?sig=SECRET today"}));
@@ -203,7 +203,7 @@ fn control_characters_in_the_refusal_are_shown_not_sent() {
 }
 
 #[test]
-#[ignore = "BUG: .finished stays after a --force that brings nothing new"]
+
 fn a_reader_that_goes_away_does_not_lose_the_archive() {
     let world = World::new();
     let gate = Gate::default();

@@ -1,0 +1,81 @@
+//! The sign that a process has committed tasks which the root manifest does not name yet.
+//!
+//! A locked dot-file in the root, from the first commit until the root manifest is written. One that
+//! is found unlocked belongs to a run that died in between: what it committed is known to nobody, so
+//! the root is rebuilt from the task folders.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::Error;
+use super::lock::Lock;
+
+const PREFIX: &str = ".committing-";
+
+/// The mark of one process in one archive.
+#[derive(Debug)]
+pub(super) struct Mark {
+    root: PathBuf,
+    held: Mutex<Option<Lock>>,
+}
+
+impl Mark {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), held: Mutex::new(None) }
+    }
+
+    /// The archive.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Sets the mark, unless it stands.
+    pub(super) fn set(&self) -> Result<(), Error> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another process of the same number may have died on another machine: then the next name is free.
+        let names = (0_u32..).map(|n| self.root.join(format!("{PREFIX}{}-{n}", std::process::id())));
+        for path in names.take(if held.is_some() { 0 } else { 1000 }) {
+            *held = Lock::try_acquire(&path).map_err(Error::io("lock", &path))?;
+            if held.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the mark away: the root manifest names everything.
+    pub(super) fn clear(&self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// Whether some process died with its mark set; its mark is then removed. Only for whoever rebuilds the root right away.
+pub(super) fn found_dead(root: &Path) -> bool {
+    let mut found = false;
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let is_mark = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        // Getting the lock is the proof, and giving it back removes the file.
+        found |= is_mark && Lock::try_acquire(&entry.path()).is_ok_and(|lock| lock.is_some());
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_of_the_living_is_respected_and_one_of_the_dead_is_found_once() {
+        let root = tempfile::tempdir().unwrap();
+        let mark = Mark::new(root.path());
+        mark.set().unwrap();
+        mark.set().unwrap();
+        assert!(!found_dead(root.path()));
+        mark.clear();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        fs::write(root.path().join(".committing-1-0"), b"").unwrap();
+        assert!(found_dead(root.path()));
+        assert!(!found_dead(root.path()));
+    }
+}

@@ -113,7 +113,6 @@ fn the_answer_is_kept_to_the_digit_and_payloads_are_cut_out() {
 }
 
 #[test]
-#[test]
 fn a_manifest_is_indented_by_two_and_ends_with_a_newline() {
     let world = World::new();
     let text = told(&world);

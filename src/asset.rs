@@ -4,57 +4,10 @@
 //! strings, a lone `url`. What is not lenient is the numbering: every item that is not null takes
 //! its number, usable or not, so that a file's name never depends on the health of its neighbours.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::kind::{Kind, Slot};
 use crate::media_type::{self, MediaType};
-
-/// The three kinds of media; their order is the order in manifests.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// `videos`
-    Video,
-    /// `images`
-    Image,
-    /// `audio`
-    Audio,
-}
-
-impl Kind {
-    /// As manifests, events and file names write it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Video => "video",
-            Self::Image => "image",
-            Self::Audio => "audio",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// Which asset of its task: the N-th of its kind, from 1. This, never the URL, is its identity.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Slot {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its number within the kind, from 1.
-    pub index: usize,
-}
-
-impl fmt::Display for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.index)
-    }
-}
 
 /// One item of an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +48,7 @@ impl Asset {
         if is_data(url) {
             return Ok(Source::Data(url));
         }
-        match reqwest::Url::parse(url) {
+        match url::Url::parse(url) {
             Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(Source::Http(url)),
             Ok(parsed) => Err(format!("unsupported URL scheme {}: only http, https and data can be fetched", parsed.scheme())),
             Err(error) => Err(format!("not an absolute URL ({error})")),

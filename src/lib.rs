@@ -9,7 +9,7 @@
 //!
 //! Data only goes forward. The modules stand in layers, and a layer imports only from those before it:
 //!
-//! 0. data and decisions, without I/O: [`task`], [`asset`], [`media_type`], [`duration`], [`data_uri`], [`naming`],
+//! 0. data and decisions, without I/O: [`task`], [`asset`], [`kind`], [`media_type`], [`duration`], [`data_uri`], [`naming`],
 //!    [`digest`], [`checksum`], [`version`], [`manifest`], [`plan`], [`record`], [`event`], [`secret`]
 //! 1. one effect each: [`gateway`] and [`http`] (the network), [`store`] (the disk)
 //! 2. [`transfer`]: one asset from URL to committed file
@@ -27,6 +27,7 @@ pub mod gateway;
 pub mod get;
 pub mod http;
 mod iso_media;
+pub mod kind;
 pub mod manifest;
 pub mod media_type;
 pub mod naming;

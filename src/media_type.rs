@@ -15,7 +15,7 @@ mod text;
 use std::fmt;
 use std::path::Path;
 
-use crate::asset::Kind;
+use crate::kind::Kind;
 
 pub use magic::{from_bytes, mismatch};
 pub use text::{Refusal, refuse};

@@ -4,8 +4,8 @@
 //! device name, nothing that two disks could fold into one. Nothing from the network names a path
 //! outside its task folder; an extension is only ever taken from `media_type`'s table.
 
-use crate::asset::Kind;
 use crate::digest::Sha256Hex;
+use crate::kind::Kind;
 
 /// The manifest of an archive or of a task folder.
 pub const MANIFEST: &str = "manifest.json";

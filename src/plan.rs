@@ -4,7 +4,8 @@
 //! them out. What the archive has is kept: only `--force` fetches a whole file again, and then the
 //! old one stays until the new one is whole.
 
-use crate::asset::{Asset, Kind};
+use crate::asset::Asset;
+use crate::kind::Kind;
 use crate::manifest::{FileEntry, State, TaskEntry};
 use crate::task::Task;
 
@@ -107,7 +108,7 @@ pub fn is_settled(entry: &TaskEntry, wanted: Wanted) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::asset::Slot;
+    use crate::kind::Slot;
     use crate::manifest::tests::{Stub, entry};
     use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::asset::Slot;
+use crate::kind::Slot;
 use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::naming;
 use crate::plan::Wanted;
@@ -107,7 +107,7 @@ fn playlist(file: &FileEntry) -> Option<AssetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::asset::Kind;
+    use crate::kind::Kind;
     use crate::manifest::tests::{Stub, entry};
     use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use reqwest::Url;
+use url::Url;
 
 const HIDDEN: &str = "[key]";
 

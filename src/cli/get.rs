@@ -8,8 +8,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::error::Error;
 use super::input::Input;
-use super::settings::{Error, Settings};
+use super::settings::Settings;
 use super::signals;
 use crate::event::Emitter;
 use crate::gateway::Gateway;
@@ -98,7 +99,7 @@ fn prepare(settings: Settings, runtime: &Runtime, emitter: Emitter) -> Result<(J
 }
 
 /// Whether the gateway itself is at an address that media would not be fetched from.
-async fn is_private(base: &reqwest::Url) -> bool {
+async fn is_private(base: &url::Url) -> bool {
     match base.host() {
         Some(url::Host::Ipv4(address)) => !is_public(address.into()),
         Some(url::Host::Ipv6(address)) => !is_public(address.into()),

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::Sender;
 
-use super::settings::Error;
+use super::error::Error;
 use crate::event::{Emitter, Event};
 use crate::gateway::depth;
 use crate::get::Request;

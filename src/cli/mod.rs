@@ -6,6 +6,7 @@
 )]
 
 mod args;
+mod error;
 mod get;
 mod input;
 mod settings;

@@ -10,17 +10,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Args, Only, When};
+use super::error::{Error, KEY_VARIABLE};
 use super::input::Input;
-use crate::gateway::{BaseUrl, BaseUrlError};
-use crate::http::client::Network;
+use crate::gateway::BaseUrl;
+use crate::http::client::{self, Network};
 use crate::http::retry::Policy;
 use crate::plan::Wanted;
-use crate::secret::{ApiKey, KeyError};
+use crate::secret::ApiKey;
 use crate::task::TaskId;
 use crate::ui::{Progress, Style};
 
 const BASE_URL: &str = "https://api.yescale.io";
-const KEY_VARIABLE: &str = "YESCALE_API_KEY";
 /// Further tries of one request, unless asked for.
 const RETRIES: u32 = 5;
 /// How long a busy host is waited for, unless tries were asked for.
@@ -33,56 +33,6 @@ const PER_HOST: usize = 32;
 const MOST_PER_HOST: usize = 256;
 /// Longer than any key, short enough for a file that is none.
 const LONGEST_KEY_FILE: u64 = 64 << 10;
-
-/// Why a run can't start.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    /// No id at all.
-    #[error("no task id: give some, or a list of them with --input-file (see --help)")]
-    NoIds,
-    /// A blank argument.
-    #[error("a task id is blank")]
-    BlankId,
-    /// No key in any source.
-    #[error("no API key: set {KEY_VARIABLE}, or give --api-key-file FILE")]
-    NoKey,
-    /// The key itself where a file belongs; it is not repeated.
-    #[error(
-        "--api-key-file takes the name of a file, not the key itself; a key on a command line can be read by others: change it"
-    )]
-    KeyForFile,
-    /// The key that was found is none.
-    #[error("{origin}: {source}")]
-    Key {
-        /// Where it was found.
-        origin: String,
-        /// What is wrong with it.
-        source: KeyError,
-    },
-    /// Standard input can't be two things.
-    #[error("standard input can't be both the list of ids and the API key")]
-    TwiceStandardInput,
-    /// The base URL is none.
-    #[error("the base URL: {0}")]
-    BaseUrl(#[from] BaseUrlError),
-    /// A header can't hold the text.
-    #[error("--user-agent: no HTTP header can hold that text")]
-    UserAgent,
-    /// A file that is needed can't be read.
-    #[error("can't read {}: {source}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The archive can't be used.
-    #[error("{0}")]
-    Archive(String),
-    /// The HTTP clients or the runtime can't be made.
-    #[error("{0}")]
-    Setup(String),
-}
 
 /// What will be done.
 pub(super) struct Settings {
@@ -122,7 +72,7 @@ impl Settings {
         if args.input_file.iter().chain(&args.api_key_file).filter(|path| is_standard_input(path)).count() > 1 {
             return Err(Error::TwiceStandardInput);
         }
-        if reqwest::header::HeaderValue::from_str(&args.user_agent).is_err() {
+        if !client::can_be_sent(&args.user_agent) {
             return Err(Error::UserAgent);
         }
         let base = args.base_url.or_else(|| environment("YESCALE_BASE_URL"));
@@ -223,7 +173,7 @@ fn proxies(environment: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
         .filter_map(environment)
         .filter_map(|proxy| {
             let url = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
-            reqwest::Url::parse(&url).ok()?.host_str().map(str::to_owned)
+            url::Url::parse(&url).ok()?.host_str().map(str::to_owned)
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use reqwest::Url;
+use url::Url;
 
 use crate::task::TaskId;
 

@@ -8,8 +8,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::Url;
 
 /// How far media requests may reach.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -68,6 +68,12 @@ pub fn gateway(network: &Network, base: &Url) -> Result<Client, Error> {
     )
 }
 
+/// Whether a header can hold `text`.
+#[must_use]
+pub fn can_be_sent(text: &str) -> bool {
+    HeaderValue::from_str(text).is_ok()
+}
+
 fn shared(network: &Network) -> Result<ClientBuilder, Error> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

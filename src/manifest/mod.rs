@@ -11,8 +11,8 @@ mod stream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::asset::{Kind, Slot};
 use crate::digest::Sha256Hex;
+use crate::kind::{Kind, Slot};
 use crate::naming;
 
 pub use judge::{Verdict, judge};

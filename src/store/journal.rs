@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::part::HEAD;
 use crate::digest::{Hasher, Sha256Hex};
 use crate::version::Version;
+
+/// How many of a file's first bytes are kept at hand, to tell what it is.
+pub(super) const HEAD: usize = 16 << 10;
 
 /// A journal that is being written. Its file is made with the first line.
 #[derive(Debug)]

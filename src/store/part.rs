@@ -15,13 +15,11 @@ use std::time::SystemTime;
 
 use super::journal::{self, Journal, Proof};
 use super::{Error, checkpoint};
-use crate::asset::Slot;
 use crate::digest::Sha256Hex;
+use crate::kind::Slot;
 use crate::manifest::{FileEntry, Whole};
 use crate::version::Version;
 
-/// How many of a file's first bytes are kept at hand, to tell what it is.
-pub(super) const HEAD: usize = 16 << 10;
 /// The journal vouches for the bytes at least this often: what a kill costs at most.
 const VOUCHED_EVERY: u64 = 4 << 20;
 
@@ -303,7 +301,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::asset::Kind;
+    use crate::kind::Kind;
+    use crate::store::journal::HEAD;
     use crate::version::Validator;
 
     fn version() -> Version {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use reqwest::Url;
+use url::Url;
 
 use super::finish::{self, Arrival};
 use super::lanes::{self, Lanes, PIECE};

@@ -8,10 +8,10 @@ use std::time::SystemTime;
 
 use super::pour::Poured;
 use super::{Error, Fetched, Order};
-use crate::asset::Kind;
 use crate::checksum::{self, Verdict};
 use crate::duration;
 use crate::http::{self, Coding, Head};
+use crate::kind::Kind;
 use crate::manifest::FileEntry;
 use crate::media_type::{self, Declared, MediaType};
 use crate::naming;

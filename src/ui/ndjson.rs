@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::asset::Kind;
 use crate::event::{Event, FileReport, Outcome, Summary, TaskReport};
+use crate::kind::Kind;
 use crate::manifest::FileEntry;
 use crate::secret::unsigned;
 

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 #![expect(clippy::disallowed_methods, reason = "tests look at the disk themselves")]
 
+mod layers;
 mod support;
 
 mod again;

@@ -45,6 +45,9 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     // The summary was its last word.
     let _ = interface.join();
     ended.broken.iter().for_each(|error| ui::complain(error));
+    if interrupted > 0 {
+        ui::complain("interrupted; what was finished is kept, and the next run goes on from here");
+    }
     runtime.shutdown_background();
     Ok(if interrupted > 0 { interrupted } else { code(&ended, bad_lines) })
 }

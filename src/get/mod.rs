@@ -23,7 +23,7 @@ use crate::gateway::Gateway;
 use crate::plan::Wanted;
 use crate::store::Archive;
 use crate::task::TaskId;
-use crate::transfer::Downloader;
+use crate::transfer::{self, Downloader};
 use course::Course;
 
 /// Tasks on their way at once. More than the downloads at once, so that asking and writing never keep a download waiting.
@@ -101,7 +101,12 @@ pub async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
         let archive = job.archive.clone();
         let updated = tokio::task::spawn_blocking(move || archive.update_root(tally.changed, &tally.reused)).await;
         if let Ok(Err(error)) = updated {
-            broken.get_or_insert(format!("the archive's manifest could not be written: {}", error.told()));
+            let told = format!("the archive's manifest could not be written: {}", error.told());
+            match job.downloader.disk.note(error.into()) {
+                // Not the whole run's fault: it is told, and the next run writes it.
+                transfer::Error::DiskFull => job.emitter.emit(Event::Warning(told)),
+                _ => broken = broken.or(Some(told)),
+            }
         }
     }
     let summary = tally.summary.after(started.elapsed());

@@ -43,6 +43,15 @@ impl Error {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
+    /// What kind of fault it is.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Io { source, .. } => source.kind(),
+            _ => io::ErrorKind::Other,
+        }
+    }
+
     /// The whole story in one line, the cause included.
     #[must_use]
     pub fn told(&self) -> String {

@@ -50,6 +50,15 @@ impl Mark {
     }
 }
 
+impl Drop for Mark {
+    /// What was committed is still not in the root manifest: the file stays, unlocked, and tells it.
+    fn drop(&mut self) {
+        if let Some(lock) = self.held.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            std::mem::forget(lock);
+        }
+    }
+}
+
 /// Whether some process died with its mark set; its mark is then removed. Only for whoever rebuilds the root right away.
 pub(super) fn found_dead(root: &Path) -> bool {
     let mut found = false;
@@ -77,5 +86,8 @@ mod tests {
         fs::write(root.path().join(".committing-1-0"), b"").unwrap();
         assert!(found_dead(root.path()));
         assert!(!found_dead(root.path()));
+        mark.set().unwrap();
+        drop(mark);
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "who ends without the root manifest leaves word");
     }
 }

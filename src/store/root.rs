@@ -45,7 +45,7 @@ pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Resu
                 }),
             )
         };
-        atomic::write(root, MANIFEST, fill).map_err(io::Error::other)
+        atomic::write(root, MANIFEST, fill).map_err(|error| io::Error::new(error.kind(), error.told()))
     })?;
     atomic::sync_folder(root)?;
     checkpoint::reached("root-written");

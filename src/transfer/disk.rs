@@ -12,8 +12,8 @@ use super::Error;
 use crate::event::{Emitter, Event, Meter};
 use crate::store::{self, Archive};
 
-/// Left free for manifests, and for whatever else the machine does.
-const SPARE: u64 = 16 << 20;
+/// Left free, so that what is whole can be committed and the manifests written: below that the disk counts as full.
+const SPARE: u64 = 8 << 20;
 
 /// The disk of an archive.
 pub struct Disk {
@@ -43,9 +43,11 @@ impl Disk {
             Error::Write(source) | Error::Store(store::Error::Io { source, .. }) => is_no_room(source),
             _ => false,
         };
-        if !is_full {
-            return error;
-        }
+        if is_full { self.filled() } else { error }
+    }
+
+    /// The disk is full: told once.
+    fn filled(&self) -> Error {
         if !self.is_full.swap(true, Ordering::Relaxed) {
             self.emitter.emit(Event::Warning("the disk is full: nothing new is started; make room and run again".to_owned()));
         }
@@ -56,14 +58,13 @@ impl Disk {
     pub(super) fn reserve(&self, size: u64, meter: &Meter) -> Result<Reservation, Error> {
         let needed = size.saturating_sub(meter.read());
         let mut under_way = lock(&self.under_way);
-        // Small files are not worth the question; the disk answers when they are written.
-        if needed >= SPARE
-            && let Some(free) = self.archive.free_space()
-        {
+        if let Some(free) = self.archive.free_space() {
             let promised: u64 = under_way.iter().map(|other| other.size.saturating_sub(other.meter.read())).sum();
-            let free = free.saturating_sub(promised).saturating_sub(SPARE);
-            if free < needed {
-                return Err(Error::NoRoom { needed, free });
+            let left = free.saturating_sub(promised).saturating_sub(SPARE);
+            match () {
+                () if free < SPARE => return Err(self.filled()),
+                () if left < needed => return Err(Error::NoRoom { needed, free: left }),
+                () => {}
             }
         }
         under_way.push(Expected { size, meter: meter.clone() });

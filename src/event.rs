@@ -150,6 +150,57 @@ impl Summary {
     }
 }
 
+/// What is wrong with a path of an archive.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fault {
+    /// Its bytes are not those that were recorded.
+    Damaged,
+    /// It is not there.
+    Missing,
+    /// No manifest names it.
+    Unknown,
+    /// It can't be looked at safely: its path leads elsewhere.
+    Unsafe,
+}
+
+impl Fault {
+    /// As events and lines write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Damaged => "damaged",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::Unsafe => "unsafe",
+        }
+    }
+}
+
+/// The counts of a `verify`.
+#[derive(Clone, Default, PartialEq, Debug, serde::Serialize)]
+pub struct Verified {
+    /// Files that manifests name, texts too.
+    pub files: u64,
+    /// Their size as recorded.
+    pub bytes: u64,
+    pub damaged: u64,
+    pub missing: u64,
+    #[serde(rename = "unsafe")]
+    pub not_safe: u64,
+    pub unknown: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Verified {
+    /// Whether everything that a manifest names is whole.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.damaged + self.missing + self.not_safe == 0
+    }
+}
+
 /// Something that a file on its way looks like from outside.
 #[derive(Clone, Debug)]
 pub struct Transfer {
@@ -189,6 +240,10 @@ pub enum Event {
     Warning(String),
     /// Something that only `--verbose` tells.
     Detail(String),
+    /// `verify`: something is wrong with a path, relative to the folder that was looked at.
+    Finding(String, Fault),
+    /// `verify` ended: nothing is told after that.
+    Verified(Verified),
     /// The run ended: nothing is told after that.
     Summary(Summary),
 }

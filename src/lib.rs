@@ -13,7 +13,7 @@
 //!    [`digest`], [`checksum`], [`version`], [`manifest`], [`plan`], [`record`], [`event`], [`secret`]
 //! 1. one effect each: [`gateway`] and [`http`] (the network), [`store`] (the disk)
 //! 2. [`transfer`]: one asset from URL to committed file
-//! 3. [`get`]: the use case
+//! 3. [`get`] and [`verify`]: the use cases
 //! 4. [`cli`] and [`ui`]: what was typed, and what is shown
 
 pub mod asset;
@@ -38,4 +38,5 @@ pub mod store;
 pub mod task;
 pub mod transfer;
 pub mod ui;
+pub mod verify;
 pub mod version;

@@ -11,12 +11,14 @@ use crate::kind::Kind;
 pub const MANIFEST: &str = "manifest.json";
 /// The checksum list beside the root manifest.
 pub const SUMS: &str = "SHA256SUMS";
+/// The page to look through an archive.
+pub const GALLERY: &str = "index.html";
 /// The text result beside a task's media.
 pub const TEXT: &str = "text.txt";
 
 /// What stands at the root beside the task folders: no task folder may be called so, on disks that
 /// ignore case either.
-const TAKEN: [&str; 3] = [MANIFEST, "sha256sums", "index.html"];
+const TAKEN: [&str; 3] = [MANIFEST, "sha256sums", GALLERY];
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
 /// The folder of a task: its id where that is safe everywhere, else a readable start and a hash.

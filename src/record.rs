@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::kind::Slot;
+use crate::kind::{Kind, Slot};
 use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::naming;
 use crate::plan::Wanted;
@@ -22,6 +22,8 @@ pub struct Results {
     pub fetched: Vec<FileEntry>,
     /// Assets that could not be had.
     pub errors: Vec<AssetError>,
+    /// Which assets it was tried to fetch: what was wrong with them before is settled now.
+    pub tried: Vec<(Option<Kind>, usize)>,
     /// Whether some asset turned out, or was known, not to be asked for.
     pub left_out: bool,
 }
@@ -38,7 +40,8 @@ pub fn names_less(task: &Task, known: &TaskEntry) -> bool {
 pub fn record(id: &str, known: Option<&TaskEntry>, task: &Task, results: Results, wanted: Wanted, now: Timestamp) -> TaskEntry {
     let here = merged(results.kept, results.fetched);
     let is_here = |slot: Slot| here.iter().any(|file| file.slot() == slot);
-    let was_tried = |slot: Slot| task.assets.iter().any(|asset| asset.may_be(slot) && wanted.may_have(asset.kind));
+    let was_tried =
+        |slot: Slot| results.tried.iter().any(|(kind, index)| *index == slot.index && kind.is_none_or(|kind| kind == slot.kind));
     let still_missing = known.iter().flat_map(|known| &known.errors).filter(|old| !is_here(old.slot()) && !was_tried(old.slot()));
     let errors: Vec<AssetError> = still_missing
         .cloned()
@@ -107,7 +110,6 @@ fn playlist(file: &FileEntry) -> Option<AssetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::Kind;
     use crate::manifest::tests::{Stub, entry};
     use serde_json::{Value, json};
 

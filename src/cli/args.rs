@@ -4,13 +4,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
   YESCALE_API_KEY=sk-… yescale-dl 777935781150867525
   yescale-dl --api-key-file key.txt -i ids.txt -o archive
   history | jq -r .task_id | yescale-dl -i - --only video,audio
+
+With an archive that is there: `yescale-dl verify`, `repair`, `index` (see `yescale-dl verify --help`).
+A task id that looks like one of these goes after `--`.
 
 Exit codes: 0 all here, 1 something failed, 2 could not start or go on, 3 something is not finished yet.";
 
@@ -46,6 +49,16 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Archive")]
     pub dry_run: bool,
 
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+
+    #[command(flatten)]
+    pub output_style: StyleArgs,
+}
+
+/// How the gateway and media hosts are spoken to: of the main job and of `repair`.
+#[derive(clap::Args, Debug)]
+pub(super) struct RemoteArgs {
     /// The gateway [env: YESCALE_BASE_URL] [default: https://api.yescale.io]
     #[arg(long, value_name = "URL", help_heading = "Gateway")]
     pub base_url: Option<String>,
@@ -97,7 +110,11 @@ pub(super) struct Args {
     /// Let asset URLs lead to loopback, private and link-local addresses
     #[arg(long, help_heading = "Network")]
     pub allow_private_hosts: bool,
+}
 
+/// What is told, and how: of every verb that runs for a while.
+#[derive(clap::Args, Debug)]
+pub(super) struct StyleArgs {
     /// Events as JSON on standard output, one a line
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -117,6 +134,57 @@ pub(super) struct Args {
     /// Use colours
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub color: When,
+}
+
+/// The program, when its first word is a verb.
+#[derive(Parser, Debug)]
+#[command(version, name = "yescale-dl", bin_name = "yescale-dl", max_term_width = 100)]
+pub(super) struct VerbArgs {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What can be done with an archive that is there.
+#[expect(clippy::large_enum_variant, reason = "there is one in a program's life")]
+#[derive(clap::Subcommand, Debug)]
+pub(super) enum Verb {
+    /// Is every file that a manifest names there, and whole? Works offline and changes nothing
+    Verify {
+        /// An archive, or one task's folder
+        #[arg(value_name = "DIR", default_value = "yescale")]
+        dir: PathBuf,
+        /// Compare sizes only
+        #[arg(long)]
+        quick: bool,
+        #[command(flatten)]
+        style: StyleArgs,
+    },
+    /// As verify, then fetch again what is damaged or missing, by the task id; healthy files are never touched
+    Repair {
+        /// An archive, or one task's folder
+        #[arg(value_name = "DIR", default_value = "yescale")]
+        dir: PathBuf,
+        /// Compare sizes only
+        #[arg(long)]
+        quick: bool,
+        #[command(flatten)]
+        remote: RemoteArgs,
+        #[command(flatten)]
+        style: StyleArgs,
+    },
+    /// Rebuild the root manifest and SHA256SUMS from the task folders
+    Index {
+        /// The archive
+        #[arg(value_name = "DIR", default_value = "yescale")]
+        dir: PathBuf,
+    },
+}
+
+impl Verb {
+    /// Whether `word`, the first one typed, is a verb.
+    pub(super) fn is(word: &str) -> bool {
+        VerbArgs::command().find_subcommand(word).is_some()
+    }
 }
 
 /// A kind that `--only` can ask for.
@@ -169,11 +237,12 @@ fn duration_or_none(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_options_are_consistent() {
         Args::command().debug_assert();
+        VerbArgs::command().debug_assert();
+        assert!(Verb::is("verify") && Verb::is("index") && !Verb::is("t1"));
     }
 
     #[test]

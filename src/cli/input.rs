@@ -59,7 +59,7 @@ impl Input {
     pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, is_over: &OnceLock<String>) -> u64 {
         let mut sending = Sending { requests, emitter, seen: HashSet::new(), bad: 0 };
         for id in self.ids {
-            if !sending.send(Request { id, meta: None }) {
+            if !sending.send(Request::of(id)) {
                 return sending.bad;
             }
         }
@@ -131,7 +131,7 @@ fn parse(line: &[u8]) -> Result<Option<Request>, String> {
         return Ok(None);
     }
     if !text.starts_with('{') {
-        return Ok(TaskId::new(text).map(|id| Request { id, meta: None }));
+        return Ok(TaskId::new(text).map(Request::of));
     }
     let value: Value = serde_json::from_str(text).map_err(|error| format!("broken JSON: {error}"))?;
     if depth(&value) > MOST_LEVELS {
@@ -139,7 +139,7 @@ fn parse(line: &[u8]) -> Result<Option<Request>, String> {
     }
     let Value::Object(mut fields) = value else { return Err("not an object".to_owned()) };
     let id = take_id(&mut fields).ok_or("a JSON line needs `task_id` or `id`, a text or a number")?;
-    Ok(Some(Request { id, meta: (!fields.is_empty()).then_some(fields) }))
+    Ok(Some(Request { meta: (!fields.is_empty()).then_some(fields), ..Request::of(id) }))
 }
 
 fn take_id(fields: &mut Map<String, Value>) -> Option<TaskId> {
@@ -160,7 +160,7 @@ mod tests {
 
     fn parsed(line: &str) -> String {
         match parse(line.as_bytes()) {
-            Ok(Some(Request { id, meta })) => {
+            Ok(Some(Request { id, meta, .. })) => {
                 format!("{} {}", id.as_str(), meta.map_or("-".to_owned(), |meta| Value::Object(meta).to_string()))
             }
             Ok(None) => "nothing".to_owned(),

@@ -1,4 +1,4 @@
-//! What was typed (`args`) becomes what will be done (`settings`) and is done (`get`).
+//! What was typed (`args`) becomes what will be done (`settings`), is made ready (`prepare`) and done (`get`, `verbs`).
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,8 +9,10 @@ mod args;
 mod error;
 mod get;
 mod input;
+mod prepare;
 mod settings;
 mod signals;
+mod verbs;
 
 use std::ffi::OsString;
 
@@ -21,20 +23,25 @@ const COULD_NOT: u8 = 2;
 
 /// Runs the program with `arguments`, the program's name first; its exit code.
 pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
-    let args = match args::Args::try_parse_from(arguments) {
-        Ok(args) => args,
-        Err(error) => {
-            // A closed terminal can't be told anything.
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(COULD_NOT);
-        }
-    };
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    match settings::Settings::resolve(args, &environment).and_then(get::run) {
-        Ok(code) => code,
-        Err(error) => {
+    // A verb counts only as the first word: anywhere else it is an id.
+    let is_verb = arguments.get(1).and_then(|word| word.to_str()).is_some_and(args::Verb::is);
+    let done = if is_verb {
+        args::VerbArgs::try_parse_from(arguments).map(|args| verbs::run(args.verb, &environment))
+    } else {
+        args::Args::try_parse_from(arguments).map(|args| settings::Settings::resolve(args, &environment).and_then(get::run))
+    };
+    match done {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
             crate::ui::complain(&error.to_string());
             COULD_NOT
+        }
+        Err(usage) => {
+            // A closed terminal can't be told anything.
+            let _ = usage.print();
+            u8::try_from(usage.exit_code()).unwrap_or(COULD_NOT)
         }
     }
 }

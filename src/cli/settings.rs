@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{Args, Only, When};
+use super::args::{Args, Only, RemoteArgs, StyleArgs, When};
 use super::error::{Error, KEY_VARIABLE};
 use super::input::Input;
 use crate::gateway::BaseUrl;
@@ -19,6 +19,9 @@ use crate::plan::Wanted;
 use crate::secret::ApiKey;
 use crate::task::TaskId;
 use crate::ui::{Progress, Style};
+
+/// The environment, a variable at a time; blank ones count as missing.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 const BASE_URL: &str = "https://api.yescale.io";
 /// Further tries of one request, unless asked for.
@@ -34,7 +37,7 @@ const MOST_PER_HOST: usize = 256;
 /// Longer than any key, short enough for a file that is none.
 const LONGEST_KEY_FILE: u64 = 64 << 10;
 
-/// What will be done.
+/// What the main job will do.
 pub(super) struct Settings {
     pub input: Input,
     pub output: PathBuf,
@@ -42,6 +45,12 @@ pub(super) struct Settings {
     pub force: bool,
     pub mtime: bool,
     pub dry_run: bool,
+    pub remote: Remote,
+    pub style: Style,
+}
+
+/// How the gateway and media hosts will be spoken to.
+pub(super) struct Remote {
     pub base: BaseUrl,
     pub key: ApiKey,
     pub jobs: usize,
@@ -53,7 +62,6 @@ pub(super) struct Settings {
     pub policy: Policy,
     pub network: Network,
     pub allow_private_hosts: bool,
-    pub style: Style,
 }
 
 impl Settings {
@@ -61,36 +69,46 @@ impl Settings {
     ///
     /// # Errors
     /// Whatever keeps the run from starting.
-    pub(super) fn resolve(args: Args, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let style = style(&args, environment);
-        let wanted = wanted(&args.only);
+    pub(super) fn resolve(args: Args, environment: Environment<'_>) -> Result<Self, Error> {
         let ids = args.ids.iter().map(|id| TaskId::new(id).ok_or(Error::BlankId)).collect::<Result<Vec<_>, _>>()?;
         if ids.is_empty() && args.input_file.is_empty() {
             return Err(Error::NoIds);
         }
-        let is_standard_input = |path: &PathBuf| path.as_os_str() == "-";
-        if args.input_file.iter().chain(&args.api_key_file).filter(|path| is_standard_input(path)).count() > 1 {
+        let inputs = args.input_file.iter().chain(&args.remote.api_key_file);
+        if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
             return Err(Error::TwiceStandardInput);
         }
+        Ok(Self {
+            style: style(&args.output_style, environment),
+            remote: Remote::resolve(args.remote, environment)?,
+            input: Input::open(ids, &args.input_file)?,
+            output: args.output,
+            wanted: wanted(&args.only),
+            force: args.force,
+            mtime: args.mtime,
+            dry_run: args.dry_run,
+        })
+    }
+}
+
+impl Remote {
+    /// Makes sense of what was typed.
+    ///
+    /// # Errors
+    /// No key, or anything that is none of what it should be.
+    pub(super) fn resolve(args: RemoteArgs, environment: Environment<'_>) -> Result<Self, Error> {
         if !client::can_be_sent(&args.user_agent) {
             return Err(Error::UserAgent);
         }
         let base = args.base_url.or_else(|| environment("YESCALE_BASE_URL"));
         let ca_cert = args.ca_cert.map(|path| read(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
+        let per_host = |asked: NonZeroUsize| PER_HOST.max(asked.get().saturating_mul(args.jobs.get())).min(MOST_PER_HOST);
         Ok(Self {
             key: key(args.api_key_file.as_deref(), environment)?,
-            input: Input::open(ids, &args.input_file)?,
-            output: args.output,
-            wanted,
-            force: args.force,
-            mtime: args.mtime,
-            dry_run: args.dry_run,
             base: base.as_deref().unwrap_or(BASE_URL).parse()?,
             jobs: args.jobs.get(),
             connections: args.connections.map_or(CONNECTIONS, NonZeroUsize::get),
-            per_host: args
-                .connections
-                .map_or(PER_HOST, |asked| PER_HOST.max(asked.get().saturating_mul(args.jobs.get())).min(MOST_PER_HOST)),
+            per_host: args.connections.map_or(PER_HOST, per_host),
             limit_rate: args.limit_rate,
             max_size: args.max_size,
             policy: Policy {
@@ -107,7 +125,6 @@ impl Settings {
                 proxies: proxies(environment),
             },
             allow_private_hosts: args.allow_private_hosts,
-            style,
         })
     }
 }
@@ -120,7 +137,8 @@ fn wanted(only: &[Only]) -> Wanted {
     Wanted { video: has(Only::Video), image: has(Only::Image), audio: has(Only::Audio), text: has(Only::Text) }
 }
 
-fn style(args: &Args, environment: &dyn Fn(&str) -> Option<String>) -> Style {
+/// How what was typed wants things told.
+pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
     let is_dumb = environment("TERM").is_some_and(|term| term == "dumb");
     let may_color = environment("NO_COLOR").is_none() && !is_dumb;
     let color = |is_terminal: bool| match args.color {
@@ -145,7 +163,7 @@ fn style(args: &Args, environment: &dyn Fn(&str) -> Option<String>) -> Style {
     }
 }
 
-fn key(file: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<ApiKey, Error> {
+fn key(file: Option<&Path>, environment: Environment<'_>) -> Result<ApiKey, Error> {
     let (text, origin) = match file {
         Some(path) if path.to_string_lossy().starts_with("sk-") && !path.exists() => return Err(Error::KeyForFile),
         Some(path) => (String::from_utf8_lossy(&read(path, LONGEST_KEY_FILE)?).into_owned(), path.display().to_string()),
@@ -167,7 +185,7 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 }
 
 /// The hosts of the proxies that the environment names: these may be anywhere.
-fn proxies(environment: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+fn proxies(environment: Environment<'_>) -> Vec<String> {
     ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
         .into_iter()
         .filter_map(environment)

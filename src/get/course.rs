@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-use super::{Job, Request, dry_run};
+use super::{Job, Lost, Request, dry_run};
 use crate::asset::Asset;
 use crate::event::{Event, FileReport, Outcome, TaskReport};
 use crate::gateway;
+use crate::kind::Slot;
 use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::plan::{self, Action};
 use crate::record::{self, Results};
@@ -31,6 +32,7 @@ pub(super) struct Course {
     job: Arc<Job>,
     folder: Folder,
     meta: Option<Map<String, Value>>,
+    lost: Option<Lost>,
     /// Told at the end; filled on the way.
     report: TaskReport,
     has_changed: bool,
@@ -63,7 +65,14 @@ impl From<gateway::Error> for Stop {
 impl Course {
     pub(super) fn new(job: Arc<Job>, request: Request) -> Self {
         let folder = job.archive.folder(&request.id);
-        Self { job, folder, meta: request.meta, report: TaskReport::bare(request.id, Outcome::Error), has_changed: false }
+        Self {
+            job,
+            folder,
+            meta: request.meta,
+            lost: request.lost,
+            report: TaskReport::bare(request.id, Outcome::Error),
+            has_changed: false,
+        }
     }
 
     /// Whether the task's folder is another than before.
@@ -93,6 +102,9 @@ impl Course {
         let folder = self.folder.clone();
         let known = blocking(move || folder.read()).await?;
         self.note(known.entry.as_ref());
+        if let Some(outcome) = self.restore_text(&known).await? {
+            return Ok(outcome);
+        }
         if self.is_settled(&known) {
             self.tidy(&known).await?;
             return Ok(self.reused(&known));
@@ -121,14 +133,16 @@ impl Course {
     }
 
     fn is_settled(&self, known: &Known) -> bool {
-        !self.job.force && known.is_whole() && known.entry.as_ref().is_some_and(|entry| plan::is_settled(entry, self.job.wanted))
+        !self.job.force
+            && self.lost.is_none()
+            && known.is_whole()
+            && known.entry.as_ref().is_some_and(|entry| plan::is_settled(entry, self.job.wanted))
     }
 
     /// Takes into the report what the archive has.
     fn note(&mut self, entry: Option<&TaskEntry>) {
         let Some(entry) = entry else { return };
-        let name = self.folder.path().file_name().unwrap_or_default();
-        self.report.path = Some(self.job.shown.join(name).display().to_string());
+        self.report.path = Some(self.job.archive.shown_folder(&self.job.shown, &self.folder).display().to_string());
         self.report.files = entry.files.len();
         self.report.bytes = entry.bytes();
         self.report.has_text = entry.text.is_some();
@@ -165,15 +179,36 @@ impl Course {
         }
     }
 
-    /// Removes what a run that died on its last steps left, unless another one is at work here.
-    async fn tidy(&self, known: &Known) -> Result<(), Stop> {
-        let Some(entry) = known.entry.clone().filter(|_| known.has_leftovers() && !self.job.dry_run) else { return Ok(()) };
-        let folder = self.folder.clone();
-        let tidied = move || {
-            folder.try_hold()?.iter().for_each(|held| held.tidy(&entry));
-            Ok(())
-        };
-        blocking(tidied).await
+    /// Removes what a run that died on its last steps left, unless another one is at work here, and mends a broken manifest.
+    async fn tidy(&mut self, known: &Known) -> Result<(), Stop> {
+        let Some(entry) = known.entry.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
+        if known.is_recalled() {
+            let held = self.hold().await?;
+            blocking(move || held.record(&entry, Some(&entry))).await?;
+            self.has_changed = true;
+        } else if known.has_leftovers() {
+            let folder = self.folder.clone();
+            let tidied = move || {
+                folder.try_hold()?.iter().for_each(|held| held.tidy(&entry));
+                Ok(())
+            };
+            blocking(tidied).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a lost text again, which needs nobody but the manifest; how the task ends when nothing else was lost.
+    async fn restore_text(&mut self, known: &Known) -> Result<Option<Outcome>, Stop> {
+        let (Some(lost), Some(entry)) = (&self.lost, known.entry.clone()) else { return Ok(None) };
+        let is_all = lost.slots.is_empty();
+        if lost.text {
+            let (held, same) = (self.hold().await?, entry.clone());
+            blocking(move || held.restore_text(&same)).await?;
+        }
+        if is_all {
+            self.tidy(known).await?;
+        }
+        Ok(is_all.then_some(outcome(entry.state)))
     }
 
     /// Records what the input line brought, in a manifest that nothing else has changed.
@@ -214,14 +249,16 @@ impl Course {
 
     /// Fetches what the plan says and records what came of it.
     async fn archive(&mut self, task: &Task, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
-        let results = self.fetch(task, &known, &held).await?;
+        let mut results = self.fetch(task, &known, &held).await?;
+        self.compare(&mut results, known.recorded());
         let (is_replaced, problems) = (!results.errors.is_empty(), Self::problems(&results, task, known.entry.as_ref()));
         let mut entry =
             record::record(self.id().as_str(), known.entry.as_ref(), task, results, self.job.wanted, Timestamp::now());
         if let Some(meta) = self.meta.take() {
             entry.meta = Some(meta);
         }
-        let is_news = !known.is_whole() || known.entry.as_ref().is_none_or(|before| !entry.says_the_same_as(before));
+        let is_news =
+            known.is_recalled() || !known.is_whole() || known.entry.as_ref().is_none_or(|before| !entry.says_the_same_as(before));
         let before = known.entry;
         if is_news {
             let after = entry.clone();
@@ -247,12 +284,16 @@ impl Course {
     async fn fetch(&mut self, task: &Task, known: &Known, held: &Arc<Held>) -> Result<Results, Stop> {
         let ours: Arc<Vec<FileEntry>> = Arc::new(known.recorded().iter().chain(&known.here).cloned().collect());
         let modified = task.finish_time.filter(|_| self.job.mtime).and_then(|time| SystemTime::try_from(time).ok());
-        let mut results = Results { kept: known.here.clone(), ..Results::default() };
+        let is_lost = |slot: Slot| self.lost.as_ref().is_some_and(|lost| lost.slots.contains(&slot));
+        let here: Vec<FileEntry> = known.here.iter().filter(|file| !is_lost(file.slot())).cloned().collect();
+        let mut results = Results { kept: here.clone(), ..Results::default() };
         let fresh = OnceCell::new();
         let mut under_way = FuturesUnordered::new();
-        for item in plan::plan(task, known.recorded(), &known.here, self.job.wanted, self.job.force) {
-            results.left_out |= item.action == Action::LeaveOut;
-            if item.action == Action::Fetch {
+        for item in plan::plan(task, known.recorded(), &here, self.job.wanted, self.job.force) {
+            let is_in_scope = self.lost.as_ref().is_none_or(|lost| lost.slots.iter().any(|slot| item.asset.may_be(*slot)));
+            results.left_out |= item.action == Action::LeaveOut || (item.action == Action::Fetch && !is_in_scope);
+            if item.action == Action::Fetch && is_in_scope {
+                results.tried.push((item.asset.kind, item.asset.index));
                 let (held, ours) = (Arc::clone(held), Arc::clone(&ours));
                 let order = Order { task: self.id().clone(), asset: item.asset.clone(), held, ours, modified };
                 under_way.push(fetch_one(Arc::clone(&self.job), order, &fresh));
@@ -274,10 +315,20 @@ impl Course {
         stop.map_or(Ok(results), Err)
     }
 
+    /// Marks files that `repair` got with other bytes than were recorded: they are taken all the same.
+    fn compare(&self, results: &mut Results, recorded: &[FileEntry]) {
+        for file in results.fetched.iter_mut().filter(|_| self.lost.is_some()) {
+            let before = recorded.iter().find(|before| before.slot() == file.slot());
+            if before.is_some_and(|before| before.sha256() != file.sha256()) {
+                file.warnings.push("repaired with other bytes than were recorded".to_owned());
+            }
+        }
+    }
+
     fn arrived(&mut self, file: &FileEntry) {
         self.report.fetched += 1;
         self.report.fetched_bytes += file.size();
-        let path = self.job.shown.join(self.folder.path().file_name().unwrap_or_default()).join(file.path());
+        let path = self.job.archive.shown_folder(&self.job.shown, &self.folder).join(file.path());
         let report = FileReport { task: self.id().clone(), entry: file.clone(), path: path.display().to_string() };
         self.job.emitter.emit(Event::File(Box::new(report)));
     }

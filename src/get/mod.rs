@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{Emitter, Event, Outcome, Summary, TaskReport};
 use crate::gateway::Gateway;
+use crate::kind::Slot;
 use crate::plan::Wanted;
 use crate::store::Archive;
 use crate::task::TaskId;
@@ -40,6 +41,25 @@ pub struct Request {
     pub id: TaskId,
     /// What else stood in its JSON input line.
     pub meta: Option<Map<String, Value>>,
+    /// What `repair` found lost: that is fetched again, and nothing else.
+    pub lost: Option<Lost>,
+}
+
+impl Request {
+    /// Everything of a task.
+    #[must_use]
+    pub fn of(id: TaskId) -> Self {
+        Self { id, meta: None, lost: None }
+    }
+}
+
+/// What of a task is damaged or missing on disk.
+#[derive(Clone, Debug, Default)]
+pub struct Lost {
+    /// Files.
+    pub slots: Vec<Slot>,
+    /// The text.
+    pub text: bool,
 }
 
 /// What the main job needs.

@@ -157,10 +157,21 @@ impl FileEntry {
     /// there; none for whatever climbs, hides, names a folder or poses as another file of ours.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        let numbered = self.path.strip_prefix(self.kind.as_str())?.strip_prefix('-')?;
+        self.own_name(&self.path)
+    }
+
+    /// The file's name in its task's `folder`, for an entry of a root manifest.
+    #[must_use]
+    pub fn rooted_name(&self, folder: &str) -> Option<&str> {
+        self.own_name(self.path.strip_prefix(folder)?.strip_prefix('/')?)
+    }
+
+    /// `name`, when it is one that this program could have given the file.
+    fn own_name<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let numbered = name.strip_prefix(self.kind.as_str())?.strip_prefix('-')?;
         let (number, extension) = numbered.split_once('.')?;
         let plain = number.bytes().all(|b| b.is_ascii_digit()) && extension.bytes().all(|b| b.is_ascii_alphanumeric());
-        (plain && !number.is_empty() && !extension.is_empty()).then_some(self.path.as_str())
+        (plain && !number.is_empty() && !extension.is_empty()).then_some(name)
     }
 
     /// In bytes.
@@ -211,6 +222,20 @@ impl TaskEntry {
         self.text_path.iter_mut().for_each(root);
         self.files.iter_mut().for_each(|file| root(&mut file.path));
         self.response = None;
+        self
+    }
+
+    /// As the task's own manifest had it, when the root manifest is all that is left; paths that are not its own stay as they are.
+    #[must_use]
+    pub fn into_own(mut self) -> Self {
+        let folder = naming::folder(&self.task_id);
+        let own = |path: &mut String| {
+            if let Some(name) = path.strip_prefix(&folder).and_then(|path| path.strip_prefix('/')) {
+                *path = name.to_owned();
+            }
+        };
+        self.text_path.iter_mut().for_each(own);
+        self.files.iter_mut().for_each(|file| own(&mut file.path));
         self
     }
 

@@ -16,6 +16,8 @@ use crate::task::TaskId;
 pub struct Archive {
     root: PathBuf,
     mark: Arc<Mark>,
+    /// Whether the root itself is the one task's folder.
+    is_single: bool,
 }
 
 impl Archive {
@@ -24,7 +26,7 @@ impl Archive {
     /// # Errors
     /// When what stands there is not ours, or of a later version.
     pub fn open(root: &Path) -> Result<Self, Error> {
-        let archive = Self { root: root.to_owned(), mark: Arc::new(Mark::new(root)) };
+        let archive = Self { root: root.to_owned(), mark: Arc::new(Mark::new(root)), is_single: false };
         match fs::metadata(root) {
             Ok(found) if found.is_dir() => archive.refuse_foreign()?,
             Ok(_) => return Err(Error::Foreign(root.to_owned())),
@@ -32,6 +34,12 @@ impl Archive {
             Err(error) => return Err(Error::io("open", root)(error)),
         }
         Ok(archive)
+    }
+
+    /// The one task's folder at `root`, as an archive of one: it has no files of a root to keep up to date.
+    #[must_use]
+    pub fn of_one(root: &Path) -> Self {
+        Self { root: root.to_owned(), mark: Arc::new(Mark::none(root)), is_single: true }
     }
 
     /// Makes the folder when it is missing.
@@ -49,7 +57,14 @@ impl Archive {
     /// The folder of a task.
     #[must_use]
     pub fn folder(&self, id: &TaskId) -> Folder {
-        Folder::new(Arc::clone(&self.mark), id)
+        let path = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(id.as_str())) };
+        Folder::new(Arc::clone(&self.mark), id, path)
+    }
+
+    /// Where a task's folder is below `shown`, the archive as the user wrote it.
+    #[must_use]
+    pub fn shown_folder(&self, shown: &Path, folder: &Folder) -> PathBuf {
+        if self.is_single { shown.to_owned() } else { shown.join(folder.path().file_name().unwrap_or_default()) }
     }
 
     /// How many bytes its disk has left for us, where the system tells.
@@ -67,9 +82,20 @@ impl Archive {
     /// # Errors
     /// When the disk says no; the old files then still stand.
     pub fn update_root(&self, changed: Vec<TaskId>, reused: &[u128]) -> Result<(), Error> {
+        if self.is_single {
+            return Ok(());
+        }
         root::update(&self.root, changed, reused)?;
         self.mark.clear();
         Ok(())
+    }
+
+    /// Writes the root manifest and the checksum list anew, from the task folders alone.
+    ///
+    /// # Errors
+    /// When the disk says no; the old files then still stand.
+    pub fn rebuild_root(&self) -> Result<(), Error> {
+        root::write(&self.root, None)
     }
 
     fn refuse_foreign(&self) -> Result<(), Error> {

@@ -27,6 +27,9 @@ pub enum Error {
         /// Its version.
         version: u64,
     },
+    /// There is nothing of ours.
+    #[error("there is no archive in {}", .0.display())]
+    NoArchive(PathBuf),
     /// A task folder that belongs to another task.
     #[error("{} is the manifest of another task, `{id}`", .path.display())]
     OtherTask {

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use super::lock::Lock;
 use super::mark::Mark;
 use super::part::{Draft, Part};
-use super::{Error, atomic, checkpoint, finished};
+use super::{Error, atomic, checkpoint, finished, root};
 use crate::manifest::{self, FileEntry, Reader, State, TaskEntry, Verdict};
-use crate::naming::{self, MANIFEST, TEXT};
+use crate::naming::{MANIFEST, TEXT};
 use crate::task::TaskId;
 
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 
 /// A task's folder, there or not.
 #[derive(Clone, Debug)]
@@ -35,9 +35,16 @@ pub struct Known {
     pub here: Vec<FileEntry>,
     text_is_here: bool,
     has_leftovers: bool,
+    is_recalled: bool,
 }
 
 impl Known {
+    /// Whether the task's own manifest is lost or broken, and only the root's remembers it.
+    #[must_use]
+    pub fn is_recalled(&self) -> bool {
+        self.is_recalled
+    }
+
     /// Whether a run that died on its last steps left something to tidy up.
     #[must_use]
     pub fn has_leftovers(&self) -> bool {
@@ -58,8 +65,8 @@ impl Known {
 }
 
 impl Folder {
-    pub(super) fn new(mark: Arc<Mark>, id: &TaskId) -> Self {
-        Self { id: id.as_str().to_owned(), path: mark.root().join(naming::folder(id.as_str())), mark }
+    pub(super) fn new(mark: Arc<Mark>, id: &TaskId, path: PathBuf) -> Self {
+        Self { id: id.as_str().to_owned(), path, mark }
     }
 
     /// Where it is.
@@ -76,7 +83,17 @@ impl Folder {
         if !self.exists()? {
             return Ok(Known::default());
         }
-        let Some(entry) = read_manifest(&self.path)? else { return Ok(Known::default()) };
+        let (entry, is_recalled) = match read_manifest(&self.path)? {
+            Some(entry) => (entry, false),
+            // Broken, not missing: the root's manifest may still know what it said.
+            None if fs::symlink_metadata(self.path.join(MANIFEST)).is_ok() => {
+                match root::remembered(self.mark.root(), &self.id) {
+                    Some(entry) => (entry, true),
+                    None => return Ok(Known::default()),
+                }
+            }
+            None => return Ok(Known::default()),
+        };
         if entry.task_id != self.id {
             return Err(Error::OtherTask { path: self.path.join(MANIFEST), id: entry.task_id });
         }
@@ -84,7 +101,7 @@ impl Folder {
         let here = entry.files.iter().filter(is_here).cloned().collect();
         let text_is_here = entry.text.as_ref().is_none_or(|text| atomic::is_file_of(&self.path.join(TEXT), text.len() as u64));
         let has_leftovers = [LOCK, finished::NAME].iter().any(|name| fs::symlink_metadata(self.path.join(name)).is_ok());
-        Ok(Known { entry: Some(entry), here, text_is_here, has_leftovers })
+        Ok(Known { entry: Some(entry), here, text_is_here, has_leftovers, is_recalled })
     }
 
     /// Takes the folder's lock, making the folder when it is missing; none while another process has it.
@@ -191,6 +208,17 @@ impl Held {
         fs::rename(&draft.path, &target).map_err(Error::io("rename", &target))?;
         checkpoint::reached("renamed");
         Ok(draft.entry)
+    }
+
+    /// Writes the text that `entry` has, whatever stands in its place.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn restore_text(&self, entry: &TaskEntry) -> Result<(), Error> {
+        match &entry.text {
+            Some(text) => self.write_text(text, Some(entry)).and_then(|()| atomic::sync_folder(&self.folder.path)),
+            None => Ok(()),
+        }
     }
 
     /// Writes the text and, last, the manifest; then removes what only the way there needed.

@@ -7,6 +7,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// A lock that is held until dropped.
 #[derive(Debug)]
@@ -15,7 +17,20 @@ pub(super) struct Lock {
     _file: File,
 }
 
+/// How long to wait before looking again at a lock that somebody holds.
+const GLANCE: Duration = Duration::from_millis(10);
+
 impl Lock {
+    /// Takes the lock at `path`, as soon as nobody else has it. Blocks.
+    pub(super) fn acquire(path: &Path) -> io::Result<Self> {
+        loop {
+            match Self::try_acquire(path)? {
+                Some(lock) => return Ok(lock),
+                None => thread::sleep(GLANCE),
+            }
+        }
+    }
+
     /// Takes the lock at `path`; none while somebody else has it.
     pub(super) fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         loop {
@@ -106,7 +121,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = &folder.path().join(".lock");
         let inside = &std::sync::atomic::AtomicU32::new(0);
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(move || {
                     for _ in 0..50 {
@@ -114,7 +129,7 @@ mod tests {
                             if let Some(lock) = Lock::try_acquire(path).unwrap() {
                                 break lock;
                             }
-                            std::thread::yield_now();
+                            thread::yield_now();
                         };
                         assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
                         inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);

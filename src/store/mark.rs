@@ -18,11 +18,17 @@ const PREFIX: &str = ".committing-";
 pub(super) struct Mark {
     root: PathBuf,
     held: Mutex<Option<Lock>>,
+    is_needed: bool,
 }
 
 impl Mark {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), held: Mutex::new(None) }
+        Self { root: root.to_owned(), held: Mutex::new(None), is_needed: true }
+    }
+
+    /// No mark: there is no root manifest that could lag behind.
+    pub(super) fn none(root: &Path) -> Self {
+        Self { root: root.to_owned(), held: Mutex::new(None), is_needed: false }
     }
 
     /// The archive.
@@ -35,7 +41,7 @@ impl Mark {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         // Another process of the same number may have died on another machine: then the next name is free.
         let names = (0_u32..).map(|n| self.root.join(format!("{PREFIX}{}-{n}", std::process::id())));
-        for path in names.take(if held.is_some() { 0 } else { 1000 }) {
+        for path in names.take(if held.is_some() || !self.is_needed { 0 } else { 1000 }) {
             *held = Lock::try_acquire(&path).map_err(Error::io("lock", &path))?;
             if held.is_some() {
                 break;
@@ -59,15 +65,12 @@ impl Drop for Mark {
     }
 }
 
-/// Whether some process died with its mark set; its mark is then removed. Only for whoever rebuilds the root right away.
-pub(super) fn found_dead(root: &Path) -> bool {
-    let mut found = false;
-    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-        let is_mark = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        // Getting the lock is the proof, and giving it back removes the file.
-        found |= is_mark && Lock::try_acquire(&entry.path()).is_ok_and(|lock| lock.is_some());
-    }
-    found
+/// The marks of processes that died with them set; dropping them removes them.
+pub(super) fn dead(root: &Path) -> Vec<Lock> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let marks = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)));
+    // Getting the lock is the proof.
+    marks.filter_map(|mark| Lock::try_acquire(&mark.path()).ok().flatten()).collect()
 }
 
 #[cfg(test)]
@@ -80,12 +83,12 @@ mod tests {
         let mark = Mark::new(root.path());
         mark.set().unwrap();
         mark.set().unwrap();
-        assert!(!found_dead(root.path()));
+        assert!(dead(root.path()).is_empty());
         mark.clear();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         fs::write(root.path().join(".committing-1-0"), b"").unwrap();
-        assert!(found_dead(root.path()));
-        assert!(!found_dead(root.path()));
+        assert_eq!(dead(root.path()).len(), 1);
+        assert!(dead(root.path()).is_empty());
         mark.set().unwrap();
         drop(mark);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "who ends without the root manifest leaves word");

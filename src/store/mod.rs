@@ -18,8 +18,10 @@ mod lock;
 mod mark;
 mod part;
 mod root;
+mod survey;
 
 pub use archive::Archive;
 pub use error::Error;
 pub use folder::{Folder, Held, Known};
 pub use part::{Ahead, Draft, Part, Sealed};
+pub use survey::{Claim, Survey};

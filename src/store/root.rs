@@ -8,10 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
-use super::folder::read_manifest;
+use super::folder::{LOCK, read_manifest};
 use super::lock::Lock;
 use super::{Error, atomic, checkpoint, mark};
 use crate::digest::Sha256Hex;
@@ -19,18 +17,27 @@ use crate::manifest::{self, FileEntry, Reader, TaskEntry, Verdict};
 use crate::naming::{self, MANIFEST, SUMS};
 use crate::task::TaskId;
 
-const LOCK: &str = ".lock";
-/// How long to wait before looking at a held lock again; its holder needs a moment at most.
-const GLANCE: Duration = Duration::from_millis(10);
-
+/// Merges the tasks of `changed` into the root's files; rebuilds these where they can't be trusted. See `Archive::update_root`.
 pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Result<(), Error> {
-    let _lock = lock(root)?;
-    sweep(root);
     let changed: BTreeSet<String> = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
-    let is_trusted = is_ours(root)? && root.join(SUMS).exists() && !mark::found_dead(root) && names_all(root, reused);
+    let dead = mark::dead(root);
+    let is_trusted = is_ours(root)? && root.join(SUMS).exists() && dead.is_empty() && names_all(root, reused);
     if is_trusted && changed.is_empty() {
         return Ok(());
     }
+    let written = write(root, is_trusted.then_some(changed));
+    if written.is_err() {
+        // The marks of the dead stay for whoever comes next.
+        std::mem::forget(dead);
+    }
+    written
+}
+
+/// Writes the root's files: the old ones with `changed` merged in, or anew from all folders.
+pub(super) fn write(root: &Path, mut changed: Option<BTreeSet<String>>) -> Result<(), Error> {
+    let place = root.join(LOCK);
+    let _lock = Lock::acquire(&place).map_err(Error::io("lock", &place))?;
+    sweep(root);
     // Both files are filled in one pass over the tasks.
     atomic::write(root, SUMS, |sums| {
         let fill = |to: &mut dyn Write| {
@@ -41,7 +48,10 @@ pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Resu
                         write_sums(sums, &task)?;
                         push(&task)
                     };
-                    if is_trusted { merge(root, changed, &mut take) } else { rebuild(root, &mut take) }
+                    match changed.take() {
+                        Some(changed) => merge(root, changed, &mut take),
+                        None => rebuild(root, &mut take),
+                    }
                 }),
             )
         };
@@ -52,14 +62,17 @@ pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Resu
     Ok(())
 }
 
-fn lock(root: &Path) -> Result<Lock, Error> {
-    let path = root.join(LOCK);
-    loop {
-        match Lock::try_acquire(&path).map_err(Error::io("lock", &path))? {
-            Some(lock) => return Ok(lock),
-            None => thread::sleep(GLANCE),
+/// What the root manifest says of a task whose own manifest is lost or broken.
+pub(super) fn remembered(root: &Path, task_id: &str) -> Option<TaskEntry> {
+    let file = File::open(root.join(MANIFEST)).ok()?;
+    let mut found = None;
+    // One that breaks off may still name it.
+    let _ = Reader(BufReader::with_capacity(256 << 10, file)).for_each(|task| {
+        if task.task_id == task_id {
+            found = Some(task.into_own());
         }
-    }
+    });
+    found
 }
 
 /// Removes what killed writers left behind.

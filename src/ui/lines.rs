@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style as Paint};
 use indicatif::{HumanBytes, HumanDuration};
 
 use super::Style;
-use crate::event::{Event, Outcome, Summary, TaskReport};
+use crate::event::{Event, Fault, Outcome, Summary, TaskReport, Verified};
 use crate::secret::{unsigned, visible};
 
 /// The line on standard output, when the event is a result.
@@ -13,6 +13,8 @@ pub(super) fn result(event: &Event, color: bool) -> Option<String> {
     match event {
         Event::Task(report) => Some(task(report, color)),
         Event::Summary(counts) => Some(summary(counts)),
+        Event::Finding(path, fault) => Some(finding(path, *fault, color)),
+        Event::Verified(counts) => Some(verified(counts)),
         Event::Planned { action, path, reason, .. } => Some(format!("{action:<10}  {path}  ({})", visible(reason))),
         _ => None,
     }
@@ -76,6 +78,20 @@ fn summary(counts: &Summary) -> String {
         states.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
     let told = if told.is_empty() { "no tasks".to_owned() } else { told.join(", ") };
     format!("{told}; {} fetched, {}, in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
+}
+
+fn finding(path: &str, fault: Fault, color: bool) -> String {
+    let hue = if fault == Fault::Unknown { AnsiColor::Yellow } else { AnsiColor::Red };
+    format!("{}  {}", painted(&format!("{:<8}", fault.as_str()), hue, color), visible(path))
+}
+
+fn verified(counts: &Verified) -> String {
+    let faults =
+        [("damaged", counts.damaged), ("missing", counts.missing), ("unsafe", counts.not_safe), ("unknown", counts.unknown)];
+    let told: Vec<String> =
+        faults.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+    let told = if told.is_empty() { "all whole".to_owned() } else { told.join(", ") };
+    format!("{}, {}: {told}; in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
 }
 
 /// What is wrong with a task, a line each, and none when nothing is.

@@ -46,14 +46,14 @@ pub enum Progress {
     Lines,
 }
 
-/// Shows events up to the summary, which is the last. `total` counts all bytes of the run.
+/// Shows events up to a summary, which is the last. `total` counts all bytes of the run.
 pub fn show(events: &Receiver<Event>, total: &Meter, style: Style) {
     let mut bars = Bars::new(style.progress, total.clone());
     loop {
         match events.recv_timeout(TICK) {
             Ok(event) => {
                 bars.see(&event);
-                let is_last = matches!(event, Event::Summary(_));
+                let is_last = matches!(event, Event::Summary(_) | Event::Verified(_));
                 if is_last {
                     bars.end();
                 }

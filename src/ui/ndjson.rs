@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::event::{Event, FileReport, Outcome, Summary, TaskReport};
+use crate::event::{Event, Fault, FileReport, Outcome, TaskReport};
 use crate::kind::Kind;
 use crate::manifest::FileEntry;
 use crate::secret::unsigned;
@@ -64,10 +64,12 @@ pub(super) fn line(event: &Event) -> Option<String> {
     match event {
         Event::File(report) => json(&file(report)),
         Event::Task(report) => json(&task(report)),
-        Event::Summary(summary) => json(&Tagged { event: "summary", summary }),
+        Event::Summary(summary) => json(&Tagged { event: "summary", counts: summary }),
         Event::Planned { task, action, path, reason } => {
             json(&Plan { event: "plan", task_id: task.as_str(), action, path, reason })
         }
+        Event::Finding(path, fault) => json(&Finding { event: "finding", path, finding: *fault }),
+        Event::Verified(counts) => json(&Tagged { event: "summary", counts }),
         Event::Queued | Event::Started(_) | Event::Ended(_) | Event::Warning(_) | Event::Detail(_) => None,
     }
 }
@@ -112,16 +114,24 @@ fn task(report: &TaskReport) -> Task<'_> {
     }
 }
 
-struct Tagged<'a> {
+#[derive(Serialize)]
+struct Finding<'a> {
     event: &'static str,
-    summary: &'a Summary,
+    path: &'a str,
+    finding: Fault,
 }
 
-impl Serialize for Tagged<'_> {
+/// Counts, with the event's name in front.
+struct Tagged<'a, T> {
+    event: &'static str,
+    counts: &'a T,
+}
+
+impl<T: Serialize> Serialize for Tagged<'_, T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::{Error, SerializeMap};
-        let serde_json::Value::Object(fields) = serde_json::to_value(self.summary).map_err(S::Error::custom)? else {
-            return Err(S::Error::custom("a summary is an object"));
+        let serde_json::Value::Object(fields) = serde_json::to_value(self.counts).map_err(S::Error::custom)? else {
+            return Err(S::Error::custom("counts are an object"));
         };
         let mut map = serializer.serialize_map(Some(fields.len() + 1))?;
         map.serialize_entry("event", self.event)?;

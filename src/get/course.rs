@@ -33,6 +33,8 @@ pub(super) struct Course {
     folder: Folder,
     meta: Option<Map<String, Value>>,
     lost: Option<Lost>,
+    /// What only the root's manifest remembers of the task, until its own is written again.
+    recalled: Option<Known>,
     /// Told at the end; filled on the way.
     report: TaskReport,
     has_changed: bool,
@@ -70,6 +72,7 @@ impl Course {
             folder,
             meta: request.meta,
             lost: request.lost,
+            recalled: None,
             report: TaskReport::bare(request.id, Outcome::Error),
             has_changed: false,
         }
@@ -82,12 +85,10 @@ impl Course {
 
     /// Goes all the way; how the task ended, unless the run did before.
     pub(super) async fn run(&mut self) -> Option<TaskReport> {
-        let gone = match self.go().await {
-            Ok(outcome) => self.record_meta().await.map(|()| outcome),
-            Err(stop) => match self.record_meta().await {
-                Ok(()) | Err(Stop::Interrupted) => Err(stop),
-                Err(other) => Err(other),
-            },
+        let gone = self.go().await;
+        let gone = match (gone, self.wrap_up().await) {
+            (Ok(_) | Err(Stop::Interrupted), Err(stop)) => Err(stop),
+            (gone, _) => gone,
         };
         self.report.outcome = match gone {
             Ok(outcome) => outcome,
@@ -109,6 +110,7 @@ impl Course {
             self.tidy(&known).await?;
             return Ok(self.reused(&known));
         }
+        self.recalled = Some(known.clone()).filter(Known::is_recalled);
         let task = self.ask().await?;
         self.report.status.clone_from(&task.status);
         if let Some(outcome) = self.nothing_to_take(&task, known.entry.as_ref()) {
@@ -135,6 +137,7 @@ impl Course {
     fn is_settled(&self, known: &Known) -> bool {
         !self.job.force
             && self.lost.is_none()
+            && !known.is_recalled()
             && known.is_whole()
             && known.entry.as_ref().is_some_and(|entry| plan::is_settled(entry, self.job.wanted))
     }
@@ -209,6 +212,14 @@ impl Course {
             self.tidy(known).await?;
         }
         Ok(is_all.then_some(outcome(entry.state)))
+    }
+
+    /// What is still to do for a task that the way did not lead to its end.
+    async fn wrap_up(&mut self) -> Result<(), Stop> {
+        if let Some(known) = self.recalled.take().filter(|_| !self.has_changed) {
+            self.tidy(&known).await?;
+        }
+        self.record_meta().await
     }
 
     /// Records what the input line brought, in a manifest that nothing else has changed.

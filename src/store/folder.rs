@@ -27,7 +27,7 @@ pub struct Folder {
 }
 
 /// What a folder's manifest says, and how much of it is on disk.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Known {
     /// The manifest's entry, when there is a manifest that can be read.
     pub entry: Option<TaskEntry>,

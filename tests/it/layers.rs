@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 5] = [
     ],
     &["http", "gateway", "store"],
     &["transfer"],
-    &["get"],
+    &["get", "verify"],
     &["cli", "ui"],
 ];
 

@@ -4,6 +4,8 @@
 //! strings, a lone `url`. What is not lenient is the numbering: every item that is not null takes
 //! its number, usable or not, so that a file's name never depends on the health of its neighbours.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::kind::{Kind, Slot};
@@ -18,8 +20,8 @@ pub struct Asset {
     pub index: usize,
     /// How many of its kind the answer names.
     pub count: usize,
-    /// As it came; the payload of a `data:` URI stands here and nowhere else.
-    pub url: String,
+    /// As it came; the payload of a `data:` URI, which may be long, stands here and nowhere else.
+    pub url: Arc<str>,
     /// As it came.
     pub content_type: Option<String>,
     /// In seconds, finite and above 0.
@@ -78,7 +80,7 @@ impl Asset {
         match self.url.trim() {
             "" => None,
             url if is_data(url) => Some("data:".to_owned()),
-            _ => Some(self.url.clone()),
+            _ => Some(self.url.to_string()),
         }
     }
 }
@@ -125,7 +127,7 @@ fn take_item(item: &mut Value, kind: Option<Kind>) -> Option<Asset> {
         ),
         other => (take_url(other), None, None),
     };
-    Some(Asset { kind, index: 0, count: 0, url, content_type, duration })
+    Some(Asset { kind, index: 0, count: 0, url: url.into(), content_type, duration })
 }
 
 /// A `task_result.url` beside no list: a newer shape of the answer. Its kind is its type's.
@@ -291,7 +293,7 @@ mod tests {
     fn a_payload_leaves_the_answer_with_the_asset() {
         let mut result = json!({"videos": [{"url": "data:video/mp4;base64,QUJD"}, "data:nocomma"]});
         let assets = take_assets(result.as_object_mut().unwrap());
-        assert_eq!(assets[0].url, "data:video/mp4;base64,QUJD");
+        assert_eq!(&*assets[0].url, "data:video/mp4;base64,QUJD");
         assert_eq!(assets[0].recorded_url().as_deref(), Some("data:"));
         assert_eq!(result, json!({"videos": [{"url": "data:video/mp4;base64,"}, "data:"]}));
     }

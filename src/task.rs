@@ -290,7 +290,7 @@ mod tests {
         let text = r#"{"b":1.50,"a":12345678901234567890123,"task_result":{"images":["data:image/png;base64,QUJD"],"x":{"y":["DATA:,zzz"]}}}"#;
         let task = Task::read(serde_json::from_str(text).unwrap()).unwrap();
         assert_eq!(task.response.to_string(), text.replace("QUJD", "").replace("zzz", ""));
-        assert_eq!(task.assets[0].url, "data:image/png;base64,QUJD");
+        assert_eq!(&*task.assets[0].url, "data:image/png;base64,QUJD");
     }
 
     #[test]

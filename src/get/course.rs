@@ -262,7 +262,7 @@ impl Course {
     async fn archive(&mut self, task: &Task, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
         let mut results = self.fetch(task, &known, &held).await?;
         self.compare(&mut results, known.recorded());
-        let (is_replaced, problems) = (!results.errors.is_empty(), Self::problems(&results, task, known.entry.as_ref()));
+        let failed = results.errors.clone();
         let mut entry =
             record::record(self.id().as_str(), known.entry.as_ref(), task, results, self.job.wanted, Timestamp::now());
         if let Some(meta) = self.meta.take() {
@@ -270,6 +270,7 @@ impl Course {
         }
         let is_news =
             known.is_recalled() || !known.is_whole() || known.entry.as_ref().is_none_or(|before| !entry.says_the_same_as(before));
+        let is_less = known.entry.as_ref().is_some_and(|known| record::names_less(task, known));
         let before = known.entry;
         if is_news {
             let after = entry.clone();
@@ -284,10 +285,10 @@ impl Course {
             blocking(tidied).await?;
         }
         self.note(Some(&entry));
-        self.report.problems = problems;
+        self.report.problems = Self::problems(&entry, &failed, is_less);
         Ok(match outcome(entry.state) {
             // The archive is as whole as before, but this run did not get what it was sent for.
-            Outcome::Complete | Outcome::Partial if is_replaced || !self.report.problems.is_empty() => Outcome::Incomplete,
+            Outcome::Complete | Outcome::Partial if !self.report.problems.is_empty() => Outcome::Incomplete,
             other => other,
         })
     }
@@ -344,14 +345,14 @@ impl Course {
         self.job.emitter.emit(Event::File(Box::new(report)));
     }
 
-    /// What a person should know about single assets, a line each.
-    fn problems(results: &Results, task: &Task, known: Option<&TaskEntry>) -> Vec<String> {
-        let failed = results.errors.iter().map(|error| match &error.url {
+    /// What a person should know about single assets, a line each: what is not here, and what was not replaced.
+    fn problems(entry: &TaskEntry, failed: &[AssetError], is_less: bool) -> Vec<String> {
+        let not_replaced = failed.iter().filter(|error| !entry.errors.iter().any(|other| other.slot() == error.slot()));
+        let told = entry.errors.iter().chain(not_replaced).map(|error| match &error.url {
             Some(url) => format!("{}: {} ({})", error.slot(), error.error, shown_url(url)),
             None => format!("{}: {}", error.slot(), error.error),
         });
-        let less = known.is_some_and(|known| record::names_less(task, known));
-        failed.chain(less.then(|| "the gateway names less than before; what is here is kept".to_owned())).collect()
+        told.chain(is_less.then(|| "the gateway names less than before; what is here is kept".to_owned())).collect()
     }
 
     fn stopped(&mut self, stop: Stop) -> Outcome {

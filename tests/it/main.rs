@@ -9,14 +9,23 @@
 mod support;
 
 mod again;
+mod anything;
 mod archive;
 mod content;
+mod deadlinks;
+mod digests;
+mod disk;
 mod exit;
+mod interrupt;
 mod keeping;
 mod key;
+mod killed;
+mod limits;
 mod manifest;
 mod options;
 mod output;
 mod reading;
 mod refusing;
+mod resume;
 mod samples;
+mod segments;

@@ -1,0 +1,154 @@
+//! Killed at any instant, the program leaves nothing wrong behind, and the next run goes on from there.
+//!
+//! Run with `cargo test --features checkpoints`: the program then stops where it is told to, says so,
+//! and waits to be killed.
+#![cfg(all(unix, feature = "checkpoints"))]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::support::audit::sha256;
+use crate::support::faults::Seen;
+use crate::support::{Fault, Remote, World, sample};
+
+const MIB: u64 = 1 << 20;
+/// What a kill may cost for each connection.
+const COST: u64 = 4 * MIB;
+const CHECKPOINTS: [&str; 9] = [
+    "vouched",
+    "synced",
+    "recorded",
+    "renamed",
+    "text-written",
+    "other-temporary",
+    "manifest-temporary",
+    "manifest-written",
+    "root-written",
+];
+
+/// Runs until the checkpoint is reached and kills the program there; whether it got there.
+fn killed_at(world: &World, name: &str, args: &[&str]) -> bool {
+    let mut command = world.command(args);
+    command.env("YESCALE_DL_STOP_AT", name).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let is_there = lines.any(|line| line == format!("checkpoint {name}"));
+    // SIGKILL; one that has ended can't be killed any more.
+    let _ = child.kill();
+    child.wait().unwrap();
+    is_there
+}
+
+/// The hashes of all files but the manifests, by name.
+fn hashes(world: &World) -> BTreeMap<String, String> {
+    let files = world.tree().into_iter().filter(|(name, _)| !name.ends_with("manifest.json") && name != "SHA256SUMS");
+    files.map(|(name, (bytes, _))| (name, sha256(&bytes))).collect()
+}
+
+/// Two tasks: one with everything, one with a text alone.
+fn world() -> World {
+    let world = World::new();
+    let large = Remote::new(&world, "/large.mp4", 6 << 20, &[Fault::Full]);
+    let song = json!({"videos": [large.url], "images": [world.host("picture.png")], "text": "la la"});
+    world.task("t1", &song);
+    world.task("t2", &json!({"images": [world.host("picture.webp")], "text": "lo lo"}));
+    world
+}
+
+#[test]
+fn killed_at_any_checkpoint_the_next_run_ends_as_if_nothing_had_been() {
+    let whole = world();
+    whole.run(&["t1", "t2"]).exits(0);
+    let expected = hashes(&whole);
+    for name in CHECKPOINTS {
+        let world = world();
+        assert!(killed_at(&world, name, &["t1", "t2"]), "{name} was never reached");
+        world.run(&["t1", "t2"]).exits(0);
+        assert_eq!(hashes(&world), expected, "{name}");
+        let tree = world.tree();
+        assert!(!tree.keys().any(|path| path.starts_with('.') || path.contains("/.")), "{name} left {:?}", tree.keys());
+        let (asked, before) = (world.media.heads().len(), world.tree());
+        assert_eq!(world.json(&["t1", "t2"]).exits(0).summary()["reused"], 2, "{name}");
+        assert_eq!((world.media.heads().len(), world.tree() == before), (asked, true), "{name}: a third run changes nothing");
+    }
+}
+
+#[test]
+fn killed_in_an_archive_that_has_tasks_already_the_next_run_makes_the_root_true() {
+    for name in CHECKPOINTS {
+        let world = world();
+        world.run(&["t2"]).exits(0);
+        assert!(killed_at(&world, name, &["t1"]), "{name} was never reached");
+        // Not even the same task: whatever runs next has to put the root right, or leave it true.
+        world.task("t3", &json!({"images": [world.host("picture.png")]}));
+        world.run(&["t3"]).exits(0);
+        world.run(&["t1"]).exits(0);
+        let named: Vec<_> = world.root()["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].clone()).collect();
+        assert_eq!(named, ["t1", "t2", "t3"], "{name}");
+        assert!(!world.tree().keys().any(|path| path.starts_with('.') || path.contains("/.")), "{name}");
+    }
+}
+
+#[test]
+fn what_was_finished_is_not_fetched_again() {
+    for name in ["recorded", "renamed", "text-written", "manifest-temporary", "manifest-written", "root-written"] {
+        let world = World::new();
+        world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
+        assert!(killed_at(&world, name, &["t1"]));
+        world.run(&["t1"]).exits(0);
+        assert_eq!(world.media.asked("/picture.png"), 1, "{name}");
+        assert_eq!(fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"));
+    }
+}
+
+#[test]
+fn a_kill_during_force_keeps_what_the_archive_has() {
+    for name in CHECKPOINTS {
+        let world = world();
+        world.run(&["t1", "t2"]).exits(0);
+        let before = hashes(&world);
+        if !killed_at(&world, name, &["--force", "t1", "t2"]) {
+            continue;
+        }
+        let named = before.iter().all(|(path, hash)| hashes(&world).get(path) == Some(hash));
+        assert!(named, "{name}: a whole file is gone");
+        world.run(&["t1", "t2"]).exits(0);
+        assert_eq!(hashes(&world), before, "{name}");
+    }
+}
+
+/// The bytes that these requests asked for of a file of `total` bytes.
+fn bytes(seen: &[Seen], total: u64) -> u64 {
+    seen.iter().map(|seen| seen.range.map_or(total, |(from, last)| last.map_or(total, |last| last + 1) - from)).sum()
+}
+
+#[test]
+fn no_byte_of_a_large_file_is_fetched_twice_beyond_4_mib_a_connection() {
+    for (connections, size) in [("1", 11 * MIB + 7), ("1", 8 * MIB), ("2", 24 * MIB), ("4", 24 * MIB)] {
+        let lanes: u64 = connections.parse().unwrap();
+        for name in ["vouched", "synced", "recorded"] {
+            let world = World::new();
+            let remote = Remote::new(&world, "/a.mp4", usize::try_from(size).unwrap(), &[Fault::Full]);
+            world.task("t1", &json!({"videos": [remote.url]}));
+            assert!(killed_at(&world, name, &["t1", "-x", connections]));
+            let before = remote.seen(&world).len();
+            // What the first run has at most: one plain stream has the rest of the file coming, several have their pieces.
+            let had = match (name, lanes) {
+                ("vouched", 1) => 4 * MIB,
+                ("vouched", _) => bytes(&remote.seen(&world)[1..], size) + 2 * MIB,
+                _ => size,
+            };
+            world.start(&["t1", "-x", connections]).end(false).exits(0);
+            // The first one asks for all that is left, and is hung up on when it has its piece.
+            let again = &remote.seen(&world)[before..];
+            let from = again.first().map_or(size, Seen::from);
+            assert!(from + COST * lanes + MIB >= had, "{name} -x {connections}: had {had}, went on at {from}: {again:?}");
+            assert!(again.iter().all(|seen| seen.from() >= from), "{name} -x {connections}: {again:?}");
+            assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *remote.bytes, "{name} -x {connections}");
+        }
+    }
+}

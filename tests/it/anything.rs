@@ -4,6 +4,8 @@
 //! failing one is told by its number, which is its seed.
 
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use serde_json::json;
 
@@ -76,7 +78,19 @@ fn play(seed: u64) {
 #[test]
 fn whatever_the_server_does_the_file_is_right_or_absent() {
     let scripts = std::env::var("YESCALE_DL_SCRIPTS").ok().and_then(|count| count.parse().ok()).unwrap_or(60);
-    for seed in 0..scripts {
-        play(seed);
-    }
+    let next = AtomicU64::new(0);
+    // Most of the time is spent waiting for stalls.
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= scripts {
+                        break;
+                    }
+                    play(seed);
+                }
+            });
+        }
+    });
 }

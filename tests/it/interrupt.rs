@@ -113,7 +113,7 @@ fn waiting_ends_at_once_whatever_is_waited_for() {
         |world| {
             let asked = Gate::default();
             world.answers("t1", [Answer::json(429, &json!({"error": {"message": "busy"}})).telling(&asked)]);
-            let running = world.start(&["t1", "--retry-delay", "20s"]);
+            let running = Running::start(world.patient(&["t1", "--retry-delay", "20s"]));
             assert!(asked.wait());
             running
         },
@@ -125,7 +125,7 @@ fn waiting_ends_at_once_whatever_is_waited_for() {
         },
         |world| {
             world.task("t1", &json!({"images": [world.media.script("/a", [Reply::status("500 Oops")])]}));
-            let running = world.start(&["t1", "--retry-delay", "20s"]);
+            let running = Running::start(world.patient(&["t1", "--retry-delay", "20s"]));
             await_request(world, "/a");
             running
         },

@@ -45,7 +45,7 @@ impl Dice {
 fn play(seed: u64) {
     let mut dice = Dice(seed);
     let size = [1, 700, 90_000, 2_000_000, 5_000_000, 17 << 20][dice.roll(6)] + dice.roll(1000);
-    let mut script: Vec<Fault> = (0..1 + dice.roll(9)).map(|_| dice.fault(size)).collect();
+    let mut script: Vec<Fault> = (0..=dice.roll(9)).map(|_| dice.fault(size)).collect();
     // A script that stalls forever would only take time.
     script.retain(|fault| !matches!(fault, Fault::StallAt(_)) || size < 1_000_000);
     script.push(if dice.roll(3) == 0 { Fault::Status("500 Oops", &[]) } else { Fault::Full });
@@ -57,7 +57,7 @@ fn play(seed: u64) {
     let retries = ["0", "1", "5"][dice.roll(3)];
     let args = ["t1", "--stall-timeout", "300ms", "--retries", retries, "-x", ["1", "3"][dice.roll(2)]];
     let path = world.archive().join("t1/video-1.mp4");
-    for round in 0..1 + dice.roll(2) {
+    for round in 0..=dice.roll(2) {
         let run = world.run(&args);
         let is_right = fs::read(&path).ok().map(|bytes| bytes == *remote.bytes || bytes == *remote.other);
         let expected = match is_right {

@@ -110,11 +110,12 @@ fn on_a_range_only_what_covers_the_whole_file_counts() {
     let whole = body();
     let cut = SIZE / 3;
     // What each header says is of the range alone, which is right for these and wrong for those.
-    for (header, value, code) in headers(&whole[cut..]).into_iter().map(|(header, value)| {
-        (header, value, i32::from(!matches!(header, "Content-MD5" | "Content-Digest" | "Digest")))
-    }) {
+    for (header, value, code) in headers(&whole[cut..])
+        .into_iter()
+        .map(|(header, value)| (header, value, i32::from(!matches!(header, "Content-MD5" | "Content-Digest" | "Digest"))))
+    {
         let world = World::new();
-        let range = Reply::ok(&whole[cut..]).as_status("206 Partial Content").typed("video/mp4").header("ETag", "\"v1\"");
+        let range = Reply::ok(&whole[cut..]).under("206 Partial Content").typed("video/mp4").header("ETag", "\"v1\"");
         let range = range.header("Content-Range", &format!("bytes {cut}-{}/{SIZE}", SIZE - 1)).header(header, &value);
         let first = Reply::ok(whole.clone()).typed("video/mp4").header("ETag", "\"v1\"").cut(cut);
         hosted(&world, [first, range, Reply::status("400 No")]);
@@ -127,14 +128,29 @@ fn on_a_range_only_what_covers_the_whole_file_counts() {
 }
 
 #[test]
+fn what_a_range_says_of_the_whole_file_counts() {
+    let whole = body();
+    let cut = SIZE / 3;
+    let of_the_file = |header: &str| !matches!(header, "Content-MD5" | "Content-Digest" | "Digest");
+    for (header, value) in headers(&whole).into_iter().filter(|(header, _)| of_the_file(header)) {
+        let world = World::new();
+        let range = Reply::ok(&whole[cut..]).under("206 Partial Content").typed("video/mp4").header("ETag", "\"v1\"");
+        let range = range.header("Content-Range", &format!("bytes {cut}-{}/{SIZE}", SIZE - 1)).header(header, &value);
+        hosted(&world, [Reply::ok(whole.clone()).typed("video/mp4").header("ETag", "\"v1\"").cut(cut), range]);
+        world.run(&["t1"]).exits(0);
+        assert_eq!(world.entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
+    }
+}
+
+#[test]
 fn no_promise_counts_for_an_encoding_that_was_undone() {
     use std::io::Write as _;
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packer.write_all(&body()).unwrap();
-    let packed = packer.finish().unwrap();
-    for (header, value) in headers(&packed) {
+    let zipped = packer.finish().unwrap();
+    for (header, value) in headers(&zipped) {
         let world = World::new();
-        let reply = Reply::ok(packed.clone()).typed("video/mp4").header("Content-Encoding", "gzip").header(header, &value);
+        let reply = Reply::ok(zipped.clone()).typed("video/mp4").header("Content-Encoding", "gzip").header(header, &value);
         hosted(&world, [reply]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.entry("t1")["files"][0]["verified_by"], Value::Null, "{header}");

@@ -118,7 +118,10 @@ fn waiting_ends_at_once_whatever_is_waited_for() {
             running
         },
         |world| {
-            world.task("t1", &json!({"images": [world.media.script("/a", [Reply::status("429 Busy").header("Retry-After", "60")])]}));
+            world.task(
+                "t1",
+                &json!({"images": [world.media.script("/a", [Reply::status("429 Busy").header("Retry-After", "60")])]}),
+            );
             let running = world.start(&["t1"]);
             await_request(world, "/a");
             running

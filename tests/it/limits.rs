@@ -117,7 +117,7 @@ fn every_status_is_tried_again_or_not() {
     let statuses: Vec<u16> = (200..=599).filter(|status| *status != 401 && *status != 403).collect();
     let urls: Vec<String> = statuses
         .iter()
-        .map(|status| world.media.script(&format!("/{status}"), [Reply::ok("").as_status(&format!("{status} So"))]))
+        .map(|status| world.media.script(&format!("/{status}"), [Reply::ok("").under(&format!("{status} So"))]))
         .collect();
     world.task("t1", &json!({"images": urls}));
     world.run(&["t1", "--retries", "1", "-j", "16"]).exits(1);
@@ -129,7 +129,9 @@ fn every_status_is_tried_again_or_not() {
 
 #[test]
 fn who_says_how_many_tries_there_are_gets_that_many() {
-    for (status, after) in [("429 Busy", None), ("429 Busy", Some("0")), ("503 Busy", Some("0")), ("503 Busy", None), ("500 Oops", None)] {
+    for (status, after) in
+        [("429 Busy", None), ("429 Busy", Some("0")), ("503 Busy", Some("0")), ("503 Busy", None), ("500 Oops", None)]
+    {
         for retries in [0, 1, 3] {
             let world = World::new();
             let reply = after.iter().fold(Reply::status(status), |reply, after| reply.header("Retry-After", after));

@@ -254,11 +254,11 @@ fn a_broken_encoding_is_a_broken_body_however_long_it_is() {
         world.task("t1", &json!({"videos": [remote.url]}));
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(&remote.bytes).unwrap();
-        let packed = packer.finish().unwrap();
-        let mut broken = packed.clone();
+        let zipped = packer.finish().unwrap();
+        let mut broken = zipped.clone();
         broken[100..200].fill(0xff);
         let reply = |body: Vec<u8>| crate::support::Reply::ok(body).typed("video/mp4").header("Content-Encoding", "gzip");
-        world.media.script("/a.mp4", [reply(broken), reply(packed)]);
+        world.media.script("/a.mp4", [reply(broken), reply(zipped)]);
         world.run(&["t1"]).exits(0);
         assert!(is_whole(&world, &remote), "{size}");
     }

@@ -33,7 +33,10 @@ fn is_right(world: &World, remote: &Remote) {
 /// The ranges that were asked for, from the first byte to the one after the last.
 fn ranges(seen: &[Seen]) -> Vec<(usize, usize)> {
     let number = |at: u64| usize::try_from(at).unwrap();
-    seen.iter().filter_map(|seen| seen.range).map(|(from, last)| (number(from), last.map_or(SIZE, |last| number(last) + 1))).collect()
+    seen.iter()
+        .filter_map(|seen| seen.range)
+        .map(|(from, last)| (number(from), last.map_or(SIZE, |last| number(last) + 1)))
+        .collect()
 }
 
 #[test]
@@ -74,7 +77,7 @@ fn one_connection_is_one_request() {
 #[test]
 fn small_files_and_hosts_without_ranges_get_one_plain_request() {
     for (size, script) in [(16 * MIB - 1, Full), (SIZE, NoRanges), (SIZE, NoValidator)] {
-        let (world, remote) = world(size, &[script.clone()]);
+        let (world, remote) = world(size, std::slice::from_ref(&script));
         run(&world, "4").exits(0);
         is_right(&world, &remote);
         let seen = remote.seen(&world);

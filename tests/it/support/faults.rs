@@ -206,5 +206,5 @@ fn partial(fault: &Fault, file: &[u8], from: u64, last: Option<u64>) -> Reply {
         Fault::ShortBody => Reply::ok(&body[..body.len() / 2]).chunked(&[]),
         _ => Reply::ok(body),
     };
-    reply.as_status("206 Partial Content").header("Content-Range", &format!("bytes {from}-{}/{total}", to - 1))
+    reply.under("206 Partial Content").header("Content-Range", &format!("bytes {from}-{}/{total}", to - 1))
 }

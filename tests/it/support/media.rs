@@ -76,7 +76,7 @@ impl Reply {
     }
 
     /// The same with another status.
-    pub(crate) fn as_status(self, status: &str) -> Self {
+    pub(crate) fn under(self, status: &str) -> Self {
         Self { status: status.to_owned(), ..self }
     }
 

@@ -85,6 +85,26 @@ fn a_task_that_ended_before_is_in_the_root_manifest() {
 }
 
 #[test]
+#[ignore = "BUG: a run that ended on its way under --force leaves new bytes under the old manifest; of the same size, they are taken for the old ones"]
+fn an_interrupted_force_leaves_no_hash_of_other_bytes() {
+    let world = World::new();
+    let first = Remote::new(&world, "/1.mp4", 50_000, &[Fault::Full]);
+    let second = Remote::new(&world, "/2.mp4", 60_000, &[Fault::Full]);
+    world.task("t1", &json!({"videos": [first.url, second.url]}));
+    world.run(&["t1"]).exits(0);
+    // As many bytes, but others.
+    first.now(&world, &[Fault::Replaced]);
+    second.now(&world, &[Fault::StallAt(1000)]);
+    let file = world.archive().join("t1/video-1.mp4");
+    let running = world.start(&["t1", "--force"]);
+    await_that(|| fs::read(&file).is_ok_and(|bytes| bytes == *first.other));
+    await_request(&world, "/2.mp4");
+    interrupt(running, "INT").exits(130);
+    // The next run looks at nothing but sizes, and must not take the new bytes for the old ones. The audit hashes.
+    world.run(&["t1"]).exits(0);
+}
+
+#[test]
 fn several_connections_end_as_soon() {
     let world = World::new();
     let large = Remote::new(&world, "/large.mp4", 40 << 20, &[Fault::Full, Fault::Full, Fault::StallAt(100_000)]);

@@ -32,11 +32,17 @@ const CHECKPOINTS: [&str; 9] = [
 
 /// Runs until the checkpoint is reached and kills the program there; whether it got there.
 fn killed_at(world: &World, name: &str, args: &[&str]) -> bool {
+    killed_after(world, name, args, || ())
+}
+
+/// As `killed_at`, with something done before the kill.
+fn killed_after(world: &World, name: &str, args: &[&str], before: impl FnOnce()) -> bool {
     let mut command = world.command(args);
     command.env("YESCALE_DL_STOP_AT", name).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let is_there = lines.any(|line| line == format!("checkpoint {name}"));
+    before();
     // SIGKILL; one that has ended can't be killed any more.
     let _ = child.kill();
     child.wait().unwrap();
@@ -147,6 +153,38 @@ fn a_kill_during_force_keeps_what_the_archive_has() {
         assert!(named, "{name}: a whole file is gone");
         world.run(&["t1", "t2"]).exits(0);
         assert_eq!(hashes(&world), before, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "BUG: a run that ended on its way under --force leaves new bytes under the old manifest; of the same size, they are taken for the old ones"]
+fn a_kill_during_force_leaves_no_hash_of_other_bytes() {
+    for name in ["synced", "recorded", "renamed", "text-written", "manifest-temporary", "manifest-written"] {
+        let world = World::new();
+        let remote = Remote::new(&world, "/a.mp4", 50_000, &[Fault::Full]);
+        world.task("t1", &json!({"videos": [remote.url], "text": "la"}));
+        world.run(&["t1"]).exits(0);
+        // As many bytes, but others.
+        remote.now(&world, &[Fault::Replaced]);
+        assert!(killed_at(&world, name, &["--force", "t1"]), "{name}");
+        world.start(&["t1"]).end(false).exits(0);
+        let file = world.entry("t1")["files"][0]["sha256"].clone();
+        assert_eq!(file, hashes(&world)["t1/video-1.mp4"], "{name}: what the manifest says is not what is there");
+    }
+}
+
+#[test]
+fn who_waits_for_a_run_that_is_killed_goes_on_for_it() {
+    for name in ["recorded", "renamed", "manifest-temporary"] {
+        let world = World::new();
+        world.task("t0", &json!({"images": [world.host("picture.webp")]}));
+        world.run(&["t0"]).exits(0);
+        world.task("t1", &json!({"images": [world.host("picture.png")]}));
+        let waits = std::cell::RefCell::new(None);
+        let is_there = killed_after(&world, name, &["t1"], || *waits.borrow_mut() = Some(world.start(&["t1"])));
+        assert!(is_there, "{name}");
+        world.audited(waits.into_inner().unwrap().end(false)).exits(0);
+        assert_eq!((world.media.asked("/picture.png"), dots(&world)), (1, Vec::new()), "{name}");
     }
 }
 

@@ -245,10 +245,10 @@ fn a_part_that_has_every_byte_is_not_fetched_again() {
     assert!(seen[1..].iter().all(|seen| seen.from() > 0), "{seen:?}");
 }
 
-#[test]
-fn a_broken_encoding_is_a_broken_body_however_long_it_is() {
+/// Gzip of a file of a size, of which a place is wrong, and then the same without a fault.
+fn is_tried_again(sizes: &[(usize, usize)]) {
     use std::io::Write as _;
-    for size in [50_000, 2_000_000] {
+    for &(size, at) in sizes {
         let world = World::new();
         let remote = Remote::new(&world, "/a.mp4", size, &[Full]);
         world.task("t1", &json!({"videos": [remote.url]}));
@@ -256,10 +256,21 @@ fn a_broken_encoding_is_a_broken_body_however_long_it_is() {
         packer.write_all(&remote.bytes).unwrap();
         let zipped = packer.finish().unwrap();
         let mut broken = zipped.clone();
-        broken[100..200].fill(0xff);
+        broken[at..at + 100].fill(0xff);
         let reply = |body: Vec<u8>| crate::support::Reply::ok(body).typed("video/mp4").header("Content-Encoding", "gzip");
         world.media.script("/a.mp4", [reply(broken), reply(zipped)]);
         world.run(&["t1"]).exits(0);
-        assert!(is_whole(&world, &remote), "{size}");
+        assert!(is_whole(&world, &remote), "{size} {at}");
     }
+}
+
+#[test]
+fn a_broken_encoding_is_a_broken_body() {
+    is_tried_again(&[(50_000, 10), (50_000, 100), (2_000_000, 100)]);
+}
+
+#[test]
+#[ignore = "BUG: a broken encoding that shows before the last 256 KiB ends the asset instead of a try"]
+fn a_broken_encoding_is_a_broken_body_wherever_it_shows() {
+    is_tried_again(&[(2_000_000, 10)]);
 }

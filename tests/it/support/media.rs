@@ -31,6 +31,9 @@ impl Gate {
     }
 }
 
+/// Makes an answer to what the head of a request says.
+type Making = Arc<dyn Fn(&str) -> Reply + Send + Sync>;
+
 /// One answer, built up from a plain one.
 #[derive(Clone)]
 pub(crate) struct Reply {
@@ -40,6 +43,9 @@ pub(crate) struct Reply {
     framing: Framing,
     sent: Option<usize>,
     is_stalled: bool,
+    /// As much of it at once, and the pause after that.
+    pace: Option<(usize, Duration)>,
+    making: Option<Making>,
     gate: Option<Gate>,
     asked: Option<Gate>,
 }
@@ -57,11 +63,21 @@ impl Reply {
         let body = body.into();
         let framing = Framing::Length(body.len());
         let (status, headers) = ("200 OK".to_owned(), Vec::new());
-        Self { status, headers, body, framing, sent: None, is_stalled: false, gate: None, asked: None }
+        Self { status, headers, body, framing, sent: None, is_stalled: false, pace: None, making: None, gate: None, asked: None }
+    }
+
+    /// The answer that `making` makes of the request's head.
+    pub(crate) fn made(making: impl Fn(&str) -> Self + Send + Sync + 'static) -> Self {
+        Self { making: Some(Arc::new(making)), ..Self::ok("") }
     }
 
     pub(crate) fn status(status: &str) -> Self {
         Self { status: status.to_owned(), ..Self::ok("no") }
+    }
+
+    /// The same with another status.
+    pub(crate) fn under(self, status: &str) -> Self {
+        Self { status: status.to_owned(), ..self }
     }
 
     pub(crate) fn redirect(to: &str) -> Self {
@@ -96,6 +112,11 @@ impl Reply {
         Self { sent: Some(sent), is_stalled: true, ..self }
     }
 
+    /// Sends no faster than `size` bytes, then a pause.
+    pub(crate) fn paced(self, size: usize, pause: Duration) -> Self {
+        Self { pace: Some((size, pause)), ..self }
+    }
+
     /// Answers when `gate` opens; one that never does cuts the connection.
     pub(crate) fn behind(self, gate: &Gate) -> Self {
         Self { gate: Some(gate.clone()), ..self }
@@ -121,8 +142,14 @@ impl Reply {
         let headers = self.headers.iter().fold(String::new(), |all, (name, value)| all + &format!("{name}: {value}\r\n"));
         write!(stream, "HTTP/1.1 {}\r\nConnection: close\r\n{framing}{headers}\r\n", self.status)?;
         let wire = self.on_the_wire();
-        stream.write_all(&wire[..self.sent.unwrap_or(wire.len()).min(wire.len())])?;
-        stream.flush()?;
+        let sent = &wire[..self.sent.unwrap_or(wire.len()).min(wire.len())];
+        match self.pace {
+            None => stream.write_all(sent)?,
+            Some((size, pause)) => sent.chunks(size).try_for_each(|bytes| {
+                thread::sleep(pause);
+                stream.write_all(bytes)
+            })?,
+        }
         if self.is_stalled {
             // Ends when the other side has had enough; the stream's timeout is the bound.
             let _ = stream.read(&mut [0]);
@@ -238,9 +265,11 @@ impl Host {
         let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         let path = target(&head).to_owned();
-        self.heads.lock().unwrap().push(head);
+        self.heads.lock().unwrap().push(head.clone());
+        let reply = self.next(&path);
+        let reply = reply.making.as_ref().map_or_else(|| reply.clone(), |making| making(&head));
         // One who hangs up early has its reasons.
-        let _ = self.next(&path).send(&mut stream);
+        let _ = reply.send(&mut stream);
         self.at_once.fetch_sub(1, Ordering::SeqCst);
         let _ = stream.shutdown(Shutdown::Both);
     }

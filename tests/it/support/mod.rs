@@ -1,10 +1,12 @@
 //! What every test stands on: a `World` with a gateway and a media host, and the program run in it.
 
 pub(crate) mod audit;
+pub(crate) mod faults;
 pub(crate) mod media;
 pub(crate) mod run;
 pub(crate) mod world;
 
+pub(crate) use faults::{Fault, Remote};
 pub(crate) use media::{Gate, Media, Reply};
 pub(crate) use run::Run;
 pub(crate) use world::{Answer, KEY, World, sample, success};

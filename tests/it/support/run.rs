@@ -78,6 +78,11 @@ impl Running {
         Self { child, stdin, stdout, stderr, seen: String::new() }
     }
 
+    /// Of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn write(&mut self, text: &str) {
         let stdin = self.stdin.as_mut().unwrap();
         // A program that has ended takes no more.

@@ -141,8 +141,15 @@ impl World {
         self.home().join("yescale")
     }
 
-    /// The program, ready to run: nothing of the tester's own environment reaches it.
+    /// The program, ready to run, and to try again at once.
     pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = self.patient(&["--retry-delay", "0s"]);
+        command.args(args);
+        command
+    }
+
+    /// The program, ready to run: nothing of the tester's own environment reaches it.
+    pub(crate) fn patient(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_yescale-dl"));
         for (name, _) in std::env::vars_os() {
             let upper = name.to_string_lossy().to_uppercase();
@@ -152,7 +159,7 @@ impl World {
             }
         }
         command.current_dir(self.home()).env("HOME", self.home()).env("XDG_CONFIG_HOME", self.home().join("config"));
-        command.env("YESCALE_API_KEY", KEY).env("YESCALE_BASE_URL", self.base_url()).args(["--retry-delay", "0s"]).args(args);
+        command.env("YESCALE_API_KEY", KEY).env("YESCALE_BASE_URL", self.base_url()).args(args);
         command
     }
 

@@ -1,0 +1,28 @@
+//! Any status with any body is judged without a panic; the key never comes back; what is a task is in order.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use reqwest::StatusCode;
+use yescale_dl::gateway::{Verdict, depth, judge};
+use yescale_dl::secret::ApiKey;
+
+const KEY: &str = "sk-1234567890abcdef";
+
+fuzz_target!(|input: &[u8]| {
+    let [high, low, body @ ..] = input else { return };
+    let Ok(status) = StatusCode::from_u16(100 + u16::from_be_bytes([*high, *low]) % 500) else { return };
+    let key = ApiKey::parse(KEY).expect("it is one");
+    let told = match judge(status, body, &key) {
+        Verdict::NotFound => String::new(),
+        Verdict::Refused(words) | Verdict::Passing(words) | Verdict::Error(words) => words,
+        Verdict::Task(task) => {
+            assert!(status.is_success());
+            assert!(depth(&task.response) <= 100);
+            for asset in &task.assets {
+                assert!(asset.index >= 1 && asset.index <= asset.count, "{asset:?}");
+            }
+            task.err_reason.clone().unwrap_or_default()
+        }
+    };
+    assert!(!told.contains(KEY), "the key came back: {told}");
+});

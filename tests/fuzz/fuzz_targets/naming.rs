@@ -1,0 +1,20 @@
+//! Whatever an id is, its folder is one safe name on every system, and no other id's.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use yescale_dl::naming;
+
+const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+
+fuzz_target!(|ids: (String, String)| {
+    let (first, second) = ids;
+    let folder = naming::folder(&first);
+    assert!(naming::is_folder(&folder), "{folder:?} is not known again");
+    assert!((1..=100).contains(&folder.len()));
+    assert!(folder.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)), "{folder:?}");
+    assert!(!folder.starts_with('.') && !folder.ends_with('.'));
+    let stem = folder.split('.').next().unwrap_or_default().to_lowercase();
+    assert!(!DEVICES.contains(&stem.as_str()), "{folder:?}");
+    let other = naming::folder(&second);
+    assert!(first == second || !folder.eq_ignore_ascii_case(&other), "{first:?} and {second:?} are both {folder:?}");
+});

@@ -1,0 +1,158 @@
+//! What a host promises of a file is held against it before the file gets its name.
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256, Sha512};
+
+use crate::support::faults::noise;
+use crate::support::{Reply, World};
+
+const SIZE: usize = 300_000;
+
+fn body() -> Vec<u8> {
+    noise(5, SIZE)
+}
+
+fn base64(bytes: impl AsRef<[u8]>) -> String {
+    STANDARD.encode(bytes)
+}
+
+fn cyclic(bytes: &[u8], algorithm: &'static crc::Algorithm<u32>) -> String {
+    base64(crc::Crc::<u32>::new(algorithm).checksum(bytes).to_be_bytes())
+}
+
+/// Each header with what it says of `bytes`, and the name that the manifest gives it.
+fn headers(bytes: &[u8]) -> Vec<(&'static str, String)> {
+    let md5 = base64(md5::Md5::digest(bytes));
+    let sha1 = base64(sha1::Sha1::digest(bytes));
+    let (sha256, sha512) = (base64(Sha256::digest(bytes)), base64(Sha512::digest(bytes)));
+    let crc64 = crc::Crc::<u64>::new(&crc::CRC_64_XZ).checksum(bytes);
+    let nvme = crc::Crc::<u64>::new(&crc::CRC_64_NVME).checksum(bytes);
+    let castagnoli = cyclic(bytes, &crc::CRC_32_ISCSI);
+    vec![
+        ("Content-MD5", md5.clone()),
+        ("Repr-Digest", format!("sha-256=:{sha256}:")),
+        ("Repr-Digest", format!("sha-512=:{sha512}:")),
+        ("Content-Digest", format!("sha-256=:{sha256}:")),
+        ("Digest", format!("SHA-256={sha256}")),
+        ("Digest", format!("md5={md5}")),
+        ("x-goog-hash", format!("crc32c={castagnoli}")),
+        ("x-goog-hash", format!("crc32c={castagnoli},md5={md5}")),
+        ("x-oss-hash-crc64ecma", crc64.to_string()),
+        ("x-amz-checksum-sha256", sha256),
+        ("x-amz-checksum-sha1", sha1),
+        ("x-amz-checksum-crc32", cyclic(bytes, &crc::CRC_32_ISO_HDLC)),
+        ("x-amz-checksum-crc32c", castagnoli),
+        ("x-amz-checksum-crc64nvme", base64(nvme.to_be_bytes())),
+    ]
+}
+
+fn reply(header: &str, value: &str) -> Reply {
+    Reply::ok(body()).typed("video/mp4").header("ETag", "\"v1\"").header(header, value)
+}
+
+fn hosted(world: &World, replies: impl IntoIterator<Item = Reply>) {
+    let url = world.media.script("/a.mp4", replies);
+    world.task("t1", &json!({"videos": [url]}));
+}
+
+#[test]
+fn a_promise_that_is_kept_is_in_the_manifest() {
+    for (header, value) in headers(&body()) {
+        let world = World::new();
+        hosted(&world, [reply(header, &value)]);
+        world.run(&["t1"]).exits(0);
+        assert_eq!(world.entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
+    }
+}
+
+#[test]
+fn a_promise_that_is_broken_is_a_broken_body() {
+    for ((header, wrong), (_, right)) in headers(&noise(6, SIZE)).into_iter().zip(headers(&body())) {
+        let world = World::new();
+        hosted(&world, [reply(header, &wrong)]);
+        world.run(&["t1", "--retries", "1"]).exits(1);
+        assert_eq!((world.media.asked("/a.mp4"), world.files("t1")), (2, Vec::new()), "{header}: {wrong}");
+        let error = world.entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(&header.to_lowercase()), "{error}");
+
+        hosted(&world, [reply(header, &wrong), reply(header, &right)]);
+        world.run(&["t1", "--retries", "1"]).exits(0);
+        assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), body());
+    }
+}
+
+#[test]
+fn what_can_t_be_read_promises_nothing() {
+    for (header, value) in [
+        ("Content-MD5", "no base64"),
+        ("Content-MD5", "AAAA"),
+        ("Repr-Digest", "sha-256=abc"),
+        ("Repr-Digest", "unknown=:AAAA:"),
+        ("Digest", "unixsum=30637"),
+        ("x-goog-hash", "crc32c"),
+        ("x-oss-hash-crc64ecma", "-1"),
+        ("x-amz-checksum-sha256", "AAAA-3"),
+        ("ETag", "\"d41d8cd98f00b204e9800998ecf8427e\""),
+    ] {
+        let world = World::new();
+        hosted(&world, [Reply::ok(body()).typed("video/mp4").header(header, value)]);
+        world.run(&["t1"]).exits(0);
+        assert_eq!(world.entry("t1")["files"][0]["verified_by"], Value::Null, "{header}: {value}");
+    }
+}
+
+#[test]
+fn on_a_range_only_what_covers_the_whole_file_counts() {
+    let whole = body();
+    let cut = SIZE / 3;
+    // What each header says is of the range alone, which is right for these and wrong for those.
+    for (header, value, code) in headers(&whole[cut..])
+        .into_iter()
+        .map(|(header, value)| (header, value, i32::from(!matches!(header, "Content-MD5" | "Content-Digest" | "Digest"))))
+    {
+        let world = World::new();
+        let range = Reply::ok(&whole[cut..]).under("206 Partial Content").typed("video/mp4").header("ETag", "\"v1\"");
+        let range = range.header("Content-Range", &format!("bytes {cut}-{}/{SIZE}", SIZE - 1)).header(header, &value);
+        let first = Reply::ok(whole.clone()).typed("video/mp4").header("ETag", "\"v1\"").cut(cut);
+        hosted(&world, [first, range, Reply::status("400 No")]);
+        world.run(&["t1"]).exits(code);
+        if code == 0 {
+            assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), whole, "{header}");
+            assert_eq!(world.entry("t1")["files"][0]["verified_by"], Value::Null, "{header}");
+        }
+    }
+}
+
+#[test]
+fn what_a_range_says_of_the_whole_file_counts() {
+    let whole = body();
+    let cut = SIZE / 3;
+    let of_the_file = |header: &str| !matches!(header, "Content-MD5" | "Content-Digest" | "Digest");
+    for (header, value) in headers(&whole).into_iter().filter(|(header, _)| of_the_file(header)) {
+        let world = World::new();
+        let range = Reply::ok(&whole[cut..]).under("206 Partial Content").typed("video/mp4").header("ETag", "\"v1\"");
+        let range = range.header("Content-Range", &format!("bytes {cut}-{}/{SIZE}", SIZE - 1)).header(header, &value);
+        hosted(&world, [Reply::ok(whole.clone()).typed("video/mp4").header("ETag", "\"v1\"").cut(cut), range]);
+        world.run(&["t1"]).exits(0);
+        assert_eq!(world.entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
+    }
+}
+
+#[test]
+fn no_promise_counts_for_an_encoding_that_was_undone() {
+    use std::io::Write as _;
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(&body()).unwrap();
+    let zipped = packer.finish().unwrap();
+    for (header, value) in headers(&zipped) {
+        let world = World::new();
+        let reply = Reply::ok(zipped.clone()).typed("video/mp4").header("Content-Encoding", "gzip").header(header, &value);
+        hosted(&world, [reply]);
+        world.run(&["t1"]).exits(0);
+        assert_eq!(world.entry("t1")["files"][0]["verified_by"], Value::Null, "{header}");
+    }
+}

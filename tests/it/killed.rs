@@ -1,0 +1,232 @@
+//! Killed at any instant, the program leaves nothing wrong behind, and the next run goes on from there.
+//!
+//! Run with `cargo test --features checkpoints`: the program then stops where it is told to, says so,
+//! and waits to be killed.
+#![cfg(all(unix, feature = "checkpoints"))]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::support::audit::sha256;
+use crate::support::faults::Seen;
+use crate::support::{Fault, Remote, World, sample};
+
+const MIB: u64 = 1 << 20;
+/// What a kill may cost for each connection.
+const COST: u64 = 4 * MIB;
+const CHECKPOINTS: [&str; 9] = [
+    "vouched",
+    "synced",
+    "recorded",
+    "renamed",
+    "text-written",
+    "other-temporary",
+    "manifest-temporary",
+    "manifest-written",
+    "root-written",
+];
+
+/// Runs until the checkpoint is reached and kills the program there; whether it got there.
+fn killed_at(world: &World, name: &str, args: &[&str]) -> bool {
+    killed_after(world, name, args, || ())
+}
+
+/// As `killed_at`, with something done before the kill.
+fn killed_after(world: &World, name: &str, args: &[&str], before: impl FnOnce()) -> bool {
+    let mut command = world.command(args);
+    command.env("YESCALE_DL_STOP_AT", name).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let is_there = lines.any(|line| line == format!("checkpoint {name}"));
+    before();
+    // SIGKILL; one that has ended can't be killed any more.
+    let _ = child.kill();
+    child.wait().unwrap();
+    is_there
+}
+
+/// The hashes of all files but the manifests, by name.
+fn hashes(world: &World) -> BTreeMap<String, String> {
+    let files = world.tree().into_iter().filter(|(name, _)| !name.ends_with("manifest.json") && name != "SHA256SUMS");
+    files.map(|(name, (bytes, _))| (name, sha256(&bytes))).collect()
+}
+
+/// Two tasks: one with everything, one with a text alone.
+fn world() -> World {
+    let world = World::new();
+    let large = Remote::new(&world, "/large.mp4", 6 << 20, &[Fault::Full]);
+    let song = json!({"videos": [large.url], "images": [world.host("picture.png")], "text": "la la"});
+    world.task("t1", &song);
+    world.task("t2", &json!({"images": [world.host("picture.webp")], "text": "lo lo"}));
+    world
+}
+
+fn dots(world: &World) -> Vec<String> {
+    world.tree().into_keys().filter(|path| path.starts_with('.') || path.contains("/.")).collect()
+}
+
+/// Killed at `name`, in an archive that had `first` before; run again, and once more.
+fn killed_and_run_again(name: &str, first: &[&str], expected: &BTreeMap<String, String>) {
+    let world = world();
+    if !first.is_empty() {
+        world.run(first).exits(0);
+    }
+    assert!(killed_at(&world, name, &["t1", "t2"]), "{name} was never reached");
+    world.start(&["t1", "t2"]).end(false).exits(0);
+    assert_eq!((dots(&world), hashes(&world)), (Vec::new(), expected.clone()), "{name}");
+    let (asked, before) = (world.media.heads().len(), world.tree());
+    assert_eq!(world.json(&["t1", "t2"]).exits(0).summary()["reused"], 2, "{name}");
+    assert_eq!((world.media.heads().len(), world.tree() == before), (asked, true), "{name}: a third run changes nothing");
+}
+
+fn expected() -> BTreeMap<String, String> {
+    let whole = world();
+    whole.run(&["t1", "t2"]).exits(0);
+    hashes(&whole)
+}
+
+#[test]
+#[ignore = "BUG: a dead run's mark stays where there was no root manifest: found_dead() is never asked then"]
+fn killed_in_a_new_archive_the_next_run_ends_as_if_nothing_had_been() {
+    let expected = expected();
+    for name in CHECKPOINTS {
+        killed_and_run_again(name, &[], &expected);
+    }
+}
+
+#[test]
+fn killed_in_an_old_archive_the_next_run_ends_as_if_nothing_had_been() {
+    let expected = expected();
+    for name in CHECKPOINTS {
+        killed_and_run_again(name, &["t2"], &expected);
+    }
+}
+
+#[test]
+fn the_root_becomes_true_whichever_task_is_run_next() {
+    for name in CHECKPOINTS {
+        let world = world();
+        world.run(&["t2"]).exits(0);
+        assert!(killed_at(&world, name, &["t1"]), "{name} was never reached");
+        world.task("t3", &json!({"images": [world.host("picture.png")]}));
+        world.start(&["t3"]).end(false).exits(0);
+        let named = |world: &World| {
+            let root = world.root();
+            let ids = root["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap().to_owned());
+            ids.collect::<Vec<_>>()
+        };
+        let is_there = world.archive().join("t1/manifest.json").exists();
+        assert_eq!(named(&world).contains(&"t1".to_owned()), is_there, "{name}");
+        world.run(&["t1"]).exits(0);
+        assert_eq!((named(&world), dots(&world)), (["t1", "t2", "t3"].map(str::to_owned).to_vec(), Vec::new()), "{name}");
+    }
+}
+
+#[test]
+fn what_was_finished_is_not_fetched_again() {
+    for name in ["recorded", "renamed", "text-written", "manifest-temporary", "manifest-written", "root-written"] {
+        let world = World::new();
+        world.task("t0", &json!({"images": [world.host("picture.webp")]}));
+        world.run(&["t0"]).exits(0);
+        world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
+        assert!(killed_at(&world, name, &["t1"]));
+        world.run(&["t1"]).exits(0);
+        assert_eq!(world.media.asked("/picture.png"), 1, "{name}");
+        assert_eq!(fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"));
+    }
+}
+
+#[test]
+fn a_kill_during_force_keeps_what_the_archive_has() {
+    for name in CHECKPOINTS {
+        let world = world();
+        world.run(&["t1", "t2"]).exits(0);
+        let before = hashes(&world);
+        if !killed_at(&world, name, &["--force", "t1", "t2"]) {
+            continue;
+        }
+        let named = before.iter().all(|(path, hash)| hashes(&world).get(path) == Some(hash));
+        assert!(named, "{name}: a whole file is gone");
+        world.run(&["t1", "t2"]).exits(0);
+        assert_eq!(hashes(&world), before, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "BUG: a run that ended on its way under --force leaves new bytes under the old manifest; of the same size, they are taken for the old ones"]
+fn a_kill_during_force_leaves_no_hash_of_other_bytes() {
+    for name in ["synced", "recorded", "renamed", "text-written", "manifest-temporary", "manifest-written"] {
+        let world = World::new();
+        let remote = Remote::new(&world, "/a.mp4", 50_000, &[Fault::Full]);
+        world.task("t1", &json!({"videos": [remote.url], "text": "la"}));
+        world.run(&["t1"]).exits(0);
+        // As many bytes, but others.
+        remote.now(&world, &[Fault::Replaced]);
+        assert!(killed_at(&world, name, &["--force", "t1"]), "{name}");
+        world.start(&["t1"]).end(false).exits(0);
+        let file = world.entry("t1")["files"][0]["sha256"].clone();
+        assert_eq!(file, hashes(&world)["t1/video-1.mp4"], "{name}: what the manifest says is not what is there");
+    }
+}
+
+#[test]
+fn who_waits_for_a_run_that_is_killed_goes_on_for_it() {
+    for name in ["recorded", "renamed", "manifest-temporary"] {
+        let world = World::new();
+        world.task("t0", &json!({"images": [world.host("picture.webp")]}));
+        world.run(&["t0"]).exits(0);
+        world.task("t1", &json!({"images": [world.host("picture.png")]}));
+        let waits = std::cell::RefCell::new(None);
+        let is_there = killed_after(&world, name, &["t1"], || *waits.borrow_mut() = Some(world.start(&["t1"])));
+        assert!(is_there, "{name}");
+        world.audited(waits.into_inner().unwrap().end(false)).exits(0);
+        assert_eq!((world.media.asked("/picture.png"), dots(&world)), (1, Vec::new()), "{name}");
+    }
+}
+
+/// The bytes that these requests asked for of a file of `total` bytes.
+fn bytes(seen: &[Seen], total: u64) -> u64 {
+    seen.iter().map(|seen| seen.range.map_or(total, |(from, last)| last.map_or(total, |last| last + 1) - from)).sum()
+}
+
+/// Killed at `name` and run again, no byte is asked for twice beyond what a kill may cost.
+fn goes_on(name: &str, connections: &str, size: u64) {
+    let lanes: u64 = connections.parse().unwrap();
+    let world = World::new();
+    let remote = Remote::new(&world, "/a.mp4", usize::try_from(size).unwrap(), &[Fault::Full]);
+    world.task("t1", &json!({"videos": [remote.url]}));
+    assert!(killed_at(&world, name, &["t1", "-x", connections]));
+    let before = remote.seen(&world).len();
+    // What the first run has at most: one plain stream has the rest of the file coming, several have their pieces.
+    let had = match (name, lanes) {
+        ("vouched", 1) => 4 * MIB,
+        ("vouched", _) => bytes(&remote.seen(&world)[1..], size) + 2 * MIB,
+        _ => size,
+    };
+    world.start(&["t1", "-x", connections]).end(false).exits(0);
+    // The first one asks for all that is left, and is hung up on when it has its piece.
+    let again = &remote.seen(&world)[before..];
+    let from = again.iter().map(Seen::from).min().unwrap_or(size);
+    assert!(from + COST * lanes + MIB >= had, "{name} -x {connections}: had {had}, went on at {from}: {again:?}");
+    assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *remote.bytes, "{name} -x {connections}");
+}
+
+#[test]
+fn no_byte_of_a_large_file_is_fetched_twice_beyond_4_mib_a_connection() {
+    for (connections, size) in [("1", 11 * MIB + 7), ("1", 8 * MIB), ("2", 24 * MIB), ("4", 24 * MIB)] {
+        goes_on("vouched", connections, size);
+        goes_on("recorded", connections, size);
+    }
+    goes_on("synced", "1", 11 * MIB + 7);
+}
+
+#[test]
+#[ignore = "BUG: a part that has every byte is asked for from its end on, and the 416 throws it away"]
+fn no_byte_is_fetched_twice_when_all_of_them_had_come() {
+    goes_on("synced", "2", 24 * MIB);
+    goes_on("synced", "4", 24 * MIB);
+}

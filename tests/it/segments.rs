@@ -1,0 +1,173 @@
+//! A large file over several connections: in pieces, in order, and right whatever one of them meets.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::audit::sha256;
+use crate::support::faults::Seen;
+use crate::support::{Fault, Remote, Run, World};
+use Fault::{ChangedEtag, CutAt, Drip, Full, IgnoreRange, NoRanges, NoValidator, Replaced, StallAt, Status, WrongRange};
+
+const MIB: usize = 1 << 20;
+const SIZE: usize = 24 * MIB + 12_345;
+
+fn world(size: usize, script: &[Fault]) -> (World, Remote) {
+    let world = World::new();
+    let remote = Remote::new(&world, "/a.mp4", size, script);
+    world.task("t1", &json!({"videos": [remote.url]}));
+    (world, remote)
+}
+
+fn run(world: &World, connections: &str) -> Run {
+    world.run(&["t1", "-x", connections, "--stall-timeout", "1s"])
+}
+
+#[track_caller]
+fn is_right(world: &World, remote: &Remote) {
+    let hash = sha256(&fs::read(world.archive().join("t1/video-1.mp4")).unwrap());
+    assert!(hash == sha256(&remote.bytes) || hash == sha256(&remote.other), "another file");
+    assert_eq!(world.files("t1"), ["video-1.mp4"]);
+}
+
+/// The ranges that were asked for, from the first byte to the one after the last.
+fn ranges(seen: &[Seen]) -> Vec<(usize, usize)> {
+    let number = |at: u64| usize::try_from(at).unwrap();
+    seen.iter()
+        .filter_map(|seen| seen.range)
+        .map(|(from, last)| (number(from), last.map_or(SIZE, |last| number(last) + 1)))
+        .collect()
+}
+
+#[test]
+fn a_large_file_comes_in_pieces_that_are_disjoint_and_cover_it() {
+    let (world, remote) = world(SIZE, &[Full]);
+    run(&world, "4").exits(0);
+    is_right(&world, &remote);
+    let seen = remote.seen(&world);
+    assert_eq!(seen.iter().filter(|seen| seen.range.is_none()).count(), 1, "the first one brings the first piece");
+    let mut ranges = ranges(&seen);
+    ranges.sort_unstable();
+    let first = ranges[0].0;
+    assert!(first <= 4 * MIB, "the first piece is small: {first}");
+    assert!(ranges.windows(2).all(|pair| pair[0].1 == pair[1].0), "disjoint, and without a gap: {ranges:?}");
+    assert_eq!(ranges.last().unwrap().1, SIZE);
+    assert!(ranges.iter().all(|(from, to)| to - from <= 4 * MIB), "a kill costs no more than 4 MiB each: {ranges:?}");
+    assert!(world.media.most_at_once() > 1);
+}
+
+#[test]
+fn pieces_are_asked_for_in_file_order() {
+    let (world, remote) = world(SIZE, &[Full]);
+    run(&world, "4").exits(0);
+    for (at, (from, _)) in ranges(&remote.seen(&world)).into_iter().enumerate() {
+        // Two that are asked for at the same moment may come in either order.
+        assert!(from.abs_diff((at + 1) * 2 * MIB) <= 8 * MIB, "piece {at} begins at {from}");
+    }
+}
+
+#[test]
+fn one_connection_is_one_request() {
+    let (world, remote) = world(SIZE, &[Full]);
+    run(&world, "1").exits(0);
+    is_right(&world, &remote);
+    assert_eq!((remote.seen(&world).len(), world.media.most_at_once()), (1, 1));
+}
+
+#[test]
+fn small_files_and_hosts_without_ranges_get_one_plain_request() {
+    for (size, script) in [(16 * MIB - 1, Full), (SIZE, NoRanges), (SIZE, NoValidator)] {
+        let (world, remote) = world(size, std::slice::from_ref(&script));
+        run(&world, "4").exits(0);
+        is_right(&world, &remote);
+        let seen = remote.seen(&world);
+        assert_eq!((seen.len(), seen[0].range), (1, None), "{size} {script:?}");
+    }
+}
+
+#[test]
+fn a_host_that_ignores_the_range_of_the_probe_gives_one_stream() {
+    let (world, remote) = world(SIZE, &[IgnoreRange]);
+    run(&world, "4").exits(0);
+    is_right(&world, &remote);
+    let seen = remote.seen(&world);
+    assert_eq!(seen.iter().filter(|seen| seen.range.is_none()).count(), 1, "{seen:?}");
+    assert!(seen.len() <= 2, "{seen:?}");
+}
+
+#[test]
+fn whatever_one_connection_meets_the_file_is_right() {
+    for odd in [
+        CutAt(0),
+        CutAt(100_000),
+        StallAt(100_000),
+        Drip(200_000),
+        Status("500 Oops", &[]),
+        Status("503 Busy", &[("Retry-After", "0")]),
+        Status("429 Too Many Requests", &[("Retry-After", "1")]),
+        Status("416 Range Not Satisfiable", &[]),
+        IgnoreRange,
+        WrongRange,
+        ChangedEtag,
+        NoValidator,
+    ] {
+        for at in [1, 2, 5] {
+            let mut script = vec![Full; at];
+            script.extend([odd.clone(), Full]);
+            let (world, remote) = world(SIZE, &script);
+            let run = world.start(&["t1", "-x", "4", "--stall-timeout", "1s"]).end(false).exits(0);
+            assert!(run.stderr.is_empty() || !run.stderr.contains("error"), "{run:?}");
+            is_right(&world, &remote);
+        }
+    }
+}
+
+#[test]
+fn a_cut_piece_goes_on_within_itself() {
+    let (world, remote) = world(SIZE, &[Full, Full, CutAt(100_000), Full]);
+    run(&world, "4").exits(0);
+    is_right(&world, &remote);
+    let ranges = ranges(&remote.seen(&world));
+    let cut = ranges[1];
+    assert!(ranges.contains(&(cut.0 + 100_000, cut.1)), "{ranges:?}");
+}
+
+#[test]
+fn a_file_that_is_replaced_meanwhile_is_one_of_the_two_or_absent() {
+    for at in [1, 2, 4, 7] {
+        for change in [Replaced, ChangedEtag] {
+            let mut script = vec![Full; at];
+            script.push(change);
+            let (world, remote) = world(SIZE, &script);
+            let run = run(&world, "4");
+            if run.code == Some(0) {
+                is_right(&world, &remote);
+            } else {
+                assert!(!world.archive().join("t1/video-1.mp4").exists(), "{run:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_link_that_dies_in_the_middle_is_asked_for_anew_and_goes_on() {
+    let (world, remote) = world(SIZE, &[Full, Full, Full, Status("403 Forbidden", &[])]);
+    let fresh = remote.also_at(&world, "/fresh.mp4", &[Full]);
+    let answer = |url: &str| crate::support::Answer::json(200, &crate::support::success(&json!({"videos": [url]})));
+    world.answers("t1", [answer(&remote.url), answer(&fresh)]);
+    run(&world, "4").exits(0);
+    is_right(&world, &remote);
+    assert_eq!(world.questions().len(), 2);
+}
+
+#[test]
+fn a_part_of_several_connections_is_continued_by_the_next_run() {
+    let (world, remote) = world(SIZE, &[vec![Full; 8], vec![Status("500 Oops", &[])]].concat());
+    world.run(&["t1", "-x", "4", "--retries", "0"]).exits(1);
+    let before = remote.seen(&world).len();
+    remote.now(&world, &[Full]);
+    run(&world, "4").exits(0);
+    is_right(&world, &remote);
+    let first = remote.seen(&world)[before].from();
+    assert!(first > 0, "nothing was left to go on from");
+}

@@ -158,13 +158,9 @@ impl Course {
         if self.job.downloader.disk.is_full() {
             return Err(Stop::DiskFull);
         }
-        let answer = self.job.stop.run_until_cancelled(self.job.gateway.task(self.id())).await;
+        let answer = self.job.stop.run_until_cancelled(self.job.ask(self.id())).await;
         match answer.ok_or(Stop::Interrupted)? {
-            Err(gateway::Error::Refused(words)) => {
-                self.job.refused.get_or_init(|| words);
-                self.job.asking_ended.cancel();
-                Err(Stop::NotAsked)
-            }
+            Err(gateway::Error::Refused(_)) => Err(Stop::NotAsked),
             answer => Ok(answer?),
         }
     }
@@ -191,11 +187,8 @@ impl Course {
             self.has_changed = true;
         } else if known.has_leftovers() {
             let folder = self.folder.clone();
-            let tidied = move || {
-                folder.try_hold()?.iter().for_each(|held| held.tidy(&entry));
-                Ok(())
-            };
-            blocking(tidied).await?;
+            let settled = move || folder.try_hold()?.map_or(Ok(false), |held| held.settle(&entry));
+            self.has_changed |= blocking(settled).await?;
         }
         Ok(())
     }
@@ -375,7 +368,7 @@ async fn fetch_one(job: Arc<Job>, order: Order, fresh: &OnceCell<Vec<Asset>>) ->
         Err(error) if error.is_dead_link() => error,
         done => return (order.asset, done),
     };
-    let ask = || async { job.gateway.task(&order.task).await.map(|task| task.assets).unwrap_or_default() };
+    let ask = || async { job.ask(&order.task).await.map(|task| task.assets).unwrap_or_default() };
     let Some(assets) = job.stop.run_until_cancelled(fresh.get_or_init(ask)).await else {
         return (order.asset, Err(transfer::Error::Stopped));
     };

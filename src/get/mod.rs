@@ -19,11 +19,11 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Emitter, Event, Outcome, Summary, TaskReport};
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway};
 use crate::kind::Slot;
 use crate::plan::Wanted;
 use crate::store::Archive;
-use crate::task::TaskId;
+use crate::task::{Task, TaskId};
 use crate::transfer::{self, Downloader};
 use course::Course;
 
@@ -88,6 +88,18 @@ pub struct Job {
     pub asking_ended: CancellationToken,
     /// Ends the run early.
     pub stop: CancellationToken,
+}
+
+impl Job {
+    /// Asks the gateway; a refused key is heard by all.
+    async fn ask(&self, id: &TaskId) -> Result<Task, gateway::Error> {
+        let answer = self.gateway.task(id).await;
+        if let Err(gateway::Error::Refused(words)) = &answer {
+            self.refused.get_or_init(|| words.clone());
+            self.asking_ended.cancel();
+        }
+        answer
+    }
 }
 
 /// How a run ended.

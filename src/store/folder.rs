@@ -203,7 +203,11 @@ impl Held {
             let _ = fs::remove_file(&draft.path);
             return Err(Error::Foreign(target));
         }
-        finished::append(&self.folder.path, &draft)?;
+        if let Err(error) = finished::append(&self.folder.path, &draft) {
+            // Without a record it would lie there nameless, and on a full disk in the way.
+            let _ = fs::remove_file(&draft.path);
+            return Err(error);
+        }
         checkpoint::reached("recorded");
         fs::rename(&draft.path, &target).map_err(Error::io("rename", &target))?;
         checkpoint::reached("renamed");
@@ -244,6 +248,25 @@ impl Held {
         }
         self.tidy(entry);
         Ok(())
+    }
+
+    /// Brings to an end what a run that died left: files that it finished take the place of those that `entry` names.
+    /// Whether that changed the manifest.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn settle(&self, entry: &TaskEntry) -> Result<bool, Error> {
+        let mut after = entry.clone();
+        for file in finished::roll_forward(&self.folder.path)? {
+            after.files.retain(|before| before.slot() != file.slot());
+            after.files.push(file);
+        }
+        after.sort();
+        if after == *entry {
+            self.tidy(entry);
+            return Ok(false);
+        }
+        self.record(&after, Some(entry)).map(|()| true)
     }
 
     /// Removes what only the way to `entry`, which the manifest has by now, needed. Parts stay where something is still missing.

@@ -30,11 +30,12 @@ pub struct Part {
     proof: Proof,
     journal: Option<Journal>,
     vouched: u64,
+    most: Option<u64>,
 }
 
 impl Part {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, proof: Proof::default(), journal: None, vouched: 0 }
+        Self { path, file: None, proof: Proof::default(), journal: None, vouched: 0, most: None }
     }
 
     /// The part at `path`, with what an earlier try left there, as far as it can be proven.
@@ -46,6 +47,7 @@ impl Part {
                 proof: proven.proof,
                 journal: Some(proven.journal),
                 path,
+                most: None,
             },
             None => Self::new(path),
         })
@@ -68,6 +70,11 @@ impl Part {
         if self.version() != Some(&version) {
             self.journal = Some(Journal::new(journal::beside(&self.path), version));
         }
+    }
+
+    /// Refuses to take more than `most` bytes in all, however they come.
+    pub fn limit(&mut self, most: Option<u64>) {
+        self.most = most;
     }
 
     /// Drops what was written: the next byte is the first again, of a version not known yet.
@@ -146,6 +153,10 @@ impl Part {
 impl Write for Part {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let front = self.proof.size;
+        if self.most.is_some_and(|most| front + bytes.len() as u64 > most) {
+            self.journal = None;
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more bytes than are allowed"));
+        }
         if let Err(error) = self.ahead()?.write_at(bytes, front) {
             // A part that the disk would not take is in the way of all others: it goes.
             self.journal = None;

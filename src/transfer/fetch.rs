@@ -65,13 +65,14 @@ impl Downloader {
             let bytes = data_uri::decode(order.asset.url.trim()).map_err(|error| Error::Source(error.to_string()))?;
             let mut part = order.held.part(&stem(&order))?;
             part.restart().map_err(Error::Write)?;
+            part.limit(max_size);
             let head = Head {
                 content_type: crate::asset::data_type(&order.asset.url).map(str::to_owned),
                 has_end: true,
                 ..Head::default()
             };
             let poured = Poured { sink: Decoder::new(part, Coding::Identity), rest: vec![Bytes::from(bytes)] };
-            finish::finish(&order, Arrival { poured, head }, wanted, max_size)
+            finish::finish(&order, Arrival { poured, head }, wanted)
         });
         let fetched = fetched.await?;
         if let Fetched::File(file) = &fetched {
@@ -85,11 +86,14 @@ impl Downloader {
         let (mut part, mut restarts) = (open(&order).await?, 0);
         let mut furthest = part.size();
         loop {
-            let (broken, error) = match self.attempt(&order, url, part, &mut restarts).await? {
-                Tried::Broken(part, error) => (part, error),
-                Tried::Whole(arrival) => {
-                    let (same, wanted, max_size) = (order.clone(), self.wanted, self.max_size);
-                    match blocking(move || finish::finish(&same, arrival, wanted, max_size)).await {
+            let (broken, error) = match self.attempt(&order, url, part, &mut restarts).await {
+                // What came can't be continued, but another try may bring it whole.
+                Err(Error::Http(error)) => (open(&order).await?, error),
+                Err(error) => return Err(error),
+                Ok(Tried::Broken(part, error)) => (part, error),
+                Ok(Tried::Whole(arrival)) => {
+                    let (same, wanted) = (order.clone(), self.wanted);
+                    match blocking(move || finish::finish(&same, arrival, wanted)).await {
                         Err(Error::Http(error)) => (open(&order).await?, error),
                         done => return done,
                     }
@@ -119,15 +123,14 @@ impl Downloader {
 
     /// One request, and the body or bodies that come of it.
     async fn attempt(&self, order: &Order, url: &Url, mut part: Part, restarts: &mut u32) -> Result<Tried, Error> {
-        let is_plain = *restarts > MOST_RESTARTS;
+        let is_plain = *restarts >= MOST_RESTARTS;
         if is_plain && part.size() > 0 {
             part = restarted(part).await?;
         }
-        let ask = part.version().filter(|_| part.size() > 0).map(|version| Ask {
-            from: part.size(),
-            to: None,
-            version: version.clone(),
-        });
+        // A part that has every byte asks for its last one again: the answer tells whether it is still the same file.
+        let has_all = part.size() > 0 && part.version().and_then(|version| version.total) == Some(part.size());
+        let from = part.size() - u64::from(has_all);
+        let ask = part.version().filter(|_| part.size() > 0).map(|version| Ask { from, to: None, version: version.clone() });
         if ask.is_none() && part.size() > 0 {
             part = restarted(part).await?;
         }
@@ -136,6 +139,10 @@ impl Downloader {
             Ok(body) => body,
             Err(error) => return Ok(Tried::Broken(part, error)),
         };
+        if has_all && body.head.is_partial {
+            let poured = Poured { sink: Decoder::new(part, Coding::Identity), rest: Vec::new() };
+            return Ok(Tried::Whole(Arrival { poured, head: body.head.clone() }));
+        }
         if part.size() > 0 && !body.head.is_partial {
             // The whole file instead: it is another one now, or its host knows no ranges.
             part = restarted(part).await?;
@@ -148,14 +155,14 @@ impl Downloader {
     }
 
     /// Takes the bytes of `body` into the part, over several connections where that is worth it.
-    async fn take(&self, order: &Order, url: &Url, part: Part, body: Body) -> Result<Tried, Error> {
+    async fn take(&self, order: &Order, url: &Url, mut part: Part, body: Body) -> Result<Tried, Error> {
         let head = body.head.clone();
         let total = head.total.filter(|_| head.coding == Coding::Identity);
-        let limits = Limits { meters: &[], max_size: self.max_size, stop: &self.stop };
-        if let Err(refused) = limits.allow(total.unwrap_or(0)) {
+        if self.max_size.is_some_and(|most| total.is_some_and(|total| total > most)) {
             part.discard();
-            return Err(refused);
+            return Err(Error::TooLarge);
         }
+        part.limit(self.max_size);
         let meter = Meter::default();
         meter.add(part.size());
         let _room = self.disk.reserve(total.unwrap_or(0), &meter)?;
@@ -176,7 +183,7 @@ impl Downloader {
     async fn by_one(&self, order: &Order, part: Part, mut body: Body, meter: &Meter) -> Result<Tried, Error> {
         let head = body.head.clone();
         let meters = [&self.emitter.total, meter];
-        let limits = Limits { meters: &meters, max_size: self.max_size, stop: &self.stop };
+        let limits = Limits { meters: &meters, stop: &self.stop };
         let (poured, fault) = pour(&mut body, Decoder::new(part, head.coding), &limits).await?;
         // The connection is free for others while the file is finished.
         drop(body);
@@ -251,7 +258,7 @@ async fn broken(order: &Order, poured: Poured, fault: Error) -> Result<Tried, Er
 /// Leaves the part for the next run, unless it is refused or in the way; why it was given up.
 fn given_up(part: Part, why: Error) -> Error {
     match why {
-        Error::Refused(_) | Error::Write(_) | Error::Store(_) => part.discard(),
+        Error::Refused(_) | Error::TooLarge | Error::Write(_) | Error::Store(_) => part.discard(),
         _ => drop(part),
     }
     why

@@ -25,17 +25,16 @@ pub(super) struct Arrival {
 }
 
 /// Judges, names and commits what came.
-pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted, max_size: Option<u64>) -> Result<Fetched, Error> {
+pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<Fetched, Error> {
     let Arrival { poured, head } = arrival;
     let sealed = poured.settle()?.seal();
-    let verified_by =
-        match complete(&sealed, &head).and_then(|()| refuse(&sealed, max_size)).and_then(|()| verify(&sealed, &head)) {
-            Ok(verified_by) => verified_by,
-            Err(refused) => {
-                sealed.discard();
-                return Err(refused);
-            }
-        };
+    let verified_by = match complete(&sealed, &head).and_then(|()| refuse(&sealed)).and_then(|()| verify(&sealed, &head)) {
+        Ok(verified_by) => verified_by,
+        Err(refused) => {
+            sealed.discard();
+            return Err(refused);
+        }
+    };
     let decided = decide(order, &head, &sealed);
     let slot = order.asset.slot(decided.as_ref().map(|declared| declared.media_type));
     if !wanted.has(slot.kind) {
@@ -78,11 +77,8 @@ fn complete(sealed: &Sealed, head: &Head) -> Result<(), Error> {
     }
 }
 
-fn refuse(sealed: &Sealed, max_size: Option<u64>) -> Result<(), Error> {
+fn refuse(sealed: &Sealed) -> Result<(), Error> {
     let (head, is_whole) = sealed.head();
-    if let Some(most) = max_size.filter(|most| sealed.size() > *most) {
-        return Err(Error::Refused(format!("larger than --max-size ({most} bytes)")));
-    }
     if sealed.size() == 0 {
         return Err(Error::Refused("the host sent an empty body".to_owned()));
     }

@@ -154,7 +154,7 @@ impl Shared {
         let Lanes { stop, meters, .. } = &self.lanes;
         let mut body = if let Some(body) = body { body } else { self.ask(piece).await? };
         let meters: Vec<&Meter> = meters.iter().collect();
-        let limits = Limits { meters: &meters, max_size: None, stop };
+        let limits = Limits { meters: &meters, stop };
         while !piece.is_empty() {
             let (chunks, fault) = gather(&mut body, piece.end - piece.start, &limits).await;
             let (ahead, at) = (self.ahead.clone(), piece.start);

@@ -80,6 +80,9 @@ pub enum Error {
     /// What came is not what was promised.
     #[error("{0}")]
     Refused(String),
+    /// It has more bytes than `--max-size` allows.
+    #[error("larger than --max-size")]
+    TooLarge,
     /// The disk.
     #[error("{}", .0.told())]
     Store(#[from] store::Error),

@@ -20,10 +20,9 @@ use crate::store::Part;
 /// Bytes that are worth a hop.
 const HOP: usize = 256 << 10;
 
-/// What a transfer counts in, how far it may go, and what ends it early.
+/// What a transfer counts in, and what ends it early.
 pub(super) struct Limits<'a> {
     pub meters: &'a [&'a Meter],
-    pub max_size: Option<u64>,
     pub stop: &'a CancellationToken,
 }
 
@@ -35,14 +34,6 @@ impl Limits<'_> {
             meter.add(chunk.as_ref().map_or(0, Bytes::len) as u64);
         }
         Ok(chunk)
-    }
-
-    /// Whether `size` is still allowed.
-    pub(super) fn allow(&self, size: u64) -> Result<(), Error> {
-        match self.max_size {
-            Some(most) if size > most => Err(Error::Refused(format!("larger than --max-size ({most} bytes)"))),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -82,9 +73,6 @@ pub(super) async fn pour(body: &mut Body, sink: Decoder<Part>, limits: &Limits<'
         }
         if size >= HOP {
             let sink = hops.landed().await?;
-            if let Err(refused) = limits.allow(sink.inner().size() + size as u64) {
-                return Ok((Poured { sink, rest: Vec::new() }, Some(refused)));
-            }
             hops.start(sink, std::mem::take(&mut gathered));
             size = 0;
         }
@@ -123,6 +111,8 @@ fn fault(error: io::Error) -> Error {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
             Error::Http(http::Error::Passing(format!("its encoding is broken: {error}")))
         }
+        // Only ours says so of itself; a file system's own limit is the disk's fault.
+        io::ErrorKind::FileTooLarge if error.raw_os_error().is_none() => Error::TooLarge,
         _ => Error::Write(error),
     }
 }

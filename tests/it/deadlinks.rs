@@ -67,7 +67,6 @@ fn what_the_gateway_says_then_can_only_help() {
 }
 
 #[test]
-#[ignore = "BUG: a refused key is not heard when a fresh link is asked for"]
 fn a_key_that_is_refused_then_ends_the_asking() {
     let world = World::new();
     let dead = world.media.script("/dead", [Reply::status("410 Gone")]);

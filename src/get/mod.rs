@@ -127,11 +127,13 @@ pub async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
             () = overdue(&stop), if stop.is_cancelled() => running.tasks.shutdown().await,
         }
     }
+    // A task that was cut off may have committed something that nobody has heard of.
+    let is_all_heard = running.ids.is_empty();
     let (job, tally) = (running.job, running.ended);
     let mut broken = job.refused.get().map(|words| format!("the gateway refuses the API key: {words}"));
     if !job.dry_run {
         let archive = job.archive.clone();
-        let updated = tokio::task::spawn_blocking(move || archive.update_root(tally.changed, &tally.reused)).await;
+        let updated = tokio::task::spawn_blocking(move || archive.update_root(tally.changed, &tally.reused, is_all_heard)).await;
         if let Ok(Err(error)) = updated {
             let told = format!("the archive's manifest could not be written: {}", error.told());
             match job.downloader.disk.note(error.into()) {

@@ -53,7 +53,9 @@ impl MediaClient {
                     }
                 }
                 answer => {
-                    host.answered();
+                    if !matches!(answer, Err(Error::Passing(_))) {
+                        host.answered();
+                    }
                     return answer;
                 }
             }

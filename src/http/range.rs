@@ -17,7 +17,8 @@ const SETTLED: u64 = 60;
 
 /// The strong validator of an answer, when it has one.
 pub(super) fn validator(headers: &HeaderMap) -> Option<Validator> {
-    if let Some(etag) = text(headers, &ETAG) {
+    if headers.contains_key(ETAG) {
+        let etag = text(headers, &ETAG)?;
         return (etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2).then(|| Validator::Etag(etag.to_owned()));
     }
     let (changed, date) = (text(headers, &LAST_MODIFIED)?, text(headers, &DATE)?);

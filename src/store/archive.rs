@@ -77,16 +77,19 @@ impl Archive {
     }
 
     /// Brings the root manifest and the checksum list up to date with the task folders of `changed`. The tasks that
-    /// `reused` has the fingerprints of should be named there already; where one is not, the root is rebuilt.
+    /// `reused` has the fingerprints of should be named there already; where one is not, the root is rebuilt. Unless
+    /// `is_all`, more may have been committed than `changed` tells, and the next run is left word of it.
     ///
     /// # Errors
     /// When the disk says no; the old files then still stand.
-    pub fn update_root(&self, changed: Vec<TaskId>, reused: &[u128]) -> Result<(), Error> {
+    pub fn update_root(&self, changed: Vec<TaskId>, reused: &[u128], is_all: bool) -> Result<(), Error> {
         if self.is_single {
             return Ok(());
         }
         root::update(&self.root, changed, reused)?;
-        self.mark.clear();
+        if is_all {
+            self.mark.clear();
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::lock::Lock;
 use super::mark::Mark;
 use super::part::{Draft, Part};
-use super::{Error, atomic, checkpoint, finished, root};
+use super::{Error, atomic, checkpoint, finished, journal, root};
 use crate::manifest::{self, FileEntry, Reader, State, TaskEntry, Verdict};
 use crate::naming::{MANIFEST, TEXT};
 use crate::task::TaskId;
@@ -210,6 +210,8 @@ impl Held {
         }
         checkpoint::reached("recorded");
         fs::rename(&draft.path, &target).map_err(Error::io("rename", &target))?;
+        // The record vouches for it now.
+        let _ = fs::remove_file(journal::beside(&draft.path));
         checkpoint::reached("renamed");
         Ok(draft.entry)
     }

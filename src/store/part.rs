@@ -261,17 +261,16 @@ impl Sealed {
         let entry = FileEntry::of(slot, &Named { name, sealed: &self });
         let path = self.part.path.clone();
         if let Some(file) = &self.part.file {
-            if let Some(time) = modified {
-                file.set_modified(time).map_err(Error::io("date", &path))?;
+            let dated = modified.map_or(Ok(()), |time| file.set_modified(time));
+            if let Err(error) = dated.and_then(|()| file.sync_all()) {
+                // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
+                self.part.discard();
+                return Err(Error::io("sync", &path)(error));
             }
-            file.sync_all().map_err(Error::io("sync", &path))?;
         }
         checkpoint::reached("synced");
-        // It is more than a part now, and not to be removed as one.
+        // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
         self.part.file = None;
-        if let Some(mut journal) = self.part.journal.take() {
-            journal.discard();
-        }
         Ok(Draft { path, entry })
     }
 }
@@ -395,7 +394,6 @@ mod tests {
         assert_eq!((sealed.head(), sealed.sha256()), ((&b"abcdef"[..], true), &Sha256Hex::of(b"abcdef")));
         drop(sealed.draft(Slot { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"abcdef");
-        assert_eq!(names(folder.path()), [".video-1.part"], "the journal has done its work");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::http::retry::Attempts;
 use crate::http::{self, Ask, Body, Coding, Decoder, Head};
 use crate::naming;
 use crate::store::Part;
+use crate::version::Version;
 
 /// A download of at least this many bytes has a bar of its own.
 const LARGE: u64 = 8 << 20;
@@ -127,22 +128,30 @@ impl Downloader {
         if is_plain && part.size() > 0 {
             part = restarted(part).await?;
         }
-        // A part that has every byte asks for its last one again: the answer tells whether it is still the same file.
-        let has_all = part.size() > 0 && part.version().and_then(|version| version.total) == Some(part.size());
-        let from = part.size() - u64::from(has_all);
-        let ask = part.version().filter(|_| part.size() > 0).map(|version| Ask { from, to: None, version: version.clone() });
+        let mut ask = part.version().filter(|_| part.size() > 0).map(|version| rest_of(&part, version.clone()));
         if ask.is_none() && part.size() > 0 {
             part = restarted(part).await?;
         }
-        let asked = self.stop.run_until_cancelled(self.ask(url, ask.as_ref())).await.ok_or(Error::Stopped)?;
-        let body = match asked {
-            Ok(body) => body,
-            Err(error) => return Ok(Tried::Broken(part, error)),
+        let body = loop {
+            let asked = self.stop.run_until_cancelled(self.ask(url, ask.as_ref())).await;
+            let body = match asked.unwrap_or(Err(http::Error::Final("interrupted".to_owned()))) {
+                Ok(body) => body,
+                Err(_) if self.stop.is_cancelled() => return blocking(move || Err(given_up(part, Error::Stopped))).await,
+                Err(error) => return Ok(Tried::Broken(part, error)),
+            };
+            match (&mut ask, body.head.total) {
+                // The last byte was asked for again, and the file ends with it.
+                (Some(_), Some(total)) if body.head.is_partial && total == part.size() => {
+                    let poured = Poured { sink: Decoder::new(part, Coding::Identity), rest: Vec::new() };
+                    return Ok(Tried::Whole(Arrival { poured, head: body.head.clone() }));
+                }
+                (Some(ask), total) if body.head.is_partial && ask.from < part.size() => {
+                    ask.version.total = total;
+                    ask.from = part.size();
+                }
+                _ => break body,
+            }
         };
-        if has_all && body.head.is_partial {
-            let poured = Poured { sink: Decoder::new(part, Coding::Identity), rest: Vec::new() };
-            return Ok(Tried::Whole(Arrival { poured, head: body.head.clone() }));
-        }
         if part.size() > 0 && !body.head.is_partial {
             // The whole file instead: it is another one now, or its host knows no ranges.
             part = restarted(part).await?;
@@ -188,6 +197,10 @@ impl Downloader {
         // The connection is free for others while the file is finished.
         drop(body);
         match fault {
+            None if is_short(&poured, &head) => {
+                let short = http::Error::Passing("the body ended before the file did".to_owned());
+                broken(order, poured, Error::Http(short)).await
+            }
             None => Ok(Tried::Whole(Arrival { poured, head })),
             Some(fault) => broken(order, poured, fault).await,
         }
@@ -241,6 +254,19 @@ impl Downloader {
             answer => answer,
         }
     }
+}
+
+/// What to ask for to continue `part`. Where it may have every byte already, that is its last one again: the answer tells
+/// how long the file is, and that it is still the same.
+fn rest_of(part: &Part, version: Version) -> Ask {
+    let may_be_all = version.total.is_none_or(|total| total == part.size());
+    Ask { from: part.size() - u64::from(may_be_all), to: None, version }
+}
+
+/// Whether a body that ended has brought less than its head promised.
+fn is_short(poured: &Poured, head: &Head) -> bool {
+    let rest: usize = poured.rest.iter().map(Bytes::len).sum();
+    head.coding == Coding::Identity && head.total.is_some_and(|total| poured.sink.inner().size() + (rest as u64) < total)
 }
 
 /// What a body that broke off leaves: a part that can be continued, or an empty one.

@@ -223,6 +223,8 @@ pub enum Event {
     Ended(Meter),
     /// A file is whole on disk.
     File(Box<FileReport>),
+    /// So many unfinished tasks wait to be asked about again.
+    Waiting(usize),
     /// A task ended.
     Task(Box<TaskReport>),
     /// `--dry-run`: what would be done with one asset or text.

@@ -1,9 +1,11 @@
-//! What may be typed, and nothing else: no value is looked at here.
+//! What may be typed, and nothing else: values are read here, and judged elsewhere.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
 
 const EXAMPLES: &str = "\
@@ -37,6 +39,15 @@ pub(super) struct Args {
     #[arg(long, value_name = "KIND", value_delimiter = ',', help_heading = "Archive")]
     pub only: Vec<Only>,
 
+    /// Poll unfinished tasks until they finish, for at most DURATION in all; without one there is no end
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration, help_heading = "Archive")]
+    #[expect(clippy::option_option, reason = "it is clap's word for an option whose value is one too")]
+    pub wait: Option<Option<Duration>>,
+
+    /// Before the first of these polls
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration, hide = true)]
+    pub poll_delay: Duration,
+
     /// Fetch everything again, also what is here
     #[arg(long, help_heading = "Archive")]
     pub force: bool,
@@ -54,6 +65,27 @@ pub(super) struct Args {
 
     #[command(flatten)]
     pub output_style: StyleArgs,
+}
+
+impl Args {
+    /// Reads the command line, the program's name first.
+    pub(super) fn read(arguments: Vec<OsString>) -> Result<Self, clap::Error> {
+        let after_wait = after_wait(&arguments).map(|duration| {
+            let usage =
+                format!("the duration of `--wait` needs a `=`: --wait={duration} (a task id of that name goes after `--`)");
+            Self::command().error(ErrorKind::InvalidValue, usage)
+        });
+        let args = Self::try_parse_from(arguments)?;
+        after_wait.map_or(Ok(args), Err)
+    }
+}
+
+/// The word after a `--wait` without a value, when it is more likely meant for its duration than for a task id.
+fn after_wait(arguments: &[OsString]) -> Option<&str> {
+    // No option takes a value that begins with a dash, so that these words are what they look like.
+    let options = arguments.split(|word| word == "--").next()?;
+    let next = options.windows(2).find(|words| words[0] == "--wait").and_then(|words| words[1].to_str())?;
+    duration_or_none(next).is_ok().then_some(next)
 }
 
 /// How the gateway and media hosts are spoken to: of the main job and of `repair`.
@@ -263,6 +295,31 @@ mod tests {
         }
         for text in ["", "K", "0", "-1K", "1X", "1KB", "nan", "inf", "1e30", "0.1", "+1"] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn wait_takes_a_duration_after_an_equals_sign_and_no_other_way() {
+        let read = |line: &str| Args::read(line.split(' ').map(OsString::from).collect());
+        for (line, wait, ids) in [
+            ("x t1", None, 1),
+            ("x --wait t1", Some(None), 1),
+            ("x t1 --wait", Some(None), 1),
+            ("x --wait=10m t1", Some(Some(Duration::from_secs(600))), 1),
+            ("x --wait=10m 5m", Some(Some(Duration::from_secs(600))), 1),
+            ("x 10m --wait", Some(None), 1),
+            ("x --wait 10", Some(None), 1),
+            ("x --wait -- 10m", Some(None), 1),
+            ("x t1 -- --wait 10m", None, 3),
+        ] {
+            let args = read(line).unwrap();
+            assert_eq!((args.wait, args.ids.len()), (wait, ids), "{line}");
+        }
+        for line in ["x --wait 10m t1", "x t1 --wait 10m", "x --wait 10m", "x --json --wait 10m -- t1"] {
+            assert!(read(line).unwrap_err().to_string().contains("--wait=10m"), "{line}");
+        }
+        for line in ["x --wait= t1", "x --wait=soon t1", "x --wait=0s t1", "x --wait --wait t1", "x --poll-delay 0s t1"] {
+            assert!(read(line).is_err(), "{line}");
         }
     }
 

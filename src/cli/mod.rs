@@ -30,7 +30,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     let done = if is_verb {
         args::VerbArgs::try_parse_from(arguments).map(|args| verbs::run(args.verb, &environment))
     } else {
-        args::Args::try_parse_from(arguments).map(|args| settings::Settings::resolve(args, &environment).and_then(get::run))
+        args::Args::read(arguments).map(|args| settings::Settings::resolve(args, &environment).and_then(get::run))
     };
     match done {
         Ok(Ok(code)) => code,

@@ -13,6 +13,7 @@ use super::args::{Args, Only, RemoteArgs, StyleArgs, When};
 use super::error::{Error, KEY_VARIABLE};
 use super::input::Input;
 use crate::gateway::BaseUrl;
+use crate::get::Wait;
 use crate::http::client::{self, Network};
 use crate::http::retry::Policy;
 use crate::plan::Wanted;
@@ -42,6 +43,7 @@ pub(super) struct Settings {
     pub input: Input,
     pub output: PathBuf,
     pub wanted: Wanted,
+    pub wait: Option<Wait>,
     pub force: bool,
     pub mtime: bool,
     pub dry_run: bool,
@@ -84,6 +86,7 @@ impl Settings {
             input: Input::open(ids, &args.input_file)?,
             output: args.output,
             wanted: wanted(&args.only),
+            wait: args.wait.map(|most| Wait { most, first_delay: args.poll_delay }),
             force: args.force,
             mtime: args.mtime,
             dry_run: args.dry_run,

@@ -83,6 +83,11 @@ impl Course {
         self.has_changed
     }
 
+    /// What it started from, to go the way again.
+    pub(super) fn into_request(self) -> Request {
+        Request { id: self.report.task, meta: self.meta, lost: self.lost }
+    }
+
     /// Goes all the way; how the task ended, unless the run did before.
     pub(super) async fn run(&mut self) -> Option<TaskReport> {
         let gone = self.go().await;
@@ -217,7 +222,7 @@ impl Course {
 
     /// Records what the input line brought, in a manifest that nothing else has changed.
     async fn record_meta(&mut self) -> Result<(), Stop> {
-        let Some(meta) = self.meta.take().filter(|_| !self.job.dry_run) else { return Ok(()) };
+        let Some(meta) = self.meta.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
         let folder = self.folder.clone();
         let known = blocking(move || folder.read()).await?.entry;
         if known.is_none_or(|entry| entry.meta.as_ref() == Some(&meta)) {

@@ -3,10 +3,11 @@
 //! Each task goes its way alone, many at once: what is here, ask, lock, plan, fetch, record. The
 //! lock is taken when the answer is in, and what is here is read again under it: another process
 //! may have been faster. One task's trouble never stops another; only a refused key ends the asking,
-//! and then what is known is still finished.
+//! and then what is known is still finished. With `--wait` an unfinished task leaves the way and comes back.
 
 mod course;
 mod dry_run;
+mod wait;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,6 +27,9 @@ use crate::store::Archive;
 use crate::task::{Task, TaskId};
 use crate::transfer::{self, Downloader};
 use course::Course;
+use wait::{Look, Waiting};
+
+pub use wait::Wait;
 
 /// Tasks on their way at once. More than the downloads at once, so that asking and writing never keep a download waiting.
 const TASKS_AT_ONCE: usize = 96;
@@ -80,6 +84,8 @@ pub struct Job {
     pub dry_run: bool,
     /// Whether to fetch what is here again.
     pub force: bool,
+    /// How unfinished tasks are waited for; none leaves them to another run.
+    pub wait: Option<Wait>,
     /// Where to tell.
     pub emitter: Emitter,
     /// Set once the gateway refuses the key, with its words.
@@ -114,15 +120,17 @@ pub struct Ended {
 /// Archives every task that `requests` brings.
 pub async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
     let started = std::time::Instant::now();
-    let mut running = Running { job: Arc::new(job), tasks: JoinSet::new(), ids: HashMap::new(), ended: Tally::default() };
+    let mut running = Running::new(job);
     let mut is_open = true;
-    while is_open || !running.tasks.is_empty() {
+    while is_open || !running.tasks.is_empty() || running.waiting.count() > 0 {
         let stop = running.job.stop.clone();
+        let has_room = running.tasks.len() < TASKS_AT_ONCE;
         tokio::select! {
-            request = next(&mut requests, &running.job), if is_open && running.tasks.len() < TASKS_AT_ONCE => match request {
-                Some(request) => running.start(request),
+            request = next(&mut requests, &running.job), if is_open && has_room => match request {
+                Some(request) => running.start(running.waiting.first(request)),
                 None => is_open = false,
             },
+            look = running.waiting.next(&running.job), if has_room && running.waiting.count() > 0 => running.look_again(look),
             Some(ended) = running.tasks.join_next_with_id() => running.end(ended),
             () = overdue(&stop), if stop.is_cancelled() => running.tasks.shutdown().await,
         }
@@ -161,11 +169,13 @@ async fn next(requests: &mut Receiver<Request>, job: &Job) -> Option<Request> {
     }
 }
 
-/// The tasks of a run that are on their way.
+/// The tasks of a run that are on their way, and those that wait.
 struct Running {
     job: Arc<Job>,
-    tasks: JoinSet<(Option<TaskReport>, bool)>,
-    ids: HashMap<Id, TaskId>,
+    tasks: JoinSet<(Option<TaskReport>, Course)>,
+    /// With how long each will wait if it is not finished.
+    ids: HashMap<Id, (TaskId, Duration)>,
+    waiting: Waiting,
     ended: Tally,
 }
 
@@ -178,22 +188,53 @@ struct Tally {
 }
 
 impl Running {
-    fn start(&mut self, request: Request) {
-        let (job, id) = (Arc::clone(&self.job), request.id.clone());
-        let started = self.tasks.spawn(async move {
-            let mut course = Course::new(job, request);
-            let report = course.run().await;
-            (report, course.has_changed())
-        });
-        self.ids.insert(started.id(), id);
+    fn new(job: Job) -> Self {
+        let waiting = Waiting::new(job.wait);
+        Self { job: Arc::new(job), tasks: JoinSet::new(), ids: HashMap::new(), waiting, ended: Tally::default() }
     }
 
-    fn end(&mut self, ended: Result<(Id, (Option<TaskReport>, bool)), JoinError>) {
-        let (at, (report, has_changed)) = match ended {
-            Ok(ended) => ended,
-            Err(error) => (error.id(), (None, false)),
+    fn start(&mut self, look: Look) {
+        let (job, id) = (Arc::clone(&self.job), look.request.id.clone());
+        let started = self.tasks.spawn(async move {
+            let mut course = Course::new(job, look.request);
+            (course.run().await, course)
+        });
+        self.ids.insert(started.id(), (id, look.delay));
+    }
+
+    /// Starts a task that has waited, if one has.
+    fn look_again(&mut self, look: Option<Look>) {
+        if let Some(look) = look {
+            self.start(look);
+        }
+        self.job.emitter.emit(Event::Waiting(self.waiting.count()));
+    }
+
+    fn end(&mut self, ended: Result<(Id, (Option<TaskReport>, Course)), JoinError>) {
+        let (at, report, course) = match ended {
+            Ok((at, (report, course))) => (at, report, Some(course)),
+            Err(error) => (error.id(), None, None),
         };
-        let Some(id) = self.ids.remove(&at) else { return };
+        let Some((id, delay)) = self.ids.remove(&at) else { return };
+        if course.as_ref().is_some_and(Course::has_changed) {
+            self.ended.changed.push(id.clone());
+        }
+        let is_pending = report.as_ref().is_some_and(|report| report.outcome == Outcome::Pending);
+        match course {
+            Some(course) if is_pending && self.may_wait() => {
+                self.waiting.park(course.into_request(), delay);
+                self.job.emitter.emit(Event::Waiting(self.waiting.count()));
+            }
+            _ => self.tell(&id, report),
+        }
+    }
+
+    /// Whether anything will come of waiting.
+    fn may_wait(&self) -> bool {
+        self.waiting.has_time() && !self.job.stop.is_cancelled() && !self.job.asking_ended.is_cancelled()
+    }
+
+    fn tell(&mut self, id: &TaskId, report: Option<TaskReport>) {
         let is_cut = self.job.stop.is_cancelled();
         // A task that broke down is in error, and never takes the run with it.
         let broken = || TaskReport {
@@ -204,9 +245,6 @@ impl Running {
         self.ended.summary.count(&report);
         if report.reused {
             self.ended.reused.push(id.fingerprint());
-        }
-        if has_changed {
-            self.ended.changed.push(id);
         }
         self.job.emitter.emit(Event::Task(Box::new(report)));
     }

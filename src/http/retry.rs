@@ -55,7 +55,8 @@ impl Attempts {
 }
 
 /// A number from 0 to 1, another one each time.
-fn jitter() -> f64 {
+#[must_use]
+pub fn jitter() -> f64 {
     let random = RandomState::new().hash_one(0_u8);
     f64::from((random >> 32) as u32) / f64::from(u32::MAX)
 }

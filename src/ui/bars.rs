@@ -24,6 +24,7 @@ pub(super) struct Bars {
     files: Vec<(Transfer, ProgressBar)>,
     total: Meter,
     tasks: (u64, u64),
+    waiting: usize,
     started: Instant,
     last_line: Instant,
 }
@@ -34,7 +35,7 @@ impl Bars {
         let head = ProgressBar::no_length().with_style(style("{spinner:.cyan} {msg}"));
         let head = if progress == Progress::Bars { screen.add(head) } else { ProgressBar::hidden() };
         let now = Instant::now();
-        Self { progress, screen, head, files: Vec::new(), total, tasks: (0, 0), started: now, last_line: now }
+        Self { progress, screen, head, files: Vec::new(), total, tasks: (0, 0), waiting: 0, started: now, last_line: now }
     }
 
     /// Takes an event into the picture.
@@ -42,6 +43,7 @@ impl Bars {
         match event {
             Event::Queued => self.tasks.1 += 1,
             Event::Task(_) => self.tasks.0 += 1,
+            Event::Waiting(count) => self.waiting = *count,
             Event::Started(transfer) if self.progress == Progress::Bars && self.files.len() < MOST_BARS => {
                 let bar = match transfer.total {
                     Some(total) => ProgressBar::new(total).with_style(style(
@@ -100,11 +102,28 @@ impl Bars {
         )]
         let speed = (self.total.read() as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
         let tasks = counted(known, "task");
-        format!("{done} of {tasks}, {}, {}/s, {}", HumanBytes(self.total.read()), HumanBytes(speed), lasted(elapsed))
+        let waiting = if self.waiting > 0 { format!(" ({} waiting)", self.waiting) } else { String::new() };
+        format!("{done} of {tasks}{waiting}, {}, {}/s, {}", HumanBytes(self.total.read()), HumanBytes(speed), lasted(elapsed))
     }
 }
 
 fn style(template: &str) -> ProgressStyle {
     // The templates are ours and fixed; a wrong one would show as the default bar.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_is_told_while_it_lasts() {
+        let mut bars = Bars::new(Progress::Off, Meter::default());
+        bars.see(&Event::Queued);
+        bars.see(&Event::Queued);
+        for (waiting, told) in [(0, "0 of 2 tasks, 0 B"), (2, "0 of 2 tasks (2 waiting), 0 B"), (0, "0 of 2 tasks, 0 B")] {
+            bars.see(&Event::Waiting(waiting));
+            assert!(bars.told().starts_with(told), "{}", bars.told());
+        }
+    }
 }

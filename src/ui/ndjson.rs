@@ -70,7 +70,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
         }
         Event::Finding(path, fault) => json(&Finding { event: "finding", path, finding: *fault }),
         Event::Verified(counts) => json(&Tagged { event: "summary", counts }),
-        Event::Queued | Event::Started(_) | Event::Ended(_) | Event::Warning(_) | Event::Detail(_) => None,
+        Event::Queued | Event::Waiting(_) | Event::Started(_) | Event::Ended(_) | Event::Warning(_) | Event::Detail(_) => None,
     }
 }
 

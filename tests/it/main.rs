@@ -30,3 +30,4 @@ mod refusing;
 mod resume;
 mod samples;
 mod segments;
+mod wait;

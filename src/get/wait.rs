@@ -1,0 +1,127 @@
+//! `--wait`: unfinished tasks, and when each is asked about again.
+//!
+//! A task that waits is its request and a moment, and nothing else: no lock, no download slot, none of the
+//! places of tasks on their way, so that any number of them never keeps a new one from being asked. The
+//! delay between two looks grows, with jitter, so that tasks which were given together spread out. The
+//! last look falls on the end of the time: what is pending then is told so.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{Job, Request};
+use crate::http::retry::jitter;
+
+const LONGEST_DELAY: Duration = Duration::from_secs(15);
+
+/// How unfinished tasks are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait {
+    /// From the start of the run; none is no end.
+    pub most: Option<Duration>,
+    /// Before a task is asked about for the second time; it grows from there.
+    pub first_delay: Duration,
+}
+
+/// A look at a task, now or later.
+pub(super) struct Look {
+    pub request: Request,
+    /// Until the next one, if it is still not finished.
+    pub delay: Duration,
+}
+
+/// The tasks that wait, in the order of their looks.
+pub(super) struct Waiting {
+    wait: Option<Wait>,
+    end: Option<Instant>,
+    looks: BTreeMap<(Instant, u64), Look>,
+    /// Tells looks of one moment apart.
+    parked: u64,
+}
+
+impl Waiting {
+    /// Nobody waits yet; none ever will without `wait`. Its time begins now.
+    pub(super) fn new(wait: Option<Wait>) -> Self {
+        let end = wait.and_then(|wait| Instant::now().checked_add(wait.most?));
+        Self { wait, end, looks: BTreeMap::new(), parked: 0 }
+    }
+
+    /// The first look at a task.
+    pub(super) fn first(&self, request: Request) -> Look {
+        Look { request, delay: self.wait.map_or(Duration::ZERO, |wait| wait.first_delay.min(LONGEST_DELAY)) }
+    }
+
+    /// Whether an unfinished task is worth another look.
+    pub(super) fn has_time(&self) -> bool {
+        self.wait.is_some() && self.end.is_none_or(|end| Instant::now() < end)
+    }
+
+    /// Puts a task aside for `delay`, or what is left of the time.
+    pub(super) fn park(&mut self, request: Request, delay: Duration) {
+        // Up to a quarter less.
+        let due = Instant::now() + delay.mul_f64(1.0 - jitter() / 4.0);
+        let due = self.end.map_or(due, |end| due.min(end));
+        self.parked += 1;
+        self.looks.insert((due, self.parked), Look { request, delay: delay.mul_f64(1.5).min(LONGEST_DELAY) });
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.looks.len()
+    }
+
+    /// The next look, once its time has come, or at once when the asking has ended: nobody waits for anything then.
+    /// When the run is to stop there is none, and none is left.
+    pub(super) async fn next(&mut self, job: &Job) -> Option<Look> {
+        let (due, _) = *self.looks.first_key_value()?.0;
+        tokio::select! {
+            biased;
+            () = job.stop.cancelled() => self.looks.clear(),
+            () = job.asking_ended.cancelled() => {}
+            () = sleep_until(due) => {}
+        }
+        self.looks.pop_first().map(|(_, look)| look)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::TaskId;
+
+    fn request(id: &str) -> Request {
+        Request::of(TaskId::new(id).unwrap())
+    }
+
+    #[test]
+    fn delays_grow_up_to_a_bound_with_jitter() {
+        let mut waiting = Waiting::new(Some(Wait { most: None, first_delay: Duration::from_secs(2) }));
+        let mut look = waiting.first(request("t"));
+        for most in [2.0, 3.0, 4.5, 6.75, 10.125, 15.0, 15.0] {
+            let before = Instant::now();
+            waiting.park(look.request, look.delay);
+            let ((due, _), next) = waiting.looks.pop_first().unwrap();
+            let delay = (due - before).as_secs_f64();
+            assert!(delay >= most * 0.75 && delay < most + 0.5, "{delay} of {most}");
+            look = next;
+        }
+    }
+
+    #[test]
+    fn nobody_waits_without_the_option_or_beyond_the_end() {
+        assert!(!Waiting::new(None).has_time());
+        assert!(Waiting::new(Some(Wait { most: None, first_delay: LONGEST_DELAY })).has_time());
+        assert!(Waiting::new(Some(Wait { most: Some(Duration::MAX), first_delay: LONGEST_DELAY })).has_time(), "that is no end");
+        assert!(!Waiting::new(Some(Wait { most: Some(Duration::ZERO), first_delay: LONGEST_DELAY })).has_time());
+    }
+
+    #[test]
+    fn the_last_look_falls_on_the_end() {
+        let mut waiting = Waiting::new(Some(Wait { most: Some(Duration::from_secs(5)), first_delay: LONGEST_DELAY }));
+        waiting.park(request("a"), LONGEST_DELAY);
+        waiting.park(request("b"), LONGEST_DELAY);
+        let end = waiting.end.unwrap();
+        assert!(waiting.looks.keys().all(|(due, _)| *due == end));
+        assert_eq!(waiting.count(), 2);
+    }
+}

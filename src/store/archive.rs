@@ -67,13 +67,15 @@ impl Archive {
         if self.is_single { shown.to_owned() } else { shown.join(folder.path().file_name().unwrap_or_default()) }
     }
 
-    /// How many bytes its disk has left for us, where the system tells.
+    /// How many bytes its disk has left for media, where the system tells: what the root's files need to be written anew is not.
     #[must_use]
     pub fn free_space(&self) -> Option<u64> {
+        let size = |name: &str| fs::symlink_metadata(self.root.join(name)).map_or(0, |found| found.len());
         #[cfg(unix)]
-        return rustix::fs::statvfs(&self.root).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        let free = rustix::fs::statvfs(&self.root).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         #[cfg(not(unix))]
-        None
+        let free: Option<u64> = None;
+        free.map(|free| free.saturating_sub(size(MANIFEST) + size(SUMS)))
     }
 
     /// Brings the root manifest and the checksum list up to date with the task folders of `changed`. The tasks that

@@ -12,8 +12,8 @@ use super::Error;
 use crate::event::{Emitter, Event, Meter};
 use crate::store::{self, Archive};
 
-/// Left free, so that what is whole can be committed and the manifests written: below that the disk counts as full.
-const SPARE: u64 = 8 << 20;
+/// Left free, so that what is whole can be committed: below that the disk counts as full.
+const SPARE: u64 = 1 << 20;
 
 /// The disk of an archive.
 pub struct Disk {

@@ -52,6 +52,10 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Archive")]
     pub force: bool,
 
+    /// Leave alone, and out of the exit code, what is recorded as failed or lacks dead links alone (401, 403, 404, 410)
+    #[arg(long, help_heading = "Archive")]
+    pub skip_failed: bool,
+
     /// Give each file the time at which its task finished
     #[arg(long, help_heading = "Archive")]
     pub mtime: bool,

@@ -56,7 +56,7 @@ pub struct TaskReport {
     pub outcome: Outcome,
     /// The API's word, when it was asked.
     pub status: Option<String>,
-    /// Whether it was already here, and nobody was asked.
+    /// Whether it was already here, or is left alone, and nobody was asked.
     pub reused: bool,
     /// Its folder, when there is one; can be opened from the working directory.
     pub path: Option<String>,

@@ -6,8 +6,11 @@
 
 use crate::asset::Asset;
 use crate::kind::Kind;
-use crate::manifest::{FileEntry, State, TaskEntry};
+use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::task::Task;
+
+/// How the recorded errors begin that no further try will mend.
+const DEAD_LINKS: [&str; 4] = ["HTTP 401", "HTTP 403", "HTTP 404", "HTTP 410"];
 
 /// What `--only` asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,11 +101,38 @@ pub fn is_settled(entry: &TaskEntry, wanted: Wanted) -> bool {
     match entry.state {
         State::Complete => true,
         State::Incomplete | State::Failed => false,
-        State::Partial => entry.response.clone().and_then(|answer| Task::read(answer).ok()).is_some_and(|task| {
-            let text_is_here = !wanted.text || task.text.is_none() || entry.text.is_some();
-            text_is_here && plan(&task, &entry.files, &entry.files, wanted, false).iter().all(|item| item.action != Action::Fetch)
-        }),
+        State::Partial => answer(entry).is_some_and(|task| has_all(entry, &task, wanted, |_| false)),
     }
+}
+
+/// Whether a recorded task, all of whose files are on disk, ended for good without success: it failed, or dead links are
+/// all that it lacks of what is `wanted` now.
+#[must_use]
+pub fn is_given_up(entry: &TaskEntry, wanted: Wanted) -> bool {
+    match entry.state {
+        State::Complete | State::Partial => false,
+        State::Failed => true,
+        State::Incomplete => {
+            let is_recorded = |asset: &Asset| entry.errors.iter().any(|error| asset.may_be(error.slot()));
+            let is_dead = |error: &AssetError| DEAD_LINKS.iter().any(|dead| error.error.starts_with(dead));
+            !entry.errors.is_empty()
+                && entry.errors.iter().all(is_dead)
+                // Other kinds that an earlier run left out are still to be had.
+                && answer(entry).is_none_or(|task| has_all(entry, &task, wanted, is_recorded))
+        }
+    }
+}
+
+/// The answer that the entry was made from, where it is kept.
+fn answer(entry: &TaskEntry) -> Option<Task> {
+    entry.response.clone().and_then(|answer| Task::read(answer).ok())
+}
+
+/// Whether the entry has all that is `wanted` of the task, but for what is `excused`.
+fn has_all(entry: &TaskEntry, task: &Task, wanted: Wanted, excused: impl Fn(&Asset) -> bool) -> bool {
+    let text_is_here = !wanted.text || task.text.is_none() || entry.text.is_some();
+    let planned = plan(task, &entry.files, &entry.files, wanted, false);
+    text_is_here && planned.iter().all(|item| item.action != Action::Fetch || excused(item.asset))
 }
 
 #[cfg(test)]
@@ -178,6 +208,46 @@ mod tests {
         assert!(!is_settled(&recorded, Wanted::ALL));
         recorded.response = None;
         assert!(!is_settled(&recorded, only(Kind::Video)), "nobody knows what the answer named");
+    }
+
+    #[test]
+    fn given_up_is_what_failed_or_lacks_dead_links_alone() {
+        let error = |error: &str| json!({"kind": "image", "index": 1, "error": error});
+        let dead = || error("HTTP 404 Not Found");
+        for (state, errors, given_up) in [
+            ("failed", vec![], true),
+            ("complete", vec![], false),
+            ("partial", vec![], false),
+            ("complete", vec![dead()], false),
+            ("incomplete", vec![], false),
+            ("incomplete", vec![dead()], true),
+            ("incomplete", vec![error("HTTP 401 Unauthorized"), error("HTTP 403 Forbidden"), error("HTTP 410 Gone")], true),
+            ("incomplete", vec![dead(), error("HTTP 500 Internal Server Error")], false),
+            ("incomplete", vec![error("HTTP 429 Too Many Requests")], false),
+            ("incomplete", vec![error("the body broke off; before that HTTP 404 Not Found")], false),
+        ] {
+            let told = format!("{state} {errors:?}");
+            let recorded: TaskEntry = serde_json::from_value(json!({"task_id": "t", "state": state, "errors": errors})).unwrap();
+            assert_eq!(is_given_up(&recorded, Wanted::ALL), given_up, "{told}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_given_up_that_was_left_out_before() {
+        let mut recorded = entry("t");
+        recorded.state = State::Incomplete;
+        recorded.files = files(&[(Kind::Image, 2)]);
+        recorded.errors = vec![AssetError::of(Slot { kind: Kind::Image, index: 1 }, None, "HTTP 410 Gone".to_owned())];
+        recorded.response = serde_json::from_str::<Value>(ANSWER).ok();
+        for (wanted, given_up) in [
+            (only(Kind::Image), true),
+            (only(Kind::Audio), true),
+            (only(Kind::Video), false),
+            (Wanted { text: true, ..only(Kind::Image) }, false),
+            (Wanted::ALL, false),
+        ] {
+            assert_eq!(is_given_up(&recorded, wanted), given_up, "{wanted:?}");
+        }
     }
 
     #[test]

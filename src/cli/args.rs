@@ -1,4 +1,4 @@
-//! What may be typed, and nothing else: values are read here, and judged elsewhere.
+//! What may be typed, and nothing else: what a value leads to is no concern here.
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
+
+use super::values::{duration, duration_or_none, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +53,10 @@ pub(super) struct Args {
     /// Fetch everything again, also what is here
     #[arg(long, help_heading = "Archive")]
     pub force: bool,
+
+    /// Leave alone, and out of the exit code, what is recorded as failed or lacks dead links alone (401, 403, 404, 410)
+    #[arg(long, help_heading = "Archive")]
+    pub skip_failed: bool,
 
     /// Give each file the time at which its task finished
     #[arg(long, help_heading = "Archive")]
@@ -236,36 +242,6 @@ pub(super) enum When {
     Never,
 }
 
-/// Bytes, as curl writes them: `500K`, `2M`, `1.5G`, powers of 1024.
-fn size(text: &str) -> Result<u64, String> {
-    let wrong = || "not a size such as 500K, 2M or 1G".to_owned();
-    let text = text.trim();
-    let (digits, unit) = match text.char_indices().next_back() {
-        Some((at, unit)) if unit.is_ascii_alphabetic() => (&text[..at], unit.to_ascii_uppercase()),
-        _ => (text, 'B'),
-    };
-    let power = "BKMGTP".find(unit).ok_or_else(wrong)?;
-    let number: f64 = digits.parse().map_err(|_| wrong())?;
-    let bytes = number * 1024_f64.powi(i32::try_from(power).map_err(|_| wrong())?);
-    if !digits.starts_with(|c: char| c.is_ascii_digit()) || !(1.0..9e18).contains(&bytes) {
-        return Err(wrong());
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was just bounded")]
-    Ok(bytes as u64)
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    duration_or_none(text)
-        .and_then(|duration| if duration.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(duration) })
-}
-
-fn duration_or_none(text: &str) -> Result<Duration, String> {
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "not a duration such as 90s, 10m or 1h30m".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,27 +251,6 @@ mod tests {
         Args::command().debug_assert();
         VerbArgs::command().debug_assert();
         assert!(Verb::is("verify") && Verb::is("index") && !Verb::is("t1"));
-    }
-
-    #[test]
-    fn durations_are_read_as_the_contract_writes_them() {
-        for (text, seconds) in [("90s", 90.0), ("10m", 600.0), ("1h30m", 5400.0), ("500ms", 0.5), ("2h", 7200.0)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
-        }
-        for text in ["", "10", "-5s", "0s", "soon", "1y", "s", "99999999999999999999s"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-        assert_eq!(duration_or_none("0s"), Ok(Duration::ZERO));
-    }
-
-    #[test]
-    fn sizes_are_powers_of_1024() {
-        for (text, bytes) in [("1", 1), ("100B", 100), ("500K", 512_000), ("2M", 2 << 20), ("1g", 1 << 30), ("1.5G", 3 << 29)] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "K", "0", "-1K", "1X", "1KB", "nan", "inf", "1e30", "0.1", "+1"] {
-            assert!(size(text).is_err(), "{text}");
-        }
     }
 
     #[test]

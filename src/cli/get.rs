@@ -26,7 +26,8 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let emitter = Emitter::new(events);
     let archive = Archive::open(&settings.output).map_err(|error| Error::Archive(error.told()))?;
     let job = prepare::job(archive, settings.output, settings.remote, settings.wanted, &runtime, emitter.clone())?;
-    let job = Job { force: settings.force, wait: settings.wait, mtime: settings.mtime, dry_run: settings.dry_run, ..job };
+    let Settings { mtime, dry_run, force, skip_failed, wait, .. } = settings;
+    let job = Job { mtime, dry_run, force, skip_failed, wait, ..job };
     if !job.dry_run {
         job.archive.create().map_err(|error| Error::Archive(error.told()))?;
     }

@@ -12,6 +12,7 @@ mod input;
 mod prepare;
 mod settings;
 mod signals;
+mod values;
 mod verbs;
 
 use std::ffi::OsString;

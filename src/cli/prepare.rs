@@ -59,6 +59,7 @@ pub(super) fn job(
         downloader,
         wanted,
         force: false,
+        skip_failed: false,
         wait: None,
         mtime: false,
         dry_run: false,

@@ -45,6 +45,7 @@ pub(super) struct Settings {
     pub wanted: Wanted,
     pub wait: Option<Wait>,
     pub force: bool,
+    pub skip_failed: bool,
     pub mtime: bool,
     pub dry_run: bool,
     pub remote: Remote,
@@ -88,6 +89,7 @@ impl Settings {
             wanted: wanted(&args.only),
             wait: args.wait.map(|most| Wait { most, first_delay: args.poll_delay }),
             force: args.force,
+            skip_failed: args.skip_failed,
             mtime: args.mtime,
             dry_run: args.dry_run,
         })

@@ -140,11 +140,12 @@ impl Course {
     }
 
     fn is_settled(&self, known: &Known) -> bool {
-        !self.job.force
-            && self.lost.is_none()
-            && !known.is_recalled()
-            && known.is_whole()
-            && known.entry.as_ref().is_some_and(|entry| plan::is_settled(entry, self.job.wanted))
+        let Job { wanted, force, skip_failed, .. } = *self.job;
+        let is_enough = |entry: &TaskEntry| {
+            // To fetch everything again still leaves alone what is asked to be left alone.
+            (!force && plan::is_settled(entry, wanted)) || (skip_failed && plan::is_given_up(entry, wanted))
+        };
+        self.lost.is_none() && !known.is_recalled() && known.is_whole() && known.entry.as_ref().is_some_and(is_enough)
     }
 
     /// Takes into the report what the archive has.

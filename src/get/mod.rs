@@ -84,6 +84,8 @@ pub struct Job {
     pub dry_run: bool,
     /// Whether to fetch what is here again.
     pub force: bool,
+    /// Whether what the archive records as failed, or as lacking dead links alone, is left alone.
+    pub skip_failed: bool,
     /// How unfinished tasks are waited for; none leaves them to another run.
     pub wait: Option<Wait>,
     /// Where to tell.

@@ -99,6 +99,8 @@ fn troubles(report: &TaskReport) -> Vec<String> {
     let told = report.error.as_deref().filter(|error| !error.trim().is_empty());
     let line = |text: &str| vec![format!("{}: {text}", report.task.as_str())];
     match report.outcome {
+        // Told by the run that found it.
+        _ if report.reused => Vec::new(),
         Outcome::Failed => line(&format!("the task failed: {}", told.unwrap_or("the gateway gives no reason"))),
         Outcome::NotFound => line("the gateway knows no such task; is it the key that made it?"),
         Outcome::Empty => line("finished, but it names nothing to download"),

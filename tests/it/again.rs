@@ -98,6 +98,43 @@ fn pending_failed_empty_and_unknown_tasks_are_asked_about_again() {
 }
 
 #[test]
+fn what_failed_for_good_is_left_alone_when_asked() {
+    let world = World::new();
+    world.answer("failed", &json!({"status": "FAILURE", "err_reason": "flagged"}));
+    let dead = world.media.script("/dead", [Reply::status("404 Not Found")]);
+    world.task("dead", &json!({"images": [world.host("picture.png"), dead], "text": "la"}));
+    let ids = ["failed", "dead"];
+    world.run(&[&ids[..], &["--skip-failed"]].concat()).exits(1);
+    let (before, questions, heads) = (world.tree(), world.questions().len(), world.media.heads().len());
+    for more in [&[][..], &["--only", "image"], &["--force"]] {
+        let run = world.json(&[&ids[..], &["--skip-failed"], more].concat()).exits(0);
+        assert_eq!(ids.map(|id| run.state(id)), ["failed", "incomplete"]);
+        assert_eq!((&run.task("failed")["reused"], &run.summary()["reused"]), (&json!(true), &json!(2)));
+        assert!(run.stderr.is_empty(), "{}", run.stderr);
+    }
+    assert_eq!((world.tree(), world.questions().len(), world.media.heads().len()), (before, questions, heads));
+    world.run(&ids).exits(1);
+    assert_eq!(world.questions().len(), questions + 3, "without it both are asked about, the dead link for a fresh one too");
+}
+
+#[test]
+fn what_may_still_be_had_is_not_left_alone() {
+    let world = World::new();
+    let (png, dead) = (world.host("picture.png"), world.media.script("/dead", [Reply::status("410 Gone")]));
+    let broken = world.media.script("/broken", [Reply::status("500 Oops")]);
+    world.task("broken", &json!({"images": [dead, broken]}));
+    world.task("lost", &json!({"images": [png, dead]}));
+    world.task("left-out", &json!({"images": [dead], "videos": [world.host("video-1s.mp4")]}));
+    world.run(&["broken", "lost", "left-out", "--only", "image", "--retries", "0"]).exits(1);
+    fs::remove_file(world.archive().join("lost/image-1.png")).unwrap();
+    world.media.script("/broken", [Reply::ok(sample("picture.png"))]);
+    let run = world.json(&["broken", "lost", "left-out", "--skip-failed"]).exits(1);
+    assert_eq!(run.summary()["incomplete"], 3, "{run:?}");
+    assert_eq!(["broken", "lost", "left-out"].map(|id| world.files(id).len()), [1, 1, 1]);
+    world.json(&["broken", "lost", "left-out", "--skip-failed"]).exits(0);
+}
+
+#[test]
 fn processes_side_by_side_fetch_nothing_twice_and_lose_nothing() {
     let world = World::new();
     let ids: Vec<String> = (0..12).map(|n| format!("t{n}")).collect();

@@ -1,0 +1,61 @@
+//! Sizes and durations, as people write them.
+
+use std::time::Duration;
+
+/// Bytes, as curl writes them: `500K`, `2M`, `1.5G`, powers of 1024.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "not a size such as 500K, 2M or 1G".to_owned();
+    let text = text.trim();
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, unit)) if unit.is_ascii_alphabetic() => (&text[..at], unit.to_ascii_uppercase()),
+        _ => (text, 'B'),
+    };
+    let power = "BKMGTP".find(unit).ok_or_else(wrong)?;
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    let bytes = number * 1024_f64.powi(i32::try_from(power).map_err(|_| wrong())?);
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) || !(1.0..9e18).contains(&bytes) {
+        return Err(wrong());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was just bounded")]
+    Ok(bytes as u64)
+}
+
+/// A time to wait: `90s`, `10m`, `1h30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    duration_or_none(text)
+        .and_then(|duration| if duration.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(duration) })
+}
+
+/// The same, or no time at all.
+pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "not a duration such as 90s, 10m or 1h30m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_the_contract_writes_them() {
+        for (text, seconds) in [("90s", 90.0), ("10m", 600.0), ("1h30m", 5400.0), ("500ms", 0.5), ("2h", 7200.0)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for text in ["", "10", "-5s", "0s", "soon", "1y", "s", "99999999999999999999s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert_eq!(duration_or_none("0s"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        for (text, bytes) in [("1", 1), ("100B", 100), ("500K", 512_000), ("2M", 2 << 20), ("1g", 1 << 30), ("1.5G", 3 << 29)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "K", "0", "-1K", "1X", "1KB", "nan", "inf", "1e30", "0.1", "+1"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

@@ -4,44 +4,38 @@
 //! that now fails, is unknown or names less leaves its manifest as it was.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use futures::stream::{FuturesUnordered, StreamExt};
-use jiff::Timestamp;
+use futures::stream::StreamExt;
 use serde_json::{Map, Value};
-use tokio::sync::OnceCell;
 
 use super::{Job, Lost, Request, dry_run};
-use crate::asset::Asset;
-use crate::event::{Event, FileReport, Outcome, TaskReport};
+use crate::event::{Outcome, TaskReport};
 use crate::gateway;
-use crate::kind::Slot;
-use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
-use crate::plan::{self, Action};
-use crate::record::{self, Results};
-use crate::secret::shown_url;
+use crate::manifest::{State, TaskEntry};
+use crate::plan::{self};
 use crate::store::{self, Folder, Held, Known};
 use crate::task::{Progress, Task, TaskId};
-use crate::transfer::{self, Fetched, Order};
+use crate::transfer::{self};
 
 /// How long to wait before looking at a lock again that another process holds.
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// One task on its way.
 pub(super) struct Course {
-    job: Arc<Job>,
-    folder: Folder,
-    meta: Option<Map<String, Value>>,
-    lost: Option<Lost>,
+    pub(super) job: Arc<Job>,
+    pub(super) folder: Folder,
+    pub(super) meta: Option<Map<String, Value>>,
+    pub(super) lost: Option<Lost>,
     /// What only the root's manifest remembers of the task, until its own is written again.
     recalled: Option<Known>,
     /// Told at the end; filled on the way.
-    report: TaskReport,
-    has_changed: bool,
+    pub(super) report: TaskReport,
+    pub(super) has_changed: bool,
 }
 
 /// Why a task went no further.
-enum Stop {
+pub(super) enum Stop {
     Gateway(gateway::Error),
     Store(store::Error),
     /// The asking has ended for all.
@@ -135,7 +129,7 @@ impl Course {
         self.archive(&task, known, held).await
     }
 
-    fn id(&self) -> &TaskId {
+    pub(super) fn id(&self) -> &TaskId {
         &self.report.task
     }
 
@@ -149,7 +143,7 @@ impl Course {
     }
 
     /// Takes into the report what the archive has.
-    fn note(&mut self, entry: Option<&TaskEntry>) {
+    pub(super) fn note(&mut self, entry: Option<&TaskEntry>) {
         let Some(entry) = entry else { return };
         self.report.path = Some(self.job.archive.shown_folder(&self.job.shown, &self.folder).display().to_string());
         self.report.files = entry.files.len();
@@ -257,103 +251,6 @@ impl Course {
         }
     }
 
-    /// Fetches what the plan says and records what came of it.
-    async fn archive(&mut self, task: &Task, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
-        let mut results = self.fetch(task, &known, &held).await?;
-        self.compare(&mut results, known.recorded());
-        let failed = results.errors.clone();
-        let mut entry =
-            record::record(self.id().as_str(), known.entry.as_ref(), task, results, self.job.wanted, Timestamp::now());
-        if let Some(meta) = self.meta.take() {
-            entry.meta = Some(meta);
-        }
-        let is_news =
-            known.is_recalled() || !known.is_whole() || known.entry.as_ref().is_none_or(|before| !entry.says_the_same_as(before));
-        let is_less = known.entry.as_ref().is_some_and(|known| record::names_less(task, known));
-        let before = known.entry;
-        if is_news {
-            let after = entry.clone();
-            blocking(move || held.record(&after, before.as_ref())).await?;
-            self.has_changed = true;
-        } else {
-            let same = entry.clone();
-            let tidied = move || {
-                held.tidy(&same);
-                Ok(())
-            };
-            blocking(tidied).await?;
-        }
-        self.note(Some(&entry));
-        self.report.problems = Self::problems(&entry, &failed, is_less);
-        Ok(match outcome(entry.state) {
-            // The archive is as whole as before, but this run did not get what it was sent for.
-            Outcome::Complete | Outcome::Partial if !self.report.problems.is_empty() => Outcome::Incomplete,
-            other => other,
-        })
-    }
-
-    async fn fetch(&mut self, task: &Task, known: &Known, held: &Arc<Held>) -> Result<Results, Stop> {
-        let ours: Arc<Vec<FileEntry>> = Arc::new(known.recorded().iter().chain(&known.here).cloned().collect());
-        let modified = task.finish_time.filter(|_| self.job.mtime).and_then(|time| SystemTime::try_from(time).ok());
-        let is_lost = |slot: Slot| self.lost.as_ref().is_some_and(|lost| lost.slots.contains(&slot));
-        let here: Vec<FileEntry> = known.here.iter().filter(|file| !is_lost(file.slot())).cloned().collect();
-        let mut results = Results { kept: here.clone(), ..Results::default() };
-        let fresh = OnceCell::new();
-        let mut under_way = FuturesUnordered::new();
-        for item in plan::plan(task, known.recorded(), &here, self.job.wanted, self.job.force) {
-            let is_in_scope = self.lost.as_ref().is_none_or(|lost| lost.slots.iter().any(|slot| item.asset.may_be(*slot)));
-            results.left_out |= item.action == Action::LeaveOut || (item.action == Action::Fetch && !is_in_scope);
-            if item.action == Action::Fetch && is_in_scope {
-                results.tried.push((item.asset.kind, item.asset.index));
-                let (held, ours) = (Arc::clone(held), Arc::clone(&ours));
-                let order = Order { task: self.id().clone(), asset: item.asset.clone(), held, ours, modified };
-                under_way.push(fetch_one(Arc::clone(&self.job), order, &fresh));
-            }
-        }
-        let mut stop = None;
-        while let Some((asset, fetched)) = under_way.next().await {
-            match fetched {
-                Ok(Fetched::File(file)) => {
-                    self.arrived(&file);
-                    results.fetched.push(*file);
-                }
-                Ok(Fetched::NotWanted) => results.left_out = true,
-                Err(transfer::Error::Stopped) => stop = Some(Stop::Interrupted),
-                Err(transfer::Error::DiskFull) => stop = Some(Stop::DiskFull),
-                Err(error) => results.errors.push(AssetError::of(asset.slot(None), asset.recorded_url(), error.to_string())),
-            }
-        }
-        stop.map_or(Ok(results), Err)
-    }
-
-    /// Marks files that `repair` got with other bytes than were recorded: they are taken all the same.
-    fn compare(&self, results: &mut Results, recorded: &[FileEntry]) {
-        for file in results.fetched.iter_mut().filter(|_| self.lost.is_some()) {
-            let before = recorded.iter().find(|before| before.slot() == file.slot());
-            if before.is_some_and(|before| before.sha256() != file.sha256()) {
-                file.warnings.push("repaired with other bytes than were recorded".to_owned());
-            }
-        }
-    }
-
-    fn arrived(&mut self, file: &FileEntry) {
-        self.report.fetched += 1;
-        self.report.fetched_bytes += file.size();
-        let path = self.job.archive.shown_folder(&self.job.shown, &self.folder).join(file.path());
-        let report = FileReport { task: self.id().clone(), entry: file.clone(), path: path.display().to_string() };
-        self.job.emitter.emit(Event::File(Box::new(report)));
-    }
-
-    /// What a person should know about single assets, a line each: what is not here, and what was not replaced.
-    fn problems(entry: &TaskEntry, failed: &[AssetError], is_less: bool) -> Vec<String> {
-        let not_replaced = failed.iter().filter(|error| !entry.errors.iter().any(|other| other.slot() == error.slot()));
-        let told = entry.errors.iter().chain(not_replaced).map(|error| match &error.url {
-            Some(url) => format!("{}: {} ({})", error.slot(), error.error, shown_url(url)),
-            None => format!("{}: {}", error.slot(), error.error),
-        });
-        told.chain(is_less.then(|| "the gateway names less than before; what is here is kept".to_owned())).collect()
-    }
-
     fn stopped(&mut self, stop: Stop) -> Outcome {
         let (outcome, error) = match stop {
             Stop::Gateway(gateway::Error::NotFound) => (Outcome::NotFound, None),
@@ -368,25 +265,7 @@ impl Course {
     }
 }
 
-/// One asset; a dead link is asked for anew once, for all assets of the task together.
-async fn fetch_one(job: Arc<Job>, order: Order, fresh: &OnceCell<Vec<Asset>>) -> (Asset, Result<Fetched, transfer::Error>) {
-    let dead = match job.downloader.fetch(order.clone()).await {
-        Err(error) if error.is_dead_link() => error,
-        done => return (order.asset, done),
-    };
-    let ask = || async { job.ask(&order.task).await.map(|task| task.assets).unwrap_or_default() };
-    let Some(assets) = job.stop.run_until_cancelled(fresh.get_or_init(ask)).await else {
-        return (order.asset, Err(transfer::Error::Stopped));
-    };
-    let is_fresh =
-        |other: &&Asset| (other.kind, other.index) == (order.asset.kind, order.asset.index) && other.url != order.asset.url;
-    match assets.iter().find(is_fresh) {
-        Some(asset) => (asset.clone(), job.downloader.fetch(Order { asset: asset.clone(), ..order }).await),
-        None => (order.asset, Err(dead)),
-    }
-}
-
-fn outcome(state: State) -> Outcome {
+pub(super) fn outcome(state: State) -> Outcome {
     match state {
         State::Complete => Outcome::Complete,
         State::Partial => Outcome::Partial,
@@ -395,7 +274,9 @@ fn outcome(state: State) -> Outcome {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, store::Error> + Send + 'static) -> Result<T, Stop> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, store::Error> + Send + 'static,
+) -> Result<T, Stop> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Ok(done?),
         Err(_) => Err(Stop::Gateway(gateway::Error::Failed("the writer broke down".to_owned()))),

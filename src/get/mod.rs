@@ -5,6 +5,7 @@
 //! may have been faster. One task's trouble never stops another; only a refused key ends the asking,
 //! and then what is known is still finished. With `--wait` an unfinished task leaves the way and comes back.
 
+mod collect;
 mod course;
 mod dry_run;
 mod wait;

@@ -1,0 +1,141 @@
+//! A plan carried out: the assets of one task, fetched all at once, and what is recorded of them.
+//!
+//! A dead link is asked for anew, once for all assets of the task. What could not be had is told, and
+//! takes nothing away of what is here.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use super::Job;
+use super::course::{Course, Stop, blocking, outcome};
+use crate::asset::Asset;
+use crate::event::{Event, FileReport, Outcome};
+use crate::kind::Slot;
+use crate::manifest::{AssetError, FileEntry, TaskEntry};
+use crate::plan::{self, Action};
+use crate::record::{self, Results};
+use crate::secret::shown_url;
+use crate::store::{Held, Known};
+use crate::task::Task;
+use crate::transfer::{self, Fetched, Order};
+
+impl Course {
+    /// Fetches what the plan says and records what came of it.
+    pub(super) async fn archive(&mut self, task: &Task, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
+        let mut results = self.fetch(task, &known, &held).await?;
+        self.compare(&mut results, known.recorded());
+        let failed = results.errors.clone();
+        let mut entry =
+            record::record(self.id().as_str(), known.entry.as_ref(), task, results, self.job.wanted, Timestamp::now());
+        if let Some(meta) = self.meta.take() {
+            entry.meta = Some(meta);
+        }
+        let is_news =
+            known.is_recalled() || !known.is_whole() || known.entry.as_ref().is_none_or(|before| !entry.says_the_same_as(before));
+        let is_less = known.entry.as_ref().is_some_and(|known| record::names_less(task, known));
+        let before = known.entry;
+        if is_news {
+            let after = entry.clone();
+            blocking(move || held.record(&after, before.as_ref())).await?;
+            self.has_changed = true;
+        } else {
+            let same = entry.clone();
+            let tidied = move || {
+                held.tidy(&same);
+                Ok(())
+            };
+            blocking(tidied).await?;
+        }
+        self.note(Some(&entry));
+        self.report.problems = Self::problems(&entry, &failed, is_less);
+        Ok(match outcome(entry.state) {
+            // The archive is as whole as before, but this run did not get what it was sent for.
+            Outcome::Complete | Outcome::Partial if !self.report.problems.is_empty() => Outcome::Incomplete,
+            other => other,
+        })
+    }
+
+    async fn fetch(&mut self, task: &Task, known: &Known, held: &Arc<Held>) -> Result<Results, Stop> {
+        let ours: Arc<Vec<FileEntry>> = Arc::new(known.recorded().iter().chain(&known.here).cloned().collect());
+        let modified = task.finish_time.filter(|_| self.job.mtime).and_then(|time| SystemTime::try_from(time).ok());
+        let is_lost = |slot: Slot| self.lost.as_ref().is_some_and(|lost| lost.slots.contains(&slot));
+        let here: Vec<FileEntry> = known.here.iter().filter(|file| !is_lost(file.slot())).cloned().collect();
+        let mut results = Results { kept: here.clone(), ..Results::default() };
+        let fresh = OnceCell::new();
+        let mut under_way = FuturesUnordered::new();
+        for item in plan::plan(task, known.recorded(), &here, self.job.wanted, self.job.force) {
+            let is_in_scope = self.lost.as_ref().is_none_or(|lost| lost.slots.iter().any(|slot| item.asset.may_be(*slot)));
+            results.left_out |= item.action == Action::LeaveOut || (item.action == Action::Fetch && !is_in_scope);
+            if item.action == Action::Fetch && is_in_scope {
+                results.tried.push((item.asset.kind, item.asset.index));
+                let (held, ours) = (Arc::clone(held), Arc::clone(&ours));
+                let order = Order { task: self.id().clone(), asset: item.asset.clone(), held, ours, modified };
+                under_way.push(fetch_one(Arc::clone(&self.job), order, &fresh));
+            }
+        }
+        let mut stop = None;
+        while let Some((asset, fetched)) = under_way.next().await {
+            match fetched {
+                Ok(Fetched::File(file)) => {
+                    self.arrived(&file);
+                    results.fetched.push(*file);
+                }
+                Ok(Fetched::NotWanted) => results.left_out = true,
+                Err(transfer::Error::Stopped) => stop = Some(Stop::Interrupted),
+                Err(transfer::Error::DiskFull) => stop = Some(Stop::DiskFull),
+                Err(error) => results.errors.push(AssetError::of(asset.slot(None), asset.recorded_url(), error.to_string())),
+            }
+        }
+        stop.map_or(Ok(results), Err)
+    }
+
+    /// Marks files that `repair` got with other bytes than were recorded: they are taken all the same.
+    fn compare(&self, results: &mut Results, recorded: &[FileEntry]) {
+        for file in results.fetched.iter_mut().filter(|_| self.lost.is_some()) {
+            let before = recorded.iter().find(|before| before.slot() == file.slot());
+            if before.is_some_and(|before| before.sha256() != file.sha256()) {
+                file.warnings.push("repaired with other bytes than were recorded".to_owned());
+            }
+        }
+    }
+
+    fn arrived(&mut self, file: &FileEntry) {
+        self.report.fetched += 1;
+        self.report.fetched_bytes += file.size();
+        let path = self.job.archive.shown_folder(&self.job.shown, &self.folder).join(file.path());
+        let report = FileReport { task: self.id().clone(), entry: file.clone(), path: path.display().to_string() };
+        self.job.emitter.emit(Event::File(Box::new(report)));
+    }
+
+    /// What a person should know about single assets, a line each: what is not here, and what was not replaced.
+    fn problems(entry: &TaskEntry, failed: &[AssetError], is_less: bool) -> Vec<String> {
+        let not_replaced = failed.iter().filter(|error| !entry.errors.iter().any(|other| other.slot() == error.slot()));
+        let told = entry.errors.iter().chain(not_replaced).map(|error| match &error.url {
+            Some(url) => format!("{}: {} ({})", error.slot(), error.error, shown_url(url)),
+            None => format!("{}: {}", error.slot(), error.error),
+        });
+        told.chain(is_less.then(|| "the gateway names less than before; what is here is kept".to_owned())).collect()
+    }
+}
+
+/// One asset; a dead link is asked for anew once, for all assets of the task together.
+async fn fetch_one(job: Arc<Job>, order: Order, fresh: &OnceCell<Vec<Asset>>) -> (Asset, Result<Fetched, transfer::Error>) {
+    let dead = match job.downloader.fetch(order.clone()).await {
+        Err(error) if error.is_dead_link() => error,
+        done => return (order.asset, done),
+    };
+    let ask = || async { job.ask(&order.task).await.map(|task| task.assets).unwrap_or_default() };
+    let Some(assets) = job.stop.run_until_cancelled(fresh.get_or_init(ask)).await else {
+        return (order.asset, Err(transfer::Error::Stopped));
+    };
+    let is_fresh =
+        |other: &&Asset| (other.kind, other.index) == (order.asset.kind, order.asset.index) && other.url != order.asset.url;
+    match assets.iter().find(is_fresh) {
+        Some(asset) => (asset.clone(), job.downloader.fetch(Order { asset: asset.clone(), ..order }).await),
+        None => (order.asset, Err(dead)),
+    }
+}

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::StreamExt;
 use serde_json::{Map, Value};
 
 use super::{Job, Lost, Request, dry_run};

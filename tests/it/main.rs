@@ -30,4 +30,5 @@ mod refusing;
 mod resume;
 mod samples;
 mod segments;
+mod verbs;
 mod wait;

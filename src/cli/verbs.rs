@@ -94,7 +94,7 @@ fn requests(survey: &Survey, findings: &[Finding]) -> Vec<Request> {
 
 fn index(dir: &Path) -> Result<u8, Error> {
     // A task's folder has nothing that is derived.
-    if !Survey::of(dir).map_err(told)?.is_single {
+    if !Survey::is_single_at(dir).map_err(told)? {
         Archive::open(dir).and_then(|archive| archive.rebuild_root()).map_err(told)?;
     }
     Ok(0)

@@ -5,8 +5,8 @@
 //! free to be rebuilt, is what a crash leaves: nothing, zeros, or our beginning that breaks off
 //! (zeros behind it too: a file system may have grown the file before it wrote it).
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::VERSION;
 
@@ -29,26 +29,45 @@ pub enum Verdict {
 #[derive(Deserialize)]
 struct Shape {
     manifest_version: u64,
-    #[expect(dead_code, reason = "that the list is there is all that counts")]
-    tasks: Vec<IgnoredAny>,
+    tasks: Listed,
 }
 
-#[derive(Deserialize)]
-struct Version {
-    manifest_version: u64,
-    #[expect(dead_code, reason = "that it is there is all that counts; a later version may shape it anew")]
-    tasks: IgnoredAny,
+/// Whether a value is a list; a later version may shape its tasks anew.
+struct Listed(bool);
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyShape)
+    }
+}
+
+struct AnyShape;
+
+impl<'de> Visitor<'de> for AnyShape {
+    type Value = Listed;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list or a map")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Listed, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Listed(true))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listed, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Listed(false))
+    }
 }
 
 /// Whose manifest `bytes` are.
 #[must_use]
 pub fn judge(bytes: &[u8]) -> Verdict {
-    match serde_json::from_slice::<Version>(bytes) {
-        Ok(Version { manifest_version, .. }) if manifest_version > VERSION => Verdict::Newer(manifest_version),
-        Ok(_) => match serde_json::from_slice::<Shape>(bytes) {
-            Ok(Shape { manifest_version: 1.., .. }) => Verdict::Ours,
-            _ => Verdict::Foreign,
-        },
+    match serde_json::from_slice::<Shape>(bytes) {
+        Ok(Shape { manifest_version, .. }) if manifest_version > VERSION => Verdict::Newer(manifest_version),
+        Ok(Shape { manifest_version: 1.., tasks: Listed(true) }) => Verdict::Ours,
+        Ok(_) => Verdict::Foreign,
         Err(_) if breaks_off(bytes) => Verdict::Broken,
         Err(_) => Verdict::Foreign,
     }

@@ -16,7 +16,7 @@ use crate::kind::{Kind, Slot};
 use crate::naming;
 
 pub use judge::{Verdict, judge};
-pub use stream::{Reader, write};
+pub use stream::{Id, Lenient, Reader, write};
 
 /// The version that this program writes, and the highest that it reads.
 pub const VERSION: u64 = 1;

@@ -1,13 +1,14 @@
 //! Manifests of any length, read and written task by task.
 //!
 //! A root manifest of a hundred thousand tasks never stands in memory whole: [`Reader`] hands out
-//! one task at a time, [`write`] takes them from a source that pushes. An entry that can't be read
-//! is passed over: the root is derived, and the task's own manifest has the truth.
+//! one task at a time, [`write()`] takes them from a source that pushes. How much of each entry is
+//! read, and whether one that can't be is an error or passed over, is the caller's choice of type.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
+use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeSeq, SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,19 +19,35 @@ use super::{GENERATOR, TaskEntry, VERSION};
 pub struct Reader<R>(pub R);
 
 impl<R: Read> Reader<R> {
-    /// Calls `each` with every task that can be read.
+    /// Calls `each` with every task, read as a `T`: a [`TaskEntry`], a [`Lenient`] one, or an [`Id`] alone.
     ///
     /// # Errors
-    /// When the manifest can't be read to its end; what came before has been handed out.
-    pub fn for_each(self, each: impl FnMut(TaskEntry)) -> io::Result<()> {
+    /// When the manifest, or a task as a `T`, can't be read; what came before has been handed out.
+    pub fn for_each<T: DeserializeOwned>(self, each: impl FnMut(T)) -> io::Result<()> {
         let mut json = serde_json::Deserializer::from_reader(self.0);
-        Tasks(each).deserialize(&mut json).map_err(io::Error::from)
+        Tasks(each, PhantomData).deserialize(&mut json).map_err(io::Error::from)
     }
 }
 
-struct Tasks<F>(F);
+/// A task of which nothing but its id matters.
+#[derive(Deserialize)]
+pub struct Id {
+    /// As recorded.
+    pub task_id: String,
+}
 
-impl<'de, F: FnMut(TaskEntry)> DeserializeSeed<'de> for Tasks<F> {
+/// A task, or none where there is something else in its place.
+pub struct Lenient(pub Option<TaskEntry>);
+
+impl<'de> Deserialize<'de> for Lenient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(|value| Self(TaskEntry::deserialize(value).ok()))
+    }
+}
+
+struct Tasks<F, T>(F, PhantomData<T>);
+
+impl<'de, T: DeserializeOwned, F: FnMut(T)> DeserializeSeed<'de> for Tasks<F, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -38,7 +55,7 @@ impl<'de, F: FnMut(TaskEntry)> DeserializeSeed<'de> for Tasks<F> {
     }
 }
 
-impl<'de, F: FnMut(TaskEntry)> Visitor<'de> for Tasks<F> {
+impl<'de, T: DeserializeOwned, F: FnMut(T)> Visitor<'de> for Tasks<F, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,7 +65,7 @@ impl<'de, F: FnMut(TaskEntry)> Visitor<'de> for Tasks<F> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
             if key == "tasks" {
-                map.next_value_seed(List(&mut self.0))?;
+                map.next_value_seed(List(&mut self.0, PhantomData))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -57,9 +74,9 @@ impl<'de, F: FnMut(TaskEntry)> Visitor<'de> for Tasks<F> {
     }
 }
 
-struct List<'f, F>(&'f mut F);
+struct List<'f, F, T>(&'f mut F, PhantomData<T>);
 
-impl<'de, F: FnMut(TaskEntry)> DeserializeSeed<'de> for List<'_, F> {
+impl<'de, T: DeserializeOwned, F: FnMut(T)> DeserializeSeed<'de> for List<'_, F, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -67,7 +84,7 @@ impl<'de, F: FnMut(TaskEntry)> DeserializeSeed<'de> for List<'_, F> {
     }
 }
 
-impl<'de, F: FnMut(TaskEntry)> Visitor<'de> for List<'_, F> {
+impl<'de, T: DeserializeOwned, F: FnMut(T)> Visitor<'de> for List<'_, F, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -75,10 +92,8 @@ impl<'de, F: FnMut(TaskEntry)> Visitor<'de> for List<'_, F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(value) = seq.next_element::<Value>()? {
-            if let Ok(task) = TaskEntry::deserialize(value) {
-                (self.0)(task);
-            }
+        while let Some(task) = seq.next_element::<T>()? {
+            (self.0)(task);
         }
         Ok(())
     }
@@ -128,7 +143,7 @@ mod tests {
 
     fn ids(manifest: &str) -> Vec<String> {
         let mut ids = Vec::new();
-        Reader(manifest.as_bytes()).for_each(|task| ids.push(task.task_id)).unwrap();
+        Reader(manifest.as_bytes()).for_each(|Lenient(task)| ids.extend(task.map(|task| task.task_id))).unwrap();
         ids
     }
 
@@ -150,8 +165,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_task_is_an_error_unless_the_caller_is_lenient() {
+        let text = r#"{"manifest_version":1,"tasks":[{"task_id":"a","state":"complete"},{"no":"task"}]}"#;
+        assert!(Reader(text.as_bytes()).for_each(|_: TaskEntry| ()).is_err());
+        assert!(Reader(text.as_bytes()).for_each(|_: Lenient| ()).is_ok());
+    }
+
+    #[test]
     fn a_manifest_that_breaks_off_is_an_error_not_a_short_list() {
         let text = render(&["a", "b"]);
-        assert!(Reader(&text.as_bytes()[..text.len() - 3]).for_each(|_| ()).is_err());
+        assert!(Reader(&text.as_bytes()[..text.len() - 3]).for_each(|_: Id| ()).is_err());
     }
 }

@@ -13,7 +13,7 @@ use super::folder::{LOCK, read_manifest};
 use super::lock::Lock;
 use super::{Error, atomic, checkpoint, mark};
 use crate::digest::Sha256Hex;
-use crate::manifest::{self, FileEntry, Reader, TaskEntry, Verdict};
+use crate::manifest::{self, FileEntry, Id, Lenient, Reader, TaskEntry, Verdict};
 use crate::naming::{self, MANIFEST, SUMS};
 use crate::task::TaskId;
 
@@ -25,7 +25,9 @@ pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Resu
     if is_trusted && changed.is_empty() {
         return Ok(());
     }
-    let written = write(root, is_trusted.then_some(changed));
+    // A root that can't be merged into after all is made anew.
+    let merged = if is_trusted { write(root, Some(changed)).is_ok() } else { false };
+    let written = if merged { Ok(()) } else { write(root, None) };
     if written.is_err() {
         // The marks of the dead stay for whoever comes next.
         std::mem::forget(dead);
@@ -67,8 +69,8 @@ pub(super) fn remembered(root: &Path, task_id: &str) -> Option<TaskEntry> {
     let file = File::open(root.join(MANIFEST)).ok()?;
     let mut found = None;
     // One that breaks off may still name it.
-    let _ = Reader(BufReader::with_capacity(256 << 10, file)).for_each(|task| {
-        if task.task_id == task_id {
+    let _ = Reader(BufReader::with_capacity(256 << 10, file)).for_each(|Lenient(task)| {
+        if let Some(task) = task.filter(|task| task.task_id == task_id) {
             found = Some(task.into_own());
         }
     });
@@ -92,9 +94,9 @@ fn names_all(root: &Path, fingerprints: &[u128]) -> bool {
     }
     let wanted: HashSet<u128> = fingerprints.iter().copied().collect();
     let mut found = 0;
-    let is_wanted = |task: &TaskEntry| TaskId::new(&task.task_id).is_some_and(|id| wanted.contains(&id.fingerprint()));
+    let is_wanted = |task: &Id| TaskId::new(&task.task_id).is_some_and(|id| wanted.contains(&id.fingerprint()));
     let read = File::open(root.join(MANIFEST)).and_then(|file| {
-        Reader(BufReader::with_capacity(256 << 10, file)).for_each(|task| found += usize::from(is_wanted(&task)))
+        Reader(BufReader::with_capacity(256 << 10, file)).for_each(|task: Id| found += usize::from(is_wanted(&task)))
     });
     read.is_ok() && found == wanted.len()
 }
@@ -130,7 +132,7 @@ fn merge(root: &Path, mut changed: BTreeSet<String>, take: &mut dyn FnMut(TaskEn
         }
         if fs::symlink_metadata(root.join(naming::folder(&task.task_id)).join(MANIFEST)).is_ok() { take(task) } else { Ok(()) }
     };
-    Reader(old).for_each(|task| {
+    Reader(old).for_each(|task: TaskEntry| {
         if result.is_ok() {
             result = step(task);
         }
@@ -146,10 +148,11 @@ fn rebuild(root: &Path, take: &mut dyn FnMut(TaskEntry) -> io::Result<()>) -> io
         let entry = entry?;
         let name = entry.file_name();
         let Some(name) = name.to_str().filter(|name| naming::is_folder(name)) else { continue };
-        if entry.file_type()?.is_dir()
-            && let Some(task) = readable(root, name)
-        {
-            folders.insert(task.task_id, name.to_owned());
+        if entry.file_type()?.is_dir() {
+            // A folder that is called as its task need not be opened to learn where it stands in the order.
+            let id =
+                if naming::folder(name) == name { Some(name.to_owned()) } else { readable(root, name).map(|task| task.task_id) };
+            folders.extend(id.map(|id| (id, name.to_owned())));
         }
     }
     folders.into_values().try_for_each(|name| take_folder(root, &name, take))

@@ -16,7 +16,7 @@ use super::lock::Lock;
 use crate::digest::{Sha256Hex, hash_reader};
 use crate::event::Fault;
 use crate::kind::Slot;
-use crate::manifest::{self, FileEntry, Reader, TaskEntry, Verdict};
+use crate::manifest::{self, FileEntry, Lenient, Reader, TaskEntry, Verdict};
 use crate::naming::{self, GALLERY, MANIFEST, SUMS, TEXT};
 
 /// A file that some manifest names.
@@ -70,6 +70,23 @@ impl Survey {
             survey.claim_rooted(task, &claimed);
         }
         Ok(survey)
+    }
+
+    /// Whether `root` is one task's folder, and not an archive of such.
+    ///
+    /// # Errors
+    /// As for [`Survey::of`].
+    pub fn is_single_at(root: &Path) -> Result<bool, Error> {
+        let mut survey = Self { root: root.to_owned(), claims: Vec::new(), faults: Vec::new(), is_single: false };
+        let has_folders = entries(root)?.iter().any(|(name, kind)| kind.is_dir() && root.join(name).join(MANIFEST).exists());
+        if has_folders {
+            return Ok(false);
+        }
+        match survey.root_manifest()?.as_slice() {
+            [] if !root.join(MANIFEST).exists() => Err(Error::NoArchive(root.to_owned())),
+            [task] => Ok(survey.is_folder_of(task)),
+            _ => Ok(false),
+        }
     }
 
     /// Holds a claim against the disk: by size alone when `quick`, else by its bytes.
@@ -126,7 +143,8 @@ impl Survey {
         }
         let mut tasks = Vec::new();
         // One that breaks off has been told as damaged, and gives what can be read.
-        let _ = Reader(bytes.as_slice()).for_each(|task| tasks.push(TaskEntry { response: None, ..task }));
+        let _ = Reader(bytes.as_slice())
+            .for_each(|Lenient(task)| tasks.extend(task.map(|task| TaskEntry { response: None, ..task })));
         Ok(tasks)
     }
 

@@ -37,7 +37,7 @@ pub fn verify(survey: &Survey, quick: bool, emitter: &Emitter) -> io::Result<(Ve
 
     let mut counts = Verified {
         files: survey.claims.len() as u64,
-        bytes: survey.claims.iter().map(|claim| claim.size).sum(),
+        bytes: survey.claims.iter().fold(0, |sum, claim| sum.saturating_add(claim.size)),
         seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         ..Verified::default()
     };

@@ -58,10 +58,14 @@ fn repair(dir: PathBuf, quick: bool, remote: RemoteArgs, style: Style, environme
     if counts.is_whole() {
         return Ok(0);
     }
+    let (requests, is_left) = requests(&survey, &findings);
+    if survey.claims.is_empty() {
+        // Not one task is known: whose folder this is, and what was in it, nobody can say.
+        return Ok(1);
+    }
     let archive = if survey.is_single { Archive::of_one(&dir) } else { Archive::open(&dir).map_err(told)? };
     let (runtime, (events, heard)) = (get::runtime()?, mpsc::channel());
     let job = prepare::job(archive, dir, remote, Wanted::ALL, &runtime, Emitter::new(events))?;
-    let requests = requests(&survey, &findings);
     let (ended, code) = get::finish(&runtime, job, heard, style, move |sender| {
         for request in requests {
             if sender.blocking_send(request).is_err() {
@@ -70,17 +74,22 @@ fn repair(dir: PathBuf, quick: bool, remote: RemoteArgs, style: Style, environme
         }
         0
     });
-    let is_left = findings.iter().any(|finding| finding.fault == Fault::Unsafe);
     Ok(code.unwrap_or_else(|| get::code(&ended).max(u8::from(is_left))))
 }
 
-/// What to fetch again, a task at a time; a task whose manifest is broken is gone through for that alone.
-fn requests(survey: &Survey, findings: &[Finding]) -> Vec<Request> {
+/// What to fetch again, a task at a time, and whether something is beyond that. A task whose manifest is broken is gone
+/// through for that alone, where the root remembers it.
+fn requests(survey: &Survey, findings: &[Finding]) -> (Vec<Request>, bool) {
+    let mut is_left = findings.iter().any(|finding| finding.fault == Fault::Unsafe);
     let mut lost: BTreeMap<&str, Lost> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| matches!(finding.fault, Fault::Damaged | Fault::Missing)) {
         let folder = finding.path.strip_suffix(MANIFEST).unwrap_or(&finding.path);
         let neighbour = || survey.claims.iter().find(|claim| !folder.is_empty() && claim.path.starts_with(folder));
-        let Some(claim) = finding.claim.as_ref().or_else(neighbour) else { continue };
+        let Some(claim) = finding.claim.as_ref().or_else(neighbour) else {
+            // The root's own manifest is rebuilt at the end of any run.
+            is_left |= !folder.is_empty();
+            continue;
+        };
         let task = lost.entry(&claim.task_id).or_default();
         match (&finding.claim, claim.slot) {
             (None, _) => {}
@@ -89,7 +98,7 @@ fn requests(survey: &Survey, findings: &[Finding]) -> Vec<Request> {
         }
     }
     let request = |(id, lost): (&str, Lost)| Some(Request { lost: Some(lost), ..Request::of(TaskId::new(id)?) });
-    lost.into_iter().filter_map(request).collect()
+    (lost.into_iter().filter_map(request).collect(), is_left)
 }
 
 fn index(dir: &Path) -> Result<u8, Error> {

@@ -31,6 +31,10 @@ impl Course {
         let failed = results.errors.clone();
         let mut entry =
             record::record(self.id().as_str(), known.entry.as_ref(), task, results, self.job.wanted, Timestamp::now());
+        if let Some(before) = known.entry.as_ref().filter(|_| self.lost.is_some()) {
+            // What was not lost is not touched.
+            (entry.text, entry.text_path) = (before.text.clone(), before.text_path.clone());
+        }
         if let Some(meta) = self.meta.take() {
             entry.meta = Some(meta);
         }

@@ -120,12 +120,33 @@ impl Course {
         let held = Arc::new(self.hold().await?);
         let holder = Arc::clone(&held);
         let known = blocking(move || holder.recover()).await?;
-        if self.is_settled(&known) {
+        if self.is_settled(&known) || self.is_found_again(&known, &held).await? {
             // Another process has been here in the meantime.
             self.note(known.entry.as_ref());
             return Ok(self.reused(&known));
         }
         self.archive(&task, known, held).await
+    }
+
+    /// Whether nothing of what `repair` found lost is lost any more, now that the lock is held.
+    async fn is_found_again(&mut self, known: &Known, held: &Arc<Held>) -> Result<bool, Stop> {
+        let Some(mut lost) = self.lost.take() else { return Ok(false) };
+        let (recorded, holder) = (known.recorded().to_vec(), Arc::clone(held));
+        let still = blocking(move || {
+            let mut still = Vec::new();
+            for slot in std::mem::take(&mut lost.slots) {
+                let entry = recorded.iter().find(|entry| entry.slot() == slot);
+                if !entry.map_or(Ok(false), |entry| holder.has(entry))? {
+                    still.push(slot);
+                }
+            }
+            lost.slots = still;
+            Ok(lost)
+        });
+        let still = still.await?;
+        let is_all_here = still.slots.is_empty();
+        self.lost = Some(still);
+        Ok(is_all_here)
     }
 
     pub(super) fn id(&self) -> &TaskId {

@@ -73,6 +73,20 @@ pub fn judge(bytes: &[u8]) -> Verdict {
     }
 }
 
+/// Whether a manifest of ours is a task's own: only there the gateway's answer is kept.
+#[must_use]
+pub fn is_of_one(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Tasks {
+        tasks: Vec<Task>,
+    }
+    #[derive(Deserialize)]
+    struct Task {
+        response: Option<IgnoredAny>,
+    }
+    serde_json::from_slice::<Tasks>(bytes).is_ok_and(|Tasks { tasks }| matches!(tasks.as_slice(), [Task { response: Some(_) }]))
+}
+
 fn breaks_off(bytes: &[u8]) -> bool {
     let written = bytes.iter().rposition(|&byte| byte != 0).map_or(&bytes[..0], |last| &bytes[..=last]);
     let beginning: Vec<u8> = written.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(BEGINNING.len()).collect();

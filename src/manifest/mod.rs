@@ -15,7 +15,7 @@ use crate::digest::Sha256Hex;
 use crate::kind::{Kind, Slot};
 use crate::naming;
 
-pub use judge::{Verdict, judge};
+pub use judge::{Verdict, is_of_one, judge};
 pub use stream::{Id, Lenient, Reader, write};
 
 /// The version that this program writes, and the highest that it reads.
@@ -255,7 +255,7 @@ impl TaskEntry {
     /// The size of its files in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 }
 

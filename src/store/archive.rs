@@ -107,11 +107,15 @@ impl Archive {
         let path = self.root.join(MANIFEST);
         let ours = match fs::symlink_metadata(&path) {
             Err(_) => false,
-            Ok(found) if found.is_file() => match manifest::judge(&fs::read(&path).map_err(Error::io("read", &path))?) {
-                Verdict::Ours | Verdict::Broken => true,
-                Verdict::Foreign => return Err(Error::Foreign(path)),
-                Verdict::Newer(version) => return Err(Error::Newer { path, version }),
-            },
+            Ok(found) if found.is_file() => {
+                let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+                match manifest::judge(&bytes) {
+                    Verdict::Ours if manifest::is_of_one(&bytes) => return Err(Error::OneTask(self.root.clone())),
+                    Verdict::Ours | Verdict::Broken => true,
+                    Verdict::Foreign => return Err(Error::Foreign(path)),
+                    Verdict::Newer(version) => return Err(Error::Newer { path, version }),
+                }
+            }
             Ok(_) => return Err(Error::Foreign(path)),
         };
         let sums = self.root.join(SUMS);

@@ -27,6 +27,9 @@ pub enum Error {
         /// Its version.
         version: u64,
     },
+    /// One task's folder where an archive of such is needed.
+    #[error("{} is one task's folder, not an archive", .0.display())]
+    OneTask(PathBuf),
     /// There is nothing of ours.
     #[error("there is no archive in {}", .0.display())]
     NoArchive(PathBuf),

@@ -225,6 +225,14 @@ impl Held {
         Ok(draft.entry)
     }
 
+    /// Whether the file that `entry` names is there with the bytes that it names.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn has(&self, entry: &FileEntry) -> Result<bool, Error> {
+        entry.name().map_or(Ok(false), |name| finished::is_proven(&self.folder.path.join(name), entry))
+    }
+
     /// Writes the text that `entry` has, whatever stands in its place.
     ///
     /// # Errors

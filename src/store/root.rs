@@ -13,8 +13,8 @@ use super::folder::{LOCK, read_manifest};
 use super::lock::Lock;
 use super::{Error, atomic, checkpoint, mark};
 use crate::digest::Sha256Hex;
-use crate::manifest::{self, FileEntry, Id, Lenient, Reader, TaskEntry, Verdict};
-use crate::naming::{self, MANIFEST, SUMS};
+use crate::manifest::{self, Id, Lenient, Reader, TaskEntry, Verdict};
+use crate::naming::{self, MANIFEST, SUMS, TEXT};
 use crate::task::TaskId;
 
 /// Merges the tasks of `changed` into the root's files; rebuilds these where they can't be trusted. See `Archive::update_root`.
@@ -171,16 +171,13 @@ fn readable(root: &Path, name: &str) -> Option<TaskEntry> {
 
 /// `HASH  PATH`, as `sha256sum -c` reads it, for every file and the text.
 fn write_sums(lines: &mut dyn Write, task: &TaskEntry) -> io::Result<()> {
-    for file in &task.files {
-        write_sum(lines, file.sha256(), FileEntry::path(file))?;
+    // Paths that are not our own names are for nobody to follow.
+    let folder = naming::folder(&task.task_id);
+    for file in task.files.iter().filter(|file| file.rooted_name(&folder).is_some()) {
+        writeln!(lines, "{}  {}", file.sha256(), file.path())?;
     }
-    match (&task.text, &task.text_path) {
-        (Some(text), Some(path)) => write_sum(lines, &Sha256Hex::of(text.as_bytes()), path),
-        _ => Ok(()),
+    match &task.text {
+        Some(text) => writeln!(lines, "{}  {folder}/{TEXT}", Sha256Hex::of(text.as_bytes())),
+        None => Ok(()),
     }
-}
-
-/// A path that a list of lines can't carry comes from a manifest that we did not write; it is left out.
-fn write_sum(lines: &mut dyn Write, hash: &Sha256Hex, path: &str) -> io::Result<()> {
-    if path.contains(['\n', '\r', '\\']) { Ok(()) } else { writeln!(lines, "{hash}  {path}") }
 }

@@ -83,7 +83,8 @@ impl Survey {
             return Ok(false);
         }
         match survey.root_manifest()?.as_slice() {
-            [] if !root.join(MANIFEST).exists() => Err(Error::NoArchive(root.to_owned())),
+            // Nothing, or what a crash left of a manifest: which one, nobody knows.
+            [] if !survey.faults.is_empty() || !root.join(MANIFEST).exists() => Err(Error::NoArchive(root.to_owned())),
             [task] => Ok(survey.is_folder_of(task)),
             _ => Ok(false),
         }
@@ -143,8 +144,7 @@ impl Survey {
         }
         let mut tasks = Vec::new();
         // One that breaks off has been told as damaged, and gives what can be read.
-        let _ = Reader(bytes.as_slice())
-            .for_each(|Lenient(task)| tasks.extend(task.map(|task| TaskEntry { response: None, ..task })));
+        let _ = Reader(bytes.as_slice()).for_each(|Lenient(task)| tasks.extend(task));
         Ok(tasks)
     }
 
@@ -155,7 +155,7 @@ impl Survey {
         let is_named_so = self.root.canonicalize().is_ok_and(|path| path.file_name().is_some_and(|name| name == folder.as_str()));
         let names_plainly =
             task.files.iter().map(FileEntry::path).chain(task.text_path.as_deref()).any(|path| !path.contains('/'));
-        !is_below && (is_named_so || names_plainly)
+        !is_below && (task.response.is_some() || is_named_so || names_plainly)
     }
 
     /// Claims what the task folders name; how many there are.
@@ -172,7 +172,7 @@ impl Survey {
                     self.claim_task(&task, &format!("{name}/"));
                     self.list(&format!("{name}/"), &own_names(&task))?;
                 }
-                Ok(None) if kind.is_dir() && self.root.join(&name).join(MANIFEST).is_file() => {
+                Ok(None) if kind.is_dir() && naming::is_folder(&name) && self.root.join(&name).join(MANIFEST).is_file() => {
                     found += 1;
                     self.fault(&format!("{name}/{MANIFEST}"), Fault::Damaged);
                     self.list(&format!("{name}/"), &[MANIFEST.to_owned()])?;
@@ -192,6 +192,15 @@ impl Survey {
                 None => self.fault(&format!("{prefix}{}", file.path()), Fault::Unsafe),
             }
         }
+        self.claim_text(task, prefix, "");
+    }
+
+    /// Claims the text, whose file has one name alone; `recorded` leads to the task's folder in the manifest's own paths.
+    fn claim_text(&mut self, task: &TaskEntry, prefix: &str, recorded: &str) {
+        if let Some(path) = task.text_path.as_deref().filter(|path| *path != format!("{recorded}{TEXT}")) {
+            let within = path.strip_prefix(recorded).unwrap_or(path);
+            self.fault(&format!("{prefix}{within}"), Fault::Unsafe);
+        }
         if let Some(text) = &task.text {
             self.claim(task, None, format!("{prefix}{TEXT}"), text.len() as u64, Sha256Hex::of(text.as_bytes()));
         }
@@ -209,11 +218,9 @@ impl Survey {
                 None => self.fault(file.path(), Fault::Unsafe),
             }
         }
-        let text_path = format!("{folder}/{TEXT}");
-        if let Some(text) = &task.text
-            && !claimed.contains(&text_path)
-        {
-            self.claim(task, None, text_path, text.len() as u64, Sha256Hex::of(text.as_bytes()));
+        if !claimed.contains(&format!("{folder}/{TEXT}")) && !claimed.contains(&format!("{folder}/{MANIFEST}")) {
+            let prefix = format!("{folder}/");
+            self.claim_text(task, &prefix, &prefix);
         }
     }
 

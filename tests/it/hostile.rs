@@ -1,0 +1,214 @@
+//! Section 8, `verify` before what is not to be trusted: manifests that lie, climb or break off, and links.
+//!
+//! What a hostile manifest points at lies outside of the archive with the very bytes that it claims: were it
+//! opened, it would be found whole. It is told, never touched.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::World;
+use crate::support::audit::sha256;
+use crate::verify::{findings, finds, flip, two_tasks, verb};
+
+const MINE: &str = "mine";
+
+fn file(path: &str) -> Value {
+    json!({"kind": "image", "index": 1, "path": path, "size": MINE.len(), "sha256": sha256(MINE.as_bytes()), "warnings": []})
+}
+
+fn manifest(id: &str, files: &[Value]) -> String {
+    let task = json!({"task_id": id, "state": "complete", "files": files, "errors": []});
+    json!({"manifest_version": 1, "generator": "x", "tasks": [task]}).to_string()
+}
+
+#[test]
+fn a_path_that_leads_out_of_the_task_folder_is_unsafe() {
+    for path in [
+        "../../outside/image-1.png",
+        "../image-1.png",
+        "/etc/passwd",
+        "a/../image-1.png",
+        "./image-1.png",
+        "sub/image-1.png",
+        "..\\..\\outside\\image-1.png",
+        "C:\\image-1.png",
+        "C:image-1.png",
+        "..",
+        "",
+        "image-1.png/",
+        "image-1.png\u{0}",
+        "image-1.png\nt1/other",
+        "\u{1b}[2Jimage-1.png",
+        "manifest.json",
+        ".lock",
+        "text.txt",
+    ] {
+        let world = World::new();
+        world.write("outside/image-1.png", MINE);
+        world.write("yescale/image-1.png", MINE);
+        world.write("yescale/t1/sub/image-1.png", MINE);
+        world.write("yescale/t1/manifest.json", manifest("t1", &[file(path)]));
+        let before = crate::support::audit::tree(world.home());
+        let run = verb(&world, &["verify", "--json"]).exits(1);
+        assert_eq!(run.summary()["unsafe"], 1, "{path:?} {run:?}");
+        assert!(findings(&run).contains(&format!("unsafe t1/{path}")), "{path:?} {run:?}");
+        assert_eq!([&run.summary()["damaged"], &run.summary()["missing"]], [0, 0], "{path:?} was looked at");
+        let lines = verb(&world, &["verify"]).exits(1).stdout;
+        assert!(!lines.contains(['\u{1b}', '\u{0}']), "{lines:?}");
+        verb(&world, &["index"]);
+        let after = crate::support::audit::tree(world.home());
+        assert!(before.iter().all(|(name, found)| after.get(name) == Some(found)), "{path:?}");
+    }
+}
+
+#[test]
+fn a_path_that_leads_out_is_never_listed_for_sha256sum() {
+    for path in ["../../outside/image-1.png", "../image-1.png", "/etc/passwd", "sub/image-1.png", "image-1.png\u{0}"] {
+        let world = World::new();
+        world.write("outside/image-1.png", MINE);
+        world.write("yescale/t1/manifest.json", manifest("t1", &[file(path)]));
+        verb(&world, &["index"]).exits(0);
+        assert_eq!(fs::read_to_string(world.archive().join("SHA256SUMS")).unwrap(), "", "{path:?}");
+    }
+}
+
+#[test]
+fn a_root_manifest_that_leads_out_of_its_folders_is_unsafe() {
+    for path in
+        ["../outside/image-1.png", "/etc/passwd", "image-1.png", "t2/image-1.png", "t1/../t2/image-1.png", "t1\\image-1.png"]
+    {
+        let world = World::new();
+        two_tasks(&world);
+        world.write("outside/image-1.png", MINE);
+        let mut root = world.root();
+        root["tasks"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"task_id": "t9", "state": "complete", "files": [file(path)], "errors": []}));
+        world.write("yescale/manifest.json", root.to_string());
+        finds(&world, &[&format!("unsafe {path}")]);
+    }
+}
+
+#[test]
+fn a_text_path_that_leads_out_is_unsafe() {
+    let world = World::new();
+    world.write("outside.txt", "la");
+    let text =
+        json!({"task_id": "t1", "state": "complete", "text": "la", "text_path": "../../outside.txt", "files": [], "errors": []});
+    world.write("yescale/t1/manifest.json", json!({"manifest_version": 1, "generator": "x", "tasks": [text]}).to_string());
+    let run = verb(&world, &["verify", "--json"]).exits(1);
+    assert!(run.summary()["unsafe"] == 1, "{run:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_goes_through_a_link_is_unsafe_whatever_stands_behind_it() {
+    use std::os::unix::fs::symlink;
+    let world = World::new();
+    two_tasks(&world);
+    let outside = world.home().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::rename(world.archive().join("t2"), outside.join("t2")).unwrap();
+    symlink(outside.join("t2"), world.archive().join("t2")).unwrap();
+    for name in ["image-1.png", "text.txt"] {
+        fs::rename(world.archive().join("t1").join(name), outside.join(name)).unwrap();
+        symlink(outside.join(name), world.archive().join("t1").join(name)).unwrap();
+    }
+    let dangling = world.archive().join("t1/image-2.png");
+    fs::remove_file(&dangling).unwrap();
+    symlink(outside.join("none"), &dangling).unwrap();
+    let before = crate::support::audit::tree(&outside);
+    let run = verb(&world, &["verify", "--json"]).exits(1);
+    let told: Vec<String> = findings(&run).into_iter().filter(|finding| finding != "unknown t2").collect();
+    let expected =
+        ["unsafe t1/image-1.png", "unsafe t1/image-2.png", "unsafe t1/text.txt", "unsafe t2/image-1.gif", "unsafe t2/text.txt"];
+    assert_eq!(told, expected);
+    assert_eq!(crate::support::audit::tree(&outside), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_linked_folder_that_nobody_names_is_not_looked_into() {
+    let world = World::new();
+    two_tasks(&world);
+    world.write("outside/secret", MINE);
+    std::os::unix::fs::symlink(world.home().join("outside"), world.archive().join("t1/link")).unwrap();
+    std::os::unix::fs::symlink(world.archive(), world.archive().join("loop")).unwrap();
+    finds(&world, &["unknown loop", "unknown t1/link"]);
+}
+
+#[test]
+fn a_root_manifest_that_is_not_ours_ends_every_verb_with_2() {
+    for content in
+        ["notes", "[]", r#"{"name":"my app"}"#, r#"{"manifest_version":2,"tasks":[]}"#, r#"{"manifest_version":1,"tasks":{}}"#]
+    {
+        let world = World::new();
+        two_tasks(&world);
+        world.write("yescale/manifest.json", content);
+        let before = world.tree();
+        for verb_name in ["verify", "repair", "index"] {
+            let run = verb(&world, &[verb_name]).exits(2);
+            assert!(run.stdout.is_empty() && run.stderr.contains("manifest.json"), "{run:?}");
+        }
+        assert_eq!(world.tree(), before, "{content}");
+    }
+}
+
+#[test]
+fn a_broken_root_manifest_is_told_and_the_tasks_verified_all_the_same() {
+    for broken in ["", "\0\0\0", "{\n  \"manifest_version\": 1,\n  \"tasks\": ["] {
+        let world = World::new();
+        two_tasks(&world);
+        world.write("yescale/manifest.json", broken);
+        flip(&world, "t1/image-1.png");
+        finds(&world, &["damaged manifest.json", "damaged t1/image-1.png"]);
+    }
+}
+
+#[test]
+fn a_broken_task_manifest_is_damage_and_the_root_tells_what_it_named() {
+    for broken in ["", "\0\0", "{\"manifest_version\": 1, \"tasks\": [{\"task_id\": \"t1\""] {
+        let world = World::new();
+        two_tasks(&world);
+        world.write("yescale/t1/manifest.json", broken);
+        flip(&world, "t1/image-2.png");
+        fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
+        finds(&world, &["damaged t1/image-2.png", "damaged t1/manifest.json", "missing t1/video-1.mp4"]);
+    }
+}
+
+#[test]
+fn a_task_manifest_that_is_not_ours_is_told_and_nothing_of_it_believed() {
+    let other = manifest("other", &[file("image-1.png")]);
+    for content in ["notes", r#"{"name":"my app"}"#, r#"{"manifest_version":7,"tasks":[]}"#, &other] {
+        let world = World::new();
+        two_tasks(&world);
+        world.write("yescale/t1/manifest.json", content);
+        let before = world.tree();
+        let run = verb(&world, &["verify", "--json"]);
+        assert!(findings(&run).iter().any(|finding| finding.ends_with(" t1/manifest.json")), "{content} {run:?}");
+        verb(&world, &["index"]).exits(0);
+        assert_eq!(world.tree()["t1/manifest.json"], before["t1/manifest.json"], "{content}");
+    }
+}
+
+#[test]
+fn a_foreign_folder_with_a_manifest_of_its_own_is_unknown() {
+    let world = World::new();
+    two_tasks(&world);
+    world.write("yescale/Web App/manifest.json", r#"{"name":"my app"}"#);
+    finds(&world, &["unknown Web App/manifest.json"]);
+}
+
+#[test]
+fn absurd_sizes_break_nothing() {
+    let world = World::new();
+    let huge = |index: u64| json!({"kind": "image", "index": index, "path": format!("image-{index}.png"), "size": u64::MAX, "sha256": sha256(b""), "warnings": []});
+    world.write("yescale/t1/manifest.json", manifest("t1", &[huge(1), huge(2)]));
+    world.write("yescale/t1/image-1.png", MINE);
+    finds(&world, &["damaged t1/image-1.png", "missing t1/image-2.png"]);
+    verb(&world, &["index"]).exits(0);
+    world.start(&["t1"]).end(false).exits(1);
+}

@@ -1,0 +1,218 @@
+//! Section 8, `verify`: every file that a manifest names is looked at, nothing else is touched, and nothing is changed.
+//!
+//! Also home of `verb`, which runs a verb of section 8 as the first word, where it must stand.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::audit::sha256;
+use crate::support::run::Running;
+use crate::support::{Run, World, sample};
+
+/// Runs a verb to its end: no option may stand before it.
+pub(crate) fn verb(world: &World, args: &[impl AsRef<OsStr>]) -> Run {
+    Running::start(world.patient(args)).end(false)
+}
+
+/// The findings of `verify --json`, in their order, as `WORD PATH`.
+pub(crate) fn findings(run: &Run) -> Vec<String> {
+    let told = |event: &Value| format!("{} {}", event["finding"].as_str().unwrap(), event["path"].as_str().unwrap());
+    run.events_of("finding").iter().map(told).collect()
+}
+
+/// What `verify --json` finds in the archive, and that it changes nothing.
+#[track_caller]
+pub(crate) fn finds(world: &World, expected: &[&str]) {
+    let before = world.tree();
+    let run = verb(world, &["verify", "--json"]);
+    let is_bad = expected.iter().any(|finding| !finding.starts_with("unknown"));
+    assert_eq!(
+        (findings(&run), run.code),
+        (expected.iter().map(|&s| s.to_owned()).collect(), Some(i32::from(is_bad))),
+        "{run:?}"
+    );
+    assert!(world.tree() == before, "verify changes nothing");
+}
+
+/// Two tasks: `t1` of a video, two images and a text, `t2` of one image and a text.
+pub(crate) fn two_tasks(world: &World) {
+    let (png, mp4) = (world.host("picture.png"), world.host("video-1s.mp4"));
+    world.task("t1", &json!({"videos": [mp4], "images": [png, png], "text": "la\nla"}));
+    world.task("t2", &json!({"images": [world.host("picture.gif")], "text": "lo"}));
+    world.run(&["t1", "t2"]).exits(0);
+}
+
+/// Turns one bit over, and leaves the size as it is.
+pub(crate) fn flip(world: &World, path: &str) {
+    let path = world.archive().join(path);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_whole_archive_has_no_findings_and_its_summary_counts_every_file_and_text() {
+    let world = World::new();
+    two_tasks(&world);
+    let before = world.tree();
+    for args in [&["verify", "--json"][..], &["verify", "yescale", "--json", "--quick"]] {
+        let run = verb(&world, args).exits(0);
+        let size = |name: &str| sample(name).len();
+        let bytes = size("video-1s.mp4") + 2 * size("picture.png") + size("picture.gif") + "la\nla".len() + "lo".len();
+        let mut summary = run.summary();
+        assert!(summary.as_object_mut().unwrap().shift_remove("seconds").unwrap().is_number());
+        let expected =
+            json!({"event": "summary", "files": 6, "bytes": bytes, "damaged": 0, "missing": 0, "unsafe": 0, "unknown": 0});
+        assert_eq!((run.events().len(), summary), (1, expected));
+    }
+    let run = verb(&world, &["verify"]).exits(0);
+    assert_eq!((run.stdout.lines().count(), run.stderr.as_str()), (1, ""), "a summary alone: {run:?}");
+    assert_eq!((world.tree(), world.questions().len()), (before, 2), "it works offline and changes nothing");
+}
+
+#[test]
+fn each_kind_of_finding_is_told_in_the_order_of_the_paths() {
+    let world = World::new();
+    two_tasks(&world);
+    flip(&world, "t1/image-1.png");
+    fs::write(world.archive().join("t1/image-2.png"), "cut").unwrap();
+    fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
+    fs::write(world.archive().join("t1/text.txt"), "la\nlo").unwrap();
+    fs::remove_file(world.archive().join("t2/text.txt")).unwrap();
+    for path in ["notes.txt", "t2/video-9.mp4", "photos/deep/a.png", "t1/.hidden", ".DS_Store", ".git/config"] {
+        world.write(&format!("yescale/{path}"), "mine");
+    }
+    let expected = [
+        "unknown notes.txt",
+        "unknown photos/deep/a.png",
+        "damaged t1/image-1.png",
+        "damaged t1/image-2.png",
+        "damaged t1/text.txt",
+        "missing t1/video-1.mp4",
+        "missing t2/text.txt",
+        "unknown t2/video-9.mp4",
+    ];
+    finds(&world, &expected);
+    let run = verb(&world, &["verify", "--json"]);
+    let summary = run.summary();
+    assert_eq!(["damaged", "missing", "unsafe", "unknown", "files"].map(|key| summary[key].as_u64().unwrap()), [3, 2, 0, 3, 6]);
+    let lines = verb(&world, &["verify"]).exits(1).stdout;
+    assert_eq!(lines.lines().count(), expected.len() + 1);
+    for (line, finding) in lines.lines().zip(expected) {
+        assert_eq!(line.split_whitespace().collect::<Vec<_>>(), finding.split(' ').collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn quick_compares_sizes_only() {
+    let world = World::new();
+    two_tasks(&world);
+    flip(&world, "t1/image-1.png");
+    fs::write(world.archive().join("t1/text.txt"), "LA\nLA").unwrap();
+    assert!(findings(&verb(&world, &["verify", "--json", "--quick"]).exits(0)).is_empty());
+    fs::write(world.archive().join("t1/text.txt"), "la").unwrap();
+    fs::remove_file(world.archive().join("t2/image-1.gif")).unwrap();
+    let quick = verb(&world, &["verify", "--json", "--quick"]).exits(1);
+    assert_eq!(findings(&quick), ["damaged t1/text.txt", "missing t2/image-1.gif"]);
+}
+
+#[test]
+fn unknown_files_alone_are_no_fault() {
+    let world = World::new();
+    two_tasks(&world);
+    world.write("yescale/t1/image-3.png", "mine");
+    world.write("yescale/Holiday photos/a b.png", "mine");
+    finds(&world, &["unknown Holiday photos/a b.png", "unknown t1/image-3.png"]);
+}
+
+#[test]
+fn a_folder_where_a_file_should_be_is_damage_and_not_looked_into() {
+    let world = World::new();
+    two_tasks(&world);
+    fs::remove_file(world.archive().join("t1/image-1.png")).unwrap();
+    fs::create_dir(world.archive().join("t1/image-1.png")).unwrap();
+    finds(&world, &["damaged t1/image-1.png"]);
+}
+
+#[test]
+fn the_files_of_a_folder_that_is_gone_are_missing() {
+    let world = World::new();
+    two_tasks(&world);
+    fs::remove_dir_all(world.archive().join("t2")).unwrap();
+    finds(&world, &["missing t2/image-1.gif", "missing t2/text.txt"]);
+}
+
+#[test]
+fn one_task_folder_is_verified_wherever_it_stands() {
+    let world = World::new();
+    two_tasks(&world);
+    fs::create_dir(world.home().join("mail")).unwrap();
+    for to in ["yescale/t1", "mail/t1", "mail/the best one", "mail/t2"] {
+        if to != "yescale/t1" {
+            let from = ["yescale/t1", "mail/t1", "mail/the best one"].map(|at| world.home().join(at));
+            fs::rename(from.iter().find(|path| path.exists()).unwrap(), world.home().join(to)).unwrap();
+        }
+        let run = verb(&world, &["verify", "--json", to]).exits(0);
+        assert_eq!((findings(&run), &run.summary()["files"]), (Vec::new(), &json!(4)), "{to}");
+    }
+    let file = world.home().join("mail/t2/image-1.png");
+    fs::write(&file, "damaged").unwrap();
+    world.write("mail/t2/sub/notes", "mine");
+    let run = verb(&world, &["verify", "--json", "mail/t2"]).exits(1);
+    assert_eq!(findings(&run), ["damaged image-1.png", "unknown sub/notes"]);
+    let run = Running::start({
+        let mut command = world.patient(&["verify", "--json", "."]);
+        command.current_dir(world.home().join("mail/t2"));
+        command
+    });
+    assert_eq!(findings(&run.end(false).exits(1)), ["damaged image-1.png", "unknown sub/notes"]);
+}
+
+#[test]
+fn what_is_no_archive_can_t_be_verified() {
+    let world = World::new();
+    world.write("empty/.keep", "");
+    world.write("photos/a.png", "mine");
+    world.write("file", "mine");
+    for dir in ["nowhere", "empty", "photos", "file"] {
+        let run = verb(&world, &["verify", dir]).exits(2);
+        assert!(run.stdout.is_empty() && run.stderr.contains(dir), "{run:?}");
+    }
+    assert!(verb(&world, &["verify", "--nonsense"]).exits(2).stdout.is_empty());
+}
+
+#[test]
+fn it_agrees_with_sha256sum_on_a_damaged_archive() {
+    let world = World::new();
+    let ids: Vec<String> = (0..12).map(|n| format!("T{n}")).collect();
+    for id in &ids {
+        let (png, gif) = (world.host("picture.png"), world.host("picture.gif"));
+        world.task(id, &json!({"images": [png, gif], "text": format!("la {id}")}));
+    }
+    world.run(&ids).exits(0);
+    let sums = fs::read_to_string(world.archive().join("SHA256SUMS")).unwrap();
+    for (n, path) in sums.lines().map(|line| line.split_once("  ").unwrap().1).enumerate() {
+        let file = world.archive().join(path);
+        match n % 5 {
+            0 => flip(&world, path),
+            1 => fs::remove_file(file).unwrap(),
+            2 => fs::write(file, "").unwrap(),
+            _ => {}
+        }
+    }
+    let mut failed = BTreeSet::new();
+    for (hash, path) in sums.lines().map(|line| line.split_once("  ").unwrap()) {
+        match fs::read(world.archive().join(path)) {
+            Err(_) => failed.insert(format!("missing {path}")),
+            Ok(bytes) if sha256(&bytes) != hash => failed.insert(format!("damaged {path}")),
+            Ok(_) => false,
+        };
+    }
+    assert!(failed.len() >= 20, "{failed:?}");
+    let run = verb(&world, &["verify", "--json"]).exits(1);
+    assert_eq!(findings(&run).into_iter().collect::<BTreeSet<_>>(), failed);
+}

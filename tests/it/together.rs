@@ -130,8 +130,8 @@ fn verify_and_index_in_between_see_no_damage_and_do_none() {
     let looking: Vec<(&str, Running)> = (0..10)
         .map(|n| {
             thread::sleep(Duration::from_millis(10));
-            let word = if n % 2 == 0 { "verify" } else { "index" };
-            (word, Running::start(world.patient(&[word])))
+            let name = if n % 2 == 0 { "verify" } else { "index" };
+            (name, Running::start(world.patient(&[name])))
         })
         .collect();
     for (word, run) in looking {

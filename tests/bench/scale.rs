@@ -1,0 +1,177 @@
+//! How the program fares with very many tasks, as a person would see it: the release binary, in seconds and MiB.
+//!
+//! `cargo bench --bench scale -- [N]` makes an archive of N tasks (100,000 unless told) in the temporary folder, by
+//! the library's own writer, and runs over it; `cargo bench --bench scale -- ids [N]` sends N ids (a million unless
+//! told) through standard input, every other one unknown to the gateway, and tells what each costs in memory.
+//! Under `cargo test` both are gone through with next to nothing, so that they keep working.
+//!
+//! Aims, on two cores and 100,000 tasks: a run that changes nothing 3 s and 150 MiB, one more task 1 s, and at most
+//! 100 bytes for an id.
+#![allow(clippy::unwrap_used, reason = "in a bench, a panic is the report")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench prints its table and makes its own files")]
+
+#[path = "loopback.rs"]
+mod loopback;
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use serde_json::json;
+use tempfile::TempDir;
+use yescale_dl::digest::Sha256Hex;
+use yescale_dl::manifest::{self, TaskEntry};
+
+const TASKS: usize = 100_000;
+const IDS: usize = 1_000_000;
+
+/// What one run cost.
+struct Cost {
+    seconds: f64,
+    mebibytes: f64,
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let is_bench = words.iter().any(|word| word == "--bench");
+    let count = words.iter().find_map(|word| word.parse::<usize>().ok());
+    let of = |usual: usize| count.unwrap_or(if is_bench { usual } else { 50 });
+    if words.iter().any(|word| word == "ids") {
+        ids(of(IDS));
+    } else {
+        archive(of(TASKS));
+        if !is_bench {
+            ids(of(IDS));
+        }
+    }
+}
+
+/// An archive of `count` tasks, and what is done with it day by day.
+fn archive(count: usize) {
+    let home = TempDir::new().unwrap();
+    let root = home.path().join("yescale");
+    make(&root, count);
+    let list = home.path().join("ids.txt");
+    fs::write(&list, (0..count).fold(String::new(), |all, n| all + &id(n) + "\n")).unwrap();
+    let list = list.to_str().unwrap();
+    let gateway = loopback::start();
+    let index = run(home.path(), &gateway, &["index"], "", &[0]);
+    let size = ["manifest.json", "SHA256SUMS"].map(|name| fs::metadata(root.join(name)).unwrap().len());
+    println!("{count} tasks; manifest.json {:.1} MiB, SHA256SUMS {:.1} MiB\n", mib(size[0]), mib(size[1]));
+    println!("{:<34} {:>9} {:>9}", "", "seconds", "MiB");
+    print("index", &index);
+    let runs: [(&str, &[&str], &str); 6] = [
+        ("index, again", &["index"], ""),
+        ("run over all ids, nothing to do", &["-q", "-i", list], ""),
+        ("the same, --json", &["--json", "-i", list], ""),
+        ("run that adds one task", &["-q", "new-1"], ""),
+        ("run that adds one to all ids", &["-q", "-i", list, "new-2"], ""),
+        ("verify --quick", &["verify", "--quick"], ""),
+    ];
+    for (name, words, input) in runs {
+        print(name, &run(home.path(), &gateway, words, input, &[0]));
+    }
+    print("verify", &run(home.path(), &gateway, &["verify"], "", &[0]));
+}
+
+/// `count` ids through standard input, half of them not found and half not finished, against next to none.
+fn ids(count: usize) {
+    let home = TempDir::new().unwrap();
+    let gateway = loopback::start();
+    let list = |count: usize| {
+        (0..count).fold(String::new(), |mut all, n| {
+            let _ = writeln!(all, "{}-{}", if n % 2 == 0 { "lost" } else { "queued" }, id(n));
+            all
+        })
+    };
+    let few = run(home.path(), &gateway, &["-q", "-i", "-"], &list(count.min(1000)), &[1]);
+    let many = run(home.path(), &gateway, &["-q", "-i", "-"], &list(count), &[1]);
+    println!("\n{:<34} {:>9} {:>9}", "", "seconds", "MiB");
+    print(&format!("{} ids", count.min(1000)), &few);
+    print(&format!("{count} ids"), &many);
+    #[expect(clippy::cast_precision_loss, reason = "a count for people")]
+    let each = (many.mebibytes - few.mebibytes) * 1024.0 * 1024.0 / count as f64;
+    println!("{each:.0} bytes for each id");
+}
+
+/// As long as those of the gateway.
+fn id(n: usize) -> String {
+    format!("{}", 777_900_000_000_000_000 + n)
+}
+
+/// Task folders of one small image and a text each, made by the library's own writer on all cores.
+fn make(root: &Path, count: usize) {
+    fs::create_dir(root).unwrap();
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for core in 0..cores {
+            scope.spawn(move || (core..count).step_by(cores).for_each(|n| make_task(root, &id(n))));
+        }
+    });
+}
+
+fn make_task(root: &Path, id: &str) {
+    let folder = root.join(id);
+    let (image, text) = (format!("the image of {id}"), format!("the words of {id}"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("image-1.png"), &image).unwrap();
+    fs::write(folder.join("text.txt"), &text).unwrap();
+    let url = format!("https://cdn.example.com/results/{id}/0.png?Expires=1785000000&Signature=0123456789abcdef0123456789abcdef");
+    let answer =
+        json!({"id": id, "status": "SUCCESS", "progress": "100%", "task_result": {"images": [{"url": url}], "text": text}});
+    let entry: TaskEntry = serde_json::from_value(json!({
+        "task_id": id,
+        "state": "complete",
+        "status": "SUCCESS",
+        "progress": "100%",
+        "submit_time": "2025-07-27T06:48:50Z",
+        "finish_time": "2025-07-27T06:49:50Z",
+        "archived_at": "2026-11-23T10:00:00Z",
+        "text": text,
+        "text_path": "text.txt",
+        "files": [{
+            "kind": "image",
+            "index": 1,
+            "path": "image-1.png",
+            "size": image.len(),
+            "sha256": Sha256Hex::of(image.as_bytes()).as_str(),
+            "content_type": "image/png",
+            "url": url,
+            "last_modified": "2025-07-27T06:49:48Z",
+            "warnings": []
+        }],
+        "errors": [],
+        "response": answer
+    }))
+    .unwrap();
+    let file = std::io::BufWriter::new(File::create(folder.join("manifest.json")).unwrap());
+    manifest::write(file, Box::new(|push| push(&entry))).unwrap();
+}
+
+/// Runs the program under `time`, which tells what it cost.
+fn run(home: &Path, gateway: &str, words: &[&str], input: &str, codes: &[i32]) -> Cost {
+    let told = home.join("time");
+    let mut command = Command::new("/usr/bin/time");
+    command.args(["-q", "-f", "%e %M", "-o"]).arg(&told).arg(env!("CARGO_BIN_EXE_yescale-dl")).args(words);
+    command.current_dir(home).env("HOME", home).env("YESCALE_API_KEY", "sk-bench").env("YESCALE_BASE_URL", gateway);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    // A program that reads nothing from there may have ended by now.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let code = child.wait().unwrap().code();
+    assert!(code.is_some_and(|code| codes.contains(&code)), "{words:?} ended with {code:?}");
+    let told = fs::read_to_string(told).unwrap();
+    let (seconds, kibibytes) = told.trim().split_once(' ').unwrap();
+    Cost { seconds: seconds.parse().unwrap(), mebibytes: kibibytes.parse::<f64>().unwrap() / 1024.0 }
+}
+
+fn print(name: &str, cost: &Cost) {
+    println!("{name:<34} {:>9.2} {:>9.1}", cost.seconds, cost.mebibytes);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size for people")]
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1024.0 / 1024.0
+}

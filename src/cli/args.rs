@@ -109,7 +109,7 @@ pub(super) struct RemoteArgs {
     #[arg(short, long, value_name = "N", default_value = "32", help_heading = "Network")]
     pub jobs: NonZeroUsize,
 
-    /// Connections for one file of 16 MiB or more; more than 32 requests at once go to one media host only when this asks for it
+    /// Connections for one file of 16 MiB or more; more than 32 requests at once go to one media host only when this asks for it [default: 4]
     #[arg(short = 'x', long, value_name = "N", help_heading = "Network")]
     pub connections: Option<NonZeroUsize>,
 

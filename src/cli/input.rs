@@ -15,14 +15,12 @@ use tokio::sync::mpsc::Sender;
 
 use super::error::Error;
 use crate::event::{Emitter, Event};
-use crate::gateway::depth;
 use crate::get::Request;
+use crate::manifest::{MOST_LEVELS, depth};
 use crate::task::TaskId;
 
 /// The longest line that can be one; anything longer is no list of ids.
 const LONGEST_LINE: u64 = 1 << 20;
-/// What is kept beside an id must be readable again inside a manifest.
-const MOST_LEVELS: usize = 100;
 
 /// The ids of a run, not read yet.
 pub(super) struct Input {

@@ -10,11 +10,10 @@ use reqwest::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::asset;
+use crate::manifest::{MOST_LEVELS, depth};
 use crate::secret::ApiKey;
 use crate::task::Task;
 
-/// Deeper than this an answer is no answer: what is kept of it has to stand inside a manifest, which must be readable again.
-const MOST_LEVELS: usize = 100;
 /// Characters of the gateway's own words that a message repeats.
 const MOST_WORDS: usize = 300;
 
@@ -123,15 +122,6 @@ fn broken(body: &[u8], error: &serde_json::Error) -> String {
         "the API's answer is a web page, not JSON: is the base URL right?".to_owned()
     } else {
         format!("the API's answer is broken JSON: {error}")
-    }
-}
-
-/// How many levels `value` is nested. The parser has bounded them.
-pub fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
-        _ => 0,
     }
 }
 

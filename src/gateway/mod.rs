@@ -4,6 +4,6 @@ mod answer;
 mod base;
 mod client;
 
-pub use answer::{Verdict, depth, judge};
+pub use answer::{Verdict, judge};
 pub use base::{BaseUrl, BaseUrlError};
 pub use client::{Error, Gateway};

@@ -21,8 +21,21 @@ pub use stream::{Id, Lenient, Reader, write};
 /// The version that this program writes, and the highest that it reads.
 pub const VERSION: u64 = 1;
 
+/// What is kept in a manifest (an answer, notes beside an id) is nested no deeper than this, so that it can be read again.
+pub const MOST_LEVELS: usize = 100;
+
 /// `yescale-dl 0.1.0`
 pub const GENERATOR: &str = concat!("yescale-dl ", env!("CARGO_PKG_VERSION"));
+
+/// How many levels `value` is nested. The parser has bounded them.
+#[must_use]
+pub fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
 
 /// How much of a task the archive has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

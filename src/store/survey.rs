@@ -66,9 +66,13 @@ impl Survey {
         if found == 0 && named.is_empty() && !root.join(MANIFEST).exists() {
             return Err(Error::NoArchive(root.to_owned()));
         }
+        let own = survey.claims.len();
         for task in &named {
             survey.claim_rooted(task, &claimed);
         }
+        // Files of a folder whose manifest is broken were listed as unknown; the root has just named them.
+        let named: HashSet<&str> = survey.claims[own..].iter().map(|claim| claim.path.as_str()).collect();
+        survey.faults.retain(|(path, fault)| *fault != Fault::Unknown || !named.contains(path.as_str()));
         Ok(survey)
     }
 
@@ -225,7 +229,6 @@ impl Survey {
     }
 
     fn claim(&mut self, task: &TaskEntry, slot: Option<Slot>, path: String, size: u64, sha256: Sha256Hex) {
-        self.faults.retain(|(known, fault)| !(*fault == Fault::Unknown && *known == path));
         self.claims.push(Claim { task_id: task.task_id.clone(), slot, path, size, sha256 });
     }
 

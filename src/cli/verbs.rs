@@ -16,7 +16,7 @@ use crate::plan::Wanted;
 use crate::store::{self, Archive, Survey};
 use crate::task::TaskId;
 use crate::ui::{self, Style};
-use crate::verify::{self, Finding};
+use crate::verify::{self, Finding, Part};
 
 /// Does what the verb says; the exit code.
 pub(super) fn run(verb: Verb, environment: Environment<'_>) -> Result<u8, Error> {
@@ -58,8 +58,8 @@ fn repair(dir: PathBuf, quick: bool, remote: RemoteArgs, style: Style, environme
     if counts.is_whole() {
         return Ok(0);
     }
-    let (requests, is_left) = requests(&survey, &findings);
-    if survey.claims.is_empty() {
+    let (requests, is_left) = requests(&findings);
+    if counts.files == 0 {
         // Not one task is known: whose folder this is, and what was in it, nobody can say.
         return Ok(1);
     }
@@ -79,22 +79,20 @@ fn repair(dir: PathBuf, quick: bool, remote: RemoteArgs, style: Style, environme
 
 /// What to fetch again, a task at a time, and whether something is beyond that. A task whose manifest is broken is gone
 /// through for that alone, where the root remembers it.
-fn requests(survey: &Survey, findings: &[Finding]) -> (Vec<Request>, bool) {
+fn requests(findings: &[Finding]) -> (Vec<Request>, bool) {
     let mut is_left = findings.iter().any(|finding| finding.fault == Fault::Unsafe);
     let mut lost: BTreeMap<&str, Lost> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| matches!(finding.fault, Fault::Damaged | Fault::Missing)) {
-        let folder = finding.path.strip_suffix(MANIFEST).unwrap_or(&finding.path);
-        let neighbour = || survey.claims.iter().find(|claim| !folder.is_empty() && claim.path.starts_with(folder));
-        let Some(claim) = finding.claim.as_ref().or_else(neighbour) else {
+        let Some(task_id) = &finding.task_id else {
             // The root's own manifest is rebuilt at the end of any run.
-            is_left |= !folder.is_empty();
+            is_left |= finding.path != MANIFEST;
             continue;
         };
-        let task = lost.entry(&claim.task_id).or_default();
-        match (&finding.claim, claim.slot) {
-            (None, _) => {}
-            (Some(_), Some(slot)) => task.slots.push(slot),
-            (Some(_), None) => task.text = true,
+        let task = lost.entry(task_id).or_default();
+        match finding.part {
+            Some(Part::File(slot)) => task.slots.push(slot),
+            Some(Part::Text) => task.text = true,
+            None => {}
         }
     }
     let request = |(id, lost): (&str, Lost)| Some(Request { lost: Some(lost), ..Request::of(TaskId::new(id)?) });
@@ -102,8 +100,12 @@ fn requests(survey: &Survey, findings: &[Finding]) -> (Vec<Request>, bool) {
 }
 
 fn index(dir: &Path) -> Result<u8, Error> {
+    let survey = Survey::of(dir).map_err(told)?;
+    if survey.is_beyond_telling() {
+        return Err(told(store::Error::NoArchive(dir.to_owned())));
+    }
     // A task's folder has nothing that is derived.
-    if !Survey::is_single_at(dir).map_err(told)? {
+    if !survey.is_single {
         Archive::open(dir).and_then(|archive| archive.rebuild_root()).map_err(told)?;
     }
     Ok(0)

@@ -5,8 +5,10 @@
 //! [`FileEntry`] for a new file can only be made from a [`Whole`] one. What is read back is hostile
 //! until checked: see [`FileEntry::name`].
 
+mod answer;
 mod judge;
-mod stream;
+mod read;
+mod write;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,8 +17,10 @@ use crate::digest::Sha256Hex;
 use crate::kind::{Kind, Slot};
 use crate::naming;
 
-pub use judge::{Verdict, is_of_one, judge};
-pub use stream::{Id, Lenient, Reader, write};
+pub use answer::Answer;
+pub use judge::{Verdict, judge};
+pub use read::{Unread, walk};
+pub use write::write;
 
 /// The version that this program writes, and the highest that it reads.
 pub const VERSION: u64 = 1;
@@ -82,7 +86,7 @@ pub struct TaskEntry {
     pub errors: Vec<AssetError>,
     /// The API's answer; in the task's own manifest only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response: Option<Value>,
+    pub response: Option<Answer>,
 }
 
 /// One downloaded file. Its identity, path, size and hash are fixed once made.

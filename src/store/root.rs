@@ -142,7 +142,7 @@ fn merge(root: &Path, mut changed: BTreeSet<String>, take: &mut dyn FnMut(TaskEn
 }
 
 /// All task folders, in the order of their ids.
-fn rebuild(root: &Path, take: &mut dyn FnMut(TaskEntry) -> io::Result<()>) -> io::Result<()> {
+pub(super) fn rebuild(root: &Path, take: &mut dyn FnMut(TaskEntry) -> io::Result<()>) -> io::Result<()> {
     let mut folders = BTreeMap::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;

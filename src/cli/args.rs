@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
 
-use super::values::{duration, duration_or_none, size};
+use super::values::{duration, duration_or_none, rate, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,7 +16,7 @@ Examples:
   yescale-dl --api-key-file key.txt -i ids.txt -o archive
   history | jq -r .task_id | yescale-dl -i - --only video,audio
 
-With an archive that is there: `yescale-dl verify`, `repair`, `index` (see `yescale-dl verify --help`).
+With an archive that is there: `yescale-dl verify`, `repair`, `index`, `export` (see `yescale-dl verify --help`).
 A task id that looks like one of these goes after `--`.
 
 Exit codes: 0 all here, 1 something failed, 2 could not start or go on, 3 something is not finished yet.";
@@ -183,7 +183,6 @@ pub(super) struct VerbArgs {
 }
 
 /// What can be done with an archive that is there.
-#[expect(clippy::large_enum_variant, reason = "there is one in a program's life")]
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Verb {
     /// Is every file that a manifest names there, and whole? Works offline and changes nothing
@@ -216,6 +215,47 @@ pub(super) enum Verb {
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
     },
+    /// Tell editors, players, spreadsheets and repositories what is there. Works offline and changes nothing
+    Export(ExportArgs),
+}
+
+/// What to export, and where to.
+#[derive(clap::Args, Debug)]
+pub(super) struct ExportArgs {
+    /// What to write
+    #[arg(value_name = "FORMAT")]
+    pub format: Exported,
+
+    /// An archive, or one task's folder
+    #[arg(value_name = "DIR", default_value = "yescale")]
+    pub dir: PathBuf,
+
+    /// Write to FILE, and name files relative to it; else to standard output, with absolute names. A bag needs a new folder
+    #[arg(short = 'O', long, value_name = "FILE", default_value = "-", hide_default_value = true)]
+    pub output_file: PathBuf,
+
+    /// These tasks alone; DIR goes before them
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub task: Vec<String>,
+
+    /// Frames a second where a file doesn't tell, such as 25 or 30000/1001 (otio)
+    #[arg(long, value_name = "RATE", default_value = "24", value_parser = rate)]
+    pub rate: f64,
+}
+
+/// A format that `export` can write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Exported {
+    /// A timeline for editors (OpenTimelineIO): a track a kind, a clip a file, stills for 5 s
+    Otio,
+    /// The videos, else the audio, one behind the other: ffmpeg -f concat -safe 0 -i FILE
+    Ffconcat,
+    /// A table, a row a file
+    Csv,
+    /// A playlist of videos and audio
+    M3u8,
+    /// A BagIt 1.0 bag: copies that carry their checksums
+    Bagit,
 }
 
 impl Verb {

@@ -71,7 +71,7 @@ fn picked(mut tasks: Vec<TaskEntry>, ids: &[String], troubles: &mut Troubles) ->
     if !ids.is_empty() {
         let ids: BTreeSet<&str> = ids.iter().map(|id| id.trim()).collect();
         tasks.retain(|task| ids.contains(task.task_id.as_str()));
-        for id in ids.iter().filter(|id| !tasks.iter().any(|task| task.task_id == **id)) {
+        for id in ids.iter().filter(|id| tasks.binary_search_by(|task| task.task_id.as_str().cmp(id)).is_err()) {
             troubles.tell(format!("{id}: the archive has no such task"));
         }
     }

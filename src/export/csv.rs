@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use ::csv::WriterBuilder;
+use ::csv::{ErrorKind, WriterBuilder};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -37,11 +37,19 @@ const HEADINGS: [&str; 11] =
 
 pub(super) fn write(items: &[Item<'_>], place: &Place, to: &mut dyn Write) -> io::Result<()> {
     let mut table = WriterBuilder::new().has_headers(false).from_writer(to);
-    table.write_record(HEADINGS)?;
+    table.write_record(HEADINGS).map_err(plain)?;
     for item in items {
-        table.serialize(row(item, place))?;
+        table.serialize(row(item, place)).map_err(plain)?;
     }
     table.flush()
+}
+
+/// The error beneath, of its own kind: a closed pipe is no failure.
+fn plain(error: ::csv::Error) -> io::Error {
+    match error.into_kind() {
+        ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 fn row<'a>(item: &Item<'a>, place: &Place) -> Row<'a> {

@@ -5,7 +5,7 @@
 //! its task's folder, not through a symlink, and of the size that was recorded.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -32,10 +32,10 @@ impl Catalog {
     pub fn of(root: &Path) -> Result<Self, Error> {
         let mut catalog = Self { root: resolved(root)?, tasks: Vec::new(), unreadable: 0, is_single: false };
         let path = root.join(MANIFEST);
-        let bytes = match fs::symlink_metadata(&path) {
-            Ok(found) if found.is_file() => fs::read(&path).map_err(Error::io("read", &path))?,
-            Ok(_) => return Err(Error::Foreign(path)),
-            Err(_) => Vec::new(),
+        let bytes = match kind(&path)? {
+            Some(kind) if kind.is_file() => fs::read(&path).map_err(Error::io("read", &path))?,
+            Some(_) => return Err(Error::Foreign(path)),
+            None => Vec::new(),
         };
         match manifest::judge(&bytes) {
             Verdict::Foreign => return Err(Error::Foreign(path)),
@@ -80,17 +80,14 @@ impl Catalog {
     pub fn find(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
         let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(&task.task_id)) };
         let path = folder.join(name);
-        let kind = |path: &Path| match fs::symlink_metadata(path) {
-            Ok(found) => Ok(Some(found.file_type())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("look at", path)(error)),
-        };
-        match (kind(&folder)?, kind(&path)?) {
-            (Some(folder), Some(file)) if folder.is_dir() && file.is_file() => Ok(path),
-            (Some(folder), Some(_)) if folder.is_symlink() => Err(Error::Unsafe(path)),
-            (_, Some(file)) if file.is_symlink() => Err(Error::Unsafe(path)),
-            (_, Some(_)) => Err(Error::Damaged(path)),
-            (_, None) => Err(Error::Missing(path)),
+        if kind(&folder)?.is_some_and(|kind| !kind.is_dir()) {
+            return Err(Error::Unsafe(path));
+        }
+        match kind(&path)? {
+            Some(kind) if kind.is_file() => Ok(path),
+            Some(kind) if kind.is_symlink() => Err(Error::Unsafe(path)),
+            Some(_) => Err(Error::Damaged(path)),
+            None => Err(Error::Missing(path)),
         }
     }
 
@@ -121,6 +118,15 @@ pub fn frame_rate(path: &Path) -> Option<f64> {
 fn is_own(task: &TaskEntry) -> bool {
     let mut paths = task.files.iter().map(FileEntry::path).chain(task.text_path.as_deref());
     task.response.is_some() || paths.any(|path| !path.contains('/'))
+}
+
+/// What stands at `path`, a link itself and not what it leads to.
+fn kind(path: &Path) -> Result<Option<FileType>, Error> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found.file_type())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("look at", path)(error)),
+    }
 }
 
 fn resolved(root: &Path) -> Result<PathBuf, Error> {

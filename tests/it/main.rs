@@ -26,6 +26,7 @@ mod interrupt;
 mod keeping;
 mod key;
 mod killed;
+mod left_out;
 mod limits;
 mod manifest;
 mod options;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, TempDir};
@@ -54,7 +54,7 @@ impl Bag {
         self.make_folder(folder)?;
         let path = self.making.path().join(to);
         let source = File::open(from).map_err(Error::io("read", from))?;
-        let mut target = BufWriter::with_capacity(256 << 10, File::create_new(&path).map_err(Error::io("create", &path))?);
+        let mut target = File::create_new(&path).map_err(Error::io("create", &path))?;
         let (mut hasher, mut written) = (Hasher::default(), Ok(()));
         let size = read_through(source, |bytes| {
             hasher.update(bytes);
@@ -69,7 +69,7 @@ impl Bag {
             fs::remove_file(&path).map_err(Error::io("remove", &path))?;
             return Err(Error::Damaged(from.to_owned()));
         }
-        written.and_then(|()| target.into_inner().map_err(io::Error::from)?.sync_all()).map_err(Error::io("write", &path))?;
+        written.and_then(|()| target.sync_all()).map_err(Error::io("write", &path))?;
         Ok((size, sha256))
     }
 

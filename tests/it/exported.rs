@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::export::{odd_archive, oddly_called};
+use crate::export::{ODD, odd_archive, oddly_called};
 use crate::support::{World, sample};
 use crate::verify::verb;
 
@@ -33,6 +33,7 @@ for track in timeline.tracks:
 for clip in timeline.find_clips():
     assert clip.duration() == clip.available_range().duration
     url = urllib.parse.urlparse(clip.media_reference.target_url)
+    assert clip.name.startswith(clip.metadata['yescale-dl']['task_id'] + ' ')
     assert os.path.isfile(urllib.parse.unquote(url.path)), url
 ";
     let world = World::new();
@@ -117,6 +118,6 @@ for row in csv.DictReader(open(sys.argv[1], newline='', encoding='utf-8'), stric
     let world = World::new();
     let name = odd_archive(&world);
     verb(&world, &["export", "csv", name, "-O", "list.csv"]).exits(0);
-    let expected = "T2 audio 1 0.6\nt1 video 1 1.0\nt1 video 2 1.5\nt1 video 3 0.75\nt1 image 1 \nt1 audio 1 1.3\n";
-    assert_eq!(said("python3", &["-c", SCRIPT, "list.csv"], world.home()), expected);
+    let expected = "'ODD audio 1 0.6\nt1 video 1 1.0\nt1 video 2 1.5\nt1 video 3 0.75\nt1 image 1 \nt1 audio 1 1.3\n";
+    assert_eq!(said("python3", &["-c", SCRIPT, "list.csv"], world.home()).replace(ODD, "ODD"), expected);
 }

@@ -7,7 +7,6 @@ use std::io::{self, Write};
 
 use super::{Item, Place};
 use crate::kind::Kind;
-use crate::secret::visible;
 
 pub(super) fn write(items: &[Item<'_>], place: &Place, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "#EXTM3U")?;
@@ -17,7 +16,7 @@ pub(super) fn write(items: &[Item<'_>], place: &Place, to: &mut dyn Write) -> io
             // So players write what they don't know.
             None => write!(to, "#EXTINF:-1,")?,
         }
-        writeln!(to, "{}\n{}", visible(&item.title()), place.uri(item.file))?;
+        writeln!(to, "{}\n{}", item.title(), place.uri(item.file))?;
     }
     Ok(())
 }

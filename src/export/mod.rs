@@ -21,6 +21,7 @@ pub use place::Place;
 use crate::duration::is_sane;
 use crate::kind::Kind;
 use crate::manifest::{FileEntry, TaskEntry};
+use crate::secret::visible;
 
 /// What a file can be written as; a bag is more than one, see [`tags`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,9 +54,9 @@ impl Item<'_> {
         told.into_iter().flatten().find(|seconds| is_sane(*seconds))
     }
 
-    /// `777935781150867525 video 1`
+    /// `777935781150867525 video 1`, in one line and without what readers stumble over.
     fn title(&self) -> String {
-        format!("{} {}", self.task.task_id, self.file.slot())
+        visible(&format!("{} {}", self.task.task_id, self.file.slot())).into_owned()
     }
 }
 

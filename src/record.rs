@@ -11,8 +11,6 @@ use crate::naming;
 use crate::plan::Wanted;
 use crate::task::{Progress, Task};
 
-const PLAYLIST: &str = "application/vnd.apple.mpegurl";
-
 /// What came of a plan.
 #[derive(Debug, Default)]
 pub struct Results {
@@ -97,8 +95,7 @@ fn merged(kept: Vec<FileEntry>, fetched: Vec<FileEntry>) -> Vec<FileEntry> {
 
 /// A playlist is kept, but the media that it lists are not here.
 fn playlist(file: &FileEntry) -> Option<AssetError> {
-    let is_playlist = file.path().rsplit('.').next() == Some("m3u8") || file.detected_type.as_deref() == Some(PLAYLIST);
-    is_playlist.then(|| {
+    file.is_playlist().then(|| {
         AssetError::of(
             file.slot(),
             file.url.clone(),

@@ -1,5 +1,7 @@
 //! What may be typed, and nothing else: what a value leads to is no concern here.
 
+mod export;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -7,6 +9,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
+
+pub(super) use export::{ExportArgs, Exported};
 
 use super::values::{duration, duration_or_none, size};
 
@@ -16,7 +20,7 @@ Examples:
   yescale-dl --api-key-file key.txt -i ids.txt -o archive
   history | jq -r .task_id | yescale-dl -i - --only video,audio
 
-With an archive that is there: `yescale-dl verify`, `repair`, `index` (see `yescale-dl verify --help`).
+With an archive that is there: `yescale-dl verify`, `repair`, `index`, `export` (see `yescale-dl verify --help`).
 A task id that looks like one of these goes after `--`.
 
 Exit codes: 0 all here, 1 something failed, 2 could not start or go on, 3 something is not finished yet.";
@@ -183,7 +187,6 @@ pub(super) struct VerbArgs {
 }
 
 /// What can be done with an archive that is there.
-#[expect(clippy::large_enum_variant, reason = "there is one in a program's life")]
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Verb {
     /// Is every file that a manifest names there, and whole? Works offline and changes nothing
@@ -216,6 +219,8 @@ pub(super) enum Verb {
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
     },
+    /// Tell editors, players, spreadsheets and repositories what is there. Works offline and changes nothing
+    Export(ExportArgs),
 }
 
 impl Verb {

@@ -1,4 +1,4 @@
-//! What was typed (`args`) becomes what will be done (`settings`), is made ready (`prepare`) and done (`get`, `verbs`).
+//! What was typed (`args`) becomes what will be done (`settings`), is made ready (`prepare`) and done (`get`, `verbs`, `export`).
 
 #![expect(
     clippy::disallowed_methods,
@@ -7,6 +7,7 @@
 
 mod args;
 mod error;
+mod export;
 mod get;
 mod input;
 mod prepare;

@@ -1,4 +1,4 @@
-//! The verbs that work on an archive which is there: verify, repair, index.
+//! The verbs that work on an archive which is there: verify, repair, index; export has a file of its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::thread;
 use super::args::{RemoteArgs, Verb};
 use super::error::Error;
 use super::settings::{self, Environment, Remote};
-use super::{get, prepare};
+use super::{export, get, prepare};
 use crate::event::{Emitter, Event, Fault, Verified};
 use crate::get::{Lost, Request};
 use crate::naming::MANIFEST;
@@ -26,6 +26,7 @@ pub(super) fn run(verb: Verb, environment: Environment<'_>) -> Result<u8, Error>
             repair(dir, quick, remote, settings::style(&style, environment), environment)
         }
         Verb::Index { dir } => index(&dir),
+        Verb::Export(args) => export::run(&args),
     }
 }
 
@@ -112,6 +113,6 @@ fn index(dir: &Path) -> Result<u8, Error> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-fn told(error: store::Error) -> Error {
+pub(super) fn told(error: store::Error) -> Error {
     Error::Archive(error.told())
 }

@@ -191,6 +191,12 @@ impl FileEntry {
         (plain && !number.is_empty() && !extension.is_empty()).then_some(name)
     }
 
+    /// Whether it lists media that are not here.
+    #[must_use]
+    pub fn is_playlist(&self) -> bool {
+        self.path.rsplit('.').next() == Some("m3u8") || self.detected_type.as_deref() == Some("application/vnd.apple.mpegurl")
+    }
+
     /// In bytes.
     #[must_use]
     pub fn size(&self) -> u64 {

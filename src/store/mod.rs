@@ -9,6 +9,8 @@
 
 mod archive;
 mod atomic;
+mod bag;
+mod catalog;
 mod checkpoint;
 mod error;
 mod finished;
@@ -22,6 +24,9 @@ mod root;
 mod survey;
 
 pub use archive::Archive;
+pub use atomic::{folder_of, replace};
+pub use bag::Bag;
+pub use catalog::{Catalog, frame_rate};
 pub use error::Error;
 pub use folder::{Folder, Held, Known};
 pub use part::{Ahead, Draft, Part, Sealed};

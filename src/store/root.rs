@@ -59,7 +59,7 @@ fn lock(root: &Path) -> Result<Lock, Error> {
 }
 
 /// Takes the tasks of an archive, in the order of their ids.
-type Take<'a> = dyn FnMut(TaskEntry) -> io::Result<()> + 'a;
+pub(super) type Take<'a> = dyn FnMut(TaskEntry) -> io::Result<()> + 'a;
 
 /// Writes the root's files with what `fill` gives, unless it gives up: whether they were written.
 fn write(root: &Path, fill: impl FnOnce(&mut Take<'_>) -> io::Result<bool>) -> Result<bool, Error> {
@@ -159,7 +159,7 @@ fn merge(root: &Path, mut changed: BTreeSet<String>, take: &mut Take<'_>) -> io:
 }
 
 /// All task folders, in the order of their ids.
-fn take_all(root: &Path, take: &mut Take<'_>) -> io::Result<()> {
+pub(super) fn take_all(root: &Path, take: &mut Take<'_>) -> io::Result<()> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;

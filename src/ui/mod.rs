@@ -75,6 +75,18 @@ pub fn complain(error: &str) {
     to(io::stderr(), &format!("error: {}", crate::secret::visible(&crate::secret::unsigned(error))));
 }
 
+/// Lets `fill` write a result to standard output; a reader that goes away has read enough.
+///
+/// # Errors
+/// What `fill` reports, or the disk behind standard output.
+pub fn hand_out(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut stream = io::BufWriter::new(io::stdout().lock());
+    match fill(&mut stream).and_then(|()| stream.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 fn tell(event: &Event, style: Style) {
     if style.json {
         if let Some(line) = ndjson::line(event) {

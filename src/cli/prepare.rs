@@ -17,6 +17,11 @@ use crate::plan::Wanted;
 use crate::store::Archive;
 use crate::transfer::{Disk, Downloader};
 
+/// More tasks on their way at once wait for the disk together, which gains nothing any more.
+const MOST_TASKS: usize = 384;
+/// Files that are open beside those of tasks: connections, lists, the archive's own.
+const OTHER_FILES: usize = 160;
+
 /// A job on `archive`, shown to the user as `shown`, that fetches what is missing of everything `wanted`.
 pub(super) fn job(
     archive: Archive,
@@ -57,6 +62,7 @@ pub(super) fn job(
         shown,
         gateway,
         downloader,
+        tasks_at_once: tasks_at_once(),
         wanted,
         force: false,
         skip_failed: false,
@@ -68,6 +74,26 @@ pub(super) fn job(
         asking_ended: CancellationToken::new(),
         stop,
     })
+}
+
+/// As many as are worth it, if the system lets so many files be open.
+#[cfg(unix)]
+fn tasks_at_once() -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let enough = (MOST_TASKS * 2 + OTHER_FILES) as u64;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < enough) {
+        limit.current = Some(limit.maximum.map_or(enough, |most| most.min(enough)));
+        // Where it is not allowed, there are fewer tasks at once.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+    let open = getrlimit(Resource::Nofile).current.map_or(enough, |current| current.min(enough));
+    (usize::try_from(open).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES) / 2).max(1)
+}
+
+#[cfg(not(unix))]
+fn tasks_at_once() -> usize {
+    MOST_TASKS
 }
 
 /// Whether the gateway itself is at an address that media would not be fetched from.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::Job;
-use super::course::{Course, Stop, blocking, outcome};
+use super::course::{Course, Stop, outcome};
 use crate::asset::Asset;
 use crate::event::{Event, FileReport, Outcome};
 use crate::kind::Slot;
@@ -19,7 +19,7 @@ use crate::manifest::{AssetError, FileEntry, TaskEntry};
 use crate::plan::{self, Action};
 use crate::record::{self, Results};
 use crate::secret::shown_url;
-use crate::store::{Held, Known};
+use crate::store::{self, Held, Known, blocking};
 use crate::task::Task;
 use crate::transfer::{self, Fetched, Order};
 
@@ -43,14 +43,13 @@ impl Course {
         let is_less = known.entry.as_ref().is_some_and(|known| record::names_less(task, known));
         let before = known.entry;
         if is_news {
-            let after = entry.clone();
-            blocking(move || held.record(&after, before.as_ref())).await?;
+            held.record(entry.clone(), before).await?;
             self.has_changed = true;
         } else {
             let same = entry.clone();
             let tidied = move || {
                 held.tidy(&same);
-                Ok(())
+                Ok::<_, store::Error>(())
             };
             blocking(tidied).await?;
         }

@@ -13,7 +13,7 @@ use crate::event::{Outcome, TaskReport};
 use crate::gateway;
 use crate::manifest::{State, TaskEntry};
 use crate::plan::{self};
-use crate::store::{self, Folder, Held, Known};
+use crate::store::{self, Folder, Held, Known, blocking};
 use crate::task::{Progress, Task, TaskId};
 use crate::transfer::{self};
 
@@ -142,9 +142,7 @@ impl Course {
         if self.job.dry_run {
             return Ok(dry_run::tell(&self.job, self.id(), &task, &known));
         }
-        let held = Arc::new(self.hold().await?);
-        let holder = Arc::clone(&held);
-        let known = blocking(move || holder.recover()).await?;
+        let (held, known) = self.hold(Held::recover).await?;
         if self.is_settled(&known) || self.is_found_again(&known, &held).await? {
             // Another process has been here in the meantime.
             self.note(known.entry.as_ref());
@@ -166,7 +164,7 @@ impl Course {
                 }
             }
             lost.slots = still;
-            Ok(lost)
+            Ok::<_, store::Error>(lost)
         });
         let still = still.await?;
         let is_all_here = still.slots.is_empty();
@@ -227,13 +225,14 @@ impl Course {
     async fn tidy(&mut self, known: &Known) -> Result<(), Stop> {
         let Some(entry) = known.entry.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
         if known.is_recalled() {
-            let held = self.hold().await?;
-            blocking(move || held.record(&entry, Some(&entry))).await?;
+            let (held, ()) = self.hold(|_| Ok(())).await?;
+            held.record(entry.clone(), Some(entry)).await?;
             self.has_changed = true;
         } else if known.has_leftovers() {
             let folder = self.folder.clone();
-            let settled = move || folder.try_hold()?.map_or(Ok(false), |held| held.settle(&entry));
-            self.has_changed |= blocking(settled).await?;
+            if let Some(held) = blocking(move || folder.try_hold()).await? {
+                self.has_changed |= held.settle(entry).await?;
+            }
         }
         Ok(())
     }
@@ -243,8 +242,8 @@ impl Course {
         let (Some(lost), Some(entry)) = (&self.lost, known.entry.clone()) else { return Ok(None) };
         let is_all = lost.slots.is_empty();
         if lost.text {
-            let (held, same) = (self.hold().await?, entry.clone());
-            blocking(move || held.restore_text(&same)).await?;
+            let (held, ()) = self.hold(|_| Ok(())).await?;
+            held.restore_text(entry.clone()).await?;
         }
         if is_all {
             self.tidy(known).await?;
@@ -268,13 +267,11 @@ impl Course {
         if known.is_none_or(|entry| entry.meta.as_ref() == Some(&meta)) {
             return Ok(());
         }
-        let held = self.hold().await?;
-        let recorded = move || {
-            let Some(before) = held.read()?.entry else { return Ok(false) };
-            let after = TaskEntry { meta: Some(meta), ..before.clone() };
-            held.record(&after, Some(&before)).map(|()| true)
-        };
-        self.has_changed |= blocking(recorded).await?;
+        let (held, known) = self.hold(Held::read).await?;
+        if let Some(before) = known.entry {
+            held.record(TaskEntry { meta: Some(meta), ..before.clone() }, Some(before)).await?;
+            self.has_changed = true;
+        }
         Ok(())
     }
 
@@ -285,11 +282,12 @@ impl Course {
         entry.map_or(Outcome::Complete, |entry| outcome(entry.state))
     }
 
-    /// The task's folder, once no other process has it.
-    async fn hold(&self) -> Result<Held, Stop> {
+    /// The task's folder, once no other process has it, and what `read` says of it then.
+    async fn hold<T: Send + 'static>(&self, read: fn(&Held) -> Result<T, store::Error>) -> Result<(Arc<Held>, T), Stop> {
         loop {
             let folder = self.folder.clone();
-            if let Some(held) = blocking(move || folder.try_hold()).await? {
+            let held = move || folder.try_hold()?.map(|held| read(&held).map(|known| (held, known))).transpose();
+            if let Some(held) = blocking(held).await? {
                 return Ok(held);
             }
             self.job.stop.run_until_cancelled(tokio::time::sleep(GLANCE)).await.ok_or(Stop::Interrupted)?;
@@ -316,14 +314,5 @@ pub(super) fn outcome(state: State) -> Outcome {
         State::Partial => Outcome::Partial,
         State::Incomplete => Outcome::Incomplete,
         State::Failed => Outcome::Failed,
-    }
-}
-
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, store::Error> + Send + 'static,
-) -> Result<T, Stop> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
-        Err(_) => Err(Stop::Gateway(gateway::Error::Failed("the writer broke down".to_owned()))),
     }
 }

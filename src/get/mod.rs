@@ -76,6 +76,9 @@ pub struct Job {
     pub gateway: Arc<Gateway>,
     /// How to fetch.
     pub downloader: Downloader,
+    /// Tasks on their way at once: more than the downloads at once, so that neither asking nor waiting for the disk keeps
+    /// a download waiting. Each keeps up to two files open.
+    pub tasks_at_once: usize,
     /// What `--only` asks for.
     pub wanted: Wanted,
     /// Whether each file gets the date of its task's `finish_time`.

@@ -15,8 +15,6 @@ use super::{Job, Request};
 use crate::event::{Event, Outcome, Summary, TaskReport};
 use crate::task::TaskId;
 
-/// Tasks on their way at once. More than the downloads at once, so that asking and writing never keep a download waiting.
-const TASKS_AT_ONCE: usize = 96;
 /// Batches that are looked at at once.
 const LOOKS_AT_ONCE: usize = 4;
 
@@ -110,7 +108,7 @@ impl Running {
 
     /// Sends off what is ready, as far as there are places.
     pub(super) fn send_off(&mut self) {
-        while self.going.len() < TASKS_AT_ONCE {
+        while self.going.len() < self.job.tasks_at_once {
             let Some((mut course, delay)) = self.ready.pop_front() else { return };
             let id = course.id().clone();
             let started = self.going.spawn(async move { (course.run().await, course, delay) });

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::manifests::{self, Standing};
 use super::mark::Mark;
+use super::rounds::Rounds;
 use super::{Error, Folder, atomic, root};
 use crate::naming::{self, MANIFEST, SUMS};
 use crate::task::TaskId;
@@ -16,6 +17,7 @@ use crate::task::TaskId;
 pub struct Archive {
     root: PathBuf,
     mark: Arc<Mark>,
+    rounds: Arc<Rounds>,
     /// Whether the root itself is the one task's folder.
     is_single: bool,
 }
@@ -26,7 +28,12 @@ impl Archive {
     /// # Errors
     /// When what stands there is not ours, or of a later version.
     pub fn open(root: &Path) -> Result<Self, Error> {
-        let archive = Self { root: root.to_owned(), mark: Arc::new(Mark::new(root)), is_single: false };
+        let archive = Self {
+            root: root.to_owned(),
+            mark: Arc::new(Mark::new(root)),
+            rounds: Arc::new(Rounds::new(root)),
+            is_single: false,
+        };
         match fs::metadata(root) {
             Ok(found) if found.is_dir() => archive.refuse_foreign()?,
             Ok(_) => return Err(Error::Foreign(root.to_owned())),
@@ -39,7 +46,7 @@ impl Archive {
     /// The one task's folder at `root`, as an archive of one: it has no files of a root to keep up to date.
     #[must_use]
     pub fn of_one(root: &Path) -> Self {
-        Self { root: root.to_owned(), mark: Arc::new(Mark::none(root)), is_single: true }
+        Self { root: root.to_owned(), mark: Arc::new(Mark::none(root)), rounds: Arc::new(Rounds::new(root)), is_single: true }
     }
 
     /// Makes the folder when it is missing.
@@ -58,7 +65,7 @@ impl Archive {
     #[must_use]
     pub fn folder(&self, id: &TaskId) -> Folder {
         let path = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(id.as_str())) };
-        Folder::new(Arc::clone(&self.mark), id, path)
+        Folder::new(Arc::clone(&self.mark), Arc::clone(&self.rounds), id, path)
     }
 
     /// Where a task's folder is below `shown`, the archive as the user wrote it.

@@ -4,17 +4,31 @@
 //! whoever reads sees the old file or the new one, also after a crash. The folder is synced by the
 //! caller ([`sync_folder`]), who knows when that matters.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::Builder;
+use tempfile::{Builder, TempPath};
 
-use super::{Error, checkpoint};
+use super::{Error, checkpoint, rounds};
 use crate::naming::{MANIFEST, SUMS, TEXT};
 
 /// Replaces `folder/name` with what `fill` writes.
 pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let new = stage(folder, name, fill)?;
+    rounds::sync(new.temporary()).map_err(Error::io("sync", &new.path))?;
+    new.place()
+}
+
+/// What is to stand under a name; gone again unless it is placed there.
+#[must_use]
+pub(super) struct New {
+    temporary: TempPath,
+    path: PathBuf,
+}
+
+/// Writes what is to stand in `folder` as `name`. It is placed there once it is durable.
+pub(super) fn stage(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<New, Error> {
     let path = folder.join(name);
     let fail = |action| Error::io(action, &path);
     let mut builder = Builder::new();
@@ -27,10 +41,20 @@ pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write)
     let mut writer = BufWriter::with_capacity(64 << 10, temporary.as_file_mut());
     fill(&mut writer).and_then(|()| writer.flush()).map_err(fail("write"))?;
     drop(writer);
-    temporary.as_file().sync_all().map_err(fail("sync"))?;
     checkpoint::reached(if name == MANIFEST { "manifest-temporary" } else { "other-temporary" });
-    temporary.persist(&path).map_err(|error| fail("replace")(error.error))?;
-    Ok(())
+    Ok(New { temporary: temporary.into_temp_path(), path })
+}
+
+impl New {
+    /// Where it stands until then.
+    pub(super) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Gives it its name, in place of what has it now.
+    pub(super) fn place(self) -> Result<(), Error> {
+        self.temporary.persist(&self.path).map_err(|error| Error::io("replace", &self.path)(error.error))
+    }
 }
 
 /// Replaces, or makes, a file that the user named. Something there that is no plain file stays, a link too: `/dev/stdout` is one.
@@ -71,11 +95,7 @@ pub(super) fn is_leftover(name: &str) -> bool {
 
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
-    // Windows neither opens folders so nor needs it.
-    if cfg!(windows) {
-        return Ok(());
-    }
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", folder))
+    rounds::sync(folder).map_err(Error::io("sync", folder))
 }
 
 /// Whether `path` is a plain file of `size` bytes. A symlink is none.

@@ -16,6 +16,9 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+    /// A panic.
+    #[error("the writer broke down: a fault of this program")]
+    BrokeDown,
     /// Something of that name is there and is not ours.
     #[error("{} is not ours, and is never overwritten; move it away or choose another folder", .0.display())]
     Foreign(PathBuf),

@@ -1,6 +1,6 @@
 //! The record of a task's finished files, until its manifest takes over.
 //!
-//! A dot-file with a line of JSON for each file, synced before the file gets its final name. A run
+//! A dot-file with a line of JSON for each file, durable before the file gets its final name. A run
 //! that died leaves it behind; the next one proves each line against the disk (size and hash, not
 //! trust) and rolls forward: nothing that was whole is fetched again, nothing that was not is kept.
 
@@ -23,19 +23,17 @@ struct Line {
     entry: FileEntry,
 }
 
-/// Records `draft` durably: from here on it is a finished file, whatever happens.
+/// Records `draft`: once that is durable it is a finished file, whatever happens.
 pub(super) fn append(folder: &Path, draft: &Draft) -> Result<(), Error> {
     let path = folder.join(NAME);
     let fail = |action| Error::io(action, &path);
     refuse_link(&path)?;
-    let is_new = !path.exists();
     let part = draft.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
     let mut line = serde_json::to_vec(&Line { part, entry: draft.entry.clone() }).map_err(|error| fail("write")(error.into()))?;
     line.push(b'\n');
     let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(fail("create"))?;
     // The line break first ends what a crash may have cut.
-    file.write_all(&[b"\n", line.as_slice()].concat()).and_then(|()| file.sync_data()).map_err(fail("write"))?;
-    if is_new { atomic::sync_folder(folder) } else { Ok(()) }
+    file.write_all(&[b"\n", line.as_slice()].concat()).map_err(fail("write"))
 }
 
 /// The recorded files that are proven whole, under their final names at last.

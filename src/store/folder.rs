@@ -1,8 +1,6 @@
-//! One task's folder: what is known of it, and the one order in which it is written.
+//! One task's folder, and what is known of it.
 //!
-//! [`Folder`] reads; [`Held`], a folder whose lock one holds, writes. The manifest comes last: until
-//! it is replaced the old one stands, with everything that it names. Files that the new manifest no
-//! longer names are removed after that, and only if the old one did name them.
+//! Reads only; who wants to write takes its lock, and has a [`Held`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,9 +8,9 @@ use std::sync::Arc;
 
 use super::lock::Lock;
 use super::mark::Mark;
-use super::part::{Draft, Part};
-use super::{Error, atomic, checkpoint, finished, journal, manifests, root};
-use crate::manifest::{self, FileEntry, State, TaskEntry};
+use super::rounds::Rounds;
+use super::{Error, Held, atomic, finished, manifests, root};
+use crate::manifest::{FileEntry, TaskEntry};
 use crate::naming::{MANIFEST, TEXT};
 use crate::task::TaskId;
 
@@ -23,7 +21,8 @@ pub(super) const LOCK: &str = ".lock";
 pub struct Folder {
     id: String,
     path: PathBuf,
-    mark: Arc<Mark>,
+    pub(super) mark: Arc<Mark>,
+    pub(super) rounds: Arc<Rounds>,
 }
 
 /// What a folder's manifest says, and how much of it is on disk.
@@ -65,8 +64,8 @@ impl Known {
 }
 
 impl Folder {
-    pub(super) fn new(mark: Arc<Mark>, id: &TaskId, path: PathBuf) -> Self {
-        Self { id: id.as_str().to_owned(), path, mark }
+    pub(super) fn new(mark: Arc<Mark>, rounds: Arc<Rounds>, id: &TaskId, path: PathBuf) -> Self {
+        Self { id: id.as_str().to_owned(), path, mark, rounds }
     }
 
     /// Where it is.
@@ -108,18 +107,17 @@ impl Folder {
     ///
     /// # Errors
     /// When something else stands in its place or the disk says no.
-    pub fn try_hold(&self) -> Result<Option<Held>, Error> {
-        if !self.exists()? {
-            match fs::create_dir(&self.path) {
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                    return Err(Error::io("create", &self.path)(error));
-                }
-                _ => atomic::sync_folder(self.mark.root())?,
-            }
+    pub fn try_hold(&self) -> Result<Option<Arc<Held>>, Error> {
+        let is_new = !self.exists()?;
+        if is_new && let Err(error) = fs::create_dir(&self.path)
+            // Another process has just made it.
+            && error.kind() != std::io::ErrorKind::AlreadyExists
+        {
+            return Err(Error::io("create", &self.path)(error));
         }
         let path = self.path.join(LOCK);
         let lock = Lock::try_acquire(&path).map_err(Error::io("lock", &path))?;
-        Ok(lock.map(|lock| Held { folder: self.clone(), _lock: lock }))
+        Ok(lock.map(|lock| Held::new(self.clone(), lock, is_new)))
     }
 
     fn exists(&self) -> Result<bool, Error> {
@@ -130,167 +128,4 @@ impl Folder {
             Err(error) => Err(Error::io("read", &self.path)(error)),
         }
     }
-}
-
-/// A task's folder in the hands of its only writer.
-#[derive(Debug)]
-pub struct Held {
-    folder: Folder,
-    _lock: Lock,
-}
-
-impl Held {
-    /// What is known of the task now.
-    ///
-    /// # Errors
-    /// As for [`Folder::read`].
-    pub fn read(&self) -> Result<Known, Error> {
-        self.folder.read()
-    }
-
-    /// What is known of the task now, with the finished files of a run that died rolled forward: those count as here.
-    ///
-    /// # Errors
-    /// As for [`Folder::read`].
-    pub fn recover(&self) -> Result<Known, Error> {
-        let mut known = self.folder.read()?;
-        for file in finished::roll_forward(&self.folder.path)? {
-            known.here.retain(|here| here.slot() != file.slot());
-            known.here.push(file);
-        }
-        Ok(known)
-    }
-
-    /// A file on its way in, known by `stem` until it has a name, with what an earlier try left of it.
-    ///
-    /// # Errors
-    /// When the disk says no.
-    pub fn part(&self, stem: &str) -> Result<Part, Error> {
-        let path = self.folder.path.join(format!(".{stem}.part"));
-        Part::resume(path.clone()).map_err(Error::io("resume", &path))
-    }
-
-    /// Gives a whole file its final name. `ours` are the files there that may be replaced.
-    ///
-    /// # Errors
-    /// When something that is not ours has that name, or the disk says no.
-    pub fn commit(&self, draft: Draft, ours: &[FileEntry]) -> Result<FileEntry, Error> {
-        let target = self.folder.path.join(draft.entry.path());
-        let is_ours = ours.iter().any(|file| file.name() == Some(draft.entry.path()));
-        if !is_ours && fs::symlink_metadata(&target).is_ok() && !finished::is_proven(&target, &draft.entry)? {
-            let _ = fs::remove_file(&draft.path);
-            return Err(Error::Foreign(target));
-        }
-        if let Err(error) = finished::append(&self.folder.path, &draft) {
-            // Without a record it would lie there nameless, and on a full disk in the way.
-            let _ = fs::remove_file(&draft.path);
-            return Err(error);
-        }
-        checkpoint::reached("recorded");
-        fs::rename(&draft.path, &target).map_err(Error::io("rename", &target))?;
-        // The record vouches for it now.
-        let _ = fs::remove_file(journal::beside(&draft.path));
-        checkpoint::reached("renamed");
-        Ok(draft.entry)
-    }
-
-    /// Whether the file that `entry` names is there with the bytes that it names.
-    ///
-    /// # Errors
-    /// When it can't be read.
-    pub fn has(&self, entry: &FileEntry) -> Result<bool, Error> {
-        entry.name().map_or(Ok(false), |name| finished::is_proven(&self.folder.path.join(name), entry))
-    }
-
-    /// Writes the text that `entry` has, whatever stands in its place.
-    ///
-    /// # Errors
-    /// When the disk says no.
-    pub fn restore_text(&self, entry: &TaskEntry) -> Result<(), Error> {
-        match &entry.text {
-            Some(text) => self.write_text(text, Some(entry)).and_then(|()| atomic::sync_folder(&self.folder.path)),
-            None => Ok(()),
-        }
-    }
-
-    /// Writes the text and, last, the manifest; then removes what only the way there needed.
-    ///
-    /// # Errors
-    /// When the disk says no; the old manifest then still stands.
-    pub fn record(&self, entry: &TaskEntry, before: Option<&TaskEntry>) -> Result<(), Error> {
-        let folder = &self.folder.path;
-        self.folder.mark.set()?;
-        if let Some(text) = &entry.text {
-            self.write_text(text, before)?;
-        }
-        checkpoint::reached("text-written");
-        atomic::sync_folder(folder)?;
-        atomic::write(folder, MANIFEST, |to| manifest::write(to, Box::new(|push| push(entry))))?;
-        atomic::sync_folder(folder)?;
-        checkpoint::reached("manifest-written");
-        for stale in before.iter().flat_map(|before| &before.files).filter_map(FileEntry::name) {
-            if !entry.files.iter().any(|file| file.path() == stale) {
-                // It stays as a file that no manifest names, which `verify` tells.
-                let _ = fs::remove_file(folder.join(stale));
-            }
-        }
-        self.tidy(entry);
-        Ok(())
-    }
-
-    /// Brings to an end what a run that died left: files that it finished take the place of those that `entry` names.
-    /// Whether that changed the manifest.
-    ///
-    /// # Errors
-    /// When the disk says no.
-    pub fn settle(&self, entry: &TaskEntry) -> Result<bool, Error> {
-        let mut after = entry.clone();
-        for file in finished::roll_forward(&self.folder.path)? {
-            after.files.retain(|before| before.slot() != file.slot());
-            after.files.push(file);
-        }
-        after.sort();
-        if after == *entry {
-            self.tidy(entry);
-            return Ok(false);
-        }
-        self.record(&after, Some(entry)).map(|()| true)
-    }
-
-    /// Removes what only the way to `entry`, which the manifest has by now, needed. Parts stay where something is still missing.
-    pub fn tidy(&self, entry: &TaskEntry) {
-        let is_recorded = finished::is_recorded(&self.folder.path, entry);
-        let is_done = matches!(entry.state, State::Complete | State::Partial);
-        for found in fs::read_dir(&self.folder.path).into_iter().flatten().flatten() {
-            let name = found.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if (name == finished::NAME && is_recorded) || atomic::is_leftover(name) || (is_done && is_part(name)) {
-                // What can't be removed now is removed by the next run.
-                let _ = fs::remove_file(found.path());
-            }
-        }
-    }
-
-    fn write_text(&self, text: &str, before: Option<&TaskEntry>) -> Result<(), Error> {
-        let path = self.folder.path.join(TEXT);
-        let is_ours = before.is_some_and(|before| before.text_path.is_some());
-        let is_same =
-            || atomic::is_file_of(&path, text.len() as u64) && fs::read(&path).is_ok_and(|found| found == text.as_bytes());
-        if fs::symlink_metadata(&path).is_ok() {
-            if is_same() {
-                return Ok(());
-            }
-            if !is_ours {
-                return Err(Error::Foreign(path));
-            }
-        }
-        atomic::write(&self.folder.path, TEXT, |to| to.write_all(text.as_bytes()))
-    }
-}
-
-/// Whether `name` is an unfinished file's or its journal's.
-fn is_part(name: &str) -> bool {
-    let is_ours = |stem: &str| ["video-", "image-", "audio-", "asset-"].iter().any(|kind| stem.starts_with(kind));
-    let stem = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part").or_else(|| name.strip_suffix(".journal")));
-    stem.is_some_and(is_ours)
 }

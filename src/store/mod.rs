@@ -1,8 +1,8 @@
 //! The only room that touches the disk.
 //!
 //! An [`Archive`] is a folder of task [`Folder`]s, each complete on its own. What is written there
-//! is written in one order: data, sync, record, rename, sync folder, task manifest; then the root's
-//! derived files. A name without a dot in front therefore always stands for something whole. No
+//! is written in one order, with a round of syncing between any two: data and its record, final name,
+//! task manifest; then the root's derived files. A name without a dot in front therefore always stands for something whole. No
 //! symlink inside the archive is followed, and nothing that is not ours is overwritten.
 
 #![expect(clippy::disallowed_methods, reason = "this is the door to the disk")]
@@ -15,12 +15,14 @@ mod checkpoint;
 mod error;
 mod finished;
 mod folder;
+mod held;
 mod journal;
 mod lock;
 mod manifests;
 mod mark;
 mod part;
 mod root;
+mod rounds;
 mod survey;
 
 pub use archive::Archive;
@@ -28,6 +30,17 @@ pub use atomic::{folder_of, replace};
 pub use bag::Bag;
 pub use catalog::{Catalog, frame_rate};
 pub use error::Error;
-pub use folder::{Folder, Held, Known};
+pub use folder::{Folder, Known};
+pub use held::{Held, Staged};
 pub use part::{Ahead, Draft, Part, Sealed};
 pub use survey::{Claim, Place, Survey, Visit};
+
+/// Runs `work` where blocking is allowed.
+///
+/// # Errors
+/// What `work` reports; a panic inside is one of them.
+pub async fn blocking<T: Send + 'static, E: From<Error> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Error::BrokeDown.into()))
+}

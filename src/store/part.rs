@@ -4,8 +4,8 @@
 //! byte. Bytes may also be written ahead of that front, at offsets, by several connections; the front
 //! then reads them back. Once it is known of which version of the remote file the bytes are, a journal
 //! vouches for them, and what a dropped part has is kept for the next try, or the next run; without a
-//! version it is worth nothing and goes. [`Sealed`] has all bytes, size and hash; a [`Draft`] is
-//! synced, has its name and entry, and waits for `Held::commit`.
+//! version it is worth nothing and goes. [`Sealed`] has all bytes, size and hash; a [`Draft`] has its
+//! name and entry too, and waits to be durable, in `Held::commit`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -253,22 +253,19 @@ impl Sealed {
         self.part.discard();
     }
 
-    /// Makes the bytes durable and names the file: `slot` as `name`, dated `modified`.
+    /// Names the file: `slot` as `name`, dated `modified`.
     ///
     /// # Errors
     /// When the disk says no; the bytes are then gone.
     pub fn draft(mut self, slot: Slot, name: &str, modified: Option<SystemTime>) -> Result<Draft, Error> {
         let entry = FileEntry::of(slot, &Named { name, sealed: &self });
         let path = self.part.path.clone();
-        if let Some(file) = &self.part.file {
-            let dated = modified.map_or(Ok(()), |time| file.set_modified(time));
-            if let Err(error) = dated.and_then(|()| file.sync_all()) {
-                // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
-                self.part.discard();
-                return Err(Error::io("sync", &path)(error));
-            }
+        if let (Some(file), Some(time)) = (&self.part.file, modified)
+            && let Err(error) = file.set_modified(time)
+        {
+            self.part.discard();
+            return Err(Error::io("date", &path)(error));
         }
-        checkpoint::reached("synced");
         // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
         self.part.file = None;
         Ok(Draft { path, entry })
@@ -292,7 +289,7 @@ impl Whole for Named<'_> {
     }
 }
 
-/// A whole, synced file under its dot-name, with the entry that it will have.
+/// A whole file under its dot-name, with the entry that it will have.
 pub struct Draft {
     pub(super) path: PathBuf,
     pub(super) entry: FileEntry,

@@ -13,14 +13,14 @@ use url::Url;
 use super::finish::{self, Arrival};
 use super::lanes::{self, Lanes, PIECE};
 use super::pour::{Limits, Poured, pour};
-use super::{Downloader, Error, Fetched, Order, blocking};
+use super::{Downloader, Error, Fetched, Order};
 use crate::asset::Source;
 use crate::data_uri;
 use crate::event::{Event, Meter, Transfer};
 use crate::http::retry::Attempts;
 use crate::http::{self, Ask, Body, Coding, Decoder, Head};
 use crate::naming;
-use crate::store::Part;
+use crate::store::{Part, Staged, blocking};
 use crate::version::Version;
 
 /// A download of at least this many bytes has a bar of its own.
@@ -45,24 +45,33 @@ impl Downloader {
     /// # Errors
     /// Why it could not be had.
     pub async fn fetch(&self, order: Order) -> Result<Fetched, Error> {
+        let fetched = match self.bring(order.clone()).await {
+            Ok(Some(staged)) => order.held.commit(staged).await.map(|file| Fetched::File(Box::new(file))).map_err(Error::from),
+            Ok(None) => Ok(Fetched::NotWanted),
+            Err(error) => Err(error),
+        };
+        fetched.map_err(|error| self.disk.note(error))
+    }
+
+    /// Brings one asset up to the point where it only waits to be durable, which takes no download slot.
+    async fn bring(&self, order: Order) -> Result<Option<Staged>, Error> {
         // Never closed, so the slot always comes.
         let _slot = self.stop.run_until_cancelled(self.slots.acquire()).await.ok_or(Error::Stopped)?;
         if self.disk.is_full() {
             return Err(Error::DiskFull);
         }
-        let fetched = match order.asset.source().map_err(Error::Source)? {
+        match order.asset.source().map_err(Error::Source)? {
             Source::Data(_) => self.decode(order).await,
             Source::Http(url) => {
                 let url = Url::parse(url).map_err(|error| Error::Source(format!("not an absolute URL ({error})")))?;
                 self.download(order, &url).await
             }
-        };
-        fetched.map_err(|error| self.disk.note(error))
+        }
     }
 
-    async fn decode(&self, order: Order) -> Result<Fetched, Error> {
+    async fn decode(&self, order: Order) -> Result<Option<Staged>, Error> {
         let (wanted, max_size) = (self.wanted, self.max_size);
-        let fetched = blocking(move || {
+        let staged = blocking(move || {
             let bytes = data_uri::decode(order.asset.url.trim()).map_err(|error| Error::Source(error.to_string()))?;
             let mut part = order.held.part(&stem(&order))?;
             part.restart().map_err(Error::Write)?;
@@ -75,16 +84,17 @@ impl Downloader {
             let poured = Poured { sink: Decoder::new(part, Coding::Identity), rest: vec![Bytes::from(bytes)] };
             finish::finish(&order, Arrival { poured, head }, wanted)
         });
-        let fetched = fetched.await?;
-        if let Fetched::File(file) = &fetched {
-            self.emitter.total.add(file.size());
-        }
-        Ok(fetched)
+        let staged = staged.await?;
+        self.emitter.total.add(staged.as_ref().map_or(0, Staged::size));
+        Ok(staged)
     }
 
-    async fn download(&self, order: Order, url: &Url) -> Result<Fetched, Error> {
+    async fn download(&self, order: Order, url: &Url) -> Result<Option<Staged>, Error> {
         let mut attempts = Attempts::new(self.policy);
-        let (mut part, mut restarts) = (open(&order).await?, 0);
+        let (mut part, mut restarts) = match order.held.new_part(&stem(&order)) {
+            Some(part) => (part, 0),
+            None => (open(&order).await?, 0),
+        };
         let mut furthest = part.size();
         loop {
             let (broken, error) = match self.attempt(&order, url, part, &mut restarts).await {

@@ -2,12 +2,12 @@
 //!
 //! Bytes speak louder than headers: an HTML page, JSON or nothing at all is refused whatever it
 //! calls itself, while media of another type than declared is kept, under the declared name, with a
-//! warning. Runs in one blocking hop, from the last bytes to the committed file.
+//! warning. Runs in one blocking hop, from the last bytes to the recorded file, which waits to be durable.
 
 use std::time::SystemTime;
 
 use super::pour::Poured;
-use super::{Error, Fetched, Order};
+use super::{Error, Order};
 use crate::checksum::{self, Verdict};
 use crate::duration;
 use crate::http::{self, Coding, Head};
@@ -16,7 +16,7 @@ use crate::manifest::FileEntry;
 use crate::media_type::{self, Declared, MediaType};
 use crate::naming;
 use crate::plan::Wanted;
-use crate::store::Sealed;
+use crate::store::{Sealed, Staged};
 
 /// A body that has come to its end.
 pub(super) struct Arrival {
@@ -24,8 +24,8 @@ pub(super) struct Arrival {
     pub head: Head,
 }
 
-/// Judges, names and commits what came.
-pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<Fetched, Error> {
+/// Judges, names and records what came; none when it turned out to be of a kind that was not asked for.
+pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<Option<Staged>, Error> {
     let Arrival { poured, head } = arrival;
     let sealed = poured.settle()?.seal();
     let verified_by = match complete(&sealed, &head).and_then(|()| refuse(&sealed)).and_then(|()| verify(&sealed, &head)) {
@@ -39,7 +39,7 @@ pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<
     let slot = order.asset.slot(decided.as_ref().map(|declared| declared.media_type));
     if !wanted.has(slot.kind) {
         sealed.discard();
-        return Ok(Fetched::NotWanted);
+        return Ok(None);
     }
     let extension = decided.as_ref().map_or("bin", |declared| declared.media_type.extension());
     let name = format!("{}.{extension}", naming::stem(slot.kind, slot.index, order.asset.count));
@@ -64,7 +64,7 @@ pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<
                 .push("the host gave neither a length nor an end mark: nothing shows that the file is whole".to_owned());
         }
     });
-    Ok(Fetched::File(Box::new(order.held.commit(draft, &order.ours)?)))
+    Ok(Some(order.held.stage(draft, &order.ours)?))
 }
 
 /// Whether as much came as the host promised in all; a length on the wire is none of what was encoded.

@@ -17,12 +17,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::Error;
 use super::pour::Limits;
-use super::{Error, blocking};
 use crate::event::Meter;
 use crate::http::retry::{Attempts, Policy};
 use crate::http::{self, Ask, Body, MediaClient};
-use crate::store::{Ahead, Part};
+use crate::store::{Ahead, Part, blocking};
 use crate::version::Version;
 
 /// What a lane fetches at once.

@@ -121,11 +121,3 @@ pub enum Fetched {
     /// It turned out to be of a kind that was not asked for.
     NotWanted,
 }
-
-/// Runs `work` where blocking is allowed.
-///
-/// # Errors
-/// What `work` reports; a panic inside is one of them.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Error::Write(std::io::Error::other("the writer broke down"))))
-}

@@ -12,10 +12,10 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, blocking};
+use super::Error;
 use crate::event::Meter;
 use crate::http::{self, Body, Decoder};
-use crate::store::Part;
+use crate::store::{Part, blocking};
 
 /// Bytes that are worth a hop.
 const HOP: usize = 256 << 10;

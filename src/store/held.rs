@@ -1,0 +1,265 @@
+//! A task's folder in the hands of its only writer, and the one order in which it is written.
+//!
+//! Between any two steps lies a round of syncing, which many tasks share. A file: its bytes and its line in the
+//! record of finished files, then its final name. A task: its text, then its manifest under a dot-name, then under
+//! its own. Until that moment the old manifest stands, with everything that it names. Files that the new one no
+//! longer names are removed after that, and only if the old one did name them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::atomic::New;
+use super::folder::{Folder, Known};
+use super::lock::Lock;
+use super::part::{Draft, Part};
+use super::{Error, atomic, blocking, checkpoint, finished, journal};
+use crate::manifest::{self, FileEntry, State, TaskEntry};
+use crate::naming::{MANIFEST, TEXT};
+
+/// A task's folder, locked.
+#[derive(Debug)]
+pub struct Held {
+    folder: Folder,
+    /// Whether this run made it: then an earlier one left nothing in it.
+    is_new: bool,
+    _lock: Lock,
+}
+
+/// A whole file that is recorded and waits to be durable.
+pub struct Staged {
+    draft: Draft,
+    target: PathBuf,
+}
+
+impl Held {
+    pub(super) fn new(folder: Folder, lock: Lock, is_new: bool) -> Arc<Self> {
+        Arc::new(Self { folder, is_new, _lock: lock })
+    }
+
+    /// What is known of the task now.
+    ///
+    /// # Errors
+    /// As for [`Folder::read`].
+    pub fn read(&self) -> Result<Known, Error> {
+        self.folder.read()
+    }
+
+    /// What is known of the task now, with the finished files of a run that died rolled forward: those count as here.
+    ///
+    /// # Errors
+    /// As for [`Folder::read`].
+    pub fn recover(&self) -> Result<Known, Error> {
+        let mut known = self.folder.read()?;
+        for file in finished::roll_forward(self.folder.path())? {
+            known.here.retain(|here| here.slot() != file.slot());
+            known.here.push(file);
+        }
+        Ok(known)
+    }
+
+    /// A file that begins its way in, known by `stem` until it has a name; none where an earlier run may have left some
+    /// of it. Costs no look at the disk.
+    #[must_use]
+    pub fn new_part(&self, stem: &str) -> Option<Part> {
+        self.is_new.then(|| Part::new(self.folder.path().join(format!(".{stem}.part"))))
+    }
+
+    /// A file on its way in, known by `stem` until it has a name, with what an earlier try left of it.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn part(&self, stem: &str) -> Result<Part, Error> {
+        let path = self.folder.path().join(format!(".{stem}.part"));
+        Part::resume(path.clone()).map_err(Error::io("resume", &path))
+    }
+
+    /// Records a whole file: it gets its final name in [`Held::commit`]. `ours` are the files there that may be replaced.
+    ///
+    /// # Errors
+    /// When something that is not ours has that name, or the disk says no; the file is then gone.
+    pub fn stage(&self, draft: Draft, ours: &[FileEntry]) -> Result<Staged, Error> {
+        let target = self.folder.path().join(draft.entry.path());
+        let is_ours = ours.iter().any(|file| file.name() == Some(draft.entry.path()));
+        let is_foreign = !is_ours && fs::symlink_metadata(&target).is_ok() && !finished::is_proven(&target, &draft.entry)?;
+        let recorded =
+            if is_foreign { Err(Error::Foreign(target.clone())) } else { finished::append(self.folder.path(), &draft) };
+        if let Err(error) = recorded {
+            // Without a record it would lie there nameless, and on a full disk in the way.
+            let _ = fs::remove_file(&draft.path);
+            return Err(error);
+        }
+        checkpoint::reached("recorded");
+        Ok(Staged { draft, target })
+    }
+
+    /// Gives a file its final name, once it is durable.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub async fn commit(self: &Arc<Self>, staged: Staged) -> Result<FileEntry, Error> {
+        let (held, folder) = (Arc::clone(self), self.folder.path());
+        let root = self.folder.mark.root().to_owned();
+        let written = vec![staged.draft.path.clone(), folder.join(finished::NAME), folder.to_owned(), root];
+        let place = move |synced: Result<(), Error>| {
+            let placed = synced.and_then(|()| staged.place());
+            drop(held);
+            placed
+        };
+        self.folder.rounds.after(written, place).await
+    }
+
+    /// Whether the file that `entry` names is there with the bytes that it names.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn has(&self, entry: &FileEntry) -> Result<bool, Error> {
+        entry.name().map_or(Ok(false), |name| finished::is_proven(&self.folder.path().join(name), entry))
+    }
+
+    /// Writes the text that `entry` has, whatever stands in its place.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub async fn restore_text(self: &Arc<Self>, entry: TaskEntry) -> Result<(), Error> {
+        let held = Arc::clone(self);
+        match blocking(move || held.stage_text(&entry, Some(&entry))).await? {
+            Some(text) => {
+                self.place(text).await?;
+                self.folder.rounds.after(vec![self.folder.path().to_owned()], |synced| synced).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the text and, last, the manifest; then removes what only the way there needed.
+    ///
+    /// # Errors
+    /// When the disk says no; the old manifest then still stands.
+    pub async fn record(self: &Arc<Self>, entry: TaskEntry, before: Option<TaskEntry>) -> Result<(), Error> {
+        let both = Arc::new((entry, before));
+        let (held, same) = (Arc::clone(self), Arc::clone(&both));
+        if let Some(text) = blocking(move || held.stage_text(&same.0, same.1.as_ref())).await? {
+            self.place(text).await?;
+        }
+        checkpoint::reached("text-written");
+        let (held, same) = (Arc::clone(self), Arc::clone(&both));
+        let new = blocking(move || {
+            held.folder.mark.set()?;
+            atomic::stage(held.folder.path(), MANIFEST, |to| manifest::write(to, Box::new(|push| push(&same.0))))
+        });
+        self.place(new.await?).await?;
+        let held = Arc::clone(self);
+        let conclude = move |synced: Result<(), Error>| {
+            checkpoint::reached("manifest-written");
+            synced.map(|()| held.conclude(&both.0, both.1.as_ref()))
+        };
+        self.folder.rounds.after(vec![self.folder.path().to_owned()], conclude).await
+    }
+
+    /// Gives a small file its name, once it is durable; so is then everything that was written in the folder before.
+    async fn place(self: &Arc<Self>, new: New) -> Result<(), Error> {
+        let root = self.folder.mark.root().to_owned();
+        let (held, written) = (Arc::clone(self), vec![new.temporary().to_owned(), self.folder.path().to_owned(), root]);
+        let place = move |synced: Result<(), Error>| {
+            let placed = synced.and_then(|()| new.place());
+            drop(held);
+            placed
+        };
+        self.folder.rounds.after(written, place).await
+    }
+
+    /// The manifest stands: removes files that `before` named and `entry` does not, and what only the way needed.
+    fn conclude(&self, entry: &TaskEntry, before: Option<&TaskEntry>) {
+        for stale in before.iter().flat_map(|before| &before.files).filter_map(FileEntry::name) {
+            if !entry.files.iter().any(|file| file.path() == stale) {
+                // It stays as a file that no manifest names, which `verify` tells.
+                let _ = fs::remove_file(self.folder.path().join(stale));
+            }
+        }
+        self.tidy(entry);
+    }
+
+    /// Brings to an end what a run that died left: files that it finished take the place of those that `entry` names.
+    /// Whether that changed the manifest.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub async fn settle(self: &Arc<Self>, entry: TaskEntry) -> Result<bool, Error> {
+        let (held, mut after) = (Arc::clone(self), entry.clone());
+        let (before, after) = blocking(move || {
+            for file in finished::roll_forward(held.folder.path())? {
+                after.files.retain(|before| before.slot() != file.slot());
+                after.files.push(file);
+            }
+            after.sort();
+            if after == entry {
+                held.tidy(&entry);
+            }
+            Ok::<_, Error>((entry, after))
+        })
+        .await?;
+        let has_changed = after != before;
+        if has_changed {
+            self.record(after, Some(before)).await?;
+        }
+        Ok(has_changed)
+    }
+
+    /// Removes what only the way to `entry`, which the manifest has by now, needed. Parts stay where something is still missing.
+    pub fn tidy(&self, entry: &TaskEntry) {
+        let is_recorded = finished::is_recorded(self.folder.path(), entry);
+        let is_done = matches!(entry.state, State::Complete | State::Partial);
+        for found in fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
+            let name = found.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if (name == finished::NAME && is_recorded) || atomic::is_leftover(name) || (is_done && is_part(name)) {
+                // What can't be removed now is removed by the next run.
+                let _ = fs::remove_file(found.path());
+            }
+        }
+    }
+
+    /// The text of `entry`, to be placed; none where it stands already.
+    fn stage_text(&self, entry: &TaskEntry, before: Option<&TaskEntry>) -> Result<Option<New>, Error> {
+        let Some(text) = &entry.text else { return Ok(None) };
+        let path = self.folder.path().join(TEXT);
+        if fs::symlink_metadata(&path).is_ok() {
+            if is_same(&path, text) {
+                return Ok(None);
+            }
+            if before.is_none_or(|before| before.text_path.is_none()) {
+                return Err(Error::Foreign(path));
+            }
+        }
+        atomic::stage(self.folder.path(), TEXT, |to| to.write_all(text.as_bytes())).map(Some)
+    }
+}
+
+impl Staged {
+    /// In bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.draft.entry.size()
+    }
+
+    fn place(self) -> Result<FileEntry, Error> {
+        checkpoint::reached("synced");
+        fs::rename(&self.draft.path, &self.target).map_err(Error::io("rename", &self.target))?;
+        // The record vouches for it now.
+        let _ = fs::remove_file(journal::beside(&self.draft.path));
+        checkpoint::reached("renamed");
+        Ok(self.draft.entry)
+    }
+}
+
+fn is_same(path: &Path, text: &str) -> bool {
+    atomic::is_file_of(path, text.len() as u64) && fs::read(path).is_ok_and(|found| found == text.as_bytes())
+}
+
+/// Whether `name` is an unfinished file's or its journal's.
+fn is_part(name: &str) -> bool {
+    let is_ours = |stem: &str| ["video-", "image-", "audio-", "asset-"].iter().any(|kind| stem.starts_with(kind));
+    let stem = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part").or_else(|| name.strip_suffix(".journal")));
+    stem.is_some_and(is_ours)
+}

@@ -1,0 +1,166 @@
+//! Durability, bought in groups.
+//!
+//! A flush costs about the same for one file as for hundreds. So whoever has written something says what, and
+//! what is to be done once it is durable; one thread takes all that has gathered meanwhile, makes it durable
+//! together, and then does what was to be done, in the order of asking. The order holds for each task: what
+//! follows a round finds everything on the disk that was written before it was asked for. Where a round has
+//! few files, or the file system is not known to keep the promise of `syncfs`, each is synced by itself.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use rayon::prelude::*;
+use tokio::sync::oneshot;
+
+use super::Error;
+
+/// Up to so many paths are synced one by one: `syncfs` also waits for what other programs have written.
+const FEW: usize = 8;
+
+/// The rounds of one archive. The thread starts with the first and ends with this.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    root: PathBuf,
+    asking: Mutex<Option<Sender<Asked>>>,
+}
+
+struct Asked {
+    written: Vec<PathBuf>,
+    then: Box<dyn FnOnce(io::Result<()>) + Send>,
+}
+
+impl Rounds {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), asking: Mutex::new(None) }
+    }
+
+    /// Makes all that was written before this call durable, `written` above all, and then does what `then` says.
+    pub(super) async fn after<T: Send + 'static>(
+        &self,
+        written: Vec<PathBuf>,
+        then: impl FnOnce(Result<(), Error>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (telling, told) = oneshot::channel();
+        let root = self.root.clone();
+        let then = move |synced: io::Result<()>| {
+            // Nobody may be waiting any more: the run was cut off.
+            let _ = telling.send(then(synced.map_err(Error::io("sync", &root))));
+        };
+        let broken = |_| Error::io("sync", &self.root)(io::Error::other("the writer broke down"));
+        self.ask(Asked { written, then: Box::new(then) })?;
+        told.await.map_err(broken)?
+    }
+
+    fn ask(&self, asked: Asked) -> Result<(), Error> {
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = match &mut *asking {
+            Some(sender) => sender,
+            none => {
+                let (sender, asked) = channel();
+                let root = self.root.clone();
+                let started = thread::Builder::new().name("sync".to_owned()).spawn(move || turn(&root, &asked));
+                started.map_err(Error::io("sync", &self.root))?;
+                none.insert(sender)
+            }
+        };
+        // It never ends while somebody asks, and nobody would hear it.
+        let _ = sender.send(asked);
+        Ok(())
+    }
+}
+
+/// One round after the other, until nobody can ask any more.
+fn turn(root: &Path, asking: &Receiver<Asked>) {
+    let system = whole_system(root);
+    while let Ok(first) = asking.recv() {
+        let round: Vec<Asked> = [first].into_iter().chain(asking.try_iter()).collect();
+        let paths: BTreeSet<&Path> = round.iter().flat_map(|asked| &asked.written).map(PathBuf::as_path).collect();
+        let synced = match &system {
+            Some(system) if paths.len() > FEW => sync_system(system),
+            _ => paths.into_par_iter().try_for_each(sync),
+        };
+        for asked in round {
+            let same = synced.as_ref().copied().map_err(|error| io::Error::new(error.kind(), error.to_string()));
+            // Whoever waits for one that breaks down hears it by its silence; the others go on.
+            let _ = catch_unwind(AssertUnwindSafe(|| (asked.then)(same)));
+        }
+    }
+}
+
+/// Makes a file, or the names in a folder, durable.
+pub(super) fn sync(path: &Path) -> io::Result<()> {
+    if !cfg!(windows) {
+        return File::open(path)?.sync_all();
+    }
+    // There only a file that may be written to can be synced; folders neither can nor need to be.
+    if path.is_dir() { Ok(()) } else { OpenOptions::new().write(true).open(path)?.sync_all() }
+}
+
+/// The file system that `root` is on, where one call makes all of it durable and tells whether that went well.
+#[cfg(target_os = "linux")]
+fn whole_system(root: &Path) -> Option<File> {
+    // ext2 to ext4, XFS, Btrfs, F2FS, tmpfs. Others may be remote, or in user space, and hear nothing of it.
+    const KNOWN: [u32; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994];
+    let system = File::open(root).ok()?;
+    let kind = rustix::fs::fstatfs(&system).ok()?.f_type;
+    // Before Linux 5.8 it kept failures to itself.
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    let version: (u32, u32) = (numbers.next()?, numbers.next()?);
+    let is_known = u32::try_from(kind).is_ok_and(|kind| KNOWN.contains(&kind));
+    (is_known && version >= (5, 8)).then_some(system)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn whole_system(_: &Path) -> Option<File> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn sync_system(system: &File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(system)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_system(system: &File) -> io::Result<()> {
+    system.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn everybody_hears_when_it_is_done_and_what_came_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let rounds = Rounds::new(folder.path());
+        let asked = (0..100_u32).map(|n| {
+            let path = folder.path().join(n.to_string());
+            fs::write(&path, b"x").unwrap();
+            rounds.after(vec![path], move |synced| synced.map(|()| n))
+        });
+        let told: Vec<u32> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(told, (0..100).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn what_can_t_be_synced_is_an_error_and_what_breaks_down_does_not_stop_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let rounds = Rounds::new(folder.path());
+        let missing = rounds.after(vec![folder.path().join("missing")], |synced| synced).await;
+        assert!(missing.unwrap_err().told().contains("can't sync"));
+        let broken = rounds.after(Vec::new(), |_| -> Result<(), Error> { panic!("on purpose") }).await;
+        assert!(broken.is_err());
+        assert!(rounds.after(vec![folder.path().to_owned()], |synced| synced).await.is_ok());
+    }
+}

@@ -1,12 +1,13 @@
-//! The verbs that work on an archive which is there: verify, repair, index.
+//! The verbs: those that work on an archive which is there (verify, repair, index), and the one that tells what is in force.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
-use super::args::{RemoteArgs, Verb};
+use super::args::Verb;
 use super::error::Error;
+use super::given::Given;
 use super::settings::{self, Environment, Remote};
 use super::{get, prepare};
 use crate::event::{Emitter, Event, Fault, Verified};
@@ -19,13 +20,19 @@ use crate::ui::{self, Style};
 use crate::verify::{self, Finding};
 
 /// Does what the verb says; the exit code.
-pub(super) fn run(verb: Verb, environment: Environment<'_>) -> Result<u8, Error> {
+pub(super) fn run(verb: Verb, given: &Given, environment: Environment<'_>) -> Result<u8, Error> {
     match verb {
         Verb::Verify { dir, quick, style } => verify(&dir, quick, settings::style(&style, environment)),
         Verb::Repair { dir, quick, remote, style } => {
-            repair(dir, quick, remote, settings::style(&style, environment), environment)
+            let survey = Survey::of(&dir).map_err(told)?;
+            let remote = Remote::resolve(remote, &given.config, environment)?;
+            repair(&survey, dir, quick, remote, settings::style(&style, environment))
         }
         Verb::Index { dir } => index(&dir),
+        Verb::Config(_) => {
+            ui::print(&given.told());
+            Ok(0)
+        }
     }
 }
 
@@ -51,14 +58,12 @@ fn look(survey: &Survey, dir: &Path, quick: bool, style: Style) -> Result<(Verif
     verified.map_err(|source| Error::Read { path: dir.to_owned(), source })
 }
 
-fn repair(dir: PathBuf, quick: bool, remote: RemoteArgs, style: Style, environment: Environment<'_>) -> Result<u8, Error> {
-    let survey = Survey::of(&dir).map_err(told)?;
-    let remote = Remote::resolve(remote, environment)?;
-    let (counts, findings) = look(&survey, &dir, quick, style)?;
+fn repair(survey: &Survey, dir: PathBuf, quick: bool, remote: Remote, style: Style) -> Result<u8, Error> {
+    let (counts, findings) = look(survey, &dir, quick, style)?;
     if counts.is_whole() {
         return Ok(0);
     }
-    let (requests, is_left) = requests(&survey, &findings);
+    let (requests, is_left) = requests(survey, &findings);
     if survey.claims.is_empty() {
         // Not one task is known: whose folder this is, and what was in it, nobody can say.
         return Ok(1);

@@ -75,6 +75,16 @@ pub fn complain(error: &str) {
     to(io::stderr(), &format!("error: {}", crate::secret::visible(&crate::secret::unsigned(error))));
 }
 
+/// Something that should be known before a run, and does not keep it from starting.
+pub fn warn(warning: &str) {
+    to(io::stderr(), &format!("warning: {}", crate::secret::visible(&crate::secret::unsigned(warning))));
+}
+
+/// A text that was asked for, as it is.
+pub fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
+}
+
 fn tell(event: &Event, style: Style) {
     if style.json {
         if let Some(line) = ndjson::line(event) {

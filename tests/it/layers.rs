@@ -33,9 +33,10 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Crates, and the only rooms that may use them.
-const DOORS: [(&str, &[&str]); 7] = [
+const DOORS: [(&str, &[&str]); 8] = [
     ("reqwest", &["http", "gateway"]),
     ("clap", &["cli"]),
+    ("toml", &["cli"]),
     ("indicatif", &["ui"]),
     ("tempfile", &["store"]),
     ("sha2", &["digest"]),

@@ -12,6 +12,7 @@ mod support;
 mod again;
 mod anything;
 mod archive;
+mod config;
 mod content;
 mod deadlinks;
 mod digests;

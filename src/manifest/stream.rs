@@ -9,11 +9,11 @@ use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::ser::{SerializeSeq, SerializeStruct, Serializer};
+use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{GENERATOR, TaskEntry, VERSION};
+use super::{GENERATOR, Manifest, TaskEntry, VERSION};
 
 /// Hands out the tasks of a manifest, one at a time, in their order.
 pub struct Reader<R>(pub R);
@@ -109,11 +109,7 @@ pub(super) type Source<'a> = dyn FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result
 pub fn write(mut writer: impl Write, source: Box<Source<'_>>) -> io::Result<()> {
     let pushed = Pushed(RefCell::new(Some(source)));
     let mut json = serde_json::Serializer::pretty(&mut writer);
-    let mut manifest = json.serialize_struct("Manifest", 3)?;
-    manifest.serialize_field("manifest_version", &VERSION)?;
-    manifest.serialize_field("generator", GENERATOR)?;
-    manifest.serialize_field("tasks", &pushed)?;
-    SerializeStruct::end(manifest)?;
+    Manifest { manifest_version: VERSION, generator: GENERATOR, tasks: pushed }.serialize(&mut json)?;
     writer.write_all(b"\n")
 }
 

@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 5] = [
         "naming",
         "plan",
         "record",
+        "schema",
         "secret",
         "task",
         "version",

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
+use clap_complete::Shell;
 
 use super::values::{Waiting, duration, duration_or_none, header, size, waiting};
 
@@ -235,6 +236,25 @@ pub(super) enum Verb {
     },
     /// Tell what is in force, and where each value came from; the key is hidden
     Config(Box<Options>),
+    /// Print the JSON Schema of what this program writes
+    Schema {
+        /// Of manifest.json, or of the `--json` events
+        document: Document,
+    },
+    /// Print what lets SHELL complete the options and commands of this program
+    Completions {
+        /// The shell that is to read it
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// What there is a schema of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Document {
+    Manifest,
+    Events,
 }
 
 /// A kind that `--only` can ask for.

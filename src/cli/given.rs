@@ -23,8 +23,8 @@ pub(super) struct Given {
     pub config: Config,
 }
 
-/// The whole command, as it is parsed, completed and documented.
-pub(super) fn command() -> Command {
+/// The whole command, as it is parsed.
+fn command() -> Command {
     let command = Args::command();
     let verbs: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     verbs.into_iter().fold(negatable(command), |command, verb| command.mut_subcommand(verb, negatable))
@@ -38,7 +38,12 @@ pub(super) fn read(arguments: &[OsString], environment: Environment<'_>) -> Resu
     let typed = command().try_get_matches_from(arguments)?;
     args::check_wait(arguments)?;
     let (verb, typed_options) = typed.subcommand().map_or((None, &typed), |(verb, options)| (Some(verb), options));
-    let config = Config::load(typed.get_one("config").map(PathBuf::as_path), environment)?;
+    // A broken configuration keeps nobody from the manual.
+    let is_about = verb.is_some_and(|verb| ["schema", "completions", "man"].contains(&verb));
+    let config = match is_about {
+        true => Config::default(),
+        false => Config::load(typed.get_one("config").map(PathBuf::as_path), environment)?,
+    };
     let configured = |command| with_defaults(command, &config, typed_options);
     let command = match verb {
         Some(verb) => command().mut_subcommand(verb, configured),

@@ -1,11 +1,12 @@
 //! What may be typed (`args`), with what the environment and a file say besides (`config`), is in force (`given`), becomes
-//! what will be done (`settings`), is made ready (`prepare`) and done (`get`, `verbs`).
+//! what will be done (`settings`), is made ready (`prepare`) and done (`get`, `verbs`), or told (`about`).
 
 #![expect(
     clippy::disallowed_methods,
     reason = "what the user names on the command line is opened here, and the environment read"
 )]
 
+mod about;
 mod args;
 mod config;
 mod error;

@@ -1,4 +1,4 @@
-//! The verbs: those that work on an archive which is there (verify, repair, index), and the one that tells what is in force.
+//! The verbs: those that work on an archive which is there (verify, repair, index), and those that tell of the program.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::args::Verb;
 use super::error::Error;
 use super::given::Given;
 use super::settings::{self, Environment, Remote};
-use super::{get, prepare};
+use super::{about, get, prepare};
 use crate::event::{Emitter, Event, Fault, Verified};
 use crate::get::{Lost, Request};
 use crate::naming::MANIFEST;
@@ -29,11 +29,16 @@ pub(super) fn run(verb: Verb, given: &Given, environment: Environment<'_>) -> Re
             repair(&survey, dir, quick, remote, settings::style(&style, environment))
         }
         Verb::Index { dir } => index(&dir),
-        Verb::Config(_) => {
-            ui::print(&given.told());
-            Ok(0)
-        }
+        Verb::Config(_) => tell(&given.told()),
+        Verb::Schema { document } => tell(&about::schema(document)),
+        Verb::Completions { shell } => tell(&about::completions(shell)),
+        Verb::Man => tell(&about::manual()),
     }
+}
+
+fn tell(text: &str) -> Result<u8, Error> {
+    ui::print(text);
+    Ok(0)
 }
 
 fn verify(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {

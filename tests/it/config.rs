@@ -155,6 +155,7 @@ fn an_entry_that_is_unknown_or_wrong_is_an_error_that_names_file_and_line() {
     }
     assert_eq!(world.questions().len(), 0);
     verb(&world, &["config"]).exits(2);
+    verb(&world, &["man"]).exits(0);
 }
 
 #[test]
@@ -265,7 +266,8 @@ fn a_verb_counts_only_as_the_first_word() {
     world.run(&["--", "config"]).exits(0);
     verb(&world, &["--retries=0", "help"]).exits(0);
     assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 4);
-    for wrong in [&["t1", "--bogus"][..], &["--json", "t1", "-Z"], &["verify", "--bogus"]] {
+    for wrong in [&["t1", "--bogus"][..], &["--json", "t1", "-Z"], &["verify", "--bogus"], &["schema"], &["completions", "tcsh"]]
+    {
         let run = verb(&world, wrong).exits(2);
         assert!(run.stderr.contains("error: ") && !run.stderr.contains("subcommand"), "{run:?}");
     }

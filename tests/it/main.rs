@@ -9,6 +9,7 @@
 mod layers;
 mod support;
 
+mod about;
 mod again;
 mod anything;
 mod archive;
@@ -33,6 +34,7 @@ mod refusing;
 mod repair;
 mod resume;
 mod samples;
+mod schema;
 mod segments;
 mod together;
 mod verify;

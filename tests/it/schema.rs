@@ -56,8 +56,12 @@ fn the_samples_of_every_platform_are_as_the_schemas_say() {
     let run = samples::archive(&world, &standin, &standin.ids()).exits(0);
     let manifests = manifests(&world);
     assert_eq!(manifests.len(), 1 + standin.ids().len());
-    manifests.iter().for_each(|document| takes(&manifest, document));
-    run.events().iter().for_each(|line| takes(&event, line));
+    for document in &manifests {
+        takes(&manifest, document);
+    }
+    for line in &run.events() {
+        takes(&event, line);
+    }
 }
 
 #[test]
@@ -85,7 +89,9 @@ fn every_event_and_every_word_in_it_is_as_the_schema_says() {
     world.write("yescale/full/stray", "");
     events.extend(verb(&world, &["verify", "--json"]).exits(1).events());
 
-    events.iter().for_each(|line| takes(&event, line));
+    for line in &events {
+        takes(&event, line);
+    }
     let seen: BTreeSet<&str> = events
         .iter()
         .flat_map(|line| ["event", "state", "finding", "action"].map(|name| line[name].as_str()))
@@ -138,12 +144,9 @@ fn a_manifest_that_this_program_would_not_write_is_refused() {
         document.pointer_mut(folder).unwrap()[field] = wrong.clone();
         refuses(&schema, &document, &format!("{field}: {wrong}"));
     }
-    let required = [
-        ("", "manifest_version generator tasks"),
-        (task, "task_id state files errors"),
-        (file, "kind index path size sha256 warnings"),
-    ];
-    required.iter().for_each(|(folder, fields)| refuses_without(&schema, own, folder, fields));
+    refuses_without(&schema, own, "", "manifest_version generator tasks");
+    refuses_without(&schema, own, task, "task_id state files errors");
+    refuses_without(&schema, own, file, "kind index path size sha256 warnings");
     refuses_without(&schema, own, "/tasks/0/errors/0", "kind index error");
 }
 

@@ -1,12 +1,10 @@
 //! What may be typed, and nothing else: what a value leads to is no concern here.
 
-use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 
 use super::values::{Waiting, duration, duration_or_none, header, size, waiting};
@@ -103,21 +101,6 @@ pub(super) struct Options {
 
     #[command(flatten)]
     pub style: StyleArgs,
-}
-
-/// Refuses a `--wait` whose duration would be taken for a task id.
-pub(super) fn check_wait(arguments: &[OsString]) -> Result<(), clap::Error> {
-    let Some(duration) = after_wait(arguments) else { return Ok(()) };
-    let usage = format!("the duration of `--wait` needs a `=`: --wait={duration} (a task id of that name goes after `--`)");
-    Err(Args::command().error(ErrorKind::InvalidValue, usage))
-}
-
-/// The word after a `--wait` without a value, when it is more likely meant for its duration than for a task id.
-fn after_wait(arguments: &[OsString]) -> Option<&str> {
-    // No option takes a value that begins with a dash, so that these words are what they look like.
-    let options = arguments.split(|word| word == "--").next()?;
-    let next = options.windows(2).find(|words| words[0] == "--wait").and_then(|words| words[1].to_str())?;
-    duration_or_none(next).is_ok().then_some(next)
 }
 
 /// How the gateway and media hosts are spoken to: of the main job and of `repair`.
@@ -277,40 +260,6 @@ pub(super) enum When {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_options_are_consistent() {
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn wait_takes_a_duration_after_an_equals_sign_and_no_other_way() {
-        let read = |line: &str| {
-            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-            check_wait(&arguments).and_then(|()| Args::try_parse_from(arguments))
-        };
-        let ten_minutes = Waiting::AtMost(Duration::from_secs(600));
-        for (line, wait, ids) in [
-            ("x t1", Waiting::No, 1),
-            ("x --wait t1", Waiting::Endless, 1),
-            ("x t1 --wait", Waiting::Endless, 1),
-            ("x --wait=10m t1", ten_minutes, 1),
-            ("x --wait=10m 5m", ten_minutes, 1),
-            ("x 10m --wait", Waiting::Endless, 1),
-            ("x --wait 10", Waiting::Endless, 1),
-            ("x --wait -- 10m", Waiting::Endless, 1),
-            ("x t1 -- --wait 10m", Waiting::No, 3),
-        ] {
-            let args = read(line).unwrap();
-            assert_eq!((args.options.wait, args.ids.len()), (wait, ids), "{line}");
-        }
-        for line in ["x --wait 10m t1", "x t1 --wait 10m", "x --wait 10m", "x --json --wait 10m -- t1"] {
-            assert!(read(line).unwrap_err().to_string().contains("--wait=10m"), "{line}");
-        }
-        for line in ["x --wait= t1", "x --wait=soon t1", "x --wait=0s t1", "x --wait --wait t1", "x --poll-delay 0s t1"] {
-            assert!(read(line).is_err(), "{line}");
-        }
-    }
 
     #[test]
     fn there_is_no_option_for_the_key_itself() {

@@ -27,7 +27,7 @@ pub(super) const KEY_VARIABLE: &str = "YESCALE_API_KEY";
 const KEY: &str = "api-key";
 const KEY_FILE: &str = "api-key-file";
 const BASE_URL: &str = "base-url";
-const BASE_URL_VARIABLE: &str = "YESCALE_BASE_URL";
+pub(super) const BASE_URL_VARIABLE: &str = "YESCALE_BASE_URL";
 
 /// What holds where the command line says nothing.
 #[derive(Default)]
@@ -54,7 +54,7 @@ impl Config {
     /// Reads the file that is `named`, which must be there, or the user's own, when there is one; then the environment.
     ///
     /// # Errors
-    /// A file that can't be read, and an entry or a variable that says nothing that can be done.
+    /// A file that can't be read, and an entry that says nothing that can be done.
     pub(super) fn load(named: Option<&Path>, environment: Environment<'_>) -> Result<Self, Error> {
         let mut config = Self { file: named.map(Path::to_owned).or_else(|| own_file(environment)), ..Self::default() };
         if let Some(path) = config.file.clone() {
@@ -64,7 +64,7 @@ impl Config {
                 Err(source) => return Err(Error::Read { path, source }),
             }
         }
-        config.hear(environment)?;
+        config.hear(environment);
         Ok(config)
     }
 
@@ -117,18 +117,19 @@ impl Config {
     }
 
     /// What the environment says wins over the file.
-    fn hear(&mut self, environment: Environment<'_>) -> Result<(), Error> {
+    fn hear(&mut self, environment: Environment<'_>) {
         if let Some(key) = environment(KEY_VARIABLE) {
             self.key = Some((key, KEY_VARIABLE.to_owned()));
             self.entries.retain(|entry| entry.name != KEY_FILE);
         }
         if let Some(url) = environment(BASE_URL_VARIABLE) {
-            let origin = BASE_URL_VARIABLE.to_owned();
-            url.parse::<BaseUrl>().map_err(|error| Error::Setting { origin: origin.clone(), told: error.to_string() })?;
             self.entries.retain(|entry| entry.name != BASE_URL);
-            self.entries.push(Entry { name: BASE_URL.to_owned(), values: vec![url.into()], origin });
+            self.entries.push(Entry {
+                name: BASE_URL.to_owned(),
+                values: vec![url.into()],
+                origin: BASE_URL_VARIABLE.to_owned(),
+            });
         }
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::config::KEY_VARIABLE;
+use super::config::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
 use crate::secret::KeyError;
 
@@ -36,7 +36,7 @@ pub(super) enum Error {
     #[error("standard input can't be both the list of ids and the API key")]
     TwiceStandardInput,
     /// The base URL is none.
-    #[error("the base URL: {0}")]
+    #[error("the base URL (--base-url or {BASE_URL_VARIABLE}): {0}")]
     BaseUrl(#[from] BaseUrlError),
     /// A file that is needed can't be read.
     #[error("can't read {}: {source}", .path.display())]
@@ -49,10 +49,10 @@ pub(super) enum Error {
     /// The archive can't be used.
     #[error("{0}")]
     Archive(String),
-    /// An entry of a configuration file, or a variable, that says nothing that can be done.
+    /// An entry of a configuration file that says nothing that can be done.
     #[error("{origin}: {told}")]
     Setting {
-        /// File and line, or the variable.
+        /// File and line.
         origin: String,
         /// What is wrong with it.
         told: String,

@@ -7,13 +7,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::builder::ArgPredicate;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use super::args::{self, Args};
+use super::args::Args;
 use super::config::{self, Config};
 use super::error::Error;
 use super::settings::{self, Environment};
+use super::values::duration_or_none;
 use crate::secret::unsigned;
 
 /// What was typed, and what held besides.
@@ -36,7 +38,7 @@ fn command() -> Command {
 /// What was typed is wrong or asks for help, and whatever the configuration has against it.
 pub(super) fn read(arguments: &[OsString], environment: Environment<'_>) -> Result<(Args, Given), Error> {
     let typed = command().try_get_matches_from(arguments)?;
-    args::check_wait(arguments)?;
+    check_wait(arguments)?;
     let (verb, typed_options) = typed.subcommand().map_or((None, &typed), |(verb, options)| (Some(verb), options));
     // A broken configuration keeps nobody from the manual.
     let is_about = verb.is_some_and(|verb| ["schema", "completions", "man"].contains(&verb));
@@ -53,6 +55,21 @@ pub(super) fn read(arguments: &[OsString], environment: Environment<'_>) -> Resu
     let args = Args::from_arg_matches(&matches)?;
     let matches = matches.remove_subcommand().map_or(matches, |(_, verb)| verb);
     Ok((args, Given { matches, config }))
+}
+
+/// Refuses a `--wait` whose duration would be taken for a task id.
+fn check_wait(arguments: &[OsString]) -> Result<(), clap::Error> {
+    let Some(duration) = after_wait(arguments) else { return Ok(()) };
+    let usage = format!("the duration of `--wait` needs a `=`: --wait={duration} (a task id of that name goes after `--`)");
+    Err(Args::command().error(ErrorKind::InvalidValue, usage))
+}
+
+/// The word after a `--wait` without a value, when it is more likely meant for its duration than for a task id.
+fn after_wait(arguments: &[OsString]) -> Option<&str> {
+    // No option takes a value that begins with a dash, so that these words are what they look like.
+    let options = arguments.split(|word| word == "--").next()?;
+    let next = options.windows(2).find(|words| words[0] == "--wait").and_then(|words| words[1].to_str())?;
+    duration_or_none(next).is_ok().then_some(next)
 }
 
 /// Each flag with a hidden `--no-…`.
@@ -147,4 +164,48 @@ fn is_readable_by_others(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_readable_by_others(_: &Path) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::super::values::Waiting;
+    use super::*;
+
+    #[test]
+    fn the_options_are_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn wait_takes_a_duration_after_an_equals_sign_and_no_other_way() {
+        let read = |line: &str| {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            check_wait(&arguments).and_then(|()| Args::try_parse_from(arguments))
+        };
+        let ten_minutes = Waiting::AtMost(Duration::from_secs(600));
+        for (line, wait, ids) in [
+            ("x t1", Waiting::No, 1),
+            ("x --wait t1", Waiting::Endless, 1),
+            ("x t1 --wait", Waiting::Endless, 1),
+            ("x --wait=10m t1", ten_minutes, 1),
+            ("x --wait=10m 5m", ten_minutes, 1),
+            ("x 10m --wait", Waiting::Endless, 1),
+            ("x --wait 10", Waiting::Endless, 1),
+            ("x --wait -- 10m", Waiting::Endless, 1),
+            ("x t1 -- --wait 10m", Waiting::No, 3),
+        ] {
+            let args = read(line).unwrap();
+            assert_eq!((args.options.wait, args.ids.len()), (wait, ids), "{line}");
+        }
+        for line in ["x --wait 10m t1", "x t1 --wait 10m", "x --wait 10m", "x --json --wait 10m -- t1"] {
+            assert!(read(line).unwrap_err().to_string().contains("--wait=10m"), "{line}");
+        }
+        for line in ["x --wait= t1", "x --wait=soon t1", "x --wait=0s t1", "x --wait --wait t1", "x --poll-delay 0s t1"] {
+            assert!(read(line).is_err(), "{line}");
+        }
+    }
 }

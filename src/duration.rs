@@ -1,4 +1,4 @@
-//! How long a file plays, by what its container says.
+//! How long a file plays, and how many frames a second, by what its container says.
 //!
 //! Headers, tables and the last page are read, nothing is decoded: a length that only decoding would
 //! tell (`WebM` from a live encoder, FLAC from a pipe) stays unknown. Bytes are hostile and symphonia's
@@ -31,7 +31,23 @@ const OPERATION: u64 = 128;
 
 /// The seconds that a file plays; none when its container does not say, or is none that has a length.
 /// `declared` counts only for bytes that don't tell what they are.
-pub fn of(mut source: impl Read + Seek + Send + Sync, declared: Option<MediaType>) -> Option<f64> {
+pub fn of(source: impl Read + Seek + Send + Sync, declared: Option<MediaType>) -> Option<f64> {
+    let (window, extension) = open(source, declared)?;
+    let seconds = (measure(window, extension)? * 1000.0).round() / 1000.0;
+    is_sane(seconds).then_some(seconds)
+}
+
+/// The frames a second of a video; none where its container (MP4, MOV) has no one number for all of them. Symphonia keeps
+/// what Matroska says of it to itself.
+pub fn frame_rate(source: impl Read + Seek + Send + Sync) -> Option<f64> {
+    match open(source, None)? {
+        (mut window, "mp4" | "mov") => iso_media::frame_rate(&mut window),
+        _ => None,
+    }
+}
+
+/// The media behind all tags, fenced, and the extension that tells its reader.
+fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(Window<S>, &'static str)> {
     let length = source.seek(SeekFrom::End(0)).ok()?;
     let mut head = Vec::new();
     source.rewind().ok()?;
@@ -40,9 +56,7 @@ pub fn of(mut source: impl Read + Seek + Send + Sync, declared: Option<MediaType
     let extension = media_type::from_bytes(&head).or(declared)?.extension();
     let budget = if matches!(extension, "mp3" | "aac") { STREAM_BUDGET } else { BUDGET };
     let start = tag_length(&head).min(length);
-    let seconds = measure(Window { source, start, length: length - start, budget }, extension)?;
-    let seconds = (seconds * 1000.0).round() / 1000.0;
-    is_sane(seconds).then_some(seconds)
+    Some((Window { source, start, length: length - start, budget }, extension))
 }
 
 fn measure<S: Read + Seek + Send + Sync>(mut window: Window<S>, extension: &str) -> Option<f64> {
@@ -79,7 +93,9 @@ fn longest(reader: &dyn FormatReader) -> Option<f64> {
     seconds(whole.time_base, whole.duration).or_else(|| tracks.max_by(f64::total_cmp))
 }
 
-fn is_sane(seconds: f64) -> bool {
+/// Whether something may play so long.
+#[must_use]
+pub fn is_sane(seconds: f64) -> bool {
     seconds > 0.0 && seconds < LONGEST
 }
 
@@ -173,7 +189,7 @@ mod tests {
     use std::io::{self, Cursor, Read, Seek, SeekFrom};
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::{BUDGET, LONGEST, of};
+    use super::{BUDGET, LONGEST, frame_rate, of};
     use crate::media_type;
 
     macro_rules! samples {
@@ -265,6 +281,17 @@ mod tests {
     }
 
     #[test]
+    fn an_mp4_tells_its_frame_rate_and_what_is_no_movie_none() {
+        for (name, bytes, _) in SAMPLES {
+            let expected = ["video-1s.mp4", "clip.mov"].contains(&name).then_some(12.0);
+            assert_eq!(frame_rate(Cursor::new(bytes)), expected, "{name}");
+        }
+        for (name, bytes, ()) in SILENT {
+            assert_eq!(frame_rate(Cursor::new(bytes)), None, "{name}");
+        }
+    }
+
+    #[test]
     fn a_tag_in_front_is_no_part_of_the_media() {
         let tag = [b"ID3\x04\0\0\0\0\x27\x10".as_slice(), &[0xFF; 5008]].concat();
         for (name, bytes, expected) in SAMPLES.iter().filter(|(name, ..)| matches!(*name, "bare.mp3" | "song.flac" | "song.aac"))
@@ -338,6 +365,8 @@ mod tests {
                 }
                 let told = seconds(&damaged);
                 assert!(told.is_none_or(|seconds| seconds > 0.0 && seconds < LONGEST), "{name}: {told:?}");
+                let rate = frame_rate(Cursor::new(&damaged));
+                assert!(rate.is_none_or(|rate| (1.0..=1000.0).contains(&rate)), "{name}: {rate:?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How long an ISO media file (MP4, MOV, M4A) plays.
+//! How long an ISO media file (MP4, MOV, M4A) plays, and (`frame_rate`) how many frames a second.
 //!
 //! The movie's header says it, save in a fragmented file (DASH, CMAF, `ffmpeg -movflags frag_keyframe`),
 //! where it says 0, or the first fragment's length: there each fragment tells when it begins and how
@@ -8,7 +8,11 @@
 //! It believes no size: a box that is shorter than its header or leaves its parent ends the walk, and
 //! of a header no more than 1 MiB is ever read.
 
+mod frame_rate;
+
 use std::io::{self, Read, Seek, SeekFrom};
+
+pub(crate) use frame_rate::frame_rate;
 
 const LARGEST_HEADER: u64 = 1024 * 1024;
 

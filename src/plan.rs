@@ -125,7 +125,7 @@ pub fn is_given_up(entry: &TaskEntry, wanted: Wanted) -> bool {
 
 /// The answer that the entry was made from, where it is kept.
 fn answer(entry: &TaskEntry) -> Option<Task> {
-    entry.response.clone().and_then(|answer| Task::read(answer).ok())
+    entry.response.as_ref()?.read().and_then(|answer| Task::read(answer).ok())
 }
 
 /// Whether the entry has all that is `wanted` of the task, but for what is `excused`.
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::kind::Slot;
     use crate::manifest::tests::{Stub, entry};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     const ANSWER: &str =
         r#"{"status":"SUCCESS","task_result":{"videos":["http://h/v"],"images":["http://h/1","http://h/2"],"text":"la"}}"#;
@@ -200,7 +200,7 @@ mod tests {
         let mut recorded = entry("t");
         recorded.state = State::Partial;
         recorded.files = files(&[(Kind::Video, 1)]);
-        recorded.response = serde_json::from_str::<Value>(ANSWER).ok();
+        recorded.response = serde_json::from_str(ANSWER).ok();
         assert!(is_settled(&recorded, only(Kind::Video)));
         assert!(is_settled(&recorded, only(Kind::Audio)), "the answer names no audio");
         assert!(!is_settled(&recorded, only(Kind::Image)));
@@ -238,7 +238,7 @@ mod tests {
         recorded.state = State::Incomplete;
         recorded.files = files(&[(Kind::Image, 2)]);
         recorded.errors = vec![AssetError::of(Slot { kind: Kind::Image, index: 1 }, None, "HTTP 410 Gone".to_owned())];
-        recorded.response = serde_json::from_str::<Value>(ANSWER).ok();
+        recorded.response = serde_json::from_str(ANSWER).ok();
         for (wanted, given_up) in [
             (only(Kind::Image), true),
             (only(Kind::Audio), true),

@@ -6,12 +6,10 @@
 use jiff::Timestamp;
 
 use crate::kind::{Kind, Slot};
-use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
+use crate::manifest::{Answer, AssetError, FileEntry, State, TaskEntry};
 use crate::naming;
 use crate::plan::Wanted;
 use crate::task::{Progress, Task};
-
-const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 
 /// What came of a plan.
 #[derive(Debug, Default)]
@@ -78,7 +76,7 @@ pub fn record(id: &str, known: Option<&TaskEntry>, task: &Task, results: Results
         meta: old.as_ref().and_then(|old| old.meta.clone()),
         files,
         errors,
-        response: Some(task.response.clone()),
+        response: Answer::of(&task.response),
     };
     if let Some(old) = old.filter(|old| names_less(task, old)) {
         // The fuller answer stays the one that the entry is read against.
@@ -97,8 +95,7 @@ fn merged(kept: Vec<FileEntry>, fetched: Vec<FileEntry>) -> Vec<FileEntry> {
 
 /// A playlist is kept, but the media that it lists are not here.
 fn playlist(file: &FileEntry) -> Option<AssetError> {
-    let is_playlist = file.path().rsplit('.').next() == Some("m3u8") || file.detected_type.as_deref() == Some(PLAYLIST);
-    is_playlist.then(|| {
+    file.is_playlist().then(|| {
         AssetError::of(
             file.slot(),
             file.url.clone(),
@@ -158,7 +155,7 @@ mod tests {
         known.text = Some("la".to_owned());
         known.text_path = Some("text.txt".to_owned());
         known.meta = json!({"prompt": "x"}).as_object().cloned();
-        known.response = Some(json!({"fuller": true}));
+        known.response = Answer::of(&json!({"fuller": true}));
         let less = task(json!({"status": "SUCCESS", "task_result": {"images": ["http://h/1"]}}));
         assert!(names_less(&less, &known));
         let results = Results { kept: known.files.clone(), ..Results::default() };

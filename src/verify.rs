@@ -1,46 +1,62 @@
 //! `verify`: is everything that the manifests name there, and whole?
 //!
-//! Works offline and changes nothing. Files are hashed on all cores; what seems broken is looked at
-//! again under its task's lock before it is said. Findings come in the order of their paths.
+//! Works offline and changes nothing. Tasks are gone through a batch at a time, so that an archive of any size
+//! fits in memory, and files are hashed on all cores; what seems broken is looked at again under its task's lock
+//! before it is said. Findings come in the order of their paths.
 
 use std::io;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::event::{Emitter, Event, Fault, Verified};
-use crate::store::{Claim, Survey};
+use crate::kind::Slot;
+use crate::store::{Claim, Place, Survey};
 
-/// Something that is wrong, and the claim that it breaks, when there is one.
+/// Tasks that are gone through in one go.
+const BATCH: usize = 2048;
+
+/// Something that is wrong.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Relative to the folder that was looked at.
     pub path: String,
     /// What is wrong.
     pub fault: Fault,
-    /// What should be there.
-    pub claim: Option<Claim>,
+    /// The task that it is of, when any manifest tells.
+    pub task_id: Option<String>,
+    /// What of the task it is, when a manifest names it.
+    pub part: Option<Part>,
 }
 
-/// Holds everything that `survey` found against the disk, by size alone when `quick`; tells what is wrong, and gives it back.
+/// A part of a task on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// A file.
+    File(Slot),
+    /// The text.
+    Text,
+}
+
+/// Holds everything that `survey` finds against the disk, by size alone when `quick`; tells what is wrong, and gives it back.
 ///
 /// # Errors
 /// When the disk can't be read: nothing is said of files that could not be looked at.
 pub fn verify(survey: &Survey, quick: bool, emitter: &Emitter) -> io::Result<(Verified, Vec<Finding>)> {
     let started = Instant::now();
-    let broken = check_all(survey, quick, emitter)?;
-    let at_sight = survey.faults.iter().map(|(path, fault)| Finding { path: path.clone(), fault: *fault, claim: None });
-    let mut findings: Vec<Finding> = at_sight.chain(broken).collect();
+    let looking = Looking { survey, quick, emitter, seen: Mutex::new(Ok(Seen::default())) };
+    let mut batch = Vec::with_capacity(BATCH);
+    survey.places(|place| {
+        batch.push(place);
+        if batch.len() == BATCH {
+            looking.visit(std::mem::take(&mut batch));
+        }
+    });
+    looking.visit(batch);
+    let Seen { mut findings, mut counts } = looking.seen.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+    let at_sight =
+        survey.faults.iter().map(|(path, fault)| Finding { path: path.clone(), fault: *fault, task_id: None, part: None });
+    findings.extend(at_sight);
     findings.sort_by(|one, other| (&one.path, one.fault).cmp(&(&other.path, other.fault)));
-
-    let mut counts = Verified {
-        files: survey.claims.len() as u64,
-        bytes: survey.claims.iter().fold(0, |sum, claim| sum.saturating_add(claim.size)),
-        seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
-        ..Verified::default()
-    };
     for finding in &findings {
         *match finding.fault {
             Fault::Damaged => &mut counts.damaged,
@@ -50,34 +66,76 @@ pub fn verify(survey: &Survey, quick: bool, emitter: &Emitter) -> io::Result<(Ve
         } += 1;
         emitter.emit(Event::Finding(finding.path.clone(), finding.fault));
     }
+    counts.seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
     Ok((counts, findings))
 }
 
-/// Every claim, on all cores.
-fn check_all(survey: &Survey, quick: bool, emitter: &Emitter) -> io::Result<Vec<Finding>> {
-    let next = AtomicUsize::new(0);
-    let broken = Mutex::new(Ok(Vec::new()));
-    let work = || {
-        while let Some(claim) = survey.claims.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let checked = match survey.check(claim, quick) {
-                Ok(None) => Ok(None),
-                Ok(Some(_)) => survey.check_again(claim, quick),
-                Err(error) => Err(io::Error::new(error.kind(), format!("can't read {}: {error}", claim.path))),
-            };
-            emitter.total.add(claim.size);
-            let finding = |fault| Finding { path: claim.path.clone(), fault, claim: Some(claim.clone()) };
-            let mut broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
-            match (checked, &mut *broken) {
-                (Ok(None), _) | (_, Err(_)) => {}
-                (Ok(Some(fault)), Ok(found)) => found.push(finding(fault)),
-                (Err(error), broken) => *broken = Err(error),
+/// What has been seen so far.
+#[derive(Default)]
+struct Seen {
+    findings: Vec<Finding>,
+    /// Files and bytes; the faults are counted from the findings.
+    counts: Verified,
+}
+
+struct Looking<'a> {
+    survey: &'a Survey,
+    quick: bool,
+    emitter: &'a Emitter,
+    seen: Mutex<io::Result<Seen>>,
+}
+
+impl Looking<'_> {
+    /// Visits places and checks what is claimed there, on all cores; a large task's files are shared among them.
+    fn visit(&self, places: Vec<Place>) {
+        rayon::scope(|all| {
+            for place in places {
+                all.spawn(move |all| match self.survey.visit(&place) {
+                    Ok(visit) => {
+                        self.note(|seen| {
+                            seen.counts.files += visit.claims.len() as u64;
+                            seen.findings.extend(visit.faults.into_iter().map(|(path, fault)| Finding {
+                                path,
+                                fault,
+                                task_id: visit.task_id.clone(),
+                                part: None,
+                            }));
+                        });
+                        visit.claims.into_iter().for_each(|claim| all.spawn(move |_| self.check(&claim)));
+                    }
+                    Err(error) => self.give_up(io::Error::new(error.kind(), error.told())),
+                });
             }
+        });
+    }
+
+    fn check(&self, claim: &Claim) {
+        let checked = match self.survey.check(claim, self.quick) {
+            Ok(Some(_)) => self.survey.check_again(claim, self.quick),
+            checked => checked,
+        };
+        self.emitter.total.add(claim.size);
+        match checked {
+            Ok(fault) => self.note(|seen| {
+                seen.counts.bytes = seen.counts.bytes.saturating_add(claim.size);
+                seen.findings.extend(fault.map(|fault| Finding {
+                    path: claim.path.clone(),
+                    fault,
+                    task_id: Some(claim.task_id.clone()),
+                    part: Some(claim.slot.map_or(Part::Text, Part::File)),
+                }));
+            }),
+            Err(error) => self.give_up(io::Error::new(error.kind(), format!("can't read {}: {error}", claim.path))),
         }
-    };
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Seen)) {
+        if let Ok(seen) = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner) {
+            what(seen);
         }
-    });
-    broken.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_up(&self, error: io::Error) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
+    }
 }

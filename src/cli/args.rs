@@ -1,5 +1,7 @@
 //! What may be typed, and nothing else: what a value leads to is no concern here.
 
+mod export;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 
 use super::values::{Waiting, duration, duration_or_none, header, size, waiting};
+pub(super) use export::{ExportArgs, Exported};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -184,7 +187,6 @@ pub(super) struct StyleArgs {
 }
 
 /// What can be done with an archive that is there.
-#[expect(clippy::large_enum_variant, reason = "there is one in a program's life")]
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Verb {
     /// Is every file that a manifest names there, and whole? Works offline and changes nothing
@@ -217,6 +219,8 @@ pub(super) enum Verb {
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
     },
+    /// Tell editors, players, spreadsheets and repositories what is there. Works offline and changes nothing
+    Export(ExportArgs),
     /// Tell what is in force, and where each value came from; the key is hidden
     Config(Box<Options>),
     /// Print the JSON Schema of what this program writes

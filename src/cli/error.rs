@@ -60,6 +60,18 @@ pub(super) enum Error {
     /// What was typed is wrong, or asks for help: clap says it.
     #[error(transparent)]
     Usage(#[from] clap::Error),
+    /// The output of an export can't be where it is wanted.
+    #[error("{} is a file of the archive itself; choose another name", .0.display())]
+    OwnFile(PathBuf),
+    /// A bag is no stream.
+    #[error("a bag is a folder: name a new one with -O NEWDIR")]
+    NoPlace,
+    /// A path that text can't hold.
+    #[error("the path of {} is not UTF-8, which no export can hold", .0.display())]
+    NotText(PathBuf),
+    /// Standard output takes no more.
+    #[error("can't write to standard output: {0}")]
+    StandardOutput(io::Error),
     /// The HTTP clients or the runtime can't be made.
     #[error("{0}")]
     Setup(String),

@@ -17,7 +17,7 @@ use crate::store::Archive;
 use crate::ui::{self, Style};
 
 /// Ids that wait to be taken; their source waits when there are more.
-const WAITING: usize = 64;
+const WAITING: usize = 1024;
 
 /// Runs the main job; its exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {

@@ -1,5 +1,5 @@
 //! What may be typed (`args`), with what the environment and a file say besides (`config`), is in force (`given`), becomes
-//! what will be done (`settings`), is made ready (`prepare`) and done (`get`, `verbs`), or told (`about`).
+//! what will be done (`settings`), is made ready (`prepare`) and done (`get`, `verbs`, `export`), or told (`about`).
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,6 +10,7 @@ mod about;
 mod args;
 mod config;
 mod error;
+mod export;
 mod get;
 mod given;
 mod input;

@@ -1,4 +1,4 @@
-//! Sizes, durations and the like, as people write them on the command line and in a configuration.
+//! Sizes, durations, rates and the like, as people write them on the command line and in a configuration.
 
 use std::time::Duration;
 
@@ -58,6 +58,13 @@ pub(super) fn header(text: &str) -> Result<String, &'static str> {
     if client::can_be_sent(text) { Ok(text.to_owned()) } else { Err("no HTTP header can hold that text") }
 }
 
+/// Frames a second: `24`, `29.97`, `30000/1001`.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    let (count, seconds) = text.split_once('/').unwrap_or((text, "1"));
+    let rate = count.parse::<f64>().ok().zip(seconds.parse::<f64>().ok()).map(|(count, seconds)| count / seconds);
+    rate.filter(|rate| (1.0..=1000.0).contains(rate)).ok_or_else(|| "not a rate such as 24, 29.97 or 30000/1001".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +87,16 @@ mod tests {
         }
         for text in ["", "K", "0", "-1K", "1X", "1KB", "nan", "inf", "1e30", "0.1", "+1"] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_numbers_or_fractions() {
+        for (text, expected) in [("24", 24.0), ("29.97", 29.97), ("30000/1001", 30000.0 / 1001.0)] {
+            assert_eq!(rate(text), Ok(expected), "{text}");
+        }
+        for text in ["", "0", "-24", "nan", "inf", "24/0", "1/24", "24fps", "1e9", "/"] {
+            assert!(rate(text).is_err(), "{text}");
         }
     }
 }

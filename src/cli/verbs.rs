@@ -1,4 +1,5 @@
-//! The verbs: those that work on an archive which is there (verify, repair, index), and those that tell of the program.
+//! The verbs: those that work on an archive which is there (verify, repair, index), and those that tell of the program; export
+//! has a file of its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use super::args::Verb;
 use super::error::Error;
 use super::given::Given;
 use super::settings::{self, Environment, Remote};
-use super::{about, get, prepare};
+use super::{about, export, get, prepare};
 use crate::event::{Emitter, Event, Fault, Verified};
 use crate::get::{Lost, Request};
 use crate::naming::MANIFEST;
@@ -17,7 +18,7 @@ use crate::plan::Wanted;
 use crate::store::{self, Archive, Survey};
 use crate::task::TaskId;
 use crate::ui::{self, Style};
-use crate::verify::{self, Finding};
+use crate::verify::{self, Finding, Part};
 
 /// Does what the verb says; the exit code.
 pub(super) fn run(verb: Verb, given: &Given, environment: Environment<'_>) -> Result<u8, Error> {
@@ -29,17 +30,18 @@ pub(super) fn run(verb: Verb, given: &Given, environment: Environment<'_>) -> Re
             repair(&survey, dir, quick, remote, settings::style(&style, environment))
         }
         Verb::Index { dir } => index(&dir),
-        Verb::Config(_) => Ok(tell(&given.told())),
-        Verb::Schema { document } => Ok(tell(&about::schema(document))),
-        Verb::Completions { shell } => Ok(tell(&about::completions(shell))),
-        Verb::Man => Ok(tell(&about::manual())),
+        Verb::Export(args) => export::run(&args),
+        Verb::Config(_) => tell(&given.told()),
+        Verb::Schema { document } => tell(&about::schema(document)),
+        Verb::Completions { shell } => tell(&about::completions(shell)),
+        Verb::Man => tell(&about::manual()),
     }
 }
 
 /// It is all that the verb does; its exit code.
-fn tell(text: &str) -> u8 {
-    ui::print(text);
-    0
+fn tell(text: &str) -> Result<u8, Error> {
+    ui::hand_out(|output| output.write_all(text.as_bytes())).map_err(Error::StandardOutput)?;
+    Ok(0)
 }
 
 fn verify(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
@@ -69,8 +71,8 @@ fn repair(survey: &Survey, dir: PathBuf, quick: bool, remote: Remote, style: Sty
     if counts.is_whole() {
         return Ok(0);
     }
-    let (requests, is_left) = requests(survey, &findings);
-    if survey.claims.is_empty() {
+    let (requests, is_left) = requests(&findings);
+    if counts.files == 0 {
         // Not one task is known: whose folder this is, and what was in it, nobody can say.
         return Ok(1);
     }
@@ -90,22 +92,20 @@ fn repair(survey: &Survey, dir: PathBuf, quick: bool, remote: Remote, style: Sty
 
 /// What to fetch again, a task at a time, and whether something is beyond that. A task whose manifest is broken is gone
 /// through for that alone, where the root remembers it.
-fn requests(survey: &Survey, findings: &[Finding]) -> (Vec<Request>, bool) {
+fn requests(findings: &[Finding]) -> (Vec<Request>, bool) {
     let mut is_left = findings.iter().any(|finding| finding.fault == Fault::Unsafe);
     let mut lost: BTreeMap<&str, Lost> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| matches!(finding.fault, Fault::Damaged | Fault::Missing)) {
-        let folder = finding.path.strip_suffix(MANIFEST).unwrap_or(&finding.path);
-        let neighbour = || survey.claims.iter().find(|claim| !folder.is_empty() && claim.path.starts_with(folder));
-        let Some(claim) = finding.claim.as_ref().or_else(neighbour) else {
+        let Some(task_id) = &finding.task_id else {
             // The root's own manifest is rebuilt at the end of any run.
-            is_left |= !folder.is_empty();
+            is_left |= finding.path != MANIFEST;
             continue;
         };
-        let task = lost.entry(&claim.task_id).or_default();
-        match (&finding.claim, claim.slot) {
-            (None, _) => {}
-            (Some(_), Some(slot)) => task.slots.push(slot),
-            (Some(_), None) => task.text = true,
+        let task = lost.entry(task_id).or_default();
+        match finding.part {
+            Some(Part::File(slot)) => task.slots.push(slot),
+            Some(Part::Text) => task.text = true,
+            None => {}
         }
     }
     let request = |(id, lost): (&str, Lost)| Some(Request { lost: Some(lost), ..Request::of(TaskId::new(id)?) });
@@ -113,14 +113,18 @@ fn requests(survey: &Survey, findings: &[Finding]) -> (Vec<Request>, bool) {
 }
 
 fn index(dir: &Path) -> Result<u8, Error> {
+    let survey = Survey::of(dir).map_err(told)?;
+    if survey.is_beyond_telling() {
+        return Err(told(store::Error::NoArchive(dir.to_owned())));
+    }
     // A task's folder has nothing that is derived.
-    if !Survey::is_single_at(dir).map_err(told)? {
+    if !survey.is_single {
         Archive::open(dir).and_then(|archive| archive.rebuild_root()).map_err(told)?;
     }
     Ok(0)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-fn told(error: store::Error) -> Error {
+pub(super) fn told(error: store::Error) -> Error {
     Error::Archive(error.told())
 }

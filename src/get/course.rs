@@ -1,4 +1,4 @@
-//! One task's way: what is here, ask, lock, plan, fetch, record.
+//! One task's way: what is here (a look, taken before the others), ask, lock, plan, fetch, record.
 //!
 //! Whatever happens on the way, it ends in one report, and the archive keeps what it has: a task
 //! that now fails, is unknown or names less leaves its manifest as it was.
@@ -26,6 +26,8 @@ pub(super) struct Course {
     pub(super) folder: Folder,
     pub(super) meta: Option<Map<String, Value>>,
     pub(super) lost: Option<Lost>,
+    /// What the look saw, until the way goes on from it.
+    seen: Option<Known>,
     /// What only the root's manifest remembers of the task, until its own is written again.
     recalled: Option<Known>,
     /// Told at the end; filled on the way.
@@ -65,6 +67,7 @@ impl Course {
             folder,
             meta: request.meta,
             lost: request.lost,
+            seen: None,
             recalled: None,
             report: TaskReport::bare(request.id, Outcome::Error),
             has_changed: false,
@@ -81,6 +84,25 @@ impl Course {
         Request { id: self.report.task, meta: self.meta, lost: self.lost }
     }
 
+    /// Looks at what is here; how the task ended, when that is all that there is to do. Blocks.
+    pub(super) fn look(&mut self) -> Option<TaskReport> {
+        // What can't be read is told by the way, which tries again.
+        let known = self.folder.read().ok()?;
+        let has_news = self.meta.is_some() && known.entry.as_ref().is_some_and(|entry| entry.meta != self.meta);
+        if self.is_settled(&known) && !known.has_leftovers() && !has_news {
+            self.note(known.entry.as_ref());
+            self.report.outcome = self.reused(&known);
+            return Some(self.take_report());
+        }
+        self.seen = Some(known);
+        None
+    }
+
+    fn take_report(&mut self) -> TaskReport {
+        let bare = TaskReport::bare(self.id().clone(), Outcome::Error);
+        std::mem::replace(&mut self.report, bare)
+    }
+
     /// Goes all the way; how the task ended, unless the run did before.
     pub(super) async fn run(&mut self) -> Option<TaskReport> {
         let gone = self.go().await;
@@ -93,13 +115,16 @@ impl Course {
             Err(Stop::Interrupted) => return None,
             Err(stop) => self.stopped(stop),
         };
-        let bare = TaskReport::bare(self.id().clone(), Outcome::Error);
-        Some(std::mem::replace(&mut self.report, bare))
+        Some(self.take_report())
     }
 
     async fn go(&mut self) -> Result<Outcome, Stop> {
-        let folder = self.folder.clone();
-        let known = blocking(move || folder.read()).await?;
+        let known = if let Some(seen) = self.seen.take() {
+            seen
+        } else {
+            let folder = self.folder.clone();
+            blocking(move || folder.read()).await?
+        };
         self.note(known.entry.as_ref());
         if let Some(outcome) = self.restore_text(&known).await? {
             return Ok(outcome);

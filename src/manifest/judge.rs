@@ -5,13 +5,16 @@
 //! free to be rebuilt, is what a crash leaves: nothing, zeros, or our beginning that breaks off
 //! (zeros behind it too: a file system may have grown the file before it wrote it).
 
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::VERSION;
+use super::read::{Head, Unread, walk};
 
 /// How every manifest of ours begins, blanks aside.
 const BEGINNING: &[u8] = b"{\"manifest_version\":";
+
+/// What is read at once of the beginning and, backwards, from the end.
+const BLOCK: u64 = 4096;
 
 /// Whose a manifest is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,85 +29,66 @@ pub enum Verdict {
     Newer(u64),
 }
 
-#[derive(Deserialize)]
-struct Shape {
-    manifest_version: u64,
-    tasks: Listed,
-}
-
-/// Whether a value is a list; a later version may shape its tasks anew.
-struct Listed(bool);
-
-impl<'de> Deserialize<'de> for Listed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyShape)
+/// Whose the manifest in `file` is. Its tasks are handed out on the way; what they are like decides nothing.
+///
+/// # Errors
+/// When it can't be read.
+pub fn judge(mut file: impl Read + Seek, each: impl FnMut(Unread<'_>)) -> io::Result<Verdict> {
+    match walk(&mut file, each) {
+        Ok(Head { version: Some(version), is_list: Some(_) }) if version > VERSION => Ok(Verdict::Newer(version)),
+        Ok(Head { version: Some(1..), is_list: Some(true) }) => Ok(Verdict::Ours),
+        Ok(_) => Ok(Verdict::Foreign),
+        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => {
+            breaks_off(file).map(|it_does| if it_does { Verdict::Broken } else { Verdict::Foreign })
+        }
+        Err(error) => Err(error),
     }
 }
 
-struct AnyShape;
-
-impl<'de> Visitor<'de> for AnyShape {
-    type Value = Listed;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a list or a map")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Listed, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Listed(true))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listed, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Listed(false))
-    }
+/// Whether what can't be read is ours and breaks off, zeros aside.
+fn breaks_off(mut file: impl Read + Seek) -> io::Result<bool> {
+    let written = written(&mut file)?;
+    file.rewind()?;
+    let mut start = Vec::new();
+    (&mut file).take(written.min(BLOCK)).read_to_end(&mut start)?;
+    let beginning: Vec<u8> = start.into_iter().filter(|byte| !byte.is_ascii_whitespace()).take(BEGINNING.len()).collect();
+    file.rewind()?;
+    // Whole, but with zeros behind it, is a file that grew and was not written on.
+    let is_cut = || walk(file.take(written), |_| ()).map_or_else(|error| error.kind() == io::ErrorKind::UnexpectedEof, |_| true);
+    Ok(BEGINNING.starts_with(&beginning) && is_cut())
 }
 
-/// Whose manifest `bytes` are.
-#[must_use]
-pub fn judge(bytes: &[u8]) -> Verdict {
-    match serde_json::from_slice::<Shape>(bytes) {
-        Ok(Shape { manifest_version, .. }) if manifest_version > VERSION => Verdict::Newer(manifest_version),
-        Ok(Shape { manifest_version: 1.., tasks: Listed(true) }) => Verdict::Ours,
-        Ok(_) => Verdict::Foreign,
-        Err(_) if breaks_off(bytes) => Verdict::Broken,
-        Err(_) => Verdict::Foreign,
+/// How long a file is without the zeros at its end.
+fn written(file: &mut (impl Read + Seek)) -> io::Result<u64> {
+    let mut end = file.seek(SeekFrom::End(0))?;
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK);
+        file.seek(SeekFrom::Start(start))?;
+        let mut block = Vec::new();
+        file.by_ref().take(end - start).read_to_end(&mut block)?;
+        if let Some(last) = block.iter().rposition(|&byte| byte != 0) {
+            return Ok(start + last as u64 + 1);
+        }
+        end = start;
     }
-}
-
-/// Whether a manifest of ours is a task's own: only there the gateway's answer is kept.
-#[must_use]
-pub fn is_of_one(bytes: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Tasks {
-        tasks: Vec<Task>,
-    }
-    #[derive(Deserialize)]
-    struct Task {
-        response: Option<IgnoredAny>,
-    }
-    serde_json::from_slice::<Tasks>(bytes).is_ok_and(|Tasks { tasks }| matches!(tasks.as_slice(), [Task { response: Some(_) }]))
-}
-
-fn breaks_off(bytes: &[u8]) -> bool {
-    let written = bytes.iter().rposition(|&byte| byte != 0).map_or(&bytes[..0], |last| &bytes[..=last]);
-    let beginning: Vec<u8> = written.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(BEGINNING.len()).collect();
-    let unfinished = || serde_json::from_slice::<IgnoredAny>(written).is_err_and(|error| error.is_eof());
-    written.is_empty() || (BEGINNING.starts_with(&beginning) && unfinished())
+    Ok(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn whose(bytes: &[u8]) -> Verdict {
+        judge(io::Cursor::new(bytes), |_| ()).unwrap()
+    }
+
     #[test]
     fn only_what_is_provably_ours_may_be_overwritten() {
         let ours = "{\n  \"manifest_version\": 1,\n  \"generator\": \"x\",\n  \"tasks\": [\n    {\"task_id\": \"a\"}\n  ]\n}\n";
         for end in 0..ours.len() - 2 {
-            assert_eq!(judge(&ours.as_bytes()[..end]), Verdict::Broken, "cut at {end}");
+            assert_eq!(whose(&ours.as_bytes()[..end]), Verdict::Broken, "cut at {end}");
             let zeros = [&ours.as_bytes()[..end], &[0; 9]].concat();
-            assert_eq!(judge(&zeros), Verdict::Broken, "cut at {end}, then zeros");
+            assert_eq!(whose(&zeros), Verdict::Broken, "cut at {end}, then zeros");
         }
         for (text, verdict) in [
             (ours, Verdict::Ours),
@@ -126,10 +110,11 @@ mod tests {
             ("null", Verdict::Foreign),
             ("my notes", Verdict::Foreign),
         ] {
-            assert_eq!(judge(text.as_bytes()), verdict, "{text}");
+            assert_eq!(whose(text.as_bytes()), verdict, "{text}");
         }
-        assert_eq!(judge(b""), Verdict::Broken);
-        assert_eq!(judge(&[0; 4096]), Verdict::Broken);
-        assert_eq!(judge(b"\xff\xfe"), Verdict::Foreign);
+        assert_eq!(whose(&[ours.as_bytes(), &[0; 9000]].concat()), Verdict::Broken);
+        assert_eq!(whose(b""), Verdict::Broken);
+        assert_eq!(whose(&[0; 9000]), Verdict::Broken);
+        assert_eq!(whose(b"\xff\xfe"), Verdict::Foreign);
     }
 }

@@ -5,8 +5,10 @@
 //! [`FileEntry`] for a new file can only be made from a [`Whole`] one. What is read back is hostile
 //! until checked: see [`FileEntry::name`].
 
+mod answer;
 mod judge;
-mod stream;
+mod read;
+mod write;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,8 +18,10 @@ use crate::digest::Sha256Hex;
 use crate::kind::{Kind, Slot};
 use crate::naming;
 
-pub use judge::{Verdict, is_of_one, judge};
-pub use stream::{Id, Lenient, Reader, write};
+pub use answer::Answer;
+pub use judge::{Verdict, judge};
+pub use read::{Unread, walk};
+pub use write::write;
 
 /// The version that this program writes, and the highest that it reads.
 pub const VERSION: u64 = 1;
@@ -115,7 +119,8 @@ pub struct TaskEntry {
     pub errors: Vec<AssetError>,
     /// The API's answer; in the task's own manifest only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response: Option<Value>,
+    #[schemars(with = "Value")]
+    pub response: Option<Answer>,
 }
 
 /// One downloaded file. Its identity, path, size and hash are fixed once made.
@@ -227,6 +232,12 @@ impl FileEntry {
         let (number, extension) = numbered.split_once('.')?;
         let plain = number.bytes().all(|b| b.is_ascii_digit()) && extension.bytes().all(|b| b.is_ascii_alphanumeric());
         (plain && !number.is_empty() && !extension.is_empty()).then_some(name)
+    }
+
+    /// Whether it lists media that are not here.
+    #[must_use]
+    pub fn is_playlist(&self) -> bool {
+        self.path.rsplit('.').next() == Some("m3u8") || self.detected_type.as_deref() == Some("application/vnd.apple.mpegurl")
     }
 
     /// In bytes.

@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::manifests::{self, Standing};
 use super::mark::Mark;
 use super::{Error, Folder, atomic, root};
-use crate::manifest::{self, Verdict};
 use crate::naming::{self, MANIFEST, SUMS};
 use crate::task::TaskId;
 
@@ -100,28 +100,23 @@ impl Archive {
     /// # Errors
     /// When the disk says no; the old files then still stand.
     pub fn rebuild_root(&self) -> Result<(), Error> {
-        root::write(&self.root, None)
+        root::rebuild(&self.root)
     }
 
     fn refuse_foreign(&self) -> Result<(), Error> {
-        let path = self.root.join(MANIFEST);
-        let ours = match fs::symlink_metadata(&path) {
-            Err(_) => false,
-            Ok(found) if found.is_file() => {
-                let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-                match manifest::judge(&bytes) {
-                    Verdict::Ours if manifest::is_of_one(&bytes) => return Err(Error::OneTask(self.root.clone())),
-                    Verdict::Ours | Verdict::Broken => true,
-                    Verdict::Foreign => return Err(Error::Foreign(path)),
-                    Verdict::Newer(version) => return Err(Error::Newer { path, version }),
-                }
-            }
-            Ok(_) => return Err(Error::Foreign(path)),
-        };
+        let (mut count, mut is_answered) = (0_usize, false);
+        let standing = manifests::look(&self.root, |task| {
+            count += 1;
+            is_answered = count == 1 && task.has_answer();
+        })?;
+        // Only a task's own manifest keeps the gateway's answer.
+        if standing == Standing::Ours && is_answered {
+            return Err(Error::OneTask(self.root.clone()));
+        }
         let sums = self.root.join(SUMS);
         match fs::symlink_metadata(&sums) {
             Err(_) => Ok(()),
-            Ok(found) if found.is_file() && (ours || names_task_files_only(&sums)) => Ok(()),
+            Ok(found) if found.is_file() && (standing != Standing::Nothing || names_task_files_only(&sums)) => Ok(()),
             Ok(_) => Err(Error::Foreign(sums)),
         }
     }

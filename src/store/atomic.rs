@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
@@ -31,6 +31,35 @@ pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write)
     checkpoint::reached(if name == MANIFEST { "manifest-temporary" } else { "other-temporary" });
     temporary.persist(&path).map_err(|error| fail("replace")(error.error))?;
     Ok(())
+}
+
+/// Replaces, or makes, a file that the user named. Something there that is no plain file stays, a link too: `/dev/stdout` is one.
+///
+/// # Errors
+/// When it does, or the disk says no.
+pub fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let is_replaceable = fs::symlink_metadata(path).map_or(true, |found| found.is_file());
+    let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| is_replaceable) else {
+        return Err(Error::NoFile(path.to_owned()));
+    };
+    write(parent(path), name, fill)?;
+    sync_folder(parent(path))
+}
+
+/// The folder, no link in the way, that a file which the user named will stand in.
+///
+/// # Errors
+/// When there is none.
+pub fn folder_of(path: &Path) -> Result<PathBuf, Error> {
+    dunce::canonicalize(parent(path)).map_err(Error::io("open", parent(path)))
+}
+
+/// The folder that something stands in, as it is written.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Whether `name` is what a killed writer of one of our small files left behind.

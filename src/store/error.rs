@@ -33,6 +33,21 @@ pub enum Error {
     /// There is nothing of ours.
     #[error("there is no archive in {}", .0.display())]
     NoArchive(PathBuf),
+    /// A place for something new is taken.
+    #[error("{} is there, and not an empty folder; choose a new one", .0.display())]
+    Occupied(PathBuf),
+    /// What is to be written to can't be replaced by a file.
+    #[error("{} can't be replaced: it is not a plain file, or has no name in UTF-8", .0.display())]
+    NoFile(PathBuf),
+    /// A file that a manifest names under a path that is never followed.
+    #[error("{} is unsafe: it leads out of its task's folder, or through a link", .0.display())]
+    Unsafe(PathBuf),
+    /// A file that a manifest names and that is not there.
+    #[error("{} is missing; `yescale-dl repair` fetches it again", .0.display())]
+    Missing(PathBuf),
+    /// A file that is not what a manifest says.
+    #[error("{} is damaged; `yescale-dl repair` fetches it again", .0.display())]
+    Damaged(PathBuf),
     /// A task folder that belongs to another task.
     #[error("{} is the manifest of another task, `{id}`", .path.display())]
     OtherTask {
@@ -47,6 +62,12 @@ impl Error {
     /// Names the path and the action that an I/O error lacks.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// Whether it is one file's fault alone, and others can do without it.
+    #[must_use]
+    pub fn is_of_one_file(&self) -> bool {
+        matches!(self, Self::Unsafe(_) | Self::Missing(_) | Self::Damaged(_))
     }
 
     /// What kind of fault it is.

@@ -8,13 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::lock::Lock;
 use super::mark::Mark;
 use super::part::{Draft, Part};
-use super::{Error, atomic, checkpoint, finished, journal, root};
-use crate::manifest::{self, FileEntry, State, TaskEntry, Verdict};
+use super::{Error, atomic, checkpoint, finished, journal, manifests, root};
+use crate::manifest::{self, FileEntry, State, TaskEntry};
 use crate::naming::{MANIFEST, TEXT};
 use crate::task::TaskId;
 
@@ -85,7 +83,7 @@ impl Folder {
         if !self.exists()? {
             return Ok(Known::default());
         }
-        let (entry, is_recalled) = match read_manifest(&self.path)? {
+        let (entry, is_recalled) = match manifests::task_of(&self.path)? {
             Some(entry) => (entry, false),
             // Broken, not missing: the root's manifest may still know what it said.
             None if fs::symlink_metadata(self.path.join(MANIFEST)).is_ok() => {
@@ -132,35 +130,6 @@ impl Folder {
             Err(error) => Err(Error::io("read", &self.path)(error)),
         }
     }
-}
-
-/// The one task of the manifest in `folder`; none when there is none, or one that a crash broke.
-pub(super) fn read_manifest(folder: &Path) -> Result<Option<TaskEntry>, Error> {
-    let path = folder.join(MANIFEST);
-    match fs::symlink_metadata(&path) {
-        Ok(found) if found.is_file() => {}
-        Ok(_) => return Err(Error::Foreign(path)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read", &path)(error)),
-    }
-    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-    // The one question that nearly all get, asked in one pass.
-    if let Ok(Own { manifest_version: 1, tasks }) = serde_json::from_slice(&bytes) {
-        return Ok(tasks.into_iter().next());
-    }
-    match manifest::judge(&bytes) {
-        // Ours by its shape, but it names no task that can be read.
-        Verdict::Ours | Verdict::Broken => Ok(None),
-        Verdict::Foreign => Err(Error::Foreign(path)),
-        Verdict::Newer(version) => Err(Error::Newer { path, version }),
-    }
-}
-
-/// A task's own manifest.
-#[derive(Deserialize)]
-struct Own {
-    manifest_version: u64,
-    tasks: Vec<TaskEntry>,
 }
 
 /// A task's folder in the hands of its only writer.

@@ -33,11 +33,23 @@ impl Lock {
 
     /// Takes the lock at `path`; none while somebody else has it.
     pub(super) fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
+        Self::open(path, true)
+    }
+
+    /// Takes over the lock that a dead holder left at `path`; none when its holder lives, or has removed it.
+    pub(super) fn try_inherit(path: &Path) -> io::Result<Option<Self>> {
+        match Self::open(path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => found,
+        }
+    }
+
+    fn open(path: &Path, create: bool) -> io::Result<Option<Self>> {
         loop {
             if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
                 return Err(io::Error::other("something that is no file stands in the lock's place"));
             }
-            let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+            let file = OpenOptions::new().create(create).truncate(false).write(true).open(path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -92,7 +104,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         fs::write(&path, b"").unwrap();
-        assert!(Lock::try_acquire(&path).unwrap().is_some());
+        assert!(Lock::try_inherit(&path).unwrap().is_some());
+        assert!(Lock::try_inherit(&path).unwrap().is_none(), "it is gone, and stays so");
+        assert!(!path.exists());
     }
 
     #[cfg(unix)]

@@ -70,7 +70,7 @@ pub(super) fn dead(root: &Path) -> Vec<Lock> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     let marks = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)));
     // Getting the lock is the proof.
-    marks.filter_map(|mark| Lock::try_acquire(&mark.path()).ok().flatten()).collect()
+    marks.filter_map(|mark| Lock::try_inherit(&mark.path()).ok().flatten()).collect()
 }
 
 #[cfg(test)]

@@ -9,19 +9,25 @@
 
 mod archive;
 mod atomic;
+mod bag;
+mod catalog;
 mod checkpoint;
 mod error;
 mod finished;
 mod folder;
 mod journal;
 mod lock;
+mod manifests;
 mod mark;
 mod part;
 mod root;
 mod survey;
 
 pub use archive::Archive;
+pub use atomic::{folder_of, replace};
+pub use bag::Bag;
+pub use catalog::{Catalog, frame_rate};
 pub use error::Error;
 pub use folder::{Folder, Held, Known};
 pub use part::{Ahead, Draft, Part, Sealed};
-pub use survey::{Claim, Survey};
+pub use survey::{Claim, Place, Survey, Visit};

@@ -4,64 +4,89 @@
 //! manifest as a stream, in the order of the ids; where there is none to trust, all folders are
 //! read. Either way the same archive gives the same bytes. One process at a time, under a short lock.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::io::{self, BufReader, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
-use super::folder::{LOCK, read_manifest};
+use rayon::prelude::*;
+
+use super::folder::LOCK;
 use super::lock::Lock;
+use super::manifests::{self, Standing};
 use super::{Error, atomic, checkpoint, mark};
 use crate::digest::Sha256Hex;
-use crate::manifest::{self, Id, Lenient, Reader, TaskEntry, Verdict};
+use crate::manifest::{self, TaskEntry};
 use crate::naming::{self, MANIFEST, SUMS, TEXT};
 use crate::task::TaskId;
 
+/// Task folders that are read in one go.
+const BATCH: usize = 1024;
+
 /// Merges the tasks of `changed` into the root's files; rebuilds these where they can't be trusted. See `Archive::update_root`.
 pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Result<(), Error> {
-    let changed: BTreeSet<String> = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
     let dead = mark::dead(root);
-    let is_trusted = is_ours(root)? && root.join(SUMS).exists() && dead.is_empty() && names_all(root, reused);
-    if is_trusted && changed.is_empty() {
+    if changed.is_empty() && dead.is_empty() && is_true(root, reused)? {
         return Ok(());
     }
-    // A root that can't be merged into after all is made anew.
-    let merged = if is_trusted { write(root, Some(changed)).is_ok() } else { false };
-    let written = if merged { Ok(()) } else { write(root, None) };
+    let _lock = lock(root)?;
+    let changed = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
+    let is_merged = dead.is_empty() && is_true(root, reused)? && write(root, |take| merge(root, changed, take))?;
+    if is_merged { Ok(()) } else { write_anew(root, dead) }
+}
+
+/// Writes the root's files from the task folders alone.
+pub(super) fn rebuild(root: &Path) -> Result<(), Error> {
+    let dead = mark::dead(root);
+    let _lock = lock(root)?;
+    write_anew(root, dead)
+}
+
+fn write_anew(root: &Path, dead: Vec<Lock>) -> Result<(), Error> {
+    let written = write(root, |take| take_all(root, take).map(|()| true));
     if written.is_err() {
         // The marks of the dead stay for whoever comes next.
         std::mem::forget(dead);
     }
-    written
+    written.map(|_| ())
 }
 
-/// Writes the root's files: the old ones with `changed` merged in, or anew from all folders.
-pub(super) fn write(root: &Path, mut changed: Option<BTreeSet<String>>) -> Result<(), Error> {
+fn lock(root: &Path) -> Result<Lock, Error> {
     let place = root.join(LOCK);
-    let _lock = Lock::acquire(&place).map_err(Error::io("lock", &place))?;
+    let lock = Lock::acquire(&place).map_err(Error::io("lock", &place))?;
     sweep(root);
+    Ok(lock)
+}
+
+/// Takes the tasks of an archive, in the order of their ids.
+pub(super) type Take<'a> = dyn FnMut(TaskEntry) -> io::Result<()> + 'a;
+
+/// Writes the root's files with what `fill` gives, unless it gives up: whether they were written.
+fn write(root: &Path, fill: impl FnOnce(&mut Take<'_>) -> io::Result<bool>) -> Result<bool, Error> {
+    let mut gave_up = false;
     // Both files are filled in one pass over the tasks.
-    atomic::write(root, SUMS, |sums| {
+    let written = atomic::write(root, SUMS, |sums| {
         let fill = |to: &mut dyn Write| {
             manifest::write(
                 to,
                 Box::new(|push| {
-                    let mut take = |task: TaskEntry| {
+                    gave_up = !fill(&mut |task| {
                         write_sums(sums, &task)?;
                         push(&task)
-                    };
-                    match changed.take() {
-                        Some(changed) => merge(root, changed, &mut take),
-                        None => rebuild(root, &mut take),
-                    }
+                    })?;
+                    if gave_up { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
                 }),
             )
         };
         atomic::write(root, MANIFEST, fill).map_err(|error| io::Error::new(error.kind(), error.told()))
-    })?;
+    });
+    if gave_up {
+        return Ok(false);
+    }
+    written?;
     atomic::sync_folder(root)?;
     checkpoint::reached("root-written");
-    Ok(())
+    Ok(true)
 }
 
 /// What the root manifest says of a task whose own manifest is lost or broken.
@@ -69,9 +94,9 @@ pub(super) fn remembered(root: &Path, task_id: &str) -> Option<TaskEntry> {
     let file = File::open(root.join(MANIFEST)).ok()?;
     let mut found = None;
     // One that breaks off may still name it.
-    let _ = Reader(BufReader::with_capacity(256 << 10, file)).for_each(|Lenient(task)| {
-        if let Some(task) = task.filter(|task| task.task_id == task_id) {
-            found = Some(task.into_own());
+    let _ = manifest::walk(file, |task| {
+        if task.id().is_some_and(|id| id == task_id) {
+            found = task.entry().map(TaskEntry::into_own);
         }
     });
     found
@@ -87,63 +112,55 @@ fn sweep(root: &Path) {
     }
 }
 
-/// Whether the root manifest names every task with one of these fingerprints.
-fn names_all(root: &Path, fingerprints: &[u128]) -> bool {
-    if fingerprints.is_empty() {
-        return true;
-    }
-    let wanted: HashSet<u128> = fingerprints.iter().copied().collect();
-    let mut found = 0;
-    let is_wanted = |task: &Id| TaskId::new(&task.task_id).is_some_and(|id| wanted.contains(&id.fingerprint()));
-    let read = File::open(root.join(MANIFEST)).and_then(|file| {
-        Reader(BufReader::with_capacity(256 << 10, file)).for_each(|task: Id| found += usize::from(is_wanted(&task)))
-    });
-    read.is_ok() && found == wanted.len()
-}
-
-fn is_ours(root: &Path) -> Result<bool, Error> {
-    let path = root.join(MANIFEST);
-    match fs::read(&path) {
-        Ok(bytes) => match manifest::judge(&bytes) {
-            Verdict::Ours => Ok(true),
-            Verdict::Broken => Ok(false),
-            Verdict::Foreign => Err(Error::Foreign(path)),
-            Verdict::Newer(version) => Err(Error::Newer { path, version }),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(Error::io("read", &path)(error)),
-    }
-}
-
-/// The old root's tasks and the changed ones, in the order of their ids. A task whose folder is gone is dropped.
-fn merge(root: &Path, mut changed: BTreeSet<String>, take: &mut dyn FnMut(TaskEntry) -> io::Result<()>) -> io::Result<()> {
-    let old = BufReader::with_capacity(256 << 10, File::open(root.join(MANIFEST))?);
-    let mut result = Ok(());
-    let mut step = |task: TaskEntry| -> io::Result<()> {
-        while let Some(next) = changed.pop_first() {
-            if next >= task.task_id {
-                changed.insert(next);
-                break;
-            }
-            take_folder(root, &naming::folder(&next), take)?;
-        }
-        if changed.remove(&task.task_id) {
-            return take_folder(root, &naming::folder(&task.task_id), take);
-        }
-        if fs::symlink_metadata(root.join(naming::folder(&task.task_id)).join(MANIFEST)).is_ok() { take(task) } else { Ok(()) }
-    };
-    Reader(old).for_each(|task: TaskEntry| {
-        if result.is_ok() {
-            result = step(task);
+/// Whether the root's files are ours and whole, as far as one pass can tell, and name every task with one of these fingerprints.
+fn is_true(root: &Path, fingerprints: &[u128]) -> Result<bool, Error> {
+    let mut missing: HashSet<u128> = fingerprints.iter().copied().collect();
+    let standing = manifests::look(root, |task| {
+        if !missing.is_empty()
+            && let Some(id) = task.id().and_then(|id| TaskId::new(&id))
+        {
+            missing.remove(&id.fingerprint());
         }
     })?;
-    result?;
-    changed.into_iter().try_for_each(|id| take_folder(root, &naming::folder(&id), take))
+    Ok(standing == Standing::Ours && missing.is_empty() && root.join(SUMS).exists())
+}
+
+/// The old root's tasks and the changed ones, in the order of their ids. A task whose folder is gone is dropped. Gives up,
+/// with false, where the old root can't be merged into.
+fn merge(root: &Path, mut changed: BTreeSet<String>, take: &mut Take<'_>) -> io::Result<bool> {
+    let mut last = String::new();
+    let mut step = |task: TaskEntry| -> io::Result<bool> {
+        if task.task_id <= last {
+            return Ok(false);
+        }
+        while changed.first().is_some_and(|next| *next < task.task_id) {
+            changed.pop_first().map_or(Ok(()), |id| take_folder(root, &naming::folder(&id), take))?;
+        }
+        last.clone_from(&task.task_id);
+        let folder = naming::folder(&task.task_id);
+        match () {
+            () if changed.remove(&task.task_id) => take_folder(root, &folder, take)?,
+            () if fs::symlink_metadata(root.join(folder).join(MANIFEST)).is_ok() => take(task)?,
+            () => {}
+        }
+        Ok(true)
+    };
+    let mut result = Ok(true);
+    manifest::walk(File::open(root.join(MANIFEST))?, |task| {
+        if matches!(result, Ok(true)) {
+            result = task.entry().map_or(Ok(false), &mut step);
+        }
+    })?;
+    if result? {
+        changed.into_iter().try_for_each(|id| take_folder(root, &naming::folder(&id), take))?;
+        return Ok(true);
+    }
+    Ok(false)
 }
 
 /// All task folders, in the order of their ids.
-fn rebuild(root: &Path, take: &mut dyn FnMut(TaskEntry) -> io::Result<()>) -> io::Result<()> {
-    let mut folders = BTreeMap::new();
+pub(super) fn take_all(root: &Path, take: &mut Take<'_>) -> io::Result<()> {
+    let mut folders = Vec::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -155,17 +172,22 @@ fn rebuild(root: &Path, take: &mut dyn FnMut(TaskEntry) -> io::Result<()>) -> io
             folders.extend(id.map(|id| (id, name.to_owned())));
         }
     }
-    folders.into_values().try_for_each(|name| take_folder(root, &name, take))
+    folders.sort_unstable();
+    for batch in folders.chunks(BATCH) {
+        let tasks: Vec<Option<TaskEntry>> = batch.par_iter().map(|(_, name)| readable(root, name)).collect();
+        tasks.into_iter().flatten().try_for_each(|task| take(task.into_rooted()))?;
+    }
+    Ok(())
 }
 
-fn take_folder(root: &Path, name: &str, take: &mut dyn FnMut(TaskEntry) -> io::Result<()>) -> io::Result<()> {
+fn take_folder(root: &Path, name: &str, take: &mut Take<'_>) -> io::Result<()> {
     readable(root, name).map_or(Ok(()), |task| take(task.into_rooted()))
 }
 
 /// The task of a folder, when its manifest is ours, names it, and can be read.
 fn readable(root: &Path, name: &str) -> Option<TaskEntry> {
     let is_folder = fs::symlink_metadata(root.join(name)).is_ok_and(|found| found.is_dir());
-    let task = if is_folder { read_manifest(&root.join(name)).ok()? } else { None };
+    let task = if is_folder { manifests::task_of(&root.join(name)).ok()? } else { None };
     task.filter(|task| naming::folder(&task.task_id) == name)
 }
 

@@ -1,22 +1,25 @@
 //! Looking at an archive without trusting it: what its manifests claim, and what else lies about.
 //!
-//! Reads only. A [`Survey`] lists what should be there (claims, from the task manifests and, for
-//! folders that are gone, from the root's), what no manifest names, and what can't be believed. No
-//! symlink is followed and no path that a manifest gives is opened before it is known to be a plain
-//! name in its task's folder. [`Survey::check`] then holds one claim against the disk.
+//! Reads only, a task at a time, so that an archive of any size can be looked at, on as many threads as
+//! there are. [`Survey::places`] names the folders, with what the root manifest says of each;
+//! [`Survey::visit`] lists what should be there (from the task's own manifest and, for folders that are gone,
+//! from the root's), what no manifest names, and what can't be believed. No symlink is followed and no path
+//! that a manifest gives is opened before it is known to be a plain name in its task's folder.
+//! [`Survey::check`] then holds one claim against the disk.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::folder::{LOCK, read_manifest};
+use super::folder::LOCK;
 use super::lock::Lock;
+use super::manifests::{self, Standing};
 use crate::digest::{Sha256Hex, hash_reader};
 use crate::event::Fault;
 use crate::kind::Slot;
-use crate::manifest::{self, FileEntry, Lenient, Reader, TaskEntry, Verdict};
+use crate::manifest::{self, FileEntry, TaskEntry, Unread};
 use crate::naming::{self, GALLERY, MANIFEST, SUMS, TEXT};
 
 /// A file that some manifest names.
@@ -34,63 +37,131 @@ pub struct Claim {
     pub sha256: Sha256Hex,
 }
 
-/// What is there, and what should be.
+/// An archive, or one task's folder, to be looked at.
 pub struct Survey {
     root: PathBuf,
-    /// What should be there.
-    pub claims: Vec<Claim>,
-    /// What is wrong at first sight, by path.
+    /// Its folders, whatever they hold.
+    folders: BTreeSet<String>,
+    /// What is wrong with it at first sight, by path.
     pub faults: Vec<(String, Fault)>,
     /// Whether the folder is one task's, and not an archive of such.
     pub is_single: bool,
 }
 
+/// One of the archive's folders, there or not, and what the root manifest says of its task.
+pub struct Place {
+    folder: String,
+    rooted: Option<Vec<u8>>,
+}
+
+/// What should be in a place, and what is wrong there at first sight.
+#[derive(Default)]
+pub struct Visit {
+    /// Whose folder it is, as far as any manifest tells.
+    pub task_id: Option<String>,
+    /// What should be there.
+    pub claims: Vec<Claim>,
+    /// What is wrong, by path.
+    pub faults: Vec<(String, Fault)>,
+}
+
 impl Survey {
-    /// Surveys an archive, or one task's folder.
+    /// Begins to look at an archive, or at one task's folder.
     ///
     /// # Errors
     /// When there is neither, or its manifest is not ours or of a later version.
     pub fn of(root: &Path) -> Result<Self, Error> {
-        let mut survey = Self { root: root.to_owned(), claims: Vec::new(), faults: Vec::new(), is_single: false };
-        let named = survey.root_manifest()?;
-        if let [task] = named.as_slice()
-            && survey.is_folder_of(task)
-        {
-            survey.is_single = true;
-            survey.claim_task(task, "");
-            survey.list("", &own_names(task))?;
-            return Ok(survey);
+        let (mut folders, mut faults) = (BTreeSet::new(), Vec::new());
+        for (name, kind) in entries(root)? {
+            match () {
+                () if [MANIFEST, SUMS, GALLERY].contains(&name.as_str()) => {}
+                () if kind.is_dir() => _ = folders.insert(name),
+                () => faults.push((name, Fault::Unknown)),
+            }
         }
-        let found = survey.folders()?;
-        let claimed: HashSet<String> = survey.claims.iter().map(|claim| claim.path.clone()).collect();
-        if found == 0 && named.is_empty() && !root.join(MANIFEST).exists() {
-            return Err(Error::NoArchive(root.to_owned()));
+        let mut named = Vec::new();
+        let standing = manifests::look(root, |task| {
+            // Two are enough to know that it is no task's own.
+            if named.len() < 2 {
+                named.extend(task.entry());
+            }
+        })?;
+        let mut survey = Self { root: root.to_owned(), folders, faults, is_single: false };
+        let has_tasks = survey.folders.iter().any(|name| root.join(name).join(MANIFEST).exists());
+        match (standing, named.as_slice()) {
+            (Standing::Nothing, _) if !has_tasks => return Err(Error::NoArchive(root.to_owned())),
+            (Standing::Broken, _) => survey.faults.push((MANIFEST.to_owned(), Fault::Damaged)),
+            (Standing::Ours, [task]) if !has_tasks && survey.is_folder_of(task) => {
+                // What lies about here is told with the task.
+                (survey.is_single, survey.faults) = (true, Vec::new());
+            }
+            _ => {}
         }
-        let own = survey.claims.len();
-        for task in &named {
-            survey.claim_rooted(task, &claimed);
-        }
-        // Files of a folder whose manifest is broken were listed as unknown; the root has just named them.
-        let named: HashSet<&str> = survey.claims[own..].iter().map(|claim| claim.path.as_str()).collect();
-        survey.faults.retain(|(path, fault)| *fault != Fault::Unknown || !named.contains(path.as_str()));
         Ok(survey)
     }
 
-    /// Whether `root` is one task's folder, and not an archive of such.
+    /// Whether it is nothing but a broken manifest: of an archive or of a task, nobody knows.
+    #[must_use]
+    pub fn is_beyond_telling(&self) -> bool {
+        self.folders.is_empty() && self.faults.iter().any(|(path, fault)| (path.as_str(), *fault) == (MANIFEST, Fault::Damaged))
+    }
+
+    /// Names every place once, in no order that matters.
+    pub fn places(&self, mut take: impl FnMut(Place)) {
+        if self.is_single {
+            return take(Place { folder: String::new(), rooted: None });
+        }
+        let mut left: HashSet<&str> = self.folders.iter().map(String::as_str).collect();
+        // A root manifest that breaks off has been told as damaged, and gives what can be read.
+        let _ = File::open(self.root.join(MANIFEST)).and_then(|file| {
+            manifest::walk(file, |task| {
+                if let Some(id) = task.id() {
+                    let folder = naming::folder(&id);
+                    left.remove(folder.as_str());
+                    take(Place { folder, rooted: Some(task.to_vec()) });
+                }
+            })
+        });
+        for folder in left {
+            take(Place { folder: folder.to_owned(), rooted: None });
+        }
+    }
+
+    /// What should be in a place, and what is wrong there at first sight.
     ///
     /// # Errors
-    /// As for [`Survey::of`].
-    pub fn is_single_at(root: &Path) -> Result<bool, Error> {
-        let mut survey = Self { root: root.to_owned(), claims: Vec::new(), faults: Vec::new(), is_single: false };
-        let has_folders = entries(root)?.iter().any(|(name, kind)| kind.is_dir() && root.join(name).join(MANIFEST).exists());
-        if has_folders {
-            return Ok(false);
+    /// When a folder can't be read.
+    pub fn visit(&self, place: &Place) -> Result<Visit, Error> {
+        let mut visit = Visit::default();
+        if self.is_single {
+            if let Some(task) = manifests::task_of(&self.root)? {
+                visit.claim_task(&task, "");
+                self.list("", &own_names(&task), &mut visit)?;
+            }
+            return Ok(visit);
         }
-        match survey.root_manifest()?.as_slice() {
-            // Nothing, or what a crash left of a manifest: which one, nobody knows.
-            [] if !survey.faults.is_empty() || !root.join(MANIFEST).exists() => Err(Error::NoArchive(root.to_owned())),
-            [task] => Ok(survey.is_folder_of(task)),
-            _ => Ok(false),
+        if self.folders.contains(&place.folder) {
+            self.visit_folder(&place.folder, &mut visit)?;
+        }
+        if let Some(task) = place.rooted.as_deref().and_then(|text| Unread::from(text).entry()) {
+            visit.claim_rooted(&task);
+        }
+        Ok(visit)
+    }
+
+    fn visit_folder(&self, name: &str, visit: &mut Visit) -> Result<(), Error> {
+        let (path, prefix) = (self.root.join(name), format!("{name}/"));
+        let task = if naming::is_folder(name) { manifests::task_of(&path) } else { Ok(None) };
+        match task {
+            Ok(Some(task)) if naming::folder(&task.task_id) == name => {
+                visit.claim_task(&task, &prefix);
+                self.list(&prefix, &own_names(&task), visit)
+            }
+            Ok(None) if naming::is_folder(name) && path.join(MANIFEST).is_file() => {
+                visit.faults.push((format!("{prefix}{MANIFEST}"), Fault::Damaged));
+                self.list(&prefix, &[MANIFEST.to_owned()], visit)
+            }
+            _ => self.list(&prefix, &[], visit),
         }
     }
 
@@ -125,31 +196,10 @@ impl Survey {
         let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
         // Where no lock can be had (a read-only disk), nobody else writes either.
         let _lock = if is_folder { Lock::acquire(&folder.join(LOCK)).ok() } else { None };
-        let Ok(Some(task)) = read_manifest(&folder) else { return self.check(claim, quick) };
-        let mut now = Self { root: self.root.clone(), claims: Vec::new(), faults: Vec::new(), is_single: self.is_single };
+        let Ok(Some(task)) = manifests::task_of(&folder) else { return self.check(claim, quick) };
+        let mut now = Visit::default();
         now.claim_task(&task, claim.path.rsplit_once('/').map_or("", |(folder, _)| &claim.path[..=folder.len()]));
         self.check(now.claims.iter().find(|other| other.slot == claim.slot).unwrap_or(claim), quick)
-    }
-
-    /// The tasks that the folder's own manifest names.
-    fn root_manifest(&mut self) -> Result<Vec<TaskEntry>, Error> {
-        let path = self.root.join(MANIFEST);
-        let bytes = match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-            Ok(found) if !found.is_file() => return Err(Error::Foreign(path)),
-            Ok(_) => fs::read(&path).map_err(Error::io("read", &path))?,
-        };
-        match manifest::judge(&bytes) {
-            Verdict::Foreign => return Err(Error::Foreign(path)),
-            Verdict::Newer(version) => return Err(Error::Newer { path, version }),
-            Verdict::Broken => self.fault(MANIFEST, Fault::Damaged),
-            Verdict::Ours => {}
-        }
-        let mut tasks = Vec::new();
-        // One that breaks off has been told as damaged, and gives what can be read.
-        let _ = Reader(bytes.as_slice()).for_each(|Lenient(task)| tasks.extend(task));
-        Ok(tasks)
     }
 
     /// Whether the surveyed folder is the one of `task`: its files stand in it, not in a folder below.
@@ -162,91 +212,68 @@ impl Survey {
         !is_below && (task.response.is_some() || is_named_so || names_plainly)
     }
 
-    /// Claims what the task folders name; how many there are.
-    fn folders(&mut self) -> Result<usize, Error> {
-        let mut found = 0;
-        for (name, kind) in entries(&self.root)? {
-            if [MANIFEST, SUMS, GALLERY].contains(&name.as_str()) {
-                continue;
-            }
-            let task = if kind.is_dir() && naming::is_folder(&name) { read_manifest(&self.root.join(&name)) } else { Ok(None) };
-            match task {
-                Ok(Some(task)) if naming::folder(&task.task_id) == name => {
-                    found += 1;
-                    self.claim_task(&task, &format!("{name}/"));
-                    self.list(&format!("{name}/"), &own_names(&task))?;
-                }
-                Ok(None) if kind.is_dir() && naming::is_folder(&name) && self.root.join(&name).join(MANIFEST).is_file() => {
-                    found += 1;
-                    self.fault(&format!("{name}/{MANIFEST}"), Fault::Damaged);
-                    self.list(&format!("{name}/"), &[MANIFEST.to_owned()])?;
-                }
-                _ if kind.is_dir() => self.list(&format!("{name}/"), &[])?,
-                _ => self.fault(&name, Fault::Unknown),
+    /// Tells the files below `prefix` that are not among `own`, dot-files aside.
+    fn list(&self, prefix: &str, own: &[String], visit: &mut Visit) -> Result<(), Error> {
+        for (name, kind) in entries(&self.root.join(prefix))? {
+            let path = format!("{prefix}{name}");
+            match () {
+                () if own.contains(&name) => {}
+                () if kind.is_dir() => self.list(&format!("{path}/"), &[], visit)?,
+                () => visit.faults.push((path, Fault::Unknown)),
             }
         }
-        Ok(found)
+        Ok(())
     }
+}
 
+impl Visit {
     /// Claims what a task's own manifest names; `prefix` leads to its folder.
     fn claim_task(&mut self, task: &TaskEntry, prefix: &str) {
         for file in &task.files {
             match file.name() {
-                Some(name) => self.claim(task, Some(file.slot()), format!("{prefix}{name}"), file.size(), file.sha256().clone()),
-                None => self.fault(&format!("{prefix}{}", file.path()), Fault::Unsafe),
+                Some(name) => self.claim_file(task, file, format!("{prefix}{name}")),
+                None => self.faults.push((format!("{prefix}{}", file.path()), Fault::Unsafe)),
             }
         }
         self.claim_text(task, prefix, "");
+        self.task_id = Some(task.task_id.clone());
+    }
+
+    /// Claims what the root manifest names beyond that: files of folders that are gone or broken.
+    fn claim_rooted(&mut self, task: &TaskEntry) {
+        let folder = naming::folder(&task.task_id);
+        let own: HashSet<String> = self.claims.iter().map(|claim| claim.path.clone()).collect();
+        for file in task.files.iter().filter(|file| !own.contains(file.path())) {
+            match file.rooted_name(&folder) {
+                Some(_) => self.claim_file(task, file, file.path().to_owned()),
+                None => self.faults.push((file.path().to_owned(), Fault::Unsafe)),
+            }
+        }
+        let prefix = format!("{folder}/");
+        if !own.contains(&format!("{prefix}{TEXT}")) {
+            self.claim_text(task, &prefix, &prefix);
+        }
+        self.task_id.get_or_insert_with(|| task.task_id.clone());
+        // Files of a folder whose manifest is broken were listed as unknown; the root has just named them.
+        let claims = &self.claims;
+        self.faults.retain(|(path, fault)| *fault != Fault::Unknown || !claims.iter().any(|claim| claim.path == *path));
     }
 
     /// Claims the text, whose file has one name alone; `recorded` leads to the task's folder in the manifest's own paths.
     fn claim_text(&mut self, task: &TaskEntry, prefix: &str, recorded: &str) {
         if let Some(path) = task.text_path.as_deref().filter(|path| *path != format!("{recorded}{TEXT}")) {
             let within = path.strip_prefix(recorded).unwrap_or(path);
-            self.fault(&format!("{prefix}{within}"), Fault::Unsafe);
+            self.faults.push((format!("{prefix}{within}"), Fault::Unsafe));
         }
         if let Some(text) = &task.text {
-            self.claim(task, None, format!("{prefix}{TEXT}"), text.len() as u64, Sha256Hex::of(text.as_bytes()));
+            let (size, sha256) = (text.len() as u64, Sha256Hex::of(text.as_bytes()));
+            self.claims.push(Claim { task_id: task.task_id.clone(), slot: None, path: format!("{prefix}{TEXT}"), size, sha256 });
         }
     }
 
-    /// Claims what the root manifest names beyond that: files of folders that are gone or broken.
-    fn claim_rooted(&mut self, task: &TaskEntry, claimed: &HashSet<String>) {
-        let folder = naming::folder(&task.task_id);
-        for file in &task.files {
-            if claimed.contains(file.path()) {
-                continue;
-            }
-            match file.rooted_name(&folder) {
-                Some(_) => self.claim(task, Some(file.slot()), file.path().to_owned(), file.size(), file.sha256().clone()),
-                None => self.fault(file.path(), Fault::Unsafe),
-            }
-        }
-        if !claimed.contains(&format!("{folder}/{TEXT}")) && !claimed.contains(&format!("{folder}/{MANIFEST}")) {
-            let prefix = format!("{folder}/");
-            self.claim_text(task, &prefix, &prefix);
-        }
-    }
-
-    fn claim(&mut self, task: &TaskEntry, slot: Option<Slot>, path: String, size: u64, sha256: Sha256Hex) {
-        self.claims.push(Claim { task_id: task.task_id.clone(), slot, path, size, sha256 });
-    }
-
-    fn fault(&mut self, path: &str, fault: Fault) {
-        self.faults.push((path.to_owned(), fault));
-    }
-
-    /// Tells the files below `prefix` that are not among `own`, dot-files aside.
-    fn list(&mut self, prefix: &str, own: &[String]) -> Result<(), Error> {
-        for (name, kind) in entries(&self.root.join(prefix))? {
-            let path = format!("{prefix}{name}");
-            match () {
-                () if own.contains(&name) => {}
-                () if kind.is_dir() => self.list(&format!("{path}/"), &[])?,
-                () => self.fault(&path, Fault::Unknown),
-            }
-        }
-        Ok(())
+    fn claim_file(&mut self, task: &TaskEntry, file: &FileEntry, path: String) {
+        let (size, sha256) = (file.size(), file.sha256().clone());
+        self.claims.push(Claim { task_id: task.task_id.clone(), slot: Some(file.slot()), path, size, sha256 });
     }
 }
 

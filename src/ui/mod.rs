@@ -86,9 +86,16 @@ pub fn warn(warning: &str) {
     to(io::stderr(), &format!("warning: {}", crate::secret::visible(&crate::secret::unsigned(warning))));
 }
 
-/// A text that was asked for, as it is.
-pub fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
+/// Lets `fill` write a result to standard output; a reader that goes away has read enough.
+///
+/// # Errors
+/// What `fill` reports, or the disk behind standard output.
+pub fn hand_out(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut stream = io::BufWriter::new(io::stdout().lock());
+    match fill(&mut stream).and_then(|()| stream.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 fn tell(event: &Event, style: Style) {

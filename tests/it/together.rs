@@ -121,6 +121,30 @@ fn killed_processes_leave_no_trace_and_cost_at_most_what_they_were_at() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn verbs_that_are_killed_between_runs_harm_nothing() {
+    for seed in [3, 11] {
+        let world = World::new();
+        let ids = tasks(&world, 16, Duration::from_millis(10));
+        world.run(&ids[..8]).exits(0);
+        ids[..8].iter().for_each(|id| flip(&world, &format!("{id}/image-1.png")));
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
+        let getting: Vec<Running> = (0..4).map(|n| world.start(&ids[n * 2..])).collect();
+        for verb in ["index", "repair", "verify", "index", "repair", "index", "repair", "index"] {
+            let network: &[&str] = if verb == "repair" { &["--retry-delay", "0s"] } else { &[] };
+            let run = Running::start(world.patient(&[&[verb], network].concat()));
+            thread::sleep(Duration::from_millis(dice.roll(60)));
+            run.kill();
+        }
+        for run in getting {
+            run.end(false).exits(0);
+        }
+        verb(&world, &["repair", "--retry-delay", "0s"]).exits(0);
+        all_is_here(&world, &ids);
+    }
+}
+
 #[test]
 fn verify_and_index_in_between_see_no_damage_and_do_none() {
     let world = World::new();

@@ -1,0 +1,123 @@
+//! A table, a row a file, as RFC 4180 has it, in UTF-8 with a line of headings.
+//!
+//! A spreadsheet takes a text that begins with `=`, `+`, `-` or `@` for a formula, whoever wrote it: such a
+//! text gets a `'` in front. Of ours it can only be an odd task id or a field of a forged manifest; paths
+//! never begin so. Links are left out: they are signed, and a table is made to be passed on.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use ::csv::{ErrorKind, WriterBuilder};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Item, Place};
+use crate::digest::Sha256Hex;
+use crate::kind::Kind;
+use crate::manifest::State;
+
+#[derive(Serialize)]
+struct Row<'a> {
+    task_id: Cow<'a, str>,
+    state: State,
+    kind: Kind,
+    index: usize,
+    path: String,
+    size: u64,
+    sha256: &'a Sha256Hex,
+    content_type: Cow<'a, str>,
+    duration_seconds: Option<f64>,
+    finish_time: Cow<'a, str>,
+    meta: String,
+}
+
+/// Its headings, told apart from the rows so that an empty table has them too.
+const HEADINGS: [&str; 11] =
+    ["task_id", "state", "kind", "index", "path", "size", "sha256", "content_type", "duration_seconds", "finish_time", "meta"];
+
+pub(super) fn write(items: &[Item<'_>], place: &Place, to: &mut dyn Write) -> io::Result<()> {
+    let mut table = WriterBuilder::new().has_headers(false).from_writer(to);
+    table.write_record(HEADINGS).map_err(plain)?;
+    for item in items {
+        table.serialize(row(item, place)).map_err(plain)?;
+    }
+    table.flush()
+}
+
+/// The error beneath, of its own kind: a closed pipe is no failure.
+fn plain(error: ::csv::Error) -> io::Error {
+    match error.into_kind() {
+        ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+fn row<'a>(item: &Item<'a>, place: &Place) -> Row<'a> {
+    let (task, file) = (item.task, item.file);
+    Row {
+        task_id: harmless(&task.task_id),
+        state: task.state,
+        kind: file.slot().kind,
+        index: file.slot().index,
+        path: place.path(file),
+        size: file.size(),
+        sha256: file.sha256(),
+        content_type: harmless(file.content_type.as_deref().unwrap_or_default()),
+        duration_seconds: item.seconds(),
+        finish_time: harmless(task.finish_time.as_deref().unwrap_or_default()),
+        meta: task.meta.clone().map(json).unwrap_or_default(),
+    }
+}
+
+fn json(meta: Map<String, Value>) -> String {
+    Value::Object(meta).to_string()
+}
+
+fn harmless(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}").into() } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Format;
+    use super::super::place::tests::beside;
+    use super::super::tests::{task, written};
+    use super::*;
+    use serde_json::json;
+
+    fn rows(table: &str) -> Vec<Vec<String>> {
+        let records = ::csv::ReaderBuilder::new().has_headers(false).from_reader(table.as_bytes()).into_records();
+        records.map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
+    }
+
+    #[test]
+    fn an_empty_table_has_headings_and_they_are_the_fields_of_a_row() {
+        let empty = written(Format::Csv, &task("t", &[]), &beside("a"));
+        assert_eq!(rows(&empty), [HEADINGS]);
+        let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
+        let row = serde_json::to_value(row(&super::super::tests::items(&task)[0], &beside("a"))).unwrap();
+        assert!(row.as_object().unwrap().keys().eq(HEADINGS.iter()));
+    }
+
+    #[test]
+    fn whatever_a_manifest_says_stays_in_its_cell_and_is_no_formula() {
+        for (id, cell) in [
+            ("a,b\"c\r\nd;e", "a,b\"c\r\nd;e"),
+            ("=HYPERLINK(\"http://x\")", "'=HYPERLINK(\"http://x\")"),
+            ("-1", "'-1"),
+            ("+1", "'+1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("' ", "' "),
+        ] {
+            let mut task = task(id, &[("video", "t/video-1.mp4", json!({"content_type": id, "duration_seconds": 2.5}))]);
+            task.finish_time = Some(id.to_owned());
+            task.meta = json!({"prompt": id}).as_object().cloned();
+            let rows = rows(&written(Format::Csv, &task, &beside("=a,\"b")));
+            let meta = json!({"prompt": id}).to_string();
+            let zeros = "0".repeat(64);
+            let expected = [cell, "complete", "video", "1", "./=a,\"b/t/video-1.mp4", "7", &zeros, cell, "2.5", cell, &meta];
+            assert_eq!((rows.len(), rows[1].as_slice()), (2, expected.map(str::to_owned).as_slice()), "{id:?}");
+        }
+    }
+}

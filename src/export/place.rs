@@ -1,0 +1,129 @@
+//! How files are named from where an export stands: by path, and by URI.
+//!
+//! What differs from archive to archive is the way to its root, which may hold anything that a file
+//! system allows; the names below it are ours, from alphabets that need no escape anywhere.
+//!
+//! Invariant: a relative path begins with nothing that a program could take for an option, a protocol
+//! or a formula, and a relative URI with nothing that it could take for a comment or a scheme.
+
+use std::path::Path;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
+
+use crate::manifest::FileEntry;
+
+/// What may stand in a segment of any URI as it is.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The way from an export to the archive's root.
+#[derive(Debug)]
+pub struct Place {
+    path: String,
+    uri: String,
+}
+
+impl Place {
+    /// An export that may be put anywhere. None when the archive's path is not UTF-8, or not absolute.
+    #[must_use]
+    pub fn anywhere(root: &Path) -> Option<Self> {
+        let uri = Url::from_directory_path(root).ok()?;
+        Some(Self { path: format!("{}/", slashed(root)?.trim_end_matches('/')), uri: uri.into() })
+    }
+
+    /// An export that will stand in `folder`. None as for [`Place::anywhere`].
+    #[must_use]
+    pub fn within(folder: &Path, root: &Path) -> Option<Self> {
+        let way = pathdiff::diff_paths(root, folder)?;
+        if way.is_absolute() {
+            // There is none from one disk of Windows to another.
+            return Self::anywhere(root);
+        }
+        let way = slashed(&way)?;
+        if way.is_empty() {
+            return Some(Self { path: String::new(), uri: String::new() });
+        }
+        let segments: Vec<String> = way.split('/').map(|segment| utf8_percent_encode(segment, ESCAPED).to_string()).collect();
+        let start = if is_plain(&way) { "" } else { "./" };
+        Some(Self { path: format!("{start}{way}/"), uri: format!("{}/", segments.join("/")) })
+    }
+
+    /// The path of a file of the archive.
+    #[must_use]
+    pub fn path(&self, file: &FileEntry) -> String {
+        format!("{}{}", self.path, file.path())
+    }
+
+    /// The URI, or the relative reference, of a file of the archive.
+    #[must_use]
+    pub fn uri(&self, file: &FileEntry) -> String {
+        format!("{}{}", self.uri, file.path())
+    }
+}
+
+/// With the separator that every system and every format understands.
+fn slashed(path: &Path) -> Option<String> {
+    let text = path.to_str()?;
+    Some(if cfg!(windows) { text.replace('\\', "/") } else { text.to_owned() })
+}
+
+fn is_plain(way: &str) -> bool {
+    let first = way.split('/').next().unwrap_or_default();
+    first.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '.') && !first.contains(':')
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::tests::task;
+    use super::*;
+    use serde_json::json;
+
+    /// The place of an archive called `name`, beside the export.
+    pub(in crate::export) fn beside(name: &str) -> Place {
+        Place::within(Path::new("/home"), &Path::new("/home").join(name)).unwrap()
+    }
+
+    fn named(place: &Place) -> (String, String) {
+        let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
+        (place.path(&task.files[0]), place.uri(&task.files[0]))
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_are_named_from_where_the_export_stands() {
+        for (folder, root, path, uri) in [
+            ("/a", "/a", "t/video-1.mp4", "t/video-1.mp4"),
+            ("/a", "/a/b c", "b c/t/video-1.mp4", "b%20c/t/video-1.mp4"),
+            ("/a/x/y", "/a/b", "../../b/t/video-1.mp4", "../../b/t/video-1.mp4"),
+            ("/a", "/", "../t/video-1.mp4", "../t/video-1.mp4"),
+            ("/a", "/a/#1", "./#1/t/video-1.mp4", "%231/t/video-1.mp4"),
+            ("/a", "/a/-x", "./-x/t/video-1.mp4", "-x/t/video-1.mp4"),
+            ("/a", "/a/=1+1", "./=1+1/t/video-1.mp4", "%3D1%2B1/t/video-1.mp4"),
+            ("/a", "/a/http:", "./http:/t/video-1.mp4", "http%3A/t/video-1.mp4"),
+            ("/a", "/a/%41?é\n", "./%41?é\n/t/video-1.mp4", "%2541%3F%C3%A9%0A/t/video-1.mp4"),
+        ] {
+            let place = Place::within(Path::new(folder), Path::new(root)).unwrap();
+            assert_eq!(named(&place), (path.to_owned(), uri.to_owned()), "{root}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_may_be_put_anywhere_names_files_absolutely() {
+        for (root, path, uri) in [
+            ("/", "/t/video-1.mp4", "file:///t/video-1.mp4"),
+            ("/a/b #1%20é\n", "/a/b #1%20é\n/t/video-1.mp4", "file:///a/b%20%231%2520%C3%A9%0A/t/video-1.mp4"),
+        ] {
+            assert_eq!(named(&Place::anywhere(Path::new(root)).unwrap()), (path.to_owned(), uri.to_owned()));
+        }
+        assert!(Place::anywhere(Path::new("relative")).is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_no_text_can_name_is_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let root = Path::new("/").join(std::ffi::OsStr::from_bytes(b"\xff"));
+        assert!(Place::anywhere(&root).is_none() && Place::within(Path::new("/"), &root).is_none());
+    }
+}

@@ -1,0 +1,71 @@
+//! How many frames a second the video of an ISO media file has.
+//!
+//! Its sample table lists how many frames last how many ticks. One rate it is when nearly all of them
+//! last the same: encoders hold the last one longer. Whatever varies more, or is a fragmented file,
+//! whose table is empty, has no answer.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek};
+
+use super::{body, boxes, clock, find, header_at, u32_at};
+
+/// The frames a second of the first video track; none when it has no one rate.
+pub(crate) fn frame_rate(source: &mut (impl Read + Seek)) -> Option<f64> {
+    let mut position = 0;
+    while let Some(found) = header_at(source, position).ok()? {
+        if &found.kind == b"moov" {
+            return of_movie(&body(source, position, &found).ok()?);
+        }
+        position = position.checked_add(found.length)?;
+    }
+    None
+}
+
+fn of_movie(movie: &[u8]) -> Option<f64> {
+    let tracks = boxes(movie).filter(|(kind, _)| kind == b"trak");
+    let mut media = tracks.filter_map(|(_, track)| find(track, &[b"mdia"]));
+    let is_video = |media: &&[u8]| find(media, &[b"hdlr"]).and_then(|handler| handler.get(8..12)) == Some(b"vide");
+    let video = media.find(is_video)?;
+    let (ticks_a_second, _) = clock(find(video, &[b"mdhd"])?)?;
+    let ticks = usual_length(find(video, &[b"minf", b"stbl", b"stts"])?)?;
+    let rate = f64::from(ticks_a_second) / f64::from(ticks);
+    (1.0..=1000.0).contains(&rate).then_some(rate)
+}
+
+/// How many ticks nearly all frames last.
+fn usual_length(table: &[u8]) -> Option<u32> {
+    let runs = table.get(8..)?.chunks_exact(8).take(usize::try_from(u32_at(table, 4)?).ok()?);
+    let mut lengths = BTreeMap::<u32, u64>::new();
+    for (count, ticks) in runs.filter_map(|run| Some((u32_at(run, 0)?, u32_at(run, 4)?))) {
+        *lengths.entry(ticks).or_default() += u64::from(count);
+    }
+    let (ticks, most) = lengths.iter().max_by_key(|(_, count)| **count)?;
+    (*ticks > 0 && most * 10 >= lengths.values().sum::<u64>() * 9).then_some(*ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_nearly_one_length_have_a_rate_and_others_none() {
+        let table = |runs: &[[u32; 2]]| {
+            let count = u32::try_from(runs.len()).unwrap();
+            [&[0, count], runs.as_flattened()].concat().into_iter().flat_map(u32::to_be_bytes).collect::<Vec<u8>>()
+        };
+        for (runs, expected) in [
+            (&[[24, 1001]][..], Some(1001)),
+            (&[[23, 512], [1, 700]], Some(512)),
+            (&[[10, 512], [1, 700], [10, 512]], Some(512)),
+            (&[[8, 512], [2, 700]], None),
+            (&[[24, 0]], None),
+            (&[[u32::MAX, 512], [u32::MAX, 512], [u32::MAX, 512]], Some(512)),
+            (&[], None),
+        ] {
+            assert_eq!(usual_length(&table(runs)), expected, "{runs:?}");
+        }
+        let mut cut = table(&[[24, 1001]]);
+        cut.truncate(12);
+        assert_eq!([usual_length(&cut), usual_length(&[]), usual_length(&[0; 7])], [None; 3]);
+    }
+}

@@ -1,0 +1,253 @@
+//! Manifests of any length, read task by task.
+//!
+//! A root manifest of a hundred thousand tasks never stands in memory whole, and of most of its tasks
+//! little is asked: [`walk`] hands out the text of one at a time, an [`Unread`], which is understood as far
+//! as the caller wants. Whoever skips is skipped for: that is many times as fast as understanding.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Deserializer, Value};
+
+use super::TaskEntry;
+
+/// What is read at once. A longer task makes for a longer read.
+const PIECE: usize = 256 << 10;
+
+/// The text of a task, or of whatever stands in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Unread<'a>(&'a [u8]);
+
+impl Unread<'_> {
+    /// Its id; none where there is something else.
+    #[must_use]
+    pub fn id(self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            task_id: String,
+        }
+        self.read::<Named>().map(|named| named.task_id)
+    }
+
+    /// All of it; none where it is no task that this version can read.
+    #[must_use]
+    pub fn entry(self) -> Option<TaskEntry> {
+        self.read()
+    }
+
+    /// Whether the API's answer is kept with it, as in a task's own manifest.
+    #[must_use]
+    pub fn has_answer(self) -> bool {
+        #[derive(Deserialize)]
+        struct Answered {
+            response: Option<IgnoredAny>,
+        }
+        self.read::<Answered>().is_some_and(|task| task.response.is_some())
+    }
+
+    /// Itself, to be read elsewhere: see [`Unread::from`].
+    #[must_use]
+    pub fn to_vec(self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
+    fn read<T: DeserializeOwned>(self) -> Option<T> {
+        serde_json::from_slice(self.0).ok()
+    }
+}
+
+impl<'a> From<&'a [u8]> for Unread<'a> {
+    fn from(text: &'a [u8]) -> Self {
+        Self(text)
+    }
+}
+
+/// What a manifest says beside its tasks.
+#[derive(Default, Debug)]
+pub struct Head {
+    /// Its version, when that is a number.
+    pub version: Option<u64>,
+    /// Whether it has tasks, and whether they are a list; a later version may shape them anew.
+    pub is_list: Option<bool>,
+}
+
+/// Hands out the tasks of a manifest in their order.
+///
+/// # Errors
+/// `UnexpectedEof` when it breaks off, `InvalidData` when it is no JSON object or goes on behind its end, or what
+/// `from` says. What came before has been handed out.
+pub fn walk(from: impl Read, mut each: impl FnMut(Unread<'_>)) -> io::Result<Head> {
+    let mut window = Window { from, bytes: Vec::new(), at: 0 };
+    let mut head = Head::default();
+    window.expect(b'{')?;
+    if window.peek()? == Some(b'}') {
+        window.expect(b'}')?;
+    } else {
+        while {
+            let key: String = window.value()?;
+            window.expect(b':')?;
+            match key.as_str() {
+                "manifest_version" => head.version = window.value::<Value>()?.as_u64(),
+                "tasks" if window.peek()? == Some(b'[') => {
+                    window.list(&mut each)?;
+                    head.is_list = Some(true);
+                }
+                "tasks" => head.is_list = window.value::<Value>()?.is_object().then_some(false),
+                _ => window.skip().map(|_| ())?,
+            }
+            window.goes_on(b'}')?
+        } {}
+    }
+    match window.peek()? {
+        None => Ok(head),
+        Some(_) => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// The part of a manifest that is looked at.
+struct Window<R> {
+    from: R,
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl<R: Read> Window<R> {
+    /// Where the next value stands, which is passed over.
+    fn skip(&mut self) -> io::Result<Range<usize>> {
+        loop {
+            let mut values = Deserializer::from_slice(&self.bytes[self.at..]).into_iter::<IgnoredAny>();
+            let (next, end) = (values.next(), self.at + values.byte_offset());
+            match next {
+                // A number may go on behind the window.
+                Some(Ok(_)) if end < self.bytes.len() => {
+                    let start = std::mem::replace(&mut self.at, end);
+                    return Ok(start..end);
+                }
+                Some(Err(error)) if !error.is_eof() => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+                _ if self.fill()? => {}
+                _ => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
+    }
+
+    fn value<T: DeserializeOwned>(&mut self) -> io::Result<T> {
+        let value = self.skip()?;
+        serde_json::from_slice(&self.bytes[value]).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    fn list(&mut self, each: &mut impl FnMut(Unread<'_>)) -> io::Result<()> {
+        self.expect(b'[')?;
+        if self.peek()? == Some(b']') {
+            return self.expect(b']');
+        }
+        while {
+            let task = self.skip()?;
+            each(Unread(&self.bytes[task]));
+            self.goes_on(b']')?
+        } {}
+        Ok(())
+    }
+
+    /// Whether a comma follows, and not `end`.
+    fn goes_on(&mut self, end: u8) -> io::Result<bool> {
+        if self.peek()? == Some(b',') {
+            return self.expect(b',').map(|()| true);
+        }
+        self.expect(end).map(|()| false)
+    }
+
+    fn expect(&mut self, byte: u8) -> io::Result<()> {
+        match self.peek()? {
+            Some(found) if found == byte => self.at += 1,
+            Some(_) => return Err(io::ErrorKind::InvalidData.into()),
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+        Ok(())
+    }
+
+    /// The next byte that is no blank.
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            let rest = &self.bytes[self.at..];
+            let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count();
+            let next = rest.get(blanks).copied();
+            self.at += blanks;
+            if next.is_some() || !self.fill()? {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// Reads on; whether there was more. What has been passed over is forgotten.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.bytes.drain(..self.at);
+        self.at = 0;
+        // A value that is longer than the window is looked at again each time: so it doubles.
+        let more = self.bytes.len().max(PIECE) as u64;
+        Ok((&mut self.from).take(more).read_to_end(&mut self.bytes)? > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::entry;
+    use super::super::write;
+    use super::*;
+
+    /// Hands out a few bytes at a time.
+    struct Trickle<'a>(&'a [u8]);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            let end = to.len().min(3);
+            self.0.read(&mut to[..end])
+        }
+    }
+
+    fn ids(manifest: &str) -> io::Result<(Vec<Option<String>>, Head)> {
+        let mut ids = Vec::new();
+        walk(Trickle(manifest.as_bytes()), |task| ids.push(task.id())).map(|head| (ids, head))
+    }
+
+    fn render(ids: &[String]) -> String {
+        let mut bytes = Vec::new();
+        write(&mut bytes, Box::new(|push| ids.iter().try_for_each(|id| push(&entry(id))))).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_however_long_it_is() {
+        for count in [0, 1, 2, 20_000] {
+            let written: Vec<String> = (0..count).map(|n| format!("{n:06}")).collect();
+            let (read, head) = ids(&render(&written)).unwrap();
+            assert_eq!(read, written.into_iter().map(Some).collect::<Vec<_>>());
+            assert_eq!((head.version, head.is_list), (Some(1), Some(true)));
+        }
+        let long = "x".repeat(3 * PIECE);
+        assert_eq!(ids(&render(std::slice::from_ref(&long))).unwrap().0, [Some(long)]);
+    }
+
+    #[test]
+    fn what_is_no_task_is_handed_out_as_none() {
+        let (read, head) =
+            ids(r#"{"x":[1],"tasks":[{"task_id":"a","future":1}, {"no":"task"},7,"]"],"y":null , "z":{}}"#).unwrap();
+        assert_eq!(read, [Some("a".to_owned()), None, None, None]);
+        assert_eq!(head.version, None);
+        for (shape, is_list) in [("{}", Some(false)), ("7", None), ("[]", Some(true))] {
+            assert_eq!(ids(&format!(r#"{{"manifest_version":9,"tasks":{shape}}}"#)).unwrap().1.is_list, is_list);
+        }
+    }
+
+    #[test]
+    fn a_manifest_that_breaks_off_or_goes_on_is_an_error_not_a_short_list() {
+        let text = render(&["a".to_owned(), "b".to_owned()]);
+        for end in 0..text.len() - 1 {
+            assert_eq!(ids(&text[..end]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "cut at {end}");
+        }
+        for wrong in ["[]", "null", "{} x", r#"{"tasks":[},"#, r#"{"tasks":[1 2]}"#, r#"{"tasks" 1}"#, r#"{"a":1,}"#, "{1:1}"] {
+            assert_eq!(ids(wrong).unwrap_err().kind(), io::ErrorKind::InvalidData, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What an archive holds by its manifests, for whoever derives something from them.
+//!
+//! Reads only, and trusts nothing: the root manifest is taken when it is ours and whole, else the task
+//! folders' own are. A file is handed out only under a name that this program could have given it, in
+//! its task's folder, not through a symlink, and of the size that was recorded.
+
+use std::collections::HashSet;
+use std::fs::{self, File, FileType};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::manifests::{self, Standing};
+use super::{Error, root};
+use crate::duration;
+use crate::manifest::{FileEntry, TaskEntry};
+use crate::naming;
+
+/// The tasks of an archive, or the one of a task's folder.
+pub struct Catalog {
+    root: PathBuf,
+    /// In the order of their ids, their files in that of kinds and numbers, and without the gateway's answers.
+    pub tasks: Vec<TaskEntry>,
+    /// How many entries can't be read.
+    pub unreadable: usize,
+    is_single: bool,
+}
+
+impl Catalog {
+    /// Reads what the archive, or the task's folder, at `root` holds.
+    ///
+    /// # Errors
+    /// When there is neither, or its manifest is not ours or of a later version.
+    pub fn of(root: &Path) -> Result<Self, Error> {
+        let mut catalog = Self { root: resolved(root)?, tasks: Vec::new(), unreadable: 0, is_single: false };
+        let (mut tasks, mut unreadable) = (Vec::new(), 0);
+        match manifests::look(root, |task| task.entry().map_or_else(|| unreadable += 1, |task| tasks.push(task)))? {
+            Standing::Nothing | Standing::Broken => catalog.take_folders()?,
+            Standing::Ours => (catalog.tasks, catalog.unreadable) = (tasks, unreadable),
+        }
+        catalog.is_single = matches!(catalog.tasks.as_slice(), [task] if is_own(task));
+        for task in &mut catalog.tasks {
+            task.response = None;
+            task.sort();
+            let mut paths = HashSet::new();
+            // However often it is named, a file is one.
+            task.files.retain(|file| paths.insert(file.path().to_owned()));
+        }
+        catalog.tasks.sort_by(|one, other| one.task_id.cmp(&other.task_id));
+        catalog.tasks.dedup_by(|later, first| later.task_id == first.task_id);
+        Ok(catalog)
+    }
+
+    /// Where it stands, no link in the way.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where one of a task's files is.
+    ///
+    /// # Errors
+    /// When its path is not one of ours, or what stands there is not of the recorded size.
+    pub fn media(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
+        let name = if self.is_single { file.name() } else { file.rooted_name(&naming::folder(&task.task_id)) };
+        let path = self.find(task, name.ok_or_else(|| Error::Unsafe(self.root.join(file.path())))?)?;
+        let found = fs::symlink_metadata(&path).map_err(Error::io("look at", &path))?;
+        if found.len() == file.size() { Ok(path) } else { Err(Error::Damaged(path)) }
+    }
+
+    /// Where a plain file called `name`, one of ours, stands in a task's folder.
+    ///
+    /// # Errors
+    /// When nothing is there, or something else.
+    pub fn find(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
+        let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(&task.task_id)) };
+        let path = folder.join(name);
+        if kind(&folder)?.is_some_and(|kind| !kind.is_dir()) {
+            return Err(Error::Unsafe(path));
+        }
+        match kind(&path)? {
+            Some(kind) if kind.is_file() => Ok(path),
+            Some(kind) if kind.is_symlink() => Err(Error::Unsafe(path)),
+            Some(_) => Err(Error::Damaged(path)),
+            None => Err(Error::Missing(path)),
+        }
+    }
+
+    fn take_folders(&mut self) -> Result<(), Error> {
+        let mut take = |task| {
+            self.tasks.push(task);
+            Ok(())
+        };
+        root::take_all(&self.root, &mut take).map_err(Error::io("list", &self.root))?;
+        if self.tasks.is_empty() { Err(Error::NoArchive(self.root.clone())) } else { Ok(()) }
+    }
+}
+
+/// The frames a second of the video at `path`, where it can be read and tells.
+#[must_use]
+pub fn frame_rate(path: &Path) -> Option<f64> {
+    File::open(path).ok().and_then(duration::frame_rate)
+}
+
+/// Whether an entry is from a task's own folder: the answer is kept there alone, and paths have no folder.
+fn is_own(task: &TaskEntry) -> bool {
+    let mut paths = task.files.iter().map(FileEntry::path).chain(task.text_path.as_deref());
+    task.response.is_some() || paths.any(|path| !path.contains('/'))
+}
+
+/// What stands at `path`, a link itself and not what it leads to.
+fn kind(path: &Path) -> Result<Option<FileType>, Error> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found.file_type())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("look at", path)(error)),
+    }
+}
+
+fn resolved(root: &Path) -> Result<PathBuf, Error> {
+    match dunce::canonicalize(root) {
+        Ok(path) if path.is_dir() => Ok(path),
+        Ok(_) => Err(Error::NoArchive(root.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoArchive(root.to_owned())),
+        Err(error) => Err(Error::io("open", root)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::naming::MANIFEST;
+    use serde_json::json;
+
+    fn catalog(manifest: &str) -> Result<(Catalog, tempfile::TempDir), Error> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(MANIFEST), manifest).unwrap();
+        Catalog::of(folder.path()).map(|catalog| (catalog, folder))
+    }
+
+    #[test]
+    fn entries_come_in_order_and_one_that_is_no_task_is_counted() {
+        let file = |kind: &str, name: &str| json!({"kind": kind, "index": 1, "path": format!("a/{name}"), "size": 1, "sha256": "0".repeat(64)});
+        let files = [file("image", "image-1.png"), file("video", "video-1.mp4")];
+        let tasks = json!([{"task_id": "b", "state": "complete"}, 7, {"task_id": "a", "state": "complete", "files": files}]);
+        let (catalog, _folder) = catalog(&json!({"manifest_version": 1, "tasks": tasks}).to_string()).unwrap();
+        let ids: Vec<&str> = catalog.tasks.iter().map(|task| task.task_id.as_str()).collect();
+        let paths: Vec<&str> = catalog.tasks[0].files.iter().map(FileEntry::path).collect();
+        assert_eq!((ids, paths, catalog.unreadable), (vec!["a", "b"], vec!["a/video-1.mp4", "a/image-1.png"], 1));
+    }
+
+    #[test]
+    fn what_is_not_ours_or_not_there_is_no_archive() {
+        assert!(matches!(catalog(r#"{"name":"an app"}"#), Err(Error::Foreign(_))));
+        assert!(matches!(catalog(r#"{"manifest_version":2,"tasks":[]}"#), Err(Error::Newer { version: 2, .. })));
+        assert!(matches!(catalog(""), Err(Error::NoArchive(_))));
+        assert!(matches!(Catalog::of(Path::new("/nowhere/at/all")), Err(Error::NoArchive(_))));
+        assert!(catalog(r#"{"manifest_version":1,"tasks":[]}"#).is_ok());
+    }
+}

@@ -1,0 +1,142 @@
+//! Section 8, `export`, of what is not as a manifest says, or not to be trusted: it is told, and the rest is exported.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::export::{TEXTS, exported};
+use crate::support::audit::tree;
+use crate::support::{World, sample};
+use crate::verify::two_tasks;
+
+#[test]
+fn what_is_missing_or_damaged_is_told_and_the_rest_exported() {
+    let world = World::new();
+    two_tasks(&world);
+    fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
+    fs::write(world.archive().join("t1/image-1.png"), "cut").unwrap();
+    let before = world.tree();
+    for format in TEXTS {
+        let run = exported(&world, &[format]).exits(1);
+        assert_eq!(run.stderr.lines().count(), 2, "{run:?}");
+        assert!(run.stderr.contains("video-1.mp4 is missing") && run.stderr.contains("image-1.png is damaged"), "{run:?}");
+        assert!(!run.stdout.contains("video-1.mp4") && !run.stdout.contains("t1/image-1.png"), "{run:?}");
+        assert_eq!(run.stdout.contains("t1/image-2.png"), ["otio", "csv"].contains(&format), "{run:?}");
+    }
+    assert!(world.tree() == before && world.questions().len() == 2, "it works offline and changes nothing");
+}
+
+#[test]
+fn a_path_that_leads_out_is_told_and_never_exported() {
+    for path in [
+        "../outside/image-1.png",
+        "/etc/passwd",
+        "t1/../../outside/image-1.png",
+        "t1\\image-1.png",
+        "t2/image-1.gif",
+        "image-1.png\n",
+        "",
+    ] {
+        let world = World::new();
+        two_tasks(&world);
+        world.write("outside/image-1.png", sample("picture.png"));
+        let mut root = world.root();
+        root["tasks"][0]["files"][1]["path"] = json!(path);
+        world.write("yescale/manifest.json", root.to_string());
+        for format in TEXTS {
+            let run = exported(&world, &[format]).exits(1);
+            assert!(run.stderr.contains(" is unsafe: ") && run.stderr.lines().count() == 1, "{path:?} {run:?}");
+            assert!(!run.stdout.contains("outside") && !run.stdout.contains("passwd"), "{run:?}");
+        }
+        exported(&world, &["bagit", "-O", "bag"]).exits(1);
+        let bagged: Vec<String> = tree(&world.home().join("bag/data")).into_keys().collect();
+        let expected = [
+            "t1/image-2.png",
+            "t1/manifest.json",
+            "t1/text.txt",
+            "t1/video-1.mp4",
+            "t2/image-1.gif",
+            "t2/manifest.json",
+            "t2/text.txt",
+        ];
+        assert_eq!(bagged, expected, "{path:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_goes_through_a_link_is_told_and_never_exported() {
+    use std::os::unix::fs::symlink;
+    let world = World::new();
+    two_tasks(&world);
+    let outside = world.home().join("outside");
+    fs::rename(world.archive().join("t2"), &outside).unwrap();
+    symlink(&outside, world.archive().join("t2")).unwrap();
+    fs::rename(world.archive().join("t1/video-1.mp4"), outside.join("video-1.mp4")).unwrap();
+    symlink(outside.join("video-1.mp4"), world.archive().join("t1/video-1.mp4")).unwrap();
+    for format in TEXTS {
+        let run = exported(&world, &[format]).exits(1);
+        let told: Vec<bool> = run.stderr.lines().map(|line| line.contains(" is unsafe: ")).collect();
+        assert_eq!(told, [true, true], "{run:?}");
+        assert!(!run.stdout.contains("video-1.mp4") && !run.stdout.contains("t2/image-1.gif"), "{run:?}");
+    }
+    exported(&world, &["bagit", "-O", "bag"]).exits(1);
+    let bagged: Vec<String> = tree(&world.home().join("bag/data")).into_keys().collect();
+    assert_eq!(bagged, ["t1/image-1.png", "t1/image-2.png", "t1/manifest.json", "t1/text.txt"]);
+}
+
+#[test]
+fn an_entry_that_is_named_twice_or_is_no_task_is_no_second_row() {
+    let world = World::new();
+    two_tasks(&world);
+    let mut root = world.root();
+    let tasks = root["tasks"].as_array_mut().unwrap();
+    let mut again = tasks[0]["files"][0].clone();
+    again["index"] = json!(2);
+    tasks[0]["files"].as_array_mut().unwrap().push(again);
+    tasks.extend([tasks[0].clone(), json!({"no": "task"})]);
+    world.write("yescale/manifest.json", root.to_string());
+    let run = exported(&world, &["csv"]).exits(1);
+    assert_eq!(
+        (run.stdout.lines().count(), run.stderr.as_str()),
+        (5, "error: yescale: 1 of its manifest's entries can't be read\n")
+    );
+}
+
+#[test]
+fn a_root_manifest_that_is_broken_or_gone_is_done_without() {
+    let world = World::new();
+    two_tasks(&world);
+    let whole = exported(&world, &["csv"]).exits(0).stdout;
+    let manifest = world.archive().join("manifest.json");
+    let bytes = fs::read(&manifest).unwrap();
+    fs::write(&manifest, &bytes[..bytes.len() / 2]).unwrap();
+    assert_eq!(exported(&world, &["csv"]).exits(0).stdout, whole);
+    fs::remove_file(manifest).unwrap();
+    assert_eq!(exported(&world, &["csv"]).exits(0).stdout, whole);
+}
+
+#[test]
+fn a_playlist_is_in_the_table_and_left_out_of_what_plays() {
+    let world = World::new();
+    world.task("t1", &json!({"videos": [world.host("playlist.m3u8"), world.host("clip.mov")]}));
+    world.run(&["t1"]).exits(1);
+    assert_eq!(exported(&world, &["csv"]).exits(0).stdout.lines().count(), 3);
+    for format in ["otio", "ffconcat", "m3u8"] {
+        let run = exported(&world, &[format]).exits(1);
+        assert!(run.stderr.contains("video-1.m3u8 is left out") && run.stdout.contains("video-2.mov"), "{run:?}");
+        assert!(!run.stdout.contains("video-1.m3u8"), "{run:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_line_break_in_the_archives_own_path_is_refused_where_it_can_t_be_written() {
+    let world = World::new();
+    two_tasks(&world);
+    fs::rename(world.archive(), world.home().join("a\nb")).unwrap();
+    assert!(exported(&world, &["ffconcat", "a\nb", "-O", "list"]).exits(2).stderr.contains("line break"));
+    assert!(!world.home().join("list").exists());
+    assert!(exported(&world, &["m3u8", "a\nb", "-O", "list"]).exits(0).stderr.is_empty());
+    assert!(fs::read_to_string(world.home().join("list")).unwrap().ends_with("\na%0Ab/t1/video-1.mp4\n"));
+}

@@ -8,12 +8,14 @@ use std::fmt;
 use std::io::{self, Read};
 
 use md5::Md5;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
 /// A SHA-256 value as 64 lower-case hex digits.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
 pub struct Sha256Hex(String);
 
 impl Sha256Hex {

@@ -11,11 +11,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::manifest::FileEntry;
 use crate::task::TaskId;
 
 /// How a task ended in this run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Everything the answer names is here.
@@ -97,11 +100,12 @@ impl TaskReport {
     }
 }
 
-/// The counts of a run; those from `complete` to `error` are disjoint and add up to the ids.
-#[derive(Clone, Default, PartialEq, Debug, serde::Serialize)]
+/// The counts of a run, its last event; those from `complete` to `error` are disjoint and add up to the ids.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, JsonSchema)]
 pub struct Summary {
     pub complete: u64,
     pub partial: u64,
+    /// Tasks that were already here, or were left alone.
     pub reused: u64,
     pub incomplete: u64,
     pub failed: u64,
@@ -111,9 +115,10 @@ pub struct Summary {
     pub error: u64,
     /// Files that came in this run.
     pub files: u64,
-    /// Their size.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// How long the run took.
+    /// How long the run took, in seconds.
+    #[schemars(range(min = 0))]
     pub seconds: f64,
 }
 
@@ -151,7 +156,7 @@ impl Summary {
 }
 
 /// What is wrong with a path of an archive.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Fault {
     /// Its bytes are not those that were recorded.
@@ -177,19 +182,20 @@ impl Fault {
     }
 }
 
-/// The counts of a `verify`.
-#[derive(Clone, Default, PartialEq, Debug, serde::Serialize)]
+/// The counts of a `verify`, its last event.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, JsonSchema)]
 pub struct Verified {
     /// Files that manifests name, texts too.
     pub files: u64,
-    /// Their size as recorded.
+    /// Their size in bytes, as recorded.
     pub bytes: u64,
     pub damaged: u64,
     pub missing: u64,
     #[serde(rename = "unsafe")]
     pub not_safe: u64,
     pub unknown: u64,
-    /// How long it took.
+    /// How long it took, in seconds.
+    #[schemars(range(min = 0))]
     pub seconds: f64,
 }
 

@@ -2,17 +2,18 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The three kinds of media; their order is the order in manifests.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// `videos`
+    /// One of the answer's `videos`.
     Video,
-    /// `images`
+    /// One of the answer's `images`.
     Image,
-    /// `audio`
+    /// One of the answer's `audio`.
     Audio,
 }
 

@@ -10,7 +10,7 @@
 //! Data only goes forward. The modules stand in layers, and a layer imports only from those before it:
 //!
 //! 0. data and decisions, without I/O: [`task`], [`asset`], [`kind`], [`media_type`], [`duration`], [`data_uri`], [`naming`],
-//!    [`digest`], [`checksum`], [`version`], [`manifest`], [`plan`], [`record`], [`event`], [`secret`]
+//!    [`digest`], [`checksum`], [`version`], [`manifest`], [`plan`], [`record`], [`event`], [`schema`], [`secret`]
 //! 1. one effect each: [`gateway`] and [`http`] (the network), [`store`] (the disk)
 //! 2. [`transfer`]: one asset from URL to committed file
 //! 3. [`get`] and [`verify`]: the use cases; [`export`]: what is derived from manifests
@@ -34,6 +34,7 @@ pub mod media_type;
 pub mod naming;
 pub mod plan;
 pub mod record;
+pub mod schema;
 pub mod secret;
 pub mod store;
 pub mod task;

@@ -2,41 +2,69 @@
 
 mod export;
 
-use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum};
+use clap_complete::Shell;
 
+use super::values::{Waiting, duration, duration_or_none, header, size, waiting};
 pub(super) use export::{ExportArgs, Exported};
-
-use super::values::{duration, duration_or_none, size};
 
 const EXAMPLES: &str = "\
 Examples:
-  YESCALE_API_KEY=sk-… yescale-dl 777935781150867525
+  yescale-dl 777935781150867525                    into ./yescale, with the key in YESCALE_API_KEY
   yescale-dl --api-key-file key.txt -i ids.txt -o archive
   history | jq -r .task_id | yescale-dl -i - --only video,audio
+  yescale-dl verify archive                        a command counts only as the first word:
+  yescale-dl -- verify                             here it is the id of a task
 
-With an archive that is there: `yescale-dl verify`, `repair`, `index`, `export` (see `yescale-dl verify --help`).
-A task id that looks like one of these goes after `--`.
-
-Exit codes: 0 all here, 1 something failed, 2 could not start or go on, 3 something is not finished yet.";
+Exit codes:
+  0 all here, 1 something failed, 2 could not start or go on, 3 something is not finished yet";
 
 /// Archives what you generated through the YEScale gateway: every video, image, audio file and text of your tasks.
 #[derive(Parser, Debug)]
-#[command(version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(
+    version,
+    name = "yescale-dl",
+    bin_name = "yescale-dl",
+    after_help = EXAMPLES,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 pub(super) struct Args {
     /// Ids of the tasks to archive
     #[arg(value_name = "TASK_ID")]
     pub ids: Vec<String>,
 
     /// Read task ids from FILE, one a line; `-` is standard input. A line of JSON with `task_id` or `id` counts too, its other fields become `meta`
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = "This run")]
     pub input_file: Vec<PathBuf>,
 
+    /// Fetch everything again, also what is here
+    #[arg(long, help_heading = "This run")]
+    pub force: bool,
+
+    /// Ask the gateway, tell what would be fetched, write nothing
+    #[arg(long, help_heading = "This run")]
+    pub dry_run: bool,
+
+    /// Read what is not given here from FILE, TOML with the names of the options; `--no-…` turns off a flag that is on there [default: yescale-dl/config.toml where configurations are kept]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub options: Options,
+
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// What a configuration file can set, too: all that holds for more than one run.
+#[derive(clap::Args, Debug)]
+pub(super) struct Options {
     /// The archive
     #[arg(short, long, value_name = "DIR", default_value = "yescale", help_heading = "Archive")]
     pub output: PathBuf,
@@ -46,17 +74,22 @@ pub(super) struct Args {
     pub only: Vec<Only>,
 
     /// Poll unfinished tasks until they finish, for at most DURATION in all; without one there is no end
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration, help_heading = "Archive")]
-    #[expect(clippy::option_option, reason = "it is clap's word for an option whose value is one too")]
-    pub wait: Option<Option<Duration>>,
+    #[arg(
+        long,
+        value_name = "DURATION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        hide_default_value = true,
+        value_parser = waiting,
+        help_heading = "Archive"
+    )]
+    pub wait: Waiting,
 
     /// Before the first of these polls
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration, hide = true)]
     pub poll_delay: Duration,
-
-    /// Fetch everything again, also what is here
-    #[arg(long, help_heading = "Archive")]
-    pub force: bool,
 
     /// Leave alone, and out of the exit code, what is recorded as failed or lacks dead links alone (401, 403, 404, 410)
     #[arg(long, help_heading = "Archive")]
@@ -66,44 +99,19 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Archive")]
     pub mtime: bool,
 
-    /// Ask the gateway, tell what would be fetched, write nothing
-    #[arg(long, help_heading = "Archive")]
-    pub dry_run: bool,
-
     #[command(flatten)]
     pub remote: RemoteArgs,
 
     #[command(flatten)]
-    pub output_style: StyleArgs,
-}
-
-impl Args {
-    /// Reads the command line, the program's name first.
-    pub(super) fn read(arguments: Vec<OsString>) -> Result<Self, clap::Error> {
-        let after_wait = after_wait(&arguments).map(|duration| {
-            let usage =
-                format!("the duration of `--wait` needs a `=`: --wait={duration} (a task id of that name goes after `--`)");
-            Self::command().error(ErrorKind::InvalidValue, usage)
-        });
-        let args = Self::try_parse_from(arguments)?;
-        after_wait.map_or(Ok(args), Err)
-    }
-}
-
-/// The word after a `--wait` without a value, when it is more likely meant for its duration than for a task id.
-fn after_wait(arguments: &[OsString]) -> Option<&str> {
-    // No option takes a value that begins with a dash, so that these words are what they look like.
-    let options = arguments.split(|word| word == "--").next()?;
-    let next = options.windows(2).find(|words| words[0] == "--wait").and_then(|words| words[1].to_str())?;
-    duration_or_none(next).is_ok().then_some(next)
+    pub style: StyleArgs,
 }
 
 /// How the gateway and media hosts are spoken to: of the main job and of `repair`.
 #[derive(clap::Args, Debug)]
 pub(super) struct RemoteArgs {
-    /// The gateway [env: YESCALE_BASE_URL] [default: https://api.yescale.io]
-    #[arg(long, value_name = "URL", help_heading = "Gateway")]
-    pub base_url: Option<String>,
+    /// The gateway [env: YESCALE_BASE_URL]
+    #[arg(long, value_name = "URL", default_value = "https://api.yescale.io", help_heading = "Gateway")]
+    pub base_url: String,
 
     /// Read the API key from FILE; `-` is standard input [env for the key itself: YESCALE_API_KEY]
     #[arg(long, value_name = "FILE", help_heading = "Gateway")]
@@ -142,7 +150,7 @@ pub(super) struct RemoteArgs {
     pub retry_delay: Duration,
 
     /// How to introduce oneself to hosts
-    #[arg(long, value_name = "TEXT", default_value = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")), help_heading = "Network")]
+    #[arg(long, value_name = "TEXT", default_value = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")), value_parser = header, help_heading = "Network")]
     pub user_agent: String,
 
     /// One more root certificate to trust, PEM; `SSL_CERT_FILE` and the system's store hold too
@@ -166,7 +174,7 @@ pub(super) struct StyleArgs {
     pub quiet: bool,
 
     /// Tell more
-    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Output")]
     pub verbose: u8,
 
     /// Show progress bars
@@ -176,14 +184,6 @@ pub(super) struct StyleArgs {
     /// Use colours
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub color: When,
-}
-
-/// The program, when its first word is a verb.
-#[derive(Parser, Debug)]
-#[command(version, name = "yescale-dl", bin_name = "yescale-dl", max_term_width = 100)]
-pub(super) struct VerbArgs {
-    #[command(subcommand)]
-    pub verb: Verb,
 }
 
 /// What can be done with an archive that is there.
@@ -221,13 +221,27 @@ pub(super) enum Verb {
     },
     /// Tell editors, players, spreadsheets and repositories what is there. Works offline and changes nothing
     Export(ExportArgs),
+    /// Tell what is in force, and where each value came from; the key is hidden
+    Config(Box<Options>),
+    /// Print the JSON Schema of what this program writes
+    Schema {
+        /// Of manifest.json, or of the `--json` events
+        document: Document,
+    },
+    /// Print what lets SHELL complete the options and commands of this program
+    Completions {
+        /// The shell that is to read it
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
-impl Verb {
-    /// Whether `word`, the first one typed, is a verb.
-    pub(super) fn is(word: &str) -> bool {
-        VerbArgs::command().find_subcommand(word).is_some()
-    }
+/// What there is a schema of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Document {
+    Manifest,
+    Events,
 }
 
 /// A kind that `--only` can ask for.
@@ -250,38 +264,6 @@ pub(super) enum When {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_options_are_consistent() {
-        Args::command().debug_assert();
-        VerbArgs::command().debug_assert();
-        assert!(Verb::is("verify") && Verb::is("index") && !Verb::is("t1"));
-    }
-
-    #[test]
-    fn wait_takes_a_duration_after_an_equals_sign_and_no_other_way() {
-        let read = |line: &str| Args::read(line.split(' ').map(OsString::from).collect());
-        for (line, wait, ids) in [
-            ("x t1", None, 1),
-            ("x --wait t1", Some(None), 1),
-            ("x t1 --wait", Some(None), 1),
-            ("x --wait=10m t1", Some(Some(Duration::from_secs(600))), 1),
-            ("x --wait=10m 5m", Some(Some(Duration::from_secs(600))), 1),
-            ("x 10m --wait", Some(None), 1),
-            ("x --wait 10", Some(None), 1),
-            ("x --wait -- 10m", Some(None), 1),
-            ("x t1 -- --wait 10m", None, 3),
-        ] {
-            let args = read(line).unwrap();
-            assert_eq!((args.wait, args.ids.len()), (wait, ids), "{line}");
-        }
-        for line in ["x --wait 10m t1", "x t1 --wait 10m", "x --wait 10m", "x --json --wait 10m -- t1"] {
-            assert!(read(line).unwrap_err().to_string().contains("--wait=10m"), "{line}");
-        }
-        for line in ["x --wait= t1", "x --wait=soon t1", "x --wait=0s t1", "x --wait --wait t1", "x --poll-delay 0s t1"] {
-            assert!(read(line).is_err(), "{line}");
-        }
-    }
 
     #[test]
     fn there_is_no_option_for_the_key_itself() {

@@ -3,11 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::config::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
 use crate::secret::KeyError;
-
-/// Where the key is looked for when no file is named.
-pub(super) const KEY_VARIABLE: &str = "YESCALE_API_KEY";
 
 /// Why a run can't start.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +17,7 @@ pub(super) enum Error {
     #[error("a task id is blank")]
     BlankId,
     /// No key in any source.
-    #[error("no API key: set {KEY_VARIABLE}, or give --api-key-file FILE")]
+    #[error("no API key: set {KEY_VARIABLE}, or give --api-key-file FILE, here or in a configuration file")]
     NoKey,
     /// The key itself where a file belongs; it is not repeated.
     #[error(
@@ -38,11 +36,8 @@ pub(super) enum Error {
     #[error("standard input can't be both the list of ids and the API key")]
     TwiceStandardInput,
     /// The base URL is none.
-    #[error("the base URL: {0}")]
+    #[error("the base URL (--base-url or {BASE_URL_VARIABLE}): {0}")]
     BaseUrl(#[from] BaseUrlError),
-    /// A header can't hold the text.
-    #[error("--user-agent: no HTTP header can hold that text")]
-    UserAgent,
     /// A file that is needed can't be read.
     #[error("can't read {}: {source}", .path.display())]
     Read {
@@ -54,6 +49,17 @@ pub(super) enum Error {
     /// The archive can't be used.
     #[error("{0}")]
     Archive(String),
+    /// An entry of a configuration file that says nothing that can be done.
+    #[error("{origin}: {told}")]
+    Setting {
+        /// File and line.
+        origin: String,
+        /// What is wrong with it.
+        told: String,
+    },
+    /// What was typed is wrong, or asks for help: clap says it.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
     /// The output of an export can't be where it is wanted.
     #[error("{} is a file of the archive itself; choose another name", .0.display())]
     OwnFile(PathBuf),

@@ -1,7 +1,7 @@
-//! What will be done: arguments and environment, validated once, before anything is asked or written.
+//! What will be done: what is in force, validated once, before anything is asked or written.
 //!
-//! The command line wins over the environment. The key comes from a file, standard input or the
-//! environment, never from the command line, where any other user of the machine could read it.
+//! The key comes from a file, standard input or the environment, never from the command line, where
+//! any other user of the machine could read it.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Args, Only, RemoteArgs, StyleArgs, When};
-use super::error::{Error, KEY_VARIABLE};
+use super::config::Config;
+use super::error::Error;
 use super::input::Input;
+use super::values::Waiting;
 use crate::gateway::BaseUrl;
 use crate::get::Wait;
-use crate::http::client::{self, Network};
+use crate::http::client::Network;
 use crate::http::retry::Policy;
 use crate::plan::Wanted;
 use crate::secret::ApiKey;
@@ -24,7 +26,6 @@ use crate::ui::{Progress, Style};
 /// The environment, a variable at a time; blank ones count as missing.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-const BASE_URL: &str = "https://api.yescale.io";
 /// Further tries of one request, unless asked for.
 const RETRIES: u32 = 5;
 /// How long a busy host is waited for, unless tries were asked for.
@@ -72,25 +73,31 @@ impl Settings {
     ///
     /// # Errors
     /// Whatever keeps the run from starting.
-    pub(super) fn resolve(args: Args, environment: Environment<'_>) -> Result<Self, Error> {
+    pub(super) fn resolve(args: Args, config: &Config, environment: Environment<'_>) -> Result<Self, Error> {
         let ids = args.ids.iter().map(|id| TaskId::new(id).ok_or(Error::BlankId)).collect::<Result<Vec<_>, _>>()?;
         if ids.is_empty() && args.input_file.is_empty() {
             return Err(Error::NoIds);
         }
-        let inputs = args.input_file.iter().chain(&args.remote.api_key_file);
+        let options = args.options;
+        let inputs = args.input_file.iter().chain(&options.remote.api_key_file);
         if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
             return Err(Error::TwiceStandardInput);
         }
+        let wait = |most| Some(Wait { most, first_delay: options.poll_delay });
         Ok(Self {
-            style: style(&args.output_style, environment),
-            remote: Remote::resolve(args.remote, environment)?,
+            style: style(&options.style, environment),
+            remote: Remote::resolve(options.remote, config, environment)?,
             input: Input::open(ids, &args.input_file)?,
-            output: args.output,
-            wanted: wanted(&args.only),
-            wait: args.wait.map(|most| Wait { most, first_delay: args.poll_delay }),
+            output: options.output,
+            wanted: wanted(&options.only),
+            wait: match options.wait {
+                Waiting::No => None,
+                Waiting::Endless => wait(None),
+                Waiting::AtMost(most) => wait(Some(most)),
+            },
             force: args.force,
-            skip_failed: args.skip_failed,
-            mtime: args.mtime,
+            skip_failed: options.skip_failed,
+            mtime: options.mtime,
             dry_run: args.dry_run,
         })
     }
@@ -101,16 +108,12 @@ impl Remote {
     ///
     /// # Errors
     /// No key, or anything that is none of what it should be.
-    pub(super) fn resolve(args: RemoteArgs, environment: Environment<'_>) -> Result<Self, Error> {
-        if !client::can_be_sent(&args.user_agent) {
-            return Err(Error::UserAgent);
-        }
-        let base = args.base_url.or_else(|| environment("YESCALE_BASE_URL"));
+    pub(super) fn resolve(args: RemoteArgs, config: &Config, environment: Environment<'_>) -> Result<Self, Error> {
         let ca_cert = args.ca_cert.map(|path| read(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
         let per_host = |asked: NonZeroUsize| PER_HOST.max(asked.get().saturating_mul(args.jobs.get())).min(MOST_PER_HOST);
         Ok(Self {
-            key: key(args.api_key_file.as_deref(), environment)?,
-            base: base.as_deref().unwrap_or(BASE_URL).parse()?,
+            key: key(args.api_key_file.as_deref(), config)?,
+            base: args.base_url.parse()?,
             jobs: args.jobs.get(),
             connections: args.connections.map_or(CONNECTIONS, NonZeroUsize::get),
             per_host: args.connections.map_or(PER_HOST, per_host),
@@ -168,13 +171,27 @@ pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
     }
 }
 
-fn key(file: Option<&Path>, environment: Environment<'_>) -> Result<ApiKey, Error> {
+fn key(file: Option<&Path>, config: &Config) -> Result<ApiKey, Error> {
     let (text, origin) = match file {
-        Some(path) if path.to_string_lossy().starts_with("sk-") && !path.exists() => return Err(Error::KeyForFile),
+        Some(path) if looks_like_a_key(path) && !path.exists() => return Err(Error::KeyForFile),
         Some(path) => (String::from_utf8_lossy(&read(path, LONGEST_KEY_FILE)?).into_owned(), path.display().to_string()),
-        None => (environment(KEY_VARIABLE).ok_or(Error::NoKey)?, KEY_VARIABLE.to_owned()),
+        None => config.key.clone().ok_or(Error::NoKey)?,
     };
     ApiKey::parse(&text).map_err(|source| Error::Key { origin, source })
+}
+
+/// Whether the key itself was given where a file's name belongs.
+pub(super) fn looks_like_a_key(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("sk-"))
+}
+
+/// What an option is that does more when it is asked for than its default does.
+pub(super) fn unless_asked(name: &str) -> Option<String> {
+    match name {
+        "connections" => Some(CONNECTIONS.to_string()),
+        "retries" => Some(RETRIES.to_string()),
+        _ => None,
+    }
 }
 
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {

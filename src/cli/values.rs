@@ -1,6 +1,8 @@
-//! Sizes, durations and rates, as people write them.
+//! Sizes, durations, rates and the like, as people write them on the command line and in a configuration.
 
 use std::time::Duration;
+
+use crate::http::client;
 
 /// Bytes, as curl writes them: `500K`, `2M`, `1.5G`, powers of 1024.
 pub(super) fn size(text: &str) -> Result<u64, String> {
@@ -32,6 +34,28 @@ pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
         .ok_or_else(|| "not a duration such as 90s, 10m or 1h30m".to_owned())
+}
+
+/// Whether, and how long, unfinished tasks are polled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Waiting {
+    No,
+    Endless,
+    AtMost(Duration),
+}
+
+/// A duration; in a configuration also `true` and `false`.
+pub(super) fn waiting(text: &str) -> Result<Waiting, String> {
+    match text {
+        "false" => Ok(Waiting::No),
+        "true" => Ok(Waiting::Endless),
+        _ => duration(text).map(Waiting::AtMost),
+    }
+}
+
+/// A text that an HTTP header can hold.
+pub(super) fn header(text: &str) -> Result<String, &'static str> {
+    if client::can_be_sent(text) { Ok(text.to_owned()) } else { Err("no HTTP header can hold that text") }
 }
 
 /// Frames a second: `24`, `29.97`, `30000/1001`.

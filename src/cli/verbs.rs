@@ -1,14 +1,16 @@
-//! The verbs that work on an archive which is there: verify, repair, index; export has a file of its own.
+//! The verbs: those that work on an archive which is there (verify, repair, index), and those that tell of the program; export
+//! has a file of its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
-use super::args::{RemoteArgs, Verb};
+use super::args::Verb;
 use super::error::Error;
+use super::given::Given;
 use super::settings::{self, Environment, Remote};
-use super::{export, get, prepare};
+use super::{about, export, get, prepare};
 use crate::event::{Emitter, Event, Fault, Verified};
 use crate::get::{Lost, Request};
 use crate::naming::MANIFEST;
@@ -19,15 +21,27 @@ use crate::ui::{self, Style};
 use crate::verify::{self, Finding, Part};
 
 /// Does what the verb says; the exit code.
-pub(super) fn run(verb: Verb, environment: Environment<'_>) -> Result<u8, Error> {
+pub(super) fn run(verb: Verb, given: &Given, environment: Environment<'_>) -> Result<u8, Error> {
     match verb {
         Verb::Verify { dir, quick, style } => verify(&dir, quick, settings::style(&style, environment)),
         Verb::Repair { dir, quick, remote, style } => {
-            repair(dir, quick, remote, settings::style(&style, environment), environment)
+            let survey = Survey::of(&dir).map_err(told)?;
+            let remote = Remote::resolve(remote, &given.config, environment)?;
+            repair(&survey, dir, quick, remote, settings::style(&style, environment))
         }
         Verb::Index { dir } => index(&dir),
         Verb::Export(args) => export::run(&args),
+        Verb::Config(_) => tell(&given.told()),
+        Verb::Schema { document } => tell(&about::schema(document)),
+        Verb::Completions { shell } => tell(&about::completions(shell)),
+        Verb::Man => tell(&about::manual()),
     }
+}
+
+/// It is all that the verb does; its exit code.
+fn tell(text: &str) -> Result<u8, Error> {
+    ui::hand_out(|output| output.write_all(text.as_bytes())).map_err(Error::StandardOutput)?;
+    Ok(0)
 }
 
 fn verify(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
@@ -52,10 +66,8 @@ fn look(survey: &Survey, dir: &Path, quick: bool, style: Style) -> Result<(Verif
     verified.map_err(|source| Error::Read { path: dir.to_owned(), source })
 }
 
-fn repair(dir: PathBuf, quick: bool, remote: RemoteArgs, style: Style, environment: Environment<'_>) -> Result<u8, Error> {
-    let survey = Survey::of(&dir).map_err(told)?;
-    let remote = Remote::resolve(remote, environment)?;
-    let (counts, findings) = look(&survey, &dir, quick, style)?;
+fn repair(survey: &Survey, dir: PathBuf, quick: bool, remote: Remote, style: Style) -> Result<u8, Error> {
+    let (counts, findings) = look(survey, &dir, quick, style)?;
     if counts.is_whole() {
         return Ok(0);
     }

@@ -10,6 +10,7 @@ mod judge;
 mod read;
 mod write;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -41,8 +42,25 @@ pub fn depth(value: &Value) -> usize {
     }
 }
 
+/// What the archive holds, sorted by task id. A manifest describes files relative to the folder that it stands in.
+#[derive(Serialize, JsonSchema)]
+struct Manifest<T> {
+    /// Readers refuse a higher one than they know.
+    #[schemars(extend("const" = VERSION))]
+    manifest_version: u64,
+    /// The program that wrote it, and its version.
+    generator: &'static str,
+    tasks: T,
+}
+
+/// The JSON Schema of a manifest.
+#[must_use]
+pub fn schema() -> String {
+    crate::schema::of::<Manifest<Vec<TaskEntry>>>()
+}
+
 /// How much of a task the archive has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Everything the answer names is here.
@@ -56,46 +74,67 @@ pub enum State {
 }
 
 /// One task of an archive. Optional fields that are unknown are left out.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TaskEntry {
     pub task_id: String,
     pub state: State,
+    /// The API's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// As the API puts it, such as `100%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<String>,
+    /// The API's, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Why the task failed, in the API's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub err_reason: Option<String>,
+    /// When the task was given to the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "crate::schema::Time")]
     pub submit_time: Option<String>,
+    /// When the task finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "crate::schema::Time")]
     pub finish_time: Option<String>,
+    /// When this entry was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "crate::schema::Time")]
     pub archived_at: Option<String>,
+    /// The text result, verbatim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Where `text` stands as a file, relative to the manifest's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_path: Option<String>,
+    /// What stood beside the id in the list that named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Map<String, Value>>,
+    /// What is here, in the order of kinds and numbers.
     #[serde(default)]
     pub files: Vec<FileEntry>,
+    /// What could not be had.
     #[serde(default)]
     pub errors: Vec<AssetError>,
     /// The API's answer; in the task's own manifest only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Value")]
     pub response: Option<Answer>,
 }
 
 /// One downloaded file. Its identity, path, size and hash are fixed once made.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct FileEntry {
     kind: Kind,
+    /// Its number within the kind, from 1, in the API's order.
+    #[schemars(range(min = 1))]
     index: usize,
+    /// Relative to the manifest's folder, with `/`.
     path: String,
+    /// In bytes.
     size: u64,
+    /// Of all its bytes.
     sha256: Sha256Hex,
     /// What decided the extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,18 +144,22 @@ pub struct FileEntry {
     pub detected_type: Option<String>,
     /// In seconds, from where `duration_source` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub duration_seconds: Option<f64>,
     /// `api` or `media`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["api", "media"]))]
     pub duration_source: Option<String>,
     /// In seconds, from the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub measured_duration_seconds: Option<f64>,
     /// Whole for http(s), `data:` alone for a `data:` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The host's `Last-Modified`, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "crate::schema::Time")]
     pub last_modified: Option<String>,
     /// The header whose digest the bytes agree with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,9 +254,11 @@ impl FileEntry {
 }
 
 /// An asset that could not be had.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AssetError {
     kind: Kind,
+    /// Its number within the kind, from 1, in the API's order.
+    #[schemars(range(min = 1))]
     index: usize,
     /// Whole for http(s), `data:` alone for a `data:` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde::ser::{SerializeSeq, SerializeStruct, Serializer};
+use serde::ser::{SerializeSeq, Serializer};
 
-use super::{GENERATOR, TaskEntry, VERSION};
+use super::{GENERATOR, Manifest, TaskEntry, VERSION};
 
 /// Where tasks come from: called once, with the function that takes them, in the order of their ids.
 pub(super) type Source<'a> = dyn FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> + 'a;
@@ -21,11 +21,7 @@ pub(super) type Source<'a> = dyn FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result
 pub fn write(mut writer: impl Write, source: Box<Source<'_>>) -> io::Result<()> {
     let pushed = Pushed(RefCell::new(Some(source)));
     let mut json = serde_json::Serializer::pretty(&mut writer);
-    let mut manifest = json.serialize_struct("Manifest", 3)?;
-    manifest.serialize_field("manifest_version", &VERSION)?;
-    manifest.serialize_field("generator", GENERATOR)?;
-    manifest.serialize_field("tasks", &pushed)?;
-    SerializeStruct::end(manifest)?;
+    Manifest { manifest_version: VERSION, generator: GENERATOR, tasks: pushed }.serialize(&mut json)?;
     writer.write_all(b"\n")
 }
 

@@ -75,6 +75,17 @@ pub fn complain(error: &str) {
     to(io::stderr(), &format!("error: {}", crate::secret::visible(&crate::secret::unsigned(error))));
 }
 
+/// The JSON Schema of the events that `--json` prints.
+#[must_use]
+pub fn schema() -> String {
+    ndjson::schema()
+}
+
+/// Something that should be known before a run, and does not keep it from starting.
+pub fn warn(warning: &str) {
+    to(io::stderr(), &format!("warning: {}", crate::secret::visible(&crate::secret::unsigned(warning))));
+}
+
 /// Lets `fill` write a result to standard output; a reader that goes away has read enough.
 ///
 /// # Errors

@@ -1,93 +1,143 @@
 //! Events as JSON, one object a line: what pipelines read. Its shape is the contract's section 6.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::event::{Event, Fault, FileReport, Outcome, TaskReport};
+use crate::digest::Sha256Hex;
+use crate::event::{Event, Fault, FileReport, Outcome, Summary, TaskReport, Verified};
 use crate::kind::Kind;
 use crate::manifest::FileEntry;
 use crate::secret::unsigned;
 
-/// The manifest entry of a file, but for its `url`, which is signed.
-#[derive(Serialize)]
+/// One line of standard output. Readers ignore fields that they don't know, and events too.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[schemars(title = "Event")]
+enum Line<'a> {
+    File(File<'a>),
+    Task(Task<'a>),
+    Plan(Plan<'a>),
+    Finding(Finding<'a>),
+    Summary(&'a Summary),
+    #[serde(rename = "summary")]
+    Verified(&'a Verified),
+}
+
+/// A file of this run is whole on disk: its manifest entry, but for its `url`, which is signed.
+#[derive(Serialize, JsonSchema)]
 struct File<'a> {
-    event: &'static str,
     task_id: &'a str,
     kind: Kind,
+    /// Its number within the kind, from 1, in the API's order.
+    #[schemars(range(min = 1))]
     index: usize,
+    /// Can be opened from the working directory.
     path: &'a str,
+    /// In bytes.
     size: u64,
-    sha256: &'a str,
+    /// Of all its bytes.
+    sha256: &'a Sha256Hex,
+    /// What decided the extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
+    /// What the bytes are, when that is provably something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     detected_type: Option<&'a str>,
+    /// In seconds, from where `duration_source` says.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     duration_seconds: Option<f64>,
+    /// `api` or `media`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["api", "media"]))]
     duration_source: Option<&'a str>,
+    /// In seconds, from the container.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     measured_duration_seconds: Option<f64>,
+    /// The host's `Last-Modified`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "crate::schema::Time")]
     last_modified: Option<&'a str>,
+    /// The header whose digest the bytes agree with.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified_by: Option<&'a str>,
+    /// What is odd about it.
     warnings: &'a [String],
 }
 
-#[derive(Serialize)]
+/// A task ended.
+#[derive(Serialize, JsonSchema)]
 struct Task<'a> {
-    event: &'static str,
     task_id: &'a str,
     state: Outcome,
+    /// The API's word, when it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'a str>,
+    /// Whether it was already here, or was left alone.
     reused: bool,
+    /// Its folder, when there is one; can be opened from the working directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
+    /// How many files of it the archive holds.
     files: usize,
+    /// Their size in bytes.
     bytes: u64,
+    /// What is wrong, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
-#[derive(Serialize)]
+/// `--dry-run`: what would be done with one asset or text.
+#[derive(Serialize, JsonSchema)]
 struct Plan<'a> {
-    event: &'static str,
     task_id: &'a str,
+    #[schemars(extend("enum" = ["fetch", "keep", "leave", "refuse", "write"]))]
     action: &'static str,
+    /// Where it would stand; `*` for an extension that only the bytes will tell.
     path: &'a str,
+    /// Why, for people.
     reason: &'a str,
+}
+
+/// `verify`: something is wrong with a path.
+#[derive(Serialize, JsonSchema)]
+struct Finding<'a> {
+    /// Relative to the folder that was looked at.
+    path: &'a str,
+    finding: Fault,
+}
+
+/// The JSON Schema of a line.
+pub(super) fn schema() -> String {
+    crate::schema::of::<Line<'_>>()
 }
 
 /// The line for an event; none for what only people want to know.
 pub(super) fn line(event: &Event) -> Option<String> {
-    match event {
-        Event::File(report) => json(&file(report)),
-        Event::Task(report) => json(&task(report)),
-        Event::Summary(summary) => json(&Tagged { event: "summary", counts: summary }),
-        Event::Planned { task, action, path, reason } => {
-            json(&Plan { event: "plan", task_id: task.as_str(), action, path, reason })
+    let line = match event {
+        Event::File(report) => Line::File(file(report)),
+        Event::Task(report) => Line::Task(task(report)),
+        Event::Planned { task, action, path, reason } => Line::Plan(Plan { task_id: task.as_str(), action, path, reason }),
+        Event::Finding(path, fault) => Line::Finding(Finding { path, finding: *fault }),
+        Event::Summary(counts) => Line::Summary(counts),
+        Event::Verified(counts) => Line::Verified(counts),
+        Event::Queued | Event::Waiting(_) | Event::Started(_) | Event::Ended(_) | Event::Warning(_) | Event::Detail(_) => {
+            return None;
         }
-        Event::Finding(path, fault) => json(&Finding { event: "finding", path, finding: *fault }),
-        Event::Verified(counts) => json(&Tagged { event: "summary", counts }),
-        Event::Queued | Event::Waiting(_) | Event::Started(_) | Event::Ended(_) | Event::Warning(_) | Event::Detail(_) => None,
-    }
-}
-
-fn json(value: &impl Serialize) -> Option<String> {
-    serde_json::to_string(value).ok()
+    };
+    serde_json::to_string(&line).ok()
 }
 
 fn file(report: &FileReport) -> File<'_> {
     let entry: &FileEntry = &report.entry;
     File {
-        event: "file",
         task_id: report.task.as_str(),
         kind: entry.slot().kind,
         index: entry.slot().index,
         path: &report.path,
         size: entry.size(),
-        sha256: entry.sha256().as_str(),
+        sha256: entry.sha256(),
         content_type: entry.content_type.as_deref(),
         detected_type: entry.detected_type.as_deref(),
         duration_seconds: entry.duration_seconds,
@@ -102,7 +152,6 @@ fn file(report: &FileReport) -> File<'_> {
 fn task(report: &TaskReport) -> Task<'_> {
     let problems = (!report.problems.is_empty()).then(|| report.problems.join("; "));
     Task {
-        event: "task",
         task_id: report.task.as_str(),
         state: report.outcome,
         status: report.status.as_deref(),
@@ -111,33 +160,5 @@ fn task(report: &TaskReport) -> Task<'_> {
         files: report.files,
         bytes: report.bytes,
         error: report.error.clone().filter(|error| !error.is_empty()).or(problems).map(|error| unsigned(&error).into_owned()),
-    }
-}
-
-#[derive(Serialize)]
-struct Finding<'a> {
-    event: &'static str,
-    path: &'a str,
-    finding: Fault,
-}
-
-/// Counts, with the event's name in front.
-struct Tagged<'a, T> {
-    event: &'static str,
-    counts: &'a T,
-}
-
-impl<T: Serialize> Serialize for Tagged<'_, T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::{Error, SerializeMap};
-        let serde_json::Value::Object(fields) = serde_json::to_value(self.counts).map_err(S::Error::custom)? else {
-            return Err(S::Error::custom("counts are an object"));
-        };
-        let mut map = serializer.serialize_map(Some(fields.len() + 1))?;
-        map.serialize_entry("event", self.event)?;
-        for (name, value) in &fields {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
     }
 }

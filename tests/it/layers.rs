@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 5] = [
         "naming",
         "plan",
         "record",
+        "schema",
         "secret",
         "task",
         "version",
@@ -33,9 +34,10 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Crates, and the only rooms that may use them.
-const DOORS: [(&str, &[&str]); 8] = [
+const DOORS: [(&str, &[&str]); 9] = [
     ("reqwest", &["http", "gateway"]),
     ("clap", &["cli"]),
+    ("toml", &["cli"]),
     ("indicatif", &["ui"]),
     ("tempfile", &["store"]),
     ("sha2", &["digest"]),

@@ -9,10 +9,12 @@
 mod layers;
 mod support;
 
+mod about;
 mod again;
 mod anything;
 mod archive;
 mod bag;
+mod config;
 mod content;
 mod deadlinks;
 mod digests;
@@ -36,6 +38,7 @@ mod refusing;
 mod repair;
 mod resume;
 mod samples;
+mod schema;
 mod segments;
 mod together;
 mod verify;

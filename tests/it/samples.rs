@@ -12,16 +12,16 @@ mod standin;
 
 use crate::support::run::Running;
 use crate::support::{World, audit};
-use standin::StandIn;
+pub(crate) use standin::StandIn;
 
-fn start() -> (Runtime, StandIn) {
+pub(crate) fn start() -> (Runtime, StandIn) {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let runtime = Runtime::new().unwrap();
     let standin = runtime.block_on(StandIn::start(&tests.join("media"), &tests.join("tasks")));
     (runtime, standin)
 }
 
-fn archive(world: &World, standin: &StandIn, ids: &[String]) -> crate::support::Run {
+pub(crate) fn archive(world: &World, standin: &StandIn, ids: &[String]) -> crate::support::Run {
     let args: Vec<OsString> = ["--json"].into_iter().map(OsString::from).chain(ids.iter().map(OsString::from)).collect();
     let mut command = world.command(&args);
     command.env("YESCALE_API_KEY", standin.key()).env("YESCALE_BASE_URL", standin.base_url());

@@ -159,6 +159,7 @@ impl World {
             }
         }
         command.current_dir(self.home()).env("HOME", self.home()).env("XDG_CONFIG_HOME", self.home().join("config"));
+        command.env("USERPROFILE", self.home()).env("APPDATA", self.home().join("config"));
         command.env("YESCALE_API_KEY", KEY).env("YESCALE_BASE_URL", self.base_url()).args(args);
         command
     }

@@ -1,0 +1,225 @@
+//! What the environment and the configuration file say in place of the command line.
+//!
+//! The file is TOML with the long names of the options, read by the same parsers as the command line.
+//! An entry that is unknown or can't be read is an error that names file and line, never passed over;
+//! what holds for one run alone (the ids, `--force`, `--dry-run`) has no place in it. Paths in it are
+//! relative to its own folder, so that they mean the same wherever the program is started. No message
+//! repeats the key.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, Args as _, Command, ValueHint};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::args::Options;
+use super::error::Error;
+use super::settings::Environment;
+use crate::gateway::BaseUrl;
+use crate::secret::ApiKey;
+
+/// Where the key is looked for when no file is named.
+pub(super) const KEY_VARIABLE: &str = "YESCALE_API_KEY";
+/// Its name in a file; the command line has no such option.
+const KEY: &str = "api-key";
+const KEY_FILE: &str = "api-key-file";
+const BASE_URL: &str = "base-url";
+pub(super) const BASE_URL_VARIABLE: &str = "YESCALE_BASE_URL";
+
+/// What holds where the command line says nothing.
+#[derive(Default)]
+pub(super) struct Config {
+    /// The file that was read; when it is not the one that was asked for, it may be missing.
+    pub file: Option<PathBuf>,
+    entries: Vec<Entry>,
+    /// The key itself, when no file is named for it, and where it stands.
+    pub key: Option<(String, String)>,
+    /// Whether the file has a key in it, also one that does not count.
+    pub has_key: bool,
+}
+
+/// The value of one option.
+pub(super) struct Entry {
+    /// The long name of the option.
+    pub name: String,
+    pub values: Vec<OsString>,
+    /// File and line, or the variable.
+    pub origin: String,
+}
+
+impl Config {
+    /// Reads the file that is `named`, which must be there, or the user's own, when there is one; then the environment.
+    ///
+    /// # Errors
+    /// A file that can't be read, and an entry that says nothing that can be done.
+    pub(super) fn load(named: Option<&Path>, environment: Environment<'_>) -> Result<Self, Error> {
+        let mut config = Self { file: named.map(Path::to_owned).or_else(|| own_file(environment)), ..Self::default() };
+        if let Some(path) = config.file.clone() {
+            match fs::read_to_string(&path) {
+                Ok(text) => config.read(&path, &text, environment)?,
+                Err(error) if named.is_none() && is_missing(&error) => {}
+                Err(source) => return Err(Error::Read { path, source }),
+            }
+        }
+        config.hear(environment);
+        Ok(config)
+    }
+
+    /// What stands in place of the option called `name`.
+    pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    fn read(&mut self, path: &Path, text: &str, environment: Environment<'_>) -> Result<(), Error> {
+        let origin = |start: usize| format!("{}:{}", path.display(), 1 + text[..start].matches('\n').count());
+        let table = DeTable::parse(text).map_err(|error| Error::Setting {
+            origin: origin(error.span().map_or(0, |span| span.start)),
+            told: error.message().to_owned(),
+        })?;
+        let base = Base { folder: path.parent().unwrap_or(Path::new("")), home: home(environment) };
+        let mut items: Vec<_> = table.get_ref().iter().collect();
+        items.sort_by_key(|(name, _)| name.span().start);
+        let options = options();
+        for (name, value) in items {
+            let origin = origin(name.span().start);
+            self.take(name.get_ref(), value, &options, &base, &origin).map_err(|told| Error::Setting { origin, told })?;
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+        options: &[Arg],
+        base: &Base<'_>,
+        origin: &str,
+    ) -> Result<(), String> {
+        let is_second = matches!(name, KEY | KEY_FILE) && (self.has_key || self.entry(KEY_FILE).is_some());
+        if is_second {
+            return Err(format!("`{KEY}` and `{KEY_FILE}` both say where the key is: keep one"));
+        }
+        if name == KEY {
+            let DeValue::String(key) = value.get_ref() else { return Err(format!("`{KEY}` takes a text")) };
+            ApiKey::parse(key).map_err(|error| error.to_string())?;
+            self.has_key = true;
+            self.key = Some((key.to_string(), origin.to_owned()));
+            return Ok(());
+        }
+        let option = options.iter().find(|option| option.get_long() == Some(name)).ok_or_else(|| unknown(name))?;
+        let values = values(option, value.get_ref(), base)?;
+        check(option, &values)?;
+        self.entries.push(Entry { name: name.to_owned(), values, origin: origin.to_owned() });
+        Ok(())
+    }
+
+    /// What the environment says wins over the file.
+    fn hear(&mut self, environment: Environment<'_>) {
+        if let Some(key) = environment(KEY_VARIABLE) {
+            self.key = Some((key, KEY_VARIABLE.to_owned()));
+            self.entries.retain(|entry| entry.name != KEY_FILE);
+        }
+        if let Some(url) = environment(BASE_URL_VARIABLE) {
+            self.entries.retain(|entry| entry.name != BASE_URL);
+            self.entries.push(Entry {
+                name: BASE_URL.to_owned(),
+                values: vec![url.into()],
+                origin: BASE_URL_VARIABLE.to_owned(),
+            });
+        }
+    }
+}
+
+/// The options that a file can set, in the order of the help.
+pub(super) fn options() -> Vec<Arg> {
+    let mut command = Options::augment_args(Command::new("options").disable_help_flag(true));
+    command.build();
+    command.get_arguments().filter(|option| !option.is_hide_set()).cloned().collect()
+}
+
+/// What a relative path in a file starts from.
+struct Base<'a> {
+    folder: &'a Path,
+    home: Option<PathBuf>,
+}
+
+impl Base<'_> {
+    fn path(&self, text: &str) -> PathBuf {
+        match (text.strip_prefix("~/"), &self.home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            // Standard input.
+            _ if text == "-" => PathBuf::from(text),
+            _ => self.folder.join(text),
+        }
+    }
+}
+
+/// As they would be typed.
+fn values(option: &Arg, value: &DeValue<'_>, base: &Base<'_>) -> Result<Vec<OsString>, String> {
+    let name = option.get_long().unwrap_or_default();
+    let is_path = option.get_value_hint() == ValueHint::AnyPath;
+    match value {
+        DeValue::String(text) if is_path => Ok(vec![base.path(text).into()]),
+        DeValue::String(text) => Ok(vec![text.as_ref().into()]),
+        _ if is_path => Err(format!("`{name}` takes a path, a text in quotes")),
+        DeValue::Integer(number) => Ok(vec![number.to_string().into()]),
+        DeValue::Float(number) => Ok(vec![number.as_str().into()]),
+        DeValue::Boolean(truth) => Ok(vec![truth.to_string().into()]),
+        DeValue::Array(items) if matches!(option.get_action(), ArgAction::Append) => {
+            items.iter().map(|item| values(option, item.get_ref(), base)).collect::<Result<Vec<_>, _>>().map(|all| all.concat())
+        }
+        DeValue::Array(_) => Err(format!("`{name}` takes one value, not a list")),
+        DeValue::Table(_) | DeValue::Datetime(_) => Err(format!("`{name}` takes a text, a number or true or false")),
+    }
+}
+
+/// Whether the option's own parser takes the values: they are typed to a command that has this option alone.
+fn check(option: &Arg, values: &[OsString]) -> Result<(), String> {
+    let name = option.get_long().unwrap_or_default();
+    if name == BASE_URL {
+        return values.iter().try_for_each(|url| {
+            url.to_string_lossy().parse::<BaseUrl>().map(drop).map_err(|error| format!("`{name}`: {error}"))
+        });
+    }
+    let alone = Arg::new("value")
+        .value_parser(option.get_value_parser().clone())
+        .value_delimiter(option.get_value_delimiter())
+        .action(ArgAction::Append);
+    let typed = std::iter::once(OsString::from("--")).chain(values.iter().cloned());
+    let told = Command::new("check").no_binary_name(true).arg(alone).try_get_matches_from(typed).err();
+    told.map_or(Ok(()), |error| {
+        let text = error.to_string();
+        // Before the blank line clap says what is wrong, behind it how to get help.
+        let told = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        Err(told.replace("'[value]...'", &format!("`{name}`")).lines().map(str::trim).collect::<Vec<_>>().join(" "))
+    })
+}
+
+fn unknown(name: &str) -> String {
+    match name {
+        "force" | "dry-run" | "input-file" => format!("`{name}` is for one run: it goes on the command line"),
+        "config" => "a configuration can't name another".to_owned(),
+        _ => format!("there is no setting `{name}`; `yescale-dl config` lists them"),
+    }
+}
+
+/// Where the user's own configuration stands.
+fn own_file(environment: Environment<'_>) -> Option<PathBuf> {
+    let folder = |name: &str| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = match cfg!(windows) {
+        true => folder("APPDATA"),
+        false => folder("XDG_CONFIG_HOME").or_else(|| home(environment).map(|home| home.join(".config"))),
+    };
+    folder.map(|folder| folder.join("yescale-dl").join("config.toml"))
+}
+
+fn home(environment: Environment<'_>) -> Option<PathBuf> {
+    environment(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

@@ -13,7 +13,7 @@
 //!    [`digest`], [`checksum`], [`version`], [`manifest`], [`plan`], [`record`], [`event`], [`secret`]
 //! 1. one effect each: [`gateway`] and [`http`] (the network), [`store`] (the disk)
 //! 2. [`transfer`]: one asset from URL to committed file
-//! 3. [`get`] and [`verify`]: the use cases
+//! 3. [`get`] and [`verify`]: the use cases; [`gallery`]: what is derived from manifests
 //! 4. [`cli`] and [`ui`]: what was typed, and what is shown
 
 pub mod asset;
@@ -23,6 +23,7 @@ pub mod data_uri;
 pub mod digest;
 pub mod duration;
 pub mod event;
+pub mod gallery;
 pub mod gateway;
 pub mod get;
 pub mod http;

@@ -16,7 +16,7 @@ Examples:
   yescale-dl --api-key-file key.txt -i ids.txt -o archive
   history | jq -r .task_id | yescale-dl -i - --only video,audio
 
-With an archive that is there: `yescale-dl verify`, `repair`, `index` (see `yescale-dl verify --help`).
+With an archive that is there: `yescale-dl verify`, `repair`, `index`, `gallery` (see `yescale-dl verify --help`).
 A task id that looks like one of these goes after `--`.
 
 Exit codes: 0 all here, 1 something failed, 2 could not start or go on, 3 something is not finished yet.";
@@ -61,6 +61,10 @@ pub(super) struct Args {
     /// Give each file the time at which its task finished
     #[arg(long, help_heading = "Archive")]
     pub mtime: bool,
+
+    /// Write the gallery page after the run, as `yescale-dl gallery` does
+    #[arg(long, help_heading = "Archive")]
+    pub gallery: bool,
 
     /// Ask the gateway, tell what would be fetched, write nothing
     #[arg(long, help_heading = "Archive")]
@@ -213,6 +217,12 @@ pub(super) enum Verb {
     /// Rebuild the root manifest and SHA256SUMS from the task folders
     Index {
         /// The archive
+        #[arg(value_name = "DIR", default_value = "yescale")]
+        dir: PathBuf,
+    },
+    /// Write index.html into the archive: one page to look through it in a browser, offline
+    Gallery {
+        /// An archive, or one task's folder
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
     },

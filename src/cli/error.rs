@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::gateway::BaseUrlError;
 use crate::secret::KeyError;
+use crate::store;
 
 /// Where the key is looked for when no file is named.
 pub(super) const KEY_VARIABLE: &str = "YESCALE_API_KEY";
@@ -57,4 +58,10 @@ pub(super) enum Error {
     /// The HTTP clients or the runtime can't be made.
     #[error("{0}")]
     Setup(String),
+}
+
+/// The store's words.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+pub(super) fn told(error: store::Error) -> Error {
+    Error::Archive(error.told())
 }

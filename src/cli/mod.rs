@@ -7,6 +7,7 @@
 
 mod args;
 mod error;
+mod gallery;
 mod get;
 mod input;
 mod prepare;

@@ -47,6 +47,7 @@ pub(super) struct Settings {
     pub force: bool,
     pub skip_failed: bool,
     pub mtime: bool,
+    pub gallery: bool,
     pub dry_run: bool,
     pub remote: Remote,
     pub style: Style,
@@ -91,6 +92,7 @@ impl Settings {
             force: args.force,
             skip_failed: args.skip_failed,
             mtime: args.mtime,
+            gallery: args.gallery,
             dry_run: args.dry_run,
         })
     }

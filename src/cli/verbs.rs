@@ -1,4 +1,4 @@
-//! The verbs that work on an archive which is there: verify, repair, index.
+//! The verbs that work on an archive which is there: verify, repair, index, gallery.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::args::{RemoteArgs, Verb};
-use super::error::Error;
+use super::error::{Error, told};
 use super::settings::{self, Environment, Remote};
-use super::{get, prepare};
+use super::{gallery, get, prepare};
 use crate::event::{Emitter, Event, Fault, Verified};
 use crate::get::{Lost, Request};
 use crate::naming::MANIFEST;
 use crate::plan::Wanted;
-use crate::store::{self, Archive, Survey};
+use crate::store::{Archive, Survey};
 use crate::task::TaskId;
 use crate::ui::{self, Style};
 use crate::verify::{self, Finding};
@@ -26,6 +26,7 @@ pub(super) fn run(verb: Verb, environment: Environment<'_>) -> Result<u8, Error>
             repair(dir, quick, remote, settings::style(&style, environment), environment)
         }
         Verb::Index { dir } => index(&dir),
+        Verb::Gallery { dir } => gallery::of(&dir).map(|()| 0).map_err(told),
     }
 }
 
@@ -107,9 +108,4 @@ fn index(dir: &Path) -> Result<u8, Error> {
         Archive::open(dir).and_then(|archive| archive.rebuild_root()).map_err(told)?;
     }
     Ok(0)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-fn told(error: store::Error) -> Error {
-    Error::Archive(error.told())
 }

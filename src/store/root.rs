@@ -77,6 +77,21 @@ pub(super) fn remembered(root: &Path, task_id: &str) -> Option<TaskEntry> {
     found
 }
 
+/// Calls `take` with every task of the archive, or of the one task's folder, at `root`: as its manifest has them, or in
+/// its folders where there is none to trust.
+///
+/// # Errors
+/// When the manifest is not ours, or the disk says no.
+pub fn each_task(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result<(), Error> {
+    if !is_ours(root)? {
+        return rebuild(root, &mut |task| Ok(take(task))).map_err(Error::io("list", root));
+    }
+    let path = root.join(MANIFEST);
+    let read = File::open(&path).map(|file| BufReader::with_capacity(256 << 10, file));
+    read.and_then(|file| Reader(file).for_each(|Lenient(task)| task.into_iter().for_each(&mut take)))
+        .map_err(Error::io("read", &path))
+}
+
 /// Removes what killed writers left behind.
 fn sweep(root: &Path) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {

@@ -254,7 +254,7 @@ impl Survey {
 fn own_names(task: &TaskEntry) -> Vec<String> {
     let files = task.files.iter().filter_map(FileEntry::name).map(str::to_owned);
     let text = task.text.as_ref().map(|_| TEXT.to_owned());
-    files.chain(text).chain([MANIFEST.to_owned()]).collect()
+    files.chain(text).chain([MANIFEST.to_owned(), GALLERY.to_owned()]).collect()
 }
 
 /// What a folder holds, in the order of names, dot-files aside.

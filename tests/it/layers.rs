@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 5] = [
     ],
     &["http", "gateway", "store"],
     &["transfer"],
-    &["get", "verify"],
+    &["gallery", "get", "verify"],
     &["cli", "ui"],
 ];
 

@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn the_page_of_one_task_finds_its_files_beside_it() {
         let mut gallery = Gallery::new(true);
-        gallery.add(serde_json::from_value(json!({"task_id": "t", "state": "complete", "files": [file("video-1.mp4")]})).unwrap());
+        gallery
+            .add(serde_json::from_value(json!({"task_id": "t", "state": "complete", "files": [file("video-1.mp4")]})).unwrap());
         let told = data(&gallery.into_page()).remove(0);
         assert_eq!(told, json!({"id": "t", "d": "", "f": [["video-1.mp4", 7, 5.1]]}));
     }

@@ -4,7 +4,7 @@
 (() => {
   const KINDS = { video: "Video", image: "Image", audio: "Audio", text: "Text" };
   const STATES = { complete: "Complete", partial: "Partial", incomplete: "Incomplete", failed: "Failed" };
-  const SHOWN = /\.(jpg|png|webp|gif|avif|bmp|mp4|mov|webm|mkv|mp3|wav|flac|ogg|opus|m4a|aac)$/; // An SVG of its own could run scripts.
+  const LINKED = /\.(jpg|png|webp|gif|avif|bmp|mp4|mov|webm|mkv|mp3|wav|flac|ogg|opus|m4a|aac)$/; // An SVG of its own could run scripts.
   const find = (id) => document.getElementById(id);
   const [grid, viewer, stage, search] = ["grid", "viewer", "stage", "search"].map(find);
   const tasks = JSON.parse(find("data").textContent);
@@ -18,14 +18,21 @@
   // What a task says, for people.
   const stateOf = (task) => task.s ?? "complete";
   const kindOf = (file) => file[0].split("-")[0];
+  // What to show it with: a gateway calls a film an image at times, and a GIF a video.
+  const shapeOf = (file) => {
+    if (kindOf(file) === "audio" || /\.(mp3|wav|flac|ogg|opus|m4a|aac)$/.test(file[0])) return "audio";
+    if (/\.(mp4|mov|webm|mkv)$/.test(file[0])) return "video";
+    return /\.(jpg|png|webp|gif|avif|svg|bmp)$/.test(file[0]) ? "image" : kindOf(file);
+  };
   const hasKind = (task, kind) => (kind === "text" ? task.x : task.f?.some((file) => kindOf(file) === kind));
   const note = (task, name) => task.n?.find(([key]) => key === name)?.[1];
   const platform = (task) => {
     const [, name, model] = (task.m ?? "").split(" - ");
-    return model ? `${name[0] ?? ""}${name.slice(1).toLowerCase()} · ${model}` : task.m ?? "";
+    return model ? [`${name[0] ?? ""}${name.slice(1).toLowerCase()}`.replaceAll("_", " "), model] : [task.m].filter(Boolean);
   };
   const trouble = (task) => [task.r, ...(task.e ?? []).map(([slot, error]) => `${slot}: ${error}`)].filter(Boolean).join("\n");
-  const title = (task) => (note(task, "prompt") ?? task.x?.trim().split("\n")[0] ?? "").slice(0, 300) || platform(task) || task.id;
+  const own = (task) => (note(task, "prompt") ?? task.x?.trim().split("\n")[0] ?? "").trim().slice(0, 300);
+  const title = (task) => own(task) || platform(task).at(-1) || task.id;
   const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
   const times = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
   const date = (task, format) => (task.t === undefined ? "" : format.format(task.t * 1000));
@@ -147,14 +154,14 @@
   const cardOf = (index) => {
     const task = found[index];
     const files = task.f ?? [];
-    const [video, image, audio] = ["video", "image", "audio"].map((kind) => files.find((file) => kindOf(file) === kind));
+    const [video, image, audio] = ["video", "image", "audio"].map((shape) => files.find((file) => shapeOf(file) === shape));
     const cover = video ?? image;
     const lasts = files.map((file) => file[2]).find(Boolean);
     const badges = [lasts && duration(lasts), files.length > 1 && `${files.length} files`, files.length && size(files.reduce((sum, file) => sum + file[1], 0))];
     const excerpt = trouble(task) || task.x?.slice(0, 600);
     const thumb = make("span", { className: "thumb" }, make("span", { className: "badges" }, ...badges.filter(Boolean).map((text) => make("span", { className: "badge" }, text))));
     if (!cover) thumb.prepend(excerpt ? make("span", { className: "excerpt", dir: "auto" }, excerpt) : make("span", { className: "glyph", ariaHidden: "true" }, audio ? "♪" : "∅"));
-    const line = make("span", { className: "line" }, [platform(task), date(task, days)].filter(Boolean).join(" · "));
+    const line = make("span", { className: "line" }, [...platform(task).slice(0, own(task) ? 2 : 1), date(task, days)].filter(Boolean).join(" · "));
     if (task.s) line.prepend(make("span", { className: "state" }, STATES[task.s]), " ");
     const foot = make("span", { className: "foot" }, make("span", { className: "name", dir: "auto" }, title(task)), line);
     const player = audio && !video;
@@ -172,16 +179,15 @@
     if (card.audio) card.append(media(card.task, card.audio, true));
   };
   const media = (task, file, isSmall) => {
-    const kind = kindOf(file);
+    const shape = shapeOf(file);
     const src = path(task, file);
     const node = {
       image: () => make("img", { loading: "lazy", decoding: "async", alt: isSmall ? "" : title(task), src }),
       video: () => make("video", { preload: "metadata", muted: isSmall, playsInline: true, loop: isSmall, controls: !isSmall, src: isSmall ? `${src}#t=0.01` : src }),
       audio: () => make("audio", { preload: isSmall ? "none" : "metadata", controls: true, src }),
-    }[kind]();
-    if (kind !== "image") node.setAttribute("aria-label", `${file[0]}: ${title(task)}`);
-    if (isSmall && kind === "video") node.tabIndex = -1;
-    if (isSmall && kind === "audio") node.tabIndex = 0;
+    }[shape]();
+    if (shape !== "image") node.setAttribute("aria-label", `${file[0]}: ${title(task)}`);
+    if (isSmall && shape === "video") node.tabIndex = -1;
     node.addEventListener("error", () => node.replaceWith(make("span", { className: isSmall ? "glyph" : "line" }, isSmall ? "◌" : `${file[0]} is missing, or no browser shows its format`)));
     return node;
   };
@@ -216,7 +222,7 @@
     stage.focus();
   };
   const figure = (task, file) => {
-    const name = SHOWN.test(file[0]) ? make("a", { href: path(task, file), target: "_blank", rel: "noopener" }, file[0]) : file[0];
+    const name = LINKED.test(file[0]) ? make("a", { href: path(task, file), target: "_blank", rel: "noopener" }, file[0]) : file[0];
     const facts = [file[2] && duration(file[2]), size(file[1])].filter(Boolean).join(" · ");
     return make("figure", {}, media(task, file, false), make("figcaption", {}, name, ` · ${facts}`));
   };
@@ -234,15 +240,19 @@
     else viewer.close();
   };
   viewer.addEventListener("close", () => {
+    // The browser has given the focus back to where it was before.
+    const at = found.findIndex((task) => task.id === view.open);
     stage.replaceChildren();
     view.open = "";
     writeView();
-    if (found.length) moveTo(current);
+    if (found.length) moveTo(at < 0 ? current : at);
   });
 
   // What people do.
   const chips = (name, labels) => {
     for (const [value, label] of Object.entries(labels)) {
+      // A filter that has nothing to show is only in the way.
+      if (!tasks.some((task) => (name === "kind" ? hasKind(task, value) : stateOf(task) === value))) continue;
       const box = make("input", { type: "checkbox", name, value });
       box.addEventListener("change", () => ask({ [name]: [...document.querySelectorAll(`.chip input[name=${name}]:checked`)].map((box) => box.value) }));
       find(`${name}s`).append(make("label", { className: "chip" }, label, box, make("span")));

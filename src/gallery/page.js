@@ -31,7 +31,7 @@
     return model ? [`${name[0] ?? ""}${name.slice(1).toLowerCase()}`.replaceAll("_", " "), model] : [task.m].filter(Boolean);
   };
   const trouble = (task) => [task.r, ...(task.e ?? []).map(([slot, error]) => `${slot}: ${error}`)].filter(Boolean).join("\n");
-  const own = (task) => (note(task, "prompt") ?? task.x?.trim().split("\n")[0] ?? "").trim().slice(0, 300);
+  const own = (task) => (note(task, "prompt") ?? task.x?.split("\n").find((line) => !/^\s*(\[.*\])?\s*$/.test(line)) ?? "").trim().slice(0, 300);
   const title = (task) => own(task) || platform(task).at(-1) || task.id;
   const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
   const times = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });

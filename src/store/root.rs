@@ -84,7 +84,11 @@ pub(super) fn remembered(root: &Path, task_id: &str) -> Option<TaskEntry> {
 /// When the manifest is not ours, or the disk says no.
 pub fn each_task(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result<(), Error> {
     if !is_ours(root)? {
-        return rebuild(root, &mut |task| Ok(take(task))).map_err(Error::io("list", root));
+        let mut each = |task| {
+            take(task);
+            Ok(())
+        };
+        return rebuild(root, &mut each).map_err(Error::io("list", root));
     }
     let path = root.join(MANIFEST);
     let read = File::open(&path).map(|file| BufReader::with_capacity(256 << 10, file));

@@ -74,14 +74,12 @@ impl Browser {
 
     /// Presses a key, as its event calls it.
     pub(crate) fn press(&mut self, key: &str) {
-        let text = if key.len() == 1 { key } else { if key == "Enter" { "\r" } else { "" } };
-        let code = match key {
-            "Escape" => 27,
-            "Enter" => 13,
-            _ => 0,
+        let (text, code) = match key {
+            "Escape" => ("", 27),
+            "Enter" => ("\r", 13),
+            key => (if key.len() == 1 { key } else { "" }, 0),
         };
-        for kind in ["keyDown", "keyUp"] {
-            let text = if kind == "keyDown" { text } else { "" };
+        for (kind, text) in [("keyDown", text), ("keyUp", "")] {
             let press = json!({"type": kind, "key": key, "code": key, "text": text, "windowsVirtualKeyCode": code});
             self.ask("Input.dispatchKeyEvent", &press);
         }

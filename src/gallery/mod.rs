@@ -22,7 +22,7 @@ pub const MARK: &str = "<!doctype html>\n<!-- yescale-dl gallery:";
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const SCRIPT: &str = concat!(include_str!("task.js"), include_str!("card.js"), include_str!("page.js"));
 
 /// Takes tasks, in any order, and becomes the page.
 pub struct Gallery {

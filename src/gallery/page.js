@@ -1,66 +1,26 @@
-"use strict";
-// Shows the tasks of the data block. Whatever they say becomes text nodes and encoded relative paths, never markup. Only cards near
-// the window are in the page, media only where one stays for a moment; so a hundred thousand tasks cost what a hundred do.
+// The page: what is looked for, the grid, one task large, the keys. Only cards near the window are in the page, media only where one
+// stays for a moment; so a hundred thousand tasks cost what a hundred do.
 (() => {
-  const KINDS = { video: "Video", image: "Image", audio: "Audio", text: "Text" };
-  const STATES = { complete: "Complete", partial: "Partial", incomplete: "Incomplete", failed: "Failed" };
-  const LINKED = /\.(jpg|png|webp|gif|avif|bmp|mp4|mov|webm|mkv|mp3|wav|flac|ogg|opus|m4a|aac)$/; // An SVG of its own could run scripts.
   const find = (id) => document.getElementById(id);
   const [grid, viewer, stage, search] = ["grid", "viewer", "stage", "search"].map(find);
   const tasks = JSON.parse(find("data").textContent);
 
-  const make = (tag, properties, ...children) => {
-    const node = Object.assign(document.createElement(tag), properties);
-    node.append(...children);
-    return node;
-  };
-
-  // What a task says, for people.
-  const stateOf = (task) => task.s ?? "complete";
-  const kindOf = (file) => file[0].split("-")[0];
-  // What to show it with: a gateway calls a film an image at times, and a GIF a video.
-  const shapeOf = (file) => {
-    if (kindOf(file) === "audio" || /\.(mp3|wav|flac|ogg|opus|m4a|aac)$/.test(file[0])) return "audio";
-    if (/\.(mp4|mov|webm|mkv)$/.test(file[0])) return "video";
-    return /\.(jpg|png|webp|gif|avif|svg|bmp)$/.test(file[0]) ? "image" : kindOf(file);
-  };
-  const hasKind = (task, kind) => (kind === "text" ? task.x : task.f?.some((file) => kindOf(file) === kind));
-  const note = (task, name) => task.n?.find(([key]) => key === name)?.[1];
-  const platform = (task) => {
-    const [, name, model] = (task.m ?? "").split(" - ");
-    return model ? [`${name[0] ?? ""}${name.slice(1).toLowerCase()}`.replaceAll("_", " "), model] : [task.m].filter(Boolean);
-  };
-  const trouble = (task) => [task.r, ...(task.e ?? []).map(([slot, error]) => `${slot}: ${error}`)].filter(Boolean).join("\n");
-  const own = (task) => (note(task, "prompt") ?? task.x?.split("\n").find((line) => !/^\s*(\[.*\])?\s*$/.test(line)) ?? "").trim().slice(0, 300);
-  const title = (task) => own(task) || platform(task).at(-1) || task.id;
-  const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-  const times = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
-  const date = (task, format) => (task.t === undefined ? "" : format.format(task.t * 1000));
-  const duration = (seconds) => {
-    const whole = Math.round(seconds);
-    const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-    return `${hours ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes}:${String(whole % 60).padStart(2, "0")}`;
-  };
-  const size = (bytes) => {
-    const power = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
-    return `${(bytes / 1024 ** power).toFixed(power && 1)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
-  };
-  const count = (number, noun) => `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
-  const path = (task, file) => [task.d ?? task.id, file[0]].filter(Boolean).map(encodeURIComponent).join("/");
-  const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-  const words = new WeakMap(); // What can be searched, made when it first is.
-  const wordsOf = (task) => {
-    if (!words.has(task)) words.set(task, plain([task.id, task.m, task.x, ...(task.n ?? []).flat()].filter(Boolean).join("\n")));
-    return words.get(task);
-  };
-
   // The view: what is asked for, kept in the URL's fragment.
-  let view, found = [], current = 0;
+  let view,
+    found = [],
+    current = 0;
   const readView = () => {
     const asked = new URLSearchParams(location.hash.slice(1));
     const some = (name, known) => (asked.get(name) ?? "").split(",").filter((word) => Object.hasOwn(known, word));
     const day = (name) => (/^\d{4}-\d\d-\d\d$/.test(asked.get(name)) ? asked.get(name) : "");
-    view = { q: asked.get("q") ?? "", kind: some("kind", KINDS), state: some("state", STATES), from: day("from"), to: day("to"), open: asked.get("open") ?? "" };
+    view = {
+      q: asked.get("q") ?? "",
+      kind: some("kind", KINDS),
+      state: some("state", STATES),
+      from: day("from"),
+      to: day("to"),
+      open: asked.get("open") ?? "",
+    };
     search.value = view.q;
     for (const box of document.querySelectorAll(".chip input")) box.checked = view[box.name].includes(box.value);
     for (const name of ["from", "to"]) find(name).value = view[name];
@@ -85,15 +45,20 @@
       if (isKind) counts[stateOf(task)] = (counts[stateOf(task)] ?? 0) + 1;
       return isKind && isState;
     });
-    for (const box of document.querySelectorAll(".chip input")) box.nextElementSibling.textContent = (counts[box.value] ?? 0).toLocaleString();
+    for (const box of document.querySelectorAll(".chip input"))
+      box.nextElementSibling.textContent = (counts[box.value] ?? 0).toLocaleString();
     current = 0;
     const isFiltered = Boolean(terms.length || view.kind.length || view.state.length || from || to);
-    find("count").textContent = isFiltered ? `${found.length.toLocaleString()} of ${count(tasks.length, "task")}` : count(tasks.length, "task");
+    find("count").textContent = isFiltered
+      ? `${found.length.toLocaleString()} of ${counted(tasks.length, "task")}`
+      : counted(tasks.length, "task");
     find("clear").hidden = !isFiltered;
     find("empty").hidden = found.length > 0;
     const [large, small] = find("empty").children;
     large.textContent = tasks.length ? "No task is like that" : "Nothing here yet";
-    small.textContent = tasks.length ? "Try fewer words or filters." : "Archive some tasks, then write this page again: it fills itself.";
+    small.textContent = tasks.length
+      ? "Try fewer words or filters."
+      : "Archive some tasks, then write this page again: it fills itself.";
     for (const card of [...cards.values()]) drop(card);
     measure();
   };
@@ -106,23 +71,29 @@
 
   // The grid: cards have one size, so that which are near the window is arithmetic.
   const cards = new Map();
-  let columns, width, step;
+  let columns, width, gap, step;
   const measure = () => {
     const style = getComputedStyle(grid);
-    const [card, gap, foot] = ["--card", "--gap", "--foot"].map((name) => parseFloat(style.getPropertyValue(name)));
+    const [card, between, foot] = ["--card", "--gap", "--foot"].map((name) => parseFloat(style.getPropertyValue(name)));
+    gap = between;
     columns = Math.max(1, Math.floor((grid.clientWidth + gap) / (card + gap)));
     width = (grid.clientWidth - gap * (columns - 1)) / columns;
     step = width * 0.75 + foot + gap;
     grid.style.height = `${Math.max(0, Math.ceil(found.length / columns) * step - gap)}px`;
-    for (const card of cards.values()) put(card, gap);
-    paint(gap);
+    for (const card of cards.values()) put(card);
+    paint();
   };
-  const put = (card, gap) => {
+  const put = (card) => {
     const [row, column] = [Math.floor(card.index / columns), card.index % columns];
-    Object.assign(card.style, { top: `${row * step}px`, left: `${column * (width + gap)}px`, width: `${width}px`, height: `${step - gap}px` });
+    Object.assign(card.style, {
+      top: `${row * step}px`,
+      left: `${column * (width + gap)}px`,
+      width: `${width}px`,
+      height: `${step - gap}px`,
+    });
   };
   let settling;
-  const paint = (gap = parseFloat(getComputedStyle(grid).getPropertyValue("--gap"))) => {
+  const paint = () => {
     const seen = -grid.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor((seen - innerHeight) / step) * columns);
     const last = Math.min(found.length, Math.ceil((seen + 2 * innerHeight) / step) * columns);
@@ -133,9 +104,12 @@
     for (let index = first; index < last; index++) {
       while (next && next.index < index) next = next.nextElementSibling;
       if (next?.index === index) continue;
-      const card = cardOf(index);
+      const card = Object.assign(cardOf(found[index]), { index });
+      card.firstChild.addEventListener("click", () => open(card.task));
+      card.setAttribute("aria-setsize", found.length);
+      card.setAttribute("aria-posinset", index + 1);
       cards.set(index, card);
-      put(card, gap);
+      put(card);
       grid.insertBefore(card, next);
     }
     const stop = cards.has(current) ? current : Math.min(last - 1, Math.max(first, Math.ceil(seen / step) * columns));
@@ -151,50 +125,17 @@
     card.remove();
     cards.delete(card.index);
   };
-  const cardOf = (index) => {
-    const task = found[index];
-    const files = task.f ?? [];
-    const [video, image, audio] = ["video", "image", "audio"].map((shape) => files.find((file) => shapeOf(file) === shape));
-    const cover = video ?? image;
-    const lasts = files.map((file) => file[2]).find(Boolean);
-    const badges = [lasts && duration(lasts), files.length > 1 && `${files.length} files`, files.length && size(files.reduce((sum, file) => sum + file[1], 0))];
-    const excerpt = trouble(task) || task.x?.slice(0, 600);
-    const thumb = make("span", { className: "thumb" }, make("span", { className: "badges" }, ...badges.filter(Boolean).map((text) => make("span", { className: "badge" }, text))));
-    if (!cover) thumb.prepend(excerpt ? make("span", { className: "excerpt", dir: "auto" }, excerpt) : make("span", { className: "glyph", ariaHidden: "true" }, audio ? "♪" : "∅"));
-    const line = make("span", { className: "line" }, [...platform(task).slice(0, own(task) ? 2 : 1), date(task, days)].filter(Boolean).join(" · "));
-    if (task.s) line.prepend(make("span", { className: "state" }, STATES[task.s]), " ");
-    const foot = make("span", { className: "foot" }, make("span", { className: "name", dir: "auto" }, title(task)), line);
-    const player = audio && !video;
-    const button = make("button", { className: "card", type: "button" }, thumb, foot);
-    button.addEventListener("click", () => open(task));
-    const card = make("li", { index, task, cover, audio: player && audio, className: `${stateOf(task)}${player ? " heard" : ""}` }, button);
-    card.setAttribute("aria-setsize", found.length);
-    card.setAttribute("aria-posinset", index + 1);
-    return card;
-  };
   const fill = (card) => {
     if (card.isFilled) return;
     card.isFilled = true;
-    if (card.cover) card.querySelector(".thumb").prepend(media(card.task, card.cover, true));
-    if (card.audio) card.append(media(card.task, card.audio, true));
-  };
-  const media = (task, file, isSmall) => {
-    const shape = shapeOf(file);
-    const src = path(task, file);
-    const node = {
-      image: () => make("img", { loading: "lazy", decoding: "async", alt: isSmall ? "" : title(task), src }),
-      video: () => make("video", { preload: "metadata", muted: isSmall, playsInline: true, loop: isSmall, controls: !isSmall, src: isSmall ? `${src}#t=0.01` : src }),
-      audio: () => make("audio", { preload: isSmall ? "none" : "metadata", controls: true, src }),
-    }[shape]();
-    if (shape !== "image") node.setAttribute("aria-label", `${file[0]}: ${title(task)}`);
-    if (isSmall && shape === "video") node.tabIndex = -1;
-    node.addEventListener("error", () => node.replaceWith(make("span", { className: isSmall ? "glyph" : "line" }, isSmall ? "◌" : `${file[0]} is missing, or no browser shows its format`)));
-    return node;
+    if (card.cover) card.querySelector(".thumb").prepend(mediaOf(card.task, card.cover, true));
+    if (card.played) card.append(mediaOf(card.task, card.played, true));
   };
   const moveTo = (index) => {
     current = Math.max(0, Math.min(found.length - 1, index));
     const top = grid.getBoundingClientRect().top + Math.floor(current / columns) * step;
-    const ceiling = getComputedStyle(document.querySelector("header")).position === "sticky" ? document.querySelector("header").offsetHeight : 0;
+    const header = document.querySelector("header");
+    const ceiling = getComputedStyle(header).position === "sticky" ? header.offsetHeight : 0;
     if (top < ceiling + 16) scrollBy(0, top - ceiling - 16);
     else if (top + step > innerHeight) scrollBy(0, top + step - innerHeight);
     paint();
@@ -211,24 +152,16 @@
     find("previous").disabled = at <= 0;
     find("next").disabled = at < 0 || at === found.length - 1;
     find("viewer-title").textContent = title(task);
-    const shown = (task.f ?? []).map((file) => figure(task, file));
+    const shown = (task.f ?? []).map((file) => figureOf(task, file));
     if (task.x) shown.push(make("p", { className: "text", dir: "auto" }, task.x));
-    if (!shown.length) shown.push(make("p", { className: "text", dir: "auto" }, trouble(task) || "There is nothing in this task."));
+    if (!shown.length)
+      shown.push(make("p", { className: "text", dir: "auto" }, trouble(task) || "There is nothing in this task."));
     stage.replaceChildren(...shown);
     stage.className = shown.length > 1 && !task.x ? "many" : "";
-    find("facts").replaceChildren(...facts(task));
+    find("facts").replaceChildren(...factsOf(task));
     if (!viewer.open) viewer.showModal();
     stage.scrollTop = 0;
     stage.focus();
-  };
-  const figure = (task, file) => {
-    const name = LINKED.test(file[0]) ? make("a", { href: path(task, file), target: "_blank", rel: "noopener" }, file[0]) : file[0];
-    const facts = [file[2] && duration(file[2]), size(file[1])].filter(Boolean).join(" · ");
-    return make("figure", {}, media(task, file, false), make("figcaption", {}, name, ` · ${facts}`));
-  };
-  const facts = (task) => {
-    const rows = [["State", STATES[stateOf(task)]], ["Why", trouble(task)], ["Date", date(task, times)], ["From", task.m], ...(task.n ?? []), ["Task", task.id]];
-    return rows.filter(([, text]) => text).flatMap(([name, text]) => [make("dt", {}, name), make("dd", { className: name === "Why" ? "bad" : "" }, text)]);
   };
   const turn = (by) => {
     const next = found[found.findIndex((task) => task.id === view.open) + by];
@@ -254,7 +187,9 @@
       // A filter that has nothing to show is only in the way.
       if (!tasks.some((task) => (name === "kind" ? hasKind(task, value) : stateOf(task) === value))) continue;
       const box = make("input", { type: "checkbox", name, value });
-      box.addEventListener("change", () => ask({ [name]: [...document.querySelectorAll(`.chip input[name=${name}]:checked`)].map((box) => box.value) }));
+      box.addEventListener("change", () =>
+        ask({ [name]: [...document.querySelectorAll(`.chip input[name=${name}]:checked`)].map((box) => box.value) }),
+      );
       find(`${name}s`).append(make("label", { className: "chip" }, label, box, make("span")));
     }
   };
@@ -274,22 +209,48 @@
     if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, audio, video")) return;
     const moves = viewer.open
       ? { ArrowLeft: () => turn(-1), ArrowRight: () => turn(1) }
-      : { "/": () => search.focus(), ...(event.target.closest("#grid") && { ArrowLeft: () => moveTo(current - 1), ArrowRight: () => moveTo(current + 1),
-        ArrowUp: () => current >= columns && moveTo(current - columns), ArrowDown: () => current + columns < found.length && moveTo(current + columns),
-        Home: () => moveTo(0), End: () => moveTo(found.length - 1) }) };
+      : {
+          "/": () => search.focus(),
+          ...(event.target.closest("#grid") && {
+            ArrowLeft: () => moveTo(current - 1),
+            ArrowRight: () => moveTo(current + 1),
+            ArrowUp: () => current >= columns && moveTo(current - columns),
+            ArrowDown: () => current + columns < found.length && moveTo(current + columns),
+            Home: () => moveTo(0),
+            End: () => moveTo(found.length - 1),
+          }),
+        };
     if (!Object.hasOwn(moves, event.key)) return;
     event.preventDefault();
     moves[event.key]();
   });
   grid.addEventListener("focusin", (event) => (current = event.target.closest("li").index));
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
-  for (const [name, act] of [["pointerenter", "play"], ["pointerleave", "pause"]]) {
-    grid.addEventListener(name, (event) => event.target.matches?.(".card") && !isCalm.matches && event.target.querySelector("video")?.[act]()?.catch(() => {}), true);
+  for (const [name, act] of [
+    ["pointerenter", "play"],
+    ["pointerleave", "pause"],
+  ]) {
+    grid.addEventListener(
+      name,
+      (event) =>
+        event.target.matches?.(".card") &&
+        !isCalm.matches &&
+        event.target
+          .querySelector("video")
+          ?.[act]()
+          ?.catch(() => {}),
+      true,
+    );
   }
-  document.addEventListener("play", (event) => {
-    for (const other of document.querySelectorAll("audio, video")) if (other !== event.target && !event.target.muted) other.pause();
-  }, true);
-  addEventListener("scroll", () => paint(), { passive: true });
+  document.addEventListener(
+    "play",
+    (event) => {
+      for (const other of document.querySelectorAll("audio, video"))
+        if (other !== event.target && !event.target.muted) other.pause();
+    },
+    true,
+  );
+  addEventListener("scroll", paint, { passive: true });
   addEventListener("resize", measure);
   const show = () => {
     readView();

@@ -258,6 +258,8 @@
     follow();
   };
   addEventListener("hashchange", show);
+  // Where there is nothing, there is nothing to look for.
+  find("filters").hidden = search.parentNode.hidden = !tasks.length;
 
   show();
   try {

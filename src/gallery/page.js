@@ -82,6 +82,7 @@
     grid.style.height = `${Math.max(0, Math.ceil(found.length / columns) * step - gap)}px`;
     for (const card of cards.values()) put(card);
     paint();
+    cards.forEach(fill);
   };
   const put = (card) => {
     const [row, column] = [Math.floor(card.index / columns), card.index % columns];

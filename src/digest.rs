@@ -57,6 +57,12 @@ impl<'de> Deserialize<'de> for Sha256Hex {
     }
 }
 
+/// The bare SHA-256 of `bytes`, where hex digits are not what is asked for.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// Hashes bytes as they pass.
 #[derive(Clone, Default)]
 pub struct Hasher(Sha256);
@@ -151,6 +157,7 @@ mod tests {
     #[test]
     fn bytes_are_hashed_as_the_standard_says() {
         assert_eq!(Sha256Hex::of(b"abc").as_str(), ABC);
+        assert!(Sha256Hex::of(b"abc").is(&sha256(b"abc")));
         assert_eq!(hash_reader(&b"abc"[..]).unwrap(), (Sha256Hex(ABC.to_owned()), 3));
     }
 

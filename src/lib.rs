@@ -13,7 +13,7 @@
 //!    [`digest`], [`checksum`], [`version`], [`manifest`], [`plan`], [`record`], [`event`], [`schema`], [`secret`]
 //! 1. one effect each: [`gateway`] and [`http`] (the network), [`store`] (the disk)
 //! 2. [`transfer`]: one asset from URL to committed file
-//! 3. [`get`] and [`verify`]: the use cases; [`export`]: what is derived from manifests
+//! 3. [`get`] and [`verify`]: the use cases; [`export`] and [`gallery`]: what is derived from manifests
 //! 4. [`cli`] and [`ui`]: what was typed, and what is shown
 
 pub mod asset;
@@ -24,6 +24,7 @@ pub mod digest;
 pub mod duration;
 pub mod event;
 pub mod export;
+pub mod gallery;
 pub mod gateway;
 pub mod get;
 pub mod http;

@@ -99,6 +99,10 @@ pub(super) struct Options {
     #[arg(long, help_heading = "Archive")]
     pub mtime: bool,
 
+    /// Write the gallery page after the run, as `yescale-dl gallery` does
+    #[arg(long, help_heading = "Archive")]
+    pub gallery: bool,
+
     #[command(flatten)]
     pub remote: RemoteArgs,
 
@@ -235,6 +239,12 @@ pub(super) enum Verb {
     },
     /// Print the manual page
     Man,
+    /// Write index.html into the archive: one page to look through it in a browser, offline
+    Gallery {
+        /// An archive, or one task's folder
+        #[arg(value_name = "DIR", default_value = "yescale")]
+        dir: PathBuf,
+    },
 }
 
 /// What there is a schema of.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::config::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
 use crate::secret::KeyError;
+use crate::store;
 
 /// Why a run can't start.
 #[derive(Debug, thiserror::Error)]
@@ -75,4 +76,10 @@ pub(super) enum Error {
     /// The HTTP clients or the runtime can't be made.
     #[error("{0}")]
     Setup(String),
+}
+
+/// The store's words.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+pub(super) fn told(error: store::Error) -> Error {
+    Error::Archive(error.told())
 }

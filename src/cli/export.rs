@@ -12,8 +12,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::args::{ExportArgs, Exported};
-use super::error::Error;
-use super::verbs::told;
+use super::error::{Error, told};
 use crate::digest::Sha256Hex;
 use crate::export::{Format, Item, Payload, Place, tags};
 use crate::kind::Kind;

@@ -8,9 +8,9 @@ use std::thread;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Sender;
 
-use super::error::Error;
+use super::error::{Error, told};
 use super::settings::Settings;
-use super::{prepare, signals};
+use super::{gallery, prepare, signals};
 use crate::event::{Emitter, Event};
 use crate::get::{self, Ended, Job, Request};
 use crate::store::Archive;
@@ -22,17 +22,23 @@ const WAITING: usize = 1024;
 /// Runs the main job; its exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let runtime = runtime()?;
-    let (events, told) = mpsc::channel();
+    let (events, heard) = mpsc::channel();
     let emitter = Emitter::new(events);
-    let archive = Archive::open(&settings.output).map_err(|error| Error::Archive(error.told()))?;
-    let job = prepare::job(archive, settings.output, settings.remote, settings.wanted, &runtime, emitter.clone())?;
-    let Settings { mtime, dry_run, force, skip_failed, wait, .. } = settings;
+    let archive = Archive::open(&settings.output).map_err(told)?;
+    let Settings { output, mtime, dry_run, gallery, force, skip_failed, wait, .. } = settings;
+    // Refused before anything is asked.
+    let page = gallery.then(|| gallery::place(&output)).transpose().map_err(told)?.filter(|_| !dry_run);
+    let job = prepare::job(archive, output.clone(), settings.remote, settings.wanted, &runtime, emitter.clone())?;
     let job = Job { mtime, dry_run, force, skip_failed, wait, ..job };
     if !job.dry_run {
-        job.archive.create().map_err(|error| Error::Archive(error.told()))?;
+        job.archive.create().map_err(told)?;
     }
     let (input, refused) = (settings.input, Arc::clone(&job.refused));
-    let (ended, code) = finish(&runtime, job, told, settings.style, move |sender| input.send(sender, &emitter, &refused));
+    let (ended, code) = finish(&runtime, job, heard, settings.style, move |sender| input.send(sender, &emitter, &refused));
+    // Who interrupts wants an end at once; the next run writes the page.
+    if let Some(page) = page.filter(|_| code.is_none_or(|code| code == super::COULD_NOT)) {
+        gallery::write(&page, &output, false).map_err(told)?;
+    }
     Ok(code.unwrap_or_else(|| self::code(&ended)))
 }
 

@@ -11,6 +11,7 @@ mod args;
 mod config;
 mod error;
 mod export;
+mod gallery;
 mod get;
 mod given;
 mod input;

@@ -48,6 +48,7 @@ pub(super) struct Settings {
     pub force: bool,
     pub skip_failed: bool,
     pub mtime: bool,
+    pub gallery: bool,
     pub dry_run: bool,
     pub remote: Remote,
     pub style: Style,
@@ -98,6 +99,7 @@ impl Settings {
             force: args.force,
             skip_failed: options.skip_failed,
             mtime: options.mtime,
+            gallery: options.gallery,
             dry_run: args.dry_run,
         })
     }

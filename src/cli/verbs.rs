@@ -1,5 +1,5 @@
 //! The verbs: those that work on an archive which is there (verify, repair, index), and those that tell of the program; export
-//! has a file of its own.
+//! and gallery have files of their own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::args::Verb;
-use super::error::Error;
+use super::error::{Error, told};
 use super::given::Given;
 use super::settings::{self, Environment, Remote};
-use super::{about, export, get, prepare};
+use super::{about, export, gallery, get, prepare};
 use crate::event::{Emitter, Event, Fault, Verified};
 use crate::get::{Lost, Request};
 use crate::naming::MANIFEST;
 use crate::plan::Wanted;
-use crate::store::{self, Archive, Survey};
+use crate::store::{Archive, Survey};
 use crate::task::TaskId;
 use crate::ui::{self, Style};
 use crate::verify::{self, Finding, Part};
@@ -31,6 +31,7 @@ pub(super) fn run(verb: Verb, given: &Given, environment: Environment<'_>) -> Re
         }
         Verb::Index { dir } => index(&dir),
         Verb::Export(args) => export::run(&args),
+        Verb::Gallery { dir } => gallery::of(&dir).map(|()| 0).map_err(told),
         Verb::Config(_) => tell(&given.told()),
         Verb::Schema { document } => tell(&about::schema(document)),
         Verb::Completions { shell } => tell(&about::completions(shell)),
@@ -113,18 +114,9 @@ fn requests(findings: &[Finding]) -> (Vec<Request>, bool) {
 }
 
 fn index(dir: &Path) -> Result<u8, Error> {
-    let survey = Survey::of(dir).map_err(told)?;
-    if survey.is_beyond_telling() {
-        return Err(told(store::Error::NoArchive(dir.to_owned())));
-    }
     // A task's folder has nothing that is derived.
-    if !survey.is_single {
+    if !Survey::is_single_at(dir).map_err(told)? {
         Archive::open(dir).and_then(|archive| archive.rebuild_root()).map_err(told)?;
     }
     Ok(0)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-pub(super) fn told(error: store::Error) -> Error {
-    Error::Archive(error.told())
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, TempPath};
 
 use super::{Error, checkpoint, rounds};
-use crate::naming::{MANIFEST, SUMS, TEXT};
+use crate::naming::{GALLERY, MANIFEST, SUMS, TEXT};
 
 /// Replaces `folder/name` with what `fill` writes.
 pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
@@ -88,7 +88,7 @@ pub(super) fn parent(path: &Path) -> &Path {
 
 /// Whether `name` is what a killed writer of one of our small files left behind.
 pub(super) fn is_leftover(name: &str) -> bool {
-    [MANIFEST, SUMS, TEXT]
+    [MANIFEST, SUMS, TEXT, GALLERY]
         .iter()
         .any(|ours| name.strip_prefix('.').and_then(|name| name.strip_prefix(ours)).is_some_and(|rest| rest.starts_with('.')))
 }
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn leftovers_are_told_from_everything_else() {
-        for name in [".manifest.json.x1", ".SHA256SUMS.abc", ".text.txt.y"] {
+        for name in [".manifest.json.x1", ".index.html.x2", ".SHA256SUMS.abc", ".text.txt.y"] {
             assert!(is_leftover(name), "{name}");
         }
         for name in ["manifest.json", ".manifest.json", ".manifest.jsonx", ".DS_Store", "text.txt.x", ".lock"] {

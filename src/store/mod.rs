@@ -20,6 +20,7 @@ mod journal;
 mod lock;
 mod manifests;
 mod mark;
+mod page;
 mod part;
 mod root;
 mod rounds;
@@ -32,7 +33,9 @@ pub use catalog::{Catalog, frame_rate};
 pub use error::Error;
 pub use folder::{Folder, Known};
 pub use held::{Held, Staged};
+pub use page::Page;
 pub use part::{Ahead, Draft, Part, Sealed};
+pub use root::each_task;
 pub use survey::{Claim, Place, Survey, Visit};
 
 /// Runs `work` where blocking is allowed.

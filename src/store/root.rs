@@ -102,6 +102,22 @@ pub(super) fn remembered(root: &Path, task_id: &str) -> Option<TaskEntry> {
     found
 }
 
+/// Calls `take` with every task of the archive, or of the one task's folder, at `root`: as its manifest has them, or in
+/// its folders where there is none to trust.
+///
+/// # Errors
+/// When the manifest is not ours, or the disk says no.
+pub fn each_task(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result<(), Error> {
+    if manifests::look(root, |_| ())? == Standing::Ours {
+        return manifests::look(root, |task| task.entry().into_iter().for_each(&mut take)).map(|_| ());
+    }
+    let mut each = |task| {
+        take(task);
+        Ok(())
+    };
+    take_all(root, &mut each).map_err(Error::io("list", root))
+}
+
 /// Removes what killed writers left behind.
 fn sweep(root: &Path) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {

@@ -100,10 +100,14 @@ impl Survey {
         Ok(survey)
     }
 
-    /// Whether it is nothing but a broken manifest: of an archive or of a task, nobody knows.
-    #[must_use]
-    pub fn is_beyond_telling(&self) -> bool {
-        self.folders.is_empty() && self.faults.iter().any(|(path, fault)| (path.as_str(), *fault) == (MANIFEST, Fault::Damaged))
+    /// Whether `root` is one task's folder, and not an archive of such.
+    ///
+    /// # Errors
+    /// As for [`Survey::of`], and when there is nothing but a broken manifest: of an archive or of a task, nobody knows.
+    pub fn is_single_at(root: &Path) -> Result<bool, Error> {
+        let survey = Self::of(root)?;
+        let is_broken = survey.faults.iter().any(|(path, fault)| (path.as_str(), *fault) == (MANIFEST, Fault::Damaged));
+        if survey.folders.is_empty() && is_broken { Err(Error::NoArchive(root.to_owned())) } else { Ok(survey.is_single) }
     }
 
     /// Names every place once, in no order that matters.
@@ -281,7 +285,7 @@ impl Visit {
 fn own_names(task: &TaskEntry) -> Vec<String> {
     let files = task.files.iter().filter_map(FileEntry::name).map(str::to_owned);
     let text = task.text.as_ref().map(|_| TEXT.to_owned());
-    files.chain(text).chain([MANIFEST.to_owned()]).collect()
+    files.chain(text).chain([MANIFEST.to_owned(), GALLERY.to_owned()]).collect()
 }
 
 /// What a folder holds, in the order of names, dot-files aside.

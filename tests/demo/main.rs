@@ -44,7 +44,7 @@ fn key_file(key: &str) -> io::Result<NamedTempFile> {
 
 fn arguments(standin: &StandIn, key_file: &Path) -> Vec<OsString> {
     let base_url = standin.base_url();
-    let fixed = ["yescale-dl", "--base-url", &base_url, "-o", ARCHIVE, "--api-key-file"].map(OsString::from);
+    let fixed = ["yescale-dl", "--gallery", "--base-url", &base_url, "-o", ARCHIVE, "--api-key-file"].map(OsString::from);
     let ids = standin.ids().into_iter().map(OsString::from);
     fixed.into_iter().chain([key_file.into()]).chain(ids).collect()
 }
@@ -57,6 +57,7 @@ fn what_to_look_at(standin: &StandIn) -> String {
 {tasks} sample tasks went through. The stand-in's media host was asked {requests} times and {key}.
 
   {ARCHIVE}/                one folder a task, with its media, text.txt and manifest
+  {ARCHIVE}/index.html      open it in a browser: everything to look at, to play and to search
   {ARCHIVE}/manifest.json   everything in the archive: sizes, hashes, types, durations, origins
 
   cd {ARCHIVE} && sha256sum -c SHA256SUMS    proves every byte, without any tool of ours

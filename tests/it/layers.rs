@@ -29,7 +29,7 @@ const LAYERS: [&[&str]; 5] = [
     ],
     &["http", "gateway", "store"],
     &["transfer"],
-    &["export", "get", "verify"],
+    &["export", "gallery", "get", "verify"],
     &["cli", "ui"],
 ];
 

@@ -35,6 +35,17 @@ make $(audio 1.2 48000) -c:a libopus -b:a 16k $exact song.opus
 make $(audio 1.4 22050) -c:a aac -b:a 24k $exact song.m4a
 make $(audio 1.6 22050) -c:a aac -b:a 24k $exact -f adts song.aac
 
+# For eyes: what the demo shows. A name, its colours, the seed that lays them out, then options.
+blend() { echo "-f lavfi -i gradients=size=400x300:rate=12:duration=$4:speed=0.02:nb_colors=3:c0=$1:c1=$2:c2=$3:seed=$5"; }
+still="-frames:v 1 -threads 1 $exact"
+make $(blend 0x1b1464 0xff6b6b 0xffd93d 1 3) $still -q:v 6 dusk.jpg
+make $(blend 0x10002b 0x9d4edd 0xff9e00 1 21) $still -q:v 6 ember.jpg
+make $(blend 0x003049 0x2a9d8f 0xe9f5db 1 5) $still -c:v libwebp -q:v 60 sea.webp
+make $(blend 0x3a0ca3 0xf72585 0x4cc9f0 1 9) $still -c:v libwebp -q:v 60 bloom.webp
+make $(blend 0x264653 0xe76f51 0xf4a261 1 4) $still -vf scale=160:120,format=pal8 dawn.png
+make $(blend 0x132a13 0x90a955 0xecf39e 2.5 12) $h264 $exact -movflags +faststart moss.mp4
+make $(blend 0x0b132b 0x5bc0be 0xf4d35e 3.5 33) $h264 $exact -movflags +faststart tide.mp4
+
 picture picture.png
 picture -q:v 8 picture.jpg
 picture -c:v libwebp -q:v 40 picture.webp

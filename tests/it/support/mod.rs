@@ -1,6 +1,7 @@
 //! What every test stands on: a `World` with a gateway and a media host, and the program run in it.
 
 pub(crate) mod audit;
+pub(crate) mod browser;
 pub(crate) mod faults;
 pub(crate) mod media;
 pub(crate) mod run;

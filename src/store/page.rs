@@ -1,0 +1,92 @@
+//! A page of ours beside a manifest, made from it: `index.html`.
+//!
+//! It is ours when it begins with our mark; anything else of that name is never overwritten. It is made and written under
+//! the root's lock, so that of many processes the last one writes what all of them have archived. One that would not
+//! change is not written.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::folder::LOCK;
+use super::lock::Lock;
+use super::{Error, atomic};
+use crate::naming::GALLERY;
+
+/// The place of a page, where there is none or one of ours.
+pub struct Page {
+    folder: PathBuf,
+    mark: &'static str,
+}
+
+impl Page {
+    /// The place of the page in `folder`; ours begin with `mark`.
+    ///
+    /// # Errors
+    /// When a page stands there that is not ours.
+    pub fn at(folder: &Path, mark: &'static str) -> Result<Self, Error> {
+        let page = Self { folder: folder.to_owned(), mark };
+        page.refuse_foreign()?;
+        Ok(page)
+    }
+
+    /// Writes the page that `make` gives, unless it stands there already.
+    ///
+    /// # Errors
+    /// What `make` reports, or when the disk says no; the old page then still stands.
+    pub fn update(&self, make: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
+        let place = self.folder.join(LOCK);
+        let _lock = Lock::acquire(&place).map_err(Error::io("lock", &place))?;
+        let text = make()?;
+        self.refuse_foreign()?;
+        if fs::read(self.folder.join(GALLERY)).is_ok_and(|old| old == text.as_bytes()) {
+            return Ok(());
+        }
+        atomic::write(&self.folder, GALLERY, |to| to.write_all(text.as_bytes()))?;
+        atomic::sync_folder(&self.folder)
+    }
+
+    fn refuse_foreign(&self) -> Result<(), Error> {
+        let path = self.folder.join(GALLERY);
+        let begins_as_ours = || -> io::Result<bool> {
+            let mut beginning = vec![0; self.mark.len()];
+            File::open(&path)?.read_exact(&mut beginning)?;
+            Ok(beginning == self.mark.as_bytes())
+        };
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::io("read", &path)(error)),
+            // One that is too short for the mark, or can't be read, is nobody's to overwrite either.
+            Ok(found) if found.is_file() && begins_as_ours().unwrap_or(false) => Ok(()),
+            Ok(_) => Err(Error::Foreign(path)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARK: &str = "<!-- ours -->";
+
+    #[test]
+    fn a_page_that_is_not_ours_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(GALLERY);
+        for foreign in ["", "<", "<!-- theirs -->", " <!-- ours -->"] {
+            fs::write(&path, foreign).unwrap();
+            assert!(matches!(Page::at(folder.path(), MARK), Err(Error::Foreign(_))), "{foreign:?}");
+        }
+        fs::remove_file(&path).unwrap();
+        let page = Page::at(folder.path(), MARK).unwrap();
+        page.update(|| Ok(format!("{MARK}1"))).unwrap();
+        Page::at(folder.path(), MARK).unwrap().update(|| Ok(format!("{MARK}2"))).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{MARK}2"));
+        fs::write(&path, "theirs, meanwhile").unwrap();
+        assert!(page.update(|| Ok(format!("{MARK}3"))).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs, meanwhile");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(Page::at(folder.path(), MARK).is_err());
+    }
+}

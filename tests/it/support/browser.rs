@@ -1,0 +1,127 @@
+//! A real browser without a window, driven through its DevTools protocol: what a page shows, asks for and complains of.
+//!
+//! The protocol goes over two pipes, which the shell hands to Chromium as the descriptors it expects: no port is opened.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// `--no-sandbox`, as tests may run as root in a container; nothing but the page under test is opened.
+const CHROMIUM: &str = "exec chromium --headless --no-sandbox --disable-gpu --remote-debugging-pipe \
+    --user-data-dir=\"$1\" 3<&0 4>&1 >/dev/null 2>&1";
+
+/// Resolves once `test` holds; a page that never gets there is an error, not a test that hangs.
+const UNTIL: &str = "const until = async (test) => { const end = Date.now() + 20000; while (!test()) { \
+    if (Date.now() > end) throw new Error('never: ' + test); await new Promise((done) => setTimeout(done, 20)); } };";
+
+pub(crate) struct Browser {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    session: Value,
+    asked: u64,
+    /// Whatever was requested.
+    pub requests: Vec<String>,
+    /// Errors and warnings of the console, and exceptions.
+    pub complaints: Vec<String>,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// With a page open and loaded, `width` pixels wide.
+    pub(crate) fn open(page: &Path, fragment: &str, width: u32) -> Self {
+        let profile = TempDir::new().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", CHROMIUM, "sh"]).arg(profile.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let (requests, complaints) = (Vec::new(), Vec::new());
+        let mut browser = Self { child, to, from, session: Value::Null, asked: 0, requests, complaints, _profile: profile };
+        let target = browser.ask("Target.createTarget", &json!({"url": "about:blank"}))["targetId"].take();
+        browser.session = browser.ask("Target.attachToTarget", &json!({"targetId": target, "flatten": true}))["sessionId"].take();
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            browser.ask(&format!("{domain}.enable"), &json!({}));
+        }
+        let screen = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        browser.ask("Emulation.setDeviceMetricsOverride", &screen);
+        let url = format!("file://{}{fragment}", page.display());
+        browser.ask("Page.navigate", &json!({"url": url}));
+        browser
+            .wait(&format!("document.readyState === 'complete' && location.href.startsWith({})", json!(url.split('#').next())));
+        browser
+    }
+
+    /// What an expression is; it may await.
+    #[track_caller]
+    pub(crate) fn eval(&mut self, expression: &str) -> Value {
+        let script = format!("(async () => {{ {UNTIL} return {expression}; }})()");
+        let params = json!({"expression": script, "awaitPromise": true, "returnByValue": true});
+        let mut answer = self.ask("Runtime.evaluate", &params);
+        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
+        answer["result"]["value"].take()
+    }
+
+    /// Waits until an expression holds.
+    #[track_caller]
+    pub(crate) fn wait(&mut self, expression: &str) {
+        self.eval(&format!("await until(() => {expression})"));
+    }
+
+    /// Presses a key, as its event calls it.
+    pub(crate) fn press(&mut self, key: &str) {
+        let (text, code) = match key {
+            "Escape" => ("", 27),
+            "Enter" => ("\r", 13),
+            key => (if key.len() == 1 { key } else { "" }, 0),
+        };
+        for (kind, text) in [("keyDown", text), ("keyUp", "")] {
+            let press = json!({"type": kind, "key": key, "code": key, "text": text, "windowsVirtualKeyCode": code});
+            self.ask("Input.dispatchKeyEvent", &press);
+        }
+    }
+
+    /// What is on the screen, as a PNG.
+    pub(crate) fn screenshot(&mut self) -> Vec<u8> {
+        let answer = self.ask("Page.captureScreenshot", &json!({"format": "png"}));
+        BASE64_STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
+    }
+
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
+        self.asked += 1;
+        let mut question = json!({"id": self.asked, "method": method, "params": params});
+        if self.session.is_string() {
+            question["sessionId"] = self.session.clone();
+        }
+        self.to.write_all(format!("{question}\0").as_bytes()).unwrap();
+        loop {
+            let mut bytes = Vec::new();
+            assert!(self.from.read_until(0, &mut bytes).unwrap() > 0, "the browser has gone away");
+            let mut message: Value = serde_json::from_slice(&bytes[..bytes.len() - 1]).unwrap();
+            if message["id"] == self.asked {
+                assert!(message.get("error").is_none(), "{method}: {message}");
+                return message["result"].take();
+            }
+            self.hear(&message);
+        }
+    }
+
+    fn hear(&mut self, event: &Value) {
+        let params = &event["params"];
+        match event["method"].as_str().unwrap_or_default() {
+            "Network.requestWillBeSent" => self.requests.push(params["request"]["url"].as_str().unwrap().to_owned()),
+            "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded" => self.complaints.push(params.to_string()),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = (self.child.kill(), self.child.wait());
+    }
+}

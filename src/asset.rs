@@ -87,12 +87,12 @@ impl Asset {
 
 /// Whether a URL is a `data:` URI.
 #[must_use]
-pub fn is_data(url: &str) -> bool {
+pub(crate) fn is_data(url: &str) -> bool {
     url.trim_start().as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"))
 }
 
 /// Takes the assets out of a `task_result`. Payloads of `data:` URIs are moved, not copied: `result` keeps their heads.
-pub fn take_assets(result: &mut Map<String, Value>) -> Vec<Asset> {
+pub(crate) fn take_assets(result: &mut Map<String, Value>) -> Vec<Asset> {
     let mut assets = Vec::new();
     for (kind, list) in [(Kind::Video, "videos"), (Kind::Image, "images"), (Kind::Audio, "audio")] {
         let mut items: Vec<Asset> = match result.get_mut(list) {
@@ -153,7 +153,7 @@ fn take_lone(result: &mut Map<String, Value>) -> Option<Asset> {
 
 /// The media type that a `data:` URI declares, before its parameters.
 #[must_use]
-pub fn data_type(url: &str) -> Option<&str> {
+pub(crate) fn data_type(url: &str) -> Option<&str> {
     let url = url.trim_start();
     is_data(url).then(|| url[5..].split([',', ';']).next().unwrap_or_default())
 }
@@ -171,7 +171,7 @@ fn take_url(value: &mut Value) -> String {
 
 /// A `data:` URI without its payload.
 #[must_use]
-pub fn data_head(url: &str) -> &str {
+pub(crate) fn data_head(url: &str) -> &str {
     match url.find(',') {
         Some(comma) if comma < 256 => &url[..=comma],
         _ => "data:",

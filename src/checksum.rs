@@ -14,7 +14,7 @@ use std::io::{self, Read};
 
 use crate::digest::{Function, Sha256Hex, hash_reader_with};
 use cyclic::Code;
-pub use promises::promises;
+pub(crate) use promises::promises;
 
 /// By what a host promises bytes, the strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -81,7 +81,7 @@ impl Promise {
 /// Whether a host's promise was kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Nothing was promised.
     Unpromised,
     /// The bytes are those that this header promised.
@@ -98,7 +98,11 @@ pub enum Verdict {
 ///
 /// # Errors
 /// When the file can't be read; that is neither kept nor broken.
-pub fn check<R: Read>(promises: &[Promise], sha256: &Sha256Hex, read: impl FnOnce() -> io::Result<R>) -> io::Result<Verdict> {
+pub(crate) fn check<R: Read>(
+    promises: &[Promise],
+    sha256: &Sha256Hex,
+    read: impl FnOnce() -> io::Result<R>,
+) -> io::Result<Verdict> {
     let free = promises.iter().find(|promise| promise.algorithm == Algorithm::Sha256);
     let Some(promise) = free.or_else(|| promises.iter().min_by_key(|promise| promise.algorithm)) else {
         return Ok(Verdict::Unpromised);

@@ -15,7 +15,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// Why a `data:` URI gives no bytes.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No comma between head and payload.
     #[error("the data: URI has no comma before its payload")]
     NoPayload,
@@ -28,7 +28,7 @@ pub enum Error {
 ///
 /// # Errors
 /// When there is no payload or it can't be decoded.
-pub fn decode(uri: &str) -> Result<Vec<u8>, Error> {
+pub(crate) fn decode(uri: &str) -> Result<Vec<u8>, Error> {
     let (head, payload) = uri.split_once(',').ok_or(Error::NoPayload)?;
     let bytes = percent_decode(payload.trim_end().as_bytes());
     if !head.rsplit(';').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("base64")) {

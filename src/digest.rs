@@ -59,23 +59,23 @@ impl<'de> Deserialize<'de> for Sha256Hex {
 
 /// The bare SHA-256 of `bytes`, where hex digits are not what is asked for.
 #[must_use]
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
 /// Hashes bytes as they pass.
 #[derive(Clone, Default)]
-pub struct Hasher(Sha256);
+pub(crate) struct Hasher(Sha256);
 
 impl Hasher {
     /// Takes the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     /// The hash of all that was taken.
     #[must_use]
-    pub fn finish(self) -> Sha256Hex {
+    pub(crate) fn finish(self) -> Sha256Hex {
         Sha256Hex(hex(&self.0.finalize()))
     }
 }
@@ -93,7 +93,7 @@ fn hex(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// Whatever the reader reports; never a hash of less than all of it.
-pub fn hash_reader(reader: impl Read) -> io::Result<(Sha256Hex, u64)> {
+pub(crate) fn hash_reader(reader: impl Read) -> io::Result<(Sha256Hex, u64)> {
     let mut hasher = Hasher::default();
     let size = read_through(reader, |bytes| hasher.update(bytes))?;
     Ok((hasher.finish(), size))
@@ -101,7 +101,7 @@ pub fn hash_reader(reader: impl Read) -> io::Result<(Sha256Hex, u64)> {
 
 /// A hash function by which hosts promise bytes, and we never do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Function {
+pub(crate) enum Function {
     /// SHA-512
     Sha512,
     /// SHA-1
@@ -114,7 +114,7 @@ pub enum Function {
 ///
 /// # Errors
 /// Whatever the reader reports; never a hash of less than all of it.
-pub fn hash_reader_with(function: Function, reader: impl Read) -> io::Result<Vec<u8>> {
+pub(crate) fn hash_reader_with(function: Function, reader: impl Read) -> io::Result<Vec<u8>> {
     match function {
         Function::Sha512 => hash_by::<Sha512>(reader),
         Function::Sha1 => hash_by::<Sha1>(reader),
@@ -132,7 +132,7 @@ fn hash_by<D: Digest>(reader: impl Read) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// Whatever the reader reports, save for an interruption, after which it goes on.
-pub fn read_through(mut reader: impl Read, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
+pub(crate) fn read_through(mut reader: impl Read, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut buffer = vec![0; 256 << 10];
     let mut size = 0;
     loop {

@@ -31,7 +31,7 @@ const OPERATION: u64 = 128;
 
 /// The seconds that a file plays; none when its container does not say, or is none that has a length.
 /// `declared` counts only for bytes that don't tell what they are.
-pub fn of(source: impl Read + Seek + Send + Sync, declared: Option<MediaType>) -> Option<f64> {
+pub(crate) fn of(source: impl Read + Seek + Send + Sync, declared: Option<MediaType>) -> Option<f64> {
     let (window, extension) = open(source, declared)?;
     let seconds = (measure(window, extension)? * 1000.0).round() / 1000.0;
     is_sane(seconds).then_some(seconds)
@@ -39,7 +39,7 @@ pub fn of(source: impl Read + Seek + Send + Sync, declared: Option<MediaType>) -
 
 /// The frames a second of a video; none where its container (MP4, MOV) has no one number for all of them. Symphonia keeps
 /// what Matroska says of it to itself.
-pub fn frame_rate(source: impl Read + Seek + Send + Sync) -> Option<f64> {
+pub(crate) fn frame_rate(source: impl Read + Seek + Send + Sync) -> Option<f64> {
     match open(source, None)? {
         (mut window, "mp4" | "mov") => iso_media::frame_rate(&mut window),
         _ => None,
@@ -95,7 +95,7 @@ fn longest(reader: &dyn FormatReader) -> Option<f64> {
 
 /// Whether something may play so long.
 #[must_use]
-pub fn is_sane(seconds: f64) -> bool {
+pub(crate) fn is_sane(seconds: f64) -> bool {
     seconds > 0.0 && seconds < LONGEST
 }
 

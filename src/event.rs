@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -82,7 +81,7 @@ pub struct TaskReport {
 impl TaskReport {
     /// A task of which the archive holds nothing.
     #[must_use]
-    pub fn bare(task: TaskId, outcome: Outcome) -> Self {
+    pub(crate) fn bare(task: TaskId, outcome: Outcome) -> Self {
         Self {
             task,
             outcome,
@@ -103,15 +102,23 @@ impl TaskReport {
 /// The counts of a run, its last event; those from `complete` to `error` are disjoint and add up to the ids.
 #[derive(Clone, Default, PartialEq, Debug, Serialize, JsonSchema)]
 pub struct Summary {
+    /// Tasks of which everything is here.
     pub complete: u64,
+    /// Tasks of which all that was asked for is here.
     pub partial: u64,
     /// Tasks that were already here, or were left alone.
     pub reused: u64,
+    /// Tasks that lack some asset.
     pub incomplete: u64,
+    /// Tasks that failed at the gateway.
     pub failed: u64,
+    /// Tasks that finished and name nothing.
     pub empty: u64,
+    /// Ids that the gateway does not know.
     pub not_found: u64,
+    /// Tasks that are not finished yet.
     pub pending: u64,
+    /// Tasks that could not be asked about, understood or written.
     pub error: u64,
     /// Files that came in this run.
     pub files: u64,
@@ -124,7 +131,7 @@ pub struct Summary {
 
 impl Summary {
     /// Counts one task.
-    pub fn count(&mut self, report: &TaskReport) {
+    pub(crate) fn count(&mut self, report: &TaskReport) {
         let counter = match report.outcome {
             _ if report.reused => &mut self.reused,
             Outcome::Complete => &mut self.complete,
@@ -143,7 +150,7 @@ impl Summary {
 
     /// The time that the run took, to the millisecond.
     #[must_use]
-    pub fn after(mut self, elapsed: Duration) -> Self {
+    pub(crate) fn after(mut self, elapsed: Duration) -> Self {
         self.seconds = (elapsed.as_secs_f64() * 1000.0).round() / 1000.0;
         self
     }
@@ -189,10 +196,14 @@ pub struct Verified {
     pub files: u64,
     /// Their size in bytes, as recorded.
     pub bytes: u64,
+    /// Files whose bytes are not those that were recorded.
     pub damaged: u64,
+    /// Files and folders that are not there.
     pub missing: u64,
+    /// Paths that lead elsewhere, and were not looked at.
     #[serde(rename = "unsafe")]
     pub not_safe: u64,
+    /// Files that no manifest names.
     pub unknown: u64,
     /// How long it took, in seconds.
     #[schemars(range(min = 0))]
@@ -262,7 +273,7 @@ pub struct Meter(Arc<AtomicU64>);
 
 impl Meter {
     /// Counts `bytes` more.
-    pub fn add(&self, bytes: u64) {
+    pub(crate) fn add(&self, bytes: u64) {
         self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
@@ -279,25 +290,23 @@ impl Meter {
     }
 }
 
-/// Where the core says what happened. Nobody listening is no fault: the archive still completes.
-#[derive(Clone, Debug)]
+/// Where the core says what happened.
+#[derive(Clone)]
 pub struct Emitter {
-    sender: Sender<Event>,
+    told: Arc<dyn Fn(Event) + Send + Sync>,
     /// All bytes of media that came in this run.
     pub total: Meter,
 }
 
 impl Emitter {
-    /// Events go to `sender`.
-    #[must_use]
-    pub fn new(sender: Sender<Event>) -> Self {
-        Self { sender, total: Meter::default() }
+    /// Events go to `told`, on whatever thread they happen.
+    pub(crate) fn new(told: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self { told: Arc::new(told), total: Meter::default() }
     }
 
     /// Tells one event.
-    pub fn emit(&self, event: Event) {
-        // A reader that has gone away has its reasons.
-        let _ = self.sender.send(event);
+    pub(crate) fn emit(&self, event: Event) {
+        (self.told)(event);
     }
 }
 

@@ -17,8 +17,8 @@ use std::path::Path;
 
 use crate::kind::Kind;
 
-pub use magic::{from_bytes, mismatch};
-pub use text::{Refusal, refuse};
+pub(crate) use magic::{from_bytes, mismatch};
+pub(crate) use text::refuse;
 
 /// A media type that has a row in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct MediaType {
 
 /// What somebody declared: the words, as a manifest records them, and the row that they name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
+pub(crate) struct Declared {
     /// As declared, in lower case, without parameters: `audio/mp3`.
     pub essence: String,
     /// What it means.
@@ -76,7 +76,7 @@ const fn row(extension: &'static str, essence: &'static str, aliases: &'static [
 
 /// What a `Content-Type` means; none when it says nothing.
 #[must_use]
-pub fn declared(content_type: &str) -> Option<Declared> {
+pub(crate) fn declared(content_type: &str) -> Option<Declared> {
     let words = content_type.split(';').next().unwrap_or_default();
     let essence: String = words.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
     by_essence(&essence).map(|media_type| Declared { essence, media_type })
@@ -84,7 +84,7 @@ pub fn declared(content_type: &str) -> Option<Declared> {
 
 /// What the last segment of a path ends in.
 #[must_use]
-pub fn from_path(path: &str) -> Option<MediaType> {
+pub(crate) fn from_path(path: &str) -> Option<MediaType> {
     let name = Path::new(path.rsplit('/').next()?);
     // Our own extensions first: mime_guess knows no type for some (`opus` is `audio/ogg` to it) and
     // would so rename what needs no renaming. It is asked for all the others: `jpeg`, `m4v`, `oga`.
@@ -95,7 +95,7 @@ pub fn from_path(path: &str) -> Option<MediaType> {
 
 /// What the path of an absolute URL ends in; its host and query never count.
 #[must_use]
-pub fn from_url(url: &str) -> Option<MediaType> {
+pub(crate) fn from_url(url: &str) -> Option<MediaType> {
     let (_scheme, rest) = url.split_once("://")?;
     let (_host, path) = rest.split(['?', '#']).next()?.split_once('/')?;
     from_path(path)

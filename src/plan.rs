@@ -31,7 +31,7 @@ impl Wanted {
 
     /// Whether assets of `kind` are asked for.
     #[must_use]
-    pub fn has(self, kind: Kind) -> bool {
+    pub(crate) fn has(self, kind: Kind) -> bool {
         match kind {
             Kind::Video => self.video,
             Kind::Image => self.image,
@@ -41,14 +41,14 @@ impl Wanted {
 
     /// Whether an asset may be asked for; one of unknown kind may be when any media are.
     #[must_use]
-    pub fn may_have(self, kind: Option<Kind>) -> bool {
+    pub(crate) fn may_have(self, kind: Option<Kind>) -> bool {
         kind.map_or(self.video || self.image || self.audio, |kind| self.has(kind))
     }
 }
 
 /// What to do with an asset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Action {
+pub(crate) enum Action {
     /// Download it.
     Fetch,
     /// It is here.
@@ -59,7 +59,7 @@ pub enum Action {
 
 /// One asset and what to do with it.
 #[derive(Debug)]
-pub struct Item<'a> {
+pub(crate) struct Item<'a> {
     /// The asset.
     pub asset: &'a Asset,
     /// What to do.
@@ -70,7 +70,7 @@ pub struct Item<'a> {
 
 /// What to do with each asset of `task`, when `recorded` are the manifest's files and `here` those that are on disk whole.
 #[must_use]
-pub fn plan<'a>(task: &'a Task, recorded: &[FileEntry], here: &[FileEntry], wanted: Wanted, force: bool) -> Vec<Item<'a>> {
+pub(crate) fn plan<'a>(task: &'a Task, recorded: &[FileEntry], here: &[FileEntry], wanted: Wanted, force: bool) -> Vec<Item<'a>> {
     let decide = |asset: &Asset| {
         let (is_wanted, is_here) = (wanted.may_have(asset.kind), is_among(asset, here));
         match () {
@@ -97,7 +97,7 @@ fn is_among(asset: &Asset, files: &[FileEntry]) -> bool {
 
 /// Whether a recorded task, all of whose files are on disk, needs no network for what is `wanted` now.
 #[must_use]
-pub fn is_settled(entry: &TaskEntry, wanted: Wanted) -> bool {
+pub(crate) fn is_settled(entry: &TaskEntry, wanted: Wanted) -> bool {
     match entry.state {
         State::Complete => true,
         State::Incomplete | State::Failed => false,
@@ -108,7 +108,7 @@ pub fn is_settled(entry: &TaskEntry, wanted: Wanted) -> bool {
 /// Whether a recorded task, all of whose files are on disk, ended for good without success: it failed, or dead links are
 /// all that it lacks of what is `wanted` now.
 #[must_use]
-pub fn is_given_up(entry: &TaskEntry, wanted: Wanted) -> bool {
+pub(crate) fn is_given_up(entry: &TaskEntry, wanted: Wanted) -> bool {
     match entry.state {
         State::Complete | State::Partial => false,
         State::Failed => true,

@@ -13,7 +13,7 @@ use crate::task::{Progress, Task};
 
 /// What came of a plan.
 #[derive(Debug, Default)]
-pub struct Results {
+pub(crate) struct Results {
     /// Files that were already here.
     pub kept: Vec<FileEntry>,
     /// Files that came in this run; they replace those of their slot.
@@ -28,14 +28,21 @@ pub struct Results {
 
 /// Whether the answer lacks something that the archive has from an earlier one.
 #[must_use]
-pub fn names_less(task: &Task, known: &TaskEntry) -> bool {
+pub(crate) fn names_less(task: &Task, known: &TaskEntry) -> bool {
     let is_named = |slot: Slot| task.assets.iter().any(|asset| asset.may_be(slot));
     (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !is_named(file.slot()))
 }
 
 /// The task's new entry.
 #[must_use]
-pub fn record(id: &str, known: Option<&TaskEntry>, task: &Task, results: Results, wanted: Wanted, now: Timestamp) -> TaskEntry {
+pub(crate) fn record(
+    id: &str,
+    known: Option<&TaskEntry>,
+    task: &Task,
+    results: Results,
+    wanted: Wanted,
+    now: Timestamp,
+) -> TaskEntry {
     let here = merged(results.kept, results.fetched);
     let is_here = |slot: Slot| here.iter().any(|file| file.slot() == slot);
     let was_tried =

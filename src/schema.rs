@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// The schema of what a `T` is written as, two-space indent and a newline at the end.
 #[must_use]
-pub fn of<T: JsonSchema>() -> String {
+pub(crate) fn of<T: JsonSchema>() -> String {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     // The formats of Rust's numbers mean nothing to others.
     let settings = settings.with_transform(RestrictFormats::default()).with_transform(RecursiveTransform(never_null));
@@ -20,7 +20,7 @@ pub fn of<T: JsonSchema>() -> String {
 /// A time as documents have it: RFC 3339 in UTC.
 #[derive(JsonSchema)]
 #[schemars(transparent, extend("format" = "date-time", "pattern" = "Z$"))]
-pub struct Time(#[expect(dead_code, reason = "it stands for texts")] String);
+pub(crate) struct Time(#[expect(dead_code, reason = "it stands for texts")] String);
 
 /// What is unknown is left out of a document, never null.
 fn never_null(schema: &mut Schema) {

@@ -49,7 +49,7 @@ impl ApiKey {
 
     /// The key itself, for the `Authorization` header and nothing else.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
@@ -77,7 +77,7 @@ impl fmt::Debug for ApiKey {
 
 /// A URL for people to read: without user, password, query and fragment, its control characters visible.
 #[must_use]
-pub fn shown_url(url: &str) -> String {
+pub(crate) fn shown_url(url: &str) -> String {
     if url.trim_start().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
         return "data:".to_owned();
     }
@@ -96,7 +96,7 @@ pub fn shown_url(url: &str) -> String {
 
 /// Words from the network, for people: what signs the URLs inside is cut off.
 #[must_use]
-pub fn unsigned(text: &str) -> Cow<'_, str> {
+pub(crate) fn unsigned(text: &str) -> Cow<'_, str> {
     if !text.contains("://") || !text.contains(['?', '#']) {
         return Cow::Borrowed(text);
     }
@@ -113,7 +113,7 @@ pub fn unsigned(text: &str) -> Cow<'_, str> {
 
 /// Text from the network as a terminal may have it: control characters are shown, not sent.
 #[must_use]
-pub fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let hostile =
         |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.contains(hostile) {

@@ -36,14 +36,14 @@ impl TaskId {
 
     /// Enough of the id's hash to tell it from any other, in 16 bytes.
     #[must_use]
-    pub fn fingerprint(&self) -> u128 {
+    pub(crate) fn fingerprint(&self) -> u128 {
         let hash = Sha256Hex::of(self.0.as_bytes());
         u128::from_str_radix(&hash.as_str()[..32], 16).unwrap_or_default()
     }
 
     /// The id as one path segment of a URL; none for `.` and `..`, which no URL can carry as a name.
     #[must_use]
-    pub fn path_segment(&self) -> Option<String> {
+    pub(crate) fn path_segment(&self) -> Option<String> {
         (!matches!(self.as_str(), "." | "..")).then(|| utf8_percent_encode(&self.0, UNRESERVED).to_string())
     }
 }

@@ -41,7 +41,7 @@ pub enum Part {
 ///
 /// # Errors
 /// When the disk can't be read: nothing is said of files that could not be looked at.
-pub fn verify(survey: &Survey, quick: bool, emitter: &Emitter) -> io::Result<(Verified, Vec<Finding>)> {
+pub(crate) fn verify(survey: &Survey, quick: bool, emitter: &Emitter) -> io::Result<(Verified, Vec<Finding>)> {
     let started = Instant::now();
     let looking = Looking { survey, quick, emitter, seen: Mutex::new(Ok(Seen::default())) };
     let mut batch = Vec::with_capacity(BATCH);

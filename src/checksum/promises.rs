@@ -55,7 +55,7 @@ const fn source(header: &'static str, covers: Covers, form: Form) -> Source {
 ///
 /// `header` gives all values of a header by its lower-case name; `is_partial` is true for a 206. A
 /// body that is encoded promises nothing: what is kept is the result of undoing that.
-pub fn promises(header: impl Fn(&str) -> Vec<String>, is_partial: bool) -> Vec<Promise> {
+pub(crate) fn promises(header: impl Fn(&str) -> Vec<String>, is_partial: bool) -> Vec<Promise> {
     if is_encoded(&header("content-encoding")) {
         return Vec::new();
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::config::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
 use crate::secret::KeyError;
-use crate::store;
+use crate::{session, store};
 
 /// Why a run can't start.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +73,12 @@ pub(super) enum Error {
     /// Standard output takes no more.
     #[error("can't write to standard output: {0}")]
     StandardOutput(io::Error),
-    /// The HTTP clients or the runtime can't be made.
-    #[error("{0}")]
-    Setup(String),
+    /// The archive and how to fill it can't be made ready.
+    #[error(transparent)]
+    Session(#[from] session::Error),
+    /// There is nothing to run on.
+    #[error("the runtime can't start: {0}")]
+    Runtime(io::Error),
 }
 
 /// The store's words.

@@ -10,31 +10,25 @@ use tokio::sync::mpsc::Sender;
 
 use super::error::{Error, told};
 use super::settings::Settings;
-use super::{gallery, prepare, signals};
+use super::{gallery, signals};
 use crate::event::{Emitter, Event};
 use crate::get::{self, Ended, Job, Request};
-use crate::store::Archive;
+use crate::session::{Session, WAITING};
 use crate::ui::{self, Style};
-
-/// Ids that wait to be taken; their source waits when there are more.
-const WAITING: usize = 1024;
 
 /// Runs the main job; its exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let runtime = runtime()?;
     let (events, heard) = mpsc::channel();
-    let emitter = Emitter::new(events);
-    let archive = Archive::open(&settings.output).map_err(told)?;
-    let Settings { output, mtime, dry_run, gallery, force, skip_failed, wait, .. } = settings;
+    let emitter = emitter(events);
+    let Settings { input, output, gallery, options, style } = settings;
+    let is_dry = options.dry_run;
+    let session = Session::open(&output, options)?;
     // Refused before anything is asked.
-    let page = gallery.then(|| gallery::place(&output)).transpose().map_err(told)?.filter(|_| !dry_run);
-    let job = prepare::job(archive, output.clone(), settings.remote, settings.wanted, &runtime, emitter.clone())?;
-    let job = Job { mtime, dry_run, force, skip_failed, wait, ..job };
-    if !job.dry_run {
-        job.archive.create().map_err(told)?;
-    }
-    let (input, refused) = (settings.input, Arc::clone(&job.refused));
-    let (ended, code) = finish(&runtime, job, heard, settings.style, move |sender| input.send(sender, &emitter, &refused));
+    let page = gallery.then(|| gallery::place(&output)).transpose().map_err(told)?.filter(|_| !is_dry);
+    let job = runtime.block_on(session.job(emitter.clone()))?;
+    let refused = Arc::clone(&job.refused);
+    let (ended, code) = finish(&runtime, job, heard, style, move |sender| input.send(sender, &emitter, &refused));
     // Who interrupts wants an end at once; the next run writes the page.
     if let Some(page) = page.filter(|_| code.is_none_or(|code| code == super::COULD_NOT)) {
         gallery::write(&page, &output, false).map_err(told)?;
@@ -43,7 +37,12 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
 }
 
 pub(super) fn runtime() -> Result<Runtime, Error> {
-    Runtime::new().map_err(|error| Error::Setup(format!("the runtime can't start: {error}")))
+    Runtime::new().map_err(Error::Runtime)
+}
+
+/// Tells whoever holds the other end of `events`; one that has gone away has its reasons.
+pub(super) fn emitter(events: mpsc::Sender<Event>) -> Emitter {
+    Emitter::new(move |event| drop(events.send(event)))
 }
 
 /// Runs `job` on the requests that `send` brings, with its events shown and interrupts heeded. `send` returns how many

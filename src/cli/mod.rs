@@ -1,5 +1,5 @@
 //! What may be typed (`args`), with what the environment and a file say besides (`config`), is in force (`given`), becomes
-//! what will be done (`settings`), is made ready (`prepare`) and done (`get`, `verbs`, `export`), or told (`about`).
+//! what will be done (`settings`), and is done (`get`, `verbs`, `export`) or told (`about`).
 
 #![expect(
     clippy::disallowed_methods,
@@ -15,7 +15,6 @@ mod gallery;
 mod get;
 mod given;
 mod input;
-mod prepare;
 mod settings;
 mod signals;
 mod values;

@@ -5,37 +5,24 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::args::{Args, Only, RemoteArgs, StyleArgs, When};
 use super::config::Config;
 use super::error::Error;
 use super::input::Input;
 use super::values::Waiting;
-use crate::gateway::BaseUrl;
 use crate::get::Wait;
 use crate::http::client::Network;
-use crate::http::retry::Policy;
 use crate::plan::Wanted;
 use crate::secret::ApiKey;
+use crate::session::{CONNECTIONS, Options, RETRIES};
 use crate::task::TaskId;
 use crate::ui::{Progress, Style};
 
 /// The environment, a variable at a time; blank ones count as missing.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Further tries of one request, unless asked for.
-const RETRIES: u32 = 5;
-/// How long a busy host is waited for, unless tries were asked for.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// Connections for one large file, unless asked for.
-const CONNECTIONS: usize = 4;
-/// Requests at once to one media host, unless more connections are asked for.
-const PER_HOST: usize = 32;
-/// And never more than that: open files are bounded too.
-const MOST_PER_HOST: usize = 256;
 /// Longer than any key, short enough for a file that is none.
 const LONGEST_KEY_FILE: u64 = 64 << 10;
 
@@ -43,30 +30,9 @@ const LONGEST_KEY_FILE: u64 = 64 << 10;
 pub(super) struct Settings {
     pub input: Input,
     pub output: PathBuf,
-    pub wanted: Wanted,
-    pub wait: Option<Wait>,
-    pub force: bool,
-    pub skip_failed: bool,
-    pub mtime: bool,
     pub gallery: bool,
-    pub dry_run: bool,
-    pub remote: Remote,
+    pub options: Options,
     pub style: Style,
-}
-
-/// How the gateway and media hosts will be spoken to.
-pub(super) struct Remote {
-    pub base: BaseUrl,
-    pub key: ApiKey,
-    pub jobs: usize,
-    pub connections: usize,
-    /// Requests at once to one media host.
-    pub per_host: usize,
-    pub limit_rate: Option<u64>,
-    pub max_size: Option<u64>,
-    pub policy: Policy,
-    pub network: Network,
-    pub allow_private_hosts: bool,
 }
 
 impl Settings {
@@ -79,64 +45,60 @@ impl Settings {
         if ids.is_empty() && args.input_file.is_empty() {
             return Err(Error::NoIds);
         }
-        let options = args.options;
-        let inputs = args.input_file.iter().chain(&options.remote.api_key_file);
+        let typed = args.options;
+        let inputs = args.input_file.iter().chain(&typed.remote.api_key_file);
         if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
             return Err(Error::TwiceStandardInput);
         }
-        let wait = |most| Some(Wait { most, first_delay: options.poll_delay });
-        Ok(Self {
-            style: style(&options.style, environment),
-            remote: Remote::resolve(options.remote, config, environment)?,
-            input: Input::open(ids, &args.input_file)?,
-            output: options.output,
-            wanted: wanted(&options.only),
-            wait: match options.wait {
+        let wait = |most| Some(Wait { most, first_delay: typed.poll_delay });
+        let options = Options {
+            wanted: wanted(&typed.only),
+            wait: match typed.wait {
                 Waiting::No => None,
                 Waiting::Endless => wait(None),
                 Waiting::AtMost(most) => wait(Some(most)),
             },
             force: args.force,
-            skip_failed: options.skip_failed,
-            mtime: options.mtime,
-            gallery: options.gallery,
+            skip_failed: typed.skip_failed,
+            mtime: typed.mtime,
             dry_run: args.dry_run,
+            ..remote(typed.remote, config, environment)?
+        };
+        Ok(Self {
+            style: style(&typed.style, environment),
+            input: Input::open(ids, &args.input_file)?,
+            output: typed.output,
+            gallery: typed.gallery,
+            options,
         })
     }
 }
 
-impl Remote {
-    /// Makes sense of what was typed.
-    ///
-    /// # Errors
-    /// No key, or anything that is none of what it should be.
-    pub(super) fn resolve(args: RemoteArgs, config: &Config, environment: Environment<'_>) -> Result<Self, Error> {
-        let ca_cert = args.ca_cert.map(|path| read(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
-        let per_host = |asked: NonZeroUsize| PER_HOST.max(asked.get().saturating_mul(args.jobs.get())).min(MOST_PER_HOST);
-        Ok(Self {
-            key: key(args.api_key_file.as_deref(), config)?,
-            base: args.base_url.parse()?,
-            jobs: args.jobs.get(),
-            connections: args.connections.map_or(CONNECTIONS, NonZeroUsize::get),
-            per_host: args.connections.map_or(PER_HOST, per_host),
-            limit_rate: args.limit_rate,
-            max_size: args.max_size,
-            policy: Policy {
-                retries: args.retries.unwrap_or(RETRIES),
-                first_delay: args.retry_delay,
-                // Who says how many tries there are gets that many, of a busy host too.
-                patience: if args.retries.is_none() { PATIENCE } else { Duration::ZERO },
-            },
-            network: Network {
-                user_agent: args.user_agent,
-                connect_timeout: args.connect_timeout,
-                stall_timeout: args.stall_timeout,
-                ca_cert,
-                proxies: proxies(environment),
-            },
-            allow_private_hosts: args.allow_private_hosts,
-        })
-    }
+/// How the gateway and media hosts will be spoken to; nothing else is said of the run.
+///
+/// # Errors
+/// No key, or anything that is none of what it should be.
+pub(super) fn remote(args: RemoteArgs, config: &Config, environment: Environment<'_>) -> Result<Options, Error> {
+    let ca_cert = args.ca_cert.map(|path| read(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
+    let key = key(args.api_key_file.as_deref(), config)?;
+    Ok(Options {
+        base_url: args.base_url.parse()?,
+        jobs: args.jobs,
+        connections: args.connections,
+        limit_rate: args.limit_rate,
+        max_size: args.max_size,
+        retries: args.retries,
+        retry_delay: args.retry_delay,
+        network: Network {
+            user_agent: args.user_agent,
+            connect_timeout: args.connect_timeout,
+            stall_timeout: args.stall_timeout,
+            ca_cert,
+            proxies: proxies(environment),
+        },
+        allow_private_hosts: args.allow_private_hosts,
+        ..Options::new(key)
+    })
 }
 
 fn wanted(only: &[Only]) -> Wanted {
@@ -218,4 +180,26 @@ fn proxies(environment: Environment<'_>) -> Vec<String> {
             url::Url::parse(&url).ok()?.host_str().map(str::to_owned)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::config::KEY_VARIABLE;
+    use super::*;
+
+    #[test]
+    fn the_library_has_the_defaults_of_the_command_line() {
+        let parsed = |line: &str| {
+            let args = Args::try_parse_from(line.split(' ')).unwrap();
+            let environment = |name: &str| (name == KEY_VARIABLE).then(|| "sk-test".to_owned());
+            let config = Config::load(None, &environment).unwrap();
+            Settings::resolve(args, &config, &environment).map(|settings| settings.options).unwrap()
+        };
+        let library = Options::new(ApiKey::parse("sk-test").unwrap());
+        assert_eq!(format!("{:?}", parsed("yescale-dl t1")), format!("{library:?}"));
+        let waiting = Options { wait: Some(Wait::default()), ..library };
+        assert_eq!(format!("{:?}", parsed("yescale-dl t1 --wait")), format!("{waiting:?}"));
+    }
 }

@@ -9,16 +9,16 @@ use std::thread;
 use super::args::Verb;
 use super::error::{Error, told};
 use super::given::Given;
-use super::settings::{self, Environment, Remote};
-use super::{about, export, gallery, get, prepare};
-use crate::event::{Emitter, Event, Fault, Verified};
+use super::settings::{self, Environment};
+use super::{about, export, gallery, get};
+use crate::event::{Event, Fault, Verified};
 use crate::get::{Lost, Request};
 use crate::naming::MANIFEST;
-use crate::plan::Wanted;
+use crate::session::{Options, Session, verify_aloud};
 use crate::store::{Archive, Survey};
 use crate::task::TaskId;
 use crate::ui::{self, Style};
-use crate::verify::{self, Finding, Part};
+use crate::verify::{Finding, Part};
 
 /// Does what the verb says; the exit code.
 pub(super) fn run(verb: Verb, given: &Given, environment: Environment<'_>) -> Result<u8, Error> {
@@ -26,8 +26,8 @@ pub(super) fn run(verb: Verb, given: &Given, environment: Environment<'_>) -> Re
         Verb::Verify { dir, quick, style } => verify(&dir, quick, settings::style(&style, environment)),
         Verb::Repair { dir, quick, remote, style } => {
             let survey = Survey::of(&dir).map_err(told)?;
-            let remote = Remote::resolve(remote, &given.config, environment)?;
-            repair(&survey, dir, quick, remote, settings::style(&style, environment))
+            let options = settings::remote(remote, &given.config, environment)?;
+            repair(&survey, dir, quick, options, settings::style(&style, environment))
         }
         Verb::Index { dir } => index(&dir),
         Verb::Export(args) => export::run(&args),
@@ -54,20 +54,20 @@ fn verify(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
 /// Verifies with everything shown.
 fn look(survey: &Survey, dir: &Path, quick: bool, style: Style) -> Result<(Verified, Vec<Finding>), Error> {
     let (events, heard) = mpsc::channel();
-    let emitter = Emitter::new(events);
+    let emitter = get::emitter(events);
     let total = emitter.total.clone();
     let interface = thread::spawn(move || ui::show(&heard, &total, style));
-    let verified = verify::verify(survey, quick, &emitter);
+    let verified = verify_aloud(survey, dir, quick, &emitter);
     if let Ok((counts, _)) = &verified {
         emitter.emit(Event::Verified(counts.clone()));
     }
     drop(emitter);
     // It ends with the summary, or with the emitter.
     let _ = interface.join();
-    verified.map_err(|source| Error::Read { path: dir.to_owned(), source })
+    Ok(verified?)
 }
 
-fn repair(survey: &Survey, dir: PathBuf, quick: bool, remote: Remote, style: Style) -> Result<u8, Error> {
+fn repair(survey: &Survey, dir: PathBuf, quick: bool, options: Options, style: Style) -> Result<u8, Error> {
     let (counts, findings) = look(survey, &dir, quick, style)?;
     if counts.is_whole() {
         return Ok(0);
@@ -79,7 +79,7 @@ fn repair(survey: &Survey, dir: PathBuf, quick: bool, remote: Remote, style: Sty
     }
     let archive = if survey.is_single { Archive::of_one(&dir) } else { Archive::open(&dir).map_err(told)? };
     let (runtime, (events, heard)) = (get::runtime()?, mpsc::channel());
-    let job = prepare::job(archive, dir, remote, Wanted::ALL, &runtime, Emitter::new(events))?;
+    let job = runtime.block_on(Session::on(archive, dir, options).job(get::emitter(events)))?;
     let (ended, code) = get::finish(&runtime, job, heard, style, move |sender| {
         for request in requests {
             if sender.blocking_send(request).is_err() {

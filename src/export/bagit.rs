@@ -10,7 +10,7 @@ use crate::digest::Sha256Hex;
 use crate::manifest::GENERATOR;
 
 /// A file that is in the bag.
-pub struct Payload {
+pub(crate) struct Payload {
     /// From the bag's own folder: `data/…`.
     pub path: String,
     /// In bytes.
@@ -21,7 +21,7 @@ pub struct Payload {
 
 /// The bag's tag files, each a name and a text; `date` is `YYYY-MM-DD`.
 #[must_use]
-pub fn tags(payload: &[Payload], date: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn tags(payload: &[Payload], date: &str) -> Vec<(&'static str, String)> {
     let bytes = payload.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
     let info = format!("Bag-Software-Agent: {GENERATOR}\nBagging-Date: {date}\nPayload-Oxum: {bytes}.{}\n", payload.len());
     let mut tags = vec![

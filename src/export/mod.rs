@@ -15,8 +15,8 @@ mod place;
 
 use std::io::{self, Write};
 
-pub use bagit::{Payload, tags};
-pub use place::Place;
+pub(crate) use bagit::{Payload, tags};
+pub(crate) use place::Place;
 
 use crate::duration::is_sane;
 use crate::kind::Kind;
@@ -25,7 +25,7 @@ use crate::secret::visible;
 
 /// What a file can be written as; a bag is more than one, see [`tags`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Format {
+pub(crate) enum Format {
     /// A timeline, for editors.
     Otio,
     /// A list for ffmpeg.
@@ -38,7 +38,7 @@ pub enum Format {
 
 /// A file that is there.
 #[derive(Clone, Copy)]
-pub struct Item<'a> {
+pub(crate) struct Item<'a> {
     /// The task that it is of.
     pub task: &'a TaskEntry,
     /// Its entry, with a path that is safe.
@@ -63,7 +63,7 @@ impl Item<'_> {
 impl Format {
     /// Why the format can't take a file of a kind that it does take.
     #[must_use]
-    pub fn refuses(self, item: &Item<'_>) -> Option<&'static str> {
+    pub(crate) fn refuses(self, item: &Item<'_>) -> Option<&'static str> {
         match self {
             Self::Csv => None,
             _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
@@ -78,7 +78,7 @@ impl Format {
     ///
     /// # Errors
     /// What `to` reports; or when the format can't hold the archive's own path.
-    pub fn write(self, items: &[Item<'_>], place: &Place, rate: f64, to: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write(self, items: &[Item<'_>], place: &Place, rate: f64, to: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Otio => otio::write(items, place, rate, to),
             Self::Ffconcat => ffconcat::write(items, place, to),

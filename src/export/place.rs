@@ -18,7 +18,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The way from an export to the archive's root.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     path: String,
     uri: String,
 }
@@ -26,14 +26,14 @@ pub struct Place {
 impl Place {
     /// An export that may be put anywhere. None when the archive's path is not UTF-8, or not absolute.
     #[must_use]
-    pub fn anywhere(root: &Path) -> Option<Self> {
+    pub(crate) fn anywhere(root: &Path) -> Option<Self> {
         let uri = Url::from_directory_path(root).ok()?;
         Some(Self { path: format!("{}/", slashed(root)?.trim_end_matches('/')), uri: uri.into() })
     }
 
     /// An export that will stand in `folder`. None as for [`Place::anywhere`].
     #[must_use]
-    pub fn within(folder: &Path, root: &Path) -> Option<Self> {
+    pub(crate) fn within(folder: &Path, root: &Path) -> Option<Self> {
         let way = pathdiff::diff_paths(root, folder)?;
         if way.is_absolute() {
             // There is none from one disk of Windows to another.
@@ -50,13 +50,13 @@ impl Place {
 
     /// The path of a file of the archive.
     #[must_use]
-    pub fn path(&self, file: &FileEntry) -> String {
+    pub(crate) fn path(&self, file: &FileEntry) -> String {
         format!("{}{}", self.path, file.path())
     }
 
     /// The URI, or the relative reference, of a file of the archive.
     #[must_use]
-    pub fn uri(&self, file: &FileEntry) -> String {
+    pub(crate) fn uri(&self, file: &FileEntry) -> String {
         format!("{}{}", self.uri, file.path())
     }
 }

@@ -18,14 +18,14 @@ use crate::naming;
 use crate::secret::unsigned;
 
 /// How every page of ours begins, and no other: what does not is never overwritten.
-pub const MARK: &str = "<!doctype html>\n<!-- yescale-dl gallery:";
+pub(crate) const MARK: &str = "<!doctype html>\n<!-- yescale-dl gallery:";
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = concat!(include_str!("task.js"), include_str!("card.js"), include_str!("page.js"));
 
 /// Takes tasks, in any order, and becomes the page.
-pub struct Gallery {
+pub(crate) struct Gallery {
     /// Whether the page stands in the one task's own folder.
     is_single: bool,
     cards: Vec<Card>,
@@ -73,24 +73,20 @@ struct ToldFile(String, u64, #[serde(skip_serializing_if = "Option::is_none")] O
 impl Gallery {
     /// A page without tasks, for an archive or for one task's folder.
     #[must_use]
-    pub fn new(is_single: bool) -> Self {
+    pub(crate) fn new(is_single: bool) -> Self {
         Self { is_single, cards: Vec::new() }
     }
 
     /// Takes a task, as the manifest of the page's folder has it.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "text and numbers under names of our own: there is nothing that JSON can't hold"
-    )]
-    pub fn add(&mut self, task: TaskEntry) {
+    pub(crate) fn add(&mut self, task: TaskEntry) {
         let told = self.told(task);
-        let json = serde_json::to_string(&told).expect("plain data becomes JSON");
+        let json = serde_json::to_string(&told).expect("text and numbers under names of our own become JSON");
         self.cards.push(Card { time: told.time, task_id: told.id, json: unbreakable(&json) });
     }
 
     /// The page.
     #[must_use]
-    pub fn into_page(mut self) -> String {
+    pub(crate) fn into_page(mut self) -> String {
         self.cards.sort_by(|one, other| other.time.cmp(&one.time).then_with(|| one.task_id.cmp(&other.task_id)));
         let policy = format!(
             "default-src 'none'; script-src '{}'; style-src '{}'; img-src 'self' file:; media-src 'self' file:; base-uri 'none'; \

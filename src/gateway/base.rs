@@ -21,6 +21,13 @@ pub enum BaseUrlError {
     Extras,
 }
 
+impl Default for BaseUrl {
+    /// `https://api.yescale.io`
+    fn default() -> Self {
+        Self(Url::parse("https://api.yescale.io").expect("it is a URL"))
+    }
+}
+
 impl FromStr for BaseUrl {
     type Err = BaseUrlError;
 
@@ -38,7 +45,7 @@ impl FromStr for BaseUrl {
 impl BaseUrl {
     /// Where a task is asked for; none for an id that no URL can carry.
     #[must_use]
-    pub fn task(&self, id: &TaskId) -> Option<Url> {
+    pub(crate) fn task(&self, id: &TaskId) -> Option<Url> {
         let base = self.0.as_str().trim_end_matches('/');
         Url::parse(&format!("{base}/task/{}", id.path_segment()?)).ok()
     }

@@ -67,7 +67,7 @@ pub struct Lost {
 }
 
 /// What the main job needs.
-pub struct Job {
+pub(crate) struct Job {
     /// Where to.
     pub archive: Archive,
     /// The archive as the user wrote it, for paths that can be opened from the working directory.
@@ -123,7 +123,7 @@ pub struct Ended {
 }
 
 /// Archives every task that `requests` brings.
-pub async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
+pub(crate) async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
     let started = std::time::Instant::now();
     let mut running = Running::new(job);
     let mut is_open = true;

@@ -15,13 +15,19 @@ use crate::http::retry::jitter;
 
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
-/// How unfinished tasks are waited for.
+/// How unfinished tasks are waited for; by default without end.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
     /// From the start of the run; none is no end.
     pub most: Option<Duration>,
-    /// Before a task is asked about for the second time; it grows from there.
+    /// Before a task is asked about for the second time, 2 s by default; it grows from there, up to 15 s.
     pub first_delay: Duration,
+}
+
+impl Default for Wait {
+    fn default() -> Self {
+        Self { most: None, first_delay: Duration::from_secs(2) }
+    }
 }
 
 /// A look at a task, now or later.

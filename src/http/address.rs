@@ -35,7 +35,7 @@ impl Reach {
 
 /// Whether an address is neither loopback, private, link-local nor otherwise out of the public's reach.
 #[must_use]
-pub fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

@@ -15,20 +15,34 @@ use super::address::{PublicResolver, Reach};
 use super::error::{DOWNGRADE, OFF_ORIGIN, PRIVATE, TOO_MANY};
 
 const MOST_REDIRECTS: usize = 10;
+const USER_AGENT: &str = concat!("yescale-dl/", env!("CARGO_PKG_VERSION"));
 
-/// What both clients share.
+/// How connections are made. Proxies are those that the environment names, as for curl.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Network {
-    /// `User-Agent`: some media hosts refuse a request without one.
+    /// `User-Agent`, `yescale-dl/VERSION` by default: some media hosts refuse a request without one.
     pub user_agent: String,
-    /// For making one connection.
+    /// For making one connection: 10 s by default.
     pub connect_timeout: Duration,
-    /// A stall is no byte for that long.
+    /// No byte for that long, 30 s by default, ends a request, which is then tried again. A whole transfer has no limit.
     pub stall_timeout: Duration,
-    /// One more trusted root, PEM, beside the system's.
+    /// One more trusted root beside the system's: its name, for errors, and its PEM.
     pub ca_cert: Option<(PathBuf, Vec<u8>)>,
-    /// Hosts of the proxies that the environment names.
+    /// Hosts of the proxies that the environment names, as far as they may be at private addresses.
     pub proxies: Vec<String>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            user_agent: USER_AGENT.to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+            ca_cert: None,
+            proxies: Vec::new(),
+        }
+    }
 }
 
 /// Why a client can't be made.
@@ -46,7 +60,7 @@ pub enum Error {
 ///
 /// # Errors
 /// When the certificate can't be read or the TLS stack can't start.
-pub fn media(network: &Network, reach: Reach) -> Result<Client, Error> {
+pub(crate) fn media(network: &Network, reach: Reach) -> Result<Client, Error> {
     let mut builder = shared(network)?
         .redirect(Policy::custom(move |attempt| follow(attempt, |url| reach.allows(url).then_some(()).ok_or(PRIVATE))));
     if reach == Reach::Public {
@@ -59,7 +73,7 @@ pub fn media(network: &Network, reach: Reach) -> Result<Client, Error> {
 ///
 /// # Errors
 /// As for [`media`].
-pub fn gateway(network: &Network, base: &Url) -> Result<Client, Error> {
+pub(crate) fn gateway(network: &Network, base: &Url) -> Result<Client, Error> {
     let origin = base.origin();
     build(
         shared(network)?.redirect(Policy::custom(move |attempt| {
@@ -70,7 +84,7 @@ pub fn gateway(network: &Network, base: &Url) -> Result<Client, Error> {
 
 /// Whether a header can hold `text`.
 #[must_use]
-pub fn can_be_sent(text: &str) -> bool {
+pub(crate) fn can_be_sent(text: &str) -> bool {
     HeaderValue::from_str(text).is_ok()
 }
 

@@ -44,7 +44,7 @@ impl Coding {
 }
 
 /// Undoes a coding on the way to `W`.
-pub enum Decoder<W: Write> {
+pub(crate) enum Decoder<W: Write> {
     /// Nothing has to be undone.
     Plain(W),
     /// Too little has come to tell what it is: where to, in which coding, and what has come.
@@ -59,7 +59,7 @@ pub enum Decoder<W: Write> {
 
 impl<W: Write> Decoder<W> {
     /// Bytes in `coding` go in, decoded ones go to `writer`.
-    pub fn new(writer: W, coding: Coding) -> Self {
+    pub(crate) fn new(writer: W, coding: Coding) -> Self {
         match coding {
             Coding::Identity => Self::Plain(writer),
             coding => Self::Waiting(writer, coding, Vec::new()),
@@ -70,7 +70,7 @@ impl<W: Write> Decoder<W> {
     ///
     /// # Errors
     /// What the writer reports, and `InvalidData` or `InvalidInput` for a broken stream.
-    pub fn write(self, bytes: &[u8]) -> io::Result<Self> {
+    pub(crate) fn write(self, bytes: &[u8]) -> io::Result<Self> {
         let mut decoder = match self {
             Self::Waiting(writer, coding, mut first) => {
                 first.extend_from_slice(bytes);
@@ -101,7 +101,7 @@ impl<W: Write> Decoder<W> {
     }
 
     /// Where the bytes go.
-    pub fn inner(&self) -> &W {
+    pub(crate) fn inner(&self) -> &W {
         match self {
             Self::Plain(writer) | Self::Waiting(writer, ..) => writer,
             Self::Gzip(decoder) => decoder.get_ref(),
@@ -114,7 +114,7 @@ impl<W: Write> Decoder<W> {
     ///
     /// # Errors
     /// When the stream had not come to its end.
-    pub fn finish(self) -> io::Result<W> {
+    pub(crate) fn finish(self) -> io::Result<W> {
         match self {
             Self::Plain(writer) => Ok(writer),
             Self::Waiting(mut writer, _, first) => writer.write_all(&first).map(|()| writer),

@@ -76,7 +76,7 @@ pub(super) fn is_passing_status(status: StatusCode) -> bool {
 
 /// `HTTP 404 Not Found`
 #[must_use]
-pub fn status_line(status: StatusCode) -> String {
+pub(crate) fn status_line(status: StatusCode) -> String {
     match status.canonical_reason() {
         Some(reason) => format!("HTTP {} {reason}", status.as_u16()),
         None => format!("HTTP {}", status.as_u16()),

@@ -78,7 +78,7 @@ impl MediaClient {
 }
 
 /// A request for a range, where one is asked for.
-pub fn ranged(request: RequestBuilder, ask: Option<&Ask>) -> RequestBuilder {
+pub(crate) fn ranged(request: RequestBuilder, ask: Option<&Ask>) -> RequestBuilder {
     match ask {
         Some(ask) => request.header(RANGE, ask.range()).header(IF_RANGE, ask.version.validator.as_str()),
         None => request,
@@ -87,7 +87,7 @@ pub fn ranged(request: RequestBuilder, ask: Option<&Ask>) -> RequestBuilder {
 
 /// Whether a host says that it is busy, and not that something is broken.
 #[must_use]
-pub fn is_busy(status: StatusCode, says_for_how_long: bool) -> bool {
+pub(crate) fn is_busy(status: StatusCode, says_for_how_long: bool) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE && says_for_how_long)
 }
 

@@ -5,19 +5,19 @@
 //! large files gain nothing from sharing one connection's window, and every media host speaks it.
 
 mod address;
-pub mod client;
+pub(crate) mod client;
 mod encoding;
 mod error;
 mod host;
 mod media;
 mod range;
-pub mod retry;
+pub(crate) mod retry;
 mod throttle;
 
-pub use address::{Reach, is_public};
-pub use encoding::{Coding, Decoder};
-pub use error::{Error, status_line};
-pub use host::{Host, Hosts};
-pub use media::{Body, Head, MediaClient, is_busy, ranged};
-pub use range::Ask;
-pub use throttle::Throttle;
+pub(crate) use address::{Reach, is_public};
+pub(crate) use encoding::{Coding, Decoder};
+pub(crate) use error::{Error, status_line};
+pub(crate) use host::Hosts;
+pub(crate) use media::{Body, Head, MediaClient, is_busy, ranged};
+pub(crate) use range::Ask;
+pub(crate) use throttle::Throttle;

@@ -24,7 +24,7 @@ pub struct Policy {
 
 /// The tries of one request.
 #[derive(Clone, Debug)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     policy: Policy,
     used: u32,
 }
@@ -32,12 +32,12 @@ pub struct Attempts {
 impl Attempts {
     /// A whole budget.
     #[must_use]
-    pub fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         Self { policy, used: 0 }
     }
 
     /// How long to wait before the next try; none when there is none.
-    pub fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
+    pub(crate) fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
         if self.used >= self.policy.retries {
             return None;
         }
@@ -49,21 +49,21 @@ impl Attempts {
     }
 
     /// New bytes came: the budget is whole again.
-    pub fn refill(&mut self) {
+    pub(crate) fn refill(&mut self) {
         self.used = 0;
     }
 }
 
 /// A number from 0 to 1, another one each time.
 #[must_use]
-pub fn jitter() -> f64 {
+pub(crate) fn jitter() -> f64 {
     let random = RandomState::new().hash_one(0_u8);
     f64::from((random >> 32) as u32) / f64::from(u32::MAX)
 }
 
 /// What a `Retry-After` header asks for, in either form, seen from `now`.
 #[must_use]
-pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     match value.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),

@@ -76,6 +76,7 @@ pub enum State {
 /// One task of an archive. Optional fields that are unknown are left out.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TaskEntry {
+    /// The id that was asked for, whatever the answer called it.
     pub task_id: String,
     pub state: State,
     /// The API's word.
@@ -170,7 +171,7 @@ pub struct FileEntry {
 }
 
 /// A file that is whole, hashed, synced and stands under its final name. Only the store has such.
-pub trait Whole {
+pub(crate) trait Whole {
     /// Its name within the task folder.
     fn name(&self) -> &str;
     /// In bytes.
@@ -182,7 +183,7 @@ pub trait Whole {
 impl FileEntry {
     /// The entry of a whole file, nothing else known of it.
     #[must_use]
-    pub fn of(slot: Slot, file: &impl Whole) -> Self {
+    pub(crate) fn of(slot: Slot, file: &impl Whole) -> Self {
         Self {
             kind: slot.kind,
             index: slot.index,
@@ -222,7 +223,7 @@ impl FileEntry {
 
     /// The file's name in its task's `folder`, for an entry of a root manifest.
     #[must_use]
-    pub fn rooted_name(&self, folder: &str) -> Option<&str> {
+    pub(crate) fn rooted_name(&self, folder: &str) -> Option<&str> {
         self.own_name(self.path.strip_prefix(folder)?.strip_prefix('/')?)
     }
 
@@ -270,7 +271,7 @@ pub struct AssetError {
 impl AssetError {
     /// The entry of an asset that could not be had.
     #[must_use]
-    pub fn of(slot: Slot, url: Option<String>, error: String) -> Self {
+    pub(crate) fn of(slot: Slot, url: Option<String>, error: String) -> Self {
         Self { kind: slot.kind, index: slot.index, url, error }
     }
 
@@ -284,7 +285,7 @@ impl AssetError {
 impl TaskEntry {
     /// As the root manifest has it: paths from the root, without the answer.
     #[must_use]
-    pub fn into_rooted(mut self) -> Self {
+    pub(crate) fn into_rooted(mut self) -> Self {
         let folder = naming::folder(&self.task_id);
         let root = |path: &mut String| *path = format!("{folder}/{path}");
         self.text_path.iter_mut().for_each(root);
@@ -295,7 +296,7 @@ impl TaskEntry {
 
     /// As the task's own manifest had it, when the root manifest is all that is left; paths that are not its own stay as they are.
     #[must_use]
-    pub fn into_own(mut self) -> Self {
+    pub(crate) fn into_own(mut self) -> Self {
         let folder = naming::folder(&self.task_id);
         let own = |path: &mut String| {
             if let Some(name) = path.strip_prefix(&folder).and_then(|path| path.strip_prefix('/')) {
@@ -308,14 +309,14 @@ impl TaskEntry {
     }
 
     /// Files and errors in the order of a manifest.
-    pub fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         self.files.sort_by_key(FileEntry::slot);
         self.errors.sort_by_key(AssetError::slot);
     }
 
     /// Whether it says the same as `other`, whenever either was written.
     #[must_use]
-    pub fn says_the_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
         let undated = |entry: &Self| Self { archived_at: None, ..entry.clone() };
         undated(self) == undated(other)
     }

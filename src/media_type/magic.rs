@@ -37,13 +37,13 @@ const FOREIGN: &[(&[u8], &str)] = &[
 
 /// The media type that the bytes begin as, if only by a short magic number.
 #[must_use]
-pub fn from_bytes(head: &[u8]) -> Option<MediaType> {
+pub(crate) fn from_bytes(head: &[u8]) -> Option<MediaType> {
     by_essence(sniff(head)?.essence)
 }
 
 /// The type of bytes that are provably not of the `declared` one.
 #[must_use]
-pub fn mismatch(declared: MediaType, head: &[u8]) -> Option<&'static str> {
+pub(crate) fn mismatch(declared: MediaType, head: &[u8]) -> Option<&'static str> {
     let found = sniff(head)?;
     let Proof::AllBut(siblings) = found.proof else { return None };
     let same = by_essence(found.essence).is_some_and(|media_type| media_type.extension() == declared.extension());

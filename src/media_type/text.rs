@@ -12,7 +12,7 @@ use serde_json::error::Category;
 
 /// What a body is that no media type stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// A web page.
     #[error("an HTML page")]
     Html,
@@ -36,7 +36,7 @@ const HTML_ELEMENTS: [&str; 15] =
 
 /// Whether a body is by its bytes no media at all. `head` is its first 16 KiB, or all of it when `whole`.
 #[must_use]
-pub fn refuse(head: &[u8], whole: bool) -> Option<Refusal> {
+pub(crate) fn refuse(head: &[u8], whole: bool) -> Option<Refusal> {
     let text = decode(head);
     match root(&text) {
         Some(Root::Html) => Some(Refusal::Html),

@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How to show a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Style {
+pub(crate) struct Style {
     /// Events as JSON instead of lines.
     pub json: bool,
     /// Errors only.
@@ -37,7 +37,7 @@ pub struct Style {
 
 /// How progress is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Not at all.
     Off,
     /// Bars on a terminal.
@@ -47,7 +47,7 @@ pub enum Progress {
 }
 
 /// Shows events up to a summary, which is the last. `total` counts all bytes of the run.
-pub fn show(events: &Receiver<Event>, total: &Meter, style: Style) {
+pub(crate) fn show(events: &Receiver<Event>, total: &Meter, style: Style) {
     let mut bars = Bars::new(style.progress, total.clone());
     loop {
         match events.recv_timeout(TICK) {
@@ -71,18 +71,18 @@ pub fn show(events: &Receiver<Event>, total: &Meter, style: Style) {
 }
 
 /// An error that ends the program before or after anything is shown.
-pub fn complain(error: &str) {
+pub(crate) fn complain(error: &str) {
     to(io::stderr(), &format!("error: {}", crate::secret::visible(&crate::secret::unsigned(error))));
 }
 
 /// The JSON Schema of the events that `--json` prints.
 #[must_use]
-pub fn schema() -> String {
+pub(crate) fn schema() -> String {
     ndjson::schema()
 }
 
 /// Something that should be known before a run, and does not keep it from starting.
-pub fn warn(warning: &str) {
+pub(crate) fn warn(warning: &str) {
     to(io::stderr(), &format!("warning: {}", crate::secret::visible(&crate::secret::unsigned(warning))));
 }
 
@@ -90,7 +90,7 @@ pub fn warn(warning: &str) {
 ///
 /// # Errors
 /// What `fill` reports, or the disk behind standard output.
-pub fn hand_out(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn hand_out(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut stream = io::BufWriter::new(io::stdout().lock());
     match fill(&mut stream).and_then(|()| stream.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -22,7 +22,7 @@ use std::thread;
 
 use serde_json::json;
 use tempfile::TempDir;
-use yescale_dl::digest::Sha256Hex;
+use yescale_dl::Sha256Hex;
 use yescale_dl::manifest::{self, TaskEntry};
 
 const TASKS: usize = 100_000;

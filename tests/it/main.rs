@@ -31,6 +31,7 @@ mod keeping;
 mod key;
 mod killed;
 mod left_out;
+mod library;
 mod limits;
 mod manifest;
 mod options;

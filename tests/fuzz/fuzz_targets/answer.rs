@@ -3,8 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use reqwest::StatusCode;
-use yescale_dl::gateway::{Verdict, depth, judge};
-use yescale_dl::secret::ApiKey;
+use yescale_dl::ApiKey;
+use yescale_dl::gateway::{Verdict, judge};
+use yescale_dl::manifest::depth;
 
 const KEY: &str = "sk-1234567890abcdef";
 

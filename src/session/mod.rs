@@ -1,0 +1,232 @@
+//! An archive and how to fill it, ready for work: the door for programs that embed this one, and for the command line.
+//!
+//! Owns how a run is put together: the clients, the limits, the job. It refuses what can't be done before anything is
+//! asked or written, and knows neither a command line nor an environment.
+
+mod options;
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::event::{Emitter, Event, Verified};
+use crate::gateway::{self, Gateway};
+use crate::get::{self, Ended, Job, Request};
+use crate::http::{Hosts, MediaClient, Reach, Throttle, client, is_public};
+use crate::store::{self, Archive, Survey};
+use crate::transfer::{Disk, Downloader};
+use crate::verify::{self, Finding};
+
+pub use options::Options;
+pub(crate) use options::{CONNECTIONS, RETRIES};
+
+/// More tasks on their way at once wait for the disk together, which gains nothing any more.
+const MOST_TASKS: usize = 384;
+/// Files that are open beside those of tasks: connections, lists, the archive's own.
+const OTHER_FILES: usize = 160;
+/// Requests that wait to be taken; their source waits when there are more.
+pub(crate) const WAITING: usize = 1024;
+
+/// Why a run can't start, or an archive not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The archive can't be used.
+    #[error("{}", .0.told())]
+    Archive(#[from] store::Error),
+    /// The HTTP clients can't be made.
+    #[error(transparent)]
+    Client(#[from] client::Error),
+    /// The gateway can't be asked with this key.
+    #[error(transparent)]
+    Gateway(#[from] gateway::Error),
+    /// The archive can't be read: nothing is said of files that could not be looked at.
+    #[error("can't read {}: {source}", .path.display())]
+    Read {
+        /// The archive.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// One run on an archive. Any number of them may work in one archive at once, in one process or in many.
+#[derive(Debug)]
+pub struct Session {
+    archive: Archive,
+    root: PathBuf,
+    options: Options,
+    stop: CancellationToken,
+}
+
+impl Session {
+    /// The archive at `root`, there or not: nothing is made or asked yet. The paths of events begin with `root`.
+    ///
+    /// # Errors
+    /// When what stands there is not ours, or of a later version.
+    pub fn open(root: impl Into<PathBuf>, options: Options) -> Result<Self, Error> {
+        let root = root.into();
+        Ok(Self::on(Archive::open(&root)?, root, options))
+    }
+
+    /// `archive`, which is shown as `root`.
+    pub(crate) fn on(archive: Archive, root: PathBuf, options: Options) -> Self {
+        Self { archive, root, options, stop: CancellationToken::new() }
+    }
+
+    /// Archives what `requests` name, each id once, and tells `events` of it. What is here costs no request. One bad task
+    /// never stops the others: how each ended, its [`Event::Task`] says.
+    ///
+    /// `events` is called on the threads of the run, which wait for it; the last one is [`Event::Summary`]. Needs a tokio runtime,
+    /// and many open files: the process's soft limit is raised, where the system lets it. To end it early, use a
+    /// [`Stopper`]. Dropped, it is as killed: nothing wrong is left behind, but the root manifest may lack what came last
+    /// until a later process works in the archive.
+    ///
+    /// # Errors
+    /// When it can't start. What keeps it from going on is [`Ended::broken`].
+    pub async fn get(
+        self,
+        requests: impl IntoIterator<Item = Request, IntoIter: Send> + Send,
+        events: impl Fn(Event) + Send + Sync + 'static,
+    ) -> Result<Ended, Error> {
+        let requests = requests.into_iter();
+        let job = self.job(Emitter::new(events)).await?;
+        let emitter = job.emitter.clone();
+        let (sender, taken) = mpsc::channel(WAITING);
+        let send = async move {
+            let mut seen = HashSet::new();
+            for request in requests.filter(|request| seen.insert(request.id.fingerprint())) {
+                emitter.emit(Event::Queued);
+                if sender.send(request).await.is_err() {
+                    // The run is over: it was stopped, or the key refused.
+                    break;
+                }
+            }
+        };
+        Ok(tokio::join!(Box::pin(get::run(job, taken)), send).0)
+    }
+
+    /// What ends the run early.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.stop.clone())
+    }
+
+    /// A run that has everything but its requests.
+    pub(crate) async fn job(self, emitter: Emitter) -> Result<Job, Error> {
+        let options = &self.options;
+        let throttle = options.limit_rate.map(|rate| Arc::new(Throttle::new(rate)));
+        let (policy, base) = (options.policy(), options.base_url.clone());
+        let keyed = client::gateway(&options.network, base.as_url())?;
+        let gateway = Arc::new(Gateway::new(keyed, base, options.key.clone(), policy, throttle.clone())?);
+        let downloader = Downloader {
+            media: self.media(throttle).await?,
+            gateway: Arc::clone(&gateway),
+            policy,
+            connections: options.connections.map_or(CONNECTIONS, NonZeroUsize::get),
+            max_size: options.max_size,
+            disk: Disk::new(self.archive.clone(), emitter.clone()),
+            stop: self.stop.clone(),
+            slots: Semaphore::new(options.jobs.get()),
+            wanted: options.wanted,
+            emitter: emitter.clone(),
+        };
+        if !options.dry_run {
+            self.archive.create()?;
+        }
+        Ok(Job {
+            archive: self.archive,
+            shown: self.root,
+            gateway,
+            downloader,
+            tasks_at_once: tasks_at_once(),
+            wanted: options.wanted,
+            mtime: options.mtime,
+            dry_run: options.dry_run,
+            force: options.force,
+            skip_failed: options.skip_failed,
+            wait: options.wait,
+            emitter,
+            refused: Arc::default(),
+            asking_ended: CancellationToken::new(),
+            stop: self.stop,
+        })
+    }
+
+    /// The client that never sees the key.
+    async fn media(&self, throttle: Option<Arc<Throttle>>) -> Result<MediaClient, Error> {
+        let options = &self.options;
+        let is_anywhere = options.allow_private_hosts || is_private(options.base_url.as_url()).await;
+        let reach = if is_anywhere { Reach::Anywhere } else { Reach::Public };
+        let client = client::media(&options.network, reach)?;
+        Ok(MediaClient { client, reach, hosts: Hosts::new(options.per_host(), options.policy()), throttle })
+    }
+}
+
+/// Ends a run from outside, soon and in order: what is whole is kept, and the next run goes on from there.
+#[derive(Clone, Debug)]
+pub struct Stopper(CancellationToken);
+
+impl Stopper {
+    /// Ends the run; the tasks that it does not come to are not told.
+    pub fn stop(&self) {
+        self.0.cancel();
+    }
+}
+
+/// Holds everything that the manifests of the archive, or of the one task's folder, at `root` name against the disk: by
+/// SHA-256, or by size alone when `quick`. Works offline and changes nothing; the findings come in the order of their paths.
+/// Blocks, and works on all cores.
+///
+/// # Errors
+/// When there is no archive of ours, or the disk can't be read.
+pub fn verify(root: impl AsRef<Path>, quick: bool) -> Result<(Verified, Vec<Finding>), Error> {
+    let root = root.as_ref();
+    verify_aloud(&Survey::of(root)?, root, quick, &Emitter::new(drop))
+}
+
+/// The same for what `survey` has found at `root`, told as it goes.
+pub(crate) fn verify_aloud(
+    survey: &Survey,
+    root: &Path,
+    quick: bool,
+    emitter: &Emitter,
+) -> Result<(Verified, Vec<Finding>), Error> {
+    verify::verify(survey, quick, emitter).map_err(|source| Error::Read { path: root.to_owned(), source })
+}
+
+/// As many as are worth it, if the system lets so many files be open.
+#[cfg(unix)]
+fn tasks_at_once() -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let enough = (MOST_TASKS * 2 + OTHER_FILES) as u64;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < enough) {
+        limit.current = Some(limit.maximum.map_or(enough, |most| most.min(enough)));
+        // Where it is not allowed, there are fewer tasks at once.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+    let open = getrlimit(Resource::Nofile).current.map_or(enough, |current| current.min(enough));
+    (usize::try_from(open).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES) / 2).max(1)
+}
+
+#[cfg(not(unix))]
+fn tasks_at_once() -> usize {
+    MOST_TASKS
+}
+
+/// Whether the gateway itself is at an address that media would not be fetched from.
+async fn is_private(base: &url::Url) -> bool {
+    match base.host() {
+        Some(url::Host::Ipv4(address)) => !is_public(address.into()),
+        Some(url::Host::Ipv6(address)) => !is_public(address.into()),
+        Some(url::Host::Domain(name)) => {
+            let found = tokio::net::lookup_host((name, 0)).await;
+            found.is_ok_and(|mut found| found.any(|address| !is_public(address.ip())))
+        }
+        None => false,
+    }
+}

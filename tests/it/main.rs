@@ -36,6 +36,7 @@ mod limits;
 mod manifest;
 mod options;
 mod output;
+mod promises;
 mod reading;
 mod refusing;
 mod repair;

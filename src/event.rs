@@ -51,6 +51,7 @@ pub struct FileReport {
 
 /// How one task ended.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TaskReport {
     /// The id, as it was given.
     pub task: TaskId,
@@ -101,6 +102,7 @@ impl TaskReport {
 
 /// The counts of a run, its last event; those from `complete` to `error` are disjoint and add up to the ids.
 #[derive(Clone, Default, PartialEq, Debug, Serialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Summary {
     /// Tasks of which everything is here.
     pub complete: u64,
@@ -191,6 +193,7 @@ impl Fault {
 
 /// The counts of a `verify`, its last event.
 #[derive(Clone, Default, PartialEq, Debug, Serialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Verified {
     /// Files that manifests name, texts too.
     pub files: u64,
@@ -231,6 +234,7 @@ pub struct Transfer {
 
 /// What happened.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event {
     /// An id was read from the command line or a list.
     Queued,

@@ -72,8 +72,8 @@
 //! 4. `session`: how a run is put together
 //! 5. `cli` and `ui`: what was typed, and what is shown
 //!
-//! They are public for the program, its tests and its benches, hidden here, and promise nothing: what is meant to be used is
-//! named on this page.
+//! None of them is for others; those that are public all the same (the program, the bench and the fuzz targets need them)
+//! promise nothing.
 
 #![warn(missing_docs)]
 

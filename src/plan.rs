@@ -12,7 +12,7 @@ use crate::task::Task;
 /// How the recorded errors begin that no further try will mend.
 const DEAD_LINKS: [&str; 4] = ["HTTP 401", "HTTP 403", "HTTP 404", "HTTP 410"];
 
-/// What `--only` asks for.
+/// What of a task is archived: what `--only` asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wanted {
     /// Videos.

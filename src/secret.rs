@@ -57,7 +57,7 @@ impl ApiKey {
     ///
     /// Very short keys are left alone: they would eat ordinary words.
     #[must_use]
-    pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let bare = self.0.strip_prefix("sk-");
         let mut scrubbed = Cow::Borrowed(text);
         for (secret, least) in [(self.0.as_str(), if bare.is_some() { 5 } else { 8 }), (bare.unwrap_or(""), 12)] {

@@ -43,9 +43,9 @@ const GLEANING: Duration = Duration::from_millis(100);
 pub struct Request {
     /// The task.
     pub id: TaskId,
-    /// What else stood in its JSON input line.
+    /// Notes of one's own, which its entry records as they are; none leaves what is recorded.
     pub meta: Option<Map<String, Value>>,
-    /// What `repair` found lost: that is fetched again, and nothing else.
+    /// What a verification found lost: that is fetched again, and nothing else. None archives all of the task.
     pub lost: Option<Lost>,
 }
 
@@ -118,7 +118,7 @@ impl Job {
 pub struct Ended {
     /// The counts.
     pub summary: Summary,
-    /// Why it could not go on, when it could not.
+    /// Why it could not go on, when it could not: the key was refused, or the root manifest not written.
     pub broken: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the shape (version 1), the order of keys and entries, and the rule that the same archive
 //! gives the same bytes. A manifest describes files relative to the folder that it stands in. A
-//! [`FileEntry`] for a new file can only be made from a [`Whole`] one. What is read back is hostile
+//! [`FileEntry`] for a new file can only be made from a `Whole` one. What is read back is hostile
 //! until checked: see [`FileEntry::name`].
 
 mod answer;
@@ -75,9 +75,11 @@ pub enum State {
 
 /// One task of an archive. Optional fields that are unknown are left out.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct TaskEntry {
     /// The id that was asked for, whatever the answer called it.
     pub task_id: String,
+    /// How much of it is here.
     pub state: State,
     /// The API's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -33,6 +33,7 @@ pub(crate) const WAITING: usize = 1024;
 
 /// Why a run can't start, or an archive not be looked at.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The archive can't be used.
     #[error("{}", .0.told())]

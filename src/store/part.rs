@@ -142,8 +142,15 @@ impl Part {
 
     fn open(&mut self) -> io::Result<&Arc<File>> {
         if self.file.is_none() {
-            journal::remove(&self.path)?;
-            self.file = Some(Arc::new(OpenOptions::new().create_new(true).read(true).write(true).open(&self.path)?));
+            let create = || OpenOptions::new().create_new(true).read(true).write(true).open(&self.path);
+            let file = match create() {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    journal::remove(&self.path)?;
+                    create()
+                }
+                file => file,
+            };
+            self.file = Some(Arc::new(file?));
         }
         self.file.as_ref().ok_or_else(|| io::Error::other("the part was just opened"))
     }
@@ -268,7 +275,7 @@ impl Sealed {
         }
         // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
         self.part.file = None;
-        Ok(Draft { path, entry })
+        Ok(Draft { path, has_journal: self.part.vouched > 0, entry })
     }
 }
 
@@ -292,6 +299,8 @@ impl Whole for Named<'_> {
 /// A whole file under its dot-name, with the entry that it will have.
 pub struct Draft {
     pub(super) path: PathBuf,
+    /// Whether a journal lies beside it.
+    pub(super) has_journal: bool,
     pub(super) entry: FileEntry,
 }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::Sender;
 
 use super::error::{Error, told};
@@ -36,8 +36,10 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     Ok(code.unwrap_or_else(|| self::code(&ended)))
 }
 
+/// With few threads for blocking work, which is short: many small hops keep few threads awake, and wake many.
 pub(super) fn runtime() -> Result<Runtime, Error> {
-    Runtime::new().map_err(Error::Runtime)
+    let writers = thread::available_parallelism().map_or(1, usize::from) + 2;
+    Builder::new_multi_thread().enable_all().max_blocking_threads(writers).build().map_err(Error::Runtime)
 }
 
 /// Tells whoever holds the other end of `events`; one that has gone away has its reasons.

@@ -19,14 +19,14 @@ use crate::manifest::{AssetError, FileEntry, TaskEntry};
 use crate::plan::{self, Action};
 use crate::record::{self, Results};
 use crate::secret::shown_url;
-use crate::store::{self, Held, Known, blocking};
+use crate::store::{self, Held, Known, Staged, blocking};
 use crate::task::Task;
 use crate::transfer::{self, Fetched, Order};
 
 impl Course {
     /// Fetches what the plan says and records what came of it.
     pub(super) async fn archive(&mut self, task: &Task, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
-        let mut results = self.fetch(task, &known, &held).await?;
+        let (mut results, only) = self.fetch(task, &known, &held).await?;
         self.compare(&mut results, known.recorded());
         let failed = results.errors.clone();
         let mut entry =
@@ -43,7 +43,11 @@ impl Course {
         let is_less = known.entry.as_ref().is_some_and(|known| record::names_less(task, known));
         let before = known.entry;
         if is_news {
-            held.record(entry.clone(), before).await?;
+            let fetched = only.as_ref().map(|only| only.entry().clone());
+            held.record(entry.clone(), before, only).await?;
+            if let Some(file) = fetched {
+                self.arrived(&file);
+            }
             self.has_changed = true;
         } else {
             let same = entry.clone();
@@ -62,7 +66,7 @@ impl Course {
         })
     }
 
-    async fn fetch(&mut self, task: &Task, known: &Known, held: &Arc<Held>) -> Result<Results, Stop> {
+    async fn fetch(&mut self, task: &Task, known: &Known, held: &Arc<Held>) -> Result<(Results, Option<Staged>), Stop> {
         let ours: Arc<Vec<FileEntry>> = Arc::new(known.recorded().iter().chain(&known.here).cloned().collect());
         let modified = task.finish_time.filter(|_| self.job.mtime).and_then(|time| SystemTime::try_from(time).ok());
         let is_lost = |slot: Slot| self.lost.as_ref().is_some_and(|lost| lost.slots.contains(&slot));
@@ -70,30 +74,38 @@ impl Course {
         let mut results = Results { kept: here.clone(), ..Results::default() };
         let fresh = OnceCell::new();
         let mut under_way = FuturesUnordered::new();
-        for item in plan::plan(task, known.recorded(), &here, self.job.wanted, self.job.force) {
+        let planned = plan::plan(task, known.recorded(), &here, self.job.wanted, self.job.force);
+        // The one file of a new task is committed with the task.
+        let is_only = known.entry.is_none() && here.is_empty() && planned.len() == 1;
+        let mut only = None;
+        for item in planned {
             let is_in_scope = self.lost.as_ref().is_none_or(|lost| lost.slots.iter().any(|slot| item.asset.may_be(*slot)));
             results.left_out |= item.action == Action::LeaveOut || (item.action == Action::Fetch && !is_in_scope);
             if item.action == Action::Fetch && is_in_scope {
                 results.tried.push((item.asset.kind, item.asset.index));
                 let (held, ours) = (Arc::clone(held), Arc::clone(&ours));
                 let order = Order { task: self.id().clone(), asset: item.asset.clone(), held, ours, modified };
-                under_way.push(fetch_one(Arc::clone(&self.job), order, &fresh));
+                under_way.push(fetch_one(Arc::clone(&self.job), order, &fresh, is_only));
             }
         }
         let mut stop = None;
         while let Some((asset, fetched)) = under_way.next().await {
             match fetched {
-                Ok(Fetched::File(file)) => {
+                Ok(Come::File(file)) => {
                     self.arrived(&file);
                     results.fetched.push(*file);
                 }
-                Ok(Fetched::NotWanted) => results.left_out = true,
+                Ok(Come::Only(staged)) => {
+                    results.fetched.push(staged.entry().clone());
+                    only = Some(*staged);
+                }
+                Ok(Come::NotWanted) => results.left_out = true,
                 Err(transfer::Error::Stopped) => stop = Some(Stop::Interrupted),
                 Err(transfer::Error::DiskFull) => stop = Some(Stop::DiskFull),
                 Err(error) => results.errors.push(AssetError::of(asset.slot(None), asset.recorded_url(), error.to_string())),
             }
         }
-        stop.map_or(Ok(results), Err)
+        stop.map_or(Ok((results, only)), Err)
     }
 
     /// Marks files that `repair` got with other bytes than were recorded: they are taken all the same.
@@ -125,8 +137,38 @@ impl Course {
     }
 }
 
+/// What came of an asset.
+enum Come {
+    /// A file under its final name.
+    File(Box<FileEntry>),
+    /// The one file of a new task, still to be committed.
+    Only(Box<Staged>),
+    NotWanted,
+}
+
+/// One asset, committed unless it is the `only` one.
+async fn fetch_one(
+    job: Arc<Job>,
+    order: Order,
+    fresh: &OnceCell<Vec<Asset>>,
+    is_only: bool,
+) -> (Asset, Result<Come, transfer::Error>) {
+    let held = Arc::clone(&order.held);
+    let (asset, fetched) = fetch_fresh(&job, order, fresh).await;
+    let come = match fetched {
+        Ok(Fetched::File(staged)) if is_only => Ok(Come::Only(staged)),
+        Ok(Fetched::File(staged)) => {
+            let committed = held.commit(*staged).await.map(|file| Come::File(Box::new(file)));
+            committed.map_err(|error| job.downloader.disk.note(error.into()))
+        }
+        Ok(Fetched::NotWanted) => Ok(Come::NotWanted),
+        Err(error) => Err(error),
+    };
+    (asset, come)
+}
+
 /// One asset; a dead link is asked for anew once, for all assets of the task together.
-async fn fetch_one(job: Arc<Job>, order: Order, fresh: &OnceCell<Vec<Asset>>) -> (Asset, Result<Fetched, transfer::Error>) {
+async fn fetch_fresh(job: &Arc<Job>, order: Order, fresh: &OnceCell<Vec<Asset>>) -> (Asset, Result<Fetched, transfer::Error>) {
     let dead = match job.downloader.fetch(order.clone()).await {
         Err(error) if error.is_dead_link() => error,
         done => return (order.asset, done),

@@ -201,8 +201,14 @@ impl Course {
         if self.job.downloader.disk.is_full() {
             return Err(Stop::DiskFull);
         }
-        let answer = self.job.stop.run_until_cancelled(self.job.ask(self.id())).await;
-        match answer.ok_or(Stop::Interrupted)? {
+        let answer = tokio::select! {
+            // Before all else what has come.
+            biased;
+            answer = self.job.ask(self.id()) => answer,
+            () = self.job.stop.cancelled() => return Err(Stop::Interrupted),
+            () = self.job.asking_ended.cancelled() => return Err(Stop::NotAsked),
+        };
+        match answer {
             Err(gateway::Error::Refused(_)) => Err(Stop::NotAsked),
             answer => Ok(answer?),
         }
@@ -226,7 +232,7 @@ impl Course {
         let Some(entry) = known.entry.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
         if known.is_recalled() {
             let (held, ()) = self.hold(|_| Ok(())).await?;
-            held.record(entry.clone(), Some(entry)).await?;
+            held.record(entry.clone(), Some(entry), None).await?;
             self.has_changed = true;
         } else if known.has_leftovers() {
             let folder = self.folder.clone();
@@ -269,7 +275,7 @@ impl Course {
         }
         let (held, known) = self.hold(Held::read).await?;
         if let Some(before) = known.entry {
-            held.record(TaskEntry { meta: Some(meta), ..before.clone() }, Some(before)).await?;
+            held.record(TaskEntry { meta: Some(meta), ..before.clone() }, Some(before), None).await?;
             self.has_changed = true;
         }
         Ok(())

@@ -6,9 +6,11 @@
 //! gateway that is itself at one, says otherwise. A configured proxy may be anywhere.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::thread;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::oneshot;
 use url::Url;
 
 /// How far media requests may reach.
@@ -77,24 +79,38 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-/// Looks names up as the system does, and keeps to public addresses.
-pub(super) struct PublicResolver {
+/// Looks names up as the system does, and keeps to addresses within `reach`.
+pub(super) struct Resolver {
+    pub reach: Reach,
     /// Hosts of configured proxies, which may be anywhere.
     pub proxies: Vec<String>,
 }
 
-impl Resolve for PublicResolver {
+impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let is_proxy = self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
+        let is_anywhere =
+            self.reach == Reach::Anywhere || self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed: Vec<SocketAddr> = found.iter().copied().filter(|address| is_proxy || is_public(address.ip())).collect();
+            let found = look_up(name.as_str().to_owned()).await?;
+            let allowed: Vec<SocketAddr> =
+                found.iter().copied().filter(|address| is_anywhere || is_public(address.ip())).collect();
             if allowed.is_empty() && !found.is_empty() {
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, super::error::PRIVATE).into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
+}
+
+/// On a thread of its own: a slow resolver must not hold up those few that write.
+async fn look_up(name: String) -> io::Result<Vec<SocketAddr>> {
+    let (telling, told) = oneshot::channel();
+    thread::Builder::new().name("names".to_owned()).spawn(move || {
+        let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
+        // Nobody may be waiting any more.
+        let _ = telling.send(found);
+    })?;
+    told.await.map_err(io::Error::other)?
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Certificate, Client, ClientBuilder, Url};
 
-use super::address::{PublicResolver, Reach};
+use super::address::{Reach, Resolver};
 use super::error::{DOWNGRADE, OFF_ORIGIN, PRIVATE, TOO_MANY};
 
 const MOST_REDIRECTS: usize = 10;
@@ -61,12 +61,8 @@ pub enum Error {
 /// # Errors
 /// When the certificate can't be read or the TLS stack can't start.
 pub(crate) fn media(network: &Network, reach: Reach) -> Result<Client, Error> {
-    let mut builder = shared(network)?
-        .redirect(Policy::custom(move |attempt| follow(attempt, |url| reach.allows(url).then_some(()).ok_or(PRIVATE))));
-    if reach == Reach::Public {
-        builder = builder.dns_resolver(PublicResolver { proxies: network.proxies.clone() });
-    }
-    build(builder)
+    let redirects = Policy::custom(move |attempt| follow(attempt, |url| reach.allows(url).then_some(()).ok_or(PRIVATE)));
+    build(shared(network, reach)?.redirect(redirects))
 }
 
 /// The client that may carry the key: it never leaves the origin of `base`.
@@ -76,7 +72,7 @@ pub(crate) fn media(network: &Network, reach: Reach) -> Result<Client, Error> {
 pub(crate) fn gateway(network: &Network, base: &Url) -> Result<Client, Error> {
     let origin = base.origin();
     build(
-        shared(network)?.redirect(Policy::custom(move |attempt| {
+        shared(network, Reach::Anywhere)?.redirect(Policy::custom(move |attempt| {
             follow(attempt, |url| (url.origin() == origin).then_some(()).ok_or(OFF_ORIGIN))
         })),
     )
@@ -88,12 +84,13 @@ pub(crate) fn can_be_sent(text: &str) -> bool {
     HeaderValue::from_str(text).is_ok()
 }
 
-fn shared(network: &Network) -> Result<ClientBuilder, Error> {
+fn shared(network: &Network, reach: Reach) -> Result<ClientBuilder, Error> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let mut builder = Client::builder()
         .user_agent(&network.user_agent)
         .default_headers(headers)
+        .dns_resolver(Resolver { reach, proxies: network.proxies.clone() })
         .connect_timeout(network.connect_timeout)
         .read_timeout(network.stall_timeout)
         .referer(false)

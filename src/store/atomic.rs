@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, TempPath};
+use tempfile::Builder;
 
 use super::{Error, checkpoint, rounds};
 use crate::naming::{GALLERY, MANIFEST, SUMS, TEXT};
@@ -20,10 +20,11 @@ pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write)
     new.place()
 }
 
-/// What is to stand under a name; gone again unless it is placed there.
+/// What is to stand under a name. Where it never comes to that, the next writer of the folder removes it: until then it may
+/// be all that tells of files which have their names already.
 #[must_use]
 pub(super) struct New {
-    temporary: TempPath,
+    temporary: PathBuf,
     path: PathBuf,
 }
 
@@ -42,7 +43,8 @@ pub(super) fn stage(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write)
     fill(&mut writer).and_then(|()| writer.flush()).map_err(fail("write"))?;
     drop(writer);
     checkpoint::reached(if name == MANIFEST { "manifest-temporary" } else { "other-temporary" });
-    Ok(New { temporary: temporary.into_temp_path(), path })
+    let temporary = temporary.into_temp_path().keep().map_err(|error| Error::io("write", &path)(error.error))?;
+    Ok(New { temporary, path })
 }
 
 impl New {
@@ -53,7 +55,7 @@ impl New {
 
     /// Gives it its name, in place of what has it now.
     pub(super) fn place(self) -> Result<(), Error> {
-        self.temporary.persist(&self.path).map_err(|error| Error::io("replace", &self.path)(error.error))
+        fs::rename(&self.temporary, &self.path).map_err(Error::io("replace", &self.path))
     }
 }
 
@@ -88,9 +90,12 @@ pub(super) fn parent(path: &Path) -> &Path {
 
 /// Whether `name` is what a killed writer of one of our small files left behind.
 pub(super) fn is_leftover(name: &str) -> bool {
-    [MANIFEST, SUMS, TEXT, GALLERY]
-        .iter()
-        .any(|ours| name.strip_prefix('.').and_then(|name| name.strip_prefix(ours)).is_some_and(|rest| rest.starts_with('.')))
+    [GALLERY, MANIFEST, SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name))
+}
+
+/// Whether `name` is what a killed writer of `ours` left behind.
+pub(super) fn is_leftover_of(ours: &str, name: &str) -> bool {
+    name.strip_prefix('.').and_then(|name| name.strip_prefix(ours)).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// Makes the names in a folder durable.

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::part::Draft;
 use super::{Error, atomic};
 use crate::digest::hash_reader;
-use crate::manifest::{FileEntry, TaskEntry};
+use crate::manifest::{self, FileEntry, TaskEntry};
+use crate::naming::MANIFEST;
 
 pub(super) const NAME: &str = ".finished";
 
@@ -23,23 +24,30 @@ struct Line {
     entry: FileEntry,
 }
 
-/// Records `draft`: once that is durable it is a finished file, whatever happens.
-pub(super) fn append(folder: &Path, draft: &Draft) -> Result<(), Error> {
+/// Begins the record, if there is none yet.
+pub(super) fn begin(folder: &Path) -> Result<File, Error> {
     let path = folder.join(NAME);
-    let fail = |action| Error::io(action, &path);
-    refuse_link(&path)?;
-    let part = draft.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-    let mut line = serde_json::to_vec(&Line { part, entry: draft.entry.clone() }).map_err(|error| fail("write")(error.into()))?;
-    line.push(b'\n');
-    let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(fail("create"))?;
-    // The line break first ends what a crash may have cut.
-    file.write_all(&[b"\n", line.as_slice()].concat()).map_err(fail("write"))
+    match fs::symlink_metadata(&path) {
+        Ok(found) if !found.is_file() => Err(Error::Foreign(path)),
+        _ => OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("create", &path)),
+    }
 }
 
-/// The recorded files that are proven whole, under their final names at last.
+/// Records `draft`: once that is durable it is a finished file, whatever happens.
+pub(super) fn append(folder: &Path, draft: &Draft) -> Result<(), Error> {
+    let fail = |error| Error::io("write", &folder.join(NAME))(error);
+    let part = draft.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    let mut line = serde_json::to_vec(&Line { part, entry: draft.entry.clone() }).map_err(|error| fail(error.into()))?;
+    line.push(b'\n');
+    // The line break first ends what a crash may have cut.
+    begin(folder)?.write_all(&[b"\n", line.as_slice()].concat()).map_err(fail)
+}
+
+/// The recorded files that are proven whole, under their final names at last; those of a manifest that did not get its
+/// name, too.
 pub(super) fn roll_forward(folder: &Path) -> Result<Vec<FileEntry>, Error> {
     let mut proven: Vec<FileEntry> = Vec::new();
-    for Line { part, entry } in lines(folder)? {
+    for Line { part, entry } in unnamed(folder)?.into_iter().chain(lines(folder)?) {
         if settle(folder, &part, &entry)? {
             proven.retain(|earlier| earlier.slot() != entry.slot());
             proven.push(entry);
@@ -61,6 +69,26 @@ fn lines(folder: &Path) -> Result<Vec<Line>, Error> {
     }
     let text = fs::read(&path).map_err(Error::io("read", &path))?;
     Ok(text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+/// What manifests under dot-names say of their files: written in full, these are records like any other.
+fn unnamed(folder: &Path) -> Result<Vec<Line>, Error> {
+    let mut lines = Vec::new();
+    for found in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        let found = found.map_err(Error::io("list", folder))?;
+        let is_manifest = found.file_name().to_str().is_some_and(|name| atomic::is_leftover_of(MANIFEST, name));
+        if is_manifest && found.file_type().is_ok_and(|kind| kind.is_file()) {
+            let file = File::open(found.path()).map_err(Error::io("read", &found.path()))?;
+            // One that breaks off is no record.
+            let _ = manifest::walk(file, |task| {
+                for entry in task.entry().into_iter().flat_map(|task| task.files) {
+                    let stem = entry.path().split_once('.').map_or("", |(stem, _)| stem);
+                    lines.push(Line { part: format!(".{stem}.part"), entry });
+                }
+            });
+        }
+    }
+    Ok(lines)
 }
 
 fn settle(folder: &Path, part: &str, entry: &FileEntry) -> Result<bool, Error> {
@@ -85,11 +113,4 @@ pub(super) fn is_proven(path: &PathBuf, entry: &FileEntry) -> Result<bool, Error
     }
     let (hash, size) = File::open(path).and_then(hash_reader).map_err(Error::io("read", path))?;
     Ok(size == entry.size() && hash == *entry.sha256())
-}
-
-fn refuse_link(path: &Path) -> Result<(), Error> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() => Err(Error::Foreign(path.to_owned())),
-        _ => Ok(()),
-    }
 }

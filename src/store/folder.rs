@@ -6,15 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::lock::Lock;
+use super::lock::{self, Lock};
 use super::mark::Mark;
 use super::rounds::Rounds;
 use super::{Error, Held, atomic, finished, manifests, root};
 use crate::manifest::{FileEntry, TaskEntry};
 use crate::naming::{MANIFEST, TEXT};
 use crate::task::TaskId;
-
-pub(super) const LOCK: &str = ".lock";
 
 /// A task's folder, there or not.
 #[derive(Clone, Debug)]
@@ -99,7 +97,7 @@ impl Folder {
         let is_here = |file: &&FileEntry| file.name().is_some_and(|name| atomic::is_file_of(&self.path.join(name), file.size()));
         let here = entry.files.iter().filter(is_here).cloned().collect();
         let text_is_here = entry.text.as_ref().is_none_or(|text| atomic::is_file_of(&self.path.join(TEXT), text.len() as u64));
-        let has_leftovers = [LOCK, finished::NAME].iter().any(|name| fs::symlink_metadata(self.path.join(name)).is_ok());
+        let has_leftovers = [lock::NAME, finished::NAME].iter().any(|name| fs::symlink_metadata(self.path.join(name)).is_ok());
         Ok(Known { entry: Some(entry), here, text_is_here, has_leftovers, is_recalled })
     }
 
@@ -115,8 +113,7 @@ impl Folder {
         {
             return Err(Error::io("create", &self.path)(error));
         }
-        let path = self.path.join(LOCK);
-        let lock = Lock::try_acquire(&path).map_err(Error::io("lock", &path))?;
+        let lock = Lock::try_of(&self.path).map_err(Error::io("lock", &self.path))?;
         Ok(lock.map(|lock| Held::new(self.clone(), lock, is_new)))
     }
 

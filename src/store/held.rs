@@ -1,13 +1,16 @@
 //! A task's folder in the hands of its only writer, and the one order in which it is written.
 //!
 //! Between any two steps lies a round of syncing, which many tasks share. A file: its bytes and its line in the
-//! record of finished files, then its final name. A task: its text, then its manifest under a dot-name, then under
-//! its own. Until that moment the old manifest stands, with everything that it names. Files that the new one no
-//! longer names are removed after that, and only if the old one did name them.
+//! record of finished files, then its final name. A task: its text and its manifest under dot-names, then the
+//! text's own name, then the manifest's. The one file of a new task goes with the text: the manifest under its
+//! dot-name is record enough. Until the manifest has its name the old one stands, with everything that it names;
+//! files that the new one no longer names are removed after that, and only if the old one did name them.
 
+use std::collections::HashSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::atomic::New;
 use super::folder::{Folder, Known};
@@ -23,10 +26,12 @@ pub struct Held {
     folder: Folder,
     /// Whether this run made it: then an earlier one left nothing in it.
     is_new: bool,
+    /// The files of a new folder that have begun their way in.
+    begun: Mutex<HashSet<String>>,
     _lock: Lock,
 }
 
-/// A whole file that is recorded and waits to be durable.
+/// A whole file that waits to be durable.
 pub struct Staged {
     draft: Draft,
     target: PathBuf,
@@ -34,7 +39,7 @@ pub struct Staged {
 
 impl Held {
     pub(super) fn new(folder: Folder, lock: Lock, is_new: bool) -> Arc<Self> {
-        Arc::new(Self { folder, is_new, _lock: lock })
+        Arc::new(Self { folder, is_new, begun: Mutex::default(), _lock: lock })
     }
 
     /// What is known of the task now.
@@ -50,6 +55,9 @@ impl Held {
     /// # Errors
     /// As for [`Folder::read`].
     pub fn recover(&self) -> Result<Known, Error> {
+        if self.is_new {
+            return Ok(Known::default());
+        }
         let mut known = self.folder.read()?;
         for file in finished::roll_forward(self.folder.path())? {
             known.here.retain(|here| here.slot() != file.slot());
@@ -58,11 +66,12 @@ impl Held {
         Ok(known)
     }
 
-    /// A file that begins its way in, known by `stem` until it has a name; none where an earlier run may have left some
+    /// A file that begins its way in, known by `stem` until it has a name; none where an earlier try may have left some
     /// of it. Costs no look at the disk.
     #[must_use]
     pub fn new_part(&self, stem: &str) -> Option<Part> {
-        self.is_new.then(|| Part::new(self.folder.path().join(format!(".{stem}.part"))))
+        let is_first = || self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.to_owned());
+        (self.is_new && is_first()).then(|| Part::new(self.folder.path().join(format!(".{stem}.part"))))
     }
 
     /// A file on its way in, known by `stem` until it has a name, with what an earlier try left of it.
@@ -70,43 +79,46 @@ impl Held {
     /// # Errors
     /// When the disk says no.
     pub fn part(&self, stem: &str) -> Result<Part, Error> {
+        if !self.is_new {
+            // Whoever looks at the folder sees by it that somebody was at work here.
+            finished::begin(self.folder.path())?;
+        }
         let path = self.folder.path().join(format!(".{stem}.part"));
         Part::resume(path.clone()).map_err(Error::io("resume", &path))
     }
 
-    /// Records a whole file: it gets its final name in [`Held::commit`]. `ours` are the files there that may be replaced.
+    /// Puts a whole file down for its final name. `ours` are the files there that may be replaced.
     ///
     /// # Errors
-    /// When something that is not ours has that name, or the disk says no; the file is then gone.
+    /// When something that is not ours has that name; the file is then gone.
     pub fn stage(&self, draft: Draft, ours: &[FileEntry]) -> Result<Staged, Error> {
         let target = self.folder.path().join(draft.entry.path());
-        let is_ours = ours.iter().any(|file| file.name() == Some(draft.entry.path()));
-        let is_foreign = !is_ours && fs::symlink_metadata(&target).is_ok() && !finished::is_proven(&target, &draft.entry)?;
-        let recorded =
-            if is_foreign { Err(Error::Foreign(target.clone())) } else { finished::append(self.folder.path(), &draft) };
-        if let Err(error) = recorded {
-            // Without a record it would lie there nameless, and on a full disk in the way.
+        let is_ours = self.is_new || ours.iter().any(|file| file.name() == Some(draft.entry.path()));
+        if !is_ours && fs::symlink_metadata(&target).is_ok() && !finished::is_proven(&target, &draft.entry)? {
             let _ = fs::remove_file(&draft.path);
-            return Err(error);
+            return Err(Error::Foreign(target));
         }
-        checkpoint::reached("recorded");
         Ok(Staged { draft, target })
     }
 
-    /// Gives a file its final name, once it is durable.
+    /// Records a file as finished, and gives it its final name once that is durable.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// When the disk says no; the file is then gone.
     pub async fn commit(self: &Arc<Self>, staged: Staged) -> Result<FileEntry, Error> {
-        let (held, folder) = (Arc::clone(self), self.folder.path());
-        let root = self.folder.mark.root().to_owned();
-        let written = vec![staged.draft.path.clone(), folder.join(finished::NAME), folder.to_owned(), root];
-        let place = move |synced: Result<(), Error>| {
-            let placed = synced.and_then(|()| staged.place());
-            drop(held);
-            placed
-        };
-        self.folder.rounds.after(written, place).await
+        let held = Arc::clone(self);
+        let staged = blocking(move || match finished::append(held.folder.path(), &staged.draft) {
+            Ok(()) => Ok(staged),
+            Err(error) => {
+                // Without a record it would lie there nameless, and on a full disk in the way.
+                let _ = fs::remove_file(&staged.draft.path);
+                Err(error)
+            }
+        })
+        .await?;
+        checkpoint::reached("recorded");
+        let written = vec![staged.draft.path.clone(), self.folder.path().join(finished::NAME)];
+        self.then(written, move |_, synced| staged.place(synced)).await
     }
 
     /// Whether the file that `entry` names is there with the bytes that it names.
@@ -123,50 +135,68 @@ impl Held {
     /// When the disk says no.
     pub async fn restore_text(self: &Arc<Self>, entry: TaskEntry) -> Result<(), Error> {
         let held = Arc::clone(self);
-        match blocking(move || held.stage_text(&entry, Some(&entry))).await? {
-            Some(text) => {
-                self.place(text).await?;
-                self.folder.rounds.after(vec![self.folder.path().to_owned()], |synced| synced).await
-            }
-            None => Ok(()),
+        if let Some(text) = blocking(move || held.stage_text(&entry, Some(&entry))).await? {
+            self.then(vec![text.temporary().to_owned()], |_, synced| synced.and_then(|()| text.place())).await?;
+            self.then(Vec::new(), |_, synced| synced).await?;
         }
+        Ok(())
     }
 
-    /// Writes the text and, last, the manifest; then removes what only the way there needed.
+    /// Gives `only`, the one file of a new task, and the text their names and, last, writes the manifest; then removes what
+    /// only the way there needed.
     ///
     /// # Errors
     /// When the disk says no; the old manifest then still stands.
-    pub async fn record(self: &Arc<Self>, entry: TaskEntry, before: Option<TaskEntry>) -> Result<(), Error> {
-        let both = Arc::new((entry, before));
-        let (held, same) = (Arc::clone(self), Arc::clone(&both));
-        if let Some(text) = blocking(move || held.stage_text(&same.0, same.1.as_ref())).await? {
-            self.place(text).await?;
+    pub async fn record(
+        self: &Arc<Self>,
+        entry: TaskEntry,
+        before: Option<TaskEntry>,
+        only: Option<Staged>,
+    ) -> Result<(), Error> {
+        let held = Arc::clone(self);
+        let staged = blocking(move || {
+            held.folder.mark.set()?;
+            let text = held.stage_text(&entry, before.as_ref())?;
+            let fill = |to: &mut dyn Write| manifest::write(to, Box::new(|push| push(&entry)));
+            Ok::<_, Error>((text, atomic::stage(held.folder.path(), MANIFEST, fill)?, entry, before))
+        });
+        let (text, new, entry, before) = staged.await?;
+        // In a folder that this run made, the one file has left nothing behind.
+        let is_tidy = self.is_new && only.is_some();
+        if text.is_some() || only.is_some() {
+            let parts = only.iter().map(|only| only.draft.path.clone());
+            let written = parts.chain(text.iter().chain([&new]).map(|new| new.temporary().to_owned())).collect();
+            let place = move |_: &Self, synced: Result<(), Error>| {
+                match only {
+                    Some(only) => only.place(synced).map(|_| ())?,
+                    None => synced?,
+                }
+                text.map_or(Ok(()), New::place)
+            };
+            self.then(written, place).await?;
         }
         checkpoint::reached("text-written");
-        let (held, same) = (Arc::clone(self), Arc::clone(&both));
-        let new = blocking(move || {
-            held.folder.mark.set()?;
-            atomic::stage(held.folder.path(), MANIFEST, |to| manifest::write(to, Box::new(|push| push(&same.0))))
-        });
-        self.place(new.await?).await?;
-        let held = Arc::clone(self);
-        let conclude = move |synced: Result<(), Error>| {
+        self.then(vec![new.temporary().to_owned()], |_, synced| synced.and_then(|()| new.place())).await?;
+        let conclude = move |held: &Self, synced: Result<(), Error>| {
             checkpoint::reached("manifest-written");
-            synced.map(|()| held.conclude(&both.0, both.1.as_ref()))
+            synced?;
+            if !is_tidy {
+                held.conclude(&entry, before.as_ref());
+            }
+            Ok(())
         };
-        self.folder.rounds.after(vec![self.folder.path().to_owned()], conclude).await
+        self.then(Vec::new(), conclude).await
     }
 
-    /// Gives a small file its name, once it is durable; so is then everything that was written in the folder before.
-    async fn place(self: &Arc<Self>, new: New) -> Result<(), Error> {
-        let root = self.folder.mark.root().to_owned();
-        let (held, written) = (Arc::clone(self), vec![new.temporary().to_owned(), self.folder.path().to_owned(), root]);
-        let place = move |synced: Result<(), Error>| {
-            let placed = synced.and_then(|()| new.place());
-            drop(held);
-            placed
-        };
-        self.folder.rounds.after(written, place).await
+    /// Does something in the folder, which stays locked meanwhile, once `written` and all names there are durable.
+    async fn then<T: Send + 'static>(
+        self: &Arc<Self>,
+        mut written: Vec<PathBuf>,
+        what: impl FnOnce(&Self, Result<(), Error>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let held = Arc::clone(self);
+        written.extend([self.folder.path().to_owned(), self.folder.mark.root().to_owned()]);
+        self.folder.rounds.after(written, move |synced| what(&held, synced)).await
     }
 
     /// The manifest stands: removes files that `before` named and `entry` does not, and what only the way needed.
@@ -201,7 +231,7 @@ impl Held {
         .await?;
         let has_changed = after != before;
         if has_changed {
-            self.record(after, Some(before)).await?;
+            self.record(after, Some(before), None).await?;
         }
         Ok(has_changed)
     }
@@ -237,17 +267,24 @@ impl Held {
 }
 
 impl Staged {
-    /// In bytes.
+    /// What a manifest will say of it.
     #[must_use]
-    pub fn size(&self) -> u64 {
-        self.draft.entry.size()
+    pub fn entry(&self) -> &FileEntry {
+        &self.draft.entry
     }
 
-    fn place(self) -> Result<FileEntry, Error> {
+    fn place(self, synced: Result<(), Error>) -> Result<FileEntry, Error> {
+        if let Err(error) = synced {
+            // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
+            let _ = fs::remove_file(&self.draft.path);
+            return Err(error);
+        }
         checkpoint::reached("synced");
         fs::rename(&self.draft.path, &self.target).map_err(Error::io("rename", &self.target))?;
-        // The record vouches for it now.
-        let _ = fs::remove_file(journal::beside(&self.draft.path));
+        if self.draft.has_journal {
+            // The record vouches for it now.
+            let _ = fs::remove_file(journal::beside(&self.draft.path));
+        }
         checkpoint::reached("renamed");
         Ok(self.draft.entry)
     }

@@ -1,8 +1,9 @@
 //! One writer at a time, across processes, without anything left behind.
 //!
-//! A lock is the system's, on a dot-file: a killed holder frees it by dying. The file is removed by
-//! its holder, so whoever gets a lock checks that the path still names the file that it locked: one
-//! that was removed meanwhile guards nothing.
+//! A lock is the system's: a killed holder frees it by dying. A folder is locked itself where the system
+//! can do that, else by a dot-file in it (a file for each task, made and removed, would cost more than all
+//! else that a small task writes). A lock file is removed by its holder, so whoever gets a lock checks that the
+//! path still names what it locked: what was removed meanwhile guards nothing.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -10,10 +11,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+/// In a folder that can't be locked itself.
+pub(super) const NAME: &str = ".lock";
+
 /// A lock that is held until dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
-    path: PathBuf,
+    /// The lock's own file, if it has one.
+    path: Option<PathBuf>,
     _file: File,
 }
 
@@ -21,14 +26,30 @@ pub(super) struct Lock {
 const GLANCE: Duration = Duration::from_millis(10);
 
 impl Lock {
-    /// Takes the lock at `path`, as soon as nobody else has it. Blocks.
-    pub(super) fn acquire(path: &Path) -> io::Result<Self> {
+    /// Takes the lock of `folder`, as soon as nobody else has it. Blocks.
+    pub(super) fn of(folder: &Path) -> io::Result<Self> {
         loop {
-            match Self::try_acquire(path)? {
+            match Self::try_of(folder)? {
                 Some(lock) => return Ok(lock),
                 None => thread::sleep(GLANCE),
             }
         }
+    }
+
+    /// Takes the lock of `folder`; none while somebody else has it.
+    pub(super) fn try_of(folder: &Path) -> io::Result<Option<Self>> {
+        #[cfg(unix)]
+        while let Ok(file) = open_folder(folder) {
+            match file.try_lock() {
+                Ok(()) if still_names(folder, &file)? => return Ok(Some(Self { path: None, _file: file })),
+                // Another folder has taken its place.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                // Some network shares lock files alone.
+                Err(TryLockError::Error(_)) => break,
+            }
+        }
+        Self::try_acquire(&folder.join(NAME))
     }
 
     /// Takes the lock at `path`; none while somebody else has it.
@@ -58,7 +79,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             if still_names(path, &file)? {
-                return Ok(Some(Self { path: path.to_owned(), _file: file }));
+                return Ok(Some(Self { path: Some(path.to_owned()), _file: file }));
             }
         }
     }
@@ -66,9 +87,17 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Removed while still held: nobody can have locked this very file in between.
-        let _ = fs::remove_file(&self.path);
+        if let Some(path) = &self.path {
+            // Removed while still held: nobody can have locked this very file in between.
+            let _ = fs::remove_file(path);
+        }
     }
+}
+
+#[cfg(unix)]
+fn open_folder(folder: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, open};
+    Ok(open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?.into())
 }
 
 #[cfg(unix)]
@@ -97,6 +126,18 @@ mod tests {
         drop(first);
         assert!(!path.exists());
         assert!(Lock::try_acquire(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_folder_is_held_by_one_and_nothing_is_left_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Lock::try_of(folder.path()).unwrap();
+        assert!(first.is_some());
+        assert!(Lock::try_of(folder.path()).unwrap().is_none());
+        drop(first);
+        assert!(Lock::try_of(folder.path()).unwrap().is_some());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(Lock::try_of(&folder.path().join("missing")).is_err());
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod part;
 mod root;
 mod rounds;
 mod survey;
+mod write_back;
 
 pub use archive::Archive;
 pub use atomic::{folder_of, replace};

@@ -8,7 +8,6 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::folder::LOCK;
 use super::lock::Lock;
 use super::{Error, atomic};
 use crate::naming::GALLERY;
@@ -35,8 +34,7 @@ impl Page {
     /// # Errors
     /// What `make` reports, or when the disk says no; the old page then still stands.
     pub fn update(&self, make: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
-        let place = self.folder.join(LOCK);
-        let _lock = Lock::acquire(&place).map_err(Error::io("lock", &place))?;
+        let _lock = Lock::of(&self.folder).map_err(Error::io("lock", &self.folder))?;
         let text = make()?;
         self.refuse_foreign()?;
         if fs::read(self.folder.join(GALLERY)).is_ok_and(|old| old == text.as_bytes()) {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::journal::{self, Journal, Proof};
+use super::write_back::WriteBack;
 use super::{Error, checkpoint};
 use crate::digest::Sha256Hex;
 use crate::kind::Slot;
@@ -31,11 +32,20 @@ pub struct Part {
     journal: Option<Journal>,
     vouched: u64,
     most: Option<u64>,
+    write_back: WriteBack,
 }
 
 impl Part {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, proof: Proof::default(), journal: None, vouched: 0, most: None }
+        Self {
+            path,
+            file: None,
+            proof: Proof::default(),
+            journal: None,
+            vouched: 0,
+            most: None,
+            write_back: WriteBack::default(),
+        }
     }
 
     /// The part at `path`, with what an earlier try left there, as far as it can be proven.
@@ -48,6 +58,7 @@ impl Part {
                 journal: Some(proven.journal),
                 path,
                 most: None,
+                write_back: WriteBack::default(),
             },
             None => Self::new(path),
         })
@@ -85,6 +96,7 @@ impl Part {
         self.file = None;
         self.proof = Proof::default();
         self.vouched = 0;
+        self.write_back = WriteBack::default();
         if let Some(mut journal) = self.journal.take() {
             journal.discard();
         }
@@ -137,13 +149,20 @@ impl Part {
             self.vouched = self.proof.size;
             checkpoint::reached("vouched");
         }
-        Ok(())
+        self.file.as_ref().map_or(Ok(()), |file| self.write_back.wrote(file, self.proof.size))
     }
 
     fn open(&mut self) -> io::Result<&Arc<File>> {
         if self.file.is_none() {
-            journal::remove(&self.path)?;
-            self.file = Some(Arc::new(OpenOptions::new().create_new(true).read(true).write(true).open(&self.path)?));
+            let create = || OpenOptions::new().create_new(true).read(true).write(true).open(&self.path);
+            let file = match create() {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    journal::remove(&self.path)?;
+                    create()
+                }
+                file => file,
+            };
+            self.file = Some(Arc::new(file?));
         }
         self.file.as_ref().ok_or_else(|| io::Error::other("the part was just opened"))
     }
@@ -260,15 +279,18 @@ impl Sealed {
     pub fn draft(mut self, slot: Slot, name: &str, modified: Option<SystemTime>) -> Result<Draft, Error> {
         let entry = FileEntry::of(slot, &Named { name, sealed: &self });
         let path = self.part.path.clone();
-        if let (Some(file), Some(time)) = (&self.part.file, modified)
-            && let Err(error) = file.set_modified(time)
-        {
+        let dated = match (&self.part.file, modified) {
+            (Some(file), Some(time)) => file.set_modified(time),
+            _ => Ok(()),
+        };
+        if let Err(error) = self.part.write_back.finish().and(dated) {
+            // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
             self.part.discard();
-            return Err(Error::io("date", &path)(error));
+            return Err(Error::io("write", &path)(error));
         }
         // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
         self.part.file = None;
-        Ok(Draft { path, entry })
+        Ok(Draft { path, has_journal: self.part.vouched > 0, entry })
     }
 }
 
@@ -292,6 +314,8 @@ impl Whole for Named<'_> {
 /// A whole file under its dot-name, with the entry that it will have.
 pub struct Draft {
     pub(super) path: PathBuf,
+    /// Whether a journal lies beside it.
+    pub(super) has_journal: bool,
     pub(super) entry: FileEntry,
 }
 

@@ -11,7 +11,6 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::folder::LOCK;
 use super::lock::Lock;
 use super::manifests::{self, Standing};
 use super::{Error, atomic, checkpoint, mark};
@@ -52,8 +51,7 @@ fn write_anew(root: &Path, dead: Vec<Lock>) -> Result<(), Error> {
 }
 
 fn lock(root: &Path) -> Result<Lock, Error> {
-    let place = root.join(LOCK);
-    let lock = Lock::acquire(&place).map_err(Error::io("lock", &place))?;
+    let lock = Lock::of(root).map_err(Error::io("lock", root))?;
     sweep(root);
     Ok(lock)
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use rayon::prelude::*;
 use tokio::sync::oneshot;
@@ -22,6 +23,9 @@ use super::Error;
 
 /// Up to so many paths are synced one by one: `syncfs` also waits for what other programs have written.
 const FEW: usize = 8;
+
+/// After a round of many, the next one waits so long for more.
+const GATHERING: Duration = Duration::from_millis(3);
 
 /// The rounds of one archive. The thread starts with the first and ends with this.
 #[derive(Debug)]
@@ -78,12 +82,18 @@ impl Rounds {
 /// One round after the other, until nobody can ask any more.
 fn turn(root: &Path, asking: &Receiver<Asked>) {
     let system = whole_system(root);
+    let mut is_busy = false;
     while let Ok(first) = asking.recv() {
+        if is_busy {
+            thread::sleep(GATHERING);
+        }
         let round: Vec<Asked> = [first].into_iter().chain(asking.try_iter()).collect();
         let paths: BTreeSet<&Path> = round.iter().flat_map(|asked| &asked.written).map(PathBuf::as_path).collect();
+        is_busy = paths.len() > FEW;
         let synced = match &system {
-            Some(system) if paths.len() > FEW => sync_system(system),
-            _ => paths.into_par_iter().try_for_each(sync),
+            _ if !is_busy => paths.into_iter().try_for_each(sync),
+            Some(system) => sync_system(system),
+            None => paths.into_par_iter().try_for_each(sync),
         };
         for asked in round {
             let same = synced.as_ref().copied().map_err(|error| io::Error::new(error.kind(), error.to_string()));

@@ -13,7 +13,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::folder::LOCK;
 use super::lock::Lock;
 use super::manifests::{self, Standing};
 use crate::digest::{Sha256Hex, hash_reader};
@@ -199,7 +198,7 @@ impl Survey {
         let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(&claim.task_id)) };
         let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
         // Where no lock can be had (a read-only disk), nobody else writes either.
-        let _lock = if is_folder { Lock::acquire(&folder.join(LOCK)).ok() } else { None };
+        let _lock = if is_folder { Lock::of(&folder).ok() } else { None };
         let Ok(Some(task)) = manifests::task_of(&folder) else { return self.check(claim, quick) };
         let mut now = Visit::default();
         now.claim_task(&task, claim.path.rsplit_once('/').map_or("", |(folder, _)| &claim.path[..=folder.len()]));

@@ -45,28 +45,20 @@ impl Downloader {
     /// # Errors
     /// Why it could not be had.
     pub async fn fetch(&self, order: Order) -> Result<Fetched, Error> {
-        let fetched = match self.bring(order.clone()).await {
-            Ok(Some(staged)) => order.held.commit(staged).await.map(|file| Fetched::File(Box::new(file))).map_err(Error::from),
-            Ok(None) => Ok(Fetched::NotWanted),
-            Err(error) => Err(error),
-        };
-        fetched.map_err(|error| self.disk.note(error))
-    }
-
-    /// Brings one asset up to the point where it only waits to be durable, which takes no download slot.
-    async fn bring(&self, order: Order) -> Result<Option<Staged>, Error> {
         // Never closed, so the slot always comes.
         let _slot = self.stop.run_until_cancelled(self.slots.acquire()).await.ok_or(Error::Stopped)?;
         if self.disk.is_full() {
             return Err(Error::DiskFull);
         }
-        match order.asset.source().map_err(Error::Source)? {
+        let staged = match order.asset.source().map_err(Error::Source)? {
             Source::Data(_) => self.decode(order).await,
             Source::Http(url) => {
                 let url = Url::parse(url).map_err(|error| Error::Source(format!("not an absolute URL ({error})")))?;
                 self.download(order, &url).await
             }
-        }
+        };
+        let staged = staged.map_err(|error| self.disk.note(error))?;
+        Ok(staged.map_or(Fetched::NotWanted, |staged| Fetched::File(Box::new(staged))))
     }
 
     async fn decode(&self, order: Order) -> Result<Option<Staged>, Error> {
@@ -85,7 +77,7 @@ impl Downloader {
             finish::finish(&order, Arrival { poured, head }, wanted)
         });
         let staged = staged.await?;
-        self.emitter.total.add(staged.as_ref().map_or(0, Staged::size));
+        self.emitter.total.add(staged.as_ref().map_or(0, |staged| staged.entry().size()));
         Ok(staged)
     }
 

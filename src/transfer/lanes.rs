@@ -30,7 +30,7 @@ pub(super) const PIECE: u64 = 2 << 20;
 /// Pieces that may be under way or ahead of the front, for each lane.
 const WINDOW: usize = 2;
 /// Bytes that are worth a hop.
-const HOP: usize = 512 << 10;
+const HOP: usize = 128 << 10;
 
 /// What the lanes of one file share.
 pub(super) struct Lanes {

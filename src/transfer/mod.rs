@@ -26,7 +26,7 @@ use crate::http::retry::Policy;
 use crate::http::{self, MediaClient};
 use crate::manifest::FileEntry;
 use crate::plan::Wanted;
-use crate::store::{self, Held};
+use crate::store::{self, Held, Staged};
 use crate::task::TaskId;
 
 /// What the downloads of a run share.
@@ -114,10 +114,9 @@ impl Error {
 }
 
 /// What came of an order.
-#[derive(Debug)]
 pub enum Fetched {
-    /// The file is whole, under its name.
-    File(Box<FileEntry>),
+    /// The file is whole, and waits to be durable: its task commits it.
+    File(Box<Staged>),
     /// It turned out to be of a kind that was not asked for.
     NotWanted,
 }

@@ -1,9 +1,10 @@
-//! A gateway on a loopback port that costs next to nothing, so that what is measured is the program.
+//! A gateway and media host on a loopback port that costs next to nothing, so that what is measured is the program.
 //!
 //! Plain threads and kept connections: an id that begins with `new` is a finished task of a text, with `queued` one
-//! that is not finished, and any other is unknown. It ends with the process.
+//! that is not finished; `image-BYTES-…` and `video-BYTES-…` are finished tasks of one file of that many bytes, which
+//! is served here too, in ranges where asked for; any other is unknown. It ends with the process.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
@@ -19,6 +20,13 @@ pub(crate) fn start() -> String {
     format!("http://{address}")
 }
 
+/// What bodies are made of, behind the first bytes.
+static BLOCK: [u8; 64 << 10] = [0x5A; 64 << 10];
+/// How an MP4 begins: its media reach to the end of the file.
+const MP4: &[u8] = b"\0\0\0\x14ftypisom\0\0\0\0isom\0\0\0\0mdat";
+/// How a PNG begins.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01";
+
 /// Answers on one connection until the other side closes it.
 fn serve(stream: &TcpStream) -> Option<()> {
     stream.set_nodelay(true).ok()?;
@@ -27,20 +35,58 @@ fn serve(stream: &TcpStream) -> Option<()> {
     loop {
         line.clear();
         reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
-        let (status, body) = answer(line.split(' ').nth(1).unwrap_or_default());
+        let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut range = None;
         while line != "\r\n" {
             line.clear();
             reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
+            range = line.to_ascii_lowercase().strip_prefix("range: bytes=").map(|range| range.trim().to_owned()).or(range);
         }
+        if let Some(file) = path.strip_prefix("/file/") {
+            send_file(&mut writer, file, range.as_deref())?;
+            continue;
+        }
+        let (status, body) = answer(&path, &stream.local_addr().ok()?.to_string());
         let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
-        writer.write_all((head + body).as_bytes()).ok()?;
+        writer.write_all((head + &body).as_bytes()).ok()?;
     }
 }
 
-fn answer(path: &str) -> (&'static str, &'static str) {
-    match path.strip_prefix("/task/") {
-        Some(id) if id.starts_with("new") => ("200 OK", r#"{"status":"SUCCESS","task_result":{"text":"la"}}"#),
-        Some(id) if id.starts_with("queued") => ("200 OK", r#"{"status":"QUEUED","progress":"0%"}"#),
-        _ => ("404 Not Found", r#"{"error":"Task not found"}"#),
+fn answer(path: &str, host: &str) -> (&'static str, String) {
+    let id = path.strip_prefix("/task/").unwrap_or_default();
+    let mut words = id.split('-');
+    match (words.next(), words.next()) {
+        (Some("new"), _) => ("200 OK", r#"{"status":"SUCCESS","task_result":{"text":"la"}}"#.to_owned()),
+        (Some("queued"), _) => ("200 OK", r#"{"status":"QUEUED","progress":"0%"}"#.to_owned()),
+        (Some(kind @ ("image" | "video")), Some(bytes)) => {
+            let media = format!(r#""{kind}s":[{{"url":"http://{host}/file/{kind}-{bytes}"}}]"#);
+            ("200 OK", format!(r#"{{"status":"SUCCESS","task_result":{{{media}}}}}"#))
+        }
+        _ => ("404 Not Found", r#"{"error":"Task not found"}"#.to_owned()),
     }
+}
+
+/// Sends `KIND-BYTES`, or the part of it that `range` asks for.
+fn send_file(writer: &mut impl Write, file: &str, range: Option<&str>) -> Option<()> {
+    let (kind, total) = file.split_once('-')?;
+    let (start, total) = (if kind == "video" { MP4 } else { PNG }, total.parse::<u64>().ok()?);
+    let (from, end) = match range.and_then(|range| range.split_once('-')) {
+        Some((from, last)) => (from.parse().ok()?, last.parse::<u64>().map_or(total, |last| total.min(last + 1))),
+        None => (0, total),
+    };
+    let status = match range {
+        Some(_) => format!("206 Partial Content\r\nContent-Range: bytes {from}-{}/{total}", end - 1),
+        None => "200 OK".to_owned(),
+    };
+    let length = end - from;
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nAccept-Ranges: bytes\r\nETag: \"{total}\"\r\n\r\n");
+    writer.write_all(head.as_bytes()).ok()?;
+    let mut at = from;
+    while at < end {
+        let rest = start.get(usize::try_from(at).ok()?..).filter(|rest| !rest.is_empty()).unwrap_or(&BLOCK);
+        let most = usize::try_from(end - at).ok()?.min(rest.len());
+        writer.write_all(&rest[..most]).ok()?;
+        at += most as u64;
+    }
+    Some(())
 }

@@ -2,8 +2,9 @@
 //!
 //! `cargo bench --bench scale -- [N]` makes an archive of N tasks (100,000 unless told) in the temporary folder, by
 //! the library's own writer, and runs over it; `cargo bench --bench scale -- ids [N]` sends N ids (a million unless
-//! told) through standard input, every other one unknown to the gateway, and tells what each costs in memory.
-//! Under `cargo test` both are gone through with next to nothing, so that they keep working.
+//! told) through standard input, every other one unknown to the gateway, and tells what each costs in memory;
+//! `cargo bench --bench scale -- grow [N]` fetches ever more small tasks, up to N (100,000 unless told), and ever larger
+//! files, up to 16 GiB. Under `cargo test` all are gone through with next to nothing, so that they keep working.
 //!
 //! Aims, on two cores and 100,000 tasks: a run that changes nothing 3 s and 150 MiB, one more task 1 s, and at most
 //! 100 bytes for an id.
@@ -27,6 +28,7 @@ use yescale_dl::manifest::{self, TaskEntry};
 
 const TASKS: usize = 100_000;
 const IDS: usize = 1_000_000;
+const LARGEST: u64 = 16 << 30;
 
 /// What one run cost.
 struct Cost {
@@ -39,13 +41,34 @@ fn main() {
     let is_bench = words.iter().any(|word| word == "--bench");
     let count = words.iter().find_map(|word| word.parse::<usize>().ok());
     let of = |usual: usize| count.unwrap_or(if is_bench { usual } else { 50 });
-    if words.iter().any(|word| word == "ids") {
+    let is = |name: &str| words.iter().any(|word| word == name);
+    match () {
+        () if is("ids") => ids(of(IDS)),
+        () if is("grow") => grow(of(TASKS), LARGEST),
+        () => archive(of(TASKS)),
+    }
+    if !is_bench {
         ids(of(IDS));
-    } else {
-        archive(of(TASKS));
-        if !is_bench {
-            ids(of(IDS));
-        }
+        grow(of(TASKS), 20 << 20);
+    }
+}
+
+/// Ever more small tasks, and ever larger files.
+fn grow(most: usize, largest: u64) {
+    let gateway = loopback::start();
+    let row = |name: &str, list: &str, unit: &str, units: f64| {
+        let home = TempDir::new().unwrap();
+        let cost = run(home.path(), &gateway, &["-q", "-i", "-"], list, &[0]);
+        println!("{name:<34} {:>9.2} {:>9.1}   {:.2} s {unit}", cost.seconds, cost.mebibytes, cost.seconds / units);
+    };
+    println!("\n{:<34} {:>9} {:>9}", "", "seconds", "MiB");
+    for count in [most / 100, most / 10, most].map(|count| count.max(1)) {
+        let list = (0..count).fold(String::new(), |all, n| all + "image-16384-" + &id(n) + "\n");
+        #[expect(clippy::cast_precision_loss, reason = "a count for people")]
+        row(&format!("{count} tasks of 16 KiB"), &list, "for 1,000", count as f64 / 1000.0);
+    }
+    for size in [largest / 16, largest / 4, largest] {
+        row(&format!("a file of {:.2} GiB", mib(size) / 1024.0), &format!("video-{size}-1\n"), "for 1 GiB", mib(size) / 1024.0);
     }
 }
 

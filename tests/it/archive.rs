@@ -307,7 +307,6 @@ mod links {
             ("t1/image-1.png", "elsewhere/none"),
             ("t1/text.txt", "elsewhere/file"),
             ("t1/text.txt", "elsewhere/none"),
-            ("t1/.lock", "elsewhere/none"),
             ("t1/.finished", "elsewhere/none"),
         ] {
             let world = World::new();

@@ -162,7 +162,7 @@ fn what_a_killed_run_left_at_the_root_is_gone_after_the_next_run() {
     three(&world);
     let before = derived(&world);
     world.write("yescale/.committing-1-0", "");
-    world.write("yescale/.lock", "");
+    world.write("yescale/.manifest.json.x1", "{");
     verb(&world, &["index"]).exits(0);
     world.run(&["t1"]).exits(0);
     assert_eq!(derived(&world), before);

@@ -127,7 +127,7 @@ fn the_root_becomes_true_whichever_task_is_run_next() {
 
 #[test]
 fn what_was_finished_is_not_fetched_again() {
-    for name in ["recorded", "renamed", "text-written", "manifest-temporary", "manifest-written", "root-written"] {
+    for name in ["manifest-temporary", "synced", "renamed", "text-written", "manifest-written", "root-written"] {
         let world = World::new();
         world.task("t0", &json!({"images": [world.host("picture.webp")]}));
         world.run(&["t0"]).exits(0);
@@ -173,7 +173,7 @@ fn a_kill_during_force_leaves_no_hash_of_other_bytes() {
 
 #[test]
 fn who_waits_for_a_run_that_is_killed_goes_on_for_it() {
-    for name in ["recorded", "renamed", "manifest-temporary"] {
+    for name in ["manifest-temporary", "synced", "renamed"] {
         let world = World::new();
         world.task("t0", &json!({"images": [world.host("picture.webp")]}));
         world.run(&["t0"]).exits(0);
@@ -217,7 +217,7 @@ fn goes_on(name: &str, connections: &str, size: u64) {
 fn no_byte_of_a_large_file_is_fetched_twice_beyond_4_mib_a_connection() {
     for (connections, size) in [("1", 11 * MIB + 7), ("1", 8 * MIB), ("2", 24 * MIB), ("4", 24 * MIB)] {
         goes_on("vouched", connections, size);
-        goes_on("recorded", connections, size);
+        goes_on("manifest-temporary", connections, size);
     }
     goes_on("synced", "1", 11 * MIB + 7);
 }

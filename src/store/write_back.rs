@@ -1,0 +1,90 @@
+//! A large file goes to the disk while it is still coming, so that the last sync is short.
+//!
+//! Left alone, systems with much memory begin to write only when there are gigabytes to write, and whoever waits
+//! for the sync waits for all of them. One sync of a file at a time is under way, beside its writer; that it failed is
+//! heard by the writer, for the system tells it only once.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::oneshot::{Receiver, channel};
+
+/// Bytes that are worth a sync.
+const WORTH: u64 = 32 << 20;
+
+/// What of one file is on its way to the disk.
+#[derive(Default)]
+pub(super) struct WriteBack {
+    begun: u64,
+    under_way: Option<Receiver<io::Result<()>>>,
+}
+
+impl WriteBack {
+    /// The file's first `size` bytes are written: sends them on their way when that is worth it.
+    ///
+    /// # Errors
+    /// When what was sent before failed: nobody knows what is on the disk then.
+    pub(super) fn wrote(&mut self, file: &Arc<File>, size: u64) -> io::Result<()> {
+        if size < self.begun + WORTH {
+            return Ok(());
+        }
+        match self.under_way.as_mut().map(Receiver::try_recv) {
+            Some(Err(TryRecvError::Empty)) => return Ok(()),
+            Some(Err(TryRecvError::Closed)) => return Err(broke_down()),
+            Some(Ok(done)) => done?,
+            None => {}
+        }
+        let (telling, told) = channel();
+        let file = Arc::clone(file);
+        rayon::spawn(move || {
+            // Nobody listens to a file that was given up.
+            let _ = telling.send(file.sync_data());
+        });
+        (self.begun, self.under_way) = (size, Some(told));
+        Ok(())
+    }
+
+    /// Waits for what is under way. Blocks.
+    ///
+    /// # Errors
+    /// When it failed.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.under_way.take().map_or(Ok(()), |told| told.blocking_recv().unwrap_or_else(|_| Err(broke_down())))
+    }
+}
+
+fn broke_down() -> io::Error {
+    io::Error::other("the writer broke down")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn only_much_is_sent_on_its_way_and_one_sync_at_a_time() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"x").unwrap();
+        let (file, mut write_back) = (Arc::new(file), WriteBack::default());
+        write_back.wrote(&file, WORTH - 1).unwrap();
+        assert!(write_back.under_way.is_none());
+        write_back.finish().unwrap();
+        write_back.wrote(&file, WORTH).unwrap();
+        write_back.wrote(&file, 2 * WORTH).unwrap();
+        assert!(write_back.begun == WORTH || write_back.begun == 2 * WORTH, "a second one begins when the first has ended");
+        write_back.finish().unwrap();
+        assert!(write_back.under_way.is_none());
+    }
+
+    #[test]
+    fn a_sync_that_fails_is_heard() {
+        let (telling, told) = channel();
+        let mut write_back = WriteBack { begun: 0, under_way: Some(told) };
+        telling.send(Err(io::Error::other("broken"))).unwrap();
+        assert!(write_back.wrote(&Arc::new(tempfile::tempfile().unwrap()), WORTH).is_err());
+    }
+}

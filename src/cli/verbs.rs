@@ -49,7 +49,7 @@ fn verify(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
     let survey = Survey::of(dir).map_err(told)?;
     let (counts, _) = look(&survey, dir, quick, style)?;
     if counts.damaged + counts.missing > 0 && !style.quiet && !style.json {
-        ui::hint(&format!("yescale-dl repair {} fetches again what is damaged or missing", dir.display()));
+        ui::hint(&format!("to fetch these again: yescale-dl repair {}", dir.display()));
     }
     Ok(u8::from(!counts.is_whole()))
 }

@@ -1,5 +1,6 @@
 //! What a person should know when the lines of a long run have scrolled away: who is not complete, and what to do.
 
+use super::lines::is_told_once;
 use crate::event::{Event, Outcome};
 use crate::task::TaskId;
 
@@ -28,7 +29,8 @@ impl Afterword {
     pub(super) fn see(&mut self, event: &Event) {
         let Event::Task(report) = event else { return };
         self.ended += 1;
-        let way = WAYS.iter().position(|(outcome, ..)| *outcome == report.outcome && !report.reused);
+        let is_known = report.reused || is_told_once(report);
+        let way = WAYS.iter().position(|(outcome, ..)| *outcome == report.outcome && !is_known);
         if let Some((named, count)) = way.map(|way| &mut self.kinds[way]) {
             *count += 1;
             if named.len() < NAMED {
@@ -75,6 +77,15 @@ mod tests {
         let lines = told(&[(Outcome::Complete, 10), (Outcome::Error, 7), (Outcome::Failed, 1)]);
         assert_eq!(lines[..2], ["failed: t17", "in error: t10, t11, t12, t13, t14 and 2 more"]);
         assert_eq!(lines.len(), 3, "and what to do: {lines:?}");
+    }
+
+    #[test]
+    fn what_is_told_for_all_is_not_told_again() {
+        let mut afterword = Afterword::default();
+        let error = Some("not asked: the gateway refuses the API key".to_owned());
+        let report = TaskReport { error, ..TaskReport::bare(TaskId::new("t").unwrap(), Outcome::Error) };
+        afterword.see(&Event::Task(Box::new(report)));
+        assert!(afterword.told().is_empty());
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Lines on their way to standard output and standard error, in the order in which they were said.
 //!
-//! What is said together is written together. A reader that has gone away is no concern of the archive's.
+//! Nothing is written before all of it is, so that bars have to step aside once. A reader that has gone away is no
+//! concern of the archive's.
 
 use std::io::{self, Write};
 
-/// Lines that were not written yet, all for the same stream.
+/// Lines that were not written yet.
 #[derive(Default)]
 pub(super) struct Page {
-    text: String,
-    is_aside: bool,
+    /// What is for standard error (true) or standard output in one go.
+    passages: Vec<(bool, String)>,
 }
 
 impl Page {
@@ -23,25 +24,20 @@ impl Page {
     }
 
     fn say(&mut self, line: &str, is_aside: bool) {
-        if self.is_aside != is_aside {
-            self.write();
-            self.is_aside = is_aside;
+        match self.passages.last_mut() {
+            Some((last, text)) if *last == is_aside => text.extend([line, "\n"]),
+            _ => self.passages.push((is_aside, format!("{line}\n"))),
         }
-        self.text.push_str(line);
-        self.text.push('\n');
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.text.is_empty()
+        self.passages.is_empty()
     }
 
     /// Writes what was said.
-    pub(super) fn write(&mut self) {
-        let text = std::mem::take(&mut self.text);
-        match self.is_aside {
-            _ if text.is_empty() => {}
-            true => to(io::stderr(), &text),
-            false => to(io::stdout(), &text),
+    pub(super) fn write(&self) {
+        for (is_aside, text) in &self.passages {
+            if *is_aside { to(io::stderr(), text) } else { to(io::stdout(), text) }
         }
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! Quiet with thousands of small files: these move the first bar alone. A picture is made anew for each
 //! frame, to the size that the terminal has then; no line is wider, and it never fills the screen. Bars are
-//! drawn on standard error, and step aside while lines are printed. Where there is no terminal there is a
-//! line now and then, with the same in it.
+//! drawn on standard error, and step aside while lines are printed. The cursor rests below them, where an echoed
+//! `^C` harms nothing (indicatif's own bars leave it at the end of a full line). Where there is no terminal
+//! there is a line now and then, with the same in it.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use anstyle::AnsiColor;
 use console::{Term, measure_text_width, truncate_str};
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount};
 
 use super::gauge::{Count, Gauge, Standing};
 use super::lines::{counted, painted};
@@ -36,17 +38,16 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Bars {
     progress: Progress,
     color: bool,
-    screen: ProgressBar,
+    terminal: Term,
+    /// How wide the lines are that stand on the terminal; the cursor is below them.
+    drawn: Vec<usize>,
     last_line: Instant,
 }
 
 impl Bars {
-    pub(super) fn new(style: Style) -> Self {
-        let screen = if style.progress == Progress::Bars { ProgressBar::no_length() } else { ProgressBar::hidden() };
-        // The template is ours and fixed; a wrong one would show as the default bar.
-        let whole = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    pub(super) fn new(style: Style, now: Instant) -> Self {
         let (progress, color) = (style.progress, style.color_err);
-        Self { progress, color, screen: screen.with_style(whole), last_line: Instant::now() }
+        Self { progress, color, terminal: Term::buffered_stderr(), drawn: Vec::new(), last_line: now }
     }
 
     /// Whether frames are drawn.
@@ -54,30 +55,46 @@ impl Bars {
         self.progress == Progress::Bars
     }
 
-    /// Prints while the bars stand aside.
-    pub(super) fn aside(&self, print: impl FnOnce()) {
-        if self.are_drawn() { self.screen.suspend(print) } else { print() }
-    }
-
     /// Shows where the run stands now.
     pub(super) fn show(&mut self, gauge: &Gauge, now: Instant) {
         match self.progress {
             Progress::Off => {}
-            Progress::Bars => {
-                let (rows, columns) = Term::stderr().size_checked().unwrap_or(USUAL);
-                self.screen.set_message(picture(gauge, rows.into(), columns.into(), self.color).join("\n"));
-            }
+            // A terminal that has gone away shows nothing any more.
+            Progress::Bars => _ = self.draw(gauge),
             Progress::Lines if now.saturating_duration_since(self.last_line) >= LINE_EVERY => {
                 self.last_line = now;
-                to(std::io::stderr(), &format!("{}\n", line(gauge)));
+                to(io::stderr(), &format!("{}\n", line(gauge)));
             }
             Progress::Lines => {}
         }
     }
 
-    /// Leaves the terminal as it was.
-    pub(super) fn end(&self) {
-        self.screen.finish_and_clear();
+    /// Leaves the terminal as it was, until the next frame.
+    pub(super) fn step_aside(&mut self) {
+        let _ = self.wipe().and_then(|()| self.terminal.flush());
+    }
+
+    fn draw(&mut self, gauge: &Gauge) -> io::Result<()> {
+        let (rows, columns) = self.terminal.size_checked().unwrap_or(USUAL);
+        self.wipe()?;
+        for line in picture(gauge, rows.into(), columns.into(), self.color) {
+            self.terminal.write_line(&line)?;
+            self.drawn.push(measure_text_width(&line));
+        }
+        // All at once, so that nothing flickers.
+        self.terminal.flush()
+    }
+
+    fn wipe(&mut self) -> io::Result<()> {
+        // A terminal that became narrower has broken lines in two.
+        let columns = usize::from(self.terminal.size_checked().unwrap_or(USUAL).1).max(1);
+        let rows = self.drawn.drain(..).map(|width| width.div_ceil(columns).max(1)).sum();
+        if rows == 0 {
+            return Ok(());
+        }
+        // Line by line: who clears a whole screen fills the history of some terminals.
+        self.terminal.clear_line()?;
+        self.terminal.clear_last_lines(rows)
     }
 }
 
@@ -202,7 +219,7 @@ mod tests {
         let lines = picture(&gauge(20), 24, 80, false);
         assert_eq!(lines.len(), 1 + MOST_BARS + 1);
         assert!(lines[0].starts_with("4,812 of 10,000 tasks") && lines[0].contains("48%"), "{}", lines[0]);
-        assert!(lines[1].contains("━─") && lines[1].contains("48.00 MiB/s") && lines[1].contains("0:01"), "{}", lines[1]);
+        assert!(lines[1].contains("━╸─") && lines[1].contains("48.00 MiB/s") && lines[1].contains("0:01"), "{}", lines[1]);
         assert_ne!(lines[1].split("━").next(), lines[2].split("━").next(), "names are told apart");
         assert_eq!(lines[9], "  212 waiting, 12 more large files on the way");
     }

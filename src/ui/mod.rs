@@ -59,7 +59,7 @@ pub enum Progress {
 /// Shows events up to a summary, which is the last. `total` counts all bytes of the run, `tasks` its tasks.
 pub fn show(events: &Receiver<Event>, total: Meter, tasks: Tasks, style: Style) {
     let now = Instant::now();
-    let (mut gauge, mut bars, mut beat) = (Gauge::new(total, tasks, now), Bars::new(style), Beat::new(now));
+    let (mut gauge, mut bars, mut beat) = (Gauge::new(total, tasks, now), Bars::new(style, now), Beat::new(now));
     let mut afterword = Afterword::default();
     loop {
         let (batch, is_over) = gather(events, bars.are_drawn());
@@ -71,7 +71,7 @@ pub fn show(events: &Receiver<Event>, total: Meter, tasks: Tasks, style: Style) 
         }
         gauge.read(now);
         if is_over {
-            bars.end();
+            bars.step_aside();
             if !style.json && !style.quiet {
                 for line in afterword.told() {
                     page.aside(&line);
@@ -83,7 +83,8 @@ pub fn show(events: &Receiver<Event>, total: Meter, tasks: Tasks, style: Style) 
             page.result(&line);
         }
         if !page.is_empty() {
-            bars.aside(|| page.write());
+            bars.step_aside();
+            page.write();
         }
         bars.show(&gauge, now);
     }

@@ -26,8 +26,8 @@ pub(super) fn aside(event: &Event, style: Style) -> Vec<String> {
         Event::Task(report) => troubles(report).iter().map(|trouble| error(trouble, style.color_err)).collect(),
         Event::Warning(warning) => vec![error(warning, style.color_err)],
         Event::File(report) if !style.quiet => {
-            let told =
-                |warning| painted("warning", AnsiColor::Yellow, style.color_err) + &format!(": {}: {warning}", report.path);
+            let word = painted("warning", AnsiColor::Yellow, style.color_err);
+            let told = |warning: &String| format!("{word}: {}: {}", report.path, visible(warning));
             let whole = || format!("{}: {} are here", report.path, HumanBytes(report.entry.size()));
             let arrived = (style.verbose > 0).then(whole);
             arrived.into_iter().chain(report.entry.warnings.iter().map(told)).collect()

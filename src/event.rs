@@ -3,11 +3,12 @@
 //! The core says it here and prints nothing; bars, lines and JSON are readers of this one stream.
 //! For each transfer worth showing: `Started`, then `Ended`, and in between its meter moves. For
 //! each file that came in this run: one `File`, once it is whole on disk. For each task: one `Task`,
-//! after all its files. Bytes are not events but meters, sampled when somebody looks. Texts may hold
-//! what the network sent: whoever prints makes them safe (`secret::visible`).
+//! after all its files. Bytes and the number of tasks are no events but meters, sampled when somebody
+//! looks. Texts may hold what the network sent: whoever prints makes them safe (`secret::visible`).
+
+mod meter;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -15,6 +16,9 @@ use serde::Serialize;
 
 use crate::manifest::FileEntry;
 use crate::task::TaskId;
+
+pub use meter::Meter;
+pub(crate) use meter::Tasks;
 
 /// How a task ended in this run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
@@ -221,10 +225,10 @@ impl Verified {
     }
 }
 
-/// Something that a file on its way looks like from outside.
+/// What a file on its way looks like from outside.
 #[derive(Clone, Debug)]
 pub struct Transfer {
-    /// `video-1 TASK`
+    /// `video-1 TASK`, or the path that is verified.
     pub name: String,
     /// In bytes, when the host says.
     pub total: Option<u64>,
@@ -236,16 +240,12 @@ pub struct Transfer {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// An id was read from the command line or a list.
-    Queued,
-    /// A download worth a bar of its own began.
+    /// A file worth a bar of its own is on its way, or being looked through.
     Started(Transfer),
-    /// That download ended, well or not.
+    /// It no longer is, well or not.
     Ended(Meter),
     /// A file is whole on disk.
     File(Box<FileReport>),
-    /// So many unfinished tasks wait to be asked about again.
-    Waiting(usize),
     /// A task ended.
     Task(Box<TaskReport>),
     /// `--dry-run`: what would be done with one asset or text.
@@ -271,41 +271,20 @@ pub enum Event {
     Summary(Summary),
 }
 
-/// Bytes counted as they pass; cheap to clone, sampled by whoever shows them.
-#[derive(Clone, Default, Debug)]
-pub struct Meter(Arc<AtomicU64>);
-
-impl Meter {
-    /// Counts `bytes` more.
-    pub(crate) fn add(&self, bytes: u64) {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Bytes so far.
-    #[must_use]
-    pub fn read(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Whether both count the same transfer.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
 /// Where the core says what happened.
 #[derive(Clone)]
 pub struct Emitter {
     told: Arc<dyn Fn(Event) + Send + Sync>,
-    /// All bytes of media that came in this run.
+    /// All bytes of media that came, or were looked through, in this run.
     pub total: Meter,
+    /// The tasks of this run.
+    pub tasks: Tasks,
 }
 
 impl Emitter {
     /// Events go to `told`, on whatever thread they happen.
     pub(crate) fn new(told: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self { told: Arc::new(told), total: Meter::default() }
+        Self { told: Arc::new(told), total: Meter::default(), tasks: Tasks::default() }
     }
 
     /// Tells one event.

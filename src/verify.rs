@@ -5,15 +5,17 @@
 //! before it is said. Findings come in the order of their paths.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::event::{Emitter, Event, Fault, Verified};
+use crate::event::{Emitter, Event, Fault, Meter, Transfer, Verified};
 use crate::kind::Slot;
 use crate::store::{Claim, Place, Survey};
 
 /// Tasks that are gone through in one go.
 const BATCH: usize = 2048;
+/// A file that takes a while to look through.
+const LARGE: u64 = 64 << 20;
 
 /// Something that is wrong.
 #[derive(Clone, Debug)]
@@ -44,6 +46,7 @@ pub enum Part {
 pub(crate) fn verify(survey: &Survey, quick: bool, emitter: &Emitter) -> io::Result<(Verified, Vec<Finding>)> {
     let started = Instant::now();
     let looking = Looking { survey, quick, emitter, seen: Mutex::new(Ok(Seen::default())) };
+    emitter.tasks.known.add(survey.folders() as u64);
     let mut batch = Vec::with_capacity(BATCH);
     survey.places(|place| {
         batch.push(place);
@@ -78,6 +81,15 @@ struct Seen {
     counts: Verified,
 }
 
+/// A task on its way, counted when it has passed.
+struct Passing<'a>(&'a Meter);
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        self.0.add(1);
+    }
+}
+
 struct Looking<'a> {
     survey: &'a Survey,
     quick: bool,
@@ -101,7 +113,15 @@ impl Looking<'_> {
                                 part: None,
                             }));
                         });
-                        visit.claims.into_iter().for_each(|claim| all.spawn(move |_| self.check(&claim)));
+                        // The task is done when the last of them has let go of it.
+                        let task = Arc::new(Passing(&self.emitter.tasks.done));
+                        visit.claims.into_iter().for_each(|claim| {
+                            let task = Arc::clone(&task);
+                            all.spawn(move |_| {
+                                self.check(&claim);
+                                drop(task);
+                            });
+                        });
                     }
                     Err(error) => self.give_up(io::Error::new(error.kind(), error.told())),
                 });
@@ -110,11 +130,10 @@ impl Looking<'_> {
     }
 
     fn check(&self, claim: &Claim) {
-        let checked = match self.survey.check(claim, self.quick) {
+        let checked = match self.check_in_sight(claim) {
             Ok(Some(_)) => self.survey.check_again(claim, self.quick),
             checked => checked,
         };
-        self.emitter.total.add(claim.size);
         match checked {
             Ok(fault) => self.note(|seen| {
                 seen.counts.bytes = seen.counts.bytes.saturating_add(claim.size);
@@ -127,6 +146,24 @@ impl Looking<'_> {
             }),
             Err(error) => self.give_up(io::Error::new(error.kind(), format!("can't read {}: {error}", claim.path))),
         }
+    }
+
+    /// Checks with the bytes counted as they are read; a large file is worth a bar.
+    fn check_in_sight(&self, claim: &Claim) -> io::Result<Option<Fault>> {
+        let meter = Meter::default();
+        let is_large = !self.quick && claim.size >= LARGE;
+        if is_large {
+            let shown = Transfer { name: claim.path.clone(), total: Some(claim.size), meter: meter.clone() };
+            self.emitter.emit(Event::Started(shown));
+        }
+        let checked = self.survey.check(claim, self.quick, |bytes| {
+            meter.add(bytes);
+            self.emitter.total.add(bytes);
+        });
+        if is_large {
+            self.emitter.emit(Event::Ended(meter));
+        }
+        checked
     }
 
     fn note(&self, what: impl FnOnce(&mut Seen)) {

@@ -56,10 +56,10 @@ pub(super) fn finish(
     style: Style,
     send: impl FnOnce(&Sender<Request>) -> u64 + Send + 'static,
 ) -> (Ended, Option<u8>) {
-    let total = job.emitter.total.clone();
+    let (total, tasks) = (job.emitter.total.clone(), job.emitter.tasks.clone());
     let interrupt = Arc::new(AtomicU8::new(0));
     let heeding = runtime.spawn(signals::heed(job.stop.clone(), Arc::clone(&interrupt)));
-    let interface = thread::spawn(move || ui::show(&told, &total, style));
+    let interface = thread::spawn(move || ui::show(&told, total, tasks, style));
     let (sender, requests) = tokio::sync::mpsc::channel(WAITING);
     let reader = thread::spawn(move || send(&sender));
     let ended = runtime.block_on(get::run(job, requests));

@@ -116,7 +116,7 @@ impl Sending<'_> {
         if !self.seen.insert(request.id.fingerprint()) {
             return true;
         }
-        self.emitter.emit(Event::Queued);
+        self.emitter.tasks.known.add(1);
         self.requests.blocking_send(request).is_ok()
     }
 }

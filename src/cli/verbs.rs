@@ -48,6 +48,9 @@ fn tell(text: &str) -> Result<u8, Error> {
 fn verify(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
     let survey = Survey::of(dir).map_err(told)?;
     let (counts, _) = look(&survey, dir, quick, style)?;
+    if counts.damaged + counts.missing > 0 && !style.quiet && !style.json {
+        ui::hint(&format!("to fetch these again: yescale-dl repair {}", dir.display()));
+    }
     Ok(u8::from(!counts.is_whole()))
 }
 
@@ -55,8 +58,8 @@ fn verify(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
 fn look(survey: &Survey, dir: &Path, quick: bool, style: Style) -> Result<(Verified, Vec<Finding>), Error> {
     let (events, heard) = mpsc::channel();
     let emitter = get::emitter(events);
-    let total = emitter.total.clone();
-    let interface = thread::spawn(move || ui::show(&heard, &total, style));
+    let (total, tasks) = (emitter.total.clone(), emitter.tasks.clone());
+    let interface = thread::spawn(move || ui::show(&heard, total, tasks, style));
     let verified = verify_aloud(survey, dir, quick, &emitter);
     if let Ok((counts, _)) = &verified {
         emitter.emit(Event::Verified(counts.clone()));
@@ -79,7 +82,9 @@ fn repair(survey: &Survey, dir: PathBuf, quick: bool, options: Options, style: S
     }
     let archive = if survey.is_single { Archive::of_one(&dir) } else { Archive::open(&dir).map_err(told)? };
     let (runtime, (events, heard)) = (get::runtime()?, mpsc::channel());
-    let job = runtime.block_on(Session::on(archive, dir, options).job(get::emitter(events)))?;
+    let emitter = get::emitter(events);
+    emitter.tasks.known.add(requests.len() as u64);
+    let job = runtime.block_on(Session::on(archive, dir, options).job(emitter))?;
     let (ended, code) = get::finish(&runtime, job, heard, style, move |sender| {
         for request in requests {
             if sender.blocking_send(request).is_err() {

@@ -75,7 +75,7 @@ impl Running {
         if let Some(look) = look {
             self.look(vec![look]);
         }
-        self.job.emitter.emit(Event::Waiting(self.waiting.count()));
+        self.tell_waiting();
     }
 
     fn look(&mut self, looks: Vec<Look>) {
@@ -130,7 +130,7 @@ impl Running {
         let is_pending = report.as_ref().is_some_and(|report| report.outcome == Outcome::Pending);
         if is_pending && self.may_wait() {
             self.waiting.park(course.into_request(), delay);
-            self.job.emitter.emit(Event::Waiting(self.waiting.count()));
+            self.tell_waiting();
         } else {
             self.tell(&id, report);
         }
@@ -166,6 +166,11 @@ impl Running {
         if report.reused {
             self.tally.reused.push(id.fingerprint());
         }
+        self.job.emitter.tasks.done.add(1);
         self.job.emitter.emit(Event::Task(Box::new(report)));
+    }
+
+    fn tell_waiting(&self) {
+        self.job.emitter.tasks.waiting.set(self.waiting.count() as u64);
     }
 }

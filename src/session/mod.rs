@@ -100,7 +100,7 @@ impl Session {
         let send = async move {
             let mut seen = HashSet::new();
             for request in requests.filter(|request| seen.insert(request.id.fingerprint())) {
-                emitter.emit(Event::Queued);
+                emitter.tasks.known.add(1);
                 if sender.send(request).await.is_err() {
                     // The run is over: it was stopped, or the key refused.
                     break;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use super::lock::Lock;
 use super::manifests::{self, Standing};
-use crate::digest::{Sha256Hex, hash_reader};
+use crate::digest::{Hasher, Sha256Hex, read_through};
 use crate::event::Fault;
 use crate::kind::Slot;
 use crate::manifest::{self, FileEntry, TaskEntry, Unread};
@@ -109,6 +109,12 @@ impl Survey {
         if survey.folders.is_empty() && is_broken { Err(Error::NoArchive(root.to_owned())) } else { Ok(survey.is_single) }
     }
 
+    /// How many folders it has, each of them a place.
+    #[must_use]
+    pub fn folders(&self) -> usize {
+        if self.is_single { 1 } else { self.folders.len() }
+    }
+
     /// Names every place once, in no order that matters.
     pub fn places(&self, mut take: impl FnMut(Place)) {
         if self.is_single {
@@ -168,11 +174,11 @@ impl Survey {
         }
     }
 
-    /// Holds a claim against the disk: by size alone when `quick`, else by its bytes.
+    /// Holds a claim against the disk: by size alone when `quick`, else by its bytes, which `passed` hears of as they are read.
     ///
     /// # Errors
     /// When the disk says no; that is not the file's fault.
-    pub fn check(&self, claim: &Claim, quick: bool) -> io::Result<Option<Fault>> {
+    pub fn check(&self, claim: &Claim, quick: bool, mut passed: impl FnMut(u64)) -> io::Result<Option<Fault>> {
         let path = self.root.join(&claim.path);
         let folder = path.parent().unwrap_or(&self.root);
         if !self.is_single && fs::symlink_metadata(folder).is_ok_and(|found| !found.is_dir()) {
@@ -186,8 +192,12 @@ impl Survey {
             Ok(_) if quick => return Ok(None),
             Ok(_) => {}
         }
-        let (hash, _) = hash_reader(File::open(&path)?)?;
-        Ok((hash != claim.sha256).then_some(Fault::Damaged))
+        let mut hasher = Hasher::default();
+        read_through(File::open(&path)?, |bytes| {
+            hasher.update(bytes);
+            passed(bytes.len() as u64);
+        })?;
+        Ok((hasher.finish() != claim.sha256).then_some(Fault::Damaged))
     }
 
     /// Holds a claim that seems broken against the disk again, with its task's lock held: another process may just have replaced the file.
@@ -199,10 +209,10 @@ impl Survey {
         let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
         // Where no lock can be had (a read-only disk), nobody else writes either.
         let _lock = if is_folder { Lock::of(&folder).ok() } else { None };
-        let Ok(Some(task)) = manifests::task_of(&folder) else { return self.check(claim, quick) };
+        let Ok(Some(task)) = manifests::task_of(&folder) else { return self.check(claim, quick, |_| {}) };
         let mut now = Visit::default();
         now.claim_task(&task, claim.path.rsplit_once('/').map_or("", |(folder, _)| &claim.path[..=folder.len()]));
-        self.check(now.claims.iter().find(|other| other.slot == claim.slot).unwrap_or(claim), quick)
+        self.check(now.claims.iter().find(|other| other.slot == claim.slot).unwrap_or(claim), quick, |_| {})
     }
 
     /// Whether the surveyed folder is the one of `task`: its files stand in it, not in a folder below.

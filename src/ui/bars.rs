@@ -1,129 +1,237 @@
-//! Progress on a terminal: a line for the whole run, and a bar for each of the largest files.
+//! Progress for people: a bar for the whole run, and one for each of the large files that are on their way the longest.
 //!
-//! Quiet with thousands of small files: these move the total alone. Bars are drawn on standard
-//! error, and step aside while a line is printed.
+//! Quiet with thousands of small files: these move the first bar alone. A picture is made anew for each
+//! frame, to the size that the terminal has then; no line is wider, and it never fills the screen. Bars are
+//! drawn on standard error, and step aside while lines are printed. The cursor rests below them, where an echoed
+//! `^C` harms nothing (indicatif's own bars leave it at the end of a full line). Where there is no terminal
+//! there is a line now and then, with the same in it.
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use anstyle::AnsiColor;
+use console::{Term, measure_text_width, truncate_str};
+use indicatif::{HumanBytes, HumanCount};
 
-use super::Progress;
-use super::lines::{counted, lasted};
-use crate::event::{Event, Meter, Transfer};
+use super::gauge::{Count, Gauge, Standing};
+use super::lines::{counted, painted};
+use super::page::to;
+use super::{Progress, Style};
+use crate::secret::visible;
 
-/// Bars for single files, so that they fit any terminal.
+/// Bars for single files; a smaller terminal has fewer.
 const MOST_BARS: usize = 8;
+/// Lines of the terminal that stay as they are.
+const LEFT_ALONE: usize = 4;
+/// Where a terminal does not tell.
+const USUAL: (u16, u16) = (24, 80);
+/// A longer name is cut on a terminal of any width.
+const NAMES: usize = 36;
+/// What stands on the right of a bar: percent, size, speed, time left.
+const NUMBERS: usize = 4 + 2 + 11 + 2 + 13 + 2 + 8;
+/// A bar that is shorter tells nothing; a longer one nothing more.
+const BAR: (usize, usize) = (5, 60);
 /// How often a line of progress comes where there are no bars.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// The progress of a run.
 pub(super) struct Bars {
     progress: Progress,
-    screen: MultiProgress,
-    head: ProgressBar,
-    files: Vec<(Transfer, ProgressBar)>,
-    total: Meter,
-    tasks: (u64, u64),
-    waiting: usize,
-    started: Instant,
+    color: bool,
+    terminal: Term,
+    /// How wide the lines are that stand on the terminal; the cursor is below them.
+    drawn: Vec<usize>,
     last_line: Instant,
 }
 
 impl Bars {
-    pub(super) fn new(progress: Progress, total: Meter) -> Self {
-        let screen = MultiProgress::new();
-        let head = ProgressBar::no_length().with_style(style("{spinner:.cyan} {msg}"));
-        let head = if progress == Progress::Bars { screen.add(head) } else { ProgressBar::hidden() };
-        let now = Instant::now();
-        Self { progress, screen, head, files: Vec::new(), total, tasks: (0, 0), waiting: 0, started: now, last_line: now }
+    pub(super) fn new(style: Style, now: Instant) -> Self {
+        let (progress, color) = (style.progress, style.color_err);
+        Self { progress, color, terminal: Term::buffered_stderr(), drawn: Vec::new(), last_line: now }
     }
 
-    /// Takes an event into the picture.
-    pub(super) fn see(&mut self, event: &Event) {
-        match event {
-            Event::Queued => self.tasks.1 += 1,
-            Event::Task(_) => self.tasks.0 += 1,
-            Event::Waiting(count) => self.waiting = *count,
-            Event::Started(transfer) if self.progress == Progress::Bars && self.files.len() < MOST_BARS => {
-                let bar = match transfer.total {
-                    Some(total) => ProgressBar::new(total).with_style(style(
-                        "  {prefix:22!} [{wide_bar}] {bytes:>10} of {total_bytes:10} {bytes_per_sec:>12} {eta:>4}",
-                    )),
-                    None => ProgressBar::no_length().with_style(style("  {prefix:22!} {bytes:>10} {bytes_per_sec:>12}")),
-                };
-                let bar = self.screen.add(bar.with_prefix(crate::secret::visible(&transfer.name).into_owned()));
-                self.files.push((transfer.clone(), bar));
-            }
-            Event::Ended(meter) => {
-                if let Some(at) = self.files.iter().position(|(transfer, _)| transfer.meter.is(meter)) {
-                    self.files.swap_remove(at).1.finish_and_clear();
-                }
-            }
-            _ => {}
-        }
+    /// Whether frames are drawn.
+    pub(super) fn are_drawn(&self) -> bool {
+        self.progress == Progress::Bars
     }
 
-    /// Prints while the bars stand aside.
-    pub(super) fn aside(&self, print: impl FnOnce()) {
-        if self.progress == Progress::Bars { self.screen.suspend(print) } else { print() }
-    }
-
-    /// Draws what the meters say now.
-    pub(super) fn tick(&mut self) {
+    /// Shows where the run stands now.
+    pub(super) fn show(&mut self, gauge: &Gauge, now: Instant) {
         match self.progress {
             Progress::Off => {}
-            Progress::Bars => {
-                self.files.iter().for_each(|(transfer, bar)| bar.set_position(transfer.meter.read()));
-                self.head.set_message(self.told());
-                self.head.tick();
-            }
-            Progress::Lines if self.last_line.elapsed() >= LINE_EVERY => {
-                self.last_line = Instant::now();
-                super::to(std::io::stderr(), &self.told());
+            // A terminal that has gone away shows nothing any more.
+            Progress::Bars => _ = self.draw(gauge),
+            Progress::Lines if now.saturating_duration_since(self.last_line) >= LINE_EVERY => {
+                self.last_line = now;
+                to(io::stderr(), &format!("{}\n", line(gauge)));
             }
             Progress::Lines => {}
         }
     }
 
-    /// Leaves the terminal as it was.
-    pub(super) fn end(&self) {
-        self.files.iter().for_each(|(_, bar)| bar.finish_and_clear());
-        self.head.finish_and_clear();
+    /// Leaves the terminal as it was, until the next frame.
+    pub(super) fn step_aside(&mut self) {
+        let _ = self.wipe().and_then(|()| self.terminal.flush());
     }
 
-    fn told(&self) -> String {
-        let (done, known) = self.tasks;
-        let elapsed = self.started.elapsed();
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a speed for people"
-        )]
-        let speed = (self.total.read() as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
-        let tasks = counted(known, "task");
-        let waiting = if self.waiting > 0 { format!(" ({} waiting)", self.waiting) } else { String::new() };
-        format!("{done} of {tasks}{waiting}, {}, {}/s, {}", HumanBytes(self.total.read()), HumanBytes(speed), lasted(elapsed))
+    fn draw(&mut self, gauge: &Gauge) -> io::Result<()> {
+        let (rows, columns) = self.terminal.size_checked().unwrap_or(USUAL);
+        self.wipe()?;
+        for line in picture(gauge, rows.into(), columns.into(), self.color) {
+            self.terminal.write_line(&line)?;
+            self.drawn.push(measure_text_width(&line));
+        }
+        // All at once, so that nothing flickers.
+        self.terminal.flush()
+    }
+
+    fn wipe(&mut self) -> io::Result<()> {
+        // A terminal that became narrower has broken lines in two.
+        let columns = usize::from(self.terminal.size_checked().unwrap_or(USUAL).1).max(1);
+        let rows = self.drawn.drain(..).map(|width| width.div_ceil(columns).max(1)).sum();
+        if rows == 0 {
+            return Ok(());
+        }
+        // Line by line: who clears a whole screen fills the history of some terminals.
+        self.terminal.clear_line()?;
+        self.terminal.clear_last_lines(rows)
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    // The templates are ours and fixed; a wrong one would show as the default bar.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+/// `12 of 1,000 tasks`
+fn tasks(count: &Count) -> String {
+    format!("{} of {}", HumanCount(count.done), counted(count.known, "task"))
+}
+
+/// `3 waiting`, `2 not complete`
+fn notes(count: &Count) -> Vec<String> {
+    let told = |count: u64, what: &str| (count > 0).then(|| format!("{} {what}", HumanCount(count)));
+    [told(count.waiting, "waiting"), told(count.bad, "not complete")].into_iter().flatten().collect()
+}
+
+fn line(gauge: &Gauge) -> String {
+    let (count, whole) = (gauge.count(), gauge.whole());
+    let left = whole.left.map(|left| format!("{} left", clock(left)));
+    let sizes = format!("{}, {}/s", HumanBytes(whole.bytes), HumanBytes(whole.speed));
+    [tasks(&count)].into_iter().chain(notes(&count)).chain([sizes]).chain(left).collect::<Vec<_>>().join(", ")
+}
+
+/// The run, and as many of its files as there is room for.
+fn picture(gauge: &Gauge, rows: usize, columns: usize, color: bool) -> Vec<String> {
+    let count = gauge.count();
+    let shown = gauge.files.len().min(MOST_BARS).min(rows.saturating_sub(LEFT_ALONE));
+    let head = tasks(&count);
+    let names = measure_text_width(&head).max((columns * 3 / 10).saturating_sub(2).min(NAMES));
+    let mut lines = vec![row(&head, &gauge.whole(), names, columns, color)];
+    let more = gauge.files.len() - shown;
+    let mut notes = notes(&count);
+    notes.extend((more > 0).then(|| format!("{} on the way", counted(more as u64, "more large file"))));
+    lines.extend(gauge.files.iter().take(shown).map(|file| {
+        let name = format!("  {}", shortened(&visible(&file.transfer.name), names.saturating_sub(2)));
+        row(&name, &file.standing(), names, columns, color)
+    }));
+    lines.extend((!notes.is_empty()).then(|| format!("  {}", notes.join(", "))));
+    // The last column stays free: some terminals begin a new line there.
+    lines.into_iter().map(|line| truncate_str(&line, columns.saturating_sub(1), "").into_owned()).collect()
+}
+
+/// A name, its bar as long as there is room, and the numbers.
+fn row(name: &str, standing: &Standing, names: usize, columns: usize, color: bool) -> String {
+    let room = columns.saturating_sub(names + NUMBERS + 5).min(BAR.1);
+    let bar = match standing.part {
+        _ if room < BAR.0 => String::new(),
+        Some(part) => bar(part, room, color) + "  ",
+        None => " ".repeat(room + 2),
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 100")]
+    let percent = standing.part.map(|part| format!("{}%", (part * 100.0) as u64)).unwrap_or_default();
+    let (bytes, speed) = (HumanBytes(standing.bytes).to_string(), format!("{}/s", HumanBytes(standing.speed)));
+    let left = standing.left.map(clock).unwrap_or_default();
+    let gap = " ".repeat(names.saturating_sub(measure_text_width(name)));
+    format!("{name}{gap}  {bar}{percent:>4}  {bytes:>11}  {speed:>13}  {left:>8}")
+}
+
+fn bar(part: f64, room: usize, color: bool) -> String {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of a line's length"
+    )]
+    let halves = ((part * 2.0 * room as f64) as usize).min(2 * room);
+    let full = "━".repeat(halves / 2) + if halves % 2 == 1 { "╸" } else { "" };
+    let rest = "─".repeat(room - halves.div_ceil(2));
+    painted(&full, AnsiColor::Cyan, color) + &painted(&rest, AnsiColor::BrightBlack, color)
+}
+
+/// With its beginning and its end, which tell names apart, in no more than `room`.
+fn shortened(name: &str, room: usize) -> String {
+    if measure_text_width(name) <= room {
+        return name.to_owned();
+    }
+    let first = truncate_str(name, room / 2 + 1, "…");
+    let rest = room.saturating_sub(measure_text_width(&first));
+    let mut ends = name.char_indices().map(|(at, _)| &name[at..]);
+    first.into_owned() + ends.find(|end| measure_text_width(end) <= rest).unwrap_or_default()
+}
+
+/// `0:09`, `12:34`, `1:02:03`
+fn clock(left: Duration) -> String {
+    let (hours, minutes, seconds) = (left.as_secs() / 3600, left.as_secs() / 60 % 60, left.as_secs() % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Event, Meter, Tasks, Transfer};
+
+    fn gauge(files: usize) -> Gauge {
+        let (total, tasks, start) = (Meter::default(), Tasks::default(), Instant::now());
+        tasks.known.add(10_000);
+        tasks.done.add(4_812);
+        tasks.waiting.set(212);
+        total.add(3 << 30);
+        let mut gauge = Gauge::new(total, tasks, start);
+        for file in 0..files {
+            let meter = Meter::default();
+            let name = format!("video-1 7779357811508675{file:02}\u{1b}歌");
+            gauge.see(&Event::Started(Transfer { name, total: Some(96 << 20), meter: meter.clone() }), start);
+            meter.add(48 << 20);
+        }
+        gauge.read(start + Duration::from_secs(1));
+        gauge
+    }
 
     #[test]
-    fn who_waits_is_told_while_it_lasts() {
-        let mut bars = Bars::new(Progress::Off, Meter::default());
-        bars.see(&Event::Queued);
-        bars.see(&Event::Queued);
-        for (waiting, told) in [(0, "0 of 2 tasks, 0 B"), (2, "0 of 2 tasks (2 waiting), 0 B"), (0, "0 of 2 tasks, 0 B")] {
-            bars.see(&Event::Waiting(waiting));
-            assert!(bars.told().starts_with(told), "{}", bars.told());
+    fn no_picture_is_larger_than_its_terminal() {
+        for (rows, columns) in [(24, 80), (50, 160), (24, 40), (3, 10), (1, 1), (0, 0)] {
+            let lines = picture(&gauge(20), rows, columns, true);
+            assert!(lines.len() <= rows.max(2), "{rows} rows: {lines:#?}");
+            for line in lines {
+                assert!(measure_text_width(&line) <= columns.saturating_sub(1), "{columns} columns: {line}");
+            }
         }
+    }
+
+    #[test]
+    fn a_picture_tells_the_run_its_files_and_the_rest() {
+        let lines = picture(&gauge(20), 24, 80, false);
+        assert_eq!(lines.len(), 1 + MOST_BARS + 1);
+        assert!(lines[0].starts_with("4,812 of 10,000 tasks") && lines[0].contains("48%"), "{}", lines[0]);
+        assert!(lines[1].contains("━╸─") && lines[1].contains("48.00 MiB/s") && lines[1].contains("0:01"), "{}", lines[1]);
+        assert_ne!(lines[1].split("━").next(), lines[2].split("━").next(), "names are told apart");
+        assert_eq!(lines[9], "  212 waiting, 12 more large files on the way");
+    }
+
+    #[test]
+    fn without_colour_nothing_but_text_is_drawn() {
+        assert!(!picture(&gauge(3), 24, 80, false).concat().contains('\u{1b}'));
+        assert!(picture(&gauge(3), 24, 80, true).concat().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_line_tells_the_same() {
+        assert_eq!(line(&gauge(0)), "4,812 of 10,000 tasks, 212 waiting, 3.00 GiB, 3.00 GiB/s");
     }
 }

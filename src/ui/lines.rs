@@ -2,7 +2,7 @@
 //! what is wrong, naming what, where and what to do next.
 
 use anstyle::{AnsiColor, Style as Paint};
-use indicatif::{HumanBytes, HumanDuration};
+use indicatif::{HumanBytes, HumanCount};
 
 use super::Style;
 use crate::event::{Event, Fault, Outcome, Summary, TaskReport, Verified};
@@ -26,10 +26,11 @@ pub(super) fn aside(event: &Event, style: Style) -> Vec<String> {
         Event::Task(report) => troubles(report).iter().map(|trouble| error(trouble, style.color_err)).collect(),
         Event::Warning(warning) => vec![error(warning, style.color_err)],
         Event::File(report) if !style.quiet => {
-            let warnings = report.entry.warnings.iter();
-            warnings
-                .map(|warning| painted("warning", AnsiColor::Yellow, style.color_err) + &format!(": {}: {warning}", report.path))
-                .collect()
+            let word = painted("warning", AnsiColor::Yellow, style.color_err);
+            let told = |warning: &String| format!("{word}: {}: {}", report.path, visible(warning));
+            let whole = || format!("{}: {} are here", report.path, HumanBytes(report.entry.size()));
+            let arrived = (style.verbose > 0).then(whole);
+            arrived.into_iter().chain(report.entry.warnings.iter().map(told)).collect()
         }
         Event::Detail(detail) if style.verbose > 0 => vec![visible(detail).into_owned()],
         _ => Vec::new(),
@@ -71,11 +72,11 @@ fn summary(counts: &Summary) -> String {
         ("failed", counts.failed),
         ("empty", counts.empty),
         ("not found", counts.not_found),
-        ("pending", counts.pending),
+        ("pending (run again later, or with --wait)", counts.pending),
         ("in error", counts.error),
     ];
     let told: Vec<String> =
-        states.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+        states.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
     let told = if told.is_empty() { "no tasks".to_owned() } else { told.join(", ") };
     format!("{told}; {} fetched, {}, in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
 }
@@ -89,7 +90,7 @@ fn verified(counts: &Verified) -> String {
     let faults =
         [("damaged", counts.damaged), ("missing", counts.missing), ("unsafe", counts.not_safe), ("unknown", counts.unknown)];
     let told: Vec<String> =
-        faults.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+        faults.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
     let told = if told.is_empty() { "all whole".to_owned() } else { told.join(", ") };
     format!("{}, {}: {told}; in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
 }
@@ -104,28 +105,27 @@ fn troubles(report: &TaskReport) -> Vec<String> {
         Outcome::Failed => line(&format!("the task failed: {}", told.unwrap_or("the gateway gives no reason"))),
         Outcome::NotFound => line("the gateway knows no such task; is it the key that made it?"),
         Outcome::Empty => line("finished, but it names nothing to download"),
-        // Told once, for all of them.
-        Outcome::Error if told.is_some_and(|told| told.starts_with("not asked") || told == "the disk is full") => Vec::new(),
+        Outcome::Error if is_told_once(report) => Vec::new(),
         Outcome::Error => line(told.unwrap_or("nobody knows why")),
         _ => report.problems.iter().flat_map(|problem| line(problem)).collect(),
     }
+}
+
+/// Whether what kept the task from being done is told for all of them, with what to do.
+pub(super) fn is_told_once(report: &TaskReport) -> bool {
+    report.error.as_deref().is_some_and(|told| told.starts_with("not asked") || told == "the disk is full")
 }
 
 fn error(text: &str, color: bool) -> String {
     format!("{}: {}", painted("error", AnsiColor::Red, color), visible(&unsigned(text)))
 }
 
-fn painted(text: &str, hue: AnsiColor, color: bool) -> String {
+pub(super) fn painted(text: &str, hue: AnsiColor, color: bool) -> String {
     let paint = if color { hue.on_default() } else { Paint::new() };
     format!("{paint}{text}{paint:#}")
 }
 
-/// `1 file`, `2 files`
+/// `1 file`, `2,000 files`
 pub(super) fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
-/// `12 s`, `3 minutes`
-pub(super) fn lasted(elapsed: std::time::Duration) -> String {
-    if elapsed.as_secs() < 60 { format!("{} s", elapsed.as_secs()) } else { HumanDuration(elapsed).to_string() }
+    format!("{} {noun}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }

@@ -1,13 +1,19 @@
 //! Events as JSON, one object a line: what pipelines read. Its shape is the contract's section 6.
 
+use std::time::{Duration, Instant};
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::gauge::Gauge;
 use crate::digest::Sha256Hex;
 use crate::event::{Event, Fault, FileReport, Outcome, Summary, TaskReport, Verified};
 use crate::kind::Kind;
 use crate::manifest::FileEntry;
 use crate::secret::unsigned;
+
+/// How often a line of progress comes at most.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// One line of standard output. Readers ignore fields that they don't know, and events too.
 #[derive(Serialize, JsonSchema)]
@@ -18,6 +24,7 @@ enum Line<'a> {
     Task(Task<'a>),
     Plan(Plan<'a>),
     Finding(Finding<'a>),
+    Progress(Progress),
     Summary(&'a Summary),
     #[serde(rename = "summary")]
     Verified(&'a Verified),
@@ -108,6 +115,55 @@ struct Finding<'a> {
     finding: Fault,
 }
 
+/// How far a long run is by now: at most one a second, and none while nothing moves.
+#[derive(Clone, Copy, PartialEq, Serialize, JsonSchema)]
+struct Progress {
+    /// Tasks that came to their end.
+    done: u64,
+    /// Tasks that are known by now; more may come as long as a list is read.
+    tasks: u64,
+    /// Of those that are not done, the ones that wait to be asked about again.
+    waiting: u64,
+    /// Bytes that came, or were verified, by now; what will be thrown away counts, too.
+    bytes: u64,
+    /// The speed of late.
+    bytes_per_second: u64,
+    /// An estimate, when there can be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds_left: Option<u64>,
+}
+
+/// The `progress` lines of a run, and when the next one may come.
+pub(super) struct Beat {
+    last: Instant,
+    told: Option<Progress>,
+}
+
+impl Beat {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { last: now, told: None }
+    }
+
+    /// The next line, when its time has come and it tells anything new.
+    pub(super) fn line(&mut self, gauge: &Gauge, now: Instant) -> Option<String> {
+        if now.saturating_duration_since(self.last) < EVERY {
+            return None;
+        }
+        let (count, whole) = (gauge.count(), gauge.whole());
+        let progress = Progress {
+            done: count.done,
+            tasks: count.known,
+            waiting: count.waiting,
+            bytes: whole.bytes,
+            bytes_per_second: whole.speed,
+            seconds_left: whole.left.map(|left| left.as_secs()),
+        };
+        self.last = now;
+        let told = self.told.replace(progress);
+        if told == Some(progress) { None } else { serde_json::to_string(&Line::Progress(progress)).ok() }
+    }
+}
+
 /// The JSON Schema of a line.
 pub(super) fn schema() -> String {
     crate::schema::of::<Line<'_>>()
@@ -122,7 +178,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::Finding(path, fault) => Line::Finding(Finding { path, finding: *fault }),
         Event::Summary(counts) => Line::Summary(counts),
         Event::Verified(counts) => Line::Verified(counts),
-        Event::Queued | Event::Waiting(_) | Event::Started(_) | Event::Ended(_) | Event::Warning(_) | Event::Detail(_) => {
+        Event::Started(_) | Event::Ended(_) | Event::Warning(_) | Event::Detail(_) => {
             return None;
         }
     };
@@ -160,5 +216,30 @@ fn task(report: &TaskReport) -> Task<'_> {
         files: report.files,
         bytes: report.bytes,
         error: report.error.clone().filter(|error| !error.is_empty()).or(problems).map(|error| unsigned(&error).into_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Meter, Tasks};
+
+    #[test]
+    fn progress_comes_once_a_second_and_only_when_there_is_some() {
+        let (total, tasks, start) = (Meter::default(), Tasks::default(), Instant::now());
+        let (mut gauge, mut beat) = (Gauge::new(total.clone(), tasks.clone(), start), Beat::new(start));
+        let mut told_at = |tenths: u64| {
+            gauge.read(start + EVERY * 10);
+            beat.line(&gauge, start + EVERY / 10 * u32::try_from(tenths).unwrap())
+        };
+        tasks.known.add(2);
+        assert_eq!(told_at(9), None, "a short run has none");
+        assert_eq!(told_at(10).unwrap(), r#"{"event":"progress","done":0,"tasks":2,"waiting":0,"bytes":0,"bytes_per_second":0}"#);
+        tasks.done.add(1);
+        assert_eq!(told_at(19), None);
+        assert!(told_at(20).is_some());
+        assert_eq!(told_at(60), None, "nothing has moved");
+        total.add(1);
+        assert!(told_at(70).is_some());
     }
 }

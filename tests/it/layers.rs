@@ -35,11 +35,12 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// Crates, and the only rooms that may use them.
-const DOORS: [(&str, &[&str]); 9] = [
+const DOORS: [(&str, &[&str]); 10] = [
     ("reqwest", &["http", "gateway"]),
     ("clap", &["cli"]),
     ("toml", &["cli"]),
     ("indicatif", &["ui"]),
+    ("console", &["ui"]),
     ("tempfile", &["store"]),
     ("sha2", &["digest"]),
     ("symphonia", &["duration"]),

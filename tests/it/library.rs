@@ -61,9 +61,10 @@ fn a_stopped_run_ends_and_leaves_the_rest_to_the_next() {
     options.wait = Some(yescale_dl::Wait::default());
     let session = Session::open(world.archive(), options).unwrap();
     let stopper = session.stopper();
-    let get = session.get(requests(&["t1"]), move |event| {
-        // It would wait without end.
-        if matches!(event, Event::Waiting(1)) {
+    world.task("t2", &json!({"text": "la"}));
+    let get = session.get(requests(&["t1", "t2"]), move |event| {
+        // It would wait for the other one without end.
+        if matches!(event, Event::Task(_)) {
             stopper.stop();
         }
     });

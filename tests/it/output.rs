@@ -1,8 +1,10 @@
 //! Section 6: standard output and standard error.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Gate, Reply, World, sample};
+use crate::support::{Answer, Gate, Reply, Run, World, sample};
 
 /// Terminal controls that must never be sent: escape, bell, a C1 control, a text that runs backwards.
 const HOSTILE: &str = "a\u{1b}]0;pwned\u{7}\r\u{9b}31m\u{202e}b";
@@ -137,6 +139,9 @@ fn quiet_prints_errors_only() {
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
     let run = world.run(&["-q", "unknown"]).exits(1);
     assert!(run.stdout.is_empty() && run.stderr.contains("unknown"), "{run:?}");
+    world.task("t2", &json!({"images": ["ftp://h"]}));
+    assert_eq!(world.run(&["-q", "t2"]).exits(1).stderr.lines().count(), 1, "what is wrong, and nothing else");
+    assert!(world.run(&["t2"]).exits(1).stderr.contains("run the same command again"), "what to do");
 }
 
 #[test]
@@ -172,7 +177,6 @@ fn urls_in_messages_lose_their_query() {
 }
 
 #[test]
-
 fn urls_in_the_gateway_s_words_lose_their_query_too() {
     let world = World::new();
     world.answer("t1", &json!({"status": "FAILURE", "err_reason": "could not fetch https://h.example/x.png?sig=SECRET today"}));
@@ -203,8 +207,7 @@ fn control_characters_in_the_refusal_are_shown_not_sent() {
 }
 
 #[test]
-
-fn a_reader_that_goes_away_does_not_lose_the_archive() {
+fn readers_that_go_away_do_not_lose_the_archive() {
     let world = World::new();
     let gate = Gate::default();
     let ids: Vec<String> = (0..50).map(|n| format!("t{n}")).collect();
@@ -212,14 +215,39 @@ fn a_reader_that_goes_away_does_not_lose_the_archive() {
     for id in &ids {
         world.task(id, &json!({"images": [url]}));
     }
-    for json in [&[][..], &["--json"]] {
-        let args: Vec<&str> = ids.iter().map(String::as_str).chain(json.iter().copied()).chain(["--force"]).collect();
-        let mut running = world.start(&args);
-        running.close_stdout();
+    world.answer("failed", &json!({"status": "FAILURE"}));
+    let closed = [(true, false), (false, true), (true, true)];
+    for (json, (out, err)) in [&["-v"][..], &["-v", "--json"]].into_iter().flat_map(|json| closed.map(|closed| (json, closed))) {
+        let args: Vec<&str> = ids.iter().map(String::as_str).chain(["failed", "--force"]).chain(json.iter().copied()).collect();
+        let mut command = world.command(&args);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take_if(|_| out));
+        drop(child.stderr.take_if(|_| err));
         gate.open();
-        world.audited(running.end(false)).exits(0);
+        let code = child.wait_with_output().unwrap().status.code();
+        world.audited(Run { code, stdout: String::new(), stderr: String::new() }).exits(1);
+        assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 51, "{args:?}");
     }
-    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 50);
+}
+
+#[test]
+fn a_long_run_tells_how_far_it_is() {
+    let world = World::new();
+    let gate = Gate::default();
+    let slow = world.media.script("/slow", [Reply::ok(sample("video-1s.mp4")).behind(&gate)]);
+    world.task("slow", &json!({"videos": [slow]}));
+    world.answer("pending", &json!({"status": "x"}));
+    let mut running = world.start(&["--json", "slow", "pending"]);
+    let told: Value = loop {
+        let event: Value = serde_json::from_str(&running.line()).unwrap();
+        if event["event"] == "progress" {
+            break event;
+        }
+    };
+    assert_eq!((&told["tasks"], &told["done"], &told["waiting"]), (&json!(2), &json!(1), &json!(0)), "{told}");
+    gate.open();
+    let run = world.audited(running.end(false)).exits(3);
+    assert_eq!(run.events().last().unwrap()["event"], "summary", "nothing is told after it");
 }
 
 #[test]

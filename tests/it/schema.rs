@@ -7,7 +7,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::samples;
-use crate::support::{Answer, Run, World};
+use crate::support::{Answer, Gate, Reply, Run, World, sample};
 use crate::verify::{flip, verb};
 
 fn schema(document: &str) -> Validator {
@@ -37,16 +37,23 @@ fn manifests(world: &World) -> Vec<Value> {
 
 /// An archive with everything in it that a manifest can have but what only hosts can tell; its last run.
 fn full(world: &World) -> Run {
-    let mov = world.media.script(
-        "/v",
-        [crate::support::Reply::ok(crate::support::sample("clip.mov")).header("Last-Modified", "Sun, 27 Jul 2025 06:49:48 GMT")],
-    );
+    let mov = world.media.script("/v", [Reply::ok(sample("clip.mov")).header("Last-Modified", "Sun, 27 Jul 2025 06:49:48 GMT")]);
     let result =
         json!({"videos": [{"url": mov, "content_type": "video/mp4", "duration": 5.1}], "images": ["ftp://h/x"], "text": "la"});
     let answer = json!({"status": "SUCCESS", "progress": "100%", "message": "m", "err_reason": "r", "submit_time": 1_753_598_930,
         "finish_time": 1_753_598_990, "task_result": result});
     world.answer("full", &answer);
     world.run_with_input(r#"{"id":"full","prompt":{"deep":[1.50,null]}}"#, &["--json", "-i", "-"]).exits(1)
+}
+
+/// A run that takes long enough to tell how far it is.
+fn slow(world: &World) -> Run {
+    let gate = Gate::default();
+    world.task("slow", &json!({"images": [world.media.script("/slow", [Reply::ok(sample("picture.png")).behind(&gate)])]}));
+    let mut running = world.start(&["--json", "slow"]);
+    while !running.line().contains("progress") {}
+    gate.open();
+    running.end(false)
 }
 
 #[test]
@@ -88,6 +95,7 @@ fn every_event_and_every_word_in_it_is_as_the_schema_says() {
     fs::remove_file(world.archive().join("complete/image-1.png")).unwrap();
     world.write("yescale/full/stray", "");
     events.extend(verb(&world, &["verify", "--json"]).exits(1).events());
+    events.extend(slow(&world).exits(0).events());
 
     for line in &events {
         takes(&event, line);
@@ -101,7 +109,7 @@ fn every_event_and_every_word_in_it_is_as_the_schema_says() {
         .iter()
         .skip(1)
         .copied()
-        .chain(["file", "task", "plan", "finding", "summary", "damaged", "missing", "unknown", "fetch"])
+        .chain(["file", "task", "plan", "finding", "progress", "summary", "damaged", "missing", "unknown", "fetch"])
     {
         assert!(seen.contains(word), "{word} was not seen in {seen:?}");
     }

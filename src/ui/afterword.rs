@@ -1,0 +1,96 @@
+//! What a person should know when the lines of a long run have scrolled away: who is not complete, and what to do.
+
+use super::lines::is_told_once;
+use crate::event::{Event, Outcome};
+use crate::task::TaskId;
+
+/// Runs of fewer tasks stand on the screen as they are.
+const MANY: u64 = 10;
+/// Ids that are named for each way to end badly.
+const NAMED: usize = 5;
+
+/// How tasks end badly, in words; whether another run may do better.
+const WAYS: [(Outcome, &str, bool); 5] = [
+    (Outcome::Incomplete, "incomplete", true),
+    (Outcome::Failed, "failed", false),
+    (Outcome::Empty, "empty", false),
+    (Outcome::NotFound, "not found", false),
+    (Outcome::Error, "in error", true),
+];
+
+/// The tasks that ended badly: the first of each kind, and how many.
+#[derive(Default)]
+pub(super) struct Afterword {
+    ended: u64,
+    kinds: [(Vec<TaskId>, usize); WAYS.len()],
+}
+
+impl Afterword {
+    pub(super) fn see(&mut self, event: &Event) {
+        let Event::Task(report) = event else { return };
+        self.ended += 1;
+        let is_known = report.reused || is_told_once(report);
+        let way = WAYS.iter().position(|(outcome, ..)| *outcome == report.outcome && !is_known);
+        if let Some((named, count)) = way.map(|way| &mut self.kinds[way]) {
+            *count += 1;
+            if named.len() < NAMED {
+                named.push(report.task.clone());
+            }
+        }
+    }
+
+    /// The lines; none when all is well.
+    pub(super) fn told(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        if self.ended > MANY {
+            lines.extend(self.kinds.iter().zip(WAYS).filter(|((_, count), _)| *count > 0).map(
+                |((named, count), (_, word, _))| {
+                    let more = if *count > named.len() { format!(" and {} more", count - named.len()) } else { String::new() };
+                    let named: Vec<String> = named.iter().map(ToString::to_string).collect();
+                    format!("{word}: {}{more}", named.join(", "))
+                },
+            ));
+        }
+        let may_come = self.kinds.iter().zip(WAYS).any(|((_, count), (_, _, may_come))| *count > 0 && may_come);
+        lines.extend(may_come.then(|| "run the same command again: what is here is kept, what is missing is fetched".to_owned()));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TaskReport;
+
+    fn told(outcomes: &[(Outcome, usize)]) -> Vec<String> {
+        let mut afterword = Afterword::default();
+        let all = outcomes.iter().flat_map(|(outcome, count)| std::iter::repeat_n(*outcome, *count));
+        for (number, outcome) in all.enumerate() {
+            let id = TaskId::new(&format!("t{number}")).unwrap();
+            afterword.see(&Event::Task(Box::new(TaskReport::bare(id, outcome))));
+        }
+        afterword.told()
+    }
+
+    #[test]
+    fn a_long_run_names_who_is_not_complete() {
+        let lines = told(&[(Outcome::Complete, 10), (Outcome::Error, 7), (Outcome::Failed, 1)]);
+        assert_eq!(lines[..2], ["failed: t17", "in error: t10, t11, t12, t13, t14 and 2 more"]);
+        assert_eq!(lines.len(), 3, "and what to do: {lines:?}");
+    }
+
+    #[test]
+    fn what_is_told_for_all_is_not_told_again() {
+        let mut afterword = Afterword::default();
+        let error = Some("not asked: the gateway refuses the API key".to_owned());
+        let report = TaskReport { error, ..TaskReport::bare(TaskId::new("t").unwrap(), Outcome::Error) };
+        afterword.see(&Event::Task(Box::new(report)));
+        assert!(afterword.told().is_empty());
+    }
+
+    #[test]
+    fn nobody_is_sent_again_for_what_will_not_come() {
+        assert!(told(&[(Outcome::Failed, 1), (Outcome::NotFound, 1), (Outcome::Empty, 1), (Outcome::Pending, 1)]).is_empty());
+        assert_eq!(told(&[(Outcome::Incomplete, 1)]).len(), 1);
+    }
+}

@@ -44,11 +44,12 @@ impl Course {
         let before = known.entry;
         if is_news {
             let fetched = only.as_ref().map(|only| only.entry().clone());
+            // Whatever comes of it, the manifest may have its name by then.
+            self.has_changed = true;
             held.record(entry.clone(), before, only).await?;
             if let Some(file) = fetched {
                 self.arrived(&file);
             }
-            self.has_changed = true;
         } else {
             let same = entry.clone();
             let tidied = move || {

@@ -232,12 +232,14 @@ impl Course {
         let Some(entry) = known.entry.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
         if known.is_recalled() {
             let (held, ()) = self.hold(|_| Ok(())).await?;
-            held.record(entry.clone(), Some(entry), None).await?;
             self.has_changed = true;
+            held.record(entry.clone(), Some(entry), None).await?;
         } else if known.has_leftovers() {
             let folder = self.folder.clone();
             if let Some(held) = blocking(move || folder.try_hold()).await? {
-                self.has_changed |= held.settle(entry).await?;
+                let settled = held.settle(entry).await;
+                self.has_changed |= *settled.as_ref().unwrap_or(&true);
+                settled?;
             }
         }
         Ok(())
@@ -275,8 +277,8 @@ impl Course {
         }
         let (held, known) = self.hold(Held::read).await?;
         if let Some(before) = known.entry {
-            held.record(TaskEntry { meta: Some(meta), ..before.clone() }, Some(before), None).await?;
             self.has_changed = true;
+            held.record(TaskEntry { meta: Some(meta), ..before.clone() }, Some(before), None).await?;
         }
         Ok(())
     }

@@ -126,9 +126,10 @@ pub struct Ended {
 pub(crate) async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
     let started = std::time::Instant::now();
     let mut running = Running::new(job);
-    let mut is_open = true;
+    let (mut is_open, mut is_cut) = (true, false);
+    let overdue = overdue(running.job.stop.clone());
+    tokio::pin!(overdue);
     while is_open || !running.is_idle() {
-        let stop = running.job.stop.clone();
         let has_room = running.has_room();
         tokio::select! {
             batch = next(&mut requests, &running.job), if is_open && has_room => match batch.is_empty() {
@@ -138,12 +139,15 @@ pub(crate) async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
             look = running.waiting.next(&running.job), if has_room && running.waiting.count() > 0 => running.take_again(look),
             Some(looked) = running.looking.join_next_with_id() => running.looked(looked),
             Some(ended) = running.going.join_next_with_id() => running.end(ended),
-            () = overdue(&stop), if stop.is_cancelled() => running.cut_off().await,
+            () = &mut overdue, if !is_cut => {
+                is_cut = true;
+                running.cut_off().await;
+            }
         }
         running.send_off();
     }
     // A task that was cut off may have committed something that nobody has heard of.
-    let is_all_heard = running.ids.is_empty();
+    let is_all_heard = running.ids.is_empty() && !running.has_broken;
     let (job, tally) = (running.job, running.tally);
     let mut broken = job.refused.get().map(|words| format!("the gateway refuses the API key: {words}"));
     if !job.dry_run {
@@ -182,7 +186,7 @@ async fn next(requests: &mut Receiver<Request>, job: &Job) -> Vec<Request> {
 }
 
 /// Ends a while after an interrupt: what is still not done by then is left to the next run.
-async fn overdue(stop: &CancellationToken) {
+async fn overdue(stop: CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(GRACE).await;
 }

@@ -31,6 +31,8 @@ pub(super) struct Running {
     pub ids: HashMap<Id, Vec<TaskId>>,
     pub waiting: Waiting,
     pub tally: Tally,
+    /// Whether some task broke down, and nobody knows how far it had come.
+    pub has_broken: bool,
 }
 
 /// What came of the tasks of a run.
@@ -51,6 +53,7 @@ impl Running {
             going: JoinSet::new(),
             ids: HashMap::new(),
             tally: Tally::default(),
+            has_broken: false,
         }
     }
 
@@ -149,6 +152,7 @@ impl Running {
     }
 
     fn broke_down(&mut self, error: &JoinError) {
+        self.has_broken = true;
         for id in self.ids.remove(&error.id()).unwrap_or_default() {
             self.tell(&id, None);
         }

@@ -1,8 +1,8 @@
 //! Replacing a small file all at once, durably.
 //!
-//! The new bytes are written under a dot-name in the same folder, synced, and renamed over the old:
-//! whoever reads sees the old file or the new one, also after a crash. The folder is synced by the
-//! caller ([`sync_folder`]), who knows when that matters.
+//! The new bytes are written under a dot-name in the same folder, synced ([`write`], or the caller of [`stage`]),
+//! and renamed over the old: whoever reads sees the old file or the new one, also after a crash. The folder
+//! is synced by the caller ([`sync_folder`]), who knows when that matters.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
-use super::{Error, checkpoint, rounds};
+use super::{Error, checkpoint, lock, rounds};
 use crate::naming::{GALLERY, MANIFEST, SUMS, TEXT};
 
 /// Replaces `folder/name` with what `fill` writes.
 pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let new = stage(folder, name, fill)?;
-    rounds::sync(new.temporary()).map_err(Error::io("sync", &new.path))?;
-    new.place()
+    let placed = rounds::sync(new.temporary()).map_err(Error::io("sync", &new.path)).and_then(|()| new.place());
+    placed.inspect_err(|_| new.discard())
 }
 
 /// What is to stand under a name. Where it never comes to that, the next writer of the folder removes it: until then it may
@@ -54,8 +54,14 @@ impl New {
     }
 
     /// Gives it its name, in place of what has it now.
-    pub(super) fn place(self) -> Result<(), Error> {
+    pub(super) fn place(&self) -> Result<(), Error> {
         fs::rename(&self.temporary, &self.path).map_err(Error::io("replace", &self.path))
+    }
+
+    /// Gives it up.
+    pub(super) fn discard(&self) {
+        // What can't be removed now is removed by the next writer of the folder.
+        let _ = fs::remove_file(&self.temporary);
     }
 }
 
@@ -86,6 +92,12 @@ pub(super) fn parent(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
+}
+
+/// Whether a folder holds nothing, a lock aside.
+pub(super) fn is_bare(folder: &Path) -> bool {
+    let is_lock = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == lock::NAME);
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_lock))
 }
 
 /// Whether `name` is what a killed writer of one of our small files left behind.

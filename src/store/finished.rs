@@ -1,6 +1,7 @@
 //! The record of a task's finished files, until its manifest takes over.
 //!
-//! A dot-file with a line of JSON for each file, durable before the file gets its final name. A run
+//! A dot-file with a line of JSON for each file, durable before the file gets its final name (the one file of a new task
+//! has a manifest under its dot-name for that). A run
 //! that died leaves it behind; the next one proves each line against the disk (size and hash, not
 //! trust) and rolls forward: nothing that was whole is fetched again, nothing that was not is kept.
 
@@ -83,7 +84,10 @@ fn unnamed(folder: &Path) -> Result<Vec<Line>, Error> {
             let _ = manifest::walk(file, |task| {
                 for entry in task.entry().into_iter().flat_map(|task| task.files) {
                     let stem = entry.path().split_once('.').map_or("", |(stem, _)| stem);
-                    lines.push(Line { part: format!(".{stem}.part"), entry });
+                    // Where the kind was not known at first, the part has another name.
+                    let nameless = format!(".asset-{}.part", entry.slot().index);
+                    lines.push(Line { part: format!(".{stem}.part"), entry: entry.clone() });
+                    lines.push(Line { part: nameless, entry });
                 }
             });
         }

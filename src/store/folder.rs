@@ -106,15 +106,19 @@ impl Folder {
     /// # Errors
     /// When something else stands in its place or the disk says no.
     pub fn try_hold(&self) -> Result<Option<Arc<Held>>, Error> {
-        let is_new = !self.exists()?;
-        if is_new && let Err(error) = fs::create_dir(&self.path)
-            // Another process has just made it.
-            && error.kind() != std::io::ErrorKind::AlreadyExists
-        {
-            return Err(Error::io("create", &self.path)(error));
-        }
-        let lock = Lock::try_of(&self.path).map_err(Error::io("lock", &self.path))?;
-        Ok(lock.map(|lock| Held::new(self.clone(), lock, is_new)))
+        let is_made = match self.exists()? {
+            true => false,
+            false => match fs::create_dir(&self.path) {
+                Ok(()) => true,
+                // Another process has just made it.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
+                Err(error) => return Err(Error::io("create", &self.path)(error)),
+            },
+        };
+        let Some(lock) = Lock::try_of(&self.path).map_err(Error::io("lock", &self.path))? else { return Ok(None) };
+        // Between the two another process may have been here and gone.
+        let is_new = is_made && atomic::is_bare(&self.path);
+        Ok(Some(Held::new(self.clone(), lock, is_new)))
     }
 
     fn exists(&self) -> Result<bool, Error> {

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::atomic::New;
 use super::folder::{Folder, Known};
-use super::lock::Lock;
+use super::lock::{self, Lock};
 use super::part::{Draft, Part};
 use super::{Error, atomic, blocking, checkpoint, finished, journal};
 use crate::manifest::{self, FileEntry, State, TaskEntry};
@@ -24,11 +24,11 @@ use crate::naming::{MANIFEST, TEXT};
 #[derive(Debug)]
 pub struct Held {
     folder: Folder,
-    /// Whether this run made it: then an earlier one left nothing in it.
+    /// Whether this run made it and was the first in it: nobody left anything there.
     is_new: bool,
     /// The files of a new folder that have begun their way in.
     begun: Mutex<HashSet<String>>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// A whole file that waits to be durable.
@@ -39,7 +39,7 @@ pub struct Staged {
 
 impl Held {
     pub(super) fn new(folder: Folder, lock: Lock, is_new: bool) -> Arc<Self> {
-        Arc::new(Self { folder, is_new, begun: Mutex::default(), _lock: lock })
+        Arc::new(Self { folder, is_new, begun: Mutex::default(), lock })
     }
 
     /// What is known of the task now.
@@ -95,7 +95,7 @@ impl Held {
         let target = self.folder.path().join(draft.entry.path());
         let is_ours = self.is_new || ours.iter().any(|file| file.name() == Some(draft.entry.path()));
         if !is_ours && fs::symlink_metadata(&target).is_ok() && !finished::is_proven(&target, &draft.entry)? {
-            let _ = fs::remove_file(&draft.path);
+            discard(&draft);
             return Err(Error::Foreign(target));
         }
         Ok(Staged { draft, target })
@@ -104,14 +104,14 @@ impl Held {
     /// Records a file as finished, and gives it its final name once that is durable.
     ///
     /// # Errors
-    /// When the disk says no; the file is then gone.
+    /// When the disk says no; where it could not be recorded or synced, the file is gone.
     pub async fn commit(self: &Arc<Self>, staged: Staged) -> Result<FileEntry, Error> {
         let held = Arc::clone(self);
         let staged = blocking(move || match finished::append(held.folder.path(), &staged.draft) {
             Ok(()) => Ok(staged),
             Err(error) => {
                 // Without a record it would lie there nameless, and on a full disk in the way.
-                let _ = fs::remove_file(&staged.draft.path);
+                discard(&staged.draft);
                 Err(error)
             }
         })
@@ -135,11 +135,15 @@ impl Held {
     /// When the disk says no.
     pub async fn restore_text(self: &Arc<Self>, entry: TaskEntry) -> Result<(), Error> {
         let held = Arc::clone(self);
-        if let Some(text) = blocking(move || held.stage_text(&entry, Some(&entry))).await? {
-            self.then(vec![text.temporary().to_owned()], |_, synced| synced.and_then(|()| text.place())).await?;
-            self.then(Vec::new(), |_, synced| synced).await?;
+        let staged = blocking(move || {
+            finished::begin(held.folder.path())?;
+            Ok::<_, Error>((held.stage_text(&entry, Some(&entry))?, entry))
+        });
+        let (text, entry) = staged.await?;
+        if let Some(text) = text {
+            self.then(vec![text.temporary().to_owned()], move |_, synced| synced.and_then(|()| text.place())).await?;
         }
-        Ok(())
+        self.then(Vec::new(), move |held, synced| synced.map(|()| held.tidy(&entry))).await
     }
 
     /// Gives `only`, the one file of a new task, and the text their names and, last, writes the manifest; then removes what
@@ -156,11 +160,18 @@ impl Held {
         let held = Arc::clone(self);
         let staged = blocking(move || {
             held.folder.mark.set()?;
+            if !held.is_new {
+                // Whoever looks at the folder sees by it that somebody was at work here.
+                finished::begin(held.folder.path())?;
+            }
             let text = held.stage_text(&entry, before.as_ref())?;
             let fill = |to: &mut dyn Write| manifest::write(to, Box::new(|push| push(&entry)));
-            Ok::<_, Error>((text, atomic::stage(held.folder.path(), MANIFEST, fill)?, entry, before))
+            let new = atomic::stage(held.folder.path(), MANIFEST, fill);
+            let new = new.inspect_err(|_| text.iter().for_each(New::discard))?;
+            Ok::<_, Error>((text, new, entry, before))
         });
-        let (text, new, entry, before) = staged.await?;
+        // On a full disk the file would be in the way of all others.
+        let (text, new, entry, before) = staged.await.inspect_err(|_| only.iter().for_each(|only| discard(&only.draft)))?;
         // In a folder that this run made, the one file has left nothing behind.
         let is_tidy = self.is_new && only.is_some();
         if text.is_some() || only.is_some() {
@@ -171,12 +182,12 @@ impl Held {
                     Some(only) => only.place(synced).map(|_| ())?,
                     None => synced?,
                 }
-                text.map_or(Ok(()), New::place)
+                text.map_or(Ok(()), |text| text.place())
             };
             self.then(written, place).await?;
         }
         checkpoint::reached("text-written");
-        self.then(vec![new.temporary().to_owned()], |_, synced| synced.and_then(|()| new.place())).await?;
+        self.then(vec![new.temporary().to_owned()], move |_, synced| synced.and_then(|()| new.place())).await?;
         let conclude = move |held: &Self, synced: Result<(), Error>| {
             checkpoint::reached("manifest-written");
             synced?;
@@ -243,7 +254,9 @@ impl Held {
         for found in fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
             let name = found.file_name();
             let Some(name) = name.to_str() else { continue };
-            if (name == finished::NAME && is_recorded) || atomic::is_leftover(name) || (is_done && is_part(name)) {
+            let is_stray_lock = name == lock::NAME && self.lock.is_of_folder();
+            if is_stray_lock || (name == finished::NAME && is_recorded) || atomic::is_leftover(name) || (is_done && is_part(name))
+            {
                 // What can't be removed now is removed by the next run.
                 let _ = fs::remove_file(found.path());
             }
@@ -276,7 +289,7 @@ impl Staged {
     fn place(self, synced: Result<(), Error>) -> Result<FileEntry, Error> {
         if let Err(error) = synced {
             // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
-            let _ = fs::remove_file(&self.draft.path);
+            discard(&self.draft);
             return Err(error);
         }
         checkpoint::reached("synced");
@@ -288,6 +301,13 @@ impl Staged {
         checkpoint::reached("renamed");
         Ok(self.draft.entry)
     }
+}
+
+/// Gives a file up, and its journal.
+fn discard(draft: &Draft) {
+    // What can't be removed now is removed by the next run.
+    let _ = fs::remove_file(&draft.path);
+    let _ = fs::remove_file(journal::beside(&draft.path));
 }
 
 fn is_same(path: &Path, text: &str) -> bool {

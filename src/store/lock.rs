@@ -28,8 +28,10 @@ const GLANCE: Duration = Duration::from_millis(10);
 impl Lock {
     /// Takes the lock of `folder`, as soon as nobody else has it. Blocks.
     pub(super) fn of(folder: &Path) -> io::Result<Self> {
+        // By whatever links the archive is reached, it has one lock.
+        let folder = folder.canonicalize()?;
         loop {
-            match Self::try_of(folder)? {
+            match Self::try_of(&folder)? {
                 Some(lock) => return Ok(lock),
                 None => thread::sleep(GLANCE),
             }
@@ -39,17 +41,24 @@ impl Lock {
     /// Takes the lock of `folder`; none while somebody else has it.
     pub(super) fn try_of(folder: &Path) -> io::Result<Option<Self>> {
         #[cfg(unix)]
-        while let Ok(file) = open_folder(folder) {
+        loop {
+            let file = open_folder(folder)?;
             match file.try_lock() {
                 Ok(()) if still_names(folder, &file)? => return Ok(Some(Self { path: None, _file: file })),
                 // Another folder has taken its place.
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                // Some network shares lock files alone.
-                Err(TryLockError::Error(_)) => break,
+                Err(TryLockError::Error(error)) if is_for_files_alone(&error) => break,
+                // Never another lock than whoever got this one.
+                Err(TryLockError::Error(error)) => return Err(error),
             }
         }
         Self::try_acquire(&folder.join(NAME))
+    }
+
+    /// Whether it is the folder itself that is locked, so that a lock file there is nobody's.
+    pub(super) fn is_of_folder(&self) -> bool {
+        self.path.is_none()
     }
 
     /// Takes the lock at `path`; none while somebody else has it.
@@ -83,6 +92,16 @@ impl Lock {
             }
         }
     }
+}
+
+/// Whether locks are for files alone here, as on some network shares.
+#[cfg(unix)]
+fn is_for_files_alone(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::BADF, Errno::INVAL, Errno::ISDIR, Errno::NOTSUP, Errno::NOSYS]
+        .map(Errno::raw_os_error)
+        .map(Some)
+        .contains(&error.raw_os_error())
 }
 
 impl Drop for Lock {

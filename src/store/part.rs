@@ -149,7 +149,12 @@ impl Part {
             self.vouched = self.proof.size;
             checkpoint::reached("vouched");
         }
-        self.file.as_ref().map_or(Ok(()), |file| self.write_back.wrote(file, self.proof.size))
+        let sent = self.file.as_ref().map_or(Ok(()), |file| self.write_back.wrote(file, self.proof.size));
+        if sent.is_err() {
+            // Reading it back would show what the disk never got.
+            self.journal = None;
+        }
+        sent
     }
 
     fn open(&mut self) -> io::Result<&Arc<File>> {

@@ -28,7 +28,7 @@ pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Resu
     if changed.is_empty() && dead.is_empty() && is_true(root, reused)? {
         return Ok(());
     }
-    let _lock = lock(root)?;
+    let (_lock, dead) = lock(root, dead)?;
     let changed = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
     let is_merged = dead.is_empty() && is_true(root, reused)? && write(root, |take| merge(root, changed, take))?;
     if is_merged { Ok(()) } else { write_anew(root, dead) }
@@ -37,7 +37,7 @@ pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Resu
 /// Writes the root's files from the task folders alone.
 pub(super) fn rebuild(root: &Path) -> Result<(), Error> {
     let dead = mark::dead(root);
-    let _lock = lock(root)?;
+    let (_lock, dead) = lock(root, dead)?;
     write_anew(root, dead)
 }
 
@@ -50,10 +50,18 @@ fn write_anew(root: &Path, dead: Vec<Lock>) -> Result<(), Error> {
     written.map(|_| ())
 }
 
-fn lock(root: &Path) -> Result<Lock, Error> {
-    let lock = Lock::of(root).map_err(Error::io("lock", root))?;
-    sweep(root);
-    Ok(lock)
+/// The root's lock; without it the marks of the dead stay for whoever comes next.
+fn lock(root: &Path, dead: Vec<Lock>) -> Result<(Lock, Vec<Lock>), Error> {
+    match Lock::of(root) {
+        Ok(lock) => {
+            sweep(root);
+            Ok((lock, dead))
+        }
+        Err(error) => {
+            std::mem::forget(dead);
+            Err(Error::io("lock", root)(error))
+        }
+    }
 }
 
 /// Takes the tasks of an archive, in the order of their ids.

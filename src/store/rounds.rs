@@ -6,7 +6,7 @@
 //! follows a round finds everything on the disk that was written before it was asked for. Where a round has
 //! few files, or the file system is not known to keep the promise of `syncfs`, each is synced by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,7 +81,7 @@ impl Rounds {
 
 /// One round after the other, until nobody can ask any more.
 fn turn(root: &Path, asking: &Receiver<Asked>) {
-    let system = whole_system(root);
+    let mut system = whole_system(root);
     let mut is_busy = false;
     while let Ok(first) = asking.recv() {
         if is_busy {
@@ -90,15 +90,21 @@ fn turn(root: &Path, asking: &Receiver<Asked>) {
         let round: Vec<Asked> = [first].into_iter().chain(asking.try_iter()).collect();
         let paths: BTreeSet<&Path> = round.iter().flat_map(|asked| &asked.written).map(PathBuf::as_path).collect();
         is_busy = paths.len() > FEW;
-        let synced = match &system {
-            _ if !is_busy => paths.into_iter().try_for_each(sync),
-            Some(system) => sync_system(system),
-            None => paths.into_par_iter().try_for_each(sync),
+        let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
+        let (all, each): (io::Result<()>, HashMap<PathBuf, io::Error>) = match &system {
+            _ if !is_busy => (Ok(()), paths.into_iter().filter_map(failed).collect()),
+            Some(system) => (sync_system(system), HashMap::new()),
+            None => (Ok(()), paths.into_par_iter().filter_map(failed).collect()),
         };
+        if all.is_err() {
+            // It tells of a failure once, which may be of something that is asked for only in the next round.
+            system = None;
+        }
         for asked in round {
-            let same = synced.as_ref().copied().map_err(|error| io::Error::new(error.kind(), error.to_string()));
+            let error = all.as_ref().err().or_else(|| asked.written.iter().find_map(|path| each.get(path)));
+            let own = error.map_or(Ok(()), |error| Err(io::Error::new(error.kind(), error.to_string())));
             // Whoever waits for one that breaks down hears it by its silence; the others go on.
-            let _ = catch_unwind(AssertUnwindSafe(|| (asked.then)(same)));
+            let _ = catch_unwind(AssertUnwindSafe(|| (asked.then)(own)));
         }
     }
 }
@@ -167,8 +173,11 @@ mod tests {
     async fn what_can_t_be_synced_is_an_error_and_what_breaks_down_does_not_stop_the_rest() {
         let folder = tempfile::tempdir().unwrap();
         let rounds = Rounds::new(folder.path());
-        let missing = rounds.after(vec![folder.path().join("missing")], |synced| synced).await;
+        let missing = rounds.after(vec![folder.path().join("missing")], |synced| synced);
+        let other = rounds.after(vec![folder.path().to_owned()], |synced| synced);
+        let (missing, other) = tokio::join!(missing, other);
         assert!(missing.unwrap_err().told().contains("can't sync"));
+        assert!(other.is_ok(), "one that can't be synced is nobody else's fault");
         let broken = rounds.after(Vec::new(), |_| -> Result<(), Error> { panic!("on purpose") }).await;
         assert!(broken.is_err());
         assert!(rounds.after(vec![folder.path().to_owned()], |synced| synced).await.is_ok());

@@ -1,0 +1,56 @@
+//! The pure parts that every task, or every byte, goes through: `cargo bench --bench hot`.
+#![allow(clippy::unwrap_used, reason = "in a bench, a panic is the report")]
+
+use std::hint::black_box;
+use std::io::Write;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use reqwest::StatusCode;
+use yescale_dl::gateway::judge;
+use yescale_dl::manifest::{TaskEntry, walk, write};
+use yescale_dl::{ApiKey, Sha256Hex};
+
+/// A task's answer, as the gateway gives it.
+const ANSWER: &[u8] = include_bytes!("../tasks/kling.json");
+/// Tasks of a root manifest.
+const TASKS: usize = 1000;
+
+fn answer(bench: &mut Criterion) {
+    let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
+    let mut group = bench.benchmark_group("answer");
+    group.throughput(Throughput::Bytes(ANSWER.len() as u64));
+    group.bench_function("judged and read", |bench| bench.iter(|| judge(StatusCode::OK, black_box(ANSWER), &key)));
+    group.finish();
+}
+
+fn hash(bench: &mut Criterion) {
+    let bytes = vec![0x5A; 1 << 20];
+    let mut group = bench.benchmark_group("hash");
+    group.throughput(Throughput::Bytes(bytes.len() as u64));
+    group.bench_function("SHA-256 of 1 MiB", |bench| bench.iter(|| Sha256Hex::of(black_box(&bytes))));
+    group.finish();
+}
+
+fn written(tasks: &[TaskEntry]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let to: &mut dyn Write = &mut bytes;
+    write(to, Box::new(|push| tasks.iter().try_for_each(push))).unwrap();
+    bytes
+}
+
+/// What a merge does with each task that did not change: skip over it, understand it, write it.
+fn merge(bench: &mut Criterion) {
+    let file = r#"{"kind":"image","index":1,"path":"t/image-1.png","size":31,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","content_type":"image/png","url":"https://cdn.example.com/0.png","warnings":[]}"#;
+    let task = |n: usize| format!(r#"{{"task_id":"{n:06}","state":"complete","text":"the words","files":[{file}],"errors":[]}}"#);
+    let tasks: Vec<TaskEntry> = (0..TASKS).map(|n| serde_json::from_str(&task(n)).unwrap()).collect();
+    let manifest = written(&tasks);
+    let mut group = bench.benchmark_group("manifest");
+    group.throughput(Throughput::Bytes(manifest.len() as u64));
+    group.bench_function("1,000 ids", |bench| bench.iter(|| walk(black_box(manifest.as_slice()), |task| drop(task.id()))));
+    group.bench_function("1,000 tasks", |bench| bench.iter(|| walk(black_box(manifest.as_slice()), |task| drop(task.entry()))));
+    group.bench_function("1,000 tasks, written", |bench| bench.iter(|| written(black_box(&tasks))));
+    group.finish();
+}
+
+criterion_group!(benches, answer, hash, merge);
+criterion_main!(benches);

@@ -133,7 +133,7 @@ impl Course {
             self.tidy(&known).await?;
             return Ok(self.reused(&known));
         }
-        self.recalled = Some(known.clone()).filter(Known::is_recalled);
+        self.recalled = known.is_recalled().then(|| known.clone());
         let task = self.ask().await?;
         self.report.status.clone_from(&task.status);
         if let Some(outcome) = self.nothing_to_take(&task, known.entry.as_ref()) {

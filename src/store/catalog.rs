@@ -9,7 +9,6 @@ use std::fs::{self, File, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::manifests::{self, Standing};
 use super::{Error, root};
 use crate::duration;
 use crate::manifest::{FileEntry, TaskEntry};
@@ -32,11 +31,11 @@ impl Catalog {
     /// When there is neither, or its manifest is not ours or of a later version.
     pub fn of(root: &Path) -> Result<Self, Error> {
         let mut catalog = Self { root: resolved(root)?, tasks: Vec::new(), unreadable: 0, is_single: false };
-        let (mut tasks, mut unreadable) = (Vec::new(), 0);
-        match manifests::look(root, |task| task.entry().map_or_else(|| unreadable += 1, |task| tasks.push(task)))? {
-            Standing::Nothing | Standing::Broken => catalog.take_folders()?,
-            Standing::Ours => (catalog.tasks, catalog.unreadable) = (tasks, unreadable),
+        let (is_trusted, unreadable) = root::read_tasks(root, |task| catalog.tasks.push(task))?;
+        if !is_trusted && catalog.tasks.is_empty() {
+            return Err(Error::NoArchive(catalog.root));
         }
+        catalog.unreadable = unreadable;
         catalog.is_single = matches!(catalog.tasks.as_slice(), [task] if is_own(task));
         for task in &mut catalog.tasks {
             task.response = None;
@@ -83,15 +82,6 @@ impl Catalog {
             Some(_) => Err(Error::Damaged(path)),
             None => Err(Error::Missing(path)),
         }
-    }
-
-    fn take_folders(&mut self) -> Result<(), Error> {
-        let mut take = |task| {
-            self.tasks.push(task);
-            Ok(())
-        };
-        root::take_all(&self.root, &mut take).map_err(Error::io("list", &self.root))?;
-        if self.tasks.is_empty() { Err(Error::NoArchive(self.root.clone())) } else { Ok(()) }
     }
 }
 

@@ -71,7 +71,7 @@ impl Held {
     #[must_use]
     pub fn new_part(&self, stem: &str) -> Option<Part> {
         let is_first = || self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.to_owned());
-        (self.is_new && is_first()).then(|| Part::new(self.folder.path().join(format!(".{stem}.part"))))
+        (self.is_new && is_first()).then(|| Part::new(self.part_path(stem)))
     }
 
     /// A file on its way in, known by `stem` until it has a name, with what an earlier try left of it.
@@ -79,12 +79,18 @@ impl Held {
     /// # Errors
     /// When the disk says no.
     pub fn part(&self, stem: &str) -> Result<Part, Error> {
-        if !self.is_new {
-            // Whoever looks at the folder sees by it that somebody was at work here.
-            finished::begin(self.folder.path())?;
-        }
-        let path = self.folder.path().join(format!(".{stem}.part"));
+        self.begin()?;
+        let path = self.part_path(stem);
         Part::resume(path.clone()).map_err(Error::io("resume", &path))
+    }
+
+    fn part_path(&self, stem: &str) -> PathBuf {
+        self.folder.path().join(format!(".{stem}.part"))
+    }
+
+    /// Lets whoever looks at a folder that had something before see that somebody was at work here.
+    fn begin(&self) -> Result<(), Error> {
+        if self.is_new { Ok(()) } else { finished::begin(self.folder.path()).map(|_| ()) }
     }
 
     /// Puts a whole file down for its final name. `ours` are the files there that may be replaced.
@@ -136,7 +142,7 @@ impl Held {
     pub async fn restore_text(self: &Arc<Self>, entry: TaskEntry) -> Result<(), Error> {
         let held = Arc::clone(self);
         let staged = blocking(move || {
-            finished::begin(held.folder.path())?;
+            held.begin()?;
             Ok::<_, Error>((held.stage_text(&entry, Some(&entry))?, entry))
         });
         let (text, entry) = staged.await?;
@@ -160,10 +166,7 @@ impl Held {
         let held = Arc::clone(self);
         let staged = blocking(move || {
             held.folder.mark.set()?;
-            if !held.is_new {
-                // Whoever looks at the folder sees by it that somebody was at work here.
-                finished::begin(held.folder.path())?;
-            }
+            held.begin()?;
             let text = held.stage_text(&entry, before.as_ref())?;
             let fill = |to: &mut dyn Write| manifest::write(to, Box::new(|push| push(&entry)));
             let new = atomic::stage(held.folder.path(), MANIFEST, fill);

@@ -65,12 +65,32 @@ impl Drop for Mark {
     }
 }
 
-/// The marks of processes that died with them set; dropping them removes them.
-pub(super) fn dead(root: &Path) -> Vec<Lock> {
+/// The marks of processes that died with them set. They stay for whoever comes next, unless they are cleared.
+pub(super) struct Dead(Vec<Lock>);
+
+impl Dead {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes the marks away: the root manifest names everything.
+    pub(super) fn clear(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Dead {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(std::mem::forget);
+    }
+}
+
+/// The marks of processes that died with them set.
+pub(super) fn dead(root: &Path) -> Dead {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     let marks = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)));
     // Getting the lock is the proof.
-    marks.filter_map(|mark| Lock::try_inherit(&mark.path()).ok().flatten()).collect()
+    Dead(marks.filter_map(|mark| Lock::try_inherit(&mark.path()).ok().flatten()).collect())
 }
 
 #[cfg(test)]
@@ -87,7 +107,9 @@ mod tests {
         mark.clear();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         fs::write(root.path().join(".committing-1-0"), b"").unwrap();
-        assert_eq!(dead(root.path()).len(), 1);
+        let found = dead(root.path());
+        assert_eq!(found.0.len(), 1);
+        found.clear();
         assert!(dead(root.path()).is_empty());
         mark.set().unwrap();
         drop(mark);

@@ -13,7 +13,8 @@ use rayon::prelude::*;
 
 use super::lock::Lock;
 use super::manifests::{self, Standing};
-use super::{Error, atomic, checkpoint, mark};
+use super::mark::{self, Dead};
+use super::{Error, atomic, checkpoint};
 use crate::digest::Sha256Hex;
 use crate::manifest::{self, TaskEntry};
 use crate::naming::{self, MANIFEST, SUMS, TEXT};
@@ -28,7 +29,7 @@ pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Resu
     if changed.is_empty() && dead.is_empty() && is_true(root, reused)? {
         return Ok(());
     }
-    let (_lock, dead) = lock(root, dead)?;
+    let _lock = lock(root)?;
     let changed = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
     let is_merged = dead.is_empty() && is_true(root, reused)? && write(root, |take| merge(root, changed, take))?;
     if is_merged { Ok(()) } else { write_anew(root, dead) }
@@ -37,35 +38,24 @@ pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Resu
 /// Writes the root's files from the task folders alone.
 pub(super) fn rebuild(root: &Path) -> Result<(), Error> {
     let dead = mark::dead(root);
-    let (_lock, dead) = lock(root, dead)?;
+    let _lock = lock(root)?;
     write_anew(root, dead)
 }
 
-fn write_anew(root: &Path, dead: Vec<Lock>) -> Result<(), Error> {
-    let written = write(root, |take| take_all(root, take).map(|()| true));
-    if written.is_err() {
-        // The marks of the dead stay for whoever comes next.
-        std::mem::forget(dead);
-    }
-    written.map(|_| ())
+fn write_anew(root: &Path, dead: Dead) -> Result<(), Error> {
+    write(root, |take| take_all(root, take).map(|()| true))?;
+    dead.clear();
+    Ok(())
 }
 
-/// The root's lock; without it the marks of the dead stay for whoever comes next.
-fn lock(root: &Path, dead: Vec<Lock>) -> Result<(Lock, Vec<Lock>), Error> {
-    match Lock::of(root) {
-        Ok(lock) => {
-            sweep(root);
-            Ok((lock, dead))
-        }
-        Err(error) => {
-            std::mem::forget(dead);
-            Err(Error::io("lock", root)(error))
-        }
-    }
+fn lock(root: &Path) -> Result<Lock, Error> {
+    let lock = Lock::of(root).map_err(Error::io("lock", root))?;
+    sweep(root);
+    Ok(lock)
 }
 
 /// Takes the tasks of an archive, in the order of their ids.
-pub(super) type Take<'a> = dyn FnMut(TaskEntry) -> io::Result<()> + 'a;
+type Take<'a> = dyn FnMut(TaskEntry) -> io::Result<()> + 'a;
 
 /// Writes the root's files with what `fill` gives, unless it gives up: whether they were written.
 fn write(root: &Path, fill: impl FnOnce(&mut Take<'_>) -> io::Result<bool>) -> Result<bool, Error> {
@@ -113,15 +103,23 @@ pub(super) fn remembered(root: &Path, task_id: &str) -> Option<TaskEntry> {
 ///
 /// # Errors
 /// When the manifest is not ours, or the disk says no.
-pub fn each_task(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result<(), Error> {
+pub fn each_task(root: &Path, take: impl FnMut(TaskEntry)) -> Result<(), Error> {
+    read_tasks(root, take).map(|_| ())
+}
+
+/// As [`each_task`]; whether the manifest was one to trust, and how many of its entries can't be read.
+pub(super) fn read_tasks(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result<(bool, usize), Error> {
     if manifests::look(root, |_| ())? == Standing::Ours {
-        return manifests::look(root, |task| task.entry().into_iter().for_each(&mut take)).map(|_| ());
+        let mut unreadable = 0;
+        manifests::look(root, |task| task.entry().map_or_else(|| unreadable += 1, &mut take))?;
+        return Ok((true, unreadable));
     }
     let mut each = |task| {
         take(task);
         Ok(())
     };
-    take_all(root, &mut each).map_err(Error::io("list", root))
+    take_all(root, &mut each).map_err(Error::io("list", root))?;
+    Ok((false, 0))
 }
 
 /// Removes what killed writers left behind.
@@ -181,7 +179,7 @@ fn merge(root: &Path, mut changed: BTreeSet<String>, take: &mut Take<'_>) -> io:
 }
 
 /// All task folders, in the order of their ids.
-pub(super) fn take_all(root: &Path, take: &mut Take<'_>) -> io::Result<()> {
+fn take_all(root: &Path, take: &mut Take<'_>) -> io::Result<()> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
@@ -26,12 +26,16 @@ const BATCH: usize = 1024;
 /// Merges the tasks of `changed` into the root's files; rebuilds these where they can't be trusted. See `Archive::update_root`.
 pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Result<(), Error> {
     let dead = mark::dead(root);
-    if changed.is_empty() && dead.is_empty() && is_true(root, reused)? {
+    if changed.is_empty() && dead.is_empty() && leftovers(root).next().is_none() && is_true(root, reused)? {
         return Ok(());
     }
     let _lock = lock(root)?;
+    let is_trusted = dead.is_empty() && is_true(root, reused)?;
+    if is_trusted && changed.is_empty() {
+        return Ok(());
+    }
     let changed = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
-    let is_merged = dead.is_empty() && is_true(root, reused)? && write(root, |take| merge(root, changed, take))?;
+    let is_merged = is_trusted && write(root, |take| merge(root, changed, take))?;
     if is_merged { Ok(()) } else { write_anew(root, dead) }
 }
 
@@ -48,9 +52,13 @@ fn write_anew(root: &Path, dead: Dead) -> Result<(), Error> {
     Ok(())
 }
 
+/// The root's lock; whoever has it removes what killed writers left behind.
 fn lock(root: &Path) -> Result<Lock, Error> {
     let lock = Lock::of(root).map_err(Error::io("lock", root))?;
-    sweep(root);
+    for leftover in leftovers(root) {
+        // What can't be removed now is removed by the next writer.
+        let _ = fs::remove_file(leftover);
+    }
     Ok(lock)
 }
 
@@ -122,14 +130,10 @@ pub(super) fn read_tasks(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result
     Ok((false, 0))
 }
 
-/// Removes what killed writers left behind.
-fn sweep(root: &Path) {
-    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(atomic::is_leftover) {
-            // What can't be removed now is removed by the next writer.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+/// What killed writers left behind, or living ones are writing.
+fn leftovers(root: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_str().is_some_and(atomic::is_leftover)).map(|entry| entry.path())
 }
 
 /// Whether the root's files are ours and whole, as far as one pass can tell, and name every task with one of these fingerprints.

@@ -5,6 +5,7 @@ pub(crate) mod browser;
 pub(crate) mod faults;
 pub(crate) mod media;
 pub(crate) mod run;
+pub(crate) mod verbs;
 pub(crate) mod world;
 
 pub(crate) use faults::{Fault, Remote};

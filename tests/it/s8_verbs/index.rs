@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::support::World;
-use crate::verify::verb;
+use crate::support::verbs::verb;
 
 /// Three tasks of every sort: complete, failed and with an id that is no folder's name.
 fn three(world: &World) {

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::audit::{sha256, tree};
 use crate::support::run::Running;
+use crate::support::verbs::{two_tasks, verb};
 use crate::support::{Run, World, sample};
-use crate::verify::{two_tasks, verb};
 
 pub(crate) const TEXTS: [&str; 4] = ["otio", "ffconcat", "csv", "m3u8"];
 

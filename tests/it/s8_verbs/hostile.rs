@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 use crate::support::audit::sha256;
-use crate::verify::{findings, finds, flip, two_tasks, verb};
+use crate::support::verbs::{findings, finds, flip, two_tasks, verb};
 
 const MINE: &str = "mine";
 

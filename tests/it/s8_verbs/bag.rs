@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::export::exported;
+use super::export::exported;
 use crate::support::World;
 use crate::support::audit::{sha256, tree};
-use crate::verify::{flip, two_tasks, verb};
+use crate::support::verbs::{flip, two_tasks, verb};
 
 #[test]
 fn a_bag_holds_what_was_proven_and_its_data_is_an_archive_again() {

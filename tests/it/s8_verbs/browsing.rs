@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
+use crate::support::verbs::verb;
 use crate::support::{Answer, Reply, World, sample};
-use crate::verify::verb;
 
 /// Says that a script of the data ran.
 const HOSTILE: &str = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1><svg onload=window.ran=1>\

@@ -4,10 +4,10 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::export::{TEXTS, exported};
+use super::export::{TEXTS, exported};
 use crate::support::audit::tree;
+use crate::support::verbs::two_tasks;
 use crate::support::{World, sample};
-use crate::verify::two_tasks;
 
 #[test]
 fn what_is_missing_or_damaged_is_told_and_the_rest_exported() {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::run::Running;
+use crate::support::verbs::{findings, flip, two_tasks, verb};
 use crate::support::{Reply, World, sample};
-use crate::verify::{findings, flip, two_tasks, verb};
 
 /// Seeded, so that a failure can be had again.
 struct Dice(u64);

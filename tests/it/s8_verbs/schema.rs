@@ -6,9 +6,9 @@ use std::fs;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::samples;
+use crate::s1_job::samples;
+use crate::support::verbs::{flip, verb};
 use crate::support::{Answer, Gate, Reply, Run, World, sample};
-use crate::verify::{flip, verb};
 
 fn schema(document: &str) -> Validator {
     let text = verb(&World::new(), &["schema", document]).exits(0).stdout;

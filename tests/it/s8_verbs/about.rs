@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::World;
-use crate::verify::verb;
+use crate::support::verbs::verb;
 
 const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
 

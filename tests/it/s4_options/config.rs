@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::support::run::Running;
+use crate::support::verbs::{flip, verb};
 use crate::support::{KEY, Run, World};
-use crate::verify::{flip, verb};
 
 /// Where `World` has the user's own configuration.
 const OWN: &str = "config/yescale-dl/config.toml";

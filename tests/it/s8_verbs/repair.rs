@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::support::verbs::{findings, flip, two_tasks, verb};
 use crate::support::{Answer, KEY, Reply, Run, World, sample};
-use crate::verify::{findings, flip, two_tasks, verb};
 
 /// Repairs the archive; whatever is left must be a true archive.
 fn repairs(world: &World, args: &[&str]) -> Run {

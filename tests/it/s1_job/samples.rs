@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-#[path = "../demo/standin.rs"]
+#[path = "../../demo/standin.rs"]
 mod standin;
 
 use crate::support::run::Running;

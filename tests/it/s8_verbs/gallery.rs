@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::support::World;
-use crate::verify::verb;
+use crate::support::verbs::verb;
 
 fn page(world: &World) -> String {
     fs::read_to_string(world.archive().join("index.html")).unwrap()

@@ -9,9 +9,9 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::export::{ODD, odd_archive, oddly_called};
+use super::export::{ODD, odd_archive, oddly_called};
+use crate::support::verbs::verb;
 use crate::support::{World, sample};
-use crate::verify::verb;
 
 /// What a program says on standard output; it must have nothing to complain about.
 fn said(program: &str, args: &[&str], folder: &Path) -> String {

@@ -1,0 +1,12 @@
+//! Section 2, the archive on disk: its names, what it keeps, what a file is, and how it becomes whole.
+
+mod anything;
+mod content;
+mod deadlinks;
+mod digests;
+mod disk;
+mod keeping;
+mod layout;
+mod refusing;
+mod resume;
+mod segments;

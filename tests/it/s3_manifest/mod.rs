@@ -1,0 +1,3 @@
+//! Section 3, manifest.json: its fields, as they are written.
+
+mod fields;

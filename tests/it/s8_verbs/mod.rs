@@ -1,0 +1,14 @@
+//! Section 8, the other verbs.
+
+mod about;
+mod bag;
+mod browsing;
+mod export;
+mod exported;
+mod gallery;
+mod hostile;
+mod index;
+mod left_out;
+mod repair;
+mod schema;
+mod verify;

@@ -1,0 +1,51 @@
+//! The verbs of section 8 as tests run them, and what is done to an archive before they look at it.
+
+use std::ffi::OsStr;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::run::Running;
+use super::{Run, World};
+
+/// Runs a verb to its end: no option may stand before it.
+pub(crate) fn verb(world: &World, args: &[impl AsRef<OsStr>]) -> Run {
+    Running::start(world.patient(args)).end(false)
+}
+
+/// The findings of `verify --json`, in their order, as `WORD PATH`.
+pub(crate) fn findings(run: &Run) -> Vec<String> {
+    let told = |event: &Value| format!("{} {}", event["finding"].as_str().unwrap(), event["path"].as_str().unwrap());
+    run.events_of("finding").iter().map(told).collect()
+}
+
+/// What `verify --json` finds in the archive, and that it changes nothing.
+#[track_caller]
+pub(crate) fn finds(world: &World, expected: &[&str]) {
+    let before = world.tree();
+    let run = verb(world, &["verify", "--json"]);
+    let is_bad = expected.iter().any(|finding| !finding.starts_with("unknown"));
+    assert_eq!(
+        (findings(&run), run.code),
+        (expected.iter().map(|&s| s.to_owned()).collect(), Some(i32::from(is_bad))),
+        "{run:?}"
+    );
+    assert!(world.tree() == before, "verify changes nothing");
+}
+
+/// Two tasks: `t1` of a video, two images and a text, `t2` of one image and a text.
+pub(crate) fn two_tasks(world: &World) {
+    let (png, mp4) = (world.host("picture.png"), world.host("video-1s.mp4"));
+    world.task("t1", &json!({"videos": [mp4], "images": [png, png], "text": "la\nla"}));
+    world.task("t2", &json!({"images": [world.host("picture.gif")], "text": "lo"}));
+    world.run(&["t1", "t2"]).exits(0);
+}
+
+/// Turns one bit over, and leaves the size as it is.
+pub(crate) fn flip(world: &World, path: &str) {
+    let path = world.archive().join(path);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+}

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::kind::{Kind, Slot};
 use crate::media_type::{self, MediaType};
@@ -30,11 +31,11 @@ pub struct Asset {
 
 /// What an asset's URL asks for.
 #[derive(Debug, PartialEq)]
-pub enum Source<'a> {
+pub enum Source {
     /// An absolute `http` or `https` URL.
-    Http(&'a str),
-    /// A `data:` URI, whole.
-    Data(&'a str),
+    Http(Url),
+    /// A `data:` URI: the URL itself has the bytes.
+    Data,
 }
 
 impl Asset {
@@ -42,17 +43,17 @@ impl Asset {
     ///
     /// # Errors
     /// What is wrong with the URL, for the `errors` of the task.
-    pub fn source(&self) -> Result<Source<'_>, String> {
+    pub fn source(&self) -> Result<Source, String> {
         let url = self.url.trim();
         if url.is_empty() {
             return Err("the answer gives no URL".to_owned());
         }
         if is_data(url) {
-            return Ok(Source::Data(url));
+            return Ok(Source::Data);
         }
-        match url::Url::parse(url) {
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(Source::Http(url)),
-            Ok(parsed) => Err(format!("unsupported URL scheme {}: only http, https and data can be fetched", parsed.scheme())),
+        match Url::parse(url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Source::Http(url)),
+            Ok(url) => Err(format!("unsupported URL scheme {}: only http, https and data can be fetched", url.scheme())),
             Err(error) => Err(format!("not an absolute URL ({error})")),
         }
     }
@@ -60,12 +61,17 @@ impl Asset {
     /// Its place among the assets, with `found` (what the bytes or the host say) deciding where the answer does not.
     #[must_use]
     pub fn slot(&self, found: Option<MediaType>) -> Slot {
-        let by_path = || match self.source() {
-            Ok(Source::Http(url)) => media_type::from_url(url),
-            _ => None,
-        };
-        let kind = self.kind.or_else(|| found.or_else(by_path).map(MediaType::kind)).unwrap_or(Kind::Video);
+        let kind = self.kind.or_else(|| found.or_else(|| self.type_by_path()).map(MediaType::kind)).unwrap_or(Kind::Video);
         Slot { kind, index: self.index }
+    }
+
+    /// What the path of its URL ends in; host and query never count.
+    #[must_use]
+    pub(crate) fn type_by_path(&self) -> Option<MediaType> {
+        match self.source() {
+            Ok(Source::Http(url)) => media_type::from_path(url.path()),
+            _ => None,
+        }
     }
 
     /// Whether it is the asset of `slot`; one of unknown kind may be any with its number.
@@ -286,6 +292,22 @@ mod tests {
             ("http://", "absolute"),
         ] {
             assert!(source(url).unwrap_err().contains(told), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_type_is_read_off_the_path_and_nothing_else_of_a_url() {
+        for (url, expected) in [
+            (" https://h/a.webm?x=a.mp4", "webm"),
+            ("https://h/a#b.mp4", "-"),
+            ("https://h.mp4", "-"),
+            ("https://h.mp4?a/b.mp4", "-"),
+            ("https://h/?file=a.mp4", "-"),
+            ("data:,/a.mp4", "-"),
+            ("a.mp4", "-"),
+        ] {
+            let found = assets(json!({"videos": url}))[0].type_by_path();
+            assert_eq!(found.map_or("-", MediaType::extension), expected, "{url}");
         }
     }
 

@@ -93,14 +93,6 @@ pub(crate) fn from_path(path: &str) -> Option<MediaType> {
     own.map(MediaType::of).or_else(|| by_essence(mime_guess::from_path(name).first_raw()?))
 }
 
-/// What the path of an absolute URL ends in; its host and query never count.
-#[must_use]
-pub(crate) fn from_url(url: &str) -> Option<MediaType> {
-    let (_scheme, rest) = url.split_once("://")?;
-    let (_host, path) = rest.split(['?', '#']).next()?.split_once('/')?;
-    from_path(path)
-}
-
 impl MediaType {
     /// The type's proper name: `video/mp4`.
     #[must_use]
@@ -234,16 +226,6 @@ mod tests {
             ("", "-"),
         ] {
             assert_eq!(extension(from_path(path)), expected, "{path}");
-        }
-        for (url, expected) in [
-            ("https://h/a.webm?x=a.mp4", "webm"),
-            ("https://h/a#b.mp4", "-"),
-            ("https://h.mp4", "-"),
-            ("https://h.mp4?a/b.mp4", "-"),
-            ("https://h/?file=a.mp4", "-"),
-            ("a.mp4", "-"),
-        ] {
-            assert_eq!(extension(from_url(url)), expected, "{url}");
         }
     }
 }

@@ -106,7 +106,7 @@ fn decide(order: &Order, head: &Head, sealed: &Sealed) -> Option<Declared> {
     declared(&order.asset.content_type)
         .or_else(|| declared(&head.content_type))
         .or_else(|| media_type::from_bytes(sealed.head().0).map(of))
-        .or_else(|| media_type::from_url(order.asset.url.trim()).map(of))
+        .or_else(|| order.asset.type_by_path().map(of))
 }
 
 /// What the container says, in seconds. Images have no duration.

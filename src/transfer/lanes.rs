@@ -43,16 +43,21 @@ pub(super) struct Lanes {
     pub stop: CancellationToken,
 }
 
-/// Fetches everything from the part's front on: `first` has the front's bytes, `second` those a piece later.
-pub(super) async fn run(lanes: Lanes, part: &mut Option<Part>, first: Body, second: Body, count: usize) -> Result<(), Error> {
-    let lost = || Error::Write(std::io::Error::other("the part is gone"));
-    let mut own = part.take().ok_or_else(lost)?;
-    let front = own.size();
+/// Pours everything from the part's front on over `count` connections: `first` has the front's bytes, `second` those a
+/// piece later. To the end, or until the fault that is given back with what came.
+pub(super) async fn pour(
+    lanes: Lanes,
+    mut part: Part,
+    first: Body,
+    second: Body,
+    count: usize,
+) -> Result<(Part, Option<Error>), Error> {
+    let front = part.size();
     let (done, mut pieces) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         next: AtomicU64::new(front + 2 * PIECE),
         window: Semaphore::new(count * WINDOW - 2),
-        ahead: own.ahead().map_err(Error::Write)?,
+        ahead: part.ahead().map_err(Error::Write)?,
         done,
         lanes,
     });
@@ -63,25 +68,29 @@ pub(super) async fn run(lanes: Lanes, part: &mut Option<Part>, first: Body, seco
     }
     let mut ahead = BTreeSet::new();
     let mut fault = None;
-    while own.size() < shared.lanes.total && fault.is_none() {
+    while part.size() < shared.lanes.total && fault.is_none() {
         tokio::select! {
             biased;
             Some((from, to)) = pieces.recv() => {
                 ahead.insert((from, to));
-                let to = reach(&mut ahead, own.size());
-                if to > own.size() {
-                    let passed = usize::try_from((to - own.size()).div_ceil(PIECE)).unwrap_or(1);
-                    own = blocking(move || own.advance(to).map_err(Error::Write).map(|()| own)).await?;
+                let to = reach(&mut ahead, part.size());
+                if to > part.size() {
+                    let passed = usize::try_from((to - part.size()).div_ceil(PIECE)).unwrap_or(1);
+                    part = blocking(move || part.advance(to).map_err(Error::Write).map(|()| part)).await?;
                     shared.window.add_permits(passed);
                 }
             }
-            Some(ended) = running.join_next() => fault = ended.unwrap_or_else(|_| Err(lost())).err(),
-            else => fault = Some(lost()),
+            Some(ended) = running.join_next() => fault = ended.unwrap_or_else(|_| Err(broke_down())).err(),
+            else => fault = Some(broke_down()),
         }
     }
     running.shutdown().await;
-    *part = Some(own);
-    fault.map_or(Ok(()), Err)
+    Ok((part, fault))
+}
+
+/// No lane ends before the front has everything, but by a fault.
+fn broke_down() -> Error {
+    Error::Write(std::io::Error::other("a connection's writer broke down"))
 }
 
 /// Where the front gets to with the pieces ahead of it, which it takes out.

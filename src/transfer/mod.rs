@@ -1,15 +1,16 @@
 //! One asset from URL to committed file, and many of them at once.
 //!
-//! [`Downloader`] is what the assets of a run share: the clients, the slots, the budget. `fetch`
-//! drives one asset and tries again; `pour` moves one body's bytes to the disk; `finish` looks at
-//! what came, and refuses it or gives it a name. None of them knows a manifest: what comes out is a
-//! `FileEntry`, or why there is none.
+//! [`Downloader`] is what the assets of a run share: the clients, the slots, the room on the disk. `fetch` drives one
+//! asset and decides whether to try again; `tries` asks, once, and has `pour` (or `lanes`, over several connections)
+//! move what comes to the disk; `finish` looks at what came, and refuses it or gives it a name. None of them knows a
+//! manifest: what comes out is a `FileEntry` that waits to be durable, or why there is none.
 
 mod disk;
 mod fetch;
 mod finish;
 mod lanes;
 mod pour;
+mod tries;
 
 pub use disk::Disk;
 
@@ -25,8 +26,9 @@ use crate::gateway::Gateway;
 use crate::http::retry::Policy;
 use crate::http::{self, MediaClient};
 use crate::manifest::FileEntry;
+use crate::naming;
 use crate::plan::Wanted;
-use crate::store::{self, Held, Staged};
+use crate::store::{self, Held, Part, Staged, blocking};
 use crate::task::TaskId;
 
 /// What the downloads of a run share.
@@ -66,6 +68,25 @@ pub struct Order {
     pub ours: Arc<Vec<FileEntry>>,
     /// The date that the file shall have.
     pub modified: Option<SystemTime>,
+}
+
+impl Order {
+    /// Its part, with what an earlier try or run left of it.
+    async fn part(&self) -> Result<Part, Error> {
+        let (held, stem) = (Arc::clone(&self.held), self.stem());
+        blocking(move || Ok(held.part(&stem)?)).await
+    }
+
+    /// How a person tells it from the others.
+    fn name(&self) -> String {
+        format!("{} {}", self.stem(), self.task)
+    }
+
+    /// What the part is known by. A lone URL's kind may not be known before its bytes are.
+    fn stem(&self) -> String {
+        let Asset { kind, index, count, .. } = self.asset;
+        kind.map_or_else(|| format!("asset-{index}"), |kind| naming::stem(kind, index, count))
+    }
 }
 
 /// Why an asset could not be had.

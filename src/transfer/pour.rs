@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use crate::event::Meter;
-use crate::http::{self, Body, Decoder};
+use crate::http::{self, Body, Coding, Decoder};
 use crate::store::{Part, blocking};
 
 /// Bytes that are worth a hop.
@@ -44,6 +44,11 @@ pub(super) struct Poured {
 }
 
 impl Poured {
+    /// A file that has come whole already.
+    pub(super) fn of(part: Part) -> Self {
+        Self { sink: Decoder::new(part, Coding::Identity), rest: Vec::new() }
+    }
+
     /// Writes the rest, ends the encoding, and gives the part.
     pub(super) fn settle(self) -> Result<Part, Error> {
         write(self.sink, &self.rest)?.finish().map_err(fault)

@@ -122,7 +122,7 @@ impl Course {
     fn arrived(&mut self, file: &FileEntry) {
         self.report.fetched += 1;
         self.report.fetched_bytes += file.size();
-        let path = self.job.archive.shown_folder(&self.job.shown, &self.folder).join(file.path());
+        let path = self.shown().join(file.path());
         let report = FileReport { task: self.id().clone(), entry: file.clone(), path: path.display().to_string() };
         self.job.emitter.emit(Event::File(Box::new(report)));
     }

@@ -3,6 +3,7 @@
 //! Whatever happens on the way, it ends in one report, and the archive keeps what it has: a task
 //! that now fails, is unknown or names less leaves its manifest as it was.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use super::{Job, Lost, Request, dry_run};
 use crate::event::{Outcome, TaskReport};
 use crate::gateway;
 use crate::manifest::{State, TaskEntry};
-use crate::plan::{self};
+use crate::plan;
 use crate::store::{self, Folder, Held, Known, blocking};
 use crate::task::{Progress, Task, TaskId};
-use crate::transfer::{self};
+use crate::transfer;
 
 /// How long to wait before looking at a lock again that another process holds.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -27,11 +28,12 @@ pub(super) struct Course {
     pub(super) meta: Option<Map<String, Value>>,
     pub(super) lost: Option<Lost>,
     /// What the look saw, until the way goes on from it.
-    seen: Option<Known>,
+    seen: Known,
     /// What only the root's manifest remembers of the task, until its own is written again.
-    recalled: Option<Known>,
+    pub(super) recalled: Option<Known>,
     /// Told at the end; filled on the way.
     pub(super) report: TaskReport,
+    /// Whether the task's folder is another than before.
     pub(super) has_changed: bool,
 }
 
@@ -67,16 +69,11 @@ impl Course {
             folder,
             meta: request.meta,
             lost: request.lost,
-            seen: None,
+            seen: Known::default(),
             recalled: None,
             report: TaskReport::bare(request.id, Outcome::Error),
             has_changed: false,
         }
-    }
-
-    /// Whether the task's folder is another than before.
-    pub(super) fn has_changed(&self) -> bool {
-        self.has_changed
     }
 
     /// What it started from, to go the way again.
@@ -86,16 +83,22 @@ impl Course {
 
     /// Looks at what is here; how the task ended, when that is all that there is to do. Blocks.
     pub(super) fn look(&mut self) -> Option<TaskReport> {
-        // What can't be read is told by the way, which tries again.
-        let known = self.folder.read().ok()?;
-        let has_news = self.meta.is_some() && known.entry.as_ref().is_some_and(|entry| entry.meta != self.meta);
-        if self.is_settled(&known) && !known.has_leftovers() && !has_news {
-            self.note(known.entry.as_ref());
-            self.report.outcome = self.reused(&known);
-            return Some(self.take_report());
+        match self.folder.read() {
+            Ok(known) => self.seen = known,
+            Err(error) => {
+                self.report.outcome = self.stopped(error.into());
+                return Some(self.take_report());
+            }
         }
-        self.seen = Some(known);
-        None
+        let entry = self.seen.entry.as_ref();
+        let has_news = self.meta.is_some() && entry.is_some_and(|entry| entry.meta != self.meta);
+        if has_news || self.seen.has_leftovers() || !self.is_settled(&self.seen) {
+            return None;
+        }
+        let known = std::mem::take(&mut self.seen);
+        self.note(known.entry.as_ref());
+        self.report.outcome = self.reused(&known);
+        Some(self.take_report())
     }
 
     fn take_report(&mut self) -> TaskReport {
@@ -119,12 +122,7 @@ impl Course {
     }
 
     async fn go(&mut self) -> Result<Outcome, Stop> {
-        let known = if let Some(seen) = self.seen.take() {
-            seen
-        } else {
-            let folder = self.folder.clone();
-            blocking(move || folder.read()).await?
-        };
+        let known = std::mem::take(&mut self.seen);
         self.note(known.entry.as_ref());
         if let Some(outcome) = self.restore_text(&known).await? {
             return Ok(outcome);
@@ -140,7 +138,7 @@ impl Course {
             return Ok(outcome);
         }
         if self.job.dry_run {
-            return Ok(dry_run::tell(&self.job, self.id(), &task, &known));
+            return Ok(dry_run::tell(&self.job, self.id(), &self.shown(), &task, &known));
         }
         let (held, known) = self.hold(Held::recover).await?;
         if self.is_settled(&known) || self.is_found_again(&known, &held).await? {
@@ -185,10 +183,15 @@ impl Course {
         self.lost.is_none() && !known.is_recalled() && known.is_whole() && known.entry.as_ref().is_some_and(is_enough)
     }
 
+    /// The task's folder, as the user wrote the archive.
+    pub(super) fn shown(&self) -> PathBuf {
+        self.job.archive.shown_folder(&self.job.shown, &self.folder)
+    }
+
     /// Takes into the report what the archive has.
     pub(super) fn note(&mut self, entry: Option<&TaskEntry>) {
         let Some(entry) = entry else { return };
-        self.report.path = Some(self.job.archive.shown_folder(&self.job.shown, &self.folder).display().to_string());
+        self.report.path = Some(self.shown().display().to_string());
         self.report.files = entry.files.len();
         self.report.bytes = entry.bytes();
         self.report.has_text = entry.text.is_some();
@@ -227,62 +230,6 @@ impl Course {
         }
     }
 
-    /// Removes what a run that died on its last steps left, unless another one is at work here, and mends a broken manifest.
-    async fn tidy(&mut self, known: &Known) -> Result<(), Stop> {
-        let Some(entry) = known.entry.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
-        if known.is_recalled() {
-            let (held, ()) = self.hold(|_| Ok(())).await?;
-            self.has_changed = true;
-            held.record(entry.clone(), Some(entry), None).await?;
-        } else if known.has_leftovers() {
-            let folder = self.folder.clone();
-            if let Some(held) = blocking(move || folder.try_hold()).await? {
-                let settled = held.settle(entry).await;
-                self.has_changed |= *settled.as_ref().unwrap_or(&true);
-                settled?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a lost text again, which needs nobody but the manifest; how the task ends when nothing else was lost.
-    async fn restore_text(&mut self, known: &Known) -> Result<Option<Outcome>, Stop> {
-        let (Some(lost), Some(entry)) = (&self.lost, known.entry.clone()) else { return Ok(None) };
-        let is_all = lost.slots.is_empty();
-        if lost.text {
-            let (held, ()) = self.hold(|_| Ok(())).await?;
-            held.restore_text(entry.clone()).await?;
-        }
-        if is_all {
-            self.tidy(known).await?;
-        }
-        Ok(is_all.then_some(outcome(entry.state)))
-    }
-
-    /// What is still to do for a task that the way did not lead to its end.
-    async fn wrap_up(&mut self) -> Result<(), Stop> {
-        if let Some(known) = self.recalled.take().filter(|_| !self.has_changed) {
-            self.tidy(&known).await?;
-        }
-        self.record_meta().await
-    }
-
-    /// Records what the input line brought, in a manifest that nothing else has changed.
-    async fn record_meta(&mut self) -> Result<(), Stop> {
-        let Some(meta) = self.meta.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
-        let folder = self.folder.clone();
-        let known = blocking(move || folder.read()).await?.entry;
-        if known.is_none_or(|entry| entry.meta.as_ref() == Some(&meta)) {
-            return Ok(());
-        }
-        let (held, known) = self.hold(Held::read).await?;
-        if let Some(before) = known.entry {
-            self.has_changed = true;
-            held.record(TaskEntry { meta: Some(meta), ..before.clone() }, Some(before), None).await?;
-        }
-        Ok(())
-    }
-
     fn reused(&mut self, known: &Known) -> Outcome {
         self.report.reused = true;
         let entry = known.entry.as_ref();
@@ -291,7 +238,10 @@ impl Course {
     }
 
     /// The task's folder, once no other process has it, and what `read` says of it then.
-    async fn hold<T: Send + 'static>(&self, read: fn(&Held) -> Result<T, store::Error>) -> Result<(Arc<Held>, T), Stop> {
+    pub(super) async fn hold<T: Send + 'static>(
+        &self,
+        read: fn(&Held) -> Result<T, store::Error>,
+    ) -> Result<(Arc<Held>, T), Stop> {
         loop {
             let folder = self.folder.clone();
             let held = move || folder.try_hold()?.map(|held| read(&held).map(|known| (held, known))).transpose();

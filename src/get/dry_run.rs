@@ -1,5 +1,7 @@
 //! `--dry-run`: the plan, told instead of carried out.
 
+use std::path::Path;
+
 use super::Job;
 use crate::asset::Asset;
 use crate::event::{Event, Outcome};
@@ -9,9 +11,8 @@ use crate::plan::{self, Action, Item};
 use crate::store::Known;
 use crate::task::{Progress, Task, TaskId};
 
-/// Tells what would be done with each asset of a task and with its text; how the task would end if all went well.
-pub(super) fn tell(job: &Job, id: &TaskId, task: &Task, known: &Known) -> Outcome {
-    let folder = job.shown.join(naming::folder(id.as_str()));
+/// Tells what would be done in `folder` with each asset of a task and with its text; how the task would end if all went well.
+pub(super) fn tell(job: &Job, id: &TaskId, folder: &Path, task: &Task, known: &Known) -> Outcome {
     let say = |action: &'static str, name: &str, reason: &str| {
         let path = folder.join(name).display().to_string();
         job.emitter.emit(Event::Planned { task: id.clone(), action, path, reason: reason.to_owned() });

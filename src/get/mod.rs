@@ -10,6 +10,7 @@ mod collect;
 mod course;
 mod dry_run;
 mod running;
+mod upkeep;
 mod wait;
 
 use std::path::PathBuf;

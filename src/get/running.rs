@@ -127,7 +127,7 @@ impl Running {
         };
         self.ids.remove(&at);
         let id = course.id().clone();
-        if course.has_changed() {
+        if course.has_changed {
             self.tally.changed.push(id.clone());
         }
         let is_pending = report.as_ref().is_some_and(|report| report.outcome == Outcome::Pending);

@@ -12,6 +12,7 @@ mod atomic;
 mod bag;
 mod catalog;
 mod checkpoint;
+mod conclude;
 mod error;
 mod finished;
 mod folder;

@@ -1,25 +1,26 @@
-//! One file on its way in: `Part -> Sealed -> Draft -> FileEntry`.
+//! One file on its way in: `Part -> Sealed -> Draft`, which `Held` then stages and commits.
 //!
 //! A [`Part`] takes bytes under a dot-name and hashes them in order; its file is made with the first
 //! byte. Bytes may also be written ahead of that front, at offsets, by several connections; the front
 //! then reads them back. Once it is known of which version of the remote file the bytes are, a journal
 //! vouches for them, and what a dropped part has is kept for the next try, or the next run; without a
-//! version it is worth nothing and goes. [`Sealed`] has all bytes, size and hash; a [`Draft`] has its
-//! name and entry too, and waits to be durable, in `Held::commit`.
+//! version it is worth nothing and goes.
+
+mod ahead;
+mod sealed;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
+use super::checkpoint;
 use super::journal::{self, Journal, Proof};
 use super::write_back::WriteBack;
-use super::{Error, checkpoint};
-use crate::digest::Sha256Hex;
-use crate::kind::Slot;
-use crate::manifest::{FileEntry, Whole};
 use crate::version::Version;
+
+pub use ahead::Ahead;
+pub use sealed::{Draft, Sealed};
 
 /// The journal vouches for the bytes at least this often: what a kill costs at most.
 const VOUCHED_EVERY: u64 = 4 << 20;
@@ -129,12 +130,6 @@ impl Part {
         self.vouch()
     }
 
-    /// Ends the file.
-    #[must_use]
-    pub fn seal(self) -> Sealed {
-        Sealed { sha256: self.proof.hasher.clone().finish(), part: self }
-    }
-
     /// Gives it up, and its room on the disk with it.
     pub fn discard(mut self) {
         // What stays is overwritten by the next run.
@@ -214,131 +209,14 @@ impl Drop for Part {
     }
 }
 
-/// Writes ahead of a part's front. Cheap to clone.
-#[derive(Clone)]
-pub struct Ahead(Arc<File>);
-
-impl Ahead {
-    /// Writes `bytes` at `offset`.
-    ///
-    /// # Errors
-    /// When the disk says no.
-    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        #[cfg(unix)]
-        return std::os::unix::fs::FileExt::write_all_at(&*self.0, bytes, offset);
-        #[cfg(windows)]
-        {
-            let (mut bytes, mut offset) = (bytes, offset);
-            while !bytes.is_empty() {
-                let written = std::os::windows::fs::FileExt::seek_write(&*self.0, bytes, offset)?;
-                (bytes, offset) = (&bytes[written..], offset + written as u64);
-            }
-            Ok(())
-        }
-    }
-}
-
-/// A file that has all its bytes.
-pub struct Sealed {
-    part: Part,
-    sha256: Sha256Hex,
-}
-
-impl Sealed {
-    /// In bytes.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.part.size()
-    }
-
-    /// Of all bytes.
-    #[must_use]
-    pub fn sha256(&self) -> &Sha256Hex {
-        &self.sha256
-    }
-
-    /// The first bytes, and whether they are all.
-    #[must_use]
-    pub fn head(&self) -> (&[u8], bool) {
-        let head = &self.part.proof.head;
-        (head, self.size() == head.len() as u64)
-    }
-
-    /// The file, to look into.
-    ///
-    /// # Errors
-    /// When it can't be opened again.
-    pub fn reader(&self) -> io::Result<File> {
-        File::open(&self.part.path)
-    }
-
-    /// Gives it up: it is not what was promised.
-    pub fn discard(self) {
-        self.part.discard();
-    }
-
-    /// Names the file: `slot` as `name`, dated `modified`.
-    ///
-    /// # Errors
-    /// When the disk says no; the bytes are then gone.
-    pub fn draft(mut self, slot: Slot, name: &str, modified: Option<SystemTime>) -> Result<Draft, Error> {
-        let entry = FileEntry::of(slot, &Named { name, sealed: &self });
-        let path = self.part.path.clone();
-        let dated = match (&self.part.file, modified) {
-            (Some(file), Some(time)) => file.set_modified(time),
-            _ => Ok(()),
-        };
-        if let Err(error) = self.part.write_back.finish().and(dated) {
-            // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
-            self.part.discard();
-            return Err(Error::io("write", &path)(error));
-        }
-        // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
-        self.part.file = None;
-        Ok(Draft { path, has_journal: self.part.vouched > 0, entry })
-    }
-}
-
-struct Named<'a> {
-    name: &'a str,
-    sealed: &'a Sealed,
-}
-
-impl Whole for Named<'_> {
-    fn name(&self) -> &str {
-        self.name
-    }
-    fn size(&self) -> u64 {
-        self.sealed.size()
-    }
-    fn sha256(&self) -> &Sha256Hex {
-        &self.sealed.sha256
-    }
-}
-
-/// A whole file under its dot-name, with the entry that it will have.
-pub struct Draft {
-    pub(super) path: PathBuf,
-    /// Whether a journal lies beside it.
-    pub(super) has_journal: bool,
-    pub(super) entry: FileEntry,
-}
-
-impl Draft {
-    /// The entry, to say what is known of the file.
-    pub fn describe(&mut self, describe: impl FnOnce(&mut FileEntry)) {
-        describe(&mut self.entry);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::Path;
 
     use super::*;
-    use crate::kind::Kind;
-    use crate::store::journal::HEAD;
+    use crate::digest::Sha256Hex;
+    use crate::kind::{Kind, Slot};
     use crate::version::Validator;
 
     fn version() -> Version {
@@ -347,23 +225,6 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    }
-
-    #[test]
-    fn bytes_are_hashed_counted_and_kept_at_hand() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut part = Part::new(folder.path().join(".video-1.part"));
-        part.write_all(&[7; HEAD - 1]).unwrap();
-        part.write_all(b"abc").unwrap();
-        let sealed = part.seal();
-        assert_eq!(sealed.size(), HEAD as u64 + 2);
-        assert_eq!(sealed.head().0.len(), HEAD);
-        assert!(!sealed.head().1);
-        let whole = [&[7; HEAD - 1][..], b"abc"].concat();
-        let slot = Slot { kind: Kind::Video, index: 1 };
-        let draft = sealed.draft(slot, "video-1.mp4", None).unwrap();
-        assert_eq!(draft.entry.sha256(), &Sha256Hex::of(&whole));
-        assert_eq!(fs::read(draft.path).unwrap(), whole);
     }
 
     #[test]
@@ -390,7 +251,7 @@ mod tests {
         part.write_all(b"x").unwrap();
         let sealed = part.seal();
         assert_eq!((sealed.size(), sealed.head()), (1, (&b"x"[..], true)));
-        assert_eq!(sealed.sha256, Sha256Hex::of(b"x"));
+        assert_eq!(sealed.sha256(), &Sha256Hex::of(b"x"));
     }
 
     #[cfg(unix)]
@@ -437,34 +298,5 @@ mod tests {
         }
         let resumed = Part::resume(folder.path().join(".video-2.part")).unwrap();
         assert_eq!(resumed.size(), 8 << 20);
-    }
-
-    #[test]
-    fn bytes_written_ahead_are_hashed_when_the_front_comes_by() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut part = Part::new(folder.path().join(".video-1.part"));
-        part.identify(version());
-        part.write_all(b"ab").unwrap();
-        let ahead = part.ahead().unwrap();
-        ahead.write_at(b"ef", 4).unwrap();
-        ahead.write_at(b"cd", 2).unwrap();
-        assert_eq!(part.size(), 2);
-        part.advance(6).unwrap();
-        assert!(part.advance(7).is_err(), "what was never written can't be read back");
-        part.write_all(b"g").unwrap();
-        assert_eq!(part.seal().sha256(), &Sha256Hex::of(b"abcdefg"));
-    }
-
-    #[test]
-    fn bytes_ahead_of_the_front_are_not_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".video-1.part");
-        let mut part = Part::new(path.clone());
-        part.identify(version());
-        part.write_all(b"ab").unwrap();
-        part.ahead().unwrap().write_at(b"ef", 4).unwrap();
-        drop(part);
-        assert_eq!(Part::resume(path.clone()).unwrap().size(), 2);
-        assert_eq!(fs::read(path).unwrap(), b"ab");
     }
 }

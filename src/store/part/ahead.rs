@@ -1,0 +1,72 @@
+//! Bytes written ahead of a part's front, at their offsets, by several connections.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+/// Writes ahead of a part's front. Cheap to clone.
+#[derive(Clone)]
+pub struct Ahead(pub(super) Arc<File>);
+
+impl Ahead {
+    /// Writes `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::write_all_at(&*self.0, bytes, offset);
+        #[cfg(windows)]
+        {
+            let (mut bytes, mut offset) = (bytes, offset);
+            while !bytes.is_empty() {
+                let written = std::os::windows::fs::FileExt::seek_write(&*self.0, bytes, offset)?;
+                (bytes, offset) = (&bytes[written..], offset + written as u64);
+            }
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::super::Part;
+    use crate::digest::Sha256Hex;
+    use crate::version::{Validator, Version};
+
+    fn version() -> Version {
+        Version { validator: Validator::Etag("\"a\"".to_owned()), total: None }
+    }
+
+    #[test]
+    fn bytes_written_ahead_are_hashed_when_the_front_comes_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = Part::new(folder.path().join(".video-1.part"));
+        part.identify(version());
+        part.write_all(b"ab").unwrap();
+        let ahead = part.ahead().unwrap();
+        ahead.write_at(b"ef", 4).unwrap();
+        ahead.write_at(b"cd", 2).unwrap();
+        assert_eq!(part.size(), 2);
+        part.advance(6).unwrap();
+        assert!(part.advance(7).is_err(), "what was never written can't be read back");
+        part.write_all(b"g").unwrap();
+        assert_eq!(part.seal().sha256(), &Sha256Hex::of(b"abcdefg"));
+    }
+
+    #[test]
+    fn bytes_ahead_of_the_front_are_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".video-1.part");
+        let mut part = Part::new(path.clone());
+        part.identify(version());
+        part.write_all(b"ab").unwrap();
+        part.ahead().unwrap().write_at(b"ef", 4).unwrap();
+        drop(part);
+        assert_eq!(Part::resume(path.clone()).unwrap().size(), 2);
+        assert_eq!(fs::read(path).unwrap(), b"ab");
+    }
+}

@@ -1,0 +1,149 @@
+//! A file that has come: [`Sealed`] has all its bytes, their number and their hash; a [`Draft`] has the name and the
+//! entry that it will have, too.
+//!
+//! Neither is durable yet. Until `Held` has seen to that, the entry stands in no manifest of that name.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::super::{Error, journal};
+use super::Part;
+use crate::digest::Sha256Hex;
+use crate::kind::Slot;
+use crate::manifest::{FileEntry, Whole};
+
+/// A file that has all its bytes.
+pub struct Sealed {
+    part: Part,
+    sha256: Sha256Hex,
+}
+
+impl Part {
+    /// Ends the file.
+    #[must_use]
+    pub fn seal(self) -> Sealed {
+        Sealed { sha256: self.proof.hasher.clone().finish(), part: self }
+    }
+}
+
+impl Sealed {
+    /// In bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.part.size()
+    }
+
+    /// Of all bytes.
+    #[must_use]
+    pub fn sha256(&self) -> &Sha256Hex {
+        &self.sha256
+    }
+
+    /// The first bytes, and whether they are all.
+    #[must_use]
+    pub fn head(&self) -> (&[u8], bool) {
+        let head = &self.part.proof.head;
+        (head, self.size() == head.len() as u64)
+    }
+
+    /// The file, to look into.
+    ///
+    /// # Errors
+    /// When it can't be opened again.
+    pub fn reader(&self) -> io::Result<File> {
+        File::open(&self.part.path)
+    }
+
+    /// Gives it up: it is not what was promised.
+    pub fn discard(self) {
+        self.part.discard();
+    }
+
+    /// Names the file: `slot` as `name`, dated `modified`.
+    ///
+    /// # Errors
+    /// When the disk says no; the bytes are then gone.
+    pub fn draft(mut self, slot: Slot, name: &str, modified: Option<SystemTime>) -> Result<Draft, Error> {
+        let entry = FileEntry::of(slot, &Named { name, sealed: &self });
+        let path = self.part.path.clone();
+        let dated = match (&self.part.file, modified) {
+            (Some(file), Some(time)) => file.set_modified(time),
+            _ => Ok(()),
+        };
+        if let Err(error) = self.part.write_back.finish().and(dated) {
+            // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
+            self.part.discard();
+            return Err(Error::io("write", &path)(error));
+        }
+        // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
+        self.part.file = None;
+        Ok(Draft { path, has_journal: self.part.vouched > 0, entry })
+    }
+}
+
+struct Named<'a> {
+    name: &'a str,
+    sealed: &'a Sealed,
+}
+
+impl Whole for Named<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+    fn size(&self) -> u64 {
+        self.sealed.size()
+    }
+    fn sha256(&self) -> &Sha256Hex {
+        &self.sealed.sha256
+    }
+}
+
+/// A whole file under its dot-name, with the entry that it will have.
+pub struct Draft {
+    pub(in crate::store) path: PathBuf,
+    /// Whether a journal lies beside it.
+    pub(in crate::store) has_journal: bool,
+    pub(in crate::store) entry: FileEntry,
+}
+
+impl Draft {
+    /// The entry, to say what is known of the file.
+    pub fn describe(&mut self, describe: impl FnOnce(&mut FileEntry)) {
+        describe(&mut self.entry);
+    }
+
+    /// Gives the file up, and its journal.
+    pub(in crate::store) fn discard(&self) {
+        // What can't be removed now is removed by the next run.
+        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(journal::beside(&self.path));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::kind::Kind;
+    use crate::store::journal::HEAD;
+
+    #[test]
+    fn bytes_are_hashed_counted_and_kept_at_hand() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = Part::new(folder.path().join(".video-1.part"));
+        part.write_all(&[7; HEAD - 1]).unwrap();
+        part.write_all(b"abc").unwrap();
+        let sealed = part.seal();
+        assert_eq!(sealed.size(), HEAD as u64 + 2);
+        assert_eq!(sealed.head().0.len(), HEAD);
+        assert!(!sealed.head().1);
+        let whole = [&[7; HEAD - 1][..], b"abc"].concat();
+        let slot = Slot { kind: Kind::Video, index: 1 };
+        let draft = sealed.draft(slot, "video-1.mp4", None).unwrap();
+        assert_eq!(draft.entry.sha256(), &Sha256Hex::of(&whole));
+        assert_eq!(fs::read(draft.path).unwrap(), whole);
+    }
+}

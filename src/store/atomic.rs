@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
-use super::{Error, checkpoint, lock, rounds};
+use super::{Error, checkpoint, rounds};
 use crate::naming::{GALLERY, MANIFEST, SUMS, TEXT};
 
 /// Replaces `folder/name` with what `fill` writes.
@@ -94,12 +94,6 @@ pub(super) fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Whether a folder holds nothing, a lock aside.
-pub(super) fn is_bare(folder: &Path) -> bool {
-    let is_lock = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == lock::NAME);
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_lock))
-}
-
 /// Whether `name` is what a killed writer of one of our small files left behind.
 pub(super) fn is_leftover(name: &str) -> bool {
     [GALLERY, MANIFEST, SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name))
@@ -113,11 +107,6 @@ pub(super) fn is_leftover_of(ours: &str, name: &str) -> bool {
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
     rounds::sync(folder).map_err(Error::io("sync", folder))
-}
-
-/// Whether `path` is a plain file of `size` bytes. A symlink is none.
-pub(super) fn is_file_of(path: &Path, size: u64) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
 }
 
 #[cfg(test)]
@@ -158,7 +147,6 @@ mod tests {
         std::os::unix::fs::symlink(&outside, folder.path().join("a")).unwrap();
         write(folder.path(), "a", |to| to.write_all(b"one")).unwrap();
         assert_eq!(fs::read(&outside).unwrap(), b"precious");
-        assert!(!is_file_of(&folder.path().join("nothing"), 0));
     }
 
     #[test]

@@ -5,12 +5,13 @@
 //! its task's folder, not through a symlink, and of the size that was recorded.
 
 use std::collections::HashSet;
-use std::fs::{self, File, FileType};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Error, root};
+use super::{Error, root, sight};
 use crate::duration;
+use crate::event::Fault;
 use crate::manifest::{FileEntry, TaskEntry};
 use crate::naming;
 
@@ -61,9 +62,7 @@ impl Catalog {
     /// When its path is not one of ours, or what stands there is not of the recorded size.
     pub fn media(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
         let name = if self.is_single { file.name() } else { file.rooted_name(&naming::folder(&task.task_id)) };
-        let path = self.find(task, name.ok_or_else(|| Error::Unsafe(self.root.join(file.path())))?)?;
-        let found = fs::symlink_metadata(&path).map_err(Error::io("look at", &path))?;
-        if found.len() == file.size() { Ok(path) } else { Err(Error::Damaged(path)) }
+        self.sound(task, name.ok_or_else(|| Error::Unsafe(self.root.join(file.path())))?, Some(file.size()))
     }
 
     /// Where a plain file called `name`, one of ours, stands in a task's folder.
@@ -71,16 +70,18 @@ impl Catalog {
     /// # Errors
     /// When nothing is there, or something else.
     pub fn find(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
-        let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(&task.task_id)) };
-        let path = folder.join(name);
-        if kind(&folder)?.is_some_and(|kind| !kind.is_dir()) {
-            return Err(Error::Unsafe(path));
-        }
-        match kind(&path)? {
-            Some(kind) if kind.is_file() => Ok(path),
-            Some(kind) if kind.is_symlink() => Err(Error::Unsafe(path)),
-            Some(_) => Err(Error::Damaged(path)),
-            None => Err(Error::Missing(path)),
+        self.sound(task, name, None)
+    }
+
+    fn sound(&self, task: &TaskEntry, name: &str, size: Option<u64>) -> Result<PathBuf, Error> {
+        let folder = if self.is_single { String::new() } else { naming::folder(&task.task_id) + "/" };
+        let place = folder + name;
+        let path = self.root.join(&place);
+        match sight::fault_of(&self.root, &place, size).map_err(Error::io("look at", &path))? {
+            None => Ok(path),
+            Some(Fault::Missing) => Err(Error::Missing(path)),
+            Some(Fault::Unsafe) => Err(Error::Unsafe(path)),
+            Some(Fault::Damaged | Fault::Unknown) => Err(Error::Damaged(path)),
         }
     }
 }
@@ -97,15 +98,6 @@ fn is_own(task: &TaskEntry) -> bool {
     task.response.is_some() || paths.any(|path| !path.contains('/'))
 }
 
-/// What stands at `path`, a link itself and not what it leads to.
-fn kind(path: &Path) -> Result<Option<FileType>, Error> {
-    match fs::symlink_metadata(path) {
-        Ok(found) => Ok(Some(found.file_type())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io("look at", path)(error)),
-    }
-}
-
 fn resolved(root: &Path) -> Result<PathBuf, Error> {
     match dunce::canonicalize(root) {
         Ok(path) if path.is_dir() => Ok(path),
@@ -117,6 +109,8 @@ fn resolved(root: &Path) -> Result<PathBuf, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::naming::MANIFEST;
     use serde_json::json;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::atomic::New;
 use super::held::{Held, Staged};
-use super::{Error, atomic, blocking, checkpoint, finished, lock};
+use super::{Error, atomic, blocking, checkpoint, finished, lock, sight};
 use crate::manifest::{self, FileEntry, State, TaskEntry};
 use crate::naming::{MANIFEST, TEXT};
 
@@ -150,7 +150,7 @@ impl Held {
 }
 
 fn is_same(path: &Path, text: &str) -> bool {
-    atomic::is_file_of(path, text.len() as u64) && fs::read(path).is_ok_and(|found| found == text.as_bytes())
+    sight::is_file_of(path, text.len() as u64) && fs::read(path).is_ok_and(|found| found == text.as_bytes())
 }
 
 /// Whether `name` is an unfinished file's or its journal's.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::part::Draft;
-use super::{Error, atomic};
+use super::{Error, atomic, sight};
 use crate::digest::hash_reader;
 use crate::manifest::{self, FileEntry, TaskEntry};
 use crate::naming::MANIFEST;
@@ -112,7 +112,7 @@ fn settle(folder: &Path, part: &str, entry: &FileEntry) -> Result<bool, Error> {
 
 /// Whether the plain file at `path` has the size and the hash of `entry`.
 pub(super) fn is_proven(path: &PathBuf, entry: &FileEntry) -> Result<bool, Error> {
-    if !atomic::is_file_of(path, entry.size()) {
+    if !sight::is_file_of(path, entry.size()) {
         return Ok(false);
     }
     let (hash, size) = File::open(path).and_then(hash_reader).map_err(Error::io("read", path))?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::lock::{self, Lock};
 use super::mark::Mark;
 use super::rounds::Rounds;
-use super::{Error, Held, atomic, finished, manifests, root};
+use super::{Error, Held, finished, manifests, root, sight};
 use crate::manifest::{FileEntry, TaskEntry};
 use crate::naming::{MANIFEST, TEXT};
 use crate::task::TaskId;
@@ -94,9 +94,9 @@ impl Folder {
         if entry.task_id != self.id {
             return Err(Error::OtherTask { path: self.path.join(MANIFEST), id: entry.task_id });
         }
-        let is_here = |file: &&FileEntry| file.name().is_some_and(|name| atomic::is_file_of(&self.path.join(name), file.size()));
+        let is_here = |file: &&FileEntry| file.name().is_some_and(|name| sight::is_file_of(&self.path.join(name), file.size()));
         let here = entry.files.iter().filter(is_here).cloned().collect();
-        let text_is_here = entry.text.as_ref().is_none_or(|text| atomic::is_file_of(&self.path.join(TEXT), text.len() as u64));
+        let text_is_here = entry.text.as_ref().is_none_or(|text| sight::is_file_of(&self.path.join(TEXT), text.len() as u64));
         let has_leftovers = [lock::NAME, finished::NAME].iter().any(|name| fs::symlink_metadata(self.path.join(name)).is_ok());
         Ok(Known { entry: Some(entry), here, text_is_here, has_leftovers, is_recalled })
     }
@@ -117,7 +117,7 @@ impl Folder {
         };
         let Some(lock) = Lock::try_of(&self.path).map_err(Error::io("lock", &self.path))? else { return Ok(None) };
         // Between the two another process may have been here and gone.
-        let is_new = is_made && atomic::is_bare(&self.path);
+        let is_new = is_made && sight::is_bare(&self.path);
         Ok(Some(Held::new(self.clone(), lock, is_new)))
     }
 

@@ -25,6 +25,7 @@ mod page;
 mod part;
 mod root;
 mod rounds;
+mod sight;
 mod survey;
 mod write_back;
 

@@ -7,34 +7,23 @@
 //! that a manifest gives is opened before it is known to be a plain name in its task's folder.
 //! [`Survey::check`] then holds one claim against the disk.
 
+mod visit;
+
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Error;
 use super::lock::Lock;
 use super::manifests::{self, Standing};
-use crate::digest::{Hasher, Sha256Hex, read_through};
+use super::{Error, sight};
+use crate::digest::{Hasher, read_through};
 use crate::event::Fault;
-use crate::kind::Slot;
 use crate::manifest::{self, FileEntry, TaskEntry, Unread};
-use crate::naming::{self, GALLERY, MANIFEST, SUMS, TEXT};
+use crate::naming::{self, GALLERY, MANIFEST, SUMS};
+use visit::own_names;
 
-/// A file that some manifest names.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Claim {
-    /// The task that it is of.
-    pub task_id: String,
-    /// Which asset; none for the text.
-    pub slot: Option<Slot>,
-    /// Relative to the folder that was surveyed.
-    pub path: String,
-    /// In bytes.
-    pub size: u64,
-    /// Of all its bytes.
-    pub sha256: Sha256Hex,
-}
+pub use visit::{Claim, Visit};
 
 /// An archive, or one task's folder, to be looked at.
 pub struct Survey {
@@ -51,17 +40,6 @@ pub struct Survey {
 pub struct Place {
     folder: String,
     rooted: Option<Vec<u8>>,
-}
-
-/// What should be in a place, and what is wrong there at first sight.
-#[derive(Default)]
-pub struct Visit {
-    /// Whose folder it is, as far as any manifest tells.
-    pub task_id: Option<String>,
-    /// What should be there.
-    pub claims: Vec<Claim>,
-    /// What is wrong, by path.
-    pub faults: Vec<(String, Fault)>,
 }
 
 impl Survey {
@@ -179,20 +157,11 @@ impl Survey {
     /// # Errors
     /// When the disk says no; that is not the file's fault.
     pub fn check(&self, claim: &Claim, quick: bool, mut passed: impl FnMut(u64)) -> io::Result<Option<Fault>> {
-        let path = self.root.join(&claim.path);
-        let folder = path.parent().unwrap_or(&self.root);
-        if !self.is_single && fs::symlink_metadata(folder).is_ok_and(|found| !found.is_dir()) {
-            return Ok(Some(Fault::Unsafe));
+        let fault = sight::fault_of(&self.root, &claim.path, Some(claim.size))?;
+        if fault.is_some() || quick {
+            return Ok(fault);
         }
-        match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Fault::Missing)),
-            Err(error) => return Err(error),
-            Ok(found) if found.is_symlink() => return Ok(Some(Fault::Unsafe)),
-            Ok(found) if !found.is_file() || found.len() != claim.size => return Ok(Some(Fault::Damaged)),
-            Ok(_) if quick => return Ok(None),
-            Ok(_) => {}
-        }
-        let file = match File::open(&path) {
+        let file = match File::open(self.root.join(&claim.path)) {
             // A forced run may have just replaced it by one of another name.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Fault::Missing)),
             file => file?,
@@ -242,64 +211,6 @@ impl Survey {
         }
         Ok(())
     }
-}
-
-impl Visit {
-    /// Claims what a task's own manifest names; `prefix` leads to its folder.
-    fn claim_task(&mut self, task: &TaskEntry, prefix: &str) {
-        for file in &task.files {
-            match file.name() {
-                Some(name) => self.claim_file(task, file, format!("{prefix}{name}")),
-                None => self.faults.push((format!("{prefix}{}", file.path()), Fault::Unsafe)),
-            }
-        }
-        self.claim_text(task, prefix, "");
-        self.task_id = Some(task.task_id.clone());
-    }
-
-    /// Claims what the root manifest names beyond that: files of folders that are gone or broken.
-    fn claim_rooted(&mut self, task: &TaskEntry) {
-        let folder = naming::folder(&task.task_id);
-        let own: HashSet<String> = self.claims.iter().map(|claim| claim.path.clone()).collect();
-        for file in task.files.iter().filter(|file| !own.contains(file.path())) {
-            match file.rooted_name(&folder) {
-                Some(_) => self.claim_file(task, file, file.path().to_owned()),
-                None => self.faults.push((file.path().to_owned(), Fault::Unsafe)),
-            }
-        }
-        let prefix = format!("{folder}/");
-        if !own.contains(&format!("{prefix}{TEXT}")) {
-            self.claim_text(task, &prefix, &prefix);
-        }
-        self.task_id.get_or_insert_with(|| task.task_id.clone());
-        // Files of a folder whose manifest is broken were listed as unknown; the root has just named them.
-        let claims = &self.claims;
-        self.faults.retain(|(path, fault)| *fault != Fault::Unknown || !claims.iter().any(|claim| claim.path == *path));
-    }
-
-    /// Claims the text, whose file has one name alone; `recorded` leads to the task's folder in the manifest's own paths.
-    fn claim_text(&mut self, task: &TaskEntry, prefix: &str, recorded: &str) {
-        if let Some(path) = task.text_path.as_deref().filter(|path| *path != format!("{recorded}{TEXT}")) {
-            let within = path.strip_prefix(recorded).unwrap_or(path);
-            self.faults.push((format!("{prefix}{within}"), Fault::Unsafe));
-        }
-        if let Some(text) = &task.text {
-            let (size, sha256) = (text.len() as u64, Sha256Hex::of(text.as_bytes()));
-            self.claims.push(Claim { task_id: task.task_id.clone(), slot: None, path: format!("{prefix}{TEXT}"), size, sha256 });
-        }
-    }
-
-    fn claim_file(&mut self, task: &TaskEntry, file: &FileEntry, path: String) {
-        let (size, sha256) = (file.size(), file.sha256().clone());
-        self.claims.push(Claim { task_id: task.task_id.clone(), slot: Some(file.slot()), path, size, sha256 });
-    }
-}
-
-/// The files that a task's folder holds by right.
-fn own_names(task: &TaskEntry) -> Vec<String> {
-    let files = task.files.iter().filter_map(FileEntry::name).map(str::to_owned);
-    let text = task.text.as_ref().map(|_| TEXT.to_owned());
-    files.chain(text).chain([MANIFEST.to_owned(), GALLERY.to_owned()]).collect()
 }
 
 /// What a folder holds, in the order of names, dot-files aside.

@@ -1,0 +1,85 @@
+//! What stands at a path, at first sight: nothing is opened, and no symlink inside the archive is followed.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::Path;
+
+use super::lock;
+use crate::event::Fault;
+
+/// What is wrong with the file that should be at `path` below `root`, in a folder or not: a plain one, and of `size` bytes
+/// where that is known. `root` itself may be a link.
+pub(super) fn fault_of(root: &Path, path: &str, size: Option<u64>) -> io::Result<Option<Fault>> {
+    if let Some((folder, _)) = path.rsplit_once('/')
+        && seen(&root.join(folder))?.is_some_and(|found| !found.is_dir())
+    {
+        return Ok(Some(Fault::Unsafe));
+    }
+    Ok(match seen(&root.join(path))? {
+        None => Some(Fault::Missing),
+        Some(found) if found.is_symlink() => Some(Fault::Unsafe),
+        Some(found) if !found.is_file() || size.is_some_and(|size| found.len() != size) => Some(Fault::Damaged),
+        Some(_) => None,
+    })
+}
+
+/// Whether `path` is a plain file of `size` bytes. A symlink is none.
+pub(super) fn is_file_of(path: &Path, size: u64) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
+}
+
+/// Whether a folder holds nothing, a lock aside.
+pub(super) fn is_bare(folder: &Path) -> bool {
+    let is_lock = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == lock::NAME);
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_lock))
+}
+
+fn seen(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_seen_without_opening_anything() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        fs::create_dir_all(root.join("t/folder")).unwrap();
+        fs::write(root.join("t/file"), b"abc").unwrap();
+        for (path, size, fault) in [
+            ("t/file", Some(3), None),
+            ("t/file", None, None),
+            ("t/file", Some(4), Some(Fault::Damaged)),
+            ("t/folder", None, Some(Fault::Damaged)),
+            ("t/nothing", Some(3), Some(Fault::Missing)),
+            ("nowhere/file", Some(3), Some(Fault::Missing)),
+            ("t/file/file", Some(3), Some(Fault::Unsafe)),
+        ] {
+            assert_eq!(fault_of(root, path, size).unwrap(), fault, "{path} {size:?}");
+        }
+        assert!(is_file_of(&root.join("t/file"), 3) && !is_file_of(&root.join("t/file"), 4));
+        assert!(!is_file_of(&root.join("t/nothing"), 0) && !is_file_of(&root.join("t/folder"), 0));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_goes_through_a_link_is_unsafe_but_the_root_may_be_one() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let (root, linked) = (folder.path().join("root"), folder.path().join("linked"));
+        fs::create_dir_all(root.join("t")).unwrap();
+        fs::write(root.join("t/file"), b"abc").unwrap();
+        symlink("t", root.join("link")).unwrap();
+        symlink("file", root.join("t/link")).unwrap();
+        symlink(root.join("t"), &linked).unwrap();
+        assert_eq!(fault_of(&root, "link/file", Some(3)).unwrap(), Some(Fault::Unsafe));
+        assert_eq!(fault_of(&root, "t/link", Some(3)).unwrap(), Some(Fault::Unsafe));
+        assert_eq!(fault_of(&linked, "file", Some(3)).unwrap(), None);
+    }
+}

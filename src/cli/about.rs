@@ -59,12 +59,12 @@ pub(super) fn manual() -> String {
 /// A verb's part of the page; options that it shares with the main job are named by their heading.
 fn verb(verb: &Command) -> String {
     let headings: BTreeSet<&str> = verb.get_arguments().filter_map(|option| option.get_help_heading()).collect();
-    let own = verb.clone().mut_args(|option| {
+    let own = with_usage(verb.clone()).mut_args(|option| {
         let is_shared = option.get_help_heading().is_some() || option.is_global_set() || option.get_id() == "help";
         let is_hidden = is_shared || option.is_hide_set();
         option.hide(is_hidden)
     });
-    let page = Man::new(with_usage(own));
+    let page = Man::new(own);
     let text = rendered(|roff| {
         page.render_synopsis_section(roff)?;
         page.render_description_section(roff)?;

@@ -14,14 +14,18 @@ pub(super) use export::{ExportArgs, Exported};
 
 const EXAMPLES: &str = "\
 Examples:
-  yescale-dl 777935781150867525                    into ./yescale, with the key in YESCALE_API_KEY
+  yescale-dl 777935781150867525   into ./yescale, with the key in YESCALE_API_KEY
   yescale-dl --api-key-file key.txt -i ids.txt -o archive
-  history | jq -r .task_id | yescale-dl -i - --only video,audio
-  yescale-dl verify archive                        a command counts only as the first word:
-  yescale-dl -- verify                             here it is the id of a task
+  jq -r .task_id history.jsonl | yescale-dl -i - --only video,audio
+  yescale-dl verify archive       a command counts only as the first word:
+  yescale-dl -- verify            here it is the id of a task
 
 Exit codes:
-  0 all here, 1 something failed, 2 could not start or go on, 3 something is not finished yet";
+  0         every task is complete, or has all that --only asks for
+  1         something is failed, incomplete, empty, not found, damaged or in error
+  2         the run could not start or go on
+  3         nothing failed, but some task is not finished yet: run again later
+  130, 143  interrupted: run again to go on from there";
 
 /// Archives what you generated through the YEScale gateway: every video, image, audio file and text of your tasks.
 #[derive(Parser, Debug)]
@@ -39,19 +43,19 @@ pub(super) struct Args {
     #[arg(value_name = "TASK_ID")]
     pub ids: Vec<String>,
 
-    /// Read task ids from FILE, one a line; `-` is standard input. A line of JSON with `task_id` or `id` counts too, its other fields become `meta`
+    /// Read task ids from FILE, one a line; `-` is standard input. A line of JSON with `task_id` or `id` counts too, its other fields become `meta` in the manifest
     #[arg(short, long, value_name = "FILE", help_heading = "This run")]
     pub input_file: Vec<PathBuf>,
 
-    /// Fetch everything again, also what is here
+    /// Fetch everything again; old files stay until the new ones are whole
     #[arg(long, help_heading = "This run")]
     pub force: bool,
 
-    /// Ask the gateway, tell what would be fetched, write nothing
+    /// Ask the gateway, tell what would be fetched and why, write nothing
     #[arg(long, help_heading = "This run")]
     pub dry_run: bool,
 
-    /// Read what is not given here from FILE, TOML with the names of the options; `--no-…` turns off a flag that is on there [default: yescale-dl/config.toml where configurations are kept]
+    /// Options for every run, in TOML under their long names; `--no-…` turns off a flag that is on there [default: yescale-dl/config.toml under $XDG_CONFIG_HOME, ~/.config or %APPDATA%, when it is there]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
@@ -69,11 +73,11 @@ pub(super) struct Options {
     #[arg(short, long, value_name = "DIR", default_value = "yescale", help_heading = "Archive")]
     pub output: PathBuf,
 
-    /// Archive these kinds alone
-    #[arg(long, value_name = "KIND", value_delimiter = ',', help_heading = "Archive")]
+    /// Archive these kinds alone, with commas between them
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',', help_heading = "Archive")]
     pub only: Vec<Only>,
 
-    /// Poll unfinished tasks until they finish, for at most DURATION in all; without one there is no end
+    /// Poll unfinished tasks until they finish, for at most DURATION in all, such as 10m or 1h30m; without one there is no end
     #[arg(
         long,
         value_name = "DURATION",
@@ -91,7 +95,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration, hide = true)]
     pub poll_delay: Duration,
 
-    /// Leave alone, and out of the exit code, what is recorded as failed or lacks dead links alone (401, 403, 404, 410)
+    /// Leave alone, and out of the exit code, what is recorded as failed, or as incomplete with dead links alone (401, 403, 404, 410)
     #[arg(long, help_heading = "Archive")]
     pub skip_failed: bool,
 
@@ -125,19 +129,19 @@ pub(super) struct RemoteArgs {
     #[arg(short, long, value_name = "N", default_value = "32", help_heading = "Network")]
     pub jobs: NonZeroUsize,
 
-    /// Connections for one file of 16 MiB or more; more than 32 requests at once go to one media host only when this asks for it [default: 4]
+    /// Connections for one file of 16 MiB or more; when given, one media host gets up to N times --jobs requests at once, not 32 [default: 4]
     #[arg(short = 'x', long, value_name = "N", help_heading = "Network")]
     pub connections: Option<NonZeroUsize>,
 
-    /// Total bytes a second, such as 500K or 2M
+    /// Total bytes a second, such as 500K or 2M, in powers of 1024 [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = size, help_heading = "Network")]
     pub limit_rate: Option<u64>,
 
-    /// Refuse an asset larger than this, such as 500M or 2G
+    /// Refuse an asset larger than this, such as 500M or 2G [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Network")]
     pub max_size: Option<u64>,
 
-    /// Further tries of one request after a passing fault [default: 5, and ten minutes for a host that says it is busy]
+    /// Further tries of one request after a passing fault; progress refills them [default: 5, and ten minutes for a host that says it is busy]
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub retries: Option<u32>,
 
@@ -161,7 +165,7 @@ pub(super) struct RemoteArgs {
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub ca_cert: Option<PathBuf>,
 
-    /// Let asset URLs lead to loopback, private and link-local addresses
+    /// Let links lead to loopback, private and link-local addresses; implied when the gateway itself is at one
     #[arg(long, help_heading = "Network")]
     pub allow_private_hosts: bool,
 }
@@ -177,11 +181,11 @@ pub(super) struct StyleArgs {
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
 
-    /// Tell more
+    /// Tell each file and each new try, too
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Output")]
     pub verbose: u8,
 
-    /// Show progress bars
+    /// Show progress
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub progress: When,
 
@@ -193,23 +197,23 @@ pub(super) struct StyleArgs {
 /// What can be done with an archive that is there.
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Verb {
-    /// Is every file that a manifest names there, and whole? Works offline and changes nothing
+    /// Look whether every file that a manifest names is there and whole; offline, changes nothing
     Verify {
         /// An archive, or one task's folder
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
-        /// Compare sizes only
+        /// Compare sizes alone, hash nothing
         #[arg(long)]
         quick: bool,
         #[command(flatten)]
         style: StyleArgs,
     },
-    /// As verify, then fetch again what is damaged or missing, by the task id; healthy files are never touched
+    /// Verify, then fetch again what is damaged or missing, by the task id; healthy files are never touched
     Repair {
         /// An archive, or one task's folder
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
-        /// Compare sizes only
+        /// Compare sizes alone, hash nothing
         #[arg(long)]
         quick: bool,
         #[command(flatten)]
@@ -217,34 +221,34 @@ pub(super) enum Verb {
         #[command(flatten)]
         style: StyleArgs,
     },
-    /// Rebuild the root manifest and SHA256SUMS from the task folders
+    /// Rebuild the archive's manifest.json and SHA256SUMS from its task folders; offline
     Index {
         /// The archive
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
     },
-    /// Tell editors, players, spreadsheets and repositories what is there. Works offline and changes nothing
+    /// Write a timeline, list, table, playlist or bag of what is there; offline, changes nothing in the archive
     Export(ExportArgs),
-    /// Tell what is in force, and where each value came from; the key is hidden
-    Config(Box<Options>),
-    /// Print the JSON Schema of what this program writes
-    Schema {
-        /// Of manifest.json, or of the `--json` events
-        document: Document,
-    },
-    /// Print what lets SHELL complete the options and commands of this program
-    Completions {
-        /// The shell that is to read it
-        shell: Shell,
-    },
-    /// Print the manual page
-    Man,
     /// Write index.html into the archive: one page to look through it in a browser, offline
     Gallery {
         /// An archive, or one task's folder
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
     },
+    /// Print what is in force, and where each value came from; the key is hidden
+    Config(Box<Options>),
+    /// Print the JSON Schema of manifest.json, or of the `--json` events
+    Schema {
+        /// What to describe
+        document: Document,
+    },
+    /// Print a script with which SHELL completes options and commands
+    Completions {
+        /// The shell that is to read it
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 /// What there is a schema of.

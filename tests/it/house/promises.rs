@@ -19,3 +19,20 @@ fn every_test_that_the_security_policy_names_exists() {
         assert!(tests.contains(&format!("fn {name}()")), "{module}::{name}");
     }
 }
+
+#[test]
+fn every_room_of_tests_that_the_readme_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let table = readme.split("| promise | shown by |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows = table.lines().skip(2).map(|row| row.trim_end_matches(" |").rsplit_once(" | ").unwrap().1);
+    let rooms: Vec<&str> = rows.flat_map(|shown| shown.split('`').skip(1).step_by(2)).collect();
+    assert!(rooms.len() > 20, "{rooms:?}");
+    for room in rooms {
+        let is_of_the_program = fs::read_dir(root.join("tests/it"))
+            .unwrap()
+            .any(|section| section.unwrap().path().join(format!("{room}.rs")).is_file());
+        let beside_the_code = fs::read_to_string(root.join(format!("src/{}.rs", room.replace("::", "/")))).unwrap_or_default();
+        assert!(is_of_the_program || beside_the_code.contains("mod tests {"), "{room}");
+    }
+}

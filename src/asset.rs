@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::data_uri;
 use crate::kind::{Kind, Slot};
 use crate::media_type::{self, MediaType};
 
@@ -47,7 +48,7 @@ impl Asset {
         if url.is_empty() {
             return Err("the answer gives no URL".to_owned());
         }
-        if is_data(url) {
+        if data_uri::is_one(url) {
             return Ok(Source::Data(url));
         }
         match url::Url::parse(url) {
@@ -79,16 +80,10 @@ impl Asset {
     pub fn recorded_url(&self) -> Option<String> {
         match self.url.trim() {
             "" => None,
-            url if is_data(url) => Some("data:".to_owned()),
+            url if data_uri::is_one(url) => Some("data:".to_owned()),
             _ => Some(self.url.to_string()),
         }
     }
-}
-
-/// Whether a URL is a `data:` URI.
-#[must_use]
-pub(crate) fn is_data(url: &str) -> bool {
-    url.trim_start().as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"))
 }
 
 /// Takes the assets out of a `task_result`. Payloads of `data:` URIs are moved, not copied: `result` keeps their heads.
@@ -140,7 +135,7 @@ fn take_lone(result: &mut Map<String, Value>) -> Option<Asset> {
         .get("content_type")
         .and_then(Value::as_str)
         .and_then(media_type::declared)
-        .or_else(|| media_type::declared(data_type(url)?))
+        .or_else(|| media_type::declared(data_uri::declared_type(url)?))
         .map(|declared| declared.media_type.kind());
     let fields = std::mem::take(result);
     let mut item = Value::Object(fields);
@@ -151,30 +146,14 @@ fn take_lone(result: &mut Map<String, Value>) -> Option<Asset> {
     asset
 }
 
-/// The media type that a `data:` URI declares, before its parameters.
-#[must_use]
-pub(crate) fn data_type(url: &str) -> Option<&str> {
-    let url = url.trim_start();
-    is_data(url).then(|| url[5..].split([',', ';']).next().unwrap_or_default())
-}
-
 fn take_url(value: &mut Value) -> String {
     match value {
-        Value::String(url) if is_data(url) => {
-            let head = data_head(url).to_owned();
+        Value::String(url) if data_uri::is_one(url) => {
+            let head = data_uri::head(url).to_owned();
             std::mem::replace(url, head)
         }
         Value::String(url) => url.clone(),
         _ => String::new(),
-    }
-}
-
-/// A `data:` URI without its payload.
-#[must_use]
-pub(crate) fn data_head(url: &str) -> &str {
-    match url.find(',') {
-        Some(comma) if comma < 256 => &url[..=comma],
-        _ => "data:",
     }
 }
 

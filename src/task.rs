@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::asset::{self, Asset};
+use crate::data_uri;
 use crate::digest::Sha256Hex;
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -193,7 +194,7 @@ fn read_time(value: &Value) -> Option<Timestamp> {
 
 fn cut_payloads(value: &mut Value) {
     match value {
-        Value::String(text) if asset::is_data(text) => *text = asset::data_head(text).to_owned(),
+        Value::String(text) if data_uri::is_one(text) => *text = data_uri::head(text).to_owned(),
         Value::Array(items) => items.iter_mut().for_each(cut_payloads),
         Value::Object(fields) => fields.values_mut().for_each(cut_payloads),
         _ => {}

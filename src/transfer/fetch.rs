@@ -69,7 +69,7 @@ impl Downloader {
             part.restart().map_err(Error::Write)?;
             part.limit(max_size);
             let head = Head {
-                content_type: crate::asset::data_type(&order.asset.url).map(str::to_owned),
+                content_type: data_uri::declared_type(&order.asset.url).map(str::to_owned),
                 has_end: true,
                 ..Head::default()
             };

@@ -134,9 +134,8 @@ fn take_lone(result: &mut Map<String, Value>) -> Option<Asset> {
     let kind = result
         .get("content_type")
         .and_then(Value::as_str)
-        .and_then(media_type::declared)
-        .or_else(|| media_type::declared(data_uri::declared_type(url)?))
-        .map(|declared| declared.media_type.kind());
+        .and_then(media_type::kind)
+        .or_else(|| media_type::kind(data_uri::declared_type(url)?));
     let fields = std::mem::take(result);
     let mut item = Value::Object(fields);
     let asset = take_item(&mut item, kind);
@@ -214,6 +213,7 @@ mod tests {
         for (result, expected) in [
             (json!({"url": "http://h/a", "content_type": "audio/mpeg"}), Some(Kind::Audio)),
             (json!({"url": "data:image/png;base64,AAAA"}), Some(Kind::Image)),
+            (json!({"url": "http://h/a", "content_type": "audio/basic"}), Some(Kind::Audio)),
             (json!({"url": "http://h/a.png"}), None),
             (json!({"url": "http://h/a.png", "content_type": "application/octet-stream", "images": []}), None),
         ] {

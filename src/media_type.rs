@@ -15,6 +15,8 @@ mod text;
 use std::fmt;
 use std::path::Path;
 
+use url::Url;
+
 use crate::kind::Kind;
 
 pub(crate) use magic::{from_bytes, mismatch};
@@ -77,9 +79,15 @@ const fn row(extension: &'static str, essence: &'static str, aliases: &'static [
 /// What a `Content-Type` means; none when it says nothing.
 #[must_use]
 pub(crate) fn declared(content_type: &str) -> Option<Declared> {
-    let words = content_type.split(';').next().unwrap_or_default();
-    let essence: String = words.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
+    let essence = essence(content_type);
     by_essence(&essence).map(|media_type| Declared { essence, media_type })
+}
+
+/// The kind that a `Content-Type` names, also of a type without a row: `audio/basic` is audio. None when it says nothing.
+#[must_use]
+pub(crate) fn kind(content_type: &str) -> Option<Kind> {
+    let essence = essence(content_type);
+    by_essence(&essence).map(MediaType::kind).or_else(|| kind_of(&essence))
 }
 
 /// What the last segment of a path ends in.
@@ -96,9 +104,7 @@ pub(crate) fn from_path(path: &str) -> Option<MediaType> {
 /// What the path of an absolute URL ends in; its host and query never count.
 #[must_use]
 pub(crate) fn from_url(url: &str) -> Option<MediaType> {
-    let (_scheme, rest) = url.split_once("://")?;
-    let (_host, path) = rest.split(['?', '#']).next()?.split_once('/')?;
-    from_path(path)
+    from_path(Url::parse(url).ok()?.path())
 }
 
 impl MediaType {
@@ -129,6 +135,11 @@ impl fmt::Debug for MediaType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.row.essence)
     }
+}
+
+fn essence(content_type: &str) -> String {
+    let words = content_type.split(';').next().unwrap_or_default();
+    words.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn by_essence(essence: &str) -> Option<MediaType> {
@@ -207,6 +218,20 @@ mod tests {
     }
 
     #[test]
+    fn a_type_without_a_row_has_a_kind() {
+        for (content_type, expected) in [
+            ("Audio/Basic; rate=8000", Some(Kind::Audio)),
+            ("video/3gpp", Some(Kind::Video)),
+            ("image/x-icon", Some(Kind::Image)),
+            ("application/ogg", Some(Kind::Audio)),
+            ("application/octet-stream", None),
+            ("mp4", None),
+        ] {
+            assert_eq!(kind(content_type), expected, "{content_type}");
+        }
+    }
+
+    #[test]
     fn every_extension_of_ours_maps_back_to_itself() {
         for row in TABLE {
             assert_eq!(extension(from_path(&format!("/a/b.{}", row.extension))), row.extension);
@@ -241,6 +266,8 @@ mod tests {
             ("https://h.mp4", "-"),
             ("https://h.mp4?a/b.mp4", "-"),
             ("https://h/?file=a.mp4", "-"),
+            ("https://h/a.mp4;v=1?x", "-"),
+            ("https:h/a.mp4", "mp4"),
             ("a.mp4", "-"),
         ] {
             assert_eq!(extension(from_url(url)), expected, "{url}");

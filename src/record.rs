@@ -9,7 +9,7 @@ use crate::kind::{Kind, Slot};
 use crate::manifest::{Answer, AssetError, FileEntry, State, TaskEntry};
 use crate::naming;
 use crate::plan::Wanted;
-use crate::task::{Progress, Task};
+use crate::task::{Stage, Task};
 
 /// What came of a plan.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ pub(crate) fn record(
     let text = if wanted.text { task.text.clone().or(old_text) } else { old_text };
     let left_out = results.left_out || (task.text.is_some() && text.is_none());
     let state = match () {
-        () if task.state == Progress::Failed => State::Failed,
+        () if task.stage == Stage::Failed => State::Failed,
         () if !errors.is_empty() => State::Incomplete,
         () if left_out => State::Partial,
         () => State::Complete,

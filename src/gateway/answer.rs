@@ -153,7 +153,7 @@ mod tests {
     fn verdict(status: u16, body: &str) -> String {
         let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
         match judge(StatusCode::from_u16(status).unwrap(), body.as_bytes(), &key) {
-            Verdict::Task(task) => format!("task {:?} {}", task.state, task.response),
+            Verdict::Task(task) => format!("task {:?} {}", task.stage, task.response),
             Verdict::NotFound => "not found".to_owned(),
             Verdict::Refused(words) => format!("refused {words}"),
             Verdict::Passing(words) => format!("passing {words}"),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::data_uri;
 use crate::kind::{Kind, Slot};
 use crate::media_type::{self, MediaType};
 
@@ -48,7 +49,7 @@ impl Asset {
         if url.is_empty() {
             return Err("the answer gives no URL".to_owned());
         }
-        if is_data(url) {
+        if data_uri::is_one(url) {
             return Ok(Source::Data);
         }
         match Url::parse(url) {
@@ -85,16 +86,10 @@ impl Asset {
     pub fn recorded_url(&self) -> Option<String> {
         match self.url.trim() {
             "" => None,
-            url if is_data(url) => Some("data:".to_owned()),
+            url if data_uri::is_one(url) => Some("data:".to_owned()),
             _ => Some(self.url.to_string()),
         }
     }
-}
-
-/// Whether a URL is a `data:` URI.
-#[must_use]
-pub(crate) fn is_data(url: &str) -> bool {
-    url.trim_start().as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"))
 }
 
 /// Takes the assets out of a `task_result`. Payloads of `data:` URIs are moved, not copied: `result` keeps their heads.
@@ -145,9 +140,8 @@ fn take_lone(result: &mut Map<String, Value>) -> Option<Asset> {
     let kind = result
         .get("content_type")
         .and_then(Value::as_str)
-        .and_then(media_type::declared)
-        .or_else(|| media_type::declared(data_type(url)?))
-        .map(|declared| declared.media_type.kind());
+        .and_then(media_type::kind)
+        .or_else(|| media_type::kind(data_uri::declared_type(url)?));
     let fields = std::mem::take(result);
     let mut item = Value::Object(fields);
     let asset = take_item(&mut item, kind);
@@ -157,30 +151,14 @@ fn take_lone(result: &mut Map<String, Value>) -> Option<Asset> {
     asset
 }
 
-/// The media type that a `data:` URI declares, before its parameters.
-#[must_use]
-pub(crate) fn data_type(url: &str) -> Option<&str> {
-    let url = url.trim_start();
-    is_data(url).then(|| url[5..].split([',', ';']).next().unwrap_or_default())
-}
-
 fn take_url(value: &mut Value) -> String {
     match value {
-        Value::String(url) if is_data(url) => {
-            let head = data_head(url).to_owned();
+        Value::String(url) if data_uri::is_one(url) => {
+            let head = data_uri::head(url).to_owned();
             std::mem::replace(url, head)
         }
         Value::String(url) => url.clone(),
         _ => String::new(),
-    }
-}
-
-/// A `data:` URI without its payload.
-#[must_use]
-pub(crate) fn data_head(url: &str) -> &str {
-    match url.find(',') {
-        Some(comma) if comma < 256 => &url[..=comma],
-        _ => "data:",
     }
 }
 
@@ -241,6 +219,7 @@ mod tests {
         for (result, expected) in [
             (json!({"url": "http://h/a", "content_type": "audio/mpeg"}), Some(Kind::Audio)),
             (json!({"url": "data:image/png;base64,AAAA"}), Some(Kind::Image)),
+            (json!({"url": "http://h/a", "content_type": "audio/basic"}), Some(Kind::Audio)),
             (json!({"url": "http://h/a.png"}), None),
             (json!({"url": "http://h/a.png", "content_type": "application/octet-stream", "images": []}), None),
         ] {
@@ -303,6 +282,8 @@ mod tests {
             ("https://h.mp4", "-"),
             ("https://h.mp4?a/b.mp4", "-"),
             ("https://h/?file=a.mp4", "-"),
+            ("https://h/a.mp4;v=1?x", "-"),
+            ("https:h/a.mp4", "mp4"),
             ("data:,/a.mp4", "-"),
             ("a.mp4", "-"),
         ] {

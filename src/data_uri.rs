@@ -1,7 +1,7 @@
 //! `data:` URIs, as generators really send them.
 //!
 //! RFC 2397, read leniently: base64 with or without padding, in either alphabet, with blanks or
-//! percent-escapes inside. Decoded bytes are the asset; what type they claim is told beside them.
+//! percent-escapes inside. The payload, which may be long, is an asset's bytes; everywhere else the head alone stands for it.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -22,6 +22,27 @@ pub(crate) enum Error {
     /// Base64 that is none.
     #[error("the data: URI's base64 is broken")]
     Base64,
+}
+
+/// Whether a URL is a `data:` URI.
+#[must_use]
+pub(crate) fn is_one(url: &str) -> bool {
+    url.trim_start().as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"))
+}
+
+/// A `data:` URI without its payload.
+#[must_use]
+pub(crate) fn head(uri: &str) -> &str {
+    match uri.find(',') {
+        Some(comma) if comma < 256 => &uri[..=comma],
+        _ => "data:",
+    }
+}
+
+/// The media type that a `data:` URI declares, before its parameters; none for another URL.
+#[must_use]
+pub(crate) fn declared_type(url: &str) -> Option<&str> {
+    is_one(url).then(|| url.trim_start()[5..].split([',', ';']).next().unwrap_or_default())
 }
 
 /// The bytes of a `data:` URI.

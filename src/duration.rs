@@ -8,17 +8,21 @@
 //!
 //! Invariant: an answer is finite, above 0 and below `LONGEST`, in whole milliseconds.
 
-use std::io::{self, Read, Seek, SeekFrom};
+mod fence;
+mod iso_media;
+mod wave;
+
+use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use symphonia::core::formats::probe::{FormatFactoryFn, ProbeableFormat};
 use symphonia::core::formats::{FormatOptions, FormatReader};
-use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::units::{Duration, TimeBase};
 use symphonia::default::formats::{AdtsReader, FlacReader, MkvReader, MpaReader, OggReader};
 
-use crate::iso_media;
 use crate::media_type::{self, MediaType};
+use fence::Window;
 
 /// Anything longer is a lie: 24 days.
 const LONGEST: f64 = 2_000_000.0;
@@ -26,8 +30,6 @@ const LONGEST: f64 = 2_000_000.0;
 const BUDGET: u64 = 8 * 1024 * 1024;
 /// MP3 and AAC have no magic number: the less is searched, the less is found by chance.
 const STREAM_BUDGET: u64 = 1024 * 1024;
-/// What a seek or a read costs beside its bytes.
-const OPERATION: u64 = 128;
 
 /// The seconds that a file plays; none when its container does not say, or is none that has a length.
 /// `declared` counts only for bytes that don't tell what they are.
@@ -56,7 +58,7 @@ fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(W
     let extension = media_type::from_bytes(&head).or(declared)?.extension();
     let budget = if matches!(extension, "mp3" | "aac") { STREAM_BUDGET } else { BUDGET };
     let start = tag_length(&head).min(length);
-    Some((Window { source, start, length: length - start, budget }, extension))
+    Some((Window::new(source, start..length, budget), extension))
 }
 
 fn measure<S: Read + Seek + Send + Sync>(mut window: Window<S>, extension: &str) -> Option<f64> {
@@ -67,7 +69,7 @@ fn measure<S: Read + Seek + Send + Sync>(mut window: Window<S>, extension: &str)
         "flac" => by_symphonia(window, |stream, options| FlacReader::try_probe_new(stream, options)),
         "mp3" => by_symphonia(window, |stream, options| MpaReader::try_probe_new(stream, options)),
         "aac" => by_symphonia(window, |stream, options| AdtsReader::try_probe_new(stream, options)),
-        "wav" => wave(&mut window),
+        "wav" => wave::seconds(&mut window),
         _ => None,
     }
 }
@@ -99,37 +101,6 @@ pub(crate) fn is_sane(seconds: f64) -> bool {
     seconds > 0.0 && seconds < LONGEST
 }
 
-/// The length of a WAV file. Streamed ones, whose header was never completed, claim up to 13 hours:
-/// the data is never longer than what is there.
-fn wave(source: &mut Window<impl Read + Seek>) -> Option<f64> {
-    let (mut position, mut bytes_a_second) = (12, None);
-    loop {
-        source.seek(SeekFrom::Start(position)).ok()?;
-        let (kind, length): ([u8; 4], [u8; 4]) = (read(source)?, read(source)?);
-        let length = u64::from(u32::from_le_bytes(length));
-        position += 8;
-        match &kind {
-            b"fmt " => {
-                let _format_channels_and_rate: [u8; 8] = read(source)?;
-                bytes_a_second = Some(u32::from_le_bytes(read(source)?));
-            }
-            b"data" => {
-                let rest = source.length.checked_sub(position)?;
-                let bytes = if length == 0 { rest } else { length.min(rest) };
-                #[expect(clippy::cast_precision_loss, reason = "no file has 2^52 bytes")]
-                return Some(bytes as f64 / f64::from(bytes_a_second?));
-            }
-            _ => {}
-        }
-        position += length.next_multiple_of(2);
-    }
-}
-
-fn read<const N: usize>(source: &mut impl Read) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    source.read_exact(&mut bytes).ok().map(|()| bytes)
-}
-
 /// The length of an `ID3` tag in front of everything else.
 fn tag_length(head: &[u8]) -> u64 {
     match head {
@@ -137,50 +108,6 @@ fn tag_length(head: &[u8]) -> u64 {
             10 + length.iter().take(4).fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7F))
         }
         _ => 0,
-    }
-}
-
-/// A file from `start` on, of which a budget may be read.
-struct Window<S> {
-    source: S,
-    start: u64,
-    length: u64,
-    budget: u64,
-}
-
-impl<S> Window<S> {
-    fn spend(&mut self, cost: u64) -> io::Result<()> {
-        self.budget = self.budget.checked_sub(cost).ok_or_else(|| io::Error::other("the container leads nowhere"))?;
-        Ok(())
-    }
-}
-
-impl<S: Read> Read for Window<S> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.source.read(buffer)?;
-        self.spend(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(OPERATION))?;
-        Ok(count)
-    }
-}
-
-impl<S: Seek> Seek for Window<S> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.spend(OPERATION)?;
-        let to = match to {
-            SeekFrom::Start(position) => SeekFrom::Start(self.start.saturating_add(position)),
-            relative => relative,
-        };
-        self.source.seek(to)?.checked_sub(self.start).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
-    }
-}
-
-impl<S: Read + Seek + Send + Sync> MediaSource for Window<S> {
-    fn is_seekable(&self) -> bool {
-        true
-    }
-
-    fn byte_len(&self) -> Option<u64> {
-        Some(self.length)
     }
 }
 
@@ -310,25 +237,6 @@ mod tests {
             for bytes in ["", "x", "no media at all", "RIFF", "ftyp"] {
                 assert_eq!(of(Cursor::new(bytes), media_type::from_path(declared)), None, "{declared} {bytes}");
             }
-        }
-    }
-
-    #[test]
-    fn a_wave_is_never_longer_than_what_is_there() {
-        let wave = |length: u32, bytes: usize| {
-            let head =
-                b"RIFF\xFF\xFF\xFF\xFFWAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1F\0\0\x40\x1F\0\0\x01\0\x08\0LIST\x03\0\0\0abc\0data";
-            seconds(&[head.as_slice(), &length.to_le_bytes(), &vec![0; bytes]].concat())
-        };
-        for (length, bytes, expected) in [
-            (8000, 8000, Some(1.0)),
-            (8000, 9000, Some(1.0)),
-            (u32::MAX, 4000, Some(0.5)),
-            (0, 4000, Some(0.5)),
-            (8000, 80, Some(0.01)),
-            (0, 0, None),
-        ] {
-            assert_eq!(wave(length, bytes), expected, "{length} {bytes}");
         }
     }
 

@@ -91,7 +91,6 @@ mod gallery;
 pub mod gateway;
 mod get;
 mod http;
-mod iso_media;
 mod kind;
 #[doc(hidden)]
 pub mod manifest;

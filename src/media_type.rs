@@ -77,9 +77,15 @@ const fn row(extension: &'static str, essence: &'static str, aliases: &'static [
 /// What a `Content-Type` means; none when it says nothing.
 #[must_use]
 pub(crate) fn declared(content_type: &str) -> Option<Declared> {
-    let words = content_type.split(';').next().unwrap_or_default();
-    let essence: String = words.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
+    let essence = essence(content_type);
     by_essence(&essence).map(|media_type| Declared { essence, media_type })
+}
+
+/// The kind that a `Content-Type` names, also of a type without a row: `audio/basic` is audio. None when it says nothing.
+#[must_use]
+pub(crate) fn kind(content_type: &str) -> Option<Kind> {
+    let essence = essence(content_type);
+    by_essence(&essence).map(MediaType::kind).or_else(|| kind_of(&essence))
 }
 
 /// What the last segment of a path ends in.
@@ -121,6 +127,11 @@ impl fmt::Debug for MediaType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.row.essence)
     }
+}
+
+fn essence(content_type: &str) -> String {
+    let words = content_type.split(';').next().unwrap_or_default();
+    words.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn by_essence(essence: &str) -> Option<MediaType> {
@@ -195,6 +206,20 @@ mod tests {
             "video/mp4/x",
         ] {
             assert_eq!(declared(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_type_without_a_row_has_a_kind() {
+        for (content_type, expected) in [
+            ("Audio/Basic; rate=8000", Some(Kind::Audio)),
+            ("video/3gpp", Some(Kind::Video)),
+            ("image/x-icon", Some(Kind::Image)),
+            ("application/ogg", Some(Kind::Audio)),
+            ("application/octet-stream", None),
+            ("mp4", None),
+        ] {
+            assert_eq!(kind(content_type), expected, "{content_type}");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::kind::{Kind, Slot};
 use crate::manifest::{Answer, AssetError, FileEntry, State, TaskEntry};
 use crate::naming;
 use crate::plan::Wanted;
-use crate::task::{Progress, Task};
+use crate::task::{Stage, Task};
 
 /// What came of a plan.
 #[derive(Debug, Default)]
@@ -56,12 +56,11 @@ pub(crate) fn record(
     // What is lost or damaged and could not be had again keeps its entry: that is how anybody knows of it.
     let files = merged(known.map(|known| known.files.clone()).unwrap_or_default(), here);
 
-    let old = known.cloned();
-    let old_text = old.as_ref().and_then(|old| old.text.clone());
+    let old_text = known.and_then(|known| known.text.clone());
     let text = if wanted.text { task.text.clone().or(old_text) } else { old_text };
     let left_out = results.left_out || (task.text.is_some() && text.is_none());
     let state = match () {
-        () if task.state == Progress::Failed => State::Failed,
+        () if task.stage == Stage::Failed => State::Failed,
         () if !errors.is_empty() => State::Incomplete,
         () if left_out => State::Partial,
         () => State::Complete,
@@ -80,15 +79,15 @@ pub(crate) fn record(
         archived_at: Some(archived_at.clone()),
         text_path: text.as_ref().map(|_| naming::TEXT.to_owned()),
         text,
-        meta: old.as_ref().and_then(|old| old.meta.clone()),
+        meta: known.and_then(|known| known.meta.clone()),
         files,
         errors,
         response: Answer::of(&task.response),
     };
-    if let Some(old) = old.filter(|old| names_less(task, old)) {
+    if let Some(fuller) = known.filter(|known| names_less(task, known)).cloned() {
         // The fuller answer stays the one that the entry is read against.
-        entry =
-            TaskEntry { state, files: entry.files, errors: entry.errors, text: entry.text, text_path: entry.text_path, ..old };
+        let TaskEntry { text, text_path, files, errors, .. } = entry;
+        entry = TaskEntry { state, text, text_path, files, errors, ..fuller };
         entry.archived_at = Some(archived_at);
     }
     entry.sort();

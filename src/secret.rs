@@ -10,6 +10,8 @@ use std::fmt;
 
 use url::Url;
 
+use crate::data_uri;
+
 const HIDDEN: &str = "[key]";
 
 /// The gateway's API key.
@@ -78,7 +80,7 @@ impl fmt::Debug for ApiKey {
 /// A URL for people to read: without user, password, query and fragment, its control characters visible.
 #[must_use]
 pub(crate) fn shown_url(url: &str) -> String {
-    if url.trim_start().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
+    if data_uri::is_one(url) {
         return "data:".to_owned();
     }
     match Url::parse(url) {

@@ -1,62 +1,23 @@
-//! Task ids, and the gateway's answer read leniently into a [`Task`].
+//! The gateway's answer about a task, read leniently into a [`Task`].
 //!
 //! The gateway documents one shape and sends several; what can be understood is. The status alone
 //! decides whether a task is finished: a filled `err_reason` on SUCCESS is no failure, `100%` is no
 //! success, and a status nobody has heard of is a task that is not finished yet. The answer itself
 //! is kept as it came, but for the payloads of `data:` URIs.
 
-use std::fmt;
+mod id;
 
 use jiff::Timestamp;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::asset::{self, Asset};
-use crate::digest::Sha256Hex;
+use crate::data_uri;
 
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// A task's id, as the user gave it: any text that is not blank.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct TaskId(String);
-
-impl TaskId {
-    /// The id in `text`, without the blanks around it; none when nothing is left.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
-        (!text.is_empty()).then(|| Self(text.to_owned()))
-    }
-
-    /// The id as it was given.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Enough of the id's hash to tell it from any other, in 16 bytes.
-    #[must_use]
-    pub(crate) fn fingerprint(&self) -> u128 {
-        let hash = Sha256Hex::of(self.0.as_bytes());
-        u128::from_str_radix(&hash.as_str()[..32], 16).unwrap_or_default()
-    }
-
-    /// The id as one path segment of a URL; none for `.` and `..`, which no URL can carry as a name.
-    #[must_use]
-    pub(crate) fn path_segment(&self) -> Option<String> {
-        (!matches!(self.as_str(), "." | "..")).then(|| utf8_percent_encode(&self.0, UNRESERVED).to_string())
-    }
-}
-
-impl fmt::Display for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::secret::visible(&self.0))
-    }
-}
+pub use id::TaskId;
 
 /// How far the gateway says a task is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Progress {
+pub enum Stage {
     /// It ended with a result.
     Finished,
     /// It ended without one.
@@ -65,7 +26,7 @@ pub enum Progress {
     Pending,
 }
 
-impl Progress {
+impl Stage {
     fn of(status: &str) -> Self {
         match status.trim().to_ascii_uppercase().as_str() {
             "SUCCESS" | "SUCCEEDED" | "COMPLETED" => Self::Finished,
@@ -79,7 +40,7 @@ impl Progress {
 #[derive(Clone, Debug)]
 pub struct Task {
     /// How far it is.
-    pub state: Progress,
+    pub stage: Stage,
     /// The status, verbatim.
     pub status: Option<String>,
     /// `progress`, verbatim: text for people, never a verdict.
@@ -126,7 +87,7 @@ impl Task {
         };
         let status = string(fields, "status");
         let task = Self {
-            state: Progress::of(status.as_deref().unwrap_or_default()),
+            stage: Stage::of(status.as_deref().unwrap_or_default()),
             status,
             progress: string(fields, "progress"),
             message: string(fields, "message"),
@@ -193,7 +154,7 @@ fn read_time(value: &Value) -> Option<Timestamp> {
 
 fn cut_payloads(value: &mut Value) {
     match value {
-        Value::String(text) if asset::is_data(text) => *text = asset::data_head(text).to_owned(),
+        Value::String(text) if data_uri::is_one(text) => *text = data_uri::head(text).to_owned(),
         Value::Array(items) => items.iter_mut().for_each(cut_payloads),
         Value::Object(fields) => fields.values_mut().for_each(cut_payloads),
         _ => {}
@@ -217,49 +178,29 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_id_goes_out_as_one_path_segment() {
-        for (id, segment) in [
-            ("777935781150867525", "777935781150867525"),
-            ("A-z.0_9~", "A-z.0_9~"),
-            ("veo3:17-Y", "veo3%3A17-Y"),
-            ("models/veo/1", "models%2Fveo%2F1"),
-            ("a b?c#d%e", "a%20b%3Fc%23d%25e"),
-            ("ä", "%C3%A4"),
-            ("...", "..."),
-        ] {
-            assert_eq!(TaskId::new(id).unwrap().path_segment().as_deref(), Some(segment));
-        }
-        for id in [".", ".."] {
-            assert_eq!(TaskId::new(id).unwrap().path_segment(), None);
-        }
-        assert_eq!(TaskId::new("  \t"), None);
-        assert_eq!(TaskId::new(" x \n").unwrap().as_str(), "x");
-    }
-
-    #[test]
     fn the_status_alone_decides() {
-        for (status, state) in [
-            (json!("SUCCESS"), Progress::Finished),
-            (json!(" succeeded "), Progress::Finished),
-            (json!("Completed"), Progress::Finished),
-            (json!("FAILURE"), Progress::Failed),
-            (json!("failed"), Progress::Failed),
-            (json!("ERROR"), Progress::Failed),
-            (json!("cancel"), Progress::Failed),
-            (json!("CANCELED"), Progress::Failed),
-            (json!("Cancelled"), Progress::Failed),
-            (json!("EXPIRED"), Progress::Failed),
-            (json!("timeout"), Progress::Failed),
-            (json!("IN_PROGRESS"), Progress::Pending),
-            (json!("MODAL"), Progress::Pending),
-            (json!(""), Progress::Pending),
-            (json!(null), Progress::Pending),
-            (json!(3), Progress::Pending),
+        for (status, stage) in [
+            (json!("SUCCESS"), Stage::Finished),
+            (json!(" succeeded "), Stage::Finished),
+            (json!("Completed"), Stage::Finished),
+            (json!("FAILURE"), Stage::Failed),
+            (json!("failed"), Stage::Failed),
+            (json!("ERROR"), Stage::Failed),
+            (json!("cancel"), Stage::Failed),
+            (json!("CANCELED"), Stage::Failed),
+            (json!("Cancelled"), Stage::Failed),
+            (json!("EXPIRED"), Stage::Failed),
+            (json!("timeout"), Stage::Failed),
+            (json!("IN_PROGRESS"), Stage::Pending),
+            (json!("MODAL"), Stage::Pending),
+            (json!(""), Stage::Pending),
+            (json!(null), Stage::Pending),
+            (json!(3), Stage::Pending),
         ] {
             let answer = json!({"status": status, "progress": "100%", "err_reason": "https://old/result.mp4"});
-            assert_eq!(Task::read(answer).unwrap().state, state, "{status}");
+            assert_eq!(Task::read(answer).unwrap().stage, stage, "{status}");
         }
-        assert_eq!(Task::read(json!({})).unwrap().state, Progress::Pending);
+        assert_eq!(Task::read(json!({})).unwrap().stage, Stage::Pending);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::asset;
+use crate::data_uri;
 use crate::manifest::{MOST_LEVELS, depth};
 use crate::secret::ApiKey;
 use crate::task::Task;
@@ -129,7 +129,7 @@ fn scrub(value: &mut Value, key: &ApiKey) {
     match value {
         Value::String(text) => {
             // The payload of a data: URI is long, and no words.
-            let spoken = if asset::is_data(text) { asset::data_head(text).len() } else { text.len() };
+            let spoken = if data_uri::is_one(text) { data_uri::head(text).len() } else { text.len() };
             if let Cow::Owned(scrubbed) = key.scrub(&text[..spoken]) {
                 text.replace_range(..spoken, &scrubbed);
             }
@@ -153,7 +153,7 @@ mod tests {
     fn verdict(status: u16, body: &str) -> String {
         let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
         match judge(StatusCode::from_u16(status).unwrap(), body.as_bytes(), &key) {
-            Verdict::Task(task) => format!("task {:?} {}", task.state, task.response),
+            Verdict::Task(task) => format!("task {:?} {}", task.stage, task.response),
             Verdict::NotFound => "not found".to_owned(),
             Verdict::Refused(words) => format!("refused {words}"),
             Verdict::Passing(words) => format!("passing {words}"),

@@ -15,7 +15,7 @@ use crate::gateway;
 use crate::manifest::{State, TaskEntry};
 use crate::plan;
 use crate::store::{self, Folder, Held, Known, blocking};
-use crate::task::{Progress, Task, TaskId};
+use crate::task::{Stage, Task, TaskId};
 use crate::transfer;
 
 /// How long to wait before looking at a lock again that another process holds.
@@ -219,11 +219,11 @@ impl Course {
 
     /// How the task ends when its answer brings nothing that the archive would take.
     fn nothing_to_take(&mut self, task: &Task, known: Option<&TaskEntry>) -> Option<Outcome> {
-        match task.state {
-            Progress::Pending => Some(Outcome::Pending),
-            Progress::Finished if task.is_empty() => Some(Outcome::Empty),
-            Progress::Finished => None,
-            Progress::Failed => {
+        match task.stage {
+            Stage::Pending => Some(Outcome::Pending),
+            Stage::Finished if task.is_empty() => Some(Outcome::Empty),
+            Stage::Finished => None,
+            Stage::Failed => {
                 self.report.error.clone_from(&task.err_reason);
                 known.is_some_and(|known| known.state != State::Failed).then_some(Outcome::Failed)
             }

@@ -9,7 +9,7 @@ use crate::media_type;
 use crate::naming;
 use crate::plan::{self, Action, Item};
 use crate::store::Known;
-use crate::task::{Progress, Task, TaskId};
+use crate::task::{Stage, Task, TaskId};
 
 /// Tells what would be done in `folder` with each asset of a task and with its text; how the task would end if all went well.
 pub(super) fn tell(job: &Job, id: &TaskId, folder: &Path, task: &Task, known: &Known) -> Outcome {
@@ -39,7 +39,7 @@ pub(super) fn tell(job: &Job, id: &TaskId, folder: &Path, task: &Task, known: &K
         say(verb, naming::TEXT, reason);
     }
     match () {
-        () if task.state == Progress::Failed => Outcome::Failed,
+        () if task.stage == Stage::Failed => Outcome::Failed,
         () if has_errors => Outcome::Incomplete,
         () if has_left_out => Outcome::Partial,
         () => Outcome::Complete,

@@ -11,7 +11,7 @@ use super::finish::{self, Arrival};
 use super::pour::Poured;
 use super::tries::{MOST_RESTARTS, Tried, Tries, given_up};
 use super::{Downloader, Error, Fetched, Order};
-use crate::asset::{Source, data_type};
+use crate::asset::Source;
 use crate::data_uri;
 use crate::event::Event;
 use crate::http::retry::Attempts;
@@ -44,7 +44,11 @@ impl Downloader {
             let mut part = order.held.part(&order.stem())?;
             part.restart().map_err(Error::Write)?;
             part.limit(max_size);
-            let head = Head { content_type: data_type(&order.asset.url).map(str::to_owned), has_end: true, ..Head::default() };
+            let head = Head {
+                content_type: data_uri::declared_type(&order.asset.url).map(str::to_owned),
+                has_end: true,
+                ..Head::default()
+            };
             let poured = Poured { rest: vec![Bytes::from(bytes)], ..Poured::of(part) };
             finish::finish(&order, Arrival { poured, head }, wanted)
         });

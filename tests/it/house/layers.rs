@@ -15,7 +15,6 @@ const LAYERS: [&[&str]; 6] = [
         "digest",
         "duration",
         "event",
-        "iso_media",
         "kind",
         "manifest",
         "media_type",

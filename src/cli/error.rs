@@ -48,8 +48,8 @@ pub(super) enum Error {
         source: io::Error,
     },
     /// The archive can't be used.
-    #[error("{0}")]
-    Archive(String),
+    #[error("{}", .0.told())]
+    Archive(#[from] store::Error),
     /// An entry of a configuration file that says nothing that can be done.
     #[error("{origin}: {told}")]
     Setting {
@@ -79,10 +79,4 @@ pub(super) enum Error {
     /// There is nothing to run on.
     #[error("the runtime can't start: {0}")]
     Runtime(io::Error),
-}
-
-/// The store's words.
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-pub(super) fn told(error: store::Error) -> Error {
-    Error::Archive(error.told())
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::args::{ExportArgs, Exported};
-use super::error::{Error, told};
+use super::error::Error;
 use crate::digest::Sha256Hex;
 use crate::export::{Format, Item, Payload, Place, tags};
 use crate::kind::Kind;
@@ -23,7 +23,7 @@ use crate::ui;
 
 /// Does it; the exit code.
 pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
-    let mut catalog = Catalog::of(&args.dir).map_err(told)?;
+    let mut catalog = Catalog::of(&args.dir)?;
     let mut troubles = Troubles(0);
     if catalog.unreadable > 0 {
         troubles.tell(format!("{}: {} of its manifest's entries can't be read", args.dir.display(), catalog.unreadable));
@@ -60,7 +60,7 @@ impl Troubles {
                 self.tell(error);
                 Ok(None)
             }
-            Err(error) => Err(told(error)),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -102,7 +102,7 @@ fn write(
     if is_standard_output(&args.output_file) {
         ui::hand_out(fill).map_err(Error::StandardOutput)
     } else {
-        store::replace(&args.output_file, fill).map_err(told)
+        Ok(store::replace(&args.output_file, fill)?)
     }
 }
 
@@ -115,7 +115,7 @@ fn place(output: &Path, root: &Path) -> Result<Place, Error> {
     if is_standard_output(output) {
         return Place::anywhere(root).ok_or_else(|| Error::NotText(root.to_owned()));
     }
-    let folder = store::folder_of(output).map_err(told)?;
+    let folder = store::folder_of(output)?;
     let is_ours = |name| [MANIFEST, SUMS, GALLERY, TEXT].iter().any(|ours| name == *ours);
     if folder.starts_with(root) && output.file_name().is_some_and(is_ours) {
         return Err(Error::OwnFile(output.to_owned()));
@@ -128,7 +128,7 @@ fn fill_bag(catalog: &Catalog, tasks: &[TaskEntry], place: &Path, troubles: &mut
     if is_standard_output(place) {
         return Err(Error::NoPlace);
     }
-    let mut bag = Bag::begin(place).map_err(told)?;
+    let mut bag = Bag::begin(place)?;
     let mut payload = Vec::new();
     for task in tasks {
         let folder = naming::folder(&task.task_id);
@@ -145,7 +145,7 @@ fn fill_bag(catalog: &Catalog, tasks: &[TaskEntry], place: &Path, troubles: &mut
     }
     let today = Timestamp::now().to_string();
     for (name, text) in tags(&payload, &today[..10]) {
-        bag.add(name, &text).map_err(told)?;
+        bag.add(name, &text)?;
     }
-    bag.end().map_err(told)
+    Ok(bag.end()?)
 }

@@ -8,7 +8,7 @@ use std::thread;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::Sender;
 
-use super::error::{Error, told};
+use super::error::Error;
 use super::settings::Settings;
 use super::{gallery, signals};
 use crate::event::{Emitter, Event};
@@ -25,13 +25,13 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let is_dry = options.dry_run;
     let session = Session::open(&output, options)?;
     // Refused before anything is asked.
-    let page = gallery.then(|| gallery::place(&output)).transpose().map_err(told)?.filter(|_| !is_dry);
+    let page = gallery.then(|| gallery::place(&output)).transpose()?.filter(|_| !is_dry);
     let job = runtime.block_on(session.job(emitter.clone()))?;
     let refused = Arc::clone(&job.refused);
     let (ended, code) = finish(&runtime, job, heard, style, move |sender| input.send(sender, &emitter, &refused));
     // Who interrupts wants an end at once; the next run writes the page.
     if let Some(page) = page.filter(|_| code.is_none_or(|code| code == super::COULD_NOT)) {
-        gallery::write(&page, &output, false).map_err(told)?;
+        gallery::write(&page, &output, false)?;
     }
     Ok(code.unwrap_or_else(|| self::code(&ended)))
 }

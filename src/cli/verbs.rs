@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::args::Verb;
-use super::error::{Error, told};
+use super::error::Error;
 use super::given::Given;
 use super::settings::{self, Environment};
 use super::{about, export, gallery, get};
@@ -25,13 +25,13 @@ pub(super) fn run(verb: Verb, given: &Given, environment: Environment<'_>) -> Re
     match verb {
         Verb::Verify { dir, quick, style } => verify(&dir, quick, settings::style(&style, environment)),
         Verb::Repair { dir, quick, remote, style } => {
-            let survey = Survey::of(&dir).map_err(told)?;
+            let survey = Survey::of(&dir)?;
             let options = settings::remote(remote, &given.config, environment)?;
             repair(&survey, dir, quick, options, settings::style(&style, environment))
         }
         Verb::Index { dir } => index(&dir),
         Verb::Export(args) => export::run(&args),
-        Verb::Gallery { dir } => gallery::of(&dir).map(|()| 0).map_err(told),
+        Verb::Gallery { dir } => Ok(gallery::of(&dir).map(|()| 0)?),
         Verb::Config(_) => tell(&given.told()),
         Verb::Schema { document } => tell(&about::schema(document)),
         Verb::Completions { shell } => tell(&about::completions(shell)),
@@ -46,7 +46,7 @@ fn tell(text: &str) -> Result<u8, Error> {
 }
 
 fn verify(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
-    let survey = Survey::of(dir).map_err(told)?;
+    let survey = Survey::of(dir)?;
     let (counts, _) = look(&survey, dir, quick, style)?;
     if counts.damaged + counts.missing > 0 && !style.quiet && !style.json {
         ui::hint(&format!("to fetch these again: yescale-dl repair {}", dir.display()));
@@ -80,7 +80,7 @@ fn repair(survey: &Survey, dir: PathBuf, quick: bool, options: Options, style: S
         // Not one task is known: whose folder this is, and what was in it, nobody can say.
         return Ok(1);
     }
-    let archive = if survey.is_single { Archive::of_one(&dir) } else { Archive::open(&dir).map_err(told)? };
+    let archive = if survey.is_single { Archive::of_one(&dir) } else { Archive::open(&dir)? };
     let (runtime, (events, heard)) = (get::runtime()?, mpsc::channel());
     let emitter = get::emitter(events);
     emitter.tasks.known.add(requests.len() as u64);
@@ -120,8 +120,8 @@ fn requests(findings: &[Finding]) -> (Vec<Request>, bool) {
 
 fn index(dir: &Path) -> Result<u8, Error> {
     // A task's folder has nothing that is derived.
-    if !Survey::is_single_at(dir).map_err(told)? {
-        Archive::open(dir).and_then(|archive| archive.rebuild_root()).map_err(told)?;
+    if !Survey::is_single_at(dir)? {
+        Archive::open(dir).and_then(|archive| archive.rebuild_root())?;
     }
     Ok(0)
 }

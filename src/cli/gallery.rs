@@ -5,10 +5,11 @@ use std::path::Path;
 use crate::gallery::{Gallery, MARK};
 use crate::store::{Error, Page, Survey, each_task};
 
-/// Writes the page of the archive, or of the one task, in `dir`.
-pub(super) fn of(dir: &Path) -> Result<(), Error> {
+/// Writes the page of the archive, or of the one task, in `dir`; the exit code.
+pub(super) fn run(dir: &Path) -> Result<u8, super::error::Error> {
     let is_single = Survey::is_single_at(dir)?;
-    write(&place(dir)?, dir, is_single)
+    write(&place(dir)?, dir, is_single)?;
+    Ok(0)
 }
 
 /// Where the page will stand, when nothing of others stands there.

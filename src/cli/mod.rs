@@ -1,5 +1,6 @@
-//! What may be typed (`args`), with what the environment and a file say besides (`config`), is in force (`given`), becomes
-//! what will be done (`settings`), and is done (`get`, `verbs`, `export`) or told (`about`).
+//! The command line: what may be typed (`args`), with what the environment and a file say besides (`config`), is in force
+//! (`given`), and becomes what will be done (`settings`). Then it is done: the main job is `get`, a verb has a file of its
+//! name, and what the program tells of itself is `about`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -18,10 +19,14 @@ mod input;
 mod settings;
 mod signals;
 mod values;
-mod verbs;
+mod verify;
 
 use std::ffi::OsString;
+use std::path::Path;
 
+use crate::store::{Archive, Survey};
+use crate::ui;
+use args::Verb;
 use error::Error;
 use settings::{Environment, Settings};
 
@@ -40,17 +45,45 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
             u8::try_from(usage.exit_code()).unwrap_or(COULD_NOT)
         }
         Err(error) => {
-            crate::ui::complain(&error.to_string());
+            ui::complain(&error.to_string());
             COULD_NOT
         }
     }
 }
 
+/// All that the program can do: the main job, or what a verb says.
 fn run_in(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, Error> {
     let (mut args, given) = given::read(arguments, environment)?;
-    given.warnings().iter().for_each(|warning| crate::ui::warn(warning));
-    match args.verb.take() {
-        Some(verb) => verbs::run(verb, &given, environment),
-        None => get::run(Settings::resolve(args, &given.config, environment)?),
+    given.warnings().iter().for_each(|warning| ui::warn(warning));
+    let Some(verb) = args.verb.take() else {
+        return get::run(Settings::resolve(args, &given.config, environment)?);
+    };
+    match verb {
+        Verb::Verify { dir, quick, style } => verify::run(&dir, quick, settings::style(&style, environment)),
+        Verb::Repair { dir, quick, remote, style } => {
+            let options = settings::remote(remote, &given.config, environment)?;
+            verify::repair(&dir, quick, options, settings::style(&style, environment))
+        }
+        Verb::Index { dir } => index(&dir),
+        Verb::Export(args) => export::run(&args),
+        Verb::Gallery { dir } => gallery::run(&dir),
+        Verb::Config(_) => tell(&given.told()),
+        Verb::Schema { document } => tell(&about::schema(document)),
+        Verb::Completions { shell } => tell(&about::completions(shell)),
+        Verb::Man => tell(&about::manual()),
     }
+}
+
+fn index(dir: &Path) -> Result<u8, Error> {
+    // A task's folder has nothing that is derived.
+    if !Survey::is_single_at(dir)? {
+        Archive::open(dir)?.rebuild_root()?;
+    }
+    Ok(0)
+}
+
+/// It is all that the verb does; its exit code.
+fn tell(text: &str) -> Result<u8, Error> {
+    ui::hand_out(|output| output.write_all(text.as_bytes())).map_err(Error::StandardOutput)?;
+    Ok(0)
 }

@@ -4,6 +4,7 @@
 //! asked or written, and knows neither a command line nor an environment.
 
 mod options;
+mod repair;
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -23,6 +24,7 @@ use crate::verify::{self, Finding};
 
 pub use options::Options;
 pub(crate) use options::{CONNECTIONS, RETRIES};
+pub(crate) use repair::requests;
 
 /// More tasks on their way at once wait for the disk together, which gains nothing any more.
 const MOST_TASKS: usize = 384;
@@ -74,7 +76,7 @@ impl Session {
     }
 
     /// `archive`, which is shown as `root`.
-    pub(crate) fn on(archive: Archive, root: PathBuf, options: Options) -> Self {
+    fn on(archive: Archive, root: PathBuf, options: Options) -> Self {
         Self { archive, root, options, stop: CancellationToken::new() }
     }
 
@@ -185,18 +187,12 @@ impl Stopper {
 /// # Errors
 /// When there is no archive of ours, or the disk can't be read.
 pub fn verify(root: impl AsRef<Path>, quick: bool) -> Result<(Verified, Vec<Finding>), Error> {
-    let root = root.as_ref();
-    verify_aloud(&Survey::of(root)?, root, quick, &Emitter::new(drop))
+    verify_aloud(&Survey::of(root.as_ref())?, quick, &Emitter::new(drop))
 }
 
-/// The same for what `survey` has found at `root`, told as it goes.
-pub(crate) fn verify_aloud(
-    survey: &Survey,
-    root: &Path,
-    quick: bool,
-    emitter: &Emitter,
-) -> Result<(Verified, Vec<Finding>), Error> {
-    verify::verify(survey, quick, emitter).map_err(|source| Error::Read { path: root.to_owned(), source })
+/// The same for what `survey` looks at, told as it goes.
+pub(crate) fn verify_aloud(survey: &Survey, quick: bool, emitter: &Emitter) -> Result<(Verified, Vec<Finding>), Error> {
+    verify::verify(survey, quick, emitter).map_err(|source| Error::Read { path: survey.root().to_owned(), source })
 }
 
 /// As many as are worth it, if the system lets so many files be open.

@@ -87,6 +87,12 @@ impl Survey {
         if survey.folders.is_empty() && is_broken { Err(Error::NoArchive(root.to_owned())) } else { Ok(survey.is_single) }
     }
 
+    /// Where it stands, as it was given.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// How many folders it has, each of them a place.
     #[must_use]
     pub fn folders(&self) -> usize {

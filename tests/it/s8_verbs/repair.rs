@@ -296,6 +296,20 @@ fn what_is_unsafe_is_left_alone_and_not_a_success() {
     assert_eq!((fs::read(&outside).unwrap().as_slice(), link.is_symlink()), (b"mine".as_slice(), true));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_unsafe_counts_for_more_than_what_is_not_finished() {
+    let world = World::new();
+    two_tasks(&world);
+    let link = world.archive().join("t1/image-1.png");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(world.write("outside.png", "mine"), &link).unwrap();
+    fs::remove_file(world.archive().join("t2/image-1.gif")).unwrap();
+    world.answer("t2", &json!({"status": "IN_PROGRESS"}));
+    let run = verb(&world, &["repair", "--json"]).exits(1);
+    assert_eq!((run.state("t2").as_str(), findings(&run)[0].as_str()), ("pending", "unsafe t1/image-1.png"));
+}
+
 #[test]
 fn ids_that_are_no_folder_names_are_asked_for_as_they_are() {
     let world = World::new();

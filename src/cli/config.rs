@@ -44,7 +44,7 @@ pub(super) struct Config {
 /// The value of one option.
 pub(super) struct Entry {
     /// The long name of the option.
-    pub name: String,
+    name: String,
     pub values: Vec<OsString>,
     /// File and line, or the variable.
     pub origin: String,
@@ -82,10 +82,10 @@ impl Config {
         let base = Base { folder: path.parent().unwrap_or(Path::new("")), home: home(environment) };
         let mut items: Vec<_> = table.get_ref().iter().collect();
         items.sort_by_key(|(name, _)| name.span().start);
-        let options = options();
+        let command = command();
         for (name, value) in items {
             let origin = origin(name.span().start);
-            self.take(name.get_ref(), value, &options, &base, &origin).map_err(|told| Error::Setting { origin, told })?;
+            self.take(name.get_ref(), value, &command, &base, &origin).map_err(|told| Error::Setting { origin, told })?;
         }
         Ok(())
     }
@@ -94,7 +94,7 @@ impl Config {
         &mut self,
         name: &str,
         value: &Spanned<DeValue<'_>>,
-        options: &[Arg],
+        command: &Command,
         base: &Base<'_>,
         origin: &str,
     ) -> Result<(), String> {
@@ -109,9 +109,14 @@ impl Config {
             self.key = Some((key.to_string(), origin.to_owned()));
             return Ok(());
         }
-        let option = options.iter().find(|option| option.get_long() == Some(name)).ok_or_else(|| unknown(name))?;
+        let option = settable(command).find(|option| option.get_long() == Some(name)).ok_or_else(|| unknown(name))?;
         let values = values(option, value.get_ref(), base)?;
         check(option, &values)?;
+        let rivals = command.get_arg_conflicts_with(option);
+        let is_rival = |entry: &&Entry| rivals.iter().any(|rival| rival.get_long() == Some(&entry.name)) && is_on(&entry.values);
+        if let Some(rival) = self.entries.iter().find(is_rival).filter(|_| is_on(&values)) {
+            return Err(format!("`{name}` and `{}` contradict each other: keep one", rival.name));
+        }
         self.entries.push(Entry { name: name.to_owned(), values, origin: origin.to_owned() });
         Ok(())
     }
@@ -135,9 +140,23 @@ impl Config {
 
 /// The options that a file can set, in the order of the help.
 pub(super) fn options() -> Vec<Arg> {
+    settable(&command()).cloned().collect()
+}
+
+fn settable(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|option| !option.is_hide_set())
+}
+
+/// One of nothing but the options that a file can set.
+fn command() -> Command {
     let mut command = Options::augment_args(Command::new("options").disable_help_flag(true));
     command.build();
-    command.get_arguments().filter(|option| !option.is_hide_set()).cloned().collect()
+    command
+}
+
+/// Whether a flag is on, or counts something.
+fn is_on(values: &[OsString]) -> bool {
+    !values.iter().all(|value| value == "false" || value == "0")
 }
 
 /// What a relative path in a file starts from.

@@ -77,7 +77,7 @@ fn summary(counts: &Summary) -> String {
     ];
     let told: Vec<String> =
         states.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
-    let told = if told.is_empty() { "no tasks".to_owned() } else { told.join(", ") };
+    let told = if told.is_empty() { "no task ended".to_owned() } else { told.join(", ") };
     format!("{told}; {} fetched, {}, in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
 }
 

@@ -15,7 +15,7 @@ use super::args::Args;
 use super::config::{self, Config};
 use super::error::Error;
 use super::settings::{self, Environment};
-use super::values::duration_or_none;
+use super::values::{duration_or_none, word};
 use crate::secret::unsigned;
 
 /// What was typed, and what held besides.
@@ -110,7 +110,8 @@ impl Given {
         let is_quiet = self.matches.try_get_one::<bool>("quiet").ok().flatten() == Some(&true);
         let with_key = key_file.into_iter().chain(self.config.file.iter().filter(|_| self.config.has_key));
         let exposed = with_key.filter(|path| !is_quiet && is_readable_by_others(path));
-        exposed.map(|path| format!("{0} has a key in it that others can read: chmod 600 {0}", path.display())).collect()
+        let told = |path: &PathBuf| format!("{} has a key in it that others can read: chmod 600 {}", path.display(), word(path));
+        exposed.map(told).collect()
     }
 
     /// The options in force, as a file that sets them would look; what came from where stands behind.

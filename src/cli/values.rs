@@ -1,5 +1,7 @@
-//! Sizes, durations, rates and the like, as people write them on the command line and in a configuration.
+//! Sizes, durations, rates and the like, as people write them on the command line and in a configuration; and a path as
+//! they have to write it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::http::client;
@@ -65,9 +67,28 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
     rate.filter(|rate| (1.0..=1000.0).contains(rate)).ok_or_else(|| "not a rate such as 24, 29.97 or 30000/1001".to_owned())
 }
 
+/// A path as one word for a shell, and no option.
+pub(super) fn word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let text = if text.starts_with('-') { format!("./{text}") } else { text.into_owned() };
+    // Only a NUL can't be quoted, and no path holds one.
+    shlex::try_quote(&text).map_or_else(|_| text.clone(), std::borrow::Cow::into_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_told_as_it_has_to_be_typed() {
+        for (path, typed) in [("yescale", "yescale"), ("/a/b-c.d", "/a/b-c.d"), ("my clips", "'my clips'"), ("-x", "./-x")] {
+            assert_eq!(word(Path::new(path)), typed);
+        }
+        for path in ["it's", "$HOME", "a;b", "~", ""] {
+            assert_eq!(shlex::split(&word(Path::new(path))).unwrap(), [path]);
+            assert_ne!(word(Path::new(path)), path);
+        }
+    }
 
     #[test]
     fn durations_are_read_as_the_contract_writes_them() {

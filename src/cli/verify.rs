@@ -5,6 +5,7 @@ use std::sync::mpsc;
 
 use super::error::Error;
 use super::get;
+use super::values::word;
 use crate::event::{Emitter, Event, Verified};
 use crate::session::{self, Options, Session, verify_aloud};
 use crate::store::Survey;
@@ -15,7 +16,7 @@ use crate::verify::Finding;
 pub(super) fn run(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
     let (counts, _) = look(&Survey::of(dir)?, quick, style)?;
     if counts.damaged + counts.missing > 0 && !style.quiet && !style.json {
-        ui::hint(&format!("to fetch these again: yescale-dl repair {}", dir.display()));
+        ui::hint(&format!("to fetch these again: yescale-dl repair {}", word(dir)));
     }
     Ok(u8::from(!counts.is_whole()))
 }

@@ -64,6 +64,20 @@ fn each_kind_of_finding_is_told_in_the_order_of_the_paths() {
 }
 
 #[test]
+fn the_way_to_repair_is_told_as_it_has_to_be_typed() {
+    let world = World::new();
+    two_tasks(&world);
+    fs::remove_file(world.archive().join("t1/text.txt")).unwrap();
+    for (dir, typed) in [("yescale", "yescale"), ("it's $1", "\"it's \"'$1'"), ("-x", "./-x")] {
+        let now = world.home().join(dir);
+        fs::rename(world.archive(), &now).unwrap();
+        let run = verb(&world, &["verify", "--", dir]).exits(1);
+        assert!(run.stderr.ends_with(&format!(": yescale-dl repair {typed}\n")), "{run:?}");
+        fs::rename(now, world.archive()).unwrap();
+    }
+}
+
+#[test]
 fn quick_compares_sizes_only() {
     let world = World::new();
     two_tasks(&world);

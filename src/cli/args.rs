@@ -10,6 +10,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 
 use super::values::{Waiting, duration, duration_or_none, header, size, waiting};
+use crate::session::JOBS;
 pub(super) use export::{ExportArgs, Exported};
 
 const EXAMPLES: &str = "\
@@ -126,7 +127,7 @@ pub(super) struct RemoteArgs {
     pub api_key_file: Option<PathBuf>,
 
     /// Downloads at once
-    #[arg(short, long, value_name = "N", default_value = "32", help_heading = "Network")]
+    #[arg(short, long, value_name = "N", default_value_t = JOBS, help_heading = "Network")]
     pub jobs: NonZeroUsize,
 
     /// Connections for one file of 16 MiB or more; when given, one media host gets up to N times --jobs requests at once, not 32 [default: 4]
@@ -194,7 +195,7 @@ pub(super) struct StyleArgs {
     pub color: When,
 }
 
-/// What can be done with an archive that is there.
+/// What can be done beside the main job: with an archive that is there, and what the program tells of itself.
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Verb {
     /// Look whether every file that a manifest names is there and whole; offline, changes nothing

@@ -17,6 +17,7 @@ use super::error::Error;
 use super::settings::{self, Environment};
 use super::values::{duration_or_none, word};
 use crate::secret::unsigned;
+use crate::session::{CONNECTIONS, RETRIES};
 
 /// What was typed, and what held besides.
 pub(super) struct Given {
@@ -132,7 +133,7 @@ impl Given {
         let (id, name) = (option.get_id().as_str(), option.get_long()?);
         let raw =
             self.matches.get_raw(id).map(|values| values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(","));
-        let Some(raw) = raw.or_else(|| settings::unless_asked(name)) else { return Some(line(&format!("# {name}"), "not set")) };
+        let Some(raw) = raw.or_else(|| unless_asked(name)) else { return Some(line(&format!("# {name}"), "not set")) };
         let is_typed = self.matches.value_source(id) == Some(ValueSource::CommandLine);
         let origin = match self.config.entry(name).filter(|_| !is_typed) {
             Some(entry) if entry.values.join(",".as_ref()) == *raw => &entry.origin,
@@ -148,6 +149,15 @@ impl Given {
             () if is_bare => line(&format!("{name} = {raw}"), origin),
             () => line(&format!("{name} = {}", toml::Value::String(raw)), origin),
         })
+    }
+}
+
+/// What an option is that does more when it is asked for than its default does, and has none for the parser therefore.
+fn unless_asked(name: &str) -> Option<String> {
+    match name {
+        "connections" => Some(CONNECTIONS.to_string()),
+        "retries" => Some(RETRIES.to_string()),
+        _ => None,
     }
 }
 

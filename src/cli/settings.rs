@@ -16,7 +16,7 @@ use crate::get::Wait;
 use crate::http::client::Network;
 use crate::plan::Wanted;
 use crate::secret::ApiKey;
-use crate::session::{CONNECTIONS, Options, RETRIES};
+use crate::session::Options;
 use crate::task::TaskId;
 use crate::ui::{Progress, Style};
 
@@ -147,15 +147,6 @@ fn key(file: Option<&Path>, config: &Config) -> Result<ApiKey, Error> {
 /// Whether the key itself was given where a file's name belongs.
 pub(super) fn looks_like_a_key(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("sk-"))
-}
-
-/// What an option is that does more when it is asked for than its default does.
-pub(super) fn unless_asked(name: &str) -> Option<String> {
-    match name {
-        "connections" => Some(CONNECTIONS.to_string()),
-        "retries" => Some(RETRIES.to_string()),
-        _ => None,
-    }
 }
 
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {

@@ -23,7 +23,7 @@ use crate::transfer::{Disk, Downloader};
 use crate::verify::{self, Finding};
 
 pub use options::Options;
-pub(crate) use options::{CONNECTIONS, RETRIES};
+pub(crate) use options::{CONNECTIONS, JOBS, RETRIES};
 pub(crate) use repair::requests;
 
 /// More tasks on their way at once wait for the disk together, which gains nothing any more.

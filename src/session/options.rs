@@ -11,7 +11,7 @@ use crate::plan::Wanted;
 use crate::secret::ApiKey;
 
 /// Downloads at once, unless told.
-const JOBS: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
+pub(crate) const JOBS: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
 /// Connections for one large file, unless told.
 pub(crate) const CONNECTIONS: usize = 4;
 /// Further tries of one request, unless told.

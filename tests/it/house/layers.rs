@@ -84,6 +84,15 @@ fn data_only_goes_forward() {
 }
 
 #[test]
+fn the_first_page_names_every_room() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let inside = page.split("//! # Inside").nth(1).unwrap();
+    for room in LAYERS.concat() {
+        assert!(inside.contains(&format!("`{room}`")), "{room}");
+    }
+}
+
+#[test]
 fn every_effect_has_one_door() {
     for (room, code) in rooms() {
         for (name, allowed) in DOORS {

@@ -75,9 +75,7 @@ fn summary(counts: &Summary) -> String {
         ("pending (run again later, or with --wait)", counts.pending),
         ("in error", counts.error),
     ];
-    let told: Vec<String> =
-        states.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
-    let told = if told.is_empty() { "no task ended".to_owned() } else { told.join(", ") };
+    let told = listed(&states, "no task ended");
     format!("{told}; {} fetched, {}, in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
 }
 
@@ -89,10 +87,15 @@ fn finding(path: &str, fault: Fault, color: bool) -> String {
 fn verified(counts: &Verified) -> String {
     let faults =
         [("damaged", counts.damaged), ("missing", counts.missing), ("unsafe", counts.not_safe), ("unknown", counts.unknown)];
-    let told: Vec<String> =
-        faults.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
-    let told = if told.is_empty() { "all whole".to_owned() } else { told.join(", ") };
+    let told = listed(&faults, "all whole");
     format!("{}, {}: {told}; in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
+}
+
+/// `2 complete, 1 failed`, or `none`
+fn listed(counts: &[(&str, u64)], none: &str) -> String {
+    let there = counts.iter().filter(|(_, count)| *count > 0);
+    let told: Vec<String> = there.map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
+    if told.is_empty() { none.to_owned() } else { told.join(", ") }
 }
 
 /// What is wrong with a task, a line each, and none when nothing is.

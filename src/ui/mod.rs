@@ -21,6 +21,7 @@ use afterword::Afterword;
 use bars::Bars;
 use gauge::Gauge;
 use ndjson::Beat;
+pub(crate) use ndjson::schema;
 use page::{Page, to};
 
 /// How often bars move.
@@ -118,12 +119,6 @@ pub(crate) fn complain(error: &str) {
 /// What to do next, for a person.
 pub(crate) fn hint(hint: &str) {
     to(io::stderr(), &format!("{}\n", visible(hint)));
-}
-
-/// The JSON Schema of the events that `--json` prints.
-#[must_use]
-pub(crate) fn schema() -> String {
-    ndjson::schema()
 }
 
 /// Something that should be known before a run, and does not keep it from starting.

@@ -165,7 +165,7 @@ impl Beat {
 }
 
 /// The JSON Schema of a line.
-pub(super) fn schema() -> String {
+pub(crate) fn schema() -> String {
     crate::schema::of::<Line<'_>>()
 }
 

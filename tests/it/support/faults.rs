@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::media::target;
 use super::{Reply, World};
 
 /// What a host does at one request.
@@ -107,8 +108,7 @@ impl Remote {
 
 /// The requests for `path` so far, in order.
 pub(crate) fn seen_at(world: &World, path: &str) -> Vec<Seen> {
-    let target = |head: &str| head.split(' ').nth(1).unwrap_or_default().split('?').next() == Some(path);
-    world.media.heads().iter().filter(|head| target(head)).map(|head| seen(head)).collect()
+    world.media.heads().iter().filter(|head| target(head) == path).map(|head| seen(head)).collect()
 }
 
 fn seen(head: &str) -> Seen {

@@ -284,7 +284,7 @@ impl Host {
 }
 
 /// What was asked for, without its query.
-fn target(head: &str) -> &str {
+pub(super) fn target(head: &str) -> &str {
     head.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default()
 }
 

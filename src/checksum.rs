@@ -1,6 +1,6 @@
 //! What a host promises about a file's bytes, and whether they keep it.
 //!
-//! [`promises`] reads an answer's head, [`check`] the bytes. A promise that can't be read, or that is
+//! [`promises()`] reads an answer's head, [`check`] the bytes. A promise that can't be read, or that is
 //! about other bytes than those kept, is none: a host's slip in a header must not cost the file.
 //!
 //! Invariant: [`Verdict::Broken`] is only said of bytes that were read to their end, or whose SHA-256

@@ -13,7 +13,7 @@ pub struct BaseUrl(Url);
 /// Why a text is no base URL.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
-    /// Not an absolute http(s) URL.
+    /// Not an absolute http(s) URL: what was given, without what is secret in it.
     #[error("`{0}` is not an absolute http or https URL, such as https://api.yescale.io")]
     NotHttp(String),
     /// A user, a password, a query or a fragment, none of which the API takes.

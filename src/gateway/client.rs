@@ -39,10 +39,10 @@ pub enum Error {
     /// The gateway knows no such task.
     #[error("the gateway knows no such task")]
     NotFound,
-    /// The key was refused; no other task will fare better.
+    /// The key was refused, in the gateway's own words; no other task will fare better.
     #[error("the gateway refuses the API key ({0})")]
     Refused(String),
-    /// Anything else, of this task alone.
+    /// Anything else, of this task alone, in words for people.
     #[error("{0}")]
     Failed(String),
 }

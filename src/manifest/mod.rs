@@ -93,7 +93,7 @@ pub struct TaskEntry {
     /// Why the task failed, in the API's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub err_reason: Option<String>,
-    /// When the task was given to the API.
+    /// When the task was given to the API: RFC 3339, in UTC, as all times here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "crate::schema::Time")]
     pub submit_time: Option<String>,

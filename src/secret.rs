@@ -3,7 +3,8 @@
 //! Owns the only two secrets of a run: the key, which must never appear in any output, and signed
 //! query strings, which give away the file to whoever reads them. A key has no `Display`, its
 //! `Debug` hides it, and whatever the network echoes of it is scrubbed before anyone else sees the
-//! text. The raw forms are asked for by name (`expose`).
+//! text. The raw forms are asked for by name (`expose`). What else the network says is made fit for
+//! people here too: what signs a link is cut off, and control characters are shown.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -84,7 +85,7 @@ pub(crate) fn shown_url(url: &str) -> String {
         return "data:".to_owned();
     }
     match Url::parse(url) {
-        Ok(mut url) => {
+        Ok(mut url) if !url.cannot_be_a_base() => {
             url.set_query(None);
             url.set_fragment(None);
             // Both only fail for URLs that can't have them.
@@ -92,7 +93,13 @@ pub(crate) fn shown_url(url: &str) -> String {
             let _ = url.set_password(None);
             url.to_string()
         }
-        Err(_) => visible(url.split(['?', '#']).next().unwrap_or_default()).into_owned(),
+        _ => {
+            let bare = url.split(['?', '#']).next().unwrap_or_default();
+            // No URL, but what stands before an `@` may be a password all the same.
+            let scheme = bare.find("://").map_or("", |end| &bare[..end + 3]);
+            let host = bare[scheme.len()..].rsplit('@').next().unwrap_or_default();
+            visible(&format!("{scheme}{host}")).into_owned()
+        }
     }
 }
 
@@ -164,6 +171,9 @@ mod tests {
             ("/relative?token=1", "/relative"),
             ("gs://bucket/x?y=1", "gs://bucket/x"),
             ("no\u{1b}[31murl", "no\\u{1b}[31murl"),
+            ("https://user:pw@", "https://"),
+            ("user:pw@host/x", "host/x"),
+            ("//user:p@w@host:port", "host:port"),
         ] {
             assert_eq!(shown_url(url), shown);
         }

@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::data_uri;
+use crate::http::{is_passing_status, status_line};
 use crate::manifest::{MOST_LEVELS, depth};
 use crate::secret::ApiKey;
 use crate::task::Task;
@@ -51,7 +52,7 @@ pub fn judge(status: StatusCode, body: &[u8], key: &ApiKey) -> Verdict {
     match (status.as_u16(), parsed) {
         (401, _) => Verdict::Refused(told(status, words)),
         (403, Ok(Value::Object(_))) => Verdict::Refused(told(status, words)),
-        (403 | 408 | 425 | 429 | 500..=599, _) => Verdict::Passing(told(status, words)),
+        (code, _) if code == 403 || is_passing_status(status) => Verdict::Passing(told(status, words)),
         (200..=299, Ok(_)) if is_error => Verdict::Error(told(status, words)),
         (200..=299, Ok(answer)) => read(answer),
         (200..=299, Err(error)) => Verdict::Error(broken(body, &error)),
@@ -107,7 +108,7 @@ fn words_of(object: &Map<String, Value>) -> Option<String> {
 }
 
 fn told(status: StatusCode, words: Option<String>) -> String {
-    let status = crate::http::status_line(status);
+    let status = status_line(status);
     match words {
         Some(words) => format!("{status}: {}", words.chars().take(MOST_WORDS).collect::<String>()),
         None => status,

@@ -12,6 +12,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 
 use super::answer::{Verdict, judge};
 use super::base::BaseUrl;
+use crate::event::{Emitter, Event};
 use crate::http::retry::{Attempts, Policy, retry_after};
 use crate::http::{self, Ask, Body, Hosts, Throttle, is_busy, ranged};
 use crate::secret::ApiKey;
@@ -31,6 +32,7 @@ pub struct Gateway {
     policy: Policy,
     hosts: Hosts,
     throttle: Option<Arc<Throttle>>,
+    emitter: Emitter,
 }
 
 /// Why there is no task.
@@ -58,11 +60,12 @@ impl Gateway {
         key: ApiKey,
         policy: Policy,
         throttle: Option<Arc<Throttle>>,
+        emitter: Emitter,
     ) -> Result<Self, Error> {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
             .map_err(|_| Error::Failed("the API key can't stand in a header".to_owned()))?;
         authorization.set_sensitive(true);
-        Ok(Self { client, base, authorization, key, policy, hosts: Hosts::new(MOST_AT_ONCE, policy), throttle })
+        Ok(Self { client, base, authorization, key, policy, hosts: Hosts::new(MOST_AT_ONCE, policy), throttle, emitter })
     }
 
     /// What the gateway knows about a task.
@@ -83,6 +86,7 @@ impl Gateway {
                 Err(error) => (self.told(&error), None),
             };
             let Some(delay) = delay else { return Err(Error::Failed(format!("the API could not be asked: {fault}"))) };
+            self.emitter.emit(Event::Detail(format!("{id}: {fault}; asking again")));
             tokio::time::sleep(delay).await;
         }
     }

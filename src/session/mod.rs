@@ -122,7 +122,7 @@ impl Session {
         let throttle = options.limit_rate.map(|rate| Arc::new(Throttle::new(rate)));
         let (policy, base) = (options.policy(), options.base_url.clone());
         let keyed = client::gateway(&options.network, base.as_url())?;
-        let gateway = Arc::new(Gateway::new(keyed, base, options.key.clone(), policy, throttle.clone())?);
+        let gateway = Arc::new(Gateway::new(keyed, base, options.key.clone(), policy, throttle.clone(), emitter.clone())?);
         let downloader = Downloader {
             media: self.media(throttle).await?,
             gateway: Arc::clone(&gateway),

@@ -63,7 +63,7 @@ impl ApiKey {
     pub(crate) fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let bare = self.0.strip_prefix("sk-");
         let mut scrubbed = Cow::Borrowed(text);
-        for (secret, least) in [(self.0.as_str(), if bare.is_some() { 5 } else { 8 }), (bare.unwrap_or(""), 12)] {
+        for (secret, least) in [(self.0.as_str(), if bare.is_some() { 5 } else { 6 }), (bare.unwrap_or(""), 12)] {
             if secret.len() >= least && scrubbed.contains(secret) {
                 scrubbed = Cow::Owned(scrubbed.replace(secret, HIDDEN));
             }
@@ -160,6 +160,7 @@ mod tests {
         assert_eq!(key.scrub("Invalid token sk-1234567890abcdef!"), "Invalid token [key]!");
         assert_eq!(key.scrub("Invalid token 1234567890abcdef"), "Invalid token [key]");
         assert_eq!(key.scrub("nothing here"), "nothing here");
+        assert_eq!(ApiKey::parse("abc123").unwrap().scrub("no abc123"), "no [key]");
         assert_eq!(ApiKey::parse("cat").unwrap().scrub("a cat"), "a cat", "too short to be told from a word");
     }
 

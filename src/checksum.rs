@@ -12,8 +12,7 @@ mod promises;
 
 use std::io::{self, Read};
 
-use crate::digest::{Function, Sha256Hex, hash_reader_with};
-use cyclic::Code;
+use crate::digest::{self, Sha256Hex};
 pub(crate) use promises::promises;
 
 /// By what a host promises bytes, the strongest first.
@@ -66,13 +65,13 @@ impl Promise {
     fn is_kept<R: Read>(&self, sha256: &Sha256Hex, read: impl FnOnce() -> io::Result<R>) -> io::Result<bool> {
         let came = match self.algorithm {
             Algorithm::Sha256 => return Ok(sha256.is(&self.value)),
-            Algorithm::Sha512 => hash_reader_with(Function::Sha512, read()?)?,
-            Algorithm::Sha1 => hash_reader_with(Function::Sha1, read()?)?,
-            Algorithm::Md5 => hash_reader_with(Function::Md5, read()?)?,
-            Algorithm::Crc64Xz => cyclic::of(Code::Crc64Xz, read()?)?,
-            Algorithm::Crc64Nvme => cyclic::of(Code::Crc64Nvme, read()?)?,
-            Algorithm::Crc32c => cyclic::of(Code::Crc32c, read()?)?,
-            Algorithm::Crc32 => cyclic::of(Code::Crc32, read()?)?,
+            Algorithm::Sha512 => digest::sha512(read()?)?,
+            Algorithm::Sha1 => digest::sha1(read()?)?,
+            Algorithm::Md5 => digest::md5(read()?)?,
+            Algorithm::Crc64Xz => cyclic::crc64_xz(read()?)?,
+            Algorithm::Crc64Nvme => cyclic::crc64_nvme(read()?)?,
+            Algorithm::Crc32c => cyclic::crc32c(read()?)?,
+            Algorithm::Crc32 => cyclic::crc32(read()?)?,
         };
         Ok(came == self.value)
     }

@@ -6,10 +6,10 @@
 //! after all its files. Bytes and the number of tasks are no events but meters, sampled when somebody
 //! looks. Texts may hold what the network sent: whoever prints makes them safe (`secret::visible`).
 
+mod counts;
 mod meter;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::manifest::FileEntry;
 use crate::task::TaskId;
 
+pub use counts::{Summary, Verified};
 pub use meter::Meter;
 pub(crate) use meter::Tasks;
 
@@ -104,70 +105,6 @@ impl TaskReport {
     }
 }
 
-/// The counts of a run, its last event; those from `complete` to `error` are disjoint and add up to the ids.
-#[derive(Clone, Default, PartialEq, Debug, Serialize, JsonSchema)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Tasks of which everything is here.
-    pub complete: u64,
-    /// Tasks of which all that was asked for is here.
-    pub partial: u64,
-    /// Tasks that were already here, or were left alone.
-    pub reused: u64,
-    /// Tasks that lack some asset.
-    pub incomplete: u64,
-    /// Tasks that failed at the gateway.
-    pub failed: u64,
-    /// Tasks that finished and name nothing.
-    pub empty: u64,
-    /// Ids that the gateway does not know.
-    pub not_found: u64,
-    /// Tasks that are not finished yet.
-    pub pending: u64,
-    /// Tasks that could not be asked about, understood or written.
-    pub error: u64,
-    /// Files that came in this run.
-    pub files: u64,
-    /// Their size in bytes.
-    pub bytes: u64,
-    /// How long the run took, in seconds.
-    #[schemars(range(min = 0))]
-    pub seconds: f64,
-}
-
-impl Summary {
-    /// Counts one task.
-    pub(crate) fn count(&mut self, report: &TaskReport) {
-        let counter = match report.outcome {
-            _ if report.reused => &mut self.reused,
-            Outcome::Complete => &mut self.complete,
-            Outcome::Partial => &mut self.partial,
-            Outcome::Incomplete => &mut self.incomplete,
-            Outcome::Failed => &mut self.failed,
-            Outcome::Empty => &mut self.empty,
-            Outcome::NotFound => &mut self.not_found,
-            Outcome::Pending => &mut self.pending,
-            Outcome::Error => &mut self.error,
-        };
-        *counter += 1;
-        self.files += report.fetched as u64;
-        self.bytes += report.fetched_bytes;
-    }
-
-    /// The time that the run took, to the millisecond.
-    #[must_use]
-    pub(crate) fn after(mut self, elapsed: Duration) -> Self {
-        self.seconds = (elapsed.as_secs_f64() * 1000.0).round() / 1000.0;
-        self
-    }
-
-    /// Tasks that ended badly.
-    #[must_use]
-    pub fn bad(&self) -> u64 {
-        self.incomplete + self.failed + self.empty + self.not_found + self.error
-    }
-}
-
 /// What is wrong with a path of an archive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -192,36 +129,6 @@ impl Fault {
             Self::Unknown => "unknown",
             Self::Unsafe => "unsafe",
         }
-    }
-}
-
-/// The counts of a `verify`, its last event.
-#[derive(Clone, Default, PartialEq, Debug, Serialize, JsonSchema)]
-#[non_exhaustive]
-pub struct Verified {
-    /// Files that manifests name, texts too.
-    pub files: u64,
-    /// Their size in bytes, as recorded.
-    pub bytes: u64,
-    /// Files whose bytes are not those that were recorded.
-    pub damaged: u64,
-    /// Files and folders that are not there.
-    pub missing: u64,
-    /// Paths that lead elsewhere, and were not looked at.
-    #[serde(rename = "unsafe")]
-    pub not_safe: u64,
-    /// Files that no manifest names.
-    pub unknown: u64,
-    /// How long it took, in seconds.
-    #[schemars(range(min = 0))]
-    pub seconds: f64,
-}
-
-impl Verified {
-    /// Whether everything that a manifest names is whole.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.damaged + self.missing + self.not_safe == 0
     }
 }
 
@@ -290,37 +197,5 @@ impl Emitter {
     /// Tells one event.
     pub(crate) fn emit(&self, event: Event) {
         (self.told)(event);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_counts_are_disjoint_and_add_up() {
-        use Outcome::{Complete, Empty, Error, Failed, Incomplete, NotFound, Partial, Pending};
-        let id = TaskId::new("t").unwrap();
-        let mut summary = Summary::default();
-        for outcome in [Complete, Partial, Incomplete, Failed, Empty, NotFound, Pending, Error] {
-            summary.count(&TaskReport { fetched: 1, fetched_bytes: 5, ..TaskReport::bare(id.clone(), outcome) });
-        }
-        summary.count(&TaskReport { reused: true, ..TaskReport::bare(id, Complete) });
-        let all = Summary {
-            complete: 1,
-            partial: 1,
-            reused: 1,
-            incomplete: 1,
-            failed: 1,
-            empty: 1,
-            not_found: 1,
-            pending: 1,
-            error: 1,
-            files: 8,
-            bytes: 40,
-            seconds: 0.0,
-        };
-        assert_eq!(summary, all);
-        assert_eq!(summary.bad(), 5);
     }
 }

@@ -9,6 +9,7 @@
 //! magic numbers of two or three bytes are good enough to choose an extension, never to contradict
 //! what was declared: random bytes begin with `BM` once in 65 536 files.
 
+mod container;
 mod magic;
 mod text;
 

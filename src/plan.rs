@@ -41,7 +41,7 @@ impl Wanted {
 
     /// Whether an asset may be asked for; one of unknown kind may be when any media are.
     #[must_use]
-    pub(crate) fn may_have(self, kind: Option<Kind>) -> bool {
+    fn may_have(self, kind: Option<Kind>) -> bool {
         kind.map_or(self.video || self.image || self.audio, |kind| self.has(kind))
     }
 }

@@ -3,7 +3,8 @@
 //! Owns the only two secrets of a run: the key, which must never appear in any output, and signed
 //! query strings, which give away the file to whoever reads them. A key has no `Display`, its
 //! `Debug` hides it, and whatever the network echoes of it is scrubbed before anyone else sees the
-//! text. The raw forms are asked for by name (`expose`).
+//! text. The raw forms are asked for by name (`expose`). What else the network says is made fit for
+//! people here too: what signs a link is cut off, and control characters are shown.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -62,7 +63,7 @@ impl ApiKey {
     pub(crate) fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let bare = self.0.strip_prefix("sk-");
         let mut scrubbed = Cow::Borrowed(text);
-        for (secret, least) in [(self.0.as_str(), if bare.is_some() { 5 } else { 8 }), (bare.unwrap_or(""), 12)] {
+        for (secret, least) in [(self.0.as_str(), if bare.is_some() { 5 } else { 6 }), (bare.unwrap_or(""), 12)] {
             if secret.len() >= least && scrubbed.contains(secret) {
                 scrubbed = Cow::Owned(scrubbed.replace(secret, HIDDEN));
             }
@@ -84,7 +85,7 @@ pub(crate) fn shown_url(url: &str) -> String {
         return "data:".to_owned();
     }
     match Url::parse(url) {
-        Ok(mut url) => {
+        Ok(mut url) if !url.cannot_be_a_base() => {
             url.set_query(None);
             url.set_fragment(None);
             // Both only fail for URLs that can't have them.
@@ -92,7 +93,13 @@ pub(crate) fn shown_url(url: &str) -> String {
             let _ = url.set_password(None);
             url.to_string()
         }
-        Err(_) => visible(url.split(['?', '#']).next().unwrap_or_default()).into_owned(),
+        _ => {
+            let bare = url.split(['?', '#']).next().unwrap_or_default();
+            // No URL, but what stands before an `@` may be a password all the same.
+            let scheme = bare.find("://").map_or("", |end| &bare[..end + 3]);
+            let host = bare[scheme.len()..].rsplit('@').next().unwrap_or_default();
+            visible(&format!("{scheme}{host}")).into_owned()
+        }
     }
 }
 
@@ -153,6 +160,7 @@ mod tests {
         assert_eq!(key.scrub("Invalid token sk-1234567890abcdef!"), "Invalid token [key]!");
         assert_eq!(key.scrub("Invalid token 1234567890abcdef"), "Invalid token [key]");
         assert_eq!(key.scrub("nothing here"), "nothing here");
+        assert_eq!(ApiKey::parse("abc123").unwrap().scrub("no abc123"), "no [key]");
         assert_eq!(ApiKey::parse("cat").unwrap().scrub("a cat"), "a cat", "too short to be told from a word");
     }
 
@@ -164,6 +172,9 @@ mod tests {
             ("/relative?token=1", "/relative"),
             ("gs://bucket/x?y=1", "gs://bucket/x"),
             ("no\u{1b}[31murl", "no\\u{1b}[31murl"),
+            ("https://user:pw@", "https://"),
+            ("user:pw@host/x", "host/x"),
+            ("//user:p@w@host:port", "host:port"),
         ] {
             assert_eq!(shown_url(url), shown);
         }

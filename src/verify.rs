@@ -61,16 +61,10 @@ pub(crate) fn verify(survey: &Survey, quick: bool, emitter: &Emitter) -> io::Res
     findings.extend(at_sight);
     findings.sort_by(|one, other| (&one.path, one.fault).cmp(&(&other.path, other.fault)));
     for finding in &findings {
-        *match finding.fault {
-            Fault::Damaged => &mut counts.damaged,
-            Fault::Missing => &mut counts.missing,
-            Fault::Unknown => &mut counts.unknown,
-            Fault::Unsafe => &mut counts.not_safe,
-        } += 1;
+        counts.count(finding.fault);
         emitter.emit(Event::Finding(finding.path.clone(), finding.fault));
     }
-    counts.seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-    Ok((counts, findings))
+    Ok((counts.after(started.elapsed()), findings))
 }
 
 /// What has been seen so far.

@@ -10,12 +10,16 @@ use reqwest::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::data_uri;
+use crate::http::{is_passing_status, status_line};
 use crate::manifest::{MOST_LEVELS, depth};
 use crate::secret::ApiKey;
 use crate::task::Task;
 
 /// Characters of the gateway's own words that a message repeats.
 const MOST_WORDS: usize = 300;
+
+/// Where errors have their words, the plainest first.
+const WORDS: [&str; 5] = ["error", "message", "description", "msg", "code"];
 
 /// What an answer says.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ pub fn judge(status: StatusCode, body: &[u8], key: &ApiKey) -> Verdict {
     match (status.as_u16(), parsed) {
         (401, _) => Verdict::Refused(told(status, words)),
         (403, Ok(Value::Object(_))) => Verdict::Refused(told(status, words)),
-        (403 | 408 | 425 | 429 | 500..=599, _) => Verdict::Passing(told(status, words)),
+        (code, _) if code == 403 || is_passing_status(status) => Verdict::Passing(told(status, words)),
         (200..=299, Ok(_)) if is_error => Verdict::Error(told(status, words)),
         (200..=299, Ok(answer)) => read(answer),
         (200..=299, Err(error)) => Verdict::Error(broken(body, &error)),
@@ -71,43 +75,43 @@ fn read(answer: Value) -> Verdict {
 
 /// An error body says that something is wrong, and has neither a task's status nor a result. (A failed task may have an `error` too.)
 fn is_error_body(object: &Map<String, Value>) -> bool {
-    let is_text = |name: &str| object.get(name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
+    let is_text = |name: &str| text(object, name).is_some();
     let is_about_a_task = is_text("status") || object.get("task_result").is_some_and(Value::is_object);
     let is_wrong = is_text("error")
         || object.get("error").is_some_and(Value::is_object)
         || object.get("success") == Some(&Value::Bool(false))
-        || (is_text("code") && object.get("code").and_then(Value::as_str) != Some("success"));
+        || text(object, "code").is_some_and(|code| code != "success")
+        // As HTTP would, from gateways that answer 200 to everything.
+        || object.get("code").and_then(Value::as_u64).is_some_and(|code| code >= 400);
     is_wrong && !is_about_a_task
 }
 
 fn says_not_found(object: &Map<String, Value>) -> bool {
     let inner = object.get("error").and_then(Value::as_object);
-    let texts = |object: &Map<String, Value>| {
-        ["error", "code", "message", "description"]
-            .into_iter()
-            .filter_map(|name| object.get(name)?.as_str().map(str::to_lowercase))
-            .collect::<Vec<_>>()
-    };
-    texts(object).into_iter().chain(inner.map(texts).unwrap_or_default()).any(|text| {
-        let text = text.replace(['_', '-'], " ");
-        let gone = ["not found", "not exist", "doesn't exist", "no such"].iter().any(|word| text.contains(word));
-        (text.contains("task") && gone) || text.contains("任务不存在")
-    })
+    [Some(object), inner].into_iter().flatten().flat_map(|object| WORDS.iter().filter_map(|name| text(object, name))).any(
+        |words| {
+            let words = words.to_lowercase().replace(['_', '-'], " ");
+            let gone = ["not found", "not exist", "doesn't exist", "no such"].iter().any(|gone| words.contains(gone));
+            (words.contains("task") && gone) || words.contains("任务不存在")
+        },
+    )
 }
 
 /// The gateway's own words for what is wrong, from any of the shapes that it uses; none when nothing is.
 fn words_of(object: &Map<String, Value>) -> Option<String> {
-    let text = |object: &Map<String, Value>, name: &str| {
-        object.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(str::to_owned)
-    };
     let inner = object.get("error").and_then(Value::as_object);
     inner
-        .and_then(|error| text(error, "message").or_else(|| Some(Value::Object(error.clone()).to_string())))
-        .or_else(|| ["error", "message", "description", "code"].into_iter().find_map(|name| text(object, name)))
+        .map(|error| text(error, "message").map_or_else(|| Value::Object(error.clone()).to_string(), str::to_owned))
+        .or_else(|| WORDS.iter().find_map(|name| text(object, name)).map(str::to_owned))
+}
+
+/// A field that says something.
+fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
 }
 
 fn told(status: StatusCode, words: Option<String>) -> String {
-    let status = crate::http::status_line(status);
+    let status = status_line(status);
     match words {
         Some(words) => format!("{status}: {}", words.chars().take(MOST_WORDS).collect::<String>()),
         None => status,
@@ -176,6 +180,8 @@ mod tests {
             (400, r#"{"error":"midjourney_task_not_found"}"#),
             (400, r#"{"error":{"message":"The task does not exist (request id: 1)","type":"new_api_error","code":""}}"#),
             (400, r#"{"error":{"code":"task_not_exist"}}"#),
+            (200, r#"{"code":404,"message":"Task not found"}"#),
+            (200, r#"{"code":40400,"msg":"任务不存在"}"#),
         ] {
             assert_eq!(verdict(status, body), "not found", "{status} {body}");
         }
@@ -200,6 +206,7 @@ mod tests {
             (400, r#"{"code":null,"message":"m","param":"p","type":"t"}"#, "error HTTP 400 Bad Request: m"),
             (200, r#"{"success":false,"message":"no"}"#, "error HTTP 200 OK: no"),
             (200, r#"{"error":"overloaded"}"#, "error HTTP 200 OK: overloaded"),
+            (200, r#"{"code":500,"msg":"no quota"}"#, "error HTTP 200 OK: no quota"),
             (302, "", "error HTTP 302 Found"),
             (418, "", "error HTTP 418 I'm a teapot"),
         ] {
@@ -211,7 +218,9 @@ mod tests {
     fn a_failed_task_with_an_error_field_is_a_task() {
         assert!(verdict(200, r#"{"status":"FAILURE","error":"Task not found upstream"}"#).starts_with("task Failed"));
         assert!(verdict(200, r#"{"task_id":"x","message":"ok","task_result":{}}"#).starts_with("task Pending"));
-        for pending in [r#"{"task_id":"x"}"#, r#"{"message":"queued"}"#, r#"{"error":null,"code":"","status":""}"#, "{}"] {
+        for pending in
+            [r#"{"task_id":"x"}"#, r#"{"message":"queued"}"#, r#"{"error":null,"code":"","status":""}"#, r#"{"code":200}"#, "{}"]
+        {
             assert!(verdict(200, pending).starts_with("task Pending"), "{pending}");
         }
     }

@@ -5,14 +5,15 @@
 //! may come inside as `data:` URIs.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 
 use super::answer::{Verdict, judge};
 use super::base::BaseUrl;
-use crate::http::retry::{Attempts, Policy, parse_retry_after};
+use crate::event::{Emitter, Event};
+use crate::http::retry::{Attempts, Policy, retry_after};
 use crate::http::{self, Ask, Body, Hosts, Throttle, is_busy, ranged};
 use crate::secret::ApiKey;
 use crate::task::{Task, TaskId};
@@ -31,6 +32,7 @@ pub struct Gateway {
     policy: Policy,
     hosts: Hosts,
     throttle: Option<Arc<Throttle>>,
+    emitter: Emitter,
 }
 
 /// Why there is no task.
@@ -58,11 +60,12 @@ impl Gateway {
         key: ApiKey,
         policy: Policy,
         throttle: Option<Arc<Throttle>>,
+        emitter: Emitter,
     ) -> Result<Self, Error> {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
             .map_err(|_| Error::Failed("the API key can't stand in a header".to_owned()))?;
         authorization.set_sensitive(true);
-        Ok(Self { client, base, authorization, key, policy, hosts: Hosts::new(MOST_AT_ONCE, policy), throttle })
+        Ok(Self { client, base, authorization, key, policy, hosts: Hosts::new(MOST_AT_ONCE, policy), throttle, emitter })
     }
 
     /// What the gateway knows about a task.
@@ -73,19 +76,18 @@ impl Gateway {
         let url = self.base.task(id).ok_or_else(|| Error::Failed("no URL can carry this id".to_owned()))?;
         let mut attempts = Attempts::new(self.policy);
         loop {
-            let (fault, asked) = match self.ask(&url).await {
+            let (fault, delay) = match self.ask(&url).await {
                 Ok((Verdict::Task(task), _)) => return Ok(*task),
                 Ok((Verdict::NotFound, _)) => return Err(Error::NotFound),
                 Ok((Verdict::Refused(words), _)) => return Err(Error::Refused(words)),
                 Ok((Verdict::Error(words), _)) => return Err(Error::Failed(words)),
-                Ok((Verdict::Passing(words), asked)) => (words, asked),
-                Err(error) if error.is_passing() => (error.to_string(), None),
-                Err(error) => return Err(self.failed(&error)),
+                Ok((Verdict::Passing(words), asked)) => (words, attempts.next(asked)),
+                Err(error) if error.is_passing() => (self.told(&error), attempts.next(None)),
+                Err(error) => (self.told(&error), None),
             };
-            match attempts.next(asked) {
-                Some(delay) => tokio::time::sleep(delay).await,
-                None => return Err(Error::Failed(format!("the API could not be asked: {fault}"))),
-            }
+            let Some(delay) = delay else { return Err(Error::Failed(format!("the API could not be asked: {fault}"))) };
+            self.emitter.emit(Event::Detail(format!("{id}: {fault}; asking again")));
+            tokio::time::sleep(delay).await;
         }
     }
 
@@ -117,9 +119,7 @@ impl Gateway {
 
     async fn exchange(&self, url: &Url) -> Result<(StatusCode, Option<Duration>, Vec<u8>), http::Error> {
         let response = self.send(url, None).await?;
-        let status = response.status();
-        let asked =
-            response.headers().get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, SystemTime::now()));
+        let (status, asked) = (response.status(), retry_after(response.headers()));
         Ok((status, asked, read(response).await?))
     }
 
@@ -128,8 +128,8 @@ impl Gateway {
         Ok(ranged(request, ask).send().await?)
     }
 
-    fn failed(&self, error: &http::Error) -> Error {
-        Error::Failed(format!("the API could not be asked: {}", self.key.scrub(&error.to_string())))
+    fn told(&self, error: &http::Error) -> String {
+        self.key.scrub(&error.to_string()).into_owned()
     }
 }
 

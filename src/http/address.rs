@@ -35,9 +35,16 @@ impl Reach {
     }
 }
 
+/// Whether `url` leads to an address that media would not be fetched from; a name is looked up.
+pub(crate) async fn is_private(url: &Url) -> bool {
+    match url.domain() {
+        Some(name) => look_up(name.to_owned()).await.is_ok_and(|found| found.iter().any(|address| !is_public(address.ip()))),
+        None => !Reach::Public.allows(url),
+    }
+}
+
 /// Whether an address is neither loopback, private, link-local nor otherwise out of the public's reach.
-#[must_use]
-pub(crate) fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
@@ -69,6 +76,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] => embedded(high, low) && address != Ipv6Addr::LOCALHOST,
         // NAT64 and 6to4 carry an IPv4 address too.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
+        // A network's own NAT64.
+        [0x64, 0xff9b, 1, ..] => false,
         [0x2002, high, low, ..] => embedded(high, low),
         _ => {
             !(address.is_multicast()
@@ -148,9 +157,19 @@ mod tests {
             "fec0::1",
             "ff02::1",
             "64:ff9b::7f00:1",
+            "64:ff9b:1::7f00:1",
             "2002:7f00:1::",
         ] {
             assert!(!is_public(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gateway_is_private_by_its_address_or_its_name() {
+        for (url, expected) in
+            [("http://127.0.0.1:8080", true), ("http://[::1]", true), ("http://localhost", true), ("https://1.1.1.1", false)]
+        {
+            assert_eq!(is_private(&Url::parse(url).unwrap()).await, expected, "{url}");
         }
     }
 

@@ -70,7 +70,7 @@ impl Error {
 
 /// Whether a status stands for a passing fault.
 #[must_use]
-pub(super) fn is_passing_status(status: StatusCode) -> bool {
+pub(crate) fn is_passing_status(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)
 }
 

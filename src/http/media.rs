@@ -9,16 +9,15 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
-    TRANSFER_ENCODING,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING,
 };
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::address::Reach;
 use super::error::PRIVATE;
-use super::range::{self, Ask, Fit};
-use super::retry::parse_retry_after;
+use super::range::{self, Ask};
+use super::retry::retry_after;
 use super::throttle::Throttle;
 use super::{Coding, Error, Hosts};
 use crate::checksum::{self, Promise};
@@ -123,6 +122,21 @@ impl Head {
         let validator = self.validator.clone().filter(|_| self.coding == Coding::Identity)?;
         Some(Version { validator, total: self.total })
     }
+
+    fn read(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+        self.length = text(headers, &CONTENT_LENGTH).and_then(|value| value.trim().parse().ok());
+        self.coding = Coding::parse(&text(headers, &CONTENT_ENCODING).unwrap_or_default()).map_err(Error::Final)?;
+        self.content_type = text(headers, &CONTENT_TYPE);
+        self.last_modified = text(headers, &LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(&value).ok());
+        self.has_end = self.length.is_some() || headers.contains_key(TRANSFER_ENCODING);
+        self.validator = range::validator(headers);
+        self.total = self.total.or(self.length);
+        let values = |name: &str| {
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+        };
+        self.promises = checksum::promises(values, self.is_partial);
+        Ok(())
+    }
 }
 
 /// A body on its way.
@@ -148,21 +162,16 @@ impl Body {
         let (status, headers) = (response.status(), response.headers());
         let mut head = Head { accepts_ranges: range::are_accepted(headers), ..Head::default() };
         match (status, ask) {
-            (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE, Some(ask)) => {
-                match range::fit(ask, status, headers) {
-                    Fit::Exact(total) => (head.is_partial, head.total) = (true, Some(total)),
-                    Fit::Whole => {}
-                    Fit::Refused(why) => return Err(Error::Range(why)),
-                }
+            (StatusCode::PARTIAL_CONTENT, Some(ask)) => {
+                let total = range::prove(ask, headers).map_err(Error::Range)?;
+                (head.is_partial, head.total) = (true, Some(total));
             }
             (StatusCode::PARTIAL_CONTENT, None) => {
                 return Err(Error::Final("the host sends a range that nobody asked for".to_owned()));
             }
+            (StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => return Err(Error::Range("the host has no such range of it")),
             _ if status.is_success() => {}
-            _ => {
-                let retry_after = text(headers, &RETRY_AFTER).and_then(|value| parse_retry_after(&value, SystemTime::now()));
-                return Err(Error::Status { status, retry_after });
-            }
+            _ => return Err(Error::Status { status, retry_after: retry_after(headers) }),
         }
         head.read(headers)?;
         Ok(Self { head, response, throttle, _permit: permit })
@@ -178,23 +187,6 @@ impl Body {
             throttle.pass(chunk.len()).await;
         }
         Ok(chunk)
-    }
-}
-
-impl Head {
-    fn read(&mut self, headers: &HeaderMap) -> Result<(), Error> {
-        self.length = text(headers, &CONTENT_LENGTH).and_then(|value| value.trim().parse().ok());
-        self.coding = Coding::parse(&text(headers, &CONTENT_ENCODING).unwrap_or_default()).map_err(Error::Final)?;
-        self.content_type = text(headers, &CONTENT_TYPE);
-        self.last_modified = text(headers, &LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(&value).ok());
-        self.has_end = self.length.is_some() || headers.contains_key(TRANSFER_ENCODING);
-        self.validator = range::validator(headers);
-        self.total = self.total.or(self.length);
-        let values = |name: &str| {
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
-        };
-        self.promises = checksum::promises(values, self.is_partial);
-        Ok(())
     }
 }
 

@@ -14,9 +14,9 @@ mod range;
 pub(crate) mod retry;
 mod throttle;
 
-pub(crate) use address::{Reach, is_public};
+pub(crate) use address::{Reach, is_private};
 pub(crate) use encoding::{Coding, Decoder};
-pub(crate) use error::{Error, status_line};
+pub(crate) use error::{Error, is_passing_status, status_line};
 pub(crate) use host::Hosts;
 pub(crate) use media::{Body, Head, MediaClient, is_busy, ranged};
 pub(crate) use range::Ask;

@@ -8,6 +8,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
 
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 const LONGEST_ASKED: Duration = Duration::from_secs(120);
 
@@ -61,9 +63,14 @@ pub(crate) fn jitter() -> f64 {
     f64::from((random >> 32) as u32) / f64::from(u32::MAX)
 }
 
-/// What a `Retry-After` header asks for, in either form, seen from `now`.
+/// How long an answer asks to wait.
 #[must_use]
-pub(crate) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    parse(headers.get(RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
+}
+
+/// What a `Retry-After` asks for, in either form, seen from `now`.
+fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     match value.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
@@ -117,7 +124,7 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            assert_eq!(parse_retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
+            assert_eq!(parse(value, now), seconds.map(Duration::from_secs), "{value}");
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::{Emitter, Event, Verified};
 use crate::gateway::{self, Gateway};
 use crate::get::{self, Ended, Job, Request};
-use crate::http::{Hosts, MediaClient, Reach, Throttle, client, is_public};
+use crate::http::{Hosts, MediaClient, Reach, Throttle, client, is_private};
 use crate::store::{self, Archive, Survey};
 use crate::transfer::{Disk, Downloader};
 use crate::verify::{self, Finding};
@@ -124,7 +124,7 @@ impl Session {
         let throttle = options.limit_rate.map(|rate| Arc::new(Throttle::new(rate)));
         let (policy, base) = (options.policy(), options.base_url.clone());
         let keyed = client::gateway(&options.network, base.as_url())?;
-        let gateway = Arc::new(Gateway::new(keyed, base, options.key.clone(), policy, throttle.clone())?);
+        let gateway = Arc::new(Gateway::new(keyed, base, options.key.clone(), policy, throttle.clone(), emitter.clone())?);
         let downloader = Downloader {
             media: self.media(throttle).await?,
             gateway: Arc::clone(&gateway),
@@ -213,17 +213,4 @@ fn tasks_at_once() -> usize {
 #[cfg(not(unix))]
 fn tasks_at_once() -> usize {
     MOST_TASKS
-}
-
-/// Whether the gateway itself is at an address that media would not be fetched from.
-async fn is_private(base: &url::Url) -> bool {
-    match base.host() {
-        Some(url::Host::Ipv4(address)) => !is_public(address.into()),
-        Some(url::Host::Ipv6(address)) => !is_public(address.into()),
-        Some(url::Host::Domain(name)) => {
-            let found = tokio::net::lookup_host((name, 0)).await;
-            found.is_ok_and(|mut found| found.any(|address| !is_public(address.ip())))
-        }
-        None => false,
-    }
 }

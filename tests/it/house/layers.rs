@@ -34,7 +34,7 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// Crates, and the only rooms that may use them.
-const DOORS: [(&str, &[&str]); 10] = [
+const DOORS: [(&str, &[&str]); 13] = [
     ("reqwest", &["http", "gateway"]),
     ("clap", &["cli"]),
     ("toml", &["cli"]),
@@ -42,6 +42,9 @@ const DOORS: [(&str, &[&str]); 10] = [
     ("console", &["ui"]),
     ("tempfile", &["store"]),
     ("sha2", &["digest"]),
+    ("sha1", &["digest"]),
+    ("md5", &["digest"]),
+    ("crc", &["checksum"]),
     ("symphonia", &["duration"]),
     ("flate2", &["http"]),
     ("csv", &["export"]),

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Gate, Reply, Run, World, sample};
+use crate::support::{Answer, Gate, Reply, Run, World, sample, success};
 
 /// Terminal controls that must never be sent: escape, bell, a C1 control, a text that runs backwards.
 const HOSTILE: &str = "a\u{1b}]0;pwned\u{7}\r\u{9b}31m\u{202e}b";
@@ -25,6 +25,20 @@ fn without_json_there_is_a_line_a_task_then_a_summary() {
         assert_eq!(lines[..2].iter().filter(|line| line.contains(id)).count(), 1, "{}", run.stdout);
     }
     assert!(run.stderr.is_empty(), "{}", run.stderr);
+}
+
+#[test]
+fn each_new_try_is_told_to_who_asks_for_more() {
+    for (args, told) in [(&["t1"][..], false), (&["t1", "-v"], true)] {
+        let world = World::new();
+        let picture = world.media.script("/a", [Reply::status("502 Bad Gateway"), Reply::ok(sample("picture.png"))]);
+        let answer = success(&json!({"images": [picture]}));
+        world.answers("t1", [Answer::json(500, &json!({"error": {"message": "no channel"}})), Answer::json(200, &answer)]);
+        let run = world.run(args).exits(0);
+        let lines =
+            ["t1: HTTP 500 Internal Server Error: no channel; asking again", "image-1 t1: HTTP 502 Bad Gateway; trying again"];
+        assert!(lines.iter().all(|line| run.stderr.contains(line) == told), "{}", run.stderr);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::lock::Lock;
+use super::lock::{self, Lock};
 use super::manifests::{self, Standing};
 use super::mark::{self, Dead};
 use super::{Error, atomic, checkpoint};
@@ -55,7 +55,8 @@ fn write_anew(root: &Path, dead: Dead) -> Result<(), Error> {
 /// The root's lock; whoever has it removes what killed writers left behind.
 fn lock(root: &Path) -> Result<Lock, Error> {
     let lock = Lock::of(root).map_err(Error::io("lock", root))?;
-    for leftover in leftovers(root) {
+    // Where the folder itself is locked, a lock file there is nobody's.
+    for leftover in leftovers(root).filter(|path| lock.is_of_folder() || !path.ends_with(lock::NAME)) {
         // What can't be removed now is removed by the next writer.
         let _ = fs::remove_file(leftover);
     }
@@ -133,7 +134,8 @@ pub(super) fn read_tasks(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result
 /// What killed writers left behind, or living ones are writing.
 fn leftovers(root: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_name().to_str().is_some_and(atomic::is_leftover)).map(|entry| entry.path())
+    let is_ours = |name: &str| name == lock::NAME || atomic::is_leftover(name);
+    entries.filter(move |entry| entry.file_name().to_str().is_some_and(is_ours)).map(|entry| entry.path())
 }
 
 /// Whether the root's files are ours and whole, as far as one pass can tell, and name every task with one of these fingerprints.

@@ -124,11 +124,23 @@ impl Head {
     }
 
     fn read(&mut self, headers: &HeaderMap) -> Result<(), Error> {
-        self.length = text(headers, &CONTENT_LENGTH).and_then(|value| value.trim().parse().ok());
+        let transfer = text(headers, &TRANSFER_ENCODING).map(|coding| coding.trim().to_ascii_lowercase());
+        match transfer.as_deref() {
+            None => {
+                self.length = text(headers, &CONTENT_LENGTH).and_then(|value| value.trim().parse().ok());
+                self.has_end = self.length.is_some();
+            }
+            // Beside it a length counts for nothing.
+            Some("chunked") => self.has_end = true,
+            // It ends with its connection.
+            Some("identity") => {}
+            Some(other) => {
+                return Err(Error::Final(format!("the host sends it in a transfer encoding that was not asked for: {other}")));
+            }
+        }
         self.coding = Coding::parse(&text(headers, &CONTENT_ENCODING).unwrap_or_default()).map_err(Error::Final)?;
         self.content_type = text(headers, &CONTENT_TYPE);
         self.last_modified = text(headers, &LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(&value).ok());
-        self.has_end = self.length.is_some() || headers.contains_key(TRANSFER_ENCODING);
         self.validator = range::validator(headers);
         self.total = self.total.or(self.length);
         let values = |name: &str| {

@@ -61,6 +61,11 @@ impl Lock {
         self.path.is_none()
     }
 
+    /// Lets go of it, and leaves its file for whoever comes next.
+    pub(super) fn leave(mut self) {
+        self.path = None;
+    }
+
     /// Takes the lock at `path`; none while somebody else has it.
     pub(super) fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         Self::open(path, true)

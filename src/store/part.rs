@@ -197,7 +197,8 @@ impl Drop for Part {
             return;
         }
         let is_kept = match &mut self.journal {
-            Some(journal) if self.proof.size > 0 => {
+            // Reading back what failed to be written would show what the disk never got, and the system tells it only once.
+            Some(journal) if self.proof.size > 0 && self.write_back.finish().is_ok() => {
                 self.proof.size == self.vouched || journal.vouch(self.proof.size, &self.proof.hasher).is_ok()
             }
             _ => false,
@@ -217,6 +218,7 @@ mod tests {
     use super::*;
     use crate::digest::Sha256Hex;
     use crate::kind::{Kind, Slot};
+    use crate::store::write_back;
     use crate::version::Validator;
 
     fn version() -> Version {
@@ -281,6 +283,17 @@ mod tests {
         assert_eq!((sealed.head(), sealed.sha256()), ((&b"abcdef"[..], true), &Sha256Hex::of(b"abcdef")));
         drop(sealed.draft(Slot { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"abcdef");
+    }
+
+    #[test]
+    fn a_dropped_part_whose_early_sync_fails_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = Part::new(folder.path().join(".video-1.part"));
+        part.identify(version());
+        part.write_all(b"abc").unwrap();
+        part.write_back = write_back::tests::failing();
+        drop(part);
+        assert!(names(folder.path()).is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::lock::Lock;
+use super::lock::{self, Lock};
 use super::manifests::{self, Standing};
 use super::mark::{self, Dead};
 use super::{Error, atomic, checkpoint};
@@ -55,7 +55,8 @@ fn write_anew(root: &Path, dead: Dead) -> Result<(), Error> {
 /// The root's lock; whoever has it removes what killed writers left behind.
 fn lock(root: &Path) -> Result<Lock, Error> {
     let lock = Lock::of(root).map_err(Error::io("lock", root))?;
-    for leftover in leftovers(root) {
+    // Where the folder itself is locked, a lock file there is nobody's.
+    for leftover in leftovers(root).filter(|path| lock.is_of_folder() || !path.ends_with(lock::NAME)) {
         // What can't be removed now is removed by the next writer.
         let _ = fs::remove_file(leftover);
     }
@@ -133,7 +134,8 @@ pub(super) fn read_tasks(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result
 /// What killed writers left behind, or living ones are writing.
 fn leftovers(root: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_name().to_str().is_some_and(atomic::is_leftover)).map(|entry| entry.path())
+    let is_ours = |name: &str| name == lock::NAME || atomic::is_leftover(name);
+    entries.filter(move |entry| entry.file_name().to_str().is_some_and(is_ours)).map(|entry| entry.path())
 }
 
 /// Whether the root's files are ours and whole, as far as one pass can tell, and name every task with one of these fingerprints.
@@ -192,27 +194,38 @@ fn take_all(root: &Path, take: &mut Take<'_>) -> io::Result<()> {
         if entry.file_type()?.is_dir() {
             // A folder that is called as its task need not be opened to learn where it stands in the order.
             let id =
-                if naming::folder(name) == name { Some(name.to_owned()) } else { readable(root, name).map(|task| task.task_id) };
+                if naming::folder(name) == name { Some(name.to_owned()) } else { task_in(root, name)?.map(|task| task.task_id) };
             folders.extend(id.map(|id| (id, name.to_owned())));
         }
     }
     folders.sort_unstable();
     for batch in folders.chunks(BATCH) {
-        let tasks: Vec<Option<TaskEntry>> = batch.par_iter().map(|(_, name)| readable(root, name)).collect();
+        let tasks: Vec<Option<TaskEntry>> = batch.par_iter().map(|(_, name)| task_in(root, name)).collect::<io::Result<_>>()?;
         tasks.into_iter().flatten().try_for_each(|task| take(task.into_rooted()))?;
     }
     Ok(())
 }
 
 fn take_folder(root: &Path, name: &str, take: &mut Take<'_>) -> io::Result<()> {
-    readable(root, name).map_or(Ok(()), |task| take(task.into_rooted()))
+    task_in(root, name)?.map_or(Ok(()), |task| take(task.into_rooted()))
 }
 
-/// The task of a folder, when its manifest is ours, names it, and can be read.
-fn readable(root: &Path, name: &str) -> Option<TaskEntry> {
+/// The task of a folder, when its manifest is ours and names it.
+fn task_in(root: &Path, name: &str) -> io::Result<Option<TaskEntry>> {
     let is_folder = fs::symlink_metadata(root.join(name)).is_ok_and(|found| found.is_dir());
-    let task = if is_folder { manifests::task_of(&root.join(name)).ok()? } else { None };
-    task.filter(|task| naming::folder(&task.task_id) == name)
+    let task = if is_folder { ours(manifests::task_of(&root.join(name)))? } else { None };
+    Ok(task.filter(|task| naming::folder(&task.task_id) == name))
+}
+
+/// What was found, when it is ours. What the disk does not give is not taken for nothing: the root would forget it.
+fn ours(found: Result<Option<TaskEntry>, Error>) -> io::Result<Option<TaskEntry>> {
+    match found {
+        Ok(task) => Ok(task),
+        Err(error @ Error::Io { .. }) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io::Error::new(error.kind(), error.told()))
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// `HASH  PATH`, as `sha256sum -c` reads it, for every file and the text.
@@ -225,5 +238,18 @@ fn write_sums(lines: &mut dyn Write, task: &TaskEntry) -> io::Result<()> {
     match &task.text {
         Some(text) => writeln!(lines, "{}  {folder}/{TEXT}", Sha256Hex::of(text.as_bytes())),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_the_disk_does_not_give_is_not_forgotten() {
+        let failed = |kind: io::ErrorKind| ours(Err(Error::io("read", Path::new("t1/manifest.json"))(kind.into())));
+        assert!(failed(io::ErrorKind::PermissionDenied).unwrap_err().to_string().contains("t1/manifest.json"));
+        assert_eq!(failed(io::ErrorKind::NotFound).unwrap(), None, "it has just gone");
+        assert_eq!(ours(Err(Error::Foreign("t1/manifest.json".into()))).unwrap(), None);
     }
 }

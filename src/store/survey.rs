@@ -105,13 +105,16 @@ impl Survey {
             return take(Place { folder: String::new(), rooted: None });
         }
         let mut left: HashSet<&str> = self.folders.iter().map(String::as_str).collect();
+        let mut gone = HashSet::new();
         // A root manifest that breaks off has been told as damaged, and gives what can be read.
         let _ = File::open(self.root.join(MANIFEST)).and_then(|file| {
             manifest::walk(file, |task| {
                 if let Some(id) = task.id() {
                     let folder = naming::folder(&id);
-                    left.remove(folder.as_str());
-                    take(Place { folder, rooted: Some(task.to_vec()) });
+                    // However often it is named, a task is one.
+                    if left.remove(folder.as_str()) || (!self.folders.contains(&folder) && gone.insert(folder.clone())) {
+                        take(Place { folder, rooted: Some(task.to_vec()) });
+                    }
                 }
             })
         });

@@ -6,10 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
-
-use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::oneshot::{Receiver, channel};
+use std::sync::{Arc, OnceLock};
 
 /// Bytes that are worth a sync.
 const WORTH: u64 = 32 << 20;
@@ -18,7 +15,7 @@ const WORTH: u64 = 32 << 20;
 #[derive(Default)]
 pub(super) struct WriteBack {
     begun: u64,
-    under_way: Option<Receiver<io::Result<()>>>,
+    under_way: Option<Arc<OnceLock<io::Result<()>>>>,
 }
 
 impl WriteBack {
@@ -27,22 +24,17 @@ impl WriteBack {
     /// # Errors
     /// When what was sent before failed: nobody knows what is on the disk then.
     pub(super) fn wrote(&mut self, file: &Arc<File>, size: u64) -> io::Result<()> {
-        if size < self.begun + WORTH {
+        if size < self.begun + WORTH || self.under_way.as_ref().is_some_and(|done| done.get().is_none()) {
             return Ok(());
         }
-        match self.under_way.as_mut().map(Receiver::try_recv) {
-            Some(Err(TryRecvError::Empty)) => return Ok(()),
-            Some(Err(TryRecvError::Closed)) => return Err(broke_down()),
-            Some(Ok(done)) => done?,
-            None => {}
-        }
-        let (telling, told) = channel();
-        let file = Arc::clone(file);
+        self.finish()?;
+        let done = Arc::new(OnceLock::new());
+        let (file, telling) = (Arc::clone(file), Arc::clone(&done));
         rayon::spawn(move || {
-            // Nobody listens to a file that was given up.
-            let _ = telling.send(file.sync_data());
+            // Set by nobody else.
+            let _ = telling.set(file.sync_data());
         });
-        (self.begun, self.under_way) = (size, Some(told));
+        (self.begun, self.under_way) = (size, Some(done));
         Ok(())
     }
 
@@ -51,19 +43,24 @@ impl WriteBack {
     /// # Errors
     /// When it failed.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        self.under_way.take().map_or(Ok(()), |told| told.blocking_recv().unwrap_or_else(|_| Err(broke_down())))
+        match self.under_way.take().as_ref().map(|done| done.wait()) {
+            Some(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
+            _ => Ok(()),
+        }
     }
 }
 
-fn broke_down() -> io::Error {
-    io::Error::other("the writer broke down")
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
 
     use super::*;
+
+    /// A sync that is under way and fails.
+    pub(in crate::store) fn failing() -> WriteBack {
+        let done = OnceLock::from(Err(io::Error::other("broken")));
+        WriteBack { begun: 0, under_way: Some(Arc::new(done)) }
+    }
 
     #[test]
     fn only_much_is_sent_on_its_way_and_one_sync_at_a_time() {
@@ -82,9 +79,7 @@ mod tests {
 
     #[test]
     fn a_sync_that_fails_is_heard() {
-        let (telling, told) = channel();
-        let mut write_back = WriteBack { begun: 0, under_way: Some(told) };
-        telling.send(Err(io::Error::other("broken"))).unwrap();
-        assert!(write_back.wrote(&Arc::new(tempfile::tempfile().unwrap()), WORTH).is_err());
+        assert!(failing().wrote(&Arc::new(tempfile::tempfile().unwrap()), WORTH).is_err());
+        assert!(failing().finish().is_err());
     }
 }

@@ -44,13 +44,30 @@ fn a_chunked_body_is_whole_at_its_end_mark() {
 #[test]
 fn a_body_with_neither_length_nor_end_mark_is_kept_with_a_warning() {
     let world = World::new();
-    let url = world.media.script("/x", [png().without_length()]);
-    let entry = only_image(&world, "t1", &url, &[], 0);
-    assert_eq!((&entry["state"], entry["files"][0]["warnings"].as_array().unwrap().len()), (&json!("complete"), 1));
+    for (id, reply) in [("t1", png()), ("t2", png().header("Transfer-Encoding", "identity"))] {
+        let url = world.media.script(&format!("/{id}"), [reply.without_length()]);
+        let entry = only_image(&world, id, &url, &[], 0);
+        assert_eq!((&entry["state"], entry["files"][0]["warnings"].as_array().unwrap().len()), (&json!("complete"), 1));
+    }
 }
 
 #[test]
+fn a_length_beside_chunks_counts_for_nothing() {
+    let world = World::new();
+    let url = world.media.script("/x", [png().header("Content-Length", "7000").chunked(&[1, 7, 30])]);
+    let entry = only_image(&world, "t1", &url, &["--retries", "0"], 0);
+    assert_eq!(entry["files"][0]["size"].as_u64(), Some(sample("picture.png").len() as u64));
+}
 
+#[test]
+fn a_transfer_encoding_that_is_not_undone_is_an_error() {
+    let world = World::new();
+    let url = world.media.script("/x", [png().without_length().header("Transfer-Encoding", "gzip")]);
+    let entry = only_image(&world, "t1", &url, &["--retries", "0"], 1);
+    assert_eq!(entry["files"], json!([]));
+}
+
+#[test]
 fn a_part_that_nobody_asked_for_is_not_a_whole_file() {
     let world = World::new();
     let part = Reply::status("206 Partial Content");

@@ -168,6 +168,20 @@ fn a_broken_root_manifest_is_told_and_the_tasks_verified_all_the_same() {
 }
 
 #[test]
+fn a_task_that_the_root_names_twice_is_told_once() {
+    let world = World::new();
+    two_tasks(&world);
+    let mut root = world.root();
+    let tasks = root["tasks"].as_array_mut().unwrap();
+    tasks.extend_from_within(..);
+    world.write("yescale/manifest.json", root.to_string());
+    flip(&world, "t1/video-1.mp4");
+    fs::remove_dir_all(world.archive().join("t2")).unwrap();
+    finds(&world, &["damaged t1/video-1.mp4", "missing t2/image-1.gif", "missing t2/text.txt"]);
+    assert_eq!(verb(&world, &["verify", "--json"]).exits(1).summary()["files"], 6);
+}
+
+#[test]
 fn a_broken_task_manifest_is_damage_and_the_root_tells_what_it_named() {
     for broken in ["", "\0\0", "{\"manifest_version\": 1, \"tasks\": [{\"task_id\": \"t1\""] {
         let world = World::new();

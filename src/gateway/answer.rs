@@ -44,7 +44,7 @@ pub fn judge(status: StatusCode, body: &[u8], key: &ApiKey) -> Verdict {
     }
     let object = parsed.as_ref().ok().and_then(Value::as_object);
     let is_error = !status.is_success() || object.is_some_and(is_error_body);
-    if is_error && object.is_some_and(says_not_found) {
+    if object.is_some_and(|object| (is_error || !is_about_a_task(object)) && says_not_found(object)) {
         return Verdict::NotFound;
     }
     let words = object.and_then(words_of);
@@ -69,15 +69,22 @@ fn read(answer: Value) -> Verdict {
     }
 }
 
-/// An error body says that something is wrong, and has neither a task's status nor a result. (A failed task may have an `error` too.)
+/// An error body says that something is wrong, and is about no task. (A failed task may have an `error` too.)
 fn is_error_body(object: &Map<String, Value>) -> bool {
-    let is_text = |name: &str| object.get(name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
-    let is_about_a_task = is_text("status") || object.get("task_result").is_some_and(Value::is_object);
-    let is_wrong = is_text("error")
+    let is_wrong = has_text(object, "error")
         || object.get("error").is_some_and(Value::is_object)
         || object.get("success") == Some(&Value::Bool(false))
-        || (is_text("code") && object.get("code").and_then(Value::as_str) != Some("success"));
-    is_wrong && !is_about_a_task
+        || (has_text(object, "code") && object.get("code").and_then(Value::as_str) != Some("success"));
+    is_wrong && !is_about_a_task(object)
+}
+
+/// Whether it has a task's status, or a result.
+fn is_about_a_task(object: &Map<String, Value>) -> bool {
+    has_text(object, "status") || object.get("task_result").is_some_and(Value::is_object)
+}
+
+fn has_text(object: &Map<String, Value>, name: &str) -> bool {
+    object.get(name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty())
 }
 
 fn says_not_found(object: &Map<String, Value>) -> bool {
@@ -173,6 +180,7 @@ mod tests {
             (500, r#"{"error":"task not found"}"#),
             (400, r#"{"code":"task_not_exist","message":"x","data":null}"#),
             (200, r#"{"code":"task_not_exist","message":"x","data":null}"#),
+            (200, r#"{"message":"task_not_exist"}"#),
             (400, r#"{"error":"midjourney_task_not_found"}"#),
             (400, r#"{"error":{"message":"The task does not exist (request id: 1)","type":"new_api_error","code":""}}"#),
             (400, r#"{"error":{"code":"task_not_exist"}}"#),

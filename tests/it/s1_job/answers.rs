@@ -46,6 +46,12 @@ fn a_missing_task_is_told_in_many_ways() {
         Answer::json(500, &json!({"error": {"message": "task not found", "code": 5}})),
         Answer::json(200, &not_there),
         Answer::json(403, &not_there),
+        Answer::json(429, &json!({"error": "Task not found"})),
+        Answer::json(503, &not_there),
+        Answer::json(400, &json!({"code": "task_not_exist"})),
+        Answer::json(200, &json!({"error": {"code": "task_not_exist", "message": "?", "type": "new_api_error"}})),
+        Answer::json(200, &json!({"message": "Task not found"})),
+        Answer::json(200, &json!({"error": "TASK NOT FOUND", "status": null, "task_result": null})),
     ];
     let ids: Vec<String> = (0..cases.len()).map(|n| format!("t{n}")).collect();
     ids.iter().zip(cases).for_each(|(id, answer)| world.answers(id, [answer]));
@@ -79,6 +85,7 @@ fn an_answer_that_can_t_be_read_is_an_error_of_that_task_alone() {
         Answer::raw(200, r#""SUCCESS""#),
         Answer::raw(200, r#"{"status":"SUCCESS","task_result":[]}"#),
         Answer::raw(200, r#"{"status":"SUCCESS","task_result":"http://h/x"}"#),
+        Answer::raw(200, r#"{"status":"SUCCESS","task_result":true}"#),
         Answer::raw(200, deep(200)),
         Answer::raw(200, deep(200_000)),
         Answer::json(400, &json!({"error": {"message": "bad"}})),

@@ -51,20 +51,19 @@ impl Asset {
             return Ok(Source::Data(url));
         }
         match url::Url::parse(url) {
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(Source::Http(url)),
+            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && names_a_host(url) => Ok(Source::Http(url)),
+            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Err("not an absolute URL (it names no host)".to_owned()),
             Ok(parsed) => Err(format!("unsupported URL scheme {}: only http, https and data can be fetched", parsed.scheme())),
             Err(error) => Err(format!("not an absolute URL ({error})")),
         }
     }
 
-    /// Its place among the assets, with `found` (what the bytes or the host say) deciding where the answer does not.
+    /// Its place among the assets, with `found` (what the host or the bytes say) deciding where the answer does not.
     #[must_use]
-    pub fn slot(&self, found: Option<MediaType>) -> Slot {
-        let by_path = || match self.source() {
-            Ok(Source::Http(url)) => media_type::from_url(url),
-            _ => None,
-        };
-        let kind = self.kind.or_else(|| found.or_else(by_path).map(MediaType::kind)).unwrap_or(Kind::Video);
+    pub fn slot(&self, found: Option<Kind>) -> Slot {
+        let url = self.url.trim();
+        let by_path = || media_type::from_url(url).filter(|_| !is_data(url)).map(MediaType::kind);
+        let kind = self.kind.or(found).or_else(by_path).unwrap_or(Kind::Video);
         Slot { kind, index: self.index }
     }
 
@@ -89,6 +88,11 @@ impl Asset {
 #[must_use]
 pub(crate) fn is_data(url: &str) -> bool {
     url.trim_start().as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"))
+}
+
+/// Whether a host follows the scheme, and not a path that browsers would take for one: `http:a.png`, `http:///a.png`.
+fn names_a_host(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, rest)| !scheme.contains(['/', ':']) && !rest.starts_with(['/', '\\']))
 }
 
 /// Takes the assets out of a `task_result`. Payloads of `data:` URIs are moved, not copied: `result` keeps their heads.
@@ -139,9 +143,8 @@ fn take_lone(result: &mut Map<String, Value>) -> Option<Asset> {
     let kind = result
         .get("content_type")
         .and_then(Value::as_str)
-        .and_then(media_type::declared)
-        .or_else(|| media_type::declared(data_type(url)?))
-        .map(|declared| declared.media_type.kind());
+        .and_then(media_type::kind)
+        .or_else(|| media_type::kind(data_type(url)?));
     let fields = std::mem::take(result);
     let mut item = Value::Object(fields);
     let asset = take_item(&mut item, kind);
@@ -234,6 +237,7 @@ mod tests {
     fn a_lone_url_takes_its_kind_from_its_type() {
         for (result, expected) in [
             (json!({"url": "http://h/a", "content_type": "audio/mpeg"}), Some(Kind::Audio)),
+            (json!({"url": "http://h/a.png", "content_type": "audio/amr"}), Some(Kind::Audio)),
             (json!({"url": "data:image/png;base64,AAAA"}), Some(Kind::Image)),
             (json!({"url": "http://h/a.png"}), None),
             (json!({"url": "http://h/a.png", "content_type": "application/octet-stream", "images": []}), None),
@@ -284,6 +288,11 @@ mod tests {
             ("/x", "absolute"),
             ("", "no URL"),
             ("http://", "absolute"),
+            ("http:h/x", "no host"),
+            ("http:/h/x", "no host"),
+            ("https:///h/x", "no host"),
+            ("http:\\\\h\\x", "no host"),
+            ("http:x?u=http://h/x", "no host"),
         ] {
             assert!(source(url).unwrap_err().contains(told), "{url}");
         }

@@ -22,7 +22,7 @@ pub(crate) use text::refuse;
 
 /// A media type that has a row in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct MediaType {
+pub(crate) struct MediaType {
     row: &'static Row,
     kind: Kind,
 }
@@ -77,9 +77,15 @@ const fn row(extension: &'static str, essence: &'static str, aliases: &'static [
 /// What a `Content-Type` means; none when it says nothing.
 #[must_use]
 pub(crate) fn declared(content_type: &str) -> Option<Declared> {
-    let words = content_type.split(';').next().unwrap_or_default();
-    let essence: String = words.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
+    let essence = essence(content_type);
     by_essence(&essence).map(|media_type| Declared { essence, media_type })
+}
+
+/// The kind that a `Content-Type` says, of a type that has a row in the table or has none.
+#[must_use]
+pub(crate) fn kind(content_type: &str) -> Option<Kind> {
+    let essence = essence(content_type);
+    by_essence(&essence).map(MediaType::kind).or_else(|| kind_of(&essence))
 }
 
 /// What the last segment of a path ends in.
@@ -104,19 +110,19 @@ pub(crate) fn from_url(url: &str) -> Option<MediaType> {
 impl MediaType {
     /// The type's proper name: `video/mp4`.
     #[must_use]
-    pub fn essence(self) -> &'static str {
+    pub(crate) fn essence(self) -> &'static str {
         self.row.essence
     }
 
     /// The extension that its files get, without the dot.
     #[must_use]
-    pub fn extension(self) -> &'static str {
+    pub(crate) fn extension(self) -> &'static str {
         self.row.extension
     }
 
     /// Video, image or audio; what was declared decides where a container can be either.
     #[must_use]
-    pub fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         self.kind
     }
 
@@ -131,6 +137,12 @@ impl fmt::Debug for MediaType {
     }
 }
 
+/// A `Content-Type` in lower case, without blanks and parameters.
+fn essence(content_type: &str) -> String {
+    let words = content_type.split(';').next().unwrap_or_default();
+    words.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
+}
+
 fn by_essence(essence: &str) -> Option<MediaType> {
     let row = TABLE.iter().find(|row| row.essence == essence || row.aliases.contains(&essence))?;
     let whole = MediaType::of(row);
@@ -138,7 +150,7 @@ fn by_essence(essence: &str) -> Option<MediaType> {
 }
 
 fn kind_of(essence: &str) -> Option<Kind> {
-    match essence.split_once('/')?.0 {
+    match essence.split_once('/').filter(|(_, name)| !name.is_empty())?.0 {
         "video" => Some(Kind::Video),
         "image" => Some(Kind::Image),
         "audio" => Some(Kind::Audio),
@@ -203,6 +215,20 @@ mod tests {
             "video/mp4/x",
         ] {
             assert_eq!(declared(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_has_no_row_may_still_say_its_kind() {
+        for (content_type, expected) in [
+            ("audio/amr", Some(Kind::Audio)),
+            (" IMAGE / jxl ;x", Some(Kind::Image)),
+            ("application/ogg", Some(Kind::Audio)),
+            ("application/pdf", None),
+            ("audio/", None),
+            ("audio", None),
+        ] {
+            assert_eq!(kind(content_type), expected, "{content_type}");
         }
     }
 

@@ -5,6 +5,7 @@
 
 use serde_json::json;
 
+use crate::support::audit::hashed_folder;
 use crate::support::{Gate, KEY, Reply, World, sample, success};
 
 #[test]
@@ -72,4 +73,17 @@ fn tasks_and_files_are_fetched_side_by_side() {
     world.task("t2", &json!({"images": [c]}));
     world.run(&["t1", "t2"]).exits(0);
     assert_eq!(world.media.heads().len(), 3, "nothing was tried twice");
+}
+
+#[test]
+fn an_id_may_have_every_byte_and_each_goes_out_as_it_is() {
+    let world = World::new();
+    let id: String = std::iter::once('x').chain('\0'..='\u{7f}').chain(['é']).collect();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let segment: String =
+        id.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
+    world.task(&segment, &json!({"text": "la"}));
+    let run = world.run_with_input(&json!({"id": id}).to_string(), &["-i", "-", "--json"]).exits(0);
+    assert_eq!((run.state(&id), world.paths_asked()), ("complete".to_owned(), vec![format!("/task/{segment}")]));
+    assert_eq!(world.entry(&hashed_folder(&id))["task_id"], id);
 }

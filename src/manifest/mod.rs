@@ -240,7 +240,8 @@ impl FileEntry {
     /// Whether it lists media that are not here.
     #[must_use]
     pub fn is_playlist(&self) -> bool {
-        self.path.rsplit('.').next() == Some("m3u8") || self.detected_type.as_deref() == Some("application/vnd.apple.mpegurl")
+        let by_name = || self.path.rsplit('.').next() == Some("m3u8");
+        self.detected_type.as_deref().map_or_else(by_name, |detected| detected == "application/vnd.apple.mpegurl")
     }
 
     /// In bytes.

@@ -122,3 +122,66 @@ fn bytes_of_another_type_are_kept_as_declared_with_a_warning() {
     assert_eq!(file["warnings"].as_array().unwrap().len(), 1);
     assert_eq!(std::fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.jpg"), "never altered");
 }
+
+/// Each extension of the table, its type's proper name, and bytes that begin as its files do.
+fn table() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let padded = |magic: &[u8]| [magic, &[0; 64]].concat();
+    let iso = |brand: &[u8]| padded(&[b"\0\0\0\x14ftyp", brand, b"\0\0\0\0", brand].concat());
+    vec![
+        ("jpg", "image/jpeg", padded(b"\xFF\xD8\xFF\xE0")),
+        ("png", "image/png", sample("picture.png")),
+        ("webp", "image/webp", padded(b"RIFF\x24\0\0\0WEBPVP8 ")),
+        ("gif", "image/gif", padded(b"GIF87a")),
+        ("avif", "image/avif", iso(b"avif")),
+        ("svg", "image/svg+xml", sample("picture.svg")),
+        ("heic", "image/heic", iso(b"heic")),
+        ("tiff", "image/tiff", padded(b"MM\0*\0\0\0\x08")),
+        ("bmp", "image/bmp", padded(b"BM")),
+        ("mp4", "video/mp4", iso(b"isom")),
+        ("mov", "video/quicktime", iso(b"qt  ")),
+        ("webm", "video/webm", sample("clip.webm")),
+        ("mkv", "video/x-matroska", sample("clip.mkv")),
+        ("avi", "video/x-msvideo", padded(b"RIFF\x24\0\0\0AVI LIST")),
+        ("mpg", "video/mpeg", padded(b"\0\0\x01\xBA")),
+        ("m3u8", "application/vnd.apple.mpegurl", sample("playlist.m3u8")),
+        ("mp3", "audio/mpeg", padded(b"\xFF\xFB\x90\x00")),
+        ("wav", "audio/wav", padded(b"RIFF\x24\0\0\0WAVEfmt ")),
+        ("flac", "audio/flac", padded(b"fLaC")),
+        ("ogg", "audio/ogg", sample("song.ogg")),
+        ("opus", "audio/opus", sample("song.opus")),
+        ("m4a", "audio/mp4", iso(b"M4A ")),
+        ("aac", "audio/aac", padded(b"\xFF\xF1\x50\x80")),
+        ("aiff", "audio/aiff", padded(b"FORM\0\0\0\x24AIFF")),
+    ]
+}
+
+#[test]
+fn each_type_has_one_everyday_extension_whoever_says_it() {
+    let world = World::new();
+    let (mut items, mut expected) = (Vec::new(), Vec::new());
+    for (extension, content_type, magic) in table() {
+        let by = |who: &str, body: &[u8], http: &str| {
+            world.media.script(&format!("/{extension}/{who}"), [Reply::ok(body).typed(http)])
+        };
+        items.push(json!({"url": by("api.bin", NOISE, "image/x-none"), "content_type": content_type}));
+        items.push(json!(by("http.bin", NOISE, content_type)));
+        items.push(json!(by("magic.bin", &magic, "")));
+        items.push(json!(by(&format!("path.{}", extension.to_uppercase()), NOISE, "")));
+        expected.extend([extension; 4]);
+    }
+    // The playlists' media are not here.
+    let entry = images(&world, "t1", &items, 1);
+    assert_eq!(extensions(&entry), expected);
+    let files = entry["files"].as_array().unwrap();
+    for (file, (_, content_type, _)) in files.iter().zip(table().iter().flat_map(|row| [row; 4])) {
+        assert_eq!((&file["content_type"], &file["warnings"]), (&json!(content_type), &json!([])), "{file}");
+    }
+}
+
+#[test]
+fn a_type_that_only_the_host_declares_is_contradicted_as_the_api_s_is() {
+    let world = World::new();
+    let url = world.media.script("/x", [Reply::ok(sample("picture.jpg")).typed("image/png")]);
+    let entry = images(&world, "t1", &[json!(url)], 0);
+    assert_eq!((&entry["files"][0]["path"], &entry["files"][0]["detected_type"]), (&json!("image-1.png"), &json!("image/jpeg")));
+}

@@ -11,8 +11,12 @@ use crate::support::{Reply, World, sample};
 #[test]
 fn a_body_that_is_no_media_is_refused_by_its_bytes() {
     let world = World::new();
-    let cases: [&[u8]; 14] = [
+    let cases: [&[u8]; 18] = [
         b"",
+        b"null",
+        b"\"Access denied\"\n",
+        b"true",
+        b"<?xml version='1.0'?>\n<html xmlns='http://www.w3.org/1999/xhtml'/>",
         b"<!DOCTYPE html><title>Sign in</title>",
         b"\xef\xbb\xbf\r\n <HTML>",
         b"<!-- x --><html><body>",
@@ -86,4 +90,53 @@ fn a_playlist_that_is_declared_a_video_is_a_playlist_all_the_same() {
     world.task("t1", &json!({"videos": [{"url": world.host("playlist.m3u8"), "content_type": "video/mp4"}]}));
     assert_eq!(world.json(&["t1"]).exits(1).state("t1"), "incomplete");
     assert_eq!(world.entry("t1")["files"][0]["path"], "video-1.mp4", "named as declared");
+}
+
+#[test]
+fn whatever_it_is_declared_to_be_a_page_is_a_page() {
+    let world = World::new();
+    let bodies = ["<!doctype html><p>Sign in", r#"{"error":"expired"}"#, "<Error><Code>AccessDenied</Code></Error>"];
+    let types = ["image/svg+xml", "image/png", "video/mp4", "audio/mpeg", "application/vnd.apple.mpegurl", "text/html", ""];
+    let mut items = Vec::new();
+    for (n, body) in bodies.iter().enumerate() {
+        for (m, content_type) in types.iter().enumerate() {
+            let path = format!("/{n}/{m}.svg");
+            let reply = Reply::ok(*body).typed(content_type);
+            items.push(json!({"url": world.media.script(&path, [reply]), "content_type": content_type}));
+        }
+    }
+    let entry = images(&world, "t1", &items, 1);
+    assert_eq!((entry["errors"].as_array().unwrap().len(), world.files("t1")), (items.len(), Vec::new()), "{entry}");
+    assert_eq!(world.media.heads().len(), items.len(), "what is refused is not tried again");
+}
+
+#[test]
+fn a_body_without_a_byte_is_refused_however_it_ends() {
+    let world = World::new();
+    let replies =
+        [Reply::ok(""), Reply::ok("").chunked(&[]), Reply::ok("").without_length(), Reply::ok("").under("204 No Content")];
+    let urls: Vec<Value> =
+        replies.into_iter().enumerate().map(|(n, reply)| json!(world.media.script(&format!("/{n}.png"), [reply]))).collect();
+    let entry = images(&world, "t1", &urls, 1);
+    assert_eq!((entry["errors"].as_array().unwrap().len(), world.files("t1")), (4, Vec::new()), "{entry}");
+}
+
+#[test]
+fn a_video_that_is_declared_a_playlist_is_a_video_all_the_same() {
+    let world = World::new();
+    let item = json!({"url": world.host("video-1s.mp4"), "content_type": "application/x-mpegURL"});
+    world.task("t1", &json!({"videos": [item]}));
+    assert_eq!(world.json(&["t1"]).exits(0).state("t1"), "complete");
+    let file = &world.entry("t1")["files"][0];
+    assert_eq!((&file["path"], &file["detected_type"]), (&json!("video-1.m3u8"), &json!("video/mp4")));
+}
+
+#[test]
+fn a_playlist_is_not_fetched_again() {
+    let world = World::new();
+    world.task("t1", &json!({"videos": [world.host("playlist.m3u8")]}));
+    world.run(&["t1"]).exits(1);
+    let before = world.tree();
+    world.run(&["t1"]).exits(1);
+    assert_eq!((world.tree(), world.media.asked("/playlist.m3u8")), (before, 1));
 }

@@ -231,10 +231,7 @@ impl FileEntry {
 
     /// `name`, when it is one that this program could have given the file.
     fn own_name<'a>(&self, name: &'a str) -> Option<&'a str> {
-        let numbered = name.strip_prefix(self.kind.as_str())?.strip_prefix('-')?;
-        let (number, extension) = numbered.split_once('.')?;
-        let plain = number.bytes().all(|b| b.is_ascii_digit()) && extension.bytes().all(|b| b.is_ascii_alphanumeric());
-        (plain && !number.is_empty() && !extension.is_empty()).then_some(name)
+        naming::is_file(self.kind, name).then_some(name)
     }
 
     /// Whether it lists media that are not here.

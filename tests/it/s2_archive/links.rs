@@ -71,3 +71,55 @@ fn a_linked_root_manifest_is_not_ours() {
         assert_eq!(world.questions().len(), 0, "{name}");
     }
 }
+
+#[test]
+fn a_root_manifest_that_leads_nowhere_is_not_ours_either() {
+    for name in ["manifest.json", "SHA256SUMS"] {
+        let world = World::new();
+        std::fs::create_dir(world.archive()).unwrap();
+        symlink(world.home().join("none"), world.archive().join(name)).unwrap();
+        world.task("t1", &json!({"text": "la"}));
+        world.start(&["t1"]).end(false).exits(2);
+        assert_eq!((world.questions().len(), world.home().join("none").exists()), (0, false), "{name}");
+    }
+}
+
+#[test]
+fn checksums_that_became_a_link_are_not_ours_any_more() {
+    let world = World::new();
+    world.archived("t1");
+    let target = world.write("elsewhere", "mine");
+    let sums = world.archive().join("SHA256SUMS");
+    std::fs::remove_file(&sums).unwrap();
+    symlink(&target, &sums).unwrap();
+    world.task("t2", &json!({"text": "la"}));
+    world.start(&["t2"]).end(false).exits(2);
+    assert_eq!(std::fs::read(target).unwrap(), b"mine");
+}
+
+#[test]
+fn no_dot_file_that_is_a_link_is_written_through() {
+    for link in [
+        "t1/.lock",
+        "t1/.image-1.part",
+        "t1/.image-1.journal",
+        "t1/.manifest.json.x",
+        "t1/.text.txt.x",
+        ".lock",
+        ".manifest.json.x",
+        ".SHA256SUMS.x",
+        ".committing-1-0",
+    ] {
+        for target in ["elsewhere/file", "elsewhere/none"] {
+            let world = World::new();
+            world.write("elsewhere/file", "mine");
+            std::fs::create_dir_all(world.archive().join("t1")).unwrap();
+            symlink(world.home().join(target), world.archive().join(link)).unwrap();
+            world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
+            world.start(&["t1"]).end(false).exits(0);
+            let elsewhere = crate::support::audit::tree(&world.home().join("elsewhere"));
+            assert_eq!((elsewhere.len(), elsewhere["file"].0.as_slice()), (1, b"mine".as_slice()), "{link} to {target}");
+            assert_eq!(std::fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"), "{link}");
+        }
+    }
+}

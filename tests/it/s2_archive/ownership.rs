@@ -19,10 +19,14 @@ fn a_root_that_is_not_ours_ends_the_run_before_anything_is_asked() {
         ("manifest.json", r#"{"manifest_version":3,"name":"an extension"}"#.to_owned()),
         ("manifest.json", r#"{"manifest_version":2,"tasks":[]}"#.to_owned()),
         ("manifest.json", r#"{"name":"cut"#.to_owned()),
+        ("manifest.json", r#"{"manifest_version": 3, "name": "a cut extension", "#.to_owned()),
+        ("manifest.json", r#"{"manifest_version": 2, "generator": "later", "tasks": [{"task"#.to_owned()),
         ("manifest.json", "notes".to_owned()),
         ("manifest.json", "[]".to_owned()),
         ("SHA256SUMS", format!("{hash}  linux.iso\n")),
         ("SHA256SUMS", format!("{hash}  t1/image-1.png\n{hash}  linux.iso\n")),
+        ("SHA256SUMS", format!("{hash}  photos/summer.jpg\n")),
+        ("SHA256SUMS", format!("{hash}  ../t1/image-1.png\n")),
         ("SHA256SUMS", "notes\n".to_owned()),
         ("manifest.json/x", "a folder".to_owned()),
         ("SHA256SUMS/x", "a folder".to_owned()),
@@ -76,11 +80,16 @@ fn a_task_folder_that_is_not_ours_is_an_error_of_that_task_alone() {
     for (path, content) in [
         ("t1/manifest.json", r#"{"name":"my web app"}"#),
         ("t1/manifest.json", r#"{"manifest_version":7,"tasks":[]}"#),
+        ("t1/manifest.json", r#"{"manifest_version": 2, "generator": "later", "tasks": [{"task"#),
         ("t1/manifest.json", "notes"),
         ("t1/manifest.json/x", "a folder"),
         (
             "t1/manifest.json",
             r#"{"manifest_version":1,"generator":"x","tasks":[{"task_id":"other","state":"complete","files":[],"errors":[]}]}"#,
+        ),
+        (
+            "t1/manifest.json",
+            r#"{"manifest_version":1,"generator":"x","tasks":[{"task_id":"t1","state":"complete"},{"task_id":"t2","state":"complete"}]}"#,
         ),
         ("t1", "a file"),
     ] {
@@ -137,5 +146,34 @@ fn a_user_s_file_under_a_download_s_name_is_never_overwritten() {
             assert_eq!(world.tree()[&format!("t1/{name}")].0, b"mine", "{args:?}");
         }
         assert_eq!(world.entry("t2")["state"], "complete");
+    }
+}
+
+#[test]
+fn a_task_s_own_folder_is_no_archive_to_write_to() {
+    let world = World::new();
+    world.archived("t1");
+    world.task("t2", &json!({"text": "la"}));
+    let (before, asked) = (world.tree(), world.questions().len());
+    for id in ["t1", "t2"] {
+        let run = world.run(&["-o", "yescale/t1", id]).exits(2);
+        assert!(run.stderr.contains("one task's folder"), "{run:?}");
+    }
+    assert_eq!((world.tree(), world.questions().len()), (before, asked));
+}
+
+#[test]
+fn checksums_beside_our_manifest_are_ours_whatever_they_say() {
+    for broken in [false, true] {
+        let world = World::new();
+        world.archived("t1");
+        let right = world.tree()["SHA256SUMS"].0.clone();
+        world.write("yescale/SHA256SUMS", "notes\n");
+        if broken {
+            world.write("yescale/manifest.json", "");
+        }
+        world.task("t2", &json!({"images": [world.host("picture.png")]}));
+        world.run(&["t1", "t2"]).exits(0);
+        assert!(world.tree()["SHA256SUMS"].0.starts_with(&right));
     }
 }

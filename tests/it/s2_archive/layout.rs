@@ -81,3 +81,19 @@ fn the_order_of_the_ids_leaves_no_trace_in_the_root() {
     });
     assert_eq!(roots[0], roots[1]);
 }
+
+#[test]
+#[ignore = "needs sha256sum"]
+fn sha256sum_checks_the_archive_without_a_tool_of_ours() {
+    let world = World::new();
+    world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la\n"}));
+    world.task("Abc", &json!({"images": [world.host("picture.gif")]}));
+    world.run(&["t1", "Abc"]).exits(0);
+    let checked = || {
+        let mut command = std::process::Command::new("sha256sum");
+        command.args(["--strict", "--quiet", "-c", "SHA256SUMS"]).current_dir(world.archive()).status().unwrap().success()
+    };
+    assert!(checked());
+    world.write("yescale/t1/text.txt", "lo\n");
+    assert!(!checked());
+}

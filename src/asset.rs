@@ -61,8 +61,7 @@ impl Asset {
     /// Its place among the assets, with `found` (what the host or the bytes say) deciding where the answer does not.
     #[must_use]
     pub fn slot(&self, found: Option<Kind>) -> Slot {
-        let url = self.url.trim();
-        let by_path = || media_type::from_url(url).filter(|_| !is_data(url)).map(MediaType::kind);
+        let by_path = || media_type::from_url(self.url.trim()).map(MediaType::kind);
         let kind = self.kind.or(found).or_else(by_path).unwrap_or(Kind::Video);
         Slot { kind, index: self.index }
     }

@@ -99,10 +99,10 @@ pub(crate) fn from_path(path: &str) -> Option<MediaType> {
     own.map(MediaType::of).or_else(|| by_essence(mime_guess::from_path(name).first_raw()?))
 }
 
-/// What the path of an absolute URL ends in; its host and query never count.
+/// What the path of an absolute URL ends in; its host and query never count. A `data:` URI has no path.
 #[must_use]
 pub(crate) fn from_url(url: &str) -> Option<MediaType> {
-    let (_scheme, rest) = url.split_once("://")?;
+    let (_scheme, rest) = url.split_once("://").filter(|(scheme, _)| !scheme.contains(':'))?;
     let (_host, path) = rest.split(['?', '#']).next()?.split_once('/')?;
     from_path(path)
 }
@@ -268,6 +268,7 @@ mod tests {
             ("https://h.mp4?a/b.mp4", "-"),
             ("https://h/?file=a.mp4", "-"),
             ("a.mp4", "-"),
+            ("data:,see https://h/a.mp4", "-"),
         ] {
             assert_eq!(extension(from_url(url)), expected, "{url}");
         }

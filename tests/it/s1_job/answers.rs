@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, World, success};
+use crate::support::{Answer, Reply, World, success};
 
 #[test]
 fn a_status_is_read_in_any_case_and_with_blanks() {
@@ -118,4 +118,16 @@ fn an_answer_of_64_mib_is_read_and_a_larger_one_refused() {
     assert_eq!([run.state("large"), run.state("larger")], ["complete", "error"]);
     assert!(run.task("larger")["error"].as_str().unwrap().contains("64 MiB"));
     assert_eq!(world.entry("large")["response"]["preview"], "data:,", "the payload is cut out wherever it stands");
+}
+
+#[test]
+fn an_answer_that_tells_no_length_is_bounded_all_the_same() {
+    let world = World::new();
+    world.media.allow_key_for("/task/");
+    let answer = success(&json!({"text": "la"})).to_string();
+    world.media.script("/task/small", [Reply::ok(answer.as_str()).chunked(&[1, 7])]);
+    world.media.script("/task/large", [Reply::ok(answer + &" ".repeat(64 << 20)).chunked(&[1, 7])]);
+    let run = world.json(&["small", "large", "--base-url", &world.media.origin()]).exits(1);
+    assert_eq!([run.state("small"), run.state("large")], ["complete", "error"]);
+    assert!(run.task("large")["error"].as_str().unwrap().contains("64 MiB"));
 }

@@ -147,6 +147,7 @@ fn data_uris_are_files_however_they_are_written() {
         (format!("data:image/svg+xml;utf8,{svg}"), "svg", svg.into()),
         (format!("data:image/svg+xml,{escaped}"), "svg", svg.into()),
         ("data:,hello".to_owned(), "bin", b"hello".to_vec()),
+        ("data:,see https://h/a.mp4".to_owned(), "bin", b"see https://h/a.mp4".to_vec()),
     ];
     world.task("t1", &json!({"images": cases.iter().map(|(uri, ..)| uri).collect::<Vec<_>>()}));
     world.run(&["t1"]).exits(0);

@@ -97,3 +97,19 @@ fn sha256sum_checks_the_archive_without_a_tool_of_ours() {
     world.write("yescale/t1/text.txt", "lo\n");
     assert!(!checked());
 }
+
+#[test]
+fn a_run_that_changes_nothing_rewrites_nothing() {
+    let world = World::new();
+    world.task("good", &json!({"images": [world.host("picture.png")], "text": "la"}));
+    world.task("dead", &json!({"images": [world.host("picture.gif"), format!("{}/gone", world.media.origin())]}));
+    world.answer("failed", &json!({"status": "FAILURE", "err_reason": "no credit"}));
+    world.answer("pending", &json!({"status": "QUEUED"}));
+    world.task("empty", &json!({}));
+    let ids = ["good", "dead", "failed", "pending", "empty", "unknown"];
+    world.run(&ids).exits(1);
+    let before = world.tree();
+    world.run(&ids).exits(1);
+    assert_eq!(world.tree(), before);
+    assert_eq!(before.keys().filter(|name| name.ends_with("/manifest.json")).count(), 3, "the others have no folder");
+}

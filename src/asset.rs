@@ -53,16 +53,20 @@ impl Asset {
             return Ok(Source::Data);
         }
         match Url::parse(url) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Source::Http(url)),
-            Ok(url) => Err(format!("unsupported URL scheme {}: only http, https and data can be fetched", url.scheme())),
+            Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
+                Err(format!("unsupported URL scheme {}: only http, https and data can be fetched", parsed.scheme()))
+            }
+            Ok(parsed) if names_a_host(url) => Ok(Source::Http(parsed)),
+            Ok(_) => Err("not an absolute URL (it names no host)".to_owned()),
             Err(error) => Err(format!("not an absolute URL ({error})")),
         }
     }
 
-    /// Its place among the assets, with `found` (what the bytes or the host say) deciding where the answer does not.
+    /// Its place among the assets, with `found` (what the host or the bytes say) deciding where the answer does not.
     #[must_use]
-    pub fn slot(&self, found: Option<MediaType>) -> Slot {
-        let kind = self.kind.or_else(|| found.or_else(|| self.type_by_path()).map(MediaType::kind)).unwrap_or(Kind::Video);
+    pub fn slot(&self, found: Option<Kind>) -> Slot {
+        let by_path = || self.type_by_path().map(MediaType::kind);
+        let kind = self.kind.or(found).or_else(by_path).unwrap_or(Kind::Video);
         Slot { kind, index: self.index }
     }
 
@@ -90,6 +94,11 @@ impl Asset {
             _ => Some(self.url.to_string()),
         }
     }
+}
+
+/// Whether a host follows the scheme, and not a path that browsers would take for one: `http:a.png`, `http:///a.png`.
+fn names_a_host(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, rest)| !scheme.contains(['/', ':']) && !rest.starts_with(['/', '\\']))
 }
 
 /// Takes the assets out of a `task_result`. Payloads of `data:` URIs are moved, not copied: `result` keeps their heads.
@@ -218,6 +227,7 @@ mod tests {
     fn a_lone_url_takes_its_kind_from_its_type() {
         for (result, expected) in [
             (json!({"url": "http://h/a", "content_type": "audio/mpeg"}), Some(Kind::Audio)),
+            (json!({"url": "http://h/a.png", "content_type": "audio/amr"}), Some(Kind::Audio)),
             (json!({"url": "data:image/png;base64,AAAA"}), Some(Kind::Image)),
             (json!({"url": "http://h/a", "content_type": "audio/basic"}), Some(Kind::Audio)),
             (json!({"url": "http://h/a.png"}), None),
@@ -269,6 +279,11 @@ mod tests {
             ("/x", "absolute"),
             ("", "no URL"),
             ("http://", "absolute"),
+            ("http:h/x", "no host"),
+            ("http:/h/x", "no host"),
+            ("https:///h/x", "no host"),
+            ("http:\\\\h\\x", "no host"),
+            ("http:x?u=http://h/x", "no host"),
         ] {
             assert!(source(url).unwrap_err().contains(told), "{url}");
         }
@@ -283,8 +298,8 @@ mod tests {
             ("https://h.mp4?a/b.mp4", "-"),
             ("https://h/?file=a.mp4", "-"),
             ("https://h/a.mp4;v=1?x", "-"),
-            ("https:h/a.mp4", "mp4"),
-            ("data:,/a.mp4", "-"),
+            ("https:h/a.mp4", "-"),
+            ("data:,see https://h/a.mp4", "-"),
             ("a.mp4", "-"),
         ] {
             let found = assets(json!({"videos": url}))[0].type_by_path();

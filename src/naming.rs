@@ -51,6 +51,16 @@ pub fn stem(kind: Kind, index: usize, count: usize) -> String {
     format!("{kind}-{index:0width$}")
 }
 
+/// Whether `name` could be the one of a file of `kind`, as [`stem`] begins them.
+#[must_use]
+pub fn is_file(kind: Kind, name: &str) -> bool {
+    let numbered = name.strip_prefix(kind.as_str()).and_then(|rest| rest.strip_prefix('-')?.split_once('.'));
+    numbered.is_some_and(|(number, extension)| {
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && !extension.is_empty() && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
 fn is_plain(id: &str) -> bool {
     let bytes = id.as_bytes();
     (1..=100).contains(&bytes.len())

@@ -48,7 +48,7 @@ pub fn judge(status: StatusCode, body: &[u8], key: &ApiKey) -> Verdict {
     }
     let object = parsed.as_ref().ok().and_then(Value::as_object);
     let is_error = !status.is_success() || object.is_some_and(is_error_body);
-    if is_error && object.is_some_and(says_not_found) {
+    if object.is_some_and(|object| (is_error || !is_about_a_task(object)) && says_not_found(object)) {
         return Verdict::NotFound;
     }
     let words = object.and_then(words_of);
@@ -73,17 +73,20 @@ fn read(answer: Value) -> Verdict {
     }
 }
 
-/// An error body says that something is wrong, and has neither a task's status nor a result. (A failed task may have an `error` too.)
+/// An error body says that something is wrong, and is about no task. (A failed task may have an `error` too.)
 fn is_error_body(object: &Map<String, Value>) -> bool {
-    let is_text = |name: &str| text(object, name).is_some();
-    let is_about_a_task = is_text("status") || object.get("task_result").is_some_and(Value::is_object);
-    let is_wrong = is_text("error")
+    let is_wrong = text(object, "error").is_some()
         || object.get("error").is_some_and(Value::is_object)
         || object.get("success") == Some(&Value::Bool(false))
         || text(object, "code").is_some_and(|code| code != "success")
         // As HTTP would, from gateways that answer 200 to everything.
         || object.get("code").and_then(Value::as_u64).is_some_and(|code| code >= 400);
-    is_wrong && !is_about_a_task
+    is_wrong && !is_about_a_task(object)
+}
+
+/// Whether it has a task's status, or a result.
+fn is_about_a_task(object: &Map<String, Value>) -> bool {
+    text(object, "status").is_some() || object.get("task_result").is_some_and(Value::is_object)
 }
 
 fn says_not_found(object: &Map<String, Value>) -> bool {
@@ -177,6 +180,7 @@ mod tests {
             (500, r#"{"error":"task not found"}"#),
             (400, r#"{"code":"task_not_exist","message":"x","data":null}"#),
             (200, r#"{"code":"task_not_exist","message":"x","data":null}"#),
+            (200, r#"{"message":"task_not_exist"}"#),
             (400, r#"{"error":"midjourney_task_not_found"}"#),
             (400, r#"{"error":{"message":"The task does not exist (request id: 1)","type":"new_api_error","code":""}}"#),
             (400, r#"{"error":{"code":"task_not_exist"}}"#),

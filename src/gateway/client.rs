@@ -107,12 +107,14 @@ impl Gateway {
             let permit = host.permit().await;
             let (status, asked, body) = self.exchange(url).await?;
             drop(permit);
-            let is_busy = is_busy(status, asked.is_some());
+            let verdict = judge(status, &body, &self.key);
+            // Under whatever status, an answer is an answer.
+            let is_busy = matches!(verdict, Verdict::Passing(_)) && is_busy(status, asked.is_some());
             if !is_busy {
                 host.answered();
             }
             if !is_busy || !host.is_worth_waiting_for(asked) {
-                return Ok((judge(status, &body, &self.key), asked));
+                return Ok((verdict, asked));
             }
         }
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256Hex;
 use crate::kind::{Kind, Slot};
+use crate::naming;
 
 /// One downloaded file. Its identity, path, size and hash are fixed once made.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -115,16 +116,14 @@ impl FileEntry {
 
     /// `name`, when it is one that this program could have given the file.
     fn own_name<'a>(&self, name: &'a str) -> Option<&'a str> {
-        let numbered = name.strip_prefix(self.kind.as_str())?.strip_prefix('-')?;
-        let (number, extension) = numbered.split_once('.')?;
-        let plain = number.bytes().all(|b| b.is_ascii_digit()) && extension.bytes().all(|b| b.is_ascii_alphanumeric());
-        (plain && !number.is_empty() && !extension.is_empty()).then_some(name)
+        naming::is_file(self.kind, name).then_some(name)
     }
 
     /// Whether it lists media that are not here.
     #[must_use]
     pub fn is_playlist(&self) -> bool {
-        self.path.rsplit('.').next() == Some("m3u8") || self.detected_type.as_deref() == Some("application/vnd.apple.mpegurl")
+        let by_name = || self.path.rsplit('.').next() == Some("m3u8");
+        self.detected_type.as_deref().map_or_else(by_name, |detected| detected == "application/vnd.apple.mpegurl")
     }
 
     /// In bytes.

@@ -10,8 +10,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use super::VERSION;
 use super::read::{Head, Unread, walk};
 
-/// How every manifest of ours begins, blanks aside.
-const BEGINNING: &[u8] = b"{\"manifest_version\":";
+/// How manifests of ours begin, blanks aside. Those of other programs and of later versions have a `manifest_version` too.
+const BEGINNINGS: [&[u8]; 2] = [b"{\"manifest_version\":1,\"generator\":", b"{\"manifest_version\":1,\"tasks\":"];
 
 /// What is read at once of the beginning and, backwards, from the end.
 const BLOCK: u64 = 4096;
@@ -51,11 +51,12 @@ fn breaks_off(mut file: impl Read + Seek) -> io::Result<bool> {
     file.rewind()?;
     let mut start = Vec::new();
     (&mut file).take(written.min(BLOCK)).read_to_end(&mut start)?;
-    let beginning: Vec<u8> = start.into_iter().filter(|byte| !byte.is_ascii_whitespace()).take(BEGINNING.len()).collect();
+    let start: Vec<u8> = start.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let is_ours = BEGINNINGS.iter().any(|ours| ours.starts_with(&start[..start.len().min(ours.len())]));
     file.rewind()?;
     // Whole, but with zeros behind it, is a file that grew and was not written on.
     let is_cut = || walk(file.take(written), |_| ()).map_or_else(|error| error.kind() == io::ErrorKind::UnexpectedEof, |_| true);
-    Ok(BEGINNING.starts_with(&beginning) && is_cut())
+    Ok(is_ours && is_cut())
 }
 
 /// How long a file is without the zeros at its end.
@@ -105,6 +106,12 @@ mod tests {
             (r#"{"name":"a web app"}"#, Verdict::Foreign),
             (r#"{"manifest_version":1,"tasks":[]} x"#, Verdict::Foreign),
             (r#"{"manifest_version":1,"tasks":[},"#, Verdict::Foreign),
+            (r#"{"manifest_version":1,"tasks":["#, Verdict::Broken),
+            (r#"{"manifest_version": 1"#, Verdict::Broken),
+            (r#"{"manifest_version":1,"name":"an app"#, Verdict::Foreign),
+            (r#"{"manifest_version": 2, "tasks": ["#, Verdict::Foreign),
+            (r#"{"manifest_version": 3, "name": "an extension", "#, Verdict::Foreign),
+            (r#"{"manifest_version": 10"#, Verdict::Foreign),
             ("[]", Verdict::Foreign),
             ("[", Verdict::Foreign),
             ("null", Verdict::Foreign),

@@ -3,7 +3,7 @@
 //! An error page or an API's complaint that arrives with status 200 must never be archived as a
 //! video. It is told by its bytes alone and only when they prove it: a markup body by its root
 //! element, JSON by parsing. Headers are not asked, and whatever stays undetermined within the
-//! head (an endless comment, a scalar, a lone `{`) is not refused.
+//! head (an endless comment, digits alone, a lone `{`) is not refused.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub(crate) enum Refusal {
     /// A web page.
     #[error("an HTML page")]
     Html,
-    /// An object or a list.
+    /// An object, a list, or all of it a string or a word.
     #[error("JSON")]
     Json,
     /// Any other markup than SVG.
@@ -73,6 +73,9 @@ fn transcode(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
 }
 
 fn is_json(text: &[u8], whole: bool) -> bool {
+    if matches!(text, [b'"' | b't' | b'f' | b'n', ..]) {
+        return whole && serde_json::from_slice::<IgnoredAny>(text).is_ok();
+    }
     if !matches!(text, [b'{' | b'[', ..]) {
         return false;
     }
@@ -218,10 +221,14 @@ mod tests {
             ("{fake}", "-", "-"),
             ("{\"a\"\u{1}", "-", "-"),
             ("[]\0\u{1}", "-", "-"),
-            ("true", "-", "-"),
+            ("true", "JSON", "-"),
+            ("false\n", "JSON", "-"),
+            (" null", "JSON", "-"),
+            ("\"not found\"", "JSON", "-"),
+            ("\"cut", "-", "-"),
+            ("\"a\" b", "-", "-"),
+            ("truer", "-", "-"),
             ("1234", "-", "-"),
-            ("\"text\"", "-", "-"),
-            ("null", "-", "-"),
         ] {
             assert_eq!(told(body.as_bytes(), true), whole, "{body}");
             assert_eq!(told(body.as_bytes(), false), cut, "{body}");

@@ -9,7 +9,8 @@ use super::manifests::{self, Standing};
 use super::mark::Mark;
 use super::rounds::Rounds;
 use super::{Error, Folder, atomic, root};
-use crate::naming::{self, MANIFEST, SUMS};
+use crate::kind::Kind;
+use crate::naming::{self, MANIFEST, SUMS, TEXT};
 use crate::task::TaskId;
 
 /// An archive that may be written to.
@@ -138,8 +139,9 @@ fn names_task_files_only(path: &Path) -> bool {
 fn names_a_task_file(line: &str) -> bool {
     let Some((hash, path)) = line.split_once("  ") else { return false };
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hash
-        && path.split_once('/').is_some_and(|(folder, name)| naming::is_folder(folder) && !name.is_empty() && !name.contains('/'))
+    let is_file =
+        |name| name == TEXT || [Kind::Video, Kind::Image, Kind::Audio].into_iter().any(|kind| naming::is_file(kind, name));
+    is_hash && path.split_once('/').is_some_and(|(folder, name)| naming::is_folder(folder) && is_file(name))
 }
 
 #[cfg(test)]
@@ -161,6 +163,8 @@ mod tests {
             (None, Some(String::new()), true),
             (None, Some(format!("{hash}  t1/video-1.mp4\n{hash}  linux.iso\n")), false),
             (None, Some(format!("{hash} *t1/video-1.mp4\n")), false),
+            (None, Some(format!("{hash}  photos/summer.jpg\n")), false),
+            (None, Some(format!("{hash}  t1/text.txt\n{hash}  t1/image-01.png\n")), true),
             (None, Some("notes".to_owned()), false),
             (Some(r#"{"name":"my app"}"#), None, false),
             (Some(r#"{"manifest_version":2,"tasks":[]}"#), None, false),

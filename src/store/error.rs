@@ -33,6 +33,9 @@ pub enum Error {
     /// One task's folder where an archive of such is needed.
     #[error("{} is one task's folder, not an archive", .0.display())]
     OneTask(PathBuf),
+    /// An archive where one task's folder is needed.
+    #[error("{} names several tasks: it is an archive's, and no task's own", .0.display())]
+    ManyTasks(PathBuf),
     /// There is nothing of ours.
     #[error("there is no archive in {}", .0.display())]
     NoArchive(PathBuf),

@@ -33,7 +33,8 @@ pub(super) fn look(folder: &Path, each: impl FnMut(Unread<'_>)) -> Result<Standi
     standing(verdict, &path)
 }
 
-/// The one task that the manifest in `folder` names; none when there is none, or one that a crash broke.
+/// The one task that the manifest in `folder` names; none when there is none, or one that a crash broke. A manifest of
+/// several is an archive's.
 pub(super) fn task_of(folder: &Path) -> Result<Option<TaskEntry>, Error> {
     let path = folder.join(MANIFEST);
     if !is_there(&path)? {
@@ -42,7 +43,9 @@ pub(super) fn task_of(folder: &Path) -> Result<Option<TaskEntry>, Error> {
     let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
     // The one question that nearly all get, asked in one pass.
     if let Ok(Own { manifest_version: 1, tasks }) = serde_json::from_slice(&bytes) {
-        return Ok(tasks.into_iter().next());
+        let mut tasks = tasks.into_iter();
+        let one = tasks.next();
+        return if tasks.next().is_none() { Ok(one) } else { Err(Error::ManyTasks(path)) };
     }
     let verdict = manifest::judge(Cursor::new(&bytes), |_| ()).map_err(Error::io("read", &path))?;
     // Ours by its shape, or broken: it names no task that can be read.

@@ -36,7 +36,8 @@ pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<
         }
     };
     let decided = decide(order, &head, &sealed);
-    let slot = order.asset.slot(decided.as_ref().map(|declared| declared.media_type));
+    let said = head.content_type.as_deref().and_then(media_type::kind);
+    let slot = order.asset.slot(said.or_else(|| decided.as_ref().map(|declared| declared.media_type.kind())));
     if !wanted.has(slot.kind) {
         sealed.discard();
         return Ok(None);

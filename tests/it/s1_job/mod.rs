@@ -1,4 +1,7 @@
 //! Section 1, the job: what the gateway is asked, and how its answers are read.
 
-mod reading;
+mod answers;
+mod asking;
+mod items;
 pub(crate) mod samples;
+mod values;

@@ -1,9 +1,9 @@
-//! Section 2, "Content and extension": what a file is, what it is called, and what is no file at all.
+//! What a file is called: its type, from whoever says one first, and its extension, from a closed table.
+//!
+//! "The extension comes from the API's `content_type` … from the HTTP `Content-Type`, then from the bytes' magic number, then
+//! from the URL's path; else `bin`" · "One everyday extension a type" · "Bytes that are provably of another media type than
+//! declared are kept, named as declared, and carry a warning and `detected_type`".
 
-use std::io::Write as _;
-
-use flate2::Compression;
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::{Value, json};
 
 use crate::support::{Reply, World, sample};
@@ -11,13 +11,13 @@ use crate::support::{Reply, World, sample};
 const NOISE: &[u8] = b"\x01\x02 bytes without any magic";
 
 /// Archives `items` as the images of a task; its entry.
-fn images(world: &World, id: &str, items: &[Value], code: i32) -> Value {
+pub(super) fn images(world: &World, id: &str, items: &[Value], code: i32) -> Value {
     world.task(id, &json!({"images": items}));
     world.run(&[id]).exits(code);
     world.entry(id)
 }
 
-fn extensions(entry: &Value) -> Vec<&str> {
+pub(super) fn extensions(entry: &Value) -> Vec<&str> {
     entry["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().rsplit('.').next().unwrap()).collect()
 }
 
@@ -123,160 +123,65 @@ fn bytes_of_another_type_are_kept_as_declared_with_a_warning() {
     assert_eq!(std::fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.jpg"), "never altered");
 }
 
-#[test]
-fn a_body_that_is_no_media_is_refused_by_its_bytes() {
-    let world = World::new();
-    let cases: [&[u8]; 14] = [
-        b"",
-        b"<!DOCTYPE html><title>Sign in</title>",
-        b"\xef\xbb\xbf\r\n <HTML>",
-        b"<!-- x --><html><body>",
-        b"<script>location='/'</script>",
-        br#"{"error":"expired"}"#,
-        b" [1, 2]\n",
-        b"{}",
-        b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>",
-        b"<Error/>",
-        b"<MPD xmlns='urn:mpeg:dash:schema:mpd:2011'></MPD>",
-        b"<?xml version='1.0'?><!DOCTYPE plist><plist></plist>",
-        b"\xff\xfe<\0h\0t\0m\0l\0>\0",
-        b"\n\n<?xml version='1.0'?>\n<!-- <svg> --><rss></rss>",
-    ];
-    let urls: Vec<Value> = cases
-        .iter()
-        .enumerate()
-        .map(|(n, body)| json!({"url": world.media.script(&format!("/{n}.png"), [Reply::ok(*body).typed("image/png")]), "content_type": "image/png"}))
-        .collect();
-    let entry = images(&world, "t1", &urls, 1);
-    assert_eq!((entry["state"].as_str(), entry["files"].as_array().unwrap().len()), (Some("incomplete"), 0), "{entry}");
-    assert_eq!(entry["errors"].as_array().unwrap().len(), cases.len());
-    assert_eq!(world.files("t1"), Vec::<String>::new(), "nothing of it stays");
+/// Each extension of the table, its type's proper name, and bytes that begin as its files do.
+fn table() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let padded = |magic: &[u8]| [magic, &[0; 64]].concat();
+    let iso = |brand: &[u8]| padded(&[b"\0\0\0\x14ftyp", brand, b"\0\0\0\0", brand].concat());
+    vec![
+        ("jpg", "image/jpeg", padded(b"\xFF\xD8\xFF\xE0")),
+        ("png", "image/png", sample("picture.png")),
+        ("webp", "image/webp", padded(b"RIFF\x24\0\0\0WEBPVP8 ")),
+        ("gif", "image/gif", padded(b"GIF87a")),
+        ("avif", "image/avif", iso(b"avif")),
+        ("svg", "image/svg+xml", sample("picture.svg")),
+        ("heic", "image/heic", iso(b"heic")),
+        ("tiff", "image/tiff", padded(b"MM\0*\0\0\0\x08")),
+        ("bmp", "image/bmp", padded(b"BM")),
+        ("mp4", "video/mp4", iso(b"isom")),
+        ("mov", "video/quicktime", iso(b"qt  ")),
+        ("webm", "video/webm", sample("clip.webm")),
+        ("mkv", "video/x-matroska", sample("clip.mkv")),
+        ("avi", "video/x-msvideo", padded(b"RIFF\x24\0\0\0AVI LIST")),
+        ("mpg", "video/mpeg", padded(b"\0\0\x01\xBA")),
+        ("m3u8", "application/vnd.apple.mpegurl", sample("playlist.m3u8")),
+        ("mp3", "audio/mpeg", padded(b"\xFF\xFB\x90\x00")),
+        ("wav", "audio/wav", padded(b"RIFF\x24\0\0\0WAVEfmt ")),
+        ("flac", "audio/flac", padded(b"fLaC")),
+        ("ogg", "audio/ogg", sample("song.ogg")),
+        ("opus", "audio/opus", sample("song.opus")),
+        ("m4a", "audio/mp4", iso(b"M4A ")),
+        ("aac", "audio/aac", padded(b"\xFF\xF1\x50\x80")),
+        ("aiff", "audio/aiff", padded(b"FORM\0\0\0\x24AIFF")),
+    ]
 }
 
 #[test]
-fn a_long_page_is_refused_as_a_short_one_is() {
+fn each_type_has_one_everyday_extension_whoever_says_it() {
     let world = World::new();
-    let page = format!("<!doctype html>{}", "<p>x</p>".repeat(100_000));
-    let json = format!(r#"{{"items":[{}1]}}"#, "1,".repeat(200_000));
-    let urls = [("/a", page), ("/b", json)].map(|(path, body)| json!(world.media.script(path, [Reply::ok(body)])));
-    assert_eq!(images(&world, "t1", &urls, 1)["errors"].as_array().unwrap().len(), 2);
-}
-
-#[test]
-fn a_header_alone_refuses_nothing() {
-    let world = World::new();
-    let urls = ["text/html", "application/json", "application/xml; charset=utf-8"].map(|content_type| {
-        json!(world.media.script(&format!("/{}", content_type.len()), [Reply::ok(sample("picture.png")).typed(content_type)]))
-    });
-    assert_eq!(extensions(&images(&world, "t1", &urls, 0)), ["png"; 3]);
-}
-
-#[test]
-fn an_svg_is_an_image_however_it_begins() {
-    let world = World::new();
-    let bodies = [
-        "<svg xmlns='http://www.w3.org/2000/svg'/>",
-        "\u{feff}<?xml version=\"1.0\"?>\n<!-- by x --><!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"x\"><svg xmlns='x'></svg>",
-        "<svg:svg xmlns:svg='http://www.w3.org/2000/svg'/>",
-    ];
-    let urls: Vec<Value> =
-        bodies.iter().enumerate().map(|(n, body)| json!(world.media.script(&format!("/{n}"), [Reply::ok(*body)]))).collect();
-    assert_eq!(extensions(&images(&world, "t1", &urls, 0)), ["svg"; 3]);
-}
-
-#[test]
-fn a_playlist_is_kept_and_the_task_is_incomplete() {
-    let world = World::new();
-    world.task("t1", &json!({"videos": [world.host("playlist.m3u8")]}));
-    assert_eq!(world.json(&["t1"]).exits(1).state("t1"), "incomplete");
-    let entry = world.entry("t1");
-    assert_eq!((&entry["state"], &entry["files"][0]["path"]), (&json!("incomplete"), &json!("video-1.m3u8")));
-    assert_eq!(entry["errors"][0]["kind"], "video");
-    assert_eq!(std::fs::read(world.archive().join("t1/video-1.m3u8")).unwrap(), sample("playlist.m3u8"));
-}
-
-#[test]
-
-fn a_playlist_that_is_declared_a_video_is_a_playlist_all_the_same() {
-    let world = World::new();
-    world.task("t1", &json!({"videos": [{"url": world.host("playlist.m3u8"), "content_type": "video/mp4"}]}));
-    assert_eq!(world.json(&["t1"]).exits(1).state("t1"), "incomplete");
-    assert_eq!(world.entry("t1")["files"][0]["path"], "video-1.mp4", "named as declared");
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut to = GzEncoder::new(Vec::new(), Compression::fast());
-    to.write_all(bytes).unwrap();
-    to.finish().unwrap()
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut to = ZlibEncoder::new(Vec::new(), Compression::fast());
-    to.write_all(bytes).unwrap();
-    to.finish().unwrap()
-}
-
-fn raw_deflate(bytes: &[u8]) -> Vec<u8> {
-    let mut to = DeflateEncoder::new(Vec::new(), Compression::fast());
-    to.write_all(bytes).unwrap();
-    to.finish().unwrap()
-}
-
-#[test]
-fn forced_gzip_and_deflate_are_undone() {
-    let world = World::new();
-    let png = sample("picture.png");
-    let coded = [
-        ("gzip", gzip(&png)),
-        ("GZip", [gzip(&png[..20]), gzip(&png[20..])].concat()),
-        ("deflate", zlib(&png)),
-        ("deflate", raw_deflate(&png)),
-    ];
-    let urls: Vec<Value> = coded
-        .into_iter()
-        .enumerate()
-        .map(|(n, (coding, body))| {
-            json!(world.media.script(&format!("/{n}"), [Reply::ok(body).header("Content-Encoding", coding)]))
-        })
-        .collect();
-    images(&world, "t1", &urls, 0);
-    for n in 1..=urls.len() {
-        assert_eq!(std::fs::read(world.archive().join(format!("t1/image-{n}.png"))).unwrap(), png, "image {n}");
+    let (mut items, mut expected) = (Vec::new(), Vec::new());
+    for (extension, content_type, magic) in table() {
+        let by = |who: &str, body: &[u8], http: &str| {
+            world.media.script(&format!("/{extension}/{who}"), [Reply::ok(body).typed(http)])
+        };
+        items.push(json!({"url": by("api.bin", NOISE, "image/x-none"), "content_type": content_type}));
+        items.push(json!(by("http.bin", NOISE, content_type)));
+        items.push(json!(by("magic.bin", &magic, "")));
+        items.push(json!(by(&format!("path.{}", extension.to_uppercase()), NOISE, "")));
+        expected.extend([extension; 4]);
     }
-    assert!(world.media.heads().iter().all(|head| !head.to_lowercase().contains("gzip")), "nobody asked for it");
-}
-
-#[test]
-
-fn an_encoding_is_undone_however_its_first_bytes_arrive() {
-    let world = World::new();
-    let png = sample("picture.png");
-    let urls = [("gzip", gzip(&png)), ("deflate", zlib(&png)), ("deflate", raw_deflate(&png))].map(|(coding, body)| {
-        let path = format!("/{}", body.len());
-        json!(world.media.script(&path, [Reply::ok(body).chunked(&[1, 1, 1]).header("Content-Encoding", coding)]))
-    });
-    images(&world, "t1", &urls, 0);
-    for n in 1..=urls.len() {
-        assert_eq!(std::fs::read(world.archive().join(format!("t1/image-{n}.png"))).unwrap(), png, "image {n}");
+    // The playlists' media are not here.
+    let entry = images(&world, "t1", &items, 1);
+    assert_eq!(extensions(&entry), expected);
+    let files = entry["files"].as_array().unwrap();
+    for (file, (_, content_type, _)) in files.iter().zip(table().iter().flat_map(|row| [row; 4])) {
+        assert_eq!((&file["content_type"], &file["warnings"]), (&json!(content_type), &json!([])), "{file}");
     }
 }
 
 #[test]
-fn a_page_inside_an_encoding_is_refused_and_a_cut_encoding_is_no_file() {
+fn a_type_that_only_the_host_declares_is_contradicted_as_the_api_s_is() {
     let world = World::new();
-    let page = gzip(b"<!doctype html>");
-    let mut cut = gzip(&sample("picture.jpg"));
-    cut.truncate(cut.len() / 2);
-    let urls = [("/page", page), ("/cut", cut)]
-        .map(|(path, body)| json!(world.media.script(path, [Reply::ok(body).header("Content-Encoding", "gzip")])));
-    let entry = images(&world, "t1", &urls, 1);
-    assert_eq!((entry["errors"].as_array().unwrap().len(), world.files("t1").len()), (2, 0));
-}
-
-#[test]
-fn an_encoding_that_can_t_be_undone_is_an_error() {
-    let world = World::new();
-    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).header("Content-Encoding", "br")]);
-    let entry = images(&world, "t1", &[json!(url)], 1);
-    assert!(entry["errors"][0]["error"].as_str().unwrap().contains("br"), "{entry}");
+    let url = world.media.script("/x", [Reply::ok(sample("picture.jpg")).typed("image/png")]);
+    let entry = images(&world, "t1", &[json!(url)], 0);
+    assert_eq!((&entry["files"][0]["path"], &entry["files"][0]["detected_type"]), (&json!("image-1.png"), &json!("image/jpeg")));
 }

@@ -32,12 +32,13 @@ fn kept(entry: &Value) -> [Value; 4] {
 
 fn a_later_answer_that_names_less_takes_nothing_away() {
     let one = |world: &World| json!([world.host("picture.png")]);
-    let cases: [(&str, Later); 7] = [
+    let cases: [(&str, Later); 8] = [
         ("not found", |_, _| Answer::json(404, &json!({"error": "Task not found"}))),
         ("failure", |_, _| Answer::json(200, &json!({"status": "FAILURE", "err_reason": "expired"}))),
         ("empty", |_, _| Answer::json(200, &success(&json!({"images": []})))),
         ("pending", |_, _| Answer::json(200, &json!({"status": "IN_PROGRESS"}))),
         ("fewer", |_, one| Answer::json(200, &success(&json!({"images": one})))),
+        ("no links", |_, _| Answer::json(200, &success(&json!({"videos": "", "images": [{}, 7], "text": "la la"})))),
         ("broken", |_, _| Answer::raw(200, "{")),
         ("no text", |world, one| {
             Answer::json(200, &success(&json!({"videos": [world.host("video-1s.mp4")], "images": [one[0], one[0]]})))
@@ -189,4 +190,31 @@ fn meta_is_recorded_also_when_the_answer_brings_nothing() {
         world.run_with_input(r#"{"id":"t1","prompt":"a cat"}"#, &["-i", "-", "--force"]).exits(1);
         assert_eq!(world.entry("t1")["meta"]["prompt"], "a cat");
     }
+}
+
+#[test]
+fn a_lost_file_of_a_task_that_is_gone_is_reported_and_its_entry_stays() {
+    let world = World::new();
+    full(&world);
+    let before = world.entry("t1");
+    fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
+    for gone in [Answer::json(404, &json!({"error": "Task not found"})), Answer::json(200, &json!({"status": "EXPIRED"}))] {
+        world.answers("t1", [gone]);
+        world.start(&["t1"]).end(false).exits(1);
+        assert_eq!(world.entry("t1"), before);
+        assert_eq!(world.files("t1"), ["image-1.png", "image-2.png", "text.txt"]);
+    }
+}
+
+#[test]
+fn an_answer_that_names_other_things_adds_them_and_takes_nothing_away() {
+    let world = World::new();
+    full(&world);
+    let before = media(&world);
+    world.task("t1", &json!({"audio": [world.host("song.mp3")], "text": "la la"}));
+    world.run(&["--force", "t1"]).exits(1);
+    let after = media(&world);
+    assert!(before.iter().filter(|(name, _)| name != "SHA256SUMS").all(|file| after.contains(file)), "{after:?}");
+    assert_eq!(world.entry("t1")["files"].as_array().unwrap().len(), 4);
+    assert_eq!(world.files("t1")[0], "audio-1.mp3");
 }

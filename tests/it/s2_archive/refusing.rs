@@ -1,202 +1,142 @@
-//! Bodies on the wire (whole, cut, without a length, redirected) and `data:` URIs: what counts as whole.
+//! What is no media: refused by its bytes, whatever it calls itself; and what is kept, though it is not all.
+//!
+//! "Refused, as an entry in `errors`: an empty body, and one that is by its bytes HTML, JSON, or XML other than SVG" · "A header
+//! alone refuses nothing" · "An HLS playlist is kept, but its media is not here: the task is `incomplete`".
 
 use serde_json::{Value, json};
 
+use super::content::{extensions, images};
 use crate::support::{Reply, World, sample};
 
-fn only_image(world: &World, id: &str, url: &str, args: &[&str], code: i32) -> Value {
-    world.task(id, &json!({"images": [url]}));
-    world.run(&[&[id], args].concat()).exits(code);
-    world.entry(id)
-}
-
-fn png() -> Reply {
-    Reply::ok(sample("picture.png"))
-}
-
 #[test]
-fn a_cut_body_is_tried_again_and_never_kept() {
+fn a_body_that_is_no_media_is_refused_by_its_bytes() {
     let world = World::new();
-    for (id, cut) in [("length", png().cut(40)), ("chunks", png().chunked(&[30]).cut(40)), ("nothing", png().cut(0))] {
-        let path = format!("/{id}");
-        let url = world.media.script(&path, [cut.clone(), cut.clone(), png()]);
-        assert_eq!(only_image(&world, id, &url, &[], 0)["state"], "complete");
-        assert_eq!(world.media.asked(&path), 3, "{id}");
-
-        let (path, id) = (format!("/{id}/always"), format!("{id}-always"));
-        let entry = only_image(&world, &id, &world.media.script(&path, [cut]), &["--retries", "2"], 1);
-        assert_eq!((&entry["state"], &entry["files"]), (&json!("incomplete"), &json!([])));
-        assert_eq!((world.media.asked(&path), world.files(&id).len()), (3, 0), "{id}");
-    }
-}
-
-#[test]
-fn a_chunked_body_is_whole_at_its_end_mark() {
-    let world = World::new();
-    let url = world.media.script("/x", [png().chunked(&[1, 7, 30])]);
-    let entry = only_image(&world, "t1", &url, &[], 0);
-    assert_eq!(
-        (entry["files"][0]["size"].as_u64(), &entry["files"][0]["warnings"]),
-        (Some(sample("picture.png").len() as u64), &json!([]))
-    );
-}
-
-#[test]
-fn a_body_with_neither_length_nor_end_mark_is_kept_with_a_warning() {
-    let world = World::new();
-    for (id, reply) in [("t1", png()), ("t2", png().header("Transfer-Encoding", "identity"))] {
-        let url = world.media.script(&format!("/{id}"), [reply.without_length()]);
-        let entry = only_image(&world, id, &url, &[], 0);
-        assert_eq!((&entry["state"], entry["files"][0]["warnings"].as_array().unwrap().len()), (&json!("complete"), 1));
-    }
-}
-
-#[test]
-fn a_length_beside_chunks_counts_for_nothing() {
-    let world = World::new();
-    let url = world.media.script("/x", [png().header("Content-Length", "7000").chunked(&[1, 7, 30])]);
-    let entry = only_image(&world, "t1", &url, &["--retries", "0"], 0);
-    assert_eq!(entry["files"][0]["size"].as_u64(), Some(sample("picture.png").len() as u64));
-}
-
-#[test]
-fn a_transfer_encoding_that_is_not_undone_is_an_error() {
-    let world = World::new();
-    let url = world.media.script("/x", [png().without_length().header("Transfer-Encoding", "gzip")]);
-    let entry = only_image(&world, "t1", &url, &["--retries", "0"], 1);
-    assert_eq!(entry["files"], json!([]));
-}
-
-#[test]
-fn a_part_that_nobody_asked_for_is_not_a_whole_file() {
-    let world = World::new();
-    let part = Reply::status("206 Partial Content");
-    let url = world.media.script("/x", [part.header("Content-Range", "bytes 0-1/1000")]);
-    let entry = only_image(&world, "t1", &url, &["--retries", "1"], 1);
-    assert_eq!((&entry["state"], &entry["files"]), (&json!("incomplete"), &json!([])));
-}
-
-#[test]
-fn a_body_that_stalls_is_given_up() {
-    let world = World::new();
-    let url = world.media.script("/x", [png().stalled(30)]);
-    let entry = only_image(&world, "t1", &url, &["--stall-timeout", "200ms", "--retries", "1"], 1);
-    assert_eq!((&entry["state"], world.media.asked("/x")), (&json!("incomplete"), 2));
-}
-
-#[test]
-fn passing_faults_are_tried_again_and_others_are_not() {
-    let world = World::new();
-    for (n, (status, tries)) in [
-        ("500 Internal Server Error", 3),
-        ("502 Bad Gateway", 3),
-        ("503 Service Unavailable", 3),
-        ("429 Too Many Requests", 3),
-        ("408 Request Timeout", 3),
-        ("400 Bad Request", 1),
-        ("418 I'm a teapot", 1),
-        ("451 Unavailable", 1),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let (id, path) = (format!("t{n}"), format!("/{n}"));
-        let url = world.media.script(&path, [Reply::status(status)]);
-        let entry = only_image(&world, &id, &url, &["--retries", "2"], 1);
-        assert_eq!(world.media.asked(&path), tries, "{status}");
-        let error = entry["errors"][0]["error"].as_str().unwrap();
-        assert!(error.contains(&status[..3]), "{error}");
-    }
-    for (n, status) in ["401 Unauthorized", "403 Forbidden", "404 Not Found", "410 Gone"].into_iter().enumerate() {
-        let path = format!("/dead/{n}");
-        only_image(&world, &format!("dead{n}"), &world.media.script(&path, [Reply::status(status)]), &[], 1);
-        assert!(world.media.asked(&path) <= 2, "a dead link is not hammered: {status}");
-    }
-}
-
-#[test]
-fn a_redirect_is_followed_and_an_endless_one_is_not() {
-    let world = World::new();
-    let end = world.host("picture.png");
-    let url = world.media.script("/a", [Reply::redirect("/b?sig=1")]);
-    world.media.script("/b", [Reply::redirect(&end)]);
-    let entry = only_image(&world, "t1", &format!("{url}?sig=0"), &[], 0);
-    assert_eq!(entry["files"][0]["url"], format!("{url}?sig=0"), "the manifest has the link that the answer had");
-    assert!(world.media.heads().iter().all(|head| !head.to_lowercase().contains("referer")), "the page before is a signed link");
-
-    let round = world.media.script("/round", [Reply::redirect("/round")]);
-    only_image(&world, "t2", &round, &[], 1);
-    assert!(world.media.asked("/round") <= 11);
-}
-
-#[test]
-fn a_host_that_is_not_there_costs_its_tries_and_no_more() {
-    let world = World::new();
-    // Bound and let go: nobody listens there.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let entry = only_image(&world, "t1", &format!("http://127.0.0.1:{port}/x.png?sig=secret"), &["--retries", "1"], 1);
-    let error = entry["errors"][0]["error"].as_str().unwrap();
-    assert!(!error.contains("sig=secret") && !error.is_empty(), "{error}");
-}
-
-#[test]
-fn data_uris_are_files_however_they_are_written() {
-    let world = World::new();
-    let (png, svg) = (sample("picture.png"), "<svg xmlns='x'/>");
-    let plain = base64(&png);
-    let escaped = svg.replace('<', "%3C").replace('>', "%3E");
-    let cases = [
-        (format!("data:image/png;base64,{plain}"), "png", png.clone()),
-        (format!("data:image/png;base64,{}", plain.trim_end_matches('=')), "png", png.clone()),
-        (format!(" DATA:image/webp;charset=x;BASE64,{plain}\n"), "webp", png.clone()),
-        (format!("data:;base64,{plain}"), "png", png.clone()),
-        (format!("data:application/octet-stream;base64,{plain}"), "png", png.clone()),
-        (format!("data:image/png;base64,{}", plain.replace('+', "-").replace('/', "_")), "png", png.clone()),
-        (format!("data:image/png;base64,{}", plain.replace('=', "%3D").replace('+', "%2B")), "png", png.clone()),
-        (
-            format!(
-                "data:image/png;base64,{}",
-                plain.as_bytes().chunks(20).map(|line| String::from_utf8_lossy(line) + "\r\n").collect::<String>()
-            ),
-            "png",
-            png,
-        ),
-        (format!("data:image/svg+xml;utf8,{svg}"), "svg", svg.into()),
-        (format!("data:image/svg+xml,{escaped}"), "svg", svg.into()),
-        ("data:,hello".to_owned(), "bin", b"hello".to_vec()),
+    let cases: [&[u8]; 18] = [
+        b"",
+        b"null",
+        b"\"Access denied\"\n",
+        b"true",
+        b"<?xml version='1.0'?>\n<html xmlns='http://www.w3.org/1999/xhtml'/>",
+        b"<!DOCTYPE html><title>Sign in</title>",
+        b"\xef\xbb\xbf\r\n <HTML>",
+        b"<!-- x --><html><body>",
+        b"<script>location='/'</script>",
+        br#"{"error":"expired"}"#,
+        b" [1, 2]\n",
+        b"{}",
+        b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>",
+        b"<Error/>",
+        b"<MPD xmlns='urn:mpeg:dash:schema:mpd:2011'></MPD>",
+        b"<?xml version='1.0'?><!DOCTYPE plist><plist></plist>",
+        b"\xff\xfe<\0h\0t\0m\0l\0>\0",
+        b"\n\n<?xml version='1.0'?>\n<!-- <svg> --><rss></rss>",
     ];
-    world.task("t1", &json!({"images": cases.iter().map(|(uri, ..)| uri).collect::<Vec<_>>()}));
-    world.run(&["t1"]).exits(0);
-    for (n, (uri, extension, bytes)) in cases.iter().enumerate() {
-        let path = world.archive().join(format!("t1/image-{:02}.{extension}", n + 1));
-        assert_eq!(&std::fs::read(&path).unwrap(), bytes, "{} {uri:.40}", path.display());
-        assert_eq!(world.entry("t1")["files"][n]["url"], "data:");
-    }
-    let manifest = std::fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap();
-    assert!(!manifest.contains(&plain[..40]), "payloads are cut out of the answer");
+    let urls: Vec<Value> = cases
+        .iter()
+        .enumerate()
+        .map(|(n, body)| json!({"url": world.media.script(&format!("/{n}.png"), [Reply::ok(*body).typed("image/png")]), "content_type": "image/png"}))
+        .collect();
+    let entry = images(&world, "t1", &urls, 1);
+    assert_eq!((entry["state"].as_str(), entry["files"].as_array().unwrap().len()), (Some("incomplete"), 0), "{entry}");
+    assert_eq!(entry["errors"].as_array().unwrap().len(), cases.len());
+    assert_eq!(world.files("t1"), Vec::<String>::new(), "nothing of it stays");
 }
 
 #[test]
-fn a_data_uri_that_gives_nothing_is_an_error_of_that_asset() {
+fn a_long_page_is_refused_as_a_short_one_is() {
     let world = World::new();
-    let good = format!("data:image/png;base64,{}", base64(&sample("picture.png")));
-    world.task("t1", &json!({"images": ["data:", "data:image/png;base64", "data:image/png;base64,", "data:image/png;base64,!!!!", "data:text/html,<p>x</p>", "data:,%7B%22a%22:1%7D", good]}));
-    world.run(&["t1"]).exits(1);
+    let page = format!("<!doctype html>{}", "<p>x</p>".repeat(100_000));
+    let json = format!(r#"{{"items":[{}1]}}"#, "1,".repeat(200_000));
+    let urls = [("/a", page), ("/b", json)].map(|(path, body)| json!(world.media.script(path, [Reply::ok(body)])));
+    assert_eq!(images(&world, "t1", &urls, 1)["errors"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_header_alone_refuses_nothing() {
+    let world = World::new();
+    let urls = ["text/html", "application/json", "application/xml; charset=utf-8"].map(|content_type| {
+        json!(world.media.script(&format!("/{}", content_type.len()), [Reply::ok(sample("picture.png")).typed(content_type)]))
+    });
+    assert_eq!(extensions(&images(&world, "t1", &urls, 0)), ["png"; 3]);
+}
+
+#[test]
+fn an_svg_is_an_image_however_it_begins() {
+    let world = World::new();
+    let bodies = [
+        "<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "\u{feff}<?xml version=\"1.0\"?>\n<!-- by x --><!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"x\"><svg xmlns='x'></svg>",
+        "<svg:svg xmlns:svg='http://www.w3.org/2000/svg'/>",
+    ];
+    let urls: Vec<Value> =
+        bodies.iter().enumerate().map(|(n, body)| json!(world.media.script(&format!("/{n}"), [Reply::ok(*body)]))).collect();
+    assert_eq!(extensions(&images(&world, "t1", &urls, 0)), ["svg"; 3]);
+}
+
+#[test]
+fn a_playlist_is_kept_and_the_task_is_incomplete() {
+    let world = World::new();
+    world.task("t1", &json!({"videos": [world.host("playlist.m3u8")]}));
+    assert_eq!(world.json(&["t1"]).exits(1).state("t1"), "incomplete");
     let entry = world.entry("t1");
-    assert_eq!((entry["errors"].as_array().unwrap().len(), &entry["files"][0]["path"]), (6, &json!("image-7.png")));
-    assert!(entry["errors"].as_array().unwrap().iter().all(|error| error["url"] == "data:"), "{entry}");
+    assert_eq!((&entry["state"], &entry["files"][0]["path"]), (&json!("incomplete"), &json!("video-1.m3u8")));
+    assert_eq!(entry["errors"][0]["kind"], "video");
+    assert_eq!(std::fs::read(world.archive().join("t1/video-1.m3u8")).unwrap(), sample("playlist.m3u8"));
 }
 
 #[test]
-fn a_lone_data_uri_takes_its_kind_from_its_own_type() {
+fn a_playlist_that_is_declared_a_video_is_a_playlist_all_the_same() {
     let world = World::new();
-    world.task("t1", &json!({"url": format!("data:audio/mpeg;base64,{}", base64(&sample("song.mp3")))}));
-    world.run(&["t1"]).exits(0);
-    assert_eq!(world.files("t1"), ["audio-1.mp3"]);
-    assert_eq!(world.entry("t1")["response"]["task_result"]["url"].as_str().unwrap().split(',').nth(1).unwrap_or(""), "");
+    world.task("t1", &json!({"videos": [{"url": world.host("playlist.m3u8"), "content_type": "video/mp4"}]}));
+    assert_eq!(world.json(&["t1"]).exits(1).state("t1"), "incomplete");
+    assert_eq!(world.entry("t1")["files"][0]["path"], "video-1.mp4", "named as declared");
 }
 
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::prelude::BASE64_STANDARD.encode(bytes)
+#[test]
+fn whatever_it_is_declared_to_be_a_page_is_a_page() {
+    let world = World::new();
+    let bodies = ["<!doctype html><p>Sign in", r#"{"error":"expired"}"#, "<Error><Code>AccessDenied</Code></Error>"];
+    let types = ["image/svg+xml", "image/png", "video/mp4", "audio/mpeg", "application/vnd.apple.mpegurl", "text/html", ""];
+    let mut items = Vec::new();
+    for (n, body) in bodies.iter().enumerate() {
+        for (m, content_type) in types.iter().enumerate() {
+            let path = format!("/{n}/{m}.svg");
+            let reply = Reply::ok(*body).typed(content_type);
+            items.push(json!({"url": world.media.script(&path, [reply]), "content_type": content_type}));
+        }
+    }
+    let entry = images(&world, "t1", &items, 1);
+    assert_eq!((entry["errors"].as_array().unwrap().len(), world.files("t1")), (items.len(), Vec::new()), "{entry}");
+    assert_eq!(world.media.heads().len(), items.len(), "what is refused is not tried again");
+}
+
+#[test]
+fn a_body_without_a_byte_is_refused_however_it_ends() {
+    let world = World::new();
+    let replies =
+        [Reply::ok(""), Reply::ok("").chunked(&[]), Reply::ok("").without_length(), Reply::ok("").under("204 No Content")];
+    let urls: Vec<Value> =
+        replies.into_iter().enumerate().map(|(n, reply)| json!(world.media.script(&format!("/{n}.png"), [reply]))).collect();
+    let entry = images(&world, "t1", &urls, 1);
+    assert_eq!((entry["errors"].as_array().unwrap().len(), world.files("t1")), (4, Vec::new()), "{entry}");
+}
+
+#[test]
+fn a_video_that_is_declared_a_playlist_is_a_video_all_the_same() {
+    let world = World::new();
+    let item = json!({"url": world.host("video-1s.mp4"), "content_type": "application/x-mpegURL"});
+    world.task("t1", &json!({"videos": [item]}));
+    assert_eq!(world.json(&["t1"]).exits(0).state("t1"), "complete");
+    let file = &world.entry("t1")["files"][0];
+    assert_eq!((&file["path"], &file["detected_type"]), (&json!("video-1.m3u8"), &json!("video/mp4")));
+}
+
+#[test]
+fn a_playlist_is_not_fetched_again() {
+    let world = World::new();
+    world.task("t1", &json!({"videos": [world.host("playlist.m3u8")]}));
+    world.run(&["t1"]).exits(1);
+    let before = world.tree();
+    world.run(&["t1"]).exits(1);
+    assert_eq!((world.tree(), world.media.asked("/playlist.m3u8")), (before, 1));
 }

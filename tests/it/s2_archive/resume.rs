@@ -171,6 +171,34 @@ fn the_next_run_goes_on_where_a_failed_one_ended() {
 }
 
 #[test]
+fn a_kill_costs_at_most_4_mib_of_a_connection() {
+    let (size, at) = (12 << 20, 11 << 20);
+    let world = World::new();
+    let remote = Remote::new(&world, "/a.mp4", size, &[StallAt(at)]);
+    world.task("t1", &json!({"videos": [remote.url]}));
+    let running = world.start(&["t1", "-x", "1"]);
+    let part = world.archive().join("t1/.video-1.part");
+    // What came is on the disk but for less than a hop's worth.
+    until(|| fs::metadata(&part).is_ok_and(|part| part.len() + (512 << 10) >= at as u64));
+    running.kill();
+    assert!(!world.archive().join("t1/manifest.json").exists() && !video(&world).exists());
+    remote.now(&world, &[Full]);
+    world.run(&["t1"]).exits(0);
+    let from = remote.seen(&world)[1].from();
+    assert!(from + (4 << 20) + (512 << 10) >= at as u64, "went on at {from} of {at}");
+    assert!(is_whole(&world, &remote), "and no dot-file is left");
+}
+
+/// Waits for what comes of itself, not forever.
+fn until(is_so: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed().as_secs() < 20, "it never came");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn a_fresh_link_continues_the_old_part_when_it_is_the_same_file() {
     for (fault, requests) in [(Full, vec![Some(CUT as u64)]), (ChangedEtag, vec![Some(CUT as u64), None])] {
         let world = World::new();

@@ -1,0 +1,89 @@
+//! What the gateway is asked: each task by its id, with the key, and all of it side by side.
+//!
+//! "For each task id: `GET {base}/task/{id}` with `Authorization: Bearer KEY`" · "Everything is concurrent, across tasks and
+//! within one" · "The id is the one asked for" · "It goes out as one path segment".
+
+use serde_json::json;
+
+use crate::support::audit::hashed_folder;
+use crate::support::{Gate, KEY, Reply, World, sample, success};
+
+#[test]
+fn the_gateway_is_asked_with_the_key_and_the_program_s_name() {
+    let world = World::new();
+    world.archived("t1");
+    let questions = world.questions();
+    assert_eq!(questions.len(), 1);
+    assert_eq!((questions[0].method.as_str(), questions[0].url.path()), ("GET", "/task/t1"));
+    assert_eq!(questions[0].headers["authorization"], format!("Bearer {KEY}").as_str());
+    let agent = concat!("yescale-dl/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(questions[0].headers["user-agent"], agent);
+    assert!(world.media.heads()[0].contains(&format!("{}: {agent}", "user-agent")), "{}", world.media.heads()[0]);
+}
+
+#[test]
+fn an_id_goes_out_as_one_path_segment() {
+    for (id, segment) in [
+        ("veo3:17-Y", "veo3%3A17-Y"),
+        ("models/veo/1", "models%2Fveo%2F1"),
+        ("a b?c#d%e", "a%20b%3Fc%23d%25e"),
+        ("A-z.0_9~", "A-z.0_9~"),
+        ("...", "..."),
+        ("a\\b+c&d=e", "a%5Cb%2Bc%26d%3De"),
+        ("ä🎬", "%C3%A4%F0%9F%8E%AC"),
+    ] {
+        let world = World::new();
+        world.task(segment, &json!({"text": "la"}));
+        assert_eq!(world.json(&["--", id]).exits(0).state(id), "complete", "{id}");
+        assert_eq!(world.paths_asked(), [format!("/task/{segment}")]);
+        assert_eq!(world.root()["tasks"][0]["task_id"], id);
+    }
+}
+
+#[test]
+fn dots_alone_are_an_error_of_that_task_and_ask_nobody() {
+    let world = World::new();
+    world.task("t1", &json!({"text": "la"}));
+    let run = world.json(&[".", "..", "t1"]).exits(1);
+    assert_eq!((run.state("."), run.state(".."), run.state("t1")), ("error".into(), "error".into(), "complete".into()));
+    assert_eq!(world.paths_asked(), ["/task/t1"]);
+    assert_eq!(std::fs::read_dir(world.home()).unwrap().count(), 1, "nothing was written beside the archive");
+}
+
+#[test]
+fn the_id_is_the_one_asked_for_whatever_the_answer_says() {
+    let world = World::new();
+    let mut answer = success(&json!({"text": "la"}));
+    answer["task_id"] = json!("another");
+    world.answer("t1", &answer);
+    world.run(&["t1"]).exits(0);
+    assert_eq!(world.entry("t1")["task_id"], "t1");
+}
+
+#[test]
+fn tasks_and_files_are_fetched_side_by_side() {
+    let world = World::new();
+    let (first, second, third) = (Gate::default(), Gate::default(), Gate::default());
+    // Each waits for another one to be asked for: one after the other they would never end.
+    let image = || Reply::ok(sample("picture.png"));
+    let a = world.media.script("/a", [image().telling(&first).behind(&second)]);
+    let b = world.media.script("/b", [image().telling(&second).behind(&third)]);
+    let c = world.media.script("/c", [image().telling(&third).behind(&first)]);
+    world.task("t1", &json!({"images": [a, b]}));
+    world.task("t2", &json!({"images": [c]}));
+    world.run(&["t1", "t2"]).exits(0);
+    assert_eq!(world.media.heads().len(), 3, "nothing was tried twice");
+}
+
+#[test]
+fn an_id_may_have_every_byte_and_each_goes_out_as_it_is() {
+    let world = World::new();
+    let id: String = std::iter::once('x').chain('\0'..='\u{7f}').chain(['é']).collect();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let segment: String =
+        id.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
+    world.task(&segment, &json!({"text": "la"}));
+    let run = world.run_with_input(&json!({"id": id}).to_string(), &["-i", "-", "--json"]).exits(0);
+    assert_eq!((run.state(&id), world.paths_asked()), ("complete".to_owned(), vec![format!("/task/{segment}")]));
+    assert_eq!(world.entry(&hashed_folder(&id))["task_id"], id);
+}

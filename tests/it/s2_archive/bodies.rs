@@ -1,0 +1,204 @@
+//! Bodies on the wire (whole, cut, without a length, redirected) and `data:` URIs: what counts as whole.
+
+use serde_json::{Value, json};
+
+use crate::support::{Reply, World, sample};
+
+fn only_image(world: &World, id: &str, url: &str, args: &[&str], code: i32) -> Value {
+    world.task(id, &json!({"images": [url]}));
+    world.run(&[&[id], args].concat()).exits(code);
+    world.entry(id)
+}
+
+fn png() -> Reply {
+    Reply::ok(sample("picture.png"))
+}
+
+#[test]
+fn a_cut_body_is_tried_again_and_never_kept() {
+    let world = World::new();
+    for (id, cut) in [("length", png().cut(40)), ("chunks", png().chunked(&[30]).cut(40)), ("nothing", png().cut(0))] {
+        let path = format!("/{id}");
+        let url = world.media.script(&path, [cut.clone(), cut.clone(), png()]);
+        assert_eq!(only_image(&world, id, &url, &[], 0)["state"], "complete");
+        assert_eq!(world.media.asked(&path), 3, "{id}");
+
+        let (path, id) = (format!("/{id}/always"), format!("{id}-always"));
+        let entry = only_image(&world, &id, &world.media.script(&path, [cut]), &["--retries", "2"], 1);
+        assert_eq!((&entry["state"], &entry["files"]), (&json!("incomplete"), &json!([])));
+        assert_eq!((world.media.asked(&path), world.files(&id).len()), (3, 0), "{id}");
+    }
+}
+
+#[test]
+fn a_chunked_body_is_whole_at_its_end_mark() {
+    let world = World::new();
+    let url = world.media.script("/x", [png().chunked(&[1, 7, 30])]);
+    let entry = only_image(&world, "t1", &url, &[], 0);
+    assert_eq!(
+        (entry["files"][0]["size"].as_u64(), &entry["files"][0]["warnings"]),
+        (Some(sample("picture.png").len() as u64), &json!([]))
+    );
+}
+
+#[test]
+fn a_body_with_neither_length_nor_end_mark_is_kept_with_a_warning() {
+    let world = World::new();
+    for (id, reply) in [("t1", png()), ("t2", png().header("Transfer-Encoding", "identity"))] {
+        let url = world.media.script(&format!("/{id}"), [reply.without_length()]);
+        let entry = only_image(&world, id, &url, &[], 0);
+        assert_eq!((&entry["state"], entry["files"][0]["warnings"].as_array().unwrap().len()), (&json!("complete"), 1));
+    }
+}
+
+#[test]
+fn a_length_beside_chunks_counts_for_nothing() {
+    let world = World::new();
+    let url = world.media.script("/x", [png().header("Content-Length", "7000").chunked(&[1, 7, 30])]);
+    let entry = only_image(&world, "t1", &url, &["--retries", "0"], 0);
+    assert_eq!(entry["files"][0]["size"].as_u64(), Some(sample("picture.png").len() as u64));
+}
+
+#[test]
+fn a_transfer_encoding_that_is_not_undone_is_an_error() {
+    let world = World::new();
+    let url = world.media.script("/x", [png().without_length().header("Transfer-Encoding", "gzip")]);
+    let entry = only_image(&world, "t1", &url, &["--retries", "0"], 1);
+    assert_eq!(entry["files"], json!([]));
+}
+
+#[test]
+
+fn a_part_that_nobody_asked_for_is_not_a_whole_file() {
+    let world = World::new();
+    let part = Reply::status("206 Partial Content");
+    let url = world.media.script("/x", [part.header("Content-Range", "bytes 0-1/1000")]);
+    let entry = only_image(&world, "t1", &url, &["--retries", "1"], 1);
+    assert_eq!((&entry["state"], &entry["files"]), (&json!("incomplete"), &json!([])));
+}
+
+#[test]
+fn a_body_that_stalls_is_given_up() {
+    let world = World::new();
+    let url = world.media.script("/x", [png().stalled(30)]);
+    let entry = only_image(&world, "t1", &url, &["--stall-timeout", "200ms", "--retries", "1"], 1);
+    assert_eq!((&entry["state"], world.media.asked("/x")), (&json!("incomplete"), 2));
+}
+
+#[test]
+fn passing_faults_are_tried_again_and_others_are_not() {
+    let world = World::new();
+    for (n, (status, tries)) in [
+        ("500 Internal Server Error", 3),
+        ("502 Bad Gateway", 3),
+        ("503 Service Unavailable", 3),
+        ("429 Too Many Requests", 3),
+        ("408 Request Timeout", 3),
+        ("400 Bad Request", 1),
+        ("418 I'm a teapot", 1),
+        ("451 Unavailable", 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (id, path) = (format!("t{n}"), format!("/{n}"));
+        let url = world.media.script(&path, [Reply::status(status)]);
+        let entry = only_image(&world, &id, &url, &["--retries", "2"], 1);
+        assert_eq!(world.media.asked(&path), tries, "{status}");
+        let error = entry["errors"][0]["error"].as_str().unwrap();
+        assert!(error.contains(&status[..3]), "{error}");
+    }
+    for (n, status) in ["401 Unauthorized", "403 Forbidden", "404 Not Found", "410 Gone"].into_iter().enumerate() {
+        let path = format!("/dead/{n}");
+        only_image(&world, &format!("dead{n}"), &world.media.script(&path, [Reply::status(status)]), &[], 1);
+        assert!(world.media.asked(&path) <= 2, "a dead link is not hammered: {status}");
+    }
+}
+
+#[test]
+fn a_redirect_is_followed_and_an_endless_one_is_not() {
+    let world = World::new();
+    let end = world.host("picture.png");
+    let url = world.media.script("/a", [Reply::redirect("/b?sig=1")]);
+    world.media.script("/b", [Reply::redirect(&end)]);
+    let entry = only_image(&world, "t1", &format!("{url}?sig=0"), &[], 0);
+    assert_eq!(entry["files"][0]["url"], format!("{url}?sig=0"), "the manifest has the link that the answer had");
+    assert!(world.media.heads().iter().all(|head| !head.to_lowercase().contains("referer")), "the page before is a signed link");
+
+    let round = world.media.script("/round", [Reply::redirect("/round")]);
+    only_image(&world, "t2", &round, &[], 1);
+    assert!(world.media.asked("/round") <= 11);
+}
+
+#[test]
+fn a_host_that_is_not_there_costs_its_tries_and_no_more() {
+    let world = World::new();
+    // Bound and let go: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let entry = only_image(&world, "t1", &format!("http://127.0.0.1:{port}/x.png?sig=secret"), &["--retries", "1"], 1);
+    let error = entry["errors"][0]["error"].as_str().unwrap();
+    assert!(!error.contains("sig=secret") && !error.is_empty(), "{error}");
+}
+
+#[test]
+fn data_uris_are_files_however_they_are_written() {
+    let world = World::new();
+    let (png, svg) = (sample("picture.png"), "<svg xmlns='x'/>");
+    let plain = base64(&png);
+    let escaped = svg.replace('<', "%3C").replace('>', "%3E");
+    let cases = [
+        (format!("data:image/png;base64,{plain}"), "png", png.clone()),
+        (format!("data:image/png;base64,{}", plain.trim_end_matches('=')), "png", png.clone()),
+        (format!(" DATA:image/webp;charset=x;BASE64,{plain}\n"), "webp", png.clone()),
+        (format!("data:;base64,{plain}"), "png", png.clone()),
+        (format!("data:application/octet-stream;base64,{plain}"), "png", png.clone()),
+        (format!("data:image/png;base64,{}", plain.replace('+', "-").replace('/', "_")), "png", png.clone()),
+        (format!("data:image/png;base64,{}", plain.replace('=', "%3D").replace('+', "%2B")), "png", png.clone()),
+        (
+            format!(
+                "data:image/png;base64,{}",
+                plain.as_bytes().chunks(20).map(|line| String::from_utf8_lossy(line) + "\r\n").collect::<String>()
+            ),
+            "png",
+            png,
+        ),
+        (format!("data:image/svg+xml;utf8,{svg}"), "svg", svg.into()),
+        (format!("data:image/svg+xml,{escaped}"), "svg", svg.into()),
+        ("data:,hello".to_owned(), "bin", b"hello".to_vec()),
+        ("data:,see https://h/a.mp4".to_owned(), "bin", b"see https://h/a.mp4".to_vec()),
+    ];
+    world.task("t1", &json!({"images": cases.iter().map(|(uri, ..)| uri).collect::<Vec<_>>()}));
+    world.run(&["t1"]).exits(0);
+    for (n, (uri, extension, bytes)) in cases.iter().enumerate() {
+        let path = world.archive().join(format!("t1/image-{:02}.{extension}", n + 1));
+        assert_eq!(&std::fs::read(&path).unwrap(), bytes, "{} {uri:.40}", path.display());
+        assert_eq!(world.entry("t1")["files"][n]["url"], "data:");
+    }
+    let manifest = std::fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap();
+    assert!(!manifest.contains(&plain[..40]), "payloads are cut out of the answer");
+}
+
+#[test]
+fn a_data_uri_that_gives_nothing_is_an_error_of_that_asset() {
+    let world = World::new();
+    let good = format!("data:image/png;base64,{}", base64(&sample("picture.png")));
+    world.task("t1", &json!({"images": ["data:", "data:image/png;base64", "data:image/png;base64,", "data:image/png;base64,!!!!", "data:text/html,<p>x</p>", "data:,%7B%22a%22:1%7D", good]}));
+    world.run(&["t1"]).exits(1);
+    let entry = world.entry("t1");
+    assert_eq!((entry["errors"].as_array().unwrap().len(), &entry["files"][0]["path"]), (6, &json!("image-7.png")));
+    assert!(entry["errors"].as_array().unwrap().iter().all(|error| error["url"] == "data:"), "{entry}");
+}
+
+#[test]
+fn a_lone_data_uri_takes_its_kind_from_its_own_type() {
+    let world = World::new();
+    world.task("t1", &json!({"url": format!("data:audio/mpeg;base64,{}", base64(&sample("song.mp3")))}));
+    world.run(&["t1"]).exits(0);
+    assert_eq!(world.files("t1"), ["audio-1.mp3"]);
+    assert_eq!(world.entry("t1")["response"]["task_result"]["url"].as_str().unwrap().split(',').nth(1).unwrap_or(""), "");
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::prelude::BASE64_STANDARD.encode(bytes)
+}

@@ -1,0 +1,149 @@
+//! "`Content-Encoding: gzip` and `deflate` are undone; size and hash are of the result."
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use serde_json::{Value, json};
+
+use super::content::images;
+use crate::support::audit::sha256;
+use crate::support::faults::{ETAG, noise, seen_at};
+use crate::support::{Reply, World, sample};
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut to = GzEncoder::new(Vec::new(), Compression::fast());
+    to.write_all(bytes).unwrap();
+    to.finish().unwrap()
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut to = ZlibEncoder::new(Vec::new(), Compression::fast());
+    to.write_all(bytes).unwrap();
+    to.finish().unwrap()
+}
+
+fn raw_deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut to = DeflateEncoder::new(Vec::new(), Compression::fast());
+    to.write_all(bytes).unwrap();
+    to.finish().unwrap()
+}
+
+#[test]
+fn forced_gzip_and_deflate_are_undone() {
+    let world = World::new();
+    let png = sample("picture.png");
+    let coded = [
+        ("gzip", gzip(&png)),
+        ("GZip", [gzip(&png[..20]), gzip(&png[20..])].concat()),
+        ("deflate", zlib(&png)),
+        ("deflate", raw_deflate(&png)),
+        ("x-gzip", gzip(&png)),
+        (" identity ", png.clone()),
+    ];
+    let urls: Vec<Value> = coded
+        .into_iter()
+        .enumerate()
+        .map(|(n, (coding, body))| {
+            json!(world.media.script(&format!("/{n}"), [Reply::ok(body).header("Content-Encoding", coding)]))
+        })
+        .collect();
+    let entry = images(&world, "t1", &urls, 0);
+    for n in 1..=urls.len() {
+        assert_eq!(std::fs::read(world.archive().join(format!("t1/image-{n}.png"))).unwrap(), png, "image {n}");
+        let file = &entry["files"][n - 1];
+        assert_eq!(
+            (&file["size"], &file["sha256"]),
+            (&json!(png.len()), &json!(sha256(&png))),
+            "size and hash are of the result"
+        );
+    }
+    assert!(world.media.heads().iter().all(|head| !head.to_lowercase().contains("gzip")), "nobody asked for it");
+}
+
+#[test]
+fn an_encoding_is_undone_however_its_first_bytes_arrive() {
+    let world = World::new();
+    let png = sample("picture.png");
+    let urls = [("gzip", gzip(&png)), ("deflate", zlib(&png)), ("deflate", raw_deflate(&png))].map(|(coding, body)| {
+        let path = format!("/{}", body.len());
+        json!(world.media.script(&path, [Reply::ok(body).chunked(&[1, 1, 1]).header("Content-Encoding", coding)]))
+    });
+    images(&world, "t1", &urls, 0);
+    for n in 1..=urls.len() {
+        assert_eq!(std::fs::read(world.archive().join(format!("t1/image-{n}.png"))).unwrap(), png, "image {n}");
+    }
+}
+
+#[test]
+fn a_page_inside_an_encoding_is_refused_and_a_cut_encoding_is_no_file() {
+    let world = World::new();
+    let page = gzip(b"<!doctype html>");
+    let mut cut = gzip(&sample("picture.jpg"));
+    cut.truncate(cut.len() / 2);
+    let urls = [("/page", page), ("/cut", cut)]
+        .map(|(path, body)| json!(world.media.script(path, [Reply::ok(body).header("Content-Encoding", "gzip")])));
+    let entry = images(&world, "t1", &urls, 1);
+    assert_eq!((entry["errors"].as_array().unwrap().len(), world.files("t1").len()), (2, 0));
+}
+
+#[test]
+fn an_encoding_that_can_t_be_undone_is_an_error() {
+    let world = World::new();
+    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).header("Content-Encoding", "br")]);
+    let entry = images(&world, "t1", &[json!(url)], 1);
+    assert!(entry["errors"][0]["error"].as_str().unwrap().contains("br"), "{entry}");
+}
+
+#[test]
+fn nothing_in_an_encoding_is_an_empty_body() {
+    let world = World::new();
+    let urls = [("gzip", gzip(b"")), ("deflate", zlib(b"")), ("deflate", raw_deflate(b""))].map(|(coding, body)| {
+        json!(world.media.script(&format!("/{}", body.len()), [Reply::ok(body).header("Content-Encoding", coding)]))
+    });
+    let entry = images(&world, "t1", &urls, 1);
+    assert_eq!((entry["errors"].as_array().unwrap().len(), world.files("t1")), (3, Vec::new()), "{entry}");
+}
+
+/// A video of which the first answer brings a part as it is, and `then` the rest in its own way, after `Full`.
+fn goes_on_with(then: impl Fn(&[u8]) -> Vec<Reply>, ranges: &[bool]) {
+    let (world, bytes) = (World::new(), noise(7, 900_000));
+    let plain = Reply::ok(bytes.as_slice()).typed("video/mp4").header("ETag", ETAG).header("Accept-Ranges", "bytes");
+    let mut replies = vec![plain.clone().cut(400_000)];
+    replies.extend(then(&bytes));
+    replies.push(plain);
+    world.task("t1", &json!({"videos": [world.media.script("/a.mp4", replies)]}));
+    world.run(&["t1"]).exits(0);
+    assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), bytes);
+    assert_eq!(seen_at(&world, "/a.mp4").iter().map(|seen| seen.range.is_some()).collect::<Vec<_>>(), ranges);
+}
+
+#[test]
+fn an_encoded_range_is_never_spliced() {
+    let range = |bytes: &[u8]| {
+        let rest = gzip(&bytes[400_000..]);
+        let reply = Reply::ok(rest).under("206 Partial Content").typed("video/mp4").header("ETag", ETAG);
+        vec![reply.header("Content-Range", "bytes 400000-899999/900000").header("Content-Encoding", "gzip")]
+    };
+    goes_on_with(range, &[false, true, false]);
+}
+
+#[test]
+fn an_encoded_whole_in_place_of_the_rest_is_undone_and_taken() {
+    for (coding, encode) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("deflate", zlib), ("deflate", raw_deflate)] {
+        let whole = |bytes: &[u8]| vec![Reply::ok(encode(bytes)).typed("video/mp4").header("Content-Encoding", coding)];
+        goes_on_with(whole, &[false, true]);
+    }
+}
+
+#[test]
+fn an_encoded_body_that_broke_off_starts_over_in_the_next_run() {
+    let (world, bytes) = (World::new(), noise(7, 900_000));
+    let plain = Reply::ok(bytes.as_slice()).typed("video/mp4").header("ETag", ETAG).header("Accept-Ranges", "bytes");
+    let coded = Reply::ok(gzip(&bytes)).typed("video/mp4").header("ETag", ETAG).header("Content-Encoding", "gzip");
+    world.task("t1", &json!({"videos": [world.media.script("/a.mp4", [coded.cut(500_000), plain])]}));
+    world.run(&["t1", "--retries", "0"]).exits(1);
+    world.run(&["t1"]).exits(0);
+    assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), bytes);
+    assert!(seen_at(&world, "/a.mp4").iter().all(|seen| seen.range.is_none()), "what was undone has no place to go on from");
+}

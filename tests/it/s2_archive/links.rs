@@ -1,0 +1,125 @@
+//! "Inside the archive no symlink is followed when writing or verifying; DIR itself and what is above it may be links."
+#![cfg(unix)]
+
+use std::os::unix::fs::symlink;
+
+use serde_json::json;
+
+use super::ownership::EMPTY;
+use crate::support::{Reply, World, sample};
+
+#[test]
+fn the_archive_and_what_is_above_it_may_be_links() {
+    let world = World::new();
+    std::fs::create_dir_all(world.home().join("disk/real")).unwrap();
+    symlink(world.home().join("disk"), world.home().join("link")).unwrap();
+    symlink("disk/real", world.archive()).unwrap();
+    world.archived("t1");
+    world.run(&["-o", "link/real", "t1"]).exits(0);
+    assert_eq!(world.questions().len(), 1);
+}
+
+#[test]
+fn no_link_inside_the_archive_is_followed() {
+    for (link, target) in [
+        ("t1", "elsewhere"),
+        ("t1/manifest.json", "elsewhere/file"),
+        ("t1/image-1.png", "elsewhere/file"),
+        ("t1/image-1.png", "elsewhere/none"),
+        ("t1/text.txt", "elsewhere/file"),
+        ("t1/text.txt", "elsewhere/none"),
+        ("t1/.finished", "elsewhere/none"),
+    ] {
+        let world = World::new();
+        world.write("elsewhere/file", "mine");
+        std::fs::create_dir_all(world.archive().join(link).parent().unwrap()).unwrap();
+        symlink(world.home().join(target), world.archive().join(link)).unwrap();
+        world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
+        world.task("t2", &json!({"text": "la"}));
+        let run = world.start(&["--json", "t1", "t2"]).end(false).exits(1);
+        assert_eq!(run.state("t2"), "complete");
+        let elsewhere = crate::support::audit::tree(&world.home().join("elsewhere"));
+        assert_eq!((elsewhere.len(), elsewhere["file"].0.as_slice()), (1, b"mine".as_slice()), "{link}");
+        let is_ours = link == "t1/.finished";
+        assert!(is_ours || world.archive().join(link).is_symlink(), "{link} was replaced");
+    }
+}
+
+#[test]
+fn a_file_that_became_a_link_is_fetched_again_in_its_place() {
+    for force in [&["t1"][..], &["t1", "--force"]] {
+        let world = World::new();
+        let file = world.archived("t1").join("image-1.png");
+        let target = world.write("elsewhere/file", sample("picture.png"));
+        std::fs::remove_file(&file).unwrap();
+        symlink(&target, &file).unwrap();
+        world.media.script("/picture.png", [Reply::ok(sample("picture.jpg")).typed("image/png")]);
+        world.run(force);
+        assert_eq!(std::fs::read(target).unwrap(), sample("picture.png"), "{force:?}");
+    }
+}
+
+#[test]
+fn a_linked_root_manifest_is_not_ours() {
+    for name in ["manifest.json", "SHA256SUMS"] {
+        let world = World::new();
+        let target = world.write("elsewhere", if name == "SHA256SUMS" { "" } else { EMPTY });
+        std::fs::create_dir(world.archive()).unwrap();
+        symlink(&target, world.archive().join(name)).unwrap();
+        world.task("t1", &json!({"text": "la"}));
+        world.start(&["t1"]).end(false).exits(2);
+        assert_eq!(world.questions().len(), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_root_manifest_that_leads_nowhere_is_not_ours_either() {
+    for name in ["manifest.json", "SHA256SUMS"] {
+        let world = World::new();
+        std::fs::create_dir(world.archive()).unwrap();
+        symlink(world.home().join("none"), world.archive().join(name)).unwrap();
+        world.task("t1", &json!({"text": "la"}));
+        world.start(&["t1"]).end(false).exits(2);
+        assert_eq!((world.questions().len(), world.home().join("none").exists()), (0, false), "{name}");
+    }
+}
+
+#[test]
+fn checksums_that_became_a_link_are_not_ours_any_more() {
+    let world = World::new();
+    world.archived("t1");
+    let target = world.write("elsewhere", "mine");
+    let sums = world.archive().join("SHA256SUMS");
+    std::fs::remove_file(&sums).unwrap();
+    symlink(&target, &sums).unwrap();
+    world.task("t2", &json!({"text": "la"}));
+    world.start(&["t2"]).end(false).exits(2);
+    assert_eq!(std::fs::read(target).unwrap(), b"mine");
+}
+
+#[test]
+fn no_dot_file_that_is_a_link_is_written_through() {
+    for link in [
+        "t1/.lock",
+        "t1/.image-1.part",
+        "t1/.image-1.journal",
+        "t1/.manifest.json.x",
+        "t1/.text.txt.x",
+        ".lock",
+        ".manifest.json.x",
+        ".SHA256SUMS.x",
+        ".committing-1-0",
+    ] {
+        for target in ["elsewhere/file", "elsewhere/none"] {
+            let world = World::new();
+            world.write("elsewhere/file", "mine");
+            std::fs::create_dir_all(world.archive().join("t1")).unwrap();
+            symlink(world.home().join(target), world.archive().join(link)).unwrap();
+            world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
+            world.start(&["t1"]).end(false).exits(0);
+            let elsewhere = crate::support::audit::tree(&world.home().join("elsewhere"));
+            assert_eq!((elsewhere.len(), elsewhere["file"].0.as_slice()), (1, b"mine".as_slice()), "{link} to {target}");
+            assert_eq!(std::fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"), "{link}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Task id to folder, asset to file name.
+//!
+//! "Folder name: the id itself when it is 1 to 100 bytes of `a-z 0-9 . _ -` …" · "Any other id: its first 40 characters …
+//! then `-` and the first 16 hex digits of the SHA-256 of the id" · "Nothing from the network names a path outside its task
+//! folder" · "N is padded with zeros to the same width when the answer has 10 or more items of a kind".
+
+use serde_json::{Value, json};
+
+use crate::support::World;
+use crate::support::audit::hashed_folder;
+
+/// Ids that are their own folders.
+const PLAIN: [&str; 16] = [
+    "9f1c",
+    "task_abc.d-e",
+    "console",
+    "con1",
+    "x.con",
+    "com10",
+    "a-0123456789abcde",
+    "a-0123456789abcdeg",
+    "a-0123456789abcdef0",
+    "0123456789abcdef",
+    "0",
+    "9.9",
+    "a..b",
+    "con-",
+    "nul_1",
+    "auxiliary.con",
+];
+
+/// Ids that are not safe on every disk, or could pose as something else.
+const ODD: [&str; 39] = [
+    "Abc",
+    "CjNQtmctxFMAAAAAAGZ1Vw",
+    ".hidden",
+    "-x",
+    "_x",
+    "dot.",
+    "con",
+    "con.txt",
+    "nul.tar.gz",
+    "aux",
+    "prn",
+    "com1",
+    "com9.a.b",
+    "lpt1",
+    "lpt9.x",
+    "aux.",
+    "nul..",
+    "a..",
+    "~",
+    "a+b",
+    "a%62",
+    "index.html",
+    "-0123456789abcdef",
+    "a.b_c-fedcba9876543210",
+    "a b",
+    "a/b",
+    "../../up",
+    "a\\b",
+    "veo3:1",
+    "ä",
+    "🎬",
+    "a-0123456789abcdef",
+    "manifest.json",
+    "sha256sums",
+    "SHA256SUMS",
+    "a\u{7}b",
+    "a\0b",
+    "a\nb",
+    "...",
+];
+
+#[test]
+fn an_id_that_is_safe_everywhere_is_its_own_folder_and_any_other_is_hashed() {
+    let world = World::new();
+    let hundred = "a".repeat(100);
+    let (long, wide) = ("b".repeat(101), "ß".repeat(60));
+    let hundred_with_hash = format!("{}-0123456789abcdef", "c".repeat(83));
+    let plain: Vec<&str> = PLAIN.into_iter().chain([&*hundred]).collect();
+    let odd: Vec<&str> = ODD.into_iter().chain([&*hundred_with_hash, &wide, &long]).collect();
+    let list: String = plain.iter().chain(&odd).map(|id| json!({"id": id}).to_string() + "\n").collect();
+    for id in plain.iter().chain(&odd) {
+        let segment: String = id
+            .bytes()
+            .map(|byte| match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            })
+            .collect();
+        world.task(&segment, &json!({"text": id}));
+    }
+    world.run_with_input(&list, &["-i", "-"]).exits(0);
+    for (id, folder) in plain.iter().map(|id| (*id, (*id).to_owned())).chain(odd.iter().map(|id| (*id, hashed_folder(id)))) {
+        assert_eq!(world.entry(&folder)["task_id"], id, "{folder}");
+        assert_eq!(std::fs::read_to_string(world.archive().join(&folder).join("text.txt")).unwrap(), id);
+    }
+    assert_eq!(hashed_folder("CjNQtmctxFMAAAAAAGZ1Vw"), "CjNQtmctxFMAAAAAAGZ1Vw-dde46322e86f5d57");
+    assert_eq!(std::fs::read_dir(world.home()).unwrap().count(), 1, "nothing stands outside the archive");
+}
+
+#[test]
+fn numbers_are_padded_to_one_width_from_ten_on() {
+    let world = World::new();
+    let png = world.host("picture.png");
+    world.task("nine", &json!({"images": vec![&png; 9]}));
+    world.task("ten", &json!({"images": vec![&png; 10], "videos": [png]}));
+    let mut with_nulls: Vec<Value> = vec![json!(png); 9];
+    with_nulls.extend([Value::Null, Value::Null]);
+    world.task("nulls", &json!({"images": with_nulls}));
+    world.task("hundred", &json!({"audio": vec![&png; 100]}));
+    world.run(&["nine", "ten", "nulls", "hundred"]).exits(0);
+    assert_eq!((&*world.files("hundred")[0], &*world.files("hundred")[99]), ("audio-001.png", "audio-100.png"));
+    assert_eq!(world.files("nine")[0], "image-1.png");
+    assert_eq!(world.files("nulls")[8], "image-9.png");
+    let ten = world.files("ten");
+    assert_eq!((&*ten[0], &*ten[9], &*ten[10]), ("image-01.png", "image-10.png", "video-1.png"));
+}
+
+#[test]
+fn an_item_that_can_t_be_had_counts_for_the_width_all_the_same() {
+    let world = World::new();
+    let mut items = vec![json!(world.host("picture.png"))];
+    items.extend(vec![json!(""); 9]);
+    world.task("t1", &json!({"images": items}));
+    world.run(&["t1"]).exits(1);
+    assert_eq!(world.files("t1"), ["image-01.png"]);
+}

@@ -1,0 +1,179 @@
+//! Whose is what: what a crash broke of ours is rebuilt, what is not ours is never overwritten.
+//!
+//! "Ours is a `manifest.json` that parses and has `manifest_version` and `tasks`. An empty one, one of zeros, or one that
+//! begins as ours does and breaks off is ours and broken" · "A `SHA256SUMS` is ours when …" · "at the root exit 2 before
+//! anything is asked, in a task folder an `error` of that task alone. A higher `manifest_version` than known: the same" ·
+//! "A folder whose manifest names another id is an error of that task".
+
+use serde_json::json;
+
+use crate::support::World;
+
+pub(super) const EMPTY: &str = "{\n  \"manifest_version\": 1,\n  \"generator\": \"x\",\n  \"tasks\": []\n}\n";
+
+#[test]
+fn a_root_that_is_not_ours_ends_the_run_before_anything_is_asked() {
+    let hash = "0".repeat(64);
+    for (name, content) in [
+        ("manifest.json", r#"{"name":"my web app","icons":[]}"#.to_owned()),
+        ("manifest.json", r#"{"manifest_version":3,"name":"an extension"}"#.to_owned()),
+        ("manifest.json", r#"{"manifest_version":2,"tasks":[]}"#.to_owned()),
+        ("manifest.json", r#"{"name":"cut"#.to_owned()),
+        ("manifest.json", r#"{"manifest_version": 3, "name": "a cut extension", "#.to_owned()),
+        ("manifest.json", r#"{"manifest_version": 2, "generator": "later", "tasks": [{"task"#.to_owned()),
+        ("manifest.json", "notes".to_owned()),
+        ("manifest.json", "[]".to_owned()),
+        ("SHA256SUMS", format!("{hash}  linux.iso\n")),
+        ("SHA256SUMS", format!("{hash}  t1/image-1.png\n{hash}  linux.iso\n")),
+        ("SHA256SUMS", format!("{hash}  photos/summer.jpg\n")),
+        ("SHA256SUMS", format!("{hash}  ../t1/image-1.png\n")),
+        ("SHA256SUMS", "notes\n".to_owned()),
+        ("manifest.json/x", "a folder".to_owned()),
+        ("SHA256SUMS/x", "a folder".to_owned()),
+    ] {
+        let world = World::new();
+        world.task("t1", &json!({"text": "la"}));
+        world.write(&format!("yescale/{name}"), &content);
+        let before = world.tree();
+        let run = world.start(&["t1"]).end(false).exits(2);
+        assert!(!run.stderr.is_empty() && run.stdout.is_empty(), "{run:?}");
+        assert_eq!((world.tree(), world.questions().len()), (before, 0), "{name} {content}");
+    }
+    let world = World::new();
+    world.write("yescale", "a file");
+    world.run(&["t1"]).exits(2);
+    assert_eq!(world.questions().len(), 0);
+}
+
+#[test]
+fn a_root_of_ours_that_a_crash_broke_is_rebuilt() {
+    for broken in [
+        "",
+        "\0\0\0\0",
+        "{",
+        "{\n  \"manifest_ver",
+        &EMPTY[..EMPTY.len() - 3],
+        "{\"manifest_version\":1,\"tasks\":[{\"task_id\":\0\0\0",
+    ] {
+        let world = World::new();
+        world.archived("t1");
+        let before = std::fs::read(world.archive().join("manifest.json")).unwrap();
+        world.write("yescale/manifest.json", broken);
+        world.run(&["t1"]).exits(0);
+        assert_eq!(std::fs::read(world.archive().join("manifest.json")).unwrap(), before, "{broken:?}");
+    }
+}
+
+#[test]
+fn checksums_of_ours_without_a_manifest_are_ours() {
+    let world = World::new();
+    world.write(
+        "yescale/SHA256SUMS",
+        format!("{}  t1/image-1.png\n{}  Abc-dde46322e86f5d57/text.txt\n", "0".repeat(64), "a".repeat(64)),
+    );
+    world.task("t1", &json!({"text": "la"}));
+    world.run(&["t1"]).exits(0);
+}
+
+#[test]
+fn a_task_folder_that_is_not_ours_is_an_error_of_that_task_alone() {
+    for (path, content) in [
+        ("t1/manifest.json", r#"{"name":"my web app"}"#),
+        ("t1/manifest.json", r#"{"manifest_version":7,"tasks":[]}"#),
+        ("t1/manifest.json", r#"{"manifest_version": 2, "generator": "later", "tasks": [{"task"#),
+        ("t1/manifest.json", "notes"),
+        ("t1/manifest.json/x", "a folder"),
+        (
+            "t1/manifest.json",
+            r#"{"manifest_version":1,"generator":"x","tasks":[{"task_id":"other","state":"complete","files":[],"errors":[]}]}"#,
+        ),
+        (
+            "t1/manifest.json",
+            r#"{"manifest_version":1,"generator":"x","tasks":[{"task_id":"t1","state":"complete"},{"task_id":"t2","state":"complete"}]}"#,
+        ),
+        ("t1", "a file"),
+    ] {
+        let world = World::new();
+        world.write(&format!("yescale/{path}"), content);
+        world.task("t1", &json!({"text": "la"}));
+        world.task("t2", &json!({"text": "la"}));
+        let run = world.start(&["--json", "t1", "t2"]).end(false).exits(1);
+        assert_eq!([run.state("t1"), run.state("t2")], ["error", "complete"], "{path} {content}");
+        let tree = world.tree();
+        assert_eq!(tree[path].0, content.as_bytes());
+        assert_eq!(tree.keys().filter(|name| name.starts_with("t1")).count(), 1, "{:?}", tree.keys());
+    }
+}
+
+#[test]
+fn a_task_manifest_that_a_crash_broke_is_rebuilt() {
+    for broken in ["", "\0\0\0", "{\"manifest_version\": 1,\n \"tasks\": [{\"task_id\""] {
+        let world = World::new();
+        let folder = world.archived("t1");
+        std::fs::write(folder.join("manifest.json"), broken).unwrap();
+        assert_eq!(world.json(&["t1"]).exits(0).state("t1"), "complete", "{broken:?}");
+        assert_eq!(world.files("t1"), ["image-1.png"]);
+    }
+}
+
+#[test]
+fn what_a_user_keeps_in_the_archive_stays() {
+    let world = World::new();
+    for path in
+        ["yescale/notes.txt", "yescale/photos/a.png", "yescale/t1/notes.txt", "yescale/t1/video-1.png", "yescale/index.html"]
+    {
+        world.write(path, "mine");
+    }
+    world.archived("t1");
+    world.task("t1", &json!({"images": [], "text": "less"}));
+    world.run(&["--force", "t1"]);
+    let tree = world.tree();
+    for path in ["notes.txt", "photos/a.png", "t1/notes.txt", "t1/video-1.png", "index.html"] {
+        assert_eq!(tree[path].0, b"mine", "{path}");
+    }
+}
+
+#[test]
+fn a_user_s_file_under_a_download_s_name_is_never_overwritten() {
+    for (name, result) in [("image-1.png", "images"), ("text.txt", "text")] {
+        let world = World::new();
+        world.write(&format!("yescale/t1/{name}"), "mine");
+        let value = if result == "text" { json!("la") } else { json!([world.host("picture.png")]) };
+        world.task("t1", &json!({result: value}));
+        world.task("t2", &json!({"text": "la"}));
+        for args in [&["t1", "t2"][..], &["t1", "--force"]] {
+            world.run(args).exits(1);
+            assert_eq!(world.tree()[&format!("t1/{name}")].0, b"mine", "{args:?}");
+        }
+        assert_eq!(world.entry("t2")["state"], "complete");
+    }
+}
+
+#[test]
+fn a_task_s_own_folder_is_no_archive_to_write_to() {
+    let world = World::new();
+    world.archived("t1");
+    world.task("t2", &json!({"text": "la"}));
+    let (before, asked) = (world.tree(), world.questions().len());
+    for id in ["t1", "t2"] {
+        let run = world.run(&["-o", "yescale/t1", id]).exits(2);
+        assert!(run.stderr.contains("one task's folder"), "{run:?}");
+    }
+    assert_eq!((world.tree(), world.questions().len()), (before, asked));
+}
+
+#[test]
+fn checksums_beside_our_manifest_are_ours_whatever_they_say() {
+    for broken in [false, true] {
+        let world = World::new();
+        world.archived("t1");
+        let right = world.tree()["SHA256SUMS"].0.clone();
+        world.write("yescale/SHA256SUMS", "notes\n");
+        if broken {
+            world.write("yescale/manifest.json", "");
+        }
+        world.task("t2", &json!({"images": [world.host("picture.png")]}));
+        world.run(&["t1", "t2"]).exits(0);
+        assert!(world.tree()["SHA256SUMS"].0.starts_with(&right));
+    }
+}

@@ -66,7 +66,7 @@ impl Settings {
         };
         Ok(Self {
             style: style(&typed.style, environment),
-            input: Input::open(ids, &args.input_file)?,
+            input: Input::open(ids, &args.input_file, options.key.clone())?,
             output: typed.output,
             gallery: typed.gallery,
             options,

@@ -3,4 +3,5 @@
 mod config;
 mod limits;
 mod main_job;
+mod reach;
 mod wait;

@@ -4,4 +4,5 @@ mod config;
 mod limits;
 mod main_job;
 mod reach;
+mod table;
 mod wait;

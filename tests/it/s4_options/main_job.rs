@@ -141,6 +141,10 @@ fn the_base_url_is_taken_as_people_paste_it() {
         command.env("YESCALE_BASE_URL", "http://127.0.0.1:1");
         crate::support::run::Running::start(command).end(false).exits(0);
         assert_eq!(world.paths_asked(), ["/task/t1"], "{suffix:?}: the command line wins over the environment");
+        let mut command = world.command(&["t1", "--force"]);
+        command.env("YESCALE_BASE_URL", &base);
+        crate::support::run::Running::start(command).end(false).exits(0);
+        assert_eq!(world.paths_asked(), ["/task/t1"; 2], "{suffix:?}: and the environment is read as it is");
     }
 }
 

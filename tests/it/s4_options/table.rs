@@ -1,11 +1,12 @@
 //! Section 4: what holds for every row of the table, and the rows that no other room is about.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::support::verbs::verb;
-use crate::support::{KEY, Reply, World, sample};
+use crate::support::{Gate, KEY, Reply, World, sample};
 
 /// Every row that a configuration can hold, too, and its default where the contract names one.
 const ROWS: [(&str, &str); 23] = [
@@ -85,7 +86,7 @@ fn a_size_or_a_duration_is_taken_in_every_form_of_the_contract() {
 
 #[test]
 fn no_more_than_32_requests_at_once_go_to_one_media_host_unless_asked() {
-    let picture = || Reply::ok(sample("picture.png")).paced(100, std::time::Duration::from_millis(10));
+    let picture = || Reply::ok(sample("picture.png")).paced(100, Duration::from_millis(10));
     let world = World::new();
     let urls: Vec<String> = (0..100).map(|n| world.media.script(&format!("/{n}"), [picture()])).collect();
     world.task("t1", &json!({"images": urls}));
@@ -170,4 +171,53 @@ fn repair_takes_every_network_option_and_an_offline_verb_takes_none() {
     let question = world.questions().pop().unwrap();
     assert_eq!(question.headers["user-agent"], "curl/8");
     verb(&world, &["verify"]).exits(0);
+}
+
+#[test]
+fn a_dry_run_tells_what_would_be_done_with_each_asset_under_which_path_and_why() {
+    let world = World::new();
+    let (png, mp4) = (world.host("picture.png"), world.host("video-1s.mp4"));
+    let typed = |url: &str, content_type: &str| json!({"url": url, "content_type": content_type});
+    let late = world.media.script("/late", [Reply::status("404 Not Found")]);
+    let result =
+        json!({"videos": [typed(&mp4, "video/mp4")], "images": [png, typed(&late, "image/jpeg"), "", png], "text": "la"});
+    world.task("t1", &result);
+    world.run(&["t1", "--only", "image,text"]).exits(1);
+    fs::remove_file(world.archive().join("t1/image-4.png")).unwrap();
+    let before = world.tree();
+    let run = world.start(&["--json", "--dry-run", "t1", "--only", "image"]).end(false).exits(1);
+    let plans = run.events_of("plan");
+    let told: Vec<String> =
+        plans.iter().map(|plan| format!("{} {}", plan["action"].as_str().unwrap(), plan["path"].as_str().unwrap())).collect();
+    let expected = [
+        "leave yescale/t1/video-1.mp4",
+        "keep yescale/t1/image-1.png",
+        "fetch yescale/t1/image-2.jpg",
+        "refuse yescale/t1/image-3.*",
+        "fetch yescale/t1/image-4.*",
+        "leave yescale/t1/text.txt",
+    ];
+    assert_eq!(told.iter().map(|line| line.replace('\\', "/")).collect::<Vec<_>>(), expected);
+    assert!(plans.iter().all(|plan| plan["reason"].as_str().is_some_and(|why| !why.is_empty())), "{plans:?}");
+    let lines = world.start(&["--dry-run", "t1", "--only", "image"]).end(false).exits(1).stdout;
+    for plan in &plans {
+        let (action, path) = (plan["action"].as_str().unwrap(), plan["path"].as_str().unwrap());
+        let is_told =
+            |line: &str| line.starts_with(action) && line.contains(path) && line.contains(plan["reason"].as_str().unwrap());
+        assert!(lines.lines().any(is_told), "{plan}: {lines}");
+    }
+    assert!(world.tree() == before && world.media.asked("/late") == 2, "nothing is written and nothing fetched");
+}
+
+#[test]
+fn a_gateway_that_falls_silent_is_given_up_after_the_stall_timeout() {
+    for silent in [Reply::ok("{\"status\":").stalled(5), Reply::ok("{}").behind(&Gate::default())] {
+        let world = World::new();
+        world.media.allow_key_for("/task/");
+        world.media.script("/task/t1", [silent]);
+        let started = Instant::now();
+        let args = ["--json", "t1", "--base-url", &world.media.origin(), "--retries", "0", "--stall-timeout", "300ms"];
+        let run = world.run(&args).exits(1);
+        assert!(run.state("t1") == "error" && started.elapsed() < Duration::from_secs(10), "{run:?}");
+    }
 }

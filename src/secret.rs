@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde_json::Value;
 use url::Url;
 
 use crate::data_uri;
@@ -69,6 +70,32 @@ impl ApiKey {
             }
         }
         scrubbed
+    }
+
+    /// Takes the key out of every text in `value`, names too.
+    pub(crate) fn scrub_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(scrubbed) = self.scrub(text) {
+                    *text = scrubbed;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_json(item)),
+            Value::Object(fields) => {
+                if fields.keys().any(|name| self.is_in(name)) {
+                    *fields =
+                        std::mem::take(fields).into_iter().map(|(name, value)| (self.scrub(&name).into_owned(), value)).collect();
+                }
+                fields.values_mut().for_each(|field| self.scrub_json(field));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether showing `text` would show the key.
+    #[must_use]
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        matches!(self.scrub(text), Cow::Owned(_))
     }
 }
 

@@ -25,6 +25,9 @@ pub(super) enum Error {
         "--api-key-file takes the name of a file, not the key itself; a key on a command line can be read by others: change it"
     )]
     KeyForFile,
+    /// The key itself where a task id belongs; it is not repeated.
+    #[error("the API key stands where a task id belongs; a key on a command line can be read by others: change it")]
+    KeyForId,
     /// The key that was found is none.
     #[error("{origin}: {source}")]
     Key {

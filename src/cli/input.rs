@@ -3,6 +3,8 @@
 //! Lists are streamed: of each id only what tells it from the others is held, however long the list
 //! is. A repeated id counts once, and its first line counts. A line that can't be read is told, with
 //! file and number, and the others go on; the exit code tells it too.
+//!
+//! Invariant: no id holds the API key, which would show wherever the id does, and no note beside one.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -17,6 +19,7 @@ use super::error::Error;
 use crate::event::{Emitter, Event};
 use crate::get::Request;
 use crate::manifest::{MOST_LEVELS, depth};
+use crate::secret::ApiKey;
 use crate::task::TaskId;
 
 /// The longest line that can be one; anything longer is no list of ids.
@@ -26,6 +29,7 @@ const LONGEST_LINE: u64 = 1 << 20;
 pub(super) struct Input {
     ids: Vec<TaskId>,
     lists: Vec<List>,
+    key: ApiKey,
 }
 
 struct List {
@@ -36,7 +40,10 @@ struct List {
 
 impl Input {
     /// Opens every list, so that a missing one is told before anything is asked.
-    pub(super) fn open(ids: Vec<TaskId>, lists: &[PathBuf]) -> Result<Self, Error> {
+    pub(super) fn open(ids: Vec<TaskId>, lists: &[PathBuf], key: ApiKey) -> Result<Self, Error> {
+        if ids.iter().any(|id| key.is_in(id.as_str())) {
+            return Err(Error::KeyForId);
+        }
         let lists = lists.iter().map(|path| -> Result<List, Error> {
             if path.as_os_str() == "-" {
                 let reader = Box::new(BufReader::new(io::stdin()));
@@ -49,13 +56,13 @@ impl Input {
             let file = file.map_err(|source| Error::Read { path: path.clone(), source })?;
             Ok(List { name: path.clone(), reader: Box::new(BufReader::new(file)), is_standard_input: false })
         });
-        Ok(Self { ids, lists: lists.collect::<Result<_, _>>()? })
+        Ok(Self { ids, lists: lists.collect::<Result<_, _>>()?, key })
     }
 
     /// Sends every id once. Ends early when nobody takes them any more; standard input, which may
     /// never end, also once `is_over` is set. Returns how many lines could not be read.
     pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, is_over: &OnceLock<String>) -> u64 {
-        let mut sending = Sending { requests, emitter, seen: HashSet::new(), bad: 0 };
+        let mut sending = Sending { requests, emitter, key: self.key, seen: HashSet::new(), bad: 0 };
         for id in self.ids {
             if !sending.send(Request::of(id)) {
                 return sending.bad;
@@ -73,6 +80,7 @@ impl Input {
 struct Sending<'a> {
     requests: &'a Sender<Request>,
     emitter: &'a Emitter,
+    key: ApiKey,
     seen: HashSet<u128>,
     bad: u64,
 }
@@ -89,7 +97,7 @@ impl Sending<'_> {
             let request = match read {
                 Ok(0) => return true,
                 Ok(read) if read as u64 == LONGEST_LINE => Err("a line of more than 1 MiB; is this a list of ids?".to_owned()),
-                Ok(_) => parse(&line),
+                Ok(_) => parse(&line, &self.key),
                 Err(error) => Err(error.to_string()),
             };
             match request {
@@ -122,22 +130,27 @@ impl Sending<'_> {
 }
 
 /// A line's request; none for a blank one and a comment.
-fn parse(line: &[u8]) -> Result<Option<Request>, String> {
+fn parse(line: &[u8], key: &ApiKey) -> Result<Option<Request>, String> {
     let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() || text.starts_with('#') {
         return Ok(None);
     }
     if !text.starts_with('{') {
-        return Ok(TaskId::new(text).map(Request::of));
+        return TaskId::new(text).map(|id| keyless(id, key).map(Request::of)).transpose();
     }
-    let value: Value = serde_json::from_str(text).map_err(|error| format!("broken JSON: {error}"))?;
+    let mut value: Value = serde_json::from_str(text).map_err(|error| format!("broken JSON: {error}"))?;
     if depth(&value) > MOST_LEVELS {
         return Err(format!("nested deeper than {MOST_LEVELS} levels"));
     }
-    let Value::Object(mut fields) = value else { return Err("not an object".to_owned()) };
-    let id = take_id(&mut fields).ok_or("a JSON line needs `task_id` or `id`, a text or a number")?;
-    Ok(Some(Request { meta: (!fields.is_empty()).then_some(fields), ..Request::of(id) }))
+    let id = value.as_object_mut().and_then(take_id).ok_or("a JSON line needs `task_id` or `id`, a text or a number")?;
+    key.scrub_json(&mut value);
+    let meta = value.as_object().filter(|fields| !fields.is_empty()).cloned();
+    Ok(Some(Request { meta, ..Request::of(keyless(id, key)?) }))
+}
+
+fn keyless(id: TaskId, key: &ApiKey) -> Result<TaskId, String> {
+    if key.is_in(id.as_str()) { Err("the API key stands where a task id belongs".to_owned()) } else { Ok(id) }
 }
 
 fn take_id(fields: &mut Map<String, Value>) -> Option<TaskId> {
@@ -157,7 +170,7 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str) -> String {
-        match parse(line.as_bytes()) {
+        match parse(line.as_bytes(), &ApiKey::parse("sk-1234567890abcdef").unwrap()) {
             Ok(Some(Request { id, meta, .. })) => {
                 format!("{} {}", id.as_str(), meta.map_or("-".to_owned(), |meta| Value::Object(meta).to_string()))
             }
@@ -180,13 +193,15 @@ mod tests {
             (r#"{"id":777935781150867525777,"prompt":"a cat"}"#, r#"777935781150867525777 {"prompt":"a cat"}"#),
             (r#"{"z":1.50,"task_id":"a","id":7,"a":null}"#, r#"a {"z":1.50,"id":7,"a":null}"#),
             (r#"{"task_id":null,"id":"b"}"#, r#"b {"task_id":null}"#),
+            (r#"{"id":"a","x":["Bearer sk-1234567890abcdef"]}"#, r#"a {"x":["Bearer [key]"]}"#),
+            ("sk-1234567890abcdef", "the API key stands where a task id belongs"),
+            (r#"{"id":"1234567890abcdef"}"#, "the API key stands where a task id belongs"),
             (r#"{"prompt":"a cat"}"#, "a JSON line needs `task_id` or `id`, a text or a number"),
             (r#"{"task_id":" "}"#, "a JSON line needs `task_id` or `id`, a text or a number"),
         ] {
             assert_eq!(parsed(line), expected, "{line}");
         }
         assert!(parsed(r#"{"task_id":"#).starts_with("broken JSON"));
-        assert!(parse(b"\xff\xfe").is_err());
         let deep = format!(r#"{{"id":1,"x":{}{}}}"#, "[".repeat(110), "]".repeat(110));
         assert!(parsed(&deep).starts_with("nested"));
     }

@@ -66,7 +66,7 @@ impl Settings {
         };
         Ok(Self {
             style: style(&typed.style, environment),
-            input: Input::open(ids, &args.input_file)?,
+            input: Input::open(ids, &args.input_file, options.key.clone())?,
             output: typed.output,
             gallery: typed.gallery,
             options,
@@ -111,27 +111,29 @@ fn wanted(only: &[Only]) -> Wanted {
 
 /// How what was typed wants things told.
 pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
-    let is_dumb = environment("TERM").is_some_and(|term| term == "dumb");
-    let may_color = environment("NO_COLOR").is_none() && !is_dumb;
-    let color = |is_terminal: bool| match args.color {
-        When::Auto => is_terminal && may_color,
-        When::Always => true,
-        When::Never => false,
-    };
-    let progress = match args.progress {
-        _ if args.quiet => Progress::Off,
-        When::Auto if io::stderr().is_terminal() && !is_dumb => Progress::Bars,
-        When::Always if io::stderr().is_terminal() => Progress::Bars,
-        When::Always => Progress::Lines,
-        When::Auto | When::Never => Progress::Off,
+    let is_plain = environment("NO_COLOR").is_some() || environment("TERM").is_some_and(|term| term == "dumb");
+    let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+    let progress = match is_on(args.progress, err, is_plain) && !args.quiet {
+        false => Progress::Off,
+        true if err => Progress::Bars,
+        true => Progress::Lines,
     };
     Style {
         json: args.json,
         quiet: args.quiet,
         verbose: args.verbose,
         progress,
-        color_out: color(io::stdout().is_terminal()),
-        color_err: color(io::stderr().is_terminal()),
+        color_out: is_on(args.color, out, is_plain),
+        color_err: is_on(args.color, err, is_plain),
+    }
+}
+
+/// Whether to do what a terminal is good for; who wants plain text is asked before the terminal.
+fn is_on(when: When, is_terminal: bool, is_plain: bool) -> bool {
+    match when {
+        When::Auto => is_terminal && !is_plain,
+        When::Always => true,
+        When::Never => false,
     }
 }
 
@@ -192,5 +194,26 @@ mod tests {
         assert_eq!(format!("{:?}", parsed("yescale-dl t1")), format!("{library:?}"));
         let waiting = Options { wait: Some(Wait::default()), ..library };
         assert_eq!(format!("{:?}", parsed("yescale-dl t1 --wait")), format!("{waiting:?}"));
+    }
+
+    #[test]
+    fn progress_and_colours_are_off_for_no_color_and_where_no_terminal_is_unless_asked_for() {
+        for (when, is_terminal, is_plain, on) in [
+            (When::Auto, true, false, true),
+            (When::Auto, true, true, false),
+            (When::Auto, false, false, false),
+            (When::Always, false, true, true),
+            (When::Never, true, false, false),
+        ] {
+            assert_eq!(is_on(when, is_terminal, is_plain), on, "{when:?} {is_terminal} {is_plain}");
+        }
+        let style = |line: &str, no_color: &str| {
+            let args = Args::try_parse_from(line.split(' ')).unwrap().options.style;
+            style(&args, &|name| (name == "NO_COLOR" && !no_color.is_empty()).then(|| no_color.to_owned()))
+        };
+        assert!(!style("x t1", "1").color_err && style("x t1", "1").progress == Progress::Off);
+        assert!(style("x t1 --color always", "1").color_err);
+        assert!(style("x t1 --progress always", "1").progress != Progress::Off);
+        assert!(style("x t1 --progress always -q", "").progress == Progress::Off);
     }
 }

@@ -4,12 +4,9 @@
 //! as 200; `error` as text or as an object), so the body is looked at before the status. Whatever it
 //! echoes of the key is scrubbed before anyone else sees it.
 
-use std::borrow::Cow;
-
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::data_uri;
 use crate::http::{is_passing_status, status_line};
 use crate::manifest::{MOST_LEVELS, depth};
 use crate::secret::ApiKey;
@@ -44,7 +41,7 @@ pub fn judge(status: StatusCode, body: &[u8], key: &ApiKey) -> Verdict {
     }
     let mut parsed = serde_json::from_slice::<Value>(body);
     if let Ok(answer) = &mut parsed {
-        scrub(answer, key);
+        key.scrub_json(answer);
     }
     let object = parsed.as_ref().ok().and_then(Value::as_object);
     let is_error = !status.is_success() || object.is_some_and(is_error_body);
@@ -129,27 +126,6 @@ fn broken(body: &[u8], error: &serde_json::Error) -> String {
         "the API's answer is a web page, not JSON: is the base URL right?".to_owned()
     } else {
         format!("the API's answer is broken JSON: {error}")
-    }
-}
-
-fn scrub(value: &mut Value, key: &ApiKey) {
-    match value {
-        Value::String(text) => {
-            // The payload of a data: URI is long, and no words.
-            let spoken = if data_uri::is_one(text) { data_uri::head(text).len() } else { text.len() };
-            if let Cow::Owned(scrubbed) = key.scrub(&text[..spoken]) {
-                text.replace_range(..spoken, &scrubbed);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| scrub(item, key)),
-        Value::Object(fields) => {
-            if fields.keys().any(|name| matches!(key.scrub(name), Cow::Owned(_))) {
-                *fields =
-                    std::mem::take(fields).into_iter().map(|(name, value)| (key.scrub(&name).into_owned(), value)).collect();
-            }
-            fields.values_mut().for_each(|field| scrub(field, key));
-        }
-        _ => {}
     }
 }
 

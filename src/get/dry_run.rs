@@ -26,7 +26,10 @@ pub(super) fn tell(job: &Job, id: &TaskId, folder: &Path, task: &Task, known: &K
                 say("refuse", &name(asset), &error);
             }
             (Action::Fetch, Ok(_)) => say("fetch", &name(asset), reason),
-            (Action::Keep, _) => say("keep", &name(asset), reason),
+            (Action::Keep, _) => {
+                let kept = known.here.iter().find(|file| asset.may_be(file.slot()));
+                say("keep", &kept.map_or_else(|| name(asset), |file| file.path().to_owned()), reason);
+            }
             (Action::LeaveOut, _) => {
                 has_left_out = true;
                 say("leave", &name(asset), reason);

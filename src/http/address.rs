@@ -23,14 +23,16 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// Whether `url` may be asked, as far as its text tells: literal addresses are judged here, names when they are looked up.
+    /// Whether `url` may be asked, as far as its text tells: literal addresses are judged here, and the names that are loopback
+    /// everywhere; others when they are looked up, which behind a proxy is the proxy's to do.
     #[must_use]
     pub fn allows(self, url: &Url) -> bool {
         self == Self::Anywhere
             || match url.host() {
                 Some(url::Host::Ipv4(address)) => is_public(address.into()),
                 Some(url::Host::Ipv6(address)) => is_public(address.into()),
-                Some(url::Host::Domain(_)) | None => true,
+                Some(url::Host::Domain(name)) => !is_loopback_name(name),
+                None => true,
             }
     }
 }
@@ -41,6 +43,11 @@ pub(crate) async fn is_private(url: &Url) -> bool {
         Some(name) => look_up(name.to_owned()).await.is_ok_and(|found| found.iter().any(|address| !is_public(address.ip()))),
         None => !Reach::Public.allows(url),
     }
+}
+
+/// RFC 6761: `localhost`, and all below it.
+fn is_loopback_name(name: &str) -> bool {
+    name.trim_end_matches('.').rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
 /// Whether an address is neither loopback, private, link-local nor otherwise out of the public's reach.
@@ -181,7 +188,9 @@ mod tests {
             ("http://0x7f.1/x", false),
             ("http://[::ffff:127.0.0.1]/x", false),
             ("http://1.1.1.1/x", true),
-            ("http://localhost/x", true),
+            ("http://localhost/x", false),
+            ("http://a.LocalHost.:80/x", false),
+            ("http://localhost.example/x", true),
         ] {
             assert_eq!(Reach::Public.allows(&Url::parse(url).unwrap()), allowed, "{url}");
             assert!(Reach::Anywhere.allows(&Url::parse(url).unwrap()));

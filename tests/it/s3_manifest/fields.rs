@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use base64::Engine as _;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{Answer, Reply, World, sample};
 
@@ -10,7 +12,10 @@ const DATE: &str = "Sun, 27 Jul 2025 06:49:48 GMT";
 
 /// A task with everything that a manifest can tell; the text of its own manifest.
 fn told(world: &World) -> String {
-    let video = world.media.script("/v", [Reply::ok(sample("clip.mov")).header("Last-Modified", DATE)]);
+    let clip = sample("clip.mov");
+    let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&clip));
+    let clip = Reply::ok(clip).header("Last-Modified", DATE).header("Repr-Digest", &format!("sha-256=:{digest}:"));
+    let video = world.media.script("/v", [clip]);
     world.answers("t1", [Answer::raw(200, format!(
         r#"{{"status":"SUCCESS","progress":"100%","message":"m","err_reason":"","submit_time":1753598930,"finish_time":1753598990,"b":1.50,"a":[12345678901234567890123,1E5,-0.0],"task_result":{{"images":["data:image/png;base64,{}","{}/dead?sig=1"],"videos":[{{"url":"{video}?sig=2","content_type":"video/mp4","duration":"5.1"}}],"text":"la\r\n\u0000♪"}}}}"#,
         "QUJD", world.media.origin(),
@@ -19,7 +24,7 @@ fn told(world: &World) -> String {
     fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap()
 }
 
-fn keys(value: &Value) -> Vec<&str> {
+pub(super) fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
@@ -60,6 +65,7 @@ fn keys_keep_the_contract_s_order() {
         "measured_duration_seconds",
         "url",
         "last_modified",
+        "verified_by",
         "warnings",
     ];
     assert_eq!(keys(&task["files"][0]), file);
@@ -93,7 +99,7 @@ fn every_field_says_what_the_contract_says() {
     assert_eq!(task["meta"], json!({"z": 1, "prompt": "a cat"}));
     let file = &task["files"][0];
     let expected = json!({"kind": "video", "index": 1, "path": "video-1.mp4", "content_type": "video/mp4", "detected_type": "video/quicktime",
-        "duration_seconds": 5.1, "duration_source": "api", "last_modified": "2025-07-27T06:49:48Z"});
+        "duration_seconds": 5.1, "duration_source": "api", "last_modified": "2025-07-27T06:49:48Z", "verified_by": "repr-digest"});
     expected.as_object().unwrap().iter().for_each(|(field, value)| assert_eq!(&file[field], value, "{field}"));
     assert!((file["measured_duration_seconds"].as_f64().unwrap() - 1.5).abs() < 0.1, "{file}");
     assert!(file["url"].as_str().unwrap().ends_with("/v?sig=2"), "whole");
@@ -187,7 +193,6 @@ fn durations_come_from_the_api_else_from_the_container() {
 }
 
 #[test]
-
 fn the_state_is_partial_when_kinds_are_left_out_and_complete_when_all_is_here() {
     let world = World::new();
     world.task("t1", &json!({"videos": [world.host("video-1s.mp4")], "images": [world.host("picture.png")], "text": "la"}));

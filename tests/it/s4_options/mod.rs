@@ -3,4 +3,6 @@
 mod config;
 mod limits;
 mod main_job;
+mod reach;
+mod table;
 mod wait;

@@ -43,6 +43,51 @@ fn the_worst_of_several_wins() {
 }
 
 #[test]
+fn of_every_pair_the_worse_end_decides() {
+    let ends = [
+        ("good", 0),
+        ("here", 0),
+        ("pending", 3),
+        ("dead", 1),
+        ("failed", 1),
+        ("empty", 1),
+        ("unknown", 1),
+        ("broken", 1),
+        ("..", 1),
+        ("refused", 2),
+    ];
+    let worst = |codes: [i32; 2]| [2, 1, 3, 0].into_iter().find(|code| codes.contains(code)).unwrap();
+    let world = World::new();
+    every_end(&world);
+    world.archived("here");
+    for (at, (one, code)) in ends.iter().enumerate() {
+        for (other, second) in &ends[at + 1..] {
+            let run = world.json(&["--retries", "0", one, other]).exits(worst([*code, *second]));
+            assert_eq!(run.events_of("task").len(), 2, "{one} {other}");
+        }
+    }
+}
+
+#[test]
+fn a_401_of_any_shape_and_a_403_with_json_refuse_the_key() {
+    for (answer, code) in [
+        (Answer::html(401), 2),
+        (Answer::raw(401, ""), 2),
+        (Answer::raw(401, "not JSON"), 2),
+        (Answer::json(403, &json!({"error": "forbidden"})), 2),
+        (Answer::json(403, &json!({"message": "banned"})), 2),
+        (Answer::html(403), 1),
+        (Answer::raw(403, ""), 1),
+        (Answer::json(503, &json!({"error": {"message": "no channel"}})), 1),
+    ] {
+        let world = World::new();
+        world.answers("t1", [answer]);
+        let run = world.run(&["t1", "--retries", "0"]).exits(code);
+        assert_eq!(run.stderr.contains("refuses the API key"), code == 2, "{run:?}");
+    }
+}
+
+#[test]
 fn a_partial_task_is_what_was_asked_for() {
     let world = World::new();
     world.task("t1", &json!({"text": "la", "images": [format!("{}/dead", world.media.origin())]}));
@@ -143,7 +188,6 @@ fn a_refused_key_ends_the_asking_at_once() {
 }
 
 #[test]
-
 fn a_refused_key_does_not_wait_for_a_list_that_never_ends() {
     let world = World::new();
     world.answers("t1", [refusal(401)]);
@@ -168,7 +212,6 @@ fn downloads_whose_links_are_known_are_finished_after_a_refusal() {
 }
 
 #[test]
-
 fn a_refused_key_s_run_still_tells_every_task_and_the_summary() {
     let world = World::new();
     let ids: Vec<String> = (0..20).map(|n| format!("t{n}")).collect();

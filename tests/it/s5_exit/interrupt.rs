@@ -167,6 +167,25 @@ fn waiting_ends_at_once_whatever_is_waited_for() {
 }
 
 #[test]
+fn an_interrupt_wins_over_every_other_end() {
+    let refusal = Answer::json(401, &json!({"error": {"message": "Invalid token"}}));
+    for (answer, signal, code) in
+        [(refusal, "INT", 130), (Answer::raw(200, "{"), "TERM", 143), (Answer::json(200, &json!({"status": "x"})), "INT", 130)]
+    {
+        let world = World::new();
+        let (stuck, asked) = (world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stalled(5)]), Gate::default());
+        world.task("t1", &json!({"images": [stuck]}));
+        world.answers("t2", [answer.telling(&asked)]);
+        let mut running = world.start(&["-i", "-"]);
+        running.write("t1\n");
+        await_request(&world, "/stuck.png");
+        running.write("t2\n");
+        assert!(asked.wait());
+        world.audited(interrupt(running, signal)).exits(code);
+    }
+}
+
+#[test]
 fn a_second_interrupt_ends_at_once() {
     let world = World::new();
     let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stalled(5)]);

@@ -19,6 +19,8 @@ fn the_key_is_scrubbed_wherever_the_gateway_echoes_it() {
         ),
         Answer::json(200, &json!({"status": KEY})),
         Answer::raw(200, format!("not JSON {KEY}")),
+        Answer::json(200, &json!({"status": "FAILURE", "err_reason": format!("data: no words, {KEY}")})),
+        Answer::json(400, &json!({"error": {"message": format!("data:,{bare}")}})),
     ] {
         let world = World::new();
         world.answers("t1", [answer]);
@@ -33,7 +35,6 @@ fn the_key_is_scrubbed_wherever_the_gateway_echoes_it() {
 }
 
 #[test]
-
 fn the_key_is_scrubbed_from_the_urls_of_an_answer() {
     let world = World::new();
     world.task("t1", &json!({"images": [format!("{}/dead/{KEY}?key={KEY}", world.media.origin()), format!("ftp://{KEY}/"), format!("data:{KEY},x")]}));
@@ -114,4 +115,24 @@ fn a_key_that_is_typed_where_none_belongs_is_not_repeated() {
     ] {
         world.run(args).exits(2);
     }
+}
+
+#[test]
+fn the_key_in_place_of_an_id_is_refused_and_not_repeated() {
+    let world = World::new();
+    world.task("t1", &json!({"text": "la"}));
+    world.run(&[KEY, "t1"]).exits(2);
+    assert_eq!(world.questions().len(), 0);
+    let run = world.run_with_input(&format!("{KEY}\nt1\n{{\"id\":\"{KEY}\"}}\n"), &["--json", "-i", "-"]).exits(2);
+    assert_eq!((run.state("t1").as_str(), world.paths_asked()), ("complete", vec!["/task/t1".to_owned()]));
+    assert_eq!(run.stderr.matches("the API key stands where").count(), 2, "{run:?}");
+}
+
+#[test]
+fn the_key_is_scrubbed_from_what_stands_beside_an_id() {
+    let world = World::new();
+    world.task("t1", &json!({"text": "la"}));
+    let line = json!({"id": "t1", "headers": [{"Authorization": format!("Bearer {KEY}")}], KEY: 1, "n": 1.50});
+    world.run_with_input(&line.to_string(), &["-i", "-"]).exits(0);
+    assert_eq!(world.entry("t1")["meta"], json!({"headers": [{"Authorization": "Bearer [key]"}], "[key]": 1, "n": 1.5}));
 }

@@ -3,6 +3,7 @@
 mod about;
 mod bag;
 mod browsing;
+mod every;
 mod export;
 mod exported;
 mod gallery;

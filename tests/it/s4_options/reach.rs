@@ -1,0 +1,57 @@
+//! Section 4, `--allow-private-hosts`: where asset URLs may lead when the gateway itself is at a public address.
+
+use serde_json::json;
+
+use crate::support::run::Running;
+use crate::support::{Reply, Run, World, sample, success};
+
+/// A world seen through a proxy, so that the gateway can be at a public address; nothing goes out. The one who answers.
+fn behind_proxy(world: &World, url: &str, args: &[&str]) -> Run {
+    let gateway = "http://198.18.0.1";
+    world.media.allow_key_for(&format!("{gateway}/task/"));
+    let answer = success(&json!({"images": [url]}));
+    world.media.script(&format!("{gateway}/task/t1"), [Reply::ok(answer.to_string())]);
+    let mut command = world.command(&[&["--json", "--base-url", gateway, "t1"], args].concat());
+    command.env("http_proxy", world.media.origin());
+    world.audited(Running::start(command).end(false))
+}
+
+#[test]
+fn a_link_to_a_private_address_is_refused_unless_allowed() {
+    for host in [
+        "127.0.0.1:9",
+        "10.0.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[fe80::1]",
+        "2130706433",
+        "0.0.0.0",
+        "localhost:9",
+        "LOCALHOST.",
+        "a.localhost",
+    ] {
+        let world = World::new();
+        let run = behind_proxy(&world, &format!("http://{host}/x.png"), &[]).exits(1);
+        assert_eq!(run.state("t1"), "incomplete", "{host}");
+        assert_eq!(world.media.heads().len(), 1, "only the gateway was asked: {host}");
+    }
+    let world = World::new();
+    world.media.script("http://10.0.0.1/x.png", [Reply::ok(sample("picture.png"))]);
+    behind_proxy(&world, "http://10.0.0.1/x.png", &["--allow-private-hosts"]).exits(0);
+}
+
+#[test]
+fn a_redirect_to_a_private_address_is_refused_as_a_link_is() {
+    for to in ["http://10.0.0.1/y", "http://[::ffff:10.0.0.1]/y", "http://127.1/y"] {
+        let world = World::new();
+        world.media.script("http://198.18.0.2/x.png", [Reply::redirect(to)]);
+        let run = behind_proxy(&world, "http://198.18.0.2/x.png", &[]).exits(1);
+        assert_eq!((run.state("t1").as_str(), world.media.heads().len()), ("incomplete", 2), "{to}");
+    }
+    let world = World::new();
+    world.media.script("http://198.18.0.2/x.png", [Reply::redirect("http://198.18.0.3/y")]);
+    world.media.script("http://198.18.0.3/y", [Reply::ok(sample("picture.png"))]);
+    behind_proxy(&world, "http://198.18.0.2/x.png", &[]).exits(0);
+}

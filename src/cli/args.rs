@@ -15,7 +15,7 @@ pub(super) use export::{ExportArgs, Exported};
 
 const EXAMPLES: &str = "\
 Examples:
-  yescale-dl 777935781150867525   into ./yescale, with the key in YESCALE_API_KEY
+  yescale-dl 777935781150867525   into ./yescale; the key in YESCALE_API_KEY
   yescale-dl --api-key-file key.txt -i ids.txt -o archive
   jq -r .task_id history.jsonl | yescale-dl -i - --only video,audio
   yescale-dl verify archive       a command counts only as the first word:
@@ -23,7 +23,7 @@ Examples:
 
 Exit codes:
   0         every task is complete, or has all that --only asks for
-  1         something is failed, incomplete, empty, not found, damaged or in error
+  1         a task failed, is incomplete, empty, not found, in error; or damage
   2         the run could not start or go on
   3         nothing failed, but some task is not finished yet: run again later
   130, 143  interrupted: run again to go on from there";

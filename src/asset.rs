@@ -75,7 +75,9 @@ impl Asset {
     pub(crate) fn type_by_path(&self) -> Option<MediaType> {
         match self.source() {
             Ok(Source::Http(url)) => media_type::from_path(url.path()),
-            _ => None,
+            Ok(Source::Data) => None,
+            // An error, too, is of some kind.
+            Err(_) => media_type::from_path(Url::parse(self.url.trim()).ok()?.path()),
         }
     }
 
@@ -298,7 +300,8 @@ mod tests {
             ("https://h.mp4?a/b.mp4", "-"),
             ("https://h/?file=a.mp4", "-"),
             ("https://h/a.mp4;v=1?x", "-"),
-            ("https:h/a.mp4", "-"),
+            ("https:h/a.mp4", "mp4"),
+            ("ftp://h/a.png", "png"),
             ("data:,see https://h/a.mp4", "-"),
             ("a.mp4", "-"),
         ] {

@@ -133,7 +133,13 @@ impl Given {
         let (id, name) = (option.get_id().as_str(), option.get_long()?);
         let raw =
             self.matches.get_raw(id).map(|values| values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(","));
-        let Some(raw) = raw.or_else(|| unless_asked(name)) else { return Some(line(&format!("# {name}"), "not set")) };
+        let Some(raw) = raw else {
+            return Some(match unless_asked(name) {
+                // To set it would be to ask.
+                Some(value) => line(&format!("# {name} = {value}"), "default"),
+                None => line(&format!("# {name}"), "not set"),
+            });
+        };
         let is_typed = self.matches.value_source(id) == Some(ValueSource::CommandLine);
         let origin = match self.config.entry(name).filter(|_| !is_typed) {
             Some(entry) if entry.values.join(",".as_ref()) == *raw => &entry.origin,
@@ -153,10 +159,10 @@ impl Given {
 }
 
 /// What an option is that does more when it is asked for than its default does, and has none for the parser therefore.
-fn unless_asked(name: &str) -> Option<String> {
+fn unless_asked(name: &str) -> Option<usize> {
     match name {
-        "connections" => Some(CONNECTIONS.to_string()),
-        "retries" => Some(RETRIES.to_string()),
+        "connections" => Some(CONNECTIONS),
+        "retries" => Some(RETRIES as usize),
         _ => None,
     }
 }

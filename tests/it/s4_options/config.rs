@@ -54,7 +54,8 @@ fn the_command_line_wins_over_the_environment_over_the_file() {
         (&["-v"], "quiet", "quiet = false # command line".to_owned()),
         (&["--no-quiet"], "quiet", "quiet = false # command line".to_owned()),
         (&[], "mtime", "mtime = false # default".to_owned()),
-        (&[], "connections", "connections = 4 # default".to_owned()),
+        (&[], "connections", "# connections = 4 # default".to_owned()),
+        (&["-x", "4"], "connections", "connections = 4 # command line".to_owned()),
         (&[], "max-size", "# max-size # not set".to_owned()),
         (&[], "output", format!("output = {output} {}", file(5))),
     ] {

@@ -136,13 +136,13 @@ pub(crate) fn unsigned(text: &str) -> Cow<'_, str> {
     if !text.contains("://") || !text.contains(['?', '#']) {
         return Cow::Borrowed(text);
     }
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | ')' | ']' | '}' | ',' | ';');
+    // Inside a query much may stand that ends a word elsewhere: rather too much is cut off than too little.
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '`' | '<' | '>');
+    let is_after = |c: char| is_end(c) || matches!(c, '\'' | ')' | ']' | '}' | ',' | ';');
     let words = text.split_inclusive(is_end).map(|word| {
-        let (url, end) = word.split_at(word.trim_end_matches(is_end).len());
-        match (url.find("://"), url.find(['?', '#'])) {
-            (Some(scheme), Some(query)) if scheme < query => format!("{}{end}", &url[..query]),
-            _ => word.to_owned(),
-        }
+        let (url, end) = word.split_at(word.trim_end_matches(is_after).len());
+        let query = url.find("://").and_then(|scheme| Some(scheme + url[scheme..].find(['?', '#'])?));
+        query.map_or_else(|| word.to_owned(), |query| format!("{}{end}", &url[..query]))
     });
     Cow::Owned(words.collect())
 }
@@ -150,19 +150,32 @@ pub(crate) fn unsigned(text: &str) -> Cow<'_, str> {
 /// Text from the network as a terminal may have it: control characters are shown, not sent.
 #[must_use]
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    let hostile =
-        |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.contains(hostile) {
+    if !text.contains(is_hostile) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if hostile(c) {
+        if is_hostile(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
         }
         out
     }))
+}
+
+/// JSON as a terminal may have it: what it leaves of control characters in its texts is escaped, which says the same.
+#[must_use]
+pub(crate) fn visible_json(json: String) -> String {
+    if !json.contains(is_hostile) {
+        return json;
+    }
+    let escaped = |c: char| if is_hostile(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(escaped).collect()
+}
+
+/// Whether a terminal would do something else than show it.
+fn is_hostile(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -213,6 +226,9 @@ mod tests {
             ("could not fetch https://h/x.png?sig=SECRET", "could not fetch https://h/x.png"),
             ("\"https://h/x?a=1\", (http://h/y#z) why?", "\"https://h/x\", (http://h/y) why?"),
             ("is it? #1 a://b", "is it? #1 a://b"),
+            ("http://h/x?w-4,h-3;(a)'b'&sig=SECRET, and http://h/y?SECRET;", "http://h/x, and http://h/y;"),
+            ("why?http://h/x?SECRET", "why?http://h/x"),
+            (r#"{"url":"http://h/x?a=1","b":[2]}"#, r#"{"url":"http://h/x","b":[2]}"#),
             ("nothing here", "nothing here"),
         ] {
             assert_eq!(unsigned(text), shown);

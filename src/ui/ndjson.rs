@@ -10,7 +10,7 @@ use crate::digest::Sha256Hex;
 use crate::event::{Event, Fault, FileReport, Outcome, Summary, TaskReport, Verified};
 use crate::kind::Kind;
 use crate::manifest::FileEntry;
-use crate::secret::unsigned;
+use crate::secret::{unsigned, visible_json};
 
 /// How often a line of progress comes at most.
 const EVERY: Duration = Duration::from_secs(1);
@@ -182,7 +182,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
             return None;
         }
     };
-    serde_json::to_string(&line).ok()
+    serde_json::to_string(&line).ok().map(visible_json)
 }
 
 fn file(report: &FileReport) -> File<'_> {

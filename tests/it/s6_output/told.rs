@@ -193,7 +193,10 @@ fn urls_in_messages_lose_their_query() {
 #[test]
 fn urls_in_the_gateway_s_words_lose_their_query_too() {
     let world = World::new();
-    world.answer("t1", &json!({"status": "FAILURE", "err_reason": "could not fetch https://h.example/x.png?sig=SECRET today"}));
+    world.answer(
+        "t1",
+        &json!({"status": "FAILURE", "err_reason": "could not fetch https://h.example/x.png?w=1,sig=SECRET;'SECRET' today"}),
+    );
     let run = world.run(&["t1"]).exits(1);
     assert!(run.stderr.contains("https://h.example/x.png") && !run.stderr.contains("SECRET"), "{}", run.stderr);
 }
@@ -210,6 +213,13 @@ fn control_characters_are_shown_not_sent() {
     assert!(run.stderr.contains("pwned"), "shown");
     let run = world.run_with_input(&id, &["-i", "-", "--dry-run"]);
     assert!(is_safe(&run.stdout) && is_safe(&run.stderr), "{run:?}");
+    let run = world.run_with_input(&format!("{id}\nfailed\n"), &["-i", "-", "--json"]);
+    assert!(is_safe(&run.stdout) && is_safe(&run.stderr), "{run:?}");
+    assert_eq!(
+        (run.state(HOSTILE).as_str(), &run.task("failed")["error"]),
+        ("not_found", &json!(HOSTILE)),
+        "and the same is said"
+    );
 }
 
 #[test]

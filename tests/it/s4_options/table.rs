@@ -46,7 +46,7 @@ fn every_row_is_in_the_help_and_in_force_with_the_default_of_the_table() {
         assert!(help.contains(&format!("--{name}")), "--help lacks {name}");
         let line = config.lines().find(|line| line.trim_start_matches("# ").starts_with(&format!("{name} ")));
         let line = line.unwrap_or_else(|| panic!("config lacks {name}: {config}"));
-        assert!(line.starts_with(&format!("{name} = {default} ")) || default.is_empty(), "{line}");
+        assert!(line.trim_start_matches("# ").starts_with(&format!("{name} = {default} ")) || default.is_empty(), "{line}");
     }
     for name in ["--input-file", "--force", "--dry-run", "--config"] {
         assert!(help.contains(name), "--help lacks {name}");

@@ -18,7 +18,10 @@ const PIECE: usize = 256 << 10;
 
 /// The text of a task, or of whatever stands in its place.
 #[derive(Clone, Copy, Debug)]
-pub struct Unread<'a>(&'a [u8]);
+pub struct Unread<'a> {
+    text: &'a [u8],
+    start: u64,
+}
 
 impl Unread<'_> {
     /// Its id; none where there is something else.
@@ -47,20 +50,26 @@ impl Unread<'_> {
         self.read::<Answered>().is_some_and(|task| task.response.is_some())
     }
 
+    /// Which bytes of the manifest it is.
+    #[must_use]
+    pub fn place(self) -> Range<u64> {
+        self.start..self.start + self.text.len() as u64
+    }
+
     /// Itself, to be read elsewhere: see [`Unread::from`].
     #[must_use]
     pub fn to_vec(self) -> Vec<u8> {
-        self.0.to_vec()
+        self.text.to_vec()
     }
 
     fn read<T: DeserializeOwned>(self) -> Option<T> {
-        serde_json::from_slice(self.0).ok()
+        serde_json::from_slice(self.text).ok()
     }
 }
 
 impl<'a> From<&'a [u8]> for Unread<'a> {
     fn from(text: &'a [u8]) -> Self {
-        Self(text)
+        Self { text, start: 0 }
     }
 }
 
@@ -79,7 +88,7 @@ pub struct Head {
 /// `UnexpectedEof` when it breaks off, `InvalidData` when it is no JSON object or goes on behind its end, or what
 /// `from` says. What came before has been handed out.
 pub fn walk(from: impl Read, mut each: impl FnMut(Unread<'_>)) -> io::Result<Head> {
-    let mut window = Window { from, bytes: Vec::new(), at: 0 };
+    let mut window = Window { from, passed: 0, bytes: Vec::new(), at: 0 };
     let mut head = Head::default();
     window.expect(b'{')?;
     if window.peek()? == Some(b'}') {
@@ -109,6 +118,8 @@ pub fn walk(from: impl Read, mut each: impl FnMut(Unread<'_>)) -> io::Result<Hea
 /// The part of a manifest that is looked at.
 struct Window<R> {
     from: R,
+    /// Bytes before those that are held.
+    passed: u64,
     bytes: Vec<u8>,
     at: usize,
 }
@@ -144,7 +155,7 @@ impl<R: Read> Window<R> {
         }
         while {
             let task = self.skip()?;
-            each(Unread(&self.bytes[task]));
+            each(Unread { start: self.passed + task.start as u64, text: &self.bytes[task] });
             self.goes_on(b']')?
         } {}
         Ok(())
@@ -183,7 +194,7 @@ impl<R: Read> Window<R> {
     /// Reads on; whether there was more. What has been passed over is forgotten.
     fn fill(&mut self) -> io::Result<bool> {
         self.bytes.drain(..self.at);
-        self.at = 0;
+        self.passed += std::mem::take(&mut self.at) as u64;
         // A value that is longer than the window is looked at again each time: so it doubles.
         let more = self.bytes.len().max(PIECE) as u64;
         Ok((&mut self.from).take(more).read_to_end(&mut self.bytes)? > 0)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::manifests::{self, Standing};
 use super::mark::Mark;
+use super::memory::Memory;
 use super::rounds::Rounds;
 use super::{Error, Folder, atomic, root};
 use crate::kind::Kind;
@@ -19,6 +20,7 @@ pub struct Archive {
     root: PathBuf,
     mark: Arc<Mark>,
     rounds: Arc<Rounds>,
+    memory: Arc<Memory>,
     /// Whether the root itself is the one task's folder.
     is_single: bool,
 }
@@ -33,6 +35,7 @@ impl Archive {
             root: root.to_owned(),
             mark: Arc::new(Mark::new(root)),
             rounds: Arc::new(Rounds::new(root)),
+            memory: Arc::new(Memory::new(root)),
             is_single: false,
         };
         match fs::metadata(root) {
@@ -47,7 +50,13 @@ impl Archive {
     /// The one task's folder at `root`, as an archive of one: it has no files of a root to keep up to date.
     #[must_use]
     pub fn of_one(root: &Path) -> Self {
-        Self { root: root.to_owned(), mark: Arc::new(Mark::none(root)), rounds: Arc::new(Rounds::new(root)), is_single: true }
+        Self {
+            root: root.to_owned(),
+            mark: Arc::new(Mark::none(root)),
+            rounds: Arc::new(Rounds::new(root)),
+            memory: Arc::new(Memory::new(root)),
+            is_single: true,
+        }
     }
 
     /// Makes the folder when it is missing.
@@ -66,7 +75,7 @@ impl Archive {
     #[must_use]
     pub fn folder(&self, id: &TaskId) -> Folder {
         let path = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(id.as_str())) };
-        Folder::new(Arc::clone(&self.mark), Arc::clone(&self.rounds), id, path)
+        Folder::new(Arc::clone(&self.mark), Arc::clone(&self.rounds), Arc::clone(&self.memory), id, path)
     }
 
     /// Where a task's folder is below `shown`, the archive as the user wrote it.

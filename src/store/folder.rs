@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::lock::{self, Lock};
 use super::mark::Mark;
+use super::memory::Memory;
 use super::rounds::Rounds;
-use super::{Error, Held, finished, manifests, root, sight};
+use super::{Error, Held, finished, manifests, sight};
 use crate::manifest::{FileEntry, TaskEntry};
 use crate::naming::{MANIFEST, TEXT};
 use crate::task::TaskId;
@@ -21,6 +22,7 @@ pub struct Folder {
     path: PathBuf,
     pub(super) mark: Arc<Mark>,
     pub(super) rounds: Arc<Rounds>,
+    memory: Arc<Memory>,
 }
 
 /// What a folder's manifest says, and how much of it is on disk.
@@ -62,8 +64,8 @@ impl Known {
 }
 
 impl Folder {
-    pub(super) fn new(mark: Arc<Mark>, rounds: Arc<Rounds>, id: &TaskId, path: PathBuf) -> Self {
-        Self { id: id.as_str().to_owned(), path, mark, rounds }
+    pub(super) fn new(mark: Arc<Mark>, rounds: Arc<Rounds>, memory: Arc<Memory>, id: &TaskId, path: PathBuf) -> Self {
+        Self { id: id.as_str().to_owned(), path, mark, rounds, memory }
     }
 
     /// Where it is.
@@ -83,12 +85,10 @@ impl Folder {
         let (entry, is_recalled) = match manifests::task_of(&self.path)? {
             Some(entry) => (entry, false),
             // Broken, not missing: the root's manifest may still know what it said.
-            None if fs::symlink_metadata(self.path.join(MANIFEST)).is_ok() => {
-                match root::remembered(self.mark.root(), &self.id) {
-                    Some(entry) => (entry, true),
-                    None => return Ok(Known::default()),
-                }
-            }
+            None if fs::symlink_metadata(self.path.join(MANIFEST)).is_ok() => match self.memory.of(&self.id) {
+                Some(entry) => (entry, true),
+                None => return Ok(Known::default()),
+            },
             None => return Ok(Known::default()),
         };
         if entry.task_id != self.id {

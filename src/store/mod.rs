@@ -21,6 +21,7 @@ mod journal;
 mod lock;
 mod manifests;
 mod mark;
+mod memory;
 mod page;
 mod part;
 mod root;

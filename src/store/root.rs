@@ -94,19 +94,6 @@ fn write(root: &Path, fill: impl FnOnce(&mut Take<'_>) -> io::Result<bool>) -> R
     Ok(true)
 }
 
-/// What the root manifest says of a task whose own manifest is lost or broken.
-pub(super) fn remembered(root: &Path, task_id: &str) -> Option<TaskEntry> {
-    let file = File::open(root.join(MANIFEST)).ok()?;
-    let mut found = None;
-    // One that breaks off may still name it.
-    let _ = manifest::walk(file, |task| {
-        if task.id().is_some_and(|id| id == task_id) {
-            found = task.entry().map(TaskEntry::into_own);
-        }
-    });
-    found
-}
-
 /// Calls `take` with every task of the archive, or of the one task's folder, at `root`: as its manifest has them, or in
 /// its folders where there is none to trust.
 ///

@@ -1,7 +1,7 @@
 //! What an archive holds by its manifests, for whoever derives something from them.
 //!
-//! Reads only, and trusts nothing: the root manifest is taken when it is ours and whole, else the task
-//! folders' own are. A file is handed out only under a name that this program could have given it, in
+//! Reads only, and trusts nothing: the root manifest is taken when it is ours and whole, and no run died before it
+//! was up to date; else the task folders' own are. A file is handed out only under a name that this program could have given it, in
 //! its task's folder, not through a symlink, and of the size that was recorded.
 
 use std::collections::HashSet;
@@ -22,7 +22,8 @@ pub struct Catalog {
     pub tasks: Vec<TaskEntry>,
     /// How many entries can't be read.
     pub unreadable: usize,
-    is_single: bool,
+    /// Whether it is one task's folder.
+    pub is_single: bool,
 }
 
 impl Catalog {
@@ -32,8 +33,8 @@ impl Catalog {
     /// When there is neither, or its manifest is not ours or of a later version.
     pub fn of(root: &Path) -> Result<Self, Error> {
         let mut catalog = Self { root: resolved(root)?, tasks: Vec::new(), unreadable: 0, is_single: false };
-        let (is_trusted, unreadable) = root::read_tasks(root, |task| catalog.tasks.push(task))?;
-        if !is_trusted && catalog.tasks.is_empty() {
+        let (is_ours, unreadable) = root::read_tasks(root, |task| catalog.tasks.push(task))?;
+        if !is_ours && catalog.tasks.is_empty() {
             return Err(Error::NoArchive(catalog.root));
         }
         catalog.unreadable = unreadable;

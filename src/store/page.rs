@@ -34,7 +34,10 @@ impl Page {
     /// # Errors
     /// What `make` reports, or when the disk says no; the old page then still stands.
     pub fn update(&self, make: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
-        let _lock = Lock::of(&self.folder).map_err(Error::io("lock", &self.folder))?;
+        let _lock = Lock::of(&self.folder).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::NoArchive(self.folder.clone()),
+            _ => Error::io("lock", &self.folder)(error),
+        })?;
         let text = make()?;
         self.refuse_foreign()?;
         if fs::read(self.folder.join(GALLERY)).is_ok_and(|old| old == text.as_bytes()) {

@@ -17,7 +17,7 @@ use super::{Error, atomic};
 use crate::digest::{Hasher, Sha256Hex, read_through};
 
 /// A bag that is being filled; dropped before its end, it leaves nothing.
-pub struct Bag {
+pub(crate) struct Bag {
     place: PathBuf,
     making: TempDir,
     folders: BTreeSet<PathBuf>,
@@ -30,7 +30,7 @@ impl Bag {
     ///
     /// # Errors
     /// When something is there, or the disk says no.
-    pub fn begin(place: &Path) -> Result<Self, Error> {
+    pub(crate) fn begin(place: &Path) -> Result<Self, Error> {
         let is_free = match fs::symlink_metadata(place) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => return Err(Error::io("look at", place)(error)),
@@ -55,7 +55,7 @@ impl Bag {
     ///
     /// # Errors
     /// When its bytes are not the `expected` ones, after which it is not in the bag; or the disk says no.
-    pub fn copy(&mut self, from: &Path, to: &str, expected: Option<&Sha256Hex>) -> Result<(u64, Sha256Hex), Error> {
+    pub(crate) fn copy(&mut self, from: &Path, to: &str, expected: Option<&Sha256Hex>) -> Result<(u64, Sha256Hex), Error> {
         let (folder, _) = to.rsplit_once('/').unwrap_or_default();
         self.make_folder(folder)?;
         let path = self.making.path().join(to);
@@ -83,7 +83,7 @@ impl Bag {
     ///
     /// # Errors
     /// When the disk says no.
-    pub fn add(&self, name: &str, text: &str) -> Result<(), Error> {
+    pub(crate) fn add(&self, name: &str, text: &str) -> Result<(), Error> {
         atomic::write(self.making.path(), name, |to| to.write_all(text.as_bytes()))
     }
 
@@ -91,7 +91,7 @@ impl Bag {
     ///
     /// # Errors
     /// When the disk says no, or something has come to stand there meanwhile.
-    pub fn end(self) -> Result<(), Error> {
+    pub(crate) fn end(self) -> Result<(), Error> {
         for folder in &self.folders {
             atomic::sync_folder(folder)?;
         }

@@ -16,7 +16,7 @@ use crate::manifest::{FileEntry, TaskEntry};
 use crate::naming;
 
 /// The tasks of an archive, or the one of a task's folder.
-pub struct Catalog {
+pub(crate) struct Catalog {
     root: PathBuf,
     /// In the order of their ids, their files in that of kinds and numbers, and without the gateway's answers.
     pub tasks: Vec<TaskEntry>,
@@ -31,7 +31,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When there is neither, or its manifest is not ours or of a later version.
-    pub fn of(root: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(root: &Path) -> Result<Self, Error> {
         let mut catalog = Self { root: resolved(root)?, tasks: Vec::new(), unreadable: 0, is_single: false };
         let (is_ours, unreadable) = root::read_tasks(root, |task| catalog.tasks.push(task))?;
         if !is_ours && catalog.tasks.is_empty() {
@@ -53,7 +53,7 @@ impl Catalog {
 
     /// Where it stands, no link in the way.
     #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
@@ -61,7 +61,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When its path is not one of ours, or what stands there is not of the recorded size.
-    pub fn media(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
+    pub(crate) fn media(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
         let name = if self.is_single { file.name() } else { file.rooted_name(&naming::folder(&task.task_id)) };
         self.sound(task, name.ok_or_else(|| Error::Unsafe(self.root.join(file.path())))?, Some(file.size()))
     }
@@ -70,7 +70,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When nothing is there, or something else.
-    pub fn find(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
+    pub(crate) fn find(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
         self.sound(task, name, None)
     }
 
@@ -89,7 +89,7 @@ impl Catalog {
 
 /// The frames a second of the video at `path`, where it can be read and tells.
 #[must_use]
-pub fn frame_rate(path: &Path) -> Option<f64> {
+pub(crate) fn frame_rate(path: &Path) -> Option<f64> {
     File::open(path).ok().and_then(duration::frame_rate)
 }
 

@@ -102,11 +102,9 @@ mod record;
 mod schema;
 mod secret;
 mod session;
-#[doc(hidden)]
-pub mod store;
+mod store;
 mod task;
-#[doc(hidden)]
-pub mod transfer;
+mod transfer;
 mod ui;
 mod verify;
 mod version;

@@ -25,8 +25,8 @@ use crate::ui;
 pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
     let mut catalog = Catalog::of(&args.dir)?;
     let mut troubles = Troubles(0);
-    if catalog.unreadable > 0 {
-        troubles.tell(format!("{}: {} of its manifest's entries can't be read", args.dir.display(), catalog.unreadable));
+    if let Some(trouble) = unreadable(&catalog, &args.dir) {
+        troubles.tell(trouble);
     }
     let tasks = picked(std::mem::take(&mut catalog.tasks), &args.task, &mut troubles);
     let format = match args.format {
@@ -41,6 +41,12 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
         None => fill_bag(&catalog, &tasks, &args.output_file, &mut troubles)?,
     }
     Ok(u8::from(troubles.0 > 0))
+}
+
+/// What of the manifest in `dir` is nothing that could be told.
+pub(super) fn unreadable(catalog: &Catalog, dir: &Path) -> Option<String> {
+    let told = || format!("{}: {} of its manifest's entries can't be read", dir.display(), catalog.unreadable);
+    (catalog.unreadable > 0).then(told)
 }
 
 /// How much could not be exported.

@@ -1,15 +1,18 @@
 //! The verb `gallery`, and `--gallery` of the main job: the page of an archive, or of one task's folder.
+//!
+//! It shows what `export` would tell, read in the same way.
 
 use std::path::Path;
 
+use super::export::unreadable;
 use crate::gallery::{Gallery, MARK};
-use crate::store::{Error, Page, Survey, each_task};
+use crate::store::{Catalog, Error, Page};
+use crate::ui;
 
 /// Writes the page of the archive, or of the one task, in `dir`; the exit code.
-pub(super) fn run(dir: &Path) -> Result<u8, super::error::Error> {
-    let is_single = Survey::is_single_at(dir)?;
-    write(&place(dir)?, dir, is_single)?;
-    Ok(0)
+pub(super) fn run(dir: &Path) -> Result<u8, Error> {
+    let is_all = write(&place(dir)?, dir)?;
+    Ok(u8::from(!is_all))
 }
 
 /// Where the page will stand, when nothing of others stands there.
@@ -17,11 +20,18 @@ pub(super) fn place(dir: &Path) -> Result<Page, Error> {
     Page::at(dir, MARK)
 }
 
-/// Writes the page into its place, if that changes it.
-pub(super) fn write(page: &Page, dir: &Path, is_single: bool) -> Result<(), Error> {
+/// Writes the page into its place, if that changes it. Whether it has all that the archive names: what it has not is told.
+pub(super) fn write(page: &Page, dir: &Path) -> Result<bool, Error> {
+    let mut trouble = None;
     page.update(|| {
-        let mut gallery = Gallery::new(is_single);
-        each_task(dir, |task| gallery.add(task))?;
+        let catalog = Catalog::of(dir)?;
+        trouble = unreadable(&catalog, dir);
+        let mut gallery = Gallery::new(catalog.is_single);
+        catalog.tasks.into_iter().for_each(|task| gallery.add(task));
         Ok(gallery.into_page())
-    })
+    })?;
+    if let Some(trouble) = &trouble {
+        ui::complain(trouble);
+    }
+    Ok(trouble.is_none())
 }

@@ -26,7 +26,7 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let over = carry_out(session, style, |sender, emitter, refused| input.send(sender, emitter, refused))?;
     // Who interrupts wants an end at once; the next run writes the page.
     if let Some(page) = page.filter(|_| over.interrupted.is_none()) {
-        gallery::write(&page, &output, false)?;
+        gallery::write(&page, &output)?;
     }
     Ok(over.code())
 }

@@ -66,7 +66,7 @@ fn run_in(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, Er
         }
         Verb::Index { dir } => index(&dir),
         Verb::Export(args) => export::run(&args),
-        Verb::Gallery { dir } => gallery::run(&dir),
+        Verb::Gallery { dir } => Ok(gallery::run(&dir)?),
         Verb::Config(_) => tell(&given.told()),
         Verb::Schema { document } => tell(&about::schema(document)),
         Verb::Completions { shell } => tell(&about::completions(shell)),

@@ -15,7 +15,7 @@ use url::Url;
 
 /// How far media requests may reach.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reach {
+pub(crate) enum Reach {
     /// Public addresses only.
     Public,
     /// Anywhere.
@@ -26,7 +26,7 @@ impl Reach {
     /// Whether `url` may be asked, as far as its text tells: literal addresses are judged here, and the names that are loopback
     /// everywhere; others when they are looked up, which behind a proxy is the proxy's to do.
     #[must_use]
-    pub fn allows(self, url: &Url) -> bool {
+    pub(crate) fn allows(self, url: &Url) -> bool {
         self == Self::Anywhere
             || match url.host() {
                 Some(url::Host::Ipv4(address)) => is_public(address.into()),

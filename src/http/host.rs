@@ -18,14 +18,14 @@ const LEAST_COST: Duration = Duration::from_secs(1);
 
 /// All hosts of a run. Cheap to clone.
 #[derive(Clone)]
-pub struct Hosts {
+pub(crate) struct Hosts {
     at_once: usize,
     policy: Policy,
     known: Arc<Mutex<HashMap<String, Arc<Host>>>>,
 }
 
 /// One host.
-pub struct Host {
+pub(crate) struct Host {
     permits: Arc<Semaphore>,
     rest: Mutex<Rest>,
 }
@@ -41,13 +41,13 @@ struct Rest {
 impl Hosts {
     /// Each host gets `at_once` requests at most.
     #[must_use]
-    pub fn new(at_once: usize, policy: Policy) -> Self {
+    pub(crate) fn new(at_once: usize, policy: Policy) -> Self {
         Self { at_once, policy, known: Arc::default() }
     }
 
     /// The host of `url`, by name and port.
     #[must_use]
-    pub fn of(&self, url: &Url) -> Arc<Host> {
+    pub(crate) fn of(&self, url: &Url) -> Arc<Host> {
         let name = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(name).or_insert_with(|| Arc::new(Host::new(self.at_once, self.policy))))
@@ -61,7 +61,7 @@ impl Host {
     }
 
     /// Waits until the host may be asked, and for a permit to ask it.
-    pub async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             let until = self.rest().until;
             if until > Instant::now() {
@@ -78,7 +78,7 @@ impl Host {
 
     /// A permit, if one is free and the host is not resting.
     #[must_use]
-    pub fn try_permit(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn try_permit(&self) -> Option<OwnedSemaphorePermit> {
         if self.rest().until > Instant::now() {
             return None;
         }
@@ -86,7 +86,7 @@ impl Host {
     }
 
     /// The host answered with something else than that it is busy.
-    pub fn answered(&self) {
+    pub(crate) fn answered(&self) {
         let mut rest = self.rest();
         if rest.until <= Instant::now() {
             (rest.delays, rest.patience) = (endless(rest.policy), rest.policy.patience);
@@ -95,7 +95,7 @@ impl Host {
 
     /// The host says that it is busy, and for how long: it gets its rest. Whether that is worth waiting for, beside the tries.
     #[must_use]
-    pub fn is_worth_waiting_for(&self, asked: Option<Duration>) -> bool {
+    pub(crate) fn is_worth_waiting_for(&self, asked: Option<Duration>) -> bool {
         let mut rest = self.rest();
         let now = Instant::now();
         if rest.until > now && asked.is_none() {

@@ -25,7 +25,7 @@ use crate::version::{Validator, Version};
 
 /// Asks media hosts. Cheap to clone.
 #[derive(Clone)]
-pub struct MediaClient {
+pub(crate) struct MediaClient {
     /// Has never seen the key.
     pub client: Client,
     /// How far links may lead.
@@ -41,7 +41,7 @@ impl MediaClient {
     ///
     /// # Errors
     /// No answer, a status other than success, or a range that is not the one asked for.
-    pub async fn get(&self, url: &Url, ask: Option<&Ask>) -> Result<Body, Error> {
+    pub(crate) async fn get(&self, url: &Url, ask: Option<&Ask>) -> Result<Body, Error> {
         let host = self.hosts.of(url);
         loop {
             let permit = host.permit().await;
@@ -62,7 +62,7 @@ impl MediaClient {
     }
 
     /// As [`MediaClient::get`], but only if the host can be asked at once: none when it can't.
-    pub async fn try_get(&self, url: &Url, ask: &Ask) -> Option<Result<Body, Error>> {
+    pub(crate) async fn try_get(&self, url: &Url, ask: &Ask) -> Option<Result<Body, Error>> {
         let permit = self.hosts.of(url).try_permit()?;
         Some(self.send(url, Some(ask), Some(permit)).await)
     }

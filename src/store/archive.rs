@@ -16,7 +16,7 @@ use crate::task::TaskId;
 
 /// An archive that may be written to.
 #[derive(Clone, Debug)]
-pub struct Archive {
+pub(crate) struct Archive {
     root: PathBuf,
     mark: Arc<Mark>,
     rounds: Arc<Rounds>,
@@ -30,7 +30,7 @@ impl Archive {
     ///
     /// # Errors
     /// When what stands there is not ours, or of a later version.
-    pub fn open(root: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(root: &Path) -> Result<Self, Error> {
         let archive = Self {
             root: root.to_owned(),
             mark: Arc::new(Mark::new(root)),
@@ -49,7 +49,7 @@ impl Archive {
 
     /// The one task's folder at `root`, as an archive of one: it has no files of a root to keep up to date.
     #[must_use]
-    pub fn of_one(root: &Path) -> Self {
+    pub(crate) fn of_one(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             mark: Arc::new(Mark::none(root)),
@@ -63,7 +63,7 @@ impl Archive {
     ///
     /// # Errors
     /// When the disk says no.
-    pub fn create(&self) -> Result<(), Error> {
+    pub(crate) fn create(&self) -> Result<(), Error> {
         fs::create_dir_all(&self.root).map_err(Error::io("create", &self.root))?;
         match self.root.canonicalize().ok().as_deref().and_then(Path::parent) {
             Some(parent) => atomic::sync_folder(parent).or(Ok(())),
@@ -73,20 +73,20 @@ impl Archive {
 
     /// The folder of a task.
     #[must_use]
-    pub fn folder(&self, id: &TaskId) -> Folder {
+    pub(crate) fn folder(&self, id: &TaskId) -> Folder {
         let path = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(id.as_str())) };
         Folder::new(Arc::clone(&self.mark), Arc::clone(&self.rounds), Arc::clone(&self.memory), id, path)
     }
 
     /// Where a task's folder is below `shown`, the archive as the user wrote it.
     #[must_use]
-    pub fn shown_folder(&self, shown: &Path, folder: &Folder) -> PathBuf {
+    pub(crate) fn shown_folder(&self, shown: &Path, folder: &Folder) -> PathBuf {
         if self.is_single { shown.to_owned() } else { shown.join(folder.path().file_name().unwrap_or_default()) }
     }
 
     /// How many bytes its disk has left for media, where the system tells: what the root's files need to be written anew is not.
     #[must_use]
-    pub fn free_space(&self) -> Option<u64> {
+    pub(crate) fn free_space(&self) -> Option<u64> {
         let size = |name: &str| fs::symlink_metadata(self.root.join(name)).map_or(0, |found| found.len());
         #[cfg(unix)]
         let free = rustix::fs::statvfs(&self.root).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
@@ -101,7 +101,7 @@ impl Archive {
     ///
     /// # Errors
     /// When the disk says no; the old files then still stand.
-    pub fn update_root(&self, changed: Vec<TaskId>, reused: &[u128], is_all: bool) -> Result<(), Error> {
+    pub(crate) fn update_root(&self, changed: Vec<TaskId>, reused: &[u128], is_all: bool) -> Result<(), Error> {
         if self.is_single {
             return Ok(());
         }
@@ -116,7 +116,7 @@ impl Archive {
     ///
     /// # Errors
     /// When the disk says no; the old files then still stand.
-    pub fn rebuild_root(&self) -> Result<(), Error> {
+    pub(crate) fn rebuild_root(&self) -> Result<(), Error> {
         root::rebuild(&self.root)
     }
 

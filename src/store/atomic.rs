@@ -69,7 +69,7 @@ impl New {
 ///
 /// # Errors
 /// When it does, or the disk says no.
-pub fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let is_replaceable = fs::symlink_metadata(path).map_or(true, |found| found.is_file());
     let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| is_replaceable) else {
         return Err(Error::NoFile(path.to_owned()));
@@ -82,7 +82,7 @@ pub fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>)
 ///
 /// # Errors
 /// When there is none.
-pub fn folder_of(path: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn folder_of(path: &Path) -> Result<PathBuf, Error> {
     dunce::canonicalize(parent(path)).map_err(Error::io("open", parent(path)))
 }
 

@@ -1,8 +1,9 @@
 //! A bag of files (RFC 8493) on its way to disk.
 //!
 //! It is filled in a temporary folder beside its place and renamed there when all of it is durable: a
-//! crash leaves no half bag under its name. A file goes in only with the bytes that were recorded of
-//! it. What the tag files say is no concern here.
+//! crash leaves no half bag under its name. The folder is locked meanwhile, so that the next bag for the same place tells
+//! what a killed program left from what a living one makes, and removes the former. A file goes in only with the bytes
+//! that were recorded of it. What the tag files say is no concern here.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,14 +12,17 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, TempDir};
 
+use super::lock::Lock;
 use super::{Error, atomic};
 use crate::digest::{Hasher, Sha256Hex, read_through};
 
 /// A bag that is being filled; dropped before its end, it leaves nothing.
-pub struct Bag {
+pub(crate) struct Bag {
     place: PathBuf,
     making: TempDir,
     folders: BTreeSet<PathBuf>,
+    /// None where folders can't be locked: there a killed program's folder stays.
+    _lock: Option<Lock>,
 }
 
 impl Bag {
@@ -26,7 +30,7 @@ impl Bag {
     ///
     /// # Errors
     /// When something is there, or the disk says no.
-    pub fn begin(place: &Path) -> Result<Self, Error> {
+    pub(crate) fn begin(place: &Path) -> Result<Self, Error> {
         let is_free = match fs::symlink_metadata(place) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => return Err(Error::io("look at", place)(error)),
@@ -34,13 +38,15 @@ impl Bag {
         };
         let Some(name) = place.file_name().filter(|_| is_free) else { return Err(Error::Occupied(place.to_owned())) };
         let mut builder = Builder::new();
-        let prefix = format!(".{}.", name.to_string_lossy());
+        let prefix = format!(".{}.yescale-dl-", name.to_string_lossy());
+        sweep(atomic::parent(place), &prefix);
         builder.prefix(&prefix);
         #[cfg(unix)]
         // Temporary folders are private by default; the bag is as open as the user's umask says.
         builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777));
         let making = builder.tempdir_in(atomic::parent(place)).map_err(Error::io("create", place))?;
-        let mut bag = Self { place: place.to_owned(), making, folders: BTreeSet::new() };
+        let lock = Lock::try_of(making.path()).map_err(Error::io("lock", making.path()))?.filter(Lock::is_of_folder);
+        let mut bag = Self { place: place.to_owned(), making, folders: BTreeSet::new(), _lock: lock };
         bag.make_folder("data")?;
         Ok(bag)
     }
@@ -49,7 +55,7 @@ impl Bag {
     ///
     /// # Errors
     /// When its bytes are not the `expected` ones, after which it is not in the bag; or the disk says no.
-    pub fn copy(&mut self, from: &Path, to: &str, expected: Option<&Sha256Hex>) -> Result<(u64, Sha256Hex), Error> {
+    pub(crate) fn copy(&mut self, from: &Path, to: &str, expected: Option<&Sha256Hex>) -> Result<(u64, Sha256Hex), Error> {
         let (folder, _) = to.rsplit_once('/').unwrap_or_default();
         self.make_folder(folder)?;
         let path = self.making.path().join(to);
@@ -77,7 +83,7 @@ impl Bag {
     ///
     /// # Errors
     /// When the disk says no.
-    pub fn add(&self, name: &str, text: &str) -> Result<(), Error> {
+    pub(crate) fn add(&self, name: &str, text: &str) -> Result<(), Error> {
         atomic::write(self.making.path(), name, |to| to.write_all(text.as_bytes()))
     }
 
@@ -85,7 +91,7 @@ impl Bag {
     ///
     /// # Errors
     /// When the disk says no, or something has come to stand there meanwhile.
-    pub fn end(self) -> Result<(), Error> {
+    pub(crate) fn end(self) -> Result<(), Error> {
         for folder in &self.folders {
             atomic::sync_folder(folder)?;
         }
@@ -105,9 +111,39 @@ impl Bag {
     }
 }
 
+/// Removes what killed programs left of bags: folders in `folder` whose names begin with `prefix`, and that nobody holds.
+fn sweep(folder: &Path, prefix: &str) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for left in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)).map(|entry| entry.path()) {
+        if let Ok(Some(lock)) = Lock::try_of(&left)
+            && lock.is_of_folder()
+        {
+            // What can't be removed now is removed by the next.
+            let _ = fs::remove_dir_all(&left);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_program_left_is_swept_and_what_a_living_one_makes_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+        for left in [".bag.yescale-dl-dead01", ".bag.mine", ".other.yescale-dl-dead01"] {
+            fs::create_dir_all(folder.path().join(left).join("data/t")).unwrap();
+        }
+        let living = Bag::begin(&folder.path().join("bag")).unwrap();
+        assert!(!folder.path().join(".bag.yescale-dl-dead01").exists());
+        let second = Bag::begin(&folder.path().join("bag")).unwrap();
+        assert_eq!(names(), 4, "two of others, two in the making");
+        living.end().unwrap();
+        drop(second);
+        assert_eq!(names(), 3, "the bag, and what others have");
+    }
 
     #[test]
     fn a_bag_stands_in_its_place_only_when_it_is_done() {

@@ -1,7 +1,7 @@
 //! What an archive holds by its manifests, for whoever derives something from them.
 //!
-//! Reads only, and trusts nothing: the root manifest is taken when it is ours and whole, else the task
-//! folders' own are. A file is handed out only under a name that this program could have given it, in
+//! Reads only, and trusts nothing: the root manifest is taken when it is ours and whole, and no run died before it
+//! was up to date; else the task folders' own are. A file is handed out only under a name that this program could have given it, in
 //! its task's folder, not through a symlink, and of the size that was recorded.
 
 use std::collections::HashSet;
@@ -16,13 +16,14 @@ use crate::manifest::{FileEntry, TaskEntry};
 use crate::naming;
 
 /// The tasks of an archive, or the one of a task's folder.
-pub struct Catalog {
+pub(crate) struct Catalog {
     root: PathBuf,
     /// In the order of their ids, their files in that of kinds and numbers, and without the gateway's answers.
     pub tasks: Vec<TaskEntry>,
     /// How many entries can't be read.
     pub unreadable: usize,
-    is_single: bool,
+    /// Whether it is one task's folder.
+    pub is_single: bool,
 }
 
 impl Catalog {
@@ -30,10 +31,10 @@ impl Catalog {
     ///
     /// # Errors
     /// When there is neither, or its manifest is not ours or of a later version.
-    pub fn of(root: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(root: &Path) -> Result<Self, Error> {
         let mut catalog = Self { root: resolved(root)?, tasks: Vec::new(), unreadable: 0, is_single: false };
-        let (is_trusted, unreadable) = root::read_tasks(root, |task| catalog.tasks.push(task))?;
-        if !is_trusted && catalog.tasks.is_empty() {
+        let (is_ours, unreadable) = root::read_tasks(root, |task| catalog.tasks.push(task))?;
+        if !is_ours && catalog.tasks.is_empty() {
             return Err(Error::NoArchive(catalog.root));
         }
         catalog.unreadable = unreadable;
@@ -52,7 +53,7 @@ impl Catalog {
 
     /// Where it stands, no link in the way.
     #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
@@ -60,7 +61,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When its path is not one of ours, or what stands there is not of the recorded size.
-    pub fn media(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
+    pub(crate) fn media(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
         let name = if self.is_single { file.name() } else { file.rooted_name(&naming::folder(&task.task_id)) };
         self.sound(task, name.ok_or_else(|| Error::Unsafe(self.root.join(file.path())))?, Some(file.size()))
     }
@@ -69,7 +70,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When nothing is there, or something else.
-    pub fn find(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
+    pub(crate) fn find(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
         self.sound(task, name, None)
     }
 
@@ -88,7 +89,7 @@ impl Catalog {
 
 /// The frames a second of the video at `path`, where it can be read and tells.
 #[must_use]
-pub fn frame_rate(path: &Path) -> Option<f64> {
+pub(crate) fn frame_rate(path: &Path) -> Option<f64> {
     File::open(path).ok().and_then(duration::frame_rate)
 }
 

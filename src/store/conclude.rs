@@ -21,7 +21,7 @@ impl Held {
     ///
     /// # Errors
     /// When the disk says no; the old manifest then still stands.
-    pub async fn record(
+    pub(crate) async fn record(
         self: &Arc<Self>,
         entry: TaskEntry,
         before: Option<TaskEntry>,
@@ -70,7 +70,7 @@ impl Held {
     ///
     /// # Errors
     /// When the disk says no.
-    pub async fn restore_text(self: &Arc<Self>, entry: TaskEntry) -> Result<(), Error> {
+    pub(crate) async fn restore_text(self: &Arc<Self>, entry: TaskEntry) -> Result<(), Error> {
         let held = Arc::clone(self);
         let staged = blocking(move || {
             held.begin()?;
@@ -88,7 +88,7 @@ impl Held {
     ///
     /// # Errors
     /// When the disk says no.
-    pub async fn settle(self: &Arc<Self>, entry: TaskEntry) -> Result<bool, Error> {
+    pub(crate) async fn settle(self: &Arc<Self>, entry: TaskEntry) -> Result<bool, Error> {
         let (held, mut after) = (Arc::clone(self), entry.clone());
         let (before, after) = blocking(move || {
             held.roll_forward(&mut after.files)?;
@@ -118,7 +118,7 @@ impl Held {
     }
 
     /// Removes what only the way to `entry`, which the manifest has by now, needed. Parts stay where something is still missing.
-    pub fn tidy(&self, entry: &TaskEntry) {
+    pub(crate) fn tidy(&self, entry: &TaskEntry) {
         let is_recorded = finished::is_recorded(self.folder.path(), entry);
         let is_done = matches!(entry.state, State::Complete | State::Partial);
         for found in fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {

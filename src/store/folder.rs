@@ -17,7 +17,7 @@ use crate::task::TaskId;
 
 /// A task's folder, there or not.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     id: String,
     path: PathBuf,
     pub(super) mark: Arc<Mark>,
@@ -27,7 +27,7 @@ pub struct Folder {
 
 /// What a folder's manifest says, and how much of it is on disk.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub(crate) struct Known {
     /// The manifest's entry, when there is a manifest that can be read.
     pub entry: Option<TaskEntry>,
     /// Its files that are there, of the right size.
@@ -40,25 +40,25 @@ pub struct Known {
 impl Known {
     /// Whether the task's own manifest is lost or broken, and only the root's remembers it.
     #[must_use]
-    pub fn is_recalled(&self) -> bool {
+    pub(crate) fn is_recalled(&self) -> bool {
         self.is_recalled
     }
 
     /// Whether a run that died on its last steps left something to tidy up.
     #[must_use]
-    pub fn has_leftovers(&self) -> bool {
+    pub(crate) fn has_leftovers(&self) -> bool {
         self.has_leftovers
     }
 
     /// Whether everything that the manifest names is on disk.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.entry.as_ref().is_some_and(|entry| self.text_is_here && self.here.len() == entry.files.len())
     }
 
     /// The entry's files, there or not.
     #[must_use]
-    pub fn recorded(&self) -> &[FileEntry] {
+    pub(crate) fn recorded(&self) -> &[FileEntry] {
         self.entry.as_ref().map_or(&[], |entry| &entry.files)
     }
 }
@@ -70,7 +70,7 @@ impl Folder {
 
     /// Where it is.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -78,7 +78,7 @@ impl Folder {
     ///
     /// # Errors
     /// When the folder or its manifest is not ours, belongs to another task or can't be read.
-    pub fn read(&self) -> Result<Known, Error> {
+    pub(crate) fn read(&self) -> Result<Known, Error> {
         if !self.exists()? {
             return Ok(Known::default());
         }
@@ -105,7 +105,7 @@ impl Folder {
     ///
     /// # Errors
     /// When something else stands in its place or the disk says no.
-    pub fn try_hold(&self) -> Result<Option<Arc<Held>>, Error> {
+    pub(crate) fn try_hold(&self) -> Result<Option<Arc<Held>>, Error> {
         let is_made = match self.exists()? {
             true => false,
             false => match fs::create_dir(&self.path) {

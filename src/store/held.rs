@@ -17,7 +17,7 @@ use crate::manifest::FileEntry;
 
 /// A task's folder, locked.
 #[derive(Debug)]
-pub struct Held {
+pub(crate) struct Held {
     pub(super) folder: Folder,
     /// Whether this run made it and was the first in it: nobody left anything there.
     pub(super) is_new: bool,
@@ -27,7 +27,7 @@ pub struct Held {
 }
 
 /// A whole file that waits to be durable.
-pub struct Staged {
+pub(crate) struct Staged {
     pub(super) draft: Draft,
     target: PathBuf,
 }
@@ -41,7 +41,7 @@ impl Held {
     ///
     /// # Errors
     /// As for [`Folder::read`].
-    pub fn read(&self) -> Result<Known, Error> {
+    pub(crate) fn read(&self) -> Result<Known, Error> {
         self.folder.read()
     }
 
@@ -49,7 +49,7 @@ impl Held {
     ///
     /// # Errors
     /// As for [`Folder::read`].
-    pub fn recover(&self) -> Result<Known, Error> {
+    pub(crate) fn recover(&self) -> Result<Known, Error> {
         if self.is_new {
             return Ok(Known::default());
         }
@@ -70,7 +70,7 @@ impl Held {
     /// A file that begins its way in, known by `stem` until it has a name; none where an earlier try may have left some
     /// of it. Costs no look at the disk.
     #[must_use]
-    pub fn new_part(&self, stem: &str) -> Option<Part> {
+    pub(crate) fn new_part(&self, stem: &str) -> Option<Part> {
         let is_first = || self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.to_owned());
         (self.is_new && is_first()).then(|| Part::new(self.part_path(stem)))
     }
@@ -79,7 +79,7 @@ impl Held {
     ///
     /// # Errors
     /// When the disk says no.
-    pub fn part(&self, stem: &str) -> Result<Part, Error> {
+    pub(crate) fn part(&self, stem: &str) -> Result<Part, Error> {
         self.begin()?;
         let path = self.part_path(stem);
         Part::resume(path.clone()).map_err(Error::io("resume", &path))
@@ -98,7 +98,7 @@ impl Held {
     ///
     /// # Errors
     /// When something that is not ours has that name; the file is then gone.
-    pub fn stage(&self, draft: Draft, ours: &[FileEntry]) -> Result<Staged, Error> {
+    pub(crate) fn stage(&self, draft: Draft, ours: &[FileEntry]) -> Result<Staged, Error> {
         let target = self.folder.path().join(draft.entry.path());
         let is_ours = self.is_new || ours.iter().any(|file| file.name() == Some(draft.entry.path()));
         if !is_ours && fs::symlink_metadata(&target).is_ok() && !finished::is_proven(&target, &draft.entry)? {
@@ -112,7 +112,7 @@ impl Held {
     ///
     /// # Errors
     /// When the disk says no; where it could not be recorded or synced, the file is gone.
-    pub async fn commit(self: &Arc<Self>, staged: Staged) -> Result<FileEntry, Error> {
+    pub(crate) async fn commit(self: &Arc<Self>, staged: Staged) -> Result<FileEntry, Error> {
         let held = Arc::clone(self);
         let staged = blocking(move || match finished::append(held.folder.path(), &staged.draft) {
             Ok(()) => Ok(staged),
@@ -132,7 +132,7 @@ impl Held {
     ///
     /// # Errors
     /// When it can't be read.
-    pub fn has(&self, entry: &FileEntry) -> Result<bool, Error> {
+    pub(crate) fn has(&self, entry: &FileEntry) -> Result<bool, Error> {
         entry.name().map_or(Ok(false), |name| finished::is_proven(&self.folder.path().join(name), entry))
     }
 
@@ -151,7 +151,7 @@ impl Held {
 impl Staged {
     /// What a manifest will say of it.
     #[must_use]
-    pub fn entry(&self) -> &FileEntry {
+    pub(crate) fn entry(&self) -> &FileEntry {
         &self.draft.entry
     }
 

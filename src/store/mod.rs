@@ -30,23 +30,23 @@ mod sight;
 mod survey;
 mod write_back;
 
-pub use archive::Archive;
-pub use atomic::{folder_of, replace};
-pub use bag::Bag;
-pub use catalog::{Catalog, frame_rate};
+pub(crate) use archive::Archive;
+pub(crate) use atomic::{folder_of, replace};
+pub(crate) use bag::Bag;
+pub(crate) use catalog::{Catalog, frame_rate};
 pub use error::Error;
-pub use folder::{Folder, Known};
-pub use held::{Held, Staged};
-pub use page::Page;
-pub use part::{Ahead, Draft, Part, Sealed};
+pub(crate) use folder::{Folder, Known};
+pub(crate) use held::{Held, Staged};
+pub(crate) use page::Page;
+pub(crate) use part::{Ahead, Part, Sealed};
 pub use root::each_task;
-pub use survey::{Claim, Place, Survey, Visit};
+pub(crate) use survey::{Claim, Place, Survey};
 
 /// Runs `work` where blocking is allowed.
 ///
 /// # Errors
 /// What `work` reports; a panic inside is one of them.
-pub async fn blocking<T: Send + 'static, E: From<Error> + Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static, E: From<Error> + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Error::BrokeDown.into()))

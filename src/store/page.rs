@@ -13,7 +13,7 @@ use super::{Error, atomic};
 use crate::naming::GALLERY;
 
 /// The place of a page, where there is none or one of ours.
-pub struct Page {
+pub(crate) struct Page {
     folder: PathBuf,
     mark: &'static str,
 }
@@ -23,7 +23,7 @@ impl Page {
     ///
     /// # Errors
     /// When a page stands there that is not ours.
-    pub fn at(folder: &Path, mark: &'static str) -> Result<Self, Error> {
+    pub(crate) fn at(folder: &Path, mark: &'static str) -> Result<Self, Error> {
         let page = Self { folder: folder.to_owned(), mark };
         page.refuse_foreign()?;
         Ok(page)
@@ -33,8 +33,11 @@ impl Page {
     ///
     /// # Errors
     /// What `make` reports, or when the disk says no; the old page then still stands.
-    pub fn update(&self, make: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
-        let _lock = Lock::of(&self.folder).map_err(Error::io("lock", &self.folder))?;
+    pub(crate) fn update(&self, make: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
+        let _lock = Lock::of(&self.folder).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::NoArchive(self.folder.clone()),
+            _ => Error::io("lock", &self.folder)(error),
+        })?;
         let text = make()?;
         self.refuse_foreign()?;
         if fs::read(self.folder.join(GALLERY)).is_ok_and(|old| old == text.as_bytes()) {

@@ -19,14 +19,14 @@ use super::journal::{self, Journal, Proof};
 use super::write_back::WriteBack;
 use crate::version::Version;
 
-pub use ahead::Ahead;
-pub use sealed::{Draft, Sealed};
+pub(crate) use ahead::Ahead;
+pub(crate) use sealed::{Draft, Sealed};
 
 /// The journal vouches for the bytes at least this often: what a kill costs at most.
 const VOUCHED_EVERY: u64 = 4 << 20;
 
 /// A file that is still growing.
-pub struct Part {
+pub(crate) struct Part {
     path: PathBuf,
     file: Option<Arc<File>>,
     proof: Proof,
@@ -67,25 +67,25 @@ impl Part {
 
     /// How many bytes it has, from the first one on without a gap.
     #[must_use]
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.proof.size
     }
 
     /// Of which version of the remote file they are, when that is known.
     #[must_use]
-    pub fn version(&self) -> Option<&Version> {
+    pub(crate) fn version(&self) -> Option<&Version> {
         self.journal.as_ref().map(Journal::version)
     }
 
     /// Says of which version the bytes from the first one on are: from here on they are worth keeping.
-    pub fn identify(&mut self, version: Version) {
+    pub(crate) fn identify(&mut self, version: Version) {
         if self.version() != Some(&version) {
             self.journal = Some(Journal::new(journal::beside(&self.path), version));
         }
     }
 
     /// Refuses to take more than `most` bytes in all, however they come.
-    pub fn limit(&mut self, most: Option<u64>) {
+    pub(crate) fn limit(&mut self, most: Option<u64>) {
         self.most = most;
     }
 
@@ -93,7 +93,7 @@ impl Part {
     ///
     /// # Errors
     /// When the file can't be removed.
-    pub fn restart(&mut self) -> io::Result<()> {
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
         self.file = None;
         self.proof = Proof::default();
         self.vouched = 0;
@@ -108,7 +108,7 @@ impl Part {
     ///
     /// # Errors
     /// When it can't be made.
-    pub fn ahead(&mut self) -> io::Result<Ahead> {
+    pub(crate) fn ahead(&mut self) -> io::Result<Ahead> {
         Ok(Ahead(Arc::clone(self.open()?)))
     }
 
@@ -116,7 +116,7 @@ impl Part {
     ///
     /// # Errors
     /// When they can't be read back.
-    pub fn advance(&mut self, to: u64) -> io::Result<()> {
+    pub(crate) fn advance(&mut self, to: u64) -> io::Result<()> {
         let mut file: &File = &Arc::clone(self.open()?);
         file.seek(SeekFrom::Start(self.proof.size))?;
         let mut block = vec![0; 256 << 10];
@@ -131,7 +131,7 @@ impl Part {
     }
 
     /// Gives it up, and its room on the disk with it.
-    pub fn discard(mut self) {
+    pub(crate) fn discard(mut self) {
         // What stays is overwritten by the next run.
         let _ = self.restart();
     }

@@ -103,9 +103,11 @@ pub fn each_task(root: &Path, take: impl FnMut(TaskEntry)) -> Result<(), Error> 
     read_tasks(root, take).map(|_| ())
 }
 
-/// As [`each_task`]; whether the manifest was one to trust, and how many of its entries can't be read.
+/// As [`each_task`]; whether there is a manifest of ours, and how many of its entries can't be read.
 pub(super) fn read_tasks(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result<(bool, usize), Error> {
-    if manifests::look(root, |_| ())? == Standing::Ours {
+    let is_ours = manifests::look(root, |_| ())? == Standing::Ours;
+    // A run that died may have committed what it does not name.
+    if is_ours && mark::dead(root).is_empty() {
         let mut unreadable = 0;
         manifests::look(root, |task| task.entry().map_or_else(|| unreadable += 1, &mut take))?;
         return Ok((true, unreadable));
@@ -115,7 +117,7 @@ pub(super) fn read_tasks(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result
         Ok(())
     };
     take_all(root, &mut each).map_err(Error::io("list", root))?;
-    Ok((false, 0))
+    Ok((is_ours, 0))
 }
 
 /// What killed writers left behind, or living ones are writing.

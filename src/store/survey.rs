@@ -23,10 +23,10 @@ use crate::manifest::{self, FileEntry, TaskEntry, Unread};
 use crate::naming::{self, GALLERY, MANIFEST, SUMS};
 use visit::own_names;
 
-pub use visit::{Claim, Visit};
+pub(crate) use visit::{Claim, Visit};
 
 /// An archive, or one task's folder, to be looked at.
-pub struct Survey {
+pub(crate) struct Survey {
     root: PathBuf,
     /// Its folders, whatever they hold.
     folders: BTreeSet<String>,
@@ -37,7 +37,7 @@ pub struct Survey {
 }
 
 /// One of the archive's folders, there or not, and what the root manifest says of its task.
-pub struct Place {
+pub(crate) struct Place {
     folder: String,
     rooted: Option<Vec<u8>>,
 }
@@ -47,7 +47,7 @@ impl Survey {
     ///
     /// # Errors
     /// When there is neither, or its manifest is not ours or of a later version.
-    pub fn of(root: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(root: &Path) -> Result<Self, Error> {
         let (mut folders, mut faults) = (BTreeSet::new(), Vec::new());
         for (name, kind) in entries(root)? {
             match () {
@@ -81,7 +81,7 @@ impl Survey {
     ///
     /// # Errors
     /// As for [`Survey::of`], and when there is nothing but a broken manifest: of an archive or of a task, nobody knows.
-    pub fn is_single_at(root: &Path) -> Result<bool, Error> {
+    pub(crate) fn is_single_at(root: &Path) -> Result<bool, Error> {
         let survey = Self::of(root)?;
         let is_broken = survey.faults.iter().any(|(path, fault)| (path.as_str(), *fault) == (MANIFEST, Fault::Damaged));
         if survey.folders.is_empty() && is_broken { Err(Error::NoArchive(root.to_owned())) } else { Ok(survey.is_single) }
@@ -89,18 +89,18 @@ impl Survey {
 
     /// Where it stands, as it was given.
     #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// How many folders it has, each of them a place.
     #[must_use]
-    pub fn folders(&self) -> usize {
+    pub(crate) fn folders(&self) -> usize {
         if self.is_single { 1 } else { self.folders.len() }
     }
 
     /// Names every place once, in no order that matters.
-    pub fn places(&self, mut take: impl FnMut(Place)) {
+    pub(crate) fn places(&self, mut take: impl FnMut(Place)) {
         if self.is_single {
             return take(Place { folder: String::new(), rooted: None });
         }
@@ -127,7 +127,7 @@ impl Survey {
     ///
     /// # Errors
     /// When a folder can't be read.
-    pub fn visit(&self, place: &Place) -> Result<Visit, Error> {
+    pub(crate) fn visit(&self, place: &Place) -> Result<Visit, Error> {
         let mut visit = Visit::default();
         if self.is_single {
             if let Some(task) = manifests::task_of(&self.root)? {
@@ -165,7 +165,7 @@ impl Survey {
     ///
     /// # Errors
     /// When the disk says no; that is not the file's fault.
-    pub fn check(&self, claim: &Claim, quick: bool, mut passed: impl FnMut(u64)) -> io::Result<Option<Fault>> {
+    pub(crate) fn check(&self, claim: &Claim, quick: bool, mut passed: impl FnMut(u64)) -> io::Result<Option<Fault>> {
         let fault = sight::fault_of(&self.root, &claim.path, Some(claim.size))?;
         if fault.is_some() || quick {
             return Ok(fault);
@@ -187,7 +187,7 @@ impl Survey {
     ///
     /// # Errors
     /// As for [`Survey::check`].
-    pub fn check_again(&self, claim: &Claim, quick: bool) -> io::Result<Option<Fault>> {
+    pub(crate) fn check_again(&self, claim: &Claim, quick: bool) -> io::Result<Option<Fault>> {
         let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(&claim.task_id)) };
         let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
         // Where no lock can be had (a read-only disk), nobody else writes either.

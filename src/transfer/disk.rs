@@ -16,7 +16,7 @@ use crate::store::{self, Archive};
 const SPARE: u64 = 1 << 20;
 
 /// The disk of an archive.
-pub struct Disk {
+pub(crate) struct Disk {
     archive: Archive,
     emitter: Emitter,
     under_way: Arc<Mutex<Vec<Expected>>>,
@@ -26,19 +26,19 @@ pub struct Disk {
 impl Disk {
     /// The disk that `archive` is on.
     #[must_use]
-    pub fn new(archive: Archive, emitter: Emitter) -> Self {
+    pub(crate) fn new(archive: Archive, emitter: Emitter) -> Self {
         Self { archive, emitter, under_way: Arc::default(), is_full: AtomicBool::new(false) }
     }
 
     /// Whether it has been found full.
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.is_full.load(Ordering::Relaxed)
     }
 
     /// Takes an error in: whether it says that the disk is full.
     #[must_use]
-    pub fn note(&self, error: Error) -> Error {
+    pub(crate) fn note(&self, error: Error) -> Error {
         let is_full = match &error {
             Error::Write(source) | Error::Store(store::Error::Io { source, .. }) => is_no_room(source),
             _ => false,

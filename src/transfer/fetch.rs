@@ -23,7 +23,7 @@ impl Downloader {
     ///
     /// # Errors
     /// Why it could not be had.
-    pub async fn fetch(&self, order: Order) -> Result<Fetched, Error> {
+    pub(crate) async fn fetch(&self, order: Order) -> Result<Fetched, Error> {
         // Never closed, so the slot always comes.
         let _slot = self.stop.run_until_cancelled(self.slots.acquire()).await.ok_or(Error::Stopped)?;
         if self.disk.is_full() {

@@ -12,7 +12,7 @@ mod lanes;
 mod pour;
 mod tries;
 
-pub use disk::Disk;
+pub(crate) use disk::Disk;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -32,7 +32,7 @@ use crate::store::{self, Held, Part, Staged, blocking};
 use crate::task::TaskId;
 
 /// What the downloads of a run share.
-pub struct Downloader {
+pub(crate) struct Downloader {
     /// The client that has never seen the key.
     pub media: MediaClient,
     /// For links to the gateway's own origin, and nothing else here.
@@ -57,7 +57,7 @@ pub struct Downloader {
 
 /// One download to do.
 #[derive(Clone)]
-pub struct Order {
+pub(crate) struct Order {
     /// The task, for people.
     pub task: TaskId,
     /// The asset.
@@ -91,7 +91,7 @@ impl Order {
 
 /// Why an asset could not be had.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Its URL can't be fetched at all.
     #[error("{0}")]
     Source(String),
@@ -129,13 +129,13 @@ pub enum Error {
 impl Error {
     /// Whether the link is dead: a fresh one may live.
     #[must_use]
-    pub fn is_dead_link(&self) -> bool {
+    pub(crate) fn is_dead_link(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_dead_link())
     }
 }
 
 /// What came of an order.
-pub enum Fetched {
+pub(crate) enum Fetched {
     /// The file is whole, and waits to be durable: its task commits it.
     File(Box<Staged>),
     /// It turned out to be of a kind that was not asked for.

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 /// Writes ahead of a part's front. Cheap to clone.
 #[derive(Clone)]
-pub struct Ahead(pub(super) Arc<File>);
+pub(crate) struct Ahead(pub(super) Arc<File>);
 
 impl Ahead {
     /// Writes `bytes` at `offset`.
     ///
     /// # Errors
     /// When the disk says no.
-    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         #[cfg(unix)]
         return std::os::unix::fs::FileExt::write_all_at(&*self.0, bytes, offset);
         #[cfg(windows)]

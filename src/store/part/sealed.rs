@@ -15,7 +15,7 @@ use crate::kind::Slot;
 use crate::manifest::{FileEntry, Whole};
 
 /// A file that has all its bytes.
-pub struct Sealed {
+pub(crate) struct Sealed {
     part: Part,
     sha256: Sha256Hex,
 }
@@ -23,7 +23,7 @@ pub struct Sealed {
 impl Part {
     /// Ends the file.
     #[must_use]
-    pub fn seal(self) -> Sealed {
+    pub(crate) fn seal(self) -> Sealed {
         Sealed { sha256: self.proof.hasher.clone().finish(), part: self }
     }
 }
@@ -31,19 +31,19 @@ impl Part {
 impl Sealed {
     /// In bytes.
     #[must_use]
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.part.size()
     }
 
     /// Of all bytes.
     #[must_use]
-    pub fn sha256(&self) -> &Sha256Hex {
+    pub(crate) fn sha256(&self) -> &Sha256Hex {
         &self.sha256
     }
 
     /// The first bytes, and whether they are all.
     #[must_use]
-    pub fn head(&self) -> (&[u8], bool) {
+    pub(crate) fn head(&self) -> (&[u8], bool) {
         let head = &self.part.proof.head;
         (head, self.size() == head.len() as u64)
     }
@@ -52,12 +52,12 @@ impl Sealed {
     ///
     /// # Errors
     /// When it can't be opened again.
-    pub fn reader(&self) -> io::Result<File> {
+    pub(crate) fn reader(&self) -> io::Result<File> {
         File::open(&self.part.path)
     }
 
     /// Gives it up: it is not what was promised.
-    pub fn discard(self) {
+    pub(crate) fn discard(self) {
         self.part.discard();
     }
 
@@ -65,7 +65,7 @@ impl Sealed {
     ///
     /// # Errors
     /// When the disk says no; the bytes are then gone.
-    pub fn draft(mut self, slot: Slot, name: &str, modified: Option<SystemTime>) -> Result<Draft, Error> {
+    pub(crate) fn draft(mut self, slot: Slot, name: &str, modified: Option<SystemTime>) -> Result<Draft, Error> {
         let entry = FileEntry::of(slot, &Named { name, sealed: &self });
         let path = self.part.path.clone();
         let dated = match (&self.part.file, modified) {
@@ -101,7 +101,7 @@ impl Whole for Named<'_> {
 }
 
 /// A whole file under its dot-name, with the entry that it will have.
-pub struct Draft {
+pub(crate) struct Draft {
     pub(in crate::store) path: PathBuf,
     /// Whether a journal lies beside it.
     pub(in crate::store) has_journal: bool,
@@ -110,7 +110,7 @@ pub struct Draft {
 
 impl Draft {
     /// The entry, to say what is known of the file.
-    pub fn describe(&mut self, describe: impl FnOnce(&mut FileEntry)) {
+    pub(crate) fn describe(&mut self, describe: impl FnOnce(&mut FileEntry)) {
         describe(&mut self.entry);
     }
 

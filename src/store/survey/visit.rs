@@ -13,7 +13,7 @@ use crate::naming::{self, GALLERY, MANIFEST, TEXT};
 
 /// A file that some manifest names.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// The task that it is of.
     pub task_id: String,
     /// Which asset; none for the text.
@@ -28,7 +28,7 @@ pub struct Claim {
 
 /// What should be in a place, and what is wrong there at first sight.
 #[derive(Default)]
-pub struct Visit {
+pub(crate) struct Visit {
     /// Whose folder it is, as far as any manifest tells.
     pub task_id: Option<String>,
     /// What should be there.

@@ -88,6 +88,40 @@ fn one_tasks_folder_gets_a_page_of_its_own() {
 }
 
 #[test]
+fn an_entry_that_is_named_twice_is_shown_once_and_one_that_is_no_task_is_told() {
+    let world = World::new();
+    world.archived("t1");
+    let mut root = world.root();
+    let tasks = root["tasks"].as_array_mut().unwrap();
+    tasks.extend([tasks[0].clone(), json!({"no": "task"})]);
+    world.write("yescale/manifest.json", root.to_string());
+    let run = verb(&world, &["gallery"]).exits(1);
+    assert_eq!(run.stderr, "error: yescale: 1 of its manifest's entries can't be read\n");
+    assert_eq!(page(&world).matches(r#""id":"t1""#).count(), 1);
+}
+
+#[test]
+fn what_a_killed_run_committed_is_shown_before_the_root_names_it() {
+    let world = World::new();
+    world.archived("t1");
+    let before = ["manifest.json", "SHA256SUMS"].map(|name| (name, fs::read(world.archive().join(name)).unwrap()));
+    world.archived("t2");
+    // As a run leaves it that dies between its task's manifest and the root's.
+    for (name, bytes) in &before {
+        world.write(&format!("yescale/{name}"), bytes);
+    }
+    world.write("yescale/.committing-1-0", "");
+    let tree = world.tree();
+    let table = verb(&world, &["export", "csv"]).exits(0).stdout;
+    assert!(table.contains("t1/image-1.png") && table.contains("t2/image-1.png"), "{table}");
+    assert!(world.tree() == tree, "it changes nothing");
+    verb(&world, &["gallery"]).exits(0);
+    assert!(page(&world).contains(r#""id":"t2""#));
+    world.run(&["t1"]).exits(0);
+    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 2, "word of it was left for the next run");
+}
+
+#[test]
 fn an_archive_may_be_empty_but_must_be_one() {
     let world = World::new();
     assert_eq!(verb(&world, &["gallery"]).exits(2).stdout, "");

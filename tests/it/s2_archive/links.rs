@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use serde_json::json;
 
 use super::ownership::EMPTY;
-use crate::support::{Reply, World, sample};
+use crate::support::{Fault, Remote, Reply, World, sample};
 
 #[test]
 fn the_archive_and_what_is_above_it_may_be_links() {
@@ -121,5 +121,23 @@ fn no_dot_file_that_is_a_link_is_written_through() {
             assert_eq!((elsewhere.len(), elsewhere["file"].0.as_slice()), (1, b"mine".as_slice()), "{link} to {target}");
             assert_eq!(std::fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"), "{link}");
         }
+    }
+}
+
+#[test]
+fn an_unfinished_file_that_became_a_link_is_not_gone_on_with() {
+    for moved in [".video-1.part", ".video-1.journal"] {
+        let world = World::new();
+        let remote = Remote::new(&world, "/a.mp4", 900_000, &[Fault::CutAt(400_000), Fault::Status("500 Oops", &[])]);
+        world.task("t1", &json!({"videos": [remote.url]}));
+        world.run(&["t1", "--retries", "0"]).exits(1);
+        let (path, target) = (world.archive().join("t1").join(moved), world.home().join("elsewhere"));
+        std::fs::rename(&path, &target).unwrap();
+        symlink(&target, &path).unwrap();
+        let before = std::fs::read(&target).unwrap();
+        remote.now(&world, &[Fault::Full]);
+        world.run(&["t1"]).exits(0);
+        assert_eq!(std::fs::read(&target).unwrap(), before, "{moved}");
+        assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *remote.bytes, "{moved}");
     }
 }

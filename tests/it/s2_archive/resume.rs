@@ -172,7 +172,7 @@ fn the_next_run_goes_on_where_a_failed_one_ended() {
 
 #[test]
 fn a_kill_costs_at_most_4_mib_of_a_connection() {
-    let (size, at) = (12 << 20, 11 << 20);
+    let (size, at) = (12 << 20, (8 << 20) - 4096);
     let world = World::new();
     let remote = Remote::new(&world, "/a.mp4", size, &[StallAt(at)]);
     world.task("t1", &json!({"videos": [remote.url]}));

@@ -68,7 +68,8 @@ fn play(seed: u64) {
         assert_eq!(run.code, Some(expected), "round {round} of {told}\n{}", run.stderr);
     }
     remote.now(&world, &[Fault::Full]);
-    let run = world.run(&args);
+    // Healthy, but the machine may be slow.
+    let run = world.run(&["t1"]);
     assert_eq!(run.code, Some(0), "at last, {told}\n{}", run.stderr);
     let bytes = fs::read(&path).unwrap();
     assert!(bytes == *remote.bytes || bytes == *remote.other, "a wrong file at last: {told}");

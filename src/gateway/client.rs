@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
+use tokio::sync::oneshot;
 
 use super::answer::{Verdict, judge};
 use super::base::BaseUrl;
@@ -19,6 +20,8 @@ use crate::task::{Task, TaskId};
 
 /// The longest answer that is read, in bytes.
 const LONGEST_ANSWER: usize = 64 << 20;
+/// Bytes of an answer that take milliseconds to read.
+const LONG_ANSWER: usize = 1 << 20;
 /// Questions at once.
 const MOST_AT_ONCE: usize = 32;
 
@@ -110,9 +113,22 @@ impl Gateway {
                 host.answered();
             }
             if !is_busy || !host.is_worth_waiting_for(asked) {
-                return Ok((judge(status, &body, &self.key), asked));
+                return Ok((self.judged(status, body).await, asked));
             }
         }
+    }
+
+    /// Reading a long answer takes a while, in which others have something to do.
+    async fn judged(&self, status: StatusCode, body: Vec<u8>) -> Verdict {
+        if body.len() < LONG_ANSWER {
+            return judge(status, &body, &self.key);
+        }
+        let (key, (telling, told)) = (self.key.clone(), oneshot::channel());
+        rayon::spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = telling.send(judge(status, &body, &key));
+        });
+        told.await.unwrap_or_else(|_| Verdict::Error("reading the API's answer broke down: a fault of this program".to_owned()))
     }
 
     async fn exchange(&self, url: &Url) -> Result<(StatusCode, Option<Duration>, Vec<u8>), http::Error> {

@@ -4,6 +4,7 @@
 //! strings, a lone `url`. What is not lenient is the numbering: every item that is not null takes
 //! its number, usable or not, so that a file's name never depends on the health of its neighbours.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -83,8 +84,15 @@ impl Asset {
 
     /// Whether it is the asset of `slot`; one of unknown kind may be any with its number.
     #[must_use]
-    pub fn may_be(&self, slot: Slot) -> bool {
+    pub(crate) fn may_be(&self, slot: Slot) -> bool {
         self.index == slot.index && self.kind.is_none_or(|kind| kind == slot.kind)
+    }
+
+    /// Whether it is one of `slots`; one of unknown kind may be any with its number.
+    #[must_use]
+    pub(crate) fn may_be_among(&self, slots: &HashSet<Slot>) -> bool {
+        let kinds = self.kind.map_or([Kind::Video, Kind::Image, Kind::Audio], |kind| [kind; 3]);
+        kinds.iter().any(|kind| slots.contains(&Slot { kind: *kind, index: self.index }))
     }
 
     /// The URL as a manifest has it: whole, but `data:` alone for a `data:` URI, and none when there is none.

@@ -4,8 +4,10 @@
 //! them out. What the archive has is kept: only `--force` fetches a whole file again, and then the
 //! old one stays until the new one is whole.
 
+use std::collections::HashSet;
+
 use crate::asset::Asset;
-use crate::kind::Kind;
+use crate::kind::{Kind, Slot};
 use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::task::Task;
 
@@ -71,13 +73,14 @@ pub(crate) struct Item<'a> {
 /// What to do with each asset of `task`, when `recorded` are the manifest's files and `here` those that are on disk whole.
 #[must_use]
 pub(crate) fn plan<'a>(task: &'a Task, recorded: &[FileEntry], here: &[FileEntry], wanted: Wanted, force: bool) -> Vec<Item<'a>> {
+    let (recorded, here) = (slots(recorded), slots(here));
     let decide = |asset: &Asset| {
-        let (is_wanted, is_here) = (wanted.may_have(asset.kind), is_among(asset, here));
+        let (is_wanted, is_here) = (wanted.may_have(asset.kind), asset.may_be_among(&here));
         match () {
             () if is_here && !(force && is_wanted) => (Action::Keep, "already here"),
             () if !is_wanted => (Action::LeaveOut, "not asked for"),
             () if is_here => (Action::Fetch, "forced"),
-            () if is_among(asset, recorded) => (Action::Fetch, "missing or of another size on disk"),
+            () if asset.may_be_among(&recorded) => (Action::Fetch, "missing or of another size on disk"),
             () => (Action::Fetch, "new"),
         }
     };
@@ -90,9 +93,8 @@ pub(crate) fn plan<'a>(task: &'a Task, recorded: &[FileEntry], here: &[FileEntry
         .collect()
 }
 
-/// Whether `files` hold the asset. A lone URL's kind may be known from its file alone.
-fn is_among(asset: &Asset, files: &[FileEntry]) -> bool {
-    files.iter().any(|file| asset.may_be(file.slot()))
+fn slots(files: &[FileEntry]) -> HashSet<Slot> {
+    files.iter().map(FileEntry::slot).collect()
 }
 
 /// Whether a recorded task, all of whose files are on disk, needs no network for what is `wanted` now.
@@ -113,7 +115,8 @@ pub(crate) fn is_given_up(entry: &TaskEntry, wanted: Wanted) -> bool {
         State::Complete | State::Partial => false,
         State::Failed => true,
         State::Incomplete => {
-            let is_recorded = |asset: &Asset| entry.errors.iter().any(|error| asset.may_be(error.slot()));
+            let recorded = entry.errors.iter().map(AssetError::slot).collect();
+            let is_recorded = |asset: &Asset| asset.may_be_among(&recorded);
             let is_dead = |error: &AssetError| DEAD_LINKS.iter().any(|dead| error.error.starts_with(dead));
             !entry.errors.is_empty()
                 && entry.errors.iter().all(is_dead)

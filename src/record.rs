@@ -3,6 +3,8 @@
 //! The rule is that the archive keeps what it has. A later answer that names less, a download that
 //! failed, a kind left out: none of them takes a file, its entry, the text or `meta` away.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use crate::kind::{Kind, Slot};
@@ -21,7 +23,7 @@ pub(crate) struct Results {
     /// Assets that could not be had.
     pub errors: Vec<AssetError>,
     /// Which assets it was tried to fetch: what was wrong with them before is settled now.
-    pub tried: Vec<(Option<Kind>, usize)>,
+    pub tried: HashSet<(Option<Kind>, usize)>,
     /// Whether some asset turned out, or was known, not to be asked for.
     pub left_out: bool,
 }
@@ -29,8 +31,13 @@ pub(crate) struct Results {
 /// Whether the answer lacks something that the archive has from an earlier one.
 #[must_use]
 pub(crate) fn names_less(task: &Task, known: &TaskEntry) -> bool {
-    let is_named = |slot: Slot| task.assets.iter().any(|asset| asset.may_be(slot));
-    (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !is_named(file.slot()))
+    let named = task.assets.iter().map(|asset| (asset.kind, asset.index)).collect();
+    (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !may_be_among(file.slot(), &named))
+}
+
+/// Whether `slot` is among assets, whose kinds may not be known.
+fn may_be_among(slot: Slot, assets: &HashSet<(Option<Kind>, usize)>) -> bool {
+    [Some(slot.kind), None].iter().any(|kind| assets.contains(&(*kind, slot.index)))
 }
 
 /// The task's new entry.
@@ -44,9 +51,9 @@ pub(crate) fn record(
     now: Timestamp,
 ) -> TaskEntry {
     let here = merged(results.kept, results.fetched);
-    let is_here = |slot: Slot| here.iter().any(|file| file.slot() == slot);
-    let was_tried =
-        |slot: Slot| results.tried.iter().any(|(kind, index)| *index == slot.index && kind.is_none_or(|kind| kind == slot.kind));
+    let slots: HashSet<Slot> = here.iter().map(FileEntry::slot).collect();
+    let is_here = |slot: Slot| slots.contains(&slot);
+    let was_tried = |slot: Slot| may_be_among(slot, &results.tried);
     let still_missing = known.iter().flat_map(|known| &known.errors).filter(|old| !is_here(old.slot()) && !was_tried(old.slot()));
     let errors: Vec<AssetError> = still_missing
         .cloned()
@@ -95,7 +102,7 @@ pub(crate) fn record(
 }
 
 fn merged(kept: Vec<FileEntry>, fetched: Vec<FileEntry>) -> Vec<FileEntry> {
-    let replaced: Vec<Slot> = fetched.iter().map(FileEntry::slot).collect();
+    let replaced: HashSet<Slot> = fetched.iter().map(FileEntry::slot).collect();
     kept.into_iter().filter(|file| !replaced.contains(&file.slot())).chain(fetched).collect()
 }
 

@@ -15,6 +15,9 @@ use crate::data_uri;
 
 pub use id::TaskId;
 
+/// Each asset takes far more room here and on disk than the few bytes that name it.
+const MOST_ASSETS: usize = 100_000;
+
 /// How far the gateway says a task is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
@@ -70,6 +73,9 @@ pub enum Misread {
     /// `task_result` is neither an object nor null.
     #[error("task_result is {0}, not an object")]
     Result(&'static str),
+    /// More assets than anybody makes.
+    #[error("it names {0} assets, and {MOST_ASSETS} are the most")]
+    TooMany(usize),
 }
 
 impl Task {
@@ -85,6 +91,9 @@ impl Task {
             Some(Value::Object(result)) => (asset::take_assets(result), read_text(result)),
             Some(other) => return Err(Misread::Result(shape_of(other))),
         };
+        if assets.len() > MOST_ASSETS {
+            return Err(Misread::TooMany(assets.len()));
+        }
         let status = string(fields, "status");
         let task = Self {
             stage: Stage::of(status.as_deref().unwrap_or_default()),
@@ -250,12 +259,14 @@ mod tests {
 
     #[test]
     fn another_shape_is_an_error() {
+        assert!(Task::read(json!({"task_result": {"images": vec![""; MOST_ASSETS]}})).is_ok());
         for (answer, told) in [
             (json!([]), "the answer is a list, not an object"),
             (json!("x"), "the answer is a string, not an object"),
             (json!(null), "the answer is null, not an object"),
             (json!({"task_result": "http://h/x"}), "task_result is a string, not an object"),
             (json!({"task_result": []}), "task_result is a list, not an object"),
+            (json!({"task_result": {"images": vec![""; MOST_ASSETS + 1]}}), "it names 100001 assets, and 100000 are the most"),
         ] {
             assert_eq!(Task::read(answer).unwrap_err().to_string(), told);
         }

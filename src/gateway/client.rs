@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
+use tokio::sync::oneshot;
 
 use super::answer::{Verdict, judge};
 use super::base::BaseUrl;
@@ -20,6 +21,8 @@ use crate::task::{Task, TaskId};
 
 /// The longest answer that is read, in bytes.
 const LONGEST_ANSWER: usize = 64 << 20;
+/// Bytes of an answer that take milliseconds to read.
+const LONG_ANSWER: usize = 1 << 20;
 /// Questions at once.
 const MOST_AT_ONCE: usize = 32;
 
@@ -107,7 +110,7 @@ impl Gateway {
             let permit = host.permit().await;
             let (status, asked, body) = self.exchange(url).await?;
             drop(permit);
-            let verdict = judge(status, &body, &self.key);
+            let verdict = self.judged(status, body).await;
             // Under whatever status, an answer is an answer.
             let is_busy = matches!(verdict, Verdict::Passing(_)) && is_busy(status, asked.is_some());
             if !is_busy {
@@ -117,6 +120,19 @@ impl Gateway {
                 return Ok((verdict, asked));
             }
         }
+    }
+
+    /// Reading a long answer takes a while, in which others have something to do.
+    async fn judged(&self, status: StatusCode, body: Vec<u8>) -> Verdict {
+        if body.len() < LONG_ANSWER {
+            return judge(status, &body, &self.key);
+        }
+        let (key, (telling, told)) = (self.key.clone(), oneshot::channel());
+        rayon::spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = telling.send(judge(status, &body, &key));
+        });
+        told.await.unwrap_or_else(|_| Verdict::Error("reading the API's answer broke down: a fault of this program".to_owned()))
     }
 
     async fn exchange(&self, url: &Url) -> Result<(StatusCode, Option<Duration>, Vec<u8>), http::Error> {

@@ -3,10 +3,11 @@
 //! A dead link is asked for anew, once for all assets of the task. What could not be had is told, and
 //! takes nothing away of what is here.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
@@ -22,6 +23,9 @@ use crate::secret::shown_url;
 use crate::store::{self, Held, Known, Staged, blocking};
 use crate::task::Task;
 use crate::transfer::{self, Fetched, Order};
+
+/// Assets of one task that are under way at once: each takes memory before it has a slot.
+const MOST_UNDER_WAY: usize = 1024;
 
 impl Course {
     /// Fetches what the plan says and records what came of it.
@@ -70,25 +74,28 @@ impl Course {
     async fn fetch(&mut self, task: &Task, known: &Known, held: &Arc<Held>) -> Result<(Results, Option<Staged>), Stop> {
         let ours: Arc<Vec<FileEntry>> = Arc::new(known.recorded().iter().chain(&known.here).cloned().collect());
         let modified = task.finish_time.filter(|_| self.job.mtime).and_then(|time| SystemTime::try_from(time).ok());
-        let is_lost = |slot: Slot| self.lost.as_ref().is_some_and(|lost| lost.slots.contains(&slot));
+        let lost: Option<HashSet<Slot>> = self.lost.as_ref().map(|lost| lost.slots.iter().copied().collect());
+        let is_lost = |slot: Slot| lost.as_ref().is_some_and(|lost| lost.contains(&slot));
         let here: Vec<FileEntry> = known.here.iter().filter(|file| !is_lost(file.slot())).cloned().collect();
         let mut results = Results { kept: here.clone(), ..Results::default() };
         let fresh = OnceCell::new();
-        let mut under_way = FuturesUnordered::new();
+        let mut orders = Vec::new();
         let planned = plan::plan(task, known.recorded(), &here, self.job.wanted, self.job.force);
         // The one file of a new task is committed with the task.
         let is_only = known.entry.is_none() && here.is_empty() && planned.len() == 1;
         let mut only = None;
         for item in planned {
-            let is_in_scope = self.lost.as_ref().is_none_or(|lost| lost.slots.iter().any(|slot| item.asset.may_be(*slot)));
+            let is_in_scope = lost.as_ref().is_none_or(|lost| item.asset.may_be_among(lost));
             results.left_out |= item.action == Action::LeaveOut || (item.action == Action::Fetch && !is_in_scope);
             if item.action == Action::Fetch && is_in_scope {
-                results.tried.push((item.asset.kind, item.asset.index));
+                results.tried.insert((item.asset.kind, item.asset.index));
                 let (held, ours) = (Arc::clone(held), Arc::clone(&ours));
-                let order = Order { task: self.id().clone(), asset: item.asset.clone(), held, ours, modified };
-                under_way.push(fetch_one(Arc::clone(&self.job), order, &fresh, is_only));
+                orders.push(Order { task: self.id().clone(), asset: item.asset.clone(), held, ours, modified });
             }
         }
+        let job = Arc::clone(&self.job);
+        let fetch = |order| fetch_one(Arc::clone(&job), order, &fresh, is_only);
+        let mut under_way = stream::iter(orders).map(fetch).buffer_unordered(MOST_UNDER_WAY);
         let mut stop = None;
         while let Some((asset, fetched)) = under_way.next().await {
             match fetched {
@@ -129,7 +136,8 @@ impl Course {
 
     /// What a person should know about single assets, a line each: what is not here, and what was not replaced.
     fn problems(entry: &TaskEntry, failed: &[AssetError], is_less: bool) -> Vec<String> {
-        let not_replaced = failed.iter().filter(|error| !entry.errors.iter().any(|other| other.slot() == error.slot()));
+        let recorded: HashSet<Slot> = entry.errors.iter().map(AssetError::slot).collect();
+        let not_replaced = failed.iter().filter(|error| !recorded.contains(&error.slot()));
         let told = entry.errors.iter().chain(not_replaced).map(|error| match &error.url {
             Some(url) => format!("{}: {} ({})", error.slot(), error.error, shown_url(url)),
             None => format!("{}: {}", error.slot(), error.error),

@@ -62,6 +62,12 @@ pub(super) fn is_recorded(folder: &Path, task: &TaskEntry) -> bool {
     lines(folder).is_ok_and(|lines| lines.iter().all(|line| task.files.iter().any(|file| file.slot() == line.entry.slot())))
 }
 
+/// Whether the file called `name` is one that is recorded, whole: it has its place, and the manifest does not name it yet.
+pub(super) fn has(folder: &Path, name: &str) -> bool {
+    let is_it = |line: &Line| line.entry.path() == name && is_proven(&folder.join(name), &line.entry).unwrap_or(false);
+    lines(folder).is_ok_and(|lines| lines.iter().any(is_it))
+}
+
 /// The lines that can be read; a crash may have cut the last one.
 fn lines(folder: &Path) -> Result<Vec<Line>, Error> {
     let path = folder.join(NAME);

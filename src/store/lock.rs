@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// In a folder that can't be locked itself.
 pub(super) const NAME: &str = ".lock";
@@ -34,6 +34,17 @@ impl Lock {
             match Self::try_of(&folder)? {
                 Some(lock) => return Ok(lock),
                 None => thread::sleep(GLANCE),
+            }
+        }
+    }
+
+    /// Takes the lock of `folder`; none when somebody else has it for as long as `most`. Blocks.
+    pub(super) fn within(folder: &Path, most: Duration) -> io::Result<Option<Self>> {
+        let started = Instant::now();
+        loop {
+            match Self::try_of(folder)? {
+                None if started.elapsed() < most => thread::sleep(GLANCE),
+                found => return Ok(found),
             }
         }
     }

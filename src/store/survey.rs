@@ -13,10 +13,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::lock::Lock;
 use super::manifests::{self, Standing};
-use super::{Error, sight};
+use super::{Error, finished, sight};
 use crate::digest::{Hasher, read_through};
 use crate::event::Fault;
 use crate::manifest::{self, FileEntry, TaskEntry, Unread};
@@ -24,6 +25,9 @@ use crate::naming::{self, GALLERY, MANIFEST, SUMS};
 use visit::own_names;
 
 pub(crate) use visit::{Claim, Visit};
+
+/// How long a writer at work is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An archive, or one task's folder, to be looked at.
 pub(crate) struct Survey {
@@ -183,7 +187,8 @@ impl Survey {
         Ok((hasher.finish() != claim.sha256).then_some(Fault::Damaged))
     }
 
-    /// Holds a claim that seems broken against the disk again, with its task's lock held: another process may just have replaced the file.
+    /// Holds a claim that seems broken against the disk again, with its task's lock held: another process may just have
+    /// replaced the file. One that has the lock for long is not waited for; what it has recorded as finished is no fault.
     ///
     /// # Errors
     /// As for [`Survey::check`].
@@ -191,8 +196,20 @@ impl Survey {
         let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(&claim.task_id)) };
         let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
         // Where no lock can be had (a read-only disk), nobody else writes either.
-        let _lock = if is_folder { Lock::of(&folder).ok() } else { None };
-        let Ok(Some(task)) = manifests::task_of(&folder) else { return self.check(claim, quick, |_| {}) };
+        let lock = if is_folder { Lock::within(&folder, PATIENCE) } else { Ok(None) };
+        let fault = self.check_now(claim, &folder, quick)?;
+        let name = claim.path.rsplit('/').next().unwrap_or_default();
+        match lock {
+            Ok(None) if fault.is_some() && is_folder && finished::has(&folder, name) => Ok(None),
+            // Whoever had it may just have ended.
+            Ok(None) if fault.is_some() => self.check_now(claim, &folder, quick),
+            _ => Ok(fault),
+        }
+    }
+
+    /// Holds what the manifest in `folder` says by now of a claim against the disk.
+    fn check_now(&self, claim: &Claim, folder: &Path, quick: bool) -> io::Result<Option<Fault>> {
+        let Ok(Some(task)) = manifests::task_of(folder) else { return self.check(claim, quick, |_| {}) };
         let mut now = Visit::default();
         now.claim_task(&task, claim.path.rsplit_once('/').map_or("", |(folder, _)| &claim.path[..=folder.len()]));
         self.check(now.claims.iter().find(|other| other.slot == claim.slot).unwrap_or(claim), quick, |_| {})

@@ -8,6 +8,9 @@ use super::Style;
 use crate::event::{Event, Fault, Outcome, Summary, TaskReport, Verified};
 use crate::secret::{unsigned, visible};
 
+/// Characters of one trouble: what the network says may be as long as an answer.
+const MOST_SAID: usize = 2000;
+
 /// The line on standard output, when the event is a result.
 pub(super) fn result(event: &Event, color: bool) -> Option<String> {
     match event {
@@ -120,7 +123,9 @@ pub(super) fn is_told_once(report: &TaskReport) -> bool {
 }
 
 fn error(text: &str, color: bool) -> String {
-    format!("{}: {}", painted("error", AnsiColor::Red, color), visible(&unsigned(text)))
+    let said = text.char_indices().nth(MOST_SAID).map_or(text, |(end, _)| &text[..end]);
+    let more = if said.len() < text.len() { "…" } else { "" };
+    format!("{}: {}{more}", painted("error", AnsiColor::Red, color), visible(&unsigned(said)))
 }
 
 pub(super) fn painted(text: &str, hue: AnsiColor, color: bool) -> String {

@@ -223,6 +223,18 @@ fn control_characters_are_shown_not_sent() {
 }
 
 #[test]
+fn what_the_network_says_at_length_is_told_in_short_and_kept_whole() {
+    let world = World::new();
+    let long = "ä".repeat(1_000_000);
+    world.answer("t1", &json!({"status": "FAILURE", "err_reason": long}));
+    world.task("t2", &json!({"videos": [format!("http://127.0.0.1:1/{}", "a".repeat(1_000_000))]}));
+    let run = world.run(&["t1", "t2", "--retries", "0"]).exits(1);
+    assert!(run.stderr.len() < 10_000, "{} bytes", run.stderr.len());
+    assert!(run.stderr.contains("t1: the task failed: ääää") && run.stderr.contains("t2: video 1: "), "{}", run.stderr);
+    assert_eq!(world.entry("t1")["err_reason"], long);
+}
+
+#[test]
 fn control_characters_in_the_refusal_are_shown_not_sent() {
     let world = World::new();
     world.answers("t1", [Answer::json(401, &json!({"error": {"message": HOSTILE}}))]);

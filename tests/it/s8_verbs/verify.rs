@@ -142,6 +142,22 @@ fn one_task_folder_is_verified_wherever_it_stands() {
     assert_eq!(findings(&run.end(false).exits(1)), ["damaged image-1.png", "unknown sub/notes"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_writer_that_is_at_work_for_long_is_not_waited_for() {
+    let world = World::new();
+    two_tasks(&world);
+    let folder = world.archive().join("t1");
+    let writer = fs::File::open(&folder).unwrap();
+    writer.lock().unwrap();
+    flip(&world, "t1/video-1.mp4");
+    flip(&world, "t1/image-1.png");
+    let replaced = fs::read(folder.join("image-1.png")).unwrap();
+    let entry = json!({"kind": "image", "index": 1, "path": "image-1.png", "size": replaced.len(), "sha256": sha256(&replaced)});
+    world.write("yescale/t1/.finished", json!({"part": ".image-1.part", "entry": entry}).to_string() + "\n");
+    finds(&world, &["damaged t1/video-1.mp4"]);
+}
+
 #[test]
 fn what_is_no_archive_can_t_be_verified() {
     let world = World::new();

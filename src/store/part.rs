@@ -4,7 +4,7 @@
 //! byte. Bytes may also be written ahead of that front, at offsets, by several connections; the front
 //! then reads them back. Once it is known of which version of the remote file the bytes are, a journal
 //! vouches for them, and what a dropped part has is kept for the next try, or the next run; without a
-//! version it is worth nothing and goes.
+//! version it is worth nothing and goes. (Its length is that of its tests: what a drop and a crash leave is one idea.)
 
 mod ahead;
 mod sealed;

@@ -2,6 +2,7 @@
 
 mod about;
 mod bag;
+mod broken;
 mod browsing;
 mod every;
 mod export;

@@ -11,6 +11,7 @@
 
 mod container;
 mod magic;
+mod sniffed;
 mod text;
 
 use std::fmt;

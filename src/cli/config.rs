@@ -16,18 +16,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::args::Options;
+use super::environment::{BASE_URL_VARIABLE, Environment, KEY_VARIABLE, home, own_file};
 use super::error::Error;
-use super::settings::Environment;
 use crate::gateway::BaseUrl;
 use crate::secret::ApiKey;
 
-/// Where the key is looked for when no file is named.
-pub(super) const KEY_VARIABLE: &str = "YESCALE_API_KEY";
 /// Its name in a file; the command line has no such option.
 const KEY: &str = "api-key";
 const KEY_FILE: &str = "api-key-file";
 const BASE_URL: &str = "base-url";
-pub(super) const BASE_URL_VARIABLE: &str = "YESCALE_BASE_URL";
 
 /// What holds where the command line says nothing.
 #[derive(Default)]
@@ -223,20 +220,6 @@ fn unknown(name: &str) -> String {
         "config" => "a configuration can't name another".to_owned(),
         _ => format!("there is no setting `{name}`; `yescale-dl config` lists them"),
     }
-}
-
-/// Where the user's own configuration stands.
-fn own_file(environment: Environment<'_>) -> Option<PathBuf> {
-    let folder = |name: &str| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = match cfg!(windows) {
-        true => folder("APPDATA"),
-        false => folder("XDG_CONFIG_HOME").or_else(|| home(environment).map(|home| home.join(".config"))),
-    };
-    folder.map(|folder| folder.join("yescale-dl").join("config.toml"))
-}
-
-fn home(environment: Environment<'_>) -> Option<PathBuf> {
-    environment(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
 }
 
 fn is_missing(error: &io::Error) -> bool {

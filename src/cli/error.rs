@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::config::{BASE_URL_VARIABLE, KEY_VARIABLE};
+use super::environment::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
 use crate::secret::KeyError;
 use crate::{session, store};

@@ -13,8 +13,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::args::Args;
 use super::config::{self, Config};
+use super::environment::Environment;
 use super::error::Error;
-use super::settings::{self, Environment};
+use super::settings;
 use super::values::{duration_or_none, word};
 use crate::secret::unsigned;
 use crate::session::{CONNECTIONS, RETRIES};

@@ -10,6 +10,7 @@
 mod about;
 mod args;
 mod config;
+mod environment;
 mod error;
 mod export;
 mod gallery;
@@ -27,8 +28,9 @@ use std::path::Path;
 use crate::store::{Archive, Survey};
 use crate::ui;
 use args::Verb;
+use environment::Environment;
 use error::Error;
-use settings::{Environment, Settings};
+use settings::Settings;
 
 /// Ends a run that could not start, or could not go on.
 const COULD_NOT: u8 = 2;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Args, Only, RemoteArgs, StyleArgs, When};
 use super::config::Config;
+use super::environment::{Environment, proxies};
 use super::error::Error;
 use super::input::Input;
 use super::values::Waiting;
@@ -19,9 +20,6 @@ use crate::secret::ApiKey;
 use crate::session::Options;
 use crate::task::TaskId;
 use crate::ui::{Progress, Style};
-
-/// The environment, a variable at a time; blank ones count as missing.
-pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Longer than any key, short enough for a file that is none.
 const LONGEST_KEY_FILE: u64 = 64 << 10;
@@ -163,23 +161,11 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
         .map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
-/// The hosts of the proxies that the environment names: these may be anywhere.
-fn proxies(environment: Environment<'_>) -> Vec<String> {
-    ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
-        .into_iter()
-        .filter_map(environment)
-        .filter_map(|proxy| {
-            let url = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
-            url::Url::parse(&url).ok()?.host_str().map(str::to_owned)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
 
-    use super::super::config::KEY_VARIABLE;
+    use super::super::environment::KEY_VARIABLE;
     use super::*;
 
     #[test]

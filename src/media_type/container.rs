@@ -3,7 +3,7 @@
 //! An MP4 and an M4A, a `WebM` and a Matroska begin with the same magic number; what they are stands a few bytes
 //! further. What does not stand there proves nothing against a sibling.
 
-use super::magic::{Sniffed, certain, certain_but, perhaps};
+use super::sniffed::{Sniffed, certain, certain_but, perhaps};
 use super::text;
 
 /// An ISO file that may as well be audio or a movie of Apple's.

@@ -6,21 +6,8 @@
 //!
 //! Invariant: [`mismatch`] answers only what is proven; [`from_bytes`] may answer more.
 
+use super::sniffed::{Proof, Sniffed, certain, certain_but, perhaps};
 use super::{MediaType, by_essence, container, text};
-
-/// What the bytes say, and whom it contradicts.
-pub(super) struct Sniffed {
-    essence: &'static str,
-    proof: Proof,
-}
-
-#[derive(Clone, Copy)]
-enum Proof {
-    /// Too short to contradict anyone.
-    Nothing,
-    /// It is no other type, save perhaps one with these extensions.
-    AllBut(&'static [&'static str]),
-}
 
 /// Types outside the table that are told by name when they stand where media was declared.
 const FOREIGN: &[(&[u8], &str)] = &[
@@ -49,18 +36,6 @@ pub(crate) fn mismatch(declared: MediaType, head: &[u8]) -> Option<&'static str>
 
 fn sniff(head: &[u8]) -> Option<Sniffed> {
     own(head).or_else(|| in_text(head)).or_else(|| foreign(head)).or_else(|| by_infer(head))
-}
-
-pub(super) const fn certain(essence: &'static str) -> Sniffed {
-    certain_but(essence, &[])
-}
-
-pub(super) const fn certain_but(essence: &'static str, siblings: &'static [&'static str]) -> Sniffed {
-    Sniffed { essence, proof: Proof::AllBut(siblings) }
-}
-
-pub(super) const fn perhaps(essence: &'static str) -> Sniffed {
-    Sniffed { essence, proof: Proof::Nothing }
 }
 
 fn own(head: &[u8]) -> Option<Sniffed> {

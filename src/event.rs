@@ -80,6 +80,8 @@ pub struct TaskReport {
     pub fetched_bytes: u64,
     /// Why the task ended as it did, when that needs a word.
     pub error: Option<String>,
+    /// Whether that is told once for all tasks, with what to do.
+    pub is_told_for_all: bool,
     /// What is wrong with single assets, a line each.
     pub problems: Vec<String>,
 }
@@ -100,6 +102,7 @@ impl TaskReport {
             fetched: 0,
             fetched_bytes: 0,
             error: None,
+            is_told_for_all: false,
             problems: Vec::new(),
         }
     }

@@ -253,16 +253,19 @@ impl Course {
     }
 
     fn stopped(&mut self, stop: Stop) -> Outcome {
-        let (outcome, error) = match stop {
-            Stop::Gateway(gateway::Error::NotFound) => (Outcome::NotFound, None),
-            Stop::Gateway(error) => (Outcome::Error, Some(error.to_string())),
-            Stop::Store(error) => (Outcome::Error, Some(self.job.downloader.disk.note(error.into()).to_string())),
-            Stop::DiskFull => (Outcome::Error, Some(transfer::Error::DiskFull.to_string())),
-            Stop::Interrupted => (Outcome::Error, Some(transfer::Error::Stopped.to_string())),
-            Stop::NotAsked => (Outcome::Error, Some("not asked: the gateway refuses the API key".to_owned())),
+        let (why, is_told_for_all) = match stop {
+            Stop::Gateway(gateway::Error::NotFound) => return Outcome::NotFound,
+            Stop::Gateway(error) => (error.to_string(), false),
+            Stop::Store(error) => {
+                let error = self.job.downloader.disk.note(error.into());
+                (error.to_string(), matches!(error, transfer::Error::DiskFull))
+            }
+            Stop::DiskFull => (transfer::Error::DiskFull.to_string(), true),
+            Stop::Interrupted => (transfer::Error::Stopped.to_string(), false),
+            Stop::NotAsked => ("not asked: the gateway refuses the API key".to_owned(), true),
         };
-        self.report.error = error;
-        outcome
+        (self.report.error, self.report.is_told_for_all) = (Some(why), is_told_for_all);
+        Outcome::Error
     }
 }
 

@@ -78,6 +78,13 @@ pub struct TaskEntry {
 }
 
 impl TaskEntry {
+    /// Whether it is from the task's own folder: the answer is kept there alone, and paths have no folder.
+    #[must_use]
+    pub(crate) fn is_own(&self) -> bool {
+        let mut paths = self.files.iter().map(FileEntry::path).chain(self.text_path.as_deref());
+        self.response.is_some() || paths.any(|path| !path.contains('/'))
+    }
+
     /// As the root manifest has it: paths from the root, without the answer.
     #[must_use]
     pub(crate) fn into_rooted(mut self) -> Self {

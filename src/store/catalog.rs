@@ -38,7 +38,7 @@ impl Catalog {
             return Err(Error::NoArchive(catalog.root));
         }
         catalog.unreadable = unreadable;
-        catalog.is_single = matches!(catalog.tasks.as_slice(), [task] if is_own(task));
+        catalog.is_single = matches!(catalog.tasks.as_slice(), [task] if task.is_own());
         for task in &mut catalog.tasks {
             task.response = None;
             task.sort();
@@ -91,12 +91,6 @@ impl Catalog {
 #[must_use]
 pub(crate) fn frame_rate(path: &Path) -> Option<f64> {
     File::open(path).ok().and_then(duration::frame_rate)
-}
-
-/// Whether an entry is from a task's own folder: the answer is kept there alone, and paths have no folder.
-fn is_own(task: &TaskEntry) -> bool {
-    let mut paths = task.files.iter().map(FileEntry::path).chain(task.text_path.as_deref());
-    task.response.is_some() || paths.any(|path| !path.contains('/'))
 }
 
 fn resolved(root: &Path) -> Result<PathBuf, Error> {

@@ -20,7 +20,7 @@ use super::manifests::{self, Standing};
 use super::{Error, finished, sight};
 use crate::digest::{Hasher, read_through};
 use crate::event::Fault;
-use crate::manifest::{self, FileEntry, TaskEntry, Unread};
+use crate::manifest::{self, TaskEntry, Unread};
 use crate::naming::{self, GALLERY, MANIFEST, SUMS};
 use visit::own_names;
 
@@ -220,9 +220,7 @@ impl Survey {
         let folder = naming::folder(&task.task_id);
         let is_below = self.root.join(&folder).join(MANIFEST).exists();
         let is_named_so = self.root.canonicalize().is_ok_and(|path| path.file_name().is_some_and(|name| name == folder.as_str()));
-        let names_plainly =
-            task.files.iter().map(FileEntry::path).chain(task.text_path.as_deref()).any(|path| !path.contains('/'));
-        !is_below && (task.response.is_some() || is_named_so || names_plainly)
+        !is_below && (task.is_own() || is_named_so)
     }
 
     /// Tells the files below `prefix` that are not among `own`, dot-files aside.

@@ -1,6 +1,5 @@
 //! What a person should know when the lines of a long run have scrolled away: who is not complete, and what to do.
 
-use super::lines::is_told_once;
 use crate::event::{Event, Outcome};
 use crate::task::TaskId;
 
@@ -29,7 +28,7 @@ impl Afterword {
     pub(super) fn see(&mut self, event: &Event) {
         let Event::Task(report) = event else { return };
         self.ended += 1;
-        let is_known = report.reused || is_told_once(report);
+        let is_known = report.reused || report.is_told_for_all;
         let way = WAYS.iter().position(|(outcome, ..)| *outcome == report.outcome && !is_known);
         if let Some((named, count)) = way.map(|way| &mut self.kinds[way]) {
             *count += 1;
@@ -82,8 +81,7 @@ mod tests {
     #[test]
     fn what_is_told_for_all_is_not_told_again() {
         let mut afterword = Afterword::default();
-        let error = Some("not asked: the gateway refuses the API key".to_owned());
-        let report = TaskReport { error, ..TaskReport::bare(TaskId::new("t").unwrap(), Outcome::Error) };
+        let report = TaskReport { is_told_for_all: true, ..TaskReport::bare(TaskId::new("t").unwrap(), Outcome::Error) };
         afterword.see(&Event::Task(Box::new(report)));
         assert!(afterword.told().is_empty());
     }

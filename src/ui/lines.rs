@@ -111,15 +111,10 @@ fn troubles(report: &TaskReport) -> Vec<String> {
         Outcome::Failed => line(&format!("the task failed: {}", told.unwrap_or("the gateway gives no reason"))),
         Outcome::NotFound => line("the gateway knows no such task; is it the key that made it?"),
         Outcome::Empty => line("finished, but it names nothing to download"),
-        Outcome::Error if is_told_once(report) => Vec::new(),
+        Outcome::Error if report.is_told_for_all => Vec::new(),
         Outcome::Error => line(told.unwrap_or("nobody knows why")),
         _ => report.problems.iter().flat_map(|problem| line(problem)).collect(),
     }
-}
-
-/// Whether what kept the task from being done is told for all of them, with what to do.
-pub(super) fn is_told_once(report: &TaskReport) -> bool {
-    report.error.as_deref().is_some_and(|told| told.starts_with("not asked") || told == "the disk is full")
 }
 
 fn error(text: &str, color: bool) -> String {

@@ -45,7 +45,8 @@ pub fn judge(status: StatusCode, body: &[u8], key: &ApiKey) -> Verdict {
     }
     let object = parsed.as_ref().ok().and_then(Value::as_object);
     let is_error = !status.is_success() || object.is_some_and(is_error_body);
-    if object.is_some_and(|object| (is_error || !is_about_a_task(object)) && says_not_found(object)) {
+    let is_of_no_task = |object: &Map<String, Value>| !is_about_a_task(object) && !object.contains_key("task_id");
+    if object.is_some_and(|object| (is_error || is_of_no_task(object)) && says_not_found(object)) {
         return Verdict::NotFound;
     }
     let words = object.and_then(words_of);
@@ -77,7 +78,7 @@ fn is_error_body(object: &Map<String, Value>) -> bool {
         || object.get("success") == Some(&Value::Bool(false))
         || text(object, "code").is_some_and(|code| code != "success")
         // As HTTP would, from gateways that answer 200 to everything.
-        || object.get("code").and_then(Value::as_u64).is_some_and(|code| code >= 400);
+        || object.get("code").and_then(Value::as_u64).is_some_and(|code| matches!(code, 400..600 | 40_000..60_000));
     is_wrong && !is_about_a_task(object)
 }
 
@@ -198,9 +199,15 @@ mod tests {
     fn a_failed_task_with_an_error_field_is_a_task() {
         assert!(verdict(200, r#"{"status":"FAILURE","error":"Task not found upstream"}"#).starts_with("task Failed"));
         assert!(verdict(200, r#"{"task_id":"x","message":"ok","task_result":{}}"#).starts_with("task Pending"));
-        for pending in
-            [r#"{"task_id":"x"}"#, r#"{"message":"queued"}"#, r#"{"error":null,"code":"","status":""}"#, r#"{"code":200}"#, "{}"]
-        {
+        for pending in [
+            r#"{"task_id":"x"}"#,
+            r#"{"message":"queued"}"#,
+            r#"{"error":null,"code":"","status":""}"#,
+            r#"{"code":200}"#,
+            r#"{"code":20000,"message":"success","data":{}}"#,
+            r#"{"task_id":"x","description":"a poster: task not found"}"#,
+            "{}",
+        ] {
             assert!(verdict(200, pending).starts_with("task Pending"), "{pending}");
         }
     }

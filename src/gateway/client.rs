@@ -4,6 +4,7 @@
 //! told apart, because it ends the asking of the whole run. Bodies are read up to 64 MiB: results
 //! may come inside as `data:` URIs.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,7 +131,7 @@ impl Gateway {
         let (key, (telling, told)) = (self.key.clone(), oneshot::channel());
         rayon::spawn(move || {
             // Nobody may be waiting any more.
-            let _ = telling.send(judge(status, &body, &key));
+            let _ = catch_unwind(AssertUnwindSafe(|| judge(status, &body, &key))).map(|verdict| telling.send(verdict));
         });
         told.await.unwrap_or_else(|_| Verdict::Error("reading the API's answer broke down: a fault of this program".to_owned()))
     }

@@ -43,9 +43,9 @@ pub(super) fn task_of(folder: &Path) -> Result<Option<TaskEntry>, Error> {
     let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
     // The one question that nearly all get, asked in one pass.
     if let Ok(Own { manifest_version: 1, tasks }) = serde_json::from_slice(&bytes) {
-        let mut tasks = tasks.into_iter();
-        let one = tasks.next();
-        return if tasks.next().is_none() { Ok(one) } else { Err(Error::ManyTasks(path)) };
+        let is_one = tasks.iter().all(|task| task.task_id == tasks[0].task_id);
+        // However often it is named, a task is one.
+        return if is_one { Ok(tasks.into_iter().next()) } else { Err(Error::ManyTasks(path)) };
     }
     let verdict = manifest::judge(Cursor::new(&bytes), |_| ()).map_err(Error::io("read", &path))?;
     // Ours by its shape, or broken: it names no task that can be read.

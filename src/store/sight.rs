@@ -1,4 +1,4 @@
-//! What stands at a path, at first sight: nothing is opened, and no symlink inside the archive is followed.
+//! What stands at a path, at first sight: no file is opened, and no symlink inside the archive followed.
 
 use std::fs::{self, Metadata};
 use std::io;

@@ -9,11 +9,12 @@
 
 mod visit;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::lock::Lock;
 use super::manifests::{self, Standing};
@@ -26,7 +27,7 @@ use visit::own_names;
 
 pub(crate) use visit::{Claim, Visit};
 
-/// How long a writer at work is waited for.
+/// How long a writer at work in one folder is waited for, whatever is wrong there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An archive, or one task's folder, to be looked at.
@@ -38,6 +39,8 @@ pub(crate) struct Survey {
     pub faults: Vec<(String, Fault)>,
     /// Whether the folder is one task's, and not an archive of such.
     pub is_single: bool,
+    /// Since when the writers in these folders are waited for.
+    waited: Mutex<HashMap<PathBuf, Instant>>,
 }
 
 /// One of the archive's folders, there or not, and what the root manifest says of its task.
@@ -67,7 +70,7 @@ impl Survey {
                 named.extend(task.entry());
             }
         })?;
-        let mut survey = Self { root: root.to_owned(), folders, faults, is_single: false };
+        let mut survey = Self { root: root.to_owned(), folders, faults, is_single: false, waited: Mutex::default() };
         let has_tasks = survey.folders.iter().any(|name| root.join(name).join(MANIFEST).exists());
         match (standing, named.as_slice()) {
             (Standing::Nothing, _) if !has_tasks => return Err(Error::NoArchive(root.to_owned())),
@@ -196,7 +199,7 @@ impl Survey {
         let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(&claim.task_id)) };
         let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
         // Where no lock can be had (a read-only disk), nobody else writes either.
-        let lock = if is_folder { Lock::within(&folder, PATIENCE) } else { Ok(None) };
+        let lock = if is_folder { Lock::within(&folder, self.patience(&folder)) } else { Ok(None) };
         let fault = self.check_now(claim, &folder, quick)?;
         let name = claim.path.rsplit('/').next().unwrap_or_default();
         match lock {
@@ -205,6 +208,13 @@ impl Survey {
             Ok(None) if fault.is_some() => self.check_now(claim, &folder, quick),
             _ => Ok(fault),
         }
+    }
+
+    /// What is left of the time for the writer in `folder`, which begins with the first question.
+    fn patience(&self, folder: &Path) -> Duration {
+        let mut waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = waited.entry(folder.to_owned()).or_insert_with(Instant::now);
+        PATIENCE.saturating_sub(started.elapsed())
     }
 
     /// Holds what the manifest in `folder` says by now of a claim against the disk.

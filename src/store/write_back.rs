@@ -44,7 +44,9 @@ impl WriteBack {
     /// When it failed.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match self.under_way.take().as_ref().map(|done| done.wait()) {
-            Some(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
+            Some(Err(error)) => Err(error
+                .raw_os_error()
+                .map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)),
             _ => Ok(()),
         }
     }

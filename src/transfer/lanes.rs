@@ -88,7 +88,7 @@ pub(super) async fn pour(
     Ok((part, fault))
 }
 
-/// No lane ends before the front has everything, but by a fault.
+/// A lane that did not end as lanes do.
 fn broke_down() -> Error {
     Error::Write(std::io::Error::other("a connection's writer broke down"))
 }

@@ -35,7 +35,7 @@ pub(super) fn aside(event: &Event, style: Style) -> Vec<String> {
             let arrived = (style.verbose > 0).then(whole);
             arrived.into_iter().chain(report.entry.warnings.iter().map(told)).collect()
         }
-        Event::Detail(detail) if style.verbose > 0 => vec![visible(detail).into_owned()],
+        Event::Detail(detail) if style.verbose > 0 => vec![visible(&unsigned(detail)).into_owned()],
         _ => Vec::new(),
     }
 }

@@ -68,7 +68,6 @@ fn a_transfer_encoding_that_is_not_undone_is_an_error() {
 }
 
 #[test]
-
 fn a_part_that_nobody_asked_for_is_not_a_whole_file() {
     let world = World::new();
     let part = Reply::status("206 Partial Content");

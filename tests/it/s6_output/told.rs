@@ -33,10 +33,18 @@ fn each_new_try_is_told_to_who_asks_for_more() {
         let world = World::new();
         let picture = world.media.script("/a", [Reply::status("502 Bad Gateway"), Reply::ok(sample("picture.png"))]);
         let answer = success(&json!({"images": [picture]}));
-        world.answers("t1", [Answer::json(500, &json!({"error": {"message": "no channel"}})), Answer::json(200, &answer)]);
+        world.answers(
+            "t1",
+            [
+                Answer::json(500, &json!({"error": {"message": "no channel at http://h/a?sig=secret"}})),
+                Answer::json(200, &answer),
+            ],
+        );
         let run = world.run(args).exits(0);
-        let lines =
-            ["t1: HTTP 500 Internal Server Error: no channel; asking again", "image-1 t1: HTTP 502 Bad Gateway; trying again"];
+        let lines = [
+            "t1: HTTP 500 Internal Server Error: no channel at http://h/a; asking again",
+            "image-1 t1: HTTP 502 Bad Gateway; trying again",
+        ];
         assert!(lines.iter().all(|line| run.stderr.contains(line) == told), "{}", run.stderr);
     }
 }

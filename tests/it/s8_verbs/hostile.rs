@@ -140,6 +140,18 @@ fn a_linked_folder_that_nobody_names_is_not_looked_into() {
 }
 
 #[test]
+fn a_task_that_its_own_manifest_names_twice_is_one() {
+    let world = World::new();
+    two_tasks(&world);
+    let entry = world.entry("t2");
+    world.write("yescale/t2/manifest.json", json!({"manifest_version": 1, "tasks": [entry, entry]}).to_string());
+    finds(&world, &[]);
+    let root = world.root();
+    verb(&world, &["index"]).exits(0);
+    assert_eq!(world.root(), root);
+}
+
+#[test]
 fn a_root_manifest_that_is_not_ours_ends_every_verb_with_2() {
     for content in
         ["notes", "[]", r#"{"name":"my app"}"#, r#"{"manifest_version":2,"tasks":[]}"#, r#"{"manifest_version":1,"tasks":{}}"#]

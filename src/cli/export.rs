@@ -25,7 +25,7 @@ use crate::ui;
 pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
     let mut catalog = Catalog::of(&args.dir)?;
     let mut troubles = Troubles(0);
-    if let Some(trouble) = unreadable(&catalog, &args.dir) {
+    if let Some(trouble) = unreadable(catalog.unreadable, &args.dir) {
         troubles.tell(trouble);
     }
     let tasks = picked(std::mem::take(&mut catalog.tasks), &args.task, &mut troubles);
@@ -44,9 +44,8 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
 }
 
 /// What of the manifest in `dir` is nothing that could be told.
-pub(super) fn unreadable(catalog: &Catalog, dir: &Path) -> Option<String> {
-    let told = || format!("{}: {} of its manifest's entries can't be read", dir.display(), catalog.unreadable);
-    (catalog.unreadable > 0).then(told)
+pub(super) fn unreadable(count: usize, dir: &Path) -> Option<String> {
+    (count > 0).then(|| format!("{}: {count} of its manifest's entries can't be read", dir.display()))
 }
 
 /// How much could not be exported.

@@ -24,10 +24,8 @@ pub(super) fn place(dir: &Path) -> Result<Page, Error> {
 pub(super) fn write(page: &Page, dir: &Path) -> Result<bool, Error> {
     let mut trouble = None;
     page.update(|| {
-        let catalog = Catalog::of(dir)?;
-        trouble = unreadable(&catalog, dir);
-        let mut gallery = Gallery::new(catalog.is_single);
-        catalog.tasks.into_iter().for_each(|task| gallery.add(task));
+        let mut gallery = Gallery::default();
+        trouble = unreadable(Catalog::each(dir, |task, is_single| gallery.add(task, is_single))?, dir);
         Ok(gallery.into_page())
     })?;
     if let Some(trouble) = &trouble {

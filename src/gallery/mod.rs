@@ -25,9 +25,8 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = concat!(include_str!("task.js"), include_str!("card.js"), include_str!("page.js"));
 
 /// Takes tasks, in any order, and becomes the page.
+#[derive(Default)]
 pub(crate) struct Gallery {
-    /// Whether the page stands in the one task's own folder.
-    is_single: bool,
     cards: Vec<Card>,
 }
 
@@ -71,15 +70,9 @@ struct Told {
 struct ToldFile(String, u64, #[serde(skip_serializing_if = "Option::is_none")] Option<f64>);
 
 impl Gallery {
-    /// A page without tasks, for an archive or for one task's folder.
-    #[must_use]
-    pub(crate) fn new(is_single: bool) -> Self {
-        Self { is_single, cards: Vec::new() }
-    }
-
-    /// Takes a task, as the manifest of the page's folder has it.
-    pub(crate) fn add(&mut self, task: TaskEntry) {
-        let told = self.told(task);
+    /// Takes a task, as the manifest of the page's folder has it: of an archive, or of the one task alone.
+    pub(crate) fn add(&mut self, task: TaskEntry, is_single: bool) {
+        let told = Told::of(task, is_single);
         let json = serde_json::to_string(&told).expect("text and numbers under names of our own become JSON");
         self.cards.push(Card { time: told.time, task_id: told.id, json: unbreakable(&json) });
     }
@@ -99,16 +92,18 @@ impl Gallery {
         let data: Vec<&str> = self.cards.iter().map(|card| card.json.as_str()).collect();
         page.replace("{{data}}", &format!("[{}]", data.join(",\n")))
     }
+}
 
-    fn told(&self, task: TaskEntry) -> Told {
+impl Told {
+    fn of(task: TaskEntry, is_single: bool) -> Self {
         let folder = naming::folder(&task.task_id);
         let name = |file: &FileEntry| {
-            let name = if self.is_single { file.name() } else { file.rooted_name(&folder) };
+            let name = if is_single { file.name() } else { file.rooted_name(&folder) };
             name.map(|name| ToldFile(name.to_owned(), file.size(), file.duration_seconds))
         };
         let shown = |text: Option<String>| text.filter(|text| !text.trim().is_empty()).map(|text| unsigned(&text).into_owned());
         let missing = |error: &AssetError| (error.slot().to_string(), unsigned(&error.error).into_owned());
-        Told {
+        Self {
             time: [&task.finish_time, &task.submit_time, &task.archived_at].into_iter().flatten().find_map(|time| seconds(time)),
             state: (task.state != State::Complete).then_some(task.state),
             message: shown(task.message),
@@ -117,7 +112,7 @@ impl Gallery {
             notes: task.meta.into_iter().flatten().map(|(name, value)| (name, note(value))).collect(),
             files: task.files.iter().filter_map(name).collect(),
             errors: task.errors.iter().map(missing).collect(),
-            folder: if self.is_single { Some(String::new()) } else { (folder != task.task_id).then_some(folder) },
+            folder: if is_single { Some(String::new()) } else { (folder != task.task_id).then_some(folder) },
             id: task.task_id,
         }
     }
@@ -149,9 +144,9 @@ mod tests {
     use serde_json::json;
 
     fn page(tasks: &[Value]) -> String {
-        let mut gallery = Gallery::new(false);
+        let mut gallery = Gallery::default();
         for task in tasks {
-            gallery.add(serde_json::from_value(task.clone()).unwrap());
+            gallery.add(serde_json::from_value(task.clone()).unwrap(), false);
         }
         gallery.into_page()
     }
@@ -212,9 +207,9 @@ mod tests {
 
     #[test]
     fn the_page_of_one_task_finds_its_files_beside_it() {
-        let mut gallery = Gallery::new(true);
-        gallery
-            .add(serde_json::from_value(json!({"task_id": "t", "state": "complete", "files": [file("video-1.mp4")]})).unwrap());
+        let mut gallery = Gallery::default();
+        let task = json!({"task_id": "t", "state": "complete", "files": [file("video-1.mp4")]});
+        gallery.add(serde_json::from_value(task).unwrap(), true);
         let told = data(&gallery.into_page()).remove(0);
         assert_eq!(told, json!({"id": "t", "d": "", "f": [["video-1.mp4", 7, 5.1]]}));
     }

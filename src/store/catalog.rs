@@ -14,6 +14,7 @@ use crate::duration;
 use crate::event::Fault;
 use crate::manifest::{FileEntry, TaskEntry};
 use crate::naming;
+use crate::task::TaskId;
 
 /// The tasks of an archive, or the one of a task's folder.
 pub(crate) struct Catalog {
@@ -22,8 +23,7 @@ pub(crate) struct Catalog {
     pub tasks: Vec<TaskEntry>,
     /// How many entries can't be read.
     pub unreadable: usize,
-    /// Whether it is one task's folder.
-    pub is_single: bool,
+    is_single: bool,
 }
 
 impl Catalog {
@@ -33,22 +33,40 @@ impl Catalog {
     /// When there is neither, or its manifest is not ours or of a later version.
     pub(crate) fn of(root: &Path) -> Result<Self, Error> {
         let mut catalog = Self { root: resolved(root)?, tasks: Vec::new(), unreadable: 0, is_single: false };
-        let (is_ours, unreadable) = root::read_tasks(root, |task| catalog.tasks.push(task))?;
-        if !is_ours && catalog.tasks.is_empty() {
-            return Err(Error::NoArchive(catalog.root));
-        }
-        catalog.unreadable = unreadable;
-        catalog.is_single = matches!(catalog.tasks.as_slice(), [task] if task.is_own());
-        for task in &mut catalog.tasks {
-            task.response = None;
-            task.sort();
-            let mut paths = HashSet::new();
-            // However often it is named, a file is one.
-            task.files.retain(|file| paths.insert(file.path().to_owned()));
-        }
+        catalog.unreadable = Self::each(root, |task, is_single| {
+            catalog.is_single = is_single;
+            catalog.tasks.push(task);
+        })?;
         catalog.tasks.sort_by(|one, other| one.task_id.cmp(&other.task_id));
-        catalog.tasks.dedup_by(|later, first| later.task_id == first.task_id);
         Ok(catalog)
+    }
+
+    /// Calls `take` with every task, each once, and with whether the folder is that task's own; how many entries can't be
+    /// read. The tasks come one after the other, so that there may be very many.
+    ///
+    /// # Errors
+    /// As for [`Catalog::of`].
+    pub(crate) fn each(root: &Path, mut take: impl FnMut(TaskEntry, bool)) -> Result<usize, Error> {
+        let place = resolved(root)?;
+        let (mut ids, mut first) = (HashSet::new(), None);
+        let (is_ours, unreadable) = root::read_tasks(root, |task| {
+            // However often it is named, a task is one.
+            let is_new = TaskId::new(&task.task_id).is_some_and(|id| ids.insert(id.fingerprint()));
+            match ids.len() {
+                _ if !is_new => {}
+                // Alone it may be a task's own, but more may come.
+                1 => first = Some(task),
+                _ => first.take().into_iter().chain([task]).for_each(|task| take(tidied(task), false)),
+            }
+        })?;
+        if !is_ours && ids.is_empty() {
+            return Err(Error::NoArchive(place));
+        }
+        if let Some(task) = first {
+            let is_own = task.is_own();
+            take(tidied(task), is_own);
+        }
+        Ok(unreadable)
     }
 
     /// Where it stands, no link in the way.
@@ -91,6 +109,15 @@ impl Catalog {
 #[must_use]
 pub(crate) fn frame_rate(path: &Path) -> Option<f64> {
     File::open(path).ok().and_then(duration::frame_rate)
+}
+
+/// Without the gateway's answer, in order, and every file once, however often it is named.
+fn tidied(mut task: TaskEntry) -> TaskEntry {
+    task.response = None;
+    task.sort();
+    let mut paths = HashSet::new();
+    task.files.retain(|file| paths.insert(file.path().to_owned()));
+    task
 }
 
 fn resolved(root: &Path) -> Result<PathBuf, Error> {

@@ -7,6 +7,7 @@
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
 
+use super::lenient;
 use crate::http::{is_passing_status, status_line};
 use crate::manifest::{MOST_LEVELS, depth};
 use crate::secret::ApiKey;
@@ -39,7 +40,7 @@ pub fn judge(status: StatusCode, body: &[u8], key: &ApiKey) -> Verdict {
     if status == StatusCode::NOT_FOUND {
         return Verdict::NotFound;
     }
-    let mut parsed = serde_json::from_slice::<Value>(body);
+    let mut parsed = lenient::read(body);
     if let Ok(answer) = &mut parsed {
         key.scrub_json(answer);
     }

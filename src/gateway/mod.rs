@@ -3,6 +3,7 @@
 mod answer;
 mod base;
 mod client;
+mod lenient;
 
 pub use answer::{Verdict, judge};
 pub use base::{BaseUrl, BaseUrlError};

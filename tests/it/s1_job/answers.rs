@@ -71,6 +71,16 @@ fn a_task_that_names_nothing_is_not_a_missing_one() {
 }
 
 #[test]
+fn a_text_that_was_cut_in_the_middle_of_a_character_costs_no_task() {
+    let world = World::new();
+    let answer = success(&json!({"images": [world.host("picture.png")], "text": "la"})).to_string();
+    let cut = format!("\u{feff}{}", answer.replacen('{', r#"{"message":"a cat \ud83d","#, 1));
+    world.answers("t1", [Answer::raw(200, cut)]);
+    world.run(&["t1"]).exits(0);
+    assert_eq!((&world.entry("t1")["state"], &world.entry("t1")["message"]), (&json!("complete"), &json!("a cat \u{fffd}")));
+}
+
+#[test]
 fn an_answer_that_can_t_be_read_is_an_error_of_that_task_alone() {
     let world = World::new();
     let deep = |levels: usize| format!(r#"{{"status":"SUCCESS","x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));

@@ -123,7 +123,8 @@ impl Gateway {
         }
     }
 
-    /// Reading a long answer takes a while, in which others have something to do.
+    /// Reading a long answer takes a while, in which others have something to do. (On a thread for blocking work, the end of
+    /// the run would wait for it.)
     async fn judged(&self, status: StatusCode, body: Vec<u8>) -> Verdict {
         if body.len() < LONG_ANSWER {
             return judge(status, &body, &self.key);

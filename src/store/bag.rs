@@ -7,13 +7,13 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, TempDir};
 
 use super::lock::Lock;
-use super::{Error, atomic};
+use super::{Error, atomic, sight};
 use crate::digest::{Hasher, Sha256Hex, read_through};
 
 /// A bag that is being filled; dropped before its end, it leaves nothing.
@@ -31,11 +31,9 @@ impl Bag {
     /// # Errors
     /// When something is there, or the disk says no.
     pub(crate) fn begin(place: &Path) -> Result<Self, Error> {
-        let is_free = match fs::symlink_metadata(place) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-            Err(error) => return Err(Error::io("look at", place)(error)),
-            Ok(found) => found.is_dir() && fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_none()),
-        };
+        let found = sight::seen(place).map_err(Error::io("look at", place))?;
+        let is_empty = || fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_none());
+        let is_free = found.is_none_or(|found| found.is_dir() && is_empty());
         let Some(name) = place.file_name().filter(|_| is_free) else { return Err(Error::Occupied(place.to_owned())) };
         let mut builder = Builder::new();
         let prefix = format!(".{}.yescale-dl-", name.to_string_lossy());

@@ -64,6 +64,11 @@ pub enum Error {
     },
 }
 
+/// `error` once more, for whoever else it befell: it can't be cloned.
+pub(super) fn copy_of(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
+}
+
 impl Error {
     /// Names the path and the action that an I/O error lacks.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

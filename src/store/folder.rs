@@ -122,11 +122,10 @@ impl Folder {
     }
 
     fn exists(&self) -> Result<bool, Error> {
-        match fs::symlink_metadata(&self.path) {
-            Ok(found) if found.is_dir() => Ok(true),
-            Ok(_) => Err(Error::Foreign(self.path.clone())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Error::io("read", &self.path)(error)),
+        match sight::seen(&self.path).map_err(Error::io("read", &self.path))? {
+            None => Ok(false),
+            Some(found) if found.is_dir() => Ok(true),
+            Some(_) => Err(Error::Foreign(self.path.clone())),
         }
     }
 }

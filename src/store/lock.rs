@@ -29,13 +29,7 @@ impl Lock {
     /// Takes the lock of `folder`, as soon as nobody else has it. Blocks.
     pub(super) fn of(folder: &Path) -> io::Result<Self> {
         // By whatever links the archive is reached, it has one lock.
-        let folder = folder.canonicalize()?;
-        loop {
-            match Self::try_of(&folder)? {
-                Some(lock) => return Ok(lock),
-                None => thread::sleep(GLANCE),
-            }
-        }
+        Self::within(&folder.canonicalize()?, Duration::MAX)?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 
     /// Takes the lock of `folder`; none when somebody else has it for as long as `most`. Blocks.

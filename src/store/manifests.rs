@@ -3,12 +3,12 @@
 //! A symlink in a manifest's place is not ours. One that is ours and broken says nothing, and may be rebuilt.
 
 use std::fs::{self, File};
-use std::io::{self, Cursor};
+use std::io::Cursor;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::Error;
+use super::{Error, sight};
 use crate::manifest::{self, TaskEntry, Unread, Verdict};
 use crate::naming::MANIFEST;
 
@@ -60,11 +60,10 @@ struct Own {
 }
 
 fn is_there(path: &Path) -> Result<bool, Error> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_file() => Ok(true),
-        Ok(_) => Err(Error::Foreign(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(Error::io("read", path)(error)),
+    match sight::seen(path).map_err(Error::io("read", path))? {
+        None => Ok(false),
+        Some(found) if found.is_file() => Ok(true),
+        Some(_) => Err(Error::Foreign(path.to_owned())),
     }
 }
 

@@ -9,7 +9,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::lock::Lock;
-use super::{Error, atomic};
+use super::{Error, atomic, sight};
 use crate::naming::GALLERY;
 
 /// The place of a page, where there is none or one of ours.
@@ -54,12 +54,11 @@ impl Page {
             File::open(&path)?.read_exact(&mut beginning)?;
             Ok(beginning == self.mark.as_bytes())
         };
-        match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::io("read", &path)(error)),
+        match sight::seen(&path).map_err(Error::io("read", &path))? {
+            None => Ok(()),
             // One that is too short for the mark, or can't be read, is nobody's to overwrite either.
-            Ok(found) if found.is_file() && begins_as_ours().unwrap_or(false) => Ok(()),
-            Ok(_) => Err(Error::Foreign(path)),
+            Some(found) if found.is_file() && begins_as_ours().unwrap_or(false) => Ok(()),
+            Some(_) => Err(Error::Foreign(path)),
         }
     }
 }

@@ -221,7 +221,7 @@ mod tests {
     use crate::store::write_back;
     use crate::version::Validator;
 
-    fn version() -> Version {
+    pub(super) fn version() -> Version {
         Version { validator: Validator::Etag("\"a\"".to_owned()), total: None }
     }
 

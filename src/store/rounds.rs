@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use tokio::sync::oneshot;
 
 use super::Error;
+use super::error::copy_of;
 
 /// Up to so many paths are synced one by one: `syncfs` also waits for what other programs have written.
 const FEW: usize = 8;
@@ -102,7 +103,7 @@ fn turn(root: &Path, asking: &Receiver<Asked>) {
         }
         for asked in round {
             let error = all.as_ref().err().or_else(|| asked.written.iter().find_map(|path| each.get(path)));
-            let own = error.map_or(Ok(()), |error| Err(io::Error::new(error.kind(), error.to_string())));
+            let own = error.map_or(Ok(()), |error| Err(copy_of(error)));
             // Whoever waits for one that breaks down hears it by its silence; the others go on.
             let _ = catch_unwind(AssertUnwindSafe(|| (asked.then)(own)));
         }

@@ -34,7 +34,8 @@ pub(super) fn is_bare(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_lock))
 }
 
-fn seen(path: &Path) -> io::Result<Option<Metadata>> {
+/// What stands at `path`, a link itself and not what it leads to; none where nothing does.
+pub(super) fn seen(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+use super::error::copy_of;
+
 /// Bytes that are worth a sync.
 const WORTH: u64 = 32 << 20;
 
@@ -44,9 +46,7 @@ impl WriteBack {
     /// When it failed.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match self.under_way.take().as_ref().map(|done| done.wait()) {
-            Some(Err(error)) => Err(error
-                .raw_os_error()
-                .map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)),
+            Some(Err(error)) => Err(copy_of(error)),
             _ => Ok(()),
         }
     }

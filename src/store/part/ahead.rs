@@ -34,12 +34,8 @@ mod tests {
     use std::io::Write;
 
     use super::super::Part;
+    use super::super::tests::version;
     use crate::digest::Sha256Hex;
-    use crate::version::{Validator, Version};
-
-    fn version() -> Version {
-        Version { validator: Validator::Etag("\"a\"".to_owned()), total: None }
-    }
 
     #[test]
     fn bytes_written_ahead_are_hashed_when_the_front_comes_by() {

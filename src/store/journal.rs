@@ -6,12 +6,13 @@
 //! hashing it again comes by the same values. Having been synced is no proof, and is not asked for.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::positioned;
 use crate::digest::{Hasher, Sha256Hex};
 use crate::version::Version;
 
@@ -84,10 +85,10 @@ pub(super) fn prove(path: &Path) -> io::Result<Option<Proven>> {
     }
     let mut lines = Lines { reader: BufReader::new(File::open(&place)?), read: 0 };
     let Some((version, mut vouched_for)) = lines.next::<Version>() else { return Ok(None) };
-    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
     let mut proof = Proof::default();
     while let Some((vouched, end)) = lines.next::<Vouched>() {
-        match proof.extended(&mut file, &vouched)? {
+        match proof.extended(&file, &vouched)? {
             Some(further) => proof = further,
             None => break,
         }
@@ -97,9 +98,10 @@ pub(super) fn prove(path: &Path) -> io::Result<Option<Proven>> {
         return Ok(None);
     }
     file.set_len(proof.size)?;
-    file.seek(SeekFrom::Start(proof.size))?;
-    let kept = OpenOptions::new().append(true).open(&place)?;
+    // Not opened for appending: Windows lets no such handle cut the file.
+    let mut kept = OpenOptions::new().write(true).open(&place)?;
     kept.set_len(vouched_for)?;
+    kept.seek(SeekFrom::Start(vouched_for))?;
     Ok(Some(Proven { journal: Journal { path: place, version, file: Some(kept) }, file, proof }))
 }
 
@@ -135,21 +137,14 @@ impl Proof {
     }
 
     /// This and the bytes of `file` up to what is vouched for; none when they are others.
-    fn extended(&self, file: &mut File, vouched: &Vouched) -> io::Result<Option<Self>> {
-        let Some(mut missing) = vouched.size.checked_sub(self.size) else { return Ok(None) };
+    fn extended(&self, file: &File, vouched: &Vouched) -> io::Result<Option<Self>> {
         let mut further = self.clone();
-        let mut block = vec![0; 256 << 10];
-        while missing > 0 {
-            let most = block.len().min(usize::try_from(missing).unwrap_or(usize::MAX));
-            match file.read(&mut block[..most])? {
-                0 => return Ok(None),
-                read => {
-                    further.take(&block[..read]);
-                    missing -= read as u64;
-                }
-            }
+        match positioned::read_range(file, self.size, vouched.size, |block| further.take(block)) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            read => read?,
         }
-        Ok((further.hasher.clone().finish() == vouched.sha256).then_some(further))
+        let is_same = further.size == vouched.size && further.hasher.clone().finish() == vouched.sha256;
+        Ok(is_same.then_some(further))
     }
 }
 
@@ -233,7 +228,7 @@ mod tests {
         let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
         fs::write(&path, b"abcd\0\0\0\0").unwrap();
         let mut found = prove(&path).unwrap().unwrap();
-        found.file.write_all(b"EF").unwrap();
+        positioned::write_all_at(&found.file, b"EF", 4).unwrap();
         found.proof.take(b"EF");
         found.journal.vouch(6, &found.proof.hasher).unwrap();
         drop(found);

@@ -24,6 +24,7 @@ mod mark;
 mod memory;
 mod page;
 mod part;
+mod positioned;
 mod root;
 mod rounds;
 mod sight;

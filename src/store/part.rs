@@ -10,13 +10,13 @@ mod ahead;
 mod sealed;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::checkpoint;
 use super::journal::{self, Journal, Proof};
 use super::write_back::WriteBack;
+use super::{checkpoint, positioned};
 use crate::version::Version;
 
 pub(crate) use ahead::Ahead;
@@ -117,16 +117,8 @@ impl Part {
     /// # Errors
     /// When they can't be read back.
     pub(crate) fn advance(&mut self, to: u64) -> io::Result<()> {
-        let mut file: &File = &Arc::clone(self.open()?);
-        file.seek(SeekFrom::Start(self.proof.size))?;
-        let mut block = vec![0; 256 << 10];
-        while self.proof.size < to {
-            let most = block.len().min(usize::try_from(to - self.proof.size).unwrap_or(usize::MAX));
-            match file.read(&mut block[..most])? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => self.proof.take(&block[..read]),
-            }
-        }
+        let file = Arc::clone(self.open()?);
+        positioned::read_range(&file, self.proof.size, to, |block| self.proof.take(block))?;
         self.vouch()
     }
 

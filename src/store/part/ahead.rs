@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use super::super::positioned;
+
 /// Writes ahead of a part's front. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Ahead(pub(super) Arc<File>);
@@ -14,17 +16,7 @@ impl Ahead {
     /// # Errors
     /// When the disk says no.
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        #[cfg(unix)]
-        return std::os::unix::fs::FileExt::write_all_at(&*self.0, bytes, offset);
-        #[cfg(windows)]
-        {
-            let (mut bytes, mut offset) = (bytes, offset);
-            while !bytes.is_empty() {
-                let written = std::os::windows::fs::FileExt::seek_write(&*self.0, bytes, offset)?;
-                (bytes, offset) = (&bytes[written..], offset + written as u64);
-            }
-            Ok(())
-        }
+        positioned::write_all_at(&self.0, bytes, offset)
     }
 }
 

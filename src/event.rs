@@ -169,7 +169,9 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// Something a person should know that is no task's end.
+    /// Something that went wrong beside the tasks.
+    Error(String),
+    /// Something that a person should know, and that does not make the run fail.
     Warning(String),
     /// Something that only `--verbose` tells.
     Detail(String),

@@ -11,6 +11,7 @@ use std::time::Instant;
 use crate::event::{Emitter, Event, Fault, Meter, Transfer, Verified};
 use crate::kind::Slot;
 use crate::store::{Claim, Place, Survey};
+use crate::threads;
 
 /// Tasks that are gone through in one go.
 const BATCH: usize = 2048;
@@ -48,13 +49,15 @@ pub(crate) fn verify(survey: &Survey, quick: bool, emitter: &Emitter) -> io::Res
     let looking = Looking { survey, quick, emitter, seen: Mutex::new(Ok(Seen::default())) };
     emitter.tasks.known.add(survey.folders() as u64);
     let mut batch = Vec::with_capacity(BATCH);
-    survey.places(|place| {
-        batch.push(place);
-        if batch.len() == BATCH {
-            looking.visit(std::mem::take(&mut batch));
-        }
+    threads::compute()?.install(|| {
+        survey.places(|place| {
+            batch.push(place);
+            if batch.len() == BATCH {
+                looking.visit(std::mem::take(&mut batch));
+            }
+        });
+        looking.visit(batch);
     });
-    looking.visit(batch);
     let Seen { mut findings, mut counts } = looking.seen.into_inner().unwrap_or_else(PoisonError::into_inner)?;
     let at_sight =
         survey.faults.iter().map(|(path, fault)| Finding { path: path.clone(), fault: *fault, task_id: None, part: None });

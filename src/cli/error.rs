@@ -79,6 +79,9 @@ pub(super) enum Error {
     /// The archive and how to fill it can't be made ready.
     #[error(transparent)]
     Session(#[from] session::Error),
+    /// The system has no threads left.
+    #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
+    Threads(io::Error),
     /// There is nothing to run on.
     #[error("the runtime can't start: {0}")]
     Runtime(io::Error),

@@ -4,14 +4,17 @@
 
 use std::path::Path;
 
+use tokio_util::sync::CancellationToken;
+
 use super::export::unreadable;
+use super::lock_wait;
 use crate::gallery::{Gallery, MARK};
-use crate::store::{Catalog, Error, Page};
+use crate::store::{Catalog, Error, LockWait, Page};
 use crate::ui;
 
 /// Writes the page of the archive, or of the one task, in `dir`; the exit code.
 pub(super) fn run(dir: &Path) -> Result<u8, Error> {
-    let is_all = write(&place(dir)?, dir)?;
+    let is_all = write(&place(dir)?, dir, &lock_wait(CancellationToken::new()))?;
     Ok(u8::from(!is_all))
 }
 
@@ -21,9 +24,9 @@ pub(super) fn place(dir: &Path) -> Result<Page, Error> {
 }
 
 /// Writes the page into its place, if that changes it. Whether it has all that the archive names: what it has not is told.
-pub(super) fn write(page: &Page, dir: &Path) -> Result<bool, Error> {
+pub(super) fn write(page: &Page, dir: &Path, wait: &LockWait) -> Result<bool, Error> {
     let mut trouble = None;
-    page.update(|| {
+    page.update(wait, || {
         let mut gallery = Gallery::default();
         trouble = unreadable(Catalog::each(dir, |task, is_single| gallery.add(task, is_single))?, dir);
         Ok(gallery.into_page())

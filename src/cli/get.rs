@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
 use super::settings::Settings;
@@ -14,7 +15,12 @@ use super::{gallery, signals};
 use crate::event::{Emitter, Event};
 use crate::get::{self, Ended, Request};
 use crate::session::{Session, WAITING};
+use crate::store;
+use crate::threads;
 use crate::ui::{self, Style};
+
+/// Threads that a run starts later on: for syncing, and for looking up names.
+const SPARE_THREADS: usize = 4;
 
 /// Runs the main job; its exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {
@@ -24,9 +30,15 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     // Refused before anything is asked.
     let page = gallery.then(|| gallery::place(&output)).transpose()?.filter(|_| !is_dry);
     let over = carry_out(session, style, |sender, emitter, refused| input.send(sender, emitter, refused))?;
-    // Who interrupts wants an end at once; the next run writes the page.
-    if let Some(page) = page.filter(|_| over.interrupted.is_none()) {
-        gallery::write(&page, &output)?;
+    // A user who interrupts wants an end at once; the next run writes the page.
+    if let Some(page) = page.filter(|_| !over.stop.is_cancelled()) {
+        let wait = super::lock_wait(over.stop.clone());
+        let write = threads::blocking(move || gallery::write(&page, &output, &wait));
+        match over.runtime.block_on(write).unwrap_or(Err(store::Error::BrokeDown)) {
+            // An interrupt ended the wait for the lock.
+            Ok(_) | Err(store::Error::Locked(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(over.code())
 }
@@ -35,20 +47,23 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
 pub(super) struct Over {
     ended: Ended,
     bad_lines: u64,
-    /// The exit code that stands for who interrupted it.
-    interrupted: Option<u8>,
+    /// Cancelled by an interrupt, also after the run: signals are heeded as long as the runtime lives.
+    stop: CancellationToken,
+    /// The exit code that stands for the interrupt; 0 without one.
+    interrupt: Arc<AtomicU8>,
+    runtime: Runtime,
 }
 
 impl Over {
     /// The exit code; where several fit, the one that matters most.
     pub(super) fn code(&self) -> u8 {
         let Ended { summary, broken } = &self.ended;
-        match self.interrupted {
-            Some(code) => code,
-            None if broken.is_some() || self.bad_lines > 0 => super::COULD_NOT,
-            None if summary.bad() > 0 => 1,
-            None if summary.pending > 0 => 3,
-            None => 0,
+        match self.interrupt.load(Ordering::Relaxed) {
+            code @ 1.. => code,
+            _ if broken.is_some() || self.bad_lines > 0 => super::COULD_NOT,
+            _ if summary.bad() > 0 => 1,
+            _ if summary.pending > 0 => 3,
+            _ => 0,
         }
     }
 }
@@ -60,39 +75,54 @@ pub(super) fn carry_out(
     style: Style,
     send: impl FnOnce(&Sender<Request>, &Emitter, &OnceLock<String>) -> u64 + Send + 'static,
 ) -> Result<Over, Error> {
-    let runtime = runtime()?;
     let (events, heard) = mpsc::channel();
-    // Whoever listens and has gone away has its reasons.
+    // A closed receiver is not an error: nobody listens any more.
     let emitter = Emitter::new(move |event| drop(events.send(event)));
-    let job = runtime.block_on(session.job(emitter.clone()))?;
-    let (refused, interrupt) = (Arc::clone(&job.refused), Arc::new(AtomicU8::new(0)));
-    let heeding = runtime.spawn(signals::heed(job.stop.clone(), Arc::clone(&interrupt)));
-    let interface = show(&emitter, heard, style);
+    let interface = show(&emitter, heard, style)?;
+    let (start, started) = mpsc::channel::<(Sender<Request>, Arc<OnceLock<String>>)>();
+    let reading = emitter.clone();
+    let reader = threads::start("ids", move || started.recv().map_or(0, |(sender, refused)| send(&sender, &reading, &refused)));
+    let reader = reader.map_err(Error::Threads)?;
+    let runtime = runtime()?;
+    let job = runtime.block_on(session.job(emitter))?;
+    let (stop, interrupt) = (job.stop.clone(), Arc::new(AtomicU8::new(0)));
+    runtime.spawn(signals::heed(stop.clone(), Arc::clone(&interrupt)));
     let (sender, requests) = tokio::sync::mpsc::channel(WAITING);
-    let reader = thread::spawn(move || send(&sender, &emitter, &refused));
-    let ended = runtime.block_on(get::run(job, requests));
-    let interrupted = Some(interrupt.load(Ordering::Relaxed)).filter(|code| *code > 0);
-    heeding.abort();
+    // A closed channel means that the reader broke down, which `join` reports.
+    let _ = start.send((sender, Arc::clone(&job.refused)));
+    let mut ended = runtime.block_on(get::run(job, requests));
+    let is_interrupted = stop.is_cancelled();
     // Otherwise the list's reader may hang in a read that nobody waits for any more.
-    let is_read = ended.broken.is_none() && interrupted.is_none();
-    let bad_lines = if is_read { reader.join().unwrap_or(0) } else { 0 };
+    let is_read = ended.broken.is_none() && !is_interrupted;
+    let bad_lines = if is_read { reader.join().unwrap_or_else(|_| broke_down(&mut ended)) } else { 0 };
     // The summary was its last word.
-    let _ = interface.join();
+    if interface.join().is_err() {
+        broke_down(&mut ended);
+    }
     ended.broken.iter().for_each(|error| ui::complain(error));
-    if interrupted.is_some() {
+    if is_interrupted {
         ui::complain("interrupted; what was finished is kept, and the next run goes on from here");
     }
-    Ok(Over { ended, bad_lines, interrupted })
+    Ok(Over { ended, bad_lines, stop, interrupt, runtime })
 }
 
-/// With few threads for blocking work, which is short: many small hops keep few threads awake, and wake many.
+/// A thread of the command line panicked: the run can't be trusted to have done all that was asked for.
+fn broke_down(ended: &mut Ended) -> u64 {
+    ended.broken.get_or_insert_with(|| "internal error; please report it".to_owned());
+    0
+}
+
+/// The runtime needs threads of its own; where the system has too few for it, the main thread does its work.
 fn runtime() -> Result<Runtime, Error> {
-    let writers = thread::available_parallelism().map_or(1, usize::from) + 2;
-    Builder::new_multi_thread().enable_all().max_blocking_threads(writers).build().map_err(Error::Runtime)
+    let mut builder = match threads::can_start(threads::cores() + SPARE_THREADS) {
+        true => Builder::new_multi_thread(),
+        false => Builder::new_current_thread(),
+    };
+    builder.enable_all().build().map_err(Error::Runtime)
 }
 
 /// Shows what `emitter` tells, up to a summary.
-pub(super) fn show(emitter: &Emitter, heard: Receiver<Event>, style: Style) -> JoinHandle<()> {
+pub(super) fn show(emitter: &Emitter, heard: Receiver<Event>, style: Style) -> Result<JoinHandle<()>, Error> {
     let (total, tasks) = (emitter.total.clone(), emitter.tasks.clone());
-    thread::spawn(move || ui::show(&heard, total, tasks, style))
+    threads::start("interface", move || ui::show(&heard, total, tasks, style)).map_err(Error::Threads)
 }

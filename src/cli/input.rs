@@ -109,7 +109,7 @@ impl Sending<'_> {
                 Ok(None) => {}
                 Err(error) => {
                     self.bad += 1;
-                    self.emitter.emit(Event::Warning(format!("{}:{number}: {error}", list.name.display())));
+                    self.emitter.emit(Event::Error(format!("{}:{number}: {error}", list.name.display())));
                     if line.is_empty() || line.len() as u64 == LONGEST_LINE {
                         return true;
                     }

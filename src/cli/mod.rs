@@ -25,8 +25,10 @@ mod verify;
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::store::{Archive, Survey};
-use crate::ui;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Archive, LockWait, Survey};
+use crate::{threads, ui};
 use args::Verb;
 use environment::Environment;
 use error::Error;
@@ -57,6 +59,9 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
 fn run_in(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, Error> {
     let (mut args, given) = given::read(arguments, environment)?;
     given.warnings().iter().for_each(|warning| ui::warn(warning));
+    if !matches!(args.verb, Some(Verb::Config(_) | Verb::Schema { .. } | Verb::Completions { .. } | Verb::Man)) {
+        threads::prepare().map_err(Error::Threads)?;
+    }
     let Some(verb) = args.verb.take() else {
         return get::run(Settings::resolve(args, &given.config, environment)?);
     };
@@ -79,9 +84,14 @@ fn run_in(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, Er
 fn index(dir: &Path) -> Result<u8, Error> {
     // A task's folder has nothing that is derived.
     if !Survey::is_single_at(dir)? {
-        Archive::open(dir)?.rebuild_root()?;
+        Archive::open(dir)?.rebuild_root(&lock_wait(CancellationToken::new()))?;
     }
     Ok(0)
+}
+
+/// Waits for locks until `stop` is cancelled, and warns of a long wait.
+fn lock_wait(stop: CancellationToken) -> LockWait {
+    LockWait::new(stop, ui::warn)
 }
 
 /// It is all that the verb does; its exit code.

@@ -19,6 +19,7 @@ use crate::http::retry::{Attempts, Policy, retry_after};
 use crate::http::{self, Ask, Body, Hosts, Throttle, is_busy, ranged};
 use crate::secret::ApiKey;
 use crate::task::{Task, TaskId};
+use crate::threads;
 
 /// The longest answer that is read, in bytes.
 const LONGEST_ANSWER: usize = 64 << 20;
@@ -130,7 +131,7 @@ impl Gateway {
             return judge(status, &body, &self.key);
         }
         let (key, (telling, told)) = (self.key.clone(), oneshot::channel());
-        rayon::spawn(move || {
+        threads::compute_beside(move || {
             // Nobody may be waiting any more.
             let _ = catch_unwind(AssertUnwindSafe(|| judge(status, &body, &key))).map(|verdict| telling.send(verdict));
         });

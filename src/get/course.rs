@@ -5,16 +5,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
 use super::{Job, Lost, Request, dry_run};
-use crate::event::{Outcome, TaskReport};
+use crate::event::{Event, Outcome, TaskReport};
 use crate::gateway;
 use crate::manifest::{State, TaskEntry};
 use crate::plan;
-use crate::store::{self, Folder, Held, Known, blocking};
+use crate::store::{self, Folder, Held, Known, REPORT_AFTER, blocking};
 use crate::task::{Stage, Task, TaskId};
 use crate::transfer;
 
@@ -242,11 +242,17 @@ impl Course {
         &self,
         read: fn(&Held) -> Result<T, store::Error>,
     ) -> Result<(Arc<Held>, T), Stop> {
+        let started = Instant::now();
+        let mut is_reported = false;
         loop {
             let folder = self.folder.clone();
             let held = move || folder.try_hold()?.map(|held| read(&held).map(|known| (held, known))).transpose();
             if let Some(held) = blocking(held).await? {
                 return Ok(held);
+            }
+            if !is_reported && started.elapsed() >= REPORT_AFTER {
+                is_reported = true;
+                self.job.emitter.emit(Event::Warning(self.folder.waiting_message()));
             }
             self.job.stop.run_until_cancelled(tokio::time::sleep(GLANCE)).await.ok_or(Stop::Interrupted)?;
         }

@@ -25,7 +25,7 @@ use crate::event::{Emitter, Event, Summary};
 use crate::gateway::{self, Gateway};
 use crate::kind::Slot;
 use crate::plan::Wanted;
-use crate::store::Archive;
+use crate::store::{self, Archive, LockWait, blocking};
 use crate::task::{Task, TaskId};
 use crate::transfer::{self, Downloader};
 use running::Running;
@@ -152,20 +152,31 @@ pub(crate) async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
     let (job, tally) = (running.job, running.tally);
     let mut broken = job.refused.get().map(|words| format!("the gateway refuses the API key: {words}"));
     if !job.dry_run {
-        let archive = job.archive.clone();
-        let updated = tokio::task::spawn_blocking(move || archive.update_root(tally.changed, &tally.reused, is_all_heard)).await;
-        if let Ok(Err(error)) = updated {
-            let told = format!("the archive's manifest could not be written: {}", error.told());
-            match job.downloader.disk.note(error.into()) {
-                // Not the whole run's fault: it is told, and the next run writes it.
-                transfer::Error::DiskFull => job.emitter.emit(Event::Warning(told)),
-                _ => broken = broken.or(Some(told)),
-            }
-        }
+        broken = broken.or(update_root(&job, tally.changed, tally.reused, is_all_heard).await);
     }
     let summary = tally.summary.after(started.elapsed());
     job.emitter.emit(Event::Summary(summary.clone()));
     Ended { summary, broken }
+}
+
+/// Brings the root manifest up to date; why that broke the run, if it did.
+async fn update_root(job: &Job, changed: Vec<TaskId>, reused: Vec<u128>, is_all_heard: bool) -> Option<String> {
+    let (archive, emitter) = (job.archive.clone(), job.emitter.clone());
+    let wait = LockWait::new(job.stop.clone(), move |message| emitter.emit(Event::Warning(message.to_owned())));
+    let error = match blocking(move || archive.update_root(changed, &reused, is_all_heard, &wait)).await {
+        // Locked: the run was stopped while another process held the lock. The dirty marker stays: the next run writes the root manifest.
+        Ok(()) | Err(store::Error::Locked(_)) => return None,
+        Err(error) => error,
+    };
+    let message = format!("the archive's manifest could not be written: {}", error.told());
+    match job.downloader.disk.note(error.into()) {
+        // Not the whole run's fault: it is reported, and the next run writes it.
+        transfer::Error::DiskFull => {
+            job.emitter.emit(Event::Error(message));
+            None
+        }
+        _ => Some(message),
+    }
 }
 
 /// The next requests; none when there are no more, or they are not waited for any more.

@@ -14,6 +14,7 @@ use super::wait::{Look, Waiting};
 use super::{Job, Request};
 use crate::event::{Event, Outcome, Summary, TaskReport};
 use crate::task::TaskId;
+use crate::threads::{self, Panicked};
 
 /// Batches that are looked at at once.
 const LOOKS_AT_ONCE: usize = 4;
@@ -24,7 +25,7 @@ type Ended = (Option<TaskReport>, Course, Duration);
 /// The tasks of a run.
 pub(super) struct Running {
     pub job: Arc<Job>,
-    pub looking: JoinSet<Vec<Ended>>,
+    pub looking: JoinSet<Result<Vec<Ended>, Panicked>>,
     ready: VecDeque<(Course, Duration)>,
     pub going: JoinSet<Ended>,
     /// Of those that are looked at or on their way: who they are should they break down.
@@ -83,20 +84,19 @@ impl Running {
 
     fn look(&mut self, looks: Vec<Look>) {
         let (job, ids) = (Arc::clone(&self.job), looks.iter().map(|look| look.request.id.clone()).collect());
-        let started = self.looking.spawn_blocking(move || {
-            let look = |Look { request, delay }| {
-                let mut course = Course::new(Arc::clone(&job), request);
-                (course.look(), course, delay)
-            };
-            looks.into_iter().map(look).collect()
-        });
+        let look = move |Look { request, delay }| {
+            let mut course = Course::new(Arc::clone(&job), request);
+            (course.look(), course, delay)
+        };
+        let started = self.looking.spawn(threads::blocking(move || looks.into_iter().map(look).collect()));
         self.ids.insert(started.id(), ids);
     }
 
     /// A batch has been looked at.
-    pub(super) fn looked(&mut self, looked: Result<(Id, Vec<Ended>), JoinError>) {
+    pub(super) fn looked(&mut self, looked: Result<(Id, Result<Vec<Ended>, Panicked>), JoinError>) {
         match looked {
-            Ok((at, courses)) => {
+            Ok((at, Err(Panicked))) => self.broke_down(at),
+            Ok((at, Ok(courses))) => {
                 self.ids.remove(&at);
                 for (report, course, delay) in courses {
                     match report {
@@ -105,7 +105,7 @@ impl Running {
                     }
                 }
             }
-            Err(error) => self.broke_down(&error),
+            Err(error) => self.broke_down(error.id()),
         }
     }
 
@@ -123,7 +123,7 @@ impl Running {
     pub(super) fn end(&mut self, ended: Result<(Id, Ended), JoinError>) {
         let (at, (report, course, delay)) = match ended {
             Ok(ended) => ended,
-            Err(error) => return self.broke_down(&error),
+            Err(error) => return self.broke_down(error.id()),
         };
         self.ids.remove(&at);
         let id = course.id().clone();
@@ -151,9 +151,9 @@ impl Running {
         self.waiting.has_time() && !self.job.stop.is_cancelled() && !self.job.asking_ended.is_cancelled()
     }
 
-    fn broke_down(&mut self, error: &JoinError) {
+    fn broke_down(&mut self, at: Id) {
         self.has_broken = true;
-        for id in self.ids.remove(&error.id()).unwrap_or_default() {
+        for id in self.ids.remove(&at).unwrap_or_default() {
             self.tell(&id, None);
         }
     }

@@ -7,10 +7,11 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::thread;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::oneshot;
+
+use crate::threads;
 use url::Url;
 
 /// How far media requests may reach.
@@ -121,12 +122,19 @@ impl Resolve for Resolver {
 /// On a thread of its own: a slow resolver must not hold up those few that write.
 async fn look_up(name: String) -> io::Result<Vec<SocketAddr>> {
     let (telling, told) = oneshot::channel();
-    thread::Builder::new().name("names".to_owned()).spawn(move || {
-        let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
+    let find = move |name: &str| (name, 0).to_socket_addrs().map(Iterator::collect);
+    let wanted = name.clone();
+    let started = threads::start("names", move || {
         // Nobody may be waiting any more.
-        let _ = telling.send(found);
-    })?;
-    told.await.map_err(io::Error::other)?
+        let _ = telling.send(find(&wanted));
+    });
+    match started {
+        Ok(_) => told.await.map_err(io::Error::other)?,
+        // Where threads are few, it takes its turn with the others.
+        Err(_) => {
+            threads::blocking(move || find(&name)).await.map_err(|threads::Panicked| io::Error::other("the resolver panicked"))?
+        }
+    }
 }
 
 #[cfg(test)]

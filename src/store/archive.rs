@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::lock::LockWait;
 use super::manifests::{self, Standing};
 use super::mark::Mark;
 use super::memory::Memory;
@@ -100,12 +101,12 @@ impl Archive {
     /// `is_all`, more may have been committed than `changed` tells, and the next run is left word of it.
     ///
     /// # Errors
-    /// When the disk says no; the old files then still stand.
-    pub(crate) fn update_root(&self, changed: Vec<TaskId>, reused: &[u128], is_all: bool) -> Result<(), Error> {
+    /// When the disk says no, or `wait` ended before the root was free; the old files then still stand.
+    pub(crate) fn update_root(&self, changed: Vec<TaskId>, reused: &[u128], is_all: bool, wait: &LockWait) -> Result<(), Error> {
         if self.is_single {
             return Ok(());
         }
-        root::update(&self.root, changed, reused)?;
+        root::update(&self.root, changed, reused, wait)?;
         if is_all {
             self.mark.clear();
         }
@@ -115,9 +116,9 @@ impl Archive {
     /// Writes the root manifest and the checksum list anew, from the task folders alone.
     ///
     /// # Errors
-    /// When the disk says no; the old files then still stand.
-    pub(crate) fn rebuild_root(&self) -> Result<(), Error> {
-        root::rebuild(&self.root)
+    /// When the disk says no, or `wait` ended before the root was free; the old files then still stand.
+    pub(crate) fn rebuild_root(&self, wait: &LockWait) -> Result<(), Error> {
+        root::rebuild(&self.root, wait)
     }
 
     fn refuse_foreign(&self) -> Result<(), Error> {

@@ -16,6 +16,9 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+    /// The run was stopped before another process released a lock.
+    #[error("{} is locked by another process", .0.display())]
+    Locked(PathBuf),
     /// A panic.
     #[error("the writer broke down: a fault of this program")]
     BrokeDown,

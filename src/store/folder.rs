@@ -121,6 +121,12 @@ impl Folder {
         Ok(Some(Held::new(self.clone(), lock, is_new)))
     }
 
+    /// What to tell a person who waits for the folder's lock.
+    #[must_use]
+    pub(crate) fn waiting_message(&self) -> String {
+        lock::waiting_message(&self.path)
+    }
+
     fn exists(&self) -> Result<bool, Error> {
         match sight::seen(&self.path).map_err(Error::io("read", &self.path))? {
             None => Ok(false),

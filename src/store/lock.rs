@@ -5,11 +5,18 @@
 //! else that a small task writes). A lock file is removed by its holder, so whoever gets a lock checks that the
 //! path still names what it locked: what was removed meanwhile guards nothing.
 
+mod wait;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use super::Error;
+
+pub(super) use wait::waiting_message;
+pub(crate) use wait::{LockWait, REPORT_AFTER};
 
 /// In a folder that can't be locked itself.
 pub(super) const NAME: &str = ".lock";
@@ -26,10 +33,29 @@ pub(super) struct Lock {
 const GLANCE: Duration = Duration::from_millis(10);
 
 impl Lock {
-    /// Takes the lock of `folder`, as soon as nobody else has it. Blocks.
-    pub(super) fn of(folder: &Path) -> io::Result<Self> {
+    /// Takes the lock of `folder` as soon as no other process has it. `wait` reports a long wait, and can end it. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when `wait` ended first; else what the disk reports.
+    pub(super) fn of(folder: &Path, wait: &LockWait) -> Result<Self, Error> {
+        let fail = |error| Error::io("lock", folder)(error);
         // By whatever links the archive is reached, it has one lock.
-        Self::within(&folder.canonicalize()?, Duration::MAX)?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+        let real = folder.canonicalize().map_err(fail)?;
+        let started = Instant::now();
+        let mut is_reported = false;
+        loop {
+            if let Some(lock) = Self::try_of(&real).map_err(fail)? {
+                return Ok(lock);
+            }
+            if wait.is_over() {
+                return Err(Error::Locked(folder.to_owned()));
+            }
+            if !is_reported && started.elapsed() >= REPORT_AFTER {
+                is_reported = true;
+                wait.report(&waiting_message(folder));
+            }
+            thread::sleep(GLANCE);
+        }
     }
 
     /// Takes the lock of `folder`; none when somebody else has it for as long as `most`. Blocks.

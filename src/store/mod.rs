@@ -38,10 +38,13 @@ pub(crate) use catalog::{Catalog, frame_rate};
 pub use error::Error;
 pub(crate) use folder::{Folder, Known};
 pub(crate) use held::{Held, Staged};
+pub(crate) use lock::{LockWait, REPORT_AFTER};
 pub(crate) use page::Page;
 pub(crate) use part::{Ahead, Part, Sealed};
 pub use root::each_task;
 pub(crate) use survey::{Claim, Place, Survey};
+
+use crate::threads;
 
 /// Runs `work` where blocking is allowed.
 ///
@@ -50,5 +53,5 @@ pub(crate) use survey::{Claim, Place, Survey};
 pub(crate) async fn blocking<T: Send + 'static, E: From<Error> + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Error::BrokeDown.into()))
+    threads::blocking(work).await.unwrap_or_else(|threads::Panicked| Err(Error::BrokeDown.into()))
 }

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::lock::Lock;
+use super::lock::{Lock, LockWait};
 use super::{Error, atomic, sight};
 use crate::naming::GALLERY;
 
@@ -33,10 +33,10 @@ impl Page {
     ///
     /// # Errors
     /// What `make` reports, or when the disk says no; the old page then still stands.
-    pub(crate) fn update(&self, make: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
-        let _lock = Lock::of(&self.folder).map_err(|error| match error.kind() {
+    pub(crate) fn update(&self, wait: &LockWait, make: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
+        let _lock = Lock::of(&self.folder, wait).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::NoArchive(self.folder.clone()),
-            _ => Error::io("lock", &self.folder)(error),
+            _ => error,
         })?;
         let text = make()?;
         self.refuse_foreign()?;
@@ -72,6 +72,7 @@ mod tests {
     #[test]
     fn a_page_that_is_not_ours_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
+        let wait = LockWait::new(tokio_util::sync::CancellationToken::new(), |_| ());
         let path = folder.path().join(GALLERY);
         for foreign in ["", "<", "<!-- theirs -->", " <!-- ours -->"] {
             fs::write(&path, foreign).unwrap();
@@ -79,11 +80,11 @@ mod tests {
         }
         fs::remove_file(&path).unwrap();
         let page = Page::at(folder.path(), MARK).unwrap();
-        page.update(|| Ok(format!("{MARK}1"))).unwrap();
-        Page::at(folder.path(), MARK).unwrap().update(|| Ok(format!("{MARK}2"))).unwrap();
+        page.update(&wait, || Ok(format!("{MARK}1"))).unwrap();
+        Page::at(folder.path(), MARK).unwrap().update(&wait, || Ok(format!("{MARK}2"))).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{MARK}2"));
         fs::write(&path, "theirs, meanwhile").unwrap();
-        assert!(page.update(|| Ok(format!("{MARK}3"))).is_err());
+        assert!(page.update(&wait, || Ok(format!("{MARK}3"))).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs, meanwhile");
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::lock::{self, Lock};
+use super::lock::{self, Lock, LockWait};
 use super::manifests::{self, Standing};
 use super::mark::{self, Dead};
 use super::{Error, atomic, checkpoint};
@@ -19,17 +19,18 @@ use crate::digest::Sha256Hex;
 use crate::manifest::{self, TaskEntry};
 use crate::naming::{self, MANIFEST, SUMS, TEXT};
 use crate::task::TaskId;
+use crate::threads;
 
 /// Task folders that are read in one go.
 const BATCH: usize = 1024;
 
 /// Merges the tasks of `changed` into the root's files; rebuilds these where they can't be trusted. See `Archive::update_root`.
-pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Result<(), Error> {
+pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128], wait: &LockWait) -> Result<(), Error> {
     let dead = mark::dead(root);
     if changed.is_empty() && dead.is_empty() && leftovers(root).next().is_none() && is_true(root, reused)? {
         return Ok(());
     }
-    let _lock = lock(root)?;
+    let _lock = lock(root, wait)?;
     let is_trusted = dead.is_empty() && is_true(root, reused)?;
     if is_trusted && changed.is_empty() {
         return Ok(());
@@ -40,9 +41,9 @@ pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128]) -> Resu
 }
 
 /// Writes the root's files from the task folders alone.
-pub(super) fn rebuild(root: &Path) -> Result<(), Error> {
+pub(super) fn rebuild(root: &Path, wait: &LockWait) -> Result<(), Error> {
     let dead = mark::dead(root);
-    let _lock = lock(root)?;
+    let _lock = lock(root, wait)?;
     write_anew(root, dead)
 }
 
@@ -53,8 +54,8 @@ fn write_anew(root: &Path, dead: Dead) -> Result<(), Error> {
 }
 
 /// The root's lock; whoever has it removes what killed writers left behind.
-fn lock(root: &Path) -> Result<Lock, Error> {
-    let lock = Lock::of(root).map_err(Error::io("lock", root))?;
+fn lock(root: &Path, wait: &LockWait) -> Result<Lock, Error> {
+    let lock = Lock::of(root, wait)?;
     // Where the folder itself is locked, a lock file there is nobody's.
     for leftover in leftovers(root).filter(|path| lock.is_of_folder() || !path.ends_with(lock::NAME)) {
         // What can't be removed now is removed by the next writer.
@@ -189,7 +190,8 @@ fn take_all(root: &Path, take: &mut Take<'_>) -> io::Result<()> {
     }
     folders.sort_unstable();
     for batch in folders.chunks(BATCH) {
-        let tasks: Vec<Option<TaskEntry>> = batch.par_iter().map(|(_, name)| task_in(root, name)).collect::<io::Result<_>>()?;
+        let read = || batch.par_iter().map(|(_, name)| task_in(root, name)).collect::<io::Result<Vec<_>>>();
+        let tasks = threads::compute()?.install(read)?;
         tasks.into_iter().flatten().try_for_each(|task| take(task.into_rooted()))?;
     }
     Ok(())

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use super::Error;
 use super::error::copy_of;
+use crate::threads;
 
 /// Up to so many paths are synced one by one: `syncfs` also waits for what other programs have written.
 const FEW: usize = 8;
@@ -69,8 +70,7 @@ impl Rounds {
             none => {
                 let (sender, asked) = channel();
                 let root = self.root.clone();
-                let started = thread::Builder::new().name("sync".to_owned()).spawn(move || turn(&root, &asked));
-                started.map_err(Error::io("sync", &self.root))?;
+                threads::start("sync", move || turn(&root, &asked)).map_err(Error::io("sync", &self.root))?;
                 none.insert(sender)
             }
         };
@@ -95,7 +95,7 @@ fn turn(root: &Path, asking: &Receiver<Asked>) {
         let (all, each): (io::Result<()>, HashMap<PathBuf, io::Error>) = match &system {
             _ if !is_busy => (Ok(()), paths.into_iter().filter_map(failed).collect()),
             Some(system) => (sync_system(system), HashMap::new()),
-            None => (Ok(()), paths.into_par_iter().filter_map(failed).collect()),
+            None => (Ok(()), sync_each(paths)),
         };
         if all.is_err() {
             // It tells of a failure once, which may be of something that is asked for only in the next round.
@@ -107,6 +107,15 @@ fn turn(root: &Path, asking: &Receiver<Asked>) {
             // Whoever waits for one that breaks down hears it by its silence; the others go on.
             let _ = catch_unwind(AssertUnwindSafe(|| (asked.then)(own)));
         }
+    }
+}
+
+/// Syncs each path by itself; the errors, by path.
+fn sync_each(paths: BTreeSet<&Path>) -> HashMap<PathBuf, io::Error> {
+    let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
+    match threads::compute() {
+        Ok(pool) => pool.install(|| paths.into_par_iter().filter_map(failed).collect()),
+        Err(_) => paths.into_iter().filter_map(failed).collect(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use super::error::copy_of;
+use crate::threads;
 
 /// Bytes that are worth a sync.
 const WORTH: u64 = 32 << 20;
@@ -32,7 +33,7 @@ impl WriteBack {
         self.finish()?;
         let done = Arc::new(OnceLock::new());
         let (file, telling) = (Arc::clone(file), Arc::clone(&done));
-        rayon::spawn(move || {
+        threads::compute_beside(move || {
             // Set by nobody else.
             let _ = telling.set(file.sync_data());
         });

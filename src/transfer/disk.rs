@@ -49,7 +49,7 @@ impl Disk {
     /// The disk is full: told once.
     fn filled(&self) -> Error {
         if !self.is_full.swap(true, Ordering::Relaxed) {
-            self.emitter.emit(Event::Warning("the disk is full: nothing new is started; make room and run again".to_owned()));
+            self.emitter.emit(Event::Error("the disk is full: nothing new is started; make room and run again".to_owned()));
         }
         Error::DiskFull
     }

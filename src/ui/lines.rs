@@ -27,7 +27,11 @@ pub(super) fn result(event: &Event, color: bool) -> Option<String> {
 pub(super) fn aside(event: &Event, style: Style) -> Vec<String> {
     match event {
         Event::Task(report) => troubles(report).iter().map(|trouble| error(trouble, style.color_err)).collect(),
-        Event::Warning(warning) => vec![error(warning, style.color_err)],
+        Event::Error(message) => vec![error(message, style.color_err)],
+        Event::Warning(message) => {
+            let word = painted("warning", AnsiColor::Yellow, style.color_err);
+            vec![format!("{word}: {}", visible(&unsigned(message)))]
+        }
         Event::File(report) if !style.quiet => {
             let word = painted("warning", AnsiColor::Yellow, style.color_err);
             let told = |warning: &String| format!("{word}: {}: {}", report.path, visible(warning));

@@ -178,7 +178,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::Finding(path, fault) => Line::Finding(Finding { path, finding: *fault }),
         Event::Summary(counts) => Line::Summary(counts),
         Event::Verified(counts) => Line::Verified(counts),
-        Event::Started(_) | Event::Ended(_) | Event::Warning(_) | Event::Detail(_) => {
+        Event::Started(_) | Event::Ended(_) | Event::Error(_) | Event::Warning(_) | Event::Detail(_) => {
             return None;
         }
     };

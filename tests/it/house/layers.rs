@@ -24,6 +24,7 @@ const LAYERS: [&[&str]; 6] = [
         "schema",
         "secret",
         "task",
+        "threads",
         "version",
     ],
     &["http", "gateway", "store"],

@@ -28,6 +28,7 @@ pub(crate) use repair::requests;
 
 /// More tasks on their way at once wait for the disk together, which gains nothing any more.
 const MOST_TASKS: usize = 384;
+#[cfg(unix)]
 /// Files that are open beside those of tasks: connections, lists, the archive's own.
 const OTHER_FILES: usize = 160;
 /// Requests that wait to be taken; their source waits when there are more.

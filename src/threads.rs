@@ -109,11 +109,20 @@ pub(crate) fn compute_beside(work: impl FnOnce() + Send + 'static) {
 /// When it panics, or no thread can be started for it.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
     let (give, given) = oneshot::channel();
-    BLOCKING.push(Box::new(move || {
+    // Without a thread the channel is closed.
+    let _ = detach(move || {
         // Nobody may be waiting any more.
-        let _ = catch_unwind(AssertUnwindSafe(work)).map(|result| give.send(result));
-    }));
+        let _ = give.send(work());
+    });
     given.await.map_err(|_| Panicked)
+}
+
+/// Runs `work` where blocking is allowed, and waits for nothing.
+///
+/// # Errors
+/// When no thread can be started for it.
+pub(crate) fn detach(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    BLOCKING.push(Box::new(work))
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -134,19 +143,20 @@ static BLOCKING: Blocking =
     Blocking { state: Mutex::new(State { jobs: VecDeque::new(), threads: 0, idle: 0 }), wake: Condvar::new() };
 
 impl Blocking {
-    fn push(&'static self, job: Job) {
+    fn push(&'static self, job: Job) -> io::Result<()> {
         let needs_thread = {
             let mut state = self.lock();
             state.jobs.push_back(job);
             state.jobs.len() > state.idle && state.threads < cores() + 2
         };
         self.wake.notify_one();
-        if needs_thread && self.grow().is_err() {
-            let mut state = self.lock();
-            if state.threads == 0 {
-                // Nobody will ever take them: whoever waits sees a closed channel.
-                state.jobs.clear();
+        match if needs_thread { self.grow() } else { Ok(()) } {
+            Err(error) if self.lock().threads == 0 => {
+                // No thread will ever take them.
+                self.lock().jobs.clear();
+                Err(error)
             }
+            _ => Ok(()),
         }
     }
 
@@ -163,7 +173,8 @@ impl Blocking {
         loop {
             while let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                job();
+                // Who waits for a job that panics sees a closed channel.
+                let _ = catch_unwind(AssertUnwindSafe(job));
                 state = self.lock();
             }
             state.idle += 1;

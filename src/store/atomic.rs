@@ -4,19 +4,20 @@
 //! and renamed over the old: whoever reads sees the old file or the new one, also after a crash. The folder
 //! is synced by the caller ([`sync_folder`]), who knows when that matters.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
+use super::dir::{Dir, Open};
 use super::{Error, checkpoint, rounds};
 use crate::naming::{GALLERY, MANIFEST, SUMS, TEXT};
 
 /// Replaces `folder/name` with what `fill` writes.
 pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    let new = stage(folder, name, fill)?;
-    let placed = rounds::sync(new.temporary()).map_err(Error::io("sync", &new.path)).and_then(|()| new.place());
+    let new = stage(&Dir::at(folder), name, fill)?;
+    let placed = rounds::sync(&new.temporary()).map_err(Error::io("sync", &new.dir.join(&new.name))).and_then(|()| new.place());
     placed.inspect_err(|_| new.discard())
 }
 
@@ -24,44 +25,54 @@ pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write)
 /// be all that tells of files which have their names already.
 #[must_use]
 pub(super) struct New {
-    temporary: PathBuf,
-    path: PathBuf,
+    dir: Dir,
+    temporary: String,
+    name: String,
 }
 
-/// Writes what is to stand in `folder` as `name`. It is placed there once it is durable.
-pub(super) fn stage(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<New, Error> {
-    let path = folder.join(name);
+/// Writes what is to stand in `dir` as `name`. It is placed there once it is durable.
+pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<New, Error> {
+    let path = dir.join(name);
     let fail = |action| Error::io(action, &path);
-    let mut builder = Builder::new();
-    let prefix = format!(".{name}.");
-    builder.prefix(&prefix);
-    #[cfg(unix)]
-    // Temporary files are private by default; the archive is as open as the user's umask says.
-    builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(folder).map_err(fail("create"))?;
-    let mut writer = BufWriter::with_capacity(64 << 10, temporary.as_file_mut());
-    fill(&mut writer).and_then(|()| writer.flush()).map_err(fail("write"))?;
-    drop(writer);
+    let (temporary, to) = create_temporary(dir, name).map_err(fail("create"))?;
+    let new = New { dir: dir.clone(), temporary, name: name.to_owned() };
+    let mut writer = BufWriter::with_capacity(64 << 10, to);
+    let filled = fill(&mut writer).and_then(|()| writer.flush());
+    // Closed, whatever came of it: an open file can't be removed everywhere.
+    drop(writer.into_parts());
+    filled.map_err(fail("write")).inspect_err(|_| new.discard())?;
     checkpoint::reached(if name == MANIFEST { "manifest-temporary" } else { "other-temporary" });
-    let temporary = temporary.into_temp_path().keep().map_err(|error| Error::io("write", &path)(error.error))?;
-    Ok(New { temporary, path })
+    Ok(new)
+}
+
+/// A new file with a name of its own, as open as the user's umask says. The library gives the name, the folder the file.
+fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
+    let create = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        dir.open(&name, Open::New).map(|file| (name, file))
+    };
+    let made = Builder::new().prefix(&format!(".{name}.")).make_in("", create)?;
+    let ((name, file), path) = made.into_parts();
+    // It is removed by name, in the folder, and not by this path.
+    let _ = path.keep();
+    Ok((name, file))
 }
 
 impl New {
     /// Where it stands until then.
-    pub(super) fn temporary(&self) -> &Path {
-        &self.temporary
+    pub(super) fn temporary(&self) -> PathBuf {
+        self.dir.join(&self.temporary)
     }
 
     /// Gives it its name, in place of what has it now.
     pub(super) fn place(&self) -> Result<(), Error> {
-        fs::rename(&self.temporary, &self.path).map_err(Error::io("replace", &self.path))
+        self.dir.rename(&self.temporary, &self.name).map_err(Error::io("replace", &self.dir.join(&self.name)))
     }
 
     /// Gives it up.
     pub(super) fn discard(&self) {
         // What can't be removed now is removed by the next writer of the folder.
-        let _ = fs::remove_file(&self.temporary);
+        let _ = self.dir.remove(&self.temporary);
     }
 }
 

@@ -4,14 +4,14 @@
 //! manifest. Until it has that the old one stands, with everything that it names; files that the new one no longer
 //! names are removed after that, and only if the old one did name them.
 
-use std::fs;
-use std::io::Write;
-use std::path::Path;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use super::atomic::New;
+use super::dir::{Found, Open};
 use super::held::{Held, Staged};
-use super::{Error, atomic, blocking, checkpoint, finished, lock, sight};
+use super::{Error, atomic, blocking, checkpoint, finished, lock};
 use crate::manifest::{self, FileEntry, State, TaskEntry};
 use crate::naming::{MANIFEST, TEXT};
 
@@ -33,7 +33,7 @@ impl Held {
             held.begin()?;
             let text = held.stage_text(&entry, before.as_ref())?;
             let fill = |to: &mut dyn Write| manifest::write(to, Box::new(|push| push(&entry)));
-            let new = atomic::stage(held.folder.path(), MANIFEST, fill);
+            let new = atomic::stage(&held.dir, MANIFEST, fill);
             let new = new.inspect_err(|_| text.iter().for_each(New::discard))?;
             Ok::<_, Error>((text, new, entry, before))
         });
@@ -42,8 +42,8 @@ impl Held {
         // In a folder that this run made, the one file has left nothing behind.
         let is_tidy = self.is_new && only.is_some();
         if text.is_some() || only.is_some() {
-            let parts = only.iter().map(|only| only.draft.path.clone());
-            let written = parts.chain(text.iter().chain([&new]).map(|new| new.temporary().to_owned())).collect();
+            let parts = only.iter().map(|only| only.draft.path());
+            let written = parts.chain(text.iter().chain([&new]).map(New::temporary)).collect();
             let place = move |_: &Self, synced: Result<(), Error>| {
                 match only {
                     Some(only) => only.place(synced).map(|_| ())?,
@@ -54,7 +54,10 @@ impl Held {
             self.then(written, place).await?;
         }
         checkpoint::reached("text-written");
-        self.then(vec![new.temporary().to_owned()], move |_, synced| synced.and_then(|()| new.place())).await?;
+        self.then(vec![new.temporary()], move |held, synced| {
+            synced.and_then(|()| held.refuse_moved()).and_then(|()| new.place())
+        })
+        .await?;
         let conclude = move |held: &Self, synced: Result<(), Error>| {
             checkpoint::reached("manifest-written");
             synced?;
@@ -78,7 +81,7 @@ impl Held {
         });
         let (text, entry) = staged.await?;
         if let Some(text) = text {
-            self.then(vec![text.temporary().to_owned()], move |_, synced| synced.and_then(|()| text.place())).await?;
+            self.then(vec![text.temporary()], move |_, synced| synced.and_then(|()| text.place())).await?;
         }
         self.then(Vec::new(), move |held, synced| synced.map(|()| held.tidy(&entry))).await
     }
@@ -111,7 +114,7 @@ impl Held {
         for stale in before.iter().flat_map(|before| &before.files).filter_map(FileEntry::name) {
             if !entry.files.iter().any(|file| file.path() == stale) {
                 // It stays as a file that no manifest names, which `verify` tells.
-                let _ = fs::remove_file(self.folder.path().join(stale));
+                let _ = self.dir.remove(stale);
             }
         }
         self.tidy(entry);
@@ -119,38 +122,49 @@ impl Held {
 
     /// Removes what only the way to `entry`, which the manifest has by now, needed. Parts stay where something is still missing.
     pub(crate) fn tidy(&self, entry: &TaskEntry) {
-        let is_recorded = finished::is_recorded(self.folder.path(), entry);
+        let is_recorded = finished::is_recorded(&self.dir, entry);
         let is_done = matches!(entry.state, State::Complete | State::Partial);
-        for found in fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
-            let name = found.file_name();
-            let Some(name) = name.to_str() else { continue };
+        // Where the names can't be read, the next run removes what is left.
+        for name in &self.dir.names().unwrap_or_default() {
+            let name = name.as_str();
             let is_stray_lock = name == lock::NAME && self.lock.is_of_folder();
             if is_stray_lock || (name == finished::NAME && is_recorded) || atomic::is_leftover(name) || (is_done && is_part(name))
             {
                 // What can't be removed now is removed by the next run.
-                let _ = fs::remove_file(found.path());
+                let _ = self.dir.remove(name);
             }
         }
+    }
+
+    /// Whether the file of the text holds `text`. One that can't be read is written anew.
+    fn has_text(&self, found: Found, text: &str) -> bool {
+        let is_same = |mut file: File| {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map(|_| bytes == text.as_bytes())
+        };
+        let has_size = found.is_file && found.size == text.len() as u64;
+        has_size && self.dir.open(TEXT, Open::Read).and_then(is_same).unwrap_or(false)
+    }
+
+    /// The folder that is locked must still be the one that the archive shows, or the manifest would stand elsewhere.
+    pub(super) fn refuse_moved(&self) -> Result<(), Error> {
+        let path = self.folder.path();
+        if self.dir.is_in_place().map_err(Error::io("read", path))? { Ok(()) } else { Err(Error::Moved(path.to_owned())) }
     }
 
     /// The text of `entry`, to be placed; none where it stands already.
     fn stage_text(&self, entry: &TaskEntry, before: Option<&TaskEntry>) -> Result<Option<New>, Error> {
         let Some(text) = &entry.text else { return Ok(None) };
-        let path = self.folder.path().join(TEXT);
-        if fs::symlink_metadata(&path).is_ok() {
-            if is_same(&path, text) {
+        if let Some(found) = self.dir.find(TEXT).map_err(Error::io("read", &self.dir.join(TEXT)))? {
+            if self.has_text(found, text) {
                 return Ok(None);
             }
             if before.is_none_or(|before| before.text_path.is_none()) {
-                return Err(Error::Foreign(path));
+                return Err(Error::Foreign(self.dir.join(TEXT)));
             }
         }
-        atomic::stage(self.folder.path(), TEXT, |to| to.write_all(text.as_bytes())).map(Some)
+        atomic::stage(&self.dir, TEXT, |to| to.write_all(text.as_bytes())).map(Some)
     }
-}
-
-fn is_same(path: &Path, text: &str) -> bool {
-    sight::is_file_of(path, text.len() as u64) && fs::read(path).is_ok_and(|found| found == text.as_bytes())
 }
 
 /// Whether `name` is an unfinished file's or its journal's.

@@ -57,6 +57,9 @@ pub enum Error {
     /// A file that is not what a manifest says.
     #[error("{} is damaged; `yescale-dl repair` fetches it again", .0.display())]
     Damaged(PathBuf),
+    /// A task folder that another process moved away while it was written to.
+    #[error("{} was moved or replaced while its task was archived; what was written is where the folder is now", .0.display())]
+    Moved(PathBuf),
     /// A task folder that belongs to another task.
     #[error("{} is the manifest of another task, `{id}`", .path.display())]
     OtherTask {

@@ -5,14 +5,15 @@
 //! that died leaves it behind; the next one proves each line against the disk (size and hash, not
 //! trust) and rolls forward: nothing that was whole is fetched again, nothing that was not is kept.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::dir::{Dir, Open};
 use super::part::Draft;
-use super::{Error, atomic, sight};
+use super::{Error, atomic};
 use crate::digest::hash_reader;
 use crate::manifest::{self, FileEntry, TaskEntry};
 use crate::naming::MANIFEST;
@@ -25,31 +26,41 @@ struct Line {
     entry: FileEntry,
 }
 
-/// Begins the record, if there is none yet.
-pub(super) fn begin(folder: &Path) -> Result<File, Error> {
-    let path = folder.join(NAME);
-    match fs::symlink_metadata(&path) {
-        Ok(found) if !found.is_file() => Err(Error::Foreign(path)),
-        _ => OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("create", &path)),
-    }
+/// Begins the record, if there is none yet. One that another user wrote, or that is a hard link to a file elsewhere, is
+/// replaced and not written to.
+pub(super) fn begin(dir: &Dir) -> Result<File, Error> {
+    let path = dir.join(NAME);
+    let open = || match dir.find(NAME)? {
+        Some(found) if found.is_file && dir.is_own(found)? => dir.open(NAME, Open::Append),
+        Some(found) if !found.is_file => Err(io::ErrorKind::InvalidInput.into()),
+        _ => {
+            dir.remove(NAME)?;
+            dir.open(NAME, Open::New)
+        }
+    };
+    open().map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Error::Foreign(path),
+        _ => Error::io("create", &path)(error),
+    })
 }
 
 /// Records `draft`: once that is durable it is a finished file, whatever happens.
-pub(super) fn append(folder: &Path, draft: &Draft) -> Result<(), Error> {
-    let fail = |error| Error::io("write", &folder.join(NAME))(error);
-    let part = draft.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-    let mut line = serde_json::to_vec(&Line { part, entry: draft.entry.clone() }).map_err(|error| fail(error.into()))?;
+pub(super) fn append(dir: &Dir, draft: &Draft) -> Result<(), Error> {
+    let fail = |error| Error::io("write", &dir.join(NAME))(error);
+    let line = Line { part: draft.part.clone(), entry: draft.entry.clone() };
+    let mut line = serde_json::to_vec(&line).map_err(|error| fail(error.into()))?;
     line.push(b'\n');
     // The line break first ends what a crash may have cut.
-    begin(folder)?.write_all(&[b"\n", line.as_slice()].concat()).map_err(fail)
+    begin(dir)?.write_all(&[b"\n", line.as_slice()].concat()).map_err(fail)
 }
 
 /// The recorded files that are proven whole, under their final names at last; those of a manifest that did not get its
-/// name, too.
-pub(super) fn roll_forward(folder: &Path) -> Result<Vec<FileEntry>, Error> {
+/// name, too. What a host vouched for is not believed from a record.
+pub(super) fn roll_forward(dir: &Dir) -> Result<Vec<FileEntry>, Error> {
     let mut proven: Vec<FileEntry> = Vec::new();
-    for Line { part, entry } in unnamed(folder)?.into_iter().chain(lines(folder)?) {
-        if settle(folder, &part, &entry)? {
+    for Line { part, mut entry } in unnamed(dir)?.into_iter().chain(lines(dir)?) {
+        if settle(dir, &part, &entry)? {
+            entry.verified_by = None;
             proven.retain(|earlier| earlier.slot() != entry.slot());
             proven.push(entry);
         }
@@ -58,69 +69,77 @@ pub(super) fn roll_forward(folder: &Path) -> Result<Vec<FileEntry>, Error> {
 }
 
 /// Whether a manifest has all that is recorded, so that the record may go.
-pub(super) fn is_recorded(folder: &Path, task: &TaskEntry) -> bool {
-    lines(folder).is_ok_and(|lines| lines.iter().all(|line| task.files.iter().any(|file| file.slot() == line.entry.slot())))
+pub(super) fn is_recorded(dir: &Dir, task: &TaskEntry) -> bool {
+    lines(dir).is_ok_and(|lines| lines.iter().all(|line| task.files.iter().any(|file| file.slot() == line.entry.slot())))
 }
 
 /// Whether the file called `name` is one that is recorded, whole: it has its place, and the manifest does not name it yet.
 pub(super) fn has(folder: &Path, name: &str) -> bool {
-    let is_it = |line: &Line| line.entry.path() == name && is_proven(&folder.join(name), &line.entry).unwrap_or(false);
-    lines(folder).is_ok_and(|lines| lines.iter().any(is_it))
+    let dir = Dir::at(folder);
+    let is_it = |line: &Line| line.entry.path() == name && is_proven(&dir, name, &line.entry).unwrap_or(false);
+    lines(&dir).is_ok_and(|lines| lines.iter().any(is_it))
 }
 
 /// The lines that can be read; a crash may have cut the last one.
-fn lines(folder: &Path) -> Result<Vec<Line>, Error> {
-    let path = folder.join(NAME);
-    if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
-        return Ok(Vec::new());
-    }
-    let text = fs::read(&path).map_err(Error::io("read", &path))?;
+fn lines(dir: &Dir) -> Result<Vec<Line>, Error> {
+    let text = read_own(dir, NAME)?;
     Ok(text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
-/// What manifests under dot-names say of their files: written in full, these are records like any other.
-fn unnamed(folder: &Path) -> Result<Vec<Line>, Error> {
-    let mut lines = Vec::new();
-    for found in fs::read_dir(folder).map_err(Error::io("list", folder))? {
-        let found = found.map_err(Error::io("list", folder))?;
-        let is_manifest = found.file_name().to_str().is_some_and(|name| atomic::is_leftover_of(MANIFEST, name));
-        if is_manifest && found.file_type().is_ok_and(|kind| kind.is_file()) {
-            let file = File::open(found.path()).map_err(Error::io("read", &found.path()))?;
-            // One that breaks off is no record.
-            let _ = manifest::walk(file, |task| {
-                for entry in task.entry().into_iter().flat_map(|task| task.files) {
-                    let stem = entry.path().split_once('.').map_or("", |(stem, _)| stem);
-                    // Where the kind was not known at first, the part has another name.
-                    let nameless = format!(".asset-{}.part", entry.slot().index);
-                    lines.push(Line { part: format!(".{stem}.part"), entry: entry.clone() });
-                    lines.push(Line { part: nameless, entry });
-                }
-            });
+/// What a file holds that this user wrote; nothing where there is no such file.
+fn read_own(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
+    let read = || {
+        let mut text = Vec::new();
+        if dir.find(name)?.map_or(Ok(false), |found| dir.is_own(found))? {
+            dir.open(name, Open::Read)?.read_to_end(&mut text)?;
         }
+        Ok(text)
+    };
+    read().map_err(Error::io("read", &dir.join(name)))
+}
+
+/// What manifests under dot-names say of their files: written in full, these are records like any other.
+fn unnamed(dir: &Dir) -> Result<Vec<Line>, Error> {
+    let mut lines = Vec::new();
+    let names = dir.names().map_err(Error::io("list", &dir.join("")))?;
+    for name in names.iter().filter(|name| atomic::is_leftover_of(MANIFEST, name)) {
+        // One that breaks off is no record.
+        let _ = manifest::walk(read_own(dir, name)?.as_slice(), |task| {
+            for entry in task.entry().into_iter().flat_map(|task| task.files) {
+                let stem = entry.path().split_once('.').map_or("", |(stem, _)| stem);
+                // Where the kind was not known at first, the part has another name.
+                let nameless = format!(".asset-{}.part", entry.slot().index);
+                lines.push(Line { part: format!(".{stem}.part"), entry: entry.clone() });
+                lines.push(Line { part: nameless, entry });
+            }
+        });
     }
     Ok(lines)
 }
 
-fn settle(folder: &Path, part: &str, entry: &FileEntry) -> Result<bool, Error> {
+fn settle(dir: &Dir, part: &str, entry: &FileEntry) -> Result<bool, Error> {
     let Some(name) = entry.name() else { return Ok(false) };
-    let target = folder.join(name);
-    if is_proven(&target, entry)? {
+    if is_own(dir, name)? && is_proven(dir, name, entry)? {
         return Ok(true);
     }
-    let part = part.strip_prefix('.').filter(|part| !part.contains(['/', '\\'])).map(|_| folder.join(part));
-    let Some(part) = part else { return Ok(false) };
-    if !is_proven(&part, entry)? {
+    if !part.starts_with('.') || part.contains(['/', '\\']) || !is_own(dir, part)? || !is_proven(dir, part, entry)? {
         return Ok(false);
     }
-    fs::rename(&part, &target).map_err(Error::io("rename", &part))?;
+    dir.rename(part, name).map_err(Error::io("rename", &dir.join(part)))?;
     Ok(true)
 }
 
-/// Whether the plain file at `path` has the size and the hash of `entry`.
-pub(super) fn is_proven(path: &PathBuf, entry: &FileEntry) -> Result<bool, Error> {
-    if !sight::is_file_of(path, entry.size()) {
-        return Ok(false);
-    }
-    let (hash, size) = File::open(path).and_then(hash_reader).map_err(Error::io("read", path))?;
-    Ok(size == entry.size() && hash == *entry.sha256())
+fn is_own(dir: &Dir, name: &str) -> Result<bool, Error> {
+    let found = dir.find(name).and_then(|found| found.map_or(Ok(false), |found| dir.is_own(found)));
+    found.map_err(Error::io("read", &dir.join(name)))
+}
+
+/// Whether the plain file called `name` has the size and the hash of `entry`.
+pub(super) fn is_proven(dir: &Dir, name: &str, entry: &FileEntry) -> Result<bool, Error> {
+    let hash = || {
+        let found = dir.find(name)?.filter(|found| found.is_file && found.size == entry.size());
+        found.map(|_| hash_reader(dir.open(name, Open::Read)?)).transpose()
+    };
+    let hash = hash().map_err(Error::io("read", &dir.join(name)))?;
+    Ok(hash.is_some_and(|(hash, size)| size == entry.size() && hash == *entry.sha256()))
 }

@@ -118,7 +118,8 @@ impl Folder {
         let Some(lock) = Lock::try_of(&self.path).map_err(Error::io("lock", &self.path))? else { return Ok(None) };
         // Between the two another process may have been here and gone.
         let is_new = is_made && sight::is_bare(&self.path);
-        Ok(Some(Held::new(self.clone(), lock, is_new)))
+        let dir = lock.dir(&self.path).map_err(Error::io("open", &self.path))?;
+        Ok(Some(Held::new(self.clone(), dir, lock, is_new)))
     }
 
     /// What to tell a person who waits for the folder's lock.

@@ -5,10 +5,10 @@
 //! the manifest under its dot-name is record enough.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::dir::Dir;
 use super::folder::{Folder, Known};
 use super::lock::Lock;
 use super::part::{Draft, Part};
@@ -19,6 +19,7 @@ use crate::manifest::FileEntry;
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(super) folder: Folder,
+    pub(super) dir: Dir,
     /// Whether this run made it and was the first in it: nobody left anything there.
     pub(super) is_new: bool,
     /// The files of a new folder that have begun their way in.
@@ -29,12 +30,12 @@ pub(crate) struct Held {
 /// A whole file that waits to be durable.
 pub(crate) struct Staged {
     pub(super) draft: Draft,
-    target: PathBuf,
+    target: String,
 }
 
 impl Held {
-    pub(super) fn new(folder: Folder, lock: Lock, is_new: bool) -> Arc<Self> {
-        Arc::new(Self { folder, is_new, begun: Mutex::default(), lock })
+    pub(super) fn new(folder: Folder, dir: Dir, lock: Lock, is_new: bool) -> Arc<Self> {
+        Arc::new(Self { folder, dir, is_new, begun: Mutex::default(), lock })
     }
 
     /// What is known of the task now.
@@ -60,7 +61,7 @@ impl Held {
 
     /// Puts the finished files of a run that died in their places, on disk and among `files`.
     pub(super) fn roll_forward(&self, files: &mut Vec<FileEntry>) -> Result<(), Error> {
-        for file in finished::roll_forward(self.folder.path())? {
+        for file in finished::roll_forward(&self.dir)? {
             files.retain(|before| before.slot() != file.slot());
             files.push(file);
         }
@@ -72,7 +73,7 @@ impl Held {
     #[must_use]
     pub(crate) fn new_part(&self, stem: &str) -> Option<Part> {
         let is_first = || self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.to_owned());
-        (self.is_new && is_first()).then(|| Part::new(self.part_path(stem)))
+        (self.is_new && is_first()).then(|| Part::new(self.dir.clone(), part_name(stem)))
     }
 
     /// A file on its way in, known by `stem` until it has a name, with what an earlier try left of it.
@@ -81,17 +82,13 @@ impl Held {
     /// When the disk says no.
     pub(crate) fn part(&self, stem: &str) -> Result<Part, Error> {
         self.begin()?;
-        let path = self.part_path(stem);
-        Part::resume(path.clone()).map_err(Error::io("resume", &path))
-    }
-
-    fn part_path(&self, stem: &str) -> PathBuf {
-        self.folder.path().join(format!(".{stem}.part"))
+        let name = part_name(stem);
+        Part::resume(self.dir.clone(), name.clone()).map_err(Error::io("resume", &self.dir.join(&name)))
     }
 
     /// Lets whoever looks at a folder that had something before see that somebody was at work here.
     pub(super) fn begin(&self) -> Result<(), Error> {
-        if self.is_new { Ok(()) } else { finished::begin(self.folder.path()).map(|_| ()) }
+        if self.is_new { Ok(()) } else { finished::begin(&self.dir).map(|_| ()) }
     }
 
     /// Puts a whole file down for its final name. `ours` are the files there that may be replaced.
@@ -99,11 +96,12 @@ impl Held {
     /// # Errors
     /// When something that is not ours has that name; the file is then gone.
     pub(crate) fn stage(&self, draft: Draft, ours: &[FileEntry]) -> Result<Staged, Error> {
-        let target = self.folder.path().join(draft.entry.path());
+        let target = draft.entry.path().to_owned();
         let is_ours = self.is_new || ours.iter().any(|file| file.name() == Some(draft.entry.path()));
-        if !is_ours && fs::symlink_metadata(&target).is_ok() && !finished::is_proven(&target, &draft.entry)? {
+        let is_taken = || self.dir.find(&target).map_err(Error::io("read", &self.dir.join(&target))).map(|found| found.is_some());
+        if !is_ours && is_taken()? && !finished::is_proven(&self.dir, &target, &draft.entry)? {
             draft.discard();
-            return Err(Error::Foreign(target));
+            return Err(Error::Foreign(self.dir.join(&target)));
         }
         Ok(Staged { draft, target })
     }
@@ -114,7 +112,7 @@ impl Held {
     /// When the disk says no; where it could not be recorded or synced, the file is gone.
     pub(crate) async fn commit(self: &Arc<Self>, staged: Staged) -> Result<FileEntry, Error> {
         let held = Arc::clone(self);
-        let staged = blocking(move || match finished::append(held.folder.path(), &staged.draft) {
+        let staged = blocking(move || match finished::append(&held.dir, &staged.draft) {
             Ok(()) => Ok(staged),
             Err(error) => {
                 // Without a record it would lie there nameless, and on a full disk in the way.
@@ -124,7 +122,7 @@ impl Held {
         })
         .await?;
         checkpoint::reached("recorded");
-        let written = vec![staged.draft.path.clone(), self.folder.path().join(finished::NAME)];
+        let written = vec![staged.draft.path(), self.dir.join(finished::NAME)];
         self.then(written, move |_, synced| staged.place(synced)).await
     }
 
@@ -133,7 +131,12 @@ impl Held {
     /// # Errors
     /// When it can't be read.
     pub(crate) fn has(&self, entry: &FileEntry) -> Result<bool, Error> {
-        entry.name().map_or(Ok(false), |name| finished::is_proven(&self.folder.path().join(name), entry))
+        entry.name().map_or(Ok(false), |name| finished::is_proven(&self.dir, name, entry))
+    }
+
+    /// A folder that was moved away is a better reason than a path in it that is gone.
+    fn explain(&self, error: Error) -> Error {
+        self.refuse_moved().err().unwrap_or(error)
     }
 
     /// Does something in the folder, which stays locked meanwhile, once `written` and all names there are durable.
@@ -144,7 +147,7 @@ impl Held {
     ) -> Result<T, Error> {
         let held = Arc::clone(self);
         written.extend([self.folder.path().to_owned(), self.folder.mark.root().to_owned()]);
-        self.folder.rounds.after(written, move |synced| what(&held, synced)).await
+        self.folder.rounds.after(written, move |synced| what(&held, synced.map_err(|error| held.explain(error)))).await
     }
 }
 
@@ -162,12 +165,17 @@ impl Staged {
             return Err(error);
         }
         checkpoint::reached("synced");
-        fs::rename(&self.draft.path, &self.target).map_err(Error::io("rename", &self.target))?;
-        if self.draft.has_journal {
+        let Draft { dir, part, has_journal, entry } = self.draft;
+        dir.rename(&part, &self.target).map_err(Error::io("rename", &dir.join(&self.target)))?;
+        if has_journal {
             // The record vouches for it now.
-            let _ = fs::remove_file(journal::beside(&self.draft.path));
+            let _ = dir.remove(&journal::beside(&part));
         }
         checkpoint::reached("renamed");
-        Ok(self.draft.entry)
+        Ok(entry)
     }
+}
+
+fn part_name(stem: &str) -> String {
+    format!(".{stem}.part")
 }

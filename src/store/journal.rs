@@ -5,13 +5,13 @@
 //! (a tail of zeros, old blocks) and may cut the journal too; so a part is believed only as far as
 //! hashing it again comes by the same values. Having been synced is no proof, and is not asked for.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::dir::{Dir, Open};
 use super::positioned;
 use crate::digest::{Hasher, Sha256Hex};
 use crate::version::Version;
@@ -22,7 +22,8 @@ pub(super) const HEAD: usize = 16 << 10;
 /// A journal that is being written. Its file is made with the first line.
 #[derive(Debug)]
 pub(super) struct Journal {
-    path: PathBuf,
+    dir: Dir,
+    name: String,
     version: Version,
     file: Option<File>,
 }
@@ -41,8 +42,8 @@ pub(super) struct Proven {
 }
 
 impl Journal {
-    pub(super) fn new(path: PathBuf, version: Version) -> Self {
-        Self { path, version, file: None }
+    pub(super) fn new(dir: Dir, name: String, version: Version) -> Self {
+        Self { dir, name, version, file: None }
     }
 
     pub(super) fn version(&self) -> &Version {
@@ -53,8 +54,8 @@ impl Journal {
     pub(super) fn vouch(&mut self, size: u64, hasher: &Hasher) -> io::Result<()> {
         let mut lines = Vec::new();
         if self.file.is_none() {
-            remove(&self.path)?;
-            self.file = Some(OpenOptions::new().create_new(true).append(true).open(&self.path)?);
+            self.dir.remove(&self.name)?;
+            self.file = Some(self.dir.open(&self.name, Open::New)?);
             serde_json::to_writer(&mut lines, &self.version)?;
             lines.push(b'\n');
         }
@@ -67,25 +68,25 @@ impl Journal {
     pub(super) fn discard(&mut self) {
         self.file = None;
         // Without its part it proves nothing.
-        let _ = remove(&self.path);
+        let _ = self.dir.remove(&self.name);
     }
 }
 
-/// Where the journal of a part is.
-pub(super) fn beside(part: &Path) -> PathBuf {
-    part.with_extension("journal")
+/// What the journal of a part is called.
+pub(super) fn beside(part: &str) -> String {
+    format!("{}.journal", part.strip_suffix(".part").unwrap_or(part))
 }
 
-/// Proves the part at `path` by its journal, and cuts off both what can't be proven; none when nothing is.
-pub(super) fn prove(path: &Path) -> io::Result<Option<Proven>> {
-    let place = beside(path);
-    let is_plain = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
-    if !is_plain(path) || !is_plain(&place) {
+/// Proves the part called `name` by its journal, and cuts off both what can't be proven; none when nothing is. Only files
+/// that this user wrote are believed: whoever else can write here could have chosen both.
+pub(super) fn prove(dir: &Dir, name: &str) -> io::Result<Option<Proven>> {
+    let journal = beside(name);
+    if !is_own(dir, name)? || !is_own(dir, &journal)? {
         return Ok(None);
     }
-    let mut lines = Lines { reader: BufReader::new(File::open(&place)?), read: 0 };
+    let mut lines = Lines { reader: BufReader::new(dir.open(&journal, Open::Read)?), read: 0 };
     let Some((version, mut vouched_for)) = lines.next::<Version>() else { return Ok(None) };
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let file = dir.open(name, Open::ReadWrite)?;
     let mut proof = Proof::default();
     while let Some((vouched, end)) = lines.next::<Vouched>() {
         match proof.extended(&file, &vouched)? {
@@ -99,10 +100,15 @@ pub(super) fn prove(path: &Path) -> io::Result<Option<Proven>> {
     }
     file.set_len(proof.size)?;
     // Not opened for appending: Windows lets no such handle cut the file.
-    let mut kept = OpenOptions::new().write(true).open(&place)?;
+    let mut kept = dir.open(&journal, Open::ReadWrite)?;
     kept.set_len(vouched_for)?;
     kept.seek(SeekFrom::Start(vouched_for))?;
-    Ok(Some(Proven { journal: Journal { path: place, version, file: Some(kept) }, file, proof }))
+    let journal = Journal { dir: dir.clone(), name: journal, version, file: Some(kept) };
+    Ok(Some(Proven { journal, file, proof }))
+}
+
+fn is_own(dir: &Dir, name: &str) -> io::Result<bool> {
+    dir.find(name)?.map_or(Ok(false), |found| dir.is_own(found))
 }
 
 /// Whole lines of a journal, each with the journal's length up to its end.
@@ -148,15 +154,11 @@ impl Proof {
     }
 }
 
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
     use super::*;
     use crate::version::Validator;
 
@@ -168,7 +170,7 @@ mod tests {
     fn part(folder: &Path, bytes: &[u8], ends: &[usize]) -> PathBuf {
         let path = folder.join(".video-1.part");
         fs::write(&path, bytes).unwrap();
-        let mut journal = Journal::new(beside(&path), version());
+        let mut journal = Journal::new(Dir::at(folder), ".video-1.journal".to_owned(), version());
         for &end in ends {
             let mut hasher = Hasher::default();
             hasher.update(&bytes[..end]);
@@ -177,15 +179,23 @@ mod tests {
         path
     }
 
+    fn proof(path: &Path) -> Option<Proven> {
+        prove(&Dir::at(path.parent().unwrap()), ".video-1.part").unwrap()
+    }
+
+    fn beside(path: &Path) -> PathBuf {
+        path.with_extension("journal")
+    }
+
     fn proven(path: &Path) -> u64 {
-        prove(path).unwrap().map_or(0, |proven| proven.proof.size)
+        proof(path).map_or(0, |proven| proven.proof.size)
     }
 
     #[test]
     fn only_what_hashes_the_same_is_believed() {
         let folder = tempfile::tempdir().unwrap();
         let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
-        let found = prove(&path).unwrap().unwrap();
+        let found = proof(&path).unwrap();
         assert_eq!((found.proof.size, found.journal.version()), (8, &version()));
         assert_eq!(fs::read(&path).unwrap(), b"abcdefgh", "what nobody vouches for is cut off");
 
@@ -227,7 +237,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
         fs::write(&path, b"abcd\0\0\0\0").unwrap();
-        let mut found = prove(&path).unwrap().unwrap();
+        let mut found = proof(&path).unwrap();
         positioned::write_all_at(&found.file, b"EF", 4).unwrap();
         found.proof.take(b"EF");
         found.journal.vouch(6, &found.proof.hasher).unwrap();

@@ -10,10 +10,12 @@ mod wait;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Error;
+use super::dir::Dir;
 
 pub(super) use wait::waiting_message;
 pub(crate) use wait::{LockWait, REPORT_AFTER};
@@ -26,7 +28,8 @@ pub(super) const NAME: &str = ".lock";
 pub(super) struct Lock {
     /// The lock's own file, if it has one.
     path: Option<PathBuf>,
-    _file: File,
+    /// The lock file, or the folder itself.
+    file: Arc<File>,
 }
 
 /// How long to wait before looking again at a lock that somebody holds.
@@ -75,7 +78,7 @@ impl Lock {
         loop {
             let file = open_folder(folder)?;
             match file.try_lock() {
-                Ok(()) if still_names(folder, &file)? => return Ok(Some(Self { path: None, _file: file })),
+                Ok(()) if still_names(folder, &file)? => return Ok(Some(Self { path: None, file: Arc::new(file) })),
                 // Another folder has taken its place.
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -90,6 +93,17 @@ impl Lock {
     /// Whether it is the folder itself that is locked, so that a lock file there is nobody's.
     pub(super) fn is_of_folder(&self) -> bool {
         self.path.is_none()
+    }
+
+    /// The folder at `path`, which this lock is for, as it was locked.
+    ///
+    /// # Errors
+    /// When it can't be opened.
+    pub(super) fn dir(&self, path: &Path) -> io::Result<Dir> {
+        #[cfg(unix)]
+        return Ok(Dir::of(path, if self.is_of_folder() { Arc::clone(&self.file) } else { Arc::new(open_folder(path)?) }));
+        #[cfg(not(unix))]
+        Ok(Dir::at(path))
     }
 
     /// Lets go of it, and leaves its file for whoever comes next.
@@ -124,7 +138,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             if still_names(path, &file)? {
-                return Ok(Some(Self { path: Some(path.to_owned()), _file: file }));
+                return Ok(Some(Self { path: Some(path.to_owned()), file: Arc::new(file) }));
             }
         }
     }
@@ -142,7 +156,8 @@ fn is_for_files_alone(error: &io::Error) -> bool {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
+        let is_there = |path: &&PathBuf| still_names(path, &self.file).unwrap_or(false);
+        if let Some(path) = self.path.as_ref().filter(is_there) {
             // Removed while still held: nobody can have locked this very file in between.
             let _ = fs::remove_file(path);
         }

@@ -13,6 +13,7 @@ mod bag;
 mod catalog;
 mod checkpoint;
 mod conclude;
+mod dir;
 mod error;
 mod finished;
 mod folder;

@@ -9,11 +9,11 @@
 mod ahead;
 mod sealed;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::dir::{Dir, Open};
 use super::journal::{self, Journal, Proof};
 use super::write_back::WriteBack;
 use super::{checkpoint, positioned};
@@ -27,7 +27,8 @@ const VOUCHED_EVERY: u64 = 4 << 20;
 
 /// A file that is still growing.
 pub(crate) struct Part {
-    path: PathBuf,
+    dir: Dir,
+    name: String,
     file: Option<Arc<File>>,
     proof: Proof,
     journal: Option<Journal>,
@@ -37,9 +38,10 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(dir: Dir, name: String) -> Self {
         Self {
-            path,
+            dir,
+            name,
             file: None,
             proof: Proof::default(),
             journal: None,
@@ -49,19 +51,20 @@ impl Part {
         }
     }
 
-    /// The part at `path`, with what an earlier try left there, as far as it can be proven.
-    pub(super) fn resume(path: PathBuf) -> io::Result<Self> {
-        Ok(match journal::prove(&path)? {
+    /// The part called `name`, with what an earlier try left there, as far as it can be proven.
+    pub(super) fn resume(dir: Dir, name: String) -> io::Result<Self> {
+        Ok(match journal::prove(&dir, &name)? {
             Some(proven) => Self {
                 file: Some(Arc::new(proven.file)),
                 vouched: proven.proof.size,
                 proof: proven.proof,
                 journal: Some(proven.journal),
-                path,
+                dir,
+                name,
                 most: None,
                 write_back: WriteBack::default(),
             },
-            None => Self::new(path),
+            None => Self::new(dir, name),
         })
     }
 
@@ -80,7 +83,7 @@ impl Part {
     /// Says of which version the bytes from the first one on are: from here on they are worth keeping.
     pub(crate) fn identify(&mut self, version: Version) {
         if self.version() != Some(&version) {
-            self.journal = Some(Journal::new(journal::beside(&self.path), version));
+            self.journal = Some(Journal::new(self.dir.clone(), journal::beside(&self.name), version));
         }
     }
 
@@ -94,14 +97,15 @@ impl Part {
     /// # Errors
     /// When the file can't be removed.
     pub(crate) fn restart(&mut self) -> io::Result<()> {
+        // While a sync is under way the file is open, and some systems can't remove it. Its bytes are given up: so is its error.
+        let _ = std::mem::take(&mut self.write_back).finish();
         self.file = None;
         self.proof = Proof::default();
         self.vouched = 0;
-        self.write_back = WriteBack::default();
         if let Some(mut journal) = self.journal.take() {
             journal.discard();
         }
-        journal::remove(&self.path)
+        self.dir.remove(&self.name)
     }
 
     /// The file, for writers ahead of the front.
@@ -146,10 +150,10 @@ impl Part {
 
     fn open(&mut self) -> io::Result<&Arc<File>> {
         if self.file.is_none() {
-            let create = || OpenOptions::new().create_new(true).read(true).write(true).open(&self.path);
+            let create = || self.dir.open(&self.name, Open::New);
             let file = match create() {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    journal::remove(&self.path)?;
+                    self.dir.remove(&self.name)?;
                     create()
                 }
                 file => file,
@@ -217,6 +221,15 @@ mod tests {
         Version { validator: Validator::Etag("\"a\"".to_owned()), total: None }
     }
 
+    /// The part called `.video-1.part` in `folder`.
+    pub(super) fn begun(folder: &Path) -> Part {
+        Part::new(Dir::at(folder), ".video-1.part".to_owned())
+    }
+
+    pub(super) fn resume(folder: &Path) -> Part {
+        Part::resume(Dir::at(folder), ".video-1.part".to_owned()).unwrap()
+    }
+
     fn names(folder: &Path) -> Vec<String> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
@@ -224,13 +237,13 @@ mod tests {
     #[test]
     fn a_part_that_is_given_up_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let mut part = Part::new(folder.path().join(".video-1.part"));
+        let mut part = begun(folder.path());
         assert!(names(folder.path()).is_empty(), "no byte, no file");
         part.write_all(b"abc").unwrap();
         assert_eq!(names(folder.path()), [".video-1.part"]);
         drop(part);
         assert!(names(folder.path()).is_empty());
-        let mut part = Part::new(folder.path().join(".video-1.part"));
+        let mut part = begun(folder.path());
         part.write_all(b"abc").unwrap();
         drop(part.seal());
         assert!(names(folder.path()).is_empty());
@@ -239,7 +252,7 @@ mod tests {
     #[test]
     fn a_restarted_part_forgets_everything() {
         let folder = tempfile::tempdir().unwrap();
-        let mut part = Part::new(folder.path().join(".video-1.part"));
+        let mut part = begun(folder.path());
         part.write_all(b"abc").unwrap();
         part.restart().unwrap();
         part.write_all(b"x").unwrap();
@@ -255,7 +268,7 @@ mod tests {
         let outside = folder.path().join("outside");
         fs::write(&outside, b"precious").unwrap();
         std::os::unix::fs::symlink(&outside, folder.path().join(".video-1.part")).unwrap();
-        let mut part = Part::new(folder.path().join(".video-1.part"));
+        let mut part = begun(folder.path());
         part.write_all(b"abc").unwrap();
         assert_eq!(fs::read(&outside).unwrap(), b"precious");
     }
@@ -264,11 +277,11 @@ mod tests {
     fn a_dropped_part_of_a_known_version_goes_on_where_it_ended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".video-1.part");
-        let mut part = Part::new(path.clone());
+        let mut part = begun(folder.path());
         part.identify(version());
         part.write_all(b"abc").unwrap();
         drop(part);
-        let mut part = Part::resume(path.clone()).unwrap();
+        let mut part = resume(folder.path());
         assert_eq!((part.size(), part.version()), (3, Some(&version())));
         part.write_all(b"def").unwrap();
         let sealed = part.seal();
@@ -280,7 +293,7 @@ mod tests {
     #[test]
     fn a_dropped_part_whose_early_sync_fails_is_not_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let mut part = Part::new(folder.path().join(".video-1.part"));
+        let mut part = begun(folder.path());
         part.identify(version());
         part.write_all(b"abc").unwrap();
         part.write_back = write_back::tests::failing();
@@ -291,8 +304,7 @@ mod tests {
     #[test]
     fn a_kill_costs_what_came_since_the_last_4_mib() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".video-1.part");
-        let mut part = Part::new(path.clone());
+        let mut part = begun(folder.path());
         part.identify(version());
         for _ in 0..11 {
             part.write_all(&vec![5; 1 << 20]).unwrap();
@@ -301,7 +313,7 @@ mod tests {
         for name in [".video-1.part", ".video-1.journal"] {
             fs::copy(folder.path().join(name), folder.path().join(name.replace("-1", "-2"))).unwrap();
         }
-        let resumed = Part::resume(folder.path().join(".video-2.part")).unwrap();
+        let resumed = Part::resume(Dir::at(folder.path()), ".video-2.part".to_owned()).unwrap();
         assert_eq!(resumed.size(), 8 << 20);
     }
 }

@@ -65,17 +65,21 @@ impl Rounds {
 
     fn ask(&self, asked: Asked) -> Result<(), Error> {
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = match &mut *asking {
-            Some(sender) => sender,
-            none => {
-                let (sender, asked) = channel();
-                let root = self.root.clone();
-                threads::start("sync", move || turn(&root, &asked)).map_err(Error::io("sync", &self.root))?;
-                none.insert(sender)
+        if asking.is_none() {
+            let (sender, requests) = channel();
+            let root = self.root.clone();
+            match threads::start("sync", move || turn(&root, &requests)) {
+                Ok(_) => *asking = Some(sender),
+                // Where threads are few, each request is a round of its own.
+                Err(_) => {
+                    return threads::detach(move || _ = round(vec![asked], &mut None)).map_err(Error::io("sync", &self.root));
+                }
             }
-        };
-        // It never ends while somebody asks, and nobody would hear it.
-        let _ = sender.send(asked);
+        }
+        if let Some(sender) = &*asking {
+            // It never ends while somebody asks, and nobody would hear it.
+            let _ = sender.send(asked);
+        }
         Ok(())
     }
 }
@@ -88,26 +92,31 @@ fn turn(root: &Path, asking: &Receiver<Asked>) {
         if is_busy {
             thread::sleep(GATHERING);
         }
-        let round: Vec<Asked> = [first].into_iter().chain(asking.try_iter()).collect();
-        let paths: BTreeSet<&Path> = round.iter().flat_map(|asked| &asked.written).map(PathBuf::as_path).collect();
-        is_busy = paths.len() > FEW;
-        let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
-        let (all, each): (io::Result<()>, HashMap<PathBuf, io::Error>) = match &system {
-            _ if !is_busy => (Ok(()), paths.into_iter().filter_map(failed).collect()),
-            Some(system) => (sync_system(system), HashMap::new()),
-            None => (Ok(()), sync_each(paths)),
-        };
-        if all.is_err() {
-            // It tells of a failure once, which may be of something that is asked for only in the next round.
-            system = None;
-        }
-        for asked in round {
-            let error = all.as_ref().err().or_else(|| asked.written.iter().find_map(|path| each.get(path)));
-            let own = error.map_or(Ok(()), |error| Err(copy_of(error)));
-            // Whoever waits for one that breaks down hears it by its silence; the others go on.
-            let _ = catch_unwind(AssertUnwindSafe(|| (asked.then)(own)));
-        }
+        is_busy = round([first].into_iter().chain(asking.try_iter()).collect(), &mut system);
     }
+}
+
+/// Makes all that was written durable together, then does what was to be done; whether it was much.
+fn round(round: Vec<Asked>, system: &mut Option<File>) -> bool {
+    let paths: BTreeSet<&Path> = round.iter().flat_map(|asked| &asked.written).map(PathBuf::as_path).collect();
+    let is_busy = paths.len() > FEW;
+    let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
+    let (all, each): (io::Result<()>, HashMap<PathBuf, io::Error>) = match &*system {
+        _ if !is_busy => (Ok(()), paths.into_iter().filter_map(failed).collect()),
+        Some(system) => (sync_system(system), HashMap::new()),
+        None => (Ok(()), sync_each(paths)),
+    };
+    if all.is_err() {
+        // It tells of a failure once, which may be of something that is asked for only in the next round.
+        *system = None;
+    }
+    for asked in round {
+        let error = all.as_ref().err().or_else(|| asked.written.iter().find_map(|path| each.get(path)));
+        let own = error.map_or(Ok(()), |error| Err(copy_of(error)));
+        // Whoever waits for one that breaks down sees a closed channel; the others go on.
+        let _ = catch_unwind(AssertUnwindSafe(|| (asked.then)(own)));
+    }
+    is_busy
 }
 
 /// Syncs each path by itself; the errors, by path.

@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at the disk themselves")]
 
 mod house;
+mod s11_hostile;
 mod s1_job;
 mod s2_archive;
 mod s3_manifest;

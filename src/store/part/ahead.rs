@@ -25,14 +25,13 @@ mod tests {
     use std::fs;
     use std::io::Write;
 
-    use super::super::Part;
-    use super::super::tests::version;
+    use super::super::tests::{begun, resume, version};
     use crate::digest::Sha256Hex;
 
     #[test]
     fn bytes_written_ahead_are_hashed_when_the_front_comes_by() {
         let folder = tempfile::tempdir().unwrap();
-        let mut part = Part::new(folder.path().join(".video-1.part"));
+        let mut part = begun(folder.path());
         part.identify(version());
         part.write_all(b"ab").unwrap();
         let ahead = part.ahead().unwrap();
@@ -49,12 +48,12 @@ mod tests {
     fn bytes_ahead_of_the_front_are_not_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".video-1.part");
-        let mut part = Part::new(path.clone());
+        let mut part = begun(folder.path());
         part.identify(version());
         part.write_all(b"ab").unwrap();
         part.ahead().unwrap().write_at(b"ef", 4).unwrap();
         drop(part);
-        assert_eq!(Part::resume(path.clone()).unwrap().size(), 2);
+        assert_eq!(resume(folder.path()).size(), 2);
         assert_eq!(fs::read(path).unwrap(), b"ab");
     }
 }

@@ -3,11 +3,12 @@
 //!
 //! Neither is durable yet. Until `Held` has seen to that, the entry stands in no manifest of that name.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use super::super::dir::{Dir, Open};
 use super::super::{Error, journal};
 use super::Part;
 use crate::digest::Sha256Hex;
@@ -53,7 +54,7 @@ impl Sealed {
     /// # Errors
     /// When it can't be opened again.
     pub(crate) fn reader(&self) -> io::Result<File> {
-        File::open(&self.part.path)
+        self.part.dir.open(&self.part.name, Open::Read)
     }
 
     /// Gives it up: it is not what was promised.
@@ -67,7 +68,7 @@ impl Sealed {
     /// When the disk says no; the bytes are then gone.
     pub(crate) fn draft(mut self, slot: Slot, name: &str, modified: Option<SystemTime>) -> Result<Draft, Error> {
         let entry = FileEntry::of(slot, &Named { name, sealed: &self });
-        let path = self.part.path.clone();
+        let (dir, part) = (self.part.dir.clone(), self.part.name.clone());
         let dated = match (&self.part.file, modified) {
             (Some(file), Some(time)) => file.set_modified(time),
             _ => Ok(()),
@@ -75,11 +76,11 @@ impl Sealed {
         if let Err(error) = self.part.write_back.finish().and(dated) {
             // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
             self.part.discard();
-            return Err(Error::io("write", &path)(error));
+            return Err(Error::io("write", &dir.join(&part))(error));
         }
         // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
         self.part.file = None;
-        Ok(Draft { path, has_journal: self.part.vouched > 0, entry })
+        Ok(Draft { dir, part, has_journal: self.part.vouched > 0, entry })
     }
 }
 
@@ -102,13 +103,20 @@ impl Whole for Named<'_> {
 
 /// A whole file under its dot-name, with the entry that it will have.
 pub(crate) struct Draft {
-    pub(in crate::store) path: PathBuf,
+    pub(in crate::store) dir: Dir,
+    /// Its dot-name.
+    pub(in crate::store) part: String,
     /// Whether a journal lies beside it.
     pub(in crate::store) has_journal: bool,
     pub(in crate::store) entry: FileEntry,
 }
 
 impl Draft {
+    /// Where it stands.
+    pub(in crate::store) fn path(&self) -> PathBuf {
+        self.dir.join(&self.part)
+    }
+
     /// The entry, to say what is known of the file.
     pub(crate) fn describe(&mut self, describe: impl FnOnce(&mut FileEntry)) {
         describe(&mut self.entry);
@@ -117,8 +125,8 @@ impl Draft {
     /// Gives the file up, and its journal.
     pub(in crate::store) fn discard(&self) {
         // What can't be removed now is removed by the next run.
-        let _ = fs::remove_file(&self.path);
-        let _ = fs::remove_file(journal::beside(&self.path));
+        let _ = self.dir.remove(&self.part);
+        let _ = self.dir.remove(&journal::beside(&self.part));
     }
 }
 
@@ -129,11 +137,12 @@ mod tests {
     use super::*;
     use crate::kind::Kind;
     use crate::store::journal::HEAD;
+    use crate::store::part::tests::begun;
 
     #[test]
     fn bytes_are_hashed_counted_and_kept_at_hand() {
         let folder = tempfile::tempdir().unwrap();
-        let mut part = Part::new(folder.path().join(".video-1.part"));
+        let mut part = begun(folder.path());
         part.write_all(&[7; HEAD - 1]).unwrap();
         part.write_all(b"abc").unwrap();
         let sealed = part.seal();
@@ -144,6 +153,6 @@ mod tests {
         let slot = Slot { kind: Kind::Video, index: 1 };
         let draft = sealed.draft(slot, "video-1.mp4", None).unwrap();
         assert_eq!(draft.entry.sha256(), &Sha256Hex::of(&whole));
-        assert_eq!(fs::read(draft.path).unwrap(), whole);
+        assert_eq!(std::fs::read(draft.dir.join(&draft.part)).unwrap(), whole);
     }
 }

@@ -1,0 +1,160 @@
+//! A folder as its writer holds it: names in it are reached through the folder that was opened, not through its path.
+//!
+//! While a task is downloaded, somebody else may move its folder away and put a symlink in its place. On Unix each name is
+//! therefore resolved against the open folder, and no symlink is followed. On Windows the path is used: there a program
+//! can't move a folder in which another one has files open. A [`Dir`] without an open folder uses the path, too.
+//!
+//! What is found in a folder may be a trap: a hard link to a file elsewhere, or a file of another user. [`Found`] says so.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[cfg_attr(unix, path = "dir/unix.rs")]
+#[cfg_attr(not(unix), path = "dir/windows.rs")]
+mod system;
+
+/// A folder.
+#[derive(Clone, Debug)]
+pub(super) struct Dir {
+    path: PathBuf,
+    opened: Option<Arc<File>>,
+}
+
+/// How a file is opened. In no case is a symlink followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Open {
+    /// To be read.
+    Read,
+    /// To be read and written.
+    ReadWrite,
+    /// To be written at its end.
+    Append,
+    /// Made, to be read and written; an error when something of that name is there.
+    New,
+}
+
+/// What stands under a name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// Whether it is a regular file.
+    pub is_file: bool,
+    /// In bytes.
+    pub size: u64,
+    /// Whether it has other names, so that writing to it would write to a file elsewhere, too.
+    is_hard_link: bool,
+    /// The user that owns it; 0 where users have no numbers.
+    owner: u32,
+}
+
+impl Dir {
+    /// The folder that `path` names at each use.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), opened: None }
+    }
+
+    /// The folder that `opened` is, wherever it is moved to. `path` is where it was.
+    pub(super) fn of(path: &Path, opened: Arc<File>) -> Self {
+        Self { path: path.to_owned(), opened: Some(opened) }
+    }
+
+    /// Where a name of the folder is, for messages and for syncing.
+    pub(super) fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Opens a file.
+    pub(super) fn open(&self, name: &str, how: Open) -> io::Result<File> {
+        system::open(self, name, how)
+    }
+
+    /// What stands under a name, itself and not what it leads to; none where nothing does.
+    pub(super) fn find(&self, name: &str) -> io::Result<Option<Found>> {
+        match system::find(self, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Gives a file another name, in place of what has that name.
+    pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        system::rename(self, from, to)
+    }
+
+    /// Removes a file; one that is not there is removed already.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        match system::remove(self, name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names in the folder; those that are not UTF-8 are not ours, and left out.
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+        system::names(self)
+    }
+
+    /// Whether the path still leads to the folder that was opened.
+    pub(super) fn is_in_place(&self) -> io::Result<bool> {
+        system::is_in_place(self)
+    }
+
+    /// Whether a file can be taken for one that this user wrote here: a regular file, under one name, and owned by the user
+    /// that new files belong to.
+    pub(super) fn is_own(&self, found: Found) -> io::Result<bool> {
+        if !found.is_file || found.is_hard_link {
+            return Ok(false);
+        }
+        Ok(found.owner == system::user() || Some(found.owner) == self.owner_of_new_files()?)
+    }
+
+    /// Some network shares give all files to one user, whoever writes them.
+    fn owner_of_new_files(&self) -> io::Result<Option<u32>> {
+        const PROBE: &str = ".owner";
+        self.remove(PROBE)?;
+        drop(self.open(PROBE, Open::New)?);
+        let found = self.find(PROBE)?;
+        self.remove(PROBE)?;
+        Ok(found.map(|found| found.owner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn names_are_made_found_renamed_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::at(folder.path());
+        assert!(dir.find("a").unwrap().is_none());
+        dir.open("a", Open::New).unwrap().write_all(b"abc").unwrap();
+        assert_eq!(dir.open("a", Open::New).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        dir.open("a", Open::Append).unwrap().write_all(b"d").unwrap();
+        let found = dir.find("a").unwrap().unwrap();
+        assert_eq!((found.is_file, found.size, found.is_hard_link), (true, 4, false));
+        assert!(dir.is_own(found).unwrap());
+        fs::write(folder.path().join("b"), b"old").unwrap();
+        dir.rename("a", "b").unwrap();
+        assert_eq!(dir.names().unwrap(), ["b"]);
+        assert_eq!(fs::read(folder.path().join("b")).unwrap(), b"abcd");
+        dir.remove("b").unwrap();
+        dir.remove("b").unwrap();
+        assert!(dir.names().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_hard_link_is_told_from_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("elsewhere"), b"precious").unwrap();
+        fs::hard_link(folder.path().join("elsewhere"), folder.path().join("a")).unwrap();
+        let dir = Dir::at(folder.path());
+        let found = dir.find("a").unwrap().unwrap();
+        assert!(found.is_hard_link);
+        assert!(!dir.is_own(found).unwrap());
+    }
+}

@@ -1,0 +1,79 @@
+//! Names in a folder on Unix: every call goes through the open folder, where there is one.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
+
+use super::{Dir, Found, Open};
+
+/// The folder to resolve `name` against, and what to resolve.
+fn place<'a>(dir: &'a Dir, name: &str) -> (BorrowedFd<'a>, PathBuf) {
+    match &dir.opened {
+        Some(folder) => (folder.as_fd(), name.into()),
+        None => (CWD, dir.path.join(name)),
+    }
+}
+
+pub(super) fn open(dir: &Dir, name: &str, how: Open) -> io::Result<File> {
+    let (folder, path) = place(dir, name);
+    let flags = match how {
+        // A pipe in the place of a file must not block.
+        Open::Read => OFlags::RDONLY | OFlags::NONBLOCK,
+        Open::ReadWrite => OFlags::RDWR | OFlags::NONBLOCK,
+        Open::Append => OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK,
+        Open::New => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+    };
+    let file = openat(folder, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?;
+    Ok(file.into())
+}
+
+pub(super) fn find(dir: &Dir, name: &str) -> io::Result<Found> {
+    let (folder, path) = place(dir, name);
+    let found = statat(folder, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(Found {
+        is_file: FileType::from_raw_mode(found.st_mode) == FileType::RegularFile,
+        size: u64::try_from(found.st_size).unwrap_or(0),
+        is_hard_link: found.st_nlink > 1,
+        owner: found.st_uid,
+    })
+}
+
+pub(super) fn rename(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
+    let ((from_folder, from), (to_folder, to)) = (place(dir, from), place(dir, to));
+    Ok(renameat(from_folder, from, to_folder, to)?)
+}
+
+pub(super) fn remove(dir: &Dir, name: &str) -> io::Result<()> {
+    let (folder, path) = place(dir, name);
+    Ok(unlinkat(folder, path, AtFlags::empty())?)
+}
+
+pub(super) fn names(dir: &Dir) -> io::Result<Vec<String>> {
+    let (folder, path) = place(dir, ".");
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let entries = rustix::fs::Dir::new(openat(folder, path, flags, Mode::empty())?)?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        names.extend(entry.file_name().to_str().ok().filter(|name| !matches!(*name, "." | "..")).map(str::to_owned));
+    }
+    Ok(names)
+}
+
+pub(super) fn is_in_place(dir: &Dir) -> io::Result<bool> {
+    let Some(folder) = &dir.opened else { return Ok(true) };
+    let held = rustix::fs::fstat(folder)?;
+    match statat(CWD, dir.path.as_path() as &Path, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => Ok((found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The user that this process writes as.
+pub(super) fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}

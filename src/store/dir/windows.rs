@@ -1,0 +1,68 @@
+//! Names in a folder on Windows: by its path.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use winapi_util::Handle;
+use winapi_util::file::information;
+
+use super::{Dir, Found, Open};
+
+/// A virus scanner or a reader may have a file open for a moment, in which it can't be replaced.
+const PATIENCE: [u64; 8] = [1, 5, 20, 50, 100, 200, 400, 800];
+
+pub(super) fn open(dir: &Dir, name: &str, how: Open) -> io::Result<File> {
+    let path = dir.path.join(name);
+    if how != Open::New && fs::symlink_metadata(&path)?.is_symlink() {
+        return Err(io::Error::other("a symlink stands in the place of a file"));
+    }
+    let mut options = OpenOptions::new();
+    match how {
+        Open::Read => options.read(true),
+        Open::ReadWrite => options.read(true).write(true),
+        Open::Append => options.append(true),
+        Open::New => options.read(true).write(true).create_new(true),
+    };
+    options.open(path)
+}
+
+pub(super) fn find(dir: &Dir, name: &str) -> io::Result<Found> {
+    let path = dir.path.join(name);
+    let found = fs::symlink_metadata(&path)?;
+    let is_hard_link = found.is_file() && information(Handle::from_path(&path)?)?.number_of_links() > 1;
+    Ok(Found { is_file: found.is_file(), size: found.len(), is_hard_link, owner: 0 })
+}
+
+pub(super) fn rename(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
+    let (from, to) = (dir.path.join(from), dir.path.join(to));
+    for pause in PATIENCE {
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => thread::sleep(Duration::from_millis(pause)),
+            renamed => return renamed,
+        }
+    }
+    fs::rename(&from, &to)
+}
+
+pub(super) fn remove(dir: &Dir, name: &str) -> io::Result<()> {
+    fs::remove_file(dir.path.join(name))
+}
+
+pub(super) fn names(dir: &Dir) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&dir.path)? {
+        names.extend(entry?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
+pub(super) fn is_in_place(_: &Dir) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Windows has no numbers for users.
+pub(super) fn user() -> u32 {
+    0
+}

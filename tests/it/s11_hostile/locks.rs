@@ -1,0 +1,82 @@
+//! A lock that somebody else holds is waited for aloud, and every wait ends at the first signal.
+//! Unix only: signals, and locks of folders.
+#![cfg(unix)]
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::World;
+
+/// Starts the program and returns it once it says that it waits for a lock.
+fn waiting(world: &World, args: &[&str]) -> (Child, String) {
+    let mut child = world.patient(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = lines.find_map(|line| line.ok().filter(|line| line.contains("waiting for"))).unwrap();
+    // The rest is read, so that the program never waits for its reader.
+    std::thread::spawn(move || lines.count());
+    (child, line)
+}
+
+fn end(mut child: Child) -> Option<i32> {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if started.elapsed() > Duration::from_secs(20) {
+            child.kill().unwrap();
+            panic!("the program hangs");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A task that is complete, and one that is not archived yet.
+fn world() -> World {
+    let world = World::new();
+    world.archived("t1");
+    world.task("new", &json!({"images": [world.host("picture.png")]}));
+    world
+}
+
+#[test]
+fn a_wait_for_a_lock_is_told_with_the_process_that_holds_it() {
+    for (folder, args) in [
+        ("yescale", &["new"][..]),
+        ("yescale", &["index"]),
+        ("yescale", &["gallery"]),
+        ("yescale", &["t1", "--gallery"]),
+        ("yescale/t1", &["t1", "--force"]),
+    ] {
+        let world = world();
+        let held = File::open(world.home().join(folder)).unwrap();
+        held.lock().unwrap();
+        let (child, line) = waiting(&world, args);
+        assert!(line.contains(&format!("waiting for {folder}: ")), "{line}");
+        let is_listed = fs::read_to_string("/proc/locks").is_ok_and(|locks| locks.contains(&format!(" {} ", std::process::id())));
+        assert_eq!(line.contains(&format!("process {} ", std::process::id())), is_listed, "{line}");
+        drop(held);
+        assert_eq!(end(child), Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn a_wait_for_a_lock_ends_at_the_first_signal() {
+    for (folder, args) in [("yescale", &["new"][..]), ("yescale", &["t1", "--gallery"]), ("yescale/t1", &["t1", "--force"])] {
+        for (signal, code) in [("INT", 130), ("TERM", 143)] {
+            let world = world();
+            let held = File::open(world.home().join(folder)).unwrap();
+            held.lock().unwrap();
+            let (child, _) = waiting(&world, args);
+            assert!(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap().success());
+            assert_eq!(end(child), Some(code), "{args:?} {signal}");
+            drop(held);
+            world.run(&["new", "t1"]).exits(0);
+            assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 2, "the next run names what was committed");
+        }
+    }
+}

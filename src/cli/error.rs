@@ -82,6 +82,9 @@ pub(super) enum Error {
     /// The system has no threads left.
     #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
     Threads(io::Error),
+    /// The system lets too few files be open.
+    #[error("too few files may be open at once; raise the limit (`ulimit -n`)")]
+    Descriptors,
     /// There is nothing to run on.
     #[error("the runtime can't start: {0}")]
     Runtime(io::Error),

@@ -114,11 +114,28 @@ fn broke_down(ended: &mut Ended) -> u64 {
 
 /// The runtime needs threads of its own; where the system has too few for it, the main thread does its work.
 fn runtime() -> Result<Runtime, Error> {
+    if !has_descriptors() {
+        return Err(Error::Descriptors);
+    }
     let mut builder = match threads::can_start(threads::cores() + SPARE_THREADS) {
         true => Builder::new_multi_thread(),
         false => Builder::new_current_thread(),
     };
     builder.enable_all().build().map_err(Error::Runtime)
+}
+
+/// Whether a run can open the sockets and files that it always needs: the runtime panics without some of them.
+#[cfg(unix)]
+fn has_descriptors() -> bool {
+    const PAIRS: usize = 12;
+    let pairs: Vec<_> = (0..PAIRS).map_while(|_| std::os::unix::net::UnixStream::pair().ok()).collect();
+    pairs.len() == PAIRS
+}
+
+/// Windows has no such limit.
+#[cfg(not(unix))]
+fn has_descriptors() -> bool {
+    true
 }
 
 /// Shows what `emitter` tells, up to a summary.

@@ -53,6 +53,8 @@ mod tests {
     fn a_quote_is_escaped_and_a_line_break_refused() {
         for (name, expected) in [
             ("it's", "file 'it'\\''s/t/video-1.mp4'\n"),
+            // On Windows this is a folder in a folder.
+            #[cfg(unix)]
             ("a\\b", "file 'a\\b/t/video-1.mp4'\n"),
             ("#a b", "file './#a b/t/video-1.mp4'\n"),
             ("http:a", "file './http:a/t/video-1.mp4'\n"),

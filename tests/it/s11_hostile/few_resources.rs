@@ -34,7 +34,7 @@ fn limited(world: &World, limit: &str, args: &[&str]) -> Command {
 
 /// Runs with each of `limits`; the exit codes of the main job. Whatever the limit, nothing panics, and a run that starts
 /// comes to its end.
-fn codes(limits: impl IntoIterator<Item = String>, word: &str) -> Vec<i32> {
+fn codes(limits: impl IntoIterator<Item = String>, reason: &str) -> Vec<i32> {
     // One at a time: all are one user's, and a copied program can't be started while another test has inherited its file.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +49,7 @@ fn codes(limits: impl IntoIterator<Item = String>, word: &str) -> Vec<i32> {
             match run.code {
                 Some(0) => {}
                 // Nothing was begun, so that the other commands have nothing to work on.
-                Some(2) if args == ["t1"] && run.stderr.contains(word) => return 2,
+                Some(2) if args == ["t1"] && run.stderr.contains(reason) => return 2,
                 _ => panic!("{limit} {args:?} {run:?}"),
             }
         }

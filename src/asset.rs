@@ -5,6 +5,7 @@
 
 mod read;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use url::Url;
 use crate::data_uri;
 use crate::kind::{Kind, Slot};
 use crate::media_type::{self, MediaType};
+use crate::secret::ApiKey;
 
 pub(crate) use read::take_assets;
 
@@ -27,6 +29,8 @@ pub struct Asset {
     pub count: usize,
     /// As it came; the payload of a `data:` URI, which may be long, stands here and nowhere else.
     pub url: Arc<str>,
+    /// The URL as it is recorded, when that differs: the API key in it is hidden.
+    pub hidden_url: Option<Arc<str>>,
     /// As it came.
     pub content_type: Option<String>,
     /// In seconds, finite and above 0.
@@ -97,14 +101,25 @@ impl Asset {
         kinds.iter().any(|kind| slots.contains(&Slot { kind: *kind, index: self.index }))
     }
 
-    /// The URL as a manifest has it: whole, but `data:` alone for a `data:` URI, and none when there is none.
+    /// The URL as a manifest has it: whole, but `data:` alone for a `data:` URI, and none when there is none. A key in it is
+    /// hidden.
     #[must_use]
     pub fn recorded_url(&self) -> Option<String> {
         match self.url.trim() {
             "" => None,
             url if data_uri::is_one(url) => Some("data:".to_owned()),
-            _ => Some(self.url.to_string()),
+            _ => Some(self.hidden_url.as_ref().unwrap_or(&self.url).to_string()),
         }
+    }
+
+    /// Hides `key` in everything that is recorded or shown. What is sent, the URL, stays as it came.
+    pub(crate) fn hide(&mut self, key: &ApiKey) {
+        if !data_uri::is_one(&self.url)
+            && let Cow::Owned(hidden) = key.scrub(&self.url)
+        {
+            self.hidden_url = Some(hidden.into());
+        }
+        self.content_type.iter_mut().for_each(|content_type| key.scrub_in(content_type));
     }
 }
 

@@ -6,19 +6,25 @@
 //! text. The raw forms are asked for by name (`expose`). What else the network says is made fit for
 //! people here too: what signs a link is cut off, and control characters are shown.
 
+mod echo;
+mod unit;
+mod words;
+
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
-use url::Url;
 
-use crate::data_uri;
-
-const HIDDEN: &str = "[key]";
+use echo::Echoes;
+pub(crate) use words::{shown_url, unsigned, visible, visible_json};
 
 /// The gateway's API key.
 #[derive(Clone)]
-pub struct ApiKey(String);
+pub struct ApiKey {
+    text: String,
+    echoes: Arc<Echoes>,
+}
 
 /// Why a text can't be a key.
 #[derive(Debug, thiserror::Error)]
@@ -32,52 +38,55 @@ pub enum KeyError {
 }
 
 impl ApiKey {
-    /// Takes a key as people paste it: blanks around it and a leading `Bearer ` are dropped.
+    /// Takes a key as people paste it: blanks, a pair of quotes and a leading `Bearer ` are taken off, in any order.
     ///
     /// # Errors
-    /// When nothing is left, or what is left can't stand in a header.
+    /// When nothing is left, or what is left can't stand in a header or is only half in quotes.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let text = text.trim_start_matches('\u{feff}').trim();
-        let key = match text.split_once(char::is_whitespace) {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
-            _ => text,
-        };
+        let key = unwrapped(text);
         if key.is_empty() {
             return Err(KeyError::Empty);
         }
-        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !key.bytes().all(|byte| byte.is_ascii_graphic() && !QUOTES.contains(&char::from(byte))) {
             return Err(KeyError::Malformed);
         }
-        Ok(Self(key.to_owned()))
+        Ok(Self { text: key.to_owned(), echoes: Arc::new(Echoes::of(key)) })
     }
 
     /// The key itself, for the `Authorization` header and nothing else.
     #[must_use]
     pub(crate) fn expose(&self) -> &str {
-        &self.0
+        &self.text
     }
 
-    /// `text` with every occurrence of the key taken out, also without its `sk-`.
+    /// `text` with every occurrence of the key taken out, also without its `sk-`, percent-encoded, escaped or in base64.
     ///
     /// Very short keys are left alone: they would eat ordinary words.
     #[must_use]
     pub(crate) fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let bare = self.0.strip_prefix("sk-");
-        let mut scrubbed = Cow::Borrowed(text);
-        for (secret, least) in [(self.0.as_str(), if bare.is_some() { 5 } else { 6 }), (bare.unwrap_or(""), 12)] {
-            if secret.len() >= least && scrubbed.contains(secret) {
-                scrubbed = Cow::Owned(scrubbed.replace(secret, HIDDEN));
-            }
+        self.echoes.hide(text)
+    }
+
+    /// As `scrub`, for the text of a JSON document, which stays one.
+    #[must_use]
+    pub(crate) fn scrub_json_text<'a>(&self, json: &'a str) -> Cow<'a, str> {
+        self.echoes.hide_in_json(json)
+    }
+
+    /// Takes the key out of `text`.
+    pub(crate) fn scrub_in(&self, text: &mut String) {
+        if let Cow::Owned(scrubbed) = self.scrub(text) {
+            *text = scrubbed;
         }
-        scrubbed
     }
 
     /// Takes the key out of every text in `value`, names too.
     pub(crate) fn scrub_json(&self, value: &mut Value) {
         match value {
-            Value::String(text) => {
-                if let Cow::Owned(scrubbed) = self.scrub(text) {
-                    *text = scrubbed;
+            Value::String(text) => self.scrub_in(text),
+            Value::Number(number) => {
+                if let Cow::Owned(scrubbed) = self.scrub(&number.to_string()) {
+                    *value = Value::String(scrubbed);
                 }
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_json(item)),
@@ -95,7 +104,24 @@ impl ApiKey {
     /// Whether showing `text` would show the key.
     #[must_use]
     pub(crate) fn is_in(&self, text: &str) -> bool {
-        matches!(self.scrub(text), Cow::Owned(_))
+        self.echoes.is_in(text)
+    }
+}
+
+/// What people and `--env-file` put around a key.
+const QUOTES: [char; 2] = ['"', '\''];
+
+/// `text` without what is around the key.
+fn unwrapped(mut text: &str) -> &str {
+    loop {
+        text = text.trim_start_matches('\u{feff}').trim();
+        let quoted = QUOTES.iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
+        let (scheme, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        text = match quoted {
+            Some(inside) => inside,
+            None if scheme.eq_ignore_ascii_case("bearer") => rest,
+            None => return text,
+        };
     }
 }
 
@@ -105,90 +131,21 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// A URL for people to read: without user, password, query and fragment, its control characters visible.
-#[must_use]
-pub(crate) fn shown_url(url: &str) -> String {
-    if data_uri::is_one(url) {
-        return "data:".to_owned();
-    }
-    match Url::parse(url) {
-        Ok(mut url) if !url.cannot_be_a_base() => {
-            url.set_query(None);
-            url.set_fragment(None);
-            // Both only fail for URLs that can't have them.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            url.to_string()
-        }
-        _ => {
-            let bare = url.split(['?', '#']).next().unwrap_or_default();
-            // No URL, but what stands before an `@` may be a password all the same.
-            let scheme = bare.find("://").map_or("", |end| &bare[..end + 3]);
-            let host = bare[scheme.len()..].rsplit('@').next().unwrap_or_default();
-            visible(&format!("{scheme}{host}")).into_owned()
-        }
-    }
-}
-
-/// Words from the network, for people: what signs the URLs inside is cut off.
-#[must_use]
-pub(crate) fn unsigned(text: &str) -> Cow<'_, str> {
-    if !text.contains("://") || !text.contains(['?', '#']) {
-        return Cow::Borrowed(text);
-    }
-    // Inside a query much may stand that ends a word elsewhere: rather too much is cut off than too little.
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '`' | '<' | '>');
-    let is_after = |c: char| is_end(c) || matches!(c, '\'' | ')' | ']' | '}' | ',' | ';');
-    let words = text.split_inclusive(is_end).map(|word| {
-        let (url, end) = word.split_at(word.trim_end_matches(is_after).len());
-        let query = url.find("://").and_then(|scheme| Some(scheme + url[scheme..].find(['?', '#'])?));
-        query.map_or_else(|| word.to_owned(), |query| format!("{}{end}", &url[..query]))
-    });
-    Cow::Owned(words.collect())
-}
-
-/// Text from the network as a terminal may have it: control characters are shown, not sent.
-#[must_use]
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_hostile) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if is_hostile(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-        out
-    }))
-}
-
-/// JSON as a terminal may have it: what it leaves of control characters in its texts is escaped, which says the same.
-#[must_use]
-pub(crate) fn visible_json(json: String) -> String {
-    if !json.contains(is_hostile) {
-        return json;
-    }
-    let escaped = |c: char| if is_hostile(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
-    json.chars().map(escaped).collect()
-}
-
-/// Whether a terminal would do something else than show it.
-fn is_hostile(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_key_is_taken_as_people_paste_it() {
-        for text in ["sk-abcdef", " sk-abcdef\n", "Bearer sk-abcdef", "bearer  sk-abcdef\r\n", "\u{feff}sk-abcdef"] {
+        for text in ["sk-abcdef", " sk-abcdef\n", "Bearer sk-abcdef", "bearer  sk-abcdef\r\n", "\u{feff}sk-abcdef", "\"sk-abcdef\"", "'sk-abcdef'\n",
+            " \"Bearer sk-abcdef\" ", "Bearer \"sk-abcdef\"", "\" sk-abcdef \"", "'\"sk-abcdef\"'"]
+        {
             assert_eq!(ApiKey::parse(text).unwrap().expose(), "sk-abcdef", "{text:?}");
         }
-        assert!(matches!(ApiKey::parse(" \n"), Err(KeyError::Empty)));
-        for text in ["sk-abc\ndef", "sk-abc def", "sk-äbc", "sk-\u{7}"] {
+        for text in ["", " \n", "\"\"", "' '", "\"Bearer \"", "Bearer "] {
+            assert!(matches!(ApiKey::parse(text), Err(KeyError::Empty)), "{text:?}");
+        }
+        for text in ["sk-abc\ndef", "sk-abc def", "sk-äbc", "sk-\u{7}", "\"sk-abc", "sk-abc'", "sk-a\"bc"] {
             assert!(matches!(ApiKey::parse(text), Err(KeyError::Malformed)), "{text:?}");
         }
     }
@@ -202,42 +159,5 @@ mod tests {
         assert_eq!(key.scrub("nothing here"), "nothing here");
         assert_eq!(ApiKey::parse("abc123").unwrap().scrub("no abc123"), "no [key]");
         assert_eq!(ApiKey::parse("cat").unwrap().scrub("a cat"), "a cat", "too short to be told from a word");
-    }
-
-    #[test]
-    fn urls_are_shown_without_what_signs_them() {
-        for (url, shown) in [
-            ("https://user:pw@cdn.example/a/b.mp4?sig=1#f", "https://cdn.example/a/b.mp4"),
-            ("data:image/png;base64,AAAA", "data:"),
-            ("/relative?token=1", "/relative"),
-            ("gs://bucket/x?y=1", "gs://bucket/x"),
-            ("no\u{1b}[31murl", "no\\u{1b}[31murl"),
-            ("https://user:pw@", "https://"),
-            ("user:pw@host/x", "host/x"),
-            ("//user:p@w@host:port", "host:port"),
-        ] {
-            assert_eq!(shown_url(url), shown);
-        }
-    }
-
-    #[test]
-    fn words_lose_what_signs_the_urls_inside() {
-        for (text, shown) in [
-            ("could not fetch https://h/x.png?sig=SECRET", "could not fetch https://h/x.png"),
-            ("\"https://h/x?a=1\", (http://h/y#z) why?", "\"https://h/x\", (http://h/y) why?"),
-            ("is it? #1 a://b", "is it? #1 a://b"),
-            ("http://h/x?w-4,h-3;(a)'b'&sig=SECRET, and http://h/y?SECRET;", "http://h/x, and http://h/y;"),
-            ("why?http://h/x?SECRET", "why?http://h/x"),
-            (r#"{"url":"http://h/x?a=1","b":[2]}"#, r#"{"url":"http://h/x","b":[2]}"#),
-            ("nothing here", "nothing here"),
-        ] {
-            assert_eq!(unsigned(text), shown);
-        }
-    }
-
-    #[test]
-    fn control_characters_are_shown_not_sent() {
-        assert_eq!(visible("plain – text"), "plain – text");
-        assert_eq!(visible("a\u{1b}]0;x\u{7}\r\nb\u{202e}c\u{9b}d"), "a\\u{1b}]0;x\\u{7}\\r\\nb\\u{202e}c\\u{9b}d");
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::asset::{self, Asset};
 use crate::data_uri;
+use crate::secret::ApiKey;
 
 pub use id::TaskId;
 
@@ -109,6 +110,14 @@ impl Task {
         };
         cut_payloads(&mut response);
         Ok(Self { response, ..task })
+    }
+
+    /// Hides `key` in everything that is recorded or shown. The URLs that are asked for stay as they came.
+    pub(crate) fn hide(&mut self, key: &ApiKey) {
+        let texts = [&mut self.status, &mut self.progress, &mut self.message, &mut self.err_reason, &mut self.text];
+        texts.into_iter().flatten().for_each(|text| key.scrub_in(text));
+        self.assets.iter_mut().for_each(|asset| asset.hide(key));
+        key.scrub_json(&mut self.response);
     }
 
     /// Whether it names nothing that could be kept.

@@ -47,7 +47,7 @@ fn take_item(item: &mut Value, kind: Option<Kind>) -> Option<Asset> {
         ),
         other => (take_url(other), None, None),
     };
-    Some(Asset { kind, index: 0, count: 0, url: url.into(), content_type, duration })
+    Some(Asset { kind, index: 0, count: 0, url: url.into(), hidden_url: None, content_type, duration })
 }
 
 /// A `task_result.url` beside no list: a newer shape of the answer. Its kind is its type's.

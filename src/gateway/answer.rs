@@ -2,7 +2,7 @@
 //!
 //! A pure decision. The gateway says the same thing in many ways (a missing task as 404, as 400 or
 //! as 200; `error` as text or as an object), so the body is looked at before the status. Whatever it
-//! echoes of the key is scrubbed before anyone else sees it.
+//! echoes of the key is scrubbed before anyone else sees it; only the URLs of assets, which are sent, stay as they came.
 
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
@@ -40,34 +40,34 @@ pub fn judge(status: StatusCode, body: &[u8], key: &ApiKey) -> Verdict {
     if status == StatusCode::NOT_FOUND {
         return Verdict::NotFound;
     }
-    let mut parsed = lenient::read(body);
-    if let Ok(answer) = &mut parsed {
-        key.scrub_json(answer);
-    }
+    let parsed = lenient::read(body);
     let object = parsed.as_ref().ok().and_then(Value::as_object);
     let is_error = !status.is_success() || object.is_some_and(is_error_body);
     let is_of_no_task = |object: &Map<String, Value>| !is_about_a_task(object) && !object.contains_key("task_id");
     if object.is_some_and(|object| (is_error || is_of_no_task(object)) && says_not_found(object)) {
         return Verdict::NotFound;
     }
-    let words = object.and_then(words_of);
+    let words = object.and_then(words_of).map(|words| key.scrub(&words).into_owned());
     match (status.as_u16(), parsed) {
         (401, _) => Verdict::Refused(told(status, words)),
         (403, Ok(Value::Object(_))) => Verdict::Refused(told(status, words)),
         (code, _) if code == 403 || is_passing_status(status) => Verdict::Passing(told(status, words)),
         (200..=299, Ok(_)) if is_error => Verdict::Error(told(status, words)),
-        (200..=299, Ok(answer)) => read(answer),
+        (200..=299, Ok(answer)) => read(answer, key),
         (200..=299, Err(error)) => Verdict::Error(broken(body, &error)),
         _ => Verdict::Error(told(status, words)),
     }
 }
 
-fn read(answer: Value) -> Verdict {
+fn read(answer: Value, key: &ApiKey) -> Verdict {
     if depth(&answer) > MOST_LEVELS {
         return Verdict::Error(format!("the API's answer is nested deeper than {MOST_LEVELS} levels"));
     }
     match Task::read(answer) {
-        Ok(task) => Verdict::Task(Box::new(task)),
+        Ok(mut task) => {
+            task.hide(key);
+            Verdict::Task(Box::new(task))
+        }
         Err(misread) => Verdict::Error(format!("the API's answer can't be read: {misread}")),
     }
 }
@@ -237,5 +237,15 @@ mod tests {
         assert_eq!(verdict(401, echo), "refused HTTP 401 Unauthorized: Invalid token [key]");
         let echo = r#"{"status":"SUCCESS","x":["1234567890abcdef"],"\u0073k-1234567890abcdef":1}"#;
         assert_eq!(verdict(200, echo), r#"task Finished {"status":"SUCCESS","x":["[key]"],"[key]":1}"#);
+    }
+
+    #[test]
+    fn the_url_that_is_asked_for_keeps_the_key_and_the_recorded_one_does_not() {
+        let (key, url) = (ApiKey::parse("sk-1234567890abcdef").unwrap(), "http://h/x?key=sk-1234567890abcdef");
+        let answer = format!(r#"{{"status":"SUCCESS","task_result":{{"videos":["{url}"]}}}}"#);
+        let Verdict::Task(task) = judge(StatusCode::OK, answer.as_bytes(), &key) else { panic!("it is a task") };
+        assert_eq!(&*task.assets[0].url, url);
+        assert_eq!(task.assets[0].recorded_url().as_deref(), Some("http://h/x?key=[key]"));
+        assert_eq!(task.response.to_string(), answer.replace("sk-1234567890abcdef", "[key]"));
     }
 }

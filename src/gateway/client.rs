@@ -102,7 +102,8 @@ impl Gateway {
             return None;
         }
         let permit = self.hosts.of(url).permit().await;
-        Some(self.send(url, ask).await.and_then(|response| Body::of(response, ask, permit, self.throttle.clone())))
+        let answer = self.send(url, ask).await.and_then(|response| Body::of(response, ask, permit, self.throttle.clone()));
+        Some(answer.map(|body| body.without(&self.key)))
     }
 
     /// Asks until the host is not busy any more, or that is not worth waiting for.
@@ -149,7 +150,8 @@ impl Gateway {
         Ok(ranged(request, ask).send().await?)
     }
 
-    fn told(&self, error: &http::Error) -> String {
+    /// An error in words that can be shown: hosts may echo the key in what they say.
+    pub(crate) fn told(&self, error: &impl std::fmt::Display) -> String {
         self.key.scrub(&error.to_string()).into_owned()
     }
 }

@@ -110,7 +110,10 @@ impl Course {
                 Ok(Come::NotWanted) => results.left_out = true,
                 Err(transfer::Error::Stopped) => stop = Some(Stop::Interrupted),
                 Err(transfer::Error::DiskFull) => stop = Some(Stop::DiskFull),
-                Err(error) => results.errors.push(AssetError::of(asset.slot(None), asset.recorded_url(), error.to_string())),
+                Err(error) => {
+                    let told = self.job.gateway.told(&error);
+                    results.errors.push(AssetError::of(asset.slot(None), asset.recorded_url(), told));
+                }
             }
         }
         stop.map_or(Ok((results, only)), Err)

@@ -14,6 +14,9 @@ use tokio::sync::oneshot;
 use crate::threads;
 use url::Url;
 
+use super::error::{KEY_ELSEWHERE, PRIVATE};
+use crate::secret::ApiKey;
+
 /// How far media requests may reach.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Reach {
@@ -35,6 +38,30 @@ impl Reach {
                 Some(url::Host::Domain(name)) => !is_loopback_name(name),
                 None => true,
             }
+    }
+}
+
+/// Where media requests may go.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    /// How far.
+    pub reach: Reach,
+    /// Never leaves the gateway's origin, also in a link that the gateway made with it.
+    pub key: ApiKey,
+    /// Where the gateway is.
+    pub gateway: Url,
+}
+
+impl Bounds {
+    /// Whether `url` may be asked, as far as its text tells; else why not.
+    pub(super) fn check(&self, url: &Url) -> Result<(), &'static str> {
+        if !self.reach.allows(url) {
+            return Err(PRIVATE);
+        }
+        if url.origin() != self.gateway.origin() && self.key.is_in(url.as_str()) {
+            return Err(KEY_ELSEWHERE);
+        }
+        Ok(())
     }
 }
 
@@ -112,7 +139,7 @@ impl Resolve for Resolver {
             let allowed: Vec<SocketAddr> =
                 found.iter().copied().filter(|address| is_anywhere || is_public(address.ip())).collect();
             if allowed.is_empty() && !found.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, super::error::PRIVATE).into());
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, PRIVATE).into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })

@@ -11,8 +11,8 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Certificate, Client, ClientBuilder, Url};
 
-use super::address::{Reach, Resolver};
-use super::error::{DOWNGRADE, OFF_ORIGIN, PRIVATE, TOO_MANY};
+use super::address::{Bounds, Reach, Resolver};
+use super::error::{DOWNGRADE, OFF_ORIGIN, TOO_MANY};
 
 const MOST_REDIRECTS: usize = 10;
 const USER_AGENT: &str = concat!("yescale-dl/", env!("CARGO_PKG_VERSION"));
@@ -56,13 +56,13 @@ pub enum Error {
     Build(String),
 }
 
-/// The client for media: it has never seen the key.
+/// The client for media: it never sends the key.
 ///
 /// # Errors
 /// When the certificate can't be read or the TLS stack can't start.
-pub(crate) fn media(network: &Network, reach: Reach) -> Result<Client, Error> {
-    let redirects = Policy::custom(move |attempt| follow(attempt, |url| reach.allows(url).then_some(()).ok_or(PRIVATE)));
-    build(shared(network, reach)?.redirect(redirects))
+pub(crate) fn media(network: &Network, bounds: Bounds) -> Result<Client, Error> {
+    let shared = shared(network, bounds.reach)?;
+    build(shared.redirect(Policy::custom(move |attempt| follow(attempt, |url| bounds.check(url)))))
 }
 
 /// The client that may carry the key: it never leaves the origin of `base`.

@@ -12,6 +12,8 @@ use reqwest::StatusCode;
 
 /// Marks a refused address in a chain of causes.
 pub(super) const PRIVATE: &str = "its host is at a private or loopback address; --allow-private-hosts allows that";
+/// Marks a link that would carry the key to another host.
+pub(super) const KEY_ELSEWHERE: &str = "its URL holds the API key and leads away from the gateway: not requested";
 /// Marks a redirect that would leave https.
 pub(super) const DOWNGRADE: &str = "it redirects from https to http";
 /// Marks a redirect that leaves the gateway's origin.
@@ -87,9 +89,8 @@ impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
         let causes = causes(&error);
         let innermost = causes.last().cloned().unwrap_or_default();
-        if let Some(rule) =
-            [PRIVATE, DOWNGRADE, OFF_ORIGIN, TOO_MANY].iter().find(|rule| causes.iter().any(|cause| cause.contains(*rule)))
-        {
+        let rules = [PRIVATE, KEY_ELSEWHERE, DOWNGRADE, OFF_ORIGIN, TOO_MANY];
+        if let Some(rule) = rules.iter().find(|rule| causes.iter().any(|cause| cause.contains(*rule))) {
             return Self::Final((*rule).to_owned());
         }
         // A timed-out body also counts as a decoding fault, so the timeout is looked at first.

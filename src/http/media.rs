@@ -14,22 +14,22 @@ use reqwest::header::{
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::address::Reach;
-use super::error::PRIVATE;
+use super::address::Bounds;
 use super::range::{self, Ask};
 use super::retry::retry_after;
 use super::throttle::Throttle;
 use super::{Coding, Error, Hosts};
 use crate::checksum::{self, Promise};
+use crate::secret::ApiKey;
 use crate::version::{Validator, Version};
 
 /// Asks media hosts. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct MediaClient {
-    /// Has never seen the key.
+    /// Never sends the key.
     pub client: Client,
-    /// How far links may lead.
-    pub reach: Reach,
+    /// Where links may lead.
+    pub bounds: Bounds,
     /// What is known of the hosts.
     pub hosts: Hosts,
     /// The rate of all bodies together.
@@ -68,11 +68,9 @@ impl MediaClient {
     }
 
     async fn send(&self, url: &Url, ask: Option<&Ask>, permit: Option<OwnedSemaphorePermit>) -> Result<Body, Error> {
-        if !self.reach.allows(url) {
-            return Err(Error::Final(PRIVATE.to_owned()));
-        }
+        self.bounds.check(url).map_err(|rule| Error::Final(rule.to_owned()))?;
         let response = ranged(self.client.get(url.clone()), ask).send().await?;
-        Body::of(response, ask, permit, self.throttle.clone())
+        Ok(Body::of(response, ask, permit, self.throttle.clone())?.without(&self.bounds.key))
     }
 }
 
@@ -187,6 +185,14 @@ impl Body {
         }
         head.read(headers)?;
         Ok(Self { head, response, throttle, _permit: permit })
+    }
+
+    /// Takes what the host echoes of `key` out of the head. A validator with the key in it is not used: it would stand in a
+    /// journal.
+    pub(crate) fn without(mut self, key: &ApiKey) -> Self {
+        self.head.validator = self.head.validator.take().filter(|validator| !key.is_in(validator.as_str()));
+        self.head.content_type.iter_mut().for_each(|content_type| key.scrub_in(content_type));
+        self
     }
 
     /// The next bytes; none at the end, which is only the end when everything promised has come.

@@ -14,7 +14,7 @@ mod range;
 pub(crate) mod retry;
 mod throttle;
 
-pub(crate) use address::{Reach, is_private};
+pub(crate) use address::{Bounds, Reach, is_private};
 pub(crate) use encoding::{Coding, Decoder};
 pub(crate) use error::{Error, is_passing_status, status_line};
 pub(crate) use host::Hosts;

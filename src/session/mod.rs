@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::{Emitter, Event, Verified};
 use crate::gateway::{self, Gateway};
 use crate::get::{self, Ended, Job, Request};
-use crate::http::{Hosts, MediaClient, Reach, Throttle, client, is_private};
+use crate::http::{Bounds, Hosts, MediaClient, Reach, Throttle, client, is_private};
 use crate::store::{self, Archive, Survey};
 use crate::transfer::{Disk, Downloader};
 use crate::verify::{self, Finding};
@@ -160,13 +160,14 @@ impl Session {
         })
     }
 
-    /// The client that never sees the key.
+    /// The client that never sends the key.
     async fn media(&self, throttle: Option<Arc<Throttle>>) -> Result<MediaClient, Error> {
         let options = &self.options;
         let is_anywhere = options.allow_private_hosts || is_private(options.base_url.as_url()).await;
         let reach = if is_anywhere { Reach::Anywhere } else { Reach::Public };
-        let client = client::media(&options.network, reach)?;
-        Ok(MediaClient { client, reach, hosts: Hosts::new(options.per_host(), options.policy()), throttle })
+        let bounds = Bounds { reach, key: options.key.clone(), gateway: options.base_url.as_url().clone() };
+        let client = client::media(&options.network, bounds.clone())?;
+        Ok(MediaClient { client, bounds, hosts: Hosts::new(options.per_host(), options.policy()), throttle })
     }
 }
 

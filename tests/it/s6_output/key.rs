@@ -1,8 +1,11 @@
 //! The key goes to the gateway's origin only, and nothing prints it. (Every run's output and archive are looked
 //! through by the audit; a media host that sees any `Authorization` fails its test.)
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 
+use crate::support::run::Running;
 use crate::support::{Answer, KEY, Reply, World, sample, success};
 
 #[test]
@@ -41,6 +44,85 @@ fn the_key_is_scrubbed_from_the_urls_of_an_answer() {
     world.run(&["t1", "-vv"]).exits(1);
     world.run(&["t1", "--json"]).exits(1);
     assert!(world.media.heads().iter().all(|head| !head.contains(KEY)), "not even in a link to a media host");
+}
+
+#[test]
+fn encoded_echoes_of_the_key_are_hidden_too() {
+    let percent = |format: &dyn Fn(u8) -> String| KEY.bytes().map(format).collect::<String>();
+    let echoes = [
+        percent(&|byte| format!("%{byte:02X}")),
+        percent(&|byte| format!("%{byte:02x}")),
+        percent(&|byte| format!("%25{byte:02x}")),
+        percent(&|byte| format!("\\u{byte:04X}")),
+        KEY.replace('-', "%2D"),
+        KEY.to_uppercase(),
+        STANDARD.encode(KEY),
+        URL_SAFE_NO_PAD.encode(format!("Bearer {KEY}")),
+        STANDARD.encode(format!("user:{KEY}")),
+        STANDARD.encode(format!("us:{KEY}\n")),
+    ];
+    for echo in &echoes {
+        let world = World::new();
+        let fields = json!({"status": "FAILURE", "err_reason": format!("denied: <{echo}>"), "echo": {"x": [echo]}, echo: 1});
+        world.answer("t1", &fields);
+        world.answers("t2", [Answer::json(400, &json!({"error": {"message": format!("token {echo} is odd")}}))]);
+        let image = format!("{}?token={echo}", world.host("picture.png"));
+        world.answers("t3", [Answer::json(200, &success(&json!({"text": echo, "images": [image]})))]);
+        let run = world.run(&["t1", "t2", "t3", "-vv", "--retries", "0"]);
+        let everywhere = world.tree().into_values().map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+        for text in everywhere.chain([run.stdout.clone(), run.stderr.clone()]) {
+            let plain = text.replace("\\\\", "\\");
+            assert!(!plain.contains(echo.as_str()), "{echo} in {text}");
+        }
+        assert!(run.stderr.contains("[key]"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_link_of_the_gateway_s_own_is_requested_as_it_came_and_recorded_without_the_key() {
+    let world = World::new();
+    world.at("/file/x.png", [Answer::raw(200, sample("picture.png"))]);
+    world.task("t1", &json!({"images": [format!("{}/file/x.png?a=%2F&key={KEY}&b='", world.base_url())]}));
+    world.run(&["t1"]).exits(0);
+    let asked = world.questions().into_iter().find(|question| question.url.path() == "/file/x.png").unwrap();
+    assert!(asked.url.query().unwrap().contains(&format!("key={KEY}&")), "{}", asked.url);
+    assert_eq!(world.entry("t1")["files"][0]["url"], format!("{}/file/x.png?a=%2F&key=[key]&b='", world.base_url()));
+}
+
+#[test]
+fn a_link_never_carries_the_key_to_another_host() {
+    let world = World::new();
+    let elsewhere = format!("{}?key={KEY}", world.host("picture.png"));
+    world.at("/away", [Answer::redirect(&elsewhere)]);
+    world.task("t1", &json!({"images": [&elsewhere, format!("{}/away", world.base_url())]}));
+    let run = world.run(&["t1"]).exits(1);
+    assert_eq!(run.stderr.matches("holds the API key").count(), 2, "{run:?}");
+    assert_eq!(world.media.heads().len(), 0);
+}
+
+#[test]
+fn a_validator_that_holds_the_key_is_not_written_to_disk() {
+    let world = World::new();
+    let body = vec![7; 9 << 20];
+    let url = world.media.script("/x.bin", [Reply::ok(body).header("ETag", &format!("\"{KEY}\"")).cut(6 << 20)]);
+    world.task("t1", &json!({"videos": [url]}));
+    world.run(&["t1", "--retries", "0"]).exits(1);
+}
+
+#[test]
+fn the_key_is_taken_out_of_its_quotes() {
+    for given in [format!("\"{KEY}\""), format!("'{KEY}'"), format!(" \"Bearer {KEY}\" ")] {
+        let world = World::new();
+        world.answers("t1", [Answer::json(400, &json!({"error": format!("{KEY} is odd")}))]);
+        let mut command = world.command(&["t1", "--retries", "0"]);
+        command.env("YESCALE_API_KEY", &given);
+        let run = world.audited(Running::start(command).end(false)).exits(1);
+        assert!(run.stderr.contains("[key] is odd"), "{run:?}");
+        assert_eq!(world.questions()[0].headers["authorization"], format!("Bearer {KEY}").as_str());
+        world.write("key", &given);
+        world.run(&["t1", "--retries", "0", "--api-key-file", "key"]).exits(1);
+        assert_eq!(world.questions()[1].headers["authorization"], format!("Bearer {KEY}").as_str());
+    }
 }
 
 #[test]

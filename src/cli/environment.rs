@@ -1,7 +1,6 @@
-//! What the environment may say: the key, the gateway, where the user's own files stand, and the proxies.
+//! What the environment may say: the key, the gateway, and where the user's own files stand.
 //!
-//! Asked for a variable at a time, so that a test can be asked instead. The proxies themselves are read by the HTTP client;
-//! only their names are wanted here.
+//! Asked for a variable at a time, so that a test can be asked instead. The proxies are read by the HTTP client.
 
 use std::path::PathBuf;
 
@@ -25,16 +24,4 @@ pub(super) fn own_file(environment: Environment<'_>) -> Option<PathBuf> {
 
 pub(super) fn home(environment: Environment<'_>) -> Option<PathBuf> {
     environment(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
-}
-
-/// The hosts of the proxies that the environment names: these may be anywhere.
-pub(super) fn proxies(environment: Environment<'_>) -> Vec<String> {
-    ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
-        .into_iter()
-        .filter_map(environment)
-        .filter_map(|proxy| {
-            let url = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
-            url::Url::parse(&url).ok()?.host_str().map(str::to_owned)
-        })
-        .collect()
 }

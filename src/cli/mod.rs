@@ -68,7 +68,7 @@ fn run_in(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, Er
     match verb {
         Verb::Verify { dir, quick, style } => verify::run(&dir, quick, settings::style(&style, environment)),
         Verb::Repair { dir, quick, remote, style } => {
-            let options = settings::remote(remote, &given.config, environment)?;
+            let options = settings::remote(remote, &given.config)?;
             verify::repair(&dir, quick, options, settings::style(&style, environment))
         }
         Verb::Index { dir } => index(&dir),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Args, Only, RemoteArgs, StyleArgs, When};
 use super::config::Config;
-use super::environment::{Environment, proxies};
+use super::environment::Environment;
 use super::error::Error;
 use super::input::Input;
 use super::values::Waiting;
@@ -60,7 +60,7 @@ impl Settings {
             skip_failed: typed.skip_failed,
             mtime: typed.mtime,
             dry_run: args.dry_run,
-            ..remote(typed.remote, config, environment)?
+            ..remote(typed.remote, config)?
         };
         Ok(Self {
             style: style(&typed.style, environment),
@@ -76,7 +76,7 @@ impl Settings {
 ///
 /// # Errors
 /// No key, or anything that is none of what it should be.
-pub(super) fn remote(args: RemoteArgs, config: &Config, environment: Environment<'_>) -> Result<Options, Error> {
+pub(super) fn remote(args: RemoteArgs, config: &Config) -> Result<Options, Error> {
     let ca_cert = args.ca_cert.map(|path| read(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
     let key = key(args.api_key_file.as_deref(), config)?;
     Ok(Options {
@@ -92,7 +92,6 @@ pub(super) fn remote(args: RemoteArgs, config: &Config, environment: Environment
             connect_timeout: args.connect_timeout,
             stall_timeout: args.stall_timeout,
             ca_cert,
-            proxies: proxies(environment),
         },
         allow_private_hosts: args.allow_private_hosts,
         ..Options::new(key)

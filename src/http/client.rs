@@ -13,11 +13,12 @@ use reqwest::{Certificate, Client, ClientBuilder, Url};
 
 use super::address::{Bounds, Reach, Resolver};
 use super::error::{DOWNGRADE, OFF_ORIGIN, TOO_MANY};
+use super::proxy::{Proxies, ProxyError};
 
 const MOST_REDIRECTS: usize = 10;
 const USER_AGENT: &str = concat!("yescale-dl/", env!("CARGO_PKG_VERSION"));
 
-/// How connections are made. Proxies are those that the environment names, as for curl.
+/// How connections are made. Proxies are those that the environment names, as for curl; one that can't be read is an error.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Network {
@@ -29,8 +30,6 @@ pub struct Network {
     pub stall_timeout: Duration,
     /// One more trusted root beside the system's: its name, for errors, and its PEM.
     pub ca_cert: Option<(PathBuf, Vec<u8>)>,
-    /// Hosts of the proxies that the environment names, as far as they may be at private addresses.
-    pub proxies: Vec<String>,
 }
 
 impl Default for Network {
@@ -40,7 +39,6 @@ impl Default for Network {
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             ca_cert: None,
-            proxies: Vec::new(),
         }
     }
 }
@@ -51,6 +49,9 @@ pub enum Error {
     /// The file of `--ca-cert`.
     #[error("no certificate can be read from {}", .0.display())]
     Certificate(PathBuf),
+    /// A proxy of the environment can't be read: nothing is asked, and never directly.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// Whatever else the TLS or proxy settings lack.
     #[error("the HTTP client can't be made: {0}")]
     Build(String),
@@ -85,12 +86,13 @@ pub(crate) fn can_be_sent(text: &str) -> bool {
 }
 
 fn shared(network: &Network, reach: Reach) -> Result<ClientBuilder, Error> {
+    let proxies = Proxies::from_environment()?;
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let mut builder = Client::builder()
         .user_agent(&network.user_agent)
         .default_headers(headers)
-        .dns_resolver(Resolver { reach, proxies: network.proxies.clone() })
+        .dns_resolver(Resolver { reach, proxies: proxies.hosts() })
         .connect_timeout(network.connect_timeout)
         .read_timeout(network.stall_timeout)
         .referer(false)
@@ -99,14 +101,15 @@ fn shared(network: &Network, reach: Reach) -> Result<ClientBuilder, Error> {
         let roots = Certificate::from_pem_bundle(pem).ok().filter(|roots| !roots.is_empty());
         builder = builder.tls_certs_merge(roots.ok_or_else(|| Error::Certificate(path.clone()))?);
     }
-    Ok(builder)
+    proxies.apply(builder).map_err(|error| not_built(&error))
 }
 
 fn build(builder: ClientBuilder) -> Result<Client, Error> {
-    builder.build().map_err(|error| {
-        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-        Error::Build(cause)
-    })
+    builder.build().map_err(|error| not_built(&error))
+}
+
+fn not_built(error: &reqwest::Error) -> Error {
+    Error::Build(std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string))
 }
 
 fn follow(attempt: Attempt<'_>, allows: impl Fn(&Url) -> Result<(), &'static str>) -> Action {

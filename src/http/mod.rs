@@ -10,6 +10,7 @@ mod encoding;
 mod error;
 mod host;
 mod media;
+mod proxy;
 mod range;
 pub(crate) mod retry;
 mod throttle;

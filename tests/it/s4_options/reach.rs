@@ -55,3 +55,29 @@ fn a_redirect_to_a_private_address_is_refused_as_a_link_is() {
     world.media.script("http://198.18.0.3/y", [Reply::ok(sample("picture.png"))]);
     behind_proxy(&world, "http://198.18.0.2/x.png", &[]).exits(0);
 }
+
+#[test]
+fn a_proxy_that_can_t_be_read_ends_the_run_before_anything_is_asked() {
+    for proxy in ["\"http://u:secret@127.0.0.1:9\"", "sock5h://u:secret@127.0.0.1:9", "socks://127.0.0.1:9", "ftp://127.0.0.1:9"] {
+        for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+            let world = World::new();
+            world.task("t1", &json!({"text": "la"}));
+            let mut command = world.command(&["t1"]);
+            command.env(name, proxy);
+            let run = world.audited(Running::start(command).end(false)).exits(2);
+            assert!(run.stderr.contains(name) && !run.stderr.contains("secret"), "{run:?}");
+            assert_eq!(world.questions().len(), 0, "{name}={proxy}");
+        }
+    }
+}
+
+#[test]
+fn a_blank_proxy_and_an_exception_connect_directly() {
+    for set in [&[("http_proxy", " "), ("ALL_PROXY", "")][..], &[("HTTP_PROXY", "http://127.0.0.1:9"), ("no_proxy", "a 127.0.0.0/8")]] {
+        let world = World::new();
+        world.task("t1", &json!({"text": "la"}));
+        let mut command = world.command(&["t1"]);
+        command.envs(set.iter().copied());
+        world.audited(Running::start(command).end(false)).exits(0);
+    }
+}

@@ -1,0 +1,213 @@
+//! The proxies that the environment names.
+//!
+//! They are read here and not by the HTTP library, which skips a value that it does not understand and connects directly: the key
+//! would leave by a way that the user ruled out. A value that is no proxy is an error instead. As for curl, a lower-case name wins
+//! over the upper-case one, and a blank value counts as unset. No message repeats a value: it may hold a password.
+
+use std::ffi::OsString;
+
+use reqwest::{ClientBuilder, NoProxy, Proxy, Url};
+
+/// What a proxy may speak.
+const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
+/// Why a variable names no proxy.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{variable} names no proxy that can be used: {fault}; correct it, or unset it to connect directly")]
+pub struct ProxyError {
+    variable: &'static str,
+    fault: String,
+}
+
+/// The proxies of a run.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Proxies {
+    http: Option<Url>,
+    https: Option<Url>,
+    none_for: String,
+}
+
+impl Proxies {
+    /// Those of this process's environment.
+    ///
+    /// # Errors
+    /// When a variable can't be read as a proxy.
+    pub(super) fn from_environment() -> Result<Self, ProxyError> {
+        #[expect(clippy::disallowed_methods, reason = "the proxies hold for programs that embed this crate, too")]
+        Self::read(|name| std::env::var_os(name))
+    }
+
+    fn read(environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, ProxyError> {
+        let set = |name: &str| environment(name).filter(|value| !value.to_string_lossy().trim().is_empty());
+        let proxy = |lower: &'static str, upper: &'static str| -> Result<Option<Url>, ProxyError> {
+            let read = |name: &'static str| {
+                let value = set(name);
+                value.map(|value| parse(&value).map_err(|fault| ProxyError { variable: name, fault })).transpose()
+            };
+            // Both are read: one that is wrong is told, also where the other wins.
+            let (lower, upper) = (read(lower)?, read(upper)?);
+            Ok(lower.or(upper))
+        };
+        // In a CGI program, whoever sends the request sets `HTTP_PROXY`, by a header of that name.
+        let upper_http = if environment("REQUEST_METHOD").is_some() { "http_proxy" } else { "HTTP_PROXY" };
+        let all = proxy("all_proxy", "ALL_PROXY")?;
+        let none_for = set("no_proxy").or_else(|| set("NO_PROXY")).unwrap_or_default();
+        Ok(Self {
+            http: proxy("http_proxy", upper_http)?.or_else(|| all.clone()),
+            https: proxy("https_proxy", "HTTPS_PROXY")?.or(all),
+            none_for: exceptions(&none_for.to_string_lossy()),
+        })
+    }
+
+    /// The hosts of the proxies: these may be anywhere.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        [&self.http, &self.https].into_iter().flatten().filter_map(Url::host_str).map(str::to_owned).collect()
+    }
+
+    /// Lets `builder` connect by way of these proxies and no others.
+    ///
+    /// # Errors
+    /// What the HTTP library has against one.
+    pub(super) fn apply(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, reqwest::Error> {
+        builder = builder.no_proxy();
+        let none_for = NoProxy::from_string(&self.none_for);
+        if let Some(proxy) = &self.http {
+            builder = builder.proxy(Proxy::http(proxy.clone())?.no_proxy(none_for.clone()));
+        }
+        if let Some(proxy) = &self.https {
+            builder = builder.proxy(Proxy::https(proxy.clone())?.no_proxy(none_for));
+        }
+        Ok(builder)
+    }
+
+    /// How messages name the proxy for `url`: without user and password.
+    pub(super) fn name_for(&self, url: &Url) -> Option<String> {
+        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
+        proxy.as_ref().map(shown)
+    }
+}
+
+/// Scheme, host and port.
+fn shown(proxy: &Url) -> String {
+    let port = proxy.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}://{}{port}", proxy.scheme(), proxy.host_str().unwrap_or_default())
+}
+
+/// Reads a proxy as it stands in a variable; else what is wrong with it, without repeating any of it but a scheme.
+fn parse(value: &OsString) -> Result<Url, String> {
+    let text = value.to_str().ok_or("it is not UTF-8")?.trim();
+    if text.starts_with(['"', '\'']) {
+        return Err("it stands in quotes".to_owned());
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    let scheme = scheme.to_ascii_lowercase();
+    if !SCHEMES.contains(&scheme.as_str()) {
+        let is_plain = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let told = if is_plain && scheme.len() <= 10 { format!("`{scheme}://`") } else { "its scheme".to_owned() };
+        return Err(format!("{told} is none of {}", SCHEMES.join(", ")));
+    }
+    let is_plain = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
+    // Read as http, so that a host must be one, whatever the scheme.
+    let read = Url::parse(&format!("http://{rest}")).ok().filter(|_| is_plain && !rest.starts_with('/'));
+    let read = read.ok_or("it is no URL such as http://proxy.example:3128")?;
+    if read.path() != "/" || read.query().is_some() || read.fragment().is_some() {
+        return Err("there is more than scheme, host and port".to_owned());
+    }
+    // The port as it was typed: 80 is not left out for other schemes.
+    let port = rest.trim_end_matches('/').rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    let host = read.host_str().ok_or("it has no host")?;
+    let user = match (read.username(), read.password()) {
+        ("", None) => String::new(),
+        (user, None) => format!("{user}@"),
+        (user, Some(password)) => format!("{user}:{password}@"),
+    };
+    let port = port.map_or_else(String::new, |port| format!(":{port}"));
+    let proxy = Url::parse(&format!("{scheme}://{user}{host}{port}"));
+    proxy.map_err(|_| "it is no URL such as http://proxy.example:3128".to_owned())
+}
+
+/// Hosts that are asked without a proxy, with commas between them.
+fn exceptions(text: &str) -> String {
+    let hosts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|host| !host.is_empty());
+    hosts.map(|host| host.trim_matches(['[', ']'])).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(set: &[(&str, &str)]) -> Result<Proxies, ProxyError> {
+        Proxies::read(|name| set.iter().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value)))
+    }
+
+    fn told(set: &[(&str, &str)]) -> (Option<String>, Option<String>) {
+        let proxies = read(set).unwrap();
+        let url = |url: &str| proxies.name_for(&Url::parse(url).unwrap());
+        (url("http://h"), url("https://h"))
+    }
+
+    #[test]
+    fn proxies_are_read_as_curl_reads_them() {
+        let some = |text: &str| Some(text.to_owned());
+        for (set, http, https) in [
+            (&[][..], None, None),
+            (&[("http_proxy", "p:3128")], some("http://p:3128"), None),
+            (&[("HTTP_PROXY", " http://p:3128/ ")], some("http://p:3128"), None),
+            (&[("HTTPS_PROXY", "HTTPS://u:p%40w@p")], None, some("https://p")),
+            (&[("https_proxy", "socks5h://p:80")], None, some("socks5h://p:80")),
+            (&[("ALL_PROXY", "socks5://[::1]:1080")], some("socks5://[::1]:1080"), some("socks5://[::1]:1080")),
+            (&[("http_proxy", "lower"), ("HTTP_PROXY", "upper")], some("http://lower"), None),
+            (&[("http_proxy", " "), ("HTTP_PROXY", "upper")], some("http://upper"), None),
+            (&[("all_proxy", "a"), ("https_proxy", "b")], some("http://a"), some("http://b")),
+            (&[("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "http://evil"), ("HTTPS_PROXY", "b")], None, some("http://b")),
+        ] {
+            assert_eq!(told(set), (http, https), "{set:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_an_error_that_repeats_no_password() {
+        for value in [
+            "\"http://u:secret@p:1\"",
+            "'p'",
+            "sock5h://u:secret@p",
+            "socks://p",
+            "ftp://p",
+            "secret_scheme://p",
+            "http://",
+            "http:///p",
+            "http://u:secret@",
+            "http://:3128",
+            "http://p:99999",
+            "http://p:secret",
+            "http://p/secret.pac",
+            "p?secret",
+            "p q",
+            "http://sec ret@p",
+            "socks5://a%20secret",
+            "http://se\u{e9}cret\\p",
+            "://p",
+            "http:/p",
+            "u:secret",
+        ] {
+            for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+                let error = read(&[(name, value)]).expect_err(value).to_string();
+                assert!(error.starts_with(name) && !error.contains("secret"), "{error}");
+            }
+        }
+        assert!(read(&[("http_proxy", "p"), ("HTTP_PROXY", "ftp://p")]).is_err(), "also where another wins");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_proxy_that_is_not_utf_8_is_an_error() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let value = |name: &str| (name == "https_proxy").then(|| OsString::from_vec(b"http://\xff".to_vec()));
+        assert!(Proxies::read(value).is_err());
+    }
+
+    #[test]
+    fn exceptions_are_lists_with_commas_or_blanks() {
+        assert_eq!(exceptions(" a.example, .b.example\t[::1] 10.0.0.0/8"), "a.example,.b.example,::1,10.0.0.0/8");
+    }
+}

@@ -3,3 +3,4 @@
 mod layers;
 mod library;
 mod promises;
+mod workflows;

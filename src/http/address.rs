@@ -73,9 +73,11 @@ pub(crate) async fn is_private(url: &Url) -> bool {
     }
 }
 
-/// RFC 6761: `localhost`, and all below it.
+/// RFC 6761: `localhost`, and all below it; and what hosts files call the same.
 fn is_loopback_name(name: &str) -> bool {
-    name.trim_end_matches('.').rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let usual = ["localhost.localdomain", "localhost6", "localhost6.localdomain6", "ip6-localhost", "ip6-loopback"];
+    name.rsplit('.').next() == Some("localhost") || usual.contains(&&*name)
 }
 
 /// Whether an address is neither loopback, private, link-local nor otherwise out of the public's reach.
@@ -96,7 +98,9 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || a == 0
         || a >= 240
         || (a == 100 && (64..128).contains(&b))
-        || (a == 192 && b == 0 && c == 0))
+        || (a == 192 && b == 0 && c == 0)
+        // 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24.
+        || address.is_documentation())
     // 198.18/15 stays allowed: proxies that fake addresses answer from there.
 }
 
@@ -114,12 +118,12 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         // A network's own NAT64.
         [0x64, 0xff9b, 1, ..] => false,
         [0x2002, high, low, ..] => embedded(high, low),
-        _ => {
-            !(address.is_multicast()
-                || address.is_unique_local()
-                || address.is_unicast_link_local()
-                || segments[0] & 0xffc0 == 0xfec0)
-        }
+        // Teredo, which carries an IPv4 address in disguise, benchmarks and other assignments of the IETF.
+        [0x2001, 0..0x200, ..] => false,
+        // Documentation: 2001:db8::/32 and 3fff::/20.
+        [0x2001, 0xdb8, ..] | [0x3fff, 0..0x1000, ..] => false,
+        // Global unicast is 2000::/3. SIIT, discard, unique local, link-local, site-local and multicast are not in it.
+        [first, ..] => first & 0xe000 == 0x2000,
     }
 }
 
@@ -170,9 +174,19 @@ mod tests {
 
     #[test]
     fn only_public_addresses_are_public() {
-        for address in
-            ["1.1.1.1", "93.184.216.34", "172.32.0.1", "198.18.0.7", "2606:4700::1", "::ffff:1.1.1.1", "64:ff9b::101:101"]
-        {
+        for address in [
+            "1.1.1.1",
+            "93.184.216.34",
+            "172.32.0.1",
+            "198.18.0.7",
+            "2606:4700::1",
+            "::ffff:1.1.1.1",
+            "64:ff9b::101:101",
+            "2001:4860:4860::8888",
+            "2002:101:101::",
+            "2a00:1450::1",
+            "203.0.112.1",
+        ] {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }
         for address in [
@@ -201,6 +215,24 @@ mod tests {
             "64:ff9b::7f00:1",
             "64:ff9b:1::7f00:1",
             "2002:7f00:1::",
+            "2002:c000:201::",
+            "192.0.2.1",
+            "198.51.100.7",
+            "203.0.113.255",
+            "::ffff:192.0.2.1",
+            "::ffff:0:127.0.0.1",
+            "::ffff:0:10.0.0.1",
+            "::ffff:0:1.1.1.1",
+            "2001::1",
+            "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+            "2001:2::1",
+            "2001:db8::1",
+            "3fff::1",
+            "3fff:fff:ffff::1",
+            "100::1",
+            "100:0:0:1::1",
+            "5f00::1",
+            "4000::1",
         ] {
             assert!(!is_public(address.parse().unwrap()), "{address}");
         }
@@ -225,6 +257,18 @@ mod tests {
             ("http://1.1.1.1/x", true),
             ("http://localhost/x", false),
             ("http://a.LocalHost.:80/x", false),
+            ("http://localhost./x", false),
+            ("http://127.0.0.1./x", false),
+            ("http://0177.0.0.1/x", false),
+            ("http://0x7f000001/x", false),
+            ("http://127.1/x", false),
+            ("http://①②⑦.0.0.1/x", false),
+            ("http://%6c%6fcalhost/x", false),
+            ("http://localhost.localdomain/x", false),
+            ("http://ip6-localhost/x", false),
+            ("http://[::ffff:0:7f00:1]/x", false),
+            ("http://[2001::1]/x", false),
+            ("http://192.0.2.1/x", false),
             ("http://localhost.example/x", true),
         ] {
             assert_eq!(Reach::Public.allows(&Url::parse(url).unwrap()), allowed, "{url}");

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use echo::Echoes;
-pub(crate) use words::{shown_url, unsigned, visible, visible_json};
+pub(crate) use words::{keyless, shown_url, unsigned, visible, visible_json};
 
 /// The gateway's API key.
 #[derive(Clone)]
@@ -137,9 +137,19 @@ mod tests {
 
     #[test]
     fn a_key_is_taken_as_people_paste_it() {
-        for text in ["sk-abcdef", " sk-abcdef\n", "Bearer sk-abcdef", "bearer  sk-abcdef\r\n", "\u{feff}sk-abcdef", "\"sk-abcdef\"", "'sk-abcdef'\n",
-            " \"Bearer sk-abcdef\" ", "Bearer \"sk-abcdef\"", "\" sk-abcdef \"", "'\"sk-abcdef\"'"]
-        {
+        for text in [
+            "sk-abcdef",
+            " sk-abcdef\n",
+            "Bearer sk-abcdef",
+            "bearer  sk-abcdef\r\n",
+            "\u{feff}sk-abcdef",
+            "\"sk-abcdef\"",
+            "'sk-abcdef'\n",
+            " \"Bearer sk-abcdef\" ",
+            "Bearer \"sk-abcdef\"",
+            "\" sk-abcdef \"",
+            "'\"sk-abcdef\"'",
+        ] {
             assert_eq!(ApiKey::parse(text).unwrap().expose(), "sk-abcdef", "{text:?}");
         }
         for text in ["", " \n", "\"\"", "' '", "\"Bearer \"", "Bearer "] {

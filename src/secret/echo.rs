@@ -217,8 +217,11 @@ mod tests {
                 let secret = format!("{around}{KEY}{behind}");
                 for engine in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
                     let written = engine.encode(&secret);
-                    for written in [written.replace('+', "%2B").replace('/', "%2f").replace('=', "%3D"), written.replace('/', "\\/"), written]
-                    {
+                    for written in [
+                        written.replace('+', "%2B").replace('/', "%2f").replace('=', "%3D"),
+                        written.replace('/', "\\/"),
+                        written,
+                    ] {
                         let hidden = hide(&format!("<{written}>"));
                         assert!(hidden.contains("[key]"), "{secret} {written}: {hidden}");
                         assert!(hidden.len() <= 20 + (around.len() + behind.len()) * 2 + 8, "{secret} {written}: {hidden}");

@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn a_character_is_read_in_any_escaping() {
-        for written in ["/", "%2f", "%2F", r"\/", r"\\/", r"\u002f", r"\\u002F", r"\x2f", "%252f", "%25252F", "&#47;", "&#x2F;", "&sol;"] {
+        for written in
+            ["/", "%2f", "%2F", r"\/", r"\\/", r"\u002f", r"\\u002F", r"\x2f", "%252f", "%25252F", "&#47;", "&#x2F;", "&sol;"]
+        {
             let unit = first(written).unwrap();
             assert_eq!((unit.char, unit.len), ('/', written.len()), "{written}");
         }
@@ -107,7 +109,9 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_stands_for_itself() {
-        for written in ["%", "%2", "%zz", "%+1", "%ff", "\\", r"\n", r"\u00", r"\ud83d", "&", "&x", "&unknown;", "&#;", "&#xzz;", "é", "%é"] {
+        for written in
+            ["%", "%2", "%zz", "%+1", "%ff", "\\", r"\n", r"\u00", r"\ud83d", "&", "&x", "&unknown;", "&#;", "&#xzz;", "é", "%é"]
+        {
             let unit = first(written).unwrap();
             assert_eq!((unit.char, unit.form), (written.chars().next().unwrap(), Form::Plain), "{written}");
         }

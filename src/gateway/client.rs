@@ -141,6 +141,7 @@ impl Gateway {
 
     async fn exchange(&self, url: &Url) -> Result<(StatusCode, Option<Duration>, Vec<u8>), http::Error> {
         let response = self.send(url, None).await?;
+        http::check_proxy(&response)?;
         let (status, asked) = (response.status(), retry_after(response.headers()));
         Ok((status, asked, read(response).await?))
     }

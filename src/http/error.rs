@@ -8,7 +8,9 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::{Response, StatusCode};
+
+use super::proxy;
 
 /// Marks a refused address in a chain of causes.
 pub(super) const PRIVATE: &str = "its host is at a private or loopback address; --allow-private-hosts allows that";
@@ -104,12 +106,42 @@ impl From<reqwest::Error> for Error {
         if error.is_builder() {
             return Self::Final(format!("the request can't be made: {innermost}"));
         }
+        if error.is_connect()
+            && let Some(proxy) = error.url().and_then(proxy::name_for)
+        {
+            return by_way_of(&proxy, &causes);
+        }
         let what = match () {
             () if error.is_connect() => "no connection",
             () if is_cut(&error) => "the connection broke off",
             () => "the transfer failed",
         };
         Self::Passing(if innermost.is_empty() { what.to_owned() } else { format!("{what}: {innermost}") })
+    }
+}
+
+/// A connection that did not come about by way of a proxy.
+fn by_way_of(proxy: &str, causes: &[String]) -> Error {
+    let has = |text: &str| causes.iter().any(|cause| cause.contains(text));
+    if has("proxy authorization required") {
+        return Error::Final(refused_by(proxy));
+    }
+    if has("tunnel error: unsuccessful") {
+        return Error::Passing(format!("the proxy {proxy} refuses to connect to the host"));
+    }
+    let innermost = causes.last().map_or("", String::as_str);
+    Error::Passing(format!("no connection by way of the proxy {proxy}: {innermost}"))
+}
+
+fn refused_by(proxy: &str) -> String {
+    format!("the proxy {proxy} answers {}", status_line(StatusCode::PROXY_AUTHENTICATION_REQUIRED))
+}
+
+/// The fault of the proxy, when the answer is its own: only a proxy asks for its authorization.
+pub(crate) fn check_proxy(response: &Response) -> Result<(), Error> {
+    match proxy::name_for(response.url()) {
+        Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(Error::Final(refused_by(&proxy))),
+        _ => Ok(()),
     }
 }
 

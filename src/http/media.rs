@@ -18,7 +18,7 @@ use super::address::Bounds;
 use super::range::{self, Ask};
 use super::retry::retry_after;
 use super::throttle::Throttle;
-use super::{Coding, Error, Hosts};
+use super::{Coding, Error, Hosts, check_proxy};
 use crate::checksum::{self, Promise};
 use crate::secret::ApiKey;
 use crate::version::{Validator, Version};
@@ -169,6 +169,7 @@ impl Body {
         permit: Option<OwnedSemaphorePermit>,
         throttle: Option<Arc<Throttle>>,
     ) -> Result<Self, Error> {
+        check_proxy(&response)?;
         let (status, headers) = (response.status(), response.headers());
         let mut head = Head { accepts_ranges: range::are_accepted(headers), ..Head::default() };
         match (status, ask) {

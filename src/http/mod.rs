@@ -17,7 +17,7 @@ mod throttle;
 
 pub(crate) use address::{Bounds, Reach, is_private};
 pub(crate) use encoding::{Coding, Decoder};
-pub(crate) use error::{Error, is_passing_status, status_line};
+pub(crate) use error::{Error, check_proxy, is_passing_status, status_line};
 pub(crate) use host::Hosts;
 pub(crate) use media::{Body, Head, MediaClient, is_busy, ranged};
 pub(crate) use range::Ask;

@@ -80,11 +80,16 @@ impl Proxies {
         Ok(builder)
     }
 
-    /// How messages name the proxy for `url`: without user and password.
-    pub(super) fn name_for(&self, url: &Url) -> Option<String> {
+    /// How messages name the proxy for `url`: without user and password. None where exceptions may make the connection a direct one.
+    fn name_for(&self, url: &Url) -> Option<String> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
-        proxy.as_ref().map(shown)
+        proxy.as_ref().filter(|_| self.none_for.is_empty()).map(shown)
     }
+}
+
+/// The same for the proxies of this process's environment.
+pub(super) fn name_for(url: &Url) -> Option<String> {
+    Proxies::from_environment().ok()?.name_for(url)
 }
 
 /// Scheme, host and port.

@@ -31,6 +31,17 @@ fn a_link_to_a_private_address_is_refused_unless_allowed() {
         "localhost:9",
         "LOCALHOST.",
         "a.localhost",
+        "localhost.:9",
+        "127.0.0.1.",
+        "0177.1",
+        "[::ffff:0:10.0.0.1]",
+        "[2001::1]",
+        "[2001:db8::1]",
+        "[3fff::1]",
+        "[100::1]",
+        "192.0.2.1",
+        "198.51.100.1",
+        "203.0.113.1",
     ] {
         let world = World::new();
         let run = behind_proxy(&world, &format!("http://{host}/x.png"), &[]).exits(1);
@@ -58,7 +69,8 @@ fn a_redirect_to_a_private_address_is_refused_as_a_link_is() {
 
 #[test]
 fn a_proxy_that_can_t_be_read_ends_the_run_before_anything_is_asked() {
-    for proxy in ["\"http://u:secret@127.0.0.1:9\"", "sock5h://u:secret@127.0.0.1:9", "socks://127.0.0.1:9", "ftp://127.0.0.1:9"] {
+    for proxy in ["\"http://u:secret@127.0.0.1:9\"", "sock5h://u:secret@127.0.0.1:9", "socks://127.0.0.1:9", "ftp://127.0.0.1:9"]
+    {
         for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
             let world = World::new();
             world.task("t1", &json!({"text": "la"}));
@@ -73,11 +85,34 @@ fn a_proxy_that_can_t_be_read_ends_the_run_before_anything_is_asked() {
 
 #[test]
 fn a_blank_proxy_and_an_exception_connect_directly() {
-    for set in [&[("http_proxy", " "), ("ALL_PROXY", "")][..], &[("HTTP_PROXY", "http://127.0.0.1:9"), ("no_proxy", "a 127.0.0.0/8")]] {
+    for set in
+        [&[("http_proxy", " "), ("ALL_PROXY", "")][..], &[("HTTP_PROXY", "http://127.0.0.1:9"), ("no_proxy", "a 127.0.0.0/8")]]
+    {
         let world = World::new();
         world.task("t1", &json!({"text": "la"}));
         let mut command = world.command(&["t1"]);
         command.envs(set.iter().copied());
         world.audited(Running::start(command).end(false)).exits(0);
+    }
+}
+
+#[test]
+fn a_proxy_that_fails_is_named_without_its_password() {
+    let world = World::new();
+    world.media.script("http://198.18.0.1/task/t1", [Reply::status("407 Proxy Authentication Required")]);
+    let told = |variable: &str, proxy: &str, gateway: &str| {
+        let mut command = world.command(&["--retries", "0", "--base-url", gateway, "t1"]);
+        command.env(variable, proxy);
+        world.media.allow_key_for(&format!("{gateway}/task/"));
+        Running::start(command).end(false).exits(1).stderr
+    };
+    let proxy = world.media.origin();
+    let with_password = proxy.replace("http://", "http://user:secret@");
+    for (variable, gateway) in [("http_proxy", "http://198.18.0.1"), ("HTTPS_PROXY", "https://198.18.0.1")] {
+        let stderr = told(variable, &with_password, gateway);
+        assert!(stderr.contains(&proxy) && !stderr.contains("secret"), "{stderr}");
+        assert!(variable == "HTTPS_PROXY" || stderr.contains("HTTP 407"), "{stderr}");
+        let stderr = told(variable, "http://user:secret@127.0.0.1:1", gateway);
+        assert!(stderr.contains("http://127.0.0.1:1") && !stderr.contains("secret"), "{stderr}");
     }
 }

@@ -16,10 +16,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::args::Options;
-use super::environment::{BASE_URL_VARIABLE, Environment, KEY_VARIABLE, home, own_file};
+use super::environment::{BASE_URL_VARIABLE, Environment, KEY_VARIABLE, home, own_file, text};
 use super::error::Error;
 use crate::gateway::BaseUrl;
 use crate::secret::ApiKey;
+use crate::ui;
 
 /// Its name in a file; the command line has no such option.
 const KEY: &str = "api-key";
@@ -61,7 +62,7 @@ impl Config {
                 Err(source) => return Err(Error::Read { path, source }),
             }
         }
-        config.hear(environment);
+        config.hear(environment)?;
         Ok(config)
     }
 
@@ -76,6 +77,10 @@ impl Config {
             origin: origin(error.span().map_or(0, |span| span.start)),
             told: error.message().to_owned(),
         })?;
+        // Known before anything else of the file is told.
+        if let Some(Ok(key)) = table.get_ref().get(KEY).and_then(|value| value.get_ref().as_str()).map(ApiKey::parse) {
+            ui::hide(&key);
+        }
         let base = Base { folder: path.parent().unwrap_or(Path::new("")), home: home(environment) };
         let mut items: Vec<_> = table.get_ref().iter().collect();
         items.sort_by_key(|(name, _)| name.span().start);
@@ -119,12 +124,12 @@ impl Config {
     }
 
     /// What the environment says wins over the file.
-    fn hear(&mut self, environment: Environment<'_>) {
-        if let Some(key) = environment(KEY_VARIABLE) {
+    fn hear(&mut self, environment: Environment<'_>) -> Result<(), Error> {
+        if let Some(key) = text(environment, KEY_VARIABLE)? {
             self.key = Some((key, KEY_VARIABLE.to_owned()));
             self.entries.retain(|entry| entry.name != KEY_FILE);
         }
-        if let Some(url) = environment(BASE_URL_VARIABLE) {
+        if let Some(url) = text(environment, BASE_URL_VARIABLE)? {
             self.entries.retain(|entry| entry.name != BASE_URL);
             self.entries.push(Entry {
                 name: BASE_URL.to_owned(),
@@ -132,6 +137,7 @@ impl Config {
                 origin: BASE_URL_VARIABLE.to_owned(),
             });
         }
+        Ok(())
     }
 }
 

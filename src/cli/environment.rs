@@ -2,10 +2,21 @@
 //!
 //! Asked for a variable at a time, so that a test can be asked instead. The proxies are read by the HTTP client.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::error::Error;
+
 /// The environment, a variable at a time; blank ones count as missing.
-pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// A variable that has to be text.
+///
+/// # Errors
+/// When it is none: that is not the same as missing.
+pub(super) fn text(environment: Environment<'_>, name: &'static str) -> Result<Option<String>, Error> {
+    environment(name).map(|value| value.into_string().map_err(|_| Error::Variable(name))).transpose()
+}
 
 /// Where the key is looked for when no file is named.
 pub(super) const KEY_VARIABLE: &str = "YESCALE_API_KEY";

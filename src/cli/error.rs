@@ -3,10 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use clap::builder::StyledStr;
+use clap::error::ContextValue;
+
 use super::environment::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
-use crate::secret::KeyError;
-use crate::{session, store};
+use crate::secret::{KeyError, keyless, unsigned, visible};
+use crate::{session, store, ui};
 
 /// Why a run can't start.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,12 @@ pub(super) enum Error {
     /// The key itself where a task id belongs; it is not repeated.
     #[error("the API key stands where a task id belongs; a key on a command line can be read by others: change it")]
     KeyForId,
+    /// The key itself where something else belongs that is sent to others, or shown; it is not repeated.
+    #[error("the API key stands in {0}; a key on a command line can be read by others: change it")]
+    KeyForOption(&'static str),
+    /// A variable is no text.
+    #[error("the variable {0} is not UTF-8")]
+    Variable(&'static str),
     /// The key that was found is none.
     #[error("{origin}: {source}")]
     Key {
@@ -88,4 +97,47 @@ pub(super) enum Error {
     /// There is nothing to run on.
     #[error("the runtime can't start: {0}")]
     Runtime(io::Error),
+}
+
+/// Prints what clap has against the command line, or the help that was asked for. What was typed is repeated without keys and
+/// control characters.
+pub(super) fn report_usage(mut usage: clap::Error) {
+    if !usage.use_stderr() {
+        // A closed terminal can't be told anything.
+        let _ = usage.print();
+        return;
+    }
+    let context: Vec<_> = usage.context().map(|(kind, value)| (kind, shown(value))).collect();
+    for (kind, value) in context {
+        usage.insert(kind, value);
+    }
+    let text = usage.render().to_string();
+    let lines = text.lines().map(|line| shown_text(line) + "\n").collect::<String>();
+    if lines.trim_end() == text.trim_end() {
+        // With colours, where the terminal has them.
+        let _ = usage.print();
+    } else {
+        ui::usage(&lines);
+    }
+}
+
+/// What an error of clap's repeats, fit for people.
+fn shown(value: &ContextValue) -> ContextValue {
+    // Only what has to be another is made anew: it loses its colours.
+    let styled = |styled: &StyledStr| {
+        let text = styled.to_string();
+        let safe = text.lines().map(shown_text).collect::<Vec<_>>().join("\n");
+        if safe == text { styled.clone() } else { StyledStr::from(shown_text(&text)) }
+    };
+    match value {
+        ContextValue::String(text) => ContextValue::String(shown_text(text)),
+        ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| shown_text(text)).collect()),
+        ContextValue::StyledStr(text) => ContextValue::StyledStr(styled(text)),
+        ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(texts.iter().map(styled).collect()),
+        other => other.clone(),
+    }
+}
+
+fn shown_text(text: &str) -> String {
+    visible(&unsigned(&keyless(&ui::hidden(text)))).into_owned()
 }

@@ -17,7 +17,7 @@ use super::environment::Environment;
 use super::error::Error;
 use super::settings;
 use super::values::{duration_or_none, word};
-use crate::secret::unsigned;
+use crate::secret::{unsigned, visible_json};
 use crate::session::{CONNECTIONS, RETRIES};
 
 /// What was typed, and what held besides.
@@ -127,7 +127,9 @@ impl Given {
         let key = self.config.key.as_ref().filter(|_| self.matches.get_raw("api_key_file").is_none());
         lines.extend(key.map(|(_, origin)| line("# api-key, which is hidden", origin)));
         lines.extend(config::options().iter().filter_map(|option| self.option(option)));
-        unsigned(&(lines.join("\n") + "\n")).into_owned()
+        // The escapes are those of TOML, too.
+        let shown = lines.iter().map(|line| visible_json(unsigned(line).into_owned()) + "\n");
+        shown.collect()
     }
 
     fn option(&self, option: &Arg) -> Option<String> {

@@ -27,10 +27,11 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::secret::ApiKey;
 use crate::store::{Archive, LockWait, Survey};
 use crate::{threads, ui};
 use args::Verb;
-use environment::Environment;
+use environment::{Environment, KEY_VARIABLE};
 use error::Error;
 use settings::Settings;
 
@@ -40,13 +41,17 @@ const COULD_NOT: u8 = 2;
 /// Runs the program with `arguments`, the program's name first; its exit code.
 pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let environment = |name: &str| std::env::var_os(name).filter(|value| !value.to_string_lossy().trim().is_empty());
+    // Known before anything that was typed is told.
+    if let Some(Ok(key)) = environment(KEY_VARIABLE).map(|key| ApiKey::parse(&key.to_string_lossy())) {
+        ui::hide(&key);
+    }
     match run_in(&arguments, &environment) {
         Ok(code) => code,
         Err(Error::Usage(usage)) => {
-            // A closed terminal can't be told anything.
-            let _ = usage.print();
-            u8::try_from(usage.exit_code()).unwrap_or(COULD_NOT)
+            let code = u8::try_from(usage.exit_code()).unwrap_or(COULD_NOT);
+            error::report_usage(usage);
+            code
         }
         Err(error) => {
             ui::complain(&error.to_string());
@@ -96,6 +101,6 @@ fn lock_wait(stop: CancellationToken) -> LockWait {
 
 /// It is all that the verb does; its exit code.
 fn tell(text: &str) -> Result<u8, Error> {
-    ui::hand_out(|output| output.write_all(text.as_bytes())).map_err(Error::StandardOutput)?;
+    ui::hand_out(|output| output.write_all(ui::hidden(text).as_bytes())).map_err(Error::StandardOutput)?;
     Ok(0)
 }

@@ -19,7 +19,7 @@ use crate::plan::Wanted;
 use crate::secret::ApiKey;
 use crate::session::Options;
 use crate::task::TaskId;
-use crate::ui::{Progress, Style};
+use crate::ui::{self, Progress, Style};
 
 /// Longer than any key, short enough for a file that is none.
 const LONGEST_KEY_FILE: u64 = 64 << 10;
@@ -79,6 +79,11 @@ impl Settings {
 pub(super) fn remote(args: RemoteArgs, config: &Config) -> Result<Options, Error> {
     let ca_cert = args.ca_cert.map(|path| read(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
     let key = key(args.api_key_file.as_deref(), config)?;
+    for (option, value) in [("--base-url", &args.base_url), ("--user-agent", &args.user_agent)] {
+        if key.is_in(value) {
+            return Err(Error::KeyForOption(option));
+        }
+    }
     Ok(Options {
         base_url: args.base_url.parse()?,
         jobs: args.jobs,
@@ -140,7 +145,9 @@ fn key(file: Option<&Path>, config: &Config) -> Result<ApiKey, Error> {
         Some(path) => (String::from_utf8_lossy(&read(path, LONGEST_KEY_FILE)?).into_owned(), path.display().to_string()),
         None => config.key.clone().ok_or(Error::NoKey)?,
     };
-    ApiKey::parse(&text).map_err(|source| Error::Key { origin, source })
+    let key = ApiKey::parse(&text).map_err(|source| Error::Key { origin, source })?;
+    ui::hide(&key);
+    Ok(key)
 }
 
 /// Whether the key itself was given where a file's name belongs.
@@ -171,7 +178,7 @@ mod tests {
     fn the_library_has_the_defaults_of_the_command_line() {
         let parsed = |line: &str| {
             let args = Args::try_parse_from(line.split(' ')).unwrap();
-            let environment = |name: &str| (name == KEY_VARIABLE).then(|| "sk-test".to_owned());
+            let environment = |name: &str| (name == KEY_VARIABLE).then(|| "sk-test".into());
             let config = Config::load(None, &environment).unwrap();
             Settings::resolve(args, &config, &environment).map(|settings| settings.options).unwrap()
         };
@@ -194,7 +201,7 @@ mod tests {
         }
         let style = |line: &str, no_color: &str| {
             let args = Args::try_parse_from(line.split(' ')).unwrap().options.style;
-            style(&args, &|name| (name == "NO_COLOR" && !no_color.is_empty()).then(|| no_color.to_owned()))
+            style(&args, &|name| (name == "NO_COLOR" && !no_color.is_empty()).then(|| no_color.into()))
         };
         assert!(!style("x t1", "1").color_err && style("x t1", "1").progress == Progress::Off);
         assert!(style("x t1 --color always", "1").color_err);

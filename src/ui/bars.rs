@@ -15,6 +15,7 @@ use indicatif::{HumanBytes, HumanCount};
 
 use super::gauge::{Count, Gauge, Standing};
 use super::lines::{counted, painted};
+use super::page::hidden;
 use super::page::to;
 use super::{Progress, Style};
 use crate::secret::visible;
@@ -127,7 +128,7 @@ fn picture(gauge: &Gauge, rows: usize, columns: usize, color: bool) -> Vec<Strin
     let mut notes = notes(&count);
     notes.extend((more > 0).then(|| format!("{} on the way", counted(more as u64, "more large file"))));
     lines.extend(gauge.files.iter().take(shown).map(|file| {
-        let name = format!("  {}", shortened(&visible(&file.transfer.name), names.saturating_sub(2)));
+        let name = format!("  {}", shortened(&visible(&hidden(&file.transfer.name)), names.saturating_sub(2)));
         row(&name, &file.standing(), names, columns, color)
     }));
     lines.extend((!notes.is_empty()).then(|| format!("  {}", notes.join(", "))));

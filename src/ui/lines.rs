@@ -5,6 +5,7 @@ use anstyle::{AnsiColor, Style as Paint};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::Style;
+use super::page::hidden;
 use crate::event::{Event, Fault, Outcome, Summary, TaskReport, Verified};
 use crate::secret::{unsigned, visible};
 
@@ -18,7 +19,9 @@ pub(super) fn result(event: &Event, color: bool) -> Option<String> {
         Event::Summary(counts) => Some(summary(counts)),
         Event::Finding(path, fault) => Some(finding(path, *fault, color)),
         Event::Verified(counts) => Some(verified(counts)),
-        Event::Planned { action, path, reason, .. } => Some(format!("{action:<10}  {path}  ({})", visible(reason))),
+        Event::Planned { action, path, reason, .. } => {
+            Some(format!("{action:<10}  {}  ({})", visible(path), visible(&unsigned(reason))))
+        }
         _ => None,
     }
 }
@@ -34,8 +37,8 @@ pub(super) fn aside(event: &Event, style: Style) -> Vec<String> {
         }
         Event::File(report) if !style.quiet => {
             let word = painted("warning", AnsiColor::Yellow, style.color_err);
-            let told = |warning: &String| format!("{word}: {}: {}", report.path, visible(warning));
-            let whole = || format!("{}: {} are here", report.path, HumanBytes(report.entry.size()));
+            let told = |warning: &String| format!("{word}: {}: {}", visible(&report.path), visible(&unsigned(warning)));
+            let whole = || format!("{}: {} are here", visible(&report.path), HumanBytes(report.entry.size()));
             let arrived = (style.verbose > 0).then(whole);
             arrived.into_iter().chain(report.entry.warnings.iter().map(told)).collect()
         }
@@ -58,7 +61,7 @@ fn task(report: &TaskReport, color: bool) -> String {
     };
     let head = format!("{}  {}", painted(&format!("{word:<10}"), hue, color), report.task);
     match &report.path {
-        Some(path) => format!("{head}  {}  {path}", holdings(report)),
+        Some(path) => format!("{head}  {}  {}", holdings(report), visible(path)),
         None => head,
     }
 }
@@ -122,6 +125,8 @@ fn troubles(report: &TaskReport) -> Vec<String> {
 }
 
 fn error(text: &str, color: bool) -> String {
+    // Before anything is cut off: half a key would not be found any more.
+    let text = &*hidden(text);
     let said = text.char_indices().nth(MOST_SAID).map_or(text, |(end, _)| &text[..end]);
     let more = if said.len() < text.len() { "…" } else { "" };
     format!("{}: {}{more}", painted("error", AnsiColor::Red, color), visible(&unsigned(said)))

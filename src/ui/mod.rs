@@ -16,13 +16,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, Meter, Tasks};
-use crate::secret::{unsigned, visible};
+use crate::secret::{keyless, unsigned, visible};
 use afterword::Afterword;
 use bars::Bars;
 use gauge::Gauge;
 use ndjson::Beat;
 pub(crate) use ndjson::schema;
 use page::{Page, to};
+pub(crate) use page::{hidden, hide};
 
 /// How often bars move.
 const TICK: Duration = Duration::from_millis(100);
@@ -113,7 +114,7 @@ fn gather(events: &Receiver<Event>, are_drawn: bool) -> (Vec<Event>, bool) {
 
 /// An error that ends the program before or after anything is shown.
 pub(crate) fn complain(error: &str) {
-    to(io::stderr(), &format!("error: {}\n", visible(&unsigned(error))));
+    to(io::stderr(), &format!("error: {}\n", visible(&unsigned(&keyless(&hidden(error))))));
 }
 
 /// What to do next, for a person.
@@ -123,7 +124,12 @@ pub(crate) fn hint(hint: &str) {
 
 /// Something that should be known before a run, and does not keep it from starting.
 pub(crate) fn warn(warning: &str) {
-    to(io::stderr(), &format!("warning: {}\n", visible(&unsigned(warning))));
+    to(io::stderr(), &format!("warning: {}\n", visible(&unsigned(&keyless(&hidden(warning))))));
+}
+
+/// What the command line has against what was typed, in lines that are fit for a terminal.
+pub(crate) fn usage(text: &str) {
+    to(io::stderr(), text);
 }
 
 /// Lets `fill` write a result to standard output; a reader that goes away has read enough.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::gauge::Gauge;
+use super::page::hidden_json;
 use crate::digest::Sha256Hex;
 use crate::event::{Event, Fault, FileReport, Outcome, Summary, TaskReport, Verified};
 use crate::kind::Kind;
@@ -182,7 +183,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
             return None;
         }
     };
-    serde_json::to_string(&line).ok().map(visible_json)
+    serde_json::to_string(&line).ok().map(|line| visible_json(hidden_json(&line).into_owned()))
 }
 
 fn file(report: &FileReport) -> File<'_> {

@@ -3,7 +3,14 @@
 //! Nothing is written before all of it is, so that bars have to step aside once. A reader that has gone away is no
 //! concern of the archive's.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
+use std::sync::{PoisonError, RwLock};
+
+use crate::secret::ApiKey;
+
+/// The keys that this process knows of: nothing that is printed shows one.
+static KEYS: RwLock<Vec<ApiKey>> = RwLock::new(Vec::new());
 
 /// Lines that were not written yet.
 #[derive(Default)]
@@ -42,7 +49,33 @@ impl Page {
     }
 }
 
-/// Writes at once.
+/// Takes `key` out of whatever is printed from now on.
+pub(crate) fn hide(key: &ApiKey) {
+    let mut keys = KEYS.write().unwrap_or_else(PoisonError::into_inner);
+    if !keys.iter().any(|known| known.expose() == key.expose()) {
+        keys.push(key.clone());
+    }
+}
+
+/// `text` without the keys that are known.
+pub(crate) fn hidden(text: &str) -> Cow<'_, str> {
+    without(text, ApiKey::scrub)
+}
+
+/// The same for the text of a JSON document, which stays one.
+pub(super) fn hidden_json(json: &str) -> Cow<'_, str> {
+    without(json, ApiKey::scrub_json_text)
+}
+
+fn without<'a>(text: &'a str, scrub: for<'b> fn(&ApiKey, &'b str) -> Cow<'b, str>) -> Cow<'a, str> {
+    let keys = KEYS.read().unwrap_or_else(PoisonError::into_inner);
+    keys.iter().fold(Cow::Borrowed(text), |text, key| match scrub(key, &text) {
+        Cow::Owned(scrubbed) => Cow::Owned(scrubbed),
+        Cow::Borrowed(_) => text,
+    })
+}
+
+/// Writes at once, and shows no key.
 pub(super) fn to(mut stream: impl Write, text: &str) {
-    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    let _ = stream.write_all(hidden(text).as_bytes()).and_then(|()| stream.flush());
 }

@@ -194,8 +194,40 @@ fn a_key_that_is_typed_where_none_belongs_is_not_repeated() {
         &["--api-key", KEY, "t1"][..],
         &[&format!("--api-key={KEY}"), "t1"],
         &["t1", "--base-url", &format!("https://h/?key={KEY}")],
+        &["t1", "--base-url", &format!("https://{}/", KEY.to_uppercase())],
+        &["t1", "--base-url", KEY],
+        &["t1", "--user-agent", &format!("x {KEY}")],
+        &["t1", "--jobs", KEY],
+        &["t1", "--only", &format!("video,{KEY}")],
+        &["t1", "-i", KEY],
+        &["t1", "--ca-cert", &format!("certs/{KEY}")],
+        &["t1", "--config", KEY],
+        &["t1", "--api-key-file", KEY],
+        &["t1", "--api-key-file", &KEY[3..]],
+        &["t1", &format!("--no-such={KEY}")],
     ] {
-        world.run(args).exits(2);
+        let run = world.run(args).exits(2);
+        assert!(!(run.stdout + &run.stderr).to_lowercase().contains(&KEY[3..]), "{args:?}");
+    }
+    world.write("c.toml", format!("jobs = \"{KEY}\""));
+    world.run(&["t1", "--config", "c.toml"]).exits(2);
+    world.write("c.toml", format!("{KEY} = 1"));
+    world.run(&["t1", "--config", "c.toml"]).exits(2);
+    for (args, code) in
+        [(&["verify", KEY][..], 2), (&["export", KEY], 2), (&["config", "--base-url", &format!("https://h/{KEY}")], 0)]
+    {
+        let run = world.audited(Running::start(world.patient(args)).end(false)).exits(code);
+        assert!((run.stdout + &run.stderr).contains("[key]"), "{args:?}");
+    }
+}
+
+#[test]
+fn a_key_that_is_typed_in_the_wrong_place_is_not_repeated_where_it_is_the_only_one() {
+    let world = World::new();
+    for args in [&["--api-key", KEY, "t1"][..], &["t1", "--base-url", KEY], &["t1", "--jobs", KEY], &["t1", "-i", KEY]] {
+        let mut command = world.command(args);
+        command.env_remove("YESCALE_API_KEY");
+        world.audited(Running::start(command).end(false)).exits(2);
     }
 }
 

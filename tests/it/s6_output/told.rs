@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::support::run::Running;
 use crate::support::{Answer, Gate, Reply, Run, World, sample, success};
 
 /// Terminal controls that must never be sent: escape, bell, a C1 control, a text that runs backwards.
@@ -300,4 +301,50 @@ fn help_and_version_are_results() {
     let help = world.run(&["--help"]).exits(0);
     assert!(help.stdout.contains("--input-file") && help.stderr.is_empty());
     assert_eq!(world.run(&["--version"]).exits(0).stdout.trim(), concat!("yescale-dl ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn control_characters_of_what_is_typed_are_shown_not_sent() {
+    let world = World::new();
+    let hostile = HOSTILE.replace('\0', "");
+    world.write("c.toml", "jobs = \"\\u001b]0;pwned\\u0007\"");
+    for args in [
+        &["t1", &format!("--{hostile}")][..],
+        &["t1", &format!("--{hostile}\n")],
+        &["t1", "--jobs", &hostile],
+        &["t1", "--jobs", &format!("x\nerror: {hostile}")],
+        &["t1", "--only", &hostile],
+        &["t1", "--base-url", &hostile],
+        &["t1", "-i", &hostile],
+        &["t1", "--api-key-file", &hostile],
+        &["t1", "--ca-cert", &hostile],
+        &["t1", "--user-agent", &hostile],
+        &["t1", "--config", &hostile],
+        &["t1", "--config", "c.toml"],
+    ] {
+        let run = world.run(args).exits(2);
+        assert!(is_safe(&run.stdout) && is_safe(&run.stderr), "{args:?}: {run:?}");
+        assert!(!run.stderr.contains("\nerror: a"), "{args:?}: {run:?}");
+    }
+    for args in [
+        &["verify", &*hostile][..],
+        &["verify", "x", &hostile],
+        &["export", &hostile],
+        &["schema", &hostile],
+        &["completions", &hostile],
+    ] {
+        let run = Running::start(world.patient(args)).end(false).exits(2);
+        assert!(is_safe(&run.stdout) && is_safe(&run.stderr), "{args:?}: {run:?}");
+    }
+    let mut command = world.command(&["t1"]);
+    command.env("YESCALE_BASE_URL", &hostile);
+    let run = world.audited(Running::start(command).end(false)).exits(2);
+    assert!(is_safe(&run.stderr), "{run:?}");
+    world.task("t1", &json!({"images": [world.host("picture.png")]}));
+    for args in [&["t1", "-v", "-o", &*hostile][..], &["t1", "--dry-run", "--force", "-o", &hostile]] {
+        let run = world.run(args).exits(0);
+        assert!(is_safe(&run.stdout) && is_safe(&run.stderr), "{args:?}: {run:?}");
+    }
+    let run = Running::start(world.patient(&["config", "-o", &hostile])).end(false).exits(0);
+    assert!(is_safe(&run.stdout), "{run:?}");
 }

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::manifest::FileEntry;
+use crate::secret::ApiKey;
 use crate::task::TaskId;
 
 pub use counts::{Summary, Verified};
@@ -191,16 +192,25 @@ pub struct Emitter {
     pub total: Meter,
     /// The tasks of this run.
     pub tasks: Tasks,
+    key: Option<ApiKey>,
 }
 
 impl Emitter {
     /// Events go to `told`, on whatever thread they happen.
     pub(crate) fn new(told: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self { told: Arc::new(told), total: Meter::default(), tasks: Tasks::default() }
+        Self { told: Arc::new(told), total: Meter::default(), tasks: Tasks::default(), key: None }
+    }
+
+    /// The same, with `key` taken out of what hosts said.
+    pub(crate) fn hiding(self, key: ApiKey) -> Self {
+        Self { key: Some(key), ..self }
     }
 
     /// Tells one event.
-    pub(crate) fn emit(&self, event: Event) {
+    pub(crate) fn emit(&self, mut event: Event) {
+        if let (Some(key), Event::Warning(words) | Event::Detail(words) | Event::Planned { reason: words, .. }) = (&self.key, &mut event) {
+            key.scrub_in(words);
+        }
         (self.told)(event);
     }
 }

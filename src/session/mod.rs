@@ -122,6 +122,7 @@ impl Session {
     /// A run that has everything but its requests.
     pub(crate) async fn job(self, emitter: Emitter) -> Result<Job, Error> {
         let options = &self.options;
+        let emitter = emitter.hiding(options.key.clone());
         let throttle = options.limit_rate.map(|rate| Arc::new(Throttle::new(rate)));
         let (policy, base) = (options.policy(), options.base_url.clone());
         let keyed = client::gateway(&options.network, base.as_url())?;

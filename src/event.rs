@@ -208,7 +208,9 @@ impl Emitter {
 
     /// Tells one event.
     pub(crate) fn emit(&self, mut event: Event) {
-        if let (Some(key), Event::Warning(words) | Event::Detail(words) | Event::Planned { reason: words, .. }) = (&self.key, &mut event) {
+        if let (Some(key), Event::Warning(words) | Event::Detail(words) | Event::Planned { reason: words, .. }) =
+            (&self.key, &mut event)
+        {
             key.scrub_in(words);
         }
         (self.told)(event);

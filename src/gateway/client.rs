@@ -148,7 +148,10 @@ impl Gateway {
 
     async fn send(&self, url: &Url, ask: Option<&Ask>) -> Result<Response, http::Error> {
         let request = self.client.get(url.clone()).header(AUTHORIZATION, self.authorization.clone());
-        Ok(ranged(request, ask).send().await?)
+        match ranged(request, ask).send().await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(http::Error::explained(error).await),
+        }
     }
 
     /// An error in words that can be shown: hosts may echo the key in what they say.

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_public_addresses_are_public() {
+    fn public_addresses_are_public() {
         for address in [
             "1.1.1.1",
             "93.184.216.34",
@@ -189,6 +189,10 @@ mod tests {
         ] {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }
+    }
+
+    #[test]
+    fn private_and_reserved_addresses_are_not_public() {
         for address in [
             "127.0.0.1",
             "127.9.9.9",

@@ -87,6 +87,18 @@ pub(crate) fn status_line(status: StatusCode) -> String {
     }
 }
 
+impl Error {
+    /// What became of a request that got no answer. When a proxy refused, its status is part of it.
+    pub(crate) async fn explained(error: reqwest::Error) -> Self {
+        let is_refused = causes(&error).iter().any(|cause| cause.contains("tunnel error: unsuccessful"));
+        let (Some(url), true) = (error.url(), is_refused) else { return error.into() };
+        match (proxy::name_for(url), proxy::refusal(url).await) {
+            (Some(proxy), Some(status)) => refused_by(&proxy, status),
+            _ => error.into(),
+        }
+    }
+}
+
 impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
         let causes = causes(&error);
@@ -124,7 +136,7 @@ impl From<reqwest::Error> for Error {
 fn by_way_of(proxy: &str, causes: &[String]) -> Error {
     let has = |text: &str| causes.iter().any(|cause| cause.contains(text));
     if has("proxy authorization required") {
-        return Error::Final(refused_by(proxy));
+        return refused_by(proxy, StatusCode::PROXY_AUTHENTICATION_REQUIRED);
     }
     if has("tunnel error: unsuccessful") {
         return Error::Passing(format!("the proxy {proxy} refuses to connect to the host"));
@@ -133,14 +145,17 @@ fn by_way_of(proxy: &str, causes: &[String]) -> Error {
     Error::Passing(format!("no connection by way of the proxy {proxy}: {innermost}"))
 }
 
-fn refused_by(proxy: &str) -> String {
-    format!("the proxy {proxy} answers {}", status_line(StatusCode::PROXY_AUTHENTICATION_REQUIRED))
+fn refused_by(proxy: &str, status: StatusCode) -> Error {
+    let told = format!("the proxy {proxy} answers {}", status_line(status));
+    if is_passing_status(status) { Error::Passing(told) } else { Error::Final(told) }
 }
 
 /// The fault of the proxy, when the answer is its own: only a proxy asks for its authorization.
 pub(crate) fn check_proxy(response: &Response) -> Result<(), Error> {
     match proxy::name_for(response.url()) {
-        Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(Error::Final(refused_by(&proxy))),
+        Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            Err(refused_by(&proxy, response.status()))
+        }
         _ => Ok(()),
     }
 }

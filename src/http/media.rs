@@ -69,7 +69,11 @@ impl MediaClient {
 
     async fn send(&self, url: &Url, ask: Option<&Ask>, permit: Option<OwnedSemaphorePermit>) -> Result<Body, Error> {
         self.bounds.check(url).map_err(|rule| Error::Final(rule.to_owned()))?;
-        let response = ranged(self.client.get(url.clone()), ask).send().await?;
+        let sent = ranged(self.client.get(url.clone()), ask).send().await;
+        let response = match sent {
+            Ok(response) => response,
+            Err(error) => return Err(Error::explained(error).await),
+        };
         Ok(Body::of(response, ask, permit, self.throttle.clone())?.without(&self.bounds.key))
     }
 }

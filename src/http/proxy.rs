@@ -5,8 +5,19 @@
 //! over the upper-case one, and a blank value counts as unset. No message repeats a value: it may hold a password.
 
 use std::ffi::OsString;
+use std::io;
+use std::time::Duration;
 
-use reqwest::{ClientBuilder, NoProxy, Proxy, Url};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+use reqwest::{ClientBuilder, NoProxy, Proxy, StatusCode, Url};
+use tokio::net::TcpStream;
+
+/// How long a proxy has to say why it refuses.
+const LONGEST_QUESTION: Duration = Duration::from_secs(5);
+/// A status line is shorter, in bytes.
+const LONGEST_STATUS: usize = 4096;
 
 /// What a proxy may speak.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
@@ -90,6 +101,45 @@ impl Proxies {
 /// The same for the proxies of this process's environment.
 pub(super) fn name_for(url: &Url) -> Option<String> {
     Proxies::from_environment().ok()?.name_for(url)
+}
+
+/// The status with which the proxy for `url`, an https URL, refuses a tunnel. The HTTP library does not tell it, so the proxy is
+/// asked once more. None when it can't be asked, or does not refuse.
+pub(super) async fn refusal(url: &Url) -> Option<StatusCode> {
+    let proxy = Proxies::from_environment().ok()?.https.filter(|proxy| proxy.scheme() == "http")?;
+    let status = async {
+        let address = (proxy.host_str()?.trim_matches(['[', ']']).to_owned(), proxy.port_or_known_default()?);
+        let stream = TcpStream::connect(address).await.ok()?;
+        let host = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
+        let request = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n{}\r\n", authorization(&proxy));
+        stream.writable().await.ok()?;
+        // A few hundred bytes always fit into a new connection.
+        stream.try_write(request.as_bytes()).ok().filter(|written| *written == request.len())?;
+        let mut head = Vec::new();
+        while !head.contains(&b'\n') && head.len() < LONGEST_STATUS {
+            stream.readable().await.ok()?;
+            let mut some = [0; 512];
+            match stream.try_read(&mut some) {
+                Ok(0) => return None,
+                Ok(read) => head.extend_from_slice(&some[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return None,
+            }
+        }
+        let status = String::from_utf8_lossy(&head).split_whitespace().nth(1)?.parse().ok()?;
+        StatusCode::from_u16(status).ok().filter(|status| !status.is_success())
+    };
+    tokio::time::timeout(LONGEST_QUESTION, status).await.ok().flatten()
+}
+
+/// The header line for a proxy with a user.
+fn authorization(proxy: &Url) -> String {
+    if proxy.username().is_empty() && proxy.password().is_none() {
+        return String::new();
+    }
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let user = format!("{}:{}", plain(proxy.username()), plain(proxy.password().unwrap_or_default()));
+    format!("Proxy-Authorization: Basic {}\r\n", STANDARD.encode(user))
 }
 
 /// Scheme, host and port.

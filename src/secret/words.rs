@@ -8,6 +8,9 @@ use url::Url;
 use super::unit::{self, Form, Unit};
 use crate::data_uri;
 
+/// A longer word is looked at piece by piece, in bytes: each piece takes several times its size.
+const LONGEST_WORD: usize = 64 << 10;
+
 /// A URL for people to read: without user, password, query and fragment, its control characters visible.
 #[must_use]
 pub(crate) fn shown_url(url: &str) -> String {
@@ -126,7 +129,7 @@ fn is_end(unit: Unit) -> bool {
 }
 
 fn end_of_word(text: &str, from: usize) -> usize {
-    unit::all(&text[from..]).find(|(_, unit)| is_end(*unit)).map_or(text.len(), |(at, _)| from + at)
+    unit::all(&text[from..]).find(|(at, unit)| is_end(*unit) || *at >= LONGEST_WORD).map_or(text.len(), |(at, _)| from + at)
 }
 
 /// Where a query ends that is not over at `from`; quotes around a value belong to it, and what is between them.

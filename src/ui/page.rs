@@ -67,7 +67,7 @@ pub(super) fn hidden_json(json: &str) -> Cow<'_, str> {
     without(json, ApiKey::scrub_json_text)
 }
 
-fn without<'a>(text: &'a str, scrub: for<'b> fn(&ApiKey, &'b str) -> Cow<'b, str>) -> Cow<'a, str> {
+fn without(text: &str, scrub: for<'a> fn(&ApiKey, &'a str) -> Cow<'a, str>) -> Cow<'_, str> {
     let keys = KEYS.read().unwrap_or_else(PoisonError::into_inner);
     keys.iter().fold(Cow::Borrowed(text), |text, key| match scrub(key, &text) {
         Cow::Owned(scrubbed) => Cow::Owned(scrubbed),

@@ -276,3 +276,18 @@ fn a_verb_counts_only_as_the_first_word() {
         assert!(run.stderr.contains("error: ") && !run.stderr.contains("subcommand"), "{run:?}");
     }
 }
+
+/// Elsewhere the environment is text.
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf_8_is_an_error_and_not_missing() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let world = World::new();
+    for name in ["YESCALE_BASE_URL", "YESCALE_API_KEY"] {
+        let mut command = world.command(&["t1"]);
+        command.env(name, std::ffi::OsStr::from_bytes(b"http://h\xff"));
+        let run = world.audited(Running::start(command).end(false)).exits(2);
+        assert!(run.stderr.contains(name), "{run:?}");
+    }
+    assert_eq!(world.questions().len(), 0);
+}

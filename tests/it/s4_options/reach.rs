@@ -99,20 +99,21 @@ fn a_blank_proxy_and_an_exception_connect_directly() {
 #[test]
 fn a_proxy_that_fails_is_named_without_its_password() {
     let world = World::new();
-    world.media.script("http://198.18.0.1/task/t1", [Reply::status("407 Proxy Authentication Required")]);
+    let gateway = "http://198.18.0.1/task/";
+    world.media.script(&format!("{gateway}t1"), [Reply::status("407 Proxy Authentication Required")]);
+    world.media.allow_key_for(gateway);
     let told = |variable: &str, proxy: &str, gateway: &str| {
         let mut command = world.command(&["--retries", "0", "--base-url", gateway, "t1"]);
         command.env(variable, proxy);
-        world.media.allow_key_for(&format!("{gateway}/task/"));
         Running::start(command).end(false).exits(1).stderr
     };
     let proxy = world.media.origin();
-    let with_password = proxy.replace("http://", "http://user:secret@");
-    for (variable, gateway) in [("http_proxy", "http://198.18.0.1"), ("HTTPS_PROXY", "https://198.18.0.1")] {
-        let stderr = told(variable, &with_password, gateway);
-        assert!(stderr.contains(&proxy) && !stderr.contains("secret"), "{stderr}");
-        assert!(variable == "HTTPS_PROXY" || stderr.contains("HTTP 407"), "{stderr}");
+    let stderr = told("http_proxy", &proxy.replace("http://", "http://user:secret@"), "http://198.18.0.1");
+    assert!(stderr.contains(&format!("the proxy {proxy} answers HTTP 407")) && !stderr.contains("secret"), "{stderr}");
+    let stderr = told("HTTPS_PROXY", &proxy, "https://198.18.0.1");
+    assert!(stderr.contains(&format!("the proxy {proxy} answers HTTP 404")), "{stderr}");
+    for (variable, gateway) in [("all_proxy", "http://198.18.0.1"), ("HTTPS_PROXY", "https://198.18.0.1")] {
         let stderr = told(variable, "http://user:secret@127.0.0.1:1", gateway);
-        assert!(stderr.contains("http://127.0.0.1:1") && !stderr.contains("secret"), "{stderr}");
+        assert!(stderr.contains("by way of the proxy http://127.0.0.1:1") && !stderr.contains("secret"), "{stderr}");
     }
 }

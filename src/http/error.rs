@@ -37,6 +37,9 @@ pub enum Error {
     /// The answer is not the range that was asked for: what is here can't be continued.
     #[error("it can't be continued: {0}")]
     Range(&'static str),
+    /// What is said about the length of the file does not agree. What is here may still be continued.
+    #[error("nothing shows that it is whole: {0}")]
+    Length(&'static str),
     /// Nothing came of the connection; worth another try.
     #[error("{0}")]
     Passing(String),
@@ -51,7 +54,7 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Status { status, .. } => is_passing_status(*status),
-            Self::Passing(_) | Self::Range(_) => true,
+            Self::Passing(_) | Self::Range(_) | Self::Length(_) => true,
             Self::Final(_) => false,
         }
     }

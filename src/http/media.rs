@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING,
-};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::address::Bounds;
+use super::extent::{self, Extent};
 use super::range::{self, Ask};
 use super::retry::retry_after;
 use super::throttle::Throttle;
@@ -97,13 +96,13 @@ pub(crate) fn is_busy(status: StatusCode, says_for_how_long: bool) -> bool {
 pub struct Head {
     /// `Content-Type`, as it came.
     pub content_type: Option<String>,
-    /// `Content-Length`: bytes on the wire.
+    /// How many bytes the body has on the wire, when the host says.
     pub length: Option<u64>,
     /// `Last-Modified`, when it is a date.
     pub last_modified: Option<SystemTime>,
     /// How the bytes are encoded.
     pub coding: Coding,
-    /// Whether the end of the body can be told from a cut: by a length or an end mark.
+    /// Whether the end of the file can be told from a cut: by a length or an end mark.
     pub has_end: bool,
     /// Whether it is the range that was asked for, and not the whole.
     pub is_partial: bool,
@@ -125,31 +124,47 @@ impl Head {
         Some(Version { validator, total: self.total })
     }
 
-    fn read(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+    /// Takes in what was said before about the same version.
+    ///
+    /// # Errors
+    /// When this answer is of the same version and shorter.
+    pub fn agree(&mut self, known: &Version) -> Result<(), Error> {
+        let is_same = self.version().is_some_and(|version| version.validator == known.validator);
+        let Some(known) = known.total.filter(|_| is_same) else { return Ok(()) };
+        if *self.total.get_or_insert(known) < known {
+            return Err(Error::Length(range::SHORTER));
+        }
+        self.has_end = true;
+        Ok(())
+    }
+
+    fn read(extent: &Extent, headers: &HeaderMap) -> Result<Self, Error> {
         let transfer = text(headers, &TRANSFER_ENCODING).map(|coding| coding.trim().to_ascii_lowercase());
-        match transfer.as_deref() {
-            None => {
-                self.length = text(headers, &CONTENT_LENGTH).and_then(|value| value.trim().parse().ok());
-                self.has_end = self.length.is_some();
-            }
-            // Beside it a length counts for nothing.
-            Some("chunked") => self.has_end = true,
+        let is_chunked = match transfer.as_deref() {
+            Some("chunked") => true,
             // It ends with its connection.
-            Some("identity") => {}
+            None | Some("identity") => false,
             Some(other) => {
                 return Err(Error::Final(format!("the host sends it in a transfer encoding that was not asked for: {other}")));
             }
-        }
-        self.coding = Coding::parse(&text(headers, &CONTENT_ENCODING).unwrap_or_default()).map_err(Error::Final)?;
-        self.content_type = text(headers, &CONTENT_TYPE);
-        self.last_modified = text(headers, &LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(&value).ok());
-        self.validator = range::validator(headers);
-        self.total = self.total.or(self.length);
+        };
+        // A digest of the answer is one of the file only where the answer has all of it.
+        let is_part = extent.is_partial || (extent.length.is_some() && extent.length != extent.total);
         let values = |name: &str| {
             headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
         };
-        self.promises = checksum::promises(values, self.is_partial);
-        Ok(())
+        Ok(Self {
+            content_type: text(headers, &CONTENT_TYPE),
+            length: extent.length,
+            last_modified: text(headers, &LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(&value).ok()),
+            coding: Coding::parse(&text(headers, &CONTENT_ENCODING).unwrap_or_default()).map_err(Error::Final)?,
+            has_end: (is_chunked || extent.length.is_some()) && !extent.is_open,
+            is_partial: extent.is_partial,
+            validator: range::validator(headers),
+            total: extent.total,
+            accepts_ranges: range::are_accepted(headers),
+            promises: checksum::promises(values, is_part),
+        })
     }
 }
 
@@ -175,20 +190,13 @@ impl Body {
     ) -> Result<Self, Error> {
         check_proxy(&response)?;
         let (status, headers) = (response.status(), response.headers());
-        let mut head = Head { accepts_ranges: range::are_accepted(headers), ..Head::default() };
-        match (status, ask) {
-            (StatusCode::PARTIAL_CONTENT, Some(ask)) => {
-                let total = range::prove(ask, headers).map_err(Error::Range)?;
-                (head.is_partial, head.total) = (true, Some(total));
-            }
-            (StatusCode::PARTIAL_CONTENT, None) => {
-                return Err(Error::Final("the host sends a range that nobody asked for".to_owned()));
-            }
-            (StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => return Err(Error::Range("the host has no such range of it")),
-            _ if status.is_success() => {}
-            _ => return Err(Error::Status { status, retry_after: retry_after(headers) }),
+        if status == StatusCode::RANGE_NOT_SATISFIABLE && ask.is_some() {
+            return Err(Error::Range("the host has no such range of it"));
         }
-        head.read(headers)?;
+        if !status.is_success() {
+            return Err(Error::Status { status, retry_after: retry_after(headers) });
+        }
+        let head = Head::read(&extent::decide(status, ask, headers)?, headers)?;
         Ok(Self { head, response, throttle, _permit: permit })
     }
 

@@ -8,6 +8,7 @@ mod address;
 pub(crate) mod client;
 mod encoding;
 mod error;
+mod extent;
 mod host;
 mod media;
 mod proxy;

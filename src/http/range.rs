@@ -1,19 +1,20 @@
 //! Is this what was asked for? The proof that bytes may be spliced.
 //!
-//! Bytes of two answers are joined only when the second is a 206 of the exact range asked for, of
-//! the same total, with the same strong validator. A validator is an `ETag` without `W/`, or a
+//! Bytes of two answers are joined only when the second is the exact range asked for, of
+//! the same total, with the same strong validator, under whatever 2xx status. A validator is an `ETag` without `W/`, or a
 //! `Last-Modified` at least a minute older than the answer's `Date`: within a second a file may
 //! change twice. With neither there is no splicing at all.
 
-use reqwest::header::{
-    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED,
-};
+use reqwest::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
 
-use super::Coding;
+use super::extent::{self, number};
+use super::{Coding, Error};
 use crate::version::{Validator, Version};
 
 /// A `Last-Modified` younger than this, in seconds, may not be the last.
 const SETTLED: u64 = 60;
+/// Why an answer of a known version is not taken as the whole of it.
+pub(super) const SHORTER: &str = "it is shorter than the host said before of the same version";
 
 /// The strong validator of an answer, when it has one.
 pub(super) fn validator(headers: &HeaderMap) -> Option<Validator> {
@@ -56,22 +57,39 @@ impl Ask {
     }
 }
 
-/// Whether a 206 is the answer to `ask`: how long the whole file is, or why its bytes can't be used.
-pub(super) fn prove(ask: &Ask, headers: &HeaderMap) -> Result<u64, &'static str> {
-    let (from, to, total) = text(headers, &CONTENT_RANGE).and_then(parse).ok_or("the host does not say which range it sends")?;
+/// Whether an answer is the one to `ask`: how long the whole file is.
+///
+/// # Errors
+/// [`Error::Range`] where what is here is worth nothing any more, [`Error::Length`] where the host says of the same
+/// version that it is shorter than it was.
+pub(super) fn prove(ask: &Ask, headers: &HeaderMap) -> Result<u64, Error> {
+    let mut ranges = headers.get_all(CONTENT_RANGE).iter().map(|value| value.to_str().ok().and_then(parse));
+    let Some((from, to, total)) = ranges.next().flatten().filter(|range| ranges.all(|other| other.as_ref() == Some(range)))
+    else {
+        return Err(Error::Range("the host does not say which range it sends"));
+    };
     if from != ask.from || to != ask.to.map_or(total, |to| to.min(total)) {
-        return Err("the host sends another range than the one asked for");
+        return Err(Error::Range("the host sends another range than the one asked for"));
     }
-    if ask.version.total.is_some_and(|known| known != total) {
-        return Err("the file has another length than before");
+    if extent::length(headers).is_some_and(|length| length != to - from) {
+        return Err(Error::Range("the host sends less or more than the range that it names"));
     }
-    if text(headers, &CONTENT_LENGTH).is_some_and(|length| length.trim().parse() != Ok(to - from)) {
-        return Err("the host sends less or more than the range that it names");
+    if !is_plain(headers) {
+        return Err(Error::Range("the host encodes a range of it"));
     }
-    if text(headers, &CONTENT_ENCODING).is_some_and(|coding| Coding::parse(coding) != Ok(Coding::Identity)) {
-        return Err("the host encodes a range of it");
+    if !holds(&ask.version.validator, headers) {
+        return Err(Error::Range("the file is another one than before"));
     }
-    if holds(&ask.version.validator, headers) { Ok(total) } else { Err("the file is another one than before") }
+    match ask.version.total {
+        Some(known) if total < known => Err(Error::Length(SHORTER)),
+        Some(known) if total > known => Err(Error::Range("the file has another length than before")),
+        _ => Ok(total),
+    }
+}
+
+/// Whether the bytes come as they are.
+pub(super) fn is_plain(headers: &HeaderMap) -> bool {
+    text(headers, &CONTENT_ENCODING).is_none_or(|coding| Coding::parse(coding) == Ok(Coding::Identity))
 }
 
 /// `bytes 0-4/10` as the first byte, the byte after the last one, and the total.
@@ -79,7 +97,6 @@ fn parse(value: &str) -> Option<(u64, u64, u64)> {
     let (unit, rest) = value.trim().split_at_checked(5)?;
     let (range, total) = rest.split_once('/').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
     let (from, last) = range.split_once('-')?;
-    let number = |text: &str| text.trim().parse::<u64>().ok();
     let (from, to, total) = (number(from)?, number(last)?.checked_add(1)?, number(total)?);
     (from < to && to <= total).then_some((from, to, total))
 }
@@ -94,11 +111,15 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    pub(in crate::http) fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        headers
     }
 
     #[test]
@@ -147,6 +168,9 @@ mod tests {
             (&ask, vec![etag, ("content-range", "bytes 10-19/30")], other_range),
             (&closed, vec![etag, ("content-range", "bytes 10-29/30")], other_range),
             (&ask, vec![etag, ("content-range", "bytes 10-30/31")], Err("the file has another length than before")),
+            (&ask, vec![etag, ("content-range", "bytes 10-28/29")], Err(SHORTER)),
+            (&ask, vec![("etag", "\"b\""), ("content-range", "bytes 10-28/29")], Err("the file is another one than before")),
+            (&ask, vec![etag, ("content-range", "bytes 10-29/30"), ("content-range", "bytes 0-29/30")], unsaid),
             (&ask, vec![("etag", "\"b\""), ("content-range", "bytes 10-29/30")], Err("the file is another one than before")),
             (&ask, vec![("content-range", "bytes 10-29/30")], Err("the file is another one than before")),
             (
@@ -160,7 +184,11 @@ mod tests {
                 Err("the host encodes a range of it"),
             ),
         ] {
-            assert_eq!(prove(ask, &headers(&lines)), expected, "{ask:?} {lines:?}");
+            let proven = prove(ask, &headers(&lines)).map_err(|error| match error {
+                Error::Range(why) | Error::Length(why) => why,
+                other => panic!("{other}"),
+            });
+            assert_eq!(proven, expected, "{ask:?} {lines:?}");
         }
     }
 

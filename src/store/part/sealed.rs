@@ -67,16 +67,18 @@ impl Sealed {
     /// # Errors
     /// When the disk says no; the bytes are then gone.
     pub(crate) fn draft(mut self, slot: Slot, name: &str, modified: Option<SystemTime>) -> Result<Draft, Error> {
-        let entry = FileEntry::of(slot, &Named { name, sealed: &self });
+        let mut entry = FileEntry::of(slot, &Named { name, sealed: &self });
         let (dir, part) = (self.part.dir.clone(), self.part.name.clone());
-        let dated = match (&self.part.file, modified) {
-            (Some(file), Some(time)) => file.set_modified(time),
-            _ => Ok(()),
-        };
-        if let Err(error) = self.part.write_back.finish().and(dated) {
+        if let Err(error) = self.part.write_back.finish() {
             // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
             self.part.discard();
             return Err(Error::io("write", &dir.join(&part))(error));
+        }
+        if let (Some(file), Some(time)) = (&self.part.file, modified)
+            && let Err(error) = file.set_modified(time)
+        {
+            // Some file systems keep no times, or let only the owner set them. The file is whole all the same.
+            entry.warnings.push(format!("its time could not be set: {error}"));
         }
         // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
         self.part.file = None;

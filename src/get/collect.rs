@@ -51,6 +51,7 @@ impl Course {
             // Whatever comes of it, the manifest may have its name by then.
             self.has_changed = true;
             held.record(entry.clone(), before, only).await?;
+            self.job.downloader.disk.took();
             if let Some(file) = fetched {
                 self.arrived(&file);
             }
@@ -109,7 +110,7 @@ impl Course {
                 }
                 Ok(Come::NotWanted) => results.left_out = true,
                 Err(transfer::Error::Stopped) => stop = Some(Stop::Interrupted),
-                Err(transfer::Error::DiskFull) => stop = Some(Stop::DiskFull),
+                Err(error) if error.is_told_for_all() => stop = Some(Stop::Disk(error)),
                 Err(error) => {
                     let told = self.job.gateway.told(&error);
                     results.errors.push(AssetError::of(asset.slot(None), asset.recorded_url(), told));
@@ -170,8 +171,9 @@ async fn fetch_one(
     let come = match fetched {
         Ok(Fetched::File(staged)) if is_only => Ok(Come::Only(staged)),
         Ok(Fetched::File(staged)) => {
-            let committed = held.commit(*staged).await.map(|file| Come::File(Box::new(file)));
-            committed.map_err(|error| job.downloader.disk.note(error.into()))
+            let disk = &job.downloader.disk;
+            let committed = held.commit(*staged).await.inspect(|_| disk.took());
+            committed.map(|file| Come::File(Box::new(file))).map_err(|error| disk.note(error.into()))
         }
         Ok(Fetched::NotWanted) => Ok(Come::NotWanted),
         Err(error) => Err(error),

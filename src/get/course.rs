@@ -43,8 +43,8 @@ pub(super) enum Stop {
     Store(store::Error),
     /// The asking has ended for all.
     NotAsked,
-    /// The disk is full; told once, for all.
-    DiskFull,
+    /// The disk takes no more; told once, for all.
+    Disk(transfer::Error),
     /// The run was interrupted.
     Interrupted,
 }
@@ -201,9 +201,7 @@ impl Course {
         if self.job.refused.get().is_some() {
             return Err(Stop::NotAsked);
         }
-        if self.job.downloader.disk.is_full() {
-            return Err(Stop::DiskFull);
-        }
+        self.job.downloader.disk.check().map_err(Stop::Disk)?;
         let answer = tokio::select! {
             // Before all else what has come.
             biased;
@@ -264,9 +262,9 @@ impl Course {
             Stop::Gateway(error) => (error.to_string(), false),
             Stop::Store(error) => {
                 let error = self.job.downloader.disk.note(error.into());
-                (error.to_string(), matches!(error, transfer::Error::DiskFull))
+                (error.to_string(), error.is_told_for_all())
             }
-            Stop::DiskFull => (transfer::Error::DiskFull.to_string(), true),
+            Stop::Disk(error) => (error.to_string(), true),
             Stop::Interrupted => (transfer::Error::Stopped.to_string(), false),
             Stop::NotAsked => ("not asked: the gateway refuses the API key".to_owned(), true),
         };

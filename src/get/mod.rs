@@ -27,7 +27,7 @@ use crate::kind::Slot;
 use crate::plan::Wanted;
 use crate::store::{self, Archive, LockWait, blocking};
 use crate::task::{Task, TaskId};
-use crate::transfer::{self, Downloader};
+use crate::transfer::Downloader;
 use running::Running;
 
 pub use wait::Wait;
@@ -171,7 +171,7 @@ async fn update_root(job: &Job, changed: Vec<TaskId>, reused: Vec<u128>, is_all_
     let message = format!("the archive's manifest could not be written: {}", error.told());
     match job.downloader.disk.note(error.into()) {
         // Not the whole run's fault: it is reported, and the next run writes it.
-        transfer::Error::DiskFull => {
+        error if error.is_told_for_all() => {
             job.emitter.emit(Event::Error(message));
             None
         }

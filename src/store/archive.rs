@@ -1,7 +1,7 @@
 //! The archive's root: is it ours, and where is what?
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Archive {
         match fs::metadata(root) {
             Ok(found) if found.is_dir() => archive.refuse_foreign()?,
             Ok(_) => return Err(Error::Foreign(root.to_owned())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("open", root)(error)),
         }
         Ok(archive)
@@ -94,6 +94,16 @@ impl Archive {
         #[cfg(not(unix))]
         let free: Option<u64> = None;
         free.map(|free| free.saturating_sub(size(MANIFEST) + size(SUMS)))
+    }
+
+    /// Writes a little to its disk and takes it back.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn try_to_write(&self) -> io::Result<()> {
+        let mut file = tempfile::tempfile_in(&self.root)?;
+        file.write_all(&[0; 4096])?;
+        file.sync_data()
     }
 
     /// Brings the root manifest and the checksum list up to date with the task folders of `changed`. The tasks that

@@ -81,6 +81,16 @@ impl Error {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
+    /// What the system said, when something was written and not only looked at.
+    #[must_use]
+    pub(crate) fn of_writing(&self) -> Option<&io::Error> {
+        match self {
+            Self::Io { action: "look at" | "read" | "list" | "open", .. } => None,
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
     /// Whether it is one file's fault alone, and others can do without it.
     #[must_use]
     pub fn is_of_one_file(&self) -> bool {

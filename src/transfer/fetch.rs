@@ -1,7 +1,7 @@
 //! Drives one asset, from its slot to a staged file: tries, waits, and tries again as long as the budget lasts.
 //!
-//! One budget covers requests that failed and bodies that broke; a new furthest byte refills it. A file that is another
-//! one now starts over at once, which costs no try. What is left of a file that could not be had stays as a part for the
+//! One budget covers requests that failed and bodies that broke. Only proven progress refills it: bytes of a known version,
+//! beyond the furthest byte of all tries before. A file that is another one now starts over at once, which costs no try. What is left of a file that could not be had stays as a part for the
 //! next run, when it can be continued.
 
 use bytes::Bytes;
@@ -26,9 +26,7 @@ impl Downloader {
     pub(crate) async fn fetch(&self, order: Order) -> Result<Fetched, Error> {
         // Never closed, so the slot always comes.
         let _slot = self.stop.run_until_cancelled(self.slots.acquire()).await.ok_or(Error::Stopped)?;
-        if self.disk.is_full() {
-            return Err(Error::DiskFull);
-        }
+        self.disk.check()?;
         let staged = match order.asset.source().map_err(Error::Source)? {
             Source::Data => self.decode(order).await,
             Source::Http(url) => self.download(order, &url).await,
@@ -50,7 +48,7 @@ impl Downloader {
                 ..Head::default()
             };
             let poured = Poured { rest: vec![Bytes::from(bytes)], ..Poured::of(part) };
-            finish::finish(&order, Arrival { poured, head }, wanted)
+            finish::finish(&order, Arrival::new(poured, head), wanted)
         });
         let staged = staged.await?;
         self.emitter.total.add(staged.as_ref().map_or(0, |staged| staged.entry().size()));
@@ -62,7 +60,7 @@ impl Downloader {
             Some(part) => part,
             None => order.part().await?,
         };
-        let mut tries = Tries { downloader: self, order: &order, url, restarts: 0 };
+        let mut tries = Tries { downloader: self, order: &order, url, restarts: 0, known: None };
         let mut attempts = Attempts::new(self.policy);
         let mut furthest = part.size();
         loop {
@@ -72,7 +70,11 @@ impl Downloader {
                     let (same, wanted) = (order.clone(), self.wanted);
                     match blocking(move || finish::finish(&same, arrival, wanted)).await {
                         Ok(staged) => return Ok(staged),
-                        Err(fault) => (None, fault),
+                        Err(fault) => {
+                            // It came to its end: no try gets further.
+                            furthest = u64::MAX;
+                            (None, fault)
+                        }
                     }
                 }
                 Err(fault) => (None, fault),
@@ -87,15 +89,18 @@ impl Downloader {
                 part = tries.restarted(part).await?;
                 continue;
             }
-            if part.size() > furthest {
-                furthest = part.size();
+            if part.size() > furthest && part.version().is_some() && !tries.is_plain() {
                 attempts.refill();
             }
+            furthest = furthest.max(part.size());
             let delay = if error.is_passing() { attempts.next(error.retry_after()) } else { None };
             let Some(delay) = delay else { return Err(given_up(part, Error::Http(error)).await) };
             self.emitter.emit(Event::Detail(format!("{}: {error}; trying again", order.name())));
             if self.stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
                 return Err(given_up(part, Error::Stopped).await);
+            }
+            if let Err(why) = self.disk.check() {
+                return Err(given_up(part, why).await);
             }
         }
     }

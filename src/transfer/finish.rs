@@ -6,6 +6,7 @@
 
 use std::time::SystemTime;
 
+use super::disk::Limit;
 use super::pour::Poured;
 use super::{Error, Order};
 use crate::checksum::{self, Verdict};
@@ -22,12 +23,20 @@ use crate::store::{Sealed, Staged};
 pub(super) struct Arrival {
     pub poured: Poured,
     pub head: Head,
+    /// How large it may become while its last bytes are written.
+    pub limit: Limit,
+}
+
+impl Arrival {
+    pub(super) fn new(poured: Poured, head: Head) -> Self {
+        Self { poured, head, limit: Limit::default() }
+    }
 }
 
 /// Judges, names and records what came; none when it turned out to be of a kind that was not asked for.
 pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<Option<Staged>, Error> {
-    let Arrival { poured, head } = arrival;
-    let sealed = poured.settle()?.seal();
+    let Arrival { poured, head, limit } = arrival;
+    let sealed = poured.settle().map_err(|error| limit.explain(error))?.seal();
     let verified_by = match complete(&sealed, &head).and_then(|()| refuse(&sealed)).and_then(|()| verify(&sealed, &head)) {
         Ok(verified_by) => verified_by,
         Err(refused) => {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Error;
-use super::pour::Limits;
+use super::pour::{LONGER, Limits};
 use crate::event::Meter;
 use crate::http::retry::{Attempts, Policy};
 use crate::http::{self, Ask, Body, MediaClient};
@@ -162,10 +162,12 @@ impl Shared {
     async fn some(&self, piece: &mut Range<u64>, body: Option<Body>) -> Result<(), Error> {
         let Lanes { stop, meters, .. } = &self.lanes;
         let mut body = if let Some(body) = body { body } else { self.ask(piece).await? };
+        // A body may go on beyond the piece: the first one is the whole rest of the file.
+        let is_bounded = body.head.length.is_some_and(|length| length <= piece.end - piece.start);
         let meters: Vec<&Meter> = meters.iter().collect();
         let limits = Limits { meters: &meters, stop };
         while !piece.is_empty() {
-            let (chunks, fault) = gather(&mut body, piece.end - piece.start, &limits).await;
+            let (chunks, fault) = gather(&mut body, piece.end - piece.start, is_bounded, &limits).await;
             let (ahead, at) = (self.ahead.clone(), piece.start);
             piece.start += chunks.iter().map(Bytes::len).sum::<usize>() as u64;
             blocking(move || write(&ahead, &chunks, at)).await?;
@@ -173,18 +175,20 @@ impl Shared {
                 return Err(fault);
             }
         }
-        Ok(())
+        if is_bounded { ends(&mut body, &limits).await } else { Ok(()) }
     }
 }
 
 /// What is worth a hop of the next `left` bytes of `body`, and what ended them early.
-async fn gather(body: &mut Body, left: u64, limits: &Limits<'_>) -> (Vec<Bytes>, Option<Error>) {
+async fn gather(body: &mut Body, left: u64, is_bounded: bool, limits: &Limits<'_>) -> (Vec<Bytes>, Option<Error>) {
     let (mut chunks, mut size) = (Vec::new(), 0);
     let left = usize::try_from(left).unwrap_or(usize::MAX);
     while size < left.min(HOP) {
         match limits.chunk(body).await {
             Ok(Some(mut chunk)) => {
-                // A body may go on beyond the piece: the first one is the whole rest of the file.
+                if is_bounded && chunk.len() > left - size {
+                    return (chunks, Some(Error::Http(http::Error::Range(LONGER))));
+                }
                 chunk.truncate(left - size);
                 size += chunk.len();
                 chunks.push(chunk);
@@ -196,6 +200,17 @@ async fn gather(body: &mut Body, left: u64, limits: &Limits<'_>) -> (Vec<Bytes>,
         }
     }
     (chunks, None)
+}
+
+/// Sees the body of a piece end with the piece. One that goes on has other bytes than it says.
+async fn ends(body: &mut Body, limits: &Limits<'_>) -> Result<(), Error> {
+    match limits.chunk(body).await {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(Error::Http(http::Error::Range(LONGER))),
+        // All bytes of the range came, and nothing after them: the range itself proves them.
+        Err(Error::Http(_)) => Ok(()),
+        Err(fault) => Err(fault),
+    }
 }
 
 fn write(ahead: &Ahead, chunks: &[Bytes], mut at: u64) -> Result<(), Error> {

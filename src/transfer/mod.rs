@@ -104,12 +104,18 @@ pub(crate) enum Error {
     /// It has more bytes than `--max-size` allows.
     #[error("larger than --max-size")]
     TooLarge,
+    /// Nobody says how long it is, and it has more bytes than half of the free space had room for.
+    #[error("larger than {0} bytes, half of the free space: its host does not say how large it is")]
+    TooLargeForDisk(u64),
     /// The disk.
     #[error("{}", .0.told())]
     Store(#[from] store::Error),
     /// The disk is full; told once, for all.
     #[error("the disk is full")]
     DiskFull,
+    /// The disk is read-only or broken; told once, for all.
+    #[error("the disk can't be written to")]
+    DiskFails,
     /// The disk has too little room for a file of known length.
     #[error("no room for it: it needs {needed} more bytes, and {free} are free")]
     NoRoom {
@@ -131,6 +137,21 @@ impl Error {
     #[must_use]
     pub(crate) fn is_dead_link(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_dead_link())
+    }
+
+    /// Whether it ends the run: nothing new is started, and that is told once for all.
+    #[must_use]
+    pub(crate) fn is_told_for_all(&self) -> bool {
+        matches!(self, Self::DiskFull | Self::DiskFails)
+    }
+
+    /// What the system said when something was written.
+    fn of_writing(&self) -> Option<&std::io::Error> {
+        match self {
+            Self::Write(source) => Some(source),
+            Self::Store(error) => error.of_writing(),
+            _ => None,
+        }
     }
 }
 

@@ -20,6 +20,9 @@ use crate::store::{Part, blocking};
 /// Bytes that are worth a hop.
 const HOP: usize = 256 << 10;
 
+/// Why a body is not taken that goes on after its end.
+pub(super) const LONGER: &str = "the host sends more than it says";
+
 /// What a transfer counts in, and what ends it early.
 pub(super) struct Limits<'a> {
     pub meters: &'a [&'a Meter],
@@ -67,13 +70,19 @@ impl Poured {
 pub(super) async fn pour(body: &mut Body, sink: Decoder<Part>, limits: &Limits<'_>) -> Result<(Poured, Option<Error>), Error> {
     let mut hops = Hops { idle: Some(sink), busy: None };
     let (mut gathered, mut size) = (Vec::new(), 0);
+    // What the head says of the body holds for what comes, however the body ends.
+    let (said, mut came) = (body.head.length, 0);
     let fault = loop {
         match limits.chunk(body).await {
             Ok(Some(chunk)) => {
+                came += chunk.len() as u64;
+                if said.is_some_and(|said| came > said) {
+                    break Some(Error::Http(http::Error::Length(LONGER)));
+                }
                 size += chunk.len();
                 gathered.push(chunk);
             }
-            Ok(None) => break None,
+            Ok(None) => break said.filter(|said| came < *said).map(|said| short(came, said)),
             Err(fault) => break Some(fault),
         }
         if size >= HOP {
@@ -83,6 +92,11 @@ pub(super) async fn pour(body: &mut Body, sink: Decoder<Part>, limits: &Limits<'
         }
     };
     Ok((Poured { sink: hops.landed().await?, rest: gathered }, fault))
+}
+
+/// A body that ended early.
+fn short(came: u64, said: u64) -> Error {
+    Error::Http(http::Error::Passing(format!("{came} of {said} bytes came")))
 }
 
 /// The sink: here, or on a hop.

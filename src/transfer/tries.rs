@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use url::Url;
 
+use super::disk::Limit;
 use super::finish::Arrival;
 use super::lanes::{self, Lanes, PIECE};
 use super::pour::{Limits, Poured, pour};
@@ -30,6 +31,8 @@ pub(super) struct Tries<'a> {
     pub url: &'a Url,
     /// How often what was here turned out to be of another file.
     pub restarts: u32,
+    /// The version that was seen last, with the largest total that was said of it. It outlives the bytes of the part.
+    pub known: Option<Version>,
 }
 
 /// What came of one try.
@@ -44,12 +47,13 @@ pub(super) enum Tried {
 impl Tries<'_> {
     /// Asks for what `part` lacks, and takes what comes.
     pub(super) async fn once(&mut self, mut part: Part) -> Result<Tried, Error> {
-        let is_plain = self.restarts >= MOST_RESTARTS;
+        let is_plain = self.is_plain();
+        self.remember(part.version().cloned());
         if part.size() > 0 && (is_plain || part.version().is_none()) {
             part = emptied(part).await?;
         }
         let mut ask = part.version().filter(|_| part.size() > 0).map(|version| rest_of(&part, version.clone()));
-        let body = loop {
+        let mut body = loop {
             let body = match self.downloader.stop.run_until_cancelled(self.ask(ask.as_ref())).await {
                 None => return Err(given_up(part, Error::Stopped).await),
                 Some(Err(error)) => return Ok(Tried::Broken(part, error)),
@@ -58,7 +62,7 @@ impl Tries<'_> {
             match (&mut ask, body.head.total) {
                 // The last byte was asked for again, and the file ends with it.
                 (Some(_), Some(total)) if body.head.is_partial && total == part.size() => {
-                    return Ok(Tried::Whole(Arrival { poured: Poured::of(part), head: body.head.clone() }));
+                    return Ok(Tried::Whole(Arrival::new(Poured::of(part), body.head.clone())));
                 }
                 (Some(ask), total) if body.head.is_partial && ask.from < part.size() => {
                     ask.version.total = total;
@@ -67,14 +71,32 @@ impl Tries<'_> {
                 _ => break body,
             }
         };
+        if let Err(error) = self.known.as_ref().map_or(Ok(()), |known| body.head.agree(known)) {
+            return Ok(Tried::Broken(part, error));
+        }
+        self.remember(body.head.version());
         if part.size() > 0 && !body.head.is_partial {
             // The whole file instead: it is another one now, or its host knows no ranges.
             part = self.restarted(part).await?;
         }
-        if let Some(version) = body.head.version().filter(|_| !is_plain) {
+        if let Some(version) = body.head.version() {
             part.identify(version);
         }
         self.take(part, body).await
+    }
+
+    /// Whether each try asks for the whole file, because what came before could not be continued too often.
+    pub(super) fn is_plain(&self) -> bool {
+        self.restarts >= MOST_RESTARTS
+    }
+
+    /// Keeps `seen` in mind. A total that is known already is not forgotten for an answer without one.
+    fn remember(&mut self, seen: Option<Version>) {
+        let Some(mut seen) = seen else { return };
+        if let Some(known) = self.known.take().filter(|known| known.validator == seen.validator) {
+            seen.total = seen.total.max(known.total);
+        }
+        self.known = Some(seen);
     }
 
     /// The part without what it had, which was of another file.
@@ -101,10 +123,11 @@ impl Tries<'_> {
         if max_size.is_some_and(|most| total.is_some_and(|total| total > most)) {
             return Err(given_up(part, Error::TooLarge).await);
         }
-        part.limit(*max_size);
         let meter = Meter::default();
         meter.add(part.size());
-        let _room = disk.reserve(total.unwrap_or(0), &meter)?;
+        let room = disk.reserve(total, &meter)?;
+        let limit = Limit { of_user: *max_size, of_disk: room.most };
+        part.limit(limit.most());
         let is_large = total.is_none_or(|total| total >= LARGE);
         if is_large {
             emitter.emit(Event::Started(Transfer { name: self.order.name(), total, meter: meter.clone() }));
@@ -116,7 +139,10 @@ impl Tries<'_> {
         if is_large {
             emitter.emit(Event::Ended(meter));
         }
-        tried
+        // Its last bytes are written when it is finished, under the same limit.
+        let limited =
+            tried.map(|tried| if let Tried::Whole(arrival) = tried { Tried::Whole(Arrival { limit, ..arrival }) } else { tried });
+        limited.map_err(|error| limit.explain(error))
     }
 
     async fn by_one(&self, part: Part, mut body: Body, meter: &Meter) -> Result<Tried, Error> {
@@ -128,10 +154,12 @@ impl Tries<'_> {
         drop(body);
         let short = || Error::Http(http::Error::Passing("the body ended before the file did".to_owned()));
         let Some(fault) = fault.or_else(|| is_short(&poured, &head).then(short)) else {
-            return Ok(Tried::Whole(Arrival { poured, head }));
+            return Ok(Tried::Whole(Arrival::new(poured, head)));
         };
         // What a body that broke off leaves: a part that can be continued, or an empty one.
         let part = match blocking(move || poured.salvage()).await? {
+            // Of a body that is longer than was said, no byte is known to be right.
+            Some(part) if matches!(fault, Error::Http(http::Error::Length(_))) => emptied(part).await?,
             Some(part) => part,
             None => self.order.part().await?,
         };
@@ -142,7 +170,7 @@ impl Tries<'_> {
         let head = first.head.clone();
         let (part, fault) = lanes::pour(lanes, part, first, second, self.downloader.connections).await?;
         match fault {
-            None => Ok(Tried::Whole(Arrival { poured: Poured::of(part), head })),
+            None => Ok(Tried::Whole(Arrival::new(Poured::of(part), head))),
             Some(fault) => broken(part, fault).await,
         }
     }
@@ -150,7 +178,7 @@ impl Tries<'_> {
     /// The second of several connections, when the file is worth them and its host proves that it serves ranges.
     async fn probe(&self, part: &Part, head: &Head, meter: &Meter) -> Option<(Lanes, Body)> {
         let Downloader { media, connections, policy, emitter, stop, .. } = self.downloader;
-        let version = head.version().filter(|version| part.version() == Some(version))?;
+        let version = head.version().filter(|version| !self.is_plain() && part.version() == Some(version))?;
         let total = version.total.filter(|total| total.saturating_sub(part.size()) >= WORTH_LANES)?;
         if *connections < 2 || !(head.is_partial || head.accepts_ranges) {
             return None;
@@ -197,7 +225,7 @@ async fn broken(part: Part, fault: Error) -> Result<Tried, Error> {
 pub(super) async fn given_up(part: Part, why: Error) -> Error {
     let left = blocking(move || {
         match why {
-            Error::Refused(_) | Error::TooLarge | Error::Write(_) | Error::Store(_) => part.discard(),
+            Error::Refused(_) | Error::TooLarge | Error::TooLargeForDisk(_) | Error::Write(_) | Error::Store(_) => part.discard(),
             _ => drop(part),
         }
         Ok::<_, Error>(why)

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Fault, Remote, World, sample};
+use crate::support::{Fault, Gate, Remote, Reply, World, sample};
 
 /// A small disk on the archive's place, until dropped.
 struct Small<'a>(&'a Path);
@@ -24,7 +24,11 @@ impl<'a> Small<'a> {
     }
 
     fn grow(&self, bytes: usize) {
-        let done = Command::new("mount").args(["-o", &format!("remount,size={bytes}")]).arg(self.0).status();
+        self.remount(&format!("size={bytes}"));
+    }
+
+    fn remount(&self, how: &str) {
+        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(self.0).status();
         assert!(done.unwrap().success());
     }
 }
@@ -37,28 +41,98 @@ impl Drop for Small<'_> {
 
 const MIB: usize = 1 << 20;
 
+/// Fills a disk to its last byte.
+fn fill(place: &Path) -> std::path::PathBuf {
+    let path = place.join(".filler");
+    let mut filler = fs::File::create(&path).unwrap();
+    while std::io::Write::write_all(&mut filler, &[0; 4096]).is_ok() {}
+    path
+}
+
 #[test]
 #[ignore = "needs root for a tmpfs"]
 fn a_full_disk_is_told_once_and_harms_nothing_else() {
     for connections in ["1", "4"] {
         let world = World::new();
         let archive = world.archive();
-        let disk = Small::mount(&archive, 8 * MIB);
+        let disk = Small::mount(&archive, 40 * MIB);
         world.task("t1", &json!({"images": [world.host("picture.png")]}));
         world.run(&["t1"]).exits(0);
-        // Its length is not known, so that nothing warns before the disk does.
-        let large = Remote::new(&world, "/large.mp4", 10 * MIB, &[Fault::Unended]);
+        // There is room for it when it begins.
+        let large = Remote::new(&world, "/large.mp4", 20 * MIB, &[Fault::Drip(1 << 20)]);
         world.task("t2", &json!({"videos": [large.url]}));
-        let run = world.run(&["t1", "t2", "-x", connections]).exits(1);
+        let running = world.start(&["t1", "t2", "t3", "-x", connections]);
+        let part = archive.join("t2/.video-1.part");
+        let begun = std::time::Instant::now();
+        while !part.exists() {
+            assert!(begun.elapsed().as_secs() < 20, "it never came");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let filler = fill(&archive);
+        let run = running.end(false).exits(1);
         assert_eq!(run.stderr.matches("the disk is full: nothing new is started").count(), 1, "{}", run.stderr);
         assert_eq!(fs::read(archive.join("t1/image-1.png")).unwrap(), sample("picture.png"));
         assert!(!world.files("t2").iter().any(|name| name.contains(".part")), "{:?}", world.files("t2"));
-        assert_eq!(large.seen(&world).len(), 1, "a full disk is not tried again");
 
+        fs::remove_file(filler).unwrap();
         disk.grow(64 * MIB);
         world.run(&["t1", "t2"]).exits(0);
         assert_eq!(fs::read(archive.join("t2/video-1.mp4")).unwrap(), *large.bytes);
     }
+}
+
+#[test]
+#[ignore = "needs root for a tmpfs"]
+fn a_body_of_unknown_length_gets_half_of_the_room_and_harms_nobody() {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    for _ in 0..300 {
+        std::io::Write::write_all(&mut packer, &[7; MIB]).unwrap();
+    }
+    let bomb = Reply::ok(packer.finish().unwrap()).typed("video/mp4").header("Content-Encoding", "gzip");
+    let chunked = Reply::ok(vec![7; 30 * MIB]).typed("video/mp4").chunked(&[]);
+    let endless = Reply::ok(vec![7; 30 * MIB]).typed("video/mp4").without_length();
+    for reply in [bomb, chunked, endless] {
+        let world = World::new();
+        let archive = world.archive();
+        let _disk = Small::mount(&archive, 20 * MIB);
+        world.task("t1", &json!({"videos": [world.media.script("/large.mp4", [reply])]}));
+        for n in 2..8 {
+            world.task(&format!("t{n}"), &json!({"images": [world.host("picture.png")]}));
+        }
+        let run = world.run(&["t1", "t2", "t3", "t4", "t5", "t6", "t7", "-j", "1"]).exits(1);
+        assert!(!run.stderr.contains("the disk is full"), "{}", run.stderr);
+        let error = world.entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned();
+        assert!(error.contains("half of the free space"), "{error}");
+        assert_eq!((world.media.asked("/large.mp4"), world.files("t1")), (1, Vec::new()));
+        assert!((2..8).all(|n| world.entry(&format!("t{n}"))["state"] == "complete"), "{}", run.stderr);
+    }
+}
+
+#[test]
+#[ignore = "needs root for a tmpfs"]
+fn a_disk_that_becomes_read_only_ends_the_run_at_once() {
+    let world = World::new();
+    let archive = world.archive();
+    let disk = Small::mount(&archive, 128 * MIB);
+    world.task("t0", &json!({"images": [world.host("picture.png")]}));
+    world.run(&["t0"]).exits(0);
+    let (asked, gate) = (Gate::default(), Gate::default());
+    let held = Reply::ok(sample("picture.png")).telling(&asked).behind(&gate);
+    world.task("t1", &json!({"images": [world.media.script("/held.png", [held])]}));
+    let ids: Vec<String> = (1..40).map(|n| format!("t{n}")).collect();
+    for id in &ids[1..] {
+        world.task(id, &json!({"images": [world.media.script(&format!("/{id}.png"), [Reply::ok(sample("picture.png"))])]}));
+    }
+    let running = world.start(&[&["-j", "1"], ids.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat());
+    assert!(asked.wait());
+    disk.remount("ro");
+    gate.open();
+    let run = running.end(false).exits(1);
+    assert_eq!(run.stderr.matches("nothing new is started").count(), 1, "{}", run.stderr);
+    let fetched = ids[1..].iter().filter(|id| world.media.asked(&format!("/{id}.png")) > 0).count();
+    assert!(fetched <= 1, "{fetched} files were fetched for a disk that takes none");
+    disk.remount("rw");
+    world.run(&ids).exits(0);
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 mod anything;
 mod bodies;
+mod budget;
 mod content;
 mod deadlinks;
 mod digests;
 mod disk;
+mod disk_faults;
 mod encoding;
 mod keeping;
 mod layout;
+mod lengths;
 mod links;
 mod names;
 mod ownership;

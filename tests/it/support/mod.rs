@@ -4,6 +4,8 @@ pub(crate) mod audit;
 pub(crate) mod browser;
 pub(crate) mod faults;
 pub(crate) mod media;
+#[cfg(target_os = "linux")]
+pub(crate) mod refusing;
 pub(crate) mod run;
 pub(crate) mod verbs;
 pub(crate) mod world;

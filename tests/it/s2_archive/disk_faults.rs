@@ -1,0 +1,93 @@
+//! A disk that refuses something in mid-run: what is optional is lost alone, and nothing is fetched only to be discarded.
+//!
+//! Linux alone: calls are made to fail by a library that is loaded before the C library.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::refusing::refuse;
+use crate::support::run::Running;
+use crate::support::{Answer, Run, World, sample};
+
+const EPERM: i32 = 1;
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+const EDQUOT: i32 = 122;
+const EOPNOTSUPP: i32 = 95;
+
+/// As many tasks with one image each; their ids.
+fn tasks(world: &World, count: usize) -> Vec<String> {
+    let image = world.host("picture.png");
+    let ids: Vec<String> = (1..=count).map(|n| format!("t{n}")).collect();
+    ids.iter().for_each(|id| world.task(id, &json!({"images": [image]})));
+    ids
+}
+
+fn run(world: &World, args: &[String], calls: &str, path: &str, errno: i32) -> Run {
+    Running::start(refuse(world.command(args), calls, path, errno)).end(false)
+}
+
+#[test]
+fn a_time_that_can_t_be_set_costs_no_file() {
+    for errno in [EPERM, EOPNOTSUPP] {
+        let world = World::new();
+        let finished = json!({"status": "SUCCESS", "finish_time": 1_700_000_000,
+            "task_result": {"images": [world.host("picture.png")], "audio": [world.host("song.mp3")]}});
+        world.answers("t1", [Answer::json(200, &finished)]);
+        let args = ["t1".to_owned(), "--mtime".to_owned()];
+        run(&world, &args, "futimens", "t1/", errno).exits(0);
+        assert_eq!(fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"));
+        let entry = world.entry("t1");
+        assert_eq!(entry["state"], "complete");
+        for file in entry["files"].as_array().unwrap() {
+            let warnings = file["warnings"].as_array().unwrap();
+            assert!(warnings.iter().any(|warning| warning.as_str().unwrap().contains("time could not be set")), "{entry}");
+        }
+        let asked = world.media.heads().len();
+        run(&world, &args, "futimens", "t1/", errno).exits(0);
+        assert_eq!(world.media.heads().len(), asked, "nothing is fetched again");
+    }
+}
+
+#[test]
+fn a_disk_that_takes_nothing_more_ends_the_run_with_one_message() {
+    for (errno, message) in [(EIO, "the disk can't be written to"), (ENOSPC, "the disk is full"), (EDQUOT, "the disk is full")] {
+        let world = World::new();
+        let ids = tasks(&world, 40);
+        let archive = world.archive();
+        let args = [&["-j".to_owned(), "1".to_owned()], ids.as_slice()].concat();
+        let run = run(&world, &args, "write", archive.to_str().unwrap(), errno).exits(1);
+        assert_eq!(run.stderr.matches("nothing new is started").count(), 1, "{}", run.stderr);
+        assert_eq!(run.stderr.matches(message).count(), 1, "{}", run.stderr);
+        let fetched = world.media.asked("/picture.png");
+        assert!(fetched <= 2, "{errno}: {fetched} files were fetched for a disk that takes none");
+        world.run(&ids).exits(0);
+    }
+}
+
+#[test]
+fn a_fault_of_one_file_is_that_file_s_alone() {
+    for errno in [EIO, ENOSPC] {
+        let world = World::new();
+        let ids = tasks(&world, 6);
+        let run = run(&world, &ids, "write", "t3/.image-1.part", errno).exits(1);
+        assert!(!run.stderr.contains("nothing new is started"), "{}", run.stderr);
+        for id in &ids {
+            assert_eq!(world.entry(id)["state"], if id == "t3" { "incomplete" } else { "complete" }, "{errno} {id}");
+        }
+        assert_eq!(world.files("t3"), Vec::<String>::new());
+        world.run(&ids).exits(0);
+    }
+}
+
+#[test]
+fn a_disk_that_fails_file_after_file_ends_the_run() {
+    let world = World::new();
+    let ids = tasks(&world, 40);
+    let args = [&["-j".to_owned(), "1".to_owned()], ids.as_slice()].concat();
+    let run = run(&world, &args, "write", ".part", EIO).exits(1);
+    assert_eq!(run.stderr.matches("nothing new is started").count(), 1, "{}", run.stderr);
+    assert!(world.media.asked("/picture.png") <= 4, "{} files were fetched", world.media.asked("/picture.png"));
+}

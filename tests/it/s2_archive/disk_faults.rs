@@ -14,6 +14,7 @@ use crate::support::{Answer, Run, World, sample};
 const EPERM: i32 = 1;
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
+const EROFS: i32 = 30;
 const EDQUOT: i32 = 122;
 const EOPNOTSUPP: i32 = 95;
 
@@ -53,7 +54,8 @@ fn a_time_that_can_t_be_set_costs_no_file() {
 
 #[test]
 fn a_disk_that_takes_nothing_more_ends_the_run_with_one_message() {
-    for (errno, message) in [(EIO, "the disk can't be written to"), (ENOSPC, "the disk is full"), (EDQUOT, "the disk is full")] {
+    let (fails, full) = ("the disk can't be written to", "the disk is full");
+    for (errno, message) in [(EIO, fails), (EROFS, fails), (ENOSPC, full), (EDQUOT, full)] {
         let world = World::new();
         let ids = tasks(&world, 40);
         let archive = world.archive();

@@ -34,15 +34,15 @@ pub(super) struct Extent {
 /// When it is not the range that was asked for and does not begin at the first byte, or when the head contradicts itself.
 pub(super) fn decide(status: StatusCode, ask: Option<&Ask>, headers: &HeaderMap) -> Result<Extent, Error> {
     let said = Said::read(status, headers);
-    let Some(ask) = ask else { return said.from_the_start(true).map_err(Error::Length) };
+    let Some(ask) = ask else { return said.leading(true).map_err(Error::Length) };
     match range::prove(ask, headers) {
         Ok(total) => {
             let length = said.range.map(|range| range.end - range.start);
             Ok(Extent { is_partial: true, length, total: Some(total), is_open: false })
         }
         // The whole file instead of the range.
-        Err(_) if said.range.is_none() && !said.is_partial => said.from_the_start(false).map_err(Error::Range),
-        Err(_) if said.is_everything() => said.from_the_start(false).map_err(Error::Range),
+        Err(_) if said.range.is_none() && !said.is_partial => said.leading(false).map_err(Error::Range),
+        Err(_) if said.is_everything() => said.leading(false).map_err(Error::Range),
         Err(why) => Err(why),
     }
 }
@@ -96,7 +96,7 @@ impl Said {
     }
 
     /// The file from its first byte on: all of it, or the beginning where that `may_go_on`.
-    fn from_the_start(&self, may_go_on: bool) -> Result<Extent, &'static str> {
+    fn leading(&self, may_go_on: bool) -> Result<Extent, &'static str> {
         if self.is_multipart {
             return Err("the host sends pieces of the file in one body");
         }
@@ -167,8 +167,8 @@ mod tests {
     /// `Ok` with the body's length and the total, or why not.
     type Expected = Result<(Option<u64>, Option<u64>), &'static str>;
 
-    fn whole(length: u64) -> Expected {
-        Ok((Some(length), Some(length)))
+    const fn whole(length: u64) -> (Option<u64>, Option<u64>) {
+        (Some(length), Some(length))
     }
 
     fn told(status: u16, ask: Option<&Ask>, lines: &[(&'static str, &str)]) -> (bool, Expected) {
@@ -184,11 +184,11 @@ mod tests {
         let (ok, part) = (200, 206);
         for (status, range, length, expected) in [
             (ok, None, None, Ok((None, None))),
-            (ok, None, Some("10"), whole(10)),
-            (ok, Some("bytes 0-9/10"), None, whole(10)),
-            (ok, Some("bytes 0-9/10"), Some("10"), whole(10)),
-            (part, Some("bytes 0-9/10"), Some("10"), whole(10)),
-            (part, Some("bytes 0-9/10"), None, whole(10)),
+            (ok, None, Some("10"), Ok(whole(10))),
+            (ok, Some("bytes 0-9/10"), None, Ok(whole(10))),
+            (ok, Some("bytes 0-9/10"), Some("10"), Ok(whole(10))),
+            (part, Some("bytes 0-9/10"), Some("10"), Ok(whole(10))),
+            (part, Some("bytes 0-9/10"), None, Ok(whole(10))),
             // A part of it.
             (ok, Some("bytes 0-4/10"), Some("5"), Err(PART)),
             (203, Some("bytes 0-4/10"), Some("5"), Err(PART)),
@@ -210,17 +210,17 @@ mod tests {
             (ok, Some("bytes 9-0/10"), Some("11"), Err(TWO)),
             (ok, Some("bytes 0-10/10"), Some("5"), Err(TWO)),
             // Nonsense says nothing.
-            (ok, Some("bytes 0-10/10"), Some("10"), whole(10)),
-            (ok, Some("bytes 9-0/10"), Some("10"), whole(10)),
-            (ok, Some("items 0-4/10"), Some("10"), whole(10)),
-            (ok, Some("bytes 0-0/0"), Some("10"), whole(10)),
-            (ok, Some("bytes -1-+4/-1"), Some("10"), whole(10)),
-            (ok, Some("bytes 0-18446744073709551615/*"), Some("10"), whole(10)),
-            (ok, Some(""), Some("10"), whole(10)),
+            (ok, Some("bytes 0-10/10"), Some("10"), Ok(whole(10))),
+            (ok, Some("bytes 9-0/10"), Some("10"), Ok(whole(10))),
+            (ok, Some("items 0-4/10"), Some("10"), Ok(whole(10))),
+            (ok, Some("bytes 0-0/0"), Some("10"), Ok(whole(10))),
+            (ok, Some("bytes -1-+4/-1"), Some("10"), Ok(whole(10))),
+            (ok, Some("bytes 0-18446744073709551615/*"), Some("10"), Ok(whole(10))),
+            (ok, Some(""), Some("10"), Ok(whole(10))),
             // The file ends somewhere, and this is what the host knows of it.
-            (ok, Some("bytes 0-9/*"), Some("10"), whole(10)),
-            (ok, Some("bytes 0-9/*"), None, whole(10)),
-            (ok, Some("bytes */10"), None, whole(10)),
+            (ok, Some("bytes 0-9/*"), Some("10"), Ok(whole(10))),
+            (ok, Some("bytes 0-9/*"), None, Ok(whole(10))),
+            (ok, Some("bytes */10"), None, Ok(whole(10))),
         ] {
             let lines: Vec<_> = range
                 .map(|range| ("content-range", range))
@@ -247,7 +247,7 @@ mod tests {
         assert!(told(200, None, &[pieces]).1.is_err());
         assert!(told(206, None, &[pieces, ("content-range", "bytes 0-9/10")]).1.is_err());
         assert!(told(200, None, &[("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/20")]).1.is_err());
-        assert_eq!(told(200, None, &[("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/10")]).1, whole(10));
+        assert_eq!(told(200, None, &[("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/10")]).1, Ok(whole(10)));
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
         for (range, length, expected) in [
             (Some("bytes 5-9/10"), Some("5"), (true, Ok((Some(5), Some(10))))),
             (Some("bytes 5-9/10"), None, (true, Ok((Some(5), Some(10))))),
-            (Some("bytes 0-9/10"), Some("10"), (false, whole(10))),
+            (Some("bytes 0-9/10"), Some("10"), (false, Ok(whole(10)))),
             (Some("bytes 0-9/10"), Some("9"), (false, Err(TWO))),
             (Some("bytes 0-4/10"), Some("5"), (false, Err(other))),
             (Some("bytes 6-9/10"), Some("4"), (false, Err(other))),
@@ -272,8 +272,8 @@ mod tests {
                 assert_eq!(told(status, Some(&ask), &lines), expected, "{status} {lines:?}");
             }
         }
-        assert_eq!(told(200, Some(&ask), &[ETAG, ("content-length", "10")]), (false, whole(10)));
-        assert_eq!(told(200, Some(&ask), &[ETAG, ("content-range", "x"), ("content-length", "10")]), (false, whole(10)));
+        assert_eq!(told(200, Some(&ask), &[ETAG, ("content-length", "10")]), (false, Ok(whole(10))));
+        assert_eq!(told(200, Some(&ask), &[ETAG, ("content-range", "x"), ("content-length", "10")]), (false, Ok(whole(10))));
         assert_eq!(told(206, Some(&ask), &[ETAG, ("content-length", "10")]), (false, Err(UNSAID)));
     }
 

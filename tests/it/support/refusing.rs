@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const SOURCE: &str = r##"
+const SOURCE: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -52,7 +52,7 @@ ssize_t write(int fd, const void *bytes, size_t size) {
     if (!next) next = dlsym(RTLD_NEXT, "write");
     return next(fd, bytes, size);
 }
-"##;
+"#;
 
 /// A command whose `calls` fail with `errno` on every file whose path contains `path`.
 pub(crate) fn refuse(mut command: Command, calls: &str, path: &str, errno: i32) -> Command {

@@ -51,8 +51,8 @@ impl Course {
             // Whatever comes of it, the manifest may have its name by then.
             self.has_changed = true;
             held.record(entry.clone(), before, only).await?;
-            self.job.downloader.disk.took();
             if let Some(file) = fetched {
+                self.job.downloader.disk.took();
                 self.arrived(&file);
             }
         } else {

@@ -13,7 +13,7 @@ use super::tries::{MOST_RESTARTS, Tried, Tries, given_up};
 use super::{Downloader, Error, Fetched, Order};
 use crate::asset::Source;
 use crate::data_uri;
-use crate::event::Event;
+use crate::event::{Event, Meter};
 use crate::http::retry::Attempts;
 use crate::http::{self, Head};
 use crate::store::{Staged, blocking};
@@ -37,6 +37,8 @@ impl Downloader {
 
     async fn decode(&self, order: Order) -> Result<Option<Staged>, Error> {
         let (wanted, max_size) = (self.wanted, self.max_size);
+        // Base64 has four characters for three bytes.
+        let _room = self.disk.reserve(Some(order.asset.url.len() as u64 / 4 * 3), &Meter::default())?;
         let staged = blocking(move || {
             let bytes = data_uri::decode(order.asset.url.trim()).map_err(|error| Error::Source(error.to_string()))?;
             let mut part = order.held.part(&order.stem())?;

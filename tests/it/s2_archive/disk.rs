@@ -82,7 +82,7 @@ fn a_full_disk_is_told_once_and_harms_nothing_else() {
 fn a_body_of_unknown_length_gets_half_of_the_room_and_harms_nobody() {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     for _ in 0..300 {
-        std::io::Write::write_all(&mut packer, &[7; MIB]).unwrap();
+        std::io::Write::write_all(&mut packer, &vec![7; MIB]).unwrap();
     }
     let bomb = Reply::ok(packer.finish().unwrap()).typed("video/mp4").header("Content-Encoding", "gzip");
     let chunked = Reply::ok(vec![7; 30 * MIB]).typed("video/mp4").chunked(&[]);
@@ -102,6 +102,22 @@ fn a_body_of_unknown_length_gets_half_of_the_room_and_harms_nobody() {
         assert_eq!((world.media.asked("/large.mp4"), world.files("t1")), (1, Vec::new()));
         assert!((2..8).all(|n| world.entry(&format!("t{n}"))["state"] == "complete"), "{}", run.stderr);
     }
+}
+
+#[test]
+#[ignore = "needs root for a tmpfs"]
+fn a_data_uri_that_has_no_room_harms_nobody() {
+    use base64::Engine as _;
+    let world = World::new();
+    let archive = world.archive();
+    let _disk = Small::mount(&archive, 20 * MIB);
+    let payload = base64::prelude::BASE64_STANDARD.encode(vec![7; 30 * MIB]);
+    world.task("t1", &json!({"videos": [format!("data:video/mp4;base64,{payload}")]}));
+    world.task("t2", &json!({"images": [world.host("picture.png")]}));
+    let run = world.run(&["t1", "t2", "-j", "1"]).exits(1);
+    assert!(!run.stderr.contains("the disk is full"), "{}", run.stderr);
+    assert!(world.entry("t1")["errors"][0]["error"].as_str().unwrap().contains("no room for it"));
+    assert_eq!(world.entry("t2")["state"], "complete");
 }
 
 #[test]

@@ -22,7 +22,9 @@ const EOPNOTSUPP: i32 = 95;
 fn tasks(world: &World, count: usize) -> Vec<String> {
     let image = world.host("picture.png");
     let ids: Vec<String> = (1..=count).map(|n| format!("t{n}")).collect();
-    ids.iter().for_each(|id| world.task(id, &json!({"images": [image]})));
+    for id in &ids {
+        world.task(id, &json!({"images": [image]}));
+    }
     ids
 }
 

@@ -34,7 +34,11 @@ pub(super) struct Extent {
 /// When it is not the range that was asked for and does not begin at the first byte, or when the head contradicts itself.
 pub(super) fn decide(status: StatusCode, ask: Option<&Ask>, headers: &HeaderMap) -> Result<Extent, Error> {
     let said = Said::read(status, headers);
-    let Some(ask) = ask else { return said.leading(true).map_err(Error::Length) };
+    let Some(ask) = ask else {
+        // A 206 that names no range is no slip of one try.
+        let is_final = said.is_partial && said.range.is_none();
+        return said.leading(true).map_err(|why| if is_final { Error::Final(why.to_owned()) } else { Error::Length(why) });
+    };
     match range::prove(ask, headers) {
         Ok(total) => {
             let length = said.range.map(|range| range.end - range.start);
@@ -175,6 +179,7 @@ mod tests {
         match decide(StatusCode::from_u16(status).unwrap(), ask, &headers(lines)) {
             Ok(extent) => (extent.is_partial, Ok((extent.length, extent.total))),
             Err(Error::Length(why) | Error::Range(why)) => (false, Err(why)),
+            Err(Error::Final(why)) if why == UNSAID => (false, Err(UNSAID)),
             Err(other) => panic!("{other}"),
         }
     }

@@ -3,7 +3,7 @@
 //! The rule is that the archive keeps what it has. A later answer that names less, a download that
 //! failed, a kind left out: none of them takes a file, its entry, the text or `meta` away.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -90,6 +90,8 @@ pub(crate) fn record(
         files,
         errors,
         response: Answer::of(&task.response),
+        unknown: known.map(|known| known.unknown.clone()).unwrap_or_default(),
+        beside: known.map(|known| known.beside.clone()).unwrap_or_default(),
     };
     if let Some(fuller) = known.filter(|known| names_less(task, known)).cloned() {
         // The fuller answer stays the one that the entry is read against.
@@ -101,7 +103,14 @@ pub(crate) fn record(
     entry
 }
 
-fn merged(kept: Vec<FileEntry>, fetched: Vec<FileEntry>) -> Vec<FileEntry> {
+fn merged(kept: Vec<FileEntry>, mut fetched: Vec<FileEntry>) -> Vec<FileEntry> {
+    let kept_by_slot: HashMap<Slot, &FileEntry> = kept.iter().map(|file| (file.slot(), file)).collect();
+    for file in &mut fetched {
+        // What another version says of these bytes is still true.
+        if let Some(before) = kept_by_slot.get(&file.slot()).filter(|before| before.sha256() == file.sha256()) {
+            file.unknown.clone_from(&before.unknown);
+        }
+    }
     let replaced: HashSet<Slot> = fetched.iter().map(FileEntry::slot).collect();
     kept.into_iter().filter(|file| !replaced.contains(&file.slot())).chain(fetched).collect()
 }

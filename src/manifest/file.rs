@@ -6,12 +6,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::unknown::{Unknown, keep_unknown_fields};
 use crate::digest::Sha256Hex;
 use crate::kind::{Kind, Slot};
 use crate::naming;
 
 /// One downloaded file. Its identity, path, size and hash are fixed once made.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self")]
 pub struct FileEntry {
     kind: Kind,
     /// Its number within the kind, from 1, in the API's order.
@@ -54,7 +56,12 @@ pub struct FileEntry {
     /// What is odd about it.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Fields that this version does not know.
+    #[serde(skip)]
+    pub(crate) unknown: Unknown,
 }
+
+keep_unknown_fields!(FileEntry);
 
 /// A file that has all its bytes, hashed, and the name that it will have. Only the store has such, and sees to it that no
 /// manifest names one before it is durable.
@@ -86,6 +93,7 @@ impl FileEntry {
             last_modified: None,
             verified_by: None,
             warnings: Vec::new(),
+            unknown: Unknown::default(),
         }
     }
 
@@ -141,6 +149,7 @@ impl FileEntry {
 
 /// An asset that could not be had.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self")]
 pub struct AssetError {
     kind: Kind,
     /// Its number within the kind, from 1, in the API's order.
@@ -151,13 +160,18 @@ pub struct AssetError {
     pub url: Option<String>,
     /// What went wrong, for people.
     pub error: String,
+    /// Fields that this version does not know.
+    #[serde(skip)]
+    pub(crate) unknown: Unknown,
 }
+
+keep_unknown_fields!(AssetError);
 
 impl AssetError {
     /// The entry of an asset that could not be had.
     #[must_use]
     pub(crate) fn of(slot: Slot, url: Option<String>, error: String) -> Self {
-        Self { kind: slot.kind, index: slot.index, url, error }
+        Self { kind: slot.kind, index: slot.index, url, error, unknown: Unknown::default() }
     }
 
     /// Which asset it is.

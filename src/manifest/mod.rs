@@ -1,14 +1,16 @@
 //! The manifest as data: what the archive holds, in one schema for a task folder and for the whole archive.
 //!
 //! Owns the shape (version 1), the order of keys and entries, and the rule that the same archive
-//! gives the same bytes: `task` and `file` are the entries, `write` and `read` the document around them,
-//! and `judge` says whose a document is.
+//! gives the same bytes: `task` and `file` are the entries, `unknown` keeps the fields of other versions in them, `write`
+//! and `read` are the document around them, `own` is a task's own one, and `judge` says whose a
+//! document is.
 
 mod answer;
 mod file;
 mod judge;
 mod read;
 mod task;
+mod unknown;
 mod write;
 
 use schemars::JsonSchema;
@@ -21,7 +23,7 @@ pub use file::{AssetError, FileEntry};
 pub use judge::{Verdict, judge};
 pub use read::{Unread, walk};
 pub use task::{State, TaskEntry};
-pub use write::write;
+pub use write::{write, write_own};
 
 /// The version that this program writes, and the highest that it reads.
 pub const VERSION: u64 = 1;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::unknown::{Unknown, keep_unknown_fields};
 use super::{Answer, AssetError, FileEntry};
 use crate::naming;
 
@@ -26,6 +27,7 @@ pub enum State {
 
 /// One task of an archive. Optional fields that are unknown are left out.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct TaskEntry {
     /// The id that was asked for, whatever the answer called it.
@@ -75,7 +77,15 @@ pub struct TaskEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Value")]
     pub response: Option<Answer>,
+    /// Fields that this version does not know.
+    #[serde(skip)]
+    pub(crate) unknown: Unknown,
+    /// Those that stand beside the list of tasks, in a task's own manifest.
+    #[serde(skip)]
+    pub(crate) beside: Unknown,
 }
+
+keep_unknown_fields!(TaskEntry);
 
 impl TaskEntry {
     /// Whether it is from the task's own folder: the answer is kept there alone, and paths have no folder.
@@ -93,6 +103,7 @@ impl TaskEntry {
         self.text_path.iter_mut().for_each(root);
         self.files.iter_mut().for_each(|file| root(&mut file.path));
         self.response = None;
+        self.beside = Unknown::default();
         self
     }
 

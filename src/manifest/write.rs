@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
+use super::unknown::Both;
 use super::{GENERATOR, Manifest, TaskEntry, VERSION};
 
 /// Where tasks come from: called once, with the function that takes them, in the order of their ids.
@@ -22,6 +23,20 @@ pub fn write(mut writer: impl Write, source: Box<Source<'_>>) -> io::Result<()> 
     let pushed = Pushed(RefCell::new(Some(source)));
     let mut json = serde_json::Serializer::pretty(&mut writer);
     Manifest { manifest_version: VERSION, generator: GENERATOR, tasks: pushed }.serialize(&mut json)?;
+    writer.write_all(b"\n")
+}
+
+/// Writes a task's own manifest, with the fields beside its list of tasks that this version does not know.
+///
+/// # Errors
+/// What `writer` reports.
+pub fn write_own(mut writer: impl Write, task: &TaskEntry) -> io::Result<()> {
+    if task.beside.is_empty() {
+        return write(writer, Box::new(|push| push(task)));
+    }
+    let known = Manifest { manifest_version: VERSION, generator: GENERATOR, tasks: [task] };
+    let mut json = serde_json::Serializer::pretty(&mut writer);
+    Both { known, unknown: &task.beside }.serialize(&mut json)?;
     writer.write_all(b"\n")
 }
 

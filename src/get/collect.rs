@@ -3,7 +3,7 @@
 //! A dead link is asked for anew, once for all assets of the task. What could not be had is told, and
 //! takes nothing away of what is here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use super::Job;
 use super::course::{Course, Stop, outcome};
 use crate::asset::Asset;
 use crate::event::{Event, FileReport, Outcome};
-use crate::kind::Slot;
+use crate::kind::{Kind, Slot};
 use crate::manifest::{AssetError, FileEntry, TaskEntry};
 use crate::plan::{self, Action};
 use crate::record::{self, Results};
@@ -73,7 +73,8 @@ impl Course {
     }
 
     async fn fetch(&mut self, task: &Task, known: &Known, held: &Arc<Held>) -> Result<(Results, Option<Staged>), Stop> {
-        let ours: Arc<Vec<FileEntry>> = Arc::new(known.recorded().iter().chain(&known.here).cloned().collect());
+        let ours = known.recorded().iter().chain(&known.here).filter_map(FileEntry::name).map(str::to_owned);
+        let ours: Arc<HashSet<String>> = Arc::new(ours.collect());
         let modified = task.finish_time.filter(|_| self.job.mtime).and_then(|time| SystemTime::try_from(time).ok());
         let lost: Option<HashSet<Slot>> = self.lost.as_ref().map(|lost| lost.slots.iter().copied().collect());
         let is_lost = |slot: Slot| lost.as_ref().is_some_and(|lost| lost.contains(&slot));
@@ -122,8 +123,12 @@ impl Course {
 
     /// Marks files that `repair` got with other bytes than were recorded: they are taken all the same.
     fn compare(&self, results: &mut Results, recorded: &[FileEntry]) {
-        for file in results.fetched.iter_mut().filter(|_| self.lost.is_some()) {
-            let before = recorded.iter().find(|before| before.slot() == file.slot());
+        if self.lost.is_none() {
+            return;
+        }
+        let recorded: HashMap<Slot, &FileEntry> = recorded.iter().map(|before| (before.slot(), before)).collect();
+        for file in &mut results.fetched {
+            let before = recorded.get(&file.slot());
             if before.is_some_and(|before| before.sha256() != file.sha256()) {
                 file.warnings.push("repaired with other bytes than were recorded".to_owned());
             }
@@ -150,6 +155,9 @@ impl Course {
     }
 }
 
+/// The assets of a second answer, by kind and number.
+type Fresh = HashMap<(Option<Kind>, usize), Asset>;
+
 /// What came of an asset.
 enum Come {
     /// A file under its final name.
@@ -163,7 +171,7 @@ enum Come {
 async fn fetch_one(
     job: Arc<Job>,
     order: Order,
-    fresh: &OnceCell<Vec<Asset>>,
+    fresh: &OnceCell<Fresh>,
     is_only: bool,
 ) -> (Asset, Result<Come, transfer::Error>) {
     let held = Arc::clone(&order.held);
@@ -182,18 +190,20 @@ async fn fetch_one(
 }
 
 /// One asset; a dead link is asked for anew once, for all assets of the task together.
-async fn fetch_fresh(job: &Arc<Job>, order: Order, fresh: &OnceCell<Vec<Asset>>) -> (Asset, Result<Fetched, transfer::Error>) {
+async fn fetch_fresh(job: &Arc<Job>, order: Order, fresh: &OnceCell<Fresh>) -> (Asset, Result<Fetched, transfer::Error>) {
     let dead = match job.downloader.fetch(order.clone()).await {
         Err(error) if error.is_dead_link() => error,
         done => return (order.asset, done),
     };
-    let ask = || async { job.ask(&order.task).await.map(|task| task.assets).unwrap_or_default() };
+    let ask = || async {
+        // Without an answer the dead link stays dead, and is told as that.
+        let assets = job.ask(&order.task).await.map(|task| task.assets).unwrap_or_default();
+        assets.into_iter().map(|asset| ((asset.kind, asset.index), asset)).collect()
+    };
     let Some(assets) = job.stop.run_until_cancelled(fresh.get_or_init(ask)).await else {
         return (order.asset, Err(transfer::Error::Stopped));
     };
-    let is_fresh =
-        |other: &&Asset| (other.kind, other.index) == (order.asset.kind, order.asset.index) && other.url != order.asset.url;
-    match assets.iter().find(is_fresh) {
+    match assets.get(&(order.asset.kind, order.asset.index)).filter(|asset| asset.url != order.asset.url) {
         Some(asset) => (asset.clone(), job.downloader.fetch(Order { asset: asset.clone(), ..order }).await),
         None => (order.asset, Err(dead)),
     }

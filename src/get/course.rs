@@ -3,6 +3,7 @@
 //! Whatever happens on the way, it ends in one report, and the archive keeps what it has: a task
 //! that now fails, is unknown or names less leaves its manifest as it was.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,8 @@ use serde_json::{Map, Value};
 use super::{Job, Lost, Request, dry_run};
 use crate::event::{Event, Outcome, TaskReport};
 use crate::gateway;
-use crate::manifest::{State, TaskEntry};
+use crate::kind::Slot;
+use crate::manifest::{FileEntry, State, TaskEntry};
 use crate::plan;
 use crate::store::{self, Folder, Held, Known, REPORT_AFTER, blocking};
 use crate::task::{Stage, Task, TaskId};
@@ -154,9 +156,10 @@ impl Course {
         let Some(mut lost) = self.lost.take() else { return Ok(false) };
         let (recorded, holder) = (known.recorded().to_vec(), Arc::clone(held));
         let still = blocking(move || {
+            let recorded: HashMap<Slot, &FileEntry> = recorded.iter().map(|entry| (entry.slot(), entry)).collect();
             let mut still = Vec::new();
             for slot in std::mem::take(&mut lost.slots) {
-                let entry = recorded.iter().find(|entry| entry.slot() == slot);
+                let entry = recorded.get(&slot);
                 if !entry.map_or(Ok(false), |entry| holder.has(entry))? {
                     still.push(slot);
                 }
@@ -228,7 +231,7 @@ impl Course {
         }
     }
 
-    fn reused(&mut self, known: &Known) -> Outcome {
+    pub(super) fn reused(&mut self, known: &Known) -> Outcome {
         self.report.reused = true;
         let entry = known.entry.as_ref();
         self.report.status = entry.and_then(|entry| entry.status.clone());

@@ -1,10 +1,13 @@
 //! `--dry-run`: the plan, told instead of carried out.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::Job;
 use crate::asset::Asset;
 use crate::event::{Event, Outcome};
+use crate::kind::{Kind, Slot};
+use crate::manifest::FileEntry;
 use crate::media_type;
 use crate::naming;
 use crate::plan::{self, Action, Item};
@@ -17,6 +20,7 @@ pub(super) fn tell(job: &Job, id: &TaskId, folder: &Path, task: &Task, known: &K
         let path = folder.join(name).display().to_string();
         job.emitter.emit(Event::Planned { task: id.clone(), action, path, reason: reason.to_owned() });
     };
+    let here: HashMap<Slot, &FileEntry> = known.here.iter().map(|file| (file.slot(), file)).collect();
     let items = plan::plan(task, known.recorded(), &known.here, job.wanted, job.force);
     let (mut has_errors, mut has_left_out) = (false, false);
     for Item { asset, action, reason } in items {
@@ -27,7 +31,9 @@ pub(super) fn tell(job: &Job, id: &TaskId, folder: &Path, task: &Task, known: &K
             }
             (Action::Fetch, Ok(_)) => say("fetch", &name(asset), reason),
             (Action::Keep, _) => {
-                let kept = known.here.iter().find(|file| asset.may_be(file.slot()));
+                let kept = [Kind::Video, Kind::Image, Kind::Audio].iter().find_map(|kind| {
+                    here.get(&Slot { kind: *kind, index: asset.index }).filter(|file| asset.may_be(file.slot()))
+                });
                 say("keep", &kept.map_or_else(|| name(asset), |file| file.path().to_owned()), reason);
             }
             (Action::LeaveOut, _) => {

@@ -12,7 +12,8 @@ use super::dir::Dir;
 use super::folder::{Folder, Known};
 use super::lock::Lock;
 use super::part::{Draft, Part};
-use super::{Error, blocking, checkpoint, finished, journal};
+use super::{Error, blocking, checkpoint, finished, journal, sight};
+use crate::kind::Slot;
 use crate::manifest::FileEntry;
 
 /// A task's folder, locked.
@@ -61,10 +62,10 @@ impl Held {
 
     /// Puts the finished files of a run that died in their places, on disk and among `files`.
     pub(super) fn roll_forward(&self, files: &mut Vec<FileEntry>) -> Result<(), Error> {
-        for file in finished::roll_forward(&self.dir)? {
-            files.retain(|before| before.slot() != file.slot());
-            files.push(file);
-        }
+        let finished = finished::roll_forward(&self.dir)?;
+        let replaced: HashSet<Slot> = finished.iter().map(FileEntry::slot).collect();
+        files.retain(|before| !replaced.contains(&before.slot()));
+        files.extend(finished);
         Ok(())
     }
 
@@ -91,15 +92,15 @@ impl Held {
         if self.is_new { Ok(()) } else { finished::begin(&self.dir).map(|_| ()) }
     }
 
-    /// Puts a whole file down for its final name. `ours` are the files there that may be replaced.
+    /// Puts a whole file down for its final name. `ours` are the names of the files there that may be replaced.
     ///
     /// # Errors
     /// When something that is not ours has that name; the file is then gone.
-    pub(crate) fn stage(&self, draft: Draft, ours: &[FileEntry]) -> Result<Staged, Error> {
+    pub(crate) fn stage(&self, draft: Draft, ours: &HashSet<String>) -> Result<Staged, Error> {
         let target = draft.entry.path().to_owned();
-        let is_ours = self.is_new || ours.iter().any(|file| file.name() == Some(draft.entry.path()));
-        let is_taken = || self.dir.find(&target).map_err(Error::io("read", &self.dir.join(&target))).map(|found| found.is_some());
-        if !is_ours && is_taken()? && !finished::is_proven(&self.dir, &target, &draft.entry)? {
+        let is_replaceable = self.is_new || ours.contains(&target);
+        let is_taken = || self.dir.find(&target).map_err(Error::io("look at", &self.dir.join(&target))).map(|found| found.is_some());
+        if !is_replaceable && is_taken()? && !finished::is_proven(&self.dir, &target, &draft.entry)? {
             draft.discard();
             return Err(Error::Foreign(self.dir.join(&target)));
         }

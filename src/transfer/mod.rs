@@ -14,6 +14,7 @@ mod tries;
 
 pub(crate) use disk::Disk;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -25,7 +26,6 @@ use crate::event::Emitter;
 use crate::gateway::Gateway;
 use crate::http::retry::Policy;
 use crate::http::{self, MediaClient};
-use crate::manifest::FileEntry;
 use crate::naming;
 use crate::plan::Wanted;
 use crate::store::{self, Held, Part, Staged, blocking};
@@ -65,7 +65,7 @@ pub(crate) struct Order {
     /// Where to.
     pub held: Arc<Held>,
     /// Files there that may be replaced.
-    pub ours: Arc<Vec<FileEntry>>,
+    pub ours: Arc<HashSet<String>>,
     /// The date that the file shall have.
     pub modified: Option<SystemTime>,
 }

@@ -117,6 +117,8 @@ pub enum Fault {
     Damaged,
     /// It is not there.
     Missing,
+    /// The disk does not give it.
+    Unreadable,
     /// No manifest names it.
     Unknown,
     /// It can't be looked at safely: its path leads elsewhere.
@@ -130,6 +132,7 @@ impl Fault {
         match self {
             Self::Damaged => "damaged",
             Self::Missing => "missing",
+            Self::Unreadable => "unreadable",
             Self::Unknown => "unknown",
             Self::Unsafe => "unsafe",
         }

@@ -25,9 +25,8 @@ use crate::ui;
 pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
     let mut catalog = Catalog::of(&args.dir)?;
     let mut troubles = Troubles(0);
-    if let Some(trouble) = unreadable(catalog.unreadable, &args.dir) {
-        troubles.tell(trouble);
-    }
+    catalog.report.notes().for_each(|note| ui::warn(&note));
+    catalog.report.faults().for_each(|fault| troubles.tell(fault));
     let tasks = picked(std::mem::take(&mut catalog.tasks), &args.task, &mut troubles);
     let format = match args.format {
         Exported::Bagit => None,
@@ -41,11 +40,6 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
         None => fill_bag(&catalog, &tasks, &args.output_file, &mut troubles)?,
     }
     Ok(u8::from(troubles.0 > 0))
-}
-
-/// What of the manifest in `dir` is nothing that could be told.
-pub(super) fn unreadable(count: usize, dir: &Path) -> Option<String> {
-    (count > 0).then(|| format!("{}: {count} of its manifest's entries can't be read", dir.display()))
 }
 
 /// How much could not be exported.

@@ -6,10 +6,9 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
-use super::export::unreadable;
 use super::lock_wait;
 use crate::gallery::{Gallery, MARK};
-use crate::store::{Catalog, Error, LockWait, Page};
+use crate::store::{Catalog, Error, LockWait, Page, Report};
 use crate::ui;
 
 /// Writes the page of the archive, or of the one task, in `dir`; the exit code.
@@ -25,14 +24,13 @@ pub(super) fn place(dir: &Path) -> Result<Page, Error> {
 
 /// Writes the page into its place, if that changes it. Whether it has all that the archive names: what it has not is told.
 pub(super) fn write(page: &Page, dir: &Path, wait: &LockWait) -> Result<bool, Error> {
-    let mut trouble = None;
+    let mut report = Report::default();
     page.update(wait, || {
         let mut gallery = Gallery::default();
-        trouble = unreadable(Catalog::each(dir, |task, is_single| gallery.add(task, is_single))?, dir);
+        report = Catalog::each(dir, |task, is_single| gallery.add(task, is_single))?;
         Ok(gallery.into_page())
     })?;
-    if let Some(trouble) = &trouble {
-        ui::complain(trouble);
-    }
-    Ok(trouble.is_none())
+    report.notes().for_each(|note| ui::warn(&note));
+    report.faults().for_each(|fault| ui::complain(&fault));
+    Ok(!report.has_faults())
 }

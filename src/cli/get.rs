@@ -57,11 +57,11 @@ pub(super) struct Over {
 impl Over {
     /// The exit code; where several fit, the one that matters most.
     pub(super) fn code(&self) -> u8 {
-        let Ended { summary, broken } = &self.ended;
+        let Ended { summary, broken, has_faults } = &self.ended;
         match self.interrupt.load(Ordering::Relaxed) {
             code @ 1.. => code,
             _ if broken.is_some() || self.bad_lines > 0 => super::COULD_NOT,
-            _ if summary.bad() > 0 => 1,
+            _ if summary.bad() > 0 || *has_faults => 1,
             _ if summary.pending > 0 => 3,
             _ => 0,
         }

@@ -88,10 +88,12 @@ fn run_in(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, Er
 
 fn index(dir: &Path) -> Result<u8, Error> {
     // A task's folder has nothing that is derived.
-    if !Survey::is_single_at(dir)? {
-        Archive::open(dir)?.rebuild_root(&lock_wait(CancellationToken::new()))?;
+    if Survey::is_single_at(dir)? {
+        return Ok(0);
     }
-    Ok(0)
+    let report = Archive::open(dir)?.rebuild_root(&lock_wait(CancellationToken::new()))?;
+    report.notes().chain(report.faults()).for_each(|message| ui::warn(&message));
+    Ok(u8::from(report.has_faults()))
 }
 
 /// Waits for locks until `stop` is cancelled, and warns of a long wait.

@@ -28,11 +28,11 @@ pub(super) fn repair(dir: &Path, quick: bool, options: Options, style: Style) ->
     if counts.is_whole() {
         return Ok(0);
     }
-    if counts.files == 0 {
+    let (requests, is_left) = session::requests(&findings);
+    if counts.files == 0 && requests.is_empty() {
         // Not one task is known: whose folder this is, and what was in it, nobody can say.
         return Ok(1);
     }
-    let (requests, is_left) = session::requests(&findings);
     let over = get::carry_out(Session::of(&survey, options)?, style, move |sender, emitter, _| {
         emitter.tasks.known.add(requests.len() as u64);
         for request in requests {
@@ -53,12 +53,10 @@ fn look(survey: &Survey, quick: bool, style: Style) -> Result<(Verified, Vec<Fin
     let (events, heard) = mpsc::channel();
     let emitter = Emitter::new(move |event| drop(events.send(event)));
     let interface = get::show(&emitter, heard, style)?;
-    let verified = verify_aloud(survey, quick, &emitter);
-    if let Ok((counts, _)) = &verified {
-        emitter.emit(Event::Verified(counts.clone()));
-    }
+    let verified = verify_aloud(survey, quick, &emitter)?;
+    emitter.emit(Event::Verified(verified.0.clone()));
     drop(emitter);
-    // It ends with the summary, or with the emitter.
+    // It ends with the summary.
     let _ = interface.join();
-    Ok(verified?)
+    Ok(verified)
 }

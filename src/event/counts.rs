@@ -85,6 +85,8 @@ pub struct Verified {
     pub damaged: u64,
     /// Files and folders that are not there.
     pub missing: u64,
+    /// Files and folders that the disk does not give.
+    pub unreadable: u64,
     /// Paths that lead elsewhere, and were not looked at.
     #[serde(rename = "unsafe")]
     pub not_safe: u64,
@@ -101,6 +103,7 @@ impl Verified {
         *match fault {
             Fault::Damaged => &mut self.damaged,
             Fault::Missing => &mut self.missing,
+            Fault::Unreadable => &mut self.unreadable,
             Fault::Unknown => &mut self.unknown,
             Fault::Unsafe => &mut self.not_safe,
         } += 1;
@@ -112,10 +115,10 @@ impl Verified {
         Self { seconds: to_the_millisecond(elapsed), ..self }
     }
 
-    /// Whether everything that a manifest names is whole.
+    /// Whether everything that a manifest names is whole, as far as that can be told at all.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.damaged + self.missing + self.not_safe == 0
+        self.damaged + self.missing + self.unreadable + self.not_safe == 0
     }
 }
 

@@ -25,7 +25,7 @@ use crate::event::{Emitter, Event, Summary};
 use crate::gateway::{self, Gateway};
 use crate::kind::Slot;
 use crate::plan::Wanted;
-use crate::store::{self, Archive, LockWait, blocking};
+use crate::store::{self, Archive, LockWait, Report, blocking};
 use crate::task::{Task, TaskId};
 use crate::transfer::Downloader;
 use running::Running;
@@ -121,6 +121,8 @@ pub struct Ended {
     pub summary: Summary,
     /// Why it could not go on, when it could not: the key was refused, or the root manifest not written.
     pub broken: Option<String>,
+    /// Whether tasks of the archive, of this run or not, can't be read: each was told as an [`Event::Note`].
+    pub has_faults: bool,
 }
 
 /// Archives every task that `requests` brings.
@@ -151,21 +153,27 @@ pub(crate) async fn run(job: Job, mut requests: Receiver<Request>) -> Ended {
     let is_all_heard = running.ids.is_empty() && !running.has_broken;
     let (job, tally) = (running.job, running.tally);
     let mut broken = job.refused.get().map(|words| format!("the gateway refuses the API key: {words}"));
+    let mut has_faults = false;
     if !job.dry_run {
-        broken = broken.or(update_root(&job, tally.changed, tally.reused, is_all_heard).await);
+        let (report, failed) = update_root(&job, tally.changed, tally.reused, is_all_heard).await;
+        report.notes().for_each(|message| job.emitter.emit(Event::Warning(message)));
+        report.faults().for_each(|message| job.emitter.emit(Event::Warning(message)));
+        has_faults = report.has_faults();
+        broken = broken.or(failed);
     }
     let summary = tally.summary.after(started.elapsed());
     job.emitter.emit(Event::Summary(summary.clone()));
-    Ended { summary, broken }
+    Ended { summary, broken, has_faults }
 }
 
-/// Brings the root manifest up to date; why that broke the run, if it did.
-async fn update_root(job: &Job, changed: Vec<TaskId>, reused: Vec<u128>, is_all_heard: bool) -> Option<String> {
+/// Brings the root manifest up to date; what was found amiss, and why that broke the run, if it did.
+async fn update_root(job: &Job, changed: Vec<TaskId>, reused: Vec<u128>, is_all_heard: bool) -> (Report, Option<String>) {
     let (archive, emitter) = (job.archive.clone(), job.emitter.clone());
     let wait = LockWait::new(job.stop.clone(), move |message| emitter.emit(Event::Warning(message.to_owned())));
     let error = match blocking(move || archive.update_root(changed, &reused, is_all_heard, &wait)).await {
         // Locked: the run was stopped while another process held the lock. The dirty marker stays: the next run writes the root manifest.
-        Ok(()) | Err(store::Error::Locked(_)) => return None,
+        Err(store::Error::Locked(_)) => return (Report::default(), None),
+        Ok(report) => return (report, None),
         Err(error) => error,
     };
     let message = format!("the archive's manifest could not be written: {}", error.told());
@@ -173,9 +181,9 @@ async fn update_root(job: &Job, changed: Vec<TaskId>, reused: Vec<u128>, is_all_
         // Not the whole run's fault: it is reported, and the next run writes it.
         error if error.is_told_for_all() => {
             job.emitter.emit(Event::Error(message));
-            None
+            (Report::default(), None)
         }
-        _ => Some(message),
+        _ => (Report::default(), Some(message)),
     }
 }
 

@@ -3,7 +3,7 @@
 //! A run that died leaves things to tidy up, a manifest breaks, a text is lost, an input line brings notes. Each is mended
 //! under the task's lock, from what the archive itself knows, however the task ends otherwise.
 
-use super::course::{Course, Stop, outcome};
+use super::course::{Course, Stop};
 use crate::event::Outcome;
 use crate::manifest::TaskEntry;
 use crate::store::{Held, Known, blocking};
@@ -33,12 +33,13 @@ impl Course {
         let is_all = lost.slots.is_empty();
         if lost.text {
             let (held, ()) = self.hold(|_| Ok(())).await?;
-            held.restore_text(entry.clone()).await?;
+            held.restore_text(entry).await?;
         }
         if is_all {
             self.tidy(known).await?;
         }
-        Ok(is_all.then_some(outcome(entry.state)))
+        // Nobody was asked, and what is here is as it was.
+        Ok(is_all.then(|| self.reused(known)))
     }
 
     /// What is still to do for a task that the way did not lead to its end.

@@ -8,7 +8,9 @@
 mod answer;
 mod file;
 mod judge;
+mod own;
 mod read;
+mod salvage;
 mod task;
 mod unknown;
 mod write;
@@ -21,7 +23,9 @@ pub use answer::Answer;
 pub(crate) use file::Whole;
 pub use file::{AssetError, FileEntry};
 pub use judge::{Verdict, judge};
+pub use own::Own;
 pub use read::{Unread, walk};
+pub use salvage::salvage;
 pub use task::{State, TaskEntry};
 pub use write::{write, write_own};
 
@@ -53,6 +57,14 @@ struct Manifest<T> {
     /// The program that wrote it, and its version.
     generator: &'static str,
     tasks: T,
+}
+
+/// The byte-order mark that some editors put in front of a text: it is no part of the JSON.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// `text` without a byte-order mark in front.
+fn unmarked(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
 /// The JSON Schema of a manifest.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Deserializer, Value};
 
-use super::TaskEntry;
+use super::{BYTE_ORDER_MARK, TaskEntry};
 
 /// What is read at once. A longer task makes for a longer read.
 const PIECE: usize = 256 << 10;
@@ -19,8 +19,8 @@ const PIECE: usize = 256 << 10;
 /// The text of a task, or of whatever stands in its place.
 #[derive(Clone, Copy, Debug)]
 pub struct Unread<'a> {
-    text: &'a [u8],
-    start: u64,
+    pub(super) text: &'a [u8],
+    pub(super) start: u64,
 }
 
 impl Unread<'_> {
@@ -90,6 +90,7 @@ pub struct Head {
 pub fn walk(from: impl Read, mut each: impl FnMut(Unread<'_>)) -> io::Result<Head> {
     let mut window = Window { from, passed: 0, bytes: Vec::new(), at: 0 };
     let mut head = Head::default();
+    window.pass_mark()?;
     window.expect(b'{')?;
     if window.peek()? == Some(b'}') {
         window.expect(b'}')?;
@@ -125,6 +126,15 @@ struct Window<R> {
 }
 
 impl<R: Read> Window<R> {
+    /// Passes over a byte-order mark.
+    fn pass_mark(&mut self) -> io::Result<()> {
+        while self.bytes.len() < BYTE_ORDER_MARK.len() && self.fill()? {}
+        if self.bytes.starts_with(BYTE_ORDER_MARK) {
+            self.at = BYTE_ORDER_MARK.len();
+        }
+        Ok(())
+    }
+
     /// Where the next value stands, which is passed over.
     fn skip(&mut self) -> io::Result<Range<usize>> {
         loop {

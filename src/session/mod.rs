@@ -47,14 +47,9 @@ pub enum Error {
     /// The gateway can't be asked with this key.
     #[error(transparent)]
     Gateway(#[from] gateway::Error),
-    /// The archive can't be read: nothing is said of files that could not be looked at.
-    #[error("can't read {}: {source}", .path.display())]
-    Read {
-        /// The archive.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// The system has no threads left.
+    #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
+    Threads(std::io::Error),
 }
 
 /// One run on an archive. Any number of them may work in one archive at once, in one process or in many.
@@ -188,14 +183,14 @@ impl Stopper {
 /// Blocks, and works on all cores.
 ///
 /// # Errors
-/// When there is no archive of ours, or the disk can't be read.
+/// When there is no archive of ours, or it can't be listed. Files that can't be read are findings.
 pub fn verify(root: impl AsRef<Path>, quick: bool) -> Result<(Verified, Vec<Finding>), Error> {
     verify_aloud(&Survey::of(root.as_ref())?, quick, &Emitter::new(drop))
 }
 
 /// The same for what `survey` looks at, told as it goes.
 pub(crate) fn verify_aloud(survey: &Survey, quick: bool, emitter: &Emitter) -> Result<(Verified, Vec<Finding>), Error> {
-    verify::verify(survey, quick, emitter).map_err(|source| Error::Read { path: survey.root().to_owned(), source })
+    verify::verify(survey, quick, emitter).map_err(Error::Threads)
 }
 
 /// As many as are worth it, if the system lets so many files be open.

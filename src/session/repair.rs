@@ -22,12 +22,13 @@ impl Session {
 /// What to fetch again, a task at a time, and whether something is beyond that. A task whose manifest is broken is gone
 /// through for that alone, where the root remembers it.
 pub(crate) fn requests(findings: &[Finding]) -> (Vec<Request>, bool) {
-    let mut is_left = findings.iter().any(|finding| finding.fault == Fault::Unsafe);
+    let mut is_left = findings.iter().any(|finding| matches!(finding.fault, Fault::Unsafe | Fault::Unreadable));
     let mut lost: BTreeMap<&str, Lost> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| matches!(finding.fault, Fault::Damaged | Fault::Missing)) {
-        let Some(task_id) = &finding.task_id else {
-            // The root's own manifest is rebuilt at the end of any run.
-            is_left |= finding.path != MANIFEST;
+        // The root's own manifest is rebuilt at the end of any run.
+        let is_roots = finding.path == MANIFEST && finding.part.is_none();
+        let Some(task_id) = finding.task_id.as_ref().filter(|_| !is_roots) else {
+            is_left |= !is_roots;
             continue;
         };
         let task = lost.entry(task_id).or_default();

@@ -10,7 +10,7 @@ use super::manifests::{self, Standing};
 use super::mark::Mark;
 use super::memory::Memory;
 use super::rounds::Rounds;
-use super::{Error, Folder, atomic, root};
+use super::{Error, Folder, Report, atomic, root, sight};
 use crate::kind::Kind;
 use crate::naming::{self, MANIFEST, SUMS, TEXT};
 use crate::task::TaskId;
@@ -112,22 +112,29 @@ impl Archive {
     ///
     /// # Errors
     /// When the disk says no, or `wait` ended before the root was free; the old files then still stand.
-    pub(crate) fn update_root(&self, changed: Vec<TaskId>, reused: &[u128], is_all: bool, wait: &LockWait) -> Result<(), Error> {
+    pub(crate) fn update_root(
+        &self,
+        changed: Vec<TaskId>,
+        reused: &[u128],
+        is_all: bool,
+        wait: &LockWait,
+    ) -> Result<Report, Error> {
         if self.is_single {
-            return Ok(());
+            return Ok(Report::default());
         }
-        root::update(&self.root, changed, reused, wait)?;
+        let report = root::update(&self.root, changed, reused, wait)?;
         if is_all {
             self.mark.clear();
         }
-        Ok(())
+        Ok(report)
     }
 
-    /// Writes the root manifest and the checksum list anew, from the task folders alone.
+    /// Writes the root manifest and the checksum list anew, from the task folders; what can't be read there keeps the entry
+    /// that it has.
     ///
     /// # Errors
     /// When the disk says no, or `wait` ended before the root was free; the old files then still stand.
-    pub(crate) fn rebuild_root(&self, wait: &LockWait) -> Result<(), Error> {
+    pub(crate) fn rebuild_root(&self, wait: &LockWait) -> Result<Report, Error> {
         root::rebuild(&self.root, wait)
     }
 
@@ -142,18 +149,27 @@ impl Archive {
             return Err(Error::OneTask(self.root.clone()));
         }
         let sums = self.root.join(SUMS);
-        match fs::symlink_metadata(&sums) {
-            Err(_) => Ok(()),
-            Ok(found) if found.is_file() && (standing != Standing::Nothing || names_task_files_only(&sums)) => Ok(()),
-            Ok(_) => Err(Error::Foreign(sums)),
-        }
+        let fail = |error| Error::io("read", &sums)(error);
+        let is_ours = match sight::seen(&sums).map_err(fail)? {
+            None => true,
+            Some(found) if !found.is_file() => false,
+            Some(_) => standing != Standing::Nothing || names_task_files_only(&sums).map_err(fail)?,
+        };
+        if is_ours { Ok(()) } else { Err(Error::Foreign(sums)) }
     }
 }
 
 /// Whether all lines of a checksum list name files in task folders.
-fn names_task_files_only(path: &Path) -> bool {
-    fs::File::open(path)
-        .is_ok_and(|file| BufReader::new(file).lines().all(|line| line.is_ok_and(|line| names_a_task_file(&line))))
+fn names_task_files_only(path: &Path) -> io::Result<bool> {
+    for line in BufReader::new(fs::File::open(path)?).lines() {
+        match line {
+            Ok(line) if names_a_task_file(&line) => {}
+            // A line that is no text names none.
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 fn names_a_task_file(line: &str) -> bool {

@@ -52,12 +52,13 @@ impl Bag {
     /// Copies the file at `from` into the bag as `to`; its size and hash.
     ///
     /// # Errors
-    /// When its bytes are not the `expected` ones, after which it is not in the bag; or the disk says no.
+    /// When it can't be read, or its bytes are not the `expected` ones, after which it is not in the bag; or the disk says no.
     pub(crate) fn copy(&mut self, from: &Path, to: &str, expected: Option<&Sha256Hex>) -> Result<(u64, Sha256Hex), Error> {
         let (folder, _) = to.rsplit_once('/').unwrap_or_default();
         self.make_folder(folder)?;
         let path = self.making.path().join(to);
-        let source = File::open(from).map_err(Error::io("read", from))?;
+        let unreadable = |source| Error::Unreadable { path: from.to_owned(), source };
+        let source = File::open(from).map_err(unreadable)?;
         let mut target = File::create_new(&path).map_err(Error::io("create", &path))?;
         let (mut hasher, mut written) = (Hasher::default(), Ok(()));
         let size = read_through(source, |bytes| {
@@ -66,15 +67,18 @@ impl Bag {
                 written = target.write_all(bytes);
             }
         });
-        let size = size.map_err(Error::io("read", from))?;
         let sha256 = hasher.finish();
-        if expected.is_some_and(|expected| *expected != sha256) {
-            drop(target);
-            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-            return Err(Error::Damaged(from.to_owned()));
+        match size {
+            Ok(size) if expected.is_none_or(|expected| *expected == sha256) => {
+                written.and_then(|()| target.sync_all()).map_err(Error::io("write", &path))?;
+                Ok((size, sha256))
+            }
+            failed => {
+                drop(target);
+                fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+                Err(failed.map_or_else(unreadable, |_| Error::Damaged(from.to_owned())))
+            }
         }
-        written.and_then(|()| target.sync_all()).map_err(Error::io("write", &path))?;
-        Ok((size, sha256))
     }
 
     /// Adds a file of our own at the top.

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Error, root, sight};
+use super::{Error, Report, root, sight};
 use crate::duration;
 use crate::event::Fault;
 use crate::manifest::{FileEntry, TaskEntry};
@@ -21,8 +21,8 @@ pub(crate) struct Catalog {
     root: PathBuf,
     /// In the order of their ids, their files in that of kinds and numbers, and without the gateway's answers.
     pub tasks: Vec<TaskEntry>,
-    /// How many entries can't be read.
-    pub unreadable: usize,
+    /// What is wrong with single tasks.
+    pub report: Report,
     is_single: bool,
 }
 
@@ -32,8 +32,8 @@ impl Catalog {
     /// # Errors
     /// When there is neither, or its manifest is not ours or of a later version.
     pub(crate) fn of(root: &Path) -> Result<Self, Error> {
-        let mut catalog = Self { root: resolved(root)?, tasks: Vec::new(), unreadable: 0, is_single: false };
-        catalog.unreadable = Self::each(root, |task, is_single| {
+        let mut catalog = Self { root: resolved(root)?, tasks: Vec::new(), report: Report::default(), is_single: false };
+        catalog.report = Self::each(root, |task, is_single| {
             catalog.is_single = is_single;
             catalog.tasks.push(task);
         })?;
@@ -41,15 +41,15 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Calls `take` with every task, each once, and with whether the folder is that task's own; how many entries can't be
-    /// read. The tasks come one after the other, so that there may be very many.
+    /// Calls `take` with every task, each once, and with whether the folder is that task's own; what is wrong with single
+    /// tasks. The tasks come one after the other, so that there may be very many.
     ///
     /// # Errors
     /// As for [`Catalog::of`].
-    pub(crate) fn each(root: &Path, mut take: impl FnMut(TaskEntry, bool)) -> Result<usize, Error> {
+    pub(crate) fn each(root: &Path, mut take: impl FnMut(TaskEntry, bool)) -> Result<Report, Error> {
         let place = resolved(root)?;
         let (mut ids, mut first) = (HashSet::new(), None);
-        let (is_ours, unreadable) = root::read_tasks(root, |task| {
+        let (is_ours, report) = root::read_tasks(root, |task| {
             // However often it is named, a task is one.
             let is_new = TaskId::new(&task.task_id).is_some_and(|id| ids.insert(id.fingerprint()));
             match ids.len() {
@@ -66,7 +66,7 @@ impl Catalog {
             let is_own = task.is_own();
             take(tidied(task), is_own);
         }
-        Ok(unreadable)
+        Ok(report)
     }
 
     /// Where it stands, no link in the way.
@@ -96,16 +96,17 @@ impl Catalog {
         let folder = if self.is_single { String::new() } else { naming::folder(&task.task_id) + "/" };
         let place = folder + name;
         let path = self.root.join(&place);
-        match sight::fault_of(&self.root, &place, size).map_err(Error::io("look at", &path))? {
-            None => Ok(path),
-            Some(Fault::Missing) => Err(Error::Missing(path)),
-            Some(Fault::Unsafe) => Err(Error::Unsafe(path)),
-            Some(Fault::Damaged | Fault::Unknown) => Err(Error::Damaged(path)),
+        match sight::fault_of(&self.root, &place, size) {
+            Ok(None) => Ok(path),
+            Ok(Some(Fault::Missing)) => Err(Error::Missing(path)),
+            Ok(Some(Fault::Unsafe)) => Err(Error::Unsafe(path)),
+            Ok(Some(_)) => Err(Error::Damaged(path)),
+            Err(source) => Err(Error::Unreadable { path, source }),
         }
     }
 }
 
-/// The frames a second of the video at `path`, where it can be read and tells.
+/// The frames a second of the video at `path`, where it can be read and tells: without them an export takes the usual rate.
 #[must_use]
 pub(crate) fn frame_rate(path: &Path) -> Option<f64> {
     File::open(path).ok().and_then(duration::frame_rate)
@@ -151,7 +152,8 @@ mod tests {
         let (catalog, _folder) = catalog(&json!({"manifest_version": 1, "tasks": tasks}).to_string()).unwrap();
         let ids: Vec<&str> = catalog.tasks.iter().map(|task| task.task_id.as_str()).collect();
         let paths: Vec<&str> = catalog.tasks[0].files.iter().map(FileEntry::path).collect();
-        assert_eq!((ids, paths, catalog.unreadable), (vec!["a", "b"], vec!["a/video-1.mp4", "a/image-1.png"], 1));
+        assert_eq!((ids, paths), (vec!["a", "b"], vec!["a/video-1.mp4", "a/image-1.png"]));
+        assert!(catalog.report.faults().next().unwrap().contains("1 of its manifest's entries"));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! manifest. Until it has that the old one stands, with everything that it names; files that the new one no longer
 //! names are removed after that, and only if the old one did name them.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use super::atomic::New;
@@ -32,7 +33,7 @@ impl Held {
             held.folder.mark.set()?;
             held.begin()?;
             let text = held.stage_text(&entry, before.as_ref())?;
-            let fill = |to: &mut dyn Write| manifest::write(to, Box::new(|push| push(&entry)));
+            let fill = |to: &mut dyn Write| manifest::write_own(to, &entry);
             let new = atomic::stage(&held.dir, MANIFEST, fill);
             let new = new.inspect_err(|_| text.iter().for_each(New::discard))?;
             Ok::<_, Error>((text, new, entry, before))
@@ -111,8 +112,9 @@ impl Held {
 
     /// The manifest stands: removes files that `before` named and `entry` does not, and what only the way needed.
     fn conclude(&self, entry: &TaskEntry, before: Option<&TaskEntry>) {
+        let named: HashSet<&str> = entry.files.iter().map(FileEntry::path).collect();
         for stale in before.iter().flat_map(|before| &before.files).filter_map(FileEntry::name) {
-            if !entry.files.iter().any(|file| file.path() == stale) {
+            if !named.contains(stale) {
                 // It stays as a file that no manifest names, which `verify` tells.
                 let _ = self.dir.remove(stale);
             }
@@ -136,14 +138,14 @@ impl Held {
         }
     }
 
-    /// Whether the file of the text holds `text`. One that can't be read is written anew.
-    fn has_text(&self, found: Found, text: &str) -> bool {
+    /// Whether the file of the text holds `text`.
+    fn has_text(&self, found: Found, text: &str) -> io::Result<bool> {
         let is_same = |mut file: File| {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map(|_| bytes == text.as_bytes())
         };
         let has_size = found.is_file && found.size == text.len() as u64;
-        has_size && self.dir.open(TEXT, Open::Read).and_then(is_same).unwrap_or(false)
+        if has_size { self.dir.open(TEXT, Open::Read).and_then(is_same) } else { Ok(false) }
     }
 
     /// The folder that is locked must still be the one that the archive shows, or the manifest would stand elsewhere.
@@ -156,7 +158,7 @@ impl Held {
     fn stage_text(&self, entry: &TaskEntry, before: Option<&TaskEntry>) -> Result<Option<New>, Error> {
         let Some(text) = &entry.text else { return Ok(None) };
         if let Some(found) = self.dir.find(TEXT).map_err(Error::io("read", &self.dir.join(TEXT)))? {
-            if self.has_text(found, text) {
+            if self.has_text(found, text).map_err(Error::io("read", &self.dir.join(TEXT)))? {
                 return Ok(None);
             }
             if before.is_none_or(|before| before.text_path.is_none()) {

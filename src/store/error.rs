@@ -60,6 +60,20 @@ pub enum Error {
     /// A task folder that another process moved away while it was written to.
     #[error("{} was moved or replaced while its task was archived; what was written is where the folder is now", .0.display())]
     Moved(PathBuf),
+    /// A file that the disk does not give.
+    #[error("can't read {}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Some of an archive's tasks could not be read.
+    #[error("{0}")]
+    Incomplete(String),
+    /// A task's own manifest that is damaged, and of whose task nobody else knows.
+    #[error("{} is damaged, and the root manifest does not name its task; it is left as it is", .0.display())]
+    DamagedManifest(PathBuf),
     /// A task folder that belongs to another task.
     #[error("{} is the manifest of another task, `{id}`", .path.display())]
     OtherTask {
@@ -91,17 +105,22 @@ impl Error {
         }
     }
 
+    /// As the writer of a file reports it.
+    pub(super) fn into_io(self) -> io::Error {
+        io::Error::new(self.kind(), self.told())
+    }
+
     /// Whether it is one file's fault alone, and others can do without it.
     #[must_use]
     pub fn is_of_one_file(&self) -> bool {
-        matches!(self, Self::Unsafe(_) | Self::Missing(_) | Self::Damaged(_))
+        matches!(self, Self::Unsafe(_) | Self::Missing(_) | Self::Damaged(_) | Self::Unreadable { .. })
     }
 
     /// What kind of fault it is.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::Io { source, .. } => source.kind(),
+            Self::Io { source, .. } | Self::Unreadable { source, .. } => source.kind(),
             _ => io::ErrorKind::Other,
         }
     }
@@ -110,7 +129,7 @@ impl Error {
     #[must_use]
     pub fn told(&self) -> String {
         match self {
-            Self::Io { source, .. } => format!("{self}: {source}"),
+            Self::Io { source, .. } | Self::Unreadable { source, .. } => format!("{self}: {source}"),
             _ => self.to_string(),
         }
     }

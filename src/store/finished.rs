@@ -5,6 +5,7 @@
 //! that died leaves it behind; the next one proves each line against the disk (size and hash, not
 //! trust) and rolls forward: nothing that was whole is fetched again, nothing that was not is kept.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -15,6 +16,7 @@ use super::dir::{Dir, Open};
 use super::part::Draft;
 use super::{Error, atomic};
 use crate::digest::hash_reader;
+use crate::kind::Slot;
 use crate::manifest::{self, FileEntry, TaskEntry};
 use crate::naming::MANIFEST;
 
@@ -55,42 +57,52 @@ pub(super) fn append(dir: &Dir, draft: &Draft) -> Result<(), Error> {
 }
 
 /// The recorded files that are proven whole, under their final names at last; those of a manifest that did not get its
-/// name, too. What a host vouched for is not believed from a record.
+/// name, too. Only what this user recorded is believed, and nothing that a host vouched for.
 pub(super) fn roll_forward(dir: &Dir) -> Result<Vec<FileEntry>, Error> {
-    let mut proven: Vec<FileEntry> = Vec::new();
-    for Line { part, mut entry } in unnamed(dir)?.into_iter().chain(lines(dir)?) {
+    let mut proven: HashMap<Slot, FileEntry> = HashMap::new();
+    for Line { part, mut entry } in unnamed(dir)?.into_iter().chain(parse(&read_own(dir, NAME)?)) {
         if settle(dir, &part, &entry)? {
             entry.verified_by = None;
-            proven.retain(|earlier| earlier.slot() != entry.slot());
-            proven.push(entry);
+            proven.insert(entry.slot(), entry);
+        }
+    }
+    Ok(proven.into_values().collect())
+}
+
+/// Whether a manifest has all that is recorded, so that the record may go.
+pub(super) fn is_recorded(dir: &Dir, task: &TaskEntry) -> bool {
+    let named: HashSet<Slot> = task.files.iter().map(FileEntry::slot).collect();
+    // A record that can't be read stays.
+    read(dir, NAME).is_ok_and(|text| parse(&text).iter().all(|line| named.contains(&line.entry.slot())))
+}
+
+/// Which of the files called `names` are recorded, and whole: they have their places, and the manifest does not name them yet.
+pub(super) fn proven(folder: &Path, names: &HashSet<&str>) -> Result<HashSet<String>, Error> {
+    let dir = Dir::at(folder);
+    let mut proven = HashSet::new();
+    for Line { entry, .. } in parse(&read(&dir, NAME)?) {
+        if names.contains(entry.path()) && is_proven(&dir, entry.path(), &entry)? {
+            proven.insert(entry.path().to_owned());
         }
     }
     Ok(proven)
 }
 
-/// Whether a manifest has all that is recorded, so that the record may go.
-pub(super) fn is_recorded(dir: &Dir, task: &TaskEntry) -> bool {
-    lines(dir).is_ok_and(|lines| lines.iter().all(|line| task.files.iter().any(|file| file.slot() == line.entry.slot())))
-}
-
-/// Whether the file called `name` is one that is recorded, whole: it has its place, and the manifest does not name it yet.
-pub(super) fn has(folder: &Path, name: &str) -> bool {
-    let dir = Dir::at(folder);
-    let is_it = |line: &Line| line.entry.path() == name && is_proven(&dir, name, &line.entry).unwrap_or(false);
-    lines(&dir).is_ok_and(|lines| lines.iter().any(is_it))
-}
-
 /// The lines that can be read; a crash may have cut the last one.
-fn lines(dir: &Dir) -> Result<Vec<Line>, Error> {
-    let text = read_own(dir, NAME)?;
-    Ok(text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+fn parse(text: &[u8]) -> Vec<Line> {
+    text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
 /// What a file holds that this user wrote; nothing where there is no such file.
 fn read_own(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
+    if is_own(dir, name)? { read(dir, name) } else { Ok(Vec::new()) }
+}
+
+/// What a regular file holds; nothing where there is none.
+fn read(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
     let read = || {
         let mut text = Vec::new();
-        if dir.find(name)?.map_or(Ok(false), |found| dir.is_own(found))? {
+        if dir.find(name)?.is_some_and(|found| found.is_file) {
             dir.open(name, Open::Read)?.read_to_end(&mut text)?;
         }
         Ok(text)

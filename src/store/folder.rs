@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lock::{self, Lock};
+use super::manifests::Found;
 use super::mark::Mark;
 use super::memory::Memory;
 use super::rounds::Rounds;
@@ -82,23 +83,45 @@ impl Folder {
         if !self.exists()? {
             return Ok(Known::default());
         }
-        let (entry, is_recalled) = match manifests::task_of(&self.path)? {
-            Some(entry) => (entry, false),
-            // Broken, not missing: the root's manifest may still know what it said.
-            None if fs::symlink_metadata(self.path.join(MANIFEST)).is_ok() => match self.memory.of(&self.id) {
-                Some(entry) => (entry, true),
-                None => return Ok(Known::default()),
-            },
-            None => return Ok(Known::default()),
-        };
+        let Some((entry, is_recalled)) = self.entry()? else { return Ok(Known::default()) };
         if entry.task_id != self.id {
             return Err(Error::OtherTask { path: self.path.join(MANIFEST), id: entry.task_id });
         }
-        let is_here = |file: &&FileEntry| file.name().is_some_and(|name| sight::is_file_of(&self.path.join(name), file.size()));
-        let here = entry.files.iter().filter(is_here).cloned().collect();
-        let text_is_here = entry.text.as_ref().is_none_or(|text| sight::is_file_of(&self.path.join(TEXT), text.len() as u64));
+        let mut here = Vec::with_capacity(entry.files.len());
+        for file in &entry.files {
+            if let Some(name) = file.name()
+                && self.has_file(name, file.size())?
+            {
+                here.push(file.clone());
+            }
+        }
+        let text_is_here = match &entry.text {
+            Some(text) => self.has_file(TEXT, text.len() as u64)?,
+            None => true,
+        };
+        // What can't be seen now is tidied up by another run.
         let has_leftovers = [lock::NAME, finished::NAME].iter().any(|name| fs::symlink_metadata(self.path.join(name)).is_ok());
         Ok(Known { entry: Some(entry), here, text_is_here, has_leftovers, is_recalled })
+    }
+
+    /// What the task's own manifest says, or, where that is lost or damaged, what the root manifest remembers of it; and
+    /// whether it is the latter.
+    fn entry(&self) -> Result<Option<(TaskEntry, bool)>, Error> {
+        let found = manifests::own(&self.path)?;
+        if let Found::Task(entry) = found {
+            return Ok(Some((*entry, false)));
+        }
+        match (self.memory.of(&self.id)?, found) {
+            (Some(entry), _) => Ok(Some((entry, true))),
+            // It may be the only record of the task.
+            (None, Found::Damaged { is_cut: false }) => Err(Error::DamagedManifest(self.path.join(MANIFEST))),
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn has_file(&self, name: &str, size: u64) -> Result<bool, Error> {
+        let path = self.path.join(name);
+        sight::is_file_of(&path, size).map_err(Error::io("look at", &path))
     }
 
     /// Takes the folder's lock, making the folder when it is missing; none while another process has it.

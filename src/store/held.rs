@@ -12,7 +12,7 @@ use super::dir::Dir;
 use super::folder::{Folder, Known};
 use super::lock::Lock;
 use super::part::{Draft, Part};
-use super::{Error, blocking, checkpoint, finished, journal, sight};
+use super::{Error, blocking, checkpoint, finished, journal};
 use crate::kind::Slot;
 use crate::manifest::FileEntry;
 
@@ -99,7 +99,8 @@ impl Held {
     pub(crate) fn stage(&self, draft: Draft, ours: &HashSet<String>) -> Result<Staged, Error> {
         let target = draft.entry.path().to_owned();
         let is_replaceable = self.is_new || ours.contains(&target);
-        let is_taken = || self.dir.find(&target).map_err(Error::io("look at", &self.dir.join(&target))).map(|found| found.is_some());
+        let is_taken =
+            || self.dir.find(&target).map_err(Error::io("look at", &self.dir.join(&target))).map(|found| found.is_some());
         if !is_replaceable && is_taken()? && !finished::is_proven(&self.dir, &target, &draft.entry)? {
             draft.discard();
             return Err(Error::Foreign(self.dir.join(&target)));

@@ -1,62 +1,76 @@
 //! Manifests on disk: is one there, is it ours, and what does it say?
 //!
-//! A symlink in a manifest's place is not ours. One that is ours and broken says nothing, and may be rebuilt.
+//! A symlink in a manifest's place is not ours. What can't be read is an error, never a missing manifest.
 
 use std::fs::{self, File};
-use std::io::Cursor;
+use std::io;
 use std::path::Path;
 
-use serde::Deserialize;
-
 use super::{Error, sight};
-use crate::manifest::{self, TaskEntry, Unread, Verdict};
+use crate::manifest::{self, Own, TaskEntry, Unread, Verdict};
 use crate::naming::MANIFEST;
 
-/// What stands in a manifest's place.
+/// What stands in a root manifest's place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Standing {
     /// There is none.
     Nothing,
-    /// Ours, but a crash cut it.
+    /// Ours, but damaged.
     Broken,
     /// Ours, and whole.
     Ours,
 }
 
-/// Whose the manifest of `folder` is, and what it names, task by task.
+/// What stands in the place of a task's own manifest.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A manifest, and the one task that it names.
+    Task(Box<TaskEntry>),
+    /// There is none.
+    Missing,
+    /// It can't be read as a manifest. `is_cut`: a crash left it so, and it may be written anew.
+    Damaged {
+        /// Whether it may be written anew.
+        is_cut: bool,
+    },
+}
+
+/// Whose the root manifest in `folder` is, and what it names, task by task.
 pub(super) fn look(folder: &Path, each: impl FnMut(Unread<'_>)) -> Result<Standing, Error> {
     let path = folder.join(MANIFEST);
     if !is_there(&path)? {
         return Ok(Standing::Nothing);
     }
     let verdict = File::open(&path).and_then(|file| manifest::judge(file, each)).map_err(Error::io("read", &path))?;
-    standing(verdict, &path)
+    match verdict {
+        Verdict::Ours => Ok(Standing::Ours),
+        Verdict::Broken | Verdict::Garbled => Ok(Standing::Broken),
+        Verdict::Foreign | Verdict::NoJson => Err(Error::Foreign(path)),
+        Verdict::Newer(version) => Err(Error::Newer { path, version }),
+    }
 }
 
-/// The one task that the manifest in `folder` names; none when there is none, or one that a crash broke. A manifest of
-/// several is an archive's.
-pub(super) fn task_of(folder: &Path) -> Result<Option<TaskEntry>, Error> {
+/// What the manifest of a task's `folder` says. Its own id is not compared with the folder's name.
+///
+/// # Errors
+/// When it is another program's, a later version's or an archive's, or can't be read.
+pub(super) fn own(folder: &Path) -> Result<Found, Error> {
     let path = folder.join(MANIFEST);
     if !is_there(&path)? {
-        return Ok(None);
+        return Ok(Found::Missing);
     }
-    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-    // The one question that nearly all get, asked in one pass.
-    if let Ok(Own { manifest_version: 1, tasks }) = serde_json::from_slice(&bytes) {
-        let is_one = tasks.iter().all(|task| task.task_id == tasks[0].task_id);
-        // However often it is named, a task is one.
-        return if is_one { Ok(tasks.into_iter().next()) } else { Err(Error::ManyTasks(path)) };
+    let text = match fs::read(&path) {
+        // Another process has just moved the folder.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+        text => text.map_err(Error::io("read", &path))?,
+    };
+    match Own::read(&text).map_err(Error::io("read", &path))? {
+        Own::Task(task) => Ok(Found::Task(task)),
+        Own::Damaged { is_cut } => Ok(Found::Damaged { is_cut }),
+        Own::Several => Err(Error::ManyTasks(path)),
+        Own::Foreign => Err(Error::Foreign(path)),
+        Own::Newer(version) => Err(Error::Newer { path, version }),
     }
-    let verdict = manifest::judge(Cursor::new(&bytes), |_| ()).map_err(Error::io("read", &path))?;
-    // Ours by its shape, or broken: it names no task that can be read.
-    standing(verdict, &path).map(|_| None)
-}
-
-/// A task's own manifest.
-#[derive(Deserialize)]
-struct Own {
-    manifest_version: u64,
-    tasks: Vec<TaskEntry>,
 }
 
 fn is_there(path: &Path) -> Result<bool, Error> {
@@ -64,14 +78,5 @@ fn is_there(path: &Path) -> Result<bool, Error> {
         None => Ok(false),
         Some(found) if found.is_file() => Ok(true),
         Some(_) => Err(Error::Foreign(path.to_owned())),
-    }
-}
-
-fn standing(verdict: Verdict, path: &Path) -> Result<Standing, Error> {
-    match verdict {
-        Verdict::Ours => Ok(Standing::Ours),
-        Verdict::Broken => Ok(Standing::Broken),
-        Verdict::Foreign => Err(Error::Foreign(path.to_owned())),
-        Verdict::Newer(version) => Err(Error::Newer { path: path.to_owned(), version }),
     }
 }

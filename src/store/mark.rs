@@ -5,6 +5,7 @@
 //! the root is rebuilt from the task folders.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -66,31 +67,47 @@ impl Drop for Mark {
 }
 
 /// The marks of processes that died with them set. They stay for whoever comes next, unless they are cleared.
-pub(super) struct Dead(Vec<Lock>);
+pub(super) struct Dead {
+    locks: Vec<Lock>,
+    /// Whether there is a mark of which nobody can say whether its process lives.
+    is_uncertain: bool,
+}
 
 impl Dead {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.locks.is_empty() && !self.is_uncertain
     }
 
     /// Takes the marks away: the root manifest names everything.
     pub(super) fn clear(mut self) {
-        self.0.clear();
+        self.locks.clear();
     }
 }
 
 impl Drop for Dead {
     fn drop(&mut self) {
-        self.0.drain(..).for_each(Lock::leave);
+        self.locks.drain(..).for_each(Lock::leave);
     }
 }
 
 /// The marks of processes that died with them set.
-pub(super) fn dead(root: &Path) -> Dead {
-    let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let marks = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)));
-    // Getting the lock is the proof.
-    Dead(marks.filter_map(|mark| Lock::try_inherit(&mark.path()).ok().flatten()).collect())
+///
+/// # Errors
+/// When the root can't be listed: then nobody knows whether there are any.
+pub(super) fn dead(root: &Path) -> io::Result<Dead> {
+    let mut dead = Dead { locks: Vec::new(), is_uncertain: false };
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) {
+            // Getting the lock is the proof.
+            match Lock::try_inherit(&entry.path()) {
+                Ok(lock) => dead.locks.extend(lock),
+                // It may be another user's who died.
+                Err(_) => dead.is_uncertain = true,
+            }
+        }
+    }
+    Ok(dead)
 }
 
 #[cfg(test)]
@@ -103,18 +120,22 @@ mod tests {
         let mark = Mark::new(root.path());
         mark.set().unwrap();
         mark.set().unwrap();
-        assert!(dead(root.path()).is_empty());
+        assert!(dead(root.path()).unwrap().is_empty());
         mark.clear();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         fs::write(root.path().join(".committing-1-0"), b"").unwrap();
-        let found = dead(root.path());
-        assert_eq!(found.0.len(), 1);
+        let found = dead(root.path()).unwrap();
+        assert_eq!(found.locks.len(), 1);
         found.clear();
-        assert!(dead(root.path()).is_empty());
+        assert!(dead(root.path()).unwrap().is_empty());
         mark.set().unwrap();
         drop(mark);
         for _ in 0..2 {
-            assert_eq!(dead(root.path()).0.len(), 1, "who ends without the root manifest leaves word, also within its process");
+            assert_eq!(
+                dead(root.path()).unwrap().locks.len(),
+                1,
+                "who ends without the root manifest leaves word, also within its process"
+            );
         }
     }
 }

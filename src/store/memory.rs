@@ -2,60 +2,130 @@
 //!
 //! Many may be, where a disk went bad; so the root is gone through once, by whoever asks first, and only where each task
 //! stands in it is kept. The file is opened for each answer and closed again: while it is open, some systems can't replace
-//! it. Where another version stands there by then, it is gone through again.
+//! it. Where another version stands there by then, that one is gone through. A root manifest that is damaged still tells
+//! what can be read. One that the disk does not give is an error: nothing is taken for forgotten.
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::OnceLock;
 
-use super::positioned;
+use super::error::copy_of;
+use super::{Error, positioned};
 use crate::manifest::{self, TaskEntry, Unread};
-use crate::naming::MANIFEST;
+use crate::naming::{self, MANIFEST};
 
 /// The root manifest of an archive, asked for single tasks.
 #[derive(Debug)]
 pub(super) struct Memory {
     manifest: PathBuf,
-    /// Where each task stands, once somebody has asked.
-    places: Mutex<Option<HashMap<String, Range<u64>>>>,
+    learned: OnceLock<io::Result<Places>>,
+}
+
+/// Where each task stands, by the name of its folder.
+type Places = HashMap<String, Place>;
+
+#[derive(Debug)]
+struct Place {
+    /// The task's id, where its folder has another name.
+    id: Option<String>,
+    text: Range<u64>,
 }
 
 impl Memory {
     pub(super) fn new(root: &Path) -> Self {
-        Self { manifest: root.join(MANIFEST), places: Mutex::default() }
+        Self { manifest: root.join(MANIFEST), learned: OnceLock::new() }
     }
 
     /// What it says of a task, as the task's own manifest had it.
-    pub(super) fn of(&self, task_id: &str) -> Option<TaskEntry> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(places) = &*places {
-            let place = places.get(task_id)?;
-            if let Some(entry) = self.entry_at(place, task_id) {
-                return Some(entry);
-            }
-        }
-        // Nobody has asked before, or the file is another one by now.
-        let place = places.insert(self.places()?).get(task_id)?;
-        self.entry_at(place, task_id)
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(super) fn of(&self, task_id: &str) -> Result<Option<TaskEntry>, Error> {
+        Ok(self.rooted(&naming::folder(task_id))?.filter(|task| task.task_id == task_id).map(TaskEntry::into_own))
     }
 
-    fn places(&self) -> Option<HashMap<String, Range<u64>>> {
-        let mut places = HashMap::new();
-        // One that breaks off may still name some.
-        let _ = manifest::walk(File::open(&self.manifest).ok()?, |task| places.extend(task.id().map(|id| (id, task.place()))));
-        Some(places)
+    /// What it says of the task whose folder has this name.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(super) fn rooted(&self, folder: &str) -> Result<Option<TaskEntry>, Error> {
+        let found = match self.learned()?.get(folder) {
+            Some(place) => self.entry_at(place, folder),
+            None => return Ok(None),
+        };
+        let found = found.and_then(|found| match found {
+            Some(task) => Ok(Some(task)),
+            // Another version has been written since.
+            None => learn(&self.manifest)?.get(folder).map_or(Ok(None), |place| self.entry_at(place, folder)),
+        });
+        found.map_err(Error::io("read", &self.manifest))
     }
 
-    /// The entry at `place`, when it is the one of `task_id`.
-    fn entry_at(&self, place: &Range<u64>, task_id: &str) -> Option<TaskEntry> {
-        let file = File::open(&self.manifest).ok()?;
+    /// The folders and ids of all the tasks that it names.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(super) fn names(&self) -> Result<impl Iterator<Item = (&str, &str)>, Error> {
+        Ok(self.learned()?.iter().map(|(folder, place)| (folder.as_str(), place.id.as_deref().unwrap_or(folder))))
+    }
+
+    /// The id of the task whose folder has this name.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(super) fn id_of(&self, folder: &str) -> Result<Option<&str>, Error> {
+        let found = self.learned()?.get_key_value(folder);
+        Ok(found.map(|(folder, place)| place.id.as_deref().unwrap_or(folder)))
+    }
+
+    fn learned(&self) -> Result<&Places, Error> {
+        let learned = self.learned.get_or_init(|| learn(&self.manifest));
+        learned.as_ref().map_err(|error| Error::io("read", &self.manifest)(copy_of(error)))
+    }
+
+    /// The entry at `place`, when it is the one of the task whose folder has this name.
+    fn entry_at(&self, place: &Place, folder: &str) -> io::Result<Option<TaskEntry>> {
         let mut text = Vec::new();
-        positioned::read_range(&file, place.start, place.end, |block| text.extend_from_slice(block)).ok()?;
-        let entry = Unread::from(text.as_slice()).entry().filter(|entry| entry.task_id == task_id)?;
-        Some(entry.into_own())
+        let read = File::open(&self.manifest).and_then(|file| {
+            positioned::read_range(&file, place.text.start, place.text.end, |block| text.extend_from_slice(block))
+        });
+        match read {
+            Ok(()) => Ok(Unread::from(text.as_slice()).entry().filter(|task| naming::folder(&task.task_id) == folder)),
+            // A shorter version stands there, or none.
+            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
+}
+
+/// Where each task stands in the root manifest; nothing where there is none.
+fn learn(manifest: &Path) -> io::Result<Places> {
+    let mut places = HashMap::new();
+    let mut learn = |task: Unread<'_>| {
+        if let Some(id) = task.id() {
+            let (folder, text) = (naming::folder(&id), task.place());
+            let id = (folder != id).then_some(id);
+            places.entry(folder).or_insert(Place { id, text });
+        }
+    };
+    let file = match File::open(manifest) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Places::new()),
+        file => file?,
+    };
+    if let Err(error) = manifest::walk(&file, &mut learn) {
+        if !matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) {
+            return Err(error);
+        }
+        // One that breaks off, or is garbled, may still name more behind the damage.
+        let mut text = Vec::new();
+        (&file).rewind()?;
+        (&file).read_to_end(&mut text)?;
+        manifest::salvage(&text, learn);
+    }
+    Ok(places)
 }
 
 #[cfg(test)]
@@ -74,16 +144,39 @@ mod tests {
         assert!(text.len() > 2 * (256 << 10));
         std::fs::write(root.path().join(MANIFEST), &text).unwrap();
         let memory = Memory::new(root.path());
+        let of = |id: &str| memory.of(id).unwrap();
         for id in &ids[..9999] {
-            assert_eq!(memory.of(id).unwrap().task_id, *id);
+            assert_eq!(of(id).unwrap().task_id, *id);
         }
-        assert_eq!(memory.of("09999"), None);
+        assert_eq!(of("09999"), None);
+        assert_eq!(memory.names().unwrap().count(), 9999);
         let mut other = Vec::new();
         manifest::write(&mut other, Box::new(|push| ids[5000..].iter().try_for_each(|id| push(&entry(id))))).unwrap();
         let new = root.path().join("new");
         std::fs::write(&new, &other).unwrap();
         std::fs::rename(&new, root.path().join(MANIFEST)).unwrap();
-        assert_eq!(memory.of("09000").unwrap().task_id, "09000", "the file is replaced, and read again");
-        assert_eq!(memory.of("00007"), None);
+        assert_eq!(of("09000").unwrap().task_id, "09000", "another version answers once it stands there");
+        assert_eq!(of("00007"), None);
+        std::fs::remove_file(root.path().join(MANIFEST)).unwrap();
+        assert_eq!(of("09000"), None);
+    }
+
+    #[test]
+    fn what_the_disk_does_not_give_is_not_forgotten() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join(MANIFEST)).unwrap();
+        assert!(Memory::new(root.path()).of("t1").is_err());
+    }
+
+    #[test]
+    fn a_task_is_found_by_its_folder_whatever_its_id() {
+        let root = tempfile::tempdir().unwrap();
+        let mut text = Vec::new();
+        manifest::write(&mut text, Box::new(|push| ["Odd", "t1"].iter().try_for_each(|id| push(&entry(id))))).unwrap();
+        std::fs::write(root.path().join(MANIFEST), &text).unwrap();
+        let memory = Memory::new(root.path());
+        assert_eq!(memory.id_of(&naming::folder("Odd")).unwrap(), Some("Odd"));
+        assert_eq!(memory.rooted("t1").unwrap().unwrap().task_id, "t1");
+        assert_eq!(memory.of("odd").unwrap(), None);
     }
 }

@@ -17,6 +17,7 @@ mod dir;
 mod error;
 mod finished;
 mod folder;
+mod gather;
 mod held;
 mod journal;
 mod lock;
@@ -26,6 +27,7 @@ mod memory;
 mod page;
 mod part;
 mod positioned;
+mod report;
 mod root;
 mod rounds;
 mod sight;
@@ -42,8 +44,9 @@ pub(crate) use held::{Held, Staged};
 pub(crate) use lock::{LockWait, REPORT_AFTER};
 pub(crate) use page::Page;
 pub(crate) use part::{Ahead, Part, Sealed};
+pub(crate) use report::Report;
 pub use root::each_task;
-pub(crate) use survey::{Claim, Place, Survey};
+pub(crate) use survey::{Claim, Place, Survey, by_path};
 
 use crate::threads;
 

@@ -10,25 +10,40 @@ use crate::event::Fault;
 /// What is wrong with the file that should be at `path` below `root`, in a folder or not: a plain one, and of `size` bytes
 /// where that is known. `root` itself may be a link.
 pub(super) fn fault_of(root: &Path, path: &str, size: Option<u64>) -> io::Result<Option<Fault>> {
-    if let Some((folder, _)) = path.rsplit_once('/')
-        && seen(&root.join(folder))?.is_some_and(|found| !found.is_dir())
-    {
-        return Ok(Some(Fault::Unsafe));
-    }
-    Ok(match seen(&root.join(path))? {
-        None => Some(Fault::Missing),
-        Some(found) if found.is_symlink() => Some(Fault::Unsafe),
-        Some(found) if !found.is_file() || size.is_some_and(|size| found.len() != size) => Some(Fault::Damaged),
-        Some(_) => None,
+    Ok(match size_of(root, path)? {
+        Ok(found) => size.filter(|size| *size != found).map(|_| Fault::Damaged),
+        Err(fault) => Some(fault),
     })
 }
 
-/// Whether `path` is a plain file of `size` bytes. A symlink is none.
-pub(super) fn is_file_of(path: &Path, size: u64) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
+/// The size of the plain file that should be at `path` below `root`, or what is wrong with it. `root` itself may be a link.
+pub(super) fn size_of(root: &Path, path: &str) -> io::Result<Result<u64, Fault>> {
+    if let Some((folder, _)) = path.rsplit_once('/')
+        && seen(&root.join(folder))?.is_some_and(|found| !found.is_dir())
+    {
+        return Ok(Err(Fault::Unsafe));
+    }
+    Ok(match seen(&root.join(path))? {
+        None => Err(Fault::Missing),
+        Some(found) if found.is_symlink() => Err(Fault::Unsafe),
+        Some(found) if !found.is_file() => Err(Fault::Damaged),
+        Some(found) => Ok(found.len()),
+    })
 }
 
-/// Whether a folder holds nothing, a lock aside.
+/// Whether `path` is a plain file of `size` bytes. A symlink is none, and a name that the disk can't hold names none.
+///
+/// # Errors
+/// When the disk can't tell.
+pub(super) fn is_file_of(path: &Path, size: u64) -> io::Result<bool> {
+    match seen(path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(false),
+        found => Ok(found?.is_some_and(|found| found.is_file() && found.len() == size)),
+    }
+}
+
+/// Whether a folder holds nothing, a lock aside. One that can't be listed counts as one that holds something: then more is
+/// looked at, and nothing is taken for new.
 pub(super) fn is_bare(folder: &Path) -> bool {
     let is_lock = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == lock::NAME);
     fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_lock))
@@ -64,8 +79,10 @@ mod tests {
         ] {
             assert_eq!(fault_of(root, path, size).unwrap(), fault, "{path} {size:?}");
         }
-        assert!(is_file_of(&root.join("t/file"), 3) && !is_file_of(&root.join("t/file"), 4));
-        assert!(!is_file_of(&root.join("t/nothing"), 0) && !is_file_of(&root.join("t/folder"), 0));
+        let is_file_of = |path: &str, size| is_file_of(&root.join(path), size).unwrap();
+        assert!(is_file_of("t/file", 3) && !is_file_of("t/file", 4));
+        assert!(!is_file_of("t/nothing", 0) && !is_file_of("t/folder", 0));
+        assert!(!is_file_of(&"x".repeat(300), 0), "no file has such a name");
     }
 
     #[cfg(unix)]

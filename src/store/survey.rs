@@ -5,30 +5,28 @@
 //! [`Survey::visit`] lists what should be there (from the task's own manifest and, for folders that are gone,
 //! from the root's), what no manifest names, and what can't be believed. No symlink is followed and no path
 //! that a manifest gives is opened before it is known to be a plain name in its task's folder.
-//! [`Survey::check`] then holds one claim against the disk.
+//! [`Survey::check`] then holds the claims on one file against the disk.
+//!
+//! What the disk does not give is a finding like any other, `unreadable`: it never ends the look at the rest. Names that the
+//! layout can't produce, and that can't be read, are ignored.
 
+mod check;
 mod visit;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use super::lock::Lock;
-use super::manifests::{self, Standing};
-use super::{Error, finished, sight};
-use crate::digest::{Hasher, read_through};
+use super::manifests::{self, Found, Standing};
+use super::{Error, sight};
 use crate::event::Fault;
 use crate::manifest::{self, TaskEntry, Unread};
 use crate::naming::{self, GALLERY, MANIFEST, SUMS};
 use visit::own_names;
 
+pub(crate) use check::by_path;
 pub(crate) use visit::{Claim, Visit};
-
-/// How long a writer at work in one folder is waited for, whatever is wrong there.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An archive, or one task's folder, to be looked at.
 pub(crate) struct Survey {
@@ -39,8 +37,6 @@ pub(crate) struct Survey {
     pub faults: Vec<(String, Fault)>,
     /// Whether the folder is one task's, and not an archive of such.
     pub is_single: bool,
-    /// Since when the writers in these folders are waited for.
-    waited: Mutex<HashMap<PathBuf, Instant>>,
 }
 
 /// One of the archive's folders, there or not, and what the root manifest says of its task.
@@ -56,11 +52,13 @@ impl Survey {
     /// When there is neither, or its manifest is not ours or of a later version.
     pub(crate) fn of(root: &Path) -> Result<Self, Error> {
         let (mut folders, mut faults) = (BTreeSet::new(), Vec::new());
-        for (name, kind) in entries(root)? {
-            match () {
-                () if [MANIFEST, SUMS, GALLERY].contains(&name.as_str()) => {}
-                () if kind.is_dir() => _ = folders.insert(name),
-                () => faults.push((name, Fault::Unknown)),
+        for (name, kind) in entries(root).map_err(Error::io("list", root))? {
+            match kind {
+                _ if [MANIFEST, SUMS, GALLERY].contains(&name.as_str()) => {}
+                Some(kind) if kind.is_dir() => _ = folders.insert(name),
+                Some(_) => faults.push((name, Fault::Unknown)),
+                None if naming::is_folder(&name) => faults.push((name, Fault::Unreadable)),
+                None => {}
             }
         }
         let mut named = Vec::new();
@@ -69,13 +67,22 @@ impl Survey {
             if named.len() < 2 {
                 named.extend(task.entry());
             }
-        })?;
-        let mut survey = Self { root: root.to_owned(), folders, faults, is_single: false, waited: Mutex::default() };
-        let has_tasks = survey.folders.iter().any(|name| root.join(name).join(MANIFEST).exists());
+        });
+        let standing = match standing {
+            Err(Error::Io { .. }) => {
+                faults.push((MANIFEST.to_owned(), Fault::Unreadable));
+                Standing::Broken
+            }
+            Ok(Standing::Broken) => {
+                faults.push((MANIFEST.to_owned(), Fault::Damaged));
+                Standing::Broken
+            }
+            standing => standing?,
+        };
+        let mut survey = Self { root: root.to_owned(), folders, faults, is_single: false };
         match (standing, named.as_slice()) {
-            (Standing::Nothing, _) if !has_tasks => return Err(Error::NoArchive(root.to_owned())),
-            (Standing::Broken, _) => survey.faults.push((MANIFEST.to_owned(), Fault::Damaged)),
-            (Standing::Ours, [task]) if !has_tasks && survey.is_folder_of(task) => {
+            (Standing::Nothing, _) if !survey.may_have_tasks() => return Err(Error::NoArchive(root.to_owned())),
+            (Standing::Ours, [task]) if !survey.has_tasks() && survey.is_folder_of(task) => {
                 // What lies about here is told with the task.
                 (survey.is_single, survey.faults) = (true, Vec::new());
             }
@@ -84,13 +91,26 @@ impl Survey {
         Ok(survey)
     }
 
+    /// Whether some folder has a manifest.
+    fn has_tasks(&self) -> bool {
+        self.folders.iter().any(|name| matches!(sight::seen(&self.root.join(name).join(MANIFEST)), Ok(Some(_))))
+    }
+
+    /// Whether some folder has a manifest, or could be a task's and can't be entered.
+    fn may_have_tasks(&self) -> bool {
+        self.folders.iter().any(|name| match sight::seen(&self.root.join(name).join(MANIFEST)) {
+            Ok(found) => found.is_some(),
+            Err(_) => naming::is_folder(name),
+        })
+    }
+
     /// Whether `root` is one task's folder, and not an archive of such.
     ///
     /// # Errors
     /// As for [`Survey::of`], and when there is nothing but a broken manifest: of an archive or of a task, nobody knows.
     pub(crate) fn is_single_at(root: &Path) -> Result<bool, Error> {
         let survey = Self::of(root)?;
-        let is_broken = survey.faults.iter().any(|(path, fault)| (path.as_str(), *fault) == (MANIFEST, Fault::Damaged));
+        let is_broken = survey.faults.iter().any(|(path, _)| path == MANIFEST);
         if survey.folders.is_empty() && is_broken { Err(Error::NoArchive(root.to_owned())) } else { Ok(survey.is_single) }
     }
 
@@ -106,15 +126,16 @@ impl Survey {
         if self.is_single { 1 } else { self.folders.len() }
     }
 
-    /// Names every place once, in no order that matters.
-    pub(crate) fn places(&self, mut take: impl FnMut(Place)) {
+    /// Names every place once, in no order that matters. What is wrong with the root manifest itself, when it can't be read
+    /// to its end.
+    pub(crate) fn places(&self, mut take: impl FnMut(Place)) -> Option<Fault> {
         if self.is_single {
-            return take(Place { folder: String::new(), rooted: None });
+            take(Place { folder: String::new(), rooted: None });
+            return None;
         }
         let mut left: HashSet<&str> = self.folders.iter().map(String::as_str).collect();
         let mut gone = HashSet::new();
-        // A root manifest that breaks off has been told as damaged, and gives what can be read.
-        let _ = File::open(self.root.join(MANIFEST)).and_then(|file| {
+        let walked = File::open(self.root.join(MANIFEST)).and_then(|file| {
             manifest::walk(file, |task| {
                 if let Some(id) = task.id() {
                     let folder = naming::folder(&id);
@@ -128,138 +149,123 @@ impl Survey {
         for folder in left {
             take(Place { folder: folder.to_owned(), rooted: None });
         }
+        match walked.map_err(|error| error.kind()) {
+            Ok(_) | Err(io::ErrorKind::NotFound) => None,
+            // It has been told as damaged, and gives what can be read.
+            Err(io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => Some(Fault::Damaged),
+            Err(_) => Some(Fault::Unreadable),
+        }
     }
 
     /// What should be in a place, and what is wrong there at first sight.
-    ///
-    /// # Errors
-    /// When a folder can't be read.
-    pub(crate) fn visit(&self, place: &Place) -> Result<Visit, Error> {
+    #[must_use]
+    pub(crate) fn visit(&self, place: &Place) -> Visit {
         let mut visit = Visit::default();
         if self.is_single {
-            if let Some(task) = manifests::task_of(&self.root)? {
-                visit.claim_task(&task, "");
-                self.list("", &own_names(&task), &mut visit)?;
+            let (own, is_entered) = self.claim_own("", None, true, &mut visit);
+            if !is_entered {
+                visit.faults.push((MANIFEST.to_owned(), Fault::Unreadable));
             }
-            return Ok(visit);
+            self.list("", &own, &mut visit);
+            return visit;
         }
-        if self.folders.contains(&place.folder) {
-            self.visit_folder(&place.folder, &mut visit)?;
+        let rooted = place.rooted.as_deref().map(|text| Unread::from(text).entry());
+        if let Some(None) = rooted {
+            visit.faults.push((MANIFEST.to_owned(), Fault::Damaged));
         }
-        if let Some(task) = place.rooted.as_deref().and_then(|text| Unread::from(text).entry()) {
-            visit.claim_rooted(&task);
+        let is_here = self.folders.contains(&place.folder);
+        let is_entered = !is_here || self.visit_folder(&place.folder, rooted.is_some(), &mut visit);
+        if let Some(task) = rooted.flatten() {
+            if is_entered {
+                visit.claim_rooted(&task);
+            }
+            visit.task_id.get_or_insert_with(|| task.task_id.clone());
+            if !is_here && visit.claims.is_empty() && visit.faults.is_empty() {
+                visit.faults.push((format!("{}/{MANIFEST}", place.folder), Fault::Missing));
+            }
         }
-        Ok(visit)
+        visit
     }
 
-    fn visit_folder(&self, name: &str, visit: &mut Visit) -> Result<(), Error> {
-        let (path, prefix) = (self.root.join(name), format!("{name}/"));
-        let task = if naming::is_folder(name) { manifests::task_of(&path) } else { Ok(None) };
-        match task {
-            Ok(Some(task)) if naming::folder(&task.task_id) == name => {
-                visit.claim_task(&task, &prefix);
-                self.list(&prefix, &own_names(&task), visit)
-            }
-            Ok(None) if naming::is_folder(name) && path.join(MANIFEST).is_file() => {
-                visit.faults.push((format!("{prefix}{MANIFEST}"), Fault::Damaged));
-                self.list(&prefix, &[MANIFEST.to_owned()], visit)
-            }
-            _ => self.list(&prefix, &[], visit),
+    /// Looks at a folder; whether it can be entered.
+    fn visit_folder(&self, name: &str, is_named: bool, visit: &mut Visit) -> bool {
+        let prefix = format!("{name}/");
+        if !naming::is_folder(name) {
+            self.list(&prefix, &HashSet::new(), visit);
+            return true;
         }
+        let (own, is_entered) = self.claim_own(&prefix, Some(name), is_named, visit);
+        if is_entered {
+            self.list(&prefix, &own, visit);
+        } else {
+            visit.faults.push((name.to_owned(), Fault::Unreadable));
+        }
+        is_entered
     }
 
-    /// Holds a claim against the disk: by size alone when `quick`, else by its bytes, which `passed` hears of as they are read.
-    ///
-    /// # Errors
-    /// When the disk says no; that is not the file's fault.
-    pub(crate) fn check(&self, claim: &Claim, quick: bool, mut passed: impl FnMut(u64)) -> io::Result<Option<Fault>> {
-        let fault = sight::fault_of(&self.root, &claim.path, Some(claim.size))?;
-        if fault.is_some() || quick {
-            return Ok(fault);
+    /// Claims what a task's own manifest names, or says what is wrong with it. The names in its folder that are accounted
+    /// for, and whether the folder can be entered.
+    fn claim_own(&self, prefix: &str, name: Option<&str>, is_named: bool, visit: &mut Visit) -> (HashSet<String>, bool) {
+        let folder = self.root.join(prefix);
+        if sight::seen(&folder.join(MANIFEST)).is_err() {
+            return (HashSet::new(), false);
         }
-        let file = match File::open(self.root.join(&claim.path)) {
-            // A forced run may have just replaced it by one of another name.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Fault::Missing)),
-            file => file?,
+        let fault = match manifests::own(&folder) {
+            Ok(Found::Task(task)) if name.is_none_or(|name| naming::folder(&task.task_id) == name) => {
+                visit.claim_task(&task, prefix);
+                return (own_names(&task), true);
+            }
+            Ok(Found::Missing) => is_named.then_some(Fault::Missing),
+            Ok(Found::Damaged { .. }) => Some(Fault::Damaged),
+            Err(Error::Io { .. }) => Some(Fault::Unreadable),
+            // The root says that a task's manifest is here; else it is another program's.
+            Ok(Found::Task(_)) | Err(_) => is_named.then_some(Fault::Damaged),
         };
-        let mut hasher = Hasher::default();
-        read_through(file, |bytes| {
-            hasher.update(bytes);
-            passed(bytes.len() as u64);
-        })?;
-        Ok((hasher.finish() != claim.sha256).then_some(Fault::Damaged))
-    }
-
-    /// Holds a claim that seems broken against the disk again, with its task's lock held: another process may just have
-    /// replaced the file. One that has the lock for long is not waited for; what it has recorded as finished is no fault.
-    ///
-    /// # Errors
-    /// As for [`Survey::check`].
-    pub(crate) fn check_again(&self, claim: &Claim, quick: bool) -> io::Result<Option<Fault>> {
-        let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(&claim.task_id)) };
-        let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
-        // Where no lock can be had (a read-only disk), nobody else writes either.
-        let lock = if is_folder { Lock::within(&folder, self.patience(&folder)) } else { Ok(None) };
-        let fault = self.check_now(claim, &folder, quick)?;
-        let name = claim.path.rsplit('/').next().unwrap_or_default();
-        match lock {
-            Ok(None) if fault.is_some() && is_folder && finished::has(&folder, name) => Ok(None),
-            // Whoever had it may just have ended.
-            Ok(None) if fault.is_some() => self.check_now(claim, &folder, quick),
-            _ => Ok(fault),
-        }
-    }
-
-    /// What is left of the time for the writer in `folder`, which begins with the first question.
-    fn patience(&self, folder: &Path) -> Duration {
-        let mut waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
-        let started = waited.entry(folder.to_owned()).or_insert_with(Instant::now);
-        PATIENCE.saturating_sub(started.elapsed())
-    }
-
-    /// Holds what the manifest in `folder` says by now of a claim against the disk.
-    fn check_now(&self, claim: &Claim, folder: &Path, quick: bool) -> io::Result<Option<Fault>> {
-        let Ok(Some(task)) = manifests::task_of(folder) else { return self.check(claim, quick, |_| {}) };
-        let mut now = Visit::default();
-        now.claim_task(&task, claim.path.rsplit_once('/').map_or("", |(folder, _)| &claim.path[..=folder.len()]));
-        self.check(now.claims.iter().find(|other| other.slot == claim.slot).unwrap_or(claim), quick, |_| {})
+        visit.faults.extend(fault.map(|fault| (format!("{prefix}{MANIFEST}"), fault)));
+        (fault.map(|_| MANIFEST.to_owned()).into_iter().collect(), true)
     }
 
     /// Whether the surveyed folder is the one of `task`: its files stand in it, not in a folder below.
     fn is_folder_of(&self, task: &TaskEntry) -> bool {
         let folder = naming::folder(&task.task_id);
-        let is_below = self.root.join(&folder).join(MANIFEST).exists();
+        // What can't be seen is below, as an archive has it.
+        let is_below = sight::seen(&self.root.join(&folder).join(MANIFEST)).map_or(true, |found| found.is_some());
         let is_named_so = self.root.canonicalize().is_ok_and(|path| path.file_name().is_some_and(|name| name == folder.as_str()));
         !is_below && (task.is_own() || is_named_so)
     }
 
-    /// Tells the files below `prefix` that are not among `own`, dot-files aside.
-    fn list(&self, prefix: &str, own: &[String], visit: &mut Visit) -> Result<(), Error> {
-        for (name, kind) in entries(&self.root.join(prefix))? {
+    /// Tells the files below `prefix` that are not among `own`, dot-files aside. A folder that can't be listed is unreadable
+    /// where it is a task's; no manifest names what is in any other.
+    fn list(&self, prefix: &str, own: &HashSet<String>, visit: &mut Visit) {
+        let folder = prefix.trim_end_matches('/');
+        let Ok(found) = entries(&self.root.join(prefix)) else {
+            return match folder.split_once('/') {
+                _ if folder.is_empty() || naming::is_folder(folder) => visit.faults.push((folder.to_owned(), Fault::Unreadable)),
+                Some((task, _)) if naming::is_folder(task) => visit.faults.push((folder.to_owned(), Fault::Unknown)),
+                _ => {}
+            };
+        };
+        for (name, kind) in found {
             let path = format!("{prefix}{name}");
-            match () {
-                () if own.contains(&name) => {}
-                () if kind.is_dir() => self.list(&format!("{path}/"), &[], visit)?,
-                () => visit.faults.push((path, Fault::Unknown)),
+            match kind {
+                _ if own.contains(&name) => {}
+                Some(kind) if kind.is_dir() => self.list(&format!("{path}/"), &HashSet::new(), visit),
+                _ => visit.faults.push((path, Fault::Unknown)),
             }
         }
-        Ok(())
     }
 }
 
-/// What a folder holds, in the order of names, dot-files aside.
-fn entries(folder: &Path) -> Result<Vec<(String, fs::FileType)>, Error> {
-    let read = || -> io::Result<Vec<(String, fs::FileType)>> {
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.starts_with('.') {
-                entries.push((name, entry.file_type()?));
-            }
+/// What a folder holds, in the order of names, dot-files aside; no type where the disk does not tell.
+fn entries(folder: &Path) -> io::Result<Vec<(String, Option<fs::FileType>)>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            entries.push((name, entry.file_type().ok()));
         }
-        entries.sort_by(|one, other| one.0.cmp(&other.0));
-        Ok(entries)
-    };
-    read().map_err(Error::io("list", folder))
+    }
+    entries.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(entries)
 }

@@ -91,12 +91,17 @@ fn summary(counts: &Summary) -> String {
 
 fn finding(path: &str, fault: Fault, color: bool) -> String {
     let hue = if fault == Fault::Unknown { AnsiColor::Yellow } else { AnsiColor::Red };
-    format!("{}  {}", painted(&format!("{:<8}", fault.as_str()), hue, color), visible(path))
+    format!("{}  {}", painted(&format!("{:<10}", fault.as_str()), hue, color), visible(path))
 }
 
 fn verified(counts: &Verified) -> String {
-    let faults =
-        [("damaged", counts.damaged), ("missing", counts.missing), ("unsafe", counts.not_safe), ("unknown", counts.unknown)];
+    let faults = [
+        ("damaged", counts.damaged),
+        ("missing", counts.missing),
+        ("unreadable", counts.unreadable),
+        ("unsafe", counts.not_safe),
+        ("unknown", counts.unknown),
+    ];
     let told = listed(&faults, "all whole");
     format!("{}, {}: {told}; in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
 }

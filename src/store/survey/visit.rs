@@ -26,6 +26,14 @@ pub(crate) struct Claim {
     pub sha256: Sha256Hex,
 }
 
+impl Claim {
+    /// Its name in its folder.
+    #[must_use]
+    pub(crate) fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// What should be in a place, and what is wrong there at first sight.
 #[derive(Default)]
 pub(crate) struct Visit {
@@ -66,8 +74,8 @@ impl Visit {
         }
         self.task_id.get_or_insert_with(|| task.task_id.clone());
         // Files of a folder whose manifest is broken were listed as unknown; the root has just named them.
-        let claims = &self.claims;
-        self.faults.retain(|(path, fault)| *fault != Fault::Unknown || !claims.iter().any(|claim| claim.path == *path));
+        let claimed: HashSet<&str> = self.claims.iter().map(|claim| claim.path.as_str()).collect();
+        self.faults.retain(|(path, fault)| *fault != Fault::Unknown || !claimed.contains(path.as_str()));
     }
 
     /// Claims the text, whose file has one name alone; `recorded` leads to the task's folder in the manifest's own paths.
@@ -89,7 +97,7 @@ impl Visit {
 }
 
 /// The files that a task's folder holds by right.
-pub(super) fn own_names(task: &TaskEntry) -> Vec<String> {
+pub(super) fn own_names(task: &TaskEntry) -> HashSet<String> {
     let files = task.files.iter().filter_map(FileEntry::name).map(str::to_owned);
     let text = task.text.as_ref().map(|_| TEXT.to_owned());
     files.chain(text).chain([MANIFEST.to_owned(), GALLERY.to_owned()]).collect()

@@ -1,0 +1,130 @@
+//! Claims held against the disk.
+//!
+//! A file that several entries name is read once. What seems broken is looked at again under its task's lock, all of a task
+//! at once: the lock is taken once, and the task's manifest and its record of finished files are read once, so that the cost
+//! stays linear in the number of claims.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rayon::prelude::*;
+
+use super::super::lock::Lock;
+use super::super::manifests::{self, Found};
+use super::super::{finished, sight};
+use super::{Claim, Survey, Visit};
+use crate::digest::{Hasher, read_through};
+use crate::event::Fault;
+use crate::kind::Slot;
+use crate::naming;
+
+/// How long a writer at work in one folder is waited for, whatever is wrong there.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Survey {
+    /// Holds claims on one file against the disk: by size alone when `quick`, else by its bytes, which are read once and
+    /// which `passed` hears of. What is wrong with each claim.
+    #[must_use]
+    pub(crate) fn check(&self, claims: &[Claim], quick: bool, passed: impl FnMut(u64)) -> Vec<Option<Fault>> {
+        // The disk says no: nobody knows what the file is like.
+        self.hold(claims, quick, passed).unwrap_or_else(|_| vec![Some(Fault::Unreadable); claims.len()])
+    }
+
+    fn hold(&self, claims: &[Claim], quick: bool, mut passed: impl FnMut(u64)) -> io::Result<Vec<Option<Fault>>> {
+        let Some(Claim { path, .. }) = claims.first() else { return Ok(Vec::new()) };
+        let all = |fault| Ok(vec![Some(fault); claims.len()]);
+        let size = match sight::size_of(&self.root, path)? {
+            Ok(size) => size,
+            Err(fault) => return all(fault),
+        };
+        let is_of_size = |claim: &Claim| claim.size == size;
+        let mut sha256 = None;
+        if !quick && claims.iter().any(is_of_size) {
+            let file = match File::open(self.root.join(path)) {
+                // A forced run may have just replaced it by one of another name.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return all(Fault::Missing),
+                file => file?,
+            };
+            let mut hasher = Hasher::default();
+            read_through(file, |bytes| {
+                hasher.update(bytes);
+                passed(bytes.len() as u64);
+            })?;
+            sha256 = Some(hasher.finish());
+        }
+        let is_whole = |claim: &Claim| is_of_size(claim) && sha256.as_ref().is_none_or(|sha256| *sha256 == claim.sha256);
+        Ok(claims.iter().map(|claim| (!is_whole(claim)).then_some(Fault::Damaged)).collect())
+    }
+
+    /// Holds claims of one task that seem broken against the disk again, with the task's lock held: another process may just
+    /// have replaced the files. One that has the lock for long is not waited for; what it has recorded as finished is no
+    /// fault. The claims that are broken all the same. What is read of the task is read once, however many they are.
+    #[must_use]
+    pub(crate) fn check_again(&self, claims: Vec<Claim>, quick: bool) -> Vec<(Claim, Fault)> {
+        let Some(first) = claims.first() else { return Vec::new() };
+        let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(&first.task_id)) };
+        // Where it can't be looked at, no lock is to be had either, and what was found stands.
+        let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
+        // Where no lock can be had (a read-only disk), nobody else writes either.
+        let lock = if is_folder { Lock::within(&folder, PATIENCE) } else { Ok(None) };
+        let broken = self.check_now(claims, &folder, quick);
+        if broken.is_empty() || !is_folder || !matches!(lock, Ok(None)) {
+            return broken;
+        }
+        // A record that can't be read excuses nothing.
+        let names = broken.iter().map(|(claim, _)| claim.name()).collect();
+        let finished = finished::proven(&folder, &names).unwrap_or_default();
+        let left = broken.into_iter().map(|(claim, _)| claim).filter(|claim| !finished.contains(claim.name())).collect();
+        // Whoever had it may just have ended.
+        self.check_now(left, &folder, quick)
+    }
+
+    /// Holds what the manifest in `folder` says by now of claims against the disk.
+    fn check_now(&self, claims: Vec<Claim>, folder: &Path, quick: bool) -> Vec<(Claim, Fault)> {
+        let mut now = Visit::default();
+        // Where it can't be read, the claims stand as they are.
+        if let Ok(Found::Task(task)) = manifests::own(folder) {
+            let prefix = claims.first().and_then(|claim| claim.path.rsplit_once('/')).map(|(folder, _)| format!("{folder}/"));
+            now.claim_task(&task, prefix.as_deref().unwrap_or_default());
+        }
+        let mut by_part: HashMap<Option<Slot>, Claim> = HashMap::new();
+        for claim in now.claims {
+            by_part.entry(claim.slot).or_insert(claim);
+        }
+        let renewed = claims.into_iter().map(|claim| (by_part.get(&claim.slot).unwrap_or(&claim).clone(), claim)).collect();
+        let groups = by_path(renewed, |(now, _): &(Claim, Claim)| &now.path);
+        let check = |group: Vec<(Claim, Claim)>| {
+            let (now, claims): (Vec<Claim>, Vec<Claim>) = group.into_iter().unzip();
+            let faults = self.check(&now, quick, |_| {});
+            claims.into_iter().zip(faults).filter_map(|(claim, fault)| Some((claim, fault?))).collect::<Vec<_>>()
+        };
+        groups.into_par_iter().flat_map_iter(check).collect()
+    }
+}
+
+/// Puts together what is about the same path, in the order of first mention.
+pub(crate) fn by_path<T>(items: Vec<T>, path: impl Fn(&T) -> &String) -> Vec<Vec<T>> {
+    let (mut groups, mut at): (Vec<Vec<T>>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
+    for item in items {
+        let group = *at.entry(path(&item).clone()).or_insert(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[group].push(item);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_one_file_is_put_together_in_the_order_of_first_mention() {
+        let items = ["b", "a", "b", "c", "a"].map(str::to_owned).to_vec();
+        assert_eq!(by_path(items, |item| item), [vec!["b", "b"], vec!["a", "a"], vec!["c"]]);
+    }
+}

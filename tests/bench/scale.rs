@@ -98,6 +98,30 @@ fn archive(count: usize) {
         print(name, &run(home.path(), &gateway, words, input, &[0]));
     }
     print("verify", &run(home.path(), &gateway, &["verify"], "", &[0]));
+    missing(&gateway, count.min(8000));
+}
+
+/// One task whose `count` files are all missing, or all the same file.
+fn missing(gateway: &str, count: usize) {
+    for is_missing in [true, false] {
+        let home = TempDir::new().unwrap();
+        let folder = home.path().join("yescale/t");
+        fs::create_dir_all(&folder).unwrap();
+        let bytes = vec![7; 1 << 20];
+        fs::write(folder.join("image-0.png"), &bytes).unwrap();
+        let sha256 = Sha256Hex::of(&bytes);
+        let file = |n: usize| {
+            let path = format!("image-{}.png", if is_missing { n } else { 0 });
+            json!({"kind": "image", "index": n, "path": path, "size": bytes.len(), "sha256": sha256.as_str()})
+        };
+        let files: Vec<_> = (1..=count).map(file).collect();
+        let entry = serde_json::from_value(json!({"task_id": "t", "state": "complete", "files": files})).unwrap();
+        let manifest = File::create(folder.join("manifest.json")).unwrap();
+        manifest::write(std::io::BufWriter::new(manifest), Box::new(|push| push(&entry))).unwrap();
+        run(home.path(), gateway, &["index"], "", &[0]);
+        let (name, code) = if is_missing { ("missing files of one task", 1) } else { ("entries of one file of 1 MiB", 0) };
+        print(&format!("verify, {count} {name}"), &run(home.path(), gateway, &["verify"], "", &[code]));
+    }
 }
 
 /// `count` ids through standard input, half of them not found and half not finished, against next to none.

@@ -208,14 +208,14 @@ fn a_broken_task_manifest_is_damage_and_the_root_tells_what_it_named() {
 #[test]
 fn a_task_manifest_that_is_not_ours_is_told_and_nothing_of_it_believed() {
     let other = manifest("other", &[file("image-1.png")]);
-    for content in ["notes", r#"{"name":"my app"}"#, r#"{"manifest_version":7,"tasks":[]}"#, &other] {
+    for content in [r#"{"name":"my app"}"#, r#"{"manifest_version":7,"tasks":[]}"#, "[]", &other] {
         let world = World::new();
         two_tasks(&world);
         world.write("yescale/t1/manifest.json", content);
         let before = world.tree();
         let run = verb(&world, &["verify", "--json"]);
         assert!(findings(&run).iter().any(|finding| finding.ends_with(" t1/manifest.json")), "{content} {run:?}");
-        verb(&world, &["index"]).exits(0);
+        verb(&world, &["index"]).exits(1);
         assert_eq!(world.tree()["t1/manifest.json"], before["t1/manifest.json"], "{content}");
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::World;
 use crate::support::verbs::verb;
+use crate::support::{Run, World};
 
 /// Three tasks of every sort: complete, failed and with an id that is no folder's name.
 fn three(world: &World) {
@@ -21,8 +21,11 @@ fn derived(world: &World) -> [Vec<u8>; 2] {
 }
 
 fn index(world: &World) {
-    let run = world.audited(verb(world, &["index"])).exits(0);
-    assert!(run.stderr.is_empty(), "{run:?}");
+    assert!(indexed(world).stderr.is_empty());
+}
+
+fn indexed(world: &World) -> Run {
+    world.audited(verb(world, &["index"])).exits(0)
 }
 
 #[test]
@@ -56,7 +59,8 @@ fn a_root_of_ours_that_is_broken_or_lies_is_rebuilt() {
     ] {
         world.write("yescale/manifest.json", wrong);
         world.write("yescale/SHA256SUMS", "anything");
-        index(&world);
+        let run = indexed(&world);
+        assert_eq!(run.stderr.contains("ghost: its folder is gone"), wrong.contains("ghost"), "{run:?}");
         assert_eq!(derived(&world), before, "{wrong:?}");
     }
 }
@@ -68,7 +72,7 @@ fn folders_that_were_moved_out_and_in_are_dropped_and_taken() {
     let before = derived(&world);
     let (inside, outside) = (world.archive().join("t1"), world.home().join("t1"));
     fs::rename(&inside, &outside).unwrap();
-    index(&world);
+    assert!(indexed(&world).stderr.contains("t1: its folder is gone"));
     assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 2);
     fs::rename(&outside, &inside).unwrap();
     index(&world);

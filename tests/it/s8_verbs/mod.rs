@@ -4,6 +4,7 @@ mod about;
 mod bag;
 mod broken;
 mod browsing;
+mod damaged;
 mod every;
 mod export;
 mod exported;

@@ -21,8 +21,7 @@ fn a_whole_archive_has_no_findings_and_its_summary_counts_every_file_and_text() 
         let bytes = size("video-1s.mp4") + 2 * size("picture.png") + size("picture.gif") + "la\nla".len() + "lo".len();
         let mut summary = run.summary();
         assert!(summary.as_object_mut().unwrap().shift_remove("seconds").unwrap().is_number());
-        let expected =
-            json!({"event": "summary", "files": 6, "bytes": bytes, "damaged": 0, "missing": 0, "unsafe": 0, "unknown": 0});
+        let expected = json!({"event": "summary", "files": 6, "bytes": bytes, "damaged": 0, "missing": 0, "unreadable": 0, "unsafe": 0, "unknown": 0});
         assert_eq!((run.events().len(), summary), (1, expected));
     }
     let run = verb(&world, &["verify"]).exits(0);

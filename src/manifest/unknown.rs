@@ -57,10 +57,10 @@ impl Unknown {
 impl PartialEq for Unknown {
     /// Whether both are written the same.
     fn eq(&self, other: &Self) -> bool {
-        let same = |((key, value), (name, text)): (&(String, Box<RawValue>), &(String, Box<RawValue>))| {
-            key == name && value.get() == text.get()
-        };
-        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
+        fn told(unknown: &Unknown) -> impl Iterator<Item = (&str, &str)> {
+            unknown.0.iter().map(|(key, value)| (key.as_str(), value.get()))
+        }
+        told(self).eq(told(other))
     }
 }
 

@@ -87,9 +87,9 @@ fn a_run_of_the_task_takes_what_the_root_remembers_even_when_every_link_is_dead(
         let ([_, sums], files) = (derived(&world), world.entry("t1")["files"].clone());
         let path = world.archive().join("t1/manifest.json");
         if is_damaged {
-            fs::write(&path, "{\"manifest_version\": 1;").unwrap()
+            fs::write(&path, "{\"manifest_version\": 1;").unwrap();
         } else {
-            fs::remove_file(&path).unwrap()
+            fs::remove_file(&path).unwrap();
         }
         for name in ["/picture.png", "/video-1s.mp4"] {
             world.media.script(name, [Reply::status("404 Not Found")]);
@@ -276,7 +276,9 @@ mod refused {
     fn give(path: &Path) {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
         if fs::symlink_metadata(path).unwrap().is_dir() {
-            fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path()));
+            for entry in fs::read_dir(path).unwrap() {
+                give(&entry.unwrap().path());
+            }
         }
     }
 
@@ -285,7 +287,7 @@ mod refused {
 
     fn close(path: std::path::PathBuf) -> Closed {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         Closed(path, mode)
     }
 

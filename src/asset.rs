@@ -16,7 +16,10 @@ use crate::kind::{Kind, Slot};
 use crate::media_type::{self, MediaType};
 use crate::secret::ApiKey;
 
-pub(crate) use read::take_assets;
+pub(crate) use read::{Hide, assets};
+
+/// The longest URL that an HTTP request can carry, in bytes.
+const LONGEST_URL: usize = 65_534;
 
 /// One item of an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +62,9 @@ impl Asset {
         if data_uri::is_one(url) {
             return Ok(Source::Data);
         }
+        if url.len() > LONGEST_URL {
+            return Err(format!("the URL is longer than {LONGEST_URL} bytes"));
+        }
         match Url::parse(url) {
             Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
                 Err(format!("unsupported URL scheme {}: only http, https and data can be fetched", parsed.scheme()))
@@ -83,6 +89,7 @@ impl Asset {
         match self.source() {
             Ok(Source::Http(url)) => media_type::from_path(url.path()),
             Ok(Source::Data) => None,
+            Err(_) if self.url.len() > LONGEST_URL => None,
             // An error, too, is of some kind.
             Err(_) => media_type::from_path(Url::parse(self.url.trim()).ok()?.path()),
         }
@@ -135,8 +142,8 @@ mod tests {
 
     /// The only video of an answer that names `url`.
     fn video(url: &str) -> Asset {
-        let mut result = serde_json::from_value(json!({"videos": url})).unwrap();
-        take_assets(&mut result).remove(0)
+        let result = serde_json::value::to_raw_value(&json!({"videos": url})).unwrap();
+        assets(&result, 1, &|text| text.into()).0.remove(0)
     }
 
     #[test]

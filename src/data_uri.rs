@@ -13,6 +13,9 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
 );
 
+/// What stands before the payload is shorter than this, in bytes.
+const LONGEST_HEAD: usize = 256;
+
 /// Why a `data:` URI gives no bytes.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
@@ -34,15 +37,16 @@ pub(crate) fn is_one(url: &str) -> bool {
 #[must_use]
 pub(crate) fn head(uri: &str) -> &str {
     match uri.find(',') {
-        Some(comma) if comma < 256 => &uri[..=comma],
+        Some(comma) if comma < LONGEST_HEAD => &uri[..=comma],
         _ => "data:",
     }
 }
 
-/// The media type that a `data:` URI declares, before its parameters; none for another URL.
+/// The media type that a `data:` URI declares, before its parameters; none for another URL, or where it is no type's length.
 #[must_use]
 pub(crate) fn declared_type(url: &str) -> Option<&str> {
-    is_one(url).then(|| url.trim_start()[5..].split([',', ';']).next().unwrap_or_default())
+    let declared = is_one(url).then(|| url.trim_start()[5..].split([',', ';']).next().unwrap_or_default());
+    declared.filter(|declared| declared.len() < LONGEST_HEAD)
 }
 
 /// The bytes of a `data:` URI.

@@ -65,7 +65,7 @@
 //! Data only goes forward. The modules stand in layers, and a layer imports only from those before it:
 //!
 //! 0. data and decisions, without I/O: `task`, `asset`, `kind`, `media_type`, `duration`, `data_uri`, `naming`,
-//!    `digest`, `checksum`, `version`, `manifest`, `plan`, `record`, `event`, `schema`, `secret`, and `threads`
+//!    `digest`, `checksum`, `version`, `json`, `manifest`, `plan`, `record`, `event`, `schema`, `secret`, and `threads`
 //! 1. one effect each: `gateway` and `http` (the network), `store` (the disk)
 //! 2. `transfer`: one asset from URL to committed file
 //! 3. `get` and `verify`: the use cases; `export` and `gallery`: what is derived from manifests
@@ -91,6 +91,7 @@ mod gallery;
 pub mod gateway;
 mod get;
 mod http;
+mod json;
 mod kind;
 #[doc(hidden)]
 pub mod manifest;

@@ -128,7 +128,7 @@ pub(crate) fn is_given_up(entry: &TaskEntry, wanted: Wanted) -> bool {
 
 /// The answer that the entry was made from, where it is kept.
 fn answer(entry: &TaskEntry) -> Option<Task> {
-    entry.response.as_ref()?.read().and_then(|answer| Task::read(answer).ok())
+    Task::recorded(entry.response.as_ref()?).ok()
 }
 
 /// Whether the entry has all that is `wanted` of the task, but for what is `excused`.
@@ -149,7 +149,7 @@ mod tests {
         r#"{"status":"SUCCESS","task_result":{"videos":["http://h/v"],"images":["http://h/1","http://h/2"],"text":"la"}}"#;
 
     fn task(answer: &str) -> Task {
-        Task::read(serde_json::from_str(answer).unwrap()).unwrap()
+        Task::recorded(&serde_json::from_str(answer).unwrap()).unwrap()
     }
 
     fn files(slots: &[(Kind, usize)]) -> Vec<FileEntry> {

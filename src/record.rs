@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use crate::kind::{Kind, Slot};
-use crate::manifest::{Answer, AssetError, FileEntry, State, TaskEntry};
+use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::naming;
 use crate::plan::Wanted;
 use crate::task::{Stage, Task};
@@ -89,7 +89,7 @@ pub(crate) fn record(
         meta: known.and_then(|known| known.meta.clone()),
         files,
         errors,
-        response: Answer::of(&task.response),
+        response: Some(task.response.clone()),
         unknown: known.map(|known| known.unknown.clone()).unwrap_or_default(),
         beside: known.map(|known| known.beside.clone()).unwrap_or_default(),
     };
@@ -129,11 +129,12 @@ fn playlist(file: &FileEntry) -> Option<AssetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Answer;
     use crate::manifest::tests::{Stub, entry};
     use serde_json::{Value, json};
 
     fn task(answer: Value) -> Task {
-        Task::read(answer).unwrap()
+        Task::recorded(&Answer::of(&answer).unwrap()).unwrap()
     }
 
     fn file(kind: Kind, index: usize, name: &'static str) -> FileEntry {

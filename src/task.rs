@@ -7,17 +7,29 @@
 
 mod id;
 
-use jiff::Timestamp;
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
-use crate::asset::{self, Asset};
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+
+use crate::asset::{self, Asset, Hide};
 use crate::data_uri;
+use crate::json::{self, Fields, Shape};
+use crate::manifest::Answer;
 use crate::secret::ApiKey;
 
 pub use id::TaskId;
 
 /// Each asset takes far more room here and on disk than the few bytes that name it.
 const MOST_ASSETS: usize = 100_000;
+/// Each takes about that much memory while its task is archived, in bytes.
+const ASSET_WEIGHT: usize = 1 << 10;
+/// How much of its words for people stands beside the answer, in bytes: the answer has them whole.
+const MOST_WORDS: usize = 64 << 10;
+
+/// The fields of an answer that are read.
+const FIELDS: [&str; 8] =
+    ["status", "progress", "message", "err_reason", "error", "submit_time", "finish_time", "task_result"];
 
 /// How far the gateway says a task is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,8 +73,8 @@ pub struct Task {
     pub text: Option<String>,
     /// Everything that can be downloaded.
     pub assets: Vec<Asset>,
-    /// The answer as it came, payloads of `data:` URIs cut out.
-    pub response: Value,
+    /// The answer as it came, without blanks, the payloads of its `data:` URIs and the key.
+    pub response: Answer,
 }
 
 /// An answer that can't be one about a task.
@@ -70,54 +82,33 @@ pub struct Task {
 pub enum Misread {
     /// Not an object at all.
     #[error("the answer is {0}, not an object")]
-    NotAnObject(&'static str),
+    NotAnObject(Shape),
     /// `task_result` is neither an object nor null.
     #[error("task_result is {0}, not an object")]
-    Result(&'static str),
+    Result(Shape),
     /// More assets than anybody makes.
     #[error("it names {0} assets, and {MOST_ASSETS} are the most")]
     TooMany(usize),
 }
 
 impl Task {
-    /// Reads an answer.
+    /// Reads an answer that is nested within bounds. `key` is taken out of all that is kept of it.
     ///
     /// # Errors
     /// When it has not the shape of an answer about a task.
-    pub fn read(mut response: Value) -> Result<Self, Misread> {
-        let shape = shape_of(&response);
-        let Value::Object(fields) = &mut response else { return Err(Misread::NotAnObject(shape)) };
-        let (assets, text) = match fields.get_mut("task_result") {
-            None | Some(Value::Null) => (Vec::new(), None),
-            Some(Value::Object(result)) => (asset::take_assets(result), read_text(result)),
-            Some(other) => return Err(Misread::Result(shape_of(other))),
-        };
-        if assets.len() > MOST_ASSETS {
-            return Err(Misread::TooMany(assets.len()));
-        }
-        let status = string(fields, "status");
-        let task = Self {
-            stage: Stage::of(status.as_deref().unwrap_or_default()),
-            status,
-            progress: string(fields, "progress"),
-            message: string(fields, "message"),
-            err_reason: read_reason(fields),
-            submit_time: fields.get("submit_time").and_then(read_time),
-            finish_time: fields.get("finish_time").and_then(read_time),
-            text,
-            assets,
-            response: Value::Null,
-        };
-        cut_payloads(&mut response);
-        Ok(Self { response, ..task })
+    pub(crate) fn read(answer: Box<RawValue>, key: &ApiKey) -> Result<Self, Misread> {
+        let mut read = Read::of(&answer, &|text| key.scrub(text))?;
+        // The URLs that are asked for stay as they came.
+        read.assets.iter_mut().for_each(|asset| asset.hide(key));
+        Ok(read.into_task(kept(answer, key)))
     }
 
-    /// Hides `key` in everything that is recorded or shown. The URLs that are asked for stay as they came.
-    pub(crate) fn hide(&mut self, key: &ApiKey) {
-        let texts = [&mut self.status, &mut self.progress, &mut self.message, &mut self.err_reason, &mut self.text];
-        texts.into_iter().flatten().for_each(|text| key.scrub_in(text));
-        self.assets.iter_mut().for_each(|asset| asset.hide(key));
-        key.scrub_json(&mut self.response);
+    /// Reads an answer that a manifest kept.
+    ///
+    /// # Errors
+    /// As for [`Task::read`].
+    pub(crate) fn recorded(answer: &Answer) -> Result<Self, Misread> {
+        Read::of(answer.text(), &|text| text.into()).map(|read| read.into_task(answer.clone()))
     }
 
     /// Whether it names nothing that could be kept.
@@ -125,75 +116,136 @@ impl Task {
     pub fn is_empty(&self) -> bool {
         self.assets.is_empty() && self.text.is_none()
     }
+
+    /// How much memory its assets take, in bytes, beside the answer's own size.
+    #[must_use]
+    pub(crate) fn weight(&self) -> usize {
+        self.assets.len() * ASSET_WEIGHT
+    }
 }
 
-fn read_text(result: &Map<String, Value>) -> Option<String> {
-    result.get("text").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+/// The answer as a manifest keeps it.
+fn kept(answer: Box<RawValue>, key: &ApiKey) -> Answer {
+    let cut = |text: &str| data_uri::is_one(text).then(|| data_uri::head(text).to_owned()).filter(|head| head != text);
+    let compact = json::compact(answer.get(), cut);
+    let hidden = match key.scrub_json_text(&compact) {
+        Cow::Owned(hidden) => Some(hidden),
+        Cow::Borrowed(_) => None,
+    };
+    let compact = hidden.unwrap_or(compact);
+    // Before the text is read once more.
+    drop(answer);
+    RawValue::from_string(compact).expect("valid JSON stays so without its blanks and with other texts").into()
+}
+
+/// What is read of an answer, before the answer itself is kept.
+struct Read {
+    status: Option<String>,
+    progress: Option<String>,
+    message: Option<String>,
+    err_reason: Option<String>,
+    submit_time: Option<Timestamp>,
+    finish_time: Option<Timestamp>,
+    text: Option<String>,
+    assets: Vec<Asset>,
+}
+
+impl Read {
+    fn of(answer: &RawValue, hide: Hide<'_>) -> Result<Self, Misread> {
+        let shape = Shape::of(answer);
+        if shape != Shape::Object {
+            return Err(Misread::NotAnObject(shape));
+        }
+        let fields = Fields::of(answer, &FIELDS);
+        let (assets, text) = match fields.get("task_result").map(|result| (result, Shape::of(result))) {
+            None | Some((_, Shape::Null)) => (Vec::new(), None),
+            Some((result, Shape::Object)) => (read_assets(result, hide)?, read_text(result, hide)),
+            Some((_, other)) => return Err(Misread::Result(other)),
+        };
+        Ok(Self {
+            status: words(&fields, "status", hide),
+            progress: words(&fields, "progress", hide),
+            message: words(&fields, "message", hide),
+            err_reason: read_reason(&fields, hide),
+            submit_time: fields.get("submit_time").and_then(read_time),
+            finish_time: fields.get("finish_time").and_then(read_time),
+            text,
+            assets,
+        })
+    }
+
+    fn into_task(self, response: Answer) -> Task {
+        let Self { status, progress, message, err_reason, submit_time, finish_time, text, assets } = self;
+        let stage = Stage::of(status.as_deref().unwrap_or_default());
+        Task { stage, status, progress, message, err_reason, submit_time, finish_time, text, assets, response }
+    }
+}
+
+fn read_assets(result: &RawValue, hide: Hide<'_>) -> Result<Vec<Asset>, Misread> {
+    match asset::assets(result, MOST_ASSETS, hide) {
+        (_, count) if count > MOST_ASSETS => Err(Misread::TooMany(count)),
+        (assets, _) => Ok(assets),
+    }
+}
+
+fn read_text(result: &RawValue, hide: Hide<'_>) -> Option<String> {
+    let text = json::text(Fields::of(result, &["text"]).get("text")?, |text| hide(text).into_owned());
+    text.filter(|text| !text.is_empty())
 }
 
 /// The reason of a failure: `err_reason`, else what some platforms say in `error`, as text or as an object.
-fn read_reason(fields: &Map<String, Value>) -> Option<String> {
-    let reason = string(fields, "err_reason");
+fn read_reason(fields: &Fields<'_>, hide: Hide<'_>) -> Option<String> {
+    let reason = words(fields, "err_reason", hide);
     if reason.as_deref().is_some_and(|reason| !reason.trim().is_empty()) {
         return reason;
     }
-    match fields.get("error") {
-        Some(Value::String(error)) if !error.is_empty() => Some(error.clone()),
-        Some(Value::Object(error)) => string(error, "message").or_else(|| Some(Value::Object(error.clone()).to_string())),
-        _ => reason,
-    }
+    let Some(error) = fields.get("error").filter(|error| matches!(Shape::of(error), Shape::Text | Shape::Object)) else {
+        return reason;
+    };
+    let inner = words(&Fields::of(error, &["message"]), "message", hide);
+    inner.or_else(|| words(fields, "error", hide).filter(|error| !error.is_empty())).or(reason)
 }
 
-/// A field as text: strings as they are, other values as JSON; none when missing or null.
-fn string(fields: &Map<String, Value>, name: &str) -> Option<String> {
-    match fields.get(name)? {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+/// A field as text for people: strings as they are, other values as JSON; none when missing or null.
+fn words(fields: &Fields<'_>, name: &str, hide: Hide<'_>) -> Option<String> {
+    let raw = fields.get(name)?;
+    let bounded = |text: &str| {
+        let end = text.floor_char_boundary(MOST_WORDS);
+        if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
+    };
+    match Shape::of(raw) {
+        Shape::Null => None,
+        Shape::Text => json::text(raw, |text| bounded(&hide(text))),
+        _ => Some(bounded(&json::compact(raw.get(), |text| Some(hide(text).into_owned())))),
     }
 }
 
 /// Unix seconds or, above 1e11, milliseconds, as a number or as digits in a string.
-fn read_time(value: &Value) -> Option<Timestamp> {
-    let digits = match value {
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.trim().to_owned(),
-        _ => return None,
-    };
-    let number = match digits.parse::<i64>() {
-        Ok(number) => number,
+fn read_time(raw: &RawValue) -> Option<Timestamp> {
+    let read = |digits: &str| match digits.parse::<i64>() {
+        Ok(number) => Some(number),
         // A fraction or an exponent, as some encoders write whole numbers.
         #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and what is absurd is dropped below")]
-        Err(_) => digits.parse::<f64>().ok().filter(|number| number.is_finite())? as i64,
+        Err(_) => digits.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| number as i64),
     };
+    let number = match Shape::of(raw) {
+        Shape::Number => read(raw.get()),
+        _ => json::text(raw, |text| read(text.trim())).flatten(),
+    }?;
     let seconds = if number > 100_000_000_000 { number / 1000 } else { number };
     (seconds > 0).then(|| Timestamp::from_second(seconds).ok()).flatten()
 }
 
-fn cut_payloads(value: &mut Value) {
-    match value {
-        Value::String(text) if data_uri::is_one(text) => *text = data_uri::head(text).to_owned(),
-        Value::Array(items) => items.iter_mut().for_each(cut_payloads),
-        Value::Object(fields) => fields.values_mut().for_each(cut_payloads),
-        _ => {}
-    }
-}
-
-fn shape_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::value::to_raw_value;
+    use serde_json::{Value, json};
+
+    /// The task that the gateway tells of in `answer`.
+    pub(crate) fn read(answer: &Value) -> Result<Task, Misread> {
+        Task::read(to_raw_value(answer).unwrap(), &ApiKey::parse("sk-1234567890abcdef").unwrap())
+    }
 
     #[test]
     fn the_status_alone_decides() {
@@ -216,9 +268,9 @@ mod tests {
             (json!(3), Stage::Pending),
         ] {
             let answer = json!({"status": status, "progress": "100%", "err_reason": "https://old/result.mp4"});
-            assert_eq!(Task::read(answer).unwrap().stage, stage, "{status}");
+            assert_eq!(read(&answer).unwrap().stage, stage, "{status}");
         }
-        assert_eq!(Task::read(json!({})).unwrap().stage, Stage::Pending);
+        assert_eq!(read(&json!({})).unwrap().stage, Stage::Pending);
     }
 
     #[test]
@@ -239,16 +291,16 @@ mod tests {
             (json!(i64::MAX), None),
             (json!(u64::MAX), None),
         ] {
-            assert_eq!(read_time(&value).map(|time| time.to_string()).as_deref(), expected, "{value}");
+            assert_eq!(read_time(&to_raw_value(&value).unwrap()).map(|time| time.to_string()).as_deref(), expected, "{value}");
         }
-        assert_eq!(read_time(&serde_json::from_str("1e300").unwrap()), None);
+        assert_eq!(read_time(serde_json::from_str("1e300").unwrap()), None);
     }
 
     #[test]
     fn the_answer_is_kept_as_it_came_but_for_payloads() {
         let text = r#"{"b":1.50,"a":12345678901234567890123,"task_result":{"images":["data:image/png;base64,QUJD"],"x":{"y":["DATA:,zzz"]}}}"#;
-        let task = Task::read(serde_json::from_str(text).unwrap()).unwrap();
-        assert_eq!(task.response.to_string(), text.replace("QUJD", "").replace("zzz", ""));
+        let task = read(&serde_json::from_str(text).unwrap()).unwrap();
+        assert_eq!(task.response.text().get(), text.replace("QUJD", "").replace("zzz", ""));
         assert_eq!(&*task.assets[0].url, "data:image/png;base64,QUJD");
     }
 
@@ -262,13 +314,13 @@ mod tests {
             (json!({"err_reason": ""}), Some("")),
             (json!({}), None),
         ] {
-            assert_eq!(Task::read(answer).unwrap().err_reason.as_deref(), reason);
+            assert_eq!(read(&answer).unwrap().err_reason.as_deref(), reason);
         }
     }
 
     #[test]
     fn another_shape_is_an_error() {
-        assert!(Task::read(json!({"task_result": {"images": vec![""; MOST_ASSETS]}})).is_ok());
+        assert!(read(&json!({"task_result": {"images": vec![""; MOST_ASSETS]}})).is_ok());
         for (answer, told) in [
             (json!([]), "the answer is a list, not an object"),
             (json!("x"), "the answer is a string, not an object"),
@@ -277,13 +329,13 @@ mod tests {
             (json!({"task_result": []}), "task_result is a list, not an object"),
             (json!({"task_result": {"images": vec![""; MOST_ASSETS + 1]}}), "it names 100001 assets, and 100000 are the most"),
         ] {
-            assert_eq!(Task::read(answer).unwrap_err().to_string(), told);
+            assert_eq!(read(&answer).unwrap_err().to_string(), told);
         }
     }
 
     #[test]
     fn a_text_is_kept_verbatim_and_an_empty_one_is_none() {
-        let read = |text: Value| Task::read(json!({"task_result": {"text": text}})).unwrap().text;
+        let read = |text: Value| read(&json!({"task_result": {"text": text}})).unwrap().text;
         assert_eq!(read(json!("[Verse]\r\n ♪ \u{0}")).as_deref(), Some("[Verse]\r\n ♪ \u{0}"));
         for none in [json!(""), json!(null), json!(7), json!({})] {
             assert_eq!(read(none), None);

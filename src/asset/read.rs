@@ -4,92 +4,106 @@
 //! strings, a lone `url`. What is not lenient is the numbering: every item that is not null takes
 //! its number, usable or not, so that a file's name never depends on the health of its neighbours.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::sync::Arc;
 
-use super::Asset;
+use serde_json::value::RawValue;
+
+use super::{Asset, LONGEST_URL};
 use crate::data_uri;
+use crate::json::{self, Fields, Shape};
 use crate::kind::Kind;
 use crate::media_type;
 
-/// Takes the assets out of a `task_result`. Payloads of `data:` URIs are moved, not copied: `result` keeps their heads.
-pub(crate) fn take_assets(result: &mut Map<String, Value>) -> Vec<Asset> {
-    let mut assets = Vec::new();
+/// The fields of an item that are read.
+const ITEM: [&str; 3] = ["url", "content_type", "duration"];
+/// The longest media type that says anything, in bytes.
+const LONGEST_TYPE: usize = 1 << 10;
+
+/// Takes a secret out of a text.
+pub(crate) type Hide<'a> = &'a dyn for<'t> Fn(&'t str) -> Cow<'t, str>;
+
+/// The assets of a `task_result`, and how many it names: no more than `most` are kept.
+pub(crate) fn assets(result: &RawValue, most: usize, hide: Hide<'_>) -> (Vec<Asset>, usize) {
+    let fields = Fields::of(result, &["videos", "images", "audio"]);
+    let (mut assets, mut count) = (Vec::new(), 0);
     for (kind, list) in [(Kind::Video, "videos"), (Kind::Image, "images"), (Kind::Audio, "audio")] {
-        let mut items: Vec<Asset> = match result.get_mut(list) {
-            Some(Value::Array(items)) => items.iter_mut().filter_map(|item| take_item(item, Some(kind))).collect(),
-            Some(item) => take_item(item, Some(kind)).into_iter().collect(),
-            None => Vec::new(),
+        let (before, before_kept) = (count, assets.len());
+        let mut take = |item: &RawValue| {
+            count += usize::from(Shape::of(item) != Shape::Null);
+            if assets.len() < most {
+                assets.extend(read_item(item, Some(kind), hide));
+            }
         };
-        number(&mut items);
-        assets.append(&mut items);
+        match fields.get(list) {
+            Some(items) if Shape::of(items) == Shape::List => json::each_item(items, take),
+            Some(item) => take(item),
+            None => {}
+        }
+        number(&mut assets[before_kept..], count - before);
     }
-    if assets.is_empty() {
-        assets.extend(take_lone(result));
-        number(&mut assets);
+    if count == 0 {
+        assets.extend(read_lone(result, hide));
+        count = assets.len();
+        number(&mut assets, count);
     }
-    assets
+    (assets, count)
 }
 
-fn number(items: &mut [Asset]) {
-    let count = items.len();
+fn number(items: &mut [Asset], count: usize) {
     for (position, item) in items.iter_mut().enumerate() {
         (item.index, item.count) = (position + 1, count);
     }
 }
 
-fn take_item(item: &mut Value, kind: Option<Kind>) -> Option<Asset> {
-    let (url, content_type, duration) = match item {
-        Value::Null => return None,
-        Value::Object(fields) => (
-            fields.get_mut("url").map(take_url).unwrap_or_default(),
-            fields.get("content_type").and_then(Value::as_str).map(str::to_owned),
-            fields.get("duration").and_then(read_duration),
-        ),
-        other => (take_url(other), None, None),
+fn read_item(item: &RawValue, kind: Option<Kind>, hide: Hide<'_>) -> Option<Asset> {
+    let (url, content_type, duration) = match Shape::of(item) {
+        Shape::Null => return None,
+        Shape::Object => {
+            let fields = Fields::of(item, &ITEM);
+            (
+                fields.get("url").map(read_url).unwrap_or_default(),
+                fields.get("content_type").and_then(|declared| read_type(declared, hide)),
+                fields.get("duration").and_then(read_duration),
+            )
+        }
+        _ => (read_url(item), None, None),
     };
-    Some(Asset { kind, index: 0, count: 0, url: url.into(), hidden_url: None, content_type, duration })
+    Some(Asset { kind, index: 0, count: 0, url, hidden_url: None, content_type, duration })
 }
 
 /// A `task_result.url` beside no list: a newer shape of the answer. Its kind is its type's.
-fn take_lone(result: &mut Map<String, Value>) -> Option<Asset> {
-    let url = result.get("url")?.as_str()?;
-    if url.trim().is_empty() {
-        return None;
-    }
-    let kind = result
-        .get("content_type")
-        .and_then(Value::as_str)
-        .and_then(media_type::kind)
-        .or_else(|| media_type::kind(data_uri::declared_type(url)?));
-    let fields = std::mem::take(result);
-    let mut item = Value::Object(fields);
-    let asset = take_item(&mut item, kind);
-    if let Value::Object(fields) = item {
-        *result = fields;
-    }
-    asset
+fn read_lone(result: &RawValue, hide: Hide<'_>) -> Option<Asset> {
+    let is_named = Fields::of(result, &ITEM).get("url").and_then(|url| json::text(url, |url| !url.trim().is_empty()));
+    let mut asset = read_item(result, None, hide).filter(|_| is_named == Some(true))?;
+    let by_type = asset.content_type.as_deref().and_then(media_type::kind);
+    asset.kind = by_type.or_else(|| media_type::kind(data_uri::declared_type(&asset.url)?));
+    Some(asset)
 }
 
-fn take_url(value: &mut Value) -> String {
-    match value {
-        Value::String(url) if data_uri::is_one(url) => {
-            let head = data_uri::head(url).to_owned();
-            std::mem::replace(url, head)
-        }
-        Value::String(url) => url.clone(),
-        _ => String::new(),
-    }
+/// A URL, copied once: the payload of a `data:` URI may be long. Of one that is too long to be asked for, so much is kept as
+/// shows that it is.
+fn read_url(raw: &RawValue) -> Arc<str> {
+    let read = |url: &str| match url {
+        "" => Arc::default(),
+        data if data_uri::is_one(data) => data.into(),
+        url => url[..url.floor_char_boundary(LONGEST_URL + 4)].into(),
+    };
+    json::text(raw, read).unwrap_or_default()
+}
+
+fn read_type(raw: &RawValue, hide: Hide<'_>) -> Option<String> {
+    json::text(raw, |declared| (declared.len() <= LONGEST_TYPE).then(|| hide(declared).into_owned())).flatten()
 }
 
 /// Seconds from a number or a string (`5`, `"5.1"`, `" 7 "`, `"8s"`); anything not finite and above 0 is unknown.
-fn read_duration(value: &Value) -> Option<f64> {
-    let seconds = match value {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(text) => {
+fn read_duration(raw: &RawValue) -> Option<f64> {
+    let seconds: f64 = match Shape::of(raw) {
+        Shape::Number => raw.get().parse().ok()?,
+        _ => json::text(raw, |text| {
             let text = text.trim();
-            text.strip_suffix(['s', 'S']).unwrap_or(text).trim_end().parse().ok()?
-        }
-        _ => return None,
+            text.strip_suffix(['s', 'S']).unwrap_or(text).trim_end().parse().ok()
+        })??,
     };
     (seconds.is_finite() && seconds > 0.0).then_some(seconds)
 }
@@ -97,11 +111,11 @@ fn read_duration(value: &Value) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::value::to_raw_value;
+    use serde_json::{Value, json};
 
     fn assets(result: Value) -> Vec<Asset> {
-        let Value::Object(mut fields) = result else { panic!("a result is an object") };
-        take_assets(&mut fields)
+        super::assets(&to_raw_value(&result).unwrap(), usize::MAX, &|text| text.into()).0
     }
 
     fn slots(result: Value) -> Vec<String> {
@@ -171,17 +185,25 @@ mod tests {
             (json!(null), None),
             (json!([5]), None),
         ] {
-            assert_eq!(read_duration(&value), expected, "{value}");
+            assert_eq!(read_duration(&to_raw_value(&value).unwrap()), expected, "{value}");
         }
-        assert_eq!(read_duration(&serde_json::from_str("1e999").unwrap()), None);
+        assert_eq!(read_duration(serde_json::from_str("1e999").unwrap()), None);
     }
 
     #[test]
-    fn a_payload_leaves_the_answer_with_the_asset() {
-        let mut result = json!({"videos": [{"url": "data:video/mp4;base64,QUJD"}, "data:nocomma"]});
-        let assets = take_assets(result.as_object_mut().unwrap());
-        assert_eq!(&*assets[0].url, "data:video/mp4;base64,QUJD");
-        assert_eq!(assets[0].recorded_url().as_deref(), Some("data:"));
-        assert_eq!(result, json!({"videos": [{"url": "data:video/mp4;base64,"}, "data:"]}));
+    fn no_more_are_kept_than_asked_for_and_all_are_counted() {
+        let result = to_raw_value(&json!({"videos": ["a", null, "b"], "images": ["c"], "audio": {"url": "d"}})).unwrap();
+        let (kept, count) = super::assets(&result, 2, &|text| text.into());
+        assert_eq!((kept.len(), count), (2, 4));
+    }
+
+    #[test]
+    fn a_url_that_is_too_long_to_be_asked_for_is_kept_in_part_and_refused() {
+        let url = |length: usize| format!("http://h/{}", "é".repeat(length))[..length].to_owned();
+        let long = &assets(json!({"images": [url(60 * LONGEST_URL + 1)]}))[0];
+        assert!(long.url.len() > LONGEST_URL && long.url.len() < LONGEST_URL + 8 && long.source().is_err());
+        assert!(assets(json!({"images": [url(LONGEST_URL - 1)]}))[0].source().is_ok());
+        let data = format!("data:,{}", "a".repeat(2 * LONGEST_URL));
+        assert_eq!(*assets(json!({"images": [data]}))[0].url, data);
     }
 }

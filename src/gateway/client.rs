@@ -129,12 +129,12 @@ impl Gateway {
     /// the run would wait for it.)
     async fn judged(&self, status: StatusCode, body: Vec<u8>) -> Verdict {
         if body.len() < LONG_ANSWER {
-            return judge(status, &body, &self.key);
+            return judge(status, body, &self.key);
         }
         let (key, (telling, told)) = (self.key.clone(), oneshot::channel());
         threads::compute_beside(move || {
             // Nobody may be waiting any more.
-            let _ = catch_unwind(AssertUnwindSafe(|| judge(status, &body, &key))).map(|verdict| telling.send(verdict));
+            let _ = catch_unwind(AssertUnwindSafe(|| judge(status, body, &key))).map(|verdict| telling.send(verdict));
         });
         told.await.unwrap_or_else(|_| Verdict::Error("reading the API's answer broke down: a fault of this program".to_owned()))
     }

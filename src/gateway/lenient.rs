@@ -1,33 +1,51 @@
 //! JSON as some gateways write it: behind a byte order mark, or with half a character where a text was cut.
 //!
-//! Neither is worth a task. What is whole JSON is read as it stands; what is broken in any other way stays an error.
+//! Neither is worth a task. What is whole JSON is read as it stands; what is broken in any other way stays an error. The body
+//! becomes the text of the answer without being copied.
 
-use serde_json::{Error, Value};
+use serde::de::Error as _;
+use serde_json::value::RawValue;
 
-/// Reads the body of an answer.
-pub(super) fn read(body: &[u8]) -> Result<Value, Error> {
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    serde_json::from_slice(body).or_else(|error| mended(body).map_or(Err(error), |mended| serde_json::from_slice(&mended)))
+use crate::json;
+use crate::manifest::MOST_LEVELS;
+
+/// Why an answer can't be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("is broken JSON: {0}")]
+    Broken(#[from] serde_json::Error),
+    #[error("is nested deeper than {MOST_LEVELS} levels")]
+    TooDeep,
 }
 
-/// `body` with a replacement character for each half of a surrogate pair that stands alone; none when there is none.
-fn mended(body: &[u8]) -> Option<Vec<u8>> {
-    let mut mended = None;
+/// Reads the body of an answer.
+pub(super) fn read(mut body: Vec<u8>) -> Result<Box<RawValue>, Unreadable> {
+    if body.starts_with(b"\xEF\xBB\xBF") {
+        body.drain(..3);
+    }
+    mend(&mut body);
+    let text = String::from_utf8(body).map_err(|error| serde_json::Error::custom(error.utf8_error()))?;
+    let answer = RawValue::from_string(text)?;
+    if json::levels(answer.get()) > MOST_LEVELS { Err(Unreadable::TooDeep) } else { Ok(answer) }
+}
+
+/// Puts a replacement character in place of each half of a surrogate pair that stands alone.
+fn mend(body: &mut [u8]) {
     let mut at = 0;
-    while at < body.len() {
+    while let Some(escape) = body[at..].iter().position(|&byte| byte == b'\\') {
+        at += escape;
         at += match unit(&body[at..]) {
             Some(0xD800..=0xDBFF) if matches!(unit(&body[at + 6..]), Some(0xDC00..=0xDFFF)) => 12,
             Some(0xD800..=0xDFFF) => {
-                mended.get_or_insert_with(|| body.to_vec())[at..at + 6].copy_from_slice(b"\\ufffd");
+                body[at..at + 6].copy_from_slice(b"\\ufffd");
                 6
             }
             Some(_) => 6,
             // Whatever else is escaped begins no escape itself.
-            None if body[at] == b'\\' => 2,
-            None => 1,
+            None => 2,
         };
+        at = at.min(body.len());
     }
-    mended
 }
 
 /// The UTF-16 unit that an escape stands for, when `text` begins with one.
@@ -39,7 +57,6 @@ fn unit(text: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn half_a_character_costs_itself_and_nothing_else() {
@@ -54,10 +71,11 @@ mod tests {
             ("\u{feff}\"😀\"", "😀"),
             (r#""\ud83d\ude00""#, "😀"),
         ] {
-            assert_eq!(read(body.as_bytes()).unwrap(), json!(read_as), "{body}");
+            let answer = read(body.into()).unwrap();
+            assert_eq!(serde_json::from_str::<String>(answer.get()).unwrap(), read_as, "{body}");
         }
         for broken in ["", "\"\\ud83d", r#"{"a":"\ud83d",}"#, r#""\u12"#, r#""\ud8"#, "\\", "\"\\"] {
-            assert!(read(broken.as_bytes()).is_err(), "{broken}");
+            assert!(read(broken.into()).is_err(), "{broken}");
         }
     }
 }

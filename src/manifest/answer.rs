@@ -1,41 +1,67 @@
 //! The API's answer, kept in a task's own manifest.
 //!
-//! Most readers of a manifest never look at it, and it is the longest part: so it is held as the text
-//! that it came as, and understood only where somebody asks. Written, it takes the manifest's form.
+//! Most readers of a manifest never look at it, and it is the longest part: it is held as text, shared between copies of its
+//! entry, and what it says is read from that text. It is written without blanks outside strings. One that an earlier version
+//! indented is read as it stands, and compacted when its manifest is written again.
 
+use std::sync::Arc;
+
+use serde::de::Deserializer;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::json;
+
 /// An answer, unread.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Answer(Box<RawValue>);
+#[derive(Clone, Debug)]
+pub struct Answer(Arc<Text>);
+
+/// The text, which is never moved to be shared: it may be long.
+#[derive(Debug)]
+struct Text(Box<RawValue>);
 
 impl Answer {
     /// The answer `value`; none where it can't be written.
     #[must_use]
     pub fn of(value: &Value) -> Option<Self> {
-        to_raw_value(value).ok().map(Self)
+        to_raw_value(value).ok().map(Self::from)
     }
 
-    /// What it says; none where it is nested too deeply to be read.
+    /// Its text, which is valid JSON.
     #[must_use]
-    pub fn read(&self) -> Option<Value> {
-        serde_json::from_str(self.0.get()).ok()
+    pub fn text(&self) -> &RawValue {
+        &self.0.0
+    }
+}
+
+impl From<Box<RawValue>> for Answer {
+    fn from(text: Box<RawValue>) -> Self {
+        Self(Arc::new(Text(text)))
     }
 }
 
 impl PartialEq for Answer {
     /// Whether both say the same, however they are written.
     fn eq(&self, other: &Self) -> bool {
-        self.0.get() == other.0.get() || self.read() == other.read()
+        Arc::ptr_eq(&self.0, &other.0) || json::is_same(self.text().get(), other.text().get())
+    }
+}
+
+impl<'a> Deserialize<'a> for Answer {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(Self::from)
     }
 }
 
 impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::from_str::<Value>(self.0.get()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        let text = self.text();
+        if !json::has_blanks(text.get()) {
+            return text.serialize(serializer);
+        }
+        let compact = RawValue::from_string(json::compact(text.get(), |_| None)).map_err(serde::ser::Error::custom)?;
+        compact.serialize(serializer)
     }
 }
 
@@ -48,11 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn it_is_kept_to_the_digit_and_written_in_the_form_around_it() {
-        let kept = answer(r#"{"b": 12345678901234567890.10,"a":[1]}"#);
+    fn it_is_kept_to_the_letter_and_written_without_blanks() {
+        let kept = answer(r#"{"b": 12345678901234567890.10,"a":[1, "x\u00e9 y"] ,"a":null}"#);
         let pretty = serde_json::to_string_pretty(&[&kept]).unwrap();
-        assert_eq!(pretty, "[\n  {\n    \"b\": 12345678901234567890.10,\n    \"a\": [\n      1\n    ]\n  }\n]");
-        assert_eq!(answer(&pretty), answer(&format!("[{}]", kept.0.get())));
+        assert_eq!(pretty, r#"[
+  {"b":12345678901234567890.10,"a":[1,"x\u00e9 y"],"a":null}
+]"#);
+        assert_eq!(answer(&pretty), answer(&format!("[{}]", kept.text().get())));
     }
 
     #[test]
@@ -62,8 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_too_deep_is_passed_over_not_read() {
-        let deep = answer(&format!("{}{}", "[".repeat(1000), "]".repeat(1000)));
-        assert!(deep.read().is_none() && serde_json::to_string(&deep).is_err());
+    fn one_of_many_levels_is_kept_as_it_is() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(serde_json::to_string(&answer(&deep)).unwrap(), deep);
+        assert_eq!(answer(&deep), answer(&deep));
     }
 }

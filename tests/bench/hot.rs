@@ -19,7 +19,7 @@ fn answer(bench: &mut Criterion) {
     let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
     let mut group = bench.benchmark_group("answer");
     group.throughput(Throughput::Bytes(ANSWER.len() as u64));
-    group.bench_function("judged and read", |bench| bench.iter(|| judge(StatusCode::OK, black_box(ANSWER), &key)));
+    group.bench_function("judged and read", |bench| bench.iter(|| judge(StatusCode::OK, black_box(ANSWER).to_vec(), &key)));
     group.finish();
 }
 

@@ -15,6 +15,7 @@ const LAYERS: [&[&str]; 6] = [
         "digest",
         "duration",
         "event",
+        "json",
         "kind",
         "manifest",
         "media_type",

@@ -1,0 +1,100 @@
+//! Whether two JSON texts say the same, in memory that does not grow with them.
+//!
+//! Blanks, escapes and the order of fields say nothing; the digits of numbers, the order of items and doubled fields do. Each
+//! value has a hash, made from those of its parts as the text goes by. The hashes are keyed anew in each process, so that
+//! nobody can prepare two texts with the same one.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use super::{string, string_length};
+
+/// More levels than any answer has that was taken.
+const MOST_LEVELS: usize = 128;
+
+/// Whether `one` and `other`, both valid JSON, say the same. Texts that are nested too deeply are the same only to the letter.
+#[must_use]
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
+    let hasher = RandomState::new();
+    let hashes = (hash(one, &hasher), hash(other, &hasher));
+    matches!(hashes, (Some(one), Some(other)) if one == other)
+}
+
+/// An open list or object.
+struct Open {
+    is_object: bool,
+    /// Of what it holds so far.
+    sum: u64,
+    /// The hash of the name whose value comes next.
+    name: Option<u64>,
+}
+
+impl Open {
+    fn take(&mut self, value: u64, hasher: &RandomState) {
+        match (self.is_object, self.name.take()) {
+            (false, _) => self.sum = hasher.hash_one((self.sum, value)),
+            (true, None) => self.name = Some(value),
+            // A sum, so that the order of fields says nothing.
+            (true, Some(name)) => self.sum = self.sum.wrapping_add(hasher.hash_one((name, value))),
+        }
+    }
+}
+
+fn hash(json: &str, hasher: &RandomState) -> Option<u64> {
+    let mut open = vec![Open { is_object: false, sum: 0, name: None }];
+    let mut rest = json;
+    while let Some(&first) = rest.as_bytes().first() {
+        let mut length = 1;
+        let value = match first {
+            b'{' | b'[' => {
+                open.push(Open { is_object: first == b'{', sum: 0, name: None });
+                (open.len() <= MOST_LEVELS).then_some(())?;
+                None
+            }
+            b'}' | b']' => open.pop().map(|closed| hasher.hash_one((closed.is_object, closed.sum))),
+            b'"' => {
+                length = string_length(rest);
+                Some(string(&rest[..length], |text| hasher.hash_one((b'"', text)))?)
+            }
+            b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' => None,
+            _ => {
+                length = rest.bytes().position(|byte| b" \t\r\n,:]}".contains(&byte)).unwrap_or(rest.len());
+                Some(hasher.hash_one((b'0', &rest[..length])))
+            }
+        };
+        if let Some(value) = value {
+            open.last_mut()?.take(value, hasher);
+        }
+        rest = &rest[length..];
+    }
+    open.pop().map(|all| all.sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_the_same_is_the_same_however_it_is_written() {
+        for (one, other, same) in [
+            (r#"{"a":1,"b":[2,"x"]}"#, "{ \"b\": [2,\n\"\\u0078\"], \"a\": 1 }", true),
+            ("[1,2]", "[2,1]", false),
+            ("[1,2]", "[[1],2]", false),
+            ("[]", "{}", false),
+            ("[]", "[[]]", false),
+            (r#"["1"]"#, "[1]", false),
+            ("1.50", "1.5", false),
+            (r#"{"a":1}"#, r#"{"a":1,"a":1}"#, false),
+            (r#"{"a":{"b":1},"c":{"d":2}}"#, r#"{"c":{"d":2},"a":{"b":1}}"#, true),
+            (r#"{"a":{"b":1},"c":{"d":2}}"#, r#"{"c":{"b":1},"a":{"d":2}}"#, false),
+            (r#"{"a":"b"}"#, r#"{"b":"a"}"#, false),
+            (" true ", "true", true),
+        ] {
+            assert_eq!(is_same(one, other), same, "{one} {other}");
+        }
+        let deep = |blank: &str| format!("{}{blank}{}", "[".repeat(200), "]".repeat(200));
+        assert!(is_same(&deep(""), &deep("")) && !is_same(&deep(""), &deep(" ")));
+    }
+}

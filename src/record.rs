@@ -45,7 +45,7 @@ fn may_be_among(slot: Slot, assets: &HashSet<(Option<Kind>, usize)>) -> bool {
 pub(crate) fn record(
     id: &str,
     known: Option<&TaskEntry>,
-    task: &Task,
+    task: Task,
     results: Results,
     wanted: Wanted,
     now: Timestamp,
@@ -63,9 +63,11 @@ pub(crate) fn record(
     // What is lost or damaged and could not be had again keeps its entry: that is how anybody knows of it.
     let files = merged(known.map(|known| known.files.clone()).unwrap_or_default(), here);
 
-    let old_text = known.and_then(|known| known.text.clone());
-    let text = if wanted.text { task.text.clone().or(old_text) } else { old_text };
-    let left_out = results.left_out || (task.text.is_some() && text.is_none());
+    let is_less = known.is_some_and(|known| names_less(&task, known));
+    let old_text = || known.and_then(|known| known.text.clone());
+    let has_text = task.text.is_some();
+    let text = task.text.filter(|_| wanted.text).or_else(old_text);
+    let left_out = results.left_out || (has_text && text.is_none());
     let state = match () {
         () if task.stage == Stage::Failed => State::Failed,
         () if !errors.is_empty() => State::Incomplete,
@@ -77,10 +79,10 @@ pub(crate) fn record(
     let mut entry = TaskEntry {
         task_id: id.to_owned(),
         state,
-        status: task.status.clone(),
-        progress: task.progress.clone(),
-        message: task.message.clone(),
-        err_reason: task.err_reason.clone(),
+        status: task.status,
+        progress: task.progress,
+        message: task.message,
+        err_reason: task.err_reason,
         submit_time: time(task.submit_time),
         finish_time: time(task.finish_time),
         archived_at: Some(archived_at.clone()),
@@ -89,11 +91,11 @@ pub(crate) fn record(
         meta: known.and_then(|known| known.meta.clone()),
         files,
         errors,
-        response: Some(task.response.clone()),
+        response: Some(task.response),
         unknown: known.map(|known| known.unknown.clone()).unwrap_or_default(),
         beside: known.map(|known| known.beside.clone()).unwrap_or_default(),
     };
-    if let Some(fuller) = known.filter(|known| names_less(task, known)).cloned() {
+    if let Some(fuller) = known.filter(|_| is_less).cloned() {
         // The fuller answer stays the one that the entry is read against.
         let TaskEntry { text, text_path, files, errors, .. } = entry;
         entry = TaskEntry { state, text, text_path, files, errors, ..fuller };
@@ -146,7 +148,7 @@ mod tests {
     }
 
     fn recorded(known: Option<&TaskEntry>, task: &Task, results: Results, wanted: Wanted) -> TaskEntry {
-        record("t", known, task, results, wanted, Timestamp::UNIX_EPOCH)
+        record("t", known, task.clone(), results, wanted, Timestamp::UNIX_EPOCH)
     }
 
     fn two_images() -> Task {
@@ -182,7 +184,7 @@ mod tests {
         let less = task(json!({"status": "SUCCESS", "task_result": {"images": ["http://h/1"]}}));
         assert!(names_less(&less, &known));
         let results = Results { kept: known.files.clone(), ..Results::default() };
-        let after = recorded(Some(&known), &less, results, Wanted::ALL);
+        let mut after = recorded(Some(&known), &less, results, Wanted::ALL);
         assert!(after.says_the_same_as(&known), "{after:?}");
     }
 

@@ -28,8 +28,7 @@ const ASSET_WEIGHT: usize = 1 << 10;
 const MOST_WORDS: usize = 64 << 10;
 
 /// The fields of an answer that are read.
-const FIELDS: [&str; 8] =
-    ["status", "progress", "message", "err_reason", "error", "submit_time", "finish_time", "task_result"];
+const FIELDS: [&str; 8] = ["status", "progress", "message", "err_reason", "error", "submit_time", "finish_time", "task_result"];
 
 /// How far the gateway says a task is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,7 +78,7 @@ pub struct Task {
 
 /// An answer that can't be one about a task.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misread {
+pub(crate) enum Misread {
     /// Not an object at all.
     #[error("the answer is {0}, not an object")]
     NotAnObject(Shape),

@@ -98,9 +98,7 @@ impl<'a> Answered<'a> {
 
     fn says_not_found(&self) -> bool {
         let inner = self.0.object("error").map(|error| Fields::of(error, &WORDS)).unwrap_or_default();
-        let says_so = |fields: &Fields<'_>| {
-            WORDS.iter().any(|name| of_text(fields, name, is_not_found).unwrap_or(false))
-        };
+        let says_so = |fields: &Fields<'_>| WORDS.iter().any(|name| of_text(fields, name, is_not_found).unwrap_or(false));
         says_so(&self.0) || says_so(&inner)
     }
 
@@ -279,9 +277,9 @@ mod tests {
     fn the_url_that_is_asked_for_keeps_the_key_and_the_recorded_one_does_not() {
         let (key, url) = (ApiKey::parse("sk-1234567890abcdef").unwrap(), "http://h/x?key=sk-1234567890abcdef");
         let answer = format!(r#"{{"status":"SUCCESS","task_result":{{"videos":["{url}"]}}}}"#);
-        let Verdict::Task(task) = judge(StatusCode::OK, answer.as_bytes(), &key) else { panic!("it is a task") };
+        let Verdict::Task(task) = judge(StatusCode::OK, answer.as_bytes().to_vec(), &key) else { panic!("it is a task") };
         assert_eq!(&*task.assets[0].url, url);
         assert_eq!(task.assets[0].recorded_url().as_deref(), Some("http://h/x?key=[key]"));
-        assert_eq!(task.response.to_string(), answer.replace("sk-1234567890abcdef", "[key]"));
+        assert_eq!(task.response.text().get(), answer.replace("sk-1234567890abcdef", "[key]"));
     }
 }

@@ -1,8 +1,8 @@
 //! Asking the gateway about a task, until it says something.
 //!
 //! Passing faults are asked again within the budget; everything else is an answer. A refused key is
-//! told apart, because it ends the asking of the whole run. Bodies are read up to 64 MiB: results
-//! may come inside as `data:` URIs.
+//! told apart, because it ends the asking of the whole run. Bodies are read up to 64 MiB, decoded: results
+//! may come inside as `data:` URIs. Before memory is taken for more than a small one, it gets its [`Room`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use tokio::sync::oneshot;
 
 use super::answer::{Verdict, judge};
 use super::base::BaseUrl;
+use super::body::{Body as AnswerBody, Received, receive};
+use super::budget::{Budget, Room};
 use crate::event::{Emitter, Event};
-use crate::http::retry::{Attempts, Policy, retry_after};
+use crate::http::retry::{Attempts, Policy};
 use crate::http::{self, Ask, Body, Hosts, Throttle, is_busy, ranged};
 use crate::secret::ApiKey;
 use crate::task::{Task, TaskId};
 use crate::threads;
 
-/// The longest answer that is read, in bytes.
-const LONGEST_ANSWER: usize = 64 << 20;
 /// Bytes of an answer that take milliseconds to read.
 const LONG_ANSWER: usize = 1 << 20;
 /// Questions at once.
@@ -38,6 +38,32 @@ pub struct Gateway {
     hosts: Hosts,
     throttle: Option<Arc<Throttle>>,
     emitter: Emitter,
+    budgets: Budgets,
+}
+
+/// The budgets for the memory of answers. One that is asked for while another is kept has one of its own: who holds room
+/// of the first never waits for more of it.
+struct Budgets {
+    task: Budget,
+    fresh_links: Budget,
+}
+
+/// What a question is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// To archive the task.
+    Task,
+    /// To get new links, while the first answer is kept.
+    FreshLinks,
+}
+
+/// A task, and the room that its memory has.
+#[derive(Debug)]
+pub struct Answered {
+    /// What the gateway knows.
+    pub task: Task,
+    /// To be kept as long as anything of the task is.
+    pub room: Room,
 }
 
 /// Why there is no task.
@@ -70,23 +96,28 @@ impl Gateway {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
             .map_err(|_| Error::Failed("the API key can't stand in a header".to_owned()))?;
         authorization.set_sensitive(true);
-        Ok(Self { client, base, authorization, key, policy, hosts: Hosts::new(MOST_AT_ONCE, policy), throttle, emitter })
+        let budgets = Budgets { task: Budget::new(), fresh_links: Budget::new() };
+        Ok(Self { client, base, authorization, key, policy, hosts: Hosts::new(MOST_AT_ONCE, policy), throttle, emitter, budgets })
     }
 
     /// What the gateway knows about a task.
     ///
     /// # Errors
     /// When there is no such task, the key is refused, or nothing can be made of the answers.
-    pub async fn task(&self, id: &TaskId) -> Result<Task, Error> {
+    pub async fn task(&self, id: &TaskId, purpose: Purpose) -> Result<Answered, Error> {
         let url = self.base.task(id).ok_or_else(|| Error::Failed("no URL can carry this id".to_owned()))?;
+        let budget = match purpose {
+            Purpose::Task => &self.budgets.task,
+            Purpose::FreshLinks => &self.budgets.fresh_links,
+        };
         let mut attempts = Attempts::new(self.policy);
         loop {
-            let (fault, delay) = match self.ask(&url).await {
-                Ok((Verdict::Task(task), _)) => return Ok(*task),
-                Ok((Verdict::NotFound, _)) => return Err(Error::NotFound),
-                Ok((Verdict::Refused(words), _)) => return Err(Error::Refused(words)),
-                Ok((Verdict::Error(words), _)) => return Err(Error::Failed(words)),
-                Ok((Verdict::Passing(words), asked)) => (words, attempts.next(asked)),
+            let (fault, delay) = match self.ask(&url, budget).await {
+                Ok((Verdict::Task(task), _, room)) => return Ok(Answered { task: *task, room }),
+                Ok((Verdict::NotFound, ..)) => return Err(Error::NotFound),
+                Ok((Verdict::Refused(words), ..)) => return Err(Error::Refused(words)),
+                Ok((Verdict::Error(words), ..)) => return Err(Error::Failed(words)),
+                Ok((Verdict::Passing(words), asked, _)) => (words, attempts.next(asked)),
                 Err(error) if error.is_passing() => (self.told(&error), attempts.next(None)),
                 Err(error) => (self.told(&error), None),
             };
@@ -106,44 +137,77 @@ impl Gateway {
         Some(answer.map(|body| body.without(&self.key)))
     }
 
-    /// Asks until the host is not busy any more, or that is not worth waiting for.
-    async fn ask(&self, url: &Url) -> Result<(Verdict, Option<Duration>), http::Error> {
-        let host = self.hosts.of(url);
+    /// Asks until the host is not busy any more, or that is not worth waiting for, and the answer has room.
+    async fn ask(&self, url: &Url, budget: &Budget) -> Result<(Verdict, Option<Duration>, Room), http::Error> {
+        let (host, mut room) = (self.hosts.of(url), Room::default());
         loop {
             let permit = host.permit().await;
-            let (status, asked, body) = self.exchange(url).await?;
+            let response = self.send(url, None).await?;
+            http::check_proxy(&response)?;
+            let received = receive(response, budget, &mut room).await?;
             drop(permit);
-            let verdict = self.judged(status, body).await;
+            let judged = match received {
+                Received::Body(body) => self.judged(body, &mut room, budget).await,
+                Received::NeedsRoom(bytes) => Err(bytes),
+            };
+            let (verdict, status, asked) = match judged {
+                Ok(judged) => judged,
+                Err(bytes) => {
+                    // What it has goes first, so that nobody waits for room while holding some.
+                    drop(std::mem::take(&mut room));
+                    room = budget.room(bytes).await;
+                    continue;
+                }
+            };
             // Under whatever status, an answer is an answer.
             let is_busy = matches!(verdict, Verdict::Passing(_)) && is_busy(status, asked.is_some());
             if !is_busy {
                 host.answered();
             }
             if !is_busy || !host.is_worth_waiting_for(asked) {
-                return Ok((verdict, asked));
+                return Ok((verdict, asked, room));
             }
+            room = Room::default();
         }
     }
 
+    /// What a body says; how much room it needs, where it has too little.
+    ///
     /// Reading a long answer takes a while, in which others have something to do. (On a thread for blocking work, the end of
     /// the run would wait for it.)
-    async fn judged(&self, status: StatusCode, body: Vec<u8>) -> Verdict {
-        if body.len() < LONG_ANSWER {
-            return judge(status, body, &self.key);
+    async fn judged(
+        &self,
+        body: AnswerBody,
+        room: &mut Room,
+        budget: &Budget,
+    ) -> Result<(Verdict, StatusCode, Option<Duration>), usize> {
+        let (status, asked, longest) = (body.status, body.asked, room.bytes());
+        let read = move |body: AnswerBody, key: &ApiKey| -> Result<(usize, Verdict), usize> {
+            Ok(match body.decoded(longest)? {
+                Ok(bytes) => (bytes.len(), judge(status, bytes, key)),
+                Err(error) => (0, Verdict::Passing(error)),
+            })
+        };
+        let (size, verdict) = if body.is_shorter_than(LONG_ANSWER) {
+            read(body, &self.key)?
+        } else {
+            let (key, (telling, told)) = (self.key.clone(), oneshot::channel());
+            threads::compute_beside(move || {
+                // Nobody may be waiting any more.
+                let _ = catch_unwind(AssertUnwindSafe(|| read(body, &key))).map(|verdict| telling.send(verdict));
+            });
+            let broken = "reading the API's answer broke down: a fault of this program";
+            told.await.unwrap_or_else(|_| Ok((0, Verdict::Error(broken.to_owned()))))?
+        };
+        let needed = match &verdict {
+            Verdict::Task(task) => size.max(task.weight()),
+            _ => 0,
+        };
+        if !budget.try_grow(room, needed) {
+            return Err(needed);
         }
-        let (key, (telling, told)) = (self.key.clone(), oneshot::channel());
-        threads::compute_beside(move || {
-            // Nobody may be waiting any more.
-            let _ = catch_unwind(AssertUnwindSafe(|| judge(status, body, &key))).map(|verdict| telling.send(verdict));
-        });
-        told.await.unwrap_or_else(|_| Verdict::Error("reading the API's answer broke down: a fault of this program".to_owned()))
-    }
-
-    async fn exchange(&self, url: &Url) -> Result<(StatusCode, Option<Duration>, Vec<u8>), http::Error> {
-        let response = self.send(url, None).await?;
-        http::check_proxy(&response)?;
-        let (status, asked) = (response.status(), retry_after(response.headers()));
-        Ok((status, asked, read(response).await?))
+        Budget::shrink(room, needed);
+        Ok((verdict, status, asked))
     }
 
     async fn send(&self, url: &Url, ask: Option<&Ask>) -> Result<Response, http::Error> {
@@ -158,20 +222,4 @@ impl Gateway {
     pub(crate) fn told(&self, error: &impl std::fmt::Display) -> String {
         self.key.scrub(&error.to_string()).into_owned()
     }
-}
-
-async fn read(mut response: Response) -> Result<Vec<u8>, http::Error> {
-    let promised = response.content_length().unwrap_or(0);
-    let too_long = || http::Error::Final(format!("its answer is longer than {} MiB", LONGEST_ANSWER >> 20));
-    if promised > LONGEST_ANSWER as u64 {
-        return Err(too_long());
-    }
-    let mut body = Vec::with_capacity(usize::try_from(promised).unwrap_or(0));
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
-            return Err(too_long());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }

@@ -2,9 +2,12 @@
 
 mod answer;
 mod base;
+mod body;
+mod budget;
 mod client;
 mod lenient;
 
 pub use answer::{Verdict, judge};
 pub use base::{BaseUrl, BaseUrlError};
-pub use client::{Error, Gateway};
+pub use budget::Room;
+pub use client::{Answered, Error, Gateway, Purpose};

@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::Job;
-use super::course::{Course, Stop, outcome};
+use super::course::{Course, Noted, Stop, outcome};
 use crate::asset::Asset;
 use crate::event::{Event, FileReport, Outcome};
+use crate::gateway::{Answered, Purpose, Room};
 use crate::kind::{Kind, Slot};
 use crate::manifest::{AssetError, FileEntry, TaskEntry};
 use crate::plan::{self, Action};
@@ -29,10 +30,11 @@ const MOST_UNDER_WAY: usize = 1024;
 
 impl Course {
     /// Fetches what the plan says and records what came of it.
-    pub(super) async fn archive(&mut self, task: &Task, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
-        let (mut results, only) = self.fetch(task, &known, &held).await?;
+    pub(super) async fn archive(&mut self, task: Task, known: Known, held: Arc<Held>) -> Result<Outcome, Stop> {
+        let (mut results, only) = self.fetch(&task, &known, &held).await?;
         self.compare(&mut results, known.recorded());
-        let failed = results.errors.clone();
+        let not_replaced = not_replaced(&results);
+        let is_less = known.entry.as_ref().is_some_and(|known| record::names_less(&task, known));
         let mut entry =
             record::record(self.id().as_str(), known.entry.as_ref(), task, results, self.job.wanted, Timestamp::now());
         if let Some(before) = known.entry.as_ref().filter(|_| self.lost.is_some()) {
@@ -44,28 +46,28 @@ impl Course {
         }
         let is_news =
             known.is_recalled() || !known.is_whole() || known.entry.as_ref().is_none_or(|before| !entry.says_the_same_as(before));
-        let is_less = known.entry.as_ref().is_some_and(|known| record::names_less(task, known));
         let before = known.entry;
+        let (state, noted) = (outcome(entry.state), Noted::of(&entry));
+        let problems = Self::problems(&entry, &not_replaced, is_less);
         if is_news {
             let fetched = only.as_ref().map(|only| only.entry().clone());
             // Whatever comes of it, the manifest may have its name by then.
             self.has_changed = true;
-            held.record(entry.clone(), before, only).await?;
+            held.record(entry, before, only).await?;
             if let Some(file) = fetched {
                 self.job.downloader.disk.took();
                 self.arrived(&file);
             }
         } else {
-            let same = entry.clone();
             let tidied = move || {
-                held.tidy(&same);
+                held.tidy(&entry);
                 Ok::<_, store::Error>(())
             };
             blocking(tidied).await?;
         }
-        self.note(Some(&entry));
-        self.report.problems = Self::problems(&entry, &failed, is_less);
-        Ok(match outcome(entry.state) {
+        self.take_note(noted);
+        self.report.problems = problems;
+        Ok(match state {
             // The archive is as whole as before, but this run did not get what it was sent for.
             Outcome::Complete | Outcome::Partial if !self.report.problems.is_empty() => Outcome::Incomplete,
             other => other,
@@ -144,9 +146,9 @@ impl Course {
     }
 
     /// What a person should know about single assets, a line each: what is not here, and what was not replaced.
-    fn problems(entry: &TaskEntry, failed: &[AssetError], is_less: bool) -> Vec<String> {
+    fn problems(entry: &TaskEntry, not_replaced: &[AssetError], is_less: bool) -> Vec<String> {
         let recorded: HashSet<Slot> = entry.errors.iter().map(AssetError::slot).collect();
-        let not_replaced = failed.iter().filter(|error| !recorded.contains(&error.slot()));
+        let not_replaced = not_replaced.iter().filter(|error| !recorded.contains(&error.slot()));
         let told = entry.errors.iter().chain(not_replaced).map(|error| match &error.url {
             Some(url) => format!("{}: {} ({})", error.slot(), error.error, shown_url(url)),
             None => format!("{}: {}", error.slot(), error.error),
@@ -155,8 +157,11 @@ impl Course {
     }
 }
 
-/// The assets of a second answer, by kind and number.
-type Fresh = HashMap<(Option<Kind>, usize), Asset>;
+/// The errors of assets that are here all the same: they are told, and not recorded.
+fn not_replaced(results: &Results) -> Vec<AssetError> {
+    let here: HashSet<Slot> = results.kept.iter().chain(&results.fetched).map(FileEntry::slot).collect();
+    results.errors.iter().filter(|error| here.contains(&error.slot())).cloned().collect()
+}
 
 /// What came of an asset.
 enum Come {
@@ -171,7 +176,7 @@ enum Come {
 async fn fetch_one(
     job: Arc<Job>,
     order: Order,
-    fresh: &OnceCell<Fresh>,
+    fresh: &OnceCell<FreshAssets>,
     is_only: bool,
 ) -> (Asset, Result<Come, transfer::Error>) {
     let held = Arc::clone(&order.held);
@@ -189,18 +194,20 @@ async fn fetch_one(
     (asset, come)
 }
 
+/// The assets of a second answer, by kind and number, and their room.
+type FreshAssets = (HashMap<(Option<Kind>, usize), Asset>, Option<Room>);
+
 /// One asset; a dead link is asked for anew once, for all assets of the task together.
-async fn fetch_fresh(job: &Arc<Job>, order: Order, fresh: &OnceCell<Fresh>) -> (Asset, Result<Fetched, transfer::Error>) {
+async fn fetch_fresh(job: &Arc<Job>, order: Order, fresh: &OnceCell<FreshAssets>) -> (Asset, Result<Fetched, transfer::Error>) {
     let dead = match job.downloader.fetch(order.clone()).await {
         Err(error) if error.is_dead_link() => error,
         done => return (order.asset, done),
     };
-    let ask = || async {
-        // Without an answer the dead link stays dead, and is told as that.
-        let assets = job.ask(&order.task).await.map(|task| task.assets).unwrap_or_default();
-        assets.into_iter().map(|asset| ((asset.kind, asset.index), asset)).collect()
-    };
-    let Some(assets) = job.stop.run_until_cancelled(fresh.get_or_init(ask)).await else {
+    let by_number = |asset: Asset| ((asset.kind, asset.index), asset);
+    let assets = |answered: Answered| (answered.task.assets.into_iter().map(by_number).collect(), Some(answered.room));
+    // Without an answer the dead link stays dead, and is told as that.
+    let ask = || async { job.ask(&order.task, Purpose::FreshLinks).await.map(assets).unwrap_or_default() };
+    let Some((assets, _)) = job.stop.run_until_cancelled(fresh.get_or_init(ask)).await else {
         return (order.asset, Err(transfer::Error::Stopped));
     };
     match assets.get(&(order.asset.kind, order.asset.index)).filter(|asset| asset.url != order.asset.url) {

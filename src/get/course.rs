@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{Job, Lost, Request, dry_run};
 use crate::event::{Event, Outcome, TaskReport};
-use crate::gateway;
+use crate::gateway::{self, Answered, Purpose};
 use crate::kind::Slot;
 use crate::manifest::{FileEntry, State, TaskEntry};
 use crate::plan;
@@ -37,6 +37,19 @@ pub(super) struct Course {
     pub(super) report: TaskReport,
     /// Whether the task's folder is another than before.
     pub(super) has_changed: bool,
+}
+
+/// What a report says of an entry.
+pub(super) struct Noted {
+    files: usize,
+    bytes: u64,
+    has_text: bool,
+}
+
+impl Noted {
+    pub(super) fn of(entry: &TaskEntry) -> Self {
+        Self { files: entry.files.len(), bytes: entry.bytes(), has_text: entry.text.is_some() }
+    }
 }
 
 /// Why a task went no further.
@@ -134,7 +147,8 @@ impl Course {
             return Ok(self.reused(&known));
         }
         self.recalled = known.is_recalled().then(|| known.clone());
-        let task = self.ask().await?;
+        // The room ends with the last copy of anything from the answer.
+        let Answered { task, room: _room } = self.ask().await?;
         self.report.status.clone_from(&task.status);
         if let Some(outcome) = self.nothing_to_take(&task, known.entry.as_ref()) {
             return Ok(outcome);
@@ -148,7 +162,7 @@ impl Course {
             self.note(known.entry.as_ref());
             return Ok(self.reused(&known));
         }
-        self.archive(&task, known, held).await
+        self.archive(task, known, held).await
     }
 
     /// Whether nothing of what `repair` found lost is lost any more, now that the lock is held.
@@ -193,14 +207,15 @@ impl Course {
 
     /// Takes into the report what the archive has.
     pub(super) fn note(&mut self, entry: Option<&TaskEntry>) {
-        let Some(entry) = entry else { return };
-        self.report.path = Some(self.shown().display().to_string());
-        self.report.files = entry.files.len();
-        self.report.bytes = entry.bytes();
-        self.report.has_text = entry.text.is_some();
+        entry.map(Noted::of).into_iter().for_each(|noted| self.take_note(noted));
     }
 
-    async fn ask(&self) -> Result<Task, Stop> {
+    pub(super) fn take_note(&mut self, Noted { files, bytes, has_text }: Noted) {
+        self.report.path = Some(self.shown().display().to_string());
+        (self.report.files, self.report.bytes, self.report.has_text) = (files, bytes, has_text);
+    }
+
+    async fn ask(&self) -> Result<Answered, Stop> {
         if self.job.refused.get().is_some() {
             return Err(Stop::NotAsked);
         }
@@ -208,7 +223,7 @@ impl Course {
         let answer = tokio::select! {
             // Before all else what has come.
             biased;
-            answer = self.job.ask(self.id()) => answer,
+            answer = self.job.ask(self.id(), Purpose::Task) => answer,
             () = self.job.stop.cancelled() => return Err(Stop::Interrupted),
             () = self.job.asking_ended.cancelled() => return Err(Stop::NotAsked),
         };

@@ -22,11 +22,11 @@ use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Emitter, Event, Summary};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Answered, Gateway, Purpose};
 use crate::kind::Slot;
 use crate::plan::Wanted;
 use crate::store::{self, Archive, LockWait, Report, blocking};
-use crate::task::{Task, TaskId};
+use crate::task::TaskId;
 use crate::transfer::Downloader;
 use running::Running;
 
@@ -104,8 +104,8 @@ pub(crate) struct Job {
 
 impl Job {
     /// Asks the gateway; a refused key is heard by all.
-    async fn ask(&self, id: &TaskId) -> Result<Task, gateway::Error> {
-        let answer = self.gateway.task(id).await;
+    async fn ask(&self, id: &TaskId, purpose: Purpose) -> Result<Answered, gateway::Error> {
+        let answer = self.gateway.task(id, purpose).await;
         if let Err(gateway::Error::Refused(words)) = &answer {
             self.refused.get_or_init(|| words.clone());
             self.asking_ended.cancel();

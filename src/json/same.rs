@@ -18,8 +18,8 @@ pub(crate) fn is_same(one: &str, other: &str) -> bool {
         return true;
     }
     let hasher = RandomState::new();
-    let hashes = (hash(one, &hasher), hash(other, &hasher));
-    matches!(hashes, (Some(one), Some(other)) if one == other)
+    let both = (hash(one, &hasher), hash(other, &hasher));
+    matches!(both, (Some(one), Some(other)) if one == other)
 }
 
 /// An open list or object.

@@ -77,9 +77,12 @@ mod tests {
     fn it_is_kept_to_the_letter_and_written_without_blanks() {
         let kept = answer(r#"{"b": 12345678901234567890.10,"a":[1, "x\u00e9 y"] ,"a":null}"#);
         let pretty = serde_json::to_string_pretty(&[&kept]).unwrap();
-        assert_eq!(pretty, r#"[
+        assert_eq!(
+            pretty,
+            r#"[
   {"b":12345678901234567890.10,"a":[1,"x\u00e9 y"],"a":null}
-]"#);
+]"#
+        );
         assert_eq!(answer(&pretty), answer(&format!("[{}]", kept.text().get())));
     }
 

@@ -3,5 +3,6 @@
 mod answers;
 mod asking;
 mod items;
+mod large;
 pub(crate) mod samples;
 mod values;

@@ -113,3 +113,38 @@ fn the_state_follows_from_what_is_here_what_is_dead_and_what_was_left_out() {
         assert_eq!(entry["errors"].as_array().unwrap().is_empty(), state != "incomplete", "{result} --only {only}");
     }
 }
+
+/// The value of `response` as it stands in a task's manifest.
+fn response_text(world: &World, folder: &str) -> String {
+    let text = std::fs::read_to_string(world.archive().join(folder).join("manifest.json")).unwrap();
+    text.split_once("\"response\": ").unwrap().1.trim_end().strip_suffix("\n    }\n  ]\n}").unwrap().to_owned()
+}
+
+#[test]
+fn the_answer_is_kept_to_the_letter_without_blanks() {
+    let world = World::new();
+    let answer = "{ \"status\" : \"SUCCESS\",\r\n\t\"b\":1.50, \"a\":[ 1e400 , -0.0,{ } ], \"b\" : \"a  \\u00e9\\/ \\\" b\", \
+        \"task_result\": {\"text\":\"la\", \"image\": \"data:image/png;base64,QUJD\"}, \"key\": \"Bearer sk-it-key-0123456789abcdef\" } ";
+    world.answers("t1", [Answer::raw(200, answer)]);
+    world.run(&["t1"]).exits(0);
+    let kept = r#"{"status":"SUCCESS","b":1.50,"a":[1e400,-0.0,{}],"b":"a  \u00e9\/ \" b","task_result":{"text":"la","image":"data:image/png;base64,"},"key":"Bearer [key]"}"#;
+    assert_eq!(response_text(&world, "t1"), kept);
+}
+
+#[test]
+fn an_indented_answer_of_an_earlier_version_is_read_and_compacted_when_it_is_written_again() {
+    let world = World::new();
+    let png = world.host("picture.png");
+    world.task("t1", &json!({"images": [png], "text": "la"}));
+    world.run(&["t1", "--only", "text"]).exits(0);
+    let path = world.archive().join("t1/manifest.json");
+    let compact = response_text(&world, "t1");
+    let indented = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&compact).unwrap()).unwrap();
+    let old = std::fs::read_to_string(&path).unwrap().replace(&compact, &indented);
+    std::fs::write(&path, &old).unwrap();
+    world.run(&["t1", "--only", "text"]).exits(0);
+    world.run(&["t1", "--only", "text", "--force"]).exits(0);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), old, "nothing is written merely for that");
+    world.run(&["t1"]).exits(0);
+    assert_eq!((response_text(&world, "t1"), &world.entry("t1")["state"]), (compact, &json!("complete")));
+}

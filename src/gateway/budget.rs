@@ -1,0 +1,139 @@
+//! How much memory answers may take, all of them together.
+//!
+//! A small answer is free. A medium one takes its size from a pool. Large ones go one after the other: each takes the only
+//! place for them. An answer whose length is not told takes what medium ones may have, and the large place when it is longer.
+//!
+//! Nobody waits for room while holding any, or a connection. An answer that gets no room at once is dropped, and asked for
+//! again once there is room: so no cycle of waiting can arise.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Bytes of an answer that cost nothing.
+const SMALL: usize = 16 << 10;
+/// The most bytes of an answer that is not large.
+pub(super) const MEDIUM: usize = 4 << 20;
+/// Bytes of all medium answers together.
+const POOL: usize = 8 << 20;
+/// The pool is counted in units of so many bytes.
+const UNIT: usize = 1 << 10;
+
+/// The budget of one kind of questions.
+#[derive(Debug)]
+pub(super) struct Budget {
+    pool: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+/// Room for one answer. It ends with the last of what was read of the answer.
+#[derive(Debug, Default)]
+pub struct Room {
+    permit: Option<OwnedSemaphorePermit>,
+    bytes: usize,
+}
+
+impl Room {
+    /// How many bytes have room.
+    #[must_use]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.max(SMALL)
+    }
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self { pool: Arc::new(Semaphore::new(POOL / UNIT)), large: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Makes sure that `room` holds `bytes`, if that is possible without waiting.
+    pub(super) fn try_grow(&self, room: &mut Room, bytes: usize) -> bool {
+        if bytes > room.bytes() {
+            let (from, units, bytes) = self.place(bytes);
+            let Ok(permit) = Arc::clone(from).try_acquire_many_owned(units) else { return false };
+            *room = Room { permit: Some(permit), bytes };
+        }
+        true
+    }
+
+    /// Room for `bytes`, once there is some.
+    pub(super) async fn room(&self, bytes: usize) -> Room {
+        if bytes <= SMALL {
+            return Room::default();
+        }
+        let (from, units, bytes) = self.place(bytes);
+        // Never closed, so it always comes.
+        Room { permit: Arc::clone(from).acquire_many_owned(units).await.ok(), bytes }
+    }
+
+    /// Gives back what `bytes` do not need.
+    pub(super) fn shrink(room: &mut Room, bytes: usize) {
+        if bytes <= SMALL {
+            *room = Room::default();
+        } else if room.bytes <= MEDIUM
+            && let Some(permit) = &mut room.permit
+        {
+            drop(permit.split(permit.num_permits().saturating_sub(bytes.div_ceil(UNIT))));
+            room.bytes = bytes;
+        }
+    }
+
+    /// Where room for `bytes` comes from, in how many units, and how much it is.
+    fn place(&self, bytes: usize) -> (&Arc<Semaphore>, u32, usize) {
+        match u32::try_from(bytes.div_ceil(UNIT)) {
+            Ok(units) if bytes <= MEDIUM => (&self.pool, units, bytes),
+            _ => (&self.large, 1, usize::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_answers_are_free_medium_ones_share_and_large_ones_go_alone() {
+        let (budget, mut rooms) = (Budget::new(), Vec::new());
+        let mut try_room = |bytes: usize| {
+            let mut room = Room::default();
+            let has_room = budget.try_grow(&mut room, bytes);
+            rooms.push(room);
+            has_room
+        };
+        assert!(try_room(MEDIUM) && try_room(MEDIUM) && !try_room(SMALL + 1));
+        assert!(try_room(MEDIUM + 1) && !try_room(MEDIUM + 1));
+        assert!((0..10_000).all(|_| try_room(SMALL)));
+        rooms.remove(0);
+        assert!(budget.try_grow(&mut rooms[1], MEDIUM));
+    }
+
+    #[test]
+    fn what_an_answer_does_not_need_is_given_back() {
+        let budget = Budget::new();
+        let mut rooms = [Room::default(), Room::default(), Room::default()];
+        assert!(budget.try_grow(&mut rooms[0], MEDIUM) && budget.try_grow(&mut rooms[1], MEDIUM));
+        Budget::shrink(&mut rooms[0], SMALL);
+        Budget::shrink(&mut rooms[1], MEDIUM / 2);
+        assert!(budget.try_grow(&mut rooms[2], MEDIUM));
+        assert_eq!(budget.pool.available_permits(), MEDIUM / 2 / UNIT);
+        assert!(budget.try_grow(&mut rooms[1], MEDIUM / 2 + UNIT), "what it gave back it may take again");
+        let mut large = Room::default();
+        assert!(budget.try_grow(&mut large, usize::MAX));
+        Budget::shrink(&mut large, MEDIUM);
+        assert!(large.bytes() == usize::MAX, "a large place can't be divided");
+        drop(large);
+        assert_eq!(budget.large.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn room_comes_when_it_is_given_back() {
+        let budget = Arc::new(Budget::new());
+        let held = budget.room(MEDIUM + 1).await;
+        let waiting = tokio::spawn({
+            let budget = Arc::clone(&budget);
+            async move { budget.room(64 << 20).await }
+        });
+        drop(held);
+        assert!(waiting.await.unwrap().bytes() >= 64 << 20);
+    }
+}

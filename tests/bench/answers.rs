@@ -1,0 +1,129 @@
+//! What hostile answers cost, with the release binary: seconds, peak memory, and the size of the task manifest.
+//!
+//! `cargo bench --bench answers -- [MIB]` has the program archive answers of MIB MiB each (60 unless told), one, four and
+//! sixteen at once, for each shape that once multiplied in memory or on disk. Under `cargo test` it is gone through with
+//! 1 MiB, so that it keeps working.
+//!
+//! The bound: memory stays below four times the size of one answer plus 64 MiB, however many are under way, and a task
+//! manifest below twice the answer.
+#![allow(clippy::unwrap_used, reason = "in a bench, a panic is the report")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench prints its table and reads what was written")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+
+use tempfile::TempDir;
+
+/// A shape's name, and the answers of it by their size.
+type Shape = (&'static str, fn(usize) -> String);
+
+const SHAPES: [Shape; 12] = [
+    ("ones", |size| field(&format!("[1{}]", ",1".repeat(size / 2)))),
+    ("blanks", |size| field(&format!("[{}1]", " ".repeat(size)))),
+    ("90-levels", |size| field(&format!("{}1{}{}", "[".repeat(90), ",1".repeat(size / 2), "]".repeat(90)))),
+    ("nests", |size| field(&nested(size))),
+    ("too-deep", |size| field(&format!("{}1{}", r#"{"a":"#.repeat(size / 6), "}".repeat(size / 6)))),
+    ("strings", |size| field(&format!(r#"["x"{}]"#, r#","x""#.repeat(size / 4)))),
+    ("objects", |size| field(&format!("[{{}}{}]", ",{}".repeat(size / 3)))),
+    ("text", |size| result(&format!(r#""text":"{}\n""#, "la ".repeat(size / 3)))),
+    ("message", |size| format!(r#"{{"status":"FAILURE","err_reason":"{}\n"}}"#, "no ".repeat(size / 3))),
+    ("data", |size| result(&format!(r#""images":["data:image/png;base64,iVBORw0KGgoA{}"]"#, "AAAA".repeat(size / 4)))),
+    ("too-many", |size| result(&format!(r#""images":["x"{}]"#, r#","x""#.repeat(size / 4)))),
+    ("bad-urls", |size| result(&format!(r#""images":["x"{}]"#, r#","x""#.repeat(90_000.min(size / 4))))),
+];
+
+fn nested(size: usize) -> String {
+    let one = format!("{}1{}", r#"{"a":"#.repeat(90), "}".repeat(90));
+    format!("[{one}{}]", format!(",{one}").repeat(size / (one.len() + 1)))
+}
+
+fn field(value: &str) -> String {
+    format!(r#"{{"status":"SUCCESS","task_result":{{"text":"la"}},"x":{value}}}"#)
+}
+
+fn result(fields: &str) -> String {
+    format!(r#"{{"status":"SUCCESS","task_result":{{{fields}}}}}"#)
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let is_bench = words.iter().any(|word| word == "--bench");
+    let told = words.iter().find_map(|word| word.parse::<usize>().ok());
+    let size = told.unwrap_or(if is_bench { 60 } else { 1 }) << 20;
+    println!("bound: {:.0} MiB of memory\n", 4.0 * mib(size) + 64.0);
+    println!("{:<12} {:>9} {:>8} {:>9} {:>9} {:>9}", "shape", "MiB each", "at once", "seconds", "peak MiB", "manifest");
+    let only = |name: &str| {
+        SHAPES.iter().all(|(shape, _)| !words.iter().any(|word| word == shape)) || words.iter().any(|word| word == name)
+    };
+    for (name, make) in SHAPES.iter().filter(|(name, _)| only(name)) {
+        let answer = Arc::new(make(size));
+        for (count, way) in [(1, "length"), (4, "length"), (16, "length"), (4, "chunked")] {
+            row(name, &answer, count, way);
+        }
+    }
+}
+
+/// One run over `count` answers, sent with their length or in chunks.
+fn row(name: &str, answer: &Arc<String>, count: usize, way: &str) {
+    let home = TempDir::new().unwrap();
+    let gateway = serve(answer, way == "chunked");
+    let ids: Vec<String> = (0..count).map(|n| format!("t{n}")).collect();
+    let told = home.path().join("time");
+    let mut command = Command::new("/usr/bin/time");
+    command.args(["-q", "-f", "%e %M", "-o"]).arg(&told).arg(env!("CARGO_BIN_EXE_yescale-dl")).arg("-q").args(&ids);
+    command.current_dir(home.path()).env("HOME", home.path()).env("YESCALE_API_KEY", "sk-bench").env("YESCALE_BASE_URL", gateway);
+    let code = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().code();
+    assert!(matches!(code, Some(0 | 1)), "{name} ended with {code:?}");
+    let told = fs::read_to_string(told).unwrap();
+    let (seconds, kibibytes) = told.trim().split_once(' ').unwrap();
+    let manifest = fs::metadata(home.path().join("yescale/t0/manifest.json")).map_or(0, |found| found.len());
+    println!(
+        "{name:<12} {:>9.1} {:>8} {seconds:>9} {:>9.1} {:>9.1}",
+        mib(answer.len()),
+        if way == "chunked" { format!("{count} c") } else { count.to_string() },
+        kibibytes.parse::<f64>().unwrap() / 1024.0,
+        mib(usize::try_from(manifest).unwrap()),
+    );
+}
+
+/// A gateway that gives `answer` about every task; what to give as `--base-url`.
+fn serve(answer: &Arc<String>, is_chunked: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = Arc::clone(answer);
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let answer = Arc::clone(&answer);
+            thread::spawn(move || answer_all(&stream, &answer, is_chunked));
+        }
+    });
+    format!("http://{address}")
+}
+
+fn answer_all(stream: &TcpStream, answer: &str, is_chunked: bool) -> Option<()> {
+    let (mut reader, mut writer) = (BufReader::new(stream), stream);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
+        }
+        let length = format!("{:x}", answer.len());
+        let (head, tail) = match is_chunked {
+            true => (format!("Transfer-Encoding: chunked\r\n\r\n{length}\r\n"), "\r\n0\r\n\r\n"),
+            false => (format!("Content-Length: {}\r\n\r\n", answer.len()), ""),
+        };
+        writer.write_all(format!("HTTP/1.1 200 OK\r\n{head}").as_bytes()).ok()?;
+        writer.write_all(answer.as_bytes()).and_then(|()| writer.write_all(tail.as_bytes())).ok()?;
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size for people")]
+fn mib(bytes: usize) -> f64 {
+    bytes as f64 / 1024.0 / 1024.0
+}

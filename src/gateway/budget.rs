@@ -67,14 +67,18 @@ impl Budget {
     }
 
     /// Gives back what `bytes` do not need.
-    pub(super) fn shrink(room: &mut Room, bytes: usize) {
+    pub(super) fn shrink(&self, room: &mut Room, bytes: usize) {
+        let is_of_pool = (1..=MEDIUM).contains(&room.bytes);
         if bytes <= SMALL {
             *room = Room::default();
-        } else if room.bytes <= MEDIUM
-            && let Some(permit) = &mut room.permit
-        {
+        } else if let Some(permit) = room.permit.as_mut().filter(|_| is_of_pool) {
             drop(permit.split(permit.num_permits().saturating_sub(bytes.div_ceil(UNIT))));
-            room.bytes = bytes;
+            room.bytes = bytes.min(room.bytes);
+        } else if bytes <= MEDIUM {
+            let mut smaller = Room::default();
+            if self.try_grow(&mut smaller, bytes) {
+                *room = smaller;
+            }
         }
     }
 
@@ -112,17 +116,17 @@ mod tests {
         let budget = Budget::new();
         let mut rooms = [Room::default(), Room::default(), Room::default()];
         assert!(budget.try_grow(&mut rooms[0], MEDIUM) && budget.try_grow(&mut rooms[1], MEDIUM));
-        Budget::shrink(&mut rooms[0], SMALL);
-        Budget::shrink(&mut rooms[1], MEDIUM / 2);
+        budget.shrink(&mut rooms[0], SMALL);
+        budget.shrink(&mut rooms[1], MEDIUM / 2);
         assert!(budget.try_grow(&mut rooms[2], MEDIUM));
         assert_eq!(budget.pool.available_permits(), MEDIUM / 2 / UNIT);
-        assert!(budget.try_grow(&mut rooms[1], MEDIUM / 2 + UNIT), "what it gave back it may take again");
         let mut large = Room::default();
         assert!(budget.try_grow(&mut large, usize::MAX));
-        Budget::shrink(&mut large, MEDIUM);
-        assert!(large.bytes() == usize::MAX, "a large place can't be divided");
-        drop(large);
-        assert_eq!(budget.large.available_permits(), 1);
+        budget.shrink(&mut large, MEDIUM);
+        assert_eq!(large.bytes(), usize::MAX, "the pool has too little: it stays the large one");
+        drop(rooms);
+        budget.shrink(&mut large, MEDIUM);
+        assert_eq!((large.bytes(), budget.large.available_permits()), (MEDIUM, 1));
     }
 
     #[tokio::test]

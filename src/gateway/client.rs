@@ -206,7 +206,7 @@ impl Gateway {
         if !budget.try_grow(room, needed) {
             return Err(needed);
         }
-        Budget::shrink(room, needed);
+        budget.shrink(room, needed);
         Ok((verdict, status, asked))
     }
 

@@ -137,7 +137,7 @@ impl Course {
     }
 
     async fn go(&mut self) -> Result<Outcome, Stop> {
-        let known = std::mem::take(&mut self.seen);
+        let mut known = std::mem::take(&mut self.seen);
         self.note(known.entry.as_ref());
         if let Some(outcome) = self.restore_text(&known).await? {
             return Ok(outcome);
@@ -147,6 +147,8 @@ impl Course {
             return Ok(self.reused(&known));
         }
         self.recalled = known.is_recalled().then(|| known.clone());
+        // It is read again under the lock; until then many tasks may wait.
+        known.forget_answer();
         // The room ends with the last copy of anything from the answer.
         let Answered { task, room: _room } = self.ask().await?;
         self.report.status.clone_from(&task.status);

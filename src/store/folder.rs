@@ -57,6 +57,11 @@ impl Known {
         self.entry.as_ref().is_some_and(|entry| self.text_is_here && self.here.len() == entry.files.len())
     }
 
+    /// Lets go of the gateway's answer, which may be long, when nothing will be written from this.
+    pub(crate) fn forget_answer(&mut self) {
+        self.entry.iter_mut().for_each(|entry| entry.response = None);
+    }
+
     /// The entry's files, there or not.
     #[must_use]
     pub(crate) fn recorded(&self) -> &[FileEntry] {

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -23,6 +24,11 @@ use crate::threads;
 
 /// Task folders that are read in one go.
 const BATCH: usize = 1024;
+
+/// Manifests of more bytes are read one after the other, on however many cores.
+const LARGE: u64 = 1 << 20;
+/// Whose turn it is to read one of those.
+static LARGE_ONES: Mutex<()> = Mutex::new(());
 
 /// Takes the tasks of an archive, in the order of their ids.
 pub(super) type Take<'a> = dyn FnMut(TaskEntry) -> io::Result<()> + 'a;
@@ -203,7 +209,7 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// What the folder called `name` gives.
+/// What the folder called `name` gives, without the gateway's answer: many are read in one go.
 fn read(root: &Path, name: &str) -> Reading {
     let path = root.join(name);
     match sight::seen(&path) {
@@ -212,8 +218,14 @@ fn read(root: &Path, name: &str) -> Reading {
         Ok(Some(found)) if !found.is_dir() => return Reading::Failed(Error::Foreign(path)),
         Ok(Some(_)) => {}
     }
+    // One that can't be looked at can't be read either, which is told then.
+    let is_large = sight::seen(&path.join(MANIFEST)).is_ok_and(|found| found.is_some_and(|found| found.len() > LARGE));
+    let _turn = is_large.then(|| LARGE_ONES.lock().unwrap_or_else(PoisonError::into_inner));
     match manifests::own(&path) {
-        Ok(Found::Task(task)) if naming::folder(&task.task_id) == name => Reading::Task(task),
+        Ok(Found::Task(mut task)) if naming::folder(&task.task_id) == name => {
+            task.response = None;
+            Reading::Task(task)
+        }
         Ok(Found::Task(task)) => Reading::Failed(Error::OtherTask { path: path.join(MANIFEST), id: task.task_id }),
         Ok(Found::Missing) => Reading::NoManifest,
         Ok(Found::Damaged { .. }) => Reading::Damaged,

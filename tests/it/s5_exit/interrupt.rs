@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::run::Running;
-use crate::support::{Answer, Fault, Gate, Remote, Reply, Run, World, sample};
+use crate::support::{Answer, Fault, Gate, Remote, Reply, Run, World, sample, success};
 
 /// What an end may take on a busy machine.
 const SOON: Duration = Duration::from_secs(2);
@@ -198,4 +198,20 @@ fn a_second_interrupt_ends_at_once() {
     let started = Instant::now();
     assert_eq!(running.end(false).code, Some(130));
     assert!(started.elapsed() < SOON);
+}
+
+#[test]
+fn large_answers_that_wait_for_each_other_end_at_once() {
+    let world = World::new();
+    let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stalled(5)]);
+    let ids: Vec<String> = (0..4).map(|n| format!("t{n}")).collect();
+    for id in &ids {
+        let mut answer = success(&json!({"images": [stuck]}));
+        answer["x"] = json!("x".repeat(6 << 20));
+        world.answer(id, &answer);
+    }
+    let running = world.start(&ids);
+    await_request(&world, "/stuck.png");
+    await_that(|| world.questions().len() >= ids.len());
+    world.audited(interrupt(running, "INT")).exits(130);
 }

@@ -67,6 +67,17 @@ impl Own {
         })
     }
 
+    /// Reads a manifest that is whole, without its text in memory; none where it has to be read with [`Own::read`].
+    pub fn stream(from: impl io::Read) -> Option<Box<TaskEntry>> {
+        match serde_json::from_reader(from) {
+            Ok(Document { manifest_version: 1, tasks, unknown, .. }) if tasks.len() == 1 => match Self::of(tasks, unknown) {
+                Self::Task(task) => Some(task),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn of(tasks: Vec<TaskEntry>, beside: Unknown) -> Self {
         let is_one = tasks.iter().all(|task| task.task_id == tasks[0].task_id);
         match tasks.into_iter().next() {

@@ -8,7 +8,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -24,11 +23,6 @@ use crate::threads;
 
 /// Task folders that are read in one go.
 const BATCH: usize = 1024;
-
-/// Manifests of more bytes are read one after the other, on however many cores.
-const LARGE: u64 = 1 << 20;
-/// Whose turn it is to read one of those.
-static LARGE_ONES: Mutex<()> = Mutex::new(());
 
 /// Takes the tasks of an archive, in the order of their ids.
 pub(super) type Take<'a> = dyn FnMut(TaskEntry) -> io::Result<()> + 'a;
@@ -81,9 +75,12 @@ impl<'a> Gather<'a> {
         }
         folders.sort_unstable();
         for batch in folders.chunks(BATCH) {
-            let read = || batch.par_iter().map(|(_, name)| read(self.root, name)).collect();
-            let readings: Vec<Reading> = threads::compute()?.install(read);
+            // A large one is read when it is its turn: a batch of them would stand in memory together.
+            let ahead = |name| if is_large(self.root, name) { None } else { Some(read(self.root, name)) };
+            let ahead = || batch.par_iter().map(|(_, name)| ahead(name)).collect();
+            let readings: Vec<Option<Reading>> = threads::compute()?.install(ahead);
             for ((_, name), reading) in batch.iter().zip(readings) {
+                let reading = reading.unwrap_or_else(|| read(self.root, name));
                 let rooted = if let Reading::Task(_) = reading { None } else { memory.rooted(name).map_err(Error::into_io)? };
                 self.resolve(name, reading, rooted).map_or(Ok(()), &mut *take)?;
             }
@@ -209,6 +206,12 @@ impl<'a> Gather<'a> {
     }
 }
 
+/// Whether the manifest in the folder called `name` is large. One that can't be looked at is reported when it is read.
+fn is_large(root: &Path, name: &str) -> bool {
+    let found = sight::seen(&root.join(name).join(MANIFEST)).ok().flatten();
+    found.is_some_and(|found| found.len() > manifests::LARGE)
+}
+
 /// What the folder called `name` gives, without the gateway's answer: many are read in one go.
 fn read(root: &Path, name: &str) -> Reading {
     let path = root.join(name);
@@ -218,9 +221,6 @@ fn read(root: &Path, name: &str) -> Reading {
         Ok(Some(found)) if !found.is_dir() => return Reading::Failed(Error::Foreign(path)),
         Ok(Some(_)) => {}
     }
-    // One that can't be looked at can't be read either, which is told then.
-    let is_large = sight::seen(&path.join(MANIFEST)).is_ok_and(|found| found.is_some_and(|found| found.len() > LARGE));
-    let _turn = is_large.then(|| LARGE_ONES.lock().unwrap_or_else(PoisonError::into_inner));
     match manifests::own(&path) {
         Ok(Found::Task(mut task)) if naming::folder(&task.task_id) == name => {
             task.response = None;

@@ -3,12 +3,15 @@
 //! A symlink in a manifest's place is not ours. What can't be read is an error, never a missing manifest.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use super::{Error, sight};
 use crate::manifest::{self, Own, TaskEntry, Unread, Verdict};
 use crate::naming::MANIFEST;
+
+/// A task's manifest of more bytes is read as it comes from the disk: its text beside all that it says would take too much.
+pub(super) const LARGE: u64 = 1 << 20;
 
 /// What stands in a root manifest's place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,11 +62,17 @@ pub(super) fn own(folder: &Path) -> Result<Found, Error> {
     if !is_there(&path)? {
         return Ok(Found::Missing);
     }
-    let text = match fs::read(&path) {
+    let file = match File::open(&path) {
         // Another process has just moved the folder.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
-        text => text.map_err(Error::io("read", &path))?,
+        file => file.map_err(Error::io("read", &path))?,
     };
+    if file.metadata().is_ok_and(|found| found.len() > LARGE)
+        && let Some(task) = Own::stream(BufReader::new(&file))
+    {
+        return Ok(Found::Task(task));
+    }
+    let text = fs::read(&path).map_err(Error::io("read", &path))?;
     match Own::read(&text).map_err(Error::io("read", &path))? {
         Own::Task(task) => Ok(Found::Task(task)),
         Own::Damaged { is_cut } => Ok(Found::Damaged { is_cut }),

@@ -135,6 +135,7 @@ mod tests {
     use crate::manifest::tests::{Stub, entry};
     use serde_json::{Value, json};
 
+    #[expect(clippy::needless_pass_by_value, reason = "a test writes the value in place")]
     fn task(answer: Value) -> Task {
         Task::recorded(&Answer::of(&answer).unwrap()).unwrap()
     }

@@ -209,8 +209,8 @@ fn read_reason(fields: &Fields<'_>, hide: Hide<'_>) -> Option<String> {
 fn words(fields: &Fields<'_>, name: &str, hide: Hide<'_>) -> Option<String> {
     let raw = fields.get(name)?;
     let bounded = |text: &str| {
-        let end = text.floor_char_boundary(MOST_WORDS);
-        if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
+        let beginning = json::beginning(text, MOST_WORDS);
+        if beginning.len() < text.len() { format!("{beginning}…") } else { text.to_owned() }
     };
     match Shape::of(raw) {
         Shape::Null => None,

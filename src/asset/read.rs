@@ -87,7 +87,7 @@ fn read_url(raw: &RawValue) -> Arc<str> {
     let read = |url: &str| match url {
         "" => Arc::default(),
         data if data_uri::is_one(data) => data.into(),
-        url => url[..url.floor_char_boundary(LONGEST_URL + 4)].into(),
+        url => json::beginning(url, LONGEST_URL + 4).into(),
     };
     json::text(raw, read).unwrap_or_default()
 }
@@ -114,6 +114,7 @@ mod tests {
     use serde_json::value::to_raw_value;
     use serde_json::{Value, json};
 
+    #[expect(clippy::needless_pass_by_value, reason = "a test writes the value in place")]
     fn assets(result: Value) -> Vec<Asset> {
         super::assets(&to_raw_value(&result).unwrap(), usize::MAX, &|text| text.into()).0
     }

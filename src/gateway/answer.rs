@@ -115,7 +115,7 @@ impl<'a> Answered<'a> {
 
 /// Whether an error's words are those of a missing task. Long ones are about something else.
 fn is_not_found(words: &str) -> bool {
-    let words = words[..words.floor_char_boundary(LONGEST_ERROR)].to_lowercase().replace(['_', '-'], " ");
+    let words = json::beginning(words, LONGEST_ERROR).to_lowercase().replace(['_', '-'], " ");
     let gone = ["not found", "not exist", "doesn't exist", "no such"].iter().any(|gone| words.contains(gone));
     (words.contains("task") && gone) || words.contains("任务不存在")
 }

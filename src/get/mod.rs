@@ -121,7 +121,7 @@ pub struct Ended {
     pub summary: Summary,
     /// Why it could not go on, when it could not: the key was refused, or the root manifest not written.
     pub broken: Option<String>,
-    /// Whether tasks of the archive, of this run or not, can't be read: each was told as an [`Event::Note`].
+    /// Whether tasks of the archive, of this run or not, can't be read: each is reported as an event.
     pub has_faults: bool,
 }
 

@@ -7,7 +7,7 @@
 //! few files, or the file system is not known to keep the promise of `syncfs`, each is synced by itself.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -130,11 +130,20 @@ fn sync_each(paths: BTreeSet<&Path>) -> HashMap<PathBuf, io::Error> {
 
 /// Makes a file, or the names in a folder, durable.
 pub(super) fn sync(path: &Path) -> io::Result<()> {
-    if !cfg!(windows) {
-        return File::open(path)?.sync_all();
-    }
+    #[cfg(unix)]
+    return open_to_sync(path)?.sync_all();
     // There only a file that may be written to can be synced; folders neither can nor need to be.
-    if path.is_dir() { Ok(()) } else { OpenOptions::new().write(true).open(path)?.sync_all() }
+    #[cfg(not(unix))]
+    if path.is_dir() { Ok(()) } else { std::fs::OpenOptions::new().write(true).open(path)?.sync_all() }
+}
+
+/// Somebody may have put a pipe in the place of what was written: opening that must not block.
+#[cfg(unix)]
+fn open_to_sync(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, open};
+    let file = File::from(open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?);
+    let found = file.metadata()?;
+    if found.is_file() || found.is_dir() { Ok(file) } else { Err(io::Error::other("something that is no file took its place")) }
 }
 
 /// The file system that `root` is on, where one call makes all of it durable and tells whether that went well.
@@ -200,5 +209,20 @@ mod tests {
         let broken = rounds.after(Vec::new(), |_| -> Result<(), Error> { panic!("on purpose") }).await;
         assert!(broken.is_err());
         assert!(rounds.after(vec![folder.path().to_owned()], |synced| synced).await.is_ok());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_pipe_in_the_place_of_a_file_stops_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let rounds = Rounds::new(folder.path());
+        let trapped = rounds.after(vec![pipe], |synced| synced);
+        let other = rounds.after(vec![folder.path().to_owned()], |synced| synced);
+        let both = async { tokio::join!(trapped, other) };
+        let (trapped, other) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+        assert!(trapped.is_err());
+        assert!(other.is_ok());
     }
 }

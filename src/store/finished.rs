@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ use crate::manifest::{self, FileEntry, TaskEntry};
 use crate::naming::MANIFEST;
 
 pub(super) const NAME: &str = ".finished";
+/// How often the record is looked for again while others make and replace it.
+const MOST_TRIES: usize = 100;
 
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -29,21 +32,47 @@ struct Line {
 }
 
 /// Begins the record, if there is none yet. One that another user wrote, or that is a hard link to a file elsewhere, is
-/// replaced and not written to.
+/// replaced and not written to. Several files of a task may do so at once.
 pub(super) fn begin(dir: &Dir) -> Result<File, Error> {
     let path = dir.join(NAME);
-    let open = || match dir.find(NAME)? {
-        Some(found) if found.is_file && dir.is_own(found)? => dir.open(NAME, Open::Append),
-        Some(found) if !found.is_file => Err(io::ErrorKind::InvalidInput.into()),
-        _ => {
-            dir.remove(NAME)?;
-            dir.open(NAME, Open::New)
+    let mut opened = open(dir);
+    for _ in 0..MOST_TRIES {
+        match &opened {
+            // It came or went between the look and the opening.
+            Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => opened = open(dir),
+            _ => break,
         }
-    };
-    open().map_err(|error| match error.kind() {
+    }
+    opened.map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Error::Foreign(path),
         _ => Error::io("create", &path)(error),
     })
+}
+
+fn open(dir: &Dir) -> io::Result<File> {
+    match dir.find(NAME)? {
+        Some(found) if !found.is_file => Err(io::ErrorKind::InvalidInput.into()),
+        Some(found) if dir.is_own(found)? => dir.open(NAME, Open::Append),
+        Some(_) => {
+            remove_foreign(dir)?;
+            make(dir)
+        }
+        None => make(dir),
+    }
+}
+
+/// Others may have written to it before this one does: only what is opened for appending overwrites nothing of theirs.
+fn make(dir: &Dir) -> io::Result<File> {
+    drop(dir.open(NAME, Open::New)?);
+    dir.open(NAME, Open::Append)
+}
+
+/// Removes a record that is not ours. Another thread may have replaced it by now, and written to the new one.
+fn remove_foreign(dir: &Dir) -> io::Result<()> {
+    static REMOVING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = REMOVING.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_ours = dir.find(NAME)?.map_or(Ok(true), |found| dir.is_own(found))?;
+    if is_ours { Ok(()) } else { dir.remove(NAME) }
 }
 
 /// Records `draft`: once that is durable it is a finished file, whatever happens.
@@ -154,4 +183,45 @@ pub(super) fn is_proven(dir: &Dir, name: &str, entry: &FileEntry) -> Result<bool
     };
     let hash = hash().map_err(Error::io("read", &dir.join(name)))?;
     Ok(hash.is_some_and(|(hash, size)| size == entry.size() && hash == *entry.sha256()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// Has many threads write a line each at the same moment; how many lines the record has then.
+    fn lines_of_many(folder: &Path) -> usize {
+        let (dir, barrier) = (Dir::at(folder), Barrier::new(8));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    begin(&dir).unwrap().write_all(b"line\n").unwrap();
+                });
+            }
+        });
+        fs::read_to_string(folder.join(NAME)).unwrap().lines().count()
+    }
+
+    #[test]
+    fn many_files_of_a_task_begin_one_record_and_lose_no_line() {
+        for _ in 0..200 {
+            let folder = tempfile::tempdir().unwrap();
+            assert_eq!(lines_of_many(folder.path()), 8);
+        }
+    }
+
+    #[test]
+    fn many_files_of_a_task_replace_a_foreign_record_once() {
+        for _ in 0..200 {
+            let folder = tempfile::tempdir().unwrap();
+            let outside = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
+            fs::hard_link(outside.path(), folder.path().join(NAME)).unwrap();
+            assert_eq!(lines_of_many(folder.path()), 8);
+            assert_eq!(fs::read(outside.path()).unwrap(), b"");
+        }
+    }
 }

@@ -55,8 +55,15 @@ impl Held {
             self.then(written, place).await?;
         }
         checkpoint::reached("text-written");
+        let is_first = before.is_none();
         self.then(vec![new.temporary()], move |held, synced| {
-            synced.and_then(|()| held.refuse_moved()).and_then(|()| new.place())
+            synced?;
+            held.refuse_moved()?;
+            if is_first {
+                // Somebody may have put a file of another kind there since.
+                held.read()?;
+            }
+            new.place()
         })
         .await?;
         let conclude = move |held: &Self, synced: Result<(), Error>| {

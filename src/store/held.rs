@@ -98,10 +98,9 @@ impl Held {
     /// When something that is not ours has that name; the file is then gone.
     pub(crate) fn stage(&self, draft: Draft, ours: &HashSet<String>) -> Result<Staged, Error> {
         let target = draft.entry.path().to_owned();
-        let is_replaceable = self.is_new || ours.contains(&target);
         let is_taken =
             || self.dir.find(&target).map_err(Error::io("look at", &self.dir.join(&target))).map(|found| found.is_some());
-        if !is_replaceable && is_taken()? && !finished::is_proven(&self.dir, &target, &draft.entry)? {
+        if !ours.contains(&target) && is_taken()? && !finished::is_proven(&self.dir, &target, &draft.entry)? {
             draft.discard();
             return Err(Error::Foreign(self.dir.join(&target)));
         }

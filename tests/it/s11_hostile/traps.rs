@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::run::Running;
 use crate::support::{Fault, Remote, Reply, World, sample};
 
 const MIB: usize = 1 << 20;
@@ -93,21 +94,39 @@ fn a_record_is_not_believed_for_what_a_host_promised() {
     assert_eq!(world.entry("t1")["files"][0].get("verified_by"), None);
 }
 
+/// Starts a run of `t1`, one video and perhaps a text, and returns when the download hangs after 9 MiB. It goes on after a second.
+fn hanging(world: &World, text: Option<&str>) -> Running {
+    let remote = Remote::new(world, "/large.mp4", 12 * MIB, &[Fault::StallAt(9 * MIB), Fault::Full]);
+    world.task("t1", &json!({"videos": [remote.url], "text": text}));
+    let running = world.start(&["t1", "-x", "1", "--stall-timeout", "1s"]);
+    let started = Instant::now();
+    while !fs::metadata(world.archive().join("t1/.video-1.part")).is_ok_and(|part| part.len() >= 8 * MIB as u64) {
+        assert!(started.elapsed() < Duration::from_secs(20), "nothing came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    running
+}
+
+#[test]
+fn a_file_that_the_user_puts_into_a_new_folder_meanwhile_is_not_overwritten() {
+    for name in ["video-1.mp4", "text.txt", "manifest.json"] {
+        let world = World::new();
+        let running = hanging(&world, Some("la la"));
+        world.write(&format!("yescale/t1/{name}"), "precious");
+        let run = running.end(false).exits(1);
+        assert!(run.stderr.contains("is not ours"), "{run:?}");
+        assert_eq!(fs::read_to_string(world.archive().join("t1").join(name)).unwrap(), "precious", "{name}");
+    }
+}
+
 #[test]
 fn a_folder_swapped_for_a_symlink_leads_nothing_elsewhere() {
     let world = World::new();
-    let remote = Remote::new(&world, "/large.mp4", 12 * MIB, &[Fault::StallAt(9 * MIB), Fault::Full]);
-    world.task("t1", &json!({"videos": [remote.url], "text": "la la"}));
     for name in ["video-1.mp4", "text.txt", "manifest.json", ".finished", ".video-1.journal"] {
         world.write(&format!("outside/{name}"), "precious");
     }
     let (folder, moved) = (world.archive().join("t1"), world.archive().join("t1-moved"));
-    let running = world.start(&["t1", "-x", "1", "--stall-timeout", "1s"]);
-    let started = Instant::now();
-    while !fs::metadata(folder.join(".video-1.part")).is_ok_and(|part| part.len() >= 8 * MIB as u64) {
-        assert!(started.elapsed() < Duration::from_secs(20), "nothing came");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let running = hanging(&world, Some("la la"));
     fs::rename(&folder, &moved).unwrap();
     symlink(world.home().join("outside"), &folder).unwrap();
     let run = running.end(false).exits(1);

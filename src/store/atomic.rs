@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn leftovers_are_told_from_everything_else() {
-        for name in [".manifest.json.x1", ".index.html.x2", ".SHA256SUMS.abc", ".text.txt.y"] {
+        for name in [".manifest.json.owner", ".manifest.json.x1", ".index.html.x2", ".SHA256SUMS.abc", ".text.txt.y"] {
             assert!(is_leftover(name), "{name}");
         }
         for name in ["manifest.json", ".manifest.json", ".manifest.jsonx", ".DS_Store", "text.txt.x", ".lock"] {

@@ -22,7 +22,7 @@ pub(super) struct Dir {
     opened: Option<Arc<File>>,
 }
 
-/// How a file is opened. In no case is a symlink followed.
+/// How a file is opened. In no case is a symlink followed, and nothing is written to through a hard link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Open {
     /// To be read.
@@ -34,6 +34,10 @@ pub(super) enum Open {
     /// Made, to be read and written; an error when something of that name is there.
     New,
 }
+
+/// A file that shows whom new files belong to. By its name it is a leftover of the manifest, and removed with these when the
+/// program is killed beside it.
+const PROBE: &str = ".manifest.json.owner";
 
 /// What stands under a name.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +115,6 @@ impl Dir {
 
     /// Some network shares give all files to one user, whoever writes them.
     fn owner_of_new_files(&self) -> io::Result<Option<u32>> {
-        const PROBE: &str = ".owner";
         self.remove(PROBE)?;
         drop(self.open(PROBE, Open::New)?);
         let found = self.find(PROBE)?;
@@ -156,5 +159,10 @@ mod tests {
         let found = dir.find("a").unwrap().unwrap();
         assert!(found.is_hard_link);
         assert!(!dir.is_own(found).unwrap());
+        if cfg!(unix) {
+            for how in [Open::Append, Open::ReadWrite] {
+                assert!(dir.open("a", how).is_err(), "also when it took the name after the look");
+            }
+        }
     }
 }

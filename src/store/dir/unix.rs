@@ -27,6 +27,13 @@ pub(super) fn open(dir: &Dir, name: &str, how: Open) -> io::Result<File> {
         Open::New => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
     };
     let file = openat(folder, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?;
+    if matches!(how, Open::ReadWrite | Open::Append) {
+        // Another file may have taken the name since somebody looked.
+        let opened = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(opened.st_mode) != FileType::RegularFile || opened.st_nlink > 1 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+    }
     Ok(file.into())
 }
 

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
@@ -21,6 +23,9 @@ use crate::ui::{self, Style};
 
 /// Threads that a run starts later on: for syncing, and for looking up names.
 const SPARE_THREADS: usize = 4;
+
+/// How long an interrupted run waits for whoever reads its output.
+const LONGEST_WORD: Duration = Duration::from_secs(1);
 
 /// Runs the main job; its exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {
@@ -78,7 +83,7 @@ pub(super) fn carry_out(
     let (events, heard) = mpsc::channel();
     // A closed receiver is not an error: nobody listens any more.
     let emitter = Emitter::new(move |event| drop(events.send(event)));
-    let interface = show(&emitter, heard, style)?;
+    let (interface, is_shown) = show(&emitter, heard, style)?;
     let (start, started) = mpsc::channel::<(Sender<Request>, Arc<OnceLock<String>>)>();
     let reading = emitter.clone();
     let reader = threads::start("ids", move || started.recv().map_or(0, |(sender, refused)| send(&sender, &reading, &refused)));
@@ -91,16 +96,17 @@ pub(super) fn carry_out(
     // A closed channel means that the reader broke down, which `join` reports.
     let _ = start.send((sender, Arc::clone(&job.refused)));
     let mut ended = runtime.block_on(get::run(job, requests));
-    let is_interrupted = stop.is_cancelled();
     // Otherwise the list's reader may hang in a read that nobody waits for any more.
-    let is_read = ended.broken.is_none() && !is_interrupted;
+    let is_read = ended.broken.is_none() && !stop.is_cancelled();
     let bad_lines = if is_read { reader.join().unwrap_or_else(|_| broke_down(&mut ended)) } else { 0 };
-    // The summary was its last word.
+    if !runtime.block_on(is_all_shown(is_shown, &stop)) {
+        return Ok(Over { ended, bad_lines, stop, interrupt, runtime });
+    }
     if interface.join().is_err() {
         broke_down(&mut ended);
     }
     ended.broken.iter().for_each(|error| ui::complain(error));
-    if is_interrupted {
+    if stop.is_cancelled() {
         ui::complain("interrupted; what was finished is kept, and the next run goes on from here");
     }
     Ok(Over { ended, bad_lines, stop, interrupt, runtime })
@@ -138,8 +144,31 @@ fn has_descriptors() -> bool {
     true
 }
 
-/// Shows what `emitter` tells, up to a summary.
-pub(super) fn show(emitter: &Emitter, heard: Receiver<Event>, style: Style) -> Result<JoinHandle<()>, Error> {
+/// Waits until everything is shown. Whoever reads the output may have stopped reading, so that an interrupted run waits only
+/// for [`LONGEST_WORD`]; false is then returned.
+async fn is_all_shown(shown: oneshot::Receiver<()>, stop: &CancellationToken) -> bool {
+    let too_late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LONGEST_WORD).await;
+    };
+    tokio::select! {
+        _ = shown => true,
+        () = too_late => false,
+    }
+}
+
+/// Shows what `emitter` tells, up to a summary. The receiver hears, or is closed, when all is shown.
+pub(super) fn show(
+    emitter: &Emitter,
+    heard: Receiver<Event>,
+    style: Style,
+) -> Result<(JoinHandle<()>, oneshot::Receiver<()>), Error> {
     let (total, tasks) = (emitter.total.clone(), emitter.tasks.clone());
-    threads::start("interface", move || ui::show(&heard, total, tasks, style)).map_err(Error::Threads)
+    let (end, ended) = oneshot::channel();
+    let work = move || {
+        ui::show(&heard, total, tasks, style);
+        // Nobody may be waiting any more.
+        let _ = end.send(());
+    };
+    Ok((threads::start("interface", work).map_err(Error::Threads)?, ended))
 }

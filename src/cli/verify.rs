@@ -52,7 +52,7 @@ pub(super) fn repair(dir: &Path, quick: bool, options: Options, style: Style) ->
 fn look(survey: &Survey, quick: bool, style: Style) -> Result<(Verified, Vec<Finding>), Error> {
     let (events, heard) = mpsc::channel();
     let emitter = Emitter::new(move |event| drop(events.send(event)));
-    let interface = get::show(&emitter, heard, style)?;
+    let (interface, _) = get::show(&emitter, heard, style)?;
     let verified = verify_aloud(survey, quick, &emitter)?;
     emitter.emit(Event::Verified(verified.0.clone()));
     drop(emitter);

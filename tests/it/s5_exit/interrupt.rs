@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -214,4 +214,28 @@ fn large_answers_that_wait_for_each_other_end_at_once() {
     await_request(&world, "/stuck.png");
     await_that(|| world.questions().len() >= ids.len());
     world.audited(interrupt(running, "INT")).exits(130);
+}
+
+#[test]
+fn a_reader_that_stopped_reading_holds_up_no_interrupt() {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let world = World::new();
+        let ids: Vec<String> = (0..2000).map(|n| format!("missing-{n}")).collect();
+        world.write("ids.txt", ids.join("\n"));
+        let mut command = world.patient(&["-i", "ids.txt", "--json"]);
+        // More than a pipe holds is said, and never read.
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        await_that(|| world.questions().len() > 1500);
+        assert!(child.try_wait().unwrap().is_none(), "it waits for its reader");
+        assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
+        let ended = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if ended.elapsed() > Duration::from_secs(20) {
+                child.kill().unwrap();
+                panic!("it hangs");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
 }

@@ -43,6 +43,13 @@ impl Echoes {
             patterns.push(Pattern { text: secret.as_bytes().to_vec(), is_base64: false, edges: (false, false) });
         }
         for secret in secrets.iter().flatten() {
+            // A key may itself hold what reads as an escape: encoded once more, it is read as what that stands for.
+            let read: String = unit::all(secret).map(|(_, unit)| unit.char).collect();
+            if read != *secret && read.is_ascii() && read.len() >= least {
+                patterns.push(Pattern { text: read.into_bytes(), is_base64: false, edges: (false, false) });
+            }
+        }
+        for secret in secrets.iter().flatten() {
             patterns.extend((0..3).map(|before| base64_of(secret, before)));
         }
         let mut starts = [false; 256];
@@ -227,6 +234,19 @@ mod tests {
                         assert!(hidden.len() <= 20 + (around.len() + behind.len()) * 2 + 8, "{secret} {written}: {hidden}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_holds_escapes_is_found_in_every_writing() {
+        for key in ["sk-a.b%2Fc~d!e(f)g", "longkey&amp;with\\u002fx", "key\\/with%25percent"] {
+            let echoes = Echoes::of(key);
+            let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+            let json = serde_json::to_string(key).unwrap();
+            for written in [key.to_owned(), key.replace('%', "%25"), encode(key), json] {
+                let hidden = echoes.hide(&written);
+                assert!(hidden.trim_matches('"') == "[key]", "{key} {written}: {hidden}");
             }
         }
     }

@@ -112,7 +112,13 @@ pub(super) fn is_leftover(name: &str) -> bool {
 
 /// Whether `name` is what a killed writer of `ours` left behind.
 pub(super) fn is_leftover_of(ours: &str, name: &str) -> bool {
-    name.strip_prefix('.').and_then(|name| name.strip_prefix(ours)).is_some_and(|rest| rest.starts_with('.'))
+    let rest = name.strip_prefix('.').and_then(|name| name.strip_prefix(ours)).and_then(|rest| rest.strip_prefix('.'));
+    rest.is_some_and(|rest| !is_of_editor(rest))
+}
+
+/// Whether an editor gives such an ending to its file beside the one that it has open: `.manifest.json.swp`.
+fn is_of_editor(ending: &str) -> bool {
+    ending.ends_with('~') || (ending.len() == 3 && ending.starts_with("sw"))
 }
 
 /// Makes the names in a folder durable.
@@ -165,7 +171,16 @@ mod tests {
         for name in [".manifest.json.owner", ".manifest.json.x1", ".index.html.x2", ".SHA256SUMS.abc", ".text.txt.y"] {
             assert!(is_leftover(name), "{name}");
         }
-        for name in ["manifest.json", ".manifest.json", ".manifest.jsonx", ".DS_Store", "text.txt.x", ".lock"] {
+        for name in [
+            "manifest.json",
+            ".manifest.json",
+            ".manifest.jsonx",
+            ".DS_Store",
+            "text.txt.x",
+            ".lock",
+            ".manifest.json.swp",
+            ".text.txt.un~",
+        ] {
             assert!(!is_leftover(name), "{name}");
         }
     }

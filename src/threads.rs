@@ -56,7 +56,36 @@ pub(crate) fn can_start(count: usize) -> bool {
 
 /// As many threads as are worth it for computing.
 pub(crate) fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    address_space().map_or(cores, |most| cores.min(cores_in(most)).max(1))
+}
+
+/// Whether a run fits into the address space that this process may have.
+pub(crate) fn has_address_space() -> bool {
+    address_space().is_none_or(|most| cores_in(most) > 0)
+}
+
+/// How many cores can be used with `most` bytes of address space. An allocation that fails would end the process, so that room
+/// is kept for the allocator's own reserve for each thread.
+fn cores_in(most: u64) -> usize {
+    const A_THREAD: u64 = 66 << 20;
+    const THREADS_FOR_A_CORE: u64 = 3;
+    const OTHER_THREADS: u64 = 8;
+    const PROGRAM: u64 = 128 << 20;
+    let left = most.saturating_sub(PROGRAM + OTHER_THREADS * A_THREAD);
+    usize::try_from(left / (THREADS_FOR_A_CORE * A_THREAD)).unwrap_or(usize::MAX)
+}
+
+/// The limit of the address space; none where there is no limit.
+#[cfg(target_os = "linux")]
+fn address_space() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::As).current
+}
+
+/// Other systems do not limit it, or not so that it matters.
+#[cfg(not(target_os = "linux"))]
+fn address_space() -> Option<u64> {
+    None
 }
 
 /// The pool for work that computes: as many threads as there are cores, or as many as the system allows.
@@ -199,6 +228,15 @@ mod tests {
         assert_eq!(results, (0..100).map(|n| n * 2).collect::<Vec<_>>());
         assert!(blocking(|| panic!("expected in this test")).await.is_err());
         assert!(blocking(|| 1).await.is_ok(), "a panic takes no thread away");
+    }
+
+    #[test]
+    fn little_address_space_is_for_few_cores() {
+        assert_eq!(cores_in(0), 0);
+        assert_eq!(cores_in(800 << 20), 0);
+        assert_eq!(cores_in(1 << 30), 1);
+        assert_eq!(cores_in(4 << 30), 17);
+        assert!(cores_in(u64::MAX) > 1 << 20);
     }
 
     #[test]

@@ -94,6 +94,9 @@ pub(super) enum Error {
     /// The system lets too few files be open.
     #[error("too few files may be open at once; raise the limit (`ulimit -n`)")]
     Descriptors,
+    /// The system gives too little memory.
+    #[error("too little memory may be used; raise the limit of the address space (`ulimit -v`) to 1 GiB or more")]
+    AddressSpace,
     /// There is nothing to run on.
     #[error("the runtime can't start: {0}")]
     Runtime(io::Error),

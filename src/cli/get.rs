@@ -123,11 +123,14 @@ fn runtime() -> Result<Runtime, Error> {
     if !has_descriptors() {
         return Err(Error::Descriptors);
     }
+    if !threads::has_address_space() {
+        return Err(Error::AddressSpace);
+    }
     let mut builder = match threads::can_start(threads::cores() + SPARE_THREADS) {
         true => Builder::new_multi_thread(),
         false => Builder::new_current_thread(),
     };
-    builder.enable_all().build().map_err(Error::Runtime)
+    builder.worker_threads(threads::cores()).enable_all().build().map_err(Error::Runtime)
 }
 
 /// Whether a run can open the sockets and files that it always needs: the runtime panics without some of them.

@@ -67,6 +67,13 @@ fn with_few_threads_a_run_works_or_does_not_start() {
 
 #[test]
 #[ignore = "needs root, setpriv and prlimit"]
+fn with_little_address_space_a_run_works_or_does_not_start() {
+    let codes = codes((1..=12).map(|step| format!("--as={}", step * 100_000_000_u64)), "memory");
+    assert_eq!((codes[1], codes[11]), (2, 0), "{codes:?}");
+}
+
+#[test]
+#[ignore = "needs root, setpriv and prlimit"]
 fn with_few_open_files_a_run_works_or_does_not_start() {
     let codes = codes((4..=48).map(|files| format!("--nofile={files}")), "open");
     assert_eq!((codes[1], codes[44]), (2, 0), "{codes:?}");

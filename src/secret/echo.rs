@@ -242,7 +242,7 @@ mod tests {
     fn a_key_that_holds_escapes_is_found_in_every_writing() {
         for key in ["sk-a.b%2Fc~d!e(f)g", "longkey&amp;with\\u002fx", "key\\/with%25percent"] {
             let echoes = Echoes::of(key);
-            let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+            let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
             let json = serde_json::to_string(key).unwrap();
             for written in [key.to_owned(), key.replace('%', "%25"), encode(key), json] {
                 let hidden = echoes.hide(&written);

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -22,67 +22,61 @@ use crate::manifest::{self, FileEntry, TaskEntry};
 use crate::naming::MANIFEST;
 
 pub(super) const NAME: &str = ".finished";
-/// How often the record is looked for again while others make and replace it.
-const MOST_TRIES: usize = 100;
-
 #[derive(Serialize, Deserialize)]
 struct Line {
     part: String,
     entry: FileEntry,
 }
 
-/// Begins the record, if there is none yet. One that another user wrote, or that is a hard link to a file elsewhere, is
-/// replaced and not written to. Several files of a task may do so at once.
-pub(super) fn begin(dir: &Dir) -> Result<File, Error> {
-    let path = dir.join(NAME);
-    let mut opened = open(dir);
-    for _ in 0..MOST_TRIES {
-        match &opened {
-            // It came or went between the look and the opening.
-            Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => opened = open(dir),
-            _ => break,
-        }
+/// The record of one task folder. The lease on the folder makes this process its only writer; the lock in here makes the
+/// files of the task, which end at any moment, write one after the other.
+#[derive(Debug)]
+pub(super) struct Record {
+    dir: Dir,
+    writing: Mutex<()>,
+}
+
+impl Record {
+    pub(super) fn of(dir: Dir) -> Self {
+        Self { dir, writing: Mutex::default() }
     }
-    opened.map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => Error::Foreign(path),
-        _ => Error::io("create", &path)(error),
-    })
-}
 
-fn open(dir: &Dir) -> io::Result<File> {
-    match dir.find(NAME)? {
-        Some(found) if !found.is_file => Err(io::ErrorKind::InvalidInput.into()),
-        Some(found) if dir.is_own(found)? => dir.open(NAME, Open::Append),
-        Some(_) => {
-            remove_foreign(dir)?;
-            make(dir)
-        }
-        None => make(dir),
+    /// Begins the record, if there is none yet.
+    pub(super) fn begin(&self) -> Result<(), Error> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.open().map(drop)
     }
-}
 
-/// Others may have written to it before this one does: only what is opened for appending overwrites nothing of theirs.
-fn make(dir: &Dir) -> io::Result<File> {
-    drop(dir.open(NAME, Open::New)?);
-    dir.open(NAME, Open::Append)
-}
+    /// Records `draft`: once that is durable it is a finished file, whatever happens.
+    pub(super) fn append(&self, draft: &Draft) -> Result<(), Error> {
+        let fail = |error| Error::io("write", &self.dir.join(NAME))(error);
+        let line = Line { part: draft.part.clone(), entry: draft.entry.clone() };
+        let line = serde_json::to_string(&line).map_err(|error| fail(error.into()))?;
+        self.write(&line)
+    }
 
-/// Removes a record that is not ours. Another thread may have replaced it by now, and written to the new one.
-fn remove_foreign(dir: &Dir) -> io::Result<()> {
-    static REMOVING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = REMOVING.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_ours = dir.find(NAME)?.map_or(Ok(true), |found| dir.is_own(found))?;
-    if is_ours { Ok(()) } else { dir.remove(NAME) }
-}
+    fn write(&self, line: &str) -> Result<(), Error> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        // The line break first ends what a crash may have cut.
+        let line = format!("\n{line}\n");
+        self.open()?.write_all(line.as_bytes()).map_err(Error::io("write", &self.dir.join(NAME)))
+    }
 
-/// Records `draft`: once that is durable it is a finished file, whatever happens.
-pub(super) fn append(dir: &Dir, draft: &Draft) -> Result<(), Error> {
-    let fail = |error| Error::io("write", &dir.join(NAME))(error);
-    let line = Line { part: draft.part.clone(), entry: draft.entry.clone() };
-    let mut line = serde_json::to_vec(&line).map_err(|error| fail(error.into()))?;
-    line.push(b'\n');
-    // The line break first ends what a crash may have cut.
-    begin(dir)?.write_all(&[b"\n", line.as_slice()].concat()).map_err(fail)
+    /// The record, open for appending. One that another user wrote, or that is a hard link to a file elsewhere, is replaced
+    /// and not written to.
+    fn open(&self) -> Result<File, Error> {
+        let path = self.dir.join(NAME);
+        let failed = |error| Error::io("create", &path)(error);
+        match self.dir.find(NAME).map_err(failed)? {
+            Some(found) if !found.is_file => return Err(Error::Foreign(path)),
+            Some(found) if self.dir.is_own(found).map_err(failed)? => {
+                return self.dir.open(NAME, Open::Append).map_err(failed);
+            }
+            Some(_) => self.dir.remove(NAME).map_err(failed)?,
+            None => {}
+        }
+        self.dir.open(NAME, Open::New).map_err(failed)
+    }
 }
 
 /// The recorded files that are proven whole, under their final names at last; those of a manifest that did not get its
@@ -194,16 +188,16 @@ mod tests {
 
     /// Has many threads write a line each at the same moment; how many lines the record has then.
     fn lines_of_many(folder: &Path) -> usize {
-        let (dir, barrier) = (Dir::at(folder), Barrier::new(8));
+        let (record, barrier) = (Record::of(Dir::at(folder)), Barrier::new(8));
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     barrier.wait();
-                    begin(&dir).unwrap().write_all(b"line\n").unwrap();
+                    record.write("line").unwrap();
                 });
             }
         });
-        fs::read_to_string(folder.join(NAME)).unwrap().lines().count()
+        fs::read_to_string(folder.join(NAME)).unwrap().lines().filter(|line| *line == "line").count()
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) struct Held {
     pub(super) is_new: bool,
     /// The files of a new folder that have begun their way in.
     begun: Mutex<HashSet<String>>,
+    record: finished::Record,
     pub(super) lock: Lock,
 }
 
@@ -36,7 +37,8 @@ pub(crate) struct Staged {
 
 impl Held {
     pub(super) fn new(folder: Folder, dir: Dir, lock: Lock, is_new: bool) -> Arc<Self> {
-        Arc::new(Self { folder, dir, is_new, begun: Mutex::default(), lock })
+        let record = finished::Record::of(dir.clone());
+        Arc::new(Self { folder, dir, is_new, begun: Mutex::default(), record, lock })
     }
 
     /// What is known of the task now.
@@ -89,7 +91,7 @@ impl Held {
 
     /// Lets whoever looks at a folder that had something before see that somebody was at work here.
     pub(super) fn begin(&self) -> Result<(), Error> {
-        if self.is_new { Ok(()) } else { finished::begin(&self.dir).map(|_| ()) }
+        if self.is_new { Ok(()) } else { self.record.begin() }
     }
 
     /// Puts a whole file down for its final name. `ours` are the names of the files there that may be replaced.
@@ -113,7 +115,7 @@ impl Held {
     /// When the disk says no; where it could not be recorded or synced, the file is gone.
     pub(crate) async fn commit(self: &Arc<Self>, staged: Staged) -> Result<FileEntry, Error> {
         let held = Arc::clone(self);
-        let staged = blocking(move || match finished::append(&held.dir, &staged.draft) {
+        let staged = blocking(move || match held.record.append(&staged.draft) {
             Ok(()) => Ok(staged),
             Err(error) => {
                 // Without a record it would lie there nameless, and on a full disk in the way.

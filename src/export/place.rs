@@ -83,6 +83,7 @@ pub(super) mod tests {
         Place::within(Path::new("/home"), &Path::new("/home").join(name)).unwrap()
     }
 
+    #[cfg(unix)]
     fn named(place: &Place) -> (String, String) {
         let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
         (place.path(&task.files[0]), place.uri(&task.files[0]))

@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::sync::Arc;
 
 #[cfg_attr(unix, path = "dir/unix.rs")]
@@ -19,6 +20,7 @@ mod system;
 #[derive(Clone, Debug)]
 pub(super) struct Dir {
     path: PathBuf,
+    #[cfg(unix)]
     opened: Option<Arc<File>>,
 }
 
@@ -55,10 +57,15 @@ pub(super) struct Found {
 impl Dir {
     /// The folder that `path` names at each use.
     pub(super) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), opened: None }
+        Self {
+            path: path.to_owned(),
+            #[cfg(unix)]
+            opened: None,
+        }
     }
 
     /// The folder that `opened` is, wherever it is moved to. `path` is where it was.
+    #[cfg(unix)]
     pub(super) fn of(path: &Path, opened: Arc<File>) -> Self {
         Self { path: path.to_owned(), opened: Some(opened) }
     }

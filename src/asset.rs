@@ -12,14 +12,14 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::data_uri;
-use crate::kind::{Kind, Slot};
+use crate::kind::{AssetKey, Kind};
 use crate::media_type::{self, MediaType};
 use crate::secret::ApiKey;
 
-pub(crate) use read::{Hide, assets};
+pub(crate) use read::{Redact, parse_assets};
 
 /// The longest URL that an HTTP request can carry, in bytes.
-const LONGEST_URL: usize = 65_534;
+const MAX_URL_LEN: usize = 65_534;
 
 /// One item of an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Asset {
     /// As it came; the payload of a `data:` URI, which may be long, stands here and nowhere else.
     pub url: Arc<str>,
     /// The URL as it is recorded, when that differs: the API key in it is hidden.
-    pub hidden_url: Option<Arc<str>>,
+    pub redacted_url: Option<Arc<str>>,
     /// As it came.
     pub content_type: Option<String>,
     /// In seconds, finite and above 0.
@@ -42,7 +42,7 @@ pub struct Asset {
 
 /// What an asset's URL asks for.
 #[derive(Debug, PartialEq)]
-pub enum Source {
+pub enum AssetSource {
     /// An absolute `http` or `https` URL.
     Http(Url),
     /// A `data:` URI: the URL itself has the bytes.
@@ -54,22 +54,22 @@ impl Asset {
     ///
     /// # Errors
     /// What is wrong with the URL, for the `errors` of the task.
-    pub fn source(&self) -> Result<Source, String> {
+    pub fn source(&self) -> Result<AssetSource, String> {
         let url = self.url.trim();
         if url.is_empty() {
             return Err("the answer gives no URL".to_owned());
         }
-        if data_uri::is_one(url) {
-            return Ok(Source::Data);
+        if data_uri::is_data_uri(url) {
+            return Ok(AssetSource::Data);
         }
-        if url.len() > LONGEST_URL {
-            return Err(format!("the URL is longer than {LONGEST_URL} bytes"));
+        if url.len() > MAX_URL_LEN {
+            return Err(format!("the URL is longer than {MAX_URL_LEN} bytes"));
         }
         match Url::parse(url) {
             Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
                 Err(format!("unsupported URL scheme {}: only http, https and data can be fetched", parsed.scheme()))
             }
-            Ok(parsed) if names_a_host(url) => Ok(Source::Http(parsed)),
+            Ok(parsed) if has_host(url) => Ok(AssetSource::Http(parsed)),
             Ok(_) => Err("not an absolute URL (it names no host)".to_owned()),
             Err(error) => Err(format!("not an absolute URL ({error})")),
         }
@@ -77,19 +77,19 @@ impl Asset {
 
     /// Its place among the assets, with `found` (what the host or the bytes say) deciding where the answer does not.
     #[must_use]
-    pub fn slot(&self, found: Option<Kind>) -> Slot {
+    pub fn key(&self, found: Option<Kind>) -> AssetKey {
         let by_path = || self.type_by_path().map(MediaType::kind);
         let kind = self.kind.or(found).or_else(by_path).unwrap_or(Kind::Video);
-        Slot { kind, index: self.index }
+        AssetKey { kind, index: self.index }
     }
 
     /// What the path of its URL ends in; host and query never count.
     #[must_use]
     pub(crate) fn type_by_path(&self) -> Option<MediaType> {
         match self.source() {
-            Ok(Source::Http(url)) => media_type::from_path(url.path()),
-            Ok(Source::Data) => None,
-            Err(_) if self.url.len() > LONGEST_URL => None,
+            Ok(AssetSource::Http(url)) => media_type::from_path(url.path()),
+            Ok(AssetSource::Data) => None,
+            Err(_) if self.url.len() > MAX_URL_LEN => None,
             // An error, too, is of some kind.
             Err(_) => media_type::from_path(Url::parse(self.url.trim()).ok()?.path()),
         }
@@ -97,15 +97,15 @@ impl Asset {
 
     /// Whether it is the asset of `slot`; one of unknown kind may be any with its number.
     #[must_use]
-    pub(crate) fn may_be(&self, slot: Slot) -> bool {
+    pub(crate) fn matches(&self, slot: AssetKey) -> bool {
         self.index == slot.index && self.kind.is_none_or(|kind| kind == slot.kind)
     }
 
     /// Whether it is one of `slots`; one of unknown kind may be any with its number.
     #[must_use]
-    pub(crate) fn may_be_among(&self, slots: &HashSet<Slot>) -> bool {
+    pub(crate) fn matches_any(&self, slots: &HashSet<AssetKey>) -> bool {
         let kinds = self.kind.map_or([Kind::Video, Kind::Image, Kind::Audio], |kind| [kind; 3]);
-        kinds.iter().any(|kind| slots.contains(&Slot { kind: *kind, index: self.index }))
+        kinds.iter().any(|kind| slots.contains(&AssetKey { kind: *kind, index: self.index }))
     }
 
     /// The URL as a manifest has it: whole, but `data:` alone for a `data:` URI, and none when there is none. A key in it is
@@ -114,24 +114,24 @@ impl Asset {
     pub fn recorded_url(&self) -> Option<String> {
         match self.url.trim() {
             "" => None,
-            url if data_uri::is_one(url) => Some("data:".to_owned()),
-            _ => Some(self.hidden_url.as_ref().unwrap_or(&self.url).to_string()),
+            url if data_uri::is_data_uri(url) => Some("data:".to_owned()),
+            _ => Some(self.redacted_url.as_ref().unwrap_or(&self.url).to_string()),
         }
     }
 
     /// Hides `key` in everything that is recorded or shown. What is sent, the URL, stays as it came.
-    pub(crate) fn hide(&mut self, key: &ApiKey) {
-        if !data_uri::is_one(&self.url)
-            && let Cow::Owned(hidden) = key.scrub(&self.url)
+    pub(crate) fn redact(&mut self, key: &ApiKey) {
+        if !data_uri::is_data_uri(&self.url)
+            && let Cow::Owned(hidden) = key.redact(&self.url)
         {
-            self.hidden_url = Some(hidden.into());
+            self.redacted_url = Some(hidden.into());
         }
-        self.content_type.iter_mut().for_each(|content_type| key.scrub_in(content_type));
+        self.content_type.iter_mut().for_each(|content_type| key.redact_in_place(content_type));
     }
 }
 
 /// Whether a host follows the scheme, and not a path that browsers would take for one: `http:a.png`, `http:///a.png`.
-fn names_a_host(url: &str) -> bool {
+fn has_host(url: &str) -> bool {
     url.split_once("://").is_some_and(|(scheme, rest)| !scheme.contains(['/', ':']) && !rest.starts_with(['/', '\\']))
 }
 
@@ -143,7 +143,7 @@ mod tests {
     /// The only video of an answer that names `url`.
     fn video(url: &str) -> Asset {
         let result = serde_json::value::to_raw_value(&json!({"videos": url})).unwrap();
-        assets(&result, 1, &|text| text.into()).0.remove(0)
+        parse_assets(&result, 1, &|text| text.into()).0.remove(0)
     }
 
     #[test]

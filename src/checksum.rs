@@ -13,7 +13,7 @@ mod promises;
 use std::io::{self, Read};
 
 use crate::digest::{self, Sha256Hex};
-pub(crate) use promises::promises;
+pub(crate) use promises::expected_digests;
 
 /// By what a host promises bytes, the strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -52,7 +52,7 @@ impl Algorithm {
 
 /// What a host says that a file's bytes come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Promise {
+pub struct ExpectedDigest {
     /// The header that says so, in lower case.
     pub header: &'static str,
     /// How to compute it.
@@ -61,10 +61,10 @@ pub struct Promise {
     pub value: Vec<u8>,
 }
 
-impl Promise {
-    fn is_kept<R: Read>(&self, sha256: &Sha256Hex, read: impl FnOnce() -> io::Result<R>) -> io::Result<bool> {
+impl ExpectedDigest {
+    fn verify<R: Read>(&self, sha256: &Sha256Hex, read: impl FnOnce() -> io::Result<R>) -> io::Result<bool> {
         let came = match self.algorithm {
-            Algorithm::Sha256 => return Ok(sha256.is(&self.value)),
+            Algorithm::Sha256 => return Ok(sha256.matches(&self.value)),
             Algorithm::Sha512 => digest::sha512(read()?)?,
             Algorithm::Sha1 => digest::sha1(read()?)?,
             Algorithm::Md5 => digest::md5(read()?)?,
@@ -80,13 +80,13 @@ impl Promise {
 /// Whether a host's promise was kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
-pub(crate) enum Verdict {
+pub(crate) enum DigestCheck {
     /// Nothing was promised.
-    Unpromised,
+    NotProvided,
     /// The bytes are those that this header promised.
     Verified(&'static str),
     /// The bytes are not those that this header promised.
-    Broken(&'static str),
+    Mismatch(&'static str),
 }
 
 /// Checks a file against one promise: SHA-256 if there is one, because that is known and costs no
@@ -98,15 +98,15 @@ pub(crate) enum Verdict {
 /// # Errors
 /// When the file can't be read; that is neither kept nor broken.
 pub(crate) fn check<R: Read>(
-    promises: &[Promise],
+    promises: &[ExpectedDigest],
     sha256: &Sha256Hex,
     read: impl FnOnce() -> io::Result<R>,
-) -> io::Result<Verdict> {
+) -> io::Result<DigestCheck> {
     let free = promises.iter().find(|promise| promise.algorithm == Algorithm::Sha256);
     let Some(promise) = free.or_else(|| promises.iter().min_by_key(|promise| promise.algorithm)) else {
-        return Ok(Verdict::Unpromised);
+        return Ok(DigestCheck::NotProvided);
     };
-    let verdict = if promise.is_kept(sha256, read)? { Verdict::Verified } else { Verdict::Broken };
+    let verdict = if promise.verify(sha256, read)? { DigestCheck::Verified } else { DigestCheck::Mismatch };
     Ok(verdict(promise.header))
 }
 
@@ -117,7 +117,7 @@ mod tests {
     const BYTES: &[u8] = b"123456789";
 
     /// The header, and its true value for [`BYTES`].
-    const TRUE: [(&str, &str); 8] = [
+    const VALID_HEADERS: [(&str, &str); 8] = [
         ("repr-digest", "sha-512=:2eZ2LdHI6vbWGzxhkvxAjU1tXxF20MKRabwk5xw/J0rSf81YEbMT1oH35V7ALXPUmclUVba1u1A6z1dPuo/+hQ==:"),
         ("x-amz-checksum-sha1", "98O8HYCOBHMq32eZZczDTKeuNEE="),
         ("content-md5", "JfnnlDI7RTiF9RgfG2JNCw=="),
@@ -128,64 +128,64 @@ mod tests {
         ("x-amz-checksum-crc32", "y/Q5Jg=="),
     ];
 
-    fn promised(headers: &[(&str, &str)]) -> Vec<Promise> {
-        promises(
+    fn expected(headers: &[(&str, &str)]) -> Vec<ExpectedDigest> {
+        expected_digests(
             |wanted| headers.iter().filter(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned()).collect(),
             false,
         )
     }
 
-    fn check_bytes(promises: &[Promise], bytes: &[u8]) -> Verdict {
-        check(promises, &Sha256Hex::of(bytes), || Ok(bytes)).unwrap()
+    fn check_bytes(promises: &[ExpectedDigest], bytes: &[u8]) -> DigestCheck {
+        check(promises, &Sha256Hex::digest(bytes), || Ok(bytes)).unwrap()
     }
 
     #[test]
     fn every_algorithm_tells_the_promised_bytes_from_others() {
-        for (header, value) in TRUE {
-            let promises = promised(&[(header, value)]);
-            assert_eq!(check_bytes(&promises, BYTES), Verdict::Verified(header), "{header}");
+        for (header, value) in VALID_HEADERS {
+            let promises = expected(&[(header, value)]);
+            assert_eq!(check_bytes(&promises, BYTES), DigestCheck::Verified(header), "{header}");
             for other in [&b"123456780"[..], b"12345678", b""] {
-                assert_eq!(check_bytes(&promises, other), Verdict::Broken(header), "{header}");
+                assert_eq!(check_bytes(&promises, other), DigestCheck::Mismatch(header), "{header}");
             }
         }
     }
 
     #[test]
     fn nothing_promised_is_nothing_read() {
-        let verdict = check::<&[u8]>(&[], &Sha256Hex::of(BYTES), || panic!("read"));
-        assert_eq!(verdict.unwrap(), Verdict::Unpromised);
+        let verdict = check::<&[u8]>(&[], &Sha256Hex::digest(BYTES), || panic!("read"));
+        assert_eq!(verdict.unwrap(), DigestCheck::NotProvided);
     }
 
     #[test]
     fn sha_256_is_compared_without_reading_even_where_sha_512_stands_beside_it() {
         let sha256 = ("x-amz-checksum-sha256", "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=");
-        let promises = promised(&[sha256, TRUE[0], TRUE[2]]);
+        let promises = expected(&[sha256, VALID_HEADERS[0], VALID_HEADERS[2]]);
         assert_eq!(promises.len(), 3);
-        for (bytes, verdict) in [(BYTES, Verdict::Verified(sha256.0)), (b"other", Verdict::Broken(sha256.0))] {
-            assert_eq!(check::<&[u8]>(&promises, &Sha256Hex::of(bytes), || panic!("read")).unwrap(), verdict);
+        for (bytes, verdict) in [(BYTES, DigestCheck::Verified(sha256.0)), (b"other", DigestCheck::Mismatch(sha256.0))] {
+            assert_eq!(check::<&[u8]>(&promises, &Sha256Hex::digest(bytes), || panic!("read")).unwrap(), verdict);
         }
     }
 
     #[test]
     fn the_strongest_promise_decides_alone() {
         let wrong = ("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==");
-        assert_eq!(check_bytes(&promised(&[wrong, TRUE[1]]), BYTES), Verdict::Verified("x-amz-checksum-sha1"));
-        assert_eq!(check_bytes(&promised(&[TRUE[3], wrong]), BYTES), Verdict::Broken("content-md5"));
+        assert_eq!(check_bytes(&expected(&[wrong, VALID_HEADERS[1]]), BYTES), DigestCheck::Verified("x-amz-checksum-sha1"));
+        assert_eq!(check_bytes(&expected(&[VALID_HEADERS[3], wrong]), BYTES), DigestCheck::Mismatch("content-md5"));
     }
 
     #[test]
     fn what_cannot_be_read_is_an_error_and_no_verdict() {
-        struct Broken;
-        impl Read for Broken {
+        struct FailingReader;
+        impl Read for FailingReader {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
                 Err(io::Error::other("disk"))
             }
         }
-        for header in TRUE {
-            let promises = promised(&[header]);
-            let sha256 = Sha256Hex::of(BYTES);
-            assert!(check(&promises, &sha256, || Ok(BYTES.chain(Broken))).is_err(), "{header:?}");
-            assert!(check::<Broken>(&promises, &sha256, || Err(io::Error::other("open"))).is_err(), "{header:?}");
+        for header in VALID_HEADERS {
+            let promises = expected(&[header]);
+            let sha256 = Sha256Hex::digest(BYTES);
+            assert!(check(&promises, &sha256, || Ok(BYTES.chain(FailingReader))).is_err(), "{header:?}");
+            assert!(check::<FailingReader>(&promises, &sha256, || Err(io::Error::other("open"))).is_err(), "{header:?}");
         }
     }
 }

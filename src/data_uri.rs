@@ -14,30 +14,30 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// What stands before the payload is shorter than this, in bytes.
-const LONGEST_HEAD: usize = 256;
+const MAX_HEADER_LEN: usize = 256;
 
 /// Why a `data:` URI gives no bytes.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     /// No comma between head and payload.
     #[error("the data: URI has no comma before its payload")]
-    NoPayload,
+    MissingComma,
     /// Base64 that is none.
     #[error("the data: URI's base64 is broken")]
-    Base64,
+    InvalidBase64,
 }
 
 /// Whether a URL is a `data:` URI.
 #[must_use]
-pub(crate) fn is_one(url: &str) -> bool {
+pub(crate) fn is_data_uri(url: &str) -> bool {
     url.trim_start().as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"))
 }
 
 /// A `data:` URI without its payload.
 #[must_use]
-pub(crate) fn head(uri: &str) -> &str {
+pub(crate) fn without_payload(uri: &str) -> &str {
     match uri.find(',') {
-        Some(comma) if comma < LONGEST_HEAD => &uri[..=comma],
+        Some(comma) if comma < MAX_HEADER_LEN => &uri[..=comma],
         _ => "data:",
     }
 }
@@ -45,8 +45,8 @@ pub(crate) fn head(uri: &str) -> &str {
 /// The media type that a `data:` URI declares, before its parameters; none for another URL, or where it is no type's length.
 #[must_use]
 pub(crate) fn declared_type(url: &str) -> Option<&str> {
-    let declared = is_one(url).then(|| url.trim_start()[5..].split([',', ';']).next().unwrap_or_default());
-    declared.filter(|declared| declared.len() < LONGEST_HEAD)
+    let declared = is_data_uri(url).then(|| url.trim_start()[5..].split([',', ';']).next().unwrap_or_default());
+    declared.filter(|declared| declared.len() < MAX_HEADER_LEN)
 }
 
 /// The bytes of a `data:` URI.
@@ -54,7 +54,7 @@ pub(crate) fn declared_type(url: &str) -> Option<&str> {
 /// # Errors
 /// When there is no payload or it can't be decoded.
 pub(crate) fn decode(uri: &str) -> Result<Vec<u8>, Error> {
-    let (head, payload) = uri.split_once(',').ok_or(Error::NoPayload)?;
+    let (head, payload) = uri.split_once(',').ok_or(Error::MissingComma)?;
     let bytes = percent_decode(payload.trim_end().as_bytes());
     if !head.rsplit(';').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("base64")) {
         return Ok(bytes.collect());
@@ -67,7 +67,7 @@ pub(crate) fn decode(uri: &str) -> Result<Vec<u8>, Error> {
             other => other,
         })
         .collect();
-    LENIENT.decode(base64).map_err(|_| Error::Base64)
+    LENIENT.decode(base64).map_err(|_| Error::InvalidBase64)
 }
 
 #[cfg(test)]
@@ -95,9 +95,9 @@ mod tests {
 
     #[test]
     fn what_is_no_payload_is_an_error() {
-        assert_eq!(decode("data:video/mp4;base64"), Err(Error::NoPayload));
+        assert_eq!(decode("data:video/mp4;base64"), Err(Error::MissingComma));
         for uri in ["data:;base64,Q", "data:;base64,QUJ%ff", "data:;base64,Q=UI"] {
-            assert_eq!(decode(uri), Err(Error::Base64), "{uri}");
+            assert_eq!(decode(uri), Err(Error::InvalidBase64), "{uri}");
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct Sha256Hex(String);
 impl Sha256Hex {
     /// The hash of `bytes`.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn digest(bytes: &[u8]) -> Self {
         let mut hasher = Hasher::default();
         hasher.update(bytes);
         hasher.finish()
@@ -35,8 +35,8 @@ impl Sha256Hex {
 
     /// Whether it is the hash with these 32 bytes.
     #[must_use]
-    pub fn is(&self, bytes: &[u8]) -> bool {
-        self.0 == hex(bytes)
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        self.0 == to_hex(bytes)
     }
 }
 
@@ -76,11 +76,11 @@ impl Hasher {
     /// The hash of all that was taken.
     #[must_use]
     pub(crate) fn finish(self) -> Sha256Hex {
-        Sha256Hex(hex(&self.0.finalize()))
+        Sha256Hex(to_hex(&self.0.finalize()))
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+fn to_hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         // Writing to a String can't fail.
@@ -95,7 +95,7 @@ fn hex(bytes: &[u8]) -> String {
 /// Whatever the reader reports; never a hash of less than all of it.
 pub(crate) fn hash_reader(reader: impl Read) -> io::Result<(Sha256Hex, u64)> {
     let mut hasher = Hasher::default();
-    let size = read_through(reader, |bytes| hasher.update(bytes))?;
+    let size = for_each_chunk(reader, |bytes| hasher.update(bytes))?;
     Ok((hasher.finish(), size))
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn hash_reader(reader: impl Read) -> io::Result<(Sha256Hex, u64)> {
 /// # Errors
 /// Whatever the reader reports; never a hash of less than all of it.
 pub(crate) fn sha512(reader: impl Read) -> io::Result<Vec<u8>> {
-    hash_by::<Sha512>(reader)
+    digest_reader::<Sha512>(reader)
 }
 
 /// The SHA-1 of a reader.
@@ -112,7 +112,7 @@ pub(crate) fn sha512(reader: impl Read) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As for [`sha512`].
 pub(crate) fn sha1(reader: impl Read) -> io::Result<Vec<u8>> {
-    hash_by::<Sha1>(reader)
+    digest_reader::<Sha1>(reader)
 }
 
 /// The MD5 of a reader.
@@ -120,12 +120,12 @@ pub(crate) fn sha1(reader: impl Read) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As for [`sha512`].
 pub(crate) fn md5(reader: impl Read) -> io::Result<Vec<u8>> {
-    hash_by::<Md5>(reader)
+    digest_reader::<Md5>(reader)
 }
 
-fn hash_by<D: Digest>(reader: impl Read) -> io::Result<Vec<u8>> {
+fn digest_reader<D: Digest>(reader: impl Read) -> io::Result<Vec<u8>> {
     let mut hasher = D::new();
-    read_through(reader, |bytes| hasher.update(bytes))?;
+    for_each_chunk(reader, |bytes| hasher.update(bytes))?;
     Ok(hasher.finalize().to_vec())
 }
 
@@ -133,7 +133,7 @@ fn hash_by<D: Digest>(reader: impl Read) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// Whatever the reader reports, save for an interruption, after which it goes on.
-pub(crate) fn read_through(mut reader: impl Read, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
+pub(crate) fn for_each_chunk(mut reader: impl Read, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut buffer = vec![0; 256 << 10];
     let mut size = 0;
     loop {
@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn bytes_are_hashed_as_the_standard_says() {
-        assert_eq!(Sha256Hex::of(b"abc").as_str(), ABC);
-        assert!(Sha256Hex::of(b"abc").is(&sha256(b"abc")));
+        assert_eq!(Sha256Hex::digest(b"abc").as_str(), ABC);
+        assert!(Sha256Hex::digest(b"abc").matches(&sha256(b"abc")));
         assert_eq!(hash_reader(&b"abc"[..]).unwrap(), (Sha256Hex(ABC.to_owned()), 3));
     }
 
@@ -166,17 +166,17 @@ mod tests {
     fn other_functions_hash_as_their_standards_say() {
         let sha512_of_abc = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
                              2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
-        assert_eq!(hex(&sha512(&b"abc"[..]).unwrap()), sha512_of_abc);
-        assert_eq!(hex(&sha1(&b"abc"[..]).unwrap()), "a9993e364706816aba3e25717850c26c9cd0d89d");
-        assert_eq!(hex(&md5(&b"abc"[..]).unwrap()), "900150983cd24fb0d6963f7d28e17f72");
+        assert_eq!(to_hex(&sha512(&b"abc"[..]).unwrap()), sha512_of_abc);
+        assert_eq!(to_hex(&sha1(&b"abc"[..]).unwrap()), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(to_hex(&md5(&b"abc"[..]).unwrap()), "900150983cd24fb0d6963f7d28e17f72");
     }
 
     #[test]
     fn a_hash_is_compared_with_all_of_its_bytes() {
-        let hash = Sha256Hex::of(b"abc");
+        let hash = Sha256Hex::digest(b"abc");
         let bytes = Sha256::digest(b"abc");
-        assert!(hash.is(&bytes));
-        assert!(!hash.is(&bytes[..31]) && !hash.is(&[]) && !hash.is(&[0; 32]));
+        assert!(hash.matches(&bytes));
+        assert!(!hash.matches(&bytes[..31]) && !hash.matches(&[]) && !hash.matches(&[0; 32]));
     }
 
     #[test]

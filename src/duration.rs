@@ -22,10 +22,10 @@ use symphonia::core::units::{Duration, TimeBase};
 use symphonia::default::formats::{AdtsReader, FlacReader, MkvReader, MpaReader, OggReader};
 
 use crate::media_type::{self, MediaType};
-use fence::Window;
+use fence::BoundedReader;
 
 /// Anything longer is a lie: 24 days.
-const LONGEST: f64 = 2_000_000.0;
+const MAX_SECONDS: f64 = 2_000_000.0;
 /// Cover pictures and indexes take some MiB.
 const BUDGET: u64 = 8 * 1024 * 1024;
 /// MP3 and AAC have no magic number: the less is searched, the less is found by chance.
@@ -33,10 +33,10 @@ const STREAM_BUDGET: u64 = 1024 * 1024;
 
 /// The seconds that a file plays; none when its container does not say, or is none that has a length.
 /// `declared` counts only for bytes that don't tell what they are.
-pub(crate) fn of(source: impl Read + Seek + Send + Sync, declared: Option<MediaType>) -> Option<f64> {
+pub(crate) fn probe_duration(source: impl Read + Seek + Send + Sync, declared: Option<MediaType>) -> Option<f64> {
     let (window, extension) = open(source, declared)?;
     let seconds = (measure(window, extension)? * 1000.0).round() / 1000.0;
-    is_sane(seconds).then_some(seconds)
+    is_plausible(seconds).then_some(seconds)
 }
 
 /// The frames a second of a video; none where its container (MP4, MOV) has no one number for all of them. Symphonia keeps
@@ -49,7 +49,7 @@ pub(crate) fn frame_rate(source: impl Read + Seek + Send + Sync) -> Option<f64> 
 }
 
 /// The media behind all tags, fenced, and the extension that tells its reader.
-fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(Window<S>, &'static str)> {
+fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(BoundedReader<S>, &'static str)> {
     let length = source.seek(SeekFrom::End(0)).ok()?;
     let mut head = Vec::new();
     source.rewind().ok()?;
@@ -57,38 +57,38 @@ fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(W
 
     let extension = media_type::from_bytes(&head).or(declared)?.extension();
     let budget = if matches!(extension, "mp3" | "aac") { STREAM_BUDGET } else { BUDGET };
-    let start = tag_length(&head).min(length);
-    Some((Window::new(source, start..length, budget), extension))
+    let start = id3_tag_length(&head).min(length);
+    Some((BoundedReader::new(source, start..length, budget), extension))
 }
 
-fn measure<S: Read + Seek + Send + Sync>(mut window: Window<S>, extension: &str) -> Option<f64> {
+fn measure<S: Read + Seek + Send + Sync>(mut window: BoundedReader<S>, extension: &str) -> Option<f64> {
     match extension {
         "mp4" | "mov" | "m4a" => iso_media::seconds(&mut window),
-        "webm" | "mkv" => by_symphonia(window, |stream, options| MkvReader::try_probe_new(stream, options)),
-        "ogg" | "opus" => by_symphonia(window, |stream, options| OggReader::try_probe_new(stream, options)),
-        "flac" => by_symphonia(window, |stream, options| FlacReader::try_probe_new(stream, options)),
-        "mp3" => by_symphonia(window, |stream, options| MpaReader::try_probe_new(stream, options)),
-        "aac" => by_symphonia(window, |stream, options| AdtsReader::try_probe_new(stream, options)),
+        "webm" | "mkv" => probe_with_symphonia(window, |stream, options| MkvReader::try_probe_new(stream, options)),
+        "ogg" | "opus" => probe_with_symphonia(window, |stream, options| OggReader::try_probe_new(stream, options)),
+        "flac" => probe_with_symphonia(window, |stream, options| FlacReader::try_probe_new(stream, options)),
+        "mp3" => probe_with_symphonia(window, |stream, options| MpaReader::try_probe_new(stream, options)),
+        "aac" => probe_with_symphonia(window, |stream, options| AdtsReader::try_probe_new(stream, options)),
         "wav" => wave::seconds(&mut window),
         _ => None,
     }
 }
 
-fn by_symphonia<S: Read + Seek + Send + Sync>(window: Window<S>, open: FormatFactoryFn) -> Option<f64> {
+fn probe_with_symphonia<S: Read + Seek + Send + Sync>(window: BoundedReader<S>, open: FormatFactoryFn) -> Option<f64> {
     // Half a million damaged files made it panic never, but `expect`s and asserts remain in it, and the
     // length of a file that arrived whole is not worth the file.
     let read = AssertUnwindSafe(|| {
         let mut stream = MediaSourceStream::new(Box::new(window), MediaSourceStreamOptions::default());
         stream.rewind().ok()?;
-        longest(open(stream, FormatOptions::default()).ok()?.as_ref())
+        container_duration(open(stream, FormatOptions::default()).ok()?.as_ref())
     });
     catch_unwind(read).ok().flatten()
 }
 
 /// What the container says of the whole, which knows of edits that its tracks don't; else the longest track's.
-fn longest(reader: &dyn FormatReader) -> Option<f64> {
+fn container_duration(reader: &dyn FormatReader) -> Option<f64> {
     let seconds = |clock: Option<TimeBase>, ticks: Option<Duration>| {
-        clock?.calc_duration(ticks?).map(|time| time.as_secs_f64()).filter(|seconds| is_sane(*seconds))
+        clock?.calc_duration(ticks?).map(|time| time.as_secs_f64()).filter(|seconds| is_plausible(*seconds))
     };
     let whole = reader.media_info();
     let tracks = reader.tracks().iter().filter_map(|track| seconds(track.time_base, track.duration));
@@ -97,12 +97,12 @@ fn longest(reader: &dyn FormatReader) -> Option<f64> {
 
 /// Whether something may play so long.
 #[must_use]
-pub(crate) fn is_sane(seconds: f64) -> bool {
-    seconds > 0.0 && seconds < LONGEST
+pub(crate) fn is_plausible(seconds: f64) -> bool {
+    seconds > 0.0 && seconds < MAX_SECONDS
 }
 
 /// The length of an `ID3` tag in front of everything else.
-fn tag_length(head: &[u8]) -> u64 {
+fn id3_tag_length(head: &[u8]) -> u64 {
     match head {
         [b'I', b'D', b'3', _, _, _, length @ ..] if length.len() >= 4 => {
             10 + length.iter().take(4).fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7F))
@@ -116,7 +116,7 @@ mod tests {
     use std::io::{self, Cursor, Read, Seek, SeekFrom};
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::{BUDGET, LONGEST, frame_rate, of};
+    use super::{BUDGET, MAX_SECONDS, frame_rate, probe_duration};
     use crate::media_type;
 
     macro_rules! samples {
@@ -144,15 +144,15 @@ mod tests {
     ];
 
     /// Those that say nothing of a length.
-    const SILENT: [(&str, &[u8], ()); 6] =
+    const WITHOUT_DURATION: [(&str, &[u8], ()); 6] =
         samples!["live.webm"(), "picture.png"(), "picture.gif"(), "picture.avif"(), "picture.svg"(), "playlist.m3u8"(),];
 
     fn seconds(bytes: &[u8]) -> Option<f64> {
-        of(Cursor::new(bytes), None)
+        probe_duration(Cursor::new(bytes), None)
     }
 
     /// A deterministic stream of numbers (xorshift).
-    fn dice(mut state: u64) -> impl FnMut(usize) -> usize {
+    fn xorshift(mut state: u64) -> impl FnMut(usize) -> usize {
         move |sides| {
             state ^= state << 13;
             state ^= state >> 7;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     /// A head, and noise (or zeros) up to a length that no test could hold in memory.
-    struct Vast<'a> {
+    struct HugeFile<'a> {
         head: &'a [u8],
         noise: u64,
         length: u64,
@@ -170,7 +170,7 @@ mod tests {
         read: &'a AtomicU64,
     }
 
-    impl Read for Vast<'_> {
+    impl Read for HugeFile<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let count = buffer.len().min(usize::try_from(self.length.saturating_sub(self.position)).unwrap());
             for byte in &mut buffer[..count] {
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    impl Seek for Vast<'_> {
+    impl Seek for HugeFile<'_> {
         fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
             let position = match to {
                 SeekFrom::Start(position) => Some(position),
@@ -202,7 +202,7 @@ mod tests {
             let told = seconds(bytes).unwrap_or_default();
             assert!((told - expected).abs() < 0.06, "{name}: {told}, not {expected}");
         }
-        for (name, bytes, ()) in SILENT {
+        for (name, bytes, ()) in WITHOUT_DURATION {
             assert_eq!(seconds(bytes), None, "{name}");
         }
     }
@@ -213,7 +213,7 @@ mod tests {
             let expected = ["video-1s.mp4", "clip.mov"].contains(&name).then_some(12.0);
             assert_eq!(frame_rate(Cursor::new(bytes)), expected, "{name}");
         }
-        for (name, bytes, ()) in SILENT {
+        for (name, bytes, ()) in WITHOUT_DURATION {
             assert_eq!(frame_rate(Cursor::new(bytes)), None, "{name}");
         }
     }
@@ -231,11 +231,11 @@ mod tests {
     #[test]
     fn what_bytes_are_counts_for_more_than_what_was_declared() {
         let (_, song, _) = SAMPLES.iter().find(|(name, ..)| *name == "song.flac").unwrap();
-        assert_eq!(of(Cursor::new(song), media_type::from_path("a.mp4")), Some(0.7));
-        assert_eq!(of(Cursor::new(song), media_type::from_path("a.png")), Some(0.7));
+        assert_eq!(probe_duration(Cursor::new(song), media_type::from_path("a.mp4")), Some(0.7));
+        assert_eq!(probe_duration(Cursor::new(song), media_type::from_path("a.png")), Some(0.7));
         for declared in ["a.mp4", "a.webm", "a.mp3", "a.wav", "a.flac", "a.ogg", "a.aac", "a.png", "a"] {
             for bytes in ["", "x", "no media at all", "RIFF", "ftyp"] {
-                assert_eq!(of(Cursor::new(bytes), media_type::from_path(declared)), None, "{declared} {bytes}");
+                assert_eq!(probe_duration(Cursor::new(bytes), media_type::from_path(declared)), None, "{declared} {bytes}");
             }
         }
     }
@@ -246,9 +246,9 @@ mod tests {
         for head in heads.chain([b"\0\0\0\x14ftypisom\0\0\0\0isom".as_slice(), b"", b"\0\0\0\x01moov\0\0\0\0\xFF\0\0\0"]) {
             for (noise, declared) in [(0, "a.mp4"), (0x9E37_79B9_7F4A_7C15, "a.mp4"), (0x9E37_79B9_7F4A_7C15, "a.mp3")] {
                 let read = AtomicU64::new(0);
-                let vast = Vast { head, noise, length: 4 << 30, position: 0, read: &read };
-                let told = of(vast, media_type::from_path(declared));
-                assert!(told.is_none_or(|seconds| seconds > 0.0 && seconds < LONGEST));
+                let vast = HugeFile { head, noise, length: 4 << 30, position: 0, read: &read };
+                let told = probe_duration(vast, media_type::from_path(declared));
+                assert!(told.is_none_or(|seconds| seconds > 0.0 && seconds < MAX_SECONDS));
                 assert!(read.into_inner() <= BUDGET + 64 * 1024);
             }
         }
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn damaged_files_give_a_sane_length_or_none() {
         for (name, bytes, _) in SAMPLES {
-            let mut roll = dice(0x5DEE_CE66_D1CE_4E5B ^ bytes.len() as u64);
+            let mut roll = xorshift(0x5DEE_CE66_D1CE_4E5B ^ bytes.len() as u64);
             for _ in 0..250 {
                 let mut damaged = bytes.to_vec();
                 for _ in 0..=roll(6) {
@@ -272,7 +272,7 @@ mod tests {
                     }
                 }
                 let told = seconds(&damaged);
-                assert!(told.is_none_or(|seconds| seconds > 0.0 && seconds < LONGEST), "{name}: {told:?}");
+                assert!(told.is_none_or(|seconds| seconds > 0.0 && seconds < MAX_SECONDS), "{name}: {told:?}");
                 let rate = frame_rate(Cursor::new(&damaged));
                 assert!(rate.is_none_or(|rate| (1.0..=1000.0).contains(&rate)), "{name}: {rate:?}");
             }

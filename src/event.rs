@@ -18,9 +18,9 @@ use crate::manifest::FileEntry;
 use crate::secret::ApiKey;
 use crate::task::TaskId;
 
-pub use counts::{Summary, Verified};
-pub use meter::Meter;
-pub(crate) use meter::Tasks;
+pub use counts::{Summary, VerifySummary};
+pub use meter::Counter;
+pub(crate) use meter::TaskCounters;
 
 /// How a task ended in this run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
@@ -82,7 +82,7 @@ pub struct TaskReport {
     /// Why the task ended as it did, when that needs a word.
     pub error: Option<String>,
     /// Whether that is told once for all tasks, with what to do.
-    pub is_told_for_all: bool,
+    pub is_run_wide: bool,
     /// What is wrong with single assets, a line each.
     pub problems: Vec<String>,
 }
@@ -90,7 +90,7 @@ pub struct TaskReport {
 impl TaskReport {
     /// A task of which the archive holds nothing.
     #[must_use]
-    pub(crate) fn bare(task: TaskId, outcome: Outcome) -> Self {
+    pub(crate) fn new(task: TaskId, outcome: Outcome) -> Self {
         Self {
             task,
             outcome,
@@ -103,7 +103,7 @@ impl TaskReport {
             fetched: 0,
             fetched_bytes: 0,
             error: None,
-            is_told_for_all: false,
+            is_run_wide: false,
             problems: Vec::new(),
         }
     }
@@ -147,7 +147,7 @@ pub struct Transfer {
     /// In bytes, when the host says.
     pub total: Option<u64>,
     /// Bytes so far.
-    pub meter: Meter,
+    pub counter: Counter,
 }
 
 /// What happened.
@@ -155,9 +155,9 @@ pub struct Transfer {
 #[non_exhaustive]
 pub enum Event {
     /// A file worth a bar of its own is on its way, or being looked through.
-    Started(Transfer),
+    TransferStarted(Transfer),
     /// It no longer is, well or not.
-    Ended(Meter),
+    TransferEnded(Counter),
     /// A file is whole on disk.
     File(Box<FileReport>),
     /// A task ended.
@@ -182,7 +182,7 @@ pub enum Event {
     /// `verify`: something is wrong with a path, relative to the folder that was looked at.
     Finding(String, Fault),
     /// `verify` ended: nothing is told after that.
-    Verified(Verified),
+    Verified(VerifySummary),
     /// The run ended: nothing is told after that.
     Summary(Summary),
 }
@@ -190,22 +190,22 @@ pub enum Event {
 /// Where the core says what happened.
 #[derive(Clone)]
 pub struct Emitter {
-    told: Arc<dyn Fn(Event) + Send + Sync>,
+    sink: Arc<dyn Fn(Event) + Send + Sync>,
     /// All bytes of media that came, or were looked through, in this run.
-    pub total: Meter,
+    pub bytes: Counter,
     /// The tasks of this run.
-    pub tasks: Tasks,
+    pub tasks: TaskCounters,
     key: Option<ApiKey>,
 }
 
 impl Emitter {
     /// Events go to `told`, on whatever thread they happen.
     pub(crate) fn new(told: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self { told: Arc::new(told), total: Meter::default(), tasks: Tasks::default(), key: None }
+        Self { sink: Arc::new(told), bytes: Counter::default(), tasks: TaskCounters::default(), key: None }
     }
 
     /// The same, with `key` taken out of what hosts said.
-    pub(crate) fn hiding(self, key: ApiKey) -> Self {
+    pub(crate) fn redacting(self, key: ApiKey) -> Self {
         Self { key: Some(key), ..self }
     }
 
@@ -214,8 +214,8 @@ impl Emitter {
         if let (Some(key), Event::Warning(words) | Event::Detail(words) | Event::Planned { reason: words, .. }) =
             (&self.key, &mut event)
         {
-            key.scrub_in(words);
+            key.redact_in_place(words);
         }
-        (self.told)(event);
+        (self.sink)(event);
     }
 }

@@ -13,42 +13,42 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-pub(crate) use same::is_same;
+pub(crate) use same::is_equivalent;
 
 /// What kind of value a text is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Shape {
+pub(crate) enum JsonType {
     Null,
-    Boolean,
+    Bool,
     Number,
-    Text,
-    List,
+    String,
+    Array,
     Object,
 }
 
-impl Shape {
+impl JsonType {
     /// Of `raw`, by its first byte.
     #[must_use]
-    pub(crate) fn of(raw: &RawValue) -> Self {
+    pub(crate) fn detect(raw: &RawValue) -> Self {
         match raw.get().as_bytes().first() {
             Some(b'{') => Self::Object,
-            Some(b'[') => Self::List,
-            Some(b'"') => Self::Text,
-            Some(b't' | b'f') => Self::Boolean,
+            Some(b'[') => Self::Array,
+            Some(b'"') => Self::String,
+            Some(b't' | b'f') => Self::Bool,
             Some(b'n') => Self::Null,
             _ => Self::Number,
         }
     }
 }
 
-impl fmt::Display for Shape {
+impl fmt::Display for JsonType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Null => "null",
-            Self::Boolean => "a boolean",
+            Self::Bool => "a boolean",
             Self::Number => "a number",
-            Self::Text => "a string",
-            Self::List => "a list",
+            Self::String => "a string",
+            Self::Array => "a list",
             Self::Object => "an object",
         })
     }
@@ -61,9 +61,9 @@ pub(crate) struct Fields<'a>(Vec<(&'static str, &'a RawValue)>);
 impl<'a> Fields<'a> {
     /// The fields of `raw` that have one of `names`; none where it is no object.
     #[must_use]
-    pub(crate) fn of(raw: &'a RawValue, names: &[&'static str]) -> Self {
+    pub(crate) fn select(raw: &'a RawValue, names: &[&'static str]) -> Self {
         let mut fields = Self::default();
-        each_field(raw, |key, value| {
+        for_each_field(raw, |key, value| {
             let Some(name) = names.iter().find(|name| **name == key) else { return };
             match fields.0.iter_mut().find(|(known, _)| known == name) {
                 Some(field) => field.1 = value,
@@ -81,41 +81,41 @@ impl<'a> Fields<'a> {
 
     /// A field that is an object.
     #[must_use]
-    pub(crate) fn object(&self, name: &str) -> Option<&'a RawValue> {
-        self.get(name).filter(|raw| Shape::of(raw) == Shape::Object)
+    pub(crate) fn get_object(&self, name: &str) -> Option<&'a RawValue> {
+        self.get(name).filter(|raw| JsonType::detect(raw) == JsonType::Object)
     }
 }
 
 /// Hands out the fields of an object, in order; none where `raw` is something else.
-pub(crate) fn each_field<'a>(raw: &'a RawValue, each: impl FnMut(&str, &'a RawValue)) {
-    if Shape::of(raw) == Shape::Object {
+pub(crate) fn for_each_field<'a>(raw: &'a RawValue, each: impl FnMut(&str, &'a RawValue)) {
+    if JsonType::detect(raw) == JsonType::Object {
         // What follows a name that can't be read is not handed out.
-        let _ = serde_json::Deserializer::from_str(raw.get()).deserialize_map(EachField { each, text: PhantomData });
+        let _ = serde_json::Deserializer::from_str(raw.get()).deserialize_map(FieldsVisitor { each, text: PhantomData });
     }
 }
 
 /// Hands out the items of a list, in order; none where `raw` is something else.
-pub(crate) fn each_item<'a>(raw: &'a RawValue, each: impl FnMut(&'a RawValue)) {
-    if Shape::of(raw) == Shape::List {
-        let _ = serde_json::Deserializer::from_str(raw.get()).deserialize_seq(EachItem { each, text: PhantomData });
+pub(crate) fn for_each_item<'a>(raw: &'a RawValue, each: impl FnMut(&'a RawValue)) {
+    if JsonType::detect(raw) == JsonType::Array {
+        let _ = serde_json::Deserializer::from_str(raw.get()).deserialize_seq(ItemsVisitor { each, text: PhantomData });
     }
 }
 
 /// What `read` makes of a string, which is copied only where escapes have to be undone; none where `raw` is something else.
-pub(crate) fn text<T>(raw: &RawValue, read: impl FnOnce(&str) -> T) -> Option<T> {
-    (Shape::of(raw) == Shape::Text).then(|| string(raw.get(), read)).flatten()
+pub(crate) fn map_string<T>(raw: &RawValue, read: impl FnOnce(&str) -> T) -> Option<T> {
+    (JsonType::detect(raw) == JsonType::String).then(|| map_string_token(raw.get(), read)).flatten()
 }
 
 /// What `read` makes of the string that `token` is, quotes and all.
-fn string<T>(token: &str, read: impl FnOnce(&str) -> T) -> Option<T> {
+fn map_string_token<T>(token: &str, read: impl FnOnce(&str) -> T) -> Option<T> {
     if let Some(plain) = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|rest| !rest.contains('\\')) {
         return Some(read(plain));
     }
-    serde_json::Deserializer::from_str(token).deserialize_str(Text(read)).ok()
+    serde_json::Deserializer::from_str(token).deserialize_str(StringVisitor(read)).ok()
 }
 
 /// The length of the string that `text` begins with, quotes and all.
-fn string_length(text: &str) -> usize {
+fn string_token_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 1;
     while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))) {
@@ -130,12 +130,12 @@ fn string_length(text: &str) -> usize {
 
 /// How many levels `json` is nested.
 #[must_use]
-pub(crate) fn levels(json: &str) -> usize {
+pub(crate) fn depth(json: &str) -> usize {
     let (mut level, mut most, mut rest) = (0_usize, 0, json);
     while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'[' | b']' | b'{' | b'}')) {
         rest = &rest[at..];
         let length = match rest.as_bytes()[0] {
-            b'"' => string_length(rest),
+            b'"' => string_token_len(rest),
             b'[' | b'{' => {
                 level += 1;
                 most = most.max(level);
@@ -159,13 +159,13 @@ pub(crate) fn compact(json: &str, change: impl Fn(&str) -> Option<String>) -> St
     let mut out = String::with_capacity(json.len());
     let mut rest = json;
     while !rest.is_empty() {
-        let end = rest.bytes().position(is_blank_or_quote).unwrap_or(rest.len());
+        let end = rest.bytes().position(is_whitespace_or_quote).unwrap_or(rest.len());
         out.push_str(&rest[..end]);
         rest = &rest[end..];
         if rest.starts_with('"') {
-            let token = &rest[..string_length(rest)];
-            match string(token, &change).flatten() {
-                Some(changed) => out.push_str(&quoted(&changed)),
+            let token = &rest[..string_token_len(rest)];
+            match map_string_token(token, &change).flatten() {
+                Some(changed) => out.push_str(&to_json_string(&changed)),
                 None => out.push_str(token),
             }
             rest = &rest[token.len()..];
@@ -179,33 +179,33 @@ pub(crate) fn compact(json: &str, change: impl Fn(&str) -> Option<String>) -> St
 
 /// Whether blanks stand outside the strings of `json`.
 #[must_use]
-pub(crate) fn has_blanks(json: &str) -> bool {
+pub(crate) fn has_insignificant_whitespace(json: &str) -> bool {
     let mut rest = json;
-    while let Some(at) = rest.bytes().position(is_blank_or_quote) {
+    while let Some(at) = rest.bytes().position(is_whitespace_or_quote) {
         rest = &rest[at..];
         if !rest.starts_with('"') {
             return true;
         }
-        rest = &rest[string_length(rest)..];
+        rest = &rest[string_token_len(rest)..];
     }
     false
 }
 
-fn is_blank_or_quote(byte: u8) -> bool {
+fn is_whitespace_or_quote(byte: u8) -> bool {
     matches!(byte, b'"' | b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// `text` as a JSON string.
-fn quoted(text: &str) -> String {
+fn to_json_string(text: &str) -> String {
     serde_json::to_string(text).expect("every text is a JSON string")
 }
 
-struct EachField<'a, F> {
+struct FieldsVisitor<'a, F> {
     each: F,
     text: PhantomData<&'a ()>,
 }
 
-impl<'a, F: FnMut(&str, &'a RawValue)> Visitor<'a> for EachField<'a, F> {
+impl<'a, F: FnMut(&str, &'a RawValue)> Visitor<'a> for FieldsVisitor<'a, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,19 +213,19 @@ impl<'a, F: FnMut(&str, &'a RawValue)> Visitor<'a> for EachField<'a, F> {
     }
 
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key_seed(Key)? {
+        while let Some(key) = map.next_key_seed(KeySeed)? {
             (self.each)(&key, map.next_value::<&RawValue>()?);
         }
         Ok(())
     }
 }
 
-struct EachItem<'a, F> {
+struct ItemsVisitor<'a, F> {
     each: F,
     text: PhantomData<&'a ()>,
 }
 
-impl<'a, F: FnMut(&'a RawValue)> Visitor<'a> for EachItem<'a, F> {
+impl<'a, F: FnMut(&'a RawValue)> Visitor<'a> for ItemsVisitor<'a, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -241,9 +241,9 @@ impl<'a, F: FnMut(&'a RawValue)> Visitor<'a> for EachItem<'a, F> {
 }
 
 /// The name of a field, copied only where escapes have to be undone.
-struct Key;
+struct KeySeed;
 
-impl<'a> DeserializeSeed<'a> for Key {
+impl<'a> DeserializeSeed<'a> for KeySeed {
     type Value = Cow<'a, str>;
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -251,7 +251,7 @@ impl<'a> DeserializeSeed<'a> for Key {
     }
 }
 
-impl<'a> Visitor<'a> for Key {
+impl<'a> Visitor<'a> for KeySeed {
     type Value = Cow<'a, str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -267,9 +267,9 @@ impl<'a> Visitor<'a> for Key {
     }
 }
 
-struct Text<F>(F);
+struct StringVisitor<F>(F);
 
-impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Text<F> {
+impl<T, F: FnOnce(&str) -> T> Visitor<'_> for StringVisitor<F> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -283,7 +283,7 @@ impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Text<F> {
 
 /// The beginning of `text`, `most` bytes at most, that ends between two characters.
 #[must_use]
-pub(crate) fn beginning(text: &str, most: usize) -> &str {
+pub(crate) fn truncate(text: &str, most: usize) -> &str {
     let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     &text[..end]
 }
@@ -299,34 +299,34 @@ mod tests {
     #[test]
     fn fields_are_found_and_the_last_of_a_name_counts() {
         let object = raw(r#" {"a": 1, "b": {"a": 2}, "\u0061": [3 ,4]} "#);
-        let fields = Fields::of(object, &["a", "c"]);
+        let fields = Fields::select(object, &["a", "c"]);
         assert_eq!(fields.get("a").map(RawValue::get), Some("[3 ,4]"));
         assert!(fields.get("b").is_none() && fields.get("c").is_none());
-        assert!(Fields::of(object, &["b"]).object("b").is_some());
+        assert!(Fields::select(object, &["b"]).get_object("b").is_some());
         for other in ["[1]", "7", "\"a\"", "null"] {
-            assert!(Fields::of(raw(other), &["a"]).get("a").is_none(), "{other}");
+            assert!(Fields::select(raw(other), &["a"]).get("a").is_none(), "{other}");
         }
     }
 
     #[test]
     fn items_come_in_order() {
         let mut items = Vec::new();
-        each_item(raw(r#"[1, "a" ,{"b":[2]},[]]"#), |item| items.push(item.get()));
+        for_each_item(raw(r#"[1, "a" ,{"b":[2]},[]]"#), |item| items.push(item.get()));
         assert_eq!(items, ["1", "\"a\"", r#"{"b":[2]}"#, "[]"]);
-        each_item(raw(r#"{"a":1}"#), |_| panic!("no list has no items"));
+        for_each_item(raw(r#"{"a":1}"#), |_| panic!("no list has no items"));
     }
 
     #[test]
     fn a_string_is_read_with_its_escapes_undone() {
         for (json, expected) in [(r#""a""#, Some("a")), (r#""\u0061\/\n""#, Some("a/\n")), (r#""\ud83d""#, None), ("7", None)] {
-            assert_eq!(text(raw(json), str::to_owned).as_deref(), expected, "{json}");
+            assert_eq!(map_string(raw(json), str::to_owned).as_deref(), expected, "{json}");
         }
     }
 
     #[test]
     fn levels_are_counted_outside_strings() {
         for (json, expected) in [("1", 0), ("[]", 1), (r#"{"[[[":"\"[["}"#, 1), (r#"[{"a":[1]},[2]]"#, 3)] {
-            assert_eq!(levels(json), expected, "{json}");
+            assert_eq!(depth(json), expected, "{json}");
         }
     }
 
@@ -342,7 +342,7 @@ mod tests {
             (" 1 ", "1"),
         ] {
             assert_eq!(compact(json, change), expected, "{json}");
-            assert_eq!(has_blanks(json), compact(json, |_| None) != json, "{json}");
+            assert_eq!(has_insignificant_whitespace(json), compact(json, |_| None) != json, "{json}");
         }
     }
 }

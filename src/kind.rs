@@ -37,14 +37,14 @@ impl fmt::Display for Kind {
 
 /// Which asset of its task: the N-th of its kind, from 1. This, never the URL, is its identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Slot {
+pub struct AssetKey {
     /// Its kind.
     pub kind: Kind,
     /// Its number within the kind, from 1.
     pub index: usize,
 }
 
-impl fmt::Display for Slot {
+impl fmt::Display for AssetKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.index)
     }

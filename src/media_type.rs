@@ -20,18 +20,18 @@ use std::path::Path;
 use crate::kind::Kind;
 
 pub(crate) use magic::{from_bytes, mismatch};
-pub(crate) use text::refuse;
+pub(crate) use text::detect_non_media;
 
 /// A media type that has a row in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MediaType {
-    row: &'static Row,
+    row: &'static MediaTypeRow,
     kind: Kind,
 }
 
 /// What somebody declared: the words, as a manifest records them, and the row that they name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Declared {
+pub(crate) struct DeclaredType {
     /// As declared, in lower case, without parameters: `audio/mp3`.
     pub essence: String,
     /// What it means.
@@ -39,13 +39,13 @@ pub(crate) struct Declared {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Row {
+struct MediaTypeRow {
     extension: &'static str,
     essence: &'static str,
     aliases: &'static [&'static str],
 }
 
-const TABLE: &[Row] = &[
+const MEDIA_TYPES: &[MediaTypeRow] = &[
     row("jpg", "image/jpeg", &["image/jpg", "image/pjpeg", "image/x-jpeg", "image/jfif"]),
     row("png", "image/png", &["image/x-png", "image/apng", "image/vnd.mozilla.apng"]),
     row("webp", "image/webp", &["image/x-webp"]),
@@ -72,22 +72,22 @@ const TABLE: &[Row] = &[
     row("aiff", "audio/aiff", &["audio/x-aiff", "audio/aif", "audio/x-aif"]),
 ];
 
-const fn row(extension: &'static str, essence: &'static str, aliases: &'static [&'static str]) -> Row {
-    Row { extension, essence, aliases }
+const fn row(extension: &'static str, essence: &'static str, aliases: &'static [&'static str]) -> MediaTypeRow {
+    MediaTypeRow { extension, essence, aliases }
 }
 
 /// What a `Content-Type` means; none when it says nothing.
 #[must_use]
-pub(crate) fn declared(content_type: &str) -> Option<Declared> {
+pub(crate) fn parse_content_type(content_type: &str) -> Option<DeclaredType> {
     let essence = essence(content_type);
-    by_essence(&essence).map(|media_type| Declared { essence, media_type })
+    find_by_essence(&essence).map(|media_type| DeclaredType { essence, media_type })
 }
 
 /// The kind that a `Content-Type` names, also of a type without a row: `audio/basic` is audio. None when it says nothing.
 #[must_use]
-pub(crate) fn kind(content_type: &str) -> Option<Kind> {
+pub(crate) fn kind_of_content_type(content_type: &str) -> Option<Kind> {
     let essence = essence(content_type);
-    by_essence(&essence).map(MediaType::kind).or_else(|| kind_of(&essence))
+    find_by_essence(&essence).map(MediaType::kind).or_else(|| kind_of_essence(&essence))
 }
 
 /// What the last segment of a path ends in.
@@ -97,8 +97,8 @@ pub(crate) fn from_path(path: &str) -> Option<MediaType> {
     // Our own extensions first: mime_guess knows no type for some (`opus` is `audio/ogg` to it) and
     // would so rename what needs no renaming. It is asked for all the others: `jpeg`, `m4v`, `oga`.
     let extension = name.extension()?.to_str()?;
-    let own = TABLE.iter().find(|row| row.extension.eq_ignore_ascii_case(extension));
-    own.map(MediaType::of).or_else(|| by_essence(mime_guess::from_path(name).first_raw()?))
+    let own = MEDIA_TYPES.iter().find(|row| row.extension.eq_ignore_ascii_case(extension));
+    own.map(MediaType::from_row).or_else(|| find_by_essence(mime_guess::from_path(name).first_raw()?))
 }
 
 impl MediaType {
@@ -120,8 +120,8 @@ impl MediaType {
         self.kind
     }
 
-    fn of(row: &'static Row) -> Self {
-        Self { row, kind: kind_of(row.essence).unwrap_or(Kind::Video) }
+    fn from_row(row: &'static MediaTypeRow) -> Self {
+        Self { row, kind: kind_of_essence(row.essence).unwrap_or(Kind::Video) }
     }
 }
 
@@ -137,13 +137,13 @@ fn essence(content_type: &str) -> String {
     words.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-fn by_essence(essence: &str) -> Option<MediaType> {
-    let row = TABLE.iter().find(|row| row.essence == essence || row.aliases.contains(&essence))?;
-    let whole = MediaType::of(row);
-    Some(MediaType { kind: kind_of(essence).unwrap_or(whole.kind), ..whole })
+fn find_by_essence(essence: &str) -> Option<MediaType> {
+    let row = MEDIA_TYPES.iter().find(|row| row.essence == essence || row.aliases.contains(&essence))?;
+    let whole = MediaType::from_row(row);
+    Some(MediaType { kind: kind_of_essence(essence).unwrap_or(whole.kind), ..whole })
 }
 
-fn kind_of(essence: &str) -> Option<Kind> {
+fn kind_of_essence(essence: &str) -> Option<Kind> {
     match essence.split_once('/').filter(|(_, name)| !name.is_empty())?.0 {
         "video" => Some(Kind::Video),
         "image" => Some(Kind::Image),
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn every_name_in_the_table_is_there_once() {
         let mut names: Vec<&str> =
-            TABLE.iter().flat_map(|row| row.aliases.iter().chain([&row.essence, &row.extension])).copied().collect();
+            MEDIA_TYPES.iter().flat_map(|row| row.aliases.iter().chain([&row.essence, &row.extension])).copied().collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();
@@ -186,7 +186,7 @@ mod tests {
             ("application/x-mpegURL", "application/x-mpegurl", "m3u8", Kind::Video),
             ("image/svg+xml; charset=utf-8", "image/svg+xml", "svg", Kind::Image),
         ] {
-            let declared = declared(content_type).unwrap();
+            let declared = parse_content_type(content_type).unwrap();
             assert_eq!((declared.essence.as_str(), declared.media_type.extension()), (essence, expected), "{content_type}");
             assert_eq!(declared.media_type.kind(), kind, "{content_type}");
         }
@@ -208,7 +208,7 @@ mod tests {
             "/",
             "video/mp4/x",
         ] {
-            assert_eq!(declared(nothing), None, "{nothing}");
+            assert_eq!(parse_content_type(nothing), None, "{nothing}");
         }
     }
 
@@ -223,16 +223,16 @@ mod tests {
             ("audio/", None),
             ("audio", None),
         ] {
-            assert_eq!(kind(content_type), expected, "{content_type}");
+            assert_eq!(kind_of_content_type(content_type), expected, "{content_type}");
         }
     }
 
     #[test]
     fn every_extension_of_ours_maps_back_to_itself() {
-        for row in TABLE {
+        for row in MEDIA_TYPES {
             assert_eq!(extension(from_path(&format!("/a/b.{}", row.extension))), row.extension);
             assert_eq!(extension(from_path(&format!("B.{}", row.extension.to_uppercase()))), row.extension);
-            assert_eq!(extension(by_essence(row.essence)), row.extension);
+            assert_eq!(extension(find_by_essence(row.essence)), row.extension);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::kind::Kind;
 /// The manifest of an archive or of a task folder.
 pub const MANIFEST: &str = "manifest.json";
 /// The checksum list beside the root manifest.
-pub const SUMS: &str = "SHA256SUMS";
+pub const SHA256SUMS: &str = "SHA256SUMS";
 /// The page to look through an archive.
 pub const GALLERY: &str = "index.html";
 /// The text result beside a task's media.
@@ -18,23 +18,23 @@ pub const TEXT: &str = "text.txt";
 
 /// What stands at the root beside the task folders: no task folder may be called so, on disks that
 /// ignore case either.
-const TAKEN: [&str; 3] = [MANIFEST, "sha256sums", GALLERY];
-const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+const RESERVED_NAMES: [&str; 3] = [MANIFEST, "sha256sums", GALLERY];
+const WINDOWS_DEVICE_NAMES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
 /// The folder of a task: its id where that is safe everywhere, else a readable start and a hash.
 #[must_use]
-pub fn folder(task_id: &str) -> String {
-    if is_plain(task_id) {
+pub fn folder_name(task_id: &str) -> String {
+    if is_portable_name(task_id) {
         return task_id.to_owned();
     }
     let start: String = task_id.chars().take(40).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    format!("{start}-{}", &Sha256Hex::of(task_id.as_bytes()).as_str()[..16])
+    format!("{start}-{}", &Sha256Hex::digest(task_id.as_bytes()).as_str()[..16])
 }
 
 /// Whether `name` could be a task folder's, as [`folder`] makes them.
 #[must_use]
-pub fn is_folder(name: &str) -> bool {
-    is_plain(name)
+pub fn is_folder_name(name: &str) -> bool {
+    is_portable_name(name)
         || name.rsplit_once('-').is_some_and(|(start, hash)| {
             hash.len() == 16
                 && hash.bytes().all(is_hex)
@@ -46,14 +46,14 @@ pub fn is_folder(name: &str) -> bool {
 
 /// `KIND-N`, with N as wide as the largest of its kind: `image-01` among ten or more.
 #[must_use]
-pub fn stem(kind: Kind, index: usize, count: usize) -> String {
+pub fn file_stem(kind: Kind, index: usize, count: usize) -> String {
     let width = count.max(1).ilog10() as usize + 1;
     format!("{kind}-{index:0width$}")
 }
 
 /// Whether `name` could be the one of a file of `kind`, as [`stem`] begins them.
 #[must_use]
-pub fn is_file(kind: Kind, name: &str) -> bool {
+pub fn is_file_name(kind: Kind, name: &str) -> bool {
     let numbered = name.strip_prefix(kind.as_str()).and_then(|rest| rest.strip_prefix('-')?.split_once('.'));
     numbered.is_some_and(|(number, extension)| {
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
@@ -61,20 +61,20 @@ pub fn is_file(kind: Kind, name: &str) -> bool {
     })
 }
 
-fn is_plain(id: &str) -> bool {
+fn is_portable_name(id: &str) -> bool {
     let bytes = id.as_bytes();
     (1..=100).contains(&bytes.len())
         && bytes.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
         && bytes[0].is_ascii_alphanumeric()
         && !id.ends_with('.')
-        && !is_device(id.split('.').next().unwrap_or_default())
+        && !is_device_name(id.split('.').next().unwrap_or_default())
         && !ends_in_hash(bytes)
-        && !TAKEN.contains(&id)
+        && !RESERVED_NAMES.contains(&id)
 }
 
-fn is_device(name: &str) -> bool {
+fn is_device_name(name: &str) -> bool {
     let numbered = |port: &str| name.strip_prefix(port).is_some_and(|n| matches!(n.as_bytes(), [b'0'..=b'9']));
-    DEVICES.contains(&name) || numbered("com") || numbered("lpt")
+    WINDOWS_DEVICE_NAMES.contains(&name) || numbered("com") || numbered("lpt")
 }
 
 fn ends_in_hash(id: &[u8]) -> bool {
@@ -93,14 +93,14 @@ mod tests {
     fn an_id_that_is_safe_everywhere_is_its_own_folder() {
         let hundred = "a".repeat(100);
         for id in ["777935781150867525", "9f1c", "task_abc.d-e", "console", "com10", "x.con", "a-0123456789abcde", &hundred] {
-            assert_eq!(folder(id), id);
-            assert!(is_folder(id));
+            assert_eq!(folder_name(id), id);
+            assert!(is_folder_name(id));
         }
     }
 
     #[test]
     fn any_other_id_gets_a_readable_start_and_a_hash() {
-        assert_eq!(folder("CjNQtmctxFMAAAAAAGZ1Vw"), "CjNQtmctxFMAAAAAAGZ1Vw-dde46322e86f5d57");
+        assert_eq!(folder_name("CjNQtmctxFMAAAAAAGZ1Vw"), "CjNQtmctxFMAAAAAAGZ1Vw-dde46322e86f5d57");
         let long = "a".repeat(101);
         for id in [
             "",
@@ -127,37 +127,37 @@ mod tests {
             "a\\b",
             &long,
         ] {
-            let name = folder(id);
+            let name = folder_name(id);
             assert_ne!(name, id);
             assert!(name.len() <= 57 && name.is_ascii(), "{name}");
             assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{name}");
-            assert!(id.is_empty() || is_folder(&name), "{name}");
+            assert!(id.is_empty() || is_folder_name(&name), "{name}");
         }
-        assert_eq!(folder("veo3:1756693796-YQVHH4A3Lg").split('-').next(), Some("veo3_1756693796_YQVHH4A3Lg"));
-        assert!(folder("äöü").starts_with("___-"));
-        assert_eq!(folder(&"ß".repeat(60)).len(), 57, "40 characters, not bytes");
+        assert_eq!(folder_name("veo3:1756693796-YQVHH4A3Lg").split('-').next(), Some("veo3_1756693796_YQVHH4A3Lg"));
+        assert!(folder_name("äöü").starts_with("___-"));
+        assert_eq!(folder_name(&"ß".repeat(60)).len(), 57, "40 characters, not bytes");
     }
 
     #[test]
     fn no_two_ids_share_a_folder() {
-        let hashed = folder("Abc");
-        assert_ne!(folder(&hashed), hashed, "an id can't pose as the folder of another");
-        assert_ne!(folder("Abc").to_lowercase(), folder("abc"));
-        assert_ne!(folder("Abc").to_lowercase(), folder("ABC").to_lowercase());
+        let hashed = folder_name("Abc");
+        assert_ne!(folder_name(&hashed), hashed, "an id can't pose as the folder of another");
+        assert_ne!(folder_name("Abc").to_lowercase(), folder_name("abc"));
+        assert_ne!(folder_name("Abc").to_lowercase(), folder_name("ABC").to_lowercase());
     }
 
     #[test]
     fn indices_are_padded_to_one_width() {
-        assert_eq!(stem(Kind::Image, 1, 9), "image-1");
-        assert_eq!(stem(Kind::Image, 1, 10), "image-01");
-        assert_eq!(stem(Kind::Video, 10, 10), "video-10");
-        assert_eq!(stem(Kind::Audio, 7, 100), "audio-007");
+        assert_eq!(file_stem(Kind::Image, 1, 9), "image-1");
+        assert_eq!(file_stem(Kind::Image, 1, 10), "image-01");
+        assert_eq!(file_stem(Kind::Video, 10, 10), "video-10");
+        assert_eq!(file_stem(Kind::Audio, 7, 100), "audio-007");
     }
 
     #[test]
     fn names_at_the_root_that_are_no_folder_of_ours_are_told_apart() {
         for name in ["", "manifest.json", "SHA256SUMS", ".lock", "My Photos", "X-0123456789abcdeg", "../x", "a/b"] {
-            assert!(!is_folder(name), "{name}");
+            assert!(!is_folder_name(name), "{name}");
         }
     }
 }

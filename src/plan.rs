@@ -7,16 +7,16 @@
 use std::collections::HashSet;
 
 use crate::asset::Asset;
-use crate::kind::{Kind, Slot};
+use crate::kind::{AssetKey, Kind};
 use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::task::Task;
 
 /// How the recorded errors begin that no further try will mend.
-const DEAD_LINKS: [&str; 4] = ["HTTP 401", "HTTP 403", "HTTP 404", "HTTP 410"];
+const DEAD_LINK_ERRORS: [&str; 4] = ["HTTP 401", "HTTP 403", "HTTP 404", "HTTP 410"];
 
 /// What of a task is archived: what `--only` asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Wanted {
+pub struct KindFilter {
     /// Videos.
     pub video: bool,
     /// Images.
@@ -27,13 +27,13 @@ pub struct Wanted {
     pub text: bool,
 }
 
-impl Wanted {
+impl KindFilter {
     /// Everything: what is asked for without `--only`.
     pub const ALL: Self = Self { video: true, image: true, audio: true, text: true };
 
     /// Whether assets of `kind` are asked for.
     #[must_use]
-    pub(crate) fn has(self, kind: Kind) -> bool {
+    pub(crate) fn includes(self, kind: Kind) -> bool {
         match kind {
             Kind::Video => self.video,
             Kind::Image => self.image,
@@ -43,8 +43,8 @@ impl Wanted {
 
     /// Whether an asset may be asked for; one of unknown kind may be when any media are.
     #[must_use]
-    fn may_have(self, kind: Option<Kind>) -> bool {
-        kind.map_or(self.video || self.image || self.audio, |kind| self.has(kind))
+    fn may_include(self, kind: Option<Kind>) -> bool {
+        kind.map_or(self.video || self.image || self.audio, |kind| self.includes(kind))
     }
 }
 
@@ -56,12 +56,12 @@ pub(crate) enum Action {
     /// It is here.
     Keep,
     /// It was not asked for.
-    LeaveOut,
+    Skip,
 }
 
 /// One asset and what to do with it.
 #[derive(Debug)]
-pub(crate) struct Item<'a> {
+pub(crate) struct PlannedAsset<'a> {
     /// The asset.
     pub asset: &'a Asset,
     /// What to do.
@@ -72,15 +72,21 @@ pub(crate) struct Item<'a> {
 
 /// What to do with each asset of `task`, when `recorded` are the manifest's files and `here` those that are on disk whole.
 #[must_use]
-pub(crate) fn plan<'a>(task: &'a Task, recorded: &[FileEntry], here: &[FileEntry], wanted: Wanted, force: bool) -> Vec<Item<'a>> {
-    let (recorded, here) = (slots(recorded), slots(here));
+pub(crate) fn plan<'a>(
+    task: &'a Task,
+    recorded: &[FileEntry],
+    here: &[FileEntry],
+    wanted: KindFilter,
+    force: bool,
+) -> Vec<PlannedAsset<'a>> {
+    let (recorded, here) = (keys(recorded), keys(here));
     let decide = |asset: &Asset| {
-        let (is_wanted, is_here) = (wanted.may_have(asset.kind), asset.may_be_among(&here));
+        let (is_wanted, is_here) = (wanted.may_include(asset.kind), asset.matches_any(&here));
         match () {
             () if is_here && !(force && is_wanted) => (Action::Keep, "already here"),
-            () if !is_wanted => (Action::LeaveOut, "not asked for"),
+            () if !is_wanted => (Action::Skip, "not asked for"),
             () if is_here => (Action::Fetch, "forced"),
-            () if asset.may_be_among(&recorded) => (Action::Fetch, "missing or of another size on disk"),
+            () if asset.matches_any(&recorded) => (Action::Fetch, "missing or of another size on disk"),
             () => (Action::Fetch, "new"),
         }
     };
@@ -88,51 +94,51 @@ pub(crate) fn plan<'a>(task: &'a Task, recorded: &[FileEntry], here: &[FileEntry
         .iter()
         .map(|asset| {
             let (action, reason) = decide(asset);
-            Item { asset, action, reason }
+            PlannedAsset { asset, action, reason }
         })
         .collect()
 }
 
-fn slots(files: &[FileEntry]) -> HashSet<Slot> {
-    files.iter().map(FileEntry::slot).collect()
+fn keys(files: &[FileEntry]) -> HashSet<AssetKey> {
+    files.iter().map(FileEntry::key).collect()
 }
 
 /// Whether a recorded task, all of whose files are on disk, needs no network for what is `wanted` now.
 #[must_use]
-pub(crate) fn is_settled(entry: &TaskEntry, wanted: Wanted) -> bool {
+pub(crate) fn is_up_to_date(entry: &TaskEntry, wanted: KindFilter) -> bool {
     match entry.state {
         State::Complete => true,
         State::Incomplete | State::Failed => false,
-        State::Partial => answer(entry).is_some_and(|task| has_all(entry, &task, wanted, |_| false)),
+        State::Partial => recorded_task(entry).is_some_and(|task| has_everything_wanted(entry, &task, wanted, |_| false)),
     }
 }
 
 /// Whether a recorded task, all of whose files are on disk, ended for good without success: it failed, or dead links are
 /// all that it lacks of what is `wanted` now.
 #[must_use]
-pub(crate) fn is_given_up(entry: &TaskEntry, wanted: Wanted) -> bool {
+pub(crate) fn is_permanent_failure(entry: &TaskEntry, wanted: KindFilter) -> bool {
     match entry.state {
         State::Complete | State::Partial => false,
         State::Failed => true,
         State::Incomplete => {
-            let recorded = entry.errors.iter().map(AssetError::slot).collect();
-            let is_recorded = |asset: &Asset| asset.may_be_among(&recorded);
-            let is_dead = |error: &AssetError| DEAD_LINKS.iter().any(|dead| error.error.starts_with(dead));
+            let recorded = entry.errors.iter().map(AssetError::key).collect();
+            let is_recorded = |asset: &Asset| asset.matches_any(&recorded);
+            let is_dead = |error: &AssetError| DEAD_LINK_ERRORS.iter().any(|dead| error.error.starts_with(dead));
             !entry.errors.is_empty()
                 && entry.errors.iter().all(is_dead)
                 // Other kinds that an earlier run left out are still to be had.
-                && answer(entry).is_none_or(|task| has_all(entry, &task, wanted, is_recorded))
+                && recorded_task(entry).is_none_or(|task| has_everything_wanted(entry, &task, wanted, is_recorded))
         }
     }
 }
 
 /// The answer that the entry was made from, where it is kept.
-fn answer(entry: &TaskEntry) -> Option<Task> {
-    Task::recorded(entry.response.as_ref()?).ok()
+fn recorded_task(entry: &TaskEntry) -> Option<Task> {
+    Task::from_response(entry.response.as_ref()?).ok()
 }
 
 /// Whether the entry has all that is `wanted` of the task, but for what is `excused`.
-fn has_all(entry: &TaskEntry, task: &Task, wanted: Wanted, excused: impl Fn(&Asset) -> bool) -> bool {
+fn has_everything_wanted(entry: &TaskEntry, task: &Task, wanted: KindFilter, excused: impl Fn(&Asset) -> bool) -> bool {
     let text_is_here = !wanted.text || task.text.is_none() || entry.text.is_some();
     let planned = plan(task, &entry.files, &entry.files, wanted, false);
     text_is_here && planned.iter().all(|item| item.action != Action::Fetch || excused(item.asset))
@@ -141,7 +147,7 @@ fn has_all(entry: &TaskEntry, task: &Task, wanted: Wanted, excused: impl Fn(&Ass
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::Slot;
+    use crate::kind::AssetKey;
     use crate::manifest::tests::{Stub, entry};
     use serde_json::json;
 
@@ -149,22 +155,22 @@ mod tests {
         r#"{"status":"SUCCESS","task_result":{"videos":["http://h/v"],"images":["http://h/1","http://h/2"],"text":"la"}}"#;
 
     fn task(answer: &str) -> Task {
-        Task::recorded(&serde_json::from_str(answer).unwrap()).unwrap()
+        Task::from_response(&serde_json::from_str(answer).unwrap()).unwrap()
     }
 
     fn files(slots: &[(Kind, usize)]) -> Vec<FileEntry> {
-        slots.iter().map(|&(kind, index)| FileEntry::of(Slot { kind, index }, &Stub("x", 1))).collect()
+        slots.iter().map(|&(kind, index)| FileEntry::new(AssetKey { kind, index }, &Stub("x", 1))).collect()
     }
 
-    fn only(kind: Kind) -> Wanted {
-        Wanted { video: kind == Kind::Video, image: kind == Kind::Image, audio: kind == Kind::Audio, text: false }
+    fn only(kind: Kind) -> KindFilter {
+        KindFilter { video: kind == Kind::Video, image: kind == Kind::Image, audio: kind == Kind::Audio, text: false }
     }
 
     fn actions(
         task: &Task,
         recorded: &[FileEntry],
         here: &[FileEntry],
-        wanted: Wanted,
+        wanted: KindFilter,
         force: bool,
     ) -> Vec<(Action, &'static str)> {
         plan(task, recorded, here, wanted, force).iter().map(|item| (item.action, item.reason)).collect()
@@ -174,16 +180,16 @@ mod tests {
     fn only_what_is_missing_is_fetched() {
         let recorded = files(&[(Kind::Video, 1), (Kind::Image, 2)]);
         assert_eq!(
-            actions(&task(ANSWER), &recorded, &recorded[..1], Wanted::ALL, false),
+            actions(&task(ANSWER), &recorded, &recorded[..1], KindFilter::ALL, false),
             [(Action::Keep, "already here"), (Action::Fetch, "new"), (Action::Fetch, "missing or of another size on disk")]
         );
-        assert_eq!(actions(&task(ANSWER), &recorded, &recorded, Wanted::ALL, true)[0], (Action::Fetch, "forced"));
+        assert_eq!(actions(&task(ANSWER), &recorded, &recorded, KindFilter::ALL, true)[0], (Action::Fetch, "forced"));
     }
 
     #[test]
     fn what_is_not_asked_for_is_left_out() {
         let planned = actions(&task(ANSWER), &[], &[], only(Kind::Video), false);
-        assert_eq!(planned, [(Action::Fetch, "new"), (Action::LeaveOut, "not asked for"), (Action::LeaveOut, "not asked for")]);
+        assert_eq!(planned, [(Action::Fetch, "new"), (Action::Skip, "not asked for"), (Action::Skip, "not asked for")]);
         let image = files(&[(Kind::Image, 1)]);
         let planned = actions(&task(ANSWER), &image, &image, only(Kind::Video), true);
         assert_eq!(planned[1], (Action::Keep, "already here"), "what is here is never left out");
@@ -192,10 +198,10 @@ mod tests {
     #[test]
     fn a_lone_url_of_unknown_kind_is_known_by_its_file() {
         let lone = task(r#"{"status":"SUCCESS","task_result":{"url":"http://h/x"}}"#);
-        assert_eq!(actions(&lone, &[], &files(&[(Kind::Audio, 1)]), Wanted::ALL, false), [(Action::Keep, "already here")]);
+        assert_eq!(actions(&lone, &[], &files(&[(Kind::Audio, 1)]), KindFilter::ALL, false), [(Action::Keep, "already here")]);
         assert_eq!(actions(&lone, &[], &[], only(Kind::Audio), false), [(Action::Fetch, "new")]);
-        let text_alone = Wanted { text: true, ..only(Kind::Audio) };
-        assert_eq!(actions(&lone, &[], &[], Wanted { audio: false, ..text_alone }, false), [(Action::LeaveOut, "not asked for")]);
+        let text_alone = KindFilter { text: true, ..only(Kind::Audio) };
+        assert_eq!(actions(&lone, &[], &[], KindFilter { audio: false, ..text_alone }, false), [(Action::Skip, "not asked for")]);
     }
 
     #[test]
@@ -204,13 +210,13 @@ mod tests {
         recorded.state = State::Partial;
         recorded.files = files(&[(Kind::Video, 1)]);
         recorded.response = serde_json::from_str(ANSWER).ok();
-        assert!(is_settled(&recorded, only(Kind::Video)));
-        assert!(is_settled(&recorded, only(Kind::Audio)), "the answer names no audio");
-        assert!(!is_settled(&recorded, only(Kind::Image)));
-        assert!(!is_settled(&recorded, Wanted { text: true, ..only(Kind::Video) }));
-        assert!(!is_settled(&recorded, Wanted::ALL));
+        assert!(is_up_to_date(&recorded, only(Kind::Video)));
+        assert!(is_up_to_date(&recorded, only(Kind::Audio)), "the answer names no audio");
+        assert!(!is_up_to_date(&recorded, only(Kind::Image)));
+        assert!(!is_up_to_date(&recorded, KindFilter { text: true, ..only(Kind::Video) }));
+        assert!(!is_up_to_date(&recorded, KindFilter::ALL));
         recorded.response = None;
-        assert!(!is_settled(&recorded, only(Kind::Video)), "nobody knows what the answer named");
+        assert!(!is_up_to_date(&recorded, only(Kind::Video)), "nobody knows what the answer named");
     }
 
     #[test]
@@ -231,7 +237,7 @@ mod tests {
         ] {
             let told = format!("{state} {errors:?}");
             let recorded: TaskEntry = serde_json::from_value(json!({"task_id": "t", "state": state, "errors": errors})).unwrap();
-            assert_eq!(is_given_up(&recorded, Wanted::ALL), given_up, "{told}");
+            assert_eq!(is_permanent_failure(&recorded, KindFilter::ALL), given_up, "{told}");
         }
     }
 
@@ -240,16 +246,16 @@ mod tests {
         let mut recorded = entry("t");
         recorded.state = State::Incomplete;
         recorded.files = files(&[(Kind::Image, 2)]);
-        recorded.errors = vec![AssetError::of(Slot { kind: Kind::Image, index: 1 }, None, "HTTP 410 Gone".to_owned())];
+        recorded.errors = vec![AssetError::new(AssetKey { kind: Kind::Image, index: 1 }, None, "HTTP 410 Gone".to_owned())];
         recorded.response = serde_json::from_str(ANSWER).ok();
         for (wanted, given_up) in [
             (only(Kind::Image), true),
             (only(Kind::Audio), true),
             (only(Kind::Video), false),
-            (Wanted { text: true, ..only(Kind::Image) }, false),
-            (Wanted::ALL, false),
+            (KindFilter { text: true, ..only(Kind::Image) }, false),
+            (KindFilter::ALL, false),
         ] {
-            assert_eq!(is_given_up(&recorded, wanted), given_up, "{wanted:?}");
+            assert_eq!(is_permanent_failure(&recorded, wanted), given_up, "{wanted:?}");
         }
     }
 
@@ -257,7 +263,7 @@ mod tests {
     fn complete_tasks_are_settled_and_broken_ones_never() {
         for (state, settled) in [("complete", true), ("incomplete", false), ("failed", false)] {
             let recorded: TaskEntry = serde_json::from_value(json!({"task_id": "t", "state": state})).unwrap();
-            assert_eq!(is_settled(&recorded, only(Kind::Video)), settled);
+            assert_eq!(is_up_to_date(&recorded, only(Kind::Video)), settled);
         }
     }
 }

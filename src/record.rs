@@ -7,15 +7,15 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::kind::{Kind, Slot};
+use crate::kind::{AssetKey, Kind};
 use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::naming;
-use crate::plan::Wanted;
-use crate::task::{Stage, Task};
+use crate::plan::KindFilter;
+use crate::task::{Task, TaskPhase};
 
 /// What came of a plan.
 #[derive(Debug, Default)]
-pub(crate) struct Results {
+pub(crate) struct FetchResults {
     /// Files that were already here.
     pub kept: Vec<FileEntry>,
     /// Files that came in this run; they replace those of their slot.
@@ -23,53 +23,53 @@ pub(crate) struct Results {
     /// Assets that could not be had.
     pub errors: Vec<AssetError>,
     /// Which assets it was tried to fetch: what was wrong with them before is settled now.
-    pub tried: HashSet<(Option<Kind>, usize)>,
+    pub attempted: HashSet<(Option<Kind>, usize)>,
     /// Whether some asset turned out, or was known, not to be asked for.
-    pub left_out: bool,
+    pub has_skipped: bool,
 }
 
 /// Whether the answer lacks something that the archive has from an earlier one.
 #[must_use]
-pub(crate) fn names_less(task: &Task, known: &TaskEntry) -> bool {
+pub(crate) fn is_less_complete(task: &Task, known: &TaskEntry) -> bool {
     let named = task.assets.iter().map(|asset| (asset.kind, asset.index)).collect();
-    (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !may_be_among(file.slot(), &named))
+    (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !matches_any(file.key(), &named))
 }
 
 /// Whether `slot` is among assets, whose kinds may not be known.
-fn may_be_among(slot: Slot, assets: &HashSet<(Option<Kind>, usize)>) -> bool {
+fn matches_any(slot: AssetKey, assets: &HashSet<(Option<Kind>, usize)>) -> bool {
     [Some(slot.kind), None].iter().any(|kind| assets.contains(&(*kind, slot.index)))
 }
 
 /// The task's new entry.
 #[must_use]
-pub(crate) fn record(
+pub(crate) fn merge(
     id: &str,
     known: Option<&TaskEntry>,
     task: Task,
-    results: Results,
-    wanted: Wanted,
+    results: FetchResults,
+    wanted: KindFilter,
     now: Timestamp,
 ) -> TaskEntry {
-    let here = merged(results.kept, results.fetched);
-    let slots: HashSet<Slot> = here.iter().map(FileEntry::slot).collect();
-    let is_here = |slot: Slot| slots.contains(&slot);
-    let was_tried = |slot: Slot| may_be_among(slot, &results.tried);
-    let still_missing = known.iter().flat_map(|known| &known.errors).filter(|old| !is_here(old.slot()) && !was_tried(old.slot()));
+    let here = merge_files(results.kept, results.fetched);
+    let slots: HashSet<AssetKey> = here.iter().map(FileEntry::key).collect();
+    let is_here = |slot: AssetKey| slots.contains(&slot);
+    let was_tried = |slot: AssetKey| matches_any(slot, &results.attempted);
+    let still_missing = known.iter().flat_map(|known| &known.errors).filter(|old| !is_here(old.key()) && !was_tried(old.key()));
     let errors: Vec<AssetError> = still_missing
         .cloned()
-        .chain(results.errors.into_iter().filter(|error| !is_here(error.slot())))
-        .chain(here.iter().filter_map(playlist))
+        .chain(results.errors.into_iter().filter(|error| !is_here(error.key())))
+        .chain(here.iter().filter_map(playlist_error))
         .collect();
     // What is lost or damaged and could not be had again keeps its entry: that is how anybody knows of it.
-    let files = merged(known.map(|known| known.files.clone()).unwrap_or_default(), here);
+    let files = merge_files(known.map(|known| known.files.clone()).unwrap_or_default(), here);
 
-    let is_less = known.is_some_and(|known| names_less(&task, known));
+    let is_less = known.is_some_and(|known| is_less_complete(&task, known));
     let old_text = || known.and_then(|known| known.text.clone());
     let has_text = task.text.is_some();
     let text = task.text.filter(|_| wanted.text).or_else(old_text);
-    let left_out = results.left_out || (has_text && text.is_none());
+    let left_out = results.has_skipped || (has_text && text.is_none());
     let state = match () {
-        () if task.stage == Stage::Failed => State::Failed,
+        () if task.phase == TaskPhase::Failed => State::Failed,
         () if !errors.is_empty() => State::Incomplete,
         () if left_out => State::Partial,
         () => State::Complete,
@@ -93,7 +93,7 @@ pub(crate) fn record(
         errors,
         response: Some(task.response),
         unknown: known.map(|known| known.unknown.clone()).unwrap_or_default(),
-        beside: known.map(|known| known.beside.clone()).unwrap_or_default(),
+        unknown_manifest_fields: known.map(|known| known.unknown_manifest_fields.clone()).unwrap_or_default(),
     };
     if let Some(fuller) = known.filter(|_| is_less).cloned() {
         // The fuller answer stays the one that the entry is read against.
@@ -105,23 +105,23 @@ pub(crate) fn record(
     entry
 }
 
-fn merged(kept: Vec<FileEntry>, mut fetched: Vec<FileEntry>) -> Vec<FileEntry> {
-    let kept_by_slot: HashMap<Slot, &FileEntry> = kept.iter().map(|file| (file.slot(), file)).collect();
+fn merge_files(kept: Vec<FileEntry>, mut fetched: Vec<FileEntry>) -> Vec<FileEntry> {
+    let kept_by_slot: HashMap<AssetKey, &FileEntry> = kept.iter().map(|file| (file.key(), file)).collect();
     for file in &mut fetched {
         // What another version says of these bytes is still true.
-        if let Some(before) = kept_by_slot.get(&file.slot()).filter(|before| before.sha256() == file.sha256()) {
+        if let Some(before) = kept_by_slot.get(&file.key()).filter(|before| before.sha256() == file.sha256()) {
             file.unknown.clone_from(&before.unknown);
         }
     }
-    let replaced: HashSet<Slot> = fetched.iter().map(FileEntry::slot).collect();
-    kept.into_iter().filter(|file| !replaced.contains(&file.slot())).chain(fetched).collect()
+    let replaced: HashSet<AssetKey> = fetched.iter().map(FileEntry::key).collect();
+    kept.into_iter().filter(|file| !replaced.contains(&file.key())).chain(fetched).collect()
 }
 
 /// A playlist is kept, but the media that it lists are not here.
-fn playlist(file: &FileEntry) -> Option<AssetError> {
+fn playlist_error(file: &FileEntry) -> Option<AssetError> {
     file.is_playlist().then(|| {
-        AssetError::of(
-            file.slot(),
+        AssetError::new(
+            file.key(),
             file.url.clone(),
             "an HLS playlist: it is kept, but the media that it lists are not here".to_owned(),
         )
@@ -131,25 +131,25 @@ fn playlist(file: &FileEntry) -> Option<AssetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Answer;
+    use crate::manifest::ApiResponse;
     use crate::manifest::tests::{Stub, entry};
     use serde_json::{Value, json};
 
     #[expect(clippy::needless_pass_by_value, reason = "a test writes the value in place")]
     fn task(answer: Value) -> Task {
-        Task::recorded(&Answer::of(&answer).unwrap()).unwrap()
+        Task::from_response(&ApiResponse::from_value(&answer).unwrap()).unwrap()
     }
 
     fn file(kind: Kind, index: usize, name: &'static str) -> FileEntry {
-        FileEntry::of(Slot { kind, index }, &Stub(name, 1))
+        FileEntry::new(AssetKey { kind, index }, &Stub(name, 1))
     }
 
     fn error(kind: Kind, index: usize) -> AssetError {
-        AssetError::of(Slot { kind, index }, None, "HTTP 404 Not Found".to_owned())
+        AssetError::new(AssetKey { kind, index }, None, "HTTP 404 Not Found".to_owned())
     }
 
-    fn recorded(known: Option<&TaskEntry>, task: &Task, results: Results, wanted: Wanted) -> TaskEntry {
-        record("t", known, task.clone(), results, wanted, Timestamp::UNIX_EPOCH)
+    fn recorded(known: Option<&TaskEntry>, task: &Task, results: FetchResults, wanted: KindFilter) -> TaskEntry {
+        merge("t", known, task.clone(), results, wanted, Timestamp::UNIX_EPOCH)
     }
 
     fn two_images() -> Task {
@@ -159,18 +159,19 @@ mod tests {
     #[test]
     fn the_state_tells_how_much_is_here() {
         let both = || vec![file(Kind::Image, 2, "image-2.png"), file(Kind::Image, 1, "image-1.png")];
-        let complete = recorded(None, &two_images(), Results { fetched: both(), ..Results::default() }, Wanted::ALL);
+        let complete =
+            recorded(None, &two_images(), FetchResults { fetched: both(), ..FetchResults::default() }, KindFilter::ALL);
         assert_eq!(
             (complete.state, complete.text.as_deref(), complete.text_path.as_deref()),
             (State::Complete, Some("la"), Some("text.txt"))
         );
-        let no_text = Wanted { text: false, ..Wanted::ALL };
-        let partial = recorded(None, &two_images(), Results { fetched: both(), ..Results::default() }, no_text);
+        let no_text = KindFilter { text: false, ..KindFilter::ALL };
+        let partial = recorded(None, &two_images(), FetchResults { fetched: both(), ..FetchResults::default() }, no_text);
         assert_eq!((partial.state, partial.text), (State::Partial, None));
-        let results = Results { fetched: both(), errors: vec![error(Kind::Video, 1)], ..Results::default() };
-        assert_eq!(recorded(None, &two_images(), results, Wanted::ALL).state, State::Incomplete);
+        let results = FetchResults { fetched: both(), errors: vec![error(Kind::Video, 1)], ..FetchResults::default() };
+        assert_eq!(recorded(None, &two_images(), results, KindFilter::ALL).state, State::Incomplete);
         let failed = task(json!({"status": "FAILURE", "err_reason": "flagged"}));
-        let failed = recorded(None, &failed, Results::default(), Wanted::ALL);
+        let failed = recorded(None, &failed, FetchResults::default(), KindFilter::ALL);
         assert_eq!((failed.state, failed.err_reason.as_deref()), (State::Failed, Some("flagged")));
     }
 
@@ -181,21 +182,21 @@ mod tests {
         known.text = Some("la".to_owned());
         known.text_path = Some("text.txt".to_owned());
         known.meta = json!({"prompt": "x"}).as_object().cloned();
-        known.response = Answer::of(&json!({"fuller": true}));
+        known.response = ApiResponse::from_value(&json!({"fuller": true}));
         let less = task(json!({"status": "SUCCESS", "task_result": {"images": ["http://h/1"]}}));
-        assert!(names_less(&less, &known));
-        let results = Results { kept: known.files.clone(), ..Results::default() };
-        let mut after = recorded(Some(&known), &less, results, Wanted::ALL);
-        assert!(after.says_the_same_as(&known), "{after:?}");
+        assert!(is_less_complete(&less, &known));
+        let results = FetchResults { kept: known.files.clone(), ..FetchResults::default() };
+        let mut after = recorded(Some(&known), &less, results, KindFilter::ALL);
+        assert!(after.eq_ignoring_archived_at(&known), "{after:?}");
     }
 
     #[test]
     fn a_failed_replacement_leaves_the_old_file_and_no_error_entry() {
         let mut known = entry("t");
         known.files = vec![file(Kind::Image, 1, "image-1.png")];
-        let results = Results { kept: known.files.clone(), errors: vec![error(Kind::Image, 1)], ..Results::default() };
+        let results = FetchResults { kept: known.files.clone(), errors: vec![error(Kind::Image, 1)], ..FetchResults::default() };
         let one = task(json!({"status": "SUCCESS", "task_result": {"images": ["http://h/1"]}}));
-        let after = recorded(Some(&known), &one, results, Wanted::ALL);
+        let after = recorded(Some(&known), &one, results, KindFilter::ALL);
         assert_eq!((after.state, after.files.len(), after.errors.len()), (State::Complete, 1, 0));
     }
 
@@ -203,8 +204,9 @@ mod tests {
     fn an_old_error_goes_only_when_its_asset_was_tried_again() {
         let mut known = entry("t");
         known.errors = vec![error(Kind::Video, 1), error(Kind::Image, 2)];
-        let images_only = Wanted { video: false, audio: false, text: false, image: true };
-        let results = Results { fetched: vec![file(Kind::Image, 1, "a"), file(Kind::Image, 2, "b")], ..Results::default() };
+        let images_only = KindFilter { video: false, audio: false, text: false, image: true };
+        let results =
+            FetchResults { fetched: vec![file(Kind::Image, 1, "a"), file(Kind::Image, 2, "b")], ..FetchResults::default() };
         let after = recorded(Some(&known), &two_images(), results, images_only);
         assert_eq!(after.errors, [error(Kind::Video, 1)]);
         assert_eq!(after.state, State::Incomplete);
@@ -213,11 +215,11 @@ mod tests {
     #[test]
     fn a_playlist_is_kept_and_its_task_is_incomplete() {
         let one = task(json!({"status": "SUCCESS", "task_result": {"videos": ["http://h/1.m3u8"]}}));
-        let results = || Results { fetched: vec![file(Kind::Video, 1, "video-1.m3u8")], ..Results::default() };
-        let first = recorded(None, &one, results(), Wanted::ALL);
+        let results = || FetchResults { fetched: vec![file(Kind::Video, 1, "video-1.m3u8")], ..FetchResults::default() };
+        let first = recorded(None, &one, results(), KindFilter::ALL);
         assert_eq!((first.state, first.files.len(), first.errors.len()), (State::Incomplete, 1, 1));
         assert!(first.errors[0].error.contains("playlist"));
-        let again = Results { kept: first.files.clone(), ..Results::default() };
-        assert!(recorded(Some(&first), &one, again, Wanted::ALL).says_the_same_as(&first));
+        let again = FetchResults { kept: first.files.clone(), ..FetchResults::default() };
+        assert!(recorded(Some(&first), &one, again, KindFilter::ALL).eq_ignoring_archived_at(&first));
     }
 }

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 /// The schema of what a `T` is written as, two-space indent and a newline at the end.
 #[must_use]
-pub(crate) fn of<T: JsonSchema>() -> String {
+pub(crate) fn generate<T: JsonSchema>() -> String {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     // The formats of Rust's numbers mean nothing to others.
-    let settings = settings.with_transform(RestrictFormats::default()).with_transform(RecursiveTransform(never_null));
+    let settings = settings.with_transform(RestrictFormats::default()).with_transform(RecursiveTransform(remove_null_type));
     format!("{:#}\n", settings.into_generator().into_root_schema_for::<T>().to_value())
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn of<T: JsonSchema>() -> String {
 pub(crate) struct Time(#[expect(dead_code, reason = "it stands for texts")] String);
 
 /// What is unknown is left out of a document, never null.
-fn never_null(schema: &mut Schema) {
+fn remove_null_type(schema: &mut Schema) {
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");
         if let [single] = &mut types[..] {

@@ -16,14 +16,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use echo::Echoes;
-pub(crate) use words::{keyless, shown_url, unsigned, visible, visible_json};
+use echo::KeyRedactor;
+pub(crate) use words::{display_url, escape_control_chars, escape_control_chars_json, redact_key_like, redact_urls};
 
 /// The gateway's API key.
 #[derive(Clone)]
 pub struct ApiKey {
     text: String,
-    echoes: Arc<Echoes>,
+    redactor: Arc<KeyRedactor>,
 }
 
 /// Why a text can't be a key.
@@ -43,14 +43,14 @@ impl ApiKey {
     /// # Errors
     /// When nothing is left, or what is left can't stand in a header or is only half in quotes.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let key = unwrapped(text);
+        let key = strip_quotes_and_scheme(text);
         if key.is_empty() {
             return Err(KeyError::Empty);
         }
         if !key.bytes().all(|byte| byte.is_ascii_graphic() && !QUOTES.contains(&char::from(byte))) {
             return Err(KeyError::Malformed);
         }
-        Ok(Self { text: key.to_owned(), echoes: Arc::new(Echoes::of(key)) })
+        Ok(Self { text: key.to_owned(), redactor: Arc::new(KeyRedactor::new(key)) })
     }
 
     /// The key itself, for the `Authorization` header and nothing else.
@@ -63,39 +63,41 @@ impl ApiKey {
     ///
     /// Very short keys are left alone: they would eat ordinary words.
     #[must_use]
-    pub(crate) fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.echoes.hide(text)
+    pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.redactor.redact(text)
     }
 
     /// As `scrub`, for the text of a JSON document, which stays one.
     #[must_use]
-    pub(crate) fn scrub_json_text<'a>(&self, json: &'a str) -> Cow<'a, str> {
-        self.echoes.hide_in_json(json)
+    pub(crate) fn redact_json<'a>(&self, json: &'a str) -> Cow<'a, str> {
+        self.redactor.redact_json(json)
     }
 
     /// Takes the key out of `text`.
-    pub(crate) fn scrub_in(&self, text: &mut String) {
-        if let Cow::Owned(scrubbed) = self.scrub(text) {
+    pub(crate) fn redact_in_place(&self, text: &mut String) {
+        if let Cow::Owned(scrubbed) = self.redact(text) {
             *text = scrubbed;
         }
     }
 
     /// Takes the key out of every text in `value`, names too.
-    pub(crate) fn scrub_json(&self, value: &mut Value) {
+    pub(crate) fn redact_json_value(&self, value: &mut Value) {
         match value {
-            Value::String(text) => self.scrub_in(text),
+            Value::String(text) => self.redact_in_place(text),
             Value::Number(number) => {
-                if let Cow::Owned(scrubbed) = self.scrub(&number.to_string()) {
+                if let Cow::Owned(scrubbed) = self.redact(&number.to_string()) {
                     *value = Value::String(scrubbed);
                 }
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_json(item)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_json_value(item)),
             Value::Object(fields) => {
-                if fields.keys().any(|name| self.is_in(name)) {
-                    *fields =
-                        std::mem::take(fields).into_iter().map(|(name, value)| (self.scrub(&name).into_owned(), value)).collect();
+                if fields.keys().any(|name| self.occurs_in(name)) {
+                    *fields = std::mem::take(fields)
+                        .into_iter()
+                        .map(|(name, value)| (self.redact(&name).into_owned(), value))
+                        .collect();
                 }
-                fields.values_mut().for_each(|field| self.scrub_json(field));
+                fields.values_mut().for_each(|field| self.redact_json_value(field));
             }
             _ => {}
         }
@@ -103,8 +105,8 @@ impl ApiKey {
 
     /// Whether showing `text` would show the key.
     #[must_use]
-    pub(crate) fn is_in(&self, text: &str) -> bool {
-        self.echoes.is_in(text)
+    pub(crate) fn occurs_in(&self, text: &str) -> bool {
+        self.redactor.is_match(text)
     }
 }
 
@@ -112,7 +114,7 @@ impl ApiKey {
 const QUOTES: [char; 2] = ['"', '\''];
 
 /// `text` without what is around the key.
-fn unwrapped(mut text: &str) -> &str {
+fn strip_quotes_and_scheme(mut text: &str) -> &str {
     loop {
         text = text.trim_start_matches('\u{feff}').trim();
         let quoted = QUOTES.iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
@@ -164,10 +166,10 @@ mod tests {
     fn a_key_never_shows() {
         let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
         assert!(!format!("{key:?}").contains("1234"));
-        assert_eq!(key.scrub("Invalid token sk-1234567890abcdef!"), "Invalid token [key]!");
-        assert_eq!(key.scrub("Invalid token 1234567890abcdef"), "Invalid token [key]");
-        assert_eq!(key.scrub("nothing here"), "nothing here");
-        assert_eq!(ApiKey::parse("abc123").unwrap().scrub("no abc123"), "no [key]");
-        assert_eq!(ApiKey::parse("cat").unwrap().scrub("a cat"), "a cat", "too short to be told from a word");
+        assert_eq!(key.redact("Invalid token sk-1234567890abcdef!"), "Invalid token [key]!");
+        assert_eq!(key.redact("Invalid token 1234567890abcdef"), "Invalid token [key]");
+        assert_eq!(key.redact("nothing here"), "nothing here");
+        assert_eq!(ApiKey::parse("abc123").unwrap().redact("no abc123"), "no [key]");
+        assert_eq!(ApiKey::parse("cat").unwrap().redact("a cat"), "a cat", "too short to be told from a word");
     }
 }

@@ -12,27 +12,27 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::asset::{self, Asset, Hide};
+use crate::asset::{self, Asset, Redact};
 use crate::data_uri;
-use crate::json::{self, Fields, Shape};
-use crate::manifest::Answer;
+use crate::json::{self, Fields, JsonType};
+use crate::manifest::ApiResponse;
 use crate::secret::ApiKey;
 
 pub use id::TaskId;
 
 /// Each asset takes far more room here and on disk than the few bytes that name it.
-const MOST_ASSETS: usize = 100_000;
+const MAX_ASSETS: usize = 100_000;
 /// Each takes about that much memory while its task is archived, in bytes.
-const ASSET_WEIGHT: usize = 1 << 10;
+const BYTES_PER_ASSET: usize = 1 << 10;
 /// How much of its words for people stands beside the answer, in bytes: the answer has them whole.
-const MOST_WORDS: usize = 64 << 10;
+const MAX_TEXT_FIELD_LEN: usize = 64 << 10;
 
 /// The fields of an answer that are read.
 const FIELDS: [&str; 8] = ["status", "progress", "message", "err_reason", "error", "submit_time", "finish_time", "task_result"];
 
 /// How far the gateway says a task is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stage {
+pub enum TaskPhase {
     /// It ended with a result.
     Finished,
     /// It ended without one.
@@ -41,8 +41,8 @@ pub enum Stage {
     Pending,
 }
 
-impl Stage {
-    fn of(status: &str) -> Self {
+impl TaskPhase {
+    fn from_status(status: &str) -> Self {
         match status.trim().to_ascii_uppercase().as_str() {
             "SUCCESS" | "SUCCEEDED" | "COMPLETED" => Self::Finished,
             "FAILURE" | "FAILED" | "ERROR" | "CANCEL" | "CANCELED" | "CANCELLED" | "EXPIRED" | "TIMEOUT" => Self::Failed,
@@ -55,7 +55,7 @@ impl Stage {
 #[derive(Clone, Debug)]
 pub struct Task {
     /// How far it is.
-    pub stage: Stage,
+    pub phase: TaskPhase,
     /// The status, verbatim.
     pub status: Option<String>,
     /// `progress`, verbatim: text for people, never a verdict.
@@ -73,21 +73,21 @@ pub struct Task {
     /// Everything that can be downloaded.
     pub assets: Vec<Asset>,
     /// The answer as it came, without blanks, the payloads of its `data:` URIs and the key.
-    pub response: Answer,
+    pub response: ApiResponse,
 }
 
 /// An answer that can't be one about a task.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Misread {
+pub(crate) enum ParseError {
     /// Not an object at all.
     #[error("the answer is {0}, not an object")]
-    NotAnObject(Shape),
+    NotAnObject(JsonType),
     /// `task_result` is neither an object nor null.
     #[error("task_result is {0}, not an object")]
-    Result(Shape),
+    ResultNotAnObject(JsonType),
     /// More assets than anybody makes.
-    #[error("it names {0} assets, and {MOST_ASSETS} are the most")]
-    TooMany(usize),
+    #[error("it names {0} assets, and {MAX_ASSETS} are the most")]
+    TooManyAssets(usize),
 }
 
 impl Task {
@@ -95,19 +95,19 @@ impl Task {
     ///
     /// # Errors
     /// When it has not the shape of an answer about a task.
-    pub(crate) fn read(answer: Box<RawValue>, key: &ApiKey) -> Result<Self, Misread> {
-        let mut read = Read::of(&answer, &|text| key.scrub(text))?;
+    pub(crate) fn parse(answer: Box<RawValue>, key: &ApiKey) -> Result<Self, ParseError> {
+        let mut read = TaskFields::parse(&answer, &|text| key.redact(text))?;
         // The URLs that are asked for stay as they came.
-        read.assets.iter_mut().for_each(|asset| asset.hide(key));
-        Ok(read.into_task(kept(answer, key)))
+        read.assets.iter_mut().for_each(|asset| asset.redact(key));
+        Ok(read.into_task(archived_response(answer, key)))
     }
 
     /// Reads an answer that a manifest kept.
     ///
     /// # Errors
     /// As for [`Task::read`].
-    pub(crate) fn recorded(answer: &Answer) -> Result<Self, Misread> {
-        Read::of(answer.text(), &|text| text.into()).map(|read| read.into_task(answer.clone()))
+    pub(crate) fn from_response(answer: &ApiResponse) -> Result<Self, ParseError> {
+        TaskFields::parse(answer.raw(), &|text| text.into()).map(|read| read.into_task(answer.clone()))
     }
 
     /// Whether it names nothing that could be kept.
@@ -118,16 +118,17 @@ impl Task {
 
     /// How much memory its assets take, in bytes, beside the answer's own size.
     #[must_use]
-    pub(crate) fn weight(&self) -> usize {
-        self.assets.len() * ASSET_WEIGHT
+    pub(crate) fn memory_size(&self) -> usize {
+        self.assets.len() * BYTES_PER_ASSET
     }
 }
 
 /// The answer as a manifest keeps it.
-fn kept(answer: Box<RawValue>, key: &ApiKey) -> Answer {
-    let cut = |text: &str| data_uri::is_one(text).then(|| data_uri::head(text).to_owned()).filter(|head| head != text);
+fn archived_response(answer: Box<RawValue>, key: &ApiKey) -> ApiResponse {
+    let cut =
+        |text: &str| data_uri::is_data_uri(text).then(|| data_uri::without_payload(text).to_owned()).filter(|head| head != text);
     let compact = json::compact(answer.get(), cut);
-    let hidden = match key.scrub_json_text(&compact) {
+    let hidden = match key.redact_json(&compact) {
         Cow::Owned(hidden) => Some(hidden),
         Cow::Borrowed(_) => None,
     };
@@ -138,7 +139,7 @@ fn kept(answer: Box<RawValue>, key: &ApiKey) -> Answer {
 }
 
 /// What is read of an answer, before the answer itself is kept.
-struct Read {
+struct TaskFields {
     status: Option<String>,
     progress: Option<String>,
     message: Option<String>,
@@ -149,22 +150,22 @@ struct Read {
     assets: Vec<Asset>,
 }
 
-impl Read {
-    fn of(answer: &RawValue, hide: Hide<'_>) -> Result<Self, Misread> {
-        let shape = Shape::of(answer);
-        if shape != Shape::Object {
-            return Err(Misread::NotAnObject(shape));
+impl TaskFields {
+    fn parse(answer: &RawValue, hide: Redact<'_>) -> Result<Self, ParseError> {
+        let shape = JsonType::detect(answer);
+        if shape != JsonType::Object {
+            return Err(ParseError::NotAnObject(shape));
         }
-        let fields = Fields::of(answer, &FIELDS);
-        let (assets, text) = match fields.get("task_result").map(|result| (result, Shape::of(result))) {
-            None | Some((_, Shape::Null)) => (Vec::new(), None),
-            Some((result, Shape::Object)) => (read_assets(result, hide)?, read_text(result, hide)),
-            Some((_, other)) => return Err(Misread::Result(other)),
+        let fields = Fields::select(answer, &FIELDS);
+        let (assets, text) = match fields.get("task_result").map(|result| (result, JsonType::detect(result))) {
+            None | Some((_, JsonType::Null)) => (Vec::new(), None),
+            Some((result, JsonType::Object)) => (read_assets(result, hide)?, read_text(result, hide)),
+            Some((_, other)) => return Err(ParseError::ResultNotAnObject(other)),
         };
         Ok(Self {
-            status: words(&fields, "status", hide),
-            progress: words(&fields, "progress", hide),
-            message: words(&fields, "message", hide),
+            status: text_field(&fields, "status", hide),
+            progress: text_field(&fields, "progress", hide),
+            message: text_field(&fields, "message", hide),
             err_reason: read_reason(&fields, hide),
             submit_time: fields.get("submit_time").and_then(read_time),
             finish_time: fields.get("finish_time").and_then(read_time),
@@ -173,48 +174,49 @@ impl Read {
         })
     }
 
-    fn into_task(self, response: Answer) -> Task {
+    fn into_task(self, response: ApiResponse) -> Task {
         let Self { status, progress, message, err_reason, submit_time, finish_time, text, assets } = self;
-        let stage = Stage::of(status.as_deref().unwrap_or_default());
-        Task { stage, status, progress, message, err_reason, submit_time, finish_time, text, assets, response }
+        let stage = TaskPhase::from_status(status.as_deref().unwrap_or_default());
+        Task { phase: stage, status, progress, message, err_reason, submit_time, finish_time, text, assets, response }
     }
 }
 
-fn read_assets(result: &RawValue, hide: Hide<'_>) -> Result<Vec<Asset>, Misread> {
-    match asset::assets(result, MOST_ASSETS, hide) {
-        (_, count) if count > MOST_ASSETS => Err(Misread::TooMany(count)),
+fn read_assets(result: &RawValue, hide: Redact<'_>) -> Result<Vec<Asset>, ParseError> {
+    match asset::parse_assets(result, MAX_ASSETS, hide) {
+        (_, count) if count > MAX_ASSETS => Err(ParseError::TooManyAssets(count)),
         (assets, _) => Ok(assets),
     }
 }
 
-fn read_text(result: &RawValue, hide: Hide<'_>) -> Option<String> {
-    let text = json::text(Fields::of(result, &["text"]).get("text")?, |text| hide(text).into_owned());
+fn read_text(result: &RawValue, hide: Redact<'_>) -> Option<String> {
+    let text = json::map_string(Fields::select(result, &["text"]).get("text")?, |text| hide(text).into_owned());
     text.filter(|text| !text.is_empty())
 }
 
 /// The reason of a failure: `err_reason`, else what some platforms say in `error`, as text or as an object.
-fn read_reason(fields: &Fields<'_>, hide: Hide<'_>) -> Option<String> {
-    let reason = words(fields, "err_reason", hide);
+fn read_reason(fields: &Fields<'_>, hide: Redact<'_>) -> Option<String> {
+    let reason = text_field(fields, "err_reason", hide);
     if reason.as_deref().is_some_and(|reason| !reason.trim().is_empty()) {
         return reason;
     }
-    let Some(error) = fields.get("error").filter(|error| matches!(Shape::of(error), Shape::Text | Shape::Object)) else {
+    let Some(error) = fields.get("error").filter(|error| matches!(JsonType::detect(error), JsonType::String | JsonType::Object))
+    else {
         return reason;
     };
-    let inner = words(&Fields::of(error, &["message"]), "message", hide);
-    inner.or_else(|| words(fields, "error", hide).filter(|error| !error.is_empty())).or(reason)
+    let inner = text_field(&Fields::select(error, &["message"]), "message", hide);
+    inner.or_else(|| text_field(fields, "error", hide).filter(|error| !error.is_empty())).or(reason)
 }
 
 /// A field as text for people: strings as they are, other values as JSON; none when missing or null.
-fn words(fields: &Fields<'_>, name: &str, hide: Hide<'_>) -> Option<String> {
+fn text_field(fields: &Fields<'_>, name: &str, hide: Redact<'_>) -> Option<String> {
     let raw = fields.get(name)?;
     let bounded = |text: &str| {
-        let beginning = json::beginning(text, MOST_WORDS);
+        let beginning = json::truncate(text, MAX_TEXT_FIELD_LEN);
         if beginning.len() < text.len() { format!("{beginning}…") } else { text.to_owned() }
     };
-    match Shape::of(raw) {
-        Shape::Null => None,
-        Shape::Text => json::text(raw, |text| bounded(&hide(text))),
+    match JsonType::detect(raw) {
+        JsonType::Null => None,
+        JsonType::String => json::map_string(raw, |text| bounded(&hide(text))),
         _ => Some(bounded(&json::compact(raw.get(), |text| Some(hide(text).into_owned())))),
     }
 }
@@ -227,9 +229,9 @@ fn read_time(raw: &RawValue) -> Option<Timestamp> {
         #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and what is absurd is dropped below")]
         Err(_) => digits.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| number as i64),
     };
-    let number = match Shape::of(raw) {
-        Shape::Number => read(raw.get()),
-        _ => json::text(raw, |text| read(text.trim())).flatten(),
+    let number = match JsonType::detect(raw) {
+        JsonType::Number => read(raw.get()),
+        _ => json::map_string(raw, |text| read(text.trim())).flatten(),
     }?;
     let seconds = if number > 100_000_000_000 { number / 1000 } else { number };
     (seconds > 0).then(|| Timestamp::from_second(seconds).ok()).flatten()
@@ -242,34 +244,34 @@ pub(crate) mod tests {
     use serde_json::{Value, json};
 
     /// The task that the gateway tells of in `answer`.
-    pub(crate) fn read(answer: &Value) -> Result<Task, Misread> {
-        Task::read(to_raw_value(answer).unwrap(), &ApiKey::parse("sk-1234567890abcdef").unwrap())
+    pub(crate) fn read(answer: &Value) -> Result<Task, ParseError> {
+        Task::parse(to_raw_value(answer).unwrap(), &ApiKey::parse("sk-1234567890abcdef").unwrap())
     }
 
     #[test]
     fn the_status_alone_decides() {
         for (status, stage) in [
-            (json!("SUCCESS"), Stage::Finished),
-            (json!(" succeeded "), Stage::Finished),
-            (json!("Completed"), Stage::Finished),
-            (json!("FAILURE"), Stage::Failed),
-            (json!("failed"), Stage::Failed),
-            (json!("ERROR"), Stage::Failed),
-            (json!("cancel"), Stage::Failed),
-            (json!("CANCELED"), Stage::Failed),
-            (json!("Cancelled"), Stage::Failed),
-            (json!("EXPIRED"), Stage::Failed),
-            (json!("timeout"), Stage::Failed),
-            (json!("IN_PROGRESS"), Stage::Pending),
-            (json!("MODAL"), Stage::Pending),
-            (json!(""), Stage::Pending),
-            (json!(null), Stage::Pending),
-            (json!(3), Stage::Pending),
+            (json!("SUCCESS"), TaskPhase::Finished),
+            (json!(" succeeded "), TaskPhase::Finished),
+            (json!("Completed"), TaskPhase::Finished),
+            (json!("FAILURE"), TaskPhase::Failed),
+            (json!("failed"), TaskPhase::Failed),
+            (json!("ERROR"), TaskPhase::Failed),
+            (json!("cancel"), TaskPhase::Failed),
+            (json!("CANCELED"), TaskPhase::Failed),
+            (json!("Cancelled"), TaskPhase::Failed),
+            (json!("EXPIRED"), TaskPhase::Failed),
+            (json!("timeout"), TaskPhase::Failed),
+            (json!("IN_PROGRESS"), TaskPhase::Pending),
+            (json!("MODAL"), TaskPhase::Pending),
+            (json!(""), TaskPhase::Pending),
+            (json!(null), TaskPhase::Pending),
+            (json!(3), TaskPhase::Pending),
         ] {
             let answer = json!({"status": status, "progress": "100%", "err_reason": "https://old/result.mp4"});
-            assert_eq!(read(&answer).unwrap().stage, stage, "{status}");
+            assert_eq!(read(&answer).unwrap().phase, stage, "{status}");
         }
-        assert_eq!(read(&json!({})).unwrap().stage, Stage::Pending);
+        assert_eq!(read(&json!({})).unwrap().phase, TaskPhase::Pending);
     }
 
     #[test]
@@ -299,7 +301,7 @@ pub(crate) mod tests {
     fn the_answer_is_kept_as_it_came_but_for_payloads() {
         let text = r#"{"b":1.50,"a":12345678901234567890123,"task_result":{"images":["data:image/png;base64,QUJD"],"x":{"y":["DATA:,zzz"]}}}"#;
         let task = read(&serde_json::from_str(text).unwrap()).unwrap();
-        assert_eq!(task.response.text().get(), text.replace("QUJD", "").replace("zzz", ""));
+        assert_eq!(task.response.raw().get(), text.replace("QUJD", "").replace("zzz", ""));
         assert_eq!(&*task.assets[0].url, "data:image/png;base64,QUJD");
     }
 
@@ -319,14 +321,14 @@ pub(crate) mod tests {
 
     #[test]
     fn another_shape_is_an_error() {
-        assert!(read(&json!({"task_result": {"images": vec![""; MOST_ASSETS]}})).is_ok());
+        assert!(read(&json!({"task_result": {"images": vec![""; MAX_ASSETS]}})).is_ok());
         for (answer, told) in [
             (json!([]), "the answer is a list, not an object"),
             (json!("x"), "the answer is a string, not an object"),
             (json!(null), "the answer is null, not an object"),
             (json!({"task_result": "http://h/x"}), "task_result is a string, not an object"),
             (json!({"task_result": []}), "task_result is a list, not an object"),
-            (json!({"task_result": {"images": vec![""; MOST_ASSETS + 1]}}), "it names 100001 assets, and 100000 are the most"),
+            (json!({"task_result": {"images": vec![""; MAX_ASSETS + 1]}}), "it names 100001 assets, and 100000 are the most"),
         ] {
             assert_eq!(read(&answer).unwrap_err().to_string(), told);
         }

@@ -17,13 +17,16 @@ use tokio::sync::oneshot;
 
 /// A panic in work that was given to a pool.
 #[derive(Debug)]
-pub(crate) struct Panicked;
+pub(crate) struct WorkerError;
 
 /// Starts a thread called `name`.
 ///
 /// # Errors
 /// When the system has none left.
-pub(crate) fn start<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+pub(crate) fn spawn_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
@@ -31,17 +34,17 @@ pub(crate) fn start<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Se
 ///
 /// # Errors
 /// When not even one thread for each can be started.
-pub(crate) fn prepare() -> io::Result<()> {
-    compute()?;
-    BLOCKING.grow()
+pub(crate) fn init_pools() -> io::Result<()> {
+    cpu_pool()?;
+    BLOCKING_POOL.spawn_worker()
 }
 
 /// Whether `count` more threads can be started now.
-pub(crate) fn can_start(count: usize) -> bool {
+pub(crate) fn probe_threads(count: usize) -> bool {
     let waiting: Vec<_> = (0..count)
         .map_while(|_| {
             let (release, released) = mpsc::channel::<()>();
-            let thread = start("probe", move || released.recv().unwrap_or_default()).ok()?;
+            let thread = spawn_thread("probe", move || released.recv().unwrap_or_default()).ok()?;
             Some((release, thread))
         })
         .collect();
@@ -55,25 +58,25 @@ pub(crate) fn can_start(count: usize) -> bool {
 }
 
 /// As many threads as are worth it for computing.
-pub(crate) fn cores() -> usize {
+pub(crate) fn parallelism() -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    address_space().map_or(cores, |most| cores.min(cores_in(most)).max(1))
+    address_space().map_or(cores, |most| cores.min(parallelism_within(most)).max(1))
 }
 
 /// Whether a run fits into the address space that this process may have.
-pub(crate) fn has_address_space() -> bool {
-    address_space().is_none_or(|most| cores_in(most) > 0)
+pub(crate) fn has_enough_address_space() -> bool {
+    address_space().is_none_or(|most| parallelism_within(most) > 0)
 }
 
 /// How many cores can be used with `most` bytes of address space. An allocation that fails would end the process, so that room
 /// is kept for the allocator's own reserve for each thread.
-fn cores_in(most: u64) -> usize {
-    const A_THREAD: u64 = 66 << 20;
-    const THREADS_FOR_A_CORE: u64 = 3;
+fn parallelism_within(most: u64) -> usize {
+    const BYTES_PER_THREAD: u64 = 66 << 20;
+    const THREADS_PER_CORE: u64 = 3;
     const OTHER_THREADS: u64 = 8;
-    const PROGRAM: u64 = 128 << 20;
-    let left = most.saturating_sub(PROGRAM + OTHER_THREADS * A_THREAD);
-    usize::try_from(left / (THREADS_FOR_A_CORE * A_THREAD)).unwrap_or(usize::MAX)
+    const PROGRAM_BYTES: u64 = 128 << 20;
+    let left = most.saturating_sub(PROGRAM_BYTES + OTHER_THREADS * BYTES_PER_THREAD);
+    usize::try_from(left / (THREADS_PER_CORE * BYTES_PER_THREAD)).unwrap_or(usize::MAX)
 }
 
 /// The limit of the address space; none where there is no limit.
@@ -92,21 +95,21 @@ fn address_space() -> Option<u64> {
 ///
 /// # Errors
 /// When the system allows none.
-pub(crate) fn compute() -> io::Result<&'static ThreadPool> {
+pub(crate) fn cpu_pool() -> io::Result<&'static ThreadPool> {
     static POOL: OnceLock<ThreadPool> = OnceLock::new();
     match POOL.get() {
         Some(pool) => Ok(pool),
-        None => compute_pool().map(|pool| POOL.get_or_init(|| pool)),
+        None => build_cpu_pool().map(|pool| POOL.get_or_init(|| pool)),
     }
 }
 
 /// The threads are started first, and the pool gets those that did start: rayon itself gives up when one is missing.
-fn compute_pool() -> io::Result<ThreadPool> {
+fn build_cpu_pool() -> io::Result<ThreadPool> {
     let mut started = Vec::new();
     let mut error = None;
-    for _ in 0..cores() {
+    for _ in 0..parallelism() {
         let (give, given) = mpsc::channel::<ThreadBuilder>();
-        match start("compute", move || given.into_iter().for_each(ThreadBuilder::run)) {
+        match spawn_thread("compute", move || given.into_iter().for_each(ThreadBuilder::run)) {
             Ok(_) => started.push(give),
             Err(failed) => error = Some(failed),
         }
@@ -125,8 +128,8 @@ fn compute_pool() -> io::Result<ThreadPool> {
 }
 
 /// Runs `work` on the pool for computing, or here when there is none.
-pub(crate) fn compute_beside(work: impl FnOnce() + Send + 'static) {
-    match compute() {
+pub(crate) fn spawn_on_cpu_pool(work: impl FnOnce() + Send + 'static) {
+    match cpu_pool() {
         Ok(pool) => pool.spawn(work),
         Err(_) => work(),
     }
@@ -136,50 +139,50 @@ pub(crate) fn compute_beside(work: impl FnOnce() + Send + 'static) {
 ///
 /// # Errors
 /// When it panics, or no thread can be started for it.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
+pub(crate) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkerError> {
     let (give, given) = oneshot::channel();
     // Without a thread the channel is closed.
-    let _ = detach(move || {
+    let _ = spawn_blocking(move || {
         // Nobody may be waiting any more.
         let _ = give.send(work());
     });
-    given.await.map_err(|_| Panicked)
+    given.await.map_err(|_| WorkerError)
 }
 
 /// Runs `work` where blocking is allowed, and waits for nothing.
 ///
 /// # Errors
 /// When no thread can be started for it.
-pub(crate) fn detach(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    BLOCKING.push(Box::new(work))
+pub(crate) fn spawn_blocking(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    BLOCKING_POOL.push(Box::new(work))
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+type BlockingJob = Box<dyn FnOnce() + Send>;
 
 /// Threads for work that blocks. Few: it is short, and many short hops keep few threads awake, and wake many.
-struct Blocking {
-    state: Mutex<State>,
+struct BlockingPool {
+    state: Mutex<PoolState>,
     wake: Condvar,
 }
 
-struct State {
-    jobs: VecDeque<Job>,
+struct PoolState {
+    jobs: VecDeque<BlockingJob>,
     threads: usize,
     idle: usize,
 }
 
-static BLOCKING: Blocking =
-    Blocking { state: Mutex::new(State { jobs: VecDeque::new(), threads: 0, idle: 0 }), wake: Condvar::new() };
+static BLOCKING_POOL: BlockingPool =
+    BlockingPool { state: Mutex::new(PoolState { jobs: VecDeque::new(), threads: 0, idle: 0 }), wake: Condvar::new() };
 
-impl Blocking {
-    fn push(&'static self, job: Job) -> io::Result<()> {
+impl BlockingPool {
+    fn push(&'static self, job: BlockingJob) -> io::Result<()> {
         let needs_thread = {
             let mut state = self.lock();
             state.jobs.push_back(job);
-            state.jobs.len() > state.idle && state.threads < cores() + 2
+            state.jobs.len() > state.idle && state.threads < parallelism() + 2
         };
         self.wake.notify_one();
-        match if needs_thread { self.grow() } else { Ok(()) } {
+        match if needs_thread { self.spawn_worker() } else { Ok(()) } {
             Err(error) if self.lock().threads == 0 => {
                 // No thread will ever take them.
                 self.lock().jobs.clear();
@@ -190,14 +193,14 @@ impl Blocking {
     }
 
     /// Starts one more thread.
-    fn grow(&'static self) -> io::Result<()> {
+    fn spawn_worker(&'static self) -> io::Result<()> {
         self.lock().threads += 1;
-        let started = start("blocking", || self.run());
+        let started = spawn_thread("blocking", || self.run_worker());
         started.map(drop).inspect_err(|_| self.lock().threads -= 1)
     }
 
     /// Takes jobs as long as the process lives.
-    fn run(&self) {
+    fn run_worker(&self) {
         let mut state = self.lock();
         loop {
             while let Some(job) = state.jobs.pop_front() {
@@ -212,7 +215,7 @@ impl Blocking {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -223,26 +226,26 @@ mod tests {
 
     #[tokio::test]
     async fn blocking_work_returns_its_result_and_reports_a_panic() {
-        let results = futures::future::join_all((0..100).map(|n| blocking(move || n * 2))).await;
+        let results = futures::future::join_all((0..100).map(|n| run_blocking(move || n * 2))).await;
         let results: Vec<i32> = results.into_iter().map(Result::unwrap).collect();
         assert_eq!(results, (0..100).map(|n| n * 2).collect::<Vec<_>>());
-        assert!(blocking(|| panic!("expected in this test")).await.is_err());
-        assert!(blocking(|| 1).await.is_ok(), "a panic takes no thread away");
+        assert!(run_blocking(|| panic!("expected in this test")).await.is_err());
+        assert!(run_blocking(|| 1).await.is_ok(), "a panic takes no thread away");
     }
 
     #[test]
     fn little_address_space_is_for_few_cores() {
-        assert_eq!(cores_in(0), 0);
-        assert_eq!(cores_in(800 << 20), 0);
-        assert_eq!(cores_in(1 << 30), 1);
-        assert_eq!(cores_in(4 << 30), 17);
-        assert!(cores_in(u64::MAX) > 1 << 20);
+        assert_eq!(parallelism_within(0), 0);
+        assert_eq!(parallelism_within(800 << 20), 0);
+        assert_eq!(parallelism_within(1 << 30), 1);
+        assert_eq!(parallelism_within(4 << 30), 17);
+        assert!(parallelism_within(u64::MAX) > 1 << 20);
     }
 
     #[test]
     fn the_pool_for_computing_has_its_threads() {
-        let pool = compute().unwrap();
-        assert!((1..=cores()).contains(&pool.current_num_threads()));
+        let pool = cpu_pool().unwrap();
+        assert!((1..=parallelism()).contains(&pool.current_num_threads()));
         assert_eq!(pool.install(|| rayon::join(|| 1, || 2)), (1, 2));
     }
 }

@@ -24,7 +24,7 @@ impl Validator {
 
 /// A version of a file, and how long it is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Version {
+pub struct RemoteVersion {
     /// What tells it from others.
     pub validator: Validator,
     /// In bytes, when the host has said.

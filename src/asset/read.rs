@@ -9,75 +9,76 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{Asset, LONGEST_URL};
+use super::{Asset, MAX_URL_LEN};
 use crate::data_uri;
-use crate::json::{self, Fields, Shape};
+use crate::json::{self, Fields, JsonType};
 use crate::kind::Kind;
 use crate::media_type;
 
 /// The fields of an item that are read.
-const ITEM: [&str; 3] = ["url", "content_type", "duration"];
+const ITEM_FIELDS: [&str; 3] = ["url", "content_type", "duration"];
 /// The longest media type that says anything, in bytes.
-const LONGEST_TYPE: usize = 1 << 10;
+const MAX_CONTENT_TYPE_LEN: usize = 1 << 10;
 
 /// Takes a secret out of a text.
-pub(crate) type Hide<'a> = &'a dyn for<'t> Fn(&'t str) -> Cow<'t, str>;
+pub(crate) type Redact<'a> = &'a dyn for<'t> Fn(&'t str) -> Cow<'t, str>;
 
 /// The assets of a `task_result`, and how many it names: no more than `most` are kept.
-pub(crate) fn assets(result: &RawValue, most: usize, hide: Hide<'_>) -> (Vec<Asset>, usize) {
-    let fields = Fields::of(result, &["videos", "images", "audio"]);
+pub(crate) fn parse_assets(result: &RawValue, most: usize, hide: Redact<'_>) -> (Vec<Asset>, usize) {
+    let fields = Fields::select(result, &["videos", "images", "audio"]);
     let (mut assets, mut count) = (Vec::new(), 0);
     for (kind, list) in [(Kind::Video, "videos"), (Kind::Image, "images"), (Kind::Audio, "audio")] {
         let (before, before_kept) = (count, assets.len());
         let mut take = |item: &RawValue| {
-            count += usize::from(Shape::of(item) != Shape::Null);
+            count += usize::from(JsonType::detect(item) != JsonType::Null);
             if assets.len() < most {
                 assets.extend(read_item(item, Some(kind), hide));
             }
         };
         match fields.get(list) {
-            Some(items) if Shape::of(items) == Shape::List => json::each_item(items, take),
+            Some(items) if JsonType::detect(items) == JsonType::Array => json::for_each_item(items, take),
             Some(item) => take(item),
             None => {}
         }
-        number(&mut assets[before_kept..], count - before);
+        assign_indexes(&mut assets[before_kept..], count - before);
     }
     if count == 0 {
-        assets.extend(read_lone(result, hide));
+        assets.extend(read_toplevel_url(result, hide));
         count = assets.len();
-        number(&mut assets, count);
+        assign_indexes(&mut assets, count);
     }
     (assets, count)
 }
 
-fn number(items: &mut [Asset], count: usize) {
+fn assign_indexes(items: &mut [Asset], count: usize) {
     for (position, item) in items.iter_mut().enumerate() {
         (item.index, item.count) = (position + 1, count);
     }
 }
 
-fn read_item(item: &RawValue, kind: Option<Kind>, hide: Hide<'_>) -> Option<Asset> {
-    let (url, content_type, duration) = match Shape::of(item) {
-        Shape::Null => return None,
-        Shape::Object => {
-            let fields = Fields::of(item, &ITEM);
+fn read_item(item: &RawValue, kind: Option<Kind>, hide: Redact<'_>) -> Option<Asset> {
+    let (url, content_type, duration) = match JsonType::detect(item) {
+        JsonType::Null => return None,
+        JsonType::Object => {
+            let fields = Fields::select(item, &ITEM_FIELDS);
             (
                 fields.get("url").map(read_url).unwrap_or_default(),
-                fields.get("content_type").and_then(|declared| read_type(declared, hide)),
+                fields.get("content_type").and_then(|declared| read_content_type(declared, hide)),
                 fields.get("duration").and_then(read_duration),
             )
         }
         _ => (read_url(item), None, None),
     };
-    Some(Asset { kind, index: 0, count: 0, url, hidden_url: None, content_type, duration })
+    Some(Asset { kind, index: 0, count: 0, url, redacted_url: None, content_type, duration })
 }
 
 /// A `task_result.url` beside no list: a newer shape of the answer. Its kind is its type's.
-fn read_lone(result: &RawValue, hide: Hide<'_>) -> Option<Asset> {
-    let is_named = Fields::of(result, &ITEM).get("url").and_then(|url| json::text(url, |url| !url.trim().is_empty()));
+fn read_toplevel_url(result: &RawValue, hide: Redact<'_>) -> Option<Asset> {
+    let is_named =
+        Fields::select(result, &ITEM_FIELDS).get("url").and_then(|url| json::map_string(url, |url| !url.trim().is_empty()));
     let mut asset = read_item(result, None, hide).filter(|_| is_named == Some(true))?;
-    let by_type = asset.content_type.as_deref().and_then(media_type::kind);
-    asset.kind = by_type.or_else(|| media_type::kind(data_uri::declared_type(&asset.url)?));
+    let by_type = asset.content_type.as_deref().and_then(media_type::kind_of_content_type);
+    asset.kind = by_type.or_else(|| media_type::kind_of_content_type(data_uri::declared_type(&asset.url)?));
     Some(asset)
 }
 
@@ -86,21 +87,21 @@ fn read_lone(result: &RawValue, hide: Hide<'_>) -> Option<Asset> {
 fn read_url(raw: &RawValue) -> Arc<str> {
     let read = |url: &str| match url {
         "" => Arc::default(),
-        data if data_uri::is_one(data) => data.into(),
-        url => json::beginning(url, LONGEST_URL + 4).into(),
+        data if data_uri::is_data_uri(data) => data.into(),
+        url => json::truncate(url, MAX_URL_LEN + 4).into(),
     };
-    json::text(raw, read).unwrap_or_default()
+    json::map_string(raw, read).unwrap_or_default()
 }
 
-fn read_type(raw: &RawValue, hide: Hide<'_>) -> Option<String> {
-    json::text(raw, |declared| (declared.len() <= LONGEST_TYPE).then(|| hide(declared).into_owned())).flatten()
+fn read_content_type(raw: &RawValue, hide: Redact<'_>) -> Option<String> {
+    json::map_string(raw, |declared| (declared.len() <= MAX_CONTENT_TYPE_LEN).then(|| hide(declared).into_owned())).flatten()
 }
 
 /// Seconds from a number or a string (`5`, `"5.1"`, `" 7 "`, `"8s"`); anything not finite and above 0 is unknown.
 fn read_duration(raw: &RawValue) -> Option<f64> {
-    let seconds: f64 = match Shape::of(raw) {
-        Shape::Number => raw.get().parse().ok()?,
-        _ => json::text(raw, |text| {
+    let seconds: f64 = match JsonType::detect(raw) {
+        JsonType::Number => raw.get().parse().ok()?,
+        _ => json::map_string(raw, |text| {
             let text = text.trim();
             text.strip_suffix(['s', 'S']).unwrap_or(text).trim_end().parse().ok()
         })??,
@@ -116,11 +117,11 @@ mod tests {
 
     #[expect(clippy::needless_pass_by_value, reason = "a test writes the value in place")]
     fn assets(result: Value) -> Vec<Asset> {
-        super::assets(&to_raw_value(&result).unwrap(), usize::MAX, &|text| text.into()).0
+        parse_assets(&to_raw_value(&result).unwrap(), usize::MAX, &|text| text.into()).0
     }
 
-    fn slots(result: Value) -> Vec<String> {
-        assets(result).iter().map(|asset| format!("{} {}", asset.slot(None), asset.url)).collect()
+    fn keys(result: Value) -> Vec<String> {
+        assets(result).iter().map(|asset| format!("{} {}", asset.key(None), asset.url)).collect()
     }
 
     #[test]
@@ -138,14 +139,14 @@ mod tests {
                 vec!["video 1 ", "video 2 ", "video 3 ", "video 4 ", "video 5 ", "video 6 http://h/6"],
             ),
         ] {
-            assert_eq!(slots(json!({"videos": list.clone()})), expected, "{list}");
+            assert_eq!(keys(json!({"videos": list.clone()})), expected, "{list}");
         }
     }
 
     #[test]
     fn kinds_are_numbered_apart_and_equal_urls_are_separate() {
         let result = json!({"audio": ["http://h/x"], "images": ["http://h/x", "http://h/x"], "videos": "http://h/x"});
-        assert_eq!(slots(result), ["video 1 http://h/x", "image 1 http://h/x", "image 2 http://h/x", "audio 1 http://h/x"]);
+        assert_eq!(keys(result), ["video 1 http://h/x", "image 1 http://h/x", "image 2 http://h/x", "audio 1 http://h/x"]);
     }
 
     #[test]
@@ -160,9 +161,9 @@ mod tests {
         ] {
             assert_eq!(assets(result.clone())[0].kind, expected, "{result}");
         }
-        assert_eq!(slots(json!({"url": "http://h/a.png?x=1"})), ["image 1 http://h/a.png?x=1"]);
-        assert_eq!(slots(json!({"url": "http://h/a"})), ["video 1 http://h/a"]);
-        assert_eq!(slots(json!({"url": "http://h/a", "images": ["http://h/b"]})), ["image 1 http://h/b"]);
+        assert_eq!(keys(json!({"url": "http://h/a.png?x=1"})), ["image 1 http://h/a.png?x=1"]);
+        assert_eq!(keys(json!({"url": "http://h/a"})), ["video 1 http://h/a"]);
+        assert_eq!(keys(json!({"url": "http://h/a", "images": ["http://h/b"]})), ["image 1 http://h/b"]);
         for nothing in [json!({"url": null}), json!({"url": ""}), json!({"url": 7}), json!({})] {
             assert!(assets(nothing).is_empty());
         }
@@ -194,17 +195,17 @@ mod tests {
     #[test]
     fn no_more_are_kept_than_asked_for_and_all_are_counted() {
         let result = to_raw_value(&json!({"videos": ["a", null, "b"], "images": ["c"], "audio": {"url": "d"}})).unwrap();
-        let (kept, count) = super::assets(&result, 2, &|text| text.into());
+        let (kept, count) = parse_assets(&result, 2, &|text| text.into());
         assert_eq!((kept.len(), count), (2, 4));
     }
 
     #[test]
     fn a_url_that_is_too_long_to_be_asked_for_is_kept_in_part_and_refused() {
         let url = |length: usize| format!("http://h/{}", "é".repeat(length))[..length].to_owned();
-        let long = &assets(json!({"images": [url(60 * LONGEST_URL + 1)]}))[0];
-        assert!(long.url.len() > LONGEST_URL && long.url.len() < LONGEST_URL + 8 && long.source().is_err());
-        assert!(assets(json!({"images": [url(LONGEST_URL - 1)]}))[0].source().is_ok());
-        let data = format!("data:,{}", "a".repeat(2 * LONGEST_URL));
+        let long = &assets(json!({"images": [url(60 * MAX_URL_LEN + 1)]}))[0];
+        assert!(long.url.len() > MAX_URL_LEN && long.url.len() < MAX_URL_LEN + 8 && long.source().is_err());
+        assert!(assets(json!({"images": [url(MAX_URL_LEN - 1)]}))[0].source().is_ok());
+        let data = format!("data:,{}", "a".repeat(2 * MAX_URL_LEN));
         assert_eq!(*assets(json!({"images": [data]}))[0].url, data);
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 
 use crc::{CRC_32_ISCSI, CRC_32_ISO_HDLC, CRC_64_NVME, CRC_64_XZ, Crc, Table};
 
-use crate::digest::read_through;
+use crate::digest::for_each_chunk;
 
 static XZ: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_XZ);
 static NVME: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
@@ -17,30 +17,30 @@ static ISCSI: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 static ISO_HDLC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
 
 pub(super) fn crc64_xz(reader: impl Read) -> io::Result<Vec<u8>> {
-    long(&XZ, reader)
+    compute_u64(&XZ, reader)
 }
 
 pub(super) fn crc64_nvme(reader: impl Read) -> io::Result<Vec<u8>> {
-    long(&NVME, reader)
+    compute_u64(&NVME, reader)
 }
 
 pub(super) fn crc32c(reader: impl Read) -> io::Result<Vec<u8>> {
-    short(&ISCSI, reader)
+    compute_u32(&ISCSI, reader)
 }
 
 pub(super) fn crc32(reader: impl Read) -> io::Result<Vec<u8>> {
-    short(&ISO_HDLC, reader)
+    compute_u32(&ISO_HDLC, reader)
 }
 
-fn long(crc: &'static Crc<u64, Table<16>>, reader: impl Read) -> io::Result<Vec<u8>> {
+fn compute_u64(crc: &'static Crc<u64, Table<16>>, reader: impl Read) -> io::Result<Vec<u8>> {
     let mut digest = crc.digest();
-    read_through(reader, |bytes| digest.update(bytes))?;
+    for_each_chunk(reader, |bytes| digest.update(bytes))?;
     Ok(digest.finalize().to_be_bytes().to_vec())
 }
 
-fn short(crc: &'static Crc<u32, Table<16>>, reader: impl Read) -> io::Result<Vec<u8>> {
+fn compute_u32(crc: &'static Crc<u32, Table<16>>, reader: impl Read) -> io::Result<Vec<u8>> {
     let mut digest = crc.digest();
-    read_through(reader, |bytes| digest.update(bytes))?;
+    for_each_chunk(reader, |bytes| digest.update(bytes))?;
     Ok(digest.finalize().to_be_bytes().to_vec())
 }
 

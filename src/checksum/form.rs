@@ -18,37 +18,37 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The length of a SHA-512 in base64, the longest value there is.
-const LONGEST: usize = 88;
+const MAX_VALUE_LEN: usize = 88;
 
 /// Names as they stand in a header, whatever their case.
-pub(super) type Names = &'static [(&'static str, Algorithm)];
+pub(super) type AlgorithmNames = &'static [(&'static str, Algorithm)];
 
 /// How a header states check values.
-pub(super) enum Form {
+pub(super) enum DigestSyntax {
     /// `name=:base64:;parameter, …`, the dictionary of RFC 9530.
-    Dictionary(Names),
+    Dictionary(AlgorithmNames),
     /// `name=base64, …`
-    List(Names),
+    List(AlgorithmNames),
     /// `base64`
     Base64(Algorithm),
     /// A number.
     Decimal(Algorithm),
 }
 
-impl Form {
+impl DigestSyntax {
     /// What one header line says; blank ends and unknown names are none of it.
-    pub(super) fn read(&self, field: &str) -> Vec<(Algorithm, Vec<u8>)> {
+    pub(super) fn parse(&self, field: &str) -> Vec<(Algorithm, Vec<u8>)> {
         match self {
-            Self::Dictionary(names) => members(field).filter_map(|member| dictionary_member(names, member)).collect(),
-            Self::List(names) => field.split(',').filter_map(|member| list_member(names, member)).collect(),
-            Self::Base64(algorithm) => base64(*algorithm, field.trim()).into_iter().collect(),
-            Self::Decimal(algorithm) => decimal(field.trim()).map(|value| (*algorithm, value)).into_iter().collect(),
+            Self::Dictionary(names) => split_members(field).filter_map(|member| parse_dictionary_member(names, member)).collect(),
+            Self::List(names) => field.split(',').filter_map(|member| parse_list_member(names, member)).collect(),
+            Self::Base64(algorithm) => decode_base64(*algorithm, field.trim()).into_iter().collect(),
+            Self::Decimal(algorithm) => parse_decimal(field.trim()).map(|value| (*algorithm, value)).into_iter().collect(),
         }
     }
 }
 
 /// Splits a structured field at its commas, save those in strings.
-fn members(field: &str) -> impl Iterator<Item = &str> {
+fn split_members(field: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     field.split(move |character| {
         match character {
@@ -62,31 +62,31 @@ fn members(field: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn dictionary_member(names: Names, member: &str) -> Option<(Algorithm, Vec<u8>)> {
+fn parse_dictionary_member(names: AlgorithmNames, member: &str) -> Option<(Algorithm, Vec<u8>)> {
     let (name, item) = member.split_once('=')?;
     let (value, parameters) = item.strip_prefix(':')?.split_once(':')?;
     let parameters = parameters.trim();
-    (parameters.is_empty() || parameters.starts_with(';')).then(|| base64(named(names, name)?, value)).flatten()
+    (parameters.is_empty() || parameters.starts_with(';')).then(|| decode_base64(find_algorithm(names, name)?, value)).flatten()
 }
 
-fn list_member(names: Names, member: &str) -> Option<(Algorithm, Vec<u8>)> {
+fn parse_list_member(names: AlgorithmNames, member: &str) -> Option<(Algorithm, Vec<u8>)> {
     let (name, value) = member.split_once('=')?;
-    base64(named(names, name)?, value.trim())
+    decode_base64(find_algorithm(names, name)?, value.trim())
 }
 
-fn named(names: Names, name: &str) -> Option<Algorithm> {
+fn find_algorithm(names: AlgorithmNames, name: &str) -> Option<Algorithm> {
     let name = name.trim();
     names.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, algorithm)| *algorithm)
 }
 
-fn base64(algorithm: Algorithm, text: &str) -> Option<(Algorithm, Vec<u8>)> {
+fn decode_base64(algorithm: Algorithm, text: &str) -> Option<(Algorithm, Vec<u8>)> {
     // Amazon's `-N`, the check value of N parts, is no base64 either.
-    let value = (text.len() <= LONGEST).then(|| BASE64.decode(text).ok()).flatten()?;
+    let value = (text.len() <= MAX_VALUE_LEN).then(|| BASE64.decode(text).ok()).flatten()?;
     (value.len() == algorithm.length()).then_some((algorithm, value))
 }
 
 /// The bytes of a number, the highest first.
-fn decimal(text: &str) -> Option<Vec<u8>> {
+fn parse_decimal(text: &str) -> Option<Vec<u8>> {
     // `parse` would take a sign, too.
     let number: u64 = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()?;
     Some(number.to_be_bytes().to_vec())
@@ -97,25 +97,25 @@ mod tests {
     use super::Algorithm::{Crc32c, Crc64Xz, Md5, Sha1, Sha256};
     use super::*;
 
-    const NAMES: Names = &[("sha-256", Sha256), ("sha", Sha1)];
+    const NAMES: AlgorithmNames = &[("sha-256", Sha256), ("sha", Sha1)];
     const SHA256: &str = "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=";
     const SHA1: &str = "98O8HYCOBHMq32eZZczDTKeuNEE=";
     const MD5: &str = "JfnnlDI7RTiF9RgfG2JNCw==";
 
-    fn read(form: &Form, field: &str) -> Vec<Algorithm> {
+    fn read(form: &DigestSyntax, field: &str) -> Vec<Algorithm> {
         let field = field.replace("SHA256", SHA256).replace("SHA1", SHA1).replace("MD5", MD5);
-        form.read(&field).into_iter().map(|(algorithm, _)| algorithm).collect()
+        form.parse(&field).into_iter().map(|(algorithm, _)| algorithm).collect()
     }
 
     #[test]
     fn values_are_bytes_with_the_highest_first() {
         for (form, field, value) in [
-            (Form::Decimal(Crc64Xz), "258", &[0, 0, 0, 0, 0, 0, 1, 2][..]),
-            (Form::Decimal(Crc64Xz), " 18446744073709551615 ", &[0xff; 8]),
-            (Form::Base64(Crc32c), " 4waSgw==", &0xe306_9283_u32.to_be_bytes()),
-            (Form::Base64(Crc32c), "4waSgw", &0xe306_9283_u32.to_be_bytes()),
+            (DigestSyntax::Decimal(Crc64Xz), "258", &[0, 0, 0, 0, 0, 0, 1, 2][..]),
+            (DigestSyntax::Decimal(Crc64Xz), " 18446744073709551615 ", &[0xff; 8]),
+            (DigestSyntax::Base64(Crc32c), " 4waSgw==", &0xe306_9283_u32.to_be_bytes()),
+            (DigestSyntax::Base64(Crc32c), "4waSgw", &0xe306_9283_u32.to_be_bytes()),
         ] {
-            let [(_, read)] = &form.read(field)[..] else { panic!("{field}") };
+            let [(_, read)] = &form.parse(field)[..] else { panic!("{field}") };
             assert_eq!(read, value, "{field}");
         }
     }
@@ -135,7 +135,7 @@ mod tests {
             ("sha-256::SHA256:", &[]),
             (&",=:\"".repeat(1 << 16), &[]),
         ] {
-            assert_eq!(read(&Form::Dictionary(NAMES), field), algorithms, "{field:.80}");
+            assert_eq!(read(&DigestSyntax::Dictionary(NAMES), field), algorithms, "{field:.80}");
         }
     }
 
@@ -146,7 +146,7 @@ mod tests {
             (" Sha = SHA1 ,unixsum=30637,, SHA-256=SHA256", &[Sha1, Sha256]),
             ("sha-256=SHA1, sha-256=:SHA256:, id-sha-256=SHA256, =, ,sha-256", &[]),
         ] {
-            assert_eq!(read(&Form::List(NAMES), field), algorithms, "{field}");
+            assert_eq!(read(&DigestSyntax::List(NAMES), field), algorithms, "{field}");
         }
     }
 
@@ -165,10 +165,10 @@ mod tests {
             "\u{fffd}\0\u{1b}[31m",
             &"A".repeat(1 << 20),
         ] {
-            assert_eq!(read(&Form::Base64(Md5), field), [], "{field:.80}");
+            assert_eq!(read(&DigestSyntax::Base64(Md5), field), [], "{field:.80}");
         }
         for field in ["", "-1", "+1", "1.0", "18446744073709551616", "0x12", "1, 1", "\u{661}"] {
-            assert_eq!(read(&Form::Decimal(Crc64Xz), field), [], "{field}");
+            assert_eq!(read(&DigestSyntax::Decimal(Crc64Xz), field), [], "{field}");
         }
     }
 }

@@ -6,22 +6,22 @@
 //!
 //! Invariant: one promise for a header and an algorithm, and each about all of the kept bytes.
 
-use super::form::{Form, Names};
-use super::{Algorithm, Promise};
+use super::form::{AlgorithmNames, DigestSyntax};
+use super::{Algorithm, ExpectedDigest};
 
 /// Where a promise may stand.
-struct Source {
+struct DigestHeader {
     header: &'static str,
-    covers: Covers,
-    form: Form,
+    scope: DigestScope,
+    syntax: DigestSyntax,
 }
 
 #[derive(Clone, Copy)]
-enum Covers {
+enum DigestScope {
     /// The whole file, even when a part of it is answered.
-    File,
+    WholeFile,
     /// The bytes of this answer: the whole file only when it is no part.
-    Answer,
+    ResponseBody,
     /// The whole file as Google stores it, which may be encoded otherwise than it is sent.
     GoogleObject,
     /// The whole file, or the check values of its parts.
@@ -29,44 +29,49 @@ enum Covers {
 }
 
 /// Those of RFC 9530 and RFC 3230. Their CRC-32C is left out: nobody says in which byte order it comes.
-const REGISTERED: Names =
+const REGISTERED_ALGORITHMS: AlgorithmNames =
     &[("sha-512", Algorithm::Sha512), ("sha-256", Algorithm::Sha256), ("sha", Algorithm::Sha1), ("md5", Algorithm::Md5)];
-const GOOGLE: Names = &[("md5", Algorithm::Md5), ("crc32c", Algorithm::Crc32c)];
+const GOOGLE_ALGORITHMS: AlgorithmNames = &[("md5", Algorithm::Md5), ("crc32c", Algorithm::Crc32c)];
 
-const SOURCES: &[Source] = &[
-    source("repr-digest", Covers::File, Form::Dictionary(REGISTERED)),
-    source("content-digest", Covers::Answer, Form::Dictionary(REGISTERED)),
-    source("digest", Covers::Answer, Form::List(REGISTERED)),
-    source("content-md5", Covers::Answer, Form::Base64(Algorithm::Md5)),
-    source("x-goog-hash", Covers::GoogleObject, Form::List(GOOGLE)),
-    source("x-oss-hash-crc64ecma", Covers::File, Form::Decimal(Algorithm::Crc64Xz)),
-    source("x-amz-checksum-sha256", Covers::AmazonObject, Form::Base64(Algorithm::Sha256)),
-    source("x-amz-checksum-sha1", Covers::AmazonObject, Form::Base64(Algorithm::Sha1)),
-    source("x-amz-checksum-crc64nvme", Covers::AmazonObject, Form::Base64(Algorithm::Crc64Nvme)),
-    source("x-amz-checksum-crc32c", Covers::AmazonObject, Form::Base64(Algorithm::Crc32c)),
-    source("x-amz-checksum-crc32", Covers::AmazonObject, Form::Base64(Algorithm::Crc32)),
+const DIGEST_HEADERS: &[DigestHeader] = &[
+    digest_header("repr-digest", DigestScope::WholeFile, DigestSyntax::Dictionary(REGISTERED_ALGORITHMS)),
+    digest_header("content-digest", DigestScope::ResponseBody, DigestSyntax::Dictionary(REGISTERED_ALGORITHMS)),
+    digest_header("digest", DigestScope::ResponseBody, DigestSyntax::List(REGISTERED_ALGORITHMS)),
+    digest_header("content-md5", DigestScope::ResponseBody, DigestSyntax::Base64(Algorithm::Md5)),
+    digest_header("x-goog-hash", DigestScope::GoogleObject, DigestSyntax::List(GOOGLE_ALGORITHMS)),
+    digest_header("x-oss-hash-crc64ecma", DigestScope::WholeFile, DigestSyntax::Decimal(Algorithm::Crc64Xz)),
+    digest_header("x-amz-checksum-sha256", DigestScope::AmazonObject, DigestSyntax::Base64(Algorithm::Sha256)),
+    digest_header("x-amz-checksum-sha1", DigestScope::AmazonObject, DigestSyntax::Base64(Algorithm::Sha1)),
+    digest_header("x-amz-checksum-crc64nvme", DigestScope::AmazonObject, DigestSyntax::Base64(Algorithm::Crc64Nvme)),
+    digest_header("x-amz-checksum-crc32c", DigestScope::AmazonObject, DigestSyntax::Base64(Algorithm::Crc32c)),
+    digest_header("x-amz-checksum-crc32", DigestScope::AmazonObject, DigestSyntax::Base64(Algorithm::Crc32)),
 ];
 
-const fn source(header: &'static str, covers: Covers, form: Form) -> Source {
-    Source { header, covers, form }
+const fn digest_header(header: &'static str, covers: DigestScope, form: DigestSyntax) -> DigestHeader {
+    DigestHeader { header, scope: covers, syntax: form }
 }
 
 /// What an answer's head promises about the whole file, the strongest first.
 ///
 /// `header` gives all values of a header by its lower-case name; `is_partial` is true for a 206. A
 /// body that is encoded promises nothing: what is kept is the result of undoing that.
-pub(crate) fn promises(header: impl Fn(&str) -> Vec<String>, is_partial: bool) -> Vec<Promise> {
+pub(crate) fn expected_digests(header: impl Fn(&str) -> Vec<String>, is_partial: bool) -> Vec<ExpectedDigest> {
     if is_encoded(&header("content-encoding")) {
         return Vec::new();
     }
     let counts = |covers| match covers {
-        Covers::File => true,
-        Covers::Answer => !is_partial,
-        Covers::GoogleObject => !is_encoded(&header("x-goog-stored-content-encoding")),
-        Covers::AmazonObject => header("x-amz-checksum-type").iter().all(|kind| kind.trim().eq_ignore_ascii_case("full_object")),
+        DigestScope::WholeFile => true,
+        DigestScope::ResponseBody => !is_partial,
+        DigestScope::GoogleObject => !is_encoded(&header("x-goog-stored-content-encoding")),
+        DigestScope::AmazonObject => {
+            header("x-amz-checksum-type").iter().all(|kind| kind.trim().eq_ignore_ascii_case("full_object"))
+        }
     };
-    let mut promises: Vec<Promise> =
-        SOURCES.iter().filter(|source| counts(source.covers)).flat_map(|source| source.read(&header(source.header))).collect();
+    let mut promises: Vec<ExpectedDigest> = DIGEST_HEADERS
+        .iter()
+        .filter(|source| counts(source.scope))
+        .flat_map(|source| source.parse(&header(source.header)))
+        .collect();
     promises.sort_by_key(|promise| promise.algorithm);
     promises
 }
@@ -78,21 +83,23 @@ fn is_encoded(values: &[String]) -> bool {
     })
 }
 
-impl Source {
-    fn read(&self, values: &[String]) -> Vec<Promise> {
-        let said: Vec<(Algorithm, Vec<u8>)> = values.iter().flat_map(|value| self.form.read(value)).collect();
-        let promise = |algorithm| Some(Promise { header: self.header, algorithm, value: agreed(&said, algorithm)?.to_vec() });
-        match self.form {
-            Form::Dictionary(names) | Form::List(names) => {
+impl DigestHeader {
+    fn parse(&self, values: &[String]) -> Vec<ExpectedDigest> {
+        let said: Vec<(Algorithm, Vec<u8>)> = values.iter().flat_map(|value| self.syntax.parse(value)).collect();
+        let promise = |algorithm| {
+            Some(ExpectedDigest { header: self.header, algorithm, value: unambiguous_value(&said, algorithm)?.to_vec() })
+        };
+        match self.syntax {
+            DigestSyntax::Dictionary(names) | DigestSyntax::List(names) => {
                 names.iter().filter_map(|(_, algorithm)| promise(*algorithm)).collect()
             }
-            Form::Base64(algorithm) | Form::Decimal(algorithm) => promise(algorithm).into_iter().collect(),
+            DigestSyntax::Base64(algorithm) | DigestSyntax::Decimal(algorithm) => promise(algorithm).into_iter().collect(),
         }
     }
 }
 
 /// The one value that was said; who says two things about the same bytes says nothing.
-fn agreed(said: &[(Algorithm, Vec<u8>)], algorithm: Algorithm) -> Option<&[u8]> {
+fn unambiguous_value(said: &[(Algorithm, Vec<u8>)], algorithm: Algorithm) -> Option<&[u8]> {
     let mut values = said.iter().filter(|(of, _)| *of == algorithm).map(|(_, value)| value);
     let first = values.next()?;
     values.all(|value| value == first).then_some(first)
@@ -111,18 +118,18 @@ mod tests {
     const CRC32: &str = "4waSgw==";
 
     /// Reads `name: value` lines, in which the algorithms' names in capitals stand for values of theirs.
-    fn read(lines: &[&str], is_partial: bool) -> Vec<Promise> {
+    fn parse_headers(lines: &[&str], is_partial: bool) -> Vec<ExpectedDigest> {
         let values = [("SHA512", SHA512), ("SHA256", SHA256), ("SHA1", SHA1), ("MD5", MD5), ("CRC64", CRC64), ("CRC32", CRC32)];
         let fill = |value: &str| values.iter().fold(value.to_owned(), |text, (name, value)| text.replace(name, value));
         let header = |wanted: &str| {
             let fields = lines.iter().filter_map(|line| line.split_once(": "));
             fields.filter(|(name, _)| *name == wanted).map(|(_, value)| fill(value)).collect()
         };
-        promises(header, is_partial)
+        expected_digests(header, is_partial)
     }
 
     fn algorithms(lines: &[&str], is_partial: bool) -> Vec<Algorithm> {
-        read(lines, is_partial).iter().map(|promise| promise.algorithm).collect()
+        parse_headers(lines, is_partial).iter().map(|promise| promise.algorithm).collect()
     }
 
     #[test]
@@ -156,7 +163,7 @@ mod tests {
             ("x-goog-stored-content-encoding: gzip", 2),
             ("x-goog-stored-content-encoding: IDENTITY", 3),
         ] {
-            assert_eq!(read(&[&all[..], &[line]].concat(), false).len(), left, "{line}");
+            assert_eq!(parse_headers(&[&all[..], &[line]].concat(), false).len(), left, "{line}");
         }
     }
 
@@ -169,7 +176,7 @@ mod tests {
             (&["x-amz-checksum-crc32c: CRC32", "x-amz-checksum-type: FULL_OBJECT"], 1),
             (&["content-md5: MD5", "x-amz-checksum-type: COMPOSITE"], 1),
         ] {
-            assert_eq!(read(lines, false).len(), left, "{lines:?}");
+            assert_eq!(parse_headers(lines, false).len(), left, "{lines:?}");
         }
     }
 
@@ -195,15 +202,15 @@ mod tests {
             "x-amz-checksum-md5: MD5",
             "etag: MD5",
         ] {
-            assert_eq!(read(&[line], false), [], "{line}");
+            assert_eq!(parse_headers(&[line], false), [], "{line}");
         }
     }
 
     #[test]
     fn a_host_that_contradicts_itself_says_nothing_about_that() {
         let other = "content-md5: AAAAAAAAAAAAAAAAAAAAAA==";
-        assert_eq!(read(&["content-md5: MD5", other], false), []);
-        assert_eq!(read(&["content-md5: MD5", "content-md5: MD5", "content-md5: ?"], false).len(), 1);
+        assert_eq!(parse_headers(&["content-md5: MD5", other], false), []);
+        assert_eq!(parse_headers(&["content-md5: MD5", "content-md5: MD5", "content-md5: ?"], false).len(), 1);
         let lines = ["x-goog-hash: md5=MD5,crc32c=CRC32", "x-goog-hash: crc32c=AAAAAA=="];
         assert_eq!(algorithms(&lines, false), [Md5]);
     }

@@ -39,25 +39,25 @@ fn without_hidden(command: &Command) -> Command {
 }
 
 /// The manual page: the main job with its options, then each verb with its own.
-pub(super) fn manual() -> String {
+pub(super) fn man_page() -> String {
     let mut command = Args::command();
     command.build();
     let page = Man::new(with_usage(command.clone()));
-    let beginning = rendered(|roff| {
+    let beginning = render_roff(|roff| {
         page.render_title(roff)?;
         page.render_name_section(roff)?;
         page.render_synopsis_section(roff)?;
         page.render_description_section(roff)?;
         page.render_options_section(roff)
     });
-    let verbs: String = command.get_subcommands().map(verb).collect();
+    let verbs: String = command.get_subcommands().map(command_section).collect();
     // Its lines are to stay lines.
-    let end = rendered(|roff| page.render_extra_section(roff)).replace(".SH EXTRA", ".SH EXAMPLES AND EXIT CODES\n.nf");
+    let end = render_roff(|roff| page.render_extra_section(roff)).replace(".SH EXTRA", ".SH EXAMPLES AND EXIT CODES\n.nf");
     format!("{beginning}.SH COMMANDS\n{verbs}{end}")
 }
 
 /// A verb's part of the page; options that it shares with the main job are named by their heading.
-fn verb(verb: &Command) -> String {
+fn command_section(verb: &Command) -> String {
     let headings: BTreeSet<&str> = verb.get_arguments().filter_map(|option| option.get_help_heading()).collect();
     let own = with_usage(verb.clone()).mut_args(|option| {
         let is_shared = option.get_help_heading().is_some() || option.is_global_set() || option.get_id() == "help";
@@ -65,7 +65,7 @@ fn verb(verb: &Command) -> String {
         option.hide(is_hidden)
     });
     let page = Man::new(own);
-    let text = rendered(|roff| {
+    let text = render_roff(|roff| {
         page.render_synopsis_section(roff)?;
         page.render_description_section(roff)?;
         page.render_options_section(roff)
@@ -84,7 +84,7 @@ fn with_usage(mut command: Command) -> Command {
     command.override_usage(usage.trim_start_matches("Usage: ").to_owned())
 }
 
-fn rendered(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+fn render_roff(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut roff = Vec::new();
     // Writing to memory can't fail.
     let _ = render(&mut roff);

@@ -9,9 +9,9 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 
-use super::values::{Waiting, duration, duration_or_none, header, size, waiting};
-use crate::session::JOBS;
-pub(super) use export::{ExportArgs, Exported};
+use super::values::{WaitMode, duration, duration_or_zero, header_value, size, wait_mode};
+use crate::session::DEFAULT_JOBS;
+pub(super) use export::{ExportArgs, ExportFormat};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,22 +61,22 @@ pub(super) struct Args {
     pub config: Option<PathBuf>,
 
     #[command(flatten)]
-    pub options: Options,
+    pub options: ConfigurableArgs,
 
     #[command(subcommand)]
-    pub verb: Option<Verb>,
+    pub command: Option<Command>,
 }
 
 /// What a configuration file can set, too: all that holds for more than one run.
 #[derive(clap::Args, Debug)]
-pub(super) struct Options {
+pub(super) struct ConfigurableArgs {
     /// The archive
     #[arg(short, long, value_name = "DIR", default_value = "yescale", help_heading = "Archive")]
     pub output: PathBuf,
 
     /// Archive these kinds alone, with commas between them
     #[arg(long, value_name = "KIND,...", value_delimiter = ',', help_heading = "Archive")]
-    pub only: Vec<Only>,
+    pub only: Vec<KindArg>,
 
     /// Poll unfinished tasks until they finish, for at most DURATION in all, such as 10m or 1h30m; without one there is no end
     #[arg(
@@ -87,10 +87,10 @@ pub(super) struct Options {
         default_value = "false",
         default_missing_value = "true",
         hide_default_value = true,
-        value_parser = waiting,
+        value_parser = wait_mode,
         help_heading = "Archive"
     )]
-    pub wait: Waiting,
+    pub wait: WaitMode,
 
     /// Before the first of these polls
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration, hide = true)]
@@ -127,7 +127,7 @@ pub(super) struct RemoteArgs {
     pub api_key_file: Option<PathBuf>,
 
     /// Downloads at once
-    #[arg(short, long, value_name = "N", default_value_t = JOBS, help_heading = "Network")]
+    #[arg(short, long, value_name = "N", default_value_t = DEFAULT_JOBS, help_heading = "Network")]
     pub jobs: NonZeroUsize,
 
     /// Connections for one file of 16 MiB or more; when given, one media host gets up to N times --jobs requests at once, not 32 [default: 4]
@@ -155,11 +155,11 @@ pub(super) struct RemoteArgs {
     pub stall_timeout: Duration,
 
     /// Before the first further try
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration_or_none, hide = true)]
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration_or_zero, hide = true)]
     pub retry_delay: Duration,
 
     /// How to introduce oneself to hosts
-    #[arg(long, value_name = "TEXT", default_value = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")), value_parser = header, help_heading = "Network")]
+    #[arg(long, value_name = "TEXT", default_value = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")), value_parser = header_value, help_heading = "Network")]
     pub user_agent: String,
 
     /// One more root certificate to trust, PEM; `SSL_CERT_FILE` and the system's store hold too
@@ -197,7 +197,7 @@ pub(super) struct StyleArgs {
 
 /// What can be done beside the main job: with an archive that is there, and what the program tells of itself.
 #[derive(clap::Subcommand, Debug)]
-pub(super) enum Verb {
+pub(super) enum Command {
     /// Look whether every file that a manifest names is there and whole; offline, changes nothing
     Verify {
         /// An archive, or one task's folder
@@ -237,7 +237,7 @@ pub(super) enum Verb {
         dir: PathBuf,
     },
     /// Print what is in force, and where each value came from; the key is hidden
-    Config(Box<Options>),
+    Config(Box<ConfigurableArgs>),
     /// Print the JSON Schema of manifest.json, or of the `--json` events
     Schema {
         /// What to describe
@@ -261,7 +261,7 @@ pub(super) enum Document {
 
 /// A kind that `--only` can ask for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(super) enum Only {
+pub(super) enum KindArg {
     Video,
     Image,
     Audio,

@@ -15,8 +15,8 @@ use clap::{Arg, ArgAction, Args as _, Command, ValueHint};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::args::Options;
-use super::environment::{BASE_URL_VARIABLE, Environment, KEY_VARIABLE, home, own_file, text};
+use super::args::ConfigurableArgs;
+use super::environment::{BASE_URL_VARIABLE, Environment, KEY_VARIABLE, default_config_path, home, utf8_variable};
 use super::error::Error;
 use crate::gateway::BaseUrl;
 use crate::secret::ApiKey;
@@ -32,7 +32,7 @@ const BASE_URL: &str = "base-url";
 pub(super) struct Config {
     /// The file that was read; when it is not the one that was asked for, it may be missing.
     pub file: Option<PathBuf>,
-    entries: Vec<Entry>,
+    entries: Vec<ConfigEntry>,
     /// The key itself, when no file is named for it, and where it stands.
     pub key: Option<(String, String)>,
     /// Whether the file has a key in it, also one that does not count.
@@ -40,7 +40,7 @@ pub(super) struct Config {
 }
 
 /// The value of one option.
-pub(super) struct Entry {
+pub(super) struct ConfigEntry {
     /// The long name of the option.
     name: String,
     pub values: Vec<OsString>,
@@ -54,50 +54,51 @@ impl Config {
     /// # Errors
     /// A file that can't be read, and an entry that says nothing that can be done.
     pub(super) fn load(named: Option<&Path>, environment: Environment<'_>) -> Result<Self, Error> {
-        let mut config = Self { file: named.map(Path::to_owned).or_else(|| own_file(environment)), ..Self::default() };
+        let mut config = Self { file: named.map(Path::to_owned).or_else(|| default_config_path(environment)), ..Self::default() };
         if let Some(path) = config.file.clone() {
             match fs::read_to_string(&path) {
-                Ok(text) => config.read(&path, &text, environment)?,
+                Ok(text) => config.apply_file(&path, &text, environment)?,
                 Err(error) if named.is_none() && is_missing(&error) => {}
                 Err(source) => return Err(Error::Read { path, source }),
             }
         }
-        config.hear(environment)?;
+        config.apply_env(environment)?;
         Ok(config)
     }
 
     /// What stands in place of the option called `name`.
-    pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
+    pub(super) fn entry(&self, name: &str) -> Option<&ConfigEntry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
-    fn read(&mut self, path: &Path, text: &str, environment: Environment<'_>) -> Result<(), Error> {
+    fn apply_file(&mut self, path: &Path, text: &str, environment: Environment<'_>) -> Result<(), Error> {
         let origin = |start: usize| format!("{}:{}", path.display(), 1 + text[..start].matches('\n').count());
-        let table = DeTable::parse(text).map_err(|error| Error::Setting {
+        let table = DeTable::parse(text).map_err(|error| Error::InvalidSetting {
             origin: origin(error.span().map_or(0, |span| span.start)),
-            told: error.message().to_owned(),
+            message: error.message().to_owned(),
         })?;
         // Known before anything else of the file is told.
         if let Some(Ok(key)) = table.get_ref().get(KEY).and_then(|value| value.get_ref().as_str()).map(ApiKey::parse) {
-            ui::hide(&key);
+            ui::register_key(&key);
         }
-        let base = Base { folder: path.parent().unwrap_or(Path::new("")), home: home(environment) };
+        let base = PathResolver { folder: path.parent().unwrap_or(Path::new("")), home: home(environment) };
         let mut items: Vec<_> = table.get_ref().iter().collect();
         items.sort_by_key(|(name, _)| name.span().start);
         let command = command();
         for (name, value) in items {
             let origin = origin(name.span().start);
-            self.take(name.get_ref(), value, &command, &base, &origin).map_err(|told| Error::Setting { origin, told })?;
+            self.add_entry(name.get_ref(), value, &command, &base, &origin)
+                .map_err(|told| Error::InvalidSetting { origin, message: told })?;
         }
         Ok(())
     }
 
-    fn take(
+    fn add_entry(
         &mut self,
         name: &str,
         value: &Spanned<DeValue<'_>>,
         command: &Command,
-        base: &Base<'_>,
+        base: &PathResolver<'_>,
         origin: &str,
     ) -> Result<(), String> {
         let is_second = matches!(name, KEY | KEY_FILE) && (self.has_key || self.entry(KEY_FILE).is_some());
@@ -111,27 +112,28 @@ impl Config {
             self.key = Some((key.to_string(), origin.to_owned()));
             return Ok(());
         }
-        let option = settable(command).find(|option| option.get_long() == Some(name)).ok_or_else(|| unknown(name))?;
-        let values = values(option, value.get_ref(), base)?;
-        check(option, &values)?;
+        let option = settable(command).find(|option| option.get_long() == Some(name)).ok_or_else(|| unknown_setting(name))?;
+        let values = arg_values(option, value.get_ref(), base)?;
+        validate_values(option, &values)?;
         let rivals = command.get_arg_conflicts_with(option);
-        let is_rival = |entry: &&Entry| rivals.iter().any(|rival| rival.get_long() == Some(&entry.name)) && is_on(&entry.values);
+        let is_rival =
+            |entry: &&ConfigEntry| rivals.iter().any(|rival| rival.get_long() == Some(&entry.name)) && is_on(&entry.values);
         if let Some(rival) = self.entries.iter().find(is_rival).filter(|_| is_on(&values)) {
             return Err(format!("`{name}` and `{}` contradict each other: keep one", rival.name));
         }
-        self.entries.push(Entry { name: name.to_owned(), values, origin: origin.to_owned() });
+        self.entries.push(ConfigEntry { name: name.to_owned(), values, origin: origin.to_owned() });
         Ok(())
     }
 
     /// What the environment says wins over the file.
-    fn hear(&mut self, environment: Environment<'_>) -> Result<(), Error> {
-        if let Some(key) = text(environment, KEY_VARIABLE)? {
+    fn apply_env(&mut self, environment: Environment<'_>) -> Result<(), Error> {
+        if let Some(key) = utf8_variable(environment, KEY_VARIABLE)? {
             self.key = Some((key, KEY_VARIABLE.to_owned()));
             self.entries.retain(|entry| entry.name != KEY_FILE);
         }
-        if let Some(url) = text(environment, BASE_URL_VARIABLE)? {
+        if let Some(url) = utf8_variable(environment, BASE_URL_VARIABLE)? {
             self.entries.retain(|entry| entry.name != BASE_URL);
-            self.entries.push(Entry {
+            self.entries.push(ConfigEntry {
                 name: BASE_URL.to_owned(),
                 values: vec![url.into()],
                 origin: BASE_URL_VARIABLE.to_owned(),
@@ -142,7 +144,7 @@ impl Config {
 }
 
 /// The options that a file can set, in the order of the help.
-pub(super) fn options() -> Vec<Arg> {
+pub(super) fn settable_options() -> Vec<Arg> {
     settable(&command()).cloned().collect()
 }
 
@@ -152,7 +154,7 @@ fn settable(command: &Command) -> impl Iterator<Item = &Arg> {
 
 /// One of nothing but the options that a file can set.
 fn command() -> Command {
-    let mut command = Options::augment_args(Command::new("options").disable_help_flag(true));
+    let mut command = ConfigurableArgs::augment_args(Command::new("options").disable_help_flag(true));
     command.build();
     command
 }
@@ -163,13 +165,13 @@ fn is_on(values: &[OsString]) -> bool {
 }
 
 /// What a relative path in a file starts from.
-struct Base<'a> {
+struct PathResolver<'a> {
     folder: &'a Path,
     home: Option<PathBuf>,
 }
 
-impl Base<'_> {
-    fn path(&self, text: &str) -> PathBuf {
+impl PathResolver<'_> {
+    fn resolve(&self, text: &str) -> PathBuf {
         match (text.strip_prefix("~/"), &self.home) {
             (Some(rest), Some(home)) => home.join(rest),
             // Standard input.
@@ -180,26 +182,28 @@ impl Base<'_> {
 }
 
 /// As they would be typed.
-fn values(option: &Arg, value: &DeValue<'_>, base: &Base<'_>) -> Result<Vec<OsString>, String> {
+fn arg_values(option: &Arg, value: &DeValue<'_>, base: &PathResolver<'_>) -> Result<Vec<OsString>, String> {
     let name = option.get_long().unwrap_or_default();
     let is_path = option.get_value_hint() == ValueHint::AnyPath;
     match value {
-        DeValue::String(text) if is_path => Ok(vec![base.path(text).into()]),
+        DeValue::String(text) if is_path => Ok(vec![base.resolve(text).into()]),
         DeValue::String(text) => Ok(vec![text.as_ref().into()]),
         _ if is_path => Err(format!("`{name}` takes a path, a text in quotes")),
         DeValue::Integer(number) => Ok(vec![number.to_string().into()]),
         DeValue::Float(number) => Ok(vec![number.as_str().into()]),
         DeValue::Boolean(truth) => Ok(vec![truth.to_string().into()]),
-        DeValue::Array(items) if matches!(option.get_action(), ArgAction::Append) => {
-            items.iter().map(|item| values(option, item.get_ref(), base)).collect::<Result<Vec<_>, _>>().map(|all| all.concat())
-        }
+        DeValue::Array(items) if matches!(option.get_action(), ArgAction::Append) => items
+            .iter()
+            .map(|item| arg_values(option, item.get_ref(), base))
+            .collect::<Result<Vec<_>, _>>()
+            .map(|all| all.concat()),
         DeValue::Array(_) => Err(format!("`{name}` takes one value, not a list")),
         DeValue::Table(_) | DeValue::Datetime(_) => Err(format!("`{name}` takes a text, a number or true or false")),
     }
 }
 
 /// Whether the option's own parser takes the values: they are typed to a command that has this option alone.
-fn check(option: &Arg, values: &[OsString]) -> Result<(), String> {
+fn validate_values(option: &Arg, values: &[OsString]) -> Result<(), String> {
     let name = option.get_long().unwrap_or_default();
     if name == BASE_URL {
         return values.iter().try_for_each(|url| {
@@ -220,7 +224,7 @@ fn check(option: &Arg, values: &[OsString]) -> Result<(), String> {
     })
 }
 
-fn unknown(name: &str) -> String {
+fn unknown_setting(name: &str) -> String {
     match name {
         "force" | "dry-run" | "input-file" => format!("`{name}` is for one run: it goes on the command line"),
         "config" => "a configuration can't name another".to_owned(),

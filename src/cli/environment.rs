@@ -14,8 +14,8 @@ pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 ///
 /// # Errors
 /// When it is none: that is not the same as missing.
-pub(super) fn text(environment: Environment<'_>, name: &'static str) -> Result<Option<String>, Error> {
-    environment(name).map(|value| value.into_string().map_err(|_| Error::Variable(name))).transpose()
+pub(super) fn utf8_variable(environment: Environment<'_>, name: &'static str) -> Result<Option<String>, Error> {
+    environment(name).map(|value| value.into_string().map_err(|_| Error::VariableNotUtf8(name))).transpose()
 }
 
 /// Where the key is looked for when no file is named.
@@ -24,7 +24,7 @@ pub(super) const KEY_VARIABLE: &str = "YESCALE_API_KEY";
 pub(super) const BASE_URL_VARIABLE: &str = "YESCALE_BASE_URL";
 
 /// Where the user's own configuration stands.
-pub(super) fn own_file(environment: Environment<'_>) -> Option<PathBuf> {
+pub(super) fn default_config_path(environment: Environment<'_>) -> Option<PathBuf> {
     let folder = |name: &str| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = match cfg!(windows) {
         true => folder("APPDATA"),

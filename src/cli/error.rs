@@ -8,7 +8,7 @@ use clap::error::ContextValue;
 
 use super::environment::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
-use crate::secret::{KeyError, keyless, unsigned, visible};
+use crate::secret::{KeyError, escape_control_chars, redact_key_like, redact_urls};
 use crate::{session, store, ui};
 
 /// Why a run can't start.
@@ -36,7 +36,7 @@ pub(super) enum Error {
     KeyForOption(&'static str),
     /// A variable is no text.
     #[error("the variable {0} is not UTF-8")]
-    Variable(&'static str),
+    VariableNotUtf8(&'static str),
     /// The key that was found is none.
     #[error("{origin}: {source}")]
     Key {
@@ -47,7 +47,7 @@ pub(super) enum Error {
     },
     /// Standard input can't be two things.
     #[error("standard input can't be both the list of ids and the API key")]
-    TwiceStandardInput,
+    StdinUsedTwice,
     /// The base URL is none.
     #[error("the base URL (--base-url or {BASE_URL_VARIABLE}): {0}")]
     BaseUrl(#[from] BaseUrlError),
@@ -60,28 +60,28 @@ pub(super) enum Error {
         source: io::Error,
     },
     /// The archive can't be used.
-    #[error("{}", .0.told())]
+    #[error("{}", .0.message())]
     Archive(#[from] store::Error),
     /// An entry of a configuration file that says nothing that can be done.
-    #[error("{origin}: {told}")]
-    Setting {
+    #[error("{origin}: {message}")]
+    InvalidSetting {
         /// File and line.
         origin: String,
         /// What is wrong with it.
-        told: String,
+        message: String,
     },
     /// What was typed is wrong, or asks for help: clap says it.
     #[error(transparent)]
     Usage(#[from] clap::Error),
     /// The output of an export can't be where it is wanted.
     #[error("{} is a file of the archive itself; choose another name", .0.display())]
-    OwnFile(PathBuf),
+    OutputIsArchiveFile(PathBuf),
     /// A bag is no stream.
     #[error("a bag is a folder: name a new one with -O NEWDIR")]
-    NoPlace,
+    BagToStdout,
     /// A path that text can't hold.
     #[error("the path of {} is not UTF-8, which no export can hold", .0.display())]
-    NotText(PathBuf),
+    PathNotUtf8(PathBuf),
     /// Standard output takes no more.
     #[error("can't write to standard output: {0}")]
     StandardOutput(io::Error),
@@ -110,37 +110,37 @@ pub(super) fn report_usage(mut usage: clap::Error) {
         let _ = usage.print();
         return;
     }
-    let context: Vec<_> = usage.context().map(|(kind, value)| (kind, shown(value))).collect();
+    let context: Vec<_> = usage.context().map(|(kind, value)| (kind, sanitize_context(value))).collect();
     for (kind, value) in context {
         usage.insert(kind, value);
     }
     let text = usage.render().to_string();
-    let lines = text.lines().map(|line| shown_text(line) + "\n").collect::<String>();
+    let lines = text.lines().map(|line| sanitize(line) + "\n").collect::<String>();
     if lines.trim_end() == text.trim_end() {
         // With colours, where the terminal has them.
         let _ = usage.print();
     } else {
-        ui::usage(&lines);
+        ui::print_usage(&lines);
     }
 }
 
 /// What an error of clap's repeats, fit for people.
-fn shown(value: &ContextValue) -> ContextValue {
+fn sanitize_context(value: &ContextValue) -> ContextValue {
     // Only what has to be another is made anew: it loses its colours.
     let styled = |styled: &StyledStr| {
         let text = styled.to_string();
-        let safe = text.lines().map(shown_text).collect::<Vec<_>>().join("\n");
-        if safe == text { styled.clone() } else { StyledStr::from(shown_text(&text)) }
+        let safe = text.lines().map(sanitize).collect::<Vec<_>>().join("\n");
+        if safe == text { styled.clone() } else { StyledStr::from(sanitize(&text)) }
     };
     match value {
-        ContextValue::String(text) => ContextValue::String(shown_text(text)),
-        ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| shown_text(text)).collect()),
+        ContextValue::String(text) => ContextValue::String(sanitize(text)),
+        ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| sanitize(text)).collect()),
         ContextValue::StyledStr(text) => ContextValue::StyledStr(styled(text)),
         ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(texts.iter().map(styled).collect()),
         other => other.clone(),
     }
 }
 
-fn shown_text(text: &str) -> String {
-    visible(&unsigned(&keyless(&ui::hidden(text)))).into_owned()
+fn sanitize(text: &str) -> String {
+    escape_control_chars(&redact_urls(&redact_key_like(&ui::redact_keys(text)))).into_owned()
 }

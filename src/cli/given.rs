@@ -16,12 +16,12 @@ use super::config::{self, Config};
 use super::environment::Environment;
 use super::error::Error;
 use super::settings;
-use super::values::{duration_or_none, word};
-use crate::secret::{unsigned, visible_json};
-use crate::session::{CONNECTIONS, RETRIES};
+use super::values::{duration_or_zero, shell_quote};
+use crate::secret::{escape_control_chars_json, redact_urls};
+use crate::session::{DEFAULT_CONNECTIONS, DEFAULT_RETRIES};
 
 /// What was typed, and what held besides.
-pub(super) struct Given {
+pub(super) struct EffectiveArgs {
     /// Of the verb, when there is one.
     matches: ArgMatches,
     pub config: Config,
@@ -31,14 +31,14 @@ pub(super) struct Given {
 fn command() -> Command {
     let command = Args::command();
     let verbs: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-    verbs.into_iter().fold(negatable(command), |command, verb| command.mut_subcommand(verb, negatable))
+    verbs.into_iter().fold(with_negations(command), |command, verb| command.mut_subcommand(verb, with_negations))
 }
 
 /// Reads `arguments`, the program's name first.
 ///
 /// # Errors
 /// What was typed is wrong or asks for help, and whatever the configuration has against it.
-pub(super) fn read(arguments: &[OsString], environment: Environment<'_>) -> Result<(Args, Given), Error> {
+pub(super) fn parse(arguments: &[OsString], environment: Environment<'_>) -> Result<(Args, EffectiveArgs), Error> {
     let typed = command().try_get_matches_from(arguments)?;
     check_wait(arguments)?;
     let (verb, typed_options) = typed.subcommand().map_or((None, &typed), |(verb, options)| (Some(verb), options));
@@ -56,26 +56,26 @@ pub(super) fn read(arguments: &[OsString], environment: Environment<'_>) -> Resu
     let mut matches = command.try_get_matches_from(arguments)?;
     let args = Args::from_arg_matches(&matches)?;
     let matches = matches.remove_subcommand().map_or(matches, |(_, verb)| verb);
-    Ok((args, Given { matches, config }))
+    Ok((args, EffectiveArgs { matches, config }))
 }
 
 /// Refuses a `--wait` whose duration would be taken for a task id.
 fn check_wait(arguments: &[OsString]) -> Result<(), clap::Error> {
-    let Some(duration) = after_wait(arguments) else { return Ok(()) };
+    let Some(duration) = misplaced_wait_value(arguments) else { return Ok(()) };
     let usage = format!("the duration of `--wait` needs a `=`: --wait={duration} (a task id of that name goes after `--`)");
     Err(Args::command().error(ErrorKind::InvalidValue, usage))
 }
 
 /// The word after a `--wait` without a value, when it is more likely meant for its duration than for a task id.
-fn after_wait(arguments: &[OsString]) -> Option<&str> {
+fn misplaced_wait_value(arguments: &[OsString]) -> Option<&str> {
     // No option takes a value that begins with a dash, so that these words are what they look like.
     let options = arguments.split(|word| word == "--").next()?;
     let next = options.windows(2).find(|words| words[0] == "--wait").and_then(|words| words[1].to_str())?;
-    duration_or_none(next).is_ok().then_some(next)
+    duration_or_zero(next).is_ok().then_some(next)
 }
 
 /// Each flag with a hidden `--no-…`.
-fn negatable(command: Command) -> Command {
+fn with_negations(command: Command) -> Command {
     let flags: Vec<String> = command
         .get_arguments()
         .filter(|flag| matches!(flag.get_action(), ArgAction::SetTrue) || flag.get_id() == "wait")
@@ -105,19 +105,20 @@ fn with_defaults(command: Command, config: &Config, typed: &ArgMatches) -> Comma
     entries.into_iter().fold(command, |command, (id, values)| command.mut_arg(id, |option| option.default_values(values)))
 }
 
-impl Given {
+impl EffectiveArgs {
     /// What should be known before the work begins, unless only errors are wanted: a key that others can read.
     pub(super) fn warnings(&self) -> Vec<String> {
         let key_file = self.matches.try_get_one::<PathBuf>("api_key_file").ok().flatten();
         let is_quiet = self.matches.try_get_one::<bool>("quiet").ok().flatten() == Some(&true);
         let with_key = key_file.into_iter().chain(self.config.file.iter().filter(|_| self.config.has_key));
         let exposed = with_key.filter(|path| !is_quiet && is_readable_by_others(path));
-        let told = |path: &PathBuf| format!("{} has a key in it that others can read: chmod 600 {}", path.display(), word(path));
+        let told =
+            |path: &PathBuf| format!("{} has a key in it that others can read: chmod 600 {}", path.display(), shell_quote(path));
         exposed.map(told).collect()
     }
 
     /// The options in force, as a file that sets them would look; what came from where stands behind.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn to_toml(&self) -> String {
         let file = self.config.file.as_deref().filter(|file| file.exists());
         let mut lines = vec![match (file, &self.config.file) {
             (Some(file), _) => format!("# {}", file.display()),
@@ -125,22 +126,22 @@ impl Given {
             (None, None) => "# no configuration file".to_owned(),
         }];
         let key = self.config.key.as_ref().filter(|_| self.matches.get_raw("api_key_file").is_none());
-        lines.extend(key.map(|(_, origin)| line("# api-key, which is hidden", origin)));
-        lines.extend(config::options().iter().filter_map(|option| self.option(option)));
+        lines.extend(key.map(|(_, origin)| setting_line("# api-key, which is hidden", origin)));
+        lines.extend(config::settable_options().iter().filter_map(|option| self.option_line(option)));
         // The escapes are those of TOML, too.
-        let shown = lines.iter().map(|line| visible_json(unsigned(line).into_owned()) + "\n");
+        let shown = lines.iter().map(|line| escape_control_chars_json(redact_urls(line).into_owned()) + "\n");
         shown.collect()
     }
 
-    fn option(&self, option: &Arg) -> Option<String> {
+    fn option_line(&self, option: &Arg) -> Option<String> {
         let (id, name) = (option.get_id().as_str(), option.get_long()?);
         let raw =
             self.matches.get_raw(id).map(|values| values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(","));
         let Some(raw) = raw else {
-            return Some(match unless_asked(name) {
+            return Some(match implicit_default(name) {
                 // To set it would be to ask.
-                Some(value) => line(&format!("# {name} = {value}"), "default"),
-                None => line(&format!("# {name}"), "not set"),
+                Some(value) => setting_line(&format!("# {name} = {value}"), "default"),
+                None => setting_line(&format!("# {name}"), "not set"),
             });
         };
         let is_typed = self.matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -154,23 +155,23 @@ impl Given {
         let is_secret = name == "api-key-file" && settings::looks_like_a_key(Path::new(&raw));
         let is_bare = raw.parse::<u64>().is_ok() || raw.parse::<bool>().is_ok();
         Some(match () {
-            () if is_secret => line(&format!("# {name}, which looks like a key and is hidden"), origin),
-            () if is_bare => line(&format!("{name} = {raw}"), origin),
-            () => line(&format!("{name} = {}", toml::Value::String(raw)), origin),
+            () if is_secret => setting_line(&format!("# {name}, which looks like a key and is hidden"), origin),
+            () if is_bare => setting_line(&format!("{name} = {raw}"), origin),
+            () => setting_line(&format!("{name} = {}", toml::Value::String(raw)), origin),
         })
     }
 }
 
 /// What an option is that does more when it is asked for than its default does, and has none for the parser therefore.
-fn unless_asked(name: &str) -> Option<usize> {
+fn implicit_default(name: &str) -> Option<usize> {
     match name {
-        "connections" => Some(CONNECTIONS),
-        "retries" => Some(RETRIES as usize),
+        "connections" => Some(DEFAULT_CONNECTIONS),
+        "retries" => Some(DEFAULT_RETRIES as usize),
         _ => None,
     }
 }
 
-fn line(setting: &str, origin: &str) -> String {
+fn setting_line(setting: &str, origin: &str) -> String {
     format!("{setting:<40}  # {origin}")
 }
 
@@ -192,7 +193,7 @@ mod tests {
 
     use clap::Parser;
 
-    use super::super::values::Waiting;
+    use super::super::values::WaitMode;
     use super::*;
 
     #[test]
@@ -206,17 +207,17 @@ mod tests {
             let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             check_wait(&arguments).and_then(|()| Args::try_parse_from(arguments))
         };
-        let ten_minutes = Waiting::AtMost(Duration::from_secs(600));
+        let ten_minutes = WaitMode::AtMost(Duration::from_secs(600));
         for (line, wait, ids) in [
-            ("x t1", Waiting::No, 1),
-            ("x --wait t1", Waiting::Endless, 1),
-            ("x t1 --wait", Waiting::Endless, 1),
+            ("x t1", WaitMode::No, 1),
+            ("x --wait t1", WaitMode::Endless, 1),
+            ("x t1 --wait", WaitMode::Endless, 1),
             ("x --wait=10m t1", ten_minutes, 1),
             ("x --wait=10m 5m", ten_minutes, 1),
-            ("x 10m --wait", Waiting::Endless, 1),
-            ("x --wait 10", Waiting::Endless, 1),
-            ("x --wait -- 10m", Waiting::Endless, 1),
-            ("x t1 -- --wait 10m", Waiting::No, 3),
+            ("x 10m --wait", WaitMode::Endless, 1),
+            ("x --wait 10", WaitMode::Endless, 1),
+            ("x --wait -- 10m", WaitMode::Endless, 1),
+            ("x t1 -- --wait 10m", WaitMode::No, 3),
         ] {
             let args = read(line).unwrap();
             assert_eq!((args.options.wait, args.ids.len()), (wait, ids), "{line}");

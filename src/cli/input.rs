@@ -18,21 +18,21 @@ use tokio::sync::mpsc::Sender;
 use super::error::Error;
 use crate::event::{Emitter, Event};
 use crate::get::Request;
-use crate::manifest::{MOST_LEVELS, depth};
+use crate::manifest::{MAX_DEPTH, depth};
 use crate::secret::ApiKey;
 use crate::task::TaskId;
 
 /// The longest line that can be one; anything longer is no list of ids.
-const LONGEST_LINE: u64 = 1 << 20;
+const MAX_LINE: u64 = 1 << 20;
 
 /// The ids of a run, not read yet.
 pub(super) struct Input {
     ids: Vec<TaskId>,
-    lists: Vec<List>,
+    lists: Vec<IdList>,
     key: ApiKey,
 }
 
-struct List {
+struct IdList {
     name: PathBuf,
     reader: Box<dyn BufRead + Send>,
     is_standard_input: bool,
@@ -41,20 +41,20 @@ struct List {
 impl Input {
     /// Opens every list, so that a missing one is told before anything is asked.
     pub(super) fn open(ids: Vec<TaskId>, lists: &[PathBuf], key: ApiKey) -> Result<Self, Error> {
-        if ids.iter().any(|id| key.is_in(id.as_str())) {
+        if ids.iter().any(|id| key.occurs_in(id.as_str())) {
             return Err(Error::KeyForId);
         }
-        let lists = lists.iter().map(|path| -> Result<List, Error> {
+        let lists = lists.iter().map(|path| -> Result<IdList, Error> {
             if path.as_os_str() == "-" {
                 let reader = Box::new(BufReader::new(io::stdin()));
-                return Ok(List { name: PathBuf::from("standard input"), reader, is_standard_input: true });
+                return Ok(IdList { name: PathBuf::from("standard input"), reader, is_standard_input: true });
             }
             let file = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
                 true => Err(io::ErrorKind::IsADirectory.into()),
                 false => Ok(file),
             });
             let file = file.map_err(|source| Error::Read { path: path.clone(), source })?;
-            Ok(List { name: path.clone(), reader: Box::new(BufReader::new(file)), is_standard_input: false })
+            Ok(IdList { name: path.clone(), reader: Box::new(BufReader::new(file)), is_standard_input: false })
         });
         Ok(Self { ids, lists: lists.collect::<Result<_, _>>()?, key })
     }
@@ -62,10 +62,10 @@ impl Input {
     /// Sends every id once. Ends early when nobody takes them any more; standard input, which may
     /// never end, also once `is_over` is set. Returns how many lines could not be read.
     pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, is_over: &OnceLock<String>) -> u64 {
-        let mut sending = Sending { requests, emitter, key: self.key, seen: HashSet::new(), bad: 0 };
+        let mut sending = RequestSender { requests, emitter, key: self.key, seen: HashSet::new(), bad_lines: 0 };
         for id in self.ids {
-            if !sending.send(Request::of(id)) {
-                return sending.bad;
+            if !sending.send(Request::new(id)) {
+                return sending.bad_lines;
             }
         }
         for list in self.lists {
@@ -73,31 +73,31 @@ impl Input {
                 break;
             }
         }
-        sending.bad
+        sending.bad_lines
     }
 }
 
-struct Sending<'a> {
+struct RequestSender<'a> {
     requests: &'a Sender<Request>,
     emitter: &'a Emitter,
     key: ApiKey,
     seen: HashSet<u128>,
-    bad: u64,
+    bad_lines: u64,
 }
 
-impl Sending<'_> {
-    fn send_list(&mut self, mut list: List, is_over: &OnceLock<String>) -> bool {
+impl RequestSender<'_> {
+    fn send_list(&mut self, mut list: IdList, is_over: &OnceLock<String>) -> bool {
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
             if list.is_standard_input && is_over.get().is_some() {
                 return true;
             }
-            let read = io::Read::take(&mut list.reader, LONGEST_LINE).read_until(b'\n', &mut line);
+            let read = io::Read::take(&mut list.reader, MAX_LINE).read_until(b'\n', &mut line);
             let request = match read {
                 Ok(0) => return true,
-                Ok(read) if read as u64 == LONGEST_LINE => Err("a line of more than 1 MiB; is this a list of ids?".to_owned()),
-                Ok(_) => parse(&line, &self.key),
+                Ok(read) if read as u64 == MAX_LINE => Err("a line of more than 1 MiB; is this a list of ids?".to_owned()),
+                Ok(_) => parse_line(&line, &self.key),
                 Err(error) => Err(error.to_string()),
             };
             match request {
@@ -108,9 +108,9 @@ impl Sending<'_> {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    self.bad += 1;
+                    self.bad_lines += 1;
                     self.emitter.emit(Event::Error(format!("{}:{number}: {error}", list.name.display())));
-                    if line.is_empty() || line.len() as u64 == LONGEST_LINE {
+                    if line.is_empty() || line.len() as u64 == MAX_LINE {
                         return true;
                     }
                 }
@@ -124,33 +124,33 @@ impl Sending<'_> {
         if !self.seen.insert(request.id.fingerprint()) {
             return true;
         }
-        self.emitter.tasks.known.add(1);
+        self.emitter.tasks.discovered.add(1);
         self.requests.blocking_send(request).is_ok()
     }
 }
 
 /// A line's request; none for a blank one and a comment.
-fn parse(line: &[u8], key: &ApiKey) -> Result<Option<Request>, String> {
+fn parse_line(line: &[u8], key: &ApiKey) -> Result<Option<Request>, String> {
     let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() || text.starts_with('#') {
         return Ok(None);
     }
     if !text.starts_with('{') {
-        return TaskId::new(text).map(|id| keyless(id, key).map(Request::of)).transpose();
+        return TaskId::new(text).map(|id| reject_key(id, key).map(Request::new)).transpose();
     }
     let mut value: Value = serde_json::from_str(text).map_err(|error| format!("broken JSON: {error}"))?;
-    if depth(&value) > MOST_LEVELS {
-        return Err(format!("nested deeper than {MOST_LEVELS} levels"));
+    if depth(&value) > MAX_DEPTH {
+        return Err(format!("nested deeper than {MAX_DEPTH} levels"));
     }
     let id = value.as_object_mut().and_then(take_id).ok_or("a JSON line needs `task_id` or `id`, a text or a number")?;
-    key.scrub_json(&mut value);
+    key.redact_json_value(&mut value);
     let meta = value.as_object().filter(|fields| !fields.is_empty()).cloned();
-    Ok(Some(Request { meta, ..Request::of(keyless(id, key)?) }))
+    Ok(Some(Request { meta, ..Request::new(reject_key(id, key)?) }))
 }
 
-fn keyless(id: TaskId, key: &ApiKey) -> Result<TaskId, String> {
-    if key.is_in(id.as_str()) { Err("the API key stands where a task id belongs".to_owned()) } else { Ok(id) }
+fn reject_key(id: TaskId, key: &ApiKey) -> Result<TaskId, String> {
+    if key.occurs_in(id.as_str()) { Err("the API key stands where a task id belongs".to_owned()) } else { Ok(id) }
 }
 
 fn take_id(fields: &mut Map<String, Value>) -> Option<TaskId> {
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str) -> String {
-        match parse(line.as_bytes(), &ApiKey::parse("sk-1234567890abcdef").unwrap()) {
+        match parse_line(line.as_bytes(), &ApiKey::parse("sk-1234567890abcdef").unwrap()) {
             Ok(Some(Request { id, meta, .. })) => {
                 format!("{} {}", id.as_str(), meta.map_or("-".to_owned(), |meta| Value::Object(meta).to_string()))
             }

@@ -7,22 +7,22 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use super::args::{Args, Only, RemoteArgs, StyleArgs, When};
+use super::args::{Args, KindArg, RemoteArgs, StyleArgs, When};
 use super::config::Config;
 use super::environment::Environment;
 use super::error::Error;
 use super::input::Input;
-use super::values::Waiting;
-use crate::get::Wait;
+use super::values::WaitMode;
+use crate::get::PollPolicy;
 use crate::http::client::Network;
-use crate::plan::Wanted;
+use crate::plan::KindFilter;
 use crate::secret::ApiKey;
 use crate::session::Options;
 use crate::task::TaskId;
-use crate::ui::{self, Progress, Style};
+use crate::ui::{self, ProgressMode, Style};
 
 /// Longer than any key, short enough for a file that is none.
-const LONGEST_KEY_FILE: u64 = 64 << 10;
+const MAX_KEY_FILE: u64 = 64 << 10;
 
 /// What the main job will do.
 pub(super) struct Settings {
@@ -46,21 +46,21 @@ impl Settings {
         let typed = args.options;
         let inputs = args.input_file.iter().chain(&typed.remote.api_key_file);
         if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
-            return Err(Error::TwiceStandardInput);
+            return Err(Error::StdinUsedTwice);
         }
-        let wait = |most| Some(Wait { most, first_delay: typed.poll_delay });
+        let wait = |most| Some(PollPolicy { timeout: most, first_delay: typed.poll_delay });
         let options = Options {
-            wanted: wanted(&typed.only),
+            wanted: kind_filter(&typed.only),
             wait: match typed.wait {
-                Waiting::No => None,
-                Waiting::Endless => wait(None),
-                Waiting::AtMost(most) => wait(Some(most)),
+                WaitMode::No => None,
+                WaitMode::Endless => wait(None),
+                WaitMode::AtMost(most) => wait(Some(most)),
             },
             force: args.force,
             skip_failed: typed.skip_failed,
             mtime: typed.mtime,
             dry_run: args.dry_run,
-            ..remote(typed.remote, config)?
+            ..remote_options(typed.remote, config)?
         };
         Ok(Self {
             style: style(&typed.style, environment),
@@ -76,11 +76,11 @@ impl Settings {
 ///
 /// # Errors
 /// No key, or anything that is none of what it should be.
-pub(super) fn remote(args: RemoteArgs, config: &Config) -> Result<Options, Error> {
-    let ca_cert = args.ca_cert.map(|path| read(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
-    let key = key(args.api_key_file.as_deref(), config)?;
+pub(super) fn remote_options(args: RemoteArgs, config: &Config) -> Result<Options, Error> {
+    let ca_cert = args.ca_cert.map(|path| read_file(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
+    let key = load_key(args.api_key_file.as_deref(), config)?;
     for (option, value) in [("--base-url", &args.base_url), ("--user-agent", &args.user_agent)] {
-        if key.is_in(value) {
+        if key.occurs_in(value) {
             return Err(Error::KeyForOption(option));
         }
     }
@@ -103,12 +103,12 @@ pub(super) fn remote(args: RemoteArgs, config: &Config) -> Result<Options, Error
     })
 }
 
-fn wanted(only: &[Only]) -> Wanted {
+fn kind_filter(only: &[KindArg]) -> KindFilter {
     if only.is_empty() {
-        return Wanted::ALL;
+        return KindFilter::ALL;
     }
     let has = |kind| only.contains(&kind);
-    Wanted { video: has(Only::Video), image: has(Only::Image), audio: has(Only::Audio), text: has(Only::Text) }
+    KindFilter { video: has(KindArg::Video), image: has(KindArg::Image), audio: has(KindArg::Audio), text: has(KindArg::Text) }
 }
 
 /// How what was typed wants things told.
@@ -116,9 +116,9 @@ pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
     let is_plain = environment("NO_COLOR").is_some() || environment("TERM").is_some_and(|term| term == "dumb");
     let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
     let progress = match is_on(args.progress, err, is_plain) && !args.quiet {
-        false => Progress::Off,
-        true if err => Progress::Bars,
-        true => Progress::Lines,
+        false => ProgressMode::Off,
+        true if err => ProgressMode::Bars,
+        true => ProgressMode::Lines,
     };
     Style {
         json: args.json,
@@ -139,14 +139,14 @@ fn is_on(when: When, is_terminal: bool, is_plain: bool) -> bool {
     }
 }
 
-fn key(file: Option<&Path>, config: &Config) -> Result<ApiKey, Error> {
+fn load_key(file: Option<&Path>, config: &Config) -> Result<ApiKey, Error> {
     let (text, origin) = match file {
         Some(path) if looks_like_a_key(path) && !path.exists() => return Err(Error::KeyForFile),
-        Some(path) => (String::from_utf8_lossy(&read(path, LONGEST_KEY_FILE)?).into_owned(), path.display().to_string()),
+        Some(path) => (String::from_utf8_lossy(&read_file(path, MAX_KEY_FILE)?).into_owned(), path.display().to_string()),
         None => config.key.clone().ok_or(Error::NoKey)?,
     };
     let key = ApiKey::parse(&text).map_err(|source| Error::Key { origin, source })?;
-    ui::hide(&key);
+    ui::register_key(&key);
     Ok(key)
 }
 
@@ -155,7 +155,7 @@ pub(super) fn looks_like_a_key(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("sk-"))
 }
 
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let source: io::Result<Box<dyn Read>> = match path.as_os_str() == "-" {
         true => Ok(Box::new(io::stdin())),
@@ -184,7 +184,7 @@ mod tests {
         };
         let library = Options::new(ApiKey::parse("sk-test").unwrap());
         assert_eq!(format!("{:?}", parsed("yescale-dl t1")), format!("{library:?}"));
-        let waiting = Options { wait: Some(Wait::default()), ..library };
+        let waiting = Options { wait: Some(PollPolicy::default()), ..library };
         assert_eq!(format!("{:?}", parsed("yescale-dl t1 --wait")), format!("{waiting:?}"));
     }
 
@@ -203,9 +203,9 @@ mod tests {
             let args = Args::try_parse_from(line.split(' ')).unwrap().options.style;
             style(&args, &|name| (name == "NO_COLOR" && !no_color.is_empty()).then(|| no_color.into()))
         };
-        assert!(!style("x t1", "1").color_err && style("x t1", "1").progress == Progress::Off);
+        assert!(!style("x t1", "1").color_err && style("x t1", "1").progress == ProgressMode::Off);
         assert!(style("x t1 --color always", "1").color_err);
-        assert!(style("x t1 --progress always", "1").progress != Progress::Off);
-        assert!(style("x t1 --progress always -q", "").progress == Progress::Off);
+        assert!(style("x t1 --progress always", "1").progress != ProgressMode::Off);
+        assert!(style("x t1 --progress always -q", "").progress == ProgressMode::Off);
     }
 }

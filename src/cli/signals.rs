@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio_util::sync::CancellationToken;
 
 /// The first interrupt ends the run in order, the second one at once.
-pub(super) async fn heed(stop: CancellationToken, code: Arc<AtomicU8>) {
+pub(super) async fn handle_signals(stop: CancellationToken, code: Arc<AtomicU8>) {
     let Ok(mut signals) = Signals::listen() else { return };
     code.store(signals.next().await, Ordering::Relaxed);
     stop.cancel();

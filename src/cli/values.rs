@@ -26,12 +26,12 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 
 /// A time to wait: `90s`, `10m`, `1h30m`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    duration_or_none(text)
+    duration_or_zero(text)
         .and_then(|duration| if duration.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(duration) })
 }
 
 /// The same, or no time at all.
-pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
+pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
     text.parse::<jiff::SignedDuration>()
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
@@ -40,35 +40,35 @@ pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
 
 /// Whether, and how long, unfinished tasks are polled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Waiting {
+pub(super) enum WaitMode {
     No,
     Endless,
     AtMost(Duration),
 }
 
 /// A duration; in a configuration also `true` and `false`.
-pub(super) fn waiting(text: &str) -> Result<Waiting, String> {
+pub(super) fn wait_mode(text: &str) -> Result<WaitMode, String> {
     match text {
-        "false" => Ok(Waiting::No),
-        "true" => Ok(Waiting::Endless),
-        _ => duration(text).map(Waiting::AtMost),
+        "false" => Ok(WaitMode::No),
+        "true" => Ok(WaitMode::Endless),
+        _ => duration(text).map(WaitMode::AtMost),
     }
 }
 
 /// A text that an HTTP header can hold.
-pub(super) fn header(text: &str) -> Result<String, &'static str> {
-    if client::can_be_sent(text) { Ok(text.to_owned()) } else { Err("no HTTP header can hold that text") }
+pub(super) fn header_value(text: &str) -> Result<String, &'static str> {
+    if client::is_valid_header_value(text) { Ok(text.to_owned()) } else { Err("no HTTP header can hold that text") }
 }
 
 /// Frames a second: `24`, `29.97`, `30000/1001`.
-pub(super) fn rate(text: &str) -> Result<f64, String> {
+pub(super) fn frame_rate(text: &str) -> Result<f64, String> {
     let (count, seconds) = text.split_once('/').unwrap_or((text, "1"));
     let rate = count.parse::<f64>().ok().zip(seconds.parse::<f64>().ok()).map(|(count, seconds)| count / seconds);
     rate.filter(|rate| (1.0..=1000.0).contains(rate)).ok_or_else(|| "not a rate such as 24, 29.97 or 30000/1001".to_owned())
 }
 
 /// A path as one word for a shell, and no option.
-pub(super) fn word(path: &Path) -> String {
+pub(super) fn shell_quote(path: &Path) -> String {
     let text = path.to_string_lossy();
     let text = if text.starts_with('-') { format!("./{text}") } else { text.into_owned() };
     // Only a NUL can't be quoted, and no path holds one.
@@ -82,11 +82,11 @@ mod tests {
     #[test]
     fn a_path_is_told_as_it_has_to_be_typed() {
         for (path, typed) in [("yescale", "yescale"), ("/a/b-c.d", "/a/b-c.d"), ("my clips", "'my clips'"), ("-x", "./-x")] {
-            assert_eq!(word(Path::new(path)), typed);
+            assert_eq!(shell_quote(Path::new(path)), typed);
         }
         for path in ["it's", "$HOME", "a;b", "~", ""] {
-            assert_eq!(shlex::split(&word(Path::new(path))).unwrap(), [path]);
-            assert_ne!(word(Path::new(path)), path);
+            assert_eq!(shlex::split(&shell_quote(Path::new(path))).unwrap(), [path]);
+            assert_ne!(shell_quote(Path::new(path)), path);
         }
     }
 
@@ -98,7 +98,7 @@ mod tests {
         for text in ["", "10", "-5s", "0s", "soon", "1y", "s", "99999999999999999999s"] {
             assert!(duration(text).is_err(), "{text}");
         }
-        assert_eq!(duration_or_none("0s"), Ok(Duration::ZERO));
+        assert_eq!(duration_or_zero("0s"), Ok(Duration::ZERO));
     }
 
     #[test]
@@ -114,10 +114,10 @@ mod tests {
     #[test]
     fn rates_are_numbers_or_fractions() {
         for (text, expected) in [("24", 24.0), ("29.97", 29.97), ("30000/1001", 30000.0 / 1001.0)] {
-            assert_eq!(rate(text), Ok(expected), "{text}");
+            assert_eq!(frame_rate(text), Ok(expected), "{text}");
         }
         for text in ["", "0", "-24", "nan", "inf", "24/0", "1/24", "24fps", "1e9", "/"] {
-            assert!(rate(text).is_err(), "{text}");
+            assert!(frame_rate(text).is_err(), "{text}");
         }
     }
 }

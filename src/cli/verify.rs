@@ -5,36 +5,36 @@ use std::sync::mpsc;
 
 use super::error::Error;
 use super::get;
-use super::values::word;
-use crate::event::{Emitter, Event, Verified};
-use crate::session::{self, Options, Session, verify_aloud};
-use crate::store::Survey;
+use super::values::shell_quote;
+use crate::event::{Emitter, Event, VerifySummary};
+use crate::session::{self, Options, Session, verify_with_events};
+use crate::store::ArchiveScan;
 use crate::ui::{self, Style};
 use crate::verify::Finding;
 
 /// Looks, and tells what is wrong; the exit code.
 pub(super) fn run(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
-    let (counts, _) = look(&Survey::of(dir)?, quick, style)?;
+    let (counts, _) = verify_and_show(&ArchiveScan::open(dir)?, quick, style)?;
     if counts.damaged + counts.missing > 0 && !style.quiet && !style.json {
-        ui::hint(&format!("to fetch these again: yescale-dl repair {}", word(dir)));
+        ui::print_hint(&format!("to fetch these again: yescale-dl repair {}", shell_quote(dir)));
     }
-    Ok(u8::from(!counts.is_whole()))
+    Ok(u8::from(!counts.is_intact()))
 }
 
 /// Looks, and fetches again what is lost; the exit code.
 pub(super) fn repair(dir: &Path, quick: bool, options: Options, style: Style) -> Result<u8, Error> {
-    let survey = Survey::of(dir)?;
-    let (counts, findings) = look(&survey, quick, style)?;
-    if counts.is_whole() {
+    let survey = ArchiveScan::open(dir)?;
+    let (counts, findings) = verify_and_show(&survey, quick, style)?;
+    if counts.is_intact() {
         return Ok(0);
     }
-    let (requests, is_left) = session::requests(&findings);
+    let (requests, is_left) = session::repair_requests(&findings);
     if counts.files == 0 && requests.is_empty() {
         // Not one task is known: whose folder this is, and what was in it, nobody can say.
         return Ok(1);
     }
-    let over = get::carry_out(Session::of(&survey, options)?, style, move |sender, emitter, _| {
-        emitter.tasks.known.add(requests.len() as u64);
+    let over = get::run_session(Session::from_scan(&survey, options)?, style, move |sender, emitter, _| {
+        emitter.tasks.discovered.add(requests.len() as u64);
         for request in requests {
             if sender.blocking_send(request).is_err() {
                 break;
@@ -42,18 +42,18 @@ pub(super) fn repair(dir: &Path, quick: bool, options: Options, style: Style) ->
         }
         0
     })?;
-    Ok(match over.code() {
+    Ok(match over.exit_code() {
         0 | 3 if is_left => 1,
         code => code,
     })
 }
 
 /// Verifies with everything shown.
-fn look(survey: &Survey, quick: bool, style: Style) -> Result<(Verified, Vec<Finding>), Error> {
+fn verify_and_show(survey: &ArchiveScan, quick: bool, style: Style) -> Result<(VerifySummary, Vec<Finding>), Error> {
     let (events, heard) = mpsc::channel();
     let emitter = Emitter::new(move |event| drop(events.send(event)));
-    let (interface, _) = get::show(&emitter, heard, style)?;
-    let verified = verify_aloud(survey, quick, &emitter)?;
+    let (interface, _) = get::spawn_ui(&emitter, heard, style)?;
+    let verified = verify_with_events(survey, quick, &emitter)?;
     emitter.emit(Event::Verified(verified.0.clone()));
     drop(emitter);
     // It ends with the summary.

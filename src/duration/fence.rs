@@ -9,17 +9,17 @@ use std::ops::Range;
 use symphonia::core::io::MediaSource;
 
 /// What a seek or a read costs beside its bytes.
-const OPERATION: u64 = 128;
+const OPERATION_COST: u64 = 128;
 
 /// A file from `start` on, of which a budget may be read.
-pub(super) struct Window<S> {
+pub(super) struct BoundedReader<S> {
     source: S,
     start: u64,
     length: u64,
     budget: u64,
 }
 
-impl<S> Window<S> {
+impl<S> BoundedReader<S> {
     /// This part of `source`, which may be moved about in and read for `budget` bytes.
     pub(super) fn new(source: S, part: Range<u64>, budget: u64) -> Self {
         Self { source, start: part.start, length: part.end.saturating_sub(part.start), budget }
@@ -36,17 +36,17 @@ impl<S> Window<S> {
     }
 }
 
-impl<S: Read> Read for Window<S> {
+impl<S: Read> Read for BoundedReader<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.source.read(buffer)?;
-        self.spend(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(OPERATION))?;
+        self.spend(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(OPERATION_COST))?;
         Ok(count)
     }
 }
 
-impl<S: Seek> Seek for Window<S> {
+impl<S: Seek> Seek for BoundedReader<S> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.spend(OPERATION)?;
+        self.spend(OPERATION_COST)?;
         let to = match to {
             SeekFrom::Start(position) => SeekFrom::Start(self.start.saturating_add(position)),
             relative => relative,
@@ -55,7 +55,7 @@ impl<S: Seek> Seek for Window<S> {
     }
 }
 
-impl<S: Read + Seek + Send + Sync> MediaSource for Window<S> {
+impl<S: Read + Seek + Send + Sync> MediaSource for BoundedReader<S> {
     fn is_seekable(&self) -> bool {
         true
     }

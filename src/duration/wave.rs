@@ -4,21 +4,21 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::fence::Window;
+use super::fence::BoundedReader;
 
 /// The length of a WAV file. Streamed ones, whose header was never completed, claim up to 13 hours:
 /// the data is never longer than what is there.
-pub(super) fn seconds(source: &mut Window<impl Read + Seek>) -> Option<f64> {
+pub(super) fn seconds(source: &mut BoundedReader<impl Read + Seek>) -> Option<f64> {
     let (mut position, mut bytes_a_second) = (12, None);
     loop {
         source.seek(SeekFrom::Start(position)).ok()?;
-        let (kind, length): ([u8; 4], [u8; 4]) = (read(source)?, read(source)?);
+        let (kind, length): ([u8; 4], [u8; 4]) = (read_array(source)?, read_array(source)?);
         let length = u64::from(u32::from_le_bytes(length));
         position += 8;
         match &kind {
             b"fmt " => {
-                let _format_channels_and_rate: [u8; 8] = read(source)?;
-                bytes_a_second = Some(u32::from_le_bytes(read(source)?));
+                let _format_channels_and_rate: [u8; 8] = read_array(source)?;
+                bytes_a_second = Some(u32::from_le_bytes(read_array(source)?));
             }
             b"data" => {
                 let rest = source.length().checked_sub(position)?;
@@ -32,7 +32,7 @@ pub(super) fn seconds(source: &mut Window<impl Read + Seek>) -> Option<f64> {
     }
 }
 
-fn read<const N: usize>(source: &mut impl Read) -> Option<[u8; N]> {
+fn read_array<const N: usize>(source: &mut impl Read) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     source.read_exact(&mut bytes).ok().map(|()| bytes)
 }
@@ -50,7 +50,7 @@ mod tests {
                 b"RIFF\xFF\xFF\xFF\xFFWAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1F\0\0\x40\x1F\0\0\x01\0\x08\0LIST\x03\0\0\0abc\0data";
             let file = [head.as_slice(), &length.to_le_bytes(), &vec![0; bytes]].concat();
             let end = file.len() as u64;
-            seconds(&mut Window::new(Cursor::new(file), 0..end, 4096))
+            seconds(&mut BoundedReader::new(Cursor::new(file), 0..end, 4096))
         };
         for (length, bytes, expected) in [
             (8000, 8000, Some(1.0)),

@@ -62,13 +62,13 @@ impl Summary {
 
     /// The run took so long.
     #[must_use]
-    pub(crate) fn after(self, elapsed: Duration) -> Self {
-        Self { seconds: to_the_millisecond(elapsed), ..self }
+    pub(crate) fn with_elapsed(self, elapsed: Duration) -> Self {
+        Self { seconds: rounded_seconds(elapsed), ..self }
     }
 
     /// Tasks that ended badly.
     #[must_use]
-    pub fn bad(&self) -> u64 {
+    pub fn unsuccessful(&self) -> u64 {
         self.incomplete + self.failed + self.empty + self.not_found + self.error
     }
 }
@@ -76,7 +76,7 @@ impl Summary {
 /// The counts of a `verify`, its last event.
 #[derive(Clone, Default, PartialEq, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
-pub struct Verified {
+pub struct VerifySummary {
     /// Files that manifests name, texts too.
     pub files: u64,
     /// Their size in bytes, as recorded.
@@ -97,7 +97,7 @@ pub struct Verified {
     pub seconds: f64,
 }
 
-impl Verified {
+impl VerifySummary {
     /// Counts one fault.
     pub(crate) fn count(&mut self, fault: Fault) {
         *match fault {
@@ -111,18 +111,18 @@ impl Verified {
 
     /// It took so long.
     #[must_use]
-    pub(crate) fn after(self, elapsed: Duration) -> Self {
-        Self { seconds: to_the_millisecond(elapsed), ..self }
+    pub(crate) fn with_elapsed(self, elapsed: Duration) -> Self {
+        Self { seconds: rounded_seconds(elapsed), ..self }
     }
 
     /// Whether everything that a manifest names is whole, as far as that can be told at all.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub fn is_intact(&self) -> bool {
         self.damaged + self.missing + self.unreadable + self.not_safe == 0
     }
 }
 
-fn to_the_millisecond(elapsed: Duration) -> f64 {
+fn rounded_seconds(elapsed: Duration) -> f64 {
     (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
@@ -137,9 +137,9 @@ mod tests {
         let id = TaskId::new("t").unwrap();
         let mut summary = Summary::default();
         for outcome in [Complete, Partial, Incomplete, Failed, Empty, NotFound, Pending, Error] {
-            summary.count(&TaskReport { fetched: 1, fetched_bytes: 5, ..TaskReport::bare(id.clone(), outcome) });
+            summary.count(&TaskReport { fetched: 1, fetched_bytes: 5, ..TaskReport::new(id.clone(), outcome) });
         }
-        summary.count(&TaskReport { reused: true, ..TaskReport::bare(id, Complete) });
+        summary.count(&TaskReport { reused: true, ..TaskReport::new(id, Complete) });
         let all = Summary {
             complete: 1,
             partial: 1,
@@ -155,6 +155,6 @@ mod tests {
             seconds: 0.0,
         };
         assert_eq!(summary, all);
-        assert_eq!(summary.bad(), 5);
+        assert_eq!(summary.unsuccessful(), 5);
     }
 }

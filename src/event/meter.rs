@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Something counted as it passes; cheap to clone, and each clone counts the same.
 #[derive(Clone, Default, Debug)]
-pub struct Meter(Arc<AtomicU64>);
+pub struct Counter(Arc<AtomicU64>);
 
-impl Meter {
+impl Counter {
     /// Counts `more`.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
@@ -22,24 +22,24 @@ impl Meter {
 
     /// How much it is so far.
     #[must_use]
-    pub fn read(&self) -> u64 {
+    pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
     /// Whether both count the same.
     #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn ptr_eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
 /// How many tasks a run has before it and behind it.
 #[derive(Clone, Default, Debug)]
-pub struct Tasks {
+pub struct TaskCounters {
     /// Known by now; more may come as long as a list is read.
-    pub known: Meter,
+    pub discovered: Counter,
     /// Come to their end.
-    pub done: Meter,
+    pub done: Counter,
     /// Not finished, to be asked about again.
-    pub waiting: Meter,
+    pub pending: Counter,
 }

@@ -21,20 +21,20 @@ pub(crate) struct Payload {
 
 /// The bag's tag files, each a name and a text; `date` is `YYYY-MM-DD`.
 #[must_use]
-pub(crate) fn tags(payload: &[Payload], date: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn tag_files(payload: &[Payload], date: &str) -> Vec<(&'static str, String)> {
     let bytes = payload.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
     let info = format!("Bag-Software-Agent: {GENERATOR}\nBagging-Date: {date}\nPayload-Oxum: {bytes}.{}\n", payload.len());
     let mut tags = vec![
         ("bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n".to_owned()),
         ("bag-info.txt", info),
-        ("manifest-sha256.txt", sums(payload.iter().map(|file| (&file.sha256, file.path.as_str())))),
+        ("manifest-sha256.txt", checksum_lines(payload.iter().map(|file| (&file.sha256, file.path.as_str())))),
     ];
-    let hashes: Vec<Sha256Hex> = tags.iter().map(|(_, text)| Sha256Hex::of(text.as_bytes())).collect();
-    tags.push(("tagmanifest-sha256.txt", sums(hashes.iter().zip(tags.iter().map(|(name, _)| *name)))));
+    let hashes: Vec<Sha256Hex> = tags.iter().map(|(_, text)| Sha256Hex::digest(text.as_bytes())).collect();
+    tags.push(("tagmanifest-sha256.txt", checksum_lines(hashes.iter().zip(tags.iter().map(|(name, _)| *name)))));
     tags
 }
 
-fn sums<'a>(files: impl Iterator<Item = (&'a Sha256Hex, &'a str)>) -> String {
+fn checksum_lines<'a>(files: impl Iterator<Item = (&'a Sha256Hex, &'a str)>) -> String {
     files.fold(String::new(), |mut lines, (sha256, path)| {
         // Writing to a String can't fail.
         let _ = writeln!(lines, "{sha256}  {}", escaped(path));
@@ -53,12 +53,12 @@ mod tests {
 
     #[test]
     fn a_path_is_one_line_and_every_tag_file_is_vouched_for() {
-        let payload = Payload { path: "data/a\r\n%0A é".to_owned(), size: 3, sha256: Sha256Hex::of(b"abc") };
-        let tags = tags(&[payload], "2026-11-23");
+        let payload = Payload { path: "data/a\r\n%0A é".to_owned(), size: 3, sha256: Sha256Hex::digest(b"abc") };
+        let tags = tag_files(&[payload], "2026-11-23");
         let (last, others) = tags.split_last().unwrap();
-        assert_eq!(others[2].1, format!("{}  data/a%0D%0A%250A é\n", Sha256Hex::of(b"abc")));
+        assert_eq!(others[2].1, format!("{}  data/a%0D%0A%250A é\n", Sha256Hex::digest(b"abc")));
         assert!(others[1].1.ends_with("Bagging-Date: 2026-11-23\nPayload-Oxum: 3.1\n"));
-        let line = |(name, text): &(&str, String)| format!("{}  {name}\n", Sha256Hex::of(text.as_bytes()));
+        let line = |(name, text): &(&str, String)| format!("{}  {name}\n", Sha256Hex::digest(text.as_bytes()));
         assert_eq!(last, &("tagmanifest-sha256.txt", others.iter().map(line).collect()));
     }
 }

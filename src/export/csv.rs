@@ -11,7 +11,7 @@ use ::csv::{ErrorKind, WriterBuilder};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Item, Place};
+use super::{ExportItem, PathBase};
 use crate::digest::Sha256Hex;
 use crate::kind::Kind;
 use crate::manifest::State;
@@ -35,36 +35,36 @@ struct Row<'a> {
 const HEADINGS: [&str; 11] =
     ["task_id", "state", "kind", "index", "path", "size", "sha256", "content_type", "duration_seconds", "finish_time", "meta"];
 
-pub(super) fn write(items: &[Item<'_>], place: &Place, to: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(items: &[ExportItem<'_>], place: &PathBase, to: &mut dyn Write) -> io::Result<()> {
     let mut table = WriterBuilder::new().has_headers(false).from_writer(to);
-    table.write_record(HEADINGS).map_err(plain)?;
+    table.write_record(HEADINGS).map_err(into_io_error)?;
     for item in items {
-        table.serialize(row(item, place)).map_err(plain)?;
+        table.serialize(row(item, place)).map_err(into_io_error)?;
     }
     table.flush()
 }
 
 /// The error beneath, of its own kind: a closed pipe is no failure.
-fn plain(error: ::csv::Error) -> io::Error {
+fn into_io_error(error: ::csv::Error) -> io::Error {
     match error.into_kind() {
         ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),
     }
 }
 
-fn row<'a>(item: &Item<'a>, place: &Place) -> Row<'a> {
+fn row<'a>(item: &ExportItem<'a>, place: &PathBase) -> Row<'a> {
     let (task, file) = (item.task, item.file);
     Row {
-        task_id: harmless(&task.task_id),
+        task_id: escape_formula(&task.task_id),
         state: task.state,
-        kind: file.slot().kind,
-        index: file.slot().index,
+        kind: file.key().kind,
+        index: file.key().index,
         path: place.path(file),
         size: file.size(),
         sha256: file.sha256(),
-        content_type: harmless(file.content_type.as_deref().unwrap_or_default()),
+        content_type: escape_formula(file.content_type.as_deref().unwrap_or_default()),
         duration_seconds: item.seconds(),
-        finish_time: harmless(task.finish_time.as_deref().unwrap_or_default()),
+        finish_time: escape_formula(task.finish_time.as_deref().unwrap_or_default()),
         meta: task.meta.clone().map(json).unwrap_or_default(),
     }
 }
@@ -73,7 +73,7 @@ fn json(meta: Map<String, Value>) -> String {
     Value::Object(meta).to_string()
 }
 
-fn harmless(text: &str) -> Cow<'_, str> {
+fn escape_formula(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}").into() } else { text.into() }
 }
 

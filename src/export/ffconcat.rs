@@ -6,17 +6,17 @@
 
 use std::io::{self, Write};
 
-use super::{Item, Place};
-use crate::duration::is_sane;
+use super::{ExportItem, PathBase};
+use crate::duration::is_plausible;
 use crate::kind::Kind;
 
-pub(super) fn write(items: &[Item<'_>], place: &Place, to: &mut dyn Write) -> io::Result<()> {
-    let is_there = |kind| items.iter().any(|item| item.file.slot().kind == kind);
+pub(super) fn write(items: &[ExportItem<'_>], place: &PathBase, to: &mut dyn Write) -> io::Result<()> {
+    let is_there = |kind| items.iter().any(|item| item.file.key().kind == kind);
     let kind = if is_there(Kind::Video) { Kind::Video } else { Kind::Audio };
     writeln!(to, "ffconcat version 1.0")?;
-    for item in items.iter().filter(|item| item.file.slot().kind == kind) {
+    for item in items.iter().filter(|item| item.file.key().kind == kind) {
         writeln!(to, "file {}", quoted(&place.path(item.file))?)?;
-        if let Some(seconds) = item.file.measured_duration_seconds.filter(|seconds| is_sane(*seconds)) {
+        if let Some(seconds) = item.file.measured_duration_seconds.filter(|seconds| is_plausible(*seconds)) {
             writeln!(to, "duration {seconds:.3}")?;
         }
     }

@@ -5,12 +5,12 @@
 
 use std::io::{self, Write};
 
-use super::{Item, Place};
+use super::{ExportItem, PathBase};
 use crate::kind::Kind;
 
-pub(super) fn write(items: &[Item<'_>], place: &Place, to: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(items: &[ExportItem<'_>], place: &PathBase, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "#EXTM3U")?;
-    for item in items.iter().filter(|item| item.file.slot().kind != Kind::Image) {
+    for item in items.iter().filter(|item| item.file.key().kind != Kind::Image) {
         match item.seconds() {
             Some(seconds) => write!(to, "#EXTINF:{seconds:.3},")?,
             // So players write what they don't know.

@@ -15,13 +15,13 @@ mod place;
 
 use std::io::{self, Write};
 
-pub(crate) use bagit::{Payload, tags};
-pub(crate) use place::Place;
+pub(crate) use bagit::{Payload, tag_files};
+pub(crate) use place::PathBase;
 
-use crate::duration::is_sane;
+use crate::duration::is_plausible;
 use crate::kind::Kind;
 use crate::manifest::{FileEntry, TaskEntry};
-use crate::secret::visible;
+use crate::secret::escape_control_chars;
 
 /// What a file can be written as; a bag is more than one, see [`tags`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,36 +38,36 @@ pub(crate) enum Format {
 
 /// A file that is there.
 #[derive(Clone, Copy)]
-pub(crate) struct Item<'a> {
+pub(crate) struct ExportItem<'a> {
     /// The task that it is of.
     pub task: &'a TaskEntry,
     /// Its entry, with a path that is safe.
     pub file: &'a FileEntry,
     /// The frames a second of a video, where it tells.
-    pub rate: Option<f64>,
+    pub frame_rate: Option<f64>,
 }
 
-impl Item<'_> {
+impl ExportItem<'_> {
     /// How long it plays: what its container says counts for more than what the API does.
     fn seconds(&self) -> Option<f64> {
         let told = [self.file.measured_duration_seconds, self.file.duration_seconds];
-        told.into_iter().flatten().find(|seconds| is_sane(*seconds))
+        told.into_iter().flatten().find(|seconds| is_plausible(*seconds))
     }
 
     /// `777935781150867525 video 1`, in one line and without what readers stumble over.
     fn title(&self) -> String {
-        visible(&format!("{} {}", self.task.task_id, self.file.slot())).into_owned()
+        escape_control_chars(&format!("{} {}", self.task.task_id, self.file.key())).into_owned()
     }
 }
 
 impl Format {
     /// Why the format can't take a file of a kind that it does take.
     #[must_use]
-    pub(crate) fn refuses(self, item: &Item<'_>) -> Option<&'static str> {
+    pub(crate) fn rejection_reason(self, item: &ExportItem<'_>) -> Option<&'static str> {
         match self {
             Self::Csv => None,
             _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
-            Self::Otio if item.file.slot().kind != Kind::Image && item.seconds().is_none() => {
+            Self::Otio if item.file.key().kind != Kind::Image && item.seconds().is_none() => {
                 Some("nobody says how long it plays, and a timeline has to know")
             }
             _ => None,
@@ -78,7 +78,7 @@ impl Format {
     ///
     /// # Errors
     /// What `to` reports; or when the format can't hold the archive's own path.
-    pub(crate) fn write(self, items: &[Item<'_>], place: &Place, rate: f64, to: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write(self, items: &[ExportItem<'_>], place: &PathBase, rate: f64, to: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Otio => otio::write(items, place, rate, to),
             Self::Ffconcat => ffconcat::write(items, place, to),
@@ -105,11 +105,11 @@ mod tests {
     }
 
     /// The items of a task, their rate 12.
-    pub(super) fn items(task: &TaskEntry) -> Vec<Item<'_>> {
-        task.files.iter().map(|file| Item { task, file, rate: Some(12.0) }).collect()
+    pub(super) fn items(task: &TaskEntry) -> Vec<ExportItem<'_>> {
+        task.files.iter().map(|file| ExportItem { task, file, frame_rate: Some(12.0) }).collect()
     }
 
-    pub(super) fn written(format: Format, task: &TaskEntry, place: &Place) -> String {
+    pub(super) fn written(format: Format, task: &TaskEntry, place: &PathBase) -> String {
         let mut bytes = Vec::new();
         format.write(&items(task), place, 24.0, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
@@ -127,14 +127,15 @@ mod tests {
             let task = task("t", &[("video", "t/video-1.mp4", times)]);
             let item = items(&task)[0];
             assert_eq!(item.seconds(), expected, "{measured} {told}");
-            assert_eq!(Format::Otio.refuses(&item).is_some(), expected.is_none());
+            assert_eq!(Format::Otio.rejection_reason(&item).is_some(), expected.is_none());
         }
     }
 
     #[test]
     fn a_playlist_whose_media_are_elsewhere_is_for_the_table_alone() {
         let task = task("t", &[("video", "t/video-1.m3u8", json!({"duration_seconds": 5}))]);
-        let refused = [Format::Otio, Format::Ffconcat, Format::M3u8, Format::Csv].map(|format| format.refuses(&items(&task)[0]));
+        let refused =
+            [Format::Otio, Format::Ffconcat, Format::M3u8, Format::Csv].map(|format| format.rejection_reason(&items(&task)[0]));
         assert_eq!(refused.map(|refusal| refusal.is_some()), [true, true, true, false]);
     }
 }

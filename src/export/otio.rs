@@ -8,20 +8,20 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::{Item, Place};
+use super::{ExportItem, PathBase};
 use crate::kind::Kind;
 
 /// What is ours among others' metadata.
 const NAME: &str = "yescale-dl";
 /// How long a picture is shown.
-const STILL: f64 = 5.0;
+const STILL_SECONDS: f64 = 5.0;
 
-pub(super) fn write(items: &[Item<'_>], place: &Place, rate: f64, to: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(items: &[ExportItem<'_>], place: &PathBase, rate: f64, to: &mut dyn Write) -> io::Result<()> {
     let tracks: Vec<Value> = [Kind::Video, Kind::Image, Kind::Audio]
         .into_iter()
         .filter_map(|kind| {
             let clips: Vec<Value> =
-                items.iter().filter(|item| item.file.slot().kind == kind).map(|item| clip(item, place, rate)).collect();
+                items.iter().filter(|item| item.file.key().kind == kind).map(|item| clip(item, place, rate)).collect();
             (!clips.is_empty()).then(|| track(kind, &clips))
         })
         .collect();
@@ -59,17 +59,18 @@ fn track(kind: Kind, clips: &[Value]) -> Value {
 }
 
 /// Of version 1, which every reader takes.
-fn clip(item: &Item<'_>, place: &Place, rate: f64) -> Value {
+fn clip(item: &ExportItem<'_>, place: &PathBase, rate: f64) -> Value {
     let file = item.file;
-    let seconds = item.seconds().filter(|_| file.slot().kind != Kind::Image).unwrap_or(STILL);
-    let range = item.rate.map_or_else(|| range(seconds * rate, rate), |own| range(frames(seconds, own), own));
+    let seconds = item.seconds().filter(|_| file.key().kind != Kind::Image).unwrap_or(STILL_SECONDS);
+    let range =
+        item.frame_rate.map_or_else(|| time_range(seconds * rate, rate), |own| time_range(frame_count(seconds, own), own));
     json!({
         "OTIO_SCHEMA": "Clip.1",
         "name": item.title(),
         "metadata": {NAME: {
             "task_id": item.task.task_id,
-            "kind": file.slot().kind,
-            "index": file.slot().index,
+            "kind": file.key().kind,
+            "index": file.key().index,
             "sha256": file.sha256(),
         }},
         "source_range": range,
@@ -85,12 +86,12 @@ fn clip(item: &Item<'_>, place: &Place, rate: f64) -> Value {
     })
 }
 
-fn range(value: f64, rate: f64) -> Value {
+fn time_range(value: f64, rate: f64) -> Value {
     let time = |value: f64| json!({"OTIO_SCHEMA": "RationalTime.1", "rate": rate, "value": value});
     json!({"OTIO_SCHEMA": "TimeRange.1", "start_time": time(0.0), "duration": time(value)})
 }
 
-fn frames(seconds: f64, rate: f64) -> f64 {
+fn frame_count(seconds: f64, rate: f64) -> f64 {
     let frames = seconds * rate;
     let whole = frames.round().max(1.0);
     if (frames - whole).abs() <= 0.001 * rate { whole } else { frames }
@@ -108,7 +109,7 @@ mod tests {
         for (seconds, rate, expected) in
             [(5.083, 24.0, 122.0), (5.0, 24.0, 120.0), (1.4, 24.0, 33.599_999_999_999_994), (0.0001, 24.0, 0.0024)]
         {
-            assert!((frames(seconds, rate) - expected).abs() < 1e-9, "{seconds} at {rate}: {}", frames(seconds, rate));
+            assert!((frame_count(seconds, rate) - expected).abs() < 1e-9, "{seconds} at {rate}: {}", frame_count(seconds, rate));
         }
     }
 

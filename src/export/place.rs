@@ -18,28 +18,28 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The way from an export to the archive's root.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct PathBase {
     path: String,
     uri: String,
 }
 
-impl Place {
+impl PathBase {
     /// An export that may be put anywhere. None when the archive's path is not UTF-8, or not absolute.
     #[must_use]
-    pub(crate) fn anywhere(root: &Path) -> Option<Self> {
+    pub(crate) fn absolute(root: &Path) -> Option<Self> {
         let uri = Url::from_directory_path(root).ok()?;
-        Some(Self { path: format!("{}/", slashed(root)?.trim_end_matches('/')), uri: uri.into() })
+        Some(Self { path: format!("{}/", with_forward_slashes(root)?.trim_end_matches('/')), uri: uri.into() })
     }
 
     /// An export that will stand in `folder`. None as for [`Place::anywhere`].
     #[must_use]
-    pub(crate) fn within(folder: &Path, root: &Path) -> Option<Self> {
+    pub(crate) fn relative_to(folder: &Path, root: &Path) -> Option<Self> {
         let way = pathdiff::diff_paths(root, folder)?;
         if way.is_absolute() {
             // There is none from one disk of Windows to another.
-            return Self::anywhere(root);
+            return Self::absolute(root);
         }
-        let way = slashed(&way)?;
+        let way = with_forward_slashes(&way)?;
         if way.is_empty() {
             return Some(Self { path: String::new(), uri: String::new() });
         }
@@ -62,7 +62,7 @@ impl Place {
 }
 
 /// With the separator that every system and every format understands.
-fn slashed(path: &Path) -> Option<String> {
+fn with_forward_slashes(path: &Path) -> Option<String> {
     let text = path.to_str()?;
     Some(if cfg!(windows) { text.replace('\\', "/") } else { text.to_owned() })
 }
@@ -79,12 +79,12 @@ pub(super) mod tests {
     use serde_json::json;
 
     /// The place of an archive called `name`, beside the export.
-    pub(in crate::export) fn beside(name: &str) -> Place {
-        Place::within(Path::new("/home"), &Path::new("/home").join(name)).unwrap()
+    pub(in crate::export) fn beside(name: &str) -> PathBase {
+        PathBase::relative_to(Path::new("/home"), &Path::new("/home").join(name)).unwrap()
     }
 
     #[cfg(unix)]
-    fn named(place: &Place) -> (String, String) {
+    fn named(place: &PathBase) -> (String, String) {
         let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
         (place.path(&task.files[0]), place.uri(&task.files[0]))
     }
@@ -103,7 +103,7 @@ pub(super) mod tests {
             ("/a", "/a/http:", "./http:/t/video-1.mp4", "http%3A/t/video-1.mp4"),
             ("/a", "/a/%41?é\n", "./%41?é\n/t/video-1.mp4", "%2541%3F%C3%A9%0A/t/video-1.mp4"),
         ] {
-            let place = Place::within(Path::new(folder), Path::new(root)).unwrap();
+            let place = PathBase::relative_to(Path::new(folder), Path::new(root)).unwrap();
             assert_eq!(named(&place), (path.to_owned(), uri.to_owned()), "{root}");
         }
     }
@@ -115,9 +115,9 @@ pub(super) mod tests {
             ("/", "/t/video-1.mp4", "file:///t/video-1.mp4"),
             ("/a/b #1%20é\n", "/a/b #1%20é\n/t/video-1.mp4", "file:///a/b%20%231%2520%C3%A9%0A/t/video-1.mp4"),
         ] {
-            assert_eq!(named(&Place::anywhere(Path::new(root)).unwrap()), (path.to_owned(), uri.to_owned()));
+            assert_eq!(named(&PathBase::absolute(Path::new(root)).unwrap()), (path.to_owned(), uri.to_owned()));
         }
-        assert!(Place::anywhere(Path::new("relative")).is_none());
+        assert!(PathBase::absolute(Path::new("relative")).is_none());
     }
 
     #[cfg(unix)]
@@ -125,6 +125,6 @@ pub(super) mod tests {
     fn what_no_text_can_name_is_refused() {
         use std::os::unix::ffi::OsStrExt;
         let root = Path::new("/").join(std::ffi::OsStr::from_bytes(b"\xff"));
-        assert!(Place::anywhere(&root).is_none() && Place::within(Path::new("/"), &root).is_none());
+        assert!(PathBase::absolute(&root).is_none() && PathBase::relative_to(Path::new("/"), &root).is_none());
     }
 }

@@ -15,12 +15,12 @@ use serde_json::Value;
 use crate::digest::sha256;
 use crate::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::naming;
-use crate::secret::unsigned;
+use crate::secret::redact_urls;
 
 /// How every page of ours begins, and no other: what does not is never overwritten.
-pub(crate) const MARK: &str = "<!doctype html>\n<!-- yescale-dl gallery:";
+pub(crate) const PAGE_MARKER: &str = "<!doctype html>\n<!-- yescale-dl gallery:";
 
-const PAGE: &str = include_str!("page.html");
+const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = concat!(include_str!("task.js"), include_str!("card.js"), include_str!("page.js"));
 
@@ -39,7 +39,7 @@ struct Card {
 
 /// A task as the script reads it: what is left out is empty, or as the script knows it.
 #[derive(Serialize)]
-struct Told {
+struct CardData {
     id: String,
     /// Where its files are, when that is not the id.
     #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ struct Told {
     #[serde(rename = "n", skip_serializing_if = "Vec::is_empty")]
     notes: Vec<(String, String)>,
     #[serde(rename = "f", skip_serializing_if = "Vec::is_empty")]
-    files: Vec<ToldFile>,
+    files: Vec<CardFile>,
     /// What is not here, and why.
     #[serde(rename = "e", skip_serializing_if = "Vec::is_empty")]
     errors: Vec<(String, String)>,
@@ -67,49 +67,53 @@ struct Told {
 
 /// Name, size in bytes, duration in seconds.
 #[derive(Serialize)]
-struct ToldFile(String, u64, #[serde(skip_serializing_if = "Option::is_none")] Option<f64>);
+struct CardFile(String, u64, #[serde(skip_serializing_if = "Option::is_none")] Option<f64>);
 
 impl Gallery {
     /// Takes a task, as the manifest of the page's folder has it: of an archive, or of the one task alone.
     pub(crate) fn add(&mut self, task: TaskEntry, is_single: bool) {
-        let told = Told::of(task, is_single);
+        let told = CardData::from_task(task, is_single);
         let json = serde_json::to_string(&told).expect("text and numbers under names of our own become JSON");
-        self.cards.push(Card { time: told.time, task_id: told.id, json: unbreakable(&json) });
+        self.cards.push(Card { time: told.time, task_id: told.id, json: escape_json_for_html(&json) });
     }
 
     /// The page.
     #[must_use]
-    pub(crate) fn into_page(mut self) -> String {
+    pub(crate) fn into_html(mut self) -> String {
         self.cards.sort_by(|one, other| other.time.cmp(&one.time).then_with(|| one.task_id.cmp(&other.task_id)));
         let policy = format!(
             "default-src 'none'; script-src '{}'; style-src '{}'; img-src 'self' file:; media-src 'self' file:; base-uri 'none'; \
              form-action 'none'",
-            source(SCRIPT),
-            source(STYLE)
+            csp_hash(SCRIPT),
+            csp_hash(STYLE)
         );
-        let page = PAGE.replace("{{policy}}", &policy).replace("{{style}}", STYLE).replace("{{script}}", SCRIPT);
+        let page = TEMPLATE.replace("{{policy}}", &policy).replace("{{style}}", STYLE).replace("{{script}}", SCRIPT);
         // Last, so that nothing in the data is taken for a place in the page.
         let data: Vec<&str> = self.cards.iter().map(|card| card.json.as_str()).collect();
         page.replace("{{data}}", &format!("[{}]", data.join(",\n")))
     }
 }
 
-impl Told {
-    fn of(task: TaskEntry, is_single: bool) -> Self {
-        let folder = naming::folder(&task.task_id);
+impl CardData {
+    fn from_task(task: TaskEntry, is_single: bool) -> Self {
+        let folder = naming::folder_name(&task.task_id);
         let name = |file: &FileEntry| {
-            let name = if is_single { file.name() } else { file.rooted_name(&folder) };
-            name.map(|name| ToldFile(name.to_owned(), file.size(), file.duration_seconds))
+            let name = if is_single { file.name() } else { file.name_in_folder(&folder) };
+            name.map(|name| CardFile(name.to_owned(), file.size(), file.duration_seconds))
         };
-        let shown = |text: Option<String>| text.filter(|text| !text.trim().is_empty()).map(|text| unsigned(&text).into_owned());
-        let missing = |error: &AssetError| (error.slot().to_string(), unsigned(&error.error).into_owned());
+        let shown =
+            |text: Option<String>| text.filter(|text| !text.trim().is_empty()).map(|text| redact_urls(&text).into_owned());
+        let missing = |error: &AssetError| (error.key().to_string(), redact_urls(&error.error).into_owned());
         Self {
-            time: [&task.finish_time, &task.submit_time, &task.archived_at].into_iter().flatten().find_map(|time| seconds(time)),
+            time: [&task.finish_time, &task.submit_time, &task.archived_at]
+                .into_iter()
+                .flatten()
+                .find_map(|time| unix_seconds(time)),
             state: (task.state != State::Complete).then_some(task.state),
             message: shown(task.message),
             reason: shown(task.err_reason),
             text: shown(task.text),
-            notes: task.meta.into_iter().flatten().map(|(name, value)| (name, note(value))).collect(),
+            notes: task.meta.into_iter().flatten().map(|(name, value)| (name, meta_value_text(value))).collect(),
             files: task.files.iter().filter_map(name).collect(),
             errors: task.errors.iter().map(missing).collect(),
             folder: if is_single { Some(String::new()) } else { (folder != task.task_id).then_some(folder) },
@@ -118,23 +122,23 @@ impl Told {
     }
 }
 
-fn seconds(time: &str) -> Option<i64> {
+fn unix_seconds(time: &str) -> Option<i64> {
     time.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
 /// A note's value for people; numbers to the digit.
-fn note(value: Value) -> String {
+fn meta_value_text(value: Value) -> String {
     let text = if let Value::String(text) = value { text } else { value.to_string() };
-    unsigned(&text).into_owned()
+    redact_urls(&text).into_owned()
 }
 
 /// JSON that no browser takes for markup or the end of a line: these stand in strings only, where an escape says the same.
-fn unbreakable(json: &str) -> String {
+fn escape_json_for_html(json: &str) -> String {
     json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
 /// How a policy names a script or style that stands in the page.
-fn source(text: &str) -> String {
+fn csp_hash(text: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(sha256(text.as_bytes())))
 }
 
@@ -148,7 +152,7 @@ mod tests {
         for task in tasks {
             gallery.add(serde_json::from_value(task.clone()).unwrap(), false);
         }
-        gallery.into_page()
+        gallery.into_html()
     }
 
     fn data(page: &str) -> Vec<Value> {
@@ -197,11 +201,11 @@ mod tests {
         let page = page(&[json!({"task_id": "Odd", "state": "complete", "message": "see https://h/y?sig=SECRET",
             "meta": {"source": "https://h/z?sig=SECRET", "seed": 12_345_678_901_234_567_890_u64},
             "files": [file("../video-1.mp4"), file("other/video-1.mp4"), file("Odd-e2dc18b67f1f5ff0/manifest.json"),
-                file(&format!("{}/video-1.mp4", naming::folder("Odd")))]})]);
+                file(&format!("{}/video-1.mp4", naming::folder_name("Odd")))]})]);
         assert!(!page.contains("SECRET"));
         let told = &data(&page)[0];
         assert_eq!(told["f"], json!([["video-1.mp4", 7, 5.1]]));
-        assert_eq!(told["d"], naming::folder("Odd"));
+        assert_eq!(told["d"], naming::folder_name("Odd"));
         assert_eq!(told["n"], json!([["source", "https://h/z"], ["seed", "12345678901234567890"]]));
     }
 
@@ -210,17 +214,17 @@ mod tests {
         let mut gallery = Gallery::default();
         let task = json!({"task_id": "t", "state": "complete", "files": [file("video-1.mp4")]});
         gallery.add(serde_json::from_value(task).unwrap(), true);
-        let told = data(&gallery.into_page()).remove(0);
+        let told = data(&gallery.into_html()).remove(0);
         assert_eq!(told, json!({"id": "t", "d": "", "f": [["video-1.mp4", 7, 5.1]]}));
     }
 
     #[test]
     fn every_place_in_the_page_is_filled_and_the_page_carries_the_mark() {
         let page = page(&[]);
-        assert!(page.starts_with(MARK) && !page.contains("{{"), "{page}");
+        assert!(page.starts_with(PAGE_MARKER) && !page.contains("{{"), "{page}");
         for (text, tag) in [(SCRIPT, "script"), (STYLE, "style")] {
             assert!(page.contains(&format!("<{tag}>{text}</{tag}>")), "what is hashed is what stands there");
-            assert!(page.contains(&source(text)) && !text.contains('\r'));
+            assert!(page.contains(&csp_hash(text)) && !text.contains('\r'));
         }
     }
 }

@@ -36,7 +36,7 @@ impl FromStr for BaseUrl {
         let bare = text.trim_end_matches('/');
         let bare = bare.strip_suffix("/v1").unwrap_or(bare).trim_end_matches('/');
         let url = Url::parse(bare).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let url = url.ok_or_else(|| BaseUrlError::NotHttp(crate::secret::shown_url(text)))?;
+        let url = url.ok_or_else(|| BaseUrlError::NotHttp(crate::secret::display_url(text)))?;
         let extras = !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some();
         if extras { Err(BaseUrlError::Extras) } else { Ok(Self(url)) }
     }
@@ -45,7 +45,7 @@ impl FromStr for BaseUrl {
 impl BaseUrl {
     /// Where a task is asked for; none for an id that no URL can carry.
     #[must_use]
-    pub(crate) fn task(&self, id: &TaskId) -> Option<Url> {
+    pub(crate) fn task_url(&self, id: &TaskId) -> Option<Url> {
         let base = self.0.as_str().trim_end_matches('/');
         Url::parse(&format!("{base}/task/{}", id.path_segment()?)).ok()
     }
@@ -69,7 +69,7 @@ mod tests {
 
     fn task_url(base: &str, id: &str) -> String {
         let base: BaseUrl = base.parse().unwrap();
-        base.task(&TaskId::new(id).unwrap()).unwrap().to_string()
+        base.task_url(&TaskId::new(id).unwrap()).unwrap().to_string()
     }
 
     #[test]

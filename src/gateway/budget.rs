@@ -21,61 +21,61 @@ const UNIT: usize = 1 << 10;
 
 /// The budget of one kind of questions.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct MemoryBudget {
     pool: Arc<Semaphore>,
     large: Arc<Semaphore>,
 }
 
 /// Room for one answer. It ends with the last of what was read of the answer.
 #[derive(Debug, Default)]
-pub struct Room {
+pub struct MemoryPermit {
     permit: Option<OwnedSemaphorePermit>,
     bytes: usize,
 }
 
-impl Room {
+impl MemoryPermit {
     /// How many bytes have room.
     #[must_use]
-    pub(super) fn bytes(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.bytes.max(SMALL)
     }
 }
 
-impl Budget {
+impl MemoryBudget {
     pub(super) fn new() -> Self {
         Self { pool: Arc::new(Semaphore::new(POOL / UNIT)), large: Arc::new(Semaphore::new(1)) }
     }
 
     /// Makes sure that `room` holds `bytes`, if that is possible without waiting.
-    pub(super) fn try_grow(&self, room: &mut Room, bytes: usize) -> bool {
-        if bytes > room.bytes() {
-            let (from, units, bytes) = self.place(bytes);
+    pub(super) fn try_grow(&self, room: &mut MemoryPermit, bytes: usize) -> bool {
+        if bytes > room.capacity() {
+            let (from, units, bytes) = self.semaphore_for(bytes);
             let Ok(permit) = Arc::clone(from).try_acquire_many_owned(units) else { return false };
-            *room = Room { permit: Some(permit), bytes };
+            *room = MemoryPermit { permit: Some(permit), bytes };
         }
         true
     }
 
     /// Room for `bytes`, once there is some.
-    pub(super) async fn room(&self, bytes: usize) -> Room {
+    pub(super) async fn acquire(&self, bytes: usize) -> MemoryPermit {
         if bytes <= SMALL {
-            return Room::default();
+            return MemoryPermit::default();
         }
-        let (from, units, bytes) = self.place(bytes);
+        let (from, units, bytes) = self.semaphore_for(bytes);
         // Never closed, so it always comes.
-        Room { permit: Arc::clone(from).acquire_many_owned(units).await.ok(), bytes }
+        MemoryPermit { permit: Arc::clone(from).acquire_many_owned(units).await.ok(), bytes }
     }
 
     /// Gives back what `bytes` do not need.
-    pub(super) fn shrink(&self, room: &mut Room, bytes: usize) {
+    pub(super) fn shrink(&self, room: &mut MemoryPermit, bytes: usize) {
         let is_of_pool = (1..=MEDIUM).contains(&room.bytes);
         if bytes <= SMALL {
-            *room = Room::default();
+            *room = MemoryPermit::default();
         } else if let Some(permit) = room.permit.as_mut().filter(|_| is_of_pool) {
             drop(permit.split(permit.num_permits().saturating_sub(bytes.div_ceil(UNIT))));
             room.bytes = bytes.min(room.bytes);
         } else if bytes <= MEDIUM {
-            let mut smaller = Room::default();
+            let mut smaller = MemoryPermit::default();
             if self.try_grow(&mut smaller, bytes) {
                 *room = smaller;
             }
@@ -83,7 +83,7 @@ impl Budget {
     }
 
     /// Where room for `bytes` comes from, in how many units, and how much it is.
-    fn place(&self, bytes: usize) -> (&Arc<Semaphore>, u32, usize) {
+    fn semaphore_for(&self, bytes: usize) -> (&Arc<Semaphore>, u32, usize) {
         match u32::try_from(bytes.div_ceil(UNIT)) {
             Ok(units) if bytes <= MEDIUM => (&self.pool, units, bytes),
             _ => (&self.large, 1, usize::MAX),
@@ -97,9 +97,9 @@ mod tests {
 
     #[test]
     fn small_answers_are_free_medium_ones_share_and_large_ones_go_alone() {
-        let (budget, mut rooms) = (Budget::new(), Vec::new());
+        let (budget, mut rooms) = (MemoryBudget::new(), Vec::new());
         let mut try_room = |bytes: usize| {
-            let mut room = Room::default();
+            let mut room = MemoryPermit::default();
             let has_room = budget.try_grow(&mut room, bytes);
             rooms.push(room);
             has_room
@@ -113,31 +113,31 @@ mod tests {
 
     #[test]
     fn what_an_answer_does_not_need_is_given_back() {
-        let budget = Budget::new();
-        let mut rooms = [Room::default(), Room::default(), Room::default()];
+        let budget = MemoryBudget::new();
+        let mut rooms = [MemoryPermit::default(), MemoryPermit::default(), MemoryPermit::default()];
         assert!(budget.try_grow(&mut rooms[0], MEDIUM) && budget.try_grow(&mut rooms[1], MEDIUM));
         budget.shrink(&mut rooms[0], SMALL);
         budget.shrink(&mut rooms[1], MEDIUM / 2);
         assert!(budget.try_grow(&mut rooms[2], MEDIUM));
         assert_eq!(budget.pool.available_permits(), MEDIUM / 2 / UNIT);
-        let mut large = Room::default();
+        let mut large = MemoryPermit::default();
         assert!(budget.try_grow(&mut large, usize::MAX));
         budget.shrink(&mut large, MEDIUM);
-        assert_eq!(large.bytes(), usize::MAX, "the pool has too little: it stays the large one");
+        assert_eq!(large.capacity(), usize::MAX, "the pool has too little: it stays the large one");
         drop(rooms);
         budget.shrink(&mut large, MEDIUM);
-        assert_eq!((large.bytes(), budget.large.available_permits()), (MEDIUM, 1));
+        assert_eq!((large.capacity(), budget.large.available_permits()), (MEDIUM, 1));
     }
 
     #[tokio::test]
     async fn room_comes_when_it_is_given_back() {
-        let budget = Arc::new(Budget::new());
-        let held = budget.room(MEDIUM + 1).await;
+        let budget = Arc::new(MemoryBudget::new());
+        let held = budget.acquire(MEDIUM + 1).await;
         let waiting = tokio::spawn({
             let budget = Arc::clone(&budget);
-            async move { budget.room(64 << 20).await }
+            async move { budget.acquire(64 << 20).await }
         });
         drop(held);
-        assert!(waiting.await.unwrap().bytes() >= 64 << 20);
+        assert!(waiting.await.unwrap().capacity() >= 64 << 20);
     }
 }

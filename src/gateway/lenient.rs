@@ -7,35 +7,35 @@ use serde::de::Error as _;
 use serde_json::value::RawValue;
 
 use crate::json;
-use crate::manifest::MOST_LEVELS;
+use crate::manifest::MAX_DEPTH;
 
 /// Why an answer can't be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
     #[error("is broken JSON: {0}")]
     Broken(#[from] serde_json::Error),
-    #[error("is nested deeper than {MOST_LEVELS} levels")]
+    #[error("is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
 }
 
 /// Reads the body of an answer.
-pub(super) fn read(mut body: Vec<u8>) -> Result<Box<RawValue>, Unreadable> {
+pub(super) fn parse(mut body: Vec<u8>) -> Result<Box<RawValue>, Unreadable> {
     if body.starts_with(b"\xEF\xBB\xBF") {
         body.drain(..3);
     }
-    mend(&mut body);
+    replace_lone_surrogates(&mut body);
     let text = String::from_utf8(body).map_err(|error| serde_json::Error::custom(error.utf8_error()))?;
     let answer = RawValue::from_string(text)?;
-    if json::levels(answer.get()) > MOST_LEVELS { Err(Unreadable::TooDeep) } else { Ok(answer) }
+    if json::depth(answer.get()) > MAX_DEPTH { Err(Unreadable::TooDeep) } else { Ok(answer) }
 }
 
 /// Puts a replacement character in place of each half of a surrogate pair that stands alone.
-fn mend(body: &mut [u8]) {
+fn replace_lone_surrogates(body: &mut [u8]) {
     let mut at = 0;
     while let Some(escape) = body[at..].iter().position(|&byte| byte == b'\\') {
         at += escape;
-        at += match unit(&body[at..]) {
-            Some(0xD800..=0xDBFF) if matches!(unit(&body[at + 6..]), Some(0xDC00..=0xDFFF)) => 12,
+        at += match parse_utf16_escape(&body[at..]) {
+            Some(0xD800..=0xDBFF) if matches!(parse_utf16_escape(&body[at + 6..]), Some(0xDC00..=0xDFFF)) => 12,
             Some(0xD800..=0xDFFF) => {
                 body[at..at + 6].copy_from_slice(b"\\ufffd");
                 6
@@ -49,7 +49,7 @@ fn mend(body: &mut [u8]) {
 }
 
 /// The UTF-16 unit that an escape stands for, when `text` begins with one.
-fn unit(text: &[u8]) -> Option<u16> {
+fn parse_utf16_escape(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
@@ -71,11 +71,11 @@ mod tests {
             ("\u{feff}\"😀\"", "😀"),
             (r#""\ud83d\ude00""#, "😀"),
         ] {
-            let answer = read(body.into()).unwrap();
+            let answer = parse(body.into()).unwrap();
             assert_eq!(serde_json::from_str::<String>(answer.get()).unwrap(), read_as, "{body}");
         }
         for broken in ["", "\"\\ud83d", r#"{"a":"\ud83d",}"#, r#""\u12"#, r#""\ud8"#, "\\", "\"\\"] {
-            assert!(read(broken.into()).is_err(), "{broken}");
+            assert!(parse(broken.into()).is_err(), "{broken}");
         }
     }
 }

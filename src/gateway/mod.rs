@@ -7,7 +7,7 @@ mod budget;
 mod client;
 mod lenient;
 
-pub use answer::{Verdict, judge};
+pub use answer::{ResponseClass, classify};
 pub use base::{BaseUrl, BaseUrlError};
-pub use budget::Room;
-pub use client::{Answered, Error, Gateway, Purpose};
+pub use budget::MemoryPermit;
+pub use client::{Error, Gateway, Purpose, TaskResponse};

@@ -10,29 +10,29 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use super::{Job, Lost, Request, dry_run};
+use super::{ArchiveJob, RepairScope, Request, dry_run};
 use crate::event::{Event, Outcome, TaskReport};
-use crate::gateway::{self, Answered, Purpose};
-use crate::kind::Slot;
+use crate::gateway::{self, Purpose, TaskResponse};
+use crate::kind::AssetKey;
 use crate::manifest::{FileEntry, State, TaskEntry};
 use crate::plan;
-use crate::store::{self, Folder, Held, Known, REPORT_AFTER, blocking};
-use crate::task::{Stage, Task, TaskId};
+use crate::store::{self, REPORT_AFTER, TaskDir, TaskLease, TaskSnapshot, blocking};
+use crate::task::{Task, TaskId, TaskPhase};
 use crate::transfer;
 
 /// How long to wait before looking at a lock again that another process holds.
-const GLANCE: Duration = Duration::from_millis(100);
+const LOCK_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// One task on its way.
-pub(super) struct Course {
-    pub(super) job: Arc<Job>,
-    pub(super) folder: Folder,
+pub(super) struct TaskJob {
+    pub(super) job: Arc<ArchiveJob>,
+    pub(super) folder: TaskDir,
     pub(super) meta: Option<Map<String, Value>>,
-    pub(super) lost: Option<Lost>,
+    pub(super) repair: Option<RepairScope>,
     /// What the look saw, until the way goes on from it.
-    seen: Known,
+    snapshot: TaskSnapshot,
     /// What only the root's manifest remembers of the task, until its own is written again.
-    pub(super) recalled: Option<Known>,
+    pub(super) index_snapshot: Option<TaskSnapshot>,
     /// Told at the end; filled on the way.
     pub(super) report: TaskReport,
     /// Whether the task's folder is another than before.
@@ -40,152 +40,152 @@ pub(super) struct Course {
 }
 
 /// What a report says of an entry.
-pub(super) struct Noted {
+pub(super) struct EntryTotals {
     files: usize,
     bytes: u64,
     has_text: bool,
 }
 
-impl Noted {
-    pub(super) fn of(entry: &TaskEntry) -> Self {
+impl EntryTotals {
+    pub(super) fn from_entry(entry: &TaskEntry) -> Self {
         Self { files: entry.files.len(), bytes: entry.bytes(), has_text: entry.text.is_some() }
     }
 }
 
 /// Why a task went no further.
-pub(super) enum Stop {
+pub(super) enum TaskAbort {
     Gateway(gateway::Error),
     Store(store::Error),
     /// The asking has ended for all.
-    NotAsked,
+    KeyRefused,
     /// The disk takes no more; told once, for all.
     Disk(transfer::Error),
     /// The run was interrupted.
     Interrupted,
 }
 
-impl From<store::Error> for Stop {
+impl From<store::Error> for TaskAbort {
     fn from(error: store::Error) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<gateway::Error> for Stop {
+impl From<gateway::Error> for TaskAbort {
     fn from(error: gateway::Error) -> Self {
         Self::Gateway(error)
     }
 }
 
-impl Course {
-    pub(super) fn new(job: Arc<Job>, request: Request) -> Self {
-        let folder = job.archive.folder(&request.id);
+impl TaskJob {
+    pub(super) fn new(job: Arc<ArchiveJob>, request: Request) -> Self {
+        let folder = job.archive.task_dir(&request.id);
         Self {
             job,
             folder,
             meta: request.meta,
-            lost: request.lost,
-            seen: Known::default(),
-            recalled: None,
-            report: TaskReport::bare(request.id, Outcome::Error),
+            repair: request.repair,
+            snapshot: TaskSnapshot::default(),
+            index_snapshot: None,
+            report: TaskReport::new(request.id, Outcome::Error),
             has_changed: false,
         }
     }
 
     /// What it started from, to go the way again.
     pub(super) fn into_request(self) -> Request {
-        Request { id: self.report.task, meta: self.meta, lost: self.lost }
+        Request { id: self.report.task, meta: self.meta, repair: self.repair }
     }
 
     /// Looks at what is here; how the task ended, when that is all that there is to do. Blocks.
-    pub(super) fn look(&mut self) -> Option<TaskReport> {
-        match self.folder.read() {
-            Ok(known) => self.seen = known,
+    pub(super) fn check_existing(&mut self) -> Option<TaskReport> {
+        match self.folder.read_snapshot() {
+            Ok(known) => self.snapshot = known,
             Err(error) => {
-                self.report.outcome = self.stopped(error.into());
+                self.report.outcome = self.record_abort(error.into());
                 return Some(self.take_report());
             }
         }
-        let entry = self.seen.entry.as_ref();
+        let entry = self.snapshot.entry.as_ref();
         let has_news = self.meta.is_some() && entry.is_some_and(|entry| entry.meta != self.meta);
-        if has_news || self.seen.has_leftovers() || !self.is_settled(&self.seen) {
+        if has_news || self.snapshot.has_leftovers() || !self.is_up_to_date(&self.snapshot) {
             return None;
         }
-        let known = std::mem::take(&mut self.seen);
-        self.note(known.entry.as_ref());
-        self.report.outcome = self.reused(&known);
+        let known = std::mem::take(&mut self.snapshot);
+        self.update_report(known.entry.as_ref());
+        self.report.outcome = self.mark_reused(&known);
         Some(self.take_report())
     }
 
     fn take_report(&mut self) -> TaskReport {
-        let bare = TaskReport::bare(self.id().clone(), Outcome::Error);
+        let bare = TaskReport::new(self.id().clone(), Outcome::Error);
         std::mem::replace(&mut self.report, bare)
     }
 
     /// Goes all the way; how the task ended, unless the run did before.
     pub(super) async fn run(&mut self) -> Option<TaskReport> {
-        let gone = self.go().await;
-        let gone = match (gone, self.wrap_up().await) {
-            (Ok(_) | Err(Stop::Interrupted), Err(stop)) => Err(stop),
+        let gone = self.run_steps().await;
+        let gone = match (gone, self.finish().await) {
+            (Ok(_) | Err(TaskAbort::Interrupted), Err(stop)) => Err(stop),
             (gone, _) => gone,
         };
         self.report.outcome = match gone {
             Ok(outcome) => outcome,
-            Err(Stop::Interrupted) => return None,
-            Err(stop) => self.stopped(stop),
+            Err(TaskAbort::Interrupted) => return None,
+            Err(stop) => self.record_abort(stop),
         };
         Some(self.take_report())
     }
 
-    async fn go(&mut self) -> Result<Outcome, Stop> {
-        let mut known = std::mem::take(&mut self.seen);
-        self.note(known.entry.as_ref());
+    async fn run_steps(&mut self) -> Result<Outcome, TaskAbort> {
+        let mut known = std::mem::take(&mut self.snapshot);
+        self.update_report(known.entry.as_ref());
         if let Some(outcome) = self.restore_text(&known).await? {
             return Ok(outcome);
         }
-        if self.is_settled(&known) {
-            self.tidy(&known).await?;
-            return Ok(self.reused(&known));
+        if self.is_up_to_date(&known) {
+            self.cleanup(&known).await?;
+            return Ok(self.mark_reused(&known));
         }
-        self.recalled = known.is_recalled().then(|| known.clone());
+        self.index_snapshot = known.is_from_root().then(|| known.clone());
         // It is read again under the lock; until then many tasks may wait.
-        known.forget_answer();
+        known.drop_response();
         // The room ends with the last copy of anything from the answer.
-        let Answered { task, room: _room } = self.ask().await?;
+        let TaskResponse { task, memory_permit: _room } = self.query().await?;
         self.report.status.clone_from(&task.status);
-        if let Some(outcome) = self.nothing_to_take(&task, known.entry.as_ref()) {
+        if let Some(outcome) = self.early_outcome(&task, known.entry.as_ref()) {
             return Ok(outcome);
         }
         if self.job.dry_run {
-            return Ok(dry_run::tell(&self.job, self.id(), &self.shown(), &task, &known));
+            return Ok(dry_run::report_plan(&self.job, self.id(), &self.display_path(), &task, &known));
         }
-        let (held, known) = self.hold(Held::recover).await?;
-        if self.is_settled(&known) || self.is_found_again(&known, &held).await? {
+        let (held, known) = self.acquire_lease(TaskLease::recover).await?;
+        if self.is_up_to_date(&known) || self.narrow_repair_scope(&known, &held).await? {
             // Another process has been here in the meantime.
-            self.note(known.entry.as_ref());
-            return Ok(self.reused(&known));
+            self.update_report(known.entry.as_ref());
+            return Ok(self.mark_reused(&known));
         }
-        self.archive(task, known, held).await
+        self.download_and_commit(task, known, held).await
     }
 
     /// Whether nothing of what `repair` found lost is lost any more, now that the lock is held.
-    async fn is_found_again(&mut self, known: &Known, held: &Arc<Held>) -> Result<bool, Stop> {
-        let Some(mut lost) = self.lost.take() else { return Ok(false) };
-        let (recorded, holder) = (known.recorded().to_vec(), Arc::clone(held));
+    async fn narrow_repair_scope(&mut self, known: &TaskSnapshot, held: &Arc<TaskLease>) -> Result<bool, TaskAbort> {
+        let Some(mut lost) = self.repair.take() else { return Ok(false) };
+        let (recorded, holder) = (known.recorded_files().to_vec(), Arc::clone(held));
         let still = blocking(move || {
-            let recorded: HashMap<Slot, &FileEntry> = recorded.iter().map(|entry| (entry.slot(), entry)).collect();
+            let recorded: HashMap<AssetKey, &FileEntry> = recorded.iter().map(|entry| (entry.key(), entry)).collect();
             let mut still = Vec::new();
-            for slot in std::mem::take(&mut lost.slots) {
+            for slot in std::mem::take(&mut lost.keys) {
                 let entry = recorded.get(&slot);
                 if !entry.map_or(Ok(false), |entry| holder.has(entry))? {
                     still.push(slot);
                 }
             }
-            lost.slots = still;
+            lost.keys = still;
             Ok::<_, store::Error>(lost)
         });
         let still = still.await?;
-        let is_all_here = still.slots.is_empty();
-        self.lost = Some(still);
+        let is_all_here = still.keys.is_empty();
+        self.repair = Some(still);
         Ok(is_all_here)
     }
 
@@ -193,78 +193,78 @@ impl Course {
         &self.report.task
     }
 
-    fn is_settled(&self, known: &Known) -> bool {
-        let Job { wanted, force, skip_failed, .. } = *self.job;
+    fn is_up_to_date(&self, known: &TaskSnapshot) -> bool {
+        let ArchiveJob { wanted, force, skip_failed, .. } = *self.job;
         let is_enough = |entry: &TaskEntry| {
             // To fetch everything again still leaves alone what is asked to be left alone.
-            (!force && plan::is_settled(entry, wanted)) || (skip_failed && plan::is_given_up(entry, wanted))
+            (!force && plan::is_up_to_date(entry, wanted)) || (skip_failed && plan::is_permanent_failure(entry, wanted))
         };
-        self.lost.is_none() && !known.is_recalled() && known.is_whole() && known.entry.as_ref().is_some_and(is_enough)
+        self.repair.is_none() && !known.is_from_root() && known.is_intact() && known.entry.as_ref().is_some_and(is_enough)
     }
 
     /// The task's folder, as the user wrote the archive.
-    pub(super) fn shown(&self) -> PathBuf {
-        self.job.archive.shown_folder(&self.job.shown, &self.folder)
+    pub(super) fn display_path(&self) -> PathBuf {
+        self.job.archive.display_task_dir(&self.job.display_root, &self.folder)
     }
 
     /// Takes into the report what the archive has.
-    pub(super) fn note(&mut self, entry: Option<&TaskEntry>) {
-        entry.map(Noted::of).into_iter().for_each(|noted| self.take_note(noted));
+    pub(super) fn update_report(&mut self, entry: Option<&TaskEntry>) {
+        entry.map(EntryTotals::from_entry).into_iter().for_each(|noted| self.apply_totals(noted));
     }
 
-    pub(super) fn take_note(&mut self, Noted { files, bytes, has_text }: Noted) {
-        self.report.path = Some(self.shown().display().to_string());
+    pub(super) fn apply_totals(&mut self, EntryTotals { files, bytes, has_text }: EntryTotals) {
+        self.report.path = Some(self.display_path().display().to_string());
         (self.report.files, self.report.bytes, self.report.has_text) = (files, bytes, has_text);
     }
 
-    async fn ask(&self) -> Result<Answered, Stop> {
-        if self.job.refused.get().is_some() {
-            return Err(Stop::NotAsked);
+    async fn query(&self) -> Result<TaskResponse, TaskAbort> {
+        if self.job.key_refusal.get().is_some() {
+            return Err(TaskAbort::KeyRefused);
         }
-        self.job.downloader.disk.check().map_err(Stop::Disk)?;
+        self.job.downloader.disk.check().map_err(TaskAbort::Disk)?;
         let answer = tokio::select! {
             // Before all else what has come.
             biased;
-            answer = self.job.ask(self.id(), Purpose::Task) => answer,
-            () = self.job.stop.cancelled() => return Err(Stop::Interrupted),
-            () = self.job.asking_ended.cancelled() => return Err(Stop::NotAsked),
+            answer = self.job.query(self.id(), Purpose::Task) => answer,
+            () = self.job.stop.cancelled() => return Err(TaskAbort::Interrupted),
+            () = self.job.stop_queries.cancelled() => return Err(TaskAbort::KeyRefused),
         };
         match answer {
-            Err(gateway::Error::Refused(_)) => Err(Stop::NotAsked),
+            Err(gateway::Error::KeyRejected(_)) => Err(TaskAbort::KeyRefused),
             answer => Ok(answer?),
         }
     }
 
     /// How the task ends when its answer brings nothing that the archive would take.
-    fn nothing_to_take(&mut self, task: &Task, known: Option<&TaskEntry>) -> Option<Outcome> {
-        match task.stage {
-            Stage::Pending => Some(Outcome::Pending),
-            Stage::Finished if task.is_empty() => Some(Outcome::Empty),
-            Stage::Finished => None,
-            Stage::Failed => {
+    fn early_outcome(&mut self, task: &Task, known: Option<&TaskEntry>) -> Option<Outcome> {
+        match task.phase {
+            TaskPhase::Pending => Some(Outcome::Pending),
+            TaskPhase::Finished if task.is_empty() => Some(Outcome::Empty),
+            TaskPhase::Finished => None,
+            TaskPhase::Failed => {
                 self.report.error.clone_from(&task.err_reason);
                 known.is_some_and(|known| known.state != State::Failed).then_some(Outcome::Failed)
             }
         }
     }
 
-    pub(super) fn reused(&mut self, known: &Known) -> Outcome {
+    pub(super) fn mark_reused(&mut self, known: &TaskSnapshot) -> Outcome {
         self.report.reused = true;
         let entry = known.entry.as_ref();
         self.report.status = entry.and_then(|entry| entry.status.clone());
-        entry.map_or(Outcome::Complete, |entry| outcome(entry.state))
+        entry.map_or(Outcome::Complete, |entry| outcome_from_state(entry.state))
     }
 
     /// The task's folder, once no other process has it, and what `read` says of it then.
-    pub(super) async fn hold<T: Send + 'static>(
+    pub(super) async fn acquire_lease<T: Send + 'static>(
         &self,
-        read: fn(&Held) -> Result<T, store::Error>,
-    ) -> Result<(Arc<Held>, T), Stop> {
+        read: fn(&TaskLease) -> Result<T, store::Error>,
+    ) -> Result<(Arc<TaskLease>, T), TaskAbort> {
         let started = Instant::now();
         let mut is_reported = false;
         loop {
             let folder = self.folder.clone();
-            let held = move || folder.try_hold()?.map(|held| read(&held).map(|known| (held, known))).transpose();
+            let held = move || folder.try_lease()?.map(|held| read(&held).map(|known| (held, known))).transpose();
             if let Some(held) = blocking(held).await? {
                 return Ok(held);
             }
@@ -272,28 +272,28 @@ impl Course {
                 is_reported = true;
                 self.job.emitter.emit(Event::Warning(self.folder.waiting_message()));
             }
-            self.job.stop.run_until_cancelled(tokio::time::sleep(GLANCE)).await.ok_or(Stop::Interrupted)?;
+            self.job.stop.run_until_cancelled(tokio::time::sleep(LOCK_RETRY_DELAY)).await.ok_or(TaskAbort::Interrupted)?;
         }
     }
 
-    fn stopped(&mut self, stop: Stop) -> Outcome {
+    fn record_abort(&mut self, stop: TaskAbort) -> Outcome {
         let (why, is_told_for_all) = match stop {
-            Stop::Gateway(gateway::Error::NotFound) => return Outcome::NotFound,
-            Stop::Gateway(error) => (error.to_string(), false),
-            Stop::Store(error) => {
-                let error = self.job.downloader.disk.note(error.into());
-                (error.to_string(), error.is_told_for_all())
+            TaskAbort::Gateway(gateway::Error::NotFound) => return Outcome::NotFound,
+            TaskAbort::Gateway(error) => (error.to_string(), false),
+            TaskAbort::Store(error) => {
+                let error = self.job.downloader.disk.handle_error(error.into());
+                (error.to_string(), error.ends_run())
             }
-            Stop::Disk(error) => (error.to_string(), true),
-            Stop::Interrupted => (transfer::Error::Stopped.to_string(), false),
-            Stop::NotAsked => ("not asked: the gateway refuses the API key".to_owned(), true),
+            TaskAbort::Disk(error) => (error.to_string(), true),
+            TaskAbort::Interrupted => (transfer::Error::Stopped.to_string(), false),
+            TaskAbort::KeyRefused => ("not asked: the gateway refuses the API key".to_owned(), true),
         };
-        (self.report.error, self.report.is_told_for_all) = (Some(why), is_told_for_all);
+        (self.report.error, self.report.is_run_wide) = (Some(why), is_told_for_all);
         Outcome::Error
     }
 }
 
-pub(super) fn outcome(state: State) -> Outcome {
+pub(super) fn outcome_from_state(state: State) -> Outcome {
     match state {
         State::Complete => Outcome::Complete,
         State::Partial => Outcome::Partial,

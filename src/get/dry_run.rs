@@ -3,42 +3,42 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::Job;
+use super::ArchiveJob;
 use crate::asset::Asset;
 use crate::event::{Event, Outcome};
-use crate::kind::{Kind, Slot};
+use crate::kind::{AssetKey, Kind};
 use crate::manifest::FileEntry;
 use crate::media_type;
 use crate::naming;
-use crate::plan::{self, Action, Item};
-use crate::store::Known;
-use crate::task::{Stage, Task, TaskId};
+use crate::plan::{self, Action, PlannedAsset};
+use crate::store::TaskSnapshot;
+use crate::task::{Task, TaskId, TaskPhase};
 
 /// Tells what would be done in `folder` with each asset of a task and with its text; how the task would end if all went well.
-pub(super) fn tell(job: &Job, id: &TaskId, folder: &Path, task: &Task, known: &Known) -> Outcome {
+pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &Task, known: &TaskSnapshot) -> Outcome {
     let say = |action: &'static str, name: &str, reason: &str| {
         let path = folder.join(name).display().to_string();
         job.emitter.emit(Event::Planned { task: id.clone(), action, path, reason: reason.to_owned() });
     };
-    let here: HashMap<Slot, &FileEntry> = known.here.iter().map(|file| (file.slot(), file)).collect();
-    let items = plan::plan(task, known.recorded(), &known.here, job.wanted, job.force);
+    let here: HashMap<AssetKey, &FileEntry> = known.present_files.iter().map(|file| (file.key(), file)).collect();
+    let items = plan::plan(task, known.recorded_files(), &known.present_files, job.wanted, job.force);
     let (mut has_errors, mut has_left_out) = (false, false);
-    for Item { asset, action, reason } in items {
+    for PlannedAsset { asset, action, reason } in items {
         match (action, asset.source()) {
             (Action::Fetch, Err(error)) => {
                 has_errors = true;
-                say("refuse", &name(asset), &error);
+                say("refuse", &planned_name(asset), &error);
             }
-            (Action::Fetch, Ok(_)) => say("fetch", &name(asset), reason),
+            (Action::Fetch, Ok(_)) => say("fetch", &planned_name(asset), reason),
             (Action::Keep, _) => {
                 let kept = [Kind::Video, Kind::Image, Kind::Audio].iter().find_map(|kind| {
-                    here.get(&Slot { kind: *kind, index: asset.index }).filter(|file| asset.may_be(file.slot()))
+                    here.get(&AssetKey { kind: *kind, index: asset.index }).filter(|file| asset.matches(file.key()))
                 });
-                say("keep", &kept.map_or_else(|| name(asset), |file| file.path().to_owned()), reason);
+                say("keep", &kept.map_or_else(|| planned_name(asset), |file| file.path().to_owned()), reason);
             }
-            (Action::LeaveOut, _) => {
+            (Action::Skip, _) => {
                 has_left_out = true;
-                say("leave", &name(asset), reason);
+                say("leave", &planned_name(asset), reason);
             }
         }
     }
@@ -48,7 +48,7 @@ pub(super) fn tell(job: &Job, id: &TaskId, folder: &Path, task: &Task, known: &K
         say(verb, naming::TEXT, reason);
     }
     match () {
-        () if task.stage == Stage::Failed => Outcome::Failed,
+        () if task.phase == TaskPhase::Failed => Outcome::Failed,
         () if has_errors => Outcome::Incomplete,
         () if has_left_out => Outcome::Partial,
         () => Outcome::Complete,
@@ -56,9 +56,9 @@ pub(super) fn tell(job: &Job, id: &TaskId, folder: &Path, task: &Task, known: &K
 }
 
 /// The name as far as it can be known before the bytes are.
-fn name(asset: &Asset) -> String {
-    let slot = asset.slot(None);
-    let declared = asset.content_type.as_deref().and_then(media_type::declared);
+fn planned_name(asset: &Asset) -> String {
+    let slot = asset.key(None);
+    let declared = asset.content_type.as_deref().and_then(media_type::parse_content_type);
     let extension = declared.map_or("*", |declared| declared.media_type.extension());
-    format!("{}.{extension}", naming::stem(slot.kind, slot.index, asset.count))
+    format!("{}.{extension}", naming::file_stem(slot.kind, slot.index, asset.count))
 }

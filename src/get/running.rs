@@ -9,172 +9,172 @@ use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::course::Course;
-use super::wait::{Look, Waiting};
-use super::{Job, Request};
+use super::course::TaskJob;
+use super::wait::{PendingCheck, PollQueue};
+use super::{ArchiveJob, Request};
 use crate::event::{Event, Outcome, Summary, TaskReport};
 use crate::task::TaskId;
-use crate::threads::{self, Panicked};
+use crate::threads::{self, WorkerError};
 
 /// Batches that are looked at at once.
-const LOOKS_AT_ONCE: usize = 4;
+const MAX_CONCURRENT_CHECKS: usize = 4;
 
 /// A task, how it ended if it did, and how long it will wait if it is not finished.
-type Ended = (Option<TaskReport>, Course, Duration);
+type TaskResult = (Option<TaskReport>, TaskJob, Duration);
 
 /// The tasks of a run.
-pub(super) struct Running {
-    pub job: Arc<Job>,
-    pub looking: JoinSet<Result<Vec<Ended>, Panicked>>,
-    ready: VecDeque<(Course, Duration)>,
-    pub going: JoinSet<Ended>,
+pub(super) struct Scheduler {
+    pub job: Arc<ArchiveJob>,
+    pub checking: JoinSet<Result<Vec<TaskResult>, WorkerError>>,
+    ready: VecDeque<(TaskJob, Duration)>,
+    pub running: JoinSet<TaskResult>,
     /// Of those that are looked at or on their way: who they are should they break down.
-    pub ids: HashMap<Id, Vec<TaskId>>,
-    pub waiting: Waiting,
-    pub tally: Tally,
+    pub task_ids: HashMap<Id, Vec<TaskId>>,
+    pub poll_queue: PollQueue,
+    pub stats: RunStats,
     /// Whether some task broke down, and nobody knows how far it had come.
-    pub has_broken: bool,
+    pub has_panicked: bool,
 }
 
 /// What came of the tasks of a run.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct RunStats {
     pub summary: Summary,
     pub changed: Vec<TaskId>,
     pub reused: Vec<u128>,
 }
 
-impl Running {
-    pub(super) fn new(job: Job) -> Self {
+impl Scheduler {
+    pub(super) fn new(job: ArchiveJob) -> Self {
         Self {
-            waiting: Waiting::new(job.wait),
+            poll_queue: PollQueue::new(job.wait),
             job: Arc::new(job),
-            looking: JoinSet::new(),
+            checking: JoinSet::new(),
             ready: VecDeque::new(),
-            going: JoinSet::new(),
-            ids: HashMap::new(),
-            tally: Tally::default(),
-            has_broken: false,
+            running: JoinSet::new(),
+            task_ids: HashMap::new(),
+            stats: RunStats::default(),
+            has_panicked: false,
         }
     }
 
     /// Whether nothing is left to do, or to wait for.
     pub(super) fn is_idle(&self) -> bool {
-        self.looking.is_empty() && self.ready.is_empty() && self.going.is_empty() && self.waiting.count() == 0
+        self.checking.is_empty() && self.ready.is_empty() && self.running.is_empty() && self.poll_queue.len() == 0
     }
 
     /// Whether more tasks may be looked at: as long as those that are ready get their places.
-    pub(super) fn has_room(&self) -> bool {
-        self.looking.len() < LOOKS_AT_ONCE && self.ready.is_empty()
+    pub(super) fn has_capacity(&self) -> bool {
+        self.checking.len() < MAX_CONCURRENT_CHECKS && self.ready.is_empty()
     }
 
     /// Takes new requests in.
-    pub(super) fn take(&mut self, requests: Vec<Request>) {
-        let looks = requests.into_iter().map(|request| self.waiting.first(request)).collect();
-        self.look(looks);
+    pub(super) fn submit(&mut self, requests: Vec<Request>) {
+        let looks = requests.into_iter().map(|request| self.poll_queue.first_check(request)).collect();
+        self.spawn_check(looks);
     }
 
     /// Takes in a task that has waited, if one has.
-    pub(super) fn take_again(&mut self, look: Option<Look>) {
+    pub(super) fn resubmit(&mut self, look: Option<PendingCheck>) {
         if let Some(look) = look {
-            self.look(vec![look]);
+            self.spawn_check(vec![look]);
         }
-        self.tell_waiting();
+        self.update_waiting_count();
     }
 
-    fn look(&mut self, looks: Vec<Look>) {
+    fn spawn_check(&mut self, looks: Vec<PendingCheck>) {
         let (job, ids) = (Arc::clone(&self.job), looks.iter().map(|look| look.request.id.clone()).collect());
-        let look = move |Look { request, delay }| {
-            let mut course = Course::new(Arc::clone(&job), request);
-            (course.look(), course, delay)
+        let look = move |PendingCheck { request, delay }| {
+            let mut course = TaskJob::new(Arc::clone(&job), request);
+            (course.check_existing(), course, delay)
         };
-        let started = self.looking.spawn(threads::blocking(move || looks.into_iter().map(look).collect()));
-        self.ids.insert(started.id(), ids);
+        let started = self.checking.spawn(threads::run_blocking(move || looks.into_iter().map(look).collect()));
+        self.task_ids.insert(started.id(), ids);
     }
 
     /// A batch has been looked at.
-    pub(super) fn looked(&mut self, looked: Result<(Id, Result<Vec<Ended>, Panicked>), JoinError>) {
+    pub(super) fn on_checked(&mut self, looked: Result<(Id, Result<Vec<TaskResult>, WorkerError>), JoinError>) {
         match looked {
-            Ok((at, Err(Panicked))) => self.broke_down(at),
+            Ok((at, Err(WorkerError))) => self.on_panic(at),
             Ok((at, Ok(courses))) => {
-                self.ids.remove(&at);
+                self.task_ids.remove(&at);
                 for (report, course, delay) in courses {
                     match report {
-                        Some(report) => self.tell(&report.task.clone(), Some(report)),
+                        Some(report) => self.report(&report.task.clone(), Some(report)),
                         None => self.ready.push_back((course, delay)),
                     }
                 }
             }
-            Err(error) => self.broke_down(error.id()),
+            Err(error) => self.on_panic(error.id()),
         }
     }
 
     /// Sends off what is ready, as far as there are places.
-    pub(super) fn send_off(&mut self) {
-        while self.going.len() < self.job.tasks_at_once {
+    pub(super) fn dispatch_ready(&mut self) {
+        while self.running.len() < self.job.max_concurrent_tasks {
             let Some((mut course, delay)) = self.ready.pop_front() else { return };
             let id = course.id().clone();
-            let started = self.going.spawn(async move { (course.run().await, course, delay) });
-            self.ids.insert(started.id(), vec![id]);
+            let started = self.running.spawn(async move { (course.run().await, course, delay) });
+            self.task_ids.insert(started.id(), vec![id]);
         }
     }
 
     /// A task has come to its end.
-    pub(super) fn end(&mut self, ended: Result<(Id, Ended), JoinError>) {
+    pub(super) fn on_finished(&mut self, ended: Result<(Id, TaskResult), JoinError>) {
         let (at, (report, course, delay)) = match ended {
             Ok(ended) => ended,
-            Err(error) => return self.broke_down(error.id()),
+            Err(error) => return self.on_panic(error.id()),
         };
-        self.ids.remove(&at);
+        self.task_ids.remove(&at);
         let id = course.id().clone();
         if course.has_changed {
-            self.tally.changed.push(id.clone());
+            self.stats.changed.push(id.clone());
         }
         let is_pending = report.as_ref().is_some_and(|report| report.outcome == Outcome::Pending);
-        if is_pending && self.may_wait() {
-            self.waiting.park(course.into_request(), delay);
-            self.tell_waiting();
+        if is_pending && self.can_poll_again() {
+            self.poll_queue.schedule(course.into_request(), delay);
+            self.update_waiting_count();
         } else {
-            self.tell(&id, report);
+            self.report(&id, report);
         }
     }
 
     /// Gives up what is not done yet.
-    pub(super) async fn cut_off(&mut self) {
+    pub(super) async fn abort_all(&mut self) {
         self.ready.clear();
-        self.looking.shutdown().await;
-        self.going.shutdown().await;
+        self.checking.shutdown().await;
+        self.running.shutdown().await;
     }
 
     /// Whether anything will come of waiting.
-    fn may_wait(&self) -> bool {
-        self.waiting.has_time() && !self.job.stop.is_cancelled() && !self.job.asking_ended.is_cancelled()
+    fn can_poll_again(&self) -> bool {
+        self.poll_queue.has_time() && !self.job.stop.is_cancelled() && !self.job.stop_queries.is_cancelled()
     }
 
-    fn broke_down(&mut self, at: Id) {
-        self.has_broken = true;
-        for id in self.ids.remove(&at).unwrap_or_default() {
-            self.tell(&id, None);
+    fn on_panic(&mut self, at: Id) {
+        self.has_panicked = true;
+        for id in self.task_ids.remove(&at).unwrap_or_default() {
+            self.report(&id, None);
         }
     }
 
-    fn tell(&mut self, id: &TaskId, report: Option<TaskReport>) {
+    fn report(&mut self, id: &TaskId, report: Option<TaskReport>) {
         let is_cut = self.job.stop.is_cancelled();
         // A task that broke down is in error, and never takes the run with it.
         let broken = || TaskReport {
             error: Some("it broke down: a fault of this program".to_owned()),
-            ..TaskReport::bare(id.clone(), Outcome::Error)
+            ..TaskReport::new(id.clone(), Outcome::Error)
         };
         let Some(report) = report.or_else(|| (!is_cut).then(broken)) else { return };
-        self.tally.summary.count(&report);
+        self.stats.summary.count(&report);
         if report.reused {
-            self.tally.reused.push(id.fingerprint());
+            self.stats.reused.push(id.fingerprint());
         }
         self.job.emitter.tasks.done.add(1);
         self.job.emitter.emit(Event::Task(Box::new(report)));
     }
 
-    fn tell_waiting(&self) {
-        self.job.emitter.tasks.waiting.set(self.waiting.count() as u64);
+    fn update_waiting_count(&self) {
+        self.job.emitter.tasks.pending.set(self.poll_queue.len() as u64);
     }
 }

@@ -14,19 +14,19 @@ use tokio::sync::oneshot;
 use crate::threads;
 use url::Url;
 
-use super::error::{KEY_ELSEWHERE, PRIVATE};
+use super::error::{KEY_LEAK, PRIVATE_ADDRESS};
 use crate::secret::ApiKey;
 
 /// How far media requests may reach.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Reach {
+pub(crate) enum AddressPolicy {
     /// Public addresses only.
     Public,
     /// Anywhere.
     Anywhere,
 }
 
-impl Reach {
+impl AddressPolicy {
     /// Whether `url` may be asked, as far as its text tells: literal addresses are judged here, and the names that are loopback
     /// everywhere; others when they are looked up, which behind a proxy is the proxy's to do.
     #[must_use]
@@ -43,33 +43,33 @@ impl Reach {
 
 /// Where media requests may go.
 #[derive(Clone, Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct UrlPolicy {
     /// How far.
-    pub reach: Reach,
+    pub addresses: AddressPolicy,
     /// Never leaves the gateway's origin, also in a link that the gateway made with it.
     pub key: ApiKey,
     /// Where the gateway is.
     pub gateway: Url,
 }
 
-impl Bounds {
+impl UrlPolicy {
     /// Whether `url` may be asked, as far as its text tells; else why not.
     pub(super) fn check(&self, url: &Url) -> Result<(), &'static str> {
-        if !self.reach.allows(url) {
-            return Err(PRIVATE);
+        if !self.addresses.allows(url) {
+            return Err(PRIVATE_ADDRESS);
         }
-        if url.origin() != self.gateway.origin() && self.key.is_in(url.as_str()) {
-            return Err(KEY_ELSEWHERE);
+        if url.origin() != self.gateway.origin() && self.key.occurs_in(url.as_str()) {
+            return Err(KEY_LEAK);
         }
         Ok(())
     }
 }
 
 /// Whether `url` leads to an address that media would not be fetched from; a name is looked up.
-pub(crate) async fn is_private(url: &Url) -> bool {
+pub(crate) async fn resolves_to_private(url: &Url) -> bool {
     match url.domain() {
         Some(name) => look_up(name.to_owned()).await.is_ok_and(|found| found.iter().any(|address| !is_public(address.ip()))),
-        None => !Reach::Public.allows(url),
+        None => !AddressPolicy::Public.allows(url),
     }
 }
 
@@ -129,7 +129,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 /// Looks names up as the system does, and keeps to addresses within `reach`.
 pub(super) struct Resolver {
-    pub reach: Reach,
+    pub policy: AddressPolicy,
     /// Hosts of configured proxies, which may be anywhere.
     pub proxies: Vec<String>,
 }
@@ -137,13 +137,13 @@ pub(super) struct Resolver {
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let is_anywhere =
-            self.reach == Reach::Anywhere || self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
+            self.policy == AddressPolicy::Anywhere || self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
         Box::pin(async move {
             let found = look_up(name.as_str().to_owned()).await?;
             let allowed: Vec<SocketAddr> =
                 found.iter().copied().filter(|address| is_anywhere || is_public(address.ip())).collect();
             if allowed.is_empty() && !found.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, PRIVATE).into());
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, PRIVATE_ADDRESS).into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
@@ -155,16 +155,16 @@ async fn look_up(name: String) -> io::Result<Vec<SocketAddr>> {
     let (telling, told) = oneshot::channel();
     let find = move |name: &str| (name, 0).to_socket_addrs().map(Iterator::collect);
     let wanted = name.clone();
-    let started = threads::start("names", move || {
+    let started = threads::spawn_thread("names", move || {
         // Nobody may be waiting any more.
         let _ = telling.send(find(&wanted));
     });
     match started {
         Ok(_) => told.await.map_err(io::Error::other)?,
         // Where threads are few, it takes its turn with the others.
-        Err(_) => {
-            threads::blocking(move || find(&name)).await.map_err(|threads::Panicked| io::Error::other("the resolver panicked"))?
-        }
+        Err(_) => threads::run_blocking(move || find(&name))
+            .await
+            .map_err(|threads::WorkerError| io::Error::other("the resolver panicked"))?,
     }
 }
 
@@ -247,7 +247,7 @@ mod tests {
         for (url, expected) in
             [("http://127.0.0.1:8080", true), ("http://[::1]", true), ("http://localhost", true), ("https://1.1.1.1", false)]
         {
-            assert_eq!(is_private(&Url::parse(url).unwrap()).await, expected, "{url}");
+            assert_eq!(resolves_to_private(&Url::parse(url).unwrap()).await, expected, "{url}");
         }
     }
 
@@ -275,8 +275,8 @@ mod tests {
             ("http://192.0.2.1/x", false),
             ("http://localhost.example/x", true),
         ] {
-            assert_eq!(Reach::Public.allows(&Url::parse(url).unwrap()), allowed, "{url}");
-            assert!(Reach::Anywhere.allows(&Url::parse(url).unwrap()));
+            assert_eq!(AddressPolicy::Public.allows(&Url::parse(url).unwrap()), allowed, "{url}");
+            assert!(AddressPolicy::Anywhere.allows(&Url::parse(url).unwrap()));
         }
     }
 }

@@ -11,11 +11,11 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Certificate, Client, ClientBuilder, Url};
 
-use super::address::{Bounds, Reach, Resolver};
-use super::error::{DOWNGRADE, OFF_ORIGIN, TOO_MANY};
+use super::address::{AddressPolicy, Resolver, UrlPolicy};
+use super::error::{DOWNGRADE, OFF_ORIGIN, TOO_MANY_REDIRECTS};
 use super::proxy::{Proxies, ProxyError};
 
-const MOST_REDIRECTS: usize = 10;
+const MAX_REDIRECTS: usize = 10;
 const USER_AGENT: &str = concat!("yescale-dl/", env!("CARGO_PKG_VERSION"));
 
 /// How connections are made. Proxies are those that the environment names, as for curl; one that can't be read is an error.
@@ -61,38 +61,36 @@ pub enum Error {
 ///
 /// # Errors
 /// When the certificate can't be read or the TLS stack can't start.
-pub(crate) fn media(network: &Network, bounds: Bounds) -> Result<Client, Error> {
-    let shared = shared(network, bounds.reach)?;
-    build(shared.redirect(Policy::custom(move |attempt| follow(attempt, |url| bounds.check(url)))))
+pub(crate) fn media_client(network: &Network, bounds: UrlPolicy) -> Result<Client, Error> {
+    let shared = client_builder(network, bounds.addresses)?;
+    build(shared.redirect(Policy::custom(move |attempt| check_redirect(attempt, |url| bounds.check(url)))))
 }
 
 /// The client that may carry the key: it never leaves the origin of `base`.
 ///
 /// # Errors
 /// As for [`media`].
-pub(crate) fn gateway(network: &Network, base: &Url) -> Result<Client, Error> {
+pub(crate) fn gateway_client(network: &Network, base: &Url) -> Result<Client, Error> {
     let origin = base.origin();
-    build(
-        shared(network, Reach::Anywhere)?.redirect(Policy::custom(move |attempt| {
-            follow(attempt, |url| (url.origin() == origin).then_some(()).ok_or(OFF_ORIGIN))
-        })),
-    )
+    build(client_builder(network, AddressPolicy::Anywhere)?.redirect(Policy::custom(move |attempt| {
+        check_redirect(attempt, |url| (url.origin() == origin).then_some(()).ok_or(OFF_ORIGIN))
+    })))
 }
 
 /// Whether a header can hold `text`.
 #[must_use]
-pub(crate) fn can_be_sent(text: &str) -> bool {
+pub(crate) fn is_valid_header_value(text: &str) -> bool {
     HeaderValue::from_str(text).is_ok()
 }
 
-fn shared(network: &Network, reach: Reach) -> Result<ClientBuilder, Error> {
+fn client_builder(network: &Network, reach: AddressPolicy) -> Result<ClientBuilder, Error> {
     let proxies = Proxies::from_environment()?;
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let mut builder = Client::builder()
         .user_agent(&network.user_agent)
         .default_headers(headers)
-        .dns_resolver(Resolver { reach, proxies: proxies.hosts() })
+        .dns_resolver(Resolver { policy: reach, proxies: proxies.hosts() })
         .connect_timeout(network.connect_timeout)
         .read_timeout(network.stall_timeout)
         .referer(false)
@@ -101,21 +99,21 @@ fn shared(network: &Network, reach: Reach) -> Result<ClientBuilder, Error> {
         let roots = Certificate::from_pem_bundle(pem).ok().filter(|roots| !roots.is_empty());
         builder = builder.tls_certs_merge(roots.ok_or_else(|| Error::Certificate(path.clone()))?);
     }
-    proxies.apply(builder).map_err(|error| not_built(&error))
+    proxies.apply(builder).map_err(|error| build_error(&error))
 }
 
 fn build(builder: ClientBuilder) -> Result<Client, Error> {
-    builder.build().map_err(|error| not_built(&error))
+    builder.build().map_err(|error| build_error(&error))
 }
 
-fn not_built(error: &reqwest::Error) -> Error {
+fn build_error(error: &reqwest::Error) -> Error {
     Error::Build(std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string))
 }
 
-fn follow(attempt: Attempt<'_>, allows: impl Fn(&Url) -> Result<(), &'static str>) -> Action {
+fn check_redirect(attempt: Attempt<'_>, allows: impl Fn(&Url) -> Result<(), &'static str>) -> Action {
     let from_https = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
-    if attempt.previous().len() > MOST_REDIRECTS {
-        return attempt.error(TOO_MANY);
+    if attempt.previous().len() > MAX_REDIRECTS {
+        return attempt.error(TOO_MANY_REDIRECTS);
     }
     if from_https && attempt.url().scheme() != "https" {
         return attempt.error(DOWNGRADE);

@@ -9,11 +9,11 @@ use std::io::{self, Write};
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 /// How many bytes tell one form of a coding from another.
-const TELLING: usize = 2;
+const SNIFF_LEN: usize = 2;
 
 /// How a body is encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Coding {
+pub enum ContentCoding {
     /// As it is.
     #[default]
     Identity,
@@ -23,7 +23,7 @@ pub enum Coding {
     Deflate,
 }
 
-impl Coding {
+impl ContentCoding {
     /// What a `Content-Encoding` header says; blank is identity.
     ///
     /// # Errors
@@ -48,21 +48,21 @@ pub(crate) enum Decoder<W: Write> {
     /// Nothing has to be undone.
     Plain(W),
     /// Too little has come to tell what it is: where to, in which coding, and what has come.
-    Waiting(W, Coding, Vec<u8>),
+    Undetected(W, ContentCoding, Vec<u8>),
     /// Undoing gzip.
     Gzip(MultiGzDecoder<W>),
     /// Undoing a zlib stream.
     Zlib(ZlibDecoder<W>),
     /// Undoing a raw deflate stream.
-    Raw(DeflateDecoder<W>),
+    RawDeflate(DeflateDecoder<W>),
 }
 
 impl<W: Write> Decoder<W> {
     /// Bytes in `coding` go in, decoded ones go to `writer`.
-    pub(crate) fn new(writer: W, coding: Coding) -> Self {
+    pub(crate) fn new(writer: W, coding: ContentCoding) -> Self {
         match coding {
-            Coding::Identity => Self::Plain(writer),
-            coding => Self::Waiting(writer, coding, Vec::new()),
+            ContentCoding::Identity => Self::Plain(writer),
+            coding => Self::Undetected(writer, coding, Vec::new()),
         }
     }
 
@@ -72,41 +72,41 @@ impl<W: Write> Decoder<W> {
     /// What the writer reports, and `InvalidData` or `InvalidInput` for a broken stream.
     pub(crate) fn write(self, bytes: &[u8]) -> io::Result<Self> {
         let mut decoder = match self {
-            Self::Waiting(writer, coding, mut first) => {
+            Self::Undetected(writer, coding, mut first) => {
                 first.extend_from_slice(bytes);
-                if first.len() < TELLING {
-                    return Ok(Self::Waiting(writer, coding, first));
+                if first.len() < SNIFF_LEN {
+                    return Ok(Self::Undetected(writer, coding, first));
                 }
-                return Self::told(writer, coding, &first).write(&first);
+                return Self::detect(writer, coding, &first).write(&first);
             }
             decoder => decoder,
         };
         match &mut decoder {
-            Self::Plain(writer) | Self::Waiting(writer, ..) => writer.write_all(bytes)?,
+            Self::Plain(writer) | Self::Undetected(writer, ..) => writer.write_all(bytes)?,
             Self::Gzip(writer) => writer.write_all(bytes)?,
             Self::Zlib(writer) => writer.write_all(bytes)?,
-            Self::Raw(writer) => writer.write_all(bytes)?,
+            Self::RawDeflate(writer) => writer.write_all(bytes)?,
         }
         Ok(decoder)
     }
 
-    fn told(writer: W, coding: Coding, first: &[u8]) -> Self {
+    fn detect(writer: W, coding: ContentCoding, first: &[u8]) -> Self {
         match coding {
-            Coding::Gzip if first.starts_with(&[0x1f, 0x8b]) => Self::Gzip(MultiGzDecoder::new(writer)),
-            Coding::Deflate if is_zlib(first) => Self::Zlib(ZlibDecoder::new(writer)),
-            Coding::Deflate => Self::Raw(DeflateDecoder::new(writer)),
+            ContentCoding::Gzip if first.starts_with(&[0x1f, 0x8b]) => Self::Gzip(MultiGzDecoder::new(writer)),
+            ContentCoding::Deflate if is_zlib(first) => Self::Zlib(ZlibDecoder::new(writer)),
+            ContentCoding::Deflate => Self::RawDeflate(DeflateDecoder::new(writer)),
             // A host that claims gzip for bytes which are none has stored them so: they are kept as they are.
-            Coding::Gzip | Coding::Identity => Self::Plain(writer),
+            ContentCoding::Gzip | ContentCoding::Identity => Self::Plain(writer),
         }
     }
 
     /// Where the bytes go.
     pub(crate) fn inner(&self) -> &W {
         match self {
-            Self::Plain(writer) | Self::Waiting(writer, ..) => writer,
+            Self::Plain(writer) | Self::Undetected(writer, ..) => writer,
             Self::Gzip(decoder) => decoder.get_ref(),
             Self::Zlib(decoder) => decoder.get_ref(),
-            Self::Raw(decoder) => decoder.get_ref(),
+            Self::RawDeflate(decoder) => decoder.get_ref(),
         }
     }
 
@@ -117,10 +117,10 @@ impl<W: Write> Decoder<W> {
     pub(crate) fn finish(self) -> io::Result<W> {
         match self {
             Self::Plain(writer) => Ok(writer),
-            Self::Waiting(mut writer, _, first) => writer.write_all(&first).map(|()| writer),
+            Self::Undetected(mut writer, _, first) => writer.write_all(&first).map(|()| writer),
             Self::Gzip(decoder) => decoder.finish(),
             Self::Zlib(decoder) => decoder.finish(),
-            Self::Raw(decoder) => decoder.finish(),
+            Self::RawDeflate(decoder) => decoder.finish(),
         }
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
-    fn decoded(coding: Coding, body: &[u8], step: usize) -> io::Result<Vec<u8>> {
+    fn decoded(coding: ContentCoding, body: &[u8], step: usize) -> io::Result<Vec<u8>> {
         let mut decoder = Decoder::new(Vec::new(), coding);
         for piece in body.chunks(step) {
             decoder = decoder.write(piece)?;
@@ -148,7 +148,7 @@ mod tests {
         (0..20_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect()
     }
 
-    fn bodies() -> [(Coding, Vec<u8>); 3] {
+    fn bodies() -> [(ContentCoding, Vec<u8>); 3] {
         let (mut gzip, mut zlib, mut raw) = (
             GzEncoder::new(Vec::new(), Compression::fast()),
             ZlibEncoder::new(Vec::new(), Compression::fast()),
@@ -158,9 +158,9 @@ mod tests {
         zlib.write_all(&media()).unwrap();
         raw.write_all(&media()).unwrap();
         [
-            (Coding::Gzip, gzip.finish().unwrap()),
-            (Coding::Deflate, zlib.finish().unwrap()),
-            (Coding::Deflate, raw.finish().unwrap()),
+            (ContentCoding::Gzip, gzip.finish().unwrap()),
+            (ContentCoding::Deflate, zlib.finish().unwrap()),
+            (ContentCoding::Deflate, raw.finish().unwrap()),
         ]
     }
 
@@ -171,10 +171,10 @@ mod tests {
                 assert_eq!(decoded(coding, &body, step.min(body.len())).unwrap(), media(), "{coding:?} by {step}");
             }
         }
-        assert_eq!(decoded(Coding::Identity, b"abc", 1).unwrap(), b"abc");
-        assert_eq!(decoded(Coding::Gzip, b"not gzip at all", 4).unwrap(), b"not gzip at all");
-        assert_eq!(decoded(Coding::Gzip, b"", 1).unwrap(), b"");
-        assert_eq!(decoded(Coding::Deflate, b"x", 1).unwrap(), b"x");
+        assert_eq!(decoded(ContentCoding::Identity, b"abc", 1).unwrap(), b"abc");
+        assert_eq!(decoded(ContentCoding::Gzip, b"not gzip at all", 4).unwrap(), b"not gzip at all");
+        assert_eq!(decoded(ContentCoding::Gzip, b"", 1).unwrap(), b"");
+        assert_eq!(decoded(ContentCoding::Deflate, b"x", 1).unwrap(), b"x");
     }
 
     #[test]
@@ -187,17 +187,17 @@ mod tests {
     #[test]
     fn only_what_can_be_undone_is_taken() {
         for (header, coding) in [
-            ("", Coding::Identity),
-            (" Identity ", Coding::Identity),
-            ("GZIP", Coding::Gzip),
-            ("x-gzip", Coding::Gzip),
-            ("deflate", Coding::Deflate),
-            ("identity, gzip", Coding::Gzip),
+            ("", ContentCoding::Identity),
+            (" Identity ", ContentCoding::Identity),
+            ("GZIP", ContentCoding::Gzip),
+            ("x-gzip", ContentCoding::Gzip),
+            ("deflate", ContentCoding::Deflate),
+            ("identity, gzip", ContentCoding::Gzip),
         ] {
-            assert_eq!(Coding::parse(header), Ok(coding), "{header}");
+            assert_eq!(ContentCoding::parse(header), Ok(coding), "{header}");
         }
         for header in ["br", "zstd", "gzip, gzip", "gzip, deflate", "compress"] {
-            assert!(Coding::parse(header).is_err(), "{header}");
+            assert!(ContentCoding::parse(header).is_err(), "{header}");
         }
     }
 }

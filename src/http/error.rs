@@ -13,15 +13,15 @@ use reqwest::{Response, StatusCode};
 use super::proxy;
 
 /// Marks a refused address in a chain of causes.
-pub(super) const PRIVATE: &str = "its host is at a private or loopback address; --allow-private-hosts allows that";
+pub(super) const PRIVATE_ADDRESS: &str = "its host is at a private or loopback address; --allow-private-hosts allows that";
 /// Marks a link that would carry the key to another host.
-pub(super) const KEY_ELSEWHERE: &str = "its URL holds the API key and leads away from the gateway: not requested";
+pub(super) const KEY_LEAK: &str = "its URL holds the API key and leads away from the gateway: not requested";
 /// Marks a redirect that would leave https.
 pub(super) const DOWNGRADE: &str = "it redirects from https to http";
 /// Marks a redirect that leaves the gateway's origin.
 pub(super) const OFF_ORIGIN: &str = "it redirects away from the gateway's origin";
 /// Marks a chain of redirects without an end.
-pub(super) const TOO_MANY: &str = "it redirects more than 10 times";
+pub(super) const TOO_MANY_REDIRECTS: &str = "it redirects more than 10 times";
 
 /// What went wrong with a request.
 #[derive(Debug, thiserror::Error)]
@@ -36,26 +36,26 @@ pub enum Error {
     },
     /// The answer is not the range that was asked for: what is here can't be continued.
     #[error("it can't be continued: {0}")]
-    Range(&'static str),
+    RangeMismatch(&'static str),
     /// What is said about the length of the file does not agree. What is here may still be continued.
     #[error("nothing shows that it is whole: {0}")]
-    Length(&'static str),
+    LengthMismatch(&'static str),
     /// Nothing came of the connection; worth another try.
     #[error("{0}")]
-    Passing(String),
+    Transient(String),
     /// Another try would end the same.
     #[error("{0}")]
-    Final(String),
+    Permanent(String),
 }
 
 impl Error {
     /// Whether another try may end better.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Status { status, .. } => is_passing_status(*status),
-            Self::Passing(_) | Self::Range(_) | Self::Length(_) => true,
-            Self::Final(_) => false,
+            Self::Status { status, .. } => is_transient_status(*status),
+            Self::Transient(_) | Self::RangeMismatch(_) | Self::LengthMismatch(_) => true,
+            Self::Permanent(_) => false,
         }
     }
 
@@ -77,7 +77,7 @@ impl Error {
 
 /// Whether a status stands for a passing fault.
 #[must_use]
-pub(crate) fn is_passing_status(status: StatusCode) -> bool {
+pub(crate) fn is_transient_status(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)
 }
 
@@ -92,11 +92,11 @@ pub(crate) fn status_line(status: StatusCode) -> String {
 
 impl Error {
     /// What became of a request that got no answer. When a proxy refused, its status is part of it.
-    pub(crate) async fn explained(error: reqwest::Error) -> Self {
+    pub(crate) async fn from_send_error(error: reqwest::Error) -> Self {
         let is_refused = causes(&error).iter().any(|cause| cause.contains("tunnel error: unsuccessful"));
         let (Some(url), true) = (error.url(), is_refused) else { return error.into() };
-        match (proxy::name_for(url), proxy::refusal(url).await) {
-            (Some(proxy), Some(status)) => refused_by(&proxy, status),
+        match (proxy::display_name(url), proxy::probe_tunnel_refusal(url).await) {
+            (Some(proxy), Some(status)) => proxy_refusal(&proxy, status),
             _ => error.into(),
         }
     }
@@ -106,58 +106,58 @@ impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
         let causes = causes(&error);
         let innermost = causes.last().cloned().unwrap_or_default();
-        let rules = [PRIVATE, KEY_ELSEWHERE, DOWNGRADE, OFF_ORIGIN, TOO_MANY];
+        let rules = [PRIVATE_ADDRESS, KEY_LEAK, DOWNGRADE, OFF_ORIGIN, TOO_MANY_REDIRECTS];
         if let Some(rule) = rules.iter().find(|rule| causes.iter().any(|cause| cause.contains(*rule))) {
-            return Self::Final((*rule).to_owned());
+            return Self::Permanent((*rule).to_owned());
         }
         // A timed-out body also counts as a decoding fault, so the timeout is looked at first.
         if error.is_timeout() {
             let what = if error.is_connect() { "the connection was not made in time" } else { "nothing came for too long" };
-            return Self::Passing(what.to_owned());
+            return Self::Transient(what.to_owned());
         }
         if causes.iter().any(|cause| cause.contains("certificate")) {
-            return Self::Final(format!("the host's certificate is not trusted: {innermost}"));
+            return Self::Permanent(format!("the host's certificate is not trusted: {innermost}"));
         }
         if error.is_builder() {
-            return Self::Final(format!("the request can't be made: {innermost}"));
+            return Self::Permanent(format!("the request can't be made: {innermost}"));
         }
         if error.is_connect()
-            && let Some(proxy) = error.url().and_then(proxy::name_for)
+            && let Some(proxy) = error.url().and_then(proxy::display_name)
         {
-            return by_way_of(&proxy, &causes);
+            return proxy_connect_error(&proxy, &causes);
         }
         let what = match () {
             () if error.is_connect() => "no connection",
-            () if is_cut(&error) => "the connection broke off",
+            () if is_disconnect(&error) => "the connection broke off",
             () => "the transfer failed",
         };
-        Self::Passing(if innermost.is_empty() { what.to_owned() } else { format!("{what}: {innermost}") })
+        Self::Transient(if innermost.is_empty() { what.to_owned() } else { format!("{what}: {innermost}") })
     }
 }
 
 /// A connection that did not come about by way of a proxy.
-fn by_way_of(proxy: &str, causes: &[String]) -> Error {
+fn proxy_connect_error(proxy: &str, causes: &[String]) -> Error {
     let has = |text: &str| causes.iter().any(|cause| cause.contains(text));
     if has("proxy authorization required") {
-        return refused_by(proxy, StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        return proxy_refusal(proxy, StatusCode::PROXY_AUTHENTICATION_REQUIRED);
     }
     if has("tunnel error: unsuccessful") {
-        return Error::Passing(format!("the proxy {proxy} refuses to connect to the host"));
+        return Error::Transient(format!("the proxy {proxy} refuses to connect to the host"));
     }
     let innermost = causes.last().map_or("", String::as_str);
-    Error::Passing(format!("no connection by way of the proxy {proxy}: {innermost}"))
+    Error::Transient(format!("no connection by way of the proxy {proxy}: {innermost}"))
 }
 
-fn refused_by(proxy: &str, status: StatusCode) -> Error {
+fn proxy_refusal(proxy: &str, status: StatusCode) -> Error {
     let told = format!("the proxy {proxy} answers {}", status_line(status));
-    if is_passing_status(status) { Error::Passing(told) } else { Error::Final(told) }
+    if is_transient_status(status) { Error::Transient(told) } else { Error::Permanent(told) }
 }
 
 /// The fault of the proxy, when the answer is its own: only a proxy asks for its authorization.
-pub(crate) fn check_proxy(response: &Response) -> Result<(), Error> {
-    match proxy::name_for(response.url()) {
+pub(crate) fn check_proxy_auth(response: &Response) -> Result<(), Error> {
+    match proxy::display_name(response.url()) {
         Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            Err(refused_by(&proxy, response.status()))
+            Err(proxy_refusal(&proxy, response.status()))
         }
         _ => Ok(()),
     }
@@ -168,7 +168,7 @@ fn causes(error: &reqwest::Error) -> Vec<String> {
     chain(error).map(ToString::to_string).collect()
 }
 
-fn is_cut(error: &reqwest::Error) -> bool {
+fn is_disconnect(error: &reqwest::Error) -> bool {
     chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| {
         matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
     })
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn every_status_is_classed() {
         let passing: Vec<u16> =
-            (100..=599).filter(|code| is_passing_status(StatusCode::from_u16(*code).expect("in range"))).collect();
+            (100..=599).filter(|code| is_transient_status(StatusCode::from_u16(*code).expect("in range"))).collect();
         let expected: Vec<u16> = [408, 425, 429].into_iter().chain(500..=599).collect();
         assert_eq!(passing, expected);
         let dead: Vec<u16> = (100..=599)

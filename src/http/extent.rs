@@ -13,11 +13,11 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, TRANSFER_ENCODING};
 
 use super::Error;
-use super::range::{self, Ask};
+use super::range::{self, RangeRequest};
 
 /// The bytes of a file that an answer brings.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Extent {
+pub(super) struct BodyExtent {
     /// Whether they are the range that was asked for.
     pub is_partial: bool,
     /// How many bytes the body has on the wire, when the head says.
@@ -25,42 +25,44 @@ pub(super) struct Extent {
     /// How long the whole file is, when the head says.
     pub total: Option<u64>,
     /// Whether the host says that it does not know where the file ends.
-    pub is_open: bool,
+    pub is_open_ended: bool,
 }
 
 /// What an answer with a 2xx status brings.
 ///
 /// # Errors
 /// When it is not the range that was asked for and does not begin at the first byte, or when the head contradicts itself.
-pub(super) fn decide(status: StatusCode, ask: Option<&Ask>, headers: &HeaderMap) -> Result<Extent, Error> {
-    let said = Said::read(status, headers);
+pub(super) fn body_extent(status: StatusCode, ask: Option<&RangeRequest>, headers: &HeaderMap) -> Result<BodyExtent, Error> {
+    let said = ExtentHeaders::from_headers(status, headers);
     let Some(ask) = ask else {
         // A 206 that names no range is no slip of one try.
         let is_final = said.is_partial && said.range.is_none();
-        return said.leading(true).map_err(|why| if is_final { Error::Final(why.to_owned()) } else { Error::Length(why) });
+        return said
+            .leading_extent(true)
+            .map_err(|why| if is_final { Error::Permanent(why.to_owned()) } else { Error::LengthMismatch(why) });
     };
-    match range::prove(ask, headers) {
+    match range::validate(ask, headers) {
         Ok(total) => {
             let length = said.range.map(|range| range.end - range.start);
-            Ok(Extent { is_partial: true, length, total: Some(total), is_open: false })
+            Ok(BodyExtent { is_partial: true, length, total: Some(total), is_open_ended: false })
         }
         // The whole file instead of the range.
-        Err(_) if said.range.is_none() && !said.is_partial => said.leading(false).map_err(Error::Range),
-        Err(_) if said.is_everything() => said.leading(false).map_err(Error::Range),
+        Err(_) if said.range.is_none() && !said.is_partial => said.leading_extent(false).map_err(Error::RangeMismatch),
+        Err(_) if said.is_everything() => said.leading_extent(false).map_err(Error::RangeMismatch),
         Err(why) => Err(why),
     }
 }
 
 /// How long the body is by `Content-Length`. Beside chunks it counts for nothing.
-pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     let is_chunked = values(headers, &TRANSFER_ENCODING).any(|coding| !coding.trim().eq_ignore_ascii_case("identity"));
     let value = headers.get(CONTENT_LENGTH).filter(|_| !is_chunked)?;
     // The same length may stand there more than once; the HTTP client refuses different ones.
-    number(value.to_str().ok()?.split(',').next()?)
+    parse_digits(value.to_str().ok()?.split(',').next()?)
 }
 
 /// What the head of an answer says about the extent of its body.
-struct Said {
+struct ExtentHeaders {
     /// Whether the status is that of a part.
     is_partial: bool,
     /// Whether the body has pieces of the file, each with a head of its own.
@@ -74,15 +76,15 @@ struct Said {
     /// How long the body is.
     length: Option<u64>,
     /// Whether bytes of this version can be joined with others.
-    can_go_on: bool,
+    is_resumable: bool,
 }
 
-impl Said {
-    fn read(status: StatusCode, headers: &HeaderMap) -> Self {
+impl ExtentHeaders {
+    fn from_headers(status: StatusCode, headers: &HeaderMap) -> Self {
         let mut ranges = values(headers, &CONTENT_RANGE);
         let first = ranges.next();
         let is_ambiguous = ranges.any(|other| first.as_ref() != Some(&other));
-        let (range, total) = first.as_deref().map(read_loosely).unwrap_or_default();
+        let (range, total) = first.as_deref().map(parse_content_range_leniently).unwrap_or_default();
         let is_multipart = values(headers, &CONTENT_TYPE).any(|value| is_byteranges(&value));
         Self {
             is_partial: status == StatusCode::PARTIAL_CONTENT,
@@ -90,8 +92,8 @@ impl Said {
             is_ambiguous,
             range,
             total,
-            length: length(headers),
-            can_go_on: range::validator(headers).is_some() && range::is_plain(headers),
+            length: content_length(headers),
+            is_resumable: range::strong_validator(headers).is_some() && range::is_identity_encoded(headers),
         }
     }
 
@@ -100,14 +102,14 @@ impl Said {
     }
 
     /// The file from its first byte on: all of it, or the beginning where that `may_go_on`.
-    fn leading(&self, may_go_on: bool) -> Result<Extent, &'static str> {
+    fn leading_extent(&self, may_go_on: bool) -> Result<BodyExtent, &'static str> {
         if self.is_multipart {
             return Err("the host sends pieces of the file in one body");
         }
         if self.is_ambiguous {
             return Err("the host names two ranges of the file for one body");
         }
-        let may_go_on = may_go_on && self.can_go_on;
+        let may_go_on = may_go_on && self.is_resumable;
         let (length, total) = match (&self.range, self.total) {
             (None, _) if self.is_partial => return Err("the host does not say which range it sends"),
             (None, total) => (total.or(self.length), total.or(self.length)),
@@ -119,12 +121,12 @@ impl Said {
         if self.length.is_some() && self.length != length {
             return Err("the host names two different lengths of the file");
         }
-        Ok(Extent { is_partial: false, length, total, is_open: self.range.is_some() && self.total.is_none() })
+        Ok(BodyExtent { is_partial: false, length, total, is_open_ended: self.range.is_some() && self.total.is_none() })
     }
 }
 
 /// The range and the total of a `Content-Range`, each as far as it makes sense.
-fn read_loosely(value: &str) -> (Option<Range<u64>>, Option<u64>) {
+fn parse_content_range_leniently(value: &str) -> (Option<Range<u64>>, Option<u64>) {
     let value = value.trim();
     let rest = match value.split_at_checked(5) {
         Some((unit, rest)) if unit.eq_ignore_ascii_case("bytes") => rest,
@@ -134,12 +136,12 @@ fn read_loosely(value: &str) -> (Option<Range<u64>>, Option<u64>) {
     };
     let rest = rest.trim_start_matches([' ', '\t', '=', ':']);
     let (range, total) = rest.split_once('/').unwrap_or((rest, "*"));
-    let total = number(total);
+    let total = parse_digits(total);
     if total == Some(0) {
         // No byte is in an empty file: the host says this of files that are not empty.
         return (None, None);
     }
-    let range = range.split_once('-').and_then(|(from, last)| Some(number(from)?..number(last)?.checked_add(1)?));
+    let range = range.split_once('-').and_then(|(from, last)| Some(parse_digits(from)?..parse_digits(last)?.checked_add(1)?));
     (range.filter(|range| !range.is_empty() && total.is_none_or(|total| range.end <= total)), total)
 }
 
@@ -148,7 +150,7 @@ fn is_byteranges(content_type: &str) -> bool {
 }
 
 /// A number of digits alone.
-pub(super) fn number(text: &str) -> Option<u64> {
+pub(super) fn parse_digits(text: &str) -> Option<u64> {
     let text = text.trim();
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
@@ -161,7 +163,7 @@ fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 mod tests {
     use super::super::range::tests::headers;
     use super::*;
-    use crate::version::{Validator, Version};
+    use crate::version::{RemoteVersion, Validator};
 
     const ETAG: (&str, &str) = ("etag", "\"a\"");
     const PART: &str = "the host sends only a part of the file";
@@ -175,11 +177,11 @@ mod tests {
         (Some(length), Some(length))
     }
 
-    fn told(status: u16, ask: Option<&Ask>, lines: &[(&'static str, &str)]) -> (bool, Expected) {
-        match decide(StatusCode::from_u16(status).unwrap(), ask, &headers(lines)) {
+    fn decided(status: u16, ask: Option<&RangeRequest>, lines: &[(&'static str, &str)]) -> (bool, Expected) {
+        match body_extent(StatusCode::from_u16(status).unwrap(), ask, &headers(lines)) {
             Ok(extent) => (extent.is_partial, Ok((extent.length, extent.total))),
-            Err(Error::Length(why) | Error::Range(why)) => (false, Err(why)),
-            Err(Error::Final(why)) if why == UNSAID => (false, Err(UNSAID)),
+            Err(Error::LengthMismatch(why) | Error::RangeMismatch(why)) => (false, Err(why)),
+            Err(Error::Permanent(why)) if why == UNSAID => (false, Err(UNSAID)),
             Err(other) => panic!("{other}"),
         }
     }
@@ -232,33 +234,33 @@ mod tests {
                 .into_iter()
                 .chain(length.map(|length| ("content-length", length)))
                 .collect();
-            assert_eq!(told(status, None, &lines), (false, expected), "{status} {lines:?}");
+            assert_eq!(decided(status, None, &lines), (false, expected), "{status} {lines:?}");
         }
     }
 
     #[test]
     fn the_beginning_of_a_file_is_taken_where_it_can_go_on() {
         let leading = ("content-range", "bytes 0-4/10");
-        assert_eq!(told(200, None, &[leading, ETAG]), (false, Ok((Some(5), Some(10)))));
-        assert_eq!(told(206, None, &[leading, ETAG]), (false, Ok((Some(5), Some(10)))));
-        assert_eq!(told(200, None, &[leading, ETAG, ("content-length", "6")]), (false, Err(TWO)));
-        assert_eq!(told(200, None, &[leading, ("etag", "W/\"a\"")]), (false, Err(PART)));
-        assert_eq!(told(200, None, &[leading, ETAG, ("content-encoding", "gzip")]), (false, Err(PART)));
+        assert_eq!(decided(200, None, &[leading, ETAG]), (false, Ok((Some(5), Some(10)))));
+        assert_eq!(decided(206, None, &[leading, ETAG]), (false, Ok((Some(5), Some(10)))));
+        assert_eq!(decided(200, None, &[leading, ETAG, ("content-length", "6")]), (false, Err(TWO)));
+        assert_eq!(decided(200, None, &[leading, ("etag", "W/\"a\"")]), (false, Err(PART)));
+        assert_eq!(decided(200, None, &[leading, ETAG, ("content-encoding", "gzip")]), (false, Err(PART)));
     }
 
     #[test]
     fn pieces_and_two_ranges_are_no_file() {
         let pieces = ("content-type", "Multipart/ByteRanges; boundary=x");
-        assert!(told(200, None, &[pieces]).1.is_err());
-        assert!(told(206, None, &[pieces, ("content-range", "bytes 0-9/10")]).1.is_err());
-        assert!(told(200, None, &[("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/20")]).1.is_err());
-        assert_eq!(told(200, None, &[("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/10")]).1, Ok(whole(10)));
+        assert!(decided(200, None, &[pieces]).1.is_err());
+        assert!(decided(206, None, &[pieces, ("content-range", "bytes 0-9/10")]).1.is_err());
+        assert!(decided(200, None, &[("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/20")]).1.is_err());
+        assert_eq!(decided(200, None, &[("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/10")]).1, Ok(whole(10)));
     }
 
     #[test]
     fn a_range_is_answered_by_that_range_or_by_the_whole_file() {
-        let version = Version { validator: Validator::Etag("\"a\"".to_owned()), total: Some(10) };
-        let ask = Ask { from: 5, to: None, version };
+        let version = RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total: Some(10) };
+        let ask = RangeRequest { start: 5, end: None, version };
         let other = "the host sends another range than the one asked for";
         for (range, length, expected) in [
             (Some("bytes 5-9/10"), Some("5"), (true, Ok((Some(5), Some(10))))),
@@ -274,17 +276,17 @@ mod tests {
                 [Some(ETAG), range.map(|range| ("content-range", range)), length.map(|length| ("content-length", length))];
             let lines: Vec<_> = lines.into_iter().flatten().collect();
             for status in [200, 203, 206] {
-                assert_eq!(told(status, Some(&ask), &lines), expected, "{status} {lines:?}");
+                assert_eq!(decided(status, Some(&ask), &lines), expected, "{status} {lines:?}");
             }
         }
-        assert_eq!(told(200, Some(&ask), &[ETAG, ("content-length", "10")]), (false, Ok(whole(10))));
-        assert_eq!(told(200, Some(&ask), &[ETAG, ("content-range", "x"), ("content-length", "10")]), (false, Ok(whole(10))));
-        assert_eq!(told(206, Some(&ask), &[ETAG, ("content-length", "10")]), (false, Err(UNSAID)));
+        assert_eq!(decided(200, Some(&ask), &[ETAG, ("content-length", "10")]), (false, Ok(whole(10))));
+        assert_eq!(decided(200, Some(&ask), &[ETAG, ("content-range", "x"), ("content-length", "10")]), (false, Ok(whole(10))));
+        assert_eq!(decided(206, Some(&ask), &[ETAG, ("content-length", "10")]), (false, Err(UNSAID)));
     }
 
     #[test]
     fn a_length_counts_only_where_no_chunks_do() {
-        let length = |lines: &[(&'static str, &str)]| length(&headers(lines));
+        let length = |lines: &[(&'static str, &str)]| content_length(&headers(lines));
         let ten = ("content-length", "10");
         assert_eq!(length(&[ten]), Some(10));
         assert_eq!(length(&[("content-length", "10, 10")]), Some(10));

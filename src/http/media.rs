@@ -12,15 +12,15 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, IF_
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::address::Bounds;
-use super::extent::{self, Extent};
-use super::range::{self, Ask};
+use super::address::UrlPolicy;
+use super::extent::{self, BodyExtent};
+use super::range::{self, RangeRequest};
 use super::retry::retry_after;
 use super::throttle::Throttle;
-use super::{Coding, Error, Hosts, check_proxy};
-use crate::checksum::{self, Promise};
+use super::{ContentCoding, Error, HostLimiter, check_proxy_auth};
+use crate::checksum::{self, ExpectedDigest};
 use crate::secret::ApiKey;
-use crate::version::{Validator, Version};
+use crate::version::{RemoteVersion, Validator};
 
 /// Asks media hosts. Cheap to clone.
 #[derive(Clone)]
@@ -28,9 +28,9 @@ pub(crate) struct MediaClient {
     /// Never sends the key.
     pub client: Client,
     /// Where links may lead.
-    pub bounds: Bounds,
+    pub url_policy: UrlPolicy,
     /// What is known of the hosts.
-    pub hosts: Hosts,
+    pub hosts: HostLimiter,
     /// The rate of all bodies together.
     pub throttle: Option<Arc<Throttle>>,
 }
@@ -40,19 +40,19 @@ impl MediaClient {
     ///
     /// # Errors
     /// No answer, a status other than success, or a range that is not the one asked for.
-    pub(crate) async fn get(&self, url: &Url, ask: Option<&Ask>) -> Result<Body, Error> {
-        let host = self.hosts.of(url);
+    pub(crate) async fn get(&self, url: &Url, ask: Option<&RangeRequest>) -> Result<Body, Error> {
+        let host = self.hosts.host_for(url);
         loop {
-            let permit = host.permit().await;
+            let permit = host.acquire().await;
             match self.send(url, ask, permit).await {
-                Err(Error::Status { status, retry_after }) if is_busy(status, retry_after.is_some()) => {
-                    if !host.is_worth_waiting_for(retry_after) {
+                Err(Error::Status { status, retry_after }) if is_busy_status(status, retry_after.is_some()) => {
+                    if !host.start_cooldown(retry_after) {
                         return Err(Error::Status { status, retry_after });
                     }
                 }
                 answer => {
-                    if !matches!(answer, Err(Error::Passing(_))) {
-                        host.answered();
+                    if !matches!(answer, Err(Error::Transient(_))) {
+                        host.reset_backoff();
                     }
                     return answer;
                 }
@@ -61,39 +61,39 @@ impl MediaClient {
     }
 
     /// As [`MediaClient::get`], but only if the host can be asked at once: none when it can't.
-    pub(crate) async fn try_get(&self, url: &Url, ask: &Ask) -> Option<Result<Body, Error>> {
-        let permit = self.hosts.of(url).try_permit()?;
+    pub(crate) async fn try_get(&self, url: &Url, ask: &RangeRequest) -> Option<Result<Body, Error>> {
+        let permit = self.hosts.host_for(url).try_acquire()?;
         Some(self.send(url, Some(ask), Some(permit)).await)
     }
 
-    async fn send(&self, url: &Url, ask: Option<&Ask>, permit: Option<OwnedSemaphorePermit>) -> Result<Body, Error> {
-        self.bounds.check(url).map_err(|rule| Error::Final(rule.to_owned()))?;
-        let sent = ranged(self.client.get(url.clone()), ask).send().await;
+    async fn send(&self, url: &Url, ask: Option<&RangeRequest>, permit: Option<OwnedSemaphorePermit>) -> Result<Body, Error> {
+        self.url_policy.check(url).map_err(|rule| Error::Permanent(rule.to_owned()))?;
+        let sent = with_range_headers(self.client.get(url.clone()), ask).send().await;
         let response = match sent {
             Ok(response) => response,
-            Err(error) => return Err(Error::explained(error).await),
+            Err(error) => return Err(Error::from_send_error(error).await),
         };
-        Ok(Body::of(response, ask, permit, self.throttle.clone())?.without(&self.bounds.key))
+        Ok(Body::from_response(response, ask, permit, self.throttle.clone())?.redact_key(&self.url_policy.key))
     }
 }
 
 /// A request for a range, where one is asked for.
-pub(crate) fn ranged(request: RequestBuilder, ask: Option<&Ask>) -> RequestBuilder {
+pub(crate) fn with_range_headers(request: RequestBuilder, ask: Option<&RangeRequest>) -> RequestBuilder {
     match ask {
-        Some(ask) => request.header(RANGE, ask.range()).header(IF_RANGE, ask.version.validator.as_str()),
+        Some(ask) => request.header(RANGE, ask.header_value()).header(IF_RANGE, ask.version.validator.as_str()),
         None => request,
     }
 }
 
 /// Whether a host says that it is busy, and not that something is broken.
 #[must_use]
-pub(crate) fn is_busy(status: StatusCode, says_for_how_long: bool) -> bool {
+pub(crate) fn is_busy_status(status: StatusCode, says_for_how_long: bool) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE && says_for_how_long)
 }
 
 /// What the head of an answer says about its body.
 #[derive(Clone, Debug, Default)]
-pub struct Head {
+pub struct ResponseHead {
     /// `Content-Type`, as it came.
     pub content_type: Option<String>,
     /// How many bytes the body has on the wire, when the host says.
@@ -101,7 +101,7 @@ pub struct Head {
     /// `Last-Modified`, when it is a date.
     pub last_modified: Option<SystemTime>,
     /// How the bytes are encoded.
-    pub coding: Coding,
+    pub coding: ContentCoding,
     /// Whether the end of the file can be told from a cut: by a length or an end mark.
     pub has_end: bool,
     /// Whether it is the range that was asked for, and not the whole.
@@ -113,39 +113,41 @@ pub struct Head {
     /// Whether the host says that it serves ranges.
     pub accepts_ranges: bool,
     /// Digests of the file that the host promises.
-    pub promises: Vec<Promise>,
+    pub expected_digests: Vec<ExpectedDigest>,
 }
 
-impl Head {
+impl ResponseHead {
     /// Of which version of the file the bytes are, when they can be told from another's.
     #[must_use]
-    pub fn version(&self) -> Option<Version> {
-        let validator = self.validator.clone().filter(|_| self.coding == Coding::Identity)?;
-        Some(Version { validator, total: self.total })
+    pub fn version(&self) -> Option<RemoteVersion> {
+        let validator = self.validator.clone().filter(|_| self.coding == ContentCoding::Identity)?;
+        Some(RemoteVersion { validator, total: self.total })
     }
 
     /// Takes in what was said before about the same version.
     ///
     /// # Errors
     /// When this answer is of the same version and shorter.
-    pub fn agree(&mut self, known: &Version) -> Result<(), Error> {
+    pub fn merge_known_version(&mut self, known: &RemoteVersion) -> Result<(), Error> {
         let is_same = self.version().is_some_and(|version| version.validator == known.validator);
         let Some(known) = known.total.filter(|_| is_same) else { return Ok(()) };
         if *self.total.get_or_insert(known) < known {
-            return Err(Error::Length(range::SHORTER));
+            return Err(Error::LengthMismatch(range::SHORTER_THAN_BEFORE));
         }
         self.has_end = true;
         Ok(())
     }
 
-    fn read(extent: &Extent, headers: &HeaderMap) -> Result<Self, Error> {
+    fn from_headers(extent: &BodyExtent, headers: &HeaderMap) -> Result<Self, Error> {
         let transfer = text(headers, &TRANSFER_ENCODING).map(|coding| coding.trim().to_ascii_lowercase());
         let is_chunked = match transfer.as_deref() {
             Some("chunked") => true,
             // It ends with its connection.
             None | Some("identity") => false,
             Some(other) => {
-                return Err(Error::Final(format!("the host sends it in a transfer encoding that was not asked for: {other}")));
+                return Err(Error::Permanent(format!(
+                    "the host sends it in a transfer encoding that was not asked for: {other}"
+                )));
             }
         };
         // A digest of the answer is one of the file only where the answer has all of it.
@@ -157,13 +159,13 @@ impl Head {
             content_type: text(headers, &CONTENT_TYPE),
             length: extent.length,
             last_modified: text(headers, &LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(&value).ok()),
-            coding: Coding::parse(&text(headers, &CONTENT_ENCODING).unwrap_or_default()).map_err(Error::Final)?,
-            has_end: (is_chunked || extent.length.is_some()) && !extent.is_open,
+            coding: ContentCoding::parse(&text(headers, &CONTENT_ENCODING).unwrap_or_default()).map_err(Error::Permanent)?,
+            has_end: (is_chunked || extent.length.is_some()) && !extent.is_open_ended,
             is_partial: extent.is_partial,
-            validator: range::validator(headers),
+            validator: range::strong_validator(headers),
             total: extent.total,
-            accepts_ranges: range::are_accepted(headers),
-            promises: checksum::promises(values, is_part),
+            accepts_ranges: range::accepts_ranges(headers),
+            expected_digests: checksum::expected_digests(values, is_part),
         })
     }
 }
@@ -171,7 +173,7 @@ impl Head {
 /// A body on its way.
 pub struct Body {
     /// What its head said.
-    pub head: Head,
+    pub head: ResponseHead,
     response: Response,
     throttle: Option<Arc<Throttle>>,
     _permit: Option<OwnedSemaphorePermit>,
@@ -182,29 +184,29 @@ impl Body {
     ///
     /// # Errors
     /// For any other answer, and for an encoding that can't be undone.
-    pub fn of(
+    pub fn from_response(
         response: Response,
-        ask: Option<&Ask>,
+        ask: Option<&RangeRequest>,
         permit: Option<OwnedSemaphorePermit>,
         throttle: Option<Arc<Throttle>>,
     ) -> Result<Self, Error> {
-        check_proxy(&response)?;
+        check_proxy_auth(&response)?;
         let (status, headers) = (response.status(), response.headers());
         if status == StatusCode::RANGE_NOT_SATISFIABLE && ask.is_some() {
-            return Err(Error::Range("the host has no such range of it"));
+            return Err(Error::RangeMismatch("the host has no such range of it"));
         }
         if !status.is_success() {
             return Err(Error::Status { status, retry_after: retry_after(headers) });
         }
-        let head = Head::read(&extent::decide(status, ask, headers)?, headers)?;
+        let head = ResponseHead::from_headers(&extent::body_extent(status, ask, headers)?, headers)?;
         Ok(Self { head, response, throttle, _permit: permit })
     }
 
     /// Takes what the host echoes of `key` out of the head. A validator with the key in it is not used: it would stand in a
     /// journal.
-    pub(crate) fn without(mut self, key: &ApiKey) -> Self {
-        self.head.validator = self.head.validator.take().filter(|validator| !key.is_in(validator.as_str()));
-        self.head.content_type.iter_mut().for_each(|content_type| key.scrub_in(content_type));
+    pub(crate) fn redact_key(mut self, key: &ApiKey) -> Self {
+        self.head.validator = self.head.validator.take().filter(|validator| !key.occurs_in(validator.as_str()));
+        self.head.content_type.iter_mut().for_each(|content_type| key.redact_in_place(content_type));
         self
     }
 
@@ -215,7 +217,7 @@ impl Body {
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         let chunk = self.response.chunk().await?;
         if let (Some(chunk), Some(throttle)) = (&chunk, &self.throttle) {
-            throttle.pass(chunk.len()).await;
+            throttle.acquire(chunk.len()).await;
         }
         Ok(chunk)
     }

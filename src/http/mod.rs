@@ -16,10 +16,10 @@ mod range;
 pub(crate) mod retry;
 mod throttle;
 
-pub(crate) use address::{Bounds, Reach, is_private};
-pub(crate) use encoding::{Coding, Decoder};
-pub(crate) use error::{Error, check_proxy, is_passing_status, status_line};
-pub(crate) use host::Hosts;
-pub(crate) use media::{Body, Head, MediaClient, is_busy, ranged};
-pub(crate) use range::Ask;
+pub(crate) use address::{AddressPolicy, UrlPolicy, resolves_to_private};
+pub(crate) use encoding::{ContentCoding, Decoder};
+pub(crate) use error::{Error, check_proxy_auth, is_transient_status, status_line};
+pub(crate) use host::HostLimiter;
+pub(crate) use media::{Body, MediaClient, ResponseHead, is_busy_status, with_range_headers};
+pub(crate) use range::RangeRequest;
 pub(crate) use throttle::Throttle;

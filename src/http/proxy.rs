@@ -15,9 +15,9 @@ use reqwest::{ClientBuilder, NoProxy, Proxy, StatusCode, Url};
 use tokio::net::TcpStream;
 
 /// How long a proxy has to say why it refuses.
-const LONGEST_QUESTION: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A status line is shorter, in bytes.
-const LONGEST_STATUS: usize = 4096;
+const MAX_STATUS_LINE: usize = 4096;
 
 /// What a proxy may speak.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
@@ -35,7 +35,7 @@ pub struct ProxyError {
 pub(super) struct Proxies {
     http: Option<Url>,
     https: Option<Url>,
-    none_for: String,
+    no_proxy: String,
 }
 
 impl Proxies {
@@ -45,15 +45,15 @@ impl Proxies {
     /// When a variable can't be read as a proxy.
     pub(super) fn from_environment() -> Result<Self, ProxyError> {
         #[expect(clippy::disallowed_methods, reason = "the proxies hold for programs that embed this crate, too")]
-        Self::read(|name| std::env::var_os(name))
+        Self::from_vars(|name| std::env::var_os(name))
     }
 
-    fn read(environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, ProxyError> {
+    fn from_vars(environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, ProxyError> {
         let set = |name: &str| environment(name).filter(|value| !value.to_string_lossy().trim().is_empty());
         let proxy = |lower: &'static str, upper: &'static str| -> Result<Option<Url>, ProxyError> {
             let read = |name: &'static str| {
                 let value = set(name);
-                value.map(|value| parse(&value).map_err(|fault| ProxyError { variable: name, fault })).transpose()
+                value.map(|value| parse_proxy_url(&value).map_err(|fault| ProxyError { variable: name, fault })).transpose()
             };
             // Both are read: one that is wrong is told, also where the other wins.
             let (lower, upper) = (read(lower)?, read(upper)?);
@@ -66,7 +66,7 @@ impl Proxies {
         Ok(Self {
             http: proxy("http_proxy", upper_http)?.or_else(|| all.clone()),
             https: proxy("https_proxy", "HTTPS_PROXY")?.or(all),
-            none_for: exceptions(&none_for.to_string_lossy()),
+            no_proxy: parse_no_proxy(&none_for.to_string_lossy()),
         })
     }
 
@@ -81,7 +81,7 @@ impl Proxies {
     /// What the HTTP library has against one.
     pub(super) fn apply(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, reqwest::Error> {
         builder = builder.no_proxy();
-        let none_for = NoProxy::from_string(&self.none_for);
+        let none_for = NoProxy::from_string(&self.no_proxy);
         if let Some(proxy) = &self.http {
             builder = builder.proxy(Proxy::http(proxy.clone())?.no_proxy(none_for.clone()));
         }
@@ -92,20 +92,20 @@ impl Proxies {
     }
 
     /// How messages name the proxy for `url`: without user and password. None where exceptions may make the connection a direct one.
-    fn name_for(&self, url: &Url) -> Option<String> {
+    fn display_name(&self, url: &Url) -> Option<String> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
-        proxy.as_ref().filter(|_| self.none_for.is_empty()).map(shown)
+        proxy.as_ref().filter(|_| self.no_proxy.is_empty()).map(without_credentials)
     }
 }
 
 /// The same for the proxies of this process's environment.
-pub(super) fn name_for(url: &Url) -> Option<String> {
-    Proxies::from_environment().ok()?.name_for(url)
+pub(super) fn display_name(url: &Url) -> Option<String> {
+    Proxies::from_environment().ok()?.display_name(url)
 }
 
 /// The status with which the proxy for `url`, an https URL, refuses a tunnel. The HTTP library does not tell it, so the proxy is
 /// asked once more. None when it can't be asked, or does not refuse.
-pub(super) async fn refusal(url: &Url) -> Option<StatusCode> {
+pub(super) async fn probe_tunnel_refusal(url: &Url) -> Option<StatusCode> {
     let proxy = Proxies::from_environment().ok()?.https.filter(|proxy| proxy.scheme() == "http")?;
     let status = async {
         let address = (proxy.host_str()?.trim_matches(['[', ']']).to_owned(), proxy.port_or_known_default()?);
@@ -116,7 +116,7 @@ pub(super) async fn refusal(url: &Url) -> Option<StatusCode> {
         // A few hundred bytes always fit into a new connection.
         stream.try_write(request.as_bytes()).ok().filter(|written| *written == request.len())?;
         let mut head = Vec::new();
-        while !head.contains(&b'\n') && head.len() < LONGEST_STATUS {
+        while !head.contains(&b'\n') && head.len() < MAX_STATUS_LINE {
             stream.readable().await.ok()?;
             let mut some = [0; 512];
             match stream.try_read(&mut some) {
@@ -129,7 +129,7 @@ pub(super) async fn refusal(url: &Url) -> Option<StatusCode> {
         let status = String::from_utf8_lossy(&head).split_whitespace().nth(1)?.parse().ok()?;
         StatusCode::from_u16(status).ok().filter(|status| !status.is_success())
     };
-    tokio::time::timeout(LONGEST_QUESTION, status).await.ok().flatten()
+    tokio::time::timeout(PROBE_TIMEOUT, status).await.ok().flatten()
 }
 
 /// The header line for a proxy with a user.
@@ -143,13 +143,13 @@ fn authorization(proxy: &Url) -> String {
 }
 
 /// Scheme, host and port.
-fn shown(proxy: &Url) -> String {
+fn without_credentials(proxy: &Url) -> String {
     let port = proxy.port().map_or_else(String::new, |port| format!(":{port}"));
     format!("{}://{}{port}", proxy.scheme(), proxy.host_str().unwrap_or_default())
 }
 
 /// Reads a proxy as it stands in a variable; else what is wrong with it, without repeating any of it but a scheme.
-fn parse(value: &OsString) -> Result<Url, String> {
+fn parse_proxy_url(value: &OsString) -> Result<Url, String> {
     let text = value.to_str().ok_or("it is not UTF-8")?.trim();
     if text.starts_with(['"', '\'']) {
         return Err("it stands in quotes".to_owned());
@@ -182,7 +182,7 @@ fn parse(value: &OsString) -> Result<Url, String> {
 }
 
 /// Hosts that are asked without a proxy, with commas between them.
-fn exceptions(text: &str) -> String {
+fn parse_no_proxy(text: &str) -> String {
     let hosts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|host| !host.is_empty());
     hosts.map(|host| host.trim_matches(['[', ']'])).collect::<Vec<_>>().join(",")
 }
@@ -191,13 +191,13 @@ fn exceptions(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read(set: &[(&str, &str)]) -> Result<Proxies, ProxyError> {
-        Proxies::read(|name| set.iter().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value)))
+    fn from_vars(set: &[(&str, &str)]) -> Result<Proxies, ProxyError> {
+        Proxies::from_vars(|name| set.iter().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value)))
     }
 
-    fn told(set: &[(&str, &str)]) -> (Option<String>, Option<String>) {
-        let proxies = read(set).unwrap();
-        let url = |url: &str| proxies.name_for(&Url::parse(url).unwrap());
+    fn display_names(set: &[(&str, &str)]) -> (Option<String>, Option<String>) {
+        let proxies = from_vars(set).unwrap();
+        let url = |url: &str| proxies.display_name(&Url::parse(url).unwrap());
         (url("http://h"), url("https://h"))
     }
 
@@ -216,7 +216,7 @@ mod tests {
             (&[("all_proxy", "a"), ("https_proxy", "b")], some("http://a"), some("http://b")),
             (&[("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "http://evil"), ("HTTPS_PROXY", "b")], None, some("http://b")),
         ] {
-            assert_eq!(told(set), (http, https), "{set:?}");
+            assert_eq!(display_names(set), (http, https), "{set:?}");
         }
     }
 
@@ -246,11 +246,11 @@ mod tests {
             "u:secret",
         ] {
             for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
-                let error = read(&[(name, value)]).expect_err(value).to_string();
+                let error = from_vars(&[(name, value)]).expect_err(value).to_string();
                 assert!(error.starts_with(name) && !error.contains("secret"), "{error}");
             }
         }
-        assert!(read(&[("http_proxy", "p"), ("HTTP_PROXY", "ftp://p")]).is_err(), "also where another wins");
+        assert!(from_vars(&[("http_proxy", "p"), ("HTTP_PROXY", "ftp://p")]).is_err(), "also where another wins");
     }
 
     #[cfg(unix)]
@@ -258,11 +258,11 @@ mod tests {
     fn a_proxy_that_is_not_utf_8_is_an_error() {
         use std::os::unix::ffi::OsStringExt as _;
         let value = |name: &str| (name == "https_proxy").then(|| OsString::from_vec(b"http://\xff".to_vec()));
-        assert!(Proxies::read(value).is_err());
+        assert!(Proxies::from_vars(value).is_err());
     }
 
     #[test]
     fn exceptions_are_lists_with_commas_or_blanks() {
-        assert_eq!(exceptions(" a.example, .b.example\t[::1] 10.0.0.0/8"), "a.example,.b.example,::1,10.0.0.0/8");
+        assert_eq!(parse_no_proxy(" a.example, .b.example\t[::1] 10.0.0.0/8"), "a.example,.b.example,::1,10.0.0.0/8");
     }
 }

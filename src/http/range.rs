@@ -7,28 +7,28 @@
 
 use reqwest::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
 
-use super::extent::{self, number};
-use super::{Coding, Error};
-use crate::version::{Validator, Version};
+use super::extent::{self, parse_digits};
+use super::{ContentCoding, Error};
+use crate::version::{RemoteVersion, Validator};
 
 /// A `Last-Modified` younger than this, in seconds, may not be the last.
-const SETTLED: u64 = 60;
+const MIN_LAST_MODIFIED_AGE: u64 = 60;
 /// Why an answer of a known version is not taken as the whole of it.
-pub(super) const SHORTER: &str = "it is shorter than the host said before of the same version";
+pub(super) const SHORTER_THAN_BEFORE: &str = "it is shorter than the host said before of the same version";
 
 /// The strong validator of an answer, when it has one.
-pub(super) fn validator(headers: &HeaderMap) -> Option<Validator> {
+pub(super) fn strong_validator(headers: &HeaderMap) -> Option<Validator> {
     if headers.contains_key(ETAG) {
         let etag = text(headers, &ETAG)?;
         return (etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2).then(|| Validator::Etag(etag.to_owned()));
     }
     let (changed, date) = (text(headers, &LAST_MODIFIED)?, text(headers, &DATE)?);
     let age = httpdate::parse_http_date(date).ok()?.duration_since(httpdate::parse_http_date(changed).ok()?).ok()?;
-    (age.as_secs() >= SETTLED).then(|| Validator::LastModified(changed.to_owned()))
+    (age.as_secs() >= MIN_LAST_MODIFIED_AGE).then(|| Validator::LastModified(changed.to_owned()))
 }
 
 /// Whether an answer is of the version that `validator` names.
-fn holds(validator: &Validator, headers: &HeaderMap) -> bool {
+fn matches_validator(validator: &Validator, headers: &HeaderMap) -> bool {
     match validator {
         Validator::Etag(etag) => text(headers, &ETAG) == Some(etag),
         Validator::LastModified(changed) => !headers.contains_key(ETAG) && text(headers, &LAST_MODIFIED) == Some(changed),
@@ -37,22 +37,22 @@ fn holds(validator: &Validator, headers: &HeaderMap) -> bool {
 
 /// A range of a version of a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Ask {
+pub struct RangeRequest {
     /// The first byte.
-    pub from: u64,
+    pub start: u64,
     /// The byte after the last one; none for all that follow.
-    pub to: Option<u64>,
+    pub end: Option<u64>,
     /// Of which version.
-    pub version: Version,
+    pub version: RemoteVersion,
 }
 
-impl Ask {
+impl RangeRequest {
     /// The value of `Range`.
     #[must_use]
-    pub fn range(&self) -> String {
-        match self.to {
-            Some(to) => format!("bytes={}-{}", self.from, to.saturating_sub(1)),
-            None => format!("bytes={}-", self.from),
+    pub fn header_value(&self) -> String {
+        match self.end {
+            Some(to) => format!("bytes={}-{}", self.start, to.saturating_sub(1)),
+            None => format!("bytes={}-", self.start),
         }
     }
 }
@@ -62,47 +62,47 @@ impl Ask {
 /// # Errors
 /// [`Error::Range`] where what is here is worth nothing any more, [`Error::Length`] where the host says of the same
 /// version that it is shorter than it was.
-pub(super) fn prove(ask: &Ask, headers: &HeaderMap) -> Result<u64, Error> {
-    let mut ranges = headers.get_all(CONTENT_RANGE).iter().map(|value| value.to_str().ok().and_then(parse));
+pub(super) fn validate(ask: &RangeRequest, headers: &HeaderMap) -> Result<u64, Error> {
+    let mut ranges = headers.get_all(CONTENT_RANGE).iter().map(|value| value.to_str().ok().and_then(parse_content_range));
     let Some((from, to, total)) = ranges.next().flatten().filter(|range| ranges.all(|other| other.as_ref() == Some(range)))
     else {
-        return Err(Error::Range("the host does not say which range it sends"));
+        return Err(Error::RangeMismatch("the host does not say which range it sends"));
     };
-    if from != ask.from || to != ask.to.map_or(total, |to| to.min(total)) {
-        return Err(Error::Range("the host sends another range than the one asked for"));
+    if from != ask.start || to != ask.end.map_or(total, |to| to.min(total)) {
+        return Err(Error::RangeMismatch("the host sends another range than the one asked for"));
     }
-    if extent::length(headers).is_some_and(|length| length != to - from) {
-        return Err(Error::Range("the host sends less or more than the range that it names"));
+    if extent::content_length(headers).is_some_and(|length| length != to - from) {
+        return Err(Error::RangeMismatch("the host sends less or more than the range that it names"));
     }
-    if !is_plain(headers) {
-        return Err(Error::Range("the host encodes a range of it"));
+    if !is_identity_encoded(headers) {
+        return Err(Error::RangeMismatch("the host encodes a range of it"));
     }
-    if !holds(&ask.version.validator, headers) {
-        return Err(Error::Range("the file is another one than before"));
+    if !matches_validator(&ask.version.validator, headers) {
+        return Err(Error::RangeMismatch("the file is another one than before"));
     }
     match ask.version.total {
-        Some(known) if total < known => Err(Error::Length(SHORTER)),
-        Some(known) if total > known => Err(Error::Range("the file has another length than before")),
+        Some(known) if total < known => Err(Error::LengthMismatch(SHORTER_THAN_BEFORE)),
+        Some(known) if total > known => Err(Error::RangeMismatch("the file has another length than before")),
         _ => Ok(total),
     }
 }
 
 /// Whether the bytes come as they are.
-pub(super) fn is_plain(headers: &HeaderMap) -> bool {
-    text(headers, &CONTENT_ENCODING).is_none_or(|coding| Coding::parse(coding) == Ok(Coding::Identity))
+pub(super) fn is_identity_encoded(headers: &HeaderMap) -> bool {
+    text(headers, &CONTENT_ENCODING).is_none_or(|coding| ContentCoding::parse(coding) == Ok(ContentCoding::Identity))
 }
 
 /// `bytes 0-4/10` as the first byte, the byte after the last one, and the total.
-fn parse(value: &str) -> Option<(u64, u64, u64)> {
+fn parse_content_range(value: &str) -> Option<(u64, u64, u64)> {
     let (unit, rest) = value.trim().split_at_checked(5)?;
     let (range, total) = rest.split_once('/').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
     let (from, last) = range.split_once('-')?;
-    let (from, to, total) = (number(from)?, number(last)?.checked_add(1)?, number(total)?);
+    let (from, to, total) = (parse_digits(from)?, parse_digits(last)?.checked_add(1)?, parse_digits(total)?);
     (from < to && to <= total).then_some((from, to, total))
 }
 
 /// Whether a host says that it serves ranges.
-pub(super) fn are_accepted(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_ranges(headers: &HeaderMap) -> bool {
     text(headers, &ACCEPT_RANGES).is_some_and(|units| units.split(',').any(|unit| unit.trim().eq_ignore_ascii_case("bytes")))
 }
 
@@ -138,16 +138,16 @@ pub(super) mod tests {
             (vec![old], None),
             (vec![], None),
         ] {
-            assert_eq!(validator(&headers(&lines)), expected, "{lines:?}");
+            assert_eq!(strong_validator(&headers(&lines)), expected, "{lines:?}");
         }
     }
 
     #[test]
     fn only_the_exact_range_of_the_same_version_fits() {
-        let version = |total| Version { validator: Validator::Etag("\"a\"".to_owned()), total };
-        let ask = Ask { from: 10, to: None, version: version(Some(30)) };
-        let closed = Ask { to: Some(20), ..ask.clone() };
-        let unknown = Ask { version: version(None), ..ask.clone() };
+        let version = |total| RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total };
+        let ask = RangeRequest { start: 10, end: None, version: version(Some(30)) };
+        let closed = RangeRequest { end: Some(20), ..ask.clone() };
+        let unknown = RangeRequest { version: version(None), ..ask.clone() };
         let etag = ("etag", "\"a\"");
         let other_range = Err("the host sends another range than the one asked for");
         let unsaid = Err("the host does not say which range it sends");
@@ -168,7 +168,7 @@ pub(super) mod tests {
             (&ask, vec![etag, ("content-range", "bytes 10-19/30")], other_range),
             (&closed, vec![etag, ("content-range", "bytes 10-29/30")], other_range),
             (&ask, vec![etag, ("content-range", "bytes 10-30/31")], Err("the file has another length than before")),
-            (&ask, vec![etag, ("content-range", "bytes 10-28/29")], Err(SHORTER)),
+            (&ask, vec![etag, ("content-range", "bytes 10-28/29")], Err(SHORTER_THAN_BEFORE)),
             (&ask, vec![("etag", "\"b\""), ("content-range", "bytes 10-28/29")], Err("the file is another one than before")),
             (&ask, vec![etag, ("content-range", "bytes 10-29/30"), ("content-range", "bytes 0-29/30")], unsaid),
             (&ask, vec![("etag", "\"b\""), ("content-range", "bytes 10-29/30")], Err("the file is another one than before")),
@@ -184,8 +184,8 @@ pub(super) mod tests {
                 Err("the host encodes a range of it"),
             ),
         ] {
-            let proven = prove(ask, &headers(&lines)).map_err(|error| match error {
-                Error::Range(why) | Error::Length(why) => why,
+            let proven = validate(ask, &headers(&lines)).map_err(|error| match error {
+                Error::RangeMismatch(why) | Error::LengthMismatch(why) => why,
                 other => panic!("{other}"),
             });
             assert_eq!(proven, expected, "{ask:?} {lines:?}");
@@ -196,16 +196,16 @@ pub(super) mod tests {
     fn a_date_validator_holds_only_where_there_is_still_no_etag() {
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         let validator = Validator::LastModified(date.to_owned());
-        assert!(holds(&validator, &headers(&[("last-modified", date)])));
-        assert!(!holds(&validator, &headers(&[("last-modified", date), ("etag", "\"a\"")])));
-        assert!(!holds(&validator, &headers(&[("last-modified", "Sun, 06 Nov 1994 08:49:38 GMT")])));
+        assert!(matches_validator(&validator, &headers(&[("last-modified", date)])));
+        assert!(!matches_validator(&validator, &headers(&[("last-modified", date), ("etag", "\"a\"")])));
+        assert!(!matches_validator(&validator, &headers(&[("last-modified", "Sun, 06 Nov 1994 08:49:38 GMT")])));
     }
 
     #[test]
     fn ranges_are_asked_for_by_their_last_byte() {
-        let version = Version { validator: Validator::Etag("\"a\"".to_owned()), total: None };
-        let ask = Ask { from: 5, to: Some(10), version };
-        assert_eq!(ask.range(), "bytes=5-9");
-        assert_eq!(Ask { to: None, ..ask }.range(), "bytes=5-");
+        let version = RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total: None };
+        let ask = RangeRequest { start: 5, end: Some(10), version };
+        assert_eq!(ask.header_value(), "bytes=5-9");
+        assert_eq!(RangeRequest { end: None, ..ask }.header_value(), "bytes=5-");
     }
 }

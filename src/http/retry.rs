@@ -10,44 +10,44 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-const LONGEST_DELAY: Duration = Duration::from_secs(30);
-const LONGEST_ASKED: Duration = Duration::from_secs(120);
+const MAX_DELAY: Duration = Duration::from_secs(30);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 
 /// How often, and how soon, a request is tried again.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
+pub struct RetryPolicy {
     /// Further tries after the first one.
     pub retries: u32,
     /// Before the first of them; it doubles from there.
     pub first_delay: Duration,
     /// How long a busy host is waited for in all, beside the tries.
-    pub patience: Duration,
+    pub max_busy_wait: Duration,
 }
 
 /// The tries of one request.
 #[derive(Clone, Debug)]
-pub(crate) struct Attempts {
-    policy: Policy,
+pub(crate) struct RetryState {
+    policy: RetryPolicy,
     used: u32,
 }
 
-impl Attempts {
+impl RetryState {
     /// A whole budget.
     #[must_use]
-    pub(crate) fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: RetryPolicy) -> Self {
         Self { policy, used: 0 }
     }
 
     /// How long to wait before the next try; none when there is none.
-    pub(crate) fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
+    pub(crate) fn next_delay(&mut self, asked: Option<Duration>) -> Option<Duration> {
         if self.used >= self.policy.retries {
             return None;
         }
-        let backed_off = self.policy.first_delay.saturating_mul(1 << self.used.min(16)).min(LONGEST_DELAY);
+        let backed_off = self.policy.first_delay.saturating_mul(1 << self.used.min(16)).min(MAX_DELAY);
         self.used += 1;
         // Up to a quarter less, never more than was decided.
         let jittered = backed_off.mul_f64(1.0 - jitter() / 4.0);
-        Some(asked.map_or(jittered, |asked| asked.min(LONGEST_ASKED).max(jittered)))
+        Some(asked.map_or(jittered, |asked| asked.min(MAX_RETRY_AFTER).max(jittered)))
     }
 
     /// New bytes came: the budget is whole again.
@@ -66,11 +66,11 @@ pub(crate) fn jitter() -> f64 {
 /// How long an answer asks to wait.
 #[must_use]
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    parse(headers.get(RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
+    parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
 }
 
 /// What a `Retry-After` asks for, in either form, seen from `now`.
-fn parse(value: &str, now: SystemTime) -> Option<Duration> {
+fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     match value.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
@@ -82,33 +82,33 @@ fn parse(value: &str, now: SystemTime) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn attempts(retries: u32) -> Attempts {
-        Attempts::new(Policy { retries, first_delay: Duration::from_millis(500), patience: Duration::ZERO })
+    fn attempts(retries: u32) -> RetryState {
+        RetryState::new(RetryPolicy { retries, first_delay: Duration::from_millis(500), max_busy_wait: Duration::ZERO })
     }
 
     #[test]
     fn delays_double_up_to_a_bound_and_end() {
         let mut attempts = attempts(9);
-        let delays: Vec<Duration> = std::iter::from_fn(|| attempts.next(None)).collect();
+        let delays: Vec<Duration> = std::iter::from_fn(|| attempts.next_delay(None)).collect();
         for (delay, most) in delays.iter().zip([0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]) {
             let most = Duration::from_secs_f64(most);
             assert!(*delay <= most && *delay >= most.mul_f64(0.74), "{delay:?} of {most:?}");
         }
         assert_eq!(delays.len(), 9);
         attempts.refill();
-        assert!(attempts.next(None).is_some());
+        assert!(attempts.next_delay(None).is_some());
     }
 
     #[test]
     fn no_retries_are_no_retries() {
-        assert_eq!(attempts(0).next(Some(Duration::from_secs(1))), None);
+        assert_eq!(attempts(0).next_delay(Some(Duration::from_secs(1))), None);
     }
 
     #[test]
     fn the_host_is_heard_within_reason() {
-        assert_eq!(attempts(1).next(Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
-        assert_eq!(attempts(1).next(Some(Duration::from_secs(86_400))), Some(LONGEST_ASKED));
-        assert!(attempts(1).next(Some(Duration::ZERO)).unwrap() > Duration::ZERO, "an eager host is not hammered");
+        assert_eq!(attempts(1).next_delay(Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
+        assert_eq!(attempts(1).next_delay(Some(Duration::from_secs(86_400))), Some(MAX_RETRY_AFTER));
+        assert!(attempts(1).next_delay(Some(Duration::ZERO)).unwrap() > Duration::ZERO, "an eager host is not hammered");
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            assert_eq!(parse(value, now), seconds.map(Duration::from_secs), "{value}");
+            assert_eq!(parse_retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
         }
     }
 }

@@ -25,7 +25,7 @@ impl Throttle {
     }
 
     /// Waits until `bytes` more are within the rate.
-    pub async fn pass(&self, bytes: usize) {
+    pub async fn acquire(&self, bytes: usize) {
         tokio::time::sleep_until(self.book(bytes, Instant::now()).into()).await;
     }
 

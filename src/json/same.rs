@@ -6,24 +6,24 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::{string, string_length};
+use super::{map_string_token, string_token_len};
 
 /// More levels than any answer has that was taken.
-const MOST_LEVELS: usize = 128;
+const MAX_DEPTH: usize = 128;
 
 /// Whether `one` and `other`, both valid JSON, say the same. Texts that are nested too deeply are the same only to the letter.
 #[must_use]
-pub(crate) fn is_same(one: &str, other: &str) -> bool {
+pub(crate) fn is_equivalent(one: &str, other: &str) -> bool {
     if one == other {
         return true;
     }
     let hasher = RandomState::new();
-    let both = (hash(one, &hasher), hash(other, &hasher));
+    let both = (structural_hash(one, &hasher), structural_hash(other, &hasher));
     matches!(both, (Some(one), Some(other)) if one == other)
 }
 
 /// An open list or object.
-struct Open {
+struct OpenContainer {
     is_object: bool,
     /// Of what it holds so far.
     sum: u64,
@@ -31,8 +31,8 @@ struct Open {
     name: Option<u64>,
 }
 
-impl Open {
-    fn take(&mut self, value: u64, hasher: &RandomState) {
+impl OpenContainer {
+    fn add_value(&mut self, value: u64, hasher: &RandomState) {
         match (self.is_object, self.name.take()) {
             (false, _) => self.sum = hasher.hash_one((self.sum, value)),
             (true, None) => self.name = Some(value),
@@ -42,21 +42,21 @@ impl Open {
     }
 }
 
-fn hash(json: &str, hasher: &RandomState) -> Option<u64> {
-    let mut open = vec![Open { is_object: false, sum: 0, name: None }];
+fn structural_hash(json: &str, hasher: &RandomState) -> Option<u64> {
+    let mut open = vec![OpenContainer { is_object: false, sum: 0, name: None }];
     let mut rest = json;
     while let Some(&first) = rest.as_bytes().first() {
         let mut length = 1;
         let value = match first {
             b'{' | b'[' => {
-                open.push(Open { is_object: first == b'{', sum: 0, name: None });
-                (open.len() <= MOST_LEVELS).then_some(())?;
+                open.push(OpenContainer { is_object: first == b'{', sum: 0, name: None });
+                (open.len() <= MAX_DEPTH).then_some(())?;
                 None
             }
             b'}' | b']' => open.pop().map(|closed| hasher.hash_one((closed.is_object, closed.sum))),
             b'"' => {
-                length = string_length(rest);
-                Some(string(&rest[..length], |text| hasher.hash_one((b'"', text)))?)
+                length = string_token_len(rest);
+                Some(map_string_token(&rest[..length], |text| hasher.hash_one((b'"', text)))?)
             }
             b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' => None,
             _ => {
@@ -65,7 +65,7 @@ fn hash(json: &str, hasher: &RandomState) -> Option<u64> {
             }
         };
         if let Some(value) = value {
-            open.last_mut()?.take(value, hasher);
+            open.last_mut()?.add_value(value, hasher);
         }
         rest = &rest[length..];
     }
@@ -92,9 +92,9 @@ mod tests {
             (r#"{"a":"b"}"#, r#"{"b":"a"}"#, false),
             (" true ", "true", true),
         ] {
-            assert_eq!(is_same(one, other), same, "{one} {other}");
+            assert_eq!(is_equivalent(one, other), same, "{one} {other}");
         }
         let deep = |blank: &str| format!("{}{blank}{}", "[".repeat(200), "]".repeat(200));
-        assert!(is_same(&deep(""), &deep("")) && !is_same(&deep(""), &deep(" ")));
+        assert!(is_equivalent(&deep(""), &deep("")) && !is_equivalent(&deep(""), &deep(" ")));
     }
 }

@@ -15,49 +15,49 @@ use crate::json;
 
 /// An answer, unread.
 #[derive(Clone, Debug)]
-pub struct Answer(Arc<Text>);
+pub struct ApiResponse(Arc<RawJson>);
 
 /// The text, which is never moved to be shared: it may be long.
 #[derive(Debug)]
-struct Text(Box<RawValue>);
+struct RawJson(Box<RawValue>);
 
-impl Answer {
+impl ApiResponse {
     /// The answer `value`; none where it can't be written.
     #[must_use]
-    pub fn of(value: &Value) -> Option<Self> {
+    pub fn from_value(value: &Value) -> Option<Self> {
         to_raw_value(value).ok().map(Self::from)
     }
 
     /// Its text, which is valid JSON.
     #[must_use]
-    pub fn text(&self) -> &RawValue {
+    pub fn raw(&self) -> &RawValue {
         &self.0.0
     }
 }
 
-impl From<Box<RawValue>> for Answer {
+impl From<Box<RawValue>> for ApiResponse {
     fn from(text: Box<RawValue>) -> Self {
-        Self(Arc::new(Text(text)))
+        Self(Arc::new(RawJson(text)))
     }
 }
 
-impl PartialEq for Answer {
+impl PartialEq for ApiResponse {
     /// Whether both say the same, however they are written.
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || json::is_same(self.text().get(), other.text().get())
+        Arc::ptr_eq(&self.0, &other.0) || json::is_equivalent(self.raw().get(), other.raw().get())
     }
 }
 
-impl<'a> Deserialize<'a> for Answer {
+impl<'a> Deserialize<'a> for ApiResponse {
     fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
         Box::<RawValue>::deserialize(deserializer).map(Self::from)
     }
 }
 
-impl Serialize for Answer {
+impl Serialize for ApiResponse {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = self.text();
-        if !json::has_blanks(text.get()) {
+        let text = self.raw();
+        if !json::has_insignificant_whitespace(text.get()) {
             return text.serialize(serializer);
         }
         let compact = RawValue::from_string(json::compact(text.get(), |_| None)).map_err(serde::ser::Error::custom)?;
@@ -69,13 +69,13 @@ impl Serialize for Answer {
 mod tests {
     use super::*;
 
-    fn answer(text: &str) -> Answer {
+    fn response(text: &str) -> ApiResponse {
         serde_json::from_str(text).unwrap()
     }
 
     #[test]
     fn it_is_kept_to_the_letter_and_written_without_blanks() {
-        let kept = answer(r#"{"b": 12345678901234567890.10,"a":[1, "x\u00e9 y"] ,"a":null}"#);
+        let kept = response(r#"{"b": 12345678901234567890.10,"a":[1, "x\u00e9 y"] ,"a":null}"#);
         let pretty = serde_json::to_string_pretty(&[&kept]).unwrap();
         assert_eq!(
             pretty,
@@ -83,19 +83,19 @@ mod tests {
   {"b":12345678901234567890.10,"a":[1,"x\u00e9 y"],"a":null}
 ]"#
         );
-        assert_eq!(answer(&pretty), answer(&format!("[{}]", kept.text().get())));
+        assert_eq!(response(&pretty), response(&format!("[{}]", kept.raw().get())));
     }
 
     #[test]
     fn two_are_equal_when_they_say_the_same() {
-        assert_eq!(answer(r#"{"a":1,"b":2}"#), answer(r#"{ "b": 2, "a": 1 }"#));
-        assert_ne!(answer(r#"{"a":1}"#), answer(r#"{"a":2}"#));
+        assert_eq!(response(r#"{"a":1,"b":2}"#), response(r#"{ "b": 2, "a": 1 }"#));
+        assert_ne!(response(r#"{"a":1}"#), response(r#"{"a":2}"#));
     }
 
     #[test]
     fn one_of_many_levels_is_kept_as_it_is() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(serde_json::to_string(&answer(&deep)).unwrap(), deep);
-        assert_eq!(answer(&deep), answer(&deep));
+        assert_eq!(serde_json::to_string(&response(&deep)).unwrap(), deep);
+        assert_eq!(response(&deep), response(&deep));
     }
 }

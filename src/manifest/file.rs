@@ -6,9 +6,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::unknown::{Unknown, keep_unknown_fields};
+use super::unknown::{UnknownFields, keep_unknown_fields};
 use crate::digest::Sha256Hex;
-use crate::kind::{Kind, Slot};
+use crate::kind::{AssetKey, Kind};
 use crate::naming;
 
 /// One downloaded file. Its identity, path, size and hash are fixed once made.
@@ -58,14 +58,14 @@ pub struct FileEntry {
     pub warnings: Vec<String>,
     /// Fields that this version does not know.
     #[serde(skip)]
-    pub(crate) unknown: Unknown,
+    pub(crate) unknown: UnknownFields,
 }
 
 keep_unknown_fields!(FileEntry);
 
 /// A file that has all its bytes, hashed, and the name that it will have. Only the store has such, and sees to it that no
 /// manifest names one before it is durable.
-pub(crate) trait Whole {
+pub(crate) trait CompleteFile {
     /// Its name within the task folder.
     fn name(&self) -> &str;
     /// In bytes.
@@ -77,7 +77,7 @@ pub(crate) trait Whole {
 impl FileEntry {
     /// The entry of a whole file, nothing else known of it.
     #[must_use]
-    pub(crate) fn of(slot: Slot, file: &impl Whole) -> Self {
+    pub(crate) fn new(slot: AssetKey, file: &impl CompleteFile) -> Self {
         Self {
             kind: slot.kind,
             index: slot.index,
@@ -93,14 +93,14 @@ impl FileEntry {
             last_modified: None,
             verified_by: None,
             warnings: Vec::new(),
-            unknown: Unknown::default(),
+            unknown: UnknownFields::default(),
         }
     }
 
     /// Which asset it is.
     #[must_use]
-    pub fn slot(&self) -> Slot {
-        Slot { kind: self.kind, index: self.index }
+    pub fn key(&self) -> AssetKey {
+        AssetKey { kind: self.kind, index: self.index }
     }
 
     /// As recorded, relative to the manifest's folder. Never opened unchecked: see [`FileEntry::name`].
@@ -113,18 +113,18 @@ impl FileEntry {
     /// there; none for whatever climbs, hides, names a folder or poses as another file of ours.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.own_name(&self.path)
+        self.valid_name(&self.path)
     }
 
     /// The file's name in its task's `folder`, for an entry of a root manifest.
     #[must_use]
-    pub(crate) fn rooted_name(&self, folder: &str) -> Option<&str> {
-        self.own_name(self.path.strip_prefix(folder)?.strip_prefix('/')?)
+    pub(crate) fn name_in_folder(&self, folder: &str) -> Option<&str> {
+        self.valid_name(self.path.strip_prefix(folder)?.strip_prefix('/')?)
     }
 
     /// `name`, when it is one that this program could have given the file.
-    fn own_name<'a>(&self, name: &'a str) -> Option<&'a str> {
-        naming::is_file(self.kind, name).then_some(name)
+    fn valid_name<'a>(&self, name: &'a str) -> Option<&'a str> {
+        naming::is_file_name(self.kind, name).then_some(name)
     }
 
     /// Whether it lists media that are not here.
@@ -162,7 +162,7 @@ pub struct AssetError {
     pub error: String,
     /// Fields that this version does not know.
     #[serde(skip)]
-    pub(crate) unknown: Unknown,
+    pub(crate) unknown: UnknownFields,
 }
 
 keep_unknown_fields!(AssetError);
@@ -170,14 +170,14 @@ keep_unknown_fields!(AssetError);
 impl AssetError {
     /// The entry of an asset that could not be had.
     #[must_use]
-    pub(crate) fn of(slot: Slot, url: Option<String>, error: String) -> Self {
-        Self { kind: slot.kind, index: slot.index, url, error, unknown: Unknown::default() }
+    pub(crate) fn new(slot: AssetKey, url: Option<String>, error: String) -> Self {
+        Self { kind: slot.kind, index: slot.index, url, error, unknown: UnknownFields::default() }
     }
 
     /// Which asset it is.
     #[must_use]
-    pub fn slot(&self) -> Slot {
-        Slot { kind: self.kind, index: self.index }
+    pub fn key(&self) -> AssetKey {
+        AssetKey { kind: self.kind, index: self.index }
     }
 }
 
@@ -187,7 +187,7 @@ pub(crate) mod tests {
 
     pub(crate) struct Stub(pub &'static str, pub u64);
 
-    impl Whole for Stub {
+    impl CompleteFile for Stub {
         fn name(&self) -> &str {
             self.0
         }
@@ -195,7 +195,7 @@ pub(crate) mod tests {
             self.1
         }
         fn sha256(&self) -> &Sha256Hex {
-            static HASH: std::sync::LazyLock<Sha256Hex> = std::sync::LazyLock::new(|| Sha256Hex::of(b""));
+            static HASH: std::sync::LazyLock<Sha256Hex> = std::sync::LazyLock::new(|| Sha256Hex::digest(b""));
             &HASH
         }
     }
@@ -203,7 +203,7 @@ pub(crate) mod tests {
     #[test]
     fn a_path_that_we_could_not_have_made_is_no_name() {
         let name = |path: &str| {
-            let mut file = FileEntry::of(Slot { kind: Kind::Video, index: 1 }, &Stub("video-1.mp4", 7));
+            let mut file = FileEntry::new(AssetKey { kind: Kind::Video, index: 1 }, &Stub("video-1.mp4", 7));
             file.path = path.to_owned();
             file.name().is_some()
         };

@@ -10,71 +10,76 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use serde::de::IgnoredAny;
 
-use super::read::{Head, Unread, walk};
-use super::{VERSION, unmarked};
+use super::read::{ManifestHeader, RawTask, for_each_task};
+use super::{VERSION, strip_byte_order_mark};
 
 /// How manifests of ours begin, blanks aside. Those of other programs and of later versions have a `manifest_version` too.
-const BEGINNINGS: [&[u8]; 2] = [b"{\"manifest_version\":1,\"generator\":", b"{\"manifest_version\":1,\"tasks\":"];
+const KNOWN_PREFIXES: [&[u8]; 2] = [b"{\"manifest_version\":1,\"generator\":", b"{\"manifest_version\":1,\"tasks\":"];
 
 /// How manifests begin that this program has written, blanks aside.
-const NAME: &[u8] = b"{\"manifest_version\":1,\"generator\":\"yescale-dl";
+const GENERATOR_PREFIX: &[u8] = b"{\"manifest_version\":1,\"generator\":\"yescale-dl";
 /// How manifests of any version begin.
-const VERSIONED: &[u8] = b"{\"manifest_version\":";
+const VERSION_PREFIX: &[u8] = b"{\"manifest_version\":";
 
 /// What is read at once of the beginning and, backwards, from the end.
-const BLOCK: u64 = 4096;
+const BLOCK_SIZE: u64 = 4096;
 
 /// Whose a manifest is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum Ownership {
     /// It can be read.
     Ours,
     /// Ours, but a crash cut it; it can be rebuilt.
-    Broken,
+    Truncated,
     /// No JSON, and it begins with our name: a disk or an editor damaged it.
-    Garbled,
+    Corrupt,
     /// No JSON, and nothing in it tells whose it is.
-    NoJson,
+    NotJson,
     /// Not ours: never to be overwritten.
     Foreign,
     /// Written by a later version than this one: never to be overwritten.
-    Newer(u64),
+    NewerVersion(u64),
 }
 
 /// Whose the manifest in `file` is. Its tasks are handed out on the way; what they are like decides nothing.
 ///
 /// # Errors
 /// When it can't be read.
-pub fn judge(mut file: impl Read + Seek, each: impl FnMut(Unread<'_>)) -> io::Result<Verdict> {
-    match walk(&mut file, each) {
-        Ok(Head { version: Some(version), is_list: Some(_) }) if version > VERSION => Ok(Verdict::Newer(version)),
-        Ok(Head { version: Some(1..), is_list: Some(true) }) => Ok(Verdict::Ours),
-        Ok(_) => Ok(Verdict::Foreign),
-        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => unreadable(file),
+pub fn check_ownership(mut file: impl Read + Seek, each: impl FnMut(RawTask<'_>)) -> io::Result<Ownership> {
+    match for_each_task(&mut file, each) {
+        Ok(ManifestHeader { version: Some(version), tasks_are_list: Some(_) }) if version > VERSION => {
+            Ok(Ownership::NewerVersion(version))
+        }
+        Ok(ManifestHeader { version: Some(1..), tasks_are_list: Some(true) }) => Ok(Ownership::Ours),
+        Ok(_) => Ok(Ownership::Foreign),
+        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => {
+            classify_invalid_json(file)
+        }
         Err(error) => Err(error),
     }
 }
 
 /// What a file is that can't be read as JSON.
-fn unreadable(mut file: impl Read + Seek) -> io::Result<Verdict> {
-    let written = written(&mut file)?;
+fn classify_invalid_json(mut file: impl Read + Seek) -> io::Result<Ownership> {
+    let written = len_without_trailing_zeros(&mut file)?;
     file.rewind()?;
     let mut start = Vec::new();
-    (&mut file).take(written.min(BLOCK)).read_to_end(&mut start)?;
-    let start: Vec<u8> = unmarked(&start).iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let begins_as_ours = BEGINNINGS.iter().any(|ours| ours.starts_with(&start[..start.len().min(ours.len())]));
+    (&mut file).take(written.min(BLOCK_SIZE)).read_to_end(&mut start)?;
+    let start: Vec<u8> = strip_byte_order_mark(&start).iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let begins_as_ours = KNOWN_PREFIXES.iter().any(|ours| ours.starts_with(&start[..start.len().min(ours.len())]));
     file.rewind()?;
     if start.first().is_some_and(|first| *first != b'{') && is_json(&mut file) {
-        return Ok(Verdict::Foreign);
+        return Ok(Ownership::Foreign);
     }
     file.rewind()?;
     // Whole, but with zeros behind it, is a file that grew and was not written on.
-    let is_cut = || walk(file.take(written), |_| ()).map_or_else(|error| error.kind() == io::ErrorKind::UnexpectedEof, |_| true);
+    let is_cut =
+        || for_each_task(file.take(written), |_| ()).map_or_else(|error| error.kind() == io::ErrorKind::UnexpectedEof, |_| true);
     Ok(match () {
-        () if begins_as_ours && is_cut() => Verdict::Broken,
-        () if start.starts_with(NAME) => Verdict::Garbled,
-        () if is_of_another_version(&start) => Verdict::Foreign,
-        () => Verdict::NoJson,
+        () if begins_as_ours && is_cut() => Ownership::Truncated,
+        () if start.starts_with(GENERATOR_PREFIX) => Ownership::Corrupt,
+        () if has_other_version(&start) => Ownership::Foreign,
+        () => Ownership::NotJson,
     })
 }
 
@@ -84,18 +89,18 @@ fn is_json(file: &mut (impl Read + Seek)) -> bool {
 }
 
 /// Whether a text begins as a manifest with a version that is not ours.
-fn is_of_another_version(start: &[u8]) -> bool {
-    start.strip_prefix(VERSIONED).is_some_and(|rest| {
+fn has_other_version(start: &[u8]) -> bool {
+    start.strip_prefix(VERSION_PREFIX).is_some_and(|rest| {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         digits > 0 && rest[..digits] != *b"1"
     })
 }
 
 /// How long a file is without the zeros at its end.
-fn written(file: &mut (impl Read + Seek)) -> io::Result<u64> {
+fn len_without_trailing_zeros(file: &mut (impl Read + Seek)) -> io::Result<u64> {
     let mut end = file.seek(SeekFrom::End(0))?;
     while end > 0 {
-        let start = end.saturating_sub(BLOCK);
+        let start = end.saturating_sub(BLOCK_SIZE);
         file.seek(SeekFrom::Start(start))?;
         let mut block = Vec::new();
         file.by_ref().take(end - start).read_to_end(&mut block)?;
@@ -111,52 +116,52 @@ fn written(file: &mut (impl Read + Seek)) -> io::Result<u64> {
 mod tests {
     use super::*;
 
-    fn whose(bytes: &[u8]) -> Verdict {
-        judge(io::Cursor::new(bytes), |_| ()).unwrap()
+    fn ownership(bytes: &[u8]) -> Ownership {
+        check_ownership(io::Cursor::new(bytes), |_| ()).unwrap()
     }
 
     #[test]
     fn only_what_is_provably_ours_may_be_overwritten() {
         let ours = "{\n  \"manifest_version\": 1,\n  \"generator\": \"x\",\n  \"tasks\": [\n    {\"task_id\": \"a\"}\n  ]\n}\n";
         for end in 0..ours.len() - 2 {
-            assert_eq!(whose(&ours.as_bytes()[..end]), Verdict::Broken, "cut at {end}");
+            assert_eq!(ownership(&ours.as_bytes()[..end]), Ownership::Truncated, "cut at {end}");
             let zeros = [&ours.as_bytes()[..end], &[0; 9]].concat();
-            assert_eq!(whose(&zeros), Verdict::Broken, "cut at {end}, then zeros");
+            assert_eq!(ownership(&zeros), Ownership::Truncated, "cut at {end}, then zeros");
         }
         for (text, verdict) in [
-            (ours, Verdict::Ours),
-            (r#"{"tasks":[],"manifest_version":1}"#, Verdict::Ours),
-            (r#"{"manifest_version":1,"tasks":[],"future":{}}"#, Verdict::Ours),
-            (r#"{"manifest_version":2,"tasks":[]}"#, Verdict::Newer(2)),
-            (r#"{"manifest_version":9,"tasks":{}}"#, Verdict::Newer(9)),
-            (r#"{"manifest_version":0,"tasks":[]}"#, Verdict::Foreign),
-            (r#"{"manifest_version":"1","tasks":[]}"#, Verdict::Foreign),
-            (r#"{"manifest_version":1}"#, Verdict::Foreign),
-            (r#"{"manifest_version":1,"tasks":{}}"#, Verdict::Foreign),
-            (r#"{"manifest_version":3,"name":"an app"}"#, Verdict::Foreign),
-            (r#"{"name":"a web app","icons":["#, Verdict::NoJson),
-            (r#"{"name":"a web app"}"#, Verdict::Foreign),
-            (r#"{"manifest_version":1,"tasks":[]} x"#, Verdict::NoJson),
-            (r#"{"manifest_version":1,"tasks":[},"#, Verdict::NoJson),
-            (r#"{"manifest_version":1,"generator":"yescale-dl 0.1.0","tasks":[},"#, Verdict::Garbled),
-            ("\u{feff}{\"manifest_version\":1,\"tasks\":[]}", Verdict::Ours),
-            ("\u{feff}{\"manifest_version\":1,\"tasks\":[", Verdict::Broken),
-            (r#"{"manifest_version":1,"tasks":["#, Verdict::Broken),
-            (r#"{"manifest_version": 1"#, Verdict::Broken),
-            (r#"{"manifest_version":1,"name":"an app"#, Verdict::NoJson),
-            (r#"{"manifest_version": 2, "tasks": ["#, Verdict::Foreign),
-            (r#"{"manifest_version": 3, "name": "an extension", "#, Verdict::Foreign),
-            (r#"{"manifest_version": 10"#, Verdict::Foreign),
-            ("[]", Verdict::Foreign),
-            ("[", Verdict::NoJson),
-            ("null", Verdict::Foreign),
-            ("my notes", Verdict::NoJson),
+            (ours, Ownership::Ours),
+            (r#"{"tasks":[],"manifest_version":1}"#, Ownership::Ours),
+            (r#"{"manifest_version":1,"tasks":[],"future":{}}"#, Ownership::Ours),
+            (r#"{"manifest_version":2,"tasks":[]}"#, Ownership::NewerVersion(2)),
+            (r#"{"manifest_version":9,"tasks":{}}"#, Ownership::NewerVersion(9)),
+            (r#"{"manifest_version":0,"tasks":[]}"#, Ownership::Foreign),
+            (r#"{"manifest_version":"1","tasks":[]}"#, Ownership::Foreign),
+            (r#"{"manifest_version":1}"#, Ownership::Foreign),
+            (r#"{"manifest_version":1,"tasks":{}}"#, Ownership::Foreign),
+            (r#"{"manifest_version":3,"name":"an app"}"#, Ownership::Foreign),
+            (r#"{"name":"a web app","icons":["#, Ownership::NotJson),
+            (r#"{"name":"a web app"}"#, Ownership::Foreign),
+            (r#"{"manifest_version":1,"tasks":[]} x"#, Ownership::NotJson),
+            (r#"{"manifest_version":1,"tasks":[},"#, Ownership::NotJson),
+            (r#"{"manifest_version":1,"generator":"yescale-dl 0.1.0","tasks":[},"#, Ownership::Corrupt),
+            ("\u{feff}{\"manifest_version\":1,\"tasks\":[]}", Ownership::Ours),
+            ("\u{feff}{\"manifest_version\":1,\"tasks\":[", Ownership::Truncated),
+            (r#"{"manifest_version":1,"tasks":["#, Ownership::Truncated),
+            (r#"{"manifest_version": 1"#, Ownership::Truncated),
+            (r#"{"manifest_version":1,"name":"an app"#, Ownership::NotJson),
+            (r#"{"manifest_version": 2, "tasks": ["#, Ownership::Foreign),
+            (r#"{"manifest_version": 3, "name": "an extension", "#, Ownership::Foreign),
+            (r#"{"manifest_version": 10"#, Ownership::Foreign),
+            ("[]", Ownership::Foreign),
+            ("[", Ownership::NotJson),
+            ("null", Ownership::Foreign),
+            ("my notes", Ownership::NotJson),
         ] {
-            assert_eq!(whose(text.as_bytes()), verdict, "{text}");
+            assert_eq!(ownership(text.as_bytes()), verdict, "{text}");
         }
-        assert_eq!(whose(&[ours.as_bytes(), &[0; 9000]].concat()), Verdict::Broken);
-        assert_eq!(whose(b""), Verdict::Broken);
-        assert_eq!(whose(&[0; 9000]), Verdict::Broken);
-        assert_eq!(whose(b"\xff\xfe"), Verdict::NoJson);
+        assert_eq!(ownership(&[ours.as_bytes(), &[0; 9000]].concat()), Ownership::Truncated);
+        assert_eq!(ownership(b""), Ownership::Truncated);
+        assert_eq!(ownership(&[0; 9000]), Ownership::Truncated);
+        assert_eq!(ownership(b"\xff\xfe"), Ownership::NotJson);
     }
 }

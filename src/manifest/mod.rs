@@ -19,21 +19,21 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use answer::Answer;
-pub(crate) use file::Whole;
+pub use answer::ApiResponse;
+pub(crate) use file::CompleteFile;
 pub use file::{AssetError, FileEntry};
-pub use judge::{Verdict, judge};
-pub use own::Own;
-pub use read::{Unread, walk};
+pub use judge::{Ownership, check_ownership};
+pub use own::TaskManifest;
+pub use read::{RawTask, for_each_task};
 pub use salvage::salvage;
 pub use task::{State, TaskEntry};
-pub use write::{write, write_own};
+pub use write::{write, write_task_manifest};
 
 /// The version that this program writes, and the highest that it reads.
 pub const VERSION: u64 = 1;
 
 /// What is kept in a manifest (an answer, notes beside an id) is nested no deeper than this, so that it can be read again.
-pub const MOST_LEVELS: usize = 100;
+pub const MAX_DEPTH: usize = 100;
 
 /// `yescale-dl 0.1.0`
 pub const GENERATOR: &str = concat!("yescale-dl ", env!("CARGO_PKG_VERSION"));
@@ -63,14 +63,14 @@ struct Manifest<T> {
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// `text` without a byte-order mark in front.
-fn unmarked(text: &[u8]) -> &[u8] {
+fn strip_byte_order_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
 /// The JSON Schema of a manifest.
 #[must_use]
 pub fn schema() -> String {
-    crate::schema::of::<Manifest<Vec<TaskEntry>>>()
+    crate::schema::generate::<Manifest<Vec<TaskEntry>>>()
 }
 
 #[cfg(test)]

@@ -14,45 +14,45 @@ use serde_json::{Deserializer, Value};
 use super::{BYTE_ORDER_MARK, TaskEntry};
 
 /// What is read at once. A longer task makes for a longer read.
-const PIECE: usize = 256 << 10;
+const CHUNK_SIZE: usize = 256 << 10;
 
 /// The text of a task, or of whatever stands in its place.
 #[derive(Clone, Copy, Debug)]
-pub struct Unread<'a> {
+pub struct RawTask<'a> {
     pub(super) text: &'a [u8],
     pub(super) start: u64,
 }
 
-impl Unread<'_> {
+impl RawTask<'_> {
     /// Its id; none where there is something else.
     #[must_use]
     pub fn id(self) -> Option<String> {
         #[derive(Deserialize)]
-        struct Named {
+        struct IdOnly {
             task_id: String,
         }
-        self.read::<Named>().map(|named| named.task_id)
+        self.deserialize::<IdOnly>().map(|named| named.task_id)
     }
 
     /// All of it; none where it is no task that this version can read.
     #[must_use]
-    pub fn entry(self) -> Option<TaskEntry> {
-        self.read()
+    pub fn parse(self) -> Option<TaskEntry> {
+        self.deserialize()
     }
 
     /// Whether the API's answer is kept with it, as in a task's own manifest.
     #[must_use]
-    pub fn has_answer(self) -> bool {
+    pub fn has_response(self) -> bool {
         #[derive(Deserialize)]
-        struct Answered {
+        struct ResponseOnly {
             response: Option<IgnoredAny>,
         }
-        self.read::<Answered>().is_some_and(|task| task.response.is_some())
+        self.deserialize::<ResponseOnly>().is_some_and(|task| task.response.is_some())
     }
 
     /// Which bytes of the manifest it is.
     #[must_use]
-    pub fn place(self) -> Range<u64> {
+    pub fn byte_range(self) -> Range<u64> {
         self.start..self.start + self.text.len() as u64
     }
 
@@ -62,12 +62,12 @@ impl Unread<'_> {
         self.text.to_vec()
     }
 
-    fn read<T: DeserializeOwned>(self) -> Option<T> {
+    fn deserialize<T: DeserializeOwned>(self) -> Option<T> {
         serde_json::from_slice(self.text).ok()
     }
 }
 
-impl<'a> From<&'a [u8]> for Unread<'a> {
+impl<'a> From<&'a [u8]> for RawTask<'a> {
     fn from(text: &'a [u8]) -> Self {
         Self { text, start: 0 }
     }
@@ -75,11 +75,11 @@ impl<'a> From<&'a [u8]> for Unread<'a> {
 
 /// What a manifest says beside its tasks.
 #[derive(Default, Debug)]
-pub struct Head {
+pub struct ManifestHeader {
     /// Its version, when that is a number.
     pub version: Option<u64>,
     /// Whether it has tasks, and whether they are a list; a later version may shape them anew.
-    pub is_list: Option<bool>,
+    pub tasks_are_list: Option<bool>,
 }
 
 /// Hands out the tasks of a manifest in their order.
@@ -87,27 +87,27 @@ pub struct Head {
 /// # Errors
 /// `UnexpectedEof` when it breaks off, `InvalidData` when it is no JSON object or goes on behind its end, or what
 /// `from` says. What came before has been handed out.
-pub fn walk(from: impl Read, mut each: impl FnMut(Unread<'_>)) -> io::Result<Head> {
-    let mut window = Window { from, passed: 0, bytes: Vec::new(), at: 0 };
-    let mut head = Head::default();
-    window.pass_mark()?;
-    window.expect(b'{')?;
+pub fn for_each_task(from: impl Read, mut each: impl FnMut(RawTask<'_>)) -> io::Result<ManifestHeader> {
+    let mut window = JsonWindow { reader: from, offset: 0, bytes: Vec::new(), position: 0 };
+    let mut head = ManifestHeader::default();
+    window.skip_byte_order_mark()?;
+    window.expect_byte(b'{')?;
     if window.peek()? == Some(b'}') {
-        window.expect(b'}')?;
+        window.expect_byte(b'}')?;
     } else {
         while {
-            let key: String = window.value()?;
-            window.expect(b':')?;
+            let key: String = window.parse_value()?;
+            window.expect_byte(b':')?;
             match key.as_str() {
-                "manifest_version" => head.version = window.value::<Value>()?.as_u64(),
+                "manifest_version" => head.version = window.parse_value::<Value>()?.as_u64(),
                 "tasks" if window.peek()? == Some(b'[') => {
-                    window.list(&mut each)?;
-                    head.is_list = Some(true);
+                    window.for_each_element(&mut each)?;
+                    head.tasks_are_list = Some(true);
                 }
-                "tasks" => head.is_list = window.value::<Value>()?.is_object().then_some(false),
-                _ => window.skip().map(|_| ())?,
+                "tasks" => head.tasks_are_list = window.parse_value::<Value>()?.is_object().then_some(false),
+                _ => window.skip_value().map(|_| ())?,
             }
-            window.goes_on(b'}')?
+            window.consume_separator(b'}')?
         } {}
     }
     match window.peek()? {
@@ -117,33 +117,33 @@ pub fn walk(from: impl Read, mut each: impl FnMut(Unread<'_>)) -> io::Result<Hea
 }
 
 /// The part of a manifest that is looked at.
-struct Window<R> {
-    from: R,
+struct JsonWindow<R> {
+    reader: R,
     /// Bytes before those that are held.
-    passed: u64,
+    offset: u64,
     bytes: Vec<u8>,
-    at: usize,
+    position: usize,
 }
 
-impl<R: Read> Window<R> {
+impl<R: Read> JsonWindow<R> {
     /// Passes over a byte-order mark.
-    fn pass_mark(&mut self) -> io::Result<()> {
+    fn skip_byte_order_mark(&mut self) -> io::Result<()> {
         while self.bytes.len() < BYTE_ORDER_MARK.len() && self.fill()? {}
         if self.bytes.starts_with(BYTE_ORDER_MARK) {
-            self.at = BYTE_ORDER_MARK.len();
+            self.position = BYTE_ORDER_MARK.len();
         }
         Ok(())
     }
 
     /// Where the next value stands, which is passed over.
-    fn skip(&mut self) -> io::Result<Range<usize>> {
+    fn skip_value(&mut self) -> io::Result<Range<usize>> {
         loop {
-            let mut values = Deserializer::from_slice(&self.bytes[self.at..]).into_iter::<IgnoredAny>();
-            let (next, end) = (values.next(), self.at + values.byte_offset());
+            let mut values = Deserializer::from_slice(&self.bytes[self.position..]).into_iter::<IgnoredAny>();
+            let (next, end) = (values.next(), self.position + values.byte_offset());
             match next {
                 // A number may go on behind the window.
                 Some(Ok(_)) if end < self.bytes.len() => {
-                    let start = std::mem::replace(&mut self.at, end);
+                    let start = std::mem::replace(&mut self.position, end);
                     return Ok(start..end);
                 }
                 Some(Err(error)) if !error.is_eof() => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
@@ -153,35 +153,35 @@ impl<R: Read> Window<R> {
         }
     }
 
-    fn value<T: DeserializeOwned>(&mut self) -> io::Result<T> {
-        let value = self.skip()?;
+    fn parse_value<T: DeserializeOwned>(&mut self) -> io::Result<T> {
+        let value = self.skip_value()?;
         serde_json::from_slice(&self.bytes[value]).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    fn list(&mut self, each: &mut impl FnMut(Unread<'_>)) -> io::Result<()> {
-        self.expect(b'[')?;
+    fn for_each_element(&mut self, each: &mut impl FnMut(RawTask<'_>)) -> io::Result<()> {
+        self.expect_byte(b'[')?;
         if self.peek()? == Some(b']') {
-            return self.expect(b']');
+            return self.expect_byte(b']');
         }
         while {
-            let task = self.skip()?;
-            each(Unread { start: self.passed + task.start as u64, text: &self.bytes[task] });
-            self.goes_on(b']')?
+            let task = self.skip_value()?;
+            each(RawTask { start: self.offset + task.start as u64, text: &self.bytes[task] });
+            self.consume_separator(b']')?
         } {}
         Ok(())
     }
 
     /// Whether a comma follows, and not `end`.
-    fn goes_on(&mut self, end: u8) -> io::Result<bool> {
+    fn consume_separator(&mut self, end: u8) -> io::Result<bool> {
         if self.peek()? == Some(b',') {
-            return self.expect(b',').map(|()| true);
+            return self.expect_byte(b',').map(|()| true);
         }
-        self.expect(end).map(|()| false)
+        self.expect_byte(end).map(|()| false)
     }
 
-    fn expect(&mut self, byte: u8) -> io::Result<()> {
+    fn expect_byte(&mut self, byte: u8) -> io::Result<()> {
         match self.peek()? {
-            Some(found) if found == byte => self.at += 1,
+            Some(found) if found == byte => self.position += 1,
             Some(_) => return Err(io::ErrorKind::InvalidData.into()),
             None => return Err(io::ErrorKind::UnexpectedEof.into()),
         }
@@ -191,10 +191,10 @@ impl<R: Read> Window<R> {
     /// The next byte that is no blank.
     fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
-            let rest = &self.bytes[self.at..];
+            let rest = &self.bytes[self.position..];
             let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count();
             let next = rest.get(blanks).copied();
-            self.at += blanks;
+            self.position += blanks;
             if next.is_some() || !self.fill()? {
                 return Ok(next);
             }
@@ -203,11 +203,11 @@ impl<R: Read> Window<R> {
 
     /// Reads on; whether there was more. What has been passed over is forgotten.
     fn fill(&mut self) -> io::Result<bool> {
-        self.bytes.drain(..self.at);
-        self.passed += std::mem::take(&mut self.at) as u64;
+        self.bytes.drain(..self.position);
+        self.offset += std::mem::take(&mut self.position) as u64;
         // A value that is longer than the window is looked at again each time: so it doubles.
-        let more = self.bytes.len().max(PIECE) as u64;
-        Ok((&mut self.from).take(more).read_to_end(&mut self.bytes)? > 0)
+        let more = self.bytes.len().max(CHUNK_SIZE) as u64;
+        Ok((&mut self.reader).take(more).read_to_end(&mut self.bytes)? > 0)
     }
 }
 
@@ -227,9 +227,9 @@ mod tests {
         }
     }
 
-    fn ids(manifest: &str) -> io::Result<(Vec<Option<String>>, Head)> {
+    fn ids(manifest: &str) -> io::Result<(Vec<Option<String>>, ManifestHeader)> {
         let mut ids = Vec::new();
-        walk(Trickle(manifest.as_bytes()), |task| ids.push(task.id())).map(|head| (ids, head))
+        for_each_task(Trickle(manifest.as_bytes()), |task| ids.push(task.id())).map(|head| (ids, head))
     }
 
     fn render(ids: &[String]) -> String {
@@ -244,9 +244,9 @@ mod tests {
             let written: Vec<String> = (0..count).map(|n| format!("{n:06}")).collect();
             let (read, head) = ids(&render(&written)).unwrap();
             assert_eq!(read, written.into_iter().map(Some).collect::<Vec<_>>());
-            assert_eq!((head.version, head.is_list), (Some(1), Some(true)));
+            assert_eq!((head.version, head.tasks_are_list), (Some(1), Some(true)));
         }
-        let long = "x".repeat(3 * PIECE);
+        let long = "x".repeat(3 * CHUNK_SIZE);
         assert_eq!(ids(&render(std::slice::from_ref(&long))).unwrap().0, [Some(long)]);
     }
 
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(read, [Some("a".to_owned()), None, None, None]);
         assert_eq!(head.version, None);
         for (shape, is_list) in [("{}", Some(false)), ("7", None), ("[]", Some(true))] {
-            assert_eq!(ids(&format!(r#"{{"manifest_version":9,"tasks":{shape}}}"#)).unwrap().1.is_list, is_list);
+            assert_eq!(ids(&format!(r#"{{"manifest_version":9,"tasks":{shape}}}"#)).unwrap().1.tasks_are_list, is_list);
         }
     }
 

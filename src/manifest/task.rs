@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::unknown::{Unknown, keep_unknown_fields};
-use super::{Answer, AssetError, FileEntry};
+use super::unknown::{UnknownFields, keep_unknown_fields};
+use super::{ApiResponse, AssetError, FileEntry};
 use crate::naming;
 
 /// How much of a task the archive has.
@@ -76,13 +76,13 @@ pub struct TaskEntry {
     /// The API's answer; in the task's own manifest only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Value")]
-    pub response: Option<Answer>,
+    pub response: Option<ApiResponse>,
     /// Fields that this version does not know.
     #[serde(skip)]
-    pub(crate) unknown: Unknown,
+    pub(crate) unknown: UnknownFields,
     /// Those that stand beside the list of tasks, in a task's own manifest.
     #[serde(skip)]
-    pub(crate) beside: Unknown,
+    pub(crate) unknown_manifest_fields: UnknownFields,
 }
 
 keep_unknown_fields!(TaskEntry);
@@ -90,27 +90,27 @@ keep_unknown_fields!(TaskEntry);
 impl TaskEntry {
     /// Whether it is from the task's own folder: the answer is kept there alone, and paths have no folder.
     #[must_use]
-    pub(crate) fn is_own(&self) -> bool {
+    pub(crate) fn is_task_relative(&self) -> bool {
         let mut paths = self.files.iter().map(FileEntry::path).chain(self.text_path.as_deref());
         self.response.is_some() || paths.any(|path| !path.contains('/'))
     }
 
     /// As the root manifest has it: paths from the root, without the answer.
     #[must_use]
-    pub(crate) fn into_rooted(mut self) -> Self {
-        let folder = naming::folder(&self.task_id);
+    pub(crate) fn into_root_relative(mut self) -> Self {
+        let folder = naming::folder_name(&self.task_id);
         let root = |path: &mut String| *path = format!("{folder}/{path}");
         self.text_path.iter_mut().for_each(root);
         self.files.iter_mut().for_each(|file| root(&mut file.path));
         self.response = None;
-        self.beside = Unknown::default();
+        self.unknown_manifest_fields = UnknownFields::default();
         self
     }
 
     /// As the task's own manifest had it, when the root manifest is all that is left; paths that are not its own stay as they are.
     #[must_use]
-    pub(crate) fn into_own(mut self) -> Self {
-        let folder = naming::folder(&self.task_id);
+    pub(crate) fn into_task_relative(mut self) -> Self {
+        let folder = naming::folder_name(&self.task_id);
         let own = |path: &mut String| {
             if let Some(name) = path.strip_prefix(&folder).and_then(|path| path.strip_prefix('/')) {
                 *path = name.to_owned();
@@ -123,13 +123,13 @@ impl TaskEntry {
 
     /// Files and errors in the order of a manifest.
     pub(crate) fn sort(&mut self) {
-        self.files.sort_by_key(FileEntry::slot);
-        self.errors.sort_by_key(AssetError::slot);
+        self.files.sort_by_key(FileEntry::key);
+        self.errors.sort_by_key(AssetError::key);
     }
 
     /// Whether it says the same as `other`, whenever either was written.
     #[must_use]
-    pub(crate) fn says_the_same_as(&mut self, other: &Self) -> bool {
+    pub(crate) fn eq_ignoring_archived_at(&mut self, other: &Self) -> bool {
         // In place: a copy may be large.
         let own = std::mem::replace(&mut self.archived_at, other.archived_at.clone());
         let is_same = *self == *other;
@@ -148,7 +148,7 @@ impl TaskEntry {
 pub(crate) mod tests {
     use super::super::file::tests::Stub;
     use super::*;
-    use crate::kind::{Kind, Slot};
+    use crate::kind::{AssetKey, Kind};
     use serde_json::json;
 
     pub(crate) fn entry(task_id: &str) -> TaskEntry {
@@ -159,11 +159,11 @@ pub(crate) mod tests {
     fn keys_keep_their_order_and_unknown_fields_are_left_out() {
         let mut task = entry("t1");
         task.text_path = Some("text.txt".to_owned());
-        task.files.push(FileEntry::of(Slot { kind: Kind::Video, index: 1 }, &Stub("video-1.mp4", 7)));
-        task.errors.push(AssetError::of(Slot { kind: Kind::Image, index: 2 }, None, "HTTP 404 Not Found".to_owned()));
+        task.files.push(FileEntry::new(AssetKey { kind: Kind::Video, index: 1 }, &Stub("video-1.mp4", 7)));
+        task.errors.push(AssetError::new(AssetKey { kind: Kind::Image, index: 2 }, None, "HTTP 404 Not Found".to_owned()));
         let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(
-            serde_json::to_string(&task.into_rooted()).unwrap(),
+            serde_json::to_string(&task.into_root_relative()).unwrap(),
             format!(
                 r#"{{"task_id":"t1","state":"complete","text_path":"t1/text.txt","files":[{{"kind":"video","index":1,"path":"t1/video-1.mp4","size":7,"sha256":"{hash}","warnings":[]}}],"errors":[{{"kind":"image","index":2,"error":"HTTP 404 Not Found"}}]}}"#
             )
@@ -174,10 +174,10 @@ pub(crate) mod tests {
     fn files_and_errors_stand_in_the_order_of_kinds_and_numbers() {
         let mut task = entry("t");
         for (kind, index) in [(Kind::Audio, 1), (Kind::Image, 2), (Kind::Video, 3), (Kind::Image, 1)] {
-            task.files.push(FileEntry::of(Slot { kind, index }, &Stub("x", 1)));
+            task.files.push(FileEntry::new(AssetKey { kind, index }, &Stub("x", 1)));
         }
         task.sort();
-        let order: Vec<String> = task.files.iter().map(|file| file.slot().to_string()).collect();
+        let order: Vec<String> = task.files.iter().map(|file| file.key().to_string()).collect();
         assert_eq!(order, ["video 3", "image 1", "image 2", "audio 1"]);
     }
 }

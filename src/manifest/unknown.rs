@@ -18,8 +18,8 @@ macro_rules! keep_unknown_fields {
     ($entry:ty) => {
         impl<'de> serde::Deserialize<'de> for $entry {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let mut unknown = $crate::manifest::unknown::Unknown::default();
-                let collecting = $crate::manifest::unknown::Collecting::new(deserializer, &mut unknown);
+                let mut unknown = $crate::manifest::unknown::UnknownFields::default();
+                let collecting = $crate::manifest::unknown::UnknownFieldCollector::new(deserializer, &mut unknown);
                 // The inherent function, which is derived.
                 let entry = <$entry>::deserialize(collecting)?;
                 Ok(Self { unknown, ..entry })
@@ -37,7 +37,7 @@ macro_rules! keep_unknown_fields {
                 if self.unknown.is_empty() {
                     return Known(self).serialize(serializer);
                 }
-                $crate::manifest::unknown::Both { known: Known(self), unknown: &self.unknown }.serialize(serializer)
+                $crate::manifest::unknown::WithUnknownFields { known: Known(self), unknown: &self.unknown }.serialize(serializer)
             }
         }
     };
@@ -46,25 +46,25 @@ pub(super) use keep_unknown_fields;
 
 /// Fields that this version does not know, as they came.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Unknown(Vec<(String, Box<RawValue>)>);
+pub(crate) struct UnknownFields(Vec<(String, Box<RawValue>)>);
 
-impl Unknown {
+impl UnknownFields {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-impl PartialEq for Unknown {
+impl PartialEq for UnknownFields {
     /// Whether both are written the same.
     fn eq(&self, other: &Self) -> bool {
-        fn told(unknown: &Unknown) -> impl Iterator<Item = (&str, &str)> {
+        fn pairs(unknown: &UnknownFields) -> impl Iterator<Item = (&str, &str)> {
             unknown.0.iter().map(|(key, value)| (key.as_str(), value.get()))
         }
-        told(self).eq(told(other))
+        pairs(self).eq(pairs(other))
     }
 }
 
-impl Serialize for Unknown {
+impl Serialize for UnknownFields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
     }
@@ -72,26 +72,26 @@ impl Serialize for Unknown {
 
 /// Known fields, and after them the unknown ones.
 #[derive(Serialize)]
-pub(super) struct Both<'a, T> {
+pub(super) struct WithUnknownFields<'a, T> {
     #[serde(flatten)]
     pub known: T,
     #[serde(flatten)]
-    pub unknown: &'a Unknown,
+    pub unknown: &'a UnknownFields,
 }
 
 /// Gives a derived struct the fields that it knows, and keeps the others.
-pub(super) struct Collecting<'m, D> {
+pub(super) struct UnknownFieldCollector<'m, D> {
     inner: D,
-    unknown: &'m mut Unknown,
+    unknown: &'m mut UnknownFields,
 }
 
-impl<'m, D> Collecting<'m, D> {
-    pub(super) fn new(inner: D, unknown: &'m mut Unknown) -> Self {
+impl<'m, D> UnknownFieldCollector<'m, D> {
+    pub(super) fn new(inner: D, unknown: &'m mut UnknownFields) -> Self {
         Self { inner, unknown }
     }
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Collecting<'_, D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for UnknownFieldCollector<'_, D> {
     type Error = D::Error;
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -100,7 +100,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Collecting<'_, D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(Fields { visitor, fields, unknown: self.unknown })
+        self.inner.deserialize_map(CollectingVisitor { visitor, fields, unknown: self.unknown })
     }
 
     // Only structs are read through it.
@@ -114,13 +114,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Collecting<'_, D> {
     }
 }
 
-struct Fields<'m, V> {
+struct CollectingVisitor<'m, V> {
     visitor: V,
     fields: &'static [&'static str],
-    unknown: &'m mut Unknown,
+    unknown: &'m mut UnknownFields,
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Fields<'_, V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for CollectingVisitor<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,7 +128,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Fields<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(KnownFields { map, fields: self.fields, unknown: self.unknown })
+        self.visitor.visit_map(CollectingMapAccess { map, fields: self.fields, unknown: self.unknown })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<V::Value, A::Error> {
@@ -136,17 +136,17 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Fields<'_, V> {
     }
 }
 
-struct KnownFields<'m, A> {
+struct CollectingMapAccess<'m, A> {
     map: A,
     fields: &'static [&'static str],
-    unknown: &'m mut Unknown,
+    unknown: &'m mut UnknownFields,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for KnownFields<'_, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for CollectingMapAccess<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        while let Some(key) = self.map.next_key_seed(KeyAmong(self.fields))? {
+        while let Some(key) = self.map.next_key_seed(KnownKeySeed(self.fields))? {
             match key {
                 Ok(known) => return seed.deserialize(StrDeserializer::new(known)).map(Some),
                 Err(unknown) => {
@@ -164,9 +164,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for KnownFields<'_, A> {
 }
 
 /// A key: one of these, or an unknown one.
-struct KeyAmong(&'static [&'static str]);
+struct KnownKeySeed(&'static [&'static str]);
 
-impl<'de> DeserializeSeed<'de> for KeyAmong {
+impl<'de> DeserializeSeed<'de> for KnownKeySeed {
     type Value = Result<&'static str, String>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -174,7 +174,7 @@ impl<'de> DeserializeSeed<'de> for KeyAmong {
     }
 }
 
-impl Visitor<'_> for KeyAmong {
+impl Visitor<'_> for KnownKeySeed {
     type Value = Result<&'static str, String>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

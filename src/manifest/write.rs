@@ -9,18 +9,18 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
-use super::unknown::Both;
+use super::unknown::WithUnknownFields;
 use super::{GENERATOR, Manifest, TaskEntry, VERSION};
 
 /// Where tasks come from: called once, with the function that takes them, in the order of their ids.
-pub(super) type Source<'a> = dyn FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> + 'a;
+pub(super) type TaskSource<'a> = dyn FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> + 'a;
 
 /// Writes a manifest, two-space indent and a newline at the end, with the tasks that `source` pushes.
 ///
 /// # Errors
 /// What `writer` or `source` report.
-pub fn write(mut writer: impl Write, source: Box<Source<'_>>) -> io::Result<()> {
-    let pushed = Pushed(RefCell::new(Some(source)));
+pub fn write(mut writer: impl Write, source: Box<TaskSource<'_>>) -> io::Result<()> {
+    let pushed = StreamedTasks(RefCell::new(Some(source)));
     let mut json = serde_json::Serializer::pretty(&mut writer);
     Manifest { manifest_version: VERSION, generator: GENERATOR, tasks: pushed }.serialize(&mut json)?;
     writer.write_all(b"\n")
@@ -30,19 +30,19 @@ pub fn write(mut writer: impl Write, source: Box<Source<'_>>) -> io::Result<()> 
 ///
 /// # Errors
 /// What `writer` reports.
-pub fn write_own(mut writer: impl Write, task: &TaskEntry) -> io::Result<()> {
-    if task.beside.is_empty() {
+pub fn write_task_manifest(mut writer: impl Write, task: &TaskEntry) -> io::Result<()> {
+    if task.unknown_manifest_fields.is_empty() {
         return write(writer, Box::new(|push| push(task)));
     }
     let known = Manifest { manifest_version: VERSION, generator: GENERATOR, tasks: [task] };
     let mut json = serde_json::Serializer::pretty(&mut writer);
-    Both { known, unknown: &task.beside }.serialize(&mut json)?;
+    WithUnknownFields { known, unknown: &task.unknown_manifest_fields }.serialize(&mut json)?;
     writer.write_all(b"\n")
 }
 
-struct Pushed<'a>(RefCell<Option<Box<Source<'a>>>>);
+struct StreamedTasks<'a>(RefCell<Option<Box<TaskSource<'a>>>>);
 
-impl Serialize for Pushed<'_> {
+impl Serialize for StreamedTasks<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         if let Some(source) = self.0.borrow_mut().take() {

@@ -3,30 +3,30 @@
 //! An MP4 and an M4A, a `WebM` and a Matroska begin with the same magic number; what they are stands a few bytes
 //! further. What does not stand there proves nothing against a sibling.
 
-use super::sniffed::{Sniffed, certain, certain_but, perhaps};
+use super::sniffed::{Sniff, certain, certain_except, tentative};
 use super::text;
 
 /// An ISO file that may as well be audio or a movie of Apple's.
-pub(super) const GENERIC_ISO: Sniffed = certain_but("video/mp4", &["m4a", "mov"]);
+pub(super) const GENERIC_ISO: Sniff = certain_except("video/mp4", &["m4a", "mov"]);
 
 /// By the brands of an ISO file: MP4, MOV, M4A, AVIF, HEIC.
-pub(super) fn iso(head: &[u8]) -> Option<Sniffed> {
+pub(super) fn sniff_iso(head: &[u8]) -> Option<Sniff> {
     let length = usize::try_from(u32::from_be_bytes(*head.first_chunk()?)).ok()?.min(head.len());
     let major = head.get(8..12)?;
     let compatible = || head.get(16..length).unwrap_or_default().chunks_exact(4);
     Some(match major {
         b"qt  " => certain("video/quicktime"),
         b"M4A " | b"M4B " | b"M4P " => certain("audio/mp4"),
-        b"mif1" | b"msf1" | b"miaf" => compatible().find_map(still_brand).unwrap_or(certain_but("image/heic", &["avif"])),
-        _ => match still_brand(major) {
+        b"mif1" | b"msf1" | b"miaf" => compatible().find_map(image_brand).unwrap_or(certain_except("image/heic", &["avif"])),
+        _ => match image_brand(major) {
             Some(still) => still,
-            None if is_generic(major) || compatible().any(is_generic) => GENERIC_ISO,
+            None if is_generic_brand(major) || compatible().any(is_generic_brand) => GENERIC_ISO,
             None => return None,
         },
     })
 }
 
-fn still_brand(brand: &[u8]) -> Option<Sniffed> {
+fn image_brand(brand: &[u8]) -> Option<Sniff> {
     match brand {
         b"avif" | b"avis" => Some(certain("image/avif")),
         b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => Some(certain("image/heic")),
@@ -35,7 +35,7 @@ fn still_brand(brand: &[u8]) -> Option<Sniffed> {
 }
 
 /// Brands that any tool writes on any ISO file: they don't contradict `m4a` or `mov`.
-fn is_generic(brand: &[u8]) -> bool {
+fn is_generic_brand(brand: &[u8]) -> bool {
     matches!(
         brand,
         b"avc1" | b"dash" | b"cmfc" | b"cmf2" | b"mp41" | b"mp42" | b"mp71" | b"M4V " | b"M4VH" | b"M4VP" | b"f4v " | b"F4V "
@@ -43,35 +43,35 @@ fn is_generic(brand: &[u8]) -> bool {
 }
 
 /// By the document type of an EBML file: `WebM` or Matroska.
-pub(super) fn ebml(head: &[u8]) -> Option<Sniffed> {
+pub(super) fn sniff_ebml(head: &[u8]) -> Option<Sniff> {
     let header = head.get(..head.len().min(256))?;
-    let name = text::after(header, b"\x42\x82")?;
+    let name = text::find_after(header, b"\x42\x82")?;
     // The name's length comes first, in one byte or, from careful writers, up to eight.
     let name = name.get(..name.len().min(24))?;
-    if text::after(name, b"webm").is_some() {
+    if text::find_after(name, b"webm").is_some() {
         Some(certain("video/webm"))
     } else {
-        text::after(name, b"matroska").map(|_| certain("video/x-matroska"))
+        text::find_after(name, b"matroska").map(|_| certain("video/x-matroska"))
     }
 }
 
 /// By the first packet of an Ogg stream.
-pub(super) fn ogg(head: &[u8]) -> Sniffed {
+pub(super) fn sniff_ogg(head: &[u8]) -> Sniff {
     match head.get(28..).unwrap_or_default() {
-        [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', ..] => certain_but("audio/opus", &["ogg"]),
+        [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', ..] => certain_except("audio/opus", &["ogg"]),
         [0x01, b'v', b'o', b'r', b'b', b'i', b's', ..] => certain("audio/ogg"),
-        _ => certain_but("audio/ogg", &["opus"]),
+        _ => certain_except("audio/ogg", &["opus"]),
     }
 }
 
 /// By what an `ID3` tag fronts, as far as the head reaches: not MP3 alone has one.
-pub(super) fn behind_tag(head: &[u8]) -> Sniffed {
+pub(super) fn sniff_after_id3_tag(head: &[u8]) -> Sniff {
     let length = head.get(6..10).unwrap_or_default().iter().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7F));
     match head.get(10 + length..).unwrap_or_default() {
         [b'f', b'L', b'a', b'C', ..] => certain("audio/flac"),
         [b'F', b'O', b'R', b'M', ..] => certain("audio/aiff"),
-        [0xFF, 0xF0 | 0xF1 | 0xF8 | 0xF9, ..] => perhaps("audio/aac"),
-        _ => perhaps("audio/mpeg"),
+        [0xFF, 0xF0 | 0xF1 | 0xF8 | 0xF9, ..] => tentative("audio/aac"),
+        _ => tentative("audio/mpeg"),
     }
 }
 

@@ -6,11 +6,11 @@
 //!
 //! Invariant: [`mismatch`] answers only what is proven; [`from_bytes`] may answer more.
 
-use super::sniffed::{Proof, Sniffed, certain, certain_but, perhaps};
-use super::{MediaType, by_essence, container, text};
+use super::sniffed::{Confidence, Sniff, certain, certain_except, tentative};
+use super::{MediaType, container, find_by_essence, text};
 
 /// Types outside the table that are told by name when they stand where media was declared.
-const FOREIGN: &[(&[u8], &str)] = &[
+const UNSUPPORTED_TYPES: &[(&[u8], &str)] = &[
     (b"%PDF-", "application/pdf"),
     (b"PK\x03\x04", "application/zip"),
     (b"8BPS\0\x01", "image/vnd.adobe.photoshop"),
@@ -22,38 +22,38 @@ const FOREIGN: &[(&[u8], &str)] = &[
 /// The media type that the bytes begin as, if only by a short magic number.
 #[must_use]
 pub(crate) fn from_bytes(head: &[u8]) -> Option<MediaType> {
-    by_essence(sniff(head)?.essence)
+    find_by_essence(sniff(head)?.essence)
 }
 
 /// The type of bytes that are provably not of the `declared` one.
 #[must_use]
 pub(crate) fn mismatch(declared: MediaType, head: &[u8]) -> Option<&'static str> {
     let found = sniff(head)?;
-    let Proof::AllBut(siblings) = found.proof else { return None };
-    let same = by_essence(found.essence).is_some_and(|media_type| media_type.extension() == declared.extension());
+    let Confidence::CertainExcept(siblings) = found.confidence else { return None };
+    let same = find_by_essence(found.essence).is_some_and(|media_type| media_type.extension() == declared.extension());
     (!same && !siblings.contains(&declared.extension())).then_some(found.essence)
 }
 
-fn sniff(head: &[u8]) -> Option<Sniffed> {
-    own(head).or_else(|| in_text(head)).or_else(|| foreign(head)).or_else(|| by_infer(head))
+fn sniff(head: &[u8]) -> Option<Sniff> {
+    sniff_builtin(head).or_else(|| sniff_text(head)).or_else(|| sniff_unsupported(head)).or_else(|| sniff_with_infer(head))
 }
 
-fn own(head: &[u8]) -> Option<Sniffed> {
+fn sniff_builtin(head: &[u8]) -> Option<Sniff> {
     Some(match head {
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => return container::iso(head),
-        [0x1A, 0x45, 0xDF, 0xA3, ..] => return container::ebml(head),
-        [b'O', b'g', b'g', b'S', ..] => container::ogg(head),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => return container::sniff_iso(head),
+        [0x1A, 0x45, 0xDF, 0xA3, ..] => return container::sniff_ebml(head),
+        [b'O', b'g', b'g', b'S', ..] => container::sniff_ogg(head),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => certain("image/gif"),
         [b'R', b'F', b'6', b'4', _, _, _, _, b'W', b'A', b'V', b'E', ..] => certain("audio/wav"),
         [b'F', b'O', b'R', b'M', _, _, _, _, b'A', b'I', b'F', b'C', ..] => certain("audio/aiff"),
-        [b'I', b'D', b'3', ..] => container::behind_tag(head),
-        [0xFF, 0xE2 | 0xE3 | 0xF2 | 0xF3 | 0xFA | 0xFB, ..] => perhaps("audio/mpeg"),
-        [0xFF, 0xF0 | 0xF1 | 0xF8 | 0xF9, ..] => perhaps("audio/aac"),
+        [b'I', b'D', b'3', ..] => container::sniff_after_id3_tag(head),
+        [0xFF, 0xE2 | 0xE3 | 0xF2 | 0xF3 | 0xFA | 0xFB, ..] => tentative("audio/mpeg"),
+        [0xFF, 0xF0 | 0xF1 | 0xF8 | 0xF9, ..] => tentative("audio/aac"),
         _ => return None,
     })
 }
 
-fn in_text(head: &[u8]) -> Option<Sniffed> {
+fn sniff_text(head: &[u8]) -> Option<Sniff> {
     let text = text::decode(head);
     if text.starts_with(b"#EXTM3U") {
         Some(certain("application/vnd.apple.mpegurl"))
@@ -62,17 +62,17 @@ fn in_text(head: &[u8]) -> Option<Sniffed> {
     }
 }
 
-fn foreign(head: &[u8]) -> Option<Sniffed> {
-    FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, essence)| certain(essence))
+fn sniff_unsupported(head: &[u8]) -> Option<Sniff> {
+    UNSUPPORTED_TYPES.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, essence)| certain(essence))
 }
 
-fn by_infer(head: &[u8]) -> Option<Sniffed> {
-    let essence = by_essence(infer::get(head)?.mime_type())?.essence();
+fn sniff_with_infer(head: &[u8]) -> Option<Sniff> {
+    let essence = find_by_essence(infer::get(head)?.mime_type())?.essence();
     Some(match essence {
-        "image/bmp" | "image/gif" => perhaps(essence),
+        "image/bmp" | "image/gif" => tentative(essence),
         "video/mp4" => container::GENERIC_ISO,
         // By a bare `moov` or `mdat`: an ISO file from before there were brands.
-        "video/quicktime" => certain_but(essence, &["mp4", "m4a"]),
+        "video/quicktime" => certain_except(essence, &["mp4", "m4a"]),
         _ => certain(essence),
     })
 }
@@ -80,7 +80,7 @@ fn by_infer(head: &[u8]) -> Option<Sniffed> {
 #[cfg(test)]
 mod tests {
     use super::super::container::tests::{iso, ogg};
-    use super::super::{MediaType, declared};
+    use super::super::{MediaType, parse_content_type};
     use super::{from_bytes, mismatch};
 
     macro_rules! sample {
@@ -93,8 +93,8 @@ mod tests {
         from_bytes(head).map_or("-", MediaType::extension)
     }
 
-    fn contradicts(content_type: &str, head: &[u8]) -> Option<&'static str> {
-        mismatch(declared(content_type).unwrap().media_type, head)
+    fn mismatch_of(content_type: &str, head: &[u8]) -> Option<&'static str> {
+        mismatch(parse_content_type(content_type).unwrap().media_type, head)
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
             (sample!("playlist.m3u8"), "m3u8"),
         ] {
             assert_eq!(extension(bytes), expected);
-            assert_eq!(contradicts(from_bytes(bytes).unwrap().essence(), bytes), None, "{expected}");
+            assert_eq!(mismatch_of(from_bytes(bytes).unwrap().essence(), bytes), None, "{expected}");
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
             ("video/mp4", b"%PDF-1.7", "application/pdf"),
             ("image/png", b"PK\x03\x04....", "application/zip"),
         ] {
-            assert_eq!(contradicts(content_type, head), Some(expected), "{content_type}");
+            assert_eq!(mismatch_of(content_type, head), Some(expected), "{content_type}");
         }
     }
 
@@ -185,7 +185,7 @@ mod tests {
             b"x%PDF-1.7",
         ];
         for head in chance {
-            assert_eq!(contradicts("image/png", head), None, "{}", head.escape_ascii());
+            assert_eq!(mismatch_of("image/png", head), None, "{}", head.escape_ascii());
         }
         for (content_type, head) in [
             ("audio/mp4", iso(&[b"mp42", b"isom"])),
@@ -201,7 +201,7 @@ mod tests {
             ("audio/mp3", sample!("song.mp3").to_vec()),
             ("image/png", iso(&[b"wxyz"])),
         ] {
-            assert_eq!(contradicts(content_type, &head), None, "{content_type}");
+            assert_eq!(mismatch_of(content_type, &head), None, "{content_type}");
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
             [sample!("video-1s.mp4"), sample!("clip.webm"), sample!("song.opus"), sample!("song.mp3"), sample!("picture.svg")]
         {
             for length in 0..bytes.len().min(300) {
-                let _ = (from_bytes(&bytes[..length]), contradicts("image/png", &bytes[..length]));
+                let _ = (from_bytes(&bytes[..length]), mismatch_of("image/png", &bytes[..length]));
             }
         }
     }

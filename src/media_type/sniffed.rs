@@ -1,27 +1,27 @@
 //! A type that bytes begin as, and how much that proves: against every other type, against all but some, or nothing.
 
 /// What the bytes say, and whom it contradicts.
-pub(super) struct Sniffed {
+pub(super) struct Sniff {
     pub essence: &'static str,
-    pub proof: Proof,
+    pub confidence: Confidence,
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum Proof {
+pub(super) enum Confidence {
     /// Too short to contradict anyone.
-    Nothing,
+    Low,
     /// It is no other type, save perhaps one with these extensions.
-    AllBut(&'static [&'static str]),
+    CertainExcept(&'static [&'static str]),
 }
 
-pub(super) const fn certain(essence: &'static str) -> Sniffed {
-    certain_but(essence, &[])
+pub(super) const fn certain(essence: &'static str) -> Sniff {
+    certain_except(essence, &[])
 }
 
-pub(super) const fn certain_but(essence: &'static str, siblings: &'static [&'static str]) -> Sniffed {
-    Sniffed { essence, proof: Proof::AllBut(siblings) }
+pub(super) const fn certain_except(essence: &'static str, siblings: &'static [&'static str]) -> Sniff {
+    Sniff { essence, confidence: Confidence::CertainExcept(siblings) }
 }
 
-pub(super) const fn perhaps(essence: &'static str) -> Sniffed {
-    Sniffed { essence, proof: Proof::Nothing }
+pub(super) const fn tentative(essence: &'static str) -> Sniff {
+    Sniff { essence, confidence: Confidence::Low }
 }

@@ -12,7 +12,7 @@ use serde_json::error::Category;
 
 /// What a body is that no media type stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum NonMedia {
     /// A web page.
     #[error("an HTML page")]
     Html,
@@ -24,7 +24,7 @@ pub(crate) enum Refusal {
     Xml,
 }
 
-enum Root {
+enum RootElement {
     Html,
     Svg,
     Xml,
@@ -36,13 +36,13 @@ const HTML_ELEMENTS: [&str; 15] =
 
 /// Whether a body is by its bytes no media at all. `head` is its first 16 KiB, or all of it when `whole`.
 #[must_use]
-pub(crate) fn refuse(head: &[u8], whole: bool) -> Option<Refusal> {
+pub(crate) fn detect_non_media(head: &[u8], whole: bool) -> Option<NonMedia> {
     let text = decode(head);
-    match root(&text) {
-        Some(Root::Html) => Some(Refusal::Html),
-        Some(Root::Xml) => Some(Refusal::Xml),
-        Some(Root::Svg) => None,
-        None => is_json(&text, whole).then_some(Refusal::Json),
+    match root_element(&text) {
+        Some(RootElement::Html) => Some(NonMedia::Html),
+        Some(RootElement::Xml) => Some(NonMedia::Xml),
+        Some(RootElement::Svg) => None,
+        None => is_json(&text, whole).then_some(NonMedia::Json),
     }
 }
 
@@ -51,18 +51,18 @@ pub(super) fn decode(head: &[u8]) -> Cow<'_, [u8]> {
     match head {
         [0xFF, 0xFE, rest @ ..] => Cow::Owned(transcode(rest, u16::from_le_bytes)),
         [0xFE, 0xFF, rest @ ..] => Cow::Owned(transcode(rest, u16::from_be_bytes)),
-        [0xEF, 0xBB, 0xBF, rest @ ..] => Cow::Borrowed(trim(rest)),
-        _ => Cow::Borrowed(trim(head)),
+        [0xEF, 0xBB, 0xBF, rest @ ..] => Cow::Borrowed(trim_start(rest)),
+        _ => Cow::Borrowed(trim_start(head)),
     }
 }
 
 /// Whether decoded text is an SVG image.
 pub(super) fn is_svg(text: &[u8]) -> bool {
-    matches!(root(text), Some(Root::Svg))
+    matches!(root_element(text), Some(RootElement::Svg))
 }
 
 /// What follows the first `mark`.
-pub(super) fn after<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
+pub(super) fn find_after<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
     let start = bytes.windows(mark.len()).position(|window| window == mark)?;
     bytes.get(start + mark.len()..)
 }
@@ -89,27 +89,27 @@ fn is_json(text: &[u8], whole: bool) -> bool {
 }
 
 /// The root element, behind declarations, comments and the document type; none when the head ends before it.
-fn root(text: &[u8]) -> Option<Root> {
+fn root_element(text: &[u8]) -> Option<RootElement> {
     let mut rest = text;
     loop {
-        rest = trim(rest);
+        rest = trim_start(rest);
         rest = if let Some(instruction) = rest.strip_prefix(b"<?") {
-            after(instruction, b"?>")?
+            find_after(instruction, b"?>")?
         } else if let Some(comment) = rest.strip_prefix(b"<!--") {
-            after(comment, b"-->")?
+            find_after(comment, b"-->")?
         } else if let Some(doctype) = strip_word(rest, b"<!doctype") {
-            if strip_word(trim(doctype), b"html").is_some_and(ends_word) {
-                return Some(Root::Html);
+            if strip_word(trim_start(doctype), b"html").is_some_and(is_word_end) {
+                return Some(RootElement::Html);
             }
-            after_doctype(doctype)?
+            skip_doctype(doctype)?
         } else {
-            return element(rest);
+            return classify_element(rest);
         };
     }
 }
 
 /// Behind the document type, whose own declarations, in brackets, hold `>` too.
-fn after_doctype(doctype: &[u8]) -> Option<&[u8]> {
+fn skip_doctype(doctype: &[u8]) -> Option<&[u8]> {
     let mut bracketed = false;
     let end = doctype.iter().position(|byte| {
         bracketed = (bracketed || *byte == b'[') && *byte != b']';
@@ -118,20 +118,20 @@ fn after_doctype(doctype: &[u8]) -> Option<&[u8]> {
     doctype.get(end + 1..)
 }
 
-fn element(text: &[u8]) -> Option<Root> {
+fn classify_element(text: &[u8]) -> Option<RootElement> {
     let text = text.strip_prefix(b"<")?;
-    let length = text.iter().position(|byte| !is_name(*byte))?;
+    let length = text.iter().position(|byte| !is_name_byte(*byte))?;
     let (name, rest) = text.split_at_checked(length)?;
     if !matches!(name, [b'a'..=b'z' | b'A'..=b'Z' | b'_', ..]) || !matches!(rest, [b'>' | b'/' | b' ' | b'\t'..=b'\r', ..]) {
         return None;
     }
     let is_html = HTML_ELEMENTS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     match name.rsplit(|byte| *byte == b':').next() {
-        Some(_) if is_html && name.len() > 3 => Some(Root::Html),
+        Some(_) if is_html && name.len() > 3 => Some(RootElement::Html),
         // Three bytes before binary ones are chance, not markup.
         _ if is_binary(text) => None,
-        Some(local) if local.eq_ignore_ascii_case(b"svg") => Some(Root::Svg),
-        _ => Some(if is_html { Root::Html } else { Root::Xml }),
+        Some(local) if local.eq_ignore_ascii_case(b"svg") => Some(RootElement::Svg),
+        _ => Some(if is_html { RootElement::Html } else { RootElement::Xml }),
     }
 }
 
@@ -140,11 +140,11 @@ fn strip_word<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
     start.eq_ignore_ascii_case(word).then_some(rest)
 }
 
-fn ends_word(rest: &[u8]) -> bool {
-    !rest.first().is_some_and(|byte| is_name(*byte))
+fn is_word_end(rest: &[u8]) -> bool {
+    !rest.first().is_some_and(|byte| is_name_byte(*byte))
 }
 
-fn is_name(byte: u8) -> bool {
+fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | 0x80..)
 }
 
@@ -153,16 +153,16 @@ fn is_binary(text: &[u8]) -> bool {
     text.iter().any(|byte| matches!(byte, 0..=8 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F))
 }
 
-fn trim(text: &[u8]) -> &[u8] {
+fn trim_start(text: &[u8]) -> &[u8] {
     text.trim_ascii_start()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Refusal, decode, is_svg, refuse};
+    use super::{NonMedia, decode, detect_non_media, is_svg};
 
-    fn told(head: &[u8], whole: bool) -> String {
-        refuse(head, whole).map_or("-".to_owned(), |refusal| refusal.to_string())
+    fn detected(head: &[u8], whole: bool) -> String {
+        detect_non_media(head, whole).map_or("-".to_owned(), |refusal| refusal.to_string())
     }
 
     fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
@@ -201,8 +201,8 @@ mod tests {
             ("text <html>", "-"),
             ("", "-"),
         ] {
-            assert_eq!(told(body.as_bytes(), true), expected, "{body}");
-            assert_eq!(told(body.as_bytes(), false), expected, "{body}");
+            assert_eq!(detected(body.as_bytes(), true), expected, "{body}");
+            assert_eq!(detected(body.as_bytes(), false), expected, "{body}");
         }
     }
 
@@ -230,20 +230,24 @@ mod tests {
             ("truer", "-", "-"),
             ("1234", "-", "-"),
         ] {
-            assert_eq!(told(body.as_bytes(), true), whole, "{body}");
-            assert_eq!(told(body.as_bytes(), false), cut, "{body}");
+            assert_eq!(detected(body.as_bytes(), true), whole, "{body}");
+            assert_eq!(detected(body.as_bytes(), false), cut, "{body}");
         }
-        assert_eq!(refuse(&b"[".repeat(16 * 1024), false), Some(Refusal::Json), "deep nesting is no way to a stack overflow");
+        assert_eq!(
+            detect_non_media(&b"[".repeat(16 * 1024), false),
+            Some(NonMedia::Json),
+            "deep nesting is no way to a stack overflow"
+        );
     }
 
     #[test]
     fn utf_16_with_a_mark_is_read() {
         for unit in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
-            assert_eq!(told(&utf16(" <!doctype html>", unit), true), "an HTML page");
-            assert_eq!(told(&utf16("{\"a\":1}", unit), true), "JSON");
+            assert_eq!(detected(&utf16(" <!doctype html>", unit), true), "an HTML page");
+            assert_eq!(detected(&utf16("{\"a\":1}", unit), true), "JSON");
             assert!(is_svg(&decode(&utf16("<svg/>", unit))));
         }
-        assert_eq!(told(b"\xFF\xFE<", true), "-");
-        assert_eq!(told(b"\xFF\xFE\x00\xD8<\x00", true), "-");
+        assert_eq!(detected(b"\xFF\xFE<", true), "-");
+        assert_eq!(detected(b"\xFF\xFE\x00\xD8<\x00", true), "-");
     }
 }

@@ -12,14 +12,14 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use super::unit;
 
 /// What stands in place of the key.
-const HIDDEN: &str = "[key]";
+const PLACEHOLDER: &str = "[key]";
 
 /// Everything that one key may look like.
 #[derive(Debug)]
-pub(super) struct Echoes {
+pub(super) struct KeyRedactor {
     patterns: Vec<Pattern>,
     /// Bytes that a pattern may begin with.
-    starts: [bool; 256],
+    first_bytes: [bool; 256],
 }
 
 /// One way to write the key.
@@ -32,9 +32,9 @@ struct Pattern {
     edges: (bool, bool),
 }
 
-impl Echoes {
+impl KeyRedactor {
     /// A very short key is not looked for: it would eat ordinary words.
-    pub(super) fn of(key: &str) -> Self {
+    pub(super) fn new(key: &str) -> Self {
         let bare = key.strip_prefix("sk-");
         let least = if bare.is_some() { 5 } else { 6 };
         let secrets = [Some(key).filter(|key| key.len() >= least), bare.filter(|bare| bare.len() >= 12)];
@@ -44,30 +44,31 @@ impl Echoes {
         }
         for secret in secrets.iter().flatten() {
             // A key may itself hold what reads as an escape: encoded once more, it is read as what that stands for.
-            let read: String = unit::all(secret).map(|(_, unit)| unit.char).collect();
+            let read: String = unit::decode_all(secret).map(|(_, unit)| unit.char).collect();
             if read != *secret && read.is_ascii() && read.len() >= least {
                 patterns.push(Pattern { text: read.into_bytes(), is_base64: false, edges: (false, false) });
             }
         }
         for secret in secrets.iter().flatten() {
-            patterns.extend((0..3).map(|before| base64_of(secret, before)));
+            patterns.extend((0..3).map(|before| base64_pattern(secret, before)));
         }
-        let mut starts = [false; 256];
+        let mut first_bytes = [false; 256];
         for pattern in &patterns {
             for byte in 0..=u8::MAX {
-                starts[usize::from(byte)] |= matches!(byte, b'%' | b'\\' | b'&') || pattern.is_at(0, char::from(byte));
+                first_bytes[usize::from(byte)] |=
+                    matches!(byte, b'%' | b'\\' | b'&') || pattern.matches_char(0, char::from(byte));
             }
         }
-        Self { patterns, starts }
+        Self { patterns, first_bytes }
     }
 
     /// `text` with the key taken out.
-    pub(super) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(super) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(mut found) = self.find(text, 0) else { return Cow::Borrowed(text) };
         let (mut hidden, mut at) = (String::with_capacity(text.len()), 0);
         loop {
             hidden.push_str(&text[at..found.start]);
-            hidden.push_str(HIDDEN);
+            hidden.push_str(PLACEHOLDER);
             at = found.end;
             match self.find(text, at) {
                 Some(next) => found = next,
@@ -79,7 +80,7 @@ impl Echoes {
     }
 
     /// As `hide`, for the text of a JSON document, which stays one: only strings are changed, and numbers that are the key.
-    pub(super) fn hide_in_json<'a>(&self, json: &'a str) -> Cow<'a, str> {
+    pub(super) fn redact_json<'a>(&self, json: &'a str) -> Cow<'a, str> {
         if self.find(json, 0).is_none() {
             return Cow::Borrowed(json);
         }
@@ -88,11 +89,11 @@ impl Echoes {
             hidden.push_str(&rest[..start]);
             rest = &rest[start..];
             let token = match rest.strip_prefix('"') {
-                Some(inside) => 1 + end_of_string(inside),
+                Some(inside) => 1 + json_string_end(inside),
                 None => rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '+' | '-')).unwrap_or(rest.len()),
             };
             let (token, behind) = rest.split_at(token);
-            match self.hide(token) {
+            match self.redact(token) {
                 Cow::Owned(_) if !token.starts_with('"') => hidden.push_str("\"[key]\""),
                 token => hidden.push_str(&token),
             }
@@ -102,7 +103,7 @@ impl Echoes {
         Cow::Owned(hidden)
     }
 
-    pub(super) fn is_in(&self, text: &str) -> bool {
+    pub(super) fn is_match(&self, text: &str) -> bool {
         self.find(text, 0).is_some()
     }
 
@@ -110,8 +111,8 @@ impl Echoes {
         let bytes = text.as_bytes();
         let mut at = from;
         loop {
-            at += bytes[at..].iter().position(|byte| self.starts[usize::from(*byte)])?;
-            if let Some(found) = self.patterns.iter().find_map(|pattern| pattern.found_at(text, at)) {
+            at += bytes[at..].iter().position(|byte| self.first_bytes[usize::from(*byte)])?;
+            if let Some(found) = self.patterns.iter().find_map(|pattern| pattern.match_at(text, at)) {
                 return Some(found.start.max(from)..found.end);
             }
             at += 1;
@@ -121,7 +122,7 @@ impl Echoes {
 
 impl Pattern {
     /// Whether `char` may stand for the byte at `index`.
-    fn is_at(&self, index: usize, char: char) -> bool {
+    fn matches_char(&self, index: usize, char: char) -> bool {
         let expected = self.text.get(index).copied().unwrap_or_default();
         match char {
             '-' if self.is_base64 => expected == b'+',
@@ -131,16 +132,16 @@ impl Pattern {
         }
     }
 
-    fn found_at(&self, text: &str, start: usize) -> Option<Range<usize>> {
+    fn match_at(&self, text: &str, start: usize) -> Option<Range<usize>> {
         let bytes = text.as_bytes();
         let mut end = start;
         for index in 0..self.text.len() {
             let plain = char::from(*bytes.get(end)?);
             // Only what begins an escape needs a closer look.
-            let unit = matches!(plain, '%' | '\\' | '&').then(|| unit::first(&text[end..])).flatten();
+            let unit = matches!(plain, '%' | '\\' | '&').then(|| unit::decode_first(&text[end..])).flatten();
             end += match unit {
-                Some(unit) if self.is_at(index, unit.char) => unit.len,
-                _ if self.is_at(index, plain) => 1,
+                Some(unit) if self.matches_char(index, unit.char) => unit.len,
+                _ if self.matches_char(index, plain) => 1,
                 _ => return None,
             };
         }
@@ -157,7 +158,7 @@ impl Pattern {
 }
 
 /// The part of a base64 text that tells `secret` where it has `before` bytes more than a multiple of three before it.
-fn base64_of(secret: &str, before: usize) -> Pattern {
+fn base64_pattern(secret: &str, before: usize) -> Pattern {
     let text = STANDARD_NO_PAD.encode([&[0; 3][..before], secret.as_bytes()].concat());
     // Six bits a character. Those at the edges hold bits of something else, too.
     let (start, end) = (before * 8, (before + secret.len()) * 8);
@@ -166,7 +167,7 @@ fn base64_of(secret: &str, before: usize) -> Pattern {
 }
 
 /// Behind the quote that ends a JSON string, when `text` is what follows the one that begins it.
-fn end_of_string(text: &str) -> usize {
+fn json_string_end(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, byte) in text.bytes().enumerate() {
         match byte {
@@ -186,8 +187,8 @@ mod tests {
 
     const KEY: &str = "sk-1234567890abcDEF?>~";
 
-    fn hide(text: &str) -> String {
-        Echoes::of(KEY).hide(text).into_owned()
+    fn redact(text: &str) -> String {
+        KeyRedactor::new(KEY).redact(text).into_owned()
     }
 
     #[test]
@@ -213,7 +214,7 @@ mod tests {
             (KEY[..20].to_owned(), &KEY[..20]),
             ("nothing here".to_owned(), "nothing here"),
         ] {
-            assert_eq!(hide(&written), hidden, "{written}");
+            assert_eq!(redact(&written), hidden, "{written}");
         }
     }
 
@@ -229,7 +230,7 @@ mod tests {
                         written.replace('/', "\\/"),
                         written,
                     ] {
-                        let hidden = hide(&format!("<{written}>"));
+                        let hidden = redact(&format!("<{written}>"));
                         assert!(hidden.contains("[key]"), "{secret} {written}: {hidden}");
                         assert!(hidden.len() <= 20 + (around.len() + behind.len()) * 2 + 8, "{secret} {written}: {hidden}");
                     }
@@ -241,11 +242,11 @@ mod tests {
     #[test]
     fn a_key_that_holds_escapes_is_found_in_every_writing() {
         for key in ["sk-a.b%2Fc~d!e(f)g", "longkey&amp;with\\u002fx", "key\\/with%25percent"] {
-            let echoes = Echoes::of(key);
+            let echoes = KeyRedactor::new(key);
             let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
             let json = serde_json::to_string(key).unwrap();
             for written in [key.to_owned(), key.replace('%', "%25"), encode(key), json] {
-                let hidden = echoes.hide(&written);
+                let hidden = echoes.redact(&written);
                 assert!(hidden.trim_matches('"') == "[key]", "{key} {written}: {hidden}");
             }
         }
@@ -253,13 +254,13 @@ mod tests {
 
     #[test]
     fn very_short_keys_are_left_alone() {
-        assert_eq!(Echoes::of("cat").hide("a cat"), "a cat");
-        assert_eq!(Echoes::of("abc123").hide("no abc123"), "no [key]");
+        assert_eq!(KeyRedactor::new("cat").redact("a cat"), "a cat");
+        assert_eq!(KeyRedactor::new("abc123").redact("no abc123"), "no [key]");
     }
 
     #[test]
     fn a_json_document_stays_one() {
-        let echoes = Echoes::of("sk-123456789012");
+        let echoes = KeyRedactor::new("sk-123456789012");
         for (json, hidden) in [
             (r#"{"a":"sk-123456789012","sk-123456789012":1}"#, r#"{"a":"[key]","[key]":1}"#),
             (r#"{"a":"\u0073k-123456789012\\"}"#, r#"{"a":"[key]\\"}"#),
@@ -268,11 +269,11 @@ mod tests {
             ("[-123456789012]", r#"["[key]"]"#),
             (r#"[1,"x"]"#, r#"[1,"x"]"#),
         ] {
-            let written = echoes.hide_in_json(json);
+            let written = echoes.redact_json(json);
             assert_eq!(written, hidden, "{json}");
             serde_json::from_str::<serde_json::Value>(&written).unwrap();
         }
-        let echoes = Echoes::of("nightly-key");
-        serde_json::from_str::<serde_json::Value>(&echoes.hide_in_json(r#"["\nightly-key"]"#)).unwrap();
+        let echoes = KeyRedactor::new("nightly-key");
+        serde_json::from_str::<serde_json::Value>(&echoes.redact_json(r#"["\nightly-key"]"#)).unwrap();
     }
 }

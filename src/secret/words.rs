@@ -5,16 +5,16 @@ use std::ops::Range;
 
 use url::Url;
 
-use super::unit::{self, Form, Unit};
+use super::unit::{self, DecodedChar, EscapeStyle};
 use crate::data_uri;
 
 /// A longer word is looked at piece by piece, in bytes: each piece takes several times its size.
-const LONGEST_WORD: usize = 64 << 10;
+const MAX_WORD_LEN: usize = 64 << 10;
 
 /// A URL for people to read: without user, password, query and fragment, its control characters visible.
 #[must_use]
-pub(crate) fn shown_url(url: &str) -> String {
-    if data_uri::is_one(url) {
+pub(crate) fn display_url(url: &str) -> String {
+    if data_uri::is_data_uri(url) {
         return "data:".to_owned();
     }
     match Url::parse(url) {
@@ -31,7 +31,7 @@ pub(crate) fn shown_url(url: &str) -> String {
             // No URL, but what stands before an `@` may be a password all the same.
             let scheme = bare.find("://").map_or("", |end| &bare[..end + 3]);
             let host = bare[scheme.len()..].rsplit('@').next().unwrap_or_default();
-            visible(&format!("{scheme}{host}")).into_owned()
+            escape_control_chars(&format!("{scheme}{host}")).into_owned()
         }
     }
 }
@@ -39,22 +39,22 @@ pub(crate) fn shown_url(url: &str) -> String {
 /// Words from the network, for people: user, password, query and fragment of the URLs inside are cut off, in whatever escaping
 /// they are written. Where it is not clear what belongs to a URL, rather too much is cut off than too little.
 #[must_use]
-pub(crate) fn unsigned(text: &str) -> Cow<'_, str> {
+pub(crate) fn redact_urls(text: &str) -> Cow<'_, str> {
     if !text.contains(['?', '#', '@', '%', '\\', '&']) {
         return Cow::Borrowed(text);
     }
     let (mut shown, mut kept, mut at) = (String::new(), 0, 0);
     while at < text.len() {
-        let word = end_of_word(text, at).max(at + unit::first(&text[at..]).map_or(1, |unit| unit.len));
-        let secrets = Secrets::of(&text[at..word]);
-        if let Some(user) = secrets.user {
+        let word = find_word_end(text, at).max(at + unit::decode_first(&text[at..]).map_or(1, |unit| unit.len));
+        let secrets = UrlSecrets::find(&text[at..word]);
+        if let Some(user) = secrets.userinfo {
             shown.push_str(&text[kept..at + user.start]);
             kept = at + user.end;
         }
         at = match secrets.query {
             None => word,
             Some(query) => {
-                let (start, end) = (at + query, end_of_query(text, at + query));
+                let (start, end) = (at + query, find_query_end(text, at + query));
                 shown.push_str(&text[kept..start]);
                 kept = start + text[start..end].trim_end_matches(['\'', ')', ']', '}', ',', ';']).len();
                 end
@@ -70,23 +70,23 @@ pub(crate) fn unsigned(text: &str) -> Cow<'_, str> {
 
 /// What is secret in a word that has no blanks: at most one URL, whatever stands before it.
 #[derive(Default)]
-struct Secrets {
+struct UrlSecrets {
     /// User and password.
-    user: Option<Range<usize>>,
+    userinfo: Option<Range<usize>>,
     /// Where the query begins, or anything else that goes on to the end of the URL.
     query: Option<usize>,
 }
 
-impl Secrets {
-    fn of(word: &str) -> Self {
-        let units: Vec<(usize, char)> = unit::all(word).map(|(at, unit)| (at, unit.char)).collect();
+impl UrlSecrets {
+    fn find(word: &str) -> Self {
+        let units: Vec<(usize, char)> = unit::decode_all(word).map(|(at, unit)| (at, unit.char)).collect();
         let is_slash = |index: usize| units.get(index).is_some_and(|(_, char)| matches!(char, '/' | '\\'));
         for (index, (at, char)) in units.iter().enumerate() {
             if is_slash(index) && is_slash(index + 1) && units.len() > index + 2 {
-                return Self::of_url(&units[index + 2..]);
+                return Self::find_in_url(&units[index + 2..]);
             }
             // A query whose URL has no host: `/x?sig=1`.
-            if *char == '?' && index > 0 && is_assignment(&units[index + 1..]) {
+            if *char == '?' && index > 0 && is_query_param(&units[index + 1..]) {
                 return Self { query: Some(*at), ..Self::default() };
             }
         }
@@ -94,7 +94,7 @@ impl Secrets {
     }
 
     /// Of a URL without its scheme.
-    fn of_url(units: &[(usize, char)]) -> Self {
+    fn find_in_url(units: &[(usize, char)]) -> Self {
         let find = |chars: &[char]| units.iter().position(|(_, char)| chars.contains(char));
         let last_at = |end: usize| units[..end].iter().rposition(|(_, char)| *char == '@');
         let (start, query) = (units[0].0, find(&['?', '#']));
@@ -107,41 +107,43 @@ impl Secrets {
         let user = user.filter(|at| query.is_none_or(|query| *at < query));
         let query = query.map(|query| units[query].0);
         match user.and_then(|at| units.get(at + 1)) {
-            Some((host, _)) => Self { user: Some(start..*host), query },
+            Some((host, _)) => Self { userinfo: Some(start..*host), query },
             // Nothing follows the user, or what looks like a host begins a password.
-            None if user.is_some() || (is_odd && query.is_some()) => Self { user: None, query: Some(start) },
-            None => Self { user: None, query },
+            None if user.is_some() || (is_odd && query.is_some()) => Self { userinfo: None, query: Some(start) },
+            None => Self { userinfo: None, query },
         }
     }
 }
 
 /// Whether it begins as a field of a query does: `name=`.
-fn is_assignment(units: &[(usize, char)]) -> bool {
+fn is_query_param(units: &[(usize, char)]) -> bool {
     let is_name = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.' | '[' | ']');
     let name = units.iter().take_while(|(_, char)| is_name(*char)).count();
     name > 0 && units.get(name).is_some_and(|(_, char)| *char == '=')
 }
 
 /// Whether a unit ends a word. What is encoded ends nothing.
-fn is_end(unit: Unit) -> bool {
+fn ends_word(unit: DecodedChar) -> bool {
     let is_end = unit.char.is_whitespace() || unit.char.is_control() || matches!(unit.char, '"' | '`' | '<' | '>');
-    is_end && unit.form != Form::Encoded
+    is_end && unit.style != EscapeStyle::Encoded
 }
 
-fn end_of_word(text: &str, from: usize) -> usize {
-    unit::all(&text[from..]).find(|(at, unit)| is_end(*unit) || *at >= LONGEST_WORD).map_or(text.len(), |(at, _)| from + at)
+fn find_word_end(text: &str, from: usize) -> usize {
+    unit::decode_all(&text[from..])
+        .find(|(at, unit)| ends_word(*unit) || *at >= MAX_WORD_LEN)
+        .map_or(text.len(), |(at, _)| from + at)
 }
 
 /// Where a query ends that is not over at `from`; quotes around a value belong to it, and what is between them.
-fn end_of_query(text: &str, from: usize) -> usize {
-    let mut units = unit::all(&text[from..]);
+fn find_query_end(text: &str, from: usize) -> usize {
+    let mut units = unit::decode_all(&text[from..]);
     let mut before = ' ';
     while let Some((at, unit)) = units.next() {
         if before == '=' && matches!(unit.char, '"' | '\'') {
             if !units.any(|(_, end)| end.char == unit.char) {
                 return text.len();
             }
-        } else if is_end(unit) {
+        } else if ends_word(unit) {
             return from + at;
         }
         before = unit.char;
@@ -151,7 +153,7 @@ fn end_of_query(text: &str, from: usize) -> usize {
 
 /// Words about what was typed, without anything that looks like a key: one may stand in the wrong place, where nobody knows it.
 #[must_use]
-pub(crate) fn keyless(text: &str) -> Cow<'_, str> {
+pub(crate) fn redact_key_like(text: &str) -> Cow<'_, str> {
     let (mut shown, mut kept, mut from) = (String::new(), 0, 0);
     while let Some(start) = text[from..].find("sk-").map(|at| from + at) {
         let is_within = text[..start].ends_with(|c: char| c.is_alphanumeric());
@@ -173,12 +175,12 @@ pub(crate) fn keyless(text: &str) -> Cow<'_, str> {
 
 /// Text from the network as a terminal may have it: control characters are shown, not sent.
 #[must_use]
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_hostile) {
+pub(crate) fn escape_control_chars(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe_for_terminal) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if is_hostile(c) {
+        if is_unsafe_for_terminal(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -189,16 +191,16 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
 
 /// JSON as a terminal may have it: what it leaves of control characters in its texts is escaped, which says the same.
 #[must_use]
-pub(crate) fn visible_json(json: String) -> String {
-    if !json.contains(is_hostile) {
+pub(crate) fn escape_control_chars_json(json: String) -> String {
+    if !json.contains(is_unsafe_for_terminal) {
         return json;
     }
-    let escaped = |c: char| if is_hostile(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    let escaped = |c: char| if is_unsafe_for_terminal(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
     json.chars().map(escaped).collect()
 }
 
 /// Whether a terminal would do something else than show it.
-fn is_hostile(c: char) -> bool {
+fn is_unsafe_for_terminal(c: char) -> bool {
     c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -218,7 +220,7 @@ mod tests {
             ("user:pw@host/x", "host/x"),
             ("//user:p@w@host:port", "host:port"),
         ] {
-            assert_eq!(shown_url(url), shown);
+            assert_eq!(display_url(url), shown);
         }
     }
 
@@ -260,7 +262,7 @@ mod tests {
             ("can't read /a/b#1/c%20d: 100%", "can't read /a/b#1/c%20d: 100%"),
             ("me@example.com", "me@example.com"),
         ] {
-            assert_eq!(unsigned(text), shown, "{text}");
+            assert_eq!(redact_urls(text), shown, "{text}");
         }
     }
 
@@ -275,13 +277,13 @@ mod tests {
             ),
             ("", ""),
         ] {
-            assert_eq!(keyless(text), shown);
+            assert_eq!(redact_key_like(text), shown);
         }
     }
 
     #[test]
     fn control_characters_are_shown_not_sent() {
-        assert_eq!(visible("plain – text"), "plain – text");
-        assert_eq!(visible("a\u{1b}]0;x\u{7}\r\nb\u{202e}c\u{9b}d"), "a\\u{1b}]0;x\\u{7}\\r\\nb\\u{202e}c\\u{9b}d");
+        assert_eq!(escape_control_chars("plain – text"), "plain – text");
+        assert_eq!(escape_control_chars("a\u{1b}]0;x\u{7}\r\nb\u{202e}c\u{9b}d"), "a\\u{1b}]0;x\\u{7}\\r\\nb\\u{202e}c\\u{9b}d");
     }
 }

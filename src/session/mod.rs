@@ -14,32 +14,32 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Emitter, Event, Verified};
+use crate::event::{Emitter, Event, VerifySummary};
 use crate::gateway::{self, Gateway};
-use crate::get::{self, Ended, Job, Request};
-use crate::http::{Bounds, Hosts, MediaClient, Reach, Throttle, client, is_private};
-use crate::store::{self, Archive, Survey};
+use crate::get::{self, ArchiveJob, Request, RunOutcome};
+use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, resolves_to_private};
+use crate::store::{self, Archive, ArchiveScan};
 use crate::transfer::{Disk, Downloader};
 use crate::verify::{self, Finding};
 
 pub use options::Options;
-pub(crate) use options::{CONNECTIONS, JOBS, RETRIES};
-pub(crate) use repair::requests;
+pub(crate) use options::{DEFAULT_CONNECTIONS, DEFAULT_JOBS, DEFAULT_RETRIES};
+pub(crate) use repair::repair_requests;
 
 /// More tasks on their way at once wait for the disk together, which gains nothing any more.
-const MOST_TASKS: usize = 384;
+const MAX_CONCURRENT_TASKS: usize = 384;
 #[cfg(unix)]
 /// Files that are open beside those of tasks: connections, lists, the archive's own.
-const OTHER_FILES: usize = 160;
+const RESERVED_FILES: usize = 160;
 /// Requests that wait to be taken; their source waits when there are more.
-pub(crate) const WAITING: usize = 1024;
+pub(crate) const REQUEST_QUEUE_CAPACITY: usize = 1024;
 
 /// Why a run can't start, or an archive not be looked at.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The archive can't be used.
-    #[error("{}", .0.told())]
+    #[error("{}", .0.message())]
     Archive(#[from] store::Error),
     /// The HTTP clients can't be made.
     #[error(transparent)]
@@ -68,11 +68,11 @@ impl Session {
     /// When what stands there is not ours, or of a later version.
     pub fn open(root: impl Into<PathBuf>, options: Options) -> Result<Self, Error> {
         let root = root.into();
-        Ok(Self::on(Archive::open(&root)?, root, options))
+        Ok(Self::with_archive(Archive::open(&root)?, root, options))
     }
 
     /// `archive`, which is shown as `root`.
-    fn on(archive: Archive, root: PathBuf, options: Options) -> Self {
+    fn with_archive(archive: Archive, root: PathBuf, options: Options) -> Self {
         Self { archive, root, options, stop: CancellationToken::new() }
     }
 
@@ -90,15 +90,15 @@ impl Session {
         self,
         requests: impl IntoIterator<Item = Request, IntoIter: Send> + Send,
         events: impl Fn(Event) + Send + Sync + 'static,
-    ) -> Result<Ended, Error> {
+    ) -> Result<RunOutcome, Error> {
         let requests = requests.into_iter();
-        let job = self.job(Emitter::new(events)).await?;
+        let job = self.prepare(Emitter::new(events)).await?;
         let emitter = job.emitter.clone();
-        let (sender, taken) = mpsc::channel(WAITING);
+        let (sender, taken) = mpsc::channel(REQUEST_QUEUE_CAPACITY);
         let send = async move {
             let mut seen = HashSet::new();
             for request in requests.filter(|request| seen.insert(request.id.fingerprint())) {
-                emitter.tasks.known.add(1);
+                emitter.tasks.discovered.add(1);
                 if sender.send(request).await.is_err() {
                     // The run is over: it was stopped, or the key refused.
                     break;
@@ -110,39 +110,39 @@ impl Session {
 
     /// What ends the run early.
     #[must_use]
-    pub fn stopper(&self) -> Stopper {
-        Stopper(self.stop.clone())
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(self.stop.clone())
     }
 
     /// A run that has everything but its requests.
-    pub(crate) async fn job(self, emitter: Emitter) -> Result<Job, Error> {
+    pub(crate) async fn prepare(self, emitter: Emitter) -> Result<ArchiveJob, Error> {
         let options = &self.options;
-        let emitter = emitter.hiding(options.key.clone());
+        let emitter = emitter.redacting(options.key.clone());
         let throttle = options.limit_rate.map(|rate| Arc::new(Throttle::new(rate)));
-        let (policy, base) = (options.policy(), options.base_url.clone());
-        let keyed = client::gateway(&options.network, base.as_url())?;
+        let (policy, base) = (options.retry_policy(), options.base_url.clone());
+        let keyed = client::gateway_client(&options.network, base.as_url())?;
         let gateway = Arc::new(Gateway::new(keyed, base, options.key.clone(), policy, throttle.clone(), emitter.clone())?);
         let downloader = Downloader {
-            media: self.media(throttle).await?,
+            media: self.media_client(throttle).await?,
             gateway: Arc::clone(&gateway),
             policy,
-            connections: options.connections.map_or(CONNECTIONS, NonZeroUsize::get),
+            connections: options.connections.map_or(DEFAULT_CONNECTIONS, NonZeroUsize::get),
             max_size: options.max_size,
             disk: Disk::new(self.archive.clone(), emitter.clone()),
             stop: self.stop.clone(),
             slots: Semaphore::new(options.jobs.get()),
-            wanted: options.wanted,
+            kind_filter: options.wanted,
             emitter: emitter.clone(),
         };
         if !options.dry_run {
             self.archive.create()?;
         }
-        Ok(Job {
+        Ok(ArchiveJob {
             archive: self.archive,
-            shown: self.root,
+            display_root: self.root,
             gateway,
             downloader,
-            tasks_at_once: tasks_at_once(),
+            max_concurrent_tasks: determine_task_limit(),
             wanted: options.wanted,
             mtime: options.mtime,
             dry_run: options.dry_run,
@@ -150,28 +150,33 @@ impl Session {
             skip_failed: options.skip_failed,
             wait: options.wait,
             emitter,
-            refused: Arc::default(),
-            asking_ended: CancellationToken::new(),
+            key_refusal: Arc::default(),
+            stop_queries: CancellationToken::new(),
             stop: self.stop,
         })
     }
 
     /// The client that never sends the key.
-    async fn media(&self, throttle: Option<Arc<Throttle>>) -> Result<MediaClient, Error> {
+    async fn media_client(&self, throttle: Option<Arc<Throttle>>) -> Result<MediaClient, Error> {
         let options = &self.options;
-        let is_anywhere = options.allow_private_hosts || is_private(options.base_url.as_url()).await;
-        let reach = if is_anywhere { Reach::Anywhere } else { Reach::Public };
-        let bounds = Bounds { reach, key: options.key.clone(), gateway: options.base_url.as_url().clone() };
-        let client = client::media(&options.network, bounds.clone())?;
-        Ok(MediaClient { client, bounds, hosts: Hosts::new(options.per_host(), options.policy()), throttle })
+        let is_anywhere = options.allow_private_hosts || resolves_to_private(options.base_url.as_url()).await;
+        let reach = if is_anywhere { AddressPolicy::Anywhere } else { AddressPolicy::Public };
+        let bounds = UrlPolicy { addresses: reach, key: options.key.clone(), gateway: options.base_url.as_url().clone() };
+        let client = client::media_client(&options.network, bounds.clone())?;
+        Ok(MediaClient {
+            client,
+            url_policy: bounds,
+            hosts: HostLimiter::new(options.requests_per_host(), options.retry_policy()),
+            throttle,
+        })
     }
 }
 
 /// Ends a run from outside, soon and in order: what is whole is kept, and the next run goes on from there.
 #[derive(Clone, Debug)]
-pub struct Stopper(CancellationToken);
+pub struct StopHandle(CancellationToken);
 
-impl Stopper {
+impl StopHandle {
     /// Ends the run; the tasks that it does not come to are not told.
     pub fn stop(&self) {
         self.0.cancel();
@@ -184,20 +189,24 @@ impl Stopper {
 ///
 /// # Errors
 /// When there is no archive of ours, or it can't be listed. Files that can't be read are findings.
-pub fn verify(root: impl AsRef<Path>, quick: bool) -> Result<(Verified, Vec<Finding>), Error> {
-    verify_aloud(&Survey::of(root.as_ref())?, quick, &Emitter::new(drop))
+pub fn verify(root: impl AsRef<Path>, quick: bool) -> Result<(VerifySummary, Vec<Finding>), Error> {
+    verify_with_events(&ArchiveScan::open(root.as_ref())?, quick, &Emitter::new(drop))
 }
 
 /// The same for what `survey` looks at, told as it goes.
-pub(crate) fn verify_aloud(survey: &Survey, quick: bool, emitter: &Emitter) -> Result<(Verified, Vec<Finding>), Error> {
+pub(crate) fn verify_with_events(
+    survey: &ArchiveScan,
+    quick: bool,
+    emitter: &Emitter,
+) -> Result<(VerifySummary, Vec<Finding>), Error> {
     verify::verify(survey, quick, emitter).map_err(Error::Threads)
 }
 
 /// As many as are worth it, if the system lets so many files be open.
 #[cfg(unix)]
-fn tasks_at_once() -> usize {
+fn determine_task_limit() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    let enough = (MOST_TASKS * 2 + OTHER_FILES) as u64;
+    let enough = (MAX_CONCURRENT_TASKS * 2 + RESERVED_FILES) as u64;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < enough) {
         limit.current = Some(limit.maximum.map_or(enough, |most| most.min(enough)));
@@ -205,10 +214,10 @@ fn tasks_at_once() -> usize {
         let _ = setrlimit(Resource::Nofile, limit);
     }
     let open = getrlimit(Resource::Nofile).current.map_or(enough, |current| current.min(enough));
-    (usize::try_from(open).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES) / 2).max(1)
+    (usize::try_from(open).unwrap_or(usize::MAX).saturating_sub(RESERVED_FILES) / 2).max(1)
 }
 
 #[cfg(not(unix))]
-fn tasks_at_once() -> usize {
-    MOST_TASKS
+fn determine_task_limit() -> usize {
+    MAX_CONCURRENT_TASKS
 }

@@ -4,24 +4,24 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::gateway::BaseUrl;
-use crate::get::Wait;
+use crate::get::PollPolicy;
 use crate::http::client::Network;
-use crate::http::retry::Policy;
-use crate::plan::Wanted;
+use crate::http::retry::RetryPolicy;
+use crate::plan::KindFilter;
 use crate::secret::ApiKey;
 
 /// Downloads at once, unless told.
-pub(crate) const JOBS: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
+pub(crate) const DEFAULT_JOBS: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
 /// Connections for one large file, unless told.
-pub(crate) const CONNECTIONS: usize = 4;
+pub(crate) const DEFAULT_CONNECTIONS: usize = 4;
 /// Further tries of one request, unless told.
-pub(crate) const RETRIES: u32 = 5;
+pub(crate) const DEFAULT_RETRIES: u32 = 5;
 /// How long a busy host is waited for, unless tries were asked for.
-const PATIENCE: Duration = Duration::from_secs(600);
+const BUSY_HOST_TIMEOUT: Duration = Duration::from_secs(600);
 /// Requests at once to one media host, unless more connections are asked for.
-const PER_HOST: usize = 32;
+const DEFAULT_REQUESTS_PER_HOST: usize = 32;
 /// And never more than that: open files are bounded too.
-const MOST_PER_HOST: usize = 256;
+const MAX_REQUESTS_PER_HOST: usize = 256;
 
 /// How tasks are archived. [`Options::new`] gives the defaults of the command line; change what you need:
 ///
@@ -42,7 +42,7 @@ pub struct Options {
     /// Where the gateway is.
     pub base_url: BaseUrl,
     /// What of each task is archived; what is not is no fault of the task, which is then `partial`. Everything by default.
-    pub wanted: Wanted,
+    pub wanted: KindFilter,
     /// Whether what is here is fetched again; the old files stay until the new ones are whole.
     pub force: bool,
     /// Whether a task is left alone that the archive records as failed, or as lacking dead links (401, 403, 404, 410) alone.
@@ -52,7 +52,7 @@ pub struct Options {
     /// Whether the plan is told ([`Event::Planned`](crate::Event::Planned)) and nothing written; the gateway is asked all the same.
     pub dry_run: bool,
     /// How unfinished tasks are waited for; none, the default, leaves them to another run.
-    pub wait: Option<Wait>,
+    pub wait: Option<PollPolicy>,
     /// Downloads at once. Each file has up to [`connections`](Self::connections) of its own.
     pub jobs: NonZeroUsize,
     /// Connections for one file of 16 MiB or more, where its host serves ranges: 4 unless told. Never more than 32 requests at
@@ -80,13 +80,13 @@ impl Options {
         Self {
             key,
             base_url: BaseUrl::default(),
-            wanted: Wanted::ALL,
+            wanted: KindFilter::ALL,
             force: false,
             skip_failed: false,
             mtime: false,
             dry_run: false,
             wait: None,
-            jobs: JOBS,
+            jobs: DEFAULT_JOBS,
             connections: None,
             limit_rate: None,
             max_size: None,
@@ -98,18 +98,18 @@ impl Options {
     }
 
     /// How often a request is tried again.
-    pub(super) fn policy(&self) -> Policy {
-        Policy {
-            retries: self.retries.unwrap_or(RETRIES),
+    pub(super) fn retry_policy(&self) -> RetryPolicy {
+        RetryPolicy {
+            retries: self.retries.unwrap_or(DEFAULT_RETRIES),
             first_delay: self.retry_delay,
             // Who says how many tries there are gets that many, of a busy host too.
-            patience: if self.retries.is_none() { PATIENCE } else { Duration::ZERO },
+            max_busy_wait: if self.retries.is_none() { BUSY_HOST_TIMEOUT } else { Duration::ZERO },
         }
     }
 
     /// Requests at once to one media host.
-    pub(super) fn per_host(&self) -> usize {
+    pub(super) fn requests_per_host(&self) -> usize {
         let asked = self.connections.map_or(0, |asked| asked.get().saturating_mul(self.jobs.get()));
-        asked.clamp(PER_HOST, MOST_PER_HOST)
+        asked.clamp(DEFAULT_REQUESTS_PER_HOST, MAX_REQUESTS_PER_HOST)
     }
 }

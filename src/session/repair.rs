@@ -4,40 +4,40 @@ use std::collections::BTreeMap;
 
 use super::{Error, Options, Session};
 use crate::event::Fault;
-use crate::get::{Lost, Request};
+use crate::get::{RepairScope, Request};
 use crate::naming::MANIFEST;
-use crate::store::{Archive, Survey};
+use crate::store::{Archive, ArchiveScan};
 use crate::task::TaskId;
-use crate::verify::{Finding, Part};
+use crate::verify::{Finding, FindingTarget};
 
 impl Session {
     /// A run on what `survey` looked at: an archive, or one task's folder.
-    pub(crate) fn of(survey: &Survey, options: Options) -> Result<Self, Error> {
+    pub(crate) fn from_scan(survey: &ArchiveScan, options: Options) -> Result<Self, Error> {
         let root = survey.root();
-        let archive = if survey.is_single { Archive::of_one(root) } else { Archive::open(root)? };
-        Ok(Self::on(archive, root.to_owned(), options))
+        let archive = if survey.is_single { Archive::single_task(root) } else { Archive::open(root)? };
+        Ok(Self::with_archive(archive, root.to_owned(), options))
     }
 }
 
 /// What to fetch again, a task at a time, and whether something is beyond that. A task whose manifest is broken is gone
 /// through for that alone, where the root remembers it.
-pub(crate) fn requests(findings: &[Finding]) -> (Vec<Request>, bool) {
+pub(crate) fn repair_requests(findings: &[Finding]) -> (Vec<Request>, bool) {
     let mut is_left = findings.iter().any(|finding| matches!(finding.fault, Fault::Unsafe | Fault::Unreadable));
-    let mut lost: BTreeMap<&str, Lost> = BTreeMap::new();
+    let mut lost: BTreeMap<&str, RepairScope> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| matches!(finding.fault, Fault::Damaged | Fault::Missing)) {
         // The root's own manifest is rebuilt at the end of any run.
-        let is_roots = finding.path == MANIFEST && finding.part.is_none();
+        let is_roots = finding.path == MANIFEST && finding.target.is_none();
         let Some(task_id) = finding.task_id.as_ref().filter(|_| !is_roots) else {
             is_left |= !is_roots;
             continue;
         };
         let task = lost.entry(task_id).or_default();
-        match finding.part {
-            Some(Part::File(slot)) => task.slots.push(slot),
-            Some(Part::Text) => task.text = true,
+        match finding.target {
+            Some(FindingTarget::File(slot)) => task.keys.push(slot),
+            Some(FindingTarget::Text) => task.text = true,
             None => {}
         }
     }
-    let request = |(id, lost): (&str, Lost)| Some(Request { lost: Some(lost), ..Request::of(TaskId::new(id)?) });
+    let request = |(id, lost): (&str, RepairScope)| Some(Request { repair: Some(lost), ..Request::new(TaskId::new(id)?) });
     (lost.into_iter().filter_map(request).collect(), is_left)
 }

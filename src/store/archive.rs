@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lock::LockWait;
-use super::manifests::{self, Standing};
-use super::mark::Mark;
-use super::memory::Memory;
-use super::rounds::Rounds;
-use super::{Error, Folder, Report, atomic, root, sight};
+use super::manifests::{self, ManifestStatus};
+use super::mark::DirtyMarker;
+use super::memory::RootManifestIndex;
+use super::rounds::GroupSync;
+use super::{Error, Report, TaskDir, atomic, root, sight};
 use crate::kind::Kind;
-use crate::naming::{self, MANIFEST, SUMS, TEXT};
+use crate::naming::{self, MANIFEST, SHA256SUMS, TEXT};
 use crate::task::TaskId;
 
 /// An archive that may be written to.
 #[derive(Clone, Debug)]
 pub(crate) struct Archive {
     root: PathBuf,
-    mark: Arc<Mark>,
-    rounds: Arc<Rounds>,
-    memory: Arc<Memory>,
+    dirty_marker: Arc<DirtyMarker>,
+    group_sync: Arc<GroupSync>,
+    root_index: Arc<RootManifestIndex>,
     /// Whether the root itself is the one task's folder.
     is_single: bool,
 }
@@ -34,9 +34,9 @@ impl Archive {
     pub(crate) fn open(root: &Path) -> Result<Self, Error> {
         let archive = Self {
             root: root.to_owned(),
-            mark: Arc::new(Mark::new(root)),
-            rounds: Arc::new(Rounds::new(root)),
-            memory: Arc::new(Memory::new(root)),
+            dirty_marker: Arc::new(DirtyMarker::new(root)),
+            group_sync: Arc::new(GroupSync::new(root)),
+            root_index: Arc::new(RootManifestIndex::new(root)),
             is_single: false,
         };
         match fs::metadata(root) {
@@ -50,12 +50,12 @@ impl Archive {
 
     /// The one task's folder at `root`, as an archive of one: it has no files of a root to keep up to date.
     #[must_use]
-    pub(crate) fn of_one(root: &Path) -> Self {
+    pub(crate) fn single_task(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
-            mark: Arc::new(Mark::none(root)),
-            rounds: Arc::new(Rounds::new(root)),
-            memory: Arc::new(Memory::new(root)),
+            dirty_marker: Arc::new(DirtyMarker::disabled(root)),
+            group_sync: Arc::new(GroupSync::new(root)),
+            root_index: Arc::new(RootManifestIndex::new(root)),
             is_single: true,
         }
     }
@@ -74,14 +74,14 @@ impl Archive {
 
     /// The folder of a task.
     #[must_use]
-    pub(crate) fn folder(&self, id: &TaskId) -> Folder {
-        let path = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(id.as_str())) };
-        Folder::new(Arc::clone(&self.mark), Arc::clone(&self.rounds), Arc::clone(&self.memory), id, path)
+    pub(crate) fn task_dir(&self, id: &TaskId) -> TaskDir {
+        let path = if self.is_single { self.root.clone() } else { self.root.join(naming::folder_name(id.as_str())) };
+        TaskDir::new(Arc::clone(&self.dirty_marker), Arc::clone(&self.group_sync), Arc::clone(&self.root_index), id, path)
     }
 
     /// Where a task's folder is below `shown`, the archive as the user wrote it.
     #[must_use]
-    pub(crate) fn shown_folder(&self, shown: &Path, folder: &Folder) -> PathBuf {
+    pub(crate) fn display_task_dir(&self, shown: &Path, folder: &TaskDir) -> PathBuf {
         if self.is_single { shown.to_owned() } else { shown.join(folder.path().file_name().unwrap_or_default()) }
     }
 
@@ -93,14 +93,14 @@ impl Archive {
         let free = rustix::fs::statvfs(&self.root).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         #[cfg(not(unix))]
         let free: Option<u64> = None;
-        free.map(|free| free.saturating_sub(size(MANIFEST) + size(SUMS)))
+        free.map(|free| free.saturating_sub(size(MANIFEST) + size(SHA256SUMS)))
     }
 
     /// Writes a little to its disk and takes it back.
     ///
     /// # Errors
     /// When the disk says no.
-    pub(crate) fn try_to_write(&self) -> io::Result<()> {
+    pub(crate) fn probe_write(&self) -> io::Result<()> {
         let mut file = tempfile::tempfile_in(&self.root)?;
         file.write_all(&[0; 4096])?;
         file.sync_data()
@@ -124,7 +124,7 @@ impl Archive {
         }
         let report = root::update(&self.root, changed, reused, wait)?;
         if is_all {
-            self.mark.clear();
+            self.dirty_marker.clear();
         }
         Ok(report)
     }
@@ -140,20 +140,20 @@ impl Archive {
 
     fn refuse_foreign(&self) -> Result<(), Error> {
         let (mut count, mut is_answered) = (0_usize, false);
-        let standing = manifests::look(&self.root, |task| {
+        let standing = manifests::read_root(&self.root, |task| {
             count += 1;
-            is_answered = count == 1 && task.has_answer();
+            is_answered = count == 1 && task.has_response();
         })?;
         // Only a task's own manifest keeps the gateway's answer.
-        if standing == Standing::Ours && is_answered {
-            return Err(Error::OneTask(self.root.clone()));
+        if standing == ManifestStatus::Valid && is_answered {
+            return Err(Error::SingleTask(self.root.clone()));
         }
-        let sums = self.root.join(SUMS);
+        let sums = self.root.join(SHA256SUMS);
         let fail = |error| Error::io("read", &sums)(error);
-        let is_ours = match sight::seen(&sums).map_err(fail)? {
+        let is_ours = match sight::lstat(&sums).map_err(fail)? {
             None => true,
             Some(found) if !found.is_file() => false,
-            Some(_) => standing != Standing::Nothing || names_task_files_only(&sums).map_err(fail)?,
+            Some(_) => standing != ManifestStatus::Missing || names_task_files_only(&sums).map_err(fail)?,
         };
         if is_ours { Ok(()) } else { Err(Error::Foreign(sums)) }
     }
@@ -176,8 +176,8 @@ fn names_a_task_file(line: &str) -> bool {
     let Some((hash, path)) = line.split_once("  ") else { return false };
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_file =
-        |name| name == TEXT || [Kind::Video, Kind::Image, Kind::Audio].into_iter().any(|kind| naming::is_file(kind, name));
-    is_hash && path.split_once('/').is_some_and(|(folder, name)| naming::is_folder(folder) && is_file(name))
+        |name| name == TEXT || [Kind::Video, Kind::Image, Kind::Audio].into_iter().any(|kind| naming::is_file_name(kind, name));
+    is_hash && path.split_once('/').is_some_and(|(folder, name)| naming::is_folder_name(folder) && is_file(name))
 }
 
 #[cfg(test)]
@@ -205,7 +205,7 @@ mod tests {
             (Some(r#"{"name":"my app"}"#), None, false),
             (Some(r#"{"manifest_version":2,"tasks":[]}"#), None, false),
         ] {
-            for (name, content) in [(MANIFEST, manifest.map(str::to_owned)), (SUMS, sums.clone())] {
+            for (name, content) in [(MANIFEST, manifest.map(str::to_owned)), (SHA256SUMS, sums.clone())] {
                 let _ = fs::remove_file(path.join(name));
                 if let Some(content) = content {
                     fs::write(path.join(name), content).unwrap();

@@ -10,32 +10,34 @@ use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
-use super::dir::{Dir, Open};
+use super::dir::{Dir, OpenMode};
 use super::{Error, checkpoint, rounds};
-use crate::naming::{GALLERY, MANIFEST, SUMS, TEXT};
+use crate::naming::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
 
 /// Replaces `folder/name` with what `fill` writes.
 pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let new = stage(&Dir::at(folder), name, fill)?;
-    let placed = rounds::sync(&new.temporary()).map_err(Error::io("sync", &new.dir.join(&new.name))).and_then(|()| new.place());
+    let placed = rounds::sync(&new.temp_path())
+        .map_err(Error::io("sync", &new.dir.join(&new.name)))
+        .and_then(|()| new.rename_into_place());
     placed.inspect_err(|_| new.discard())
 }
 
 /// What is to stand under a name. Where it never comes to that, the next writer of the folder removes it: until then it may
 /// be all that tells of files which have their names already.
 #[must_use]
-pub(super) struct New {
+pub(super) struct PendingReplace {
     dir: Dir,
-    temporary: String,
+    temp_name: String,
     name: String,
 }
 
 /// Writes what is to stand in `dir` as `name`. It is placed there once it is durable.
-pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<New, Error> {
+pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<PendingReplace, Error> {
     let path = dir.join(name);
     let fail = |action| Error::io(action, &path);
     let (temporary, to) = create_temporary(dir, name).map_err(fail("create"))?;
-    let new = New { dir: dir.clone(), temporary, name: name.to_owned() };
+    let new = PendingReplace { dir: dir.clone(), temp_name: temporary, name: name.to_owned() };
     let mut writer = BufWriter::with_capacity(64 << 10, to);
     let filled = fill(&mut writer).and_then(|()| writer.flush());
     // Closed, whatever came of it: an open file can't be removed everywhere.
@@ -49,7 +51,7 @@ pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> 
 fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
     let create = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        dir.open(&name, Open::New).map(|file| (name, file))
+        dir.open(&name, OpenMode::CreateNew).map(|file| (name, file))
     };
     let made = Builder::new().prefix(&format!(".{name}.")).make_in("", create)?;
     let ((name, file), path) = made.into_parts();
@@ -58,21 +60,21 @@ fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
     Ok((name, file))
 }
 
-impl New {
+impl PendingReplace {
     /// Where it stands until then.
-    pub(super) fn temporary(&self) -> PathBuf {
-        self.dir.join(&self.temporary)
+    pub(super) fn temp_path(&self) -> PathBuf {
+        self.dir.join(&self.temp_name)
     }
 
     /// Gives it its name, in place of what has it now.
-    pub(super) fn place(&self) -> Result<(), Error> {
-        self.dir.rename(&self.temporary, &self.name).map_err(Error::io("replace", &self.dir.join(&self.name)))
+    pub(super) fn rename_into_place(&self) -> Result<(), Error> {
+        self.dir.rename(&self.temp_name, &self.name).map_err(Error::io("replace", &self.dir.join(&self.name)))
     }
 
     /// Gives it up.
     pub(super) fn discard(&self) {
         // What can't be removed now is removed by the next writer of the folder.
-        let _ = self.dir.remove(&self.temporary);
+        let _ = self.dir.remove(&self.temp_name);
     }
 }
 
@@ -83,7 +85,7 @@ impl New {
 pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let is_replaceable = fs::symlink_metadata(path).map_or(true, |found| found.is_file());
     let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| is_replaceable) else {
-        return Err(Error::NoFile(path.to_owned()));
+        return Err(Error::NotReplaceable(path.to_owned()));
     };
     write(parent(path), name, fill)?;
     sync_folder(parent(path))
@@ -93,7 +95,7 @@ pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Resu
 ///
 /// # Errors
 /// When there is none.
-pub(crate) fn folder_of(path: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn canonical_parent(path: &Path) -> Result<PathBuf, Error> {
     dunce::canonicalize(parent(path)).map_err(Error::io("open", parent(path)))
 }
 
@@ -107,7 +109,7 @@ pub(super) fn parent(path: &Path) -> &Path {
 
 /// Whether `name` is what a killed writer of one of our small files left behind.
 pub(super) fn is_leftover(name: &str) -> bool {
-    [GALLERY, MANIFEST, SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name))
+    [GALLERY, MANIFEST, SHA256SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name))
 }
 
 /// Whether `name` is what a killed writer of `ours` left behind.
@@ -138,7 +140,7 @@ mod tests {
             to.write_all(b"half")?;
             Err(io::Error::other("broken"))
         });
-        assert!(failed.unwrap_err().told().contains("broken"));
+        assert!(failed.unwrap_err().message().contains("broken"));
         assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"one");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
     }

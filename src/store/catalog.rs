@@ -17,7 +17,7 @@ use crate::naming;
 use crate::task::TaskId;
 
 /// The tasks of an archive, or the one of a task's folder.
-pub(crate) struct Catalog {
+pub(crate) struct ArchiveReader {
     root: PathBuf,
     /// In the order of their ids, their files in that of kinds and numbers, and without the gateway's answers.
     pub tasks: Vec<TaskEntry>,
@@ -26,14 +26,14 @@ pub(crate) struct Catalog {
     is_single: bool,
 }
 
-impl Catalog {
+impl ArchiveReader {
     /// Reads what the archive, or the task's folder, at `root` holds.
     ///
     /// # Errors
     /// When there is neither, or its manifest is not ours or of a later version.
-    pub(crate) fn of(root: &Path) -> Result<Self, Error> {
-        let mut catalog = Self { root: resolved(root)?, tasks: Vec::new(), report: Report::default(), is_single: false };
-        catalog.report = Self::each(root, |task, is_single| {
+    pub(crate) fn open(root: &Path) -> Result<Self, Error> {
+        let mut catalog = Self { root: resolve_root(root)?, tasks: Vec::new(), report: Report::default(), is_single: false };
+        catalog.report = Self::for_each_task(root, |task, is_single| {
             catalog.is_single = is_single;
             catalog.tasks.push(task);
         })?;
@@ -46,8 +46,8 @@ impl Catalog {
     ///
     /// # Errors
     /// As for [`Catalog::of`].
-    pub(crate) fn each(root: &Path, mut take: impl FnMut(TaskEntry, bool)) -> Result<Report, Error> {
-        let place = resolved(root)?;
+    pub(crate) fn for_each_task(root: &Path, mut take: impl FnMut(TaskEntry, bool)) -> Result<Report, Error> {
+        let place = resolve_root(root)?;
         let (mut ids, mut first) = (HashSet::new(), None);
         let (is_ours, report) = root::read_tasks(root, |task| {
             // However often it is named, a task is one.
@@ -56,15 +56,15 @@ impl Catalog {
                 _ if !is_new => {}
                 // Alone it may be a task's own, but more may come.
                 1 => first = Some(task),
-                _ => first.take().into_iter().chain([task]).for_each(|task| take(tidied(task), false)),
+                _ => first.take().into_iter().chain([task]).for_each(|task| take(normalized(task), false)),
             }
         })?;
         if !is_ours && ids.is_empty() {
             return Err(Error::NoArchive(place));
         }
         if let Some(task) = first {
-            let is_own = task.is_own();
-            take(tidied(task), is_own);
+            let is_own = task.is_task_relative();
+            take(normalized(task), is_own);
         }
         Ok(report)
     }
@@ -79,24 +79,24 @@ impl Catalog {
     ///
     /// # Errors
     /// When its path is not one of ours, or what stands there is not of the recorded size.
-    pub(crate) fn media(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
-        let name = if self.is_single { file.name() } else { file.rooted_name(&naming::folder(&task.task_id)) };
-        self.sound(task, name.ok_or_else(|| Error::Unsafe(self.root.join(file.path())))?, Some(file.size()))
+    pub(crate) fn media_path(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
+        let name = if self.is_single { file.name() } else { file.name_in_folder(&naming::folder_name(&task.task_id)) };
+        self.checked_path(task, name.ok_or_else(|| Error::Unsafe(self.root.join(file.path())))?, Some(file.size()))
     }
 
     /// Where a plain file called `name`, one of ours, stands in a task's folder.
     ///
     /// # Errors
     /// When nothing is there, or something else.
-    pub(crate) fn find(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
-        self.sound(task, name, None)
+    pub(crate) fn file_path(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
+        self.checked_path(task, name, None)
     }
 
-    fn sound(&self, task: &TaskEntry, name: &str, size: Option<u64>) -> Result<PathBuf, Error> {
-        let folder = if self.is_single { String::new() } else { naming::folder(&task.task_id) + "/" };
+    fn checked_path(&self, task: &TaskEntry, name: &str, size: Option<u64>) -> Result<PathBuf, Error> {
+        let folder = if self.is_single { String::new() } else { naming::folder_name(&task.task_id) + "/" };
         let place = folder + name;
         let path = self.root.join(&place);
-        match sight::fault_of(&self.root, &place, size) {
+        match sight::check_file(&self.root, &place, size) {
             Ok(None) => Ok(path),
             Ok(Some(Fault::Missing)) => Err(Error::Missing(path)),
             Ok(Some(Fault::Unsafe)) => Err(Error::Unsafe(path)),
@@ -113,7 +113,7 @@ pub(crate) fn frame_rate(path: &Path) -> Option<f64> {
 }
 
 /// Without the gateway's answer, in order, and every file once, however often it is named.
-fn tidied(mut task: TaskEntry) -> TaskEntry {
+fn normalized(mut task: TaskEntry) -> TaskEntry {
     task.response = None;
     task.sort();
     let mut paths = HashSet::new();
@@ -121,7 +121,7 @@ fn tidied(mut task: TaskEntry) -> TaskEntry {
     task
 }
 
-fn resolved(root: &Path) -> Result<PathBuf, Error> {
+fn resolve_root(root: &Path) -> Result<PathBuf, Error> {
     match dunce::canonicalize(root) {
         Ok(path) if path.is_dir() => Ok(path),
         Ok(_) => Err(Error::NoArchive(root.to_owned())),
@@ -138,10 +138,10 @@ mod tests {
     use crate::naming::MANIFEST;
     use serde_json::json;
 
-    fn catalog(manifest: &str) -> Result<(Catalog, tempfile::TempDir), Error> {
+    fn reader(manifest: &str) -> Result<(ArchiveReader, tempfile::TempDir), Error> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(MANIFEST), manifest).unwrap();
-        Catalog::of(folder.path()).map(|catalog| (catalog, folder))
+        ArchiveReader::open(folder.path()).map(|catalog| (catalog, folder))
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         let file = |kind: &str, name: &str| json!({"kind": kind, "index": 1, "path": format!("a/{name}"), "size": 1, "sha256": "0".repeat(64)});
         let files = [file("image", "image-1.png"), file("video", "video-1.mp4")];
         let tasks = json!([{"task_id": "b", "state": "complete"}, 7, {"task_id": "a", "state": "complete", "files": files}]);
-        let (catalog, _folder) = catalog(&json!({"manifest_version": 1, "tasks": tasks}).to_string()).unwrap();
+        let (catalog, _folder) = reader(&json!({"manifest_version": 1, "tasks": tasks}).to_string()).unwrap();
         let ids: Vec<&str> = catalog.tasks.iter().map(|task| task.task_id.as_str()).collect();
         let paths: Vec<&str> = catalog.tasks[0].files.iter().map(FileEntry::path).collect();
         assert_eq!((ids, paths), (vec!["a", "b"], vec!["a/video-1.mp4", "a/image-1.png"]));
@@ -158,10 +158,10 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_or_not_there_is_no_archive() {
-        assert!(matches!(catalog(r#"{"name":"an app"}"#), Err(Error::Foreign(_))));
-        assert!(matches!(catalog(r#"{"manifest_version":2,"tasks":[]}"#), Err(Error::Newer { version: 2, .. })));
-        assert!(matches!(catalog(""), Err(Error::NoArchive(_))));
-        assert!(matches!(Catalog::of(Path::new("/nowhere/at/all")), Err(Error::NoArchive(_))));
-        assert!(catalog(r#"{"manifest_version":1,"tasks":[]}"#).is_ok());
+        assert!(matches!(reader(r#"{"name":"an app"}"#), Err(Error::Foreign(_))));
+        assert!(matches!(reader(r#"{"manifest_version":2,"tasks":[]}"#), Err(Error::Newer { version: 2, .. })));
+        assert!(matches!(reader(""), Err(Error::NoArchive(_))));
+        assert!(matches!(ArchiveReader::open(Path::new("/nowhere/at/all")), Err(Error::NoArchive(_))));
+        assert!(reader(r#"{"manifest_version":1,"tasks":[]}"#).is_ok());
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Dir {
 
 /// How a file is opened. In no case is a symlink followed, and nothing is written to through a hard link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Open {
+pub(super) enum OpenMode {
     /// To be read.
     Read,
     /// To be read and written.
@@ -34,16 +34,16 @@ pub(super) enum Open {
     /// To be written at its end.
     Append,
     /// Made, to be read and written; an error when something of that name is there.
-    New,
+    CreateNew,
 }
 
 /// A file that shows whom new files belong to. By its name it is a leftover of the manifest, and removed with these when the
 /// program is killed beside it.
-const PROBE: &str = ".manifest.json.owner";
+const OWNER_PROBE: &str = ".manifest.json.owner";
 
 /// What stands under a name.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct FileStat {
     /// Whether it is a regular file.
     pub is_file: bool,
     /// In bytes.
@@ -66,7 +66,7 @@ impl Dir {
 
     /// The folder that `opened` is, wherever it is moved to. `path` is where it was.
     #[cfg(unix)]
-    pub(super) fn of(path: &Path, opened: Arc<File>) -> Self {
+    pub(super) fn from_opened(path: &Path, opened: Arc<File>) -> Self {
         Self { path: path.to_owned(), opened: Some(opened) }
     }
 
@@ -76,12 +76,12 @@ impl Dir {
     }
 
     /// Opens a file.
-    pub(super) fn open(&self, name: &str, how: Open) -> io::Result<File> {
+    pub(super) fn open(&self, name: &str, how: OpenMode) -> io::Result<File> {
         system::open(self, name, how)
     }
 
     /// What stands under a name, itself and not what it leads to; none where nothing does.
-    pub(super) fn find(&self, name: &str) -> io::Result<Option<Found>> {
+    pub(super) fn stat(&self, name: &str) -> io::Result<Option<FileStat>> {
         match system::find(self, name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             found => found.map(Some),
@@ -113,19 +113,19 @@ impl Dir {
 
     /// Whether a file can be taken for one that this user wrote here: a regular file, under one name, and owned by the user
     /// that new files belong to.
-    pub(super) fn is_own(&self, found: Found) -> io::Result<bool> {
+    pub(super) fn check_trusted(&self, found: FileStat) -> io::Result<bool> {
         if !found.is_file || found.is_hard_link {
             return Ok(false);
         }
-        Ok(found.owner == system::user() || Some(found.owner) == self.owner_of_new_files()?)
+        Ok(found.owner == system::user() || Some(found.owner) == self.probe_new_file_owner()?)
     }
 
     /// Some network shares give all files to one user, whoever writes them.
-    fn owner_of_new_files(&self) -> io::Result<Option<u32>> {
-        self.remove(PROBE)?;
-        drop(self.open(PROBE, Open::New)?);
-        let found = self.find(PROBE)?;
-        self.remove(PROBE)?;
+    fn probe_new_file_owner(&self) -> io::Result<Option<u32>> {
+        self.remove(OWNER_PROBE)?;
+        drop(self.open(OWNER_PROBE, OpenMode::CreateNew)?);
+        let found = self.stat(OWNER_PROBE)?;
+        self.remove(OWNER_PROBE)?;
         Ok(found.map(|found| found.owner))
     }
 }
@@ -141,13 +141,13 @@ mod tests {
     fn names_are_made_found_renamed_and_removed() {
         let folder = tempfile::tempdir().unwrap();
         let dir = Dir::at(folder.path());
-        assert!(dir.find("a").unwrap().is_none());
-        dir.open("a", Open::New).unwrap().write_all(b"abc").unwrap();
-        assert_eq!(dir.open("a", Open::New).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        dir.open("a", Open::Append).unwrap().write_all(b"d").unwrap();
-        let found = dir.find("a").unwrap().unwrap();
+        assert!(dir.stat("a").unwrap().is_none());
+        dir.open("a", OpenMode::CreateNew).unwrap().write_all(b"abc").unwrap();
+        assert_eq!(dir.open("a", OpenMode::CreateNew).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        dir.open("a", OpenMode::Append).unwrap().write_all(b"d").unwrap();
+        let found = dir.stat("a").unwrap().unwrap();
         assert_eq!((found.is_file, found.size, found.is_hard_link), (true, 4, false));
-        assert!(dir.is_own(found).unwrap());
+        assert!(dir.check_trusted(found).unwrap());
         fs::write(folder.path().join("b"), b"old").unwrap();
         dir.rename("a", "b").unwrap();
         assert_eq!(dir.names().unwrap(), ["b"]);
@@ -163,11 +163,11 @@ mod tests {
         fs::write(folder.path().join("elsewhere"), b"precious").unwrap();
         fs::hard_link(folder.path().join("elsewhere"), folder.path().join("a")).unwrap();
         let dir = Dir::at(folder.path());
-        let found = dir.find("a").unwrap().unwrap();
+        let found = dir.stat("a").unwrap().unwrap();
         assert!(found.is_hard_link);
-        assert!(!dir.is_own(found).unwrap());
+        assert!(!dir.check_trusted(found).unwrap());
         if cfg!(unix) {
-            for how in [Open::Append, Open::ReadWrite] {
+            for how in [OpenMode::Append, OpenMode::ReadWrite] {
                 assert!(dir.open("a", how).is_err(), "also when it took the name after the look");
             }
         }

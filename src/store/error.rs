@@ -21,7 +21,7 @@ pub enum Error {
     Locked(PathBuf),
     /// A panic.
     #[error("the writer broke down: a fault of this program")]
-    BrokeDown,
+    Panicked,
     /// Something of that name is there and is not ours.
     #[error("{} is not ours, and is never overwritten; move it away or choose another folder", .0.display())]
     Foreign(PathBuf),
@@ -35,7 +35,7 @@ pub enum Error {
     },
     /// One task's folder where an archive of such is needed.
     #[error("{} is one task's folder, not an archive", .0.display())]
-    OneTask(PathBuf),
+    SingleTask(PathBuf),
     /// An archive where one task's folder is needed.
     #[error("{} names several tasks: it is an archive's, and no task's own", .0.display())]
     ManyTasks(PathBuf),
@@ -47,7 +47,7 @@ pub enum Error {
     Occupied(PathBuf),
     /// What is to be written to can't be replaced by a file.
     #[error("{} can't be replaced: it is not a plain file, or has no name in UTF-8", .0.display())]
-    NoFile(PathBuf),
+    NotReplaceable(PathBuf),
     /// A file that a manifest names under a path that is never followed.
     #[error("{} is unsafe: it leads out of its task's folder, or through a link", .0.display())]
     Unsafe(PathBuf),
@@ -85,7 +85,7 @@ pub enum Error {
 }
 
 /// `error` once more, for whoever else it befell: it can't be cloned.
-pub(super) fn copy_of(error: &io::Error) -> io::Error {
+pub(super) fn clone_io_error(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }
 
@@ -97,7 +97,7 @@ impl Error {
 
     /// What the system said, when something was written and not only looked at.
     #[must_use]
-    pub(crate) fn of_writing(&self) -> Option<&io::Error> {
+    pub(crate) fn write_error(&self) -> Option<&io::Error> {
         match self {
             Self::Io { action: "look at" | "read" | "list" | "open", .. } => None,
             Self::Io { source, .. } => Some(source),
@@ -107,12 +107,12 @@ impl Error {
 
     /// As the writer of a file reports it.
     pub(super) fn into_io(self) -> io::Error {
-        io::Error::new(self.kind(), self.told())
+        io::Error::new(self.kind(), self.message())
     }
 
     /// Whether it is one file's fault alone, and others can do without it.
     #[must_use]
-    pub fn is_of_one_file(&self) -> bool {
+    pub fn is_single_file(&self) -> bool {
         matches!(self, Self::Unsafe(_) | Self::Missing(_) | Self::Damaged(_) | Self::Unreadable { .. })
     }
 
@@ -127,7 +127,7 @@ impl Error {
 
     /// The whole story in one line, the cause included.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn message(&self) -> String {
         match self {
             Self::Io { source, .. } | Self::Unreadable { source, .. } => format!("{self}: {source}"),
             _ => self.to_string(),

@@ -13,17 +13,17 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::dir::{Dir, Open};
-use super::part::Draft;
+use super::dir::{Dir, OpenMode};
+use super::part::VerifiedPart;
 use super::{Error, atomic};
 use crate::digest::hash_reader;
-use crate::kind::Slot;
+use crate::kind::AssetKey;
 use crate::manifest::{self, FileEntry, TaskEntry};
 use crate::naming::MANIFEST;
 
 pub(super) const NAME: &str = ".finished";
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct LogEntry {
     part: String,
     entry: FileEntry,
 }
@@ -48,9 +48,9 @@ impl Record {
     }
 
     /// Records `draft`: once that is durable it is a finished file, whatever happens.
-    pub(super) fn append(&self, draft: &Draft) -> Result<(), Error> {
+    pub(super) fn append(&self, draft: &VerifiedPart) -> Result<(), Error> {
         let fail = |error| Error::io("write", &self.dir.join(NAME))(error);
-        let line = Line { part: draft.part.clone(), entry: draft.entry.clone() };
+        let line = LogEntry { part: draft.part_name.clone(), entry: draft.entry.clone() };
         let line = serde_json::to_string(&line).map_err(|error| fail(error.into()))?;
         self.write(&line)
     }
@@ -67,44 +67,44 @@ impl Record {
     fn open(&self) -> Result<File, Error> {
         let path = self.dir.join(NAME);
         let failed = |error| Error::io("create", &path)(error);
-        match self.dir.find(NAME).map_err(failed)? {
+        match self.dir.stat(NAME).map_err(failed)? {
             Some(found) if !found.is_file => return Err(Error::Foreign(path)),
-            Some(found) if self.dir.is_own(found).map_err(failed)? => {
-                return self.dir.open(NAME, Open::Append).map_err(failed);
+            Some(found) if self.dir.check_trusted(found).map_err(failed)? => {
+                return self.dir.open(NAME, OpenMode::Append).map_err(failed);
             }
             Some(_) => self.dir.remove(NAME).map_err(failed)?,
             None => {}
         }
-        self.dir.open(NAME, Open::New).map_err(failed)
+        self.dir.open(NAME, OpenMode::CreateNew).map_err(failed)
     }
 }
 
 /// The recorded files that are proven whole, under their final names at last; those of a manifest that did not get its
 /// name, too. Only what this user recorded is believed, and nothing that a host vouched for.
 pub(super) fn roll_forward(dir: &Dir) -> Result<Vec<FileEntry>, Error> {
-    let mut proven: HashMap<Slot, FileEntry> = HashMap::new();
-    for Line { part, mut entry } in unnamed(dir)?.into_iter().chain(parse(&read_own(dir, NAME)?)) {
-        if settle(dir, &part, &entry)? {
+    let mut proven: HashMap<AssetKey, FileEntry> = HashMap::new();
+    for LogEntry { part, mut entry } in pending_manifest_entries(dir)?.into_iter().chain(parse(&read_trusted(dir, NAME)?)) {
+        if roll_forward_file(dir, &part, &entry)? {
             entry.verified_by = None;
-            proven.insert(entry.slot(), entry);
+            proven.insert(entry.key(), entry);
         }
     }
     Ok(proven.into_values().collect())
 }
 
 /// Whether a manifest has all that is recorded, so that the record may go.
-pub(super) fn is_recorded(dir: &Dir, task: &TaskEntry) -> bool {
-    let named: HashSet<Slot> = task.files.iter().map(FileEntry::slot).collect();
+pub(super) fn is_superseded_by(dir: &Dir, task: &TaskEntry) -> bool {
+    let named: HashSet<AssetKey> = task.files.iter().map(FileEntry::key).collect();
     // A record that can't be read stays.
-    read(dir, NAME).is_ok_and(|text| parse(&text).iter().all(|line| named.contains(&line.entry.slot())))
+    read(dir, NAME).is_ok_and(|text| parse(&text).iter().all(|line| named.contains(&line.entry.key())))
 }
 
 /// Which of the files called `names` are recorded, and whole: they have their places, and the manifest does not name them yet.
-pub(super) fn proven(folder: &Path, names: &HashSet<&str>) -> Result<HashSet<String>, Error> {
+pub(super) fn find_verified(folder: &Path, names: &HashSet<&str>) -> Result<HashSet<String>, Error> {
     let dir = Dir::at(folder);
     let mut proven = HashSet::new();
-    for Line { entry, .. } in parse(&read(&dir, NAME)?) {
-        if names.contains(entry.path()) && is_proven(&dir, entry.path(), &entry)? {
+    for LogEntry { entry, .. } in parse(&read(&dir, NAME)?) {
+        if names.contains(entry.path()) && matches_entry(&dir, entry.path(), &entry)? {
             proven.insert(entry.path().to_owned());
         }
     }
@@ -112,21 +112,21 @@ pub(super) fn proven(folder: &Path, names: &HashSet<&str>) -> Result<HashSet<Str
 }
 
 /// The lines that can be read; a crash may have cut the last one.
-fn parse(text: &[u8]) -> Vec<Line> {
+fn parse(text: &[u8]) -> Vec<LogEntry> {
     text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
 /// What a file holds that this user wrote; nothing where there is no such file.
-fn read_own(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
-    if is_own(dir, name)? { read(dir, name) } else { Ok(Vec::new()) }
+fn read_trusted(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
+    if check_trusted_file(dir, name)? { read(dir, name) } else { Ok(Vec::new()) }
 }
 
 /// What a regular file holds; nothing where there is none.
 fn read(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
     let read = || {
         let mut text = Vec::new();
-        if dir.find(name)?.is_some_and(|found| found.is_file) {
-            dir.open(name, Open::Read)?.read_to_end(&mut text)?;
+        if dir.stat(name)?.is_some_and(|found| found.is_file) {
+            dir.open(name, OpenMode::Read)?.read_to_end(&mut text)?;
         }
         Ok(text)
     };
@@ -134,46 +134,50 @@ fn read(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
 }
 
 /// What manifests under dot-names say of their files: written in full, these are records like any other.
-fn unnamed(dir: &Dir) -> Result<Vec<Line>, Error> {
+fn pending_manifest_entries(dir: &Dir) -> Result<Vec<LogEntry>, Error> {
     let mut lines = Vec::new();
     let names = dir.names().map_err(Error::io("list", &dir.join("")))?;
     for name in names.iter().filter(|name| atomic::is_leftover_of(MANIFEST, name)) {
         // One that breaks off is no record.
-        let _ = manifest::walk(read_own(dir, name)?.as_slice(), |task| {
-            for entry in task.entry().into_iter().flat_map(|task| task.files) {
+        let _ = manifest::for_each_task(read_trusted(dir, name)?.as_slice(), |task| {
+            for entry in task.parse().into_iter().flat_map(|task| task.files) {
                 let stem = entry.path().split_once('.').map_or("", |(stem, _)| stem);
                 // Where the kind was not known at first, the part has another name.
-                let nameless = format!(".asset-{}.part", entry.slot().index);
-                lines.push(Line { part: format!(".{stem}.part"), entry: entry.clone() });
-                lines.push(Line { part: nameless, entry });
+                let nameless = format!(".asset-{}.part", entry.key().index);
+                lines.push(LogEntry { part: format!(".{stem}.part"), entry: entry.clone() });
+                lines.push(LogEntry { part: nameless, entry });
             }
         });
     }
     Ok(lines)
 }
 
-fn settle(dir: &Dir, part: &str, entry: &FileEntry) -> Result<bool, Error> {
+fn roll_forward_file(dir: &Dir, part: &str, entry: &FileEntry) -> Result<bool, Error> {
     let Some(name) = entry.name() else { return Ok(false) };
-    if is_own(dir, name)? && is_proven(dir, name, entry)? {
+    if check_trusted_file(dir, name)? && matches_entry(dir, name, entry)? {
         return Ok(true);
     }
-    if !part.starts_with('.') || part.contains(['/', '\\']) || !is_own(dir, part)? || !is_proven(dir, part, entry)? {
+    if !part.starts_with('.')
+        || part.contains(['/', '\\'])
+        || !check_trusted_file(dir, part)?
+        || !matches_entry(dir, part, entry)?
+    {
         return Ok(false);
     }
     dir.rename(part, name).map_err(Error::io("rename", &dir.join(part)))?;
     Ok(true)
 }
 
-fn is_own(dir: &Dir, name: &str) -> Result<bool, Error> {
-    let found = dir.find(name).and_then(|found| found.map_or(Ok(false), |found| dir.is_own(found)));
+fn check_trusted_file(dir: &Dir, name: &str) -> Result<bool, Error> {
+    let found = dir.stat(name).and_then(|found| found.map_or(Ok(false), |found| dir.check_trusted(found)));
     found.map_err(Error::io("read", &dir.join(name)))
 }
 
 /// Whether the plain file called `name` has the size and the hash of `entry`.
-pub(super) fn is_proven(dir: &Dir, name: &str, entry: &FileEntry) -> Result<bool, Error> {
+pub(super) fn matches_entry(dir: &Dir, name: &str, entry: &FileEntry) -> Result<bool, Error> {
     let hash = || {
-        let found = dir.find(name)?.filter(|found| found.is_file && found.size == entry.size());
-        found.map(|_| hash_reader(dir.open(name, Open::Read)?)).transpose()
+        let found = dir.stat(name)?.filter(|found| found.is_file && found.size == entry.size());
+        found.map(|_| hash_reader(dir.open(name, OpenMode::Read)?)).transpose()
     };
     let hash = hash().map_err(Error::io("read", &dir.join(name)))?;
     Ok(hash.is_some_and(|(hash, size)| size == entry.size() && hash == *entry.sha256()))

@@ -7,42 +7,42 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lock::{self, Lock};
-use super::manifests::Found;
-use super::mark::Mark;
-use super::memory::Memory;
-use super::rounds::Rounds;
-use super::{Error, Held, finished, manifests, sight};
+use super::manifests::ManifestLookup;
+use super::mark::DirtyMarker;
+use super::memory::RootManifestIndex;
+use super::rounds::GroupSync;
+use super::{Error, TaskLease, finished, manifests, sight};
 use crate::manifest::{FileEntry, TaskEntry};
 use crate::naming::{MANIFEST, TEXT};
 use crate::task::TaskId;
 
 /// A task's folder, there or not.
 #[derive(Clone, Debug)]
-pub(crate) struct Folder {
+pub(crate) struct TaskDir {
     id: String,
     path: PathBuf,
-    pub(super) mark: Arc<Mark>,
-    pub(super) rounds: Arc<Rounds>,
-    memory: Arc<Memory>,
+    pub(super) dirty_marker: Arc<DirtyMarker>,
+    pub(super) group_sync: Arc<GroupSync>,
+    root_index: Arc<RootManifestIndex>,
 }
 
 /// What a folder's manifest says, and how much of it is on disk.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct TaskSnapshot {
     /// The manifest's entry, when there is a manifest that can be read.
     pub entry: Option<TaskEntry>,
     /// Its files that are there, of the right size.
-    pub here: Vec<FileEntry>,
-    text_is_here: bool,
+    pub present_files: Vec<FileEntry>,
+    is_text_present: bool,
     has_leftovers: bool,
-    is_recalled: bool,
+    is_from_root: bool,
 }
 
-impl Known {
+impl TaskSnapshot {
     /// Whether the task's own manifest is lost or broken, and only the root's remembers it.
     #[must_use]
-    pub(crate) fn is_recalled(&self) -> bool {
-        self.is_recalled
+    pub(crate) fn is_from_root(&self) -> bool {
+        self.is_from_root
     }
 
     /// Whether a run that died on its last steps left something to tidy up.
@@ -53,25 +53,31 @@ impl Known {
 
     /// Whether everything that the manifest names is on disk.
     #[must_use]
-    pub(crate) fn is_whole(&self) -> bool {
-        self.entry.as_ref().is_some_and(|entry| self.text_is_here && self.here.len() == entry.files.len())
+    pub(crate) fn is_intact(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| self.is_text_present && self.present_files.len() == entry.files.len())
     }
 
     /// Lets go of the gateway's answer, which may be long, when nothing will be written from this.
-    pub(crate) fn forget_answer(&mut self) {
+    pub(crate) fn drop_response(&mut self) {
         self.entry.iter_mut().for_each(|entry| entry.response = None);
     }
 
     /// The entry's files, there or not.
     #[must_use]
-    pub(crate) fn recorded(&self) -> &[FileEntry] {
+    pub(crate) fn recorded_files(&self) -> &[FileEntry] {
         self.entry.as_ref().map_or(&[], |entry| &entry.files)
     }
 }
 
-impl Folder {
-    pub(super) fn new(mark: Arc<Mark>, rounds: Arc<Rounds>, memory: Arc<Memory>, id: &TaskId, path: PathBuf) -> Self {
-        Self { id: id.as_str().to_owned(), path, mark, rounds, memory }
+impl TaskDir {
+    pub(super) fn new(
+        dirty_marker: Arc<DirtyMarker>,
+        group_sync: Arc<GroupSync>,
+        root_index: Arc<RootManifestIndex>,
+        id: &TaskId,
+        path: PathBuf,
+    ) -> Self {
+        Self { id: id.as_str().to_owned(), path, dirty_marker, group_sync, root_index }
     }
 
     /// Where it is.
@@ -84,11 +90,11 @@ impl Folder {
     ///
     /// # Errors
     /// When the folder or its manifest is not ours, belongs to another task or can't be read.
-    pub(crate) fn read(&self) -> Result<Known, Error> {
+    pub(crate) fn read_snapshot(&self) -> Result<TaskSnapshot, Error> {
         if !self.exists()? {
-            return Ok(Known::default());
+            return Ok(TaskSnapshot::default());
         }
-        let Some((entry, is_recalled)) = self.entry()? else { return Ok(Known::default()) };
+        let Some((entry, is_recalled)) = self.read_entry()? else { return Ok(TaskSnapshot::default()) };
         if entry.task_id != self.id {
             return Err(Error::OtherTask { path: self.path.join(MANIFEST), id: entry.task_id });
         }
@@ -106,34 +112,40 @@ impl Folder {
         };
         // What can't be seen now is tidied up by another run.
         let has_leftovers = [lock::NAME, finished::NAME].iter().any(|name| fs::symlink_metadata(self.path.join(name)).is_ok());
-        Ok(Known { entry: Some(entry), here, text_is_here, has_leftovers, is_recalled })
+        Ok(TaskSnapshot {
+            entry: Some(entry),
+            present_files: here,
+            is_text_present: text_is_here,
+            has_leftovers,
+            is_from_root: is_recalled,
+        })
     }
 
     /// What the task's own manifest says, or, where that is lost or damaged, what the root manifest remembers of it; and
     /// whether it is the latter.
-    fn entry(&self) -> Result<Option<(TaskEntry, bool)>, Error> {
-        let found = manifests::own(&self.path)?;
-        if let Found::Task(entry) = found {
+    fn read_entry(&self) -> Result<Option<(TaskEntry, bool)>, Error> {
+        let found = manifests::read_own(&self.path)?;
+        if let ManifestLookup::Task(entry) = found {
             return Ok(Some((*entry, false)));
         }
-        match (self.memory.of(&self.id)?, found) {
+        match (self.root_index.task_entry(&self.id)?, found) {
             (Some(entry), _) => Ok(Some((entry, true))),
             // It may be the only record of the task.
-            (None, Found::Damaged { is_cut: false }) => Err(Error::DamagedManifest(self.path.join(MANIFEST))),
+            (None, ManifestLookup::Damaged { is_cut: false }) => Err(Error::DamagedManifest(self.path.join(MANIFEST))),
             (None, _) => Ok(None),
         }
     }
 
     fn has_file(&self, name: &str, size: u64) -> Result<bool, Error> {
         let path = self.path.join(name);
-        sight::is_file_of(&path, size).map_err(Error::io("look at", &path))
+        sight::is_file_with_size(&path, size).map_err(Error::io("look at", &path))
     }
 
     /// Takes the folder's lock, making the folder when it is missing; none while another process has it.
     ///
     /// # Errors
     /// When something else stands in its place or the disk says no.
-    pub(crate) fn try_hold(&self) -> Result<Option<Arc<Held>>, Error> {
+    pub(crate) fn try_lease(&self) -> Result<Option<Arc<TaskLease>>, Error> {
         let is_made = match self.exists()? {
             true => false,
             false => match fs::create_dir(&self.path) {
@@ -143,11 +155,11 @@ impl Folder {
                 Err(error) => return Err(Error::io("create", &self.path)(error)),
             },
         };
-        let Some(lock) = Lock::try_of(&self.path).map_err(Error::io("lock", &self.path))? else { return Ok(None) };
+        let Some(lock) = Lock::try_lock_folder(&self.path).map_err(Error::io("lock", &self.path))? else { return Ok(None) };
         // Between the two another process may have been here and gone.
-        let is_new = is_made && sight::is_bare(&self.path);
-        let dir = lock.dir(&self.path).map_err(Error::io("open", &self.path))?;
-        Ok(Some(Held::new(self.clone(), dir, lock, is_new)))
+        let is_new = is_made && sight::is_empty_folder(&self.path);
+        let dir = lock.open_dir(&self.path).map_err(Error::io("open", &self.path))?;
+        Ok(Some(TaskLease::new(self.clone(), dir, lock, is_new)))
     }
 
     /// What to tell a person who waits for the folder's lock.
@@ -157,7 +169,7 @@ impl Folder {
     }
 
     fn exists(&self) -> Result<bool, Error> {
-        match sight::seen(&self.path).map_err(Error::io("read", &self.path))? {
+        match sight::lstat(&self.path).map_err(Error::io("read", &self.path))? {
             None => Ok(false),
             Some(found) if found.is_dir() => Ok(true),
             Some(_) => Err(Error::Foreign(self.path.clone())),

@@ -9,64 +9,64 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::dir::Dir;
-use super::folder::{Folder, Known};
+use super::folder::{TaskDir, TaskSnapshot};
 use super::lock::Lock;
-use super::part::{Draft, Part};
+use super::part::{Part, VerifiedPart};
 use super::{Error, blocking, checkpoint, finished, journal};
-use crate::kind::Slot;
+use crate::kind::AssetKey;
 use crate::manifest::FileEntry;
 
 /// A task's folder, locked.
 #[derive(Debug)]
-pub(crate) struct Held {
-    pub(super) folder: Folder,
+pub(crate) struct TaskLease {
+    pub(super) task_dir: TaskDir,
     pub(super) dir: Dir,
     /// Whether this run made it and was the first in it: nobody left anything there.
     pub(super) is_new: bool,
     /// The files of a new folder that have begun their way in.
-    begun: Mutex<HashSet<String>>,
+    started_parts: Mutex<HashSet<String>>,
     record: finished::Record,
     pub(super) lock: Lock,
 }
 
 /// A whole file that waits to be durable.
-pub(crate) struct Staged {
-    pub(super) draft: Draft,
+pub(crate) struct StagedFile {
+    pub(super) verified_part: VerifiedPart,
     target: String,
 }
 
-impl Held {
-    pub(super) fn new(folder: Folder, dir: Dir, lock: Lock, is_new: bool) -> Arc<Self> {
+impl TaskLease {
+    pub(super) fn new(folder: TaskDir, dir: Dir, lock: Lock, is_new: bool) -> Arc<Self> {
         let record = finished::Record::of(dir.clone());
-        Arc::new(Self { folder, dir, is_new, begun: Mutex::default(), record, lock })
+        Arc::new(Self { task_dir: folder, dir, is_new, started_parts: Mutex::default(), record, lock })
     }
 
     /// What is known of the task now.
     ///
     /// # Errors
     /// As for [`Folder::read`].
-    pub(crate) fn read(&self) -> Result<Known, Error> {
-        self.folder.read()
+    pub(crate) fn read_snapshot(&self) -> Result<TaskSnapshot, Error> {
+        self.task_dir.read_snapshot()
     }
 
     /// What is known of the task now, with the finished files of a run that died rolled forward: those count as here.
     ///
     /// # Errors
     /// As for [`Folder::read`].
-    pub(crate) fn recover(&self) -> Result<Known, Error> {
+    pub(crate) fn recover(&self) -> Result<TaskSnapshot, Error> {
         if self.is_new {
-            return Ok(Known::default());
+            return Ok(TaskSnapshot::default());
         }
-        let mut known = self.folder.read()?;
-        self.roll_forward(&mut known.here)?;
+        let mut known = self.task_dir.read_snapshot()?;
+        self.roll_forward(&mut known.present_files)?;
         Ok(known)
     }
 
     /// Puts the finished files of a run that died in their places, on disk and among `files`.
     pub(super) fn roll_forward(&self, files: &mut Vec<FileEntry>) -> Result<(), Error> {
         let finished = finished::roll_forward(&self.dir)?;
-        let replaced: HashSet<Slot> = finished.iter().map(FileEntry::slot).collect();
-        files.retain(|before| !replaced.contains(&before.slot()));
+        let replaced: HashSet<AssetKey> = finished.iter().map(FileEntry::key).collect();
+        files.retain(|before| !replaced.contains(&before.key()));
         files.extend(finished);
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Held {
     /// of it. Costs no look at the disk.
     #[must_use]
     pub(crate) fn new_part(&self, stem: &str) -> Option<Part> {
-        let is_first = || self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.to_owned());
+        let is_first = || self.started_parts.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.to_owned());
         (self.is_new && is_first()).then(|| Part::new(self.dir.clone(), part_name(stem)))
     }
 
@@ -84,13 +84,13 @@ impl Held {
     /// # Errors
     /// When the disk says no.
     pub(crate) fn part(&self, stem: &str) -> Result<Part, Error> {
-        self.begin()?;
+        self.mark_in_progress()?;
         let name = part_name(stem);
         Part::resume(self.dir.clone(), name.clone()).map_err(Error::io("resume", &self.dir.join(&name)))
     }
 
     /// Lets whoever looks at a folder that had something before see that somebody was at work here.
-    pub(super) fn begin(&self) -> Result<(), Error> {
+    pub(super) fn mark_in_progress(&self) -> Result<(), Error> {
         if self.is_new { Ok(()) } else { self.record.begin() }
     }
 
@@ -98,35 +98,35 @@ impl Held {
     ///
     /// # Errors
     /// When something that is not ours has that name; the file is then gone.
-    pub(crate) fn stage(&self, draft: Draft, ours: &HashSet<String>) -> Result<Staged, Error> {
+    pub(crate) fn stage(&self, draft: VerifiedPart, ours: &HashSet<String>) -> Result<StagedFile, Error> {
         let target = draft.entry.path().to_owned();
         let is_taken =
-            || self.dir.find(&target).map_err(Error::io("look at", &self.dir.join(&target))).map(|found| found.is_some());
-        if !ours.contains(&target) && is_taken()? && !finished::is_proven(&self.dir, &target, &draft.entry)? {
+            || self.dir.stat(&target).map_err(Error::io("look at", &self.dir.join(&target))).map(|found| found.is_some());
+        if !ours.contains(&target) && is_taken()? && !finished::matches_entry(&self.dir, &target, &draft.entry)? {
             draft.discard();
             return Err(Error::Foreign(self.dir.join(&target)));
         }
-        Ok(Staged { draft, target })
+        Ok(StagedFile { verified_part: draft, target })
     }
 
     /// Records a file as finished, and gives it its final name once that is durable.
     ///
     /// # Errors
     /// When the disk says no; where it could not be recorded or synced, the file is gone.
-    pub(crate) async fn commit(self: &Arc<Self>, staged: Staged) -> Result<FileEntry, Error> {
+    pub(crate) async fn publish(self: &Arc<Self>, staged: StagedFile) -> Result<FileEntry, Error> {
         let held = Arc::clone(self);
-        let staged = blocking(move || match held.record.append(&staged.draft) {
+        let staged = blocking(move || match held.record.append(&staged.verified_part) {
             Ok(()) => Ok(staged),
             Err(error) => {
                 // Without a record it would lie there nameless, and on a full disk in the way.
-                staged.draft.discard();
+                staged.verified_part.discard();
                 Err(error)
             }
         })
         .await?;
         checkpoint::reached("recorded");
-        let written = vec![staged.draft.path(), self.dir.join(finished::NAME)];
-        self.then(written, move |_, synced| staged.place(synced)).await
+        let written = vec![staged.verified_part.path(), self.dir.join(finished::NAME)];
+        self.after_sync(written, move |_, synced| staged.rename_into_place(synced)).await
     }
 
     /// Whether the file that `entry` names is there with the bytes that it names.
@@ -134,7 +134,7 @@ impl Held {
     /// # Errors
     /// When it can't be read.
     pub(crate) fn has(&self, entry: &FileEntry) -> Result<bool, Error> {
-        entry.name().map_or(Ok(false), |name| finished::is_proven(&self.dir, name, entry))
+        entry.name().map_or(Ok(false), |name| finished::matches_entry(&self.dir, name, entry))
     }
 
     /// A folder that was moved away is a better reason than a path in it that is gone.
@@ -143,36 +143,39 @@ impl Held {
     }
 
     /// Does something in the folder, which stays locked meanwhile, once `written` and all names there are durable.
-    pub(super) async fn then<T: Send + 'static>(
+    pub(super) async fn after_sync<T: Send + 'static>(
         self: &Arc<Self>,
         mut written: Vec<PathBuf>,
         what: impl FnOnce(&Self, Result<(), Error>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let held = Arc::clone(self);
-        written.extend([self.folder.path().to_owned(), self.folder.mark.root().to_owned()]);
-        self.folder.rounds.after(written, move |synced| what(&held, synced.map_err(|error| held.explain(error)))).await
+        written.extend([self.task_dir.path().to_owned(), self.task_dir.dirty_marker.root().to_owned()]);
+        self.task_dir
+            .group_sync
+            .run_after_sync(written, move |synced| what(&held, synced.map_err(|error| held.explain(error))))
+            .await
     }
 }
 
-impl Staged {
+impl StagedFile {
     /// What a manifest will say of it.
     #[must_use]
     pub(crate) fn entry(&self) -> &FileEntry {
-        &self.draft.entry
+        &self.verified_part.entry
     }
 
-    pub(super) fn place(self, synced: Result<(), Error>) -> Result<FileEntry, Error> {
+    pub(super) fn rename_into_place(self, synced: Result<(), Error>) -> Result<FileEntry, Error> {
         if let Err(error) = synced {
             // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
-            self.draft.discard();
+            self.verified_part.discard();
             return Err(error);
         }
         checkpoint::reached("synced");
-        let Draft { dir, part, has_journal, entry } = self.draft;
+        let VerifiedPart { dir, part_name: part, has_journal, entry } = self.verified_part;
         dir.rename(&part, &self.target).map_err(Error::io("rename", &dir.join(&self.target)))?;
         if has_journal {
             // The record vouches for it now.
-            let _ = dir.remove(&journal::beside(&part));
+            let _ = dir.remove(&journal::journal_name(&part));
         }
         checkpoint::reached("renamed");
         Ok(entry)

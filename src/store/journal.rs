@@ -11,55 +11,55 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::dir::{Dir, Open};
+use super::dir::{Dir, OpenMode};
 use super::positioned;
 use crate::digest::{Hasher, Sha256Hex};
-use crate::version::Version;
+use crate::version::RemoteVersion;
 
 /// How many of a file's first bytes are kept at hand, to tell what it is.
-pub(super) const HEAD: usize = 16 << 10;
+pub(super) const HEAD_SIZE: usize = 16 << 10;
 
 /// A journal that is being written. Its file is made with the first line.
 #[derive(Debug)]
 pub(super) struct Journal {
     dir: Dir,
     name: String,
-    version: Version,
+    version: RemoteVersion,
     file: Option<File>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Vouched {
+struct Checkpoint {
     size: u64,
     sha256: Sha256Hex,
 }
 
 /// A part that was proven: what can go on where it ended.
-pub(super) struct Proven {
+pub(super) struct ResumedPart {
     pub journal: Journal,
     pub file: File,
-    pub proof: Proof,
+    pub prefix: HashedPrefix,
 }
 
 impl Journal {
-    pub(super) fn new(dir: Dir, name: String, version: Version) -> Self {
+    pub(super) fn new(dir: Dir, name: String, version: RemoteVersion) -> Self {
         Self { dir, name, version, file: None }
     }
 
-    pub(super) fn version(&self) -> &Version {
+    pub(super) fn version(&self) -> &RemoteVersion {
         &self.version
     }
 
     /// Vouches for the first `size` bytes, of which `hasher` has seen all.
-    pub(super) fn vouch(&mut self, size: u64, hasher: &Hasher) -> io::Result<()> {
+    pub(super) fn checkpoint(&mut self, size: u64, hasher: &Hasher) -> io::Result<()> {
         let mut lines = Vec::new();
         if self.file.is_none() {
             self.dir.remove(&self.name)?;
-            self.file = Some(self.dir.open(&self.name, Open::New)?);
+            self.file = Some(self.dir.open(&self.name, OpenMode::CreateNew)?);
             serde_json::to_writer(&mut lines, &self.version)?;
             lines.push(b'\n');
         }
-        serde_json::to_writer(&mut lines, &Vouched { size, sha256: hasher.clone().finish() })?;
+        serde_json::to_writer(&mut lines, &Checkpoint { size, sha256: hasher.clone().finish() })?;
         lines.push(b'\n');
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(&lines))
     }
@@ -73,23 +73,23 @@ impl Journal {
 }
 
 /// What the journal of a part is called.
-pub(super) fn beside(part: &str) -> String {
+pub(super) fn journal_name(part: &str) -> String {
     format!("{}.journal", part.strip_suffix(".part").unwrap_or(part))
 }
 
 /// Proves the part called `name` by its journal, and cuts off both what can't be proven; none when nothing is. Only files
 /// that this user wrote are believed: whoever else can write here could have chosen both.
-pub(super) fn prove(dir: &Dir, name: &str) -> io::Result<Option<Proven>> {
-    let journal = beside(name);
-    if !is_own(dir, name)? || !is_own(dir, &journal)? {
+pub(super) fn validate_and_truncate(dir: &Dir, name: &str) -> io::Result<Option<ResumedPart>> {
+    let journal = journal_name(name);
+    if !check_trusted_file(dir, name)? || !check_trusted_file(dir, &journal)? {
         return Ok(None);
     }
-    let mut lines = Lines { reader: BufReader::new(dir.open(&journal, Open::Read)?), read: 0 };
-    let Some((version, mut vouched_for)) = lines.next::<Version>() else { return Ok(None) };
-    let file = dir.open(name, Open::ReadWrite)?;
-    let mut proof = Proof::default();
-    while let Some((vouched, end)) = lines.next::<Vouched>() {
-        match proof.extended(&file, &vouched)? {
+    let mut lines = Lines { reader: BufReader::new(dir.open(&journal, OpenMode::Read)?), read: 0 };
+    let Some((version, mut vouched_for)) = lines.next::<RemoteVersion>() else { return Ok(None) };
+    let file = dir.open(name, OpenMode::ReadWrite)?;
+    let mut proof = HashedPrefix::default();
+    while let Some((vouched, end)) = lines.next::<Checkpoint>() {
+        match proof.extended_to(&file, &vouched)? {
             Some(further) => proof = further,
             None => break,
         }
@@ -100,15 +100,15 @@ pub(super) fn prove(dir: &Dir, name: &str) -> io::Result<Option<Proven>> {
     }
     file.set_len(proof.size)?;
     // Not opened for appending: Windows lets no such handle cut the file.
-    let mut kept = dir.open(&journal, Open::ReadWrite)?;
+    let mut kept = dir.open(&journal, OpenMode::ReadWrite)?;
     kept.set_len(vouched_for)?;
     kept.seek(SeekFrom::Start(vouched_for))?;
     let journal = Journal { dir: dir.clone(), name: journal, version, file: Some(kept) };
-    Ok(Some(Proven { journal, file, proof }))
+    Ok(Some(ResumedPart { journal, file, prefix: proof }))
 }
 
-fn is_own(dir: &Dir, name: &str) -> io::Result<bool> {
-    dir.find(name)?.map_or(Ok(false), |found| dir.is_own(found))
+fn check_trusted_file(dir: &Dir, name: &str) -> io::Result<bool> {
+    dir.stat(name)?.map_or(Ok(false), |found| dir.check_trusted(found))
 }
 
 /// Whole lines of a journal, each with the journal's length up to its end.
@@ -128,24 +128,24 @@ impl<R: BufRead> Lines<R> {
 
 /// The first bytes of a part, hashed.
 #[derive(Clone, Default)]
-pub(super) struct Proof {
+pub(super) struct HashedPrefix {
     pub hasher: Hasher,
     pub size: u64,
     pub head: Vec<u8>,
 }
 
-impl Proof {
+impl HashedPrefix {
     /// Takes the next bytes.
-    pub(super) fn take(&mut self, bytes: &[u8]) {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
-        self.head.extend_from_slice(&bytes[..bytes.len().min(HEAD - self.head.len())]);
+        self.head.extend_from_slice(&bytes[..bytes.len().min(HEAD_SIZE - self.head.len())]);
     }
 
     /// This and the bytes of `file` up to what is vouched for; none when they are others.
-    fn extended(&self, file: &File, vouched: &Vouched) -> io::Result<Option<Self>> {
+    fn extended_to(&self, file: &File, vouched: &Checkpoint) -> io::Result<Option<Self>> {
         let mut further = self.clone();
-        match positioned::read_range(file, self.size, vouched.size, |block| further.take(block)) {
+        match positioned::read_range(file, self.size, vouched.size, |block| further.update(block)) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             read => read?,
         }
@@ -162,8 +162,8 @@ mod tests {
     use super::*;
     use crate::version::Validator;
 
-    fn version() -> Version {
-        Version { validator: Validator::Etag("\"a\"".to_owned()), total: Some(12) }
+    fn version() -> RemoteVersion {
+        RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total: Some(12) }
     }
 
     /// A part of `bytes`, vouched for after each of `ends`.
@@ -174,29 +174,29 @@ mod tests {
         for &end in ends {
             let mut hasher = Hasher::default();
             hasher.update(&bytes[..end]);
-            journal.vouch(end as u64, &hasher).unwrap();
+            journal.checkpoint(end as u64, &hasher).unwrap();
         }
         path
     }
 
-    fn proof(path: &Path) -> Option<Proven> {
-        prove(&Dir::at(path.parent().unwrap()), ".video-1.part").unwrap()
+    fn resume(path: &Path) -> Option<ResumedPart> {
+        validate_and_truncate(&Dir::at(path.parent().unwrap()), ".video-1.part").unwrap()
     }
 
     fn beside(path: &Path) -> PathBuf {
         path.with_extension("journal")
     }
 
-    fn proven(path: &Path) -> u64 {
-        proof(path).map_or(0, |proven| proven.proof.size)
+    fn validated_size(path: &Path) -> u64 {
+        resume(path).map_or(0, |proven| proven.prefix.size)
     }
 
     #[test]
     fn only_what_hashes_the_same_is_believed() {
         let folder = tempfile::tempdir().unwrap();
         let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
-        let found = proof(&path).unwrap();
-        assert_eq!((found.proof.size, found.journal.version()), (8, &version()));
+        let found = resume(&path).unwrap();
+        assert_eq!((found.prefix.size, found.journal.version()), (8, &version()));
         assert_eq!(fs::read(&path).unwrap(), b"abcdefgh", "what nobody vouches for is cut off");
         drop(found);
 
@@ -205,7 +205,7 @@ mod tests {
         {
             let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
             fs::write(&path, bytes).unwrap();
-            assert_eq!(proven(&path), size, "{bytes:?}");
+            assert_eq!(validated_size(&path), size, "{bytes:?}");
         }
     }
 
@@ -225,11 +225,11 @@ mod tests {
             } else {
                 0
             };
-            assert_eq!(proven(&path), size, "cut at {cut}");
+            assert_eq!(validated_size(&path), size, "cut at {cut}");
             let zeros = [&whole[..cut], &[0; 7]].concat();
             part(folder.path(), b"abcdefghijkl", &[4, 8]);
             fs::write(beside(&path), zeros).unwrap();
-            assert_eq!(proven(&path), size, "cut at {cut}, then zeros");
+            assert_eq!(validated_size(&path), size, "cut at {cut}, then zeros");
         }
     }
 
@@ -238,12 +238,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
         fs::write(&path, b"abcd\0\0\0\0").unwrap();
-        let mut found = proof(&path).unwrap();
+        let mut found = resume(&path).unwrap();
         positioned::write_all_at(&found.file, b"EF", 4).unwrap();
-        found.proof.take(b"EF");
-        found.journal.vouch(6, &found.proof.hasher).unwrap();
+        found.prefix.update(b"EF");
+        found.journal.checkpoint(6, &found.prefix.hasher).unwrap();
         drop(found);
-        assert_eq!(proven(&path), 6);
+        assert_eq!(validated_size(&path), 6);
         assert_eq!(fs::read(&path).unwrap(), b"abcdEF");
     }
 
@@ -251,10 +251,10 @@ mod tests {
     fn lies_about_the_length_are_no_proof() {
         let folder = tempfile::tempdir().unwrap();
         let path = part(folder.path(), b"abcdefghijkl", &[8, 4]);
-        assert_eq!(proven(&path), 8, "going back proves nothing more");
-        let line = format!("{{\"size\":{},\"sha256\":\"{}\"}}\n", u64::MAX, Sha256Hex::of(b""));
+        assert_eq!(validated_size(&path), 8, "going back proves nothing more");
+        let line = format!("{{\"size\":{},\"sha256\":\"{}\"}}\n", u64::MAX, Sha256Hex::digest(b""));
         let first = serde_json::to_string(&version()).unwrap();
         fs::write(beside(&path), format!("{first}\n{line}")).unwrap();
-        assert_eq!(proven(&path), 0);
+        assert_eq!(validated_size(&path), 0);
     }
 }

@@ -33,47 +33,47 @@ pub(super) struct Lock {
 }
 
 /// How long to wait before looking again at a lock that somebody holds.
-const GLANCE: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Lock {
     /// Takes the lock of `folder` as soon as no other process has it. `wait` reports a long wait, and can end it. Blocks.
     ///
     /// # Errors
     /// [`Error::Locked`] when `wait` ended first; else what the disk reports.
-    pub(super) fn of(folder: &Path, wait: &LockWait) -> Result<Self, Error> {
+    pub(super) fn lock_folder(folder: &Path, wait: &LockWait) -> Result<Self, Error> {
         let fail = |error| Error::io("lock", folder)(error);
         // By whatever links the archive is reached, it has one lock.
         let real = folder.canonicalize().map_err(fail)?;
         let started = Instant::now();
         let mut is_reported = false;
         loop {
-            if let Some(lock) = Self::try_of(&real).map_err(fail)? {
+            if let Some(lock) = Self::try_lock_folder(&real).map_err(fail)? {
                 return Ok(lock);
             }
-            if wait.is_over() {
+            if wait.is_cancelled() {
                 return Err(Error::Locked(folder.to_owned()));
             }
             if !is_reported && started.elapsed() >= REPORT_AFTER {
                 is_reported = true;
                 wait.report(&waiting_message(folder));
             }
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
     /// Takes the lock of `folder`; none when somebody else has it for as long as `most`. Blocks.
-    pub(super) fn within(folder: &Path, most: Duration) -> io::Result<Option<Self>> {
+    pub(super) fn lock_folder_timeout(folder: &Path, most: Duration) -> io::Result<Option<Self>> {
         let started = Instant::now();
         loop {
-            match Self::try_of(folder)? {
-                None if started.elapsed() < most => thread::sleep(GLANCE),
+            match Self::try_lock_folder(folder)? {
+                None if started.elapsed() < most => thread::sleep(POLL_INTERVAL),
                 found => return Ok(found),
             }
         }
     }
 
     /// Takes the lock of `folder`; none while somebody else has it.
-    pub(super) fn try_of(folder: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn try_lock_folder(folder: &Path) -> io::Result<Option<Self>> {
         #[cfg(unix)]
         loop {
             let file = open_folder(folder)?;
@@ -82,16 +82,16 @@ impl Lock {
                 // Another folder has taken its place.
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) if is_for_files_alone(&error) => break,
+                Err(TryLockError::Error(error)) if is_folder_lock_unsupported(&error) => break,
                 // Never another lock than whoever got this one.
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
-        Self::try_acquire(&folder.join(NAME))
+        Self::try_lock_file(&folder.join(NAME))
     }
 
     /// Whether it is the folder itself that is locked, so that a lock file there is nobody's.
-    pub(super) fn is_of_folder(&self) -> bool {
+    pub(super) fn is_folder_lock(&self) -> bool {
         self.path.is_none()
     }
 
@@ -99,25 +99,28 @@ impl Lock {
     ///
     /// # Errors
     /// When it can't be opened.
-    pub(super) fn dir(&self, path: &Path) -> io::Result<Dir> {
+    pub(super) fn open_dir(&self, path: &Path) -> io::Result<Dir> {
         #[cfg(unix)]
-        return Ok(Dir::of(path, if self.is_of_folder() { Arc::clone(&self.file) } else { Arc::new(open_folder(path)?) }));
+        return Ok(Dir::from_opened(
+            path,
+            if self.is_folder_lock() { Arc::clone(&self.file) } else { Arc::new(open_folder(path)?) },
+        ));
         #[cfg(not(unix))]
         Ok(Dir::at(path))
     }
 
     /// Lets go of it, and leaves its file for whoever comes next.
-    pub(super) fn leave(mut self) {
+    pub(super) fn release_keeping_file(mut self) {
         self.path = None;
     }
 
     /// Takes the lock at `path`; none while somebody else has it.
-    pub(super) fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn try_lock_file(path: &Path) -> io::Result<Option<Self>> {
         Self::open(path, true)
     }
 
     /// Takes over the lock that a dead holder left at `path`; none when its holder lives, or has removed it.
-    pub(super) fn try_inherit(path: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn try_take_over(path: &Path) -> io::Result<Option<Self>> {
         match Self::open(path, false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             found => found,
@@ -146,7 +149,7 @@ impl Lock {
 
 /// Whether locks are for files alone here, as on some network shares.
 #[cfg(unix)]
-fn is_for_files_alone(error: &io::Error) -> bool {
+fn is_folder_lock_unsupported(error: &io::Error) -> bool {
     use rustix::io::Errno;
     [Errno::BADF, Errno::INVAL, Errno::ISDIR, Errno::NOTSUP, Errno::NOSYS]
         .map(Errno::raw_os_error)
@@ -190,24 +193,24 @@ mod tests {
     fn only_one_holds_it_and_nothing_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
-        let first = Lock::try_acquire(&path).unwrap();
+        let first = Lock::try_lock_file(&path).unwrap();
         assert!(first.is_some());
-        assert!(Lock::try_acquire(&path).unwrap().is_none());
+        assert!(Lock::try_lock_file(&path).unwrap().is_none());
         drop(first);
         assert!(!path.exists());
-        assert!(Lock::try_acquire(&path).unwrap().is_some());
+        assert!(Lock::try_lock_file(&path).unwrap().is_some());
     }
 
     #[test]
     fn a_folder_is_held_by_one_and_nothing_is_left_in_it() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Lock::try_of(folder.path()).unwrap();
+        let first = Lock::try_lock_folder(folder.path()).unwrap();
         assert!(first.is_some());
-        assert!(Lock::try_of(folder.path()).unwrap().is_none());
+        assert!(Lock::try_lock_folder(folder.path()).unwrap().is_none());
         drop(first);
-        assert!(Lock::try_of(folder.path()).unwrap().is_some());
+        assert!(Lock::try_lock_folder(folder.path()).unwrap().is_some());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert!(Lock::try_of(&folder.path().join("missing")).is_err());
+        assert!(Lock::try_lock_folder(&folder.path().join("missing")).is_err());
     }
 
     #[test]
@@ -215,8 +218,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         fs::write(&path, b"").unwrap();
-        assert!(Lock::try_inherit(&path).unwrap().is_some());
-        assert!(Lock::try_inherit(&path).unwrap().is_none(), "it is gone, and stays so");
+        assert!(Lock::try_take_over(&path).unwrap().is_some());
+        assert!(Lock::try_take_over(&path).unwrap().is_none(), "it is gone, and stays so");
         assert!(!path.exists());
     }
 
@@ -237,7 +240,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
-        assert!(Lock::try_acquire(&path).is_err());
+        assert!(Lock::try_lock_file(&path).is_err());
         assert!(!folder.path().join("elsewhere").exists());
     }
 
@@ -251,7 +254,7 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..50 {
                         let lock = loop {
-                            if let Some(lock) = Lock::try_acquire(path).unwrap() {
+                            if let Some(lock) = Lock::try_lock_file(path).unwrap() {
                                 break lock;
                             }
                             thread::yield_now();

@@ -7,7 +7,7 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use super::{Error, sight};
-use crate::manifest::{self, Own, TaskEntry, Unread, Verdict};
+use crate::manifest::{self, Ownership, RawTask, TaskEntry, TaskManifest};
 use crate::naming::MANIFEST;
 
 /// A task's manifest of more bytes is read as it comes from the disk: its text beside all that it says would take too much.
@@ -15,18 +15,18 @@ pub(super) const LARGE: u64 = 1 << 20;
 
 /// What stands in a root manifest's place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Standing {
+pub(super) enum ManifestStatus {
     /// There is none.
-    Nothing,
+    Missing,
     /// Ours, but damaged.
-    Broken,
+    Damaged,
     /// Ours, and whole.
-    Ours,
+    Valid,
 }
 
 /// What stands in the place of a task's own manifest.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum ManifestLookup {
     /// A manifest, and the one task that it names.
     Task(Box<TaskEntry>),
     /// There is none.
@@ -39,17 +39,17 @@ pub(super) enum Found {
 }
 
 /// Whose the root manifest in `folder` is, and what it names, task by task.
-pub(super) fn look(folder: &Path, each: impl FnMut(Unread<'_>)) -> Result<Standing, Error> {
+pub(super) fn read_root(folder: &Path, each: impl FnMut(RawTask<'_>)) -> Result<ManifestStatus, Error> {
     let path = folder.join(MANIFEST);
     if !is_there(&path)? {
-        return Ok(Standing::Nothing);
+        return Ok(ManifestStatus::Missing);
     }
-    let verdict = File::open(&path).and_then(|file| manifest::judge(file, each)).map_err(Error::io("read", &path))?;
+    let verdict = File::open(&path).and_then(|file| manifest::check_ownership(file, each)).map_err(Error::io("read", &path))?;
     match verdict {
-        Verdict::Ours => Ok(Standing::Ours),
-        Verdict::Broken | Verdict::Garbled => Ok(Standing::Broken),
-        Verdict::Foreign | Verdict::NoJson => Err(Error::Foreign(path)),
-        Verdict::Newer(version) => Err(Error::Newer { path, version }),
+        Ownership::Ours => Ok(ManifestStatus::Valid),
+        Ownership::Truncated | Ownership::Corrupt => Ok(ManifestStatus::Damaged),
+        Ownership::Foreign | Ownership::NotJson => Err(Error::Foreign(path)),
+        Ownership::NewerVersion(version) => Err(Error::Newer { path, version }),
     }
 }
 
@@ -57,33 +57,33 @@ pub(super) fn look(folder: &Path, each: impl FnMut(Unread<'_>)) -> Result<Standi
 ///
 /// # Errors
 /// When it is another program's, a later version's or an archive's, or can't be read.
-pub(super) fn own(folder: &Path) -> Result<Found, Error> {
+pub(super) fn read_own(folder: &Path) -> Result<ManifestLookup, Error> {
     let path = folder.join(MANIFEST);
     if !is_there(&path)? {
-        return Ok(Found::Missing);
+        return Ok(ManifestLookup::Missing);
     }
     let file = match File::open(&path) {
         // Another process has just moved the folder.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ManifestLookup::Missing),
         file => file.map_err(Error::io("read", &path))?,
     };
     if file.metadata().is_ok_and(|found| found.len() > LARGE)
-        && let Some(task) = Own::stream(BufReader::new(&file))
+        && let Some(task) = TaskManifest::from_reader(BufReader::new(&file))
     {
-        return Ok(Found::Task(task));
+        return Ok(ManifestLookup::Task(task));
     }
     let text = fs::read(&path).map_err(Error::io("read", &path))?;
-    match Own::read(&text).map_err(Error::io("read", &path))? {
-        Own::Task(task) => Ok(Found::Task(task)),
-        Own::Damaged { is_cut } => Ok(Found::Damaged { is_cut }),
-        Own::Several => Err(Error::ManyTasks(path)),
-        Own::Foreign => Err(Error::Foreign(path)),
-        Own::Newer(version) => Err(Error::Newer { path, version }),
+    match TaskManifest::parse(&text).map_err(Error::io("read", &path))? {
+        TaskManifest::Task(task) => Ok(ManifestLookup::Task(task)),
+        TaskManifest::Damaged { is_truncated: is_cut } => Ok(ManifestLookup::Damaged { is_cut }),
+        TaskManifest::MultipleTasks => Err(Error::ManyTasks(path)),
+        TaskManifest::Foreign => Err(Error::Foreign(path)),
+        TaskManifest::NewerVersion(version) => Err(Error::Newer { path, version }),
     }
 }
 
 fn is_there(path: &Path) -> Result<bool, Error> {
-    match sight::seen(path).map_err(Error::io("read", path))? {
+    match sight::lstat(path).map_err(Error::io("read", path))? {
         None => Ok(false),
         Some(found) if found.is_file() => Ok(true),
         Some(_) => Err(Error::Foreign(path.to_owned())),

@@ -16,20 +16,20 @@ const PREFIX: &str = ".committing-";
 
 /// The mark of one process in one archive.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct DirtyMarker {
     root: PathBuf,
-    held: Mutex<Option<Lock>>,
-    is_needed: bool,
+    lock: Mutex<Option<Lock>>,
+    is_enabled: bool,
 }
 
-impl Mark {
+impl DirtyMarker {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), held: Mutex::new(None), is_needed: true }
+        Self { root: root.to_owned(), lock: Mutex::new(None), is_enabled: true }
     }
 
     /// No mark: there is no root manifest that could lag behind.
-    pub(super) fn none(root: &Path) -> Self {
-        Self { root: root.to_owned(), held: Mutex::new(None), is_needed: false }
+    pub(super) fn disabled(root: &Path) -> Self {
+        Self { root: root.to_owned(), lock: Mutex::new(None), is_enabled: false }
     }
 
     /// The archive.
@@ -39,11 +39,11 @@ impl Mark {
 
     /// Sets the mark, unless it stands.
     pub(super) fn set(&self) -> Result<(), Error> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         // Another process of the same number may have died on another machine: then the next name is free.
         let names = (0_u32..).map(|n| self.root.join(format!("{PREFIX}{}-{n}", std::process::id())));
-        for path in names.take(if held.is_some() || !self.is_needed { 0 } else { 1000 }) {
-            *held = Lock::try_acquire(&path).map_err(Error::io("lock", &path))?;
+        for path in names.take(if held.is_some() || !self.is_enabled { 0 } else { 1000 }) {
+            *held = Lock::try_lock_file(&path).map_err(Error::io("lock", &path))?;
             if held.is_some() {
                 break;
             }
@@ -53,27 +53,27 @@ impl Mark {
 
     /// Takes the mark away: the root manifest names everything.
     pub(super) fn clear(&self) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
-impl Drop for Mark {
+impl Drop for DirtyMarker {
     /// What was committed is still not in the root manifest: the file stays, unlocked, and tells it.
     fn drop(&mut self) {
-        if let Some(lock) = self.held.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            lock.leave();
+        if let Some(lock) = self.lock.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            lock.release_keeping_file();
         }
     }
 }
 
 /// The marks of processes that died with them set. They stay for whoever comes next, unless they are cleared.
-pub(super) struct Dead {
+pub(super) struct StaleMarkers {
     locks: Vec<Lock>,
     /// Whether there is a mark of which nobody can say whether its process lives.
     is_uncertain: bool,
 }
 
-impl Dead {
+impl StaleMarkers {
     pub(super) fn is_empty(&self) -> bool {
         self.locks.is_empty() && !self.is_uncertain
     }
@@ -84,9 +84,9 @@ impl Dead {
     }
 }
 
-impl Drop for Dead {
+impl Drop for StaleMarkers {
     fn drop(&mut self) {
-        self.locks.drain(..).for_each(Lock::leave);
+        self.locks.drain(..).for_each(Lock::release_keeping_file);
     }
 }
 
@@ -94,13 +94,13 @@ impl Drop for Dead {
 ///
 /// # Errors
 /// When the root can't be listed: then nobody knows whether there are any.
-pub(super) fn dead(root: &Path) -> io::Result<Dead> {
-    let mut dead = Dead { locks: Vec::new(), is_uncertain: false };
+pub(super) fn find_stale(root: &Path) -> io::Result<StaleMarkers> {
+    let mut dead = StaleMarkers { locks: Vec::new(), is_uncertain: false };
     for entry in fs::read_dir(root)? {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) {
             // Getting the lock is the proof.
-            match Lock::try_inherit(&entry.path()) {
+            match Lock::try_take_over(&entry.path()) {
                 Ok(lock) => dead.locks.extend(lock),
                 // It may be another user's who died.
                 Err(_) => dead.is_uncertain = true,
@@ -117,22 +117,22 @@ mod tests {
     #[test]
     fn a_mark_of_the_living_is_respected_and_one_of_the_dead_is_found_once() {
         let root = tempfile::tempdir().unwrap();
-        let mark = Mark::new(root.path());
+        let mark = DirtyMarker::new(root.path());
         mark.set().unwrap();
         mark.set().unwrap();
-        assert!(dead(root.path()).unwrap().is_empty());
+        assert!(find_stale(root.path()).unwrap().is_empty());
         mark.clear();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         fs::write(root.path().join(".committing-1-0"), b"").unwrap();
-        let found = dead(root.path()).unwrap();
+        let found = find_stale(root.path()).unwrap();
         assert_eq!(found.locks.len(), 1);
         found.clear();
-        assert!(dead(root.path()).unwrap().is_empty());
+        assert!(find_stale(root.path()).unwrap().is_empty());
         mark.set().unwrap();
         drop(mark);
         for _ in 0..2 {
             assert_eq!(
-                dead(root.path()).unwrap().locks.len(),
+                find_stale(root.path()).unwrap().locks.len(),
                 1,
                 "who ends without the root manifest leaves word, also within its process"
             );

@@ -12,54 +12,57 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::error::copy_of;
+use super::error::clone_io_error;
 use super::{Error, positioned};
-use crate::manifest::{self, TaskEntry, Unread};
+use crate::manifest::{self, RawTask, TaskEntry};
 use crate::naming::{self, MANIFEST};
 
 /// The root manifest of an archive, asked for single tasks.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct RootManifestIndex {
     manifest: PathBuf,
-    learned: OnceLock<io::Result<Places>>,
+    offsets: OnceLock<io::Result<RootManifestOffsets>>,
 }
 
 /// Where each task stands, by the name of its folder.
-type Places = HashMap<String, Place>;
+type RootManifestOffsets = HashMap<String, TaskOffset>;
 
 #[derive(Debug)]
-struct Place {
+struct TaskOffset {
     /// The task's id, where its folder has another name.
     id: Option<String>,
     text: Range<u64>,
 }
 
-impl Memory {
+impl RootManifestIndex {
     pub(super) fn new(root: &Path) -> Self {
-        Self { manifest: root.join(MANIFEST), learned: OnceLock::new() }
+        Self { manifest: root.join(MANIFEST), offsets: OnceLock::new() }
     }
 
     /// What it says of a task, as the task's own manifest had it.
     ///
     /// # Errors
     /// When the disk says no.
-    pub(super) fn of(&self, task_id: &str) -> Result<Option<TaskEntry>, Error> {
-        Ok(self.rooted(&naming::folder(task_id))?.filter(|task| task.task_id == task_id).map(TaskEntry::into_own))
+    pub(super) fn task_entry(&self, task_id: &str) -> Result<Option<TaskEntry>, Error> {
+        Ok(self
+            .root_entry(&naming::folder_name(task_id))?
+            .filter(|task| task.task_id == task_id)
+            .map(TaskEntry::into_task_relative))
     }
 
     /// What it says of the task whose folder has this name.
     ///
     /// # Errors
     /// When the disk says no.
-    pub(super) fn rooted(&self, folder: &str) -> Result<Option<TaskEntry>, Error> {
-        let found = match self.learned()?.get(folder) {
-            Some(place) => self.entry_at(place, folder),
+    pub(super) fn root_entry(&self, folder: &str) -> Result<Option<TaskEntry>, Error> {
+        let found = match self.offsets()?.get(folder) {
+            Some(place) => self.read_entry_at(place, folder),
             None => return Ok(None),
         };
         let found = found.and_then(|found| match found {
             Some(task) => Ok(Some(task)),
             // Another version has been written since.
-            None => learn(&self.manifest)?.get(folder).map_or(Ok(None), |place| self.entry_at(place, folder)),
+            None => scan_offsets(&self.manifest)?.get(folder).map_or(Ok(None), |place| self.read_entry_at(place, folder)),
         });
         found.map_err(Error::io("read", &self.manifest))
     }
@@ -68,8 +71,8 @@ impl Memory {
     ///
     /// # Errors
     /// When the disk says no.
-    pub(super) fn names(&self) -> Result<impl Iterator<Item = (&str, &str)>, Error> {
-        Ok(self.learned()?.iter().map(|(folder, place)| (folder.as_str(), place.id.as_deref().unwrap_or(folder))))
+    pub(super) fn folders_and_ids(&self) -> Result<impl Iterator<Item = (&str, &str)>, Error> {
+        Ok(self.offsets()?.iter().map(|(folder, place)| (folder.as_str(), place.id.as_deref().unwrap_or(folder))))
     }
 
     /// The id of the task whose folder has this name.
@@ -77,23 +80,23 @@ impl Memory {
     /// # Errors
     /// When the disk says no.
     pub(super) fn id_of(&self, folder: &str) -> Result<Option<&str>, Error> {
-        let found = self.learned()?.get_key_value(folder);
+        let found = self.offsets()?.get_key_value(folder);
         Ok(found.map(|(folder, place)| place.id.as_deref().unwrap_or(folder)))
     }
 
-    fn learned(&self) -> Result<&Places, Error> {
-        let learned = self.learned.get_or_init(|| learn(&self.manifest));
-        learned.as_ref().map_err(|error| Error::io("read", &self.manifest)(copy_of(error)))
+    fn offsets(&self) -> Result<&RootManifestOffsets, Error> {
+        let learned = self.offsets.get_or_init(|| scan_offsets(&self.manifest));
+        learned.as_ref().map_err(|error| Error::io("read", &self.manifest)(clone_io_error(error)))
     }
 
     /// The entry at `place`, when it is the one of the task whose folder has this name.
-    fn entry_at(&self, place: &Place, folder: &str) -> io::Result<Option<TaskEntry>> {
+    fn read_entry_at(&self, place: &TaskOffset, folder: &str) -> io::Result<Option<TaskEntry>> {
         let mut text = Vec::new();
         let read = File::open(&self.manifest).and_then(|file| {
             positioned::read_range(&file, place.text.start, place.text.end, |block| text.extend_from_slice(block))
         });
         match read {
-            Ok(()) => Ok(Unread::from(text.as_slice()).entry().filter(|task| naming::folder(&task.task_id) == folder)),
+            Ok(()) => Ok(RawTask::from(text.as_slice()).parse().filter(|task| naming::folder_name(&task.task_id) == folder)),
             // A shorter version stands there, or none.
             Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound) => Ok(None),
             Err(error) => Err(error),
@@ -102,20 +105,20 @@ impl Memory {
 }
 
 /// Where each task stands in the root manifest; nothing where there is none.
-fn learn(manifest: &Path) -> io::Result<Places> {
+fn scan_offsets(manifest: &Path) -> io::Result<RootManifestOffsets> {
     let mut places = HashMap::new();
-    let mut learn = |task: Unread<'_>| {
+    let mut learn = |task: RawTask<'_>| {
         if let Some(id) = task.id() {
-            let (folder, text) = (naming::folder(&id), task.place());
+            let (folder, text) = (naming::folder_name(&id), task.byte_range());
             let id = (folder != id).then_some(id);
-            places.entry(folder).or_insert(Place { id, text });
+            places.entry(folder).or_insert(TaskOffset { id, text });
         }
     };
     let file = match File::open(manifest) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Places::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(RootManifestOffsets::new()),
         file => file?,
     };
-    if let Err(error) = manifest::walk(&file, &mut learn) {
+    if let Err(error) = manifest::for_each_task(&file, &mut learn) {
         if !matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) {
             return Err(error);
         }
@@ -143,13 +146,13 @@ mod tests {
         text.truncate(text.len() - 30);
         assert!(text.len() > 2 * (256 << 10));
         std::fs::write(root.path().join(MANIFEST), &text).unwrap();
-        let memory = Memory::new(root.path());
-        let of = |id: &str| memory.of(id).unwrap();
+        let memory = RootManifestIndex::new(root.path());
+        let of = |id: &str| memory.task_entry(id).unwrap();
         for id in &ids[..9999] {
             assert_eq!(of(id).unwrap().task_id, *id);
         }
         assert_eq!(of("09999"), None);
-        assert_eq!(memory.names().unwrap().count(), 9999);
+        assert_eq!(memory.folders_and_ids().unwrap().count(), 9999);
         let mut other = Vec::new();
         manifest::write(&mut other, Box::new(|push| ids[5000..].iter().try_for_each(|id| push(&entry(id))))).unwrap();
         let new = root.path().join("new");
@@ -165,7 +168,7 @@ mod tests {
     fn what_the_disk_does_not_give_is_not_forgotten() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join(MANIFEST)).unwrap();
-        assert!(Memory::new(root.path()).of("t1").is_err());
+        assert!(RootManifestIndex::new(root.path()).task_entry("t1").is_err());
     }
 
     #[test]
@@ -174,9 +177,9 @@ mod tests {
         let mut text = Vec::new();
         manifest::write(&mut text, Box::new(|push| ["Odd", "t1"].iter().try_for_each(|id| push(&entry(id))))).unwrap();
         std::fs::write(root.path().join(MANIFEST), &text).unwrap();
-        let memory = Memory::new(root.path());
-        assert_eq!(memory.id_of(&naming::folder("Odd")).unwrap(), Some("Odd"));
-        assert_eq!(memory.rooted("t1").unwrap().unwrap().task_id, "t1");
-        assert_eq!(memory.of("odd").unwrap(), None);
+        let memory = RootManifestIndex::new(root.path());
+        assert_eq!(memory.id_of(&naming::folder_name("Odd")).unwrap(), Some("Odd"));
+        assert_eq!(memory.root_entry("t1").unwrap().unwrap().task_id, "t1");
+        assert_eq!(memory.task_entry("odd").unwrap(), None);
     }
 }

@@ -35,18 +35,18 @@ mod survey;
 mod write_back;
 
 pub(crate) use archive::Archive;
-pub(crate) use atomic::{folder_of, replace};
-pub(crate) use bag::Bag;
-pub(crate) use catalog::{Catalog, frame_rate};
+pub(crate) use atomic::{canonical_parent, replace};
+pub(crate) use bag::BagWriter;
+pub(crate) use catalog::{ArchiveReader, frame_rate};
 pub use error::Error;
-pub(crate) use folder::{Folder, Known};
-pub(crate) use held::{Held, Staged};
+pub(crate) use folder::{TaskDir, TaskSnapshot};
+pub(crate) use held::{StagedFile, TaskLease};
 pub(crate) use lock::{LockWait, REPORT_AFTER};
-pub(crate) use page::Page;
-pub(crate) use part::{Ahead, Part, Sealed};
+pub(crate) use page::OutputFile;
+pub(crate) use part::{Part, PositionedWriter, Sealed};
 pub(crate) use report::Report;
 pub use root::each_task;
-pub(crate) use survey::{Claim, Place, Survey, by_path};
+pub(crate) use survey::{ArchiveScan, ExpectedFile, ScanUnit, group_by_path};
 
 use crate::threads;
 
@@ -57,5 +57,5 @@ use crate::threads;
 pub(crate) async fn blocking<T: Send + 'static, E: From<Error> + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
-    threads::blocking(work).await.unwrap_or_else(|threads::Panicked| Err(Error::BrokeDown.into()))
+    threads::run_blocking(work).await.unwrap_or_else(|threads::WorkerError| Err(Error::Panicked.into()))
 }

@@ -13,18 +13,18 @@ use super::{Error, atomic, sight};
 use crate::naming::GALLERY;
 
 /// The place of a page, where there is none or one of ours.
-pub(crate) struct Page {
+pub(crate) struct OutputFile {
     folder: PathBuf,
-    mark: &'static str,
+    signature: &'static str,
 }
 
-impl Page {
+impl OutputFile {
     /// The place of the page in `folder`; ours begin with `mark`.
     ///
     /// # Errors
     /// When a page stands there that is not ours.
     pub(crate) fn at(folder: &Path, mark: &'static str) -> Result<Self, Error> {
-        let page = Self { folder: folder.to_owned(), mark };
+        let page = Self { folder: folder.to_owned(), signature: mark };
         page.refuse_foreign()?;
         Ok(page)
     }
@@ -34,7 +34,7 @@ impl Page {
     /// # Errors
     /// What `make` reports, or when the disk says no; the old page then still stands.
     pub(crate) fn update(&self, wait: &LockWait, make: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
-        let _lock = Lock::of(&self.folder, wait).map_err(|error| match error.kind() {
+        let _lock = Lock::lock_folder(&self.folder, wait).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::NoArchive(self.folder.clone()),
             _ => error,
         })?;
@@ -50,11 +50,11 @@ impl Page {
     fn refuse_foreign(&self) -> Result<(), Error> {
         let path = self.folder.join(GALLERY);
         let begins_as_ours = || -> io::Result<bool> {
-            let mut beginning = vec![0; self.mark.len()];
+            let mut beginning = vec![0; self.signature.len()];
             File::open(&path)?.read_exact(&mut beginning)?;
-            Ok(beginning == self.mark.as_bytes())
+            Ok(beginning == self.signature.as_bytes())
         };
-        match sight::seen(&path).map_err(Error::io("read", &path))? {
+        match sight::lstat(&path).map_err(Error::io("read", &path))? {
             None => Ok(()),
             // One that is too short for the mark, or can't be read, is nobody's to overwrite either.
             Some(found) if found.is_file() && begins_as_ours().unwrap_or(false) => Ok(()),
@@ -76,18 +76,18 @@ mod tests {
         let path = folder.path().join(GALLERY);
         for foreign in ["", "<", "<!-- theirs -->", " <!-- ours -->"] {
             fs::write(&path, foreign).unwrap();
-            assert!(matches!(Page::at(folder.path(), MARK), Err(Error::Foreign(_))), "{foreign:?}");
+            assert!(matches!(OutputFile::at(folder.path(), MARK), Err(Error::Foreign(_))), "{foreign:?}");
         }
         fs::remove_file(&path).unwrap();
-        let page = Page::at(folder.path(), MARK).unwrap();
+        let page = OutputFile::at(folder.path(), MARK).unwrap();
         page.update(&wait, || Ok(format!("{MARK}1"))).unwrap();
-        Page::at(folder.path(), MARK).unwrap().update(&wait, || Ok(format!("{MARK}2"))).unwrap();
+        OutputFile::at(folder.path(), MARK).unwrap().update(&wait, || Ok(format!("{MARK}2"))).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{MARK}2"));
         fs::write(&path, "theirs, meanwhile").unwrap();
         assert!(page.update(&wait, || Ok(format!("{MARK}3"))).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs, meanwhile");
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(Page::at(folder.path(), MARK).is_err());
+        assert!(OutputFile::at(folder.path(), MARK).is_err());
     }
 }

@@ -13,27 +13,27 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::dir::{Dir, Open};
-use super::journal::{self, Journal, Proof};
+use super::dir::{Dir, OpenMode};
+use super::journal::{self, HashedPrefix, Journal};
 use super::write_back::WriteBack;
 use super::{checkpoint, positioned};
-use crate::version::Version;
+use crate::version::RemoteVersion;
 
-pub(crate) use ahead::Ahead;
-pub(crate) use sealed::{Draft, Sealed};
+pub(crate) use ahead::PositionedWriter;
+pub(crate) use sealed::{Sealed, VerifiedPart};
 
 /// The journal vouches for the bytes at least this often: what a kill costs at most.
-const VOUCHED_EVERY: u64 = 4 << 20;
+const CHECKPOINT_INTERVAL: u64 = 4 << 20;
 
 /// A file that is still growing.
 pub(crate) struct Part {
     dir: Dir,
     name: String,
     file: Option<Arc<File>>,
-    proof: Proof,
+    prefix: HashedPrefix,
     journal: Option<Journal>,
-    vouched: u64,
-    most: Option<u64>,
+    checkpointed: u64,
+    max_size: Option<u64>,
     write_back: WriteBack,
 }
 
@@ -43,25 +43,25 @@ impl Part {
             dir,
             name,
             file: None,
-            proof: Proof::default(),
+            prefix: HashedPrefix::default(),
             journal: None,
-            vouched: 0,
-            most: None,
+            checkpointed: 0,
+            max_size: None,
             write_back: WriteBack::default(),
         }
     }
 
     /// The part called `name`, with what an earlier try left there, as far as it can be proven.
     pub(super) fn resume(dir: Dir, name: String) -> io::Result<Self> {
-        Ok(match journal::prove(&dir, &name)? {
+        Ok(match journal::validate_and_truncate(&dir, &name)? {
             Some(proven) => Self {
                 file: Some(Arc::new(proven.file)),
-                vouched: proven.proof.size,
-                proof: proven.proof,
+                checkpointed: proven.prefix.size,
+                prefix: proven.prefix,
                 journal: Some(proven.journal),
                 dir,
                 name,
-                most: None,
+                max_size: None,
                 write_back: WriteBack::default(),
             },
             None => Self::new(dir, name),
@@ -71,25 +71,25 @@ impl Part {
     /// How many bytes it has, from the first one on without a gap.
     #[must_use]
     pub(crate) fn size(&self) -> u64 {
-        self.proof.size
+        self.prefix.size
     }
 
     /// Of which version of the remote file they are, when that is known.
     #[must_use]
-    pub(crate) fn version(&self) -> Option<&Version> {
+    pub(crate) fn version(&self) -> Option<&RemoteVersion> {
         self.journal.as_ref().map(Journal::version)
     }
 
     /// Says of which version the bytes from the first one on are: from here on they are worth keeping.
-    pub(crate) fn identify(&mut self, version: Version) {
+    pub(crate) fn set_version(&mut self, version: RemoteVersion) {
         if self.version() != Some(&version) {
-            self.journal = Some(Journal::new(self.dir.clone(), journal::beside(&self.name), version));
+            self.journal = Some(Journal::new(self.dir.clone(), journal::journal_name(&self.name), version));
         }
     }
 
     /// Refuses to take more than `most` bytes in all, however they come.
-    pub(crate) fn limit(&mut self, most: Option<u64>) {
-        self.most = most;
+    pub(crate) fn set_max_size(&mut self, most: Option<u64>) {
+        self.max_size = most;
     }
 
     /// Drops what was written: the next byte is the first again, of a version not known yet.
@@ -100,8 +100,8 @@ impl Part {
         // While a sync is under way the file is open, and some systems can't remove it. Its bytes are given up: so is its error.
         let _ = std::mem::take(&mut self.write_back).finish();
         self.file = None;
-        self.proof = Proof::default();
-        self.vouched = 0;
+        self.prefix = HashedPrefix::default();
+        self.checkpointed = 0;
         if let Some(mut journal) = self.journal.take() {
             journal.discard();
         }
@@ -112,8 +112,8 @@ impl Part {
     ///
     /// # Errors
     /// When it can't be made.
-    pub(crate) fn ahead(&mut self) -> io::Result<Ahead> {
-        Ok(Ahead(Arc::clone(self.open()?)))
+    pub(crate) fn positioned_writer(&mut self) -> io::Result<PositionedWriter> {
+        Ok(PositionedWriter(Arc::clone(self.open()?)))
     }
 
     /// Moves the front on to `to`, over bytes that were written ahead of it.
@@ -122,8 +122,8 @@ impl Part {
     /// When they can't be read back.
     pub(crate) fn advance(&mut self, to: u64) -> io::Result<()> {
         let file = Arc::clone(self.open()?);
-        positioned::read_range(&file, self.proof.size, to, |block| self.proof.take(block))?;
-        self.vouch()
+        positioned::read_range(&file, self.prefix.size, to, |block| self.prefix.update(block))?;
+        self.checkpoint()
     }
 
     /// Gives it up, and its room on the disk with it.
@@ -132,15 +132,15 @@ impl Part {
         let _ = self.restart();
     }
 
-    fn vouch(&mut self) -> io::Result<()> {
+    fn checkpoint(&mut self) -> io::Result<()> {
         if let Some(journal) = &mut self.journal
-            && self.proof.size >= self.vouched + VOUCHED_EVERY
+            && self.prefix.size >= self.checkpointed + CHECKPOINT_INTERVAL
         {
-            journal.vouch(self.proof.size, &self.proof.hasher)?;
-            self.vouched = self.proof.size;
+            journal.checkpoint(self.prefix.size, &self.prefix.hasher)?;
+            self.checkpointed = self.prefix.size;
             checkpoint::reached("vouched");
         }
-        let sent = self.file.as_ref().map_or(Ok(()), |file| self.write_back.wrote(file, self.proof.size));
+        let sent = self.file.as_ref().map_or(Ok(()), |file| self.write_back.start_sync_if_due(file, self.prefix.size));
         if sent.is_err() {
             // Reading it back would show what the disk never got.
             self.journal = None;
@@ -150,7 +150,7 @@ impl Part {
 
     fn open(&mut self) -> io::Result<&Arc<File>> {
         if self.file.is_none() {
-            let create = || self.dir.open(&self.name, Open::New);
+            let create = || self.dir.open(&self.name, OpenMode::CreateNew);
             let file = match create() {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     self.dir.remove(&self.name)?;
@@ -167,18 +167,18 @@ impl Part {
 /// Takes bytes at the front.
 impl Write for Part {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let front = self.proof.size;
-        if self.most.is_some_and(|most| front + bytes.len() as u64 > most) {
+        let front = self.prefix.size;
+        if self.max_size.is_some_and(|most| front + bytes.len() as u64 > most) {
             self.journal = None;
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more bytes than are allowed"));
         }
-        if let Err(error) = self.ahead()?.write_at(bytes, front) {
+        if let Err(error) = self.positioned_writer()?.write_at(bytes, front) {
             // A part that the disk would not take is in the way of all others: it goes.
             self.journal = None;
             return Err(error);
         }
-        self.proof.take(bytes);
-        self.vouch()?;
+        self.prefix.update(bytes);
+        self.checkpoint()?;
         Ok(bytes.len())
     }
 
@@ -194,8 +194,8 @@ impl Drop for Part {
         }
         let is_kept = match &mut self.journal {
             // Reading back what failed to be written would show what the disk never got, and the system tells it only once.
-            Some(journal) if self.proof.size > 0 && self.write_back.finish().is_ok() => {
-                self.proof.size == self.vouched || journal.vouch(self.proof.size, &self.proof.hasher).is_ok()
+            Some(journal) if self.prefix.size > 0 && self.write_back.finish().is_ok() => {
+                self.prefix.size == self.checkpointed || journal.checkpoint(self.prefix.size, &self.prefix.hasher).is_ok()
             }
             _ => false,
         };
@@ -213,12 +213,12 @@ mod tests {
 
     use super::*;
     use crate::digest::Sha256Hex;
-    use crate::kind::{Kind, Slot};
+    use crate::kind::{AssetKey, Kind};
     use crate::store::write_back;
     use crate::version::Validator;
 
-    pub(super) fn version() -> Version {
-        Version { validator: Validator::Etag("\"a\"".to_owned()), total: None }
+    pub(super) fn version() -> RemoteVersion {
+        RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total: None }
     }
 
     /// The part called `.video-1.part` in `folder`.
@@ -258,7 +258,7 @@ mod tests {
         part.write_all(b"x").unwrap();
         let sealed = part.seal();
         assert_eq!((sealed.size(), sealed.head()), (1, (&b"x"[..], true)));
-        assert_eq!(sealed.sha256(), &Sha256Hex::of(b"x"));
+        assert_eq!(sealed.sha256(), &Sha256Hex::digest(b"x"));
     }
 
     #[cfg(unix)]
@@ -278,15 +278,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".video-1.part");
         let mut part = begun(folder.path());
-        part.identify(version());
+        part.set_version(version());
         part.write_all(b"abc").unwrap();
         drop(part);
         let mut part = resume(folder.path());
         assert_eq!((part.size(), part.version()), (3, Some(&version())));
         part.write_all(b"def").unwrap();
         let sealed = part.seal();
-        assert_eq!((sealed.head(), sealed.sha256()), ((&b"abcdef"[..], true), &Sha256Hex::of(b"abcdef")));
-        drop(sealed.draft(Slot { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap());
+        assert_eq!((sealed.head(), sealed.sha256()), ((&b"abcdef"[..], true), &Sha256Hex::digest(b"abcdef")));
+        drop(sealed.into_verified(AssetKey { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"abcdef");
     }
 
@@ -294,7 +294,7 @@ mod tests {
     fn a_dropped_part_whose_early_sync_fails_is_not_kept() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
-        part.identify(version());
+        part.set_version(version());
         part.write_all(b"abc").unwrap();
         part.write_back = write_back::tests::failing();
         drop(part);
@@ -305,7 +305,7 @@ mod tests {
     fn a_kill_costs_what_came_since_the_last_4_mib() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
-        part.identify(version());
+        part.set_version(version());
         for _ in 0..11 {
             part.write_all(&vec![5; 1 << 20]).unwrap();
         }

@@ -3,7 +3,7 @@
 //! Of very many messages only the first are kept: a disk that went bad would fill the terminal otherwise.
 
 /// Messages of one sort that are kept.
-const MOST: usize = 50;
+const MAX_MESSAGES: usize = 50;
 
 /// What was found. The messages may hold what a manifest says: whoever prints makes them safe.
 #[derive(Debug, Default)]
@@ -20,12 +20,12 @@ struct Messages {
 
 impl Report {
     /// Something that should be known, and is in order.
-    pub(super) fn note(&mut self, message: String) {
+    pub(super) fn add_note(&mut self, message: String) {
         self.notes.push(message);
     }
 
     /// Something that is left to be mended.
-    pub(super) fn fault(&mut self, message: String) {
+    pub(super) fn add_fault(&mut self, message: String) {
         self.faults.push(message);
     }
 
@@ -48,7 +48,7 @@ impl Report {
 
 impl Messages {
     fn push(&mut self, message: String) {
-        if self.first.len() < MOST { self.first.push(message) } else { self.more += 1 }
+        if self.first.len() < MAX_MESSAGES { self.first.push(message) } else { self.more += 1 }
     }
 
     fn lines(&self) -> impl Iterator<Item = String> {
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn very_many_messages_are_counted_and_the_first_kept() {
         let mut report = Report::default();
-        (0..1000).for_each(|n| report.fault(n.to_string()));
+        (0..1000).for_each(|n| report.add_fault(n.to_string()));
         assert_eq!((report.faults().count(), report.faults().last().unwrap()), (51, "and 950 more of these".to_owned()));
         assert!(report.has_faults() && report.notes().next().is_none());
     }

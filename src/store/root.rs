@@ -10,55 +10,55 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::gather::{Gather, Take};
+use super::gather::{TaskCollector, TaskSink};
 use super::lock::{self, Lock, LockWait};
-use super::manifests::{self, Standing};
-use super::mark::{self, Dead};
+use super::manifests::{self, ManifestStatus};
+use super::mark::{self, StaleMarkers};
 use super::report::Report;
 use super::{Error, atomic, checkpoint, sight};
 use crate::digest::Sha256Hex;
 use crate::manifest::{self, TaskEntry};
-use crate::naming::{self, MANIFEST, SUMS, TEXT};
+use crate::naming::{self, MANIFEST, SHA256SUMS, TEXT};
 use crate::task::TaskId;
 
 /// Merges the tasks of `changed` into the root's files; rebuilds these where they can't be trusted. See `Archive::update_root`.
 pub(super) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128], wait: &LockWait) -> Result<Report, Error> {
     let mut report = Report::default();
-    let dead = mark::dead(root).map_err(Error::io("list", root))?;
-    if changed.is_empty() && dead.is_empty() && leftovers(root).next().is_none() && is_true(root, reused)? {
+    let dead = mark::find_stale(root).map_err(Error::io("list", root))?;
+    if changed.is_empty() && dead.is_empty() && leftovers(root).next().is_none() && is_up_to_date(root, reused)? {
         return Ok(report);
     }
     let _lock = lock(root, wait)?;
-    let is_trusted = dead.is_empty() && is_true(root, reused)?;
+    let is_trusted = dead.is_empty() && is_up_to_date(root, reused)?;
     if is_trusted && changed.is_empty() {
         return Ok(report);
     }
     let changed = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
-    if is_trusted && write(root, |take| Gather::new(root, true, &mut report).merge(changed, take))? {
+    if is_trusted && write_root_files(root, |take| TaskCollector::new(root, true, &mut report).merge_changed(changed, take))? {
         return Ok(report);
     }
-    write_anew(root, dead)
+    rebuild_locked(root, dead)
 }
 
 /// Writes the root's files from the task folders alone.
 pub(super) fn rebuild(root: &Path, wait: &LockWait) -> Result<Report, Error> {
-    let dead = mark::dead(root).map_err(Error::io("list", root))?;
+    let dead = mark::find_stale(root).map_err(Error::io("list", root))?;
     let _lock = lock(root, wait)?;
-    write_anew(root, dead)
+    rebuild_locked(root, dead)
 }
 
-fn write_anew(root: &Path, dead: Dead) -> Result<Report, Error> {
+fn rebuild_locked(root: &Path, dead: StaleMarkers) -> Result<Report, Error> {
     let mut report = Report::default();
-    write(root, |take| Gather::new(root, true, &mut report).all(take).map(|()| true))?;
+    write_root_files(root, |take| TaskCollector::new(root, true, &mut report).collect_all(take).map(|()| true))?;
     dead.clear();
     Ok(report)
 }
 
 /// The root's lock; whoever has it removes what killed writers left behind.
 fn lock(root: &Path, wait: &LockWait) -> Result<Lock, Error> {
-    let lock = Lock::of(root, wait)?;
+    let lock = Lock::lock_folder(root, wait)?;
     // Where the folder itself is locked, a lock file there is nobody's.
-    for leftover in leftovers(root).filter(|path| lock.is_of_folder() || !path.ends_with(lock::NAME)) {
+    for leftover in leftovers(root).filter(|path| lock.is_folder_lock() || !path.ends_with(lock::NAME)) {
         // What can't be removed now is removed by the next writer.
         let _ = fs::remove_file(leftover);
     }
@@ -66,10 +66,10 @@ fn lock(root: &Path, wait: &LockWait) -> Result<Lock, Error> {
 }
 
 /// Writes the root's files with what `fill` gives, unless it gives up: whether they were written.
-fn write(root: &Path, fill: impl FnOnce(&mut Take<'_>) -> io::Result<bool>) -> Result<bool, Error> {
+fn write_root_files(root: &Path, fill: impl FnOnce(&mut TaskSink<'_>) -> io::Result<bool>) -> Result<bool, Error> {
     let mut gave_up = false;
     // Both files are filled in one pass over the tasks.
-    let written = atomic::write(root, SUMS, |sums| {
+    let written = atomic::write(root, SHA256SUMS, |sums| {
         let fill = |to: &mut dyn Write| {
             manifest::write(
                 to,
@@ -106,13 +106,13 @@ pub fn each_task(root: &Path, take: impl FnMut(TaskEntry)) -> Result<(), Error> 
 /// As [`each_task`]; whether there is a manifest of ours, and what is wrong with single tasks.
 pub(super) fn read_tasks(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result<(bool, Report), Error> {
     let mut report = Report::default();
-    let is_ours = manifests::look(root, |_| ())? == Standing::Ours;
+    let is_ours = manifests::read_root(root, |_| ())? == ManifestStatus::Valid;
     // A run that died may have committed what it does not name.
-    if is_ours && mark::dead(root).map_err(Error::io("list", root))?.is_empty() {
+    if is_ours && mark::find_stale(root).map_err(Error::io("list", root))?.is_empty() {
         let mut unreadable = 0;
-        manifests::look(root, |task| task.entry().map_or_else(|| unreadable += 1, &mut take))?;
+        manifests::read_root(root, |task| task.parse().map_or_else(|| unreadable += 1, &mut take))?;
         if unreadable > 0 {
-            report.fault(format!("{}: {unreadable} of its manifest's entries can't be read", root.display()));
+            report.add_fault(format!("{}: {unreadable} of its manifest's entries can't be read", root.display()));
         }
         return Ok((true, report));
     }
@@ -120,7 +120,7 @@ pub(super) fn read_tasks(root: &Path, mut take: impl FnMut(TaskEntry)) -> Result
         take(task);
         Ok(())
     };
-    Gather::new(root, false, &mut report).all(&mut each).map_err(Error::io("list", root))?;
+    TaskCollector::new(root, false, &mut report).collect_all(&mut each).map_err(Error::io("list", root))?;
     Ok((is_ours, report))
 }
 
@@ -132,28 +132,30 @@ fn leftovers(root: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Whether the root's files are ours and whole, as far as one pass can tell, and name every task with one of these fingerprints.
-fn is_true(root: &Path, fingerprints: &[u128]) -> Result<bool, Error> {
+fn is_up_to_date(root: &Path, fingerprints: &[u128]) -> Result<bool, Error> {
     let mut missing: HashSet<u128> = fingerprints.iter().copied().collect();
-    let standing = manifests::look(root, |task| {
+    let standing = manifests::read_root(root, |task| {
         if !missing.is_empty()
             && let Some(id) = task.id().and_then(|id| TaskId::new(&id))
         {
             missing.remove(&id.fingerprint());
         }
     })?;
-    let sums = root.join(SUMS);
-    Ok(standing == Standing::Ours && missing.is_empty() && sight::seen(&sums).map_err(Error::io("read", &sums))?.is_some())
+    let sums = root.join(SHA256SUMS);
+    Ok(standing == ManifestStatus::Valid
+        && missing.is_empty()
+        && sight::lstat(&sums).map_err(Error::io("read", &sums))?.is_some())
 }
 
 /// `HASH  PATH`, as `sha256sum -c` reads it, for every file and the text.
 fn write_sums(lines: &mut dyn Write, task: &TaskEntry) -> io::Result<()> {
     // Paths that are not our own names are for nobody to follow.
-    let folder = naming::folder(&task.task_id);
-    for file in task.files.iter().filter(|file| file.rooted_name(&folder).is_some()) {
+    let folder = naming::folder_name(&task.task_id);
+    for file in task.files.iter().filter(|file| file.name_in_folder(&folder).is_some()) {
         writeln!(lines, "{}  {}", file.sha256(), file.path())?;
     }
     match &task.text {
-        Some(text) => writeln!(lines, "{}  {folder}/{TEXT}", Sha256Hex::of(text.as_bytes())),
+        Some(text) => writeln!(lines, "{}  {folder}/{TEXT}", Sha256Hex::digest(text.as_bytes())),
         None => Ok(()),
     }
 }

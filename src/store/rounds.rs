@@ -20,34 +20,34 @@ use rayon::prelude::*;
 use tokio::sync::oneshot;
 
 use super::Error;
-use super::error::copy_of;
+use super::error::clone_io_error;
 use crate::threads;
 
 /// Up to so many paths are synced one by one: `syncfs` also waits for what other programs have written.
-const FEW: usize = 8;
+const MAX_INDIVIDUAL_SYNCS: usize = 8;
 
 /// After a round of many, the next one waits so long for more.
-const GATHERING: Duration = Duration::from_millis(3);
+const GROUP_DELAY: Duration = Duration::from_millis(3);
 
 /// The rounds of one archive. The thread starts with the first and ends with this.
 #[derive(Debug)]
-pub(super) struct Rounds {
+pub(super) struct GroupSync {
     root: PathBuf,
-    asking: Mutex<Option<Sender<Asked>>>,
+    sender: Mutex<Option<Sender<SyncRequest>>>,
 }
 
-struct Asked {
+struct SyncRequest {
     written: Vec<PathBuf>,
-    then: Box<dyn FnOnce(io::Result<()>) + Send>,
+    on_synced: Box<dyn FnOnce(io::Result<()>) + Send>,
 }
 
-impl Rounds {
+impl GroupSync {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), asking: Mutex::new(None) }
+        Self { root: root.to_owned(), sender: Mutex::new(None) }
     }
 
     /// Makes all that was written before this call durable, `written` above all, and then does what `then` says.
-    pub(super) async fn after<T: Send + 'static>(
+    pub(super) async fn run_after_sync<T: Send + 'static>(
         &self,
         written: Vec<PathBuf>,
         then: impl FnOnce(Result<(), Error>) -> Result<T, Error> + Send + 'static,
@@ -59,20 +59,21 @@ impl Rounds {
             let _ = telling.send(then(synced.map_err(Error::io("sync", &root))));
         };
         let broken = |_| Error::io("sync", &self.root)(io::Error::other("the writer broke down"));
-        self.ask(Asked { written, then: Box::new(then) })?;
+        self.submit(SyncRequest { written, on_synced: Box::new(then) })?;
         told.await.map_err(broken)?
     }
 
-    fn ask(&self, asked: Asked) -> Result<(), Error> {
-        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+    fn submit(&self, asked: SyncRequest) -> Result<(), Error> {
+        let mut asking = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if asking.is_none() {
             let (sender, requests) = channel();
             let root = self.root.clone();
-            match threads::start("sync", move || turn(&root, &requests)) {
+            match threads::spawn_thread("sync", move || run_sync_loop(&root, &requests)) {
                 Ok(_) => *asking = Some(sender),
                 // Where threads are few, each request is a round of its own.
                 Err(_) => {
-                    return threads::detach(move || _ = round(vec![asked], &mut None)).map_err(Error::io("sync", &self.root));
+                    return threads::spawn_blocking(move || _ = sync_group(vec![asked], &mut None))
+                        .map_err(Error::io("sync", &self.root));
                 }
             }
         }
@@ -85,21 +86,21 @@ impl Rounds {
 }
 
 /// One round after the other, until nobody can ask any more.
-fn turn(root: &Path, asking: &Receiver<Asked>) {
-    let mut system = whole_system(root);
+fn run_sync_loop(root: &Path, asking: &Receiver<SyncRequest>) {
+    let mut system = open_file_system(root);
     let mut is_busy = false;
     while let Ok(first) = asking.recv() {
         if is_busy {
-            thread::sleep(GATHERING);
+            thread::sleep(GROUP_DELAY);
         }
-        is_busy = round([first].into_iter().chain(asking.try_iter()).collect(), &mut system);
+        is_busy = sync_group([first].into_iter().chain(asking.try_iter()).collect(), &mut system);
     }
 }
 
 /// Makes all that was written durable together, then does what was to be done; whether it was much.
-fn round(round: Vec<Asked>, system: &mut Option<File>) -> bool {
+fn sync_group(round: Vec<SyncRequest>, system: &mut Option<File>) -> bool {
     let paths: BTreeSet<&Path> = round.iter().flat_map(|asked| &asked.written).map(PathBuf::as_path).collect();
-    let is_busy = paths.len() > FEW;
+    let is_busy = paths.len() > MAX_INDIVIDUAL_SYNCS;
     let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
     let (all, each): (io::Result<()>, HashMap<PathBuf, io::Error>) = match &*system {
         _ if !is_busy => (Ok(()), paths.into_iter().filter_map(failed).collect()),
@@ -112,9 +113,9 @@ fn round(round: Vec<Asked>, system: &mut Option<File>) -> bool {
     }
     for asked in round {
         let error = all.as_ref().err().or_else(|| asked.written.iter().find_map(|path| each.get(path)));
-        let own = error.map_or(Ok(()), |error| Err(copy_of(error)));
+        let own = error.map_or(Ok(()), |error| Err(clone_io_error(error)));
         // Whoever waits for one that breaks down sees a closed channel; the others go on.
-        let _ = catch_unwind(AssertUnwindSafe(|| (asked.then)(own)));
+        let _ = catch_unwind(AssertUnwindSafe(|| (asked.on_synced)(own)));
     }
     is_busy
 }
@@ -122,7 +123,7 @@ fn round(round: Vec<Asked>, system: &mut Option<File>) -> bool {
 /// Syncs each path by itself; the errors, by path.
 fn sync_each(paths: BTreeSet<&Path>) -> HashMap<PathBuf, io::Error> {
     let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
-    match threads::compute() {
+    match threads::cpu_pool() {
         Ok(pool) => pool.install(|| paths.into_par_iter().filter_map(failed).collect()),
         Err(_) => paths.into_iter().filter_map(failed).collect(),
     }
@@ -148,7 +149,7 @@ fn open_to_sync(path: &Path) -> io::Result<File> {
 
 /// The file system that `root` is on, where one call makes all of it durable and tells whether that went well.
 #[cfg(target_os = "linux")]
-fn whole_system(root: &Path) -> Option<File> {
+fn open_file_system(root: &Path) -> Option<File> {
     // ext2 to ext4, XFS, Btrfs, F2FS, tmpfs. Others may be remote, or in user space, and hear nothing of it.
     const KNOWN: [u32; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994];
     let system = File::open(root).ok()?;
@@ -162,7 +163,7 @@ fn whole_system(root: &Path) -> Option<File> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn whole_system(_: &Path) -> Option<File> {
+fn open_file_system(_: &Path) -> Option<File> {
     None
 }
 
@@ -187,11 +188,11 @@ mod tests {
     #[tokio::test]
     async fn everybody_hears_when_it_is_done_and_what_came_of_it() {
         let folder = tempfile::tempdir().unwrap();
-        let rounds = Rounds::new(folder.path());
+        let rounds = GroupSync::new(folder.path());
         let asked = (0..100_u32).map(|n| {
             let path = folder.path().join(n.to_string());
             fs::write(&path, b"x").unwrap();
-            rounds.after(vec![path], move |synced| synced.map(|()| n))
+            rounds.run_after_sync(vec![path], move |synced| synced.map(|()| n))
         });
         let told: Vec<u32> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
         assert_eq!(told, (0..100).collect::<Vec<_>>());
@@ -200,15 +201,15 @@ mod tests {
     #[tokio::test]
     async fn what_can_t_be_synced_is_an_error_and_what_breaks_down_does_not_stop_the_rest() {
         let folder = tempfile::tempdir().unwrap();
-        let rounds = Rounds::new(folder.path());
-        let missing = rounds.after(vec![folder.path().join("missing")], |synced| synced);
-        let other = rounds.after(vec![folder.path().to_owned()], |synced| synced);
+        let rounds = GroupSync::new(folder.path());
+        let missing = rounds.run_after_sync(vec![folder.path().join("missing")], |synced| synced);
+        let other = rounds.run_after_sync(vec![folder.path().to_owned()], |synced| synced);
         let (missing, other) = tokio::join!(missing, other);
-        assert!(missing.unwrap_err().told().contains("can't sync"));
+        assert!(missing.unwrap_err().message().contains("can't sync"));
         assert!(other.is_ok(), "one that can't be synced is nobody else's fault");
-        let broken = rounds.after(Vec::new(), |_| -> Result<(), Error> { panic!("on purpose") }).await;
+        let broken = rounds.run_after_sync(Vec::new(), |_| -> Result<(), Error> { panic!("on purpose") }).await;
         assert!(broken.is_err());
-        assert!(rounds.after(vec![folder.path().to_owned()], |synced| synced).await.is_ok());
+        assert!(rounds.run_after_sync(vec![folder.path().to_owned()], |synced| synced).await.is_ok());
     }
 
     #[cfg(unix)]
@@ -217,9 +218,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let rounds = Rounds::new(folder.path());
-        let trapped = rounds.after(vec![pipe], |synced| synced);
-        let other = rounds.after(vec![folder.path().to_owned()], |synced| synced);
+        let rounds = GroupSync::new(folder.path());
+        let trapped = rounds.run_after_sync(vec![pipe], |synced| synced);
+        let other = rounds.run_after_sync(vec![folder.path().to_owned()], |synced| synced);
         let both = async { tokio::join!(trapped, other) };
         let (trapped, other) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
         assert!(trapped.is_err());

@@ -9,21 +9,21 @@ use crate::event::Fault;
 
 /// What is wrong with the file that should be at `path` below `root`, in a folder or not: a plain one, and of `size` bytes
 /// where that is known. `root` itself may be a link.
-pub(super) fn fault_of(root: &Path, path: &str, size: Option<u64>) -> io::Result<Option<Fault>> {
-    Ok(match size_of(root, path)? {
+pub(super) fn check_file(root: &Path, path: &str, size: Option<u64>) -> io::Result<Option<Fault>> {
+    Ok(match checked_size(root, path)? {
         Ok(found) => size.filter(|size| *size != found).map(|_| Fault::Damaged),
         Err(fault) => Some(fault),
     })
 }
 
 /// The size of the plain file that should be at `path` below `root`, or what is wrong with it. `root` itself may be a link.
-pub(super) fn size_of(root: &Path, path: &str) -> io::Result<Result<u64, Fault>> {
+pub(super) fn checked_size(root: &Path, path: &str) -> io::Result<Result<u64, Fault>> {
     if let Some((folder, _)) = path.rsplit_once('/')
-        && seen(&root.join(folder))?.is_some_and(|found| !found.is_dir())
+        && lstat(&root.join(folder))?.is_some_and(|found| !found.is_dir())
     {
         return Ok(Err(Fault::Unsafe));
     }
-    Ok(match seen(&root.join(path))? {
+    Ok(match lstat(&root.join(path))? {
         None => Err(Fault::Missing),
         Some(found) if found.is_symlink() => Err(Fault::Unsafe),
         Some(found) if !found.is_file() => Err(Fault::Damaged),
@@ -35,8 +35,8 @@ pub(super) fn size_of(root: &Path, path: &str) -> io::Result<Result<u64, Fault>>
 ///
 /// # Errors
 /// When the disk can't tell.
-pub(super) fn is_file_of(path: &Path, size: u64) -> io::Result<bool> {
-    match seen(path) {
+pub(super) fn is_file_with_size(path: &Path, size: u64) -> io::Result<bool> {
+    match lstat(path) {
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(false),
         found => Ok(found?.is_some_and(|found| found.is_file() && found.len() == size)),
     }
@@ -44,13 +44,13 @@ pub(super) fn is_file_of(path: &Path, size: u64) -> io::Result<bool> {
 
 /// Whether a folder holds nothing, a lock aside. One that can't be listed counts as one that holds something: then more is
 /// looked at, and nothing is taken for new.
-pub(super) fn is_bare(folder: &Path) -> bool {
+pub(super) fn is_empty_folder(folder: &Path) -> bool {
     let is_lock = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == lock::NAME);
     fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_lock))
 }
 
 /// What stands at `path`, a link itself and not what it leads to; none where nothing does.
-pub(super) fn seen(path: &Path) -> io::Result<Option<Metadata>> {
+pub(super) fn lstat(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -77,9 +77,9 @@ mod tests {
             ("nowhere/file", Some(3), Some(Fault::Missing)),
             ("t/file/file", Some(3), Some(Fault::Unsafe)),
         ] {
-            assert_eq!(fault_of(root, path, size).unwrap(), fault, "{path} {size:?}");
+            assert_eq!(check_file(root, path, size).unwrap(), fault, "{path} {size:?}");
         }
-        let is_file_of = |path: &str, size| is_file_of(&root.join(path), size).unwrap();
+        let is_file_of = |path: &str, size| is_file_with_size(&root.join(path), size).unwrap();
         assert!(is_file_of("t/file", 3) && !is_file_of("t/file", 4));
         assert!(!is_file_of("t/nothing", 0) && !is_file_of("t/folder", 0));
         assert!(!is_file_of(&"x".repeat(300), 0), "no file has such a name");
@@ -96,8 +96,8 @@ mod tests {
         symlink("t", root.join("link")).unwrap();
         symlink("file", root.join("t/link")).unwrap();
         symlink(root.join("t"), &linked).unwrap();
-        assert_eq!(fault_of(&root, "link/file", Some(3)).unwrap(), Some(Fault::Unsafe));
-        assert_eq!(fault_of(&root, "t/link", Some(3)).unwrap(), Some(Fault::Unsafe));
-        assert_eq!(fault_of(&linked, "file", Some(3)).unwrap(), None);
+        assert_eq!(check_file(&root, "link/file", Some(3)).unwrap(), Some(Fault::Unsafe));
+        assert_eq!(check_file(&root, "t/link", Some(3)).unwrap(), Some(Fault::Unsafe));
+        assert_eq!(check_file(&linked, "file", Some(3)).unwrap(), None);
     }
 }

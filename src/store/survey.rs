@@ -18,18 +18,18 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::manifests::{self, Found, Standing};
+use super::manifests::{self, ManifestLookup, ManifestStatus};
 use super::{Error, sight};
 use crate::event::Fault;
-use crate::manifest::{self, TaskEntry, Unread};
-use crate::naming::{self, GALLERY, MANIFEST, SUMS};
-use visit::own_names;
+use crate::manifest::{self, RawTask, TaskEntry};
+use crate::naming::{self, GALLERY, MANIFEST, SHA256SUMS};
+use visit::expected_names;
 
-pub(crate) use check::by_path;
-pub(crate) use visit::{Claim, Visit};
+pub(crate) use check::group_by_path;
+pub(crate) use visit::{ExpectedFile, TaskScan};
 
 /// An archive, or one task's folder, to be looked at.
-pub(crate) struct Survey {
+pub(crate) struct ArchiveScan {
     root: PathBuf,
     /// Its folders, whatever they hold.
     folders: BTreeSet<String>,
@@ -40,49 +40,49 @@ pub(crate) struct Survey {
 }
 
 /// One of the archive's folders, there or not, and what the root manifest says of its task.
-pub(crate) struct Place {
+pub(crate) struct ScanUnit {
     folder: String,
-    rooted: Option<Vec<u8>>,
+    root_entry: Option<Vec<u8>>,
 }
 
-impl Survey {
+impl ArchiveScan {
     /// Begins to look at an archive, or at one task's folder.
     ///
     /// # Errors
     /// When there is neither, or its manifest is not ours or of a later version.
-    pub(crate) fn of(root: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(root: &Path) -> Result<Self, Error> {
         let (mut folders, mut faults) = (BTreeSet::new(), Vec::new());
         for (name, kind) in entries(root).map_err(Error::io("list", root))? {
             match kind {
-                _ if [MANIFEST, SUMS, GALLERY].contains(&name.as_str()) => {}
+                _ if [MANIFEST, SHA256SUMS, GALLERY].contains(&name.as_str()) => {}
                 Some(kind) if kind.is_dir() => _ = folders.insert(name),
                 Some(_) => faults.push((name, Fault::Unknown)),
-                None if naming::is_folder(&name) => faults.push((name, Fault::Unreadable)),
+                None if naming::is_folder_name(&name) => faults.push((name, Fault::Unreadable)),
                 None => {}
             }
         }
         let mut named = Vec::new();
-        let standing = manifests::look(root, |task| {
+        let standing = manifests::read_root(root, |task| {
             // Two are enough to know that it is no task's own.
             if named.len() < 2 {
-                named.extend(task.entry());
+                named.extend(task.parse());
             }
         });
         let standing = match standing {
             Err(Error::Io { .. }) => {
                 faults.push((MANIFEST.to_owned(), Fault::Unreadable));
-                Standing::Broken
+                ManifestStatus::Damaged
             }
-            Ok(Standing::Broken) => {
+            Ok(ManifestStatus::Damaged) => {
                 faults.push((MANIFEST.to_owned(), Fault::Damaged));
-                Standing::Broken
+                ManifestStatus::Damaged
             }
             standing => standing?,
         };
         let mut survey = Self { root: root.to_owned(), folders, faults, is_single: false };
         match (standing, named.as_slice()) {
-            (Standing::Nothing, _) if !survey.may_have_tasks() => return Err(Error::NoArchive(root.to_owned())),
-            (Standing::Ours, [task]) if !survey.has_tasks() && survey.is_folder_of(task) => {
+            (ManifestStatus::Missing, _) if !survey.may_have_tasks() => return Err(Error::NoArchive(root.to_owned())),
+            (ManifestStatus::Valid, [task]) if !survey.has_tasks() && survey.is_folder_of(task) => {
                 // What lies about here is told with the task.
                 (survey.is_single, survey.faults) = (true, Vec::new());
             }
@@ -93,14 +93,14 @@ impl Survey {
 
     /// Whether some folder has a manifest.
     fn has_tasks(&self) -> bool {
-        self.folders.iter().any(|name| matches!(sight::seen(&self.root.join(name).join(MANIFEST)), Ok(Some(_))))
+        self.folders.iter().any(|name| matches!(sight::lstat(&self.root.join(name).join(MANIFEST)), Ok(Some(_))))
     }
 
     /// Whether some folder has a manifest, or could be a task's and can't be entered.
     fn may_have_tasks(&self) -> bool {
-        self.folders.iter().any(|name| match sight::seen(&self.root.join(name).join(MANIFEST)) {
+        self.folders.iter().any(|name| match sight::lstat(&self.root.join(name).join(MANIFEST)) {
             Ok(found) => found.is_some(),
-            Err(_) => naming::is_folder(name),
+            Err(_) => naming::is_folder_name(name),
         })
     }
 
@@ -109,7 +109,7 @@ impl Survey {
     /// # Errors
     /// As for [`Survey::of`], and when there is nothing but a broken manifest: of an archive or of a task, nobody knows.
     pub(crate) fn is_single_at(root: &Path) -> Result<bool, Error> {
-        let survey = Self::of(root)?;
+        let survey = Self::open(root)?;
         let is_broken = survey.faults.iter().any(|(path, _)| path == MANIFEST);
         if survey.folders.is_empty() && is_broken { Err(Error::NoArchive(root.to_owned())) } else { Ok(survey.is_single) }
     }
@@ -122,32 +122,32 @@ impl Survey {
 
     /// How many folders it has, each of them a place.
     #[must_use]
-    pub(crate) fn folders(&self) -> usize {
+    pub(crate) fn folder_count(&self) -> usize {
         if self.is_single { 1 } else { self.folders.len() }
     }
 
     /// Names every place once, in no order that matters. What is wrong with the root manifest itself, when it can't be read
     /// to its end.
-    pub(crate) fn places(&self, mut take: impl FnMut(Place)) -> Option<Fault> {
+    pub(crate) fn for_each_unit(&self, mut take: impl FnMut(ScanUnit)) -> Option<Fault> {
         if self.is_single {
-            take(Place { folder: String::new(), rooted: None });
+            take(ScanUnit { folder: String::new(), root_entry: None });
             return None;
         }
         let mut left: HashSet<&str> = self.folders.iter().map(String::as_str).collect();
         let mut gone = HashSet::new();
         let walked = File::open(self.root.join(MANIFEST)).and_then(|file| {
-            manifest::walk(file, |task| {
+            manifest::for_each_task(file, |task| {
                 if let Some(id) = task.id() {
-                    let folder = naming::folder(&id);
+                    let folder = naming::folder_name(&id);
                     // However often it is named, a task is one.
                     if left.remove(folder.as_str()) || (!self.folders.contains(&folder) && gone.insert(folder.clone())) {
-                        take(Place { folder, rooted: Some(task.to_vec()) });
+                        take(ScanUnit { folder, root_entry: Some(task.to_vec()) });
                     }
                 }
             })
         });
         for folder in left {
-            take(Place { folder: folder.to_owned(), rooted: None });
+            take(ScanUnit { folder: folder.to_owned(), root_entry: None });
         }
         match walked.map_err(|error| error.kind()) {
             Ok(_) | Err(io::ErrorKind::NotFound) => None,
@@ -159,28 +159,28 @@ impl Survey {
 
     /// What should be in a place, and what is wrong there at first sight.
     #[must_use]
-    pub(crate) fn visit(&self, place: &Place) -> Visit {
-        let mut visit = Visit::default();
+    pub(crate) fn scan_task(&self, place: &ScanUnit) -> TaskScan {
+        let mut visit = TaskScan::default();
         if self.is_single {
-            let (own, is_entered) = self.claim_own("", None, true, &mut visit);
+            let (own, is_entered) = self.expect_own_files("", None, true, &mut visit);
             if !is_entered {
                 visit.faults.push((MANIFEST.to_owned(), Fault::Unreadable));
             }
-            self.list("", &own, &mut visit);
+            self.report_unknown_files("", &own, &mut visit);
             return visit;
         }
-        let rooted = place.rooted.as_deref().map(|text| Unread::from(text).entry());
+        let rooted = place.root_entry.as_deref().map(|text| RawTask::from(text).parse());
         if let Some(None) = rooted {
             visit.faults.push((MANIFEST.to_owned(), Fault::Damaged));
         }
         let is_here = self.folders.contains(&place.folder);
-        let is_entered = !is_here || self.visit_folder(&place.folder, rooted.is_some(), &mut visit);
+        let is_entered = !is_here || self.scan_folder(&place.folder, rooted.is_some(), &mut visit);
         if let Some(task) = rooted.flatten() {
             if is_entered {
-                visit.claim_rooted(&task);
+                visit.expect_root_entry(&task);
             }
             visit.task_id.get_or_insert_with(|| task.task_id.clone());
-            if !is_here && visit.claims.is_empty() && visit.faults.is_empty() {
+            if !is_here && visit.expected.is_empty() && visit.faults.is_empty() {
                 visit.faults.push((format!("{}/{MANIFEST}", place.folder), Fault::Missing));
             }
         }
@@ -188,15 +188,15 @@ impl Survey {
     }
 
     /// Looks at a folder; whether it can be entered.
-    fn visit_folder(&self, name: &str, is_named: bool, visit: &mut Visit) -> bool {
+    fn scan_folder(&self, name: &str, is_named: bool, visit: &mut TaskScan) -> bool {
         let prefix = format!("{name}/");
-        if !naming::is_folder(name) {
-            self.list(&prefix, &HashSet::new(), visit);
+        if !naming::is_folder_name(name) {
+            self.report_unknown_files(&prefix, &HashSet::new(), visit);
             return true;
         }
-        let (own, is_entered) = self.claim_own(&prefix, Some(name), is_named, visit);
+        let (own, is_entered) = self.expect_own_files(&prefix, Some(name), is_named, visit);
         if is_entered {
-            self.list(&prefix, &own, visit);
+            self.report_unknown_files(&prefix, &own, visit);
         } else {
             visit.faults.push((name.to_owned(), Fault::Unreadable));
         }
@@ -205,21 +205,27 @@ impl Survey {
 
     /// Claims what a task's own manifest names, or says what is wrong with it. The names in its folder that are accounted
     /// for, and whether the folder can be entered.
-    fn claim_own(&self, prefix: &str, name: Option<&str>, is_named: bool, visit: &mut Visit) -> (HashSet<String>, bool) {
+    fn expect_own_files(
+        &self,
+        prefix: &str,
+        name: Option<&str>,
+        is_named: bool,
+        visit: &mut TaskScan,
+    ) -> (HashSet<String>, bool) {
         let folder = self.root.join(prefix);
-        if sight::seen(&folder.join(MANIFEST)).is_err() {
+        if sight::lstat(&folder.join(MANIFEST)).is_err() {
             return (HashSet::new(), false);
         }
-        let fault = match manifests::own(&folder) {
-            Ok(Found::Task(task)) if name.is_none_or(|name| naming::folder(&task.task_id) == name) => {
-                visit.claim_task(&task, prefix);
-                return (own_names(&task), true);
+        let fault = match manifests::read_own(&folder) {
+            Ok(ManifestLookup::Task(task)) if name.is_none_or(|name| naming::folder_name(&task.task_id) == name) => {
+                visit.expect_task(&task, prefix);
+                return (expected_names(&task), true);
             }
-            Ok(Found::Missing) => is_named.then_some(Fault::Missing),
-            Ok(Found::Damaged { .. }) => Some(Fault::Damaged),
+            Ok(ManifestLookup::Missing) => is_named.then_some(Fault::Missing),
+            Ok(ManifestLookup::Damaged { .. }) => Some(Fault::Damaged),
             Err(Error::Io { .. }) => Some(Fault::Unreadable),
             // The root says that a task's manifest is here; else it is another program's.
-            Ok(Found::Task(_)) | Err(_) => is_named.then_some(Fault::Damaged),
+            Ok(ManifestLookup::Task(_)) | Err(_) => is_named.then_some(Fault::Damaged),
         };
         visit.faults.extend(fault.map(|fault| (format!("{prefix}{MANIFEST}"), fault)));
         (fault.map(|_| MANIFEST.to_owned()).into_iter().collect(), true)
@@ -227,21 +233,23 @@ impl Survey {
 
     /// Whether the surveyed folder is the one of `task`: its files stand in it, not in a folder below.
     fn is_folder_of(&self, task: &TaskEntry) -> bool {
-        let folder = naming::folder(&task.task_id);
+        let folder = naming::folder_name(&task.task_id);
         // What can't be seen is below, as an archive has it.
-        let is_below = sight::seen(&self.root.join(&folder).join(MANIFEST)).map_or(true, |found| found.is_some());
+        let is_below = sight::lstat(&self.root.join(&folder).join(MANIFEST)).map_or(true, |found| found.is_some());
         let is_named_so = self.root.canonicalize().is_ok_and(|path| path.file_name().is_some_and(|name| name == folder.as_str()));
-        !is_below && (task.is_own() || is_named_so)
+        !is_below && (task.is_task_relative() || is_named_so)
     }
 
     /// Tells the files below `prefix` that are not among `own`, dot-files aside. A folder that can't be listed is unreadable
     /// where it is a task's; no manifest names what is in any other.
-    fn list(&self, prefix: &str, own: &HashSet<String>, visit: &mut Visit) {
+    fn report_unknown_files(&self, prefix: &str, own: &HashSet<String>, visit: &mut TaskScan) {
         let folder = prefix.trim_end_matches('/');
         let Ok(found) = entries(&self.root.join(prefix)) else {
             return match folder.split_once('/') {
-                _ if folder.is_empty() || naming::is_folder(folder) => visit.faults.push((folder.to_owned(), Fault::Unreadable)),
-                Some((task, _)) if naming::is_folder(task) => visit.faults.push((folder.to_owned(), Fault::Unknown)),
+                _ if folder.is_empty() || naming::is_folder_name(folder) => {
+                    visit.faults.push((folder.to_owned(), Fault::Unreadable))
+                }
+                Some((task, _)) if naming::is_folder_name(task) => visit.faults.push((folder.to_owned(), Fault::Unknown)),
                 _ => {}
             };
         };
@@ -249,7 +257,7 @@ impl Survey {
             let path = format!("{prefix}{name}");
             match kind {
                 _ if own.contains(&name) => {}
-                Some(kind) if kind.is_dir() => self.list(&format!("{path}/"), &HashSet::new(), visit),
+                Some(kind) if kind.is_dir() => self.report_unknown_files(&format!("{path}/"), &HashSet::new(), visit),
                 _ => visit.faults.push((path, Fault::Unknown)),
             }
         }

@@ -8,16 +8,16 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use super::error::copy_of;
+use super::error::clone_io_error;
 use crate::threads;
 
 /// Bytes that are worth a sync.
-const WORTH: u64 = 32 << 20;
+const SYNC_THRESHOLD: u64 = 32 << 20;
 
 /// What of one file is on its way to the disk.
 #[derive(Default)]
 pub(super) struct WriteBack {
-    begun: u64,
+    sync_started_at: u64,
     under_way: Option<Arc<OnceLock<io::Result<()>>>>,
 }
 
@@ -26,18 +26,18 @@ impl WriteBack {
     ///
     /// # Errors
     /// When what was sent before failed: nobody knows what is on the disk then.
-    pub(super) fn wrote(&mut self, file: &Arc<File>, size: u64) -> io::Result<()> {
-        if size < self.begun + WORTH || self.under_way.as_ref().is_some_and(|done| done.get().is_none()) {
+    pub(super) fn start_sync_if_due(&mut self, file: &Arc<File>, size: u64) -> io::Result<()> {
+        if size < self.sync_started_at + SYNC_THRESHOLD || self.under_way.as_ref().is_some_and(|done| done.get().is_none()) {
             return Ok(());
         }
         self.finish()?;
         let done = Arc::new(OnceLock::new());
         let (file, telling) = (Arc::clone(file), Arc::clone(&done));
-        threads::compute_beside(move || {
+        threads::spawn_on_cpu_pool(move || {
             // Set by nobody else.
             let _ = telling.set(file.sync_data());
         });
-        (self.begun, self.under_way) = (size, Some(done));
+        (self.sync_started_at, self.under_way) = (size, Some(done));
         Ok(())
     }
 
@@ -47,7 +47,7 @@ impl WriteBack {
     /// When it failed.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match self.under_way.take().as_ref().map(|done| done.wait()) {
-            Some(Err(error)) => Err(copy_of(error)),
+            Some(Err(error)) => Err(clone_io_error(error)),
             _ => Ok(()),
         }
     }
@@ -62,7 +62,7 @@ pub(super) mod tests {
     /// A sync that is under way and fails.
     pub(in crate::store) fn failing() -> WriteBack {
         let done = OnceLock::from(Err(io::Error::other("broken")));
-        WriteBack { begun: 0, under_way: Some(Arc::new(done)) }
+        WriteBack { sync_started_at: 0, under_way: Some(Arc::new(done)) }
     }
 
     #[test]
@@ -70,19 +70,22 @@ pub(super) mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"x").unwrap();
         let (file, mut write_back) = (Arc::new(file), WriteBack::default());
-        write_back.wrote(&file, WORTH - 1).unwrap();
+        write_back.start_sync_if_due(&file, SYNC_THRESHOLD - 1).unwrap();
         assert!(write_back.under_way.is_none());
         write_back.finish().unwrap();
-        write_back.wrote(&file, WORTH).unwrap();
-        write_back.wrote(&file, 2 * WORTH).unwrap();
-        assert!(write_back.begun == WORTH || write_back.begun == 2 * WORTH, "a second one begins when the first has ended");
+        write_back.start_sync_if_due(&file, SYNC_THRESHOLD).unwrap();
+        write_back.start_sync_if_due(&file, 2 * SYNC_THRESHOLD).unwrap();
+        assert!(
+            write_back.sync_started_at == SYNC_THRESHOLD || write_back.sync_started_at == 2 * SYNC_THRESHOLD,
+            "a second one begins when the first has ended"
+        );
         write_back.finish().unwrap();
         assert!(write_back.under_way.is_none());
     }
 
     #[test]
     fn a_sync_that_fails_is_heard() {
-        assert!(failing().wrote(&Arc::new(tempfile::tempfile().unwrap()), WORTH).is_err());
+        assert!(failing().start_sync_if_due(&Arc::new(tempfile::tempfile().unwrap()), SYNC_THRESHOLD).is_err());
         assert!(failing().finish().is_err());
     }
 }

@@ -10,37 +10,37 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::Error;
-use crate::event::{Emitter, Event, Meter};
+use crate::event::{Counter, Emitter, Event};
 use crate::store::Archive;
 
 /// Left free, so that what is whole can be committed: below that the disk counts as full.
-const SPARE: u64 = 1 << 20;
+const MIN_FREE_SPACE: u64 = 1 << 20;
 /// As much must be free after a fault for the run to go on.
-const ENOUGH: u64 = 64 << 20;
+const RECOVERED_FREE_SPACE: u64 = 64 << 20;
 /// Faults of the disk in a row, without a file that it took in between, that end a run.
-const MOST_FAULTS: u32 = 3;
+const MAX_CONSECUTIVE_FAULTS: u32 = 3;
 
 /// The disk of an archive.
 pub(crate) struct Disk {
     archive: Archive,
     emitter: Emitter,
-    under_way: Arc<Mutex<Vec<Expected>>>,
+    under_way: Arc<Mutex<Vec<PendingFile>>>,
     faults: AtomicU32,
-    down: OnceLock<Down>,
+    failure: OnceLock<DiskFailure>,
 }
 
 /// Why a disk takes no more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Down {
+enum DiskFailure {
     Full,
     Failing,
 }
 
-impl From<Down> for Error {
-    fn from(down: Down) -> Self {
+impl From<DiskFailure> for Error {
+    fn from(down: DiskFailure) -> Self {
         match down {
-            Down::Full => Self::DiskFull,
-            Down::Failing => Self::DiskFails,
+            DiskFailure::Full => Self::DiskFull,
+            DiskFailure::Failing => Self::DiskFailing,
         }
     }
 }
@@ -49,7 +49,7 @@ impl Disk {
     /// The disk that `archive` is on.
     #[must_use]
     pub(crate) fn new(archive: Archive, emitter: Emitter) -> Self {
-        Self { archive, emitter, under_way: Arc::default(), faults: AtomicU32::new(0), down: OnceLock::new() }
+        Self { archive, emitter, under_way: Arc::default(), faults: AtomicU32::new(0), failure: OnceLock::new() }
     }
 
     /// Whether something new may be started.
@@ -57,91 +57,97 @@ impl Disk {
     /// # Errors
     /// When the disk has been found full, or fails.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.down.get().map_or(Ok(()), |down| Err((*down).into()))
+        self.failure.get().map_or(Ok(()), |down| Err((*down).into()))
     }
 
     /// The disk took a file.
-    pub(crate) fn took(&self) {
+    pub(crate) fn reset_faults(&self) {
         self.faults.store(0, Ordering::Relaxed);
     }
 
     /// Takes in an error of what has been given up by now: as it is, or as the end of the run.
     #[must_use]
-    pub(crate) fn note(&self, error: Error) -> Error {
-        let Some(source) = error.of_writing() else { return error };
-        match (Fault::of(source), self.archive.try_to_write()) {
-            (Fault::Other, _) if source.kind() == io::ErrorKind::PermissionDenied => error,
-            (_, Err(why)) if Fault::of(&why) == Fault::NoRoom => self.end(Down::Full, &why),
-            (_, Err(why)) => self.end(Down::Failing, &why),
-            (Fault::NoRoom, Ok(())) if self.has_room(source) => error,
-            (Fault::NoRoom, Ok(())) => self.end(Down::Full, source),
-            (Fault::Medium, Ok(())) if self.faults.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_FAULTS => {
-                self.end(Down::Failing, source)
+    pub(crate) fn handle_error(&self, error: Error) -> Error {
+        let Some(source) = error.write_error() else { return error };
+        match (DiskErrorKind::from_error(source), self.archive.probe_write()) {
+            (DiskErrorKind::Other, _) if source.kind() == io::ErrorKind::PermissionDenied => error,
+            (_, Err(why)) if DiskErrorKind::from_error(&why) == DiskErrorKind::NoSpace => {
+                self.mark_failed(DiskFailure::Full, &why)
             }
-            (Fault::Medium | Fault::Other, Ok(())) => error,
+            (_, Err(why)) => self.mark_failed(DiskFailure::Failing, &why),
+            (DiskErrorKind::NoSpace, Ok(())) if self.has_room(source) => error,
+            (DiskErrorKind::NoSpace, Ok(())) => self.mark_failed(DiskFailure::Full, source),
+            (DiskErrorKind::Device, Ok(())) if self.faults.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_CONSECUTIVE_FAULTS => {
+                self.mark_failed(DiskFailure::Failing, source)
+            }
+            (DiskErrorKind::Device | DiskErrorKind::Other, Ok(())) => error,
         }
     }
 
     /// Whether there is room again. What a quota leaves, nobody tells.
     fn has_room(&self, fault: &io::Error) -> bool {
-        fault.kind() != io::ErrorKind::QuotaExceeded && self.archive.free_space().is_some_and(|free| free >= ENOUGH)
+        fault.kind() != io::ErrorKind::QuotaExceeded && self.archive.free_space().is_some_and(|free| free >= RECOVERED_FREE_SPACE)
     }
 
     /// Nothing new is started any more: told once.
-    fn end(&self, down: Down, why: &io::Error) -> Error {
+    fn mark_failed(&self, down: DiskFailure, why: &io::Error) -> Error {
         let mut is_first = false;
-        let down = *self.down.get_or_init(|| {
+        let down = *self.failure.get_or_init(|| {
             is_first = true;
             down
         });
         if is_first {
             self.emitter.emit(Event::Error(match down {
-                Down::Full => "the disk is full: nothing new is started; make room and run again".to_owned(),
-                Down::Failing => format!("the disk can't be written to ({why}): nothing new is started; check it and run again"),
+                DiskFailure::Full => "the disk is full: nothing new is started; make room and run again".to_owned(),
+                DiskFailure::Failing => {
+                    format!("the disk can't be written to ({why}): nothing new is started; check it and run again")
+                }
             }));
         }
         down.into()
     }
 
     /// Reserves room for a file of `total` bytes, of which `meter` counts those that are there, until it is dropped.
-    pub(super) fn reserve(&self, total: Option<u64>, meter: &Meter) -> Result<Room, Error> {
-        let (size, here) = (total.unwrap_or(0), meter.read());
+    pub(super) fn reserve(&self, total: Option<u64>, meter: &Counter) -> Result<SpaceReservation, Error> {
+        let (size, here) = (total.unwrap_or(0), meter.get());
         let needed = size.saturating_sub(here);
-        let mut under_way = lock(&self.under_way);
+        let mut under_way = lock_pending(&self.under_way);
         let free = self.archive.free_space();
         if let Some(free) = free {
-            let promised: u64 = under_way.iter().map(|other| other.size.saturating_sub(other.meter.read())).sum();
-            let left = free.saturating_sub(promised).saturating_sub(SPARE);
+            let promised: u64 = under_way.iter().map(|other| other.size.saturating_sub(other.meter.get())).sum();
+            let left = free.saturating_sub(promised).saturating_sub(MIN_FREE_SPACE);
             match () {
-                () if free < SPARE => return Err(self.end(Down::Full, &io::ErrorKind::StorageFull.into())),
-                () if left < needed => return Err(Error::NoRoom { needed, free: left }),
+                () if free < MIN_FREE_SPACE => {
+                    return Err(self.mark_failed(DiskFailure::Full, &io::ErrorKind::StorageFull.into()));
+                }
+                () if left < needed => return Err(Error::NoSpace { needed, free: left }),
                 () => {}
             }
         }
-        under_way.push(Expected { size, meter: meter.clone() });
+        under_way.push(PendingFile { size, meter: meter.clone() });
         let most = free.filter(|_| total.is_none()).map(|free| here.saturating_add(free / 2));
-        Ok(Room { most, meter: meter.clone(), under_way: Arc::clone(&self.under_way) })
+        Ok(SpaceReservation { max_size: most, meter: meter.clone(), under_way: Arc::clone(&self.under_way) })
     }
 }
 
 /// What kind of fault an error of the disk is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Fault {
+enum DiskErrorKind {
     /// It is full, for this user at least.
-    NoRoom,
+    NoSpace,
     /// It can't be written to or is broken.
-    Medium,
+    Device,
     /// Anything else, of one path alone.
     Other,
 }
 
-impl Fault {
-    fn of(error: &io::Error) -> Self {
+impl DiskErrorKind {
+    fn from_error(error: &io::Error) -> Self {
         use io::ErrorKind::{NotConnected, QuotaExceeded, ReadOnlyFilesystem, StaleNetworkFileHandle, StorageFull, TimedOut};
         match error.kind() {
-            StorageFull | QuotaExceeded => Self::NoRoom,
-            ReadOnlyFilesystem | StaleNetworkFileHandle | NotConnected | TimedOut => Self::Medium,
-            _ if error.raw_os_error().is_some_and(|code| BROKEN.contains(&code)) => Self::Medium,
+            StorageFull | QuotaExceeded => Self::NoSpace,
+            ReadOnlyFilesystem | StaleNetworkFileHandle | NotConnected | TimedOut => Self::Device,
+            _ if error.raw_os_error().is_some_and(|code| DEVICE_ERROR_CODES.contains(&code)) => Self::Device,
             _ => Self::Other,
         }
     }
@@ -149,54 +155,54 @@ impl Fault {
 
 /// EIO, ENXIO, ENODEV: what systems say of a device that fails or is gone. Linux has EUCLEAN for a damaged file system, too.
 #[cfg(unix)]
-const BROKEN: &[i32] = &[5, 6, 19, 117];
+const DEVICE_ERROR_CODES: &[i32] = &[5, 6, 19, 117];
 /// ERROR_NOT_READY, ERROR_CRC, ERROR_WRITE_FAULT, ERROR_GEN_FAILURE, ERROR_DEV_NOT_EXIST, ERROR_IO_DEVICE.
 #[cfg(not(unix))]
-const BROKEN: &[i32] = &[21, 23, 29, 31, 55, 1117];
+const DEVICE_ERROR_CODES: &[i32] = &[21, 23, 29, 31, 55, 1117];
 
 /// A file under way.
-struct Expected {
+struct PendingFile {
     size: u64,
-    meter: Meter,
+    meter: Counter,
 }
 
-fn lock(under_way: &Mutex<Vec<Expected>>) -> MutexGuard<'_, Vec<Expected>> {
+fn lock_pending(under_way: &Mutex<Vec<PendingFile>>) -> MutexGuard<'_, Vec<PendingFile>> {
     under_way.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Room that a download will need.
-pub(super) struct Room {
+pub(super) struct SpaceReservation {
     /// How large the file may become, when nobody knows how large it is.
-    pub most: Option<u64>,
-    meter: Meter,
-    under_way: Arc<Mutex<Vec<Expected>>>,
+    pub max_size: Option<u64>,
+    meter: Counter,
+    under_way: Arc<Mutex<Vec<PendingFile>>>,
 }
 
-impl Drop for Room {
+impl Drop for SpaceReservation {
     fn drop(&mut self) {
-        lock(&self.under_way).retain(|file| !file.meter.is(&self.meter));
+        lock_pending(&self.under_way).retain(|file| !file.meter.ptr_eq(&self.meter));
     }
 }
 
 /// How large a file may become, and by whose word.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Limit {
+pub(super) struct SizeLimit {
     /// By `--max-size`.
-    pub of_user: Option<u64>,
+    pub user: Option<u64>,
     /// By the free space, where the length is not known.
-    pub of_disk: Option<u64>,
+    pub disk: Option<u64>,
 }
 
-impl Limit {
+impl SizeLimit {
     /// The smaller one.
-    pub(super) fn most(self) -> Option<u64> {
-        [self.of_user, self.of_disk].into_iter().flatten().min()
+    pub(super) fn max_bytes(self) -> Option<u64> {
+        [self.user, self.disk].into_iter().flatten().min()
     }
 
     /// Says which one a file was too large for.
     pub(super) fn explain(self, error: Error) -> Error {
-        match (error, self.of_disk) {
-            (Error::TooLarge, Some(most)) if self.of_user.is_none_or(|user| most < user) => Error::TooLargeForDisk(most),
+        match (error, self.disk) {
+            (Error::TooLarge, Some(most)) if self.user.is_none_or(|user| most < user) => Error::TooLargeForDisk(most),
             (error, _) => error,
         }
     }
@@ -209,25 +215,29 @@ mod tests {
     #[test]
     fn faults_of_the_medium_are_told_from_those_of_a_path() {
         for (kind, fault) in [
-            (io::ErrorKind::StorageFull, Fault::NoRoom),
-            (io::ErrorKind::QuotaExceeded, Fault::NoRoom),
-            (io::ErrorKind::ReadOnlyFilesystem, Fault::Medium),
-            (io::ErrorKind::StaleNetworkFileHandle, Fault::Medium),
-            (io::ErrorKind::PermissionDenied, Fault::Other),
-            (io::ErrorKind::NotFound, Fault::Other),
+            (io::ErrorKind::StorageFull, DiskErrorKind::NoSpace),
+            (io::ErrorKind::QuotaExceeded, DiskErrorKind::NoSpace),
+            (io::ErrorKind::ReadOnlyFilesystem, DiskErrorKind::Device),
+            (io::ErrorKind::StaleNetworkFileHandle, DiskErrorKind::Device),
+            (io::ErrorKind::PermissionDenied, DiskErrorKind::Other),
+            (io::ErrorKind::NotFound, DiskErrorKind::Other),
         ] {
-            assert_eq!(Fault::of(&kind.into()), fault, "{kind:?}");
+            assert_eq!(DiskErrorKind::from_error(&kind.into()), fault, "{kind:?}");
         }
         #[cfg(unix)]
         {
-            assert_eq!(Fault::of(&io::Error::from_raw_os_error(5)), Fault::Medium, "EIO");
-            assert_eq!(Fault::of(&io::Error::from_raw_os_error(24)), Fault::Other, "EMFILE: the disk can't help it");
+            assert_eq!(DiskErrorKind::from_error(&io::Error::from_raw_os_error(5)), DiskErrorKind::Device, "EIO");
+            assert_eq!(
+                DiskErrorKind::from_error(&io::Error::from_raw_os_error(24)),
+                DiskErrorKind::Other,
+                "EMFILE: the disk can't help it"
+            );
         }
     }
 
     #[test]
     fn a_file_that_is_too_large_is_told_by_the_limit_that_it_met() {
-        let limit = |of_user, of_disk| Limit { of_user, of_disk };
+        let limit = |of_user, of_disk| SizeLimit { user: of_user, disk: of_disk };
         for (limit, most, is_of_disk) in [
             (limit(None, None), None, false),
             (limit(Some(5), None), Some(5), false),
@@ -235,7 +245,7 @@ mod tests {
             (limit(Some(9), Some(5)), Some(5), true),
             (limit(None, Some(5)), Some(5), true),
         ] {
-            assert_eq!(limit.most(), most);
+            assert_eq!(limit.max_bytes(), most);
             assert_eq!(matches!(limit.explain(Error::TooLarge), Error::TooLargeForDisk(5)), is_of_disk);
         }
     }

@@ -7,69 +7,69 @@
 use bytes::Bytes;
 use url::Url;
 
-use super::finish::{self, Arrival};
-use super::pour::Poured;
-use super::tries::{MOST_RESTARTS, Tried, Tries, given_up};
-use super::{Downloader, Error, Fetched, Order};
-use crate::asset::Source;
+use super::finish::{self, CompletedBody};
+use super::pour::WrittenBody;
+use super::tries::{AttemptContext, AttemptOutcome, MAX_RESTARTS, abandon_part};
+use super::{DownloadJob, Downloader, Error, Fetched};
+use crate::asset::AssetSource;
 use crate::data_uri;
-use crate::event::{Event, Meter};
-use crate::http::retry::Attempts;
-use crate::http::{self, Head};
-use crate::store::{Staged, blocking};
+use crate::event::{Counter, Event};
+use crate::http::retry::RetryState;
+use crate::http::{self, ResponseHead};
+use crate::store::{StagedFile, blocking};
 
 impl Downloader {
     /// Fetches one asset.
     ///
     /// # Errors
     /// Why it could not be had.
-    pub(crate) async fn fetch(&self, order: Order) -> Result<Fetched, Error> {
+    pub(crate) async fn fetch(&self, order: DownloadJob) -> Result<Fetched, Error> {
         // Never closed, so the slot always comes.
         let _slot = self.stop.run_until_cancelled(self.slots.acquire()).await.ok_or(Error::Stopped)?;
         self.disk.check()?;
-        let staged = match order.asset.source().map_err(Error::Source)? {
-            Source::Data => self.decode(order).await,
-            Source::Http(url) => self.download(order, &url).await,
+        let staged = match order.asset.source().map_err(Error::InvalidUrl)? {
+            AssetSource::Data => self.decode(order).await,
+            AssetSource::Http(url) => self.download(order, &url).await,
         };
-        let staged = staged.map_err(|error| self.disk.note(error))?;
+        let staged = staged.map_err(|error| self.disk.handle_error(error))?;
         Ok(staged.map_or(Fetched::NotWanted, |staged| Fetched::File(Box::new(staged))))
     }
 
-    async fn decode(&self, order: Order) -> Result<Option<Staged>, Error> {
-        let (wanted, max_size) = (self.wanted, self.max_size);
+    async fn decode(&self, order: DownloadJob) -> Result<Option<StagedFile>, Error> {
+        let (wanted, max_size) = (self.kind_filter, self.max_size);
         // Base64 has four characters for three bytes.
-        let _room = self.disk.reserve(Some(order.asset.url.len() as u64 / 4 * 3), &Meter::default())?;
+        let _room = self.disk.reserve(Some(order.asset.url.len() as u64 / 4 * 3), &Counter::default())?;
         let staged = blocking(move || {
-            let bytes = data_uri::decode(order.asset.url.trim()).map_err(|error| Error::Source(error.to_string()))?;
-            let mut part = order.held.part(&order.stem())?;
+            let bytes = data_uri::decode(order.asset.url.trim()).map_err(|error| Error::InvalidUrl(error.to_string()))?;
+            let mut part = order.lease.part(&order.stem())?;
             part.restart().map_err(Error::Write)?;
-            part.limit(max_size);
-            let head = Head {
+            part.set_max_size(max_size);
+            let head = ResponseHead {
                 content_type: data_uri::declared_type(&order.asset.url).map(str::to_owned),
                 has_end: true,
-                ..Head::default()
+                ..ResponseHead::default()
             };
-            let poured = Poured { rest: vec![Bytes::from(bytes)], ..Poured::of(part) };
-            finish::finish(&order, Arrival::new(poured, head), wanted)
+            let poured = WrittenBody { unwritten: vec![Bytes::from(bytes)], ..WrittenBody::from_part(part) };
+            finish::finish(&order, CompletedBody::new(poured, head), wanted)
         });
         let staged = staged.await?;
-        self.emitter.total.add(staged.as_ref().map_or(0, |staged| staged.entry().size()));
+        self.emitter.bytes.add(staged.as_ref().map_or(0, |staged| staged.entry().size()));
         Ok(staged)
     }
 
-    async fn download(&self, order: Order, url: &Url) -> Result<Option<Staged>, Error> {
-        let mut part = match order.held.new_part(&order.stem()) {
+    async fn download(&self, order: DownloadJob, url: &Url) -> Result<Option<StagedFile>, Error> {
+        let mut part = match order.lease.new_part(&order.stem()) {
             Some(part) => part,
-            None => order.part().await?,
+            None => order.open_part().await?,
         };
-        let mut tries = Tries { downloader: self, order: &order, url, restarts: 0, known: None };
-        let mut attempts = Attempts::new(self.policy);
+        let mut tries = AttemptContext { downloader: self, job: &order, url, restarts: 0, last_version: None };
+        let mut attempts = RetryState::new(self.policy);
         let mut furthest = part.size();
         loop {
-            let (left, fault) = match tries.once(part).await {
-                Ok(Tried::Broken(part, error)) => (Some(part), Error::Http(error)),
-                Ok(Tried::Whole(arrival)) => {
-                    let (same, wanted) = (order.clone(), self.wanted);
+            let (left, fault) = match tries.run(part).await {
+                Ok(AttemptOutcome::Incomplete(part, error)) => (Some(part), Error::Http(error)),
+                Ok(AttemptOutcome::Complete(arrival)) => {
+                    let (same, wanted) = (order.clone(), self.kind_filter);
                     match blocking(move || finish::finish(&same, arrival, wanted)).await {
                         Ok(staged) => return Ok(staged),
                         Err(fault) => {
@@ -85,24 +85,24 @@ impl Downloader {
             part = match left {
                 Some(part) => part,
                 // What came can't be continued, but another try may bring it whole.
-                None => order.part().await?,
+                None => order.open_part().await?,
             };
-            if matches!(error, http::Error::Range(_)) && tries.restarts <= MOST_RESTARTS {
-                part = tries.restarted(part).await?;
+            if matches!(error, http::Error::RangeMismatch(_)) && tries.restarts <= MAX_RESTARTS {
+                part = tries.restart(part).await?;
                 continue;
             }
-            if part.size() > furthest && part.version().is_some() && !tries.is_plain() {
+            if part.size() > furthest && part.version().is_some() && !tries.is_resume_disabled() {
                 attempts.refill();
             }
             furthest = furthest.max(part.size());
-            let delay = if error.is_passing() { attempts.next(error.retry_after()) } else { None };
-            let Some(delay) = delay else { return Err(given_up(part, Error::Http(error)).await) };
-            self.emitter.emit(Event::Detail(format!("{}: {error}; trying again", order.name())));
+            let delay = if error.is_transient() { attempts.next_delay(error.retry_after()) } else { None };
+            let Some(delay) = delay else { return Err(abandon_part(part, Error::Http(error)).await) };
+            self.emitter.emit(Event::Detail(format!("{}: {error}; trying again", order.display_name())));
             if self.stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
-                return Err(given_up(part, Error::Stopped).await);
+                return Err(abandon_part(part, Error::Stopped).await);
             }
             if let Err(why) = self.disk.check() {
-                return Err(given_up(part, why).await);
+                return Err(abandon_part(part, why).await);
             }
         }
     }

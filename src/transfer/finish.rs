@@ -6,61 +6,63 @@
 
 use std::time::SystemTime;
 
-use super::disk::Limit;
-use super::pour::Poured;
-use super::{Error, Order};
-use crate::checksum::{self, Verdict};
+use super::disk::SizeLimit;
+use super::pour::WrittenBody;
+use super::{DownloadJob, Error};
+use crate::checksum::{self, DigestCheck};
 use crate::duration;
-use crate::http::{self, Coding, Head};
+use crate::http::{self, ContentCoding, ResponseHead};
 use crate::kind::Kind;
 use crate::manifest::FileEntry;
-use crate::media_type::{self, Declared, MediaType};
+use crate::media_type::{self, DeclaredType, MediaType};
 use crate::naming;
-use crate::plan::Wanted;
-use crate::store::{Sealed, Staged};
+use crate::plan::KindFilter;
+use crate::store::{Sealed, StagedFile};
 
 /// A body that has come to its end.
-pub(super) struct Arrival {
-    pub poured: Poured,
-    pub head: Head,
+pub(super) struct CompletedBody {
+    pub written: WrittenBody,
+    pub head: ResponseHead,
     /// How large it may become while its last bytes are written.
-    pub limit: Limit,
+    pub limit: SizeLimit,
 }
 
-impl Arrival {
-    pub(super) fn new(poured: Poured, head: Head) -> Self {
-        Self { poured, head, limit: Limit::default() }
+impl CompletedBody {
+    pub(super) fn new(written: WrittenBody, head: ResponseHead) -> Self {
+        Self { written, head, limit: SizeLimit::default() }
     }
 }
 
 /// Judges, names and records what came; none when it turned out to be of a kind that was not asked for.
-pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<Option<Staged>, Error> {
-    let Arrival { poured, head, limit } = arrival;
-    let sealed = poured.settle().map_err(|error| limit.explain(error))?.seal();
-    let verified_by = match complete(&sealed, &head).and_then(|()| refuse(&sealed)).and_then(|()| verify(&sealed, &head)) {
-        Ok(verified_by) => verified_by,
-        Err(refused) => {
-            sealed.discard();
-            return Err(refused);
-        }
-    };
-    let decided = decide(order, &head, &sealed);
-    let said = head.content_type.as_deref().and_then(media_type::kind);
-    let slot = order.asset.slot(said.or_else(|| decided.as_ref().map(|declared| declared.media_type.kind())));
-    if !wanted.has(slot.kind) {
+pub(super) fn finish(order: &DownloadJob, arrival: CompletedBody, wanted: KindFilter) -> Result<Option<StagedFile>, Error> {
+    let CompletedBody { written: poured, head, limit } = arrival;
+    let sealed = poured.finish().map_err(|error| limit.explain(error))?.seal();
+    let verified_by =
+        match check_length(&sealed, &head).and_then(|()| reject_non_media(&sealed)).and_then(|()| verify_digests(&sealed, &head))
+        {
+            Ok(verified_by) => verified_by,
+            Err(refused) => {
+                sealed.discard();
+                return Err(refused);
+            }
+        };
+    let decided = resolve_media_type(order, &head, &sealed);
+    let said = head.content_type.as_deref().and_then(media_type::kind_of_content_type);
+    let slot = order.asset.key(said.or_else(|| decided.as_ref().map(|declared| declared.media_type.kind())));
+    if !wanted.includes(slot.kind) {
         sealed.discard();
         return Ok(None);
     }
     let extension = decided.as_ref().map_or("bin", |declared| declared.media_type.extension());
-    let name = format!("{}.{extension}", naming::stem(slot.kind, slot.index, order.asset.count));
-    let measured = measure(&sealed, slot.kind, decided.as_ref());
+    let name = format!("{}.{extension}", naming::file_stem(slot.kind, slot.index, order.asset.count));
+    let measured = measure_duration(&sealed, slot.kind, decided.as_ref());
     let detected = decided.as_ref().and_then(|declared| media_type::mismatch(declared.media_type, sealed.head().0));
 
-    let mut draft = sealed.draft(slot, &name, order.modified)?;
-    draft.describe(|entry| {
+    let mut draft = sealed.into_verified(slot, &name, order.modified)?;
+    draft.update_entry(|entry| {
         entry.content_type = Some(decided.map_or_else(|| "application/octet-stream".to_owned(), |declared| declared.essence));
         entry.url = order.asset.recorded_url();
-        entry.last_modified = head.last_modified.and_then(date);
+        entry.last_modified = head.last_modified.and_then(format_timestamp);
         entry.verified_by = verified_by.map(str::to_owned);
         describe_duration(entry, order.asset.duration, measured);
         if let Some(detected) = detected {
@@ -74,45 +76,45 @@ pub(super) fn finish(order: &Order, arrival: Arrival, wanted: Wanted) -> Result<
                 .push("the host gave neither a length nor an end mark: nothing shows that the file is whole".to_owned());
         }
     });
-    Ok(Some(order.held.stage(draft, &order.ours)?))
+    Ok(Some(order.lease.stage(draft, &order.replaceable)?))
 }
 
 /// Whether as much came as the host promised in all; a length on the wire is none of what was encoded.
-fn complete(sealed: &Sealed, head: &Head) -> Result<(), Error> {
-    match head.total.filter(|_| head.coding == Coding::Identity) {
+fn check_length(sealed: &Sealed, head: &ResponseHead) -> Result<(), Error> {
+    match head.total.filter(|_| head.coding == ContentCoding::Identity) {
         Some(total) if total != sealed.size() => {
-            Err(Error::Http(http::Error::Passing(format!("{} of {total} bytes came", sealed.size()))))
+            Err(Error::Http(http::Error::Transient(format!("{} of {total} bytes came", sealed.size()))))
         }
         _ => Ok(()),
     }
 }
 
-fn refuse(sealed: &Sealed) -> Result<(), Error> {
+fn reject_non_media(sealed: &Sealed) -> Result<(), Error> {
     let (head, is_whole) = sealed.head();
     if sealed.size() == 0 {
-        return Err(Error::Refused("the host sent an empty body".to_owned()));
+        return Err(Error::Rejected("the host sent an empty body".to_owned()));
     }
-    match media_type::refuse(head, is_whole) {
-        Some(refusal) => Err(Error::Refused(format!("the host sent {refusal} instead of media"))),
+    match media_type::detect_non_media(head, is_whole) {
+        Some(refusal) => Err(Error::Rejected(format!("the host sent {refusal} instead of media"))),
         None => Ok(()),
     }
 }
 
 /// Holds the file against what its host promises of it; the header that it agrees with.
-fn verify(sealed: &Sealed, head: &Head) -> Result<Option<&'static str>, Error> {
-    match checksum::check(&head.promises, sealed.sha256(), || sealed.reader()).map_err(Error::Write)? {
-        Verdict::Unpromised => Ok(None),
-        Verdict::Verified(header) => Ok(Some(header)),
-        Verdict::Broken(header) => {
-            Err(Error::Http(http::Error::Passing(format!("what came does not agree with the host's {header}"))))
+fn verify_digests(sealed: &Sealed, head: &ResponseHead) -> Result<Option<&'static str>, Error> {
+    match checksum::check(&head.expected_digests, sealed.sha256(), || sealed.reader()).map_err(Error::Write)? {
+        DigestCheck::NotProvided => Ok(None),
+        DigestCheck::Verified(header) => Ok(Some(header)),
+        DigestCheck::Mismatch(header) => {
+            Err(Error::Http(http::Error::Transient(format!("what came does not agree with the host's {header}"))))
         }
     }
 }
 
 /// The type that names the file: the API's, else the host's, else the bytes', else the path's.
-fn decide(order: &Order, head: &Head, sealed: &Sealed) -> Option<Declared> {
-    let of = |media_type: MediaType| Declared { essence: media_type.essence().to_owned(), media_type };
-    let declared = |content_type: &Option<String>| content_type.as_deref().and_then(media_type::declared);
+fn resolve_media_type(order: &DownloadJob, head: &ResponseHead, sealed: &Sealed) -> Option<DeclaredType> {
+    let of = |media_type: MediaType| DeclaredType { essence: media_type.essence().to_owned(), media_type };
+    let declared = |content_type: &Option<String>| content_type.as_deref().and_then(media_type::parse_content_type);
     declared(&order.asset.content_type)
         .or_else(|| declared(&head.content_type))
         .or_else(|| media_type::from_bytes(sealed.head().0).map(of))
@@ -120,15 +122,15 @@ fn decide(order: &Order, head: &Head, sealed: &Sealed) -> Option<Declared> {
 }
 
 /// What the container says, in seconds. Images have no duration.
-fn measure(sealed: &Sealed, kind: Kind, decided: Option<&Declared>) -> Option<f64> {
+fn measure_duration(sealed: &Sealed, kind: Kind, decided: Option<&DeclaredType>) -> Option<f64> {
     if kind == Kind::Image {
         return None;
     }
-    duration::of(sealed.reader().ok()?, decided.map(|declared| declared.media_type))
+    duration::probe_duration(sealed.reader().ok()?, decided.map(|declared| declared.media_type))
 }
 
 fn describe_duration(entry: &mut FileEntry, declared: Option<f64>, measured: Option<f64>) {
-    if entry.slot().kind == Kind::Image {
+    if entry.key().kind == Kind::Image {
         return;
     }
     entry.duration_source = match (declared, measured) {
@@ -140,7 +142,7 @@ fn describe_duration(entry: &mut FileEntry, declared: Option<f64>, measured: Opt
     entry.measured_duration_seconds = measured;
 }
 
-fn date(time: SystemTime) -> Option<String> {
+fn format_timestamp(time: SystemTime) -> Option<String> {
     let time = jiff::Timestamp::try_from(time).ok()?;
     Some(time.to_string())
 }

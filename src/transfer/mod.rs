@@ -24,11 +24,11 @@ use tokio_util::sync::CancellationToken;
 use crate::asset::Asset;
 use crate::event::Emitter;
 use crate::gateway::Gateway;
-use crate::http::retry::Policy;
+use crate::http::retry::RetryPolicy;
 use crate::http::{self, MediaClient};
 use crate::naming;
-use crate::plan::Wanted;
-use crate::store::{self, Held, Part, Staged, blocking};
+use crate::plan::KindFilter;
+use crate::store::{self, Part, StagedFile, TaskLease, blocking};
 use crate::task::TaskId;
 
 /// What the downloads of a run share.
@@ -38,7 +38,7 @@ pub(crate) struct Downloader {
     /// For links to the gateway's own origin, and nothing else here.
     pub gateway: Arc<Gateway>,
     /// How often to try again.
-    pub policy: Policy,
+    pub policy: RetryPolicy,
     /// Connections for one large file.
     pub connections: usize,
     /// The largest file that is taken, in bytes.
@@ -50,42 +50,42 @@ pub(crate) struct Downloader {
     /// One for each download at once.
     pub slots: Semaphore,
     /// What `--only` asks for: a lone URL's kind is known only here.
-    pub wanted: Wanted,
+    pub kind_filter: KindFilter,
     /// Where to tell.
     pub emitter: Emitter,
 }
 
 /// One download to do.
 #[derive(Clone)]
-pub(crate) struct Order {
+pub(crate) struct DownloadJob {
     /// The task, for people.
     pub task: TaskId,
     /// The asset.
     pub asset: Asset,
     /// Where to.
-    pub held: Arc<Held>,
+    pub lease: Arc<TaskLease>,
     /// Files there that may be replaced.
-    pub ours: Arc<HashSet<String>>,
+    pub replaceable: Arc<HashSet<String>>,
     /// The date that the file shall have.
     pub modified: Option<SystemTime>,
 }
 
-impl Order {
+impl DownloadJob {
     /// Its part, with what an earlier try or run left of it.
-    async fn part(&self) -> Result<Part, Error> {
-        let (held, stem) = (Arc::clone(&self.held), self.stem());
+    async fn open_part(&self) -> Result<Part, Error> {
+        let (held, stem) = (Arc::clone(&self.lease), self.stem());
         blocking(move || Ok(held.part(&stem)?)).await
     }
 
     /// How a person tells it from the others.
-    fn name(&self) -> String {
+    fn display_name(&self) -> String {
         format!("{} {}", self.stem(), self.task)
     }
 
     /// What the part is known by. A lone URL's kind may not be known before its bytes are.
     fn stem(&self) -> String {
         let Asset { kind, index, count, .. } = self.asset;
-        kind.map_or_else(|| format!("asset-{index}"), |kind| naming::stem(kind, index, count))
+        kind.map_or_else(|| format!("asset-{index}"), |kind| naming::file_stem(kind, index, count))
     }
 }
 
@@ -94,13 +94,13 @@ impl Order {
 pub(crate) enum Error {
     /// Its URL can't be fetched at all.
     #[error("{0}")]
-    Source(String),
+    InvalidUrl(String),
     /// The host.
     #[error("{0}")]
     Http(#[from] http::Error),
     /// What came is not what was promised.
     #[error("{0}")]
-    Refused(String),
+    Rejected(String),
     /// It has more bytes than `--max-size` allows.
     #[error("larger than --max-size")]
     TooLarge,
@@ -108,17 +108,17 @@ pub(crate) enum Error {
     #[error("larger than {0} bytes, half of the free space: its host does not say how large it is")]
     TooLargeForDisk(u64),
     /// The disk.
-    #[error("{}", .0.told())]
+    #[error("{}", .0.message())]
     Store(#[from] store::Error),
     /// The disk is full; told once, for all.
     #[error("the disk is full")]
     DiskFull,
     /// The disk is read-only or broken; told once, for all.
     #[error("the disk can't be written to")]
-    DiskFails,
+    DiskFailing,
     /// The disk has too little room for a file of known length.
     #[error("no room for it: it needs {needed} more bytes, and {free} are free")]
-    NoRoom {
+    NoSpace {
         /// What is missing of it, in bytes.
         needed: u64,
         /// What the disk has left beside the downloads under way, in bytes.
@@ -141,15 +141,15 @@ impl Error {
 
     /// Whether it ends the run: nothing new is started, and that is told once for all.
     #[must_use]
-    pub(crate) fn is_told_for_all(&self) -> bool {
-        matches!(self, Self::DiskFull | Self::DiskFails)
+    pub(crate) fn ends_run(&self) -> bool {
+        matches!(self, Self::DiskFull | Self::DiskFailing)
     }
 
     /// What the system said when something was written.
-    fn of_writing(&self) -> Option<&std::io::Error> {
+    fn write_error(&self) -> Option<&std::io::Error> {
         match self {
             Self::Write(source) => Some(source),
-            Self::Store(error) => error.of_writing(),
+            Self::Store(error) => error.write_error(),
             _ => None,
         }
     }
@@ -158,7 +158,7 @@ impl Error {
 /// What came of an order.
 pub(crate) enum Fetched {
     /// The file is whole, and waits to be durable: its task commits it.
-    File(Box<Staged>),
+    File(Box<StagedFile>),
     /// It turned out to be of a kind that was not asked for.
     NotWanted,
 }

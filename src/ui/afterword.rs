@@ -4,12 +4,12 @@ use crate::event::{Event, Outcome};
 use crate::task::TaskId;
 
 /// Runs of fewer tasks stand on the screen as they are.
-const MANY: u64 = 10;
+const MIN_TASKS_FOR_IDS: u64 = 10;
 /// Ids that are named for each way to end badly.
-const NAMED: usize = 5;
+const MAX_IDS_PER_KIND: usize = 5;
 
 /// How tasks end badly, in words; whether another run may do better.
-const WAYS: [(Outcome, &str, bool); 5] = [
+const FAILURE_KINDS: [(Outcome, &str, bool); 5] = [
     (Outcome::Incomplete, "incomplete", true),
     (Outcome::Failed, "failed", false),
     (Outcome::Empty, "empty", false),
@@ -19,30 +19,30 @@ const WAYS: [(Outcome, &str, bool); 5] = [
 
 /// The tasks that ended badly: the first of each kind, and how many.
 #[derive(Default)]
-pub(super) struct Afterword {
-    ended: u64,
-    kinds: [(Vec<TaskId>, usize); WAYS.len()],
+pub(super) struct FailureSummary {
+    task_count: u64,
+    failures: [(Vec<TaskId>, usize); FAILURE_KINDS.len()],
 }
 
-impl Afterword {
-    pub(super) fn see(&mut self, event: &Event) {
+impl FailureSummary {
+    pub(super) fn update(&mut self, event: &Event) {
         let Event::Task(report) = event else { return };
-        self.ended += 1;
-        let is_known = report.reused || report.is_told_for_all;
-        let way = WAYS.iter().position(|(outcome, ..)| *outcome == report.outcome && !is_known);
-        if let Some((named, count)) = way.map(|way| &mut self.kinds[way]) {
+        self.task_count += 1;
+        let is_known = report.reused || report.is_run_wide;
+        let way = FAILURE_KINDS.iter().position(|(outcome, ..)| *outcome == report.outcome && !is_known);
+        if let Some((named, count)) = way.map(|way| &mut self.failures[way]) {
             *count += 1;
-            if named.len() < NAMED {
+            if named.len() < MAX_IDS_PER_KIND {
                 named.push(report.task.clone());
             }
         }
     }
 
     /// The lines; none when all is well.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
-        if self.ended > MANY {
-            lines.extend(self.kinds.iter().zip(WAYS).filter(|((_, count), _)| *count > 0).map(
+        if self.task_count > MIN_TASKS_FOR_IDS {
+            lines.extend(self.failures.iter().zip(FAILURE_KINDS).filter(|((_, count), _)| *count > 0).map(
                 |((named, count), (_, word, _))| {
                     let more = if *count > named.len() { format!(" and {} more", count - named.len()) } else { String::new() };
                     let named: Vec<String> = named.iter().map(ToString::to_string).collect();
@@ -50,7 +50,7 @@ impl Afterword {
                 },
             ));
         }
-        let may_come = self.kinds.iter().zip(WAYS).any(|((_, count), (_, _, may_come))| *count > 0 && may_come);
+        let may_come = self.failures.iter().zip(FAILURE_KINDS).any(|((_, count), (_, _, may_come))| *count > 0 && may_come);
         lines.extend(may_come.then(|| "run the same command again: what is here is kept, what is missing is fetched".to_owned()));
         lines
     }
@@ -62,13 +62,13 @@ mod tests {
     use crate::event::TaskReport;
 
     fn told(outcomes: &[(Outcome, usize)]) -> Vec<String> {
-        let mut afterword = Afterword::default();
+        let mut afterword = FailureSummary::default();
         let all = outcomes.iter().flat_map(|(outcome, count)| std::iter::repeat_n(*outcome, *count));
         for (number, outcome) in all.enumerate() {
             let id = TaskId::new(&format!("t{number}")).unwrap();
-            afterword.see(&Event::Task(Box::new(TaskReport::bare(id, outcome))));
+            afterword.update(&Event::Task(Box::new(TaskReport::new(id, outcome))));
         }
-        afterword.told()
+        afterword.lines()
     }
 
     #[test]
@@ -80,10 +80,10 @@ mod tests {
 
     #[test]
     fn what_is_told_for_all_is_not_told_again() {
-        let mut afterword = Afterword::default();
-        let report = TaskReport { is_told_for_all: true, ..TaskReport::bare(TaskId::new("t").unwrap(), Outcome::Error) };
-        afterword.see(&Event::Task(Box::new(report)));
-        assert!(afterword.told().is_empty());
+        let mut afterword = FailureSummary::default();
+        let report = TaskReport { is_run_wide: true, ..TaskReport::new(TaskId::new("t").unwrap(), Outcome::Error) };
+        afterword.update(&Event::Task(Box::new(report)));
+        assert!(afterword.lines().is_empty());
     }
 
     #[test]

@@ -6,44 +6,44 @@
 
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, Meter, Summary, Tasks, Transfer};
+use crate::event::{Counter, Event, Summary, TaskCounters, Transfer};
 
 /// After so many seconds, a third of what counts for the speed is from before.
-const MEMORY: f64 = 5.0;
+const RATE_TIME_CONSTANT: f64 = 5.0;
 /// A longer time left is no forecast.
-const LONGEST: f64 = 99.0 * 3600.0;
+const MAX_ETA: f64 = 99.0 * 3600.0;
 
 /// What a run looks like by now.
-pub(super) struct Gauge {
-    total: Meter,
-    tasks: Tasks,
+pub(super) struct ProgressEstimator {
+    total: Counter,
+    tasks: TaskCounters,
     counts: Summary,
     /// The large files on their way, the oldest first.
-    pub files: Vec<Moving>,
-    bytes: Pace,
-    way: Pace,
+    pub files: Vec<ActiveTransfer>,
+    byte_rate: RateEstimator,
+    task_rate: RateEstimator,
 }
 
 /// A large file on its way.
-pub(super) struct Moving {
+pub(super) struct ActiveTransfer {
     pub transfer: Transfer,
-    pace: Pace,
+    rate: RateEstimator,
 }
 
 /// Where something stands at one moment.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
-pub(super) struct Standing {
+pub(super) struct ProgressSnapshot {
     pub bytes: u64,
     /// In bytes a second.
     pub speed: u64,
     /// From 0 to 1, when the end is known.
-    pub part: Option<f64>,
-    pub left: Option<Duration>,
+    pub fraction: Option<f64>,
+    pub eta: Option<Duration>,
 }
 
 /// The tasks at one moment.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
-pub(super) struct Count {
+pub(super) struct TaskCounts {
     pub done: u64,
     pub known: u64,
     pub waiting: u64,
@@ -51,118 +51,118 @@ pub(super) struct Count {
     pub bad: u64,
 }
 
-impl Gauge {
-    pub(super) fn new(total: Meter, tasks: Tasks, now: Instant) -> Self {
-        let (bytes, way) = (Pace::new(0.0, now), Pace::new(0.0, now));
-        Self { total, tasks, counts: Summary::default(), files: Vec::new(), bytes, way }
+impl ProgressEstimator {
+    pub(super) fn new(total: Counter, tasks: TaskCounters, now: Instant) -> Self {
+        let (byte_rate, task_rate) = (RateEstimator::new(0.0, now), RateEstimator::new(0.0, now));
+        Self { total, tasks, counts: Summary::default(), files: Vec::new(), byte_rate, task_rate }
     }
 
     /// Takes an event into account.
-    pub(super) fn see(&mut self, event: &Event, now: Instant) {
+    pub(super) fn update(&mut self, event: &Event, now: Instant) {
         match event {
             Event::Task(report) => self.counts.count(report),
-            Event::Started(transfer) => {
-                let pace = Pace::new(real(transfer.meter.read()), now);
-                self.files.push(Moving { transfer: transfer.clone(), pace });
+            Event::TransferStarted(transfer) => {
+                let pace = RateEstimator::new(to_f64(transfer.counter.get()), now);
+                self.files.push(ActiveTransfer { transfer: transfer.clone(), rate: pace });
             }
-            Event::Ended(meter) => self.files.retain(|file| !file.transfer.meter.is(meter)),
+            Event::TransferEnded(meter) => self.files.retain(|file| !file.transfer.counter.ptr_eq(meter)),
             _ => {}
         }
     }
 
     /// Reads the meters.
-    pub(super) fn read(&mut self, now: Instant) {
-        self.bytes.read(real(self.total.read()), now);
-        self.way.read(self.tasks_gone(), now);
-        self.files.iter_mut().for_each(|file| file.pace.read(real(file.transfer.meter.read()), now));
+    pub(super) fn sample(&mut self, now: Instant) {
+        self.byte_rate.sample(to_f64(self.total.get()), now);
+        self.task_rate.sample(self.tasks_completed(), now);
+        self.files.iter_mut().for_each(|file| file.rate.sample(to_f64(file.transfer.counter.get()), now));
     }
 
-    pub(super) fn count(&self) -> Count {
-        let (known, done) = (self.tasks.known.read(), self.tasks.done.read());
+    pub(super) fn task_counts(&self) -> TaskCounts {
+        let (known, done) = (self.tasks.discovered.get(), self.tasks.done.get());
         // A list may be read faster than it is counted.
-        Count { done, known: known.max(done), waiting: self.tasks.waiting.read(), bad: self.counts.bad() }
+        TaskCounts { done, known: known.max(done), waiting: self.tasks.pending.get(), bad: self.counts.unsuccessful() }
     }
 
     /// Where the whole run stands. Who waits does so for somebody else: that gives no time left.
-    pub(super) fn whole(&self) -> Standing {
-        let (count, gone) = (self.count(), self.tasks_gone());
-        let known = real(count.known);
+    pub(super) fn overall(&self) -> ProgressSnapshot {
+        let (count, gone) = (self.task_counts(), self.tasks_completed());
+        let known = to_f64(count.known);
         // It is not over before the last file is.
-        let last_file = self.files.iter().filter_map(|file| file.standing().left).max();
-        let left = self.way.left(known - gone).map(|left| left.max(last_file.unwrap_or_default()));
-        Standing {
-            bytes: self.total.read(),
-            speed: whole(self.bytes.speed()),
-            part: (count.known > 0).then(|| (gone / known).min(1.0)),
-            left: left.filter(|_| count.waiting == 0),
+        let last_file = self.files.iter().filter_map(|file| file.snapshot().eta).max();
+        let left = self.task_rate.eta(known - gone).map(|left| left.max(last_file.unwrap_or_default()));
+        ProgressSnapshot {
+            bytes: self.total.get(),
+            speed: round_to_u64(self.byte_rate.speed()),
+            fraction: (count.known > 0).then(|| (gone / known).min(1.0)),
+            eta: left.filter(|_| count.waiting == 0),
         }
     }
 
-    fn tasks_gone(&self) -> f64 {
-        let on_their_way: f64 = self.files.iter().filter_map(|file| file.standing().part).sum();
-        let count = self.count();
+    fn tasks_completed(&self) -> f64 {
+        let on_their_way: f64 = self.files.iter().filter_map(|file| file.snapshot().fraction).sum();
+        let count = self.task_counts();
         // Several files may be of one task.
-        (real(count.done) + on_their_way).min(real(count.known))
+        (to_f64(count.done) + on_their_way).min(to_f64(count.known))
     }
 }
 
-impl Moving {
-    pub(super) fn standing(&self) -> Standing {
-        let bytes = self.transfer.meter.read();
+impl ActiveTransfer {
+    pub(super) fn snapshot(&self) -> ProgressSnapshot {
+        let bytes = self.transfer.counter.get();
         let total = self.transfer.total.filter(|total| *total > 0);
-        Standing {
+        ProgressSnapshot {
             bytes,
-            speed: whole(self.pace.speed()),
-            part: total.map(|total| (real(bytes) / real(total)).min(1.0)),
-            left: total.and_then(|total| self.pace.left(real(total) - real(bytes))),
+            speed: round_to_u64(self.rate.speed()),
+            fraction: total.map(|total| (to_f64(bytes) / to_f64(total)).min(1.0)),
+            eta: total.and_then(|total| self.rate.eta(to_f64(total) - to_f64(bytes))),
         }
     }
 }
 
 /// How fast something moves: what was counted fades as time goes on.
-struct Pace {
+struct RateEstimator {
     value: f64,
     at: Instant,
-    moved: f64,
+    average: f64,
     /// How much of `moved` is by measurement; the rest is that nothing was known.
     weight: f64,
 }
 
-impl Pace {
+impl RateEstimator {
     fn new(value: f64, at: Instant) -> Self {
-        Self { value, at, moved: 0.0, weight: 0.0 }
+        Self { value, at, average: 0.0, weight: 0.0 }
     }
 
-    fn read(&mut self, value: f64, now: Instant) {
+    fn sample(&mut self, value: f64, now: Instant) {
         let seconds = now.saturating_duration_since(self.at).as_secs_f64();
         if seconds <= 0.0 {
             return;
         }
-        let fresh = 1.0 - (-seconds / MEMORY).exp();
+        let fresh = 1.0 - (-seconds / RATE_TIME_CONSTANT).exp();
         // A file that began anew has fewer bytes than before.
         let speed = (value - self.value).max(0.0) / seconds;
-        self.moved += (speed - self.moved) * fresh;
+        self.average += (speed - self.average) * fresh;
         self.weight += (1.0 - self.weight) * fresh;
         (self.value, self.at) = (value, now);
     }
 
     fn speed(&self) -> f64 {
-        if self.weight > 0.0 { self.moved / self.weight } else { 0.0 }
+        if self.weight > 0.0 { self.average / self.weight } else { 0.0 }
     }
 
-    fn left(&self, rest: f64) -> Option<Duration> {
+    fn eta(&self, rest: f64) -> Option<Duration> {
         let seconds = rest.max(0.0) / self.speed();
-        (seconds < LONGEST).then(|| Duration::from_secs_f64(seconds))
+        (seconds < MAX_ETA).then(|| Duration::from_secs_f64(seconds))
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people to look at")]
-fn real(count: u64) -> f64 {
+fn to_f64(count: u64) -> f64 {
     count as f64
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a speed is no less than nothing")]
-fn whole(speed: f64) -> u64 {
+fn round_to_u64(speed: f64) -> u64 {
     speed.round() as u64
 }
 
@@ -170,10 +170,10 @@ fn whole(speed: f64) -> u64 {
 mod tests {
     use super::*;
 
-    fn gauge(known: u64) -> (Gauge, Meter, Tasks, Instant) {
-        let (total, tasks, now) = (Meter::default(), Tasks::default(), Instant::now());
-        tasks.known.add(known);
-        (Gauge::new(total.clone(), tasks.clone(), now), total, tasks, now)
+    fn gauge(known: u64) -> (ProgressEstimator, Counter, TaskCounters, Instant) {
+        let (total, tasks, now) = (Counter::default(), TaskCounters::default(), Instant::now());
+        tasks.discovered.add(known);
+        (ProgressEstimator::new(total.clone(), tasks.clone(), now), total, tasks, now)
     }
 
     #[test]
@@ -182,8 +182,8 @@ mod tests {
         for second in 1..=4 {
             total.add(1000);
             tasks.done.add(1);
-            gauge.read(start + Duration::from_secs(second));
-            assert_eq!((gauge.whole().speed, gauge.whole().left), (1000, Some(Duration::from_secs(10 - second))));
+            gauge.sample(start + Duration::from_secs(second));
+            assert_eq!((gauge.overall().speed, gauge.overall().eta), (1000, Some(Duration::from_secs(10 - second))));
         }
     }
 
@@ -191,23 +191,23 @@ mod tests {
     fn a_stall_shows_and_leaves_no_time() {
         let (mut gauge, total, _, start) = gauge(1);
         total.add(1 << 30);
-        gauge.read(start + Duration::from_secs(1));
-        gauge.read(start + Duration::from_secs(301));
-        assert_eq!((gauge.whole().speed, gauge.whole().left), (0, None));
+        gauge.sample(start + Duration::from_secs(1));
+        gauge.sample(start + Duration::from_secs(301));
+        assert_eq!((gauge.overall().speed, gauge.overall().eta), (0, None));
     }
 
     #[test]
     fn a_resumed_file_has_not_come_at_once() {
         let (mut gauge, _, _, start) = gauge(1);
-        let meter = Meter::default();
+        let meter = Counter::default();
         meter.add(500);
-        gauge.see(&Event::Started(Transfer { name: String::new(), total: Some(1000), meter: meter.clone() }), start);
+        gauge.update(&Event::TransferStarted(Transfer { name: String::new(), total: Some(1000), counter: meter.clone() }), start);
         meter.add(100);
-        gauge.read(start + Duration::from_secs(1));
-        let file = gauge.files[0].standing();
-        assert_eq!((file.speed, file.part, file.left), (100, Some(0.6), Some(Duration::from_secs(4))));
-        assert_eq!(gauge.whole().part, Some(0.6), "it is part of its task");
-        gauge.see(&Event::Ended(meter), start);
+        gauge.sample(start + Duration::from_secs(1));
+        let file = gauge.files[0].snapshot();
+        assert_eq!((file.speed, file.fraction, file.eta), (100, Some(0.6), Some(Duration::from_secs(4))));
+        assert_eq!(gauge.overall().fraction, Some(0.6), "it is part of its task");
+        gauge.update(&Event::TransferEnded(meter), start);
         assert!(gauge.files.is_empty());
     }
 
@@ -215,9 +215,9 @@ mod tests {
     fn who_waits_leaves_the_time_unknown() {
         let (mut gauge, _, tasks, start) = gauge(2);
         tasks.done.add(1);
-        gauge.read(start + Duration::from_secs(1));
-        assert!(gauge.whole().left.is_some());
-        tasks.waiting.set(1);
-        assert_eq!(gauge.whole().left, None);
+        gauge.sample(start + Duration::from_secs(1));
+        assert!(gauge.overall().eta.is_some());
+        tasks.pending.set(1);
+        assert_eq!(gauge.overall().eta, None);
     }
 }

@@ -5,49 +5,51 @@ use anstyle::{AnsiColor, Style as Paint};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::Style;
-use super::page::hidden;
-use crate::event::{Event, Fault, Outcome, Summary, TaskReport, Verified};
-use crate::secret::{unsigned, visible};
+use super::page::redact_keys;
+use crate::event::{Event, Fault, Outcome, Summary, TaskReport, VerifySummary};
+use crate::secret::{escape_control_chars, redact_urls};
 
 /// Characters of one trouble: what the network says may be as long as an answer.
-const MOST_SAID: usize = 2000;
+const MAX_MESSAGE_CHARS: usize = 2000;
 
 /// The line on standard output, when the event is a result.
-pub(super) fn result(event: &Event, color: bool) -> Option<String> {
+pub(super) fn stdout_line(event: &Event, color: bool) -> Option<String> {
     match event {
-        Event::Task(report) => Some(task(report, color)),
-        Event::Summary(counts) => Some(summary(counts)),
-        Event::Finding(path, fault) => Some(finding(path, *fault, color)),
-        Event::Verified(counts) => Some(verified(counts)),
+        Event::Task(report) => Some(task_line(report, color)),
+        Event::Summary(counts) => Some(summary_line(counts)),
+        Event::Finding(path, fault) => Some(finding_line(path, *fault, color)),
+        Event::Verified(counts) => Some(verified_line(counts)),
         Event::Planned { action, path, reason, .. } => {
-            Some(format!("{action:<10}  {}  ({})", visible(path), visible(&unsigned(reason))))
+            Some(format!("{action:<10}  {}  ({})", escape_control_chars(path), escape_control_chars(&redact_urls(reason))))
         }
         _ => None,
     }
 }
 
 /// The lines on standard error.
-pub(super) fn aside(event: &Event, style: Style) -> Vec<String> {
+pub(super) fn stderr_lines(event: &Event, style: Style) -> Vec<String> {
     match event {
-        Event::Task(report) => troubles(report).iter().map(|trouble| error(trouble, style.color_err)).collect(),
-        Event::Error(message) => vec![error(message, style.color_err)],
+        Event::Task(report) => problems(report).iter().map(|trouble| error_line(trouble, style.color_err)).collect(),
+        Event::Error(message) => vec![error_line(message, style.color_err)],
         Event::Warning(message) => {
-            let word = painted("warning", AnsiColor::Yellow, style.color_err);
-            vec![format!("{word}: {}", visible(&unsigned(message)))]
+            let word = colored("warning", AnsiColor::Yellow, style.color_err);
+            vec![format!("{word}: {}", escape_control_chars(&redact_urls(message)))]
         }
         Event::File(report) if !style.quiet => {
-            let word = painted("warning", AnsiColor::Yellow, style.color_err);
-            let told = |warning: &String| format!("{word}: {}: {}", visible(&report.path), visible(&unsigned(warning)));
-            let whole = || format!("{}: {} are here", visible(&report.path), HumanBytes(report.entry.size()));
+            let word = colored("warning", AnsiColor::Yellow, style.color_err);
+            let told = |warning: &String| {
+                format!("{word}: {}: {}", escape_control_chars(&report.path), escape_control_chars(&redact_urls(warning)))
+            };
+            let whole = || format!("{}: {} are here", escape_control_chars(&report.path), HumanBytes(report.entry.size()));
             let arrived = (style.verbose > 0).then(whole);
             arrived.into_iter().chain(report.entry.warnings.iter().map(told)).collect()
         }
-        Event::Detail(detail) if style.verbose > 0 => vec![visible(&unsigned(detail)).into_owned()],
+        Event::Detail(detail) if style.verbose > 0 => vec![escape_control_chars(&redact_urls(detail)).into_owned()],
         _ => Vec::new(),
     }
 }
 
-fn task(report: &TaskReport, color: bool) -> String {
+fn task_line(report: &TaskReport, color: bool) -> String {
     let (word, hue) = match report.outcome {
         _ if report.reused => ("reused", AnsiColor::BrightBlack),
         Outcome::Complete => ("complete", AnsiColor::Green),
@@ -59,21 +61,21 @@ fn task(report: &TaskReport, color: bool) -> String {
         Outcome::NotFound => ("not found", AnsiColor::Red),
         Outcome::Error => ("error", AnsiColor::Red),
     };
-    let head = format!("{}  {}", painted(&format!("{word:<10}"), hue, color), report.task);
+    let head = format!("{}  {}", colored(&format!("{word:<10}"), hue, color), report.task);
     match &report.path {
-        Some(path) => format!("{head}  {}  {}", holdings(report), visible(path)),
+        Some(path) => format!("{head}  {}  {}", contents(report), escape_control_chars(path)),
         None => head,
     }
 }
 
 /// `2 files, 1.00 MiB, text`
-fn holdings(report: &TaskReport) -> String {
-    let files = (report.files > 0).then(|| format!("{}, {}", counted(report.files as u64, "file"), HumanBytes(report.bytes)));
+fn contents(report: &TaskReport) -> String {
+    let files = (report.files > 0).then(|| format!("{}, {}", pluralize(report.files as u64, "file"), HumanBytes(report.bytes)));
     let held: Vec<String> = files.into_iter().chain(report.has_text.then(|| "text".to_owned())).collect();
     if held.is_empty() { "nothing".to_owned() } else { held.join(", ") }
 }
 
-fn summary(counts: &Summary) -> String {
+fn summary_line(counts: &Summary) -> String {
     let states = [
         ("complete", counts.complete),
         ("partial", counts.partial),
@@ -85,16 +87,16 @@ fn summary(counts: &Summary) -> String {
         ("pending (run again later, or with --wait)", counts.pending),
         ("in error", counts.error),
     ];
-    let told = listed(&states, "no task ended");
-    format!("{told}; {} fetched, {}, in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
+    let told = join_counts(&states, "no task ended");
+    format!("{told}; {} fetched, {}, in {:.1} s", pluralize(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
 }
 
-fn finding(path: &str, fault: Fault, color: bool) -> String {
+fn finding_line(path: &str, fault: Fault, color: bool) -> String {
     let hue = if fault == Fault::Unknown { AnsiColor::Yellow } else { AnsiColor::Red };
-    format!("{}  {}", painted(&format!("{:<10}", fault.as_str()), hue, color), visible(path))
+    format!("{}  {}", colored(&format!("{:<10}", fault.as_str()), hue, color), escape_control_chars(path))
 }
 
-fn verified(counts: &Verified) -> String {
+fn verified_line(counts: &VerifySummary) -> String {
     let faults = [
         ("damaged", counts.damaged),
         ("missing", counts.missing),
@@ -102,19 +104,19 @@ fn verified(counts: &Verified) -> String {
         ("unsafe", counts.not_safe),
         ("unknown", counts.unknown),
     ];
-    let told = listed(&faults, "all whole");
-    format!("{}, {}: {told}; in {:.1} s", counted(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
+    let told = join_counts(&faults, "all whole");
+    format!("{}, {}: {told}; in {:.1} s", pluralize(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
 }
 
 /// `2 complete, 1 failed`, or `none`
-fn listed(counts: &[(&str, u64)], none: &str) -> String {
+fn join_counts(counts: &[(&str, u64)], none: &str) -> String {
     let there = counts.iter().filter(|(_, count)| *count > 0);
     let told: Vec<String> = there.map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
     if told.is_empty() { none.to_owned() } else { told.join(", ") }
 }
 
 /// What is wrong with a task, a line each, and none when nothing is.
-fn troubles(report: &TaskReport) -> Vec<String> {
+fn problems(report: &TaskReport) -> Vec<String> {
     let told = report.error.as_deref().filter(|error| !error.trim().is_empty());
     let line = |text: &str| vec![format!("{}: {text}", report.task.as_str())];
     match report.outcome {
@@ -123,26 +125,26 @@ fn troubles(report: &TaskReport) -> Vec<String> {
         Outcome::Failed => line(&format!("the task failed: {}", told.unwrap_or("the gateway gives no reason"))),
         Outcome::NotFound => line("the gateway knows no such task; is it the key that made it?"),
         Outcome::Empty => line("finished, but it names nothing to download"),
-        Outcome::Error if report.is_told_for_all => Vec::new(),
+        Outcome::Error if report.is_run_wide => Vec::new(),
         Outcome::Error => line(told.unwrap_or("nobody knows why")),
         _ => report.problems.iter().flat_map(|problem| line(problem)).collect(),
     }
 }
 
-fn error(text: &str, color: bool) -> String {
+fn error_line(text: &str, color: bool) -> String {
     // Before anything is cut off: half a key would not be found any more.
-    let text = &*hidden(text);
-    let said = text.char_indices().nth(MOST_SAID).map_or(text, |(end, _)| &text[..end]);
+    let text = &*redact_keys(text);
+    let said = text.char_indices().nth(MAX_MESSAGE_CHARS).map_or(text, |(end, _)| &text[..end]);
     let more = if said.len() < text.len() { "…" } else { "" };
-    format!("{}: {}{more}", painted("error", AnsiColor::Red, color), visible(&unsigned(said)))
+    format!("{}: {}{more}", colored("error", AnsiColor::Red, color), escape_control_chars(&redact_urls(said)))
 }
 
-pub(super) fn painted(text: &str, hue: AnsiColor, color: bool) -> String {
+pub(super) fn colored(text: &str, hue: AnsiColor, color: bool) -> String {
     let paint = if color { hue.on_default() } else { Paint::new() };
     format!("{paint}{text}{paint:#}")
 }
 
 /// `1 file`, `2,000 files`
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(super) fn pluralize(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }

@@ -15,18 +15,18 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, Meter, Tasks};
-use crate::secret::{keyless, unsigned, visible};
-use afterword::Afterword;
+use crate::event::{Counter, Event, TaskCounters};
+use crate::secret::{escape_control_chars, redact_key_like, redact_urls};
+use afterword::FailureSummary;
 use bars::Bars;
-use gauge::Gauge;
-use ndjson::Beat;
+use gauge::ProgressEstimator;
+use ndjson::ProgressTicker;
 pub(crate) use ndjson::schema;
-use page::{Page, to};
-pub(crate) use page::{hidden, hide};
+use page::{OutputBuffer, write_redacted};
+pub(crate) use page::{redact_keys, register_key};
 
 /// How often bars move.
-const TICK: Duration = Duration::from_millis(100);
+const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 /// Events that are told together.
 const BATCH: usize = 1024;
 
@@ -40,7 +40,7 @@ pub(crate) struct Style {
     /// How much more to tell.
     pub verbose: u8,
     /// Whether, and how, progress is shown.
-    pub progress: Progress,
+    pub progress: ProgressMode,
     /// Colours on standard output.
     pub color_out: bool,
     /// Colours on standard error.
@@ -49,7 +49,7 @@ pub(crate) struct Style {
 
 /// How progress is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Progress {
+pub(crate) enum ProgressMode {
     /// Not at all.
     Off,
     /// Bars on a terminal.
@@ -59,42 +59,43 @@ pub(crate) enum Progress {
 }
 
 /// Shows events up to a summary, which is the last. `total` counts all bytes of the run, `tasks` its tasks.
-pub(crate) fn show(events: &Receiver<Event>, total: Meter, tasks: Tasks, style: Style) {
+pub(crate) fn show(events: &Receiver<Event>, total: Counter, tasks: TaskCounters, style: Style) {
     let now = Instant::now();
-    let (mut gauge, mut bars, mut beat) = (Gauge::new(total, tasks, now), Bars::new(style, now), Beat::new(now));
-    let mut afterword = Afterword::default();
+    let (mut gauge, mut bars, mut beat) =
+        (ProgressEstimator::new(total, tasks, now), Bars::new(style, now), ProgressTicker::new(now));
+    let mut afterword = FailureSummary::default();
     loop {
-        let (batch, is_over) = gather(events, bars.are_drawn());
-        let (mut page, now) = (Page::default(), Instant::now());
+        let (batch, is_over) = receive_batch(events, bars.are_drawn());
+        let (mut page, now) = (OutputBuffer::default(), Instant::now());
         for event in &batch {
-            gauge.see(event, now);
-            afterword.see(event);
-            tell(event, style, &mut page);
+            gauge.update(event, now);
+            afterword.update(event);
+            render_event(event, style, &mut page);
         }
-        gauge.read(now);
+        gauge.sample(now);
         if is_over {
-            bars.step_aside();
+            bars.clear();
             if !style.json && !style.quiet {
-                for line in afterword.told() {
-                    page.aside(&line);
+                for line in afterword.lines() {
+                    page.push_stderr(&line);
                 }
             }
-            return page.write();
+            return page.flush();
         }
-        if let Some(line) = beat.line(&gauge, now).filter(|_| style.json) {
-            page.result(&line);
+        if let Some(line) = beat.next_line(&gauge, now).filter(|_| style.json) {
+            page.push_stdout(&line);
         }
         if !page.is_empty() {
-            bars.step_aside();
-            page.write();
+            bars.clear();
+            page.flush();
         }
         bars.show(&gauge, now);
     }
 }
 
 /// The next events, and whether they are the last: all that are there, or, where frames are drawn, all until the next.
-fn gather(events: &Receiver<Event>, are_drawn: bool) -> (Vec<Event>, bool) {
-    let (mut batch, frame) = (Vec::new(), Instant::now() + TICK);
+fn receive_batch(events: &Receiver<Event>, are_drawn: bool) -> (Vec<Event>, bool) {
+    let (mut batch, frame) = (Vec::new(), Instant::now() + FRAME_INTERVAL);
     loop {
         let may_wait = are_drawn || batch.is_empty();
         let rest = if may_wait { frame.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
@@ -113,30 +114,36 @@ fn gather(events: &Receiver<Event>, are_drawn: bool) -> (Vec<Event>, bool) {
 }
 
 /// An error that ends the program before or after anything is shown.
-pub(crate) fn complain(error: &str) {
-    to(io::stderr(), &format!("error: {}\n", visible(&unsigned(&keyless(&hidden(error))))));
+pub(crate) fn print_error(error: &str) {
+    write_redacted(
+        io::stderr(),
+        &format!("error: {}\n", escape_control_chars(&redact_urls(&redact_key_like(&redact_keys(error))))),
+    );
 }
 
 /// What to do next, for a person.
-pub(crate) fn hint(hint: &str) {
-    to(io::stderr(), &format!("{}\n", visible(hint)));
+pub(crate) fn print_hint(hint: &str) {
+    write_redacted(io::stderr(), &format!("{}\n", escape_control_chars(hint)));
 }
 
 /// Something that should be known before a run, and does not keep it from starting.
-pub(crate) fn warn(warning: &str) {
-    to(io::stderr(), &format!("warning: {}\n", visible(&unsigned(&keyless(&hidden(warning))))));
+pub(crate) fn print_warning(warning: &str) {
+    write_redacted(
+        io::stderr(),
+        &format!("warning: {}\n", escape_control_chars(&redact_urls(&redact_key_like(&redact_keys(warning))))),
+    );
 }
 
 /// What the command line has against what was typed, in lines that are fit for a terminal.
-pub(crate) fn usage(text: &str) {
-    to(io::stderr(), text);
+pub(crate) fn print_usage(text: &str) {
+    write_redacted(io::stderr(), text);
 }
 
 /// Lets `fill` write a result to standard output; a reader that goes away has read enough.
 ///
 /// # Errors
 /// What `fill` reports, or the disk behind standard output.
-pub(crate) fn hand_out(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn write_stdout(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut stream = io::BufWriter::new(io::stdout().lock());
     match fill(&mut stream).and_then(|()| stream.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -144,16 +151,16 @@ pub(crate) fn hand_out(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> i
     }
 }
 
-fn tell(event: &Event, style: Style, page: &mut Page) {
+fn render_event(event: &Event, style: Style, page: &mut OutputBuffer) {
     let result = match style.json {
-        true => ndjson::line(event),
+        true => ndjson::event_line(event),
         false if style.quiet => None,
-        false => lines::result(event, style.color_out),
+        false => lines::stdout_line(event, style.color_out),
     };
     if let Some(line) = result {
-        page.result(&line);
+        page.push_stdout(&line);
     }
-    for line in lines::aside(event, style) {
-        page.aside(&line);
+    for line in lines::stderr_lines(event, style) {
+        page.push_stderr(&line);
     }
 }

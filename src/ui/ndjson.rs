@@ -5,22 +5,22 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::gauge::Gauge;
-use super::page::hidden_json;
+use super::gauge::ProgressEstimator;
+use super::page::redact_keys_in_json;
 use crate::digest::Sha256Hex;
-use crate::event::{Event, Fault, FileReport, Outcome, Summary, TaskReport, Verified};
+use crate::event::{Event, Fault, FileReport, Outcome, Summary, TaskReport, VerifySummary};
 use crate::kind::Kind;
 use crate::manifest::FileEntry;
-use crate::secret::{unsigned, visible_json};
+use crate::secret::{escape_control_chars_json, redact_urls};
 
 /// How often a line of progress comes at most.
-const EVERY: Duration = Duration::from_secs(1);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One line of standard output. Readers ignore fields that they don't know, and events too.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[schemars(title = "Event")]
-enum Line<'a> {
+enum JsonEvent<'a> {
     File(File<'a>),
     Task(Task<'a>),
     Plan(Plan<'a>),
@@ -28,7 +28,7 @@ enum Line<'a> {
     Progress(Progress),
     Summary(&'a Summary),
     #[serde(rename = "summary")]
-    Verified(&'a Verified),
+    Verified(&'a VerifySummary),
 }
 
 /// A file of this run is whole on disk: its manifest entry, but for its `url`, which is signed.
@@ -135,63 +135,63 @@ struct Progress {
 }
 
 /// The `progress` lines of a run, and when the next one may come.
-pub(super) struct Beat {
+pub(super) struct ProgressTicker {
     last: Instant,
-    told: Option<Progress>,
+    last_progress: Option<Progress>,
 }
 
-impl Beat {
+impl ProgressTicker {
     pub(super) fn new(now: Instant) -> Self {
-        Self { last: now, told: None }
+        Self { last: now, last_progress: None }
     }
 
     /// The next line, when its time has come and it tells anything new.
-    pub(super) fn line(&mut self, gauge: &Gauge, now: Instant) -> Option<String> {
-        if now.saturating_duration_since(self.last) < EVERY {
+    pub(super) fn next_line(&mut self, gauge: &ProgressEstimator, now: Instant) -> Option<String> {
+        if now.saturating_duration_since(self.last) < PROGRESS_INTERVAL {
             return None;
         }
-        let (count, whole) = (gauge.count(), gauge.whole());
+        let (count, whole) = (gauge.task_counts(), gauge.overall());
         let progress = Progress {
             done: count.done,
             tasks: count.known,
             waiting: count.waiting,
             bytes: whole.bytes,
             bytes_per_second: whole.speed,
-            seconds_left: whole.left.map(|left| left.as_secs()),
+            seconds_left: whole.eta.map(|left| left.as_secs()),
         };
         self.last = now;
-        let told = self.told.replace(progress);
-        if told == Some(progress) { None } else { serde_json::to_string(&Line::Progress(progress)).ok() }
+        let told = self.last_progress.replace(progress);
+        if told == Some(progress) { None } else { serde_json::to_string(&JsonEvent::Progress(progress)).ok() }
     }
 }
 
 /// The JSON Schema of a line.
 pub(crate) fn schema() -> String {
-    crate::schema::of::<Line<'_>>()
+    crate::schema::generate::<JsonEvent<'_>>()
 }
 
 /// The line for an event; none for what only people want to know.
-pub(super) fn line(event: &Event) -> Option<String> {
+pub(super) fn event_line(event: &Event) -> Option<String> {
     let line = match event {
-        Event::File(report) => Line::File(file(report)),
-        Event::Task(report) => Line::Task(task(report)),
-        Event::Planned { task, action, path, reason } => Line::Plan(Plan { task_id: task.as_str(), action, path, reason }),
-        Event::Finding(path, fault) => Line::Finding(Finding { path, finding: *fault }),
-        Event::Summary(counts) => Line::Summary(counts),
-        Event::Verified(counts) => Line::Verified(counts),
-        Event::Started(_) | Event::Ended(_) | Event::Error(_) | Event::Warning(_) | Event::Detail(_) => {
+        Event::File(report) => JsonEvent::File(file(report)),
+        Event::Task(report) => JsonEvent::Task(task(report)),
+        Event::Planned { task, action, path, reason } => JsonEvent::Plan(Plan { task_id: task.as_str(), action, path, reason }),
+        Event::Finding(path, fault) => JsonEvent::Finding(Finding { path, finding: *fault }),
+        Event::Summary(counts) => JsonEvent::Summary(counts),
+        Event::Verified(counts) => JsonEvent::Verified(counts),
+        Event::TransferStarted(_) | Event::TransferEnded(_) | Event::Error(_) | Event::Warning(_) | Event::Detail(_) => {
             return None;
         }
     };
-    serde_json::to_string(&line).ok().map(|line| visible_json(hidden_json(&line).into_owned()))
+    serde_json::to_string(&line).ok().map(|line| escape_control_chars_json(redact_keys_in_json(&line).into_owned()))
 }
 
 fn file(report: &FileReport) -> File<'_> {
     let entry: &FileEntry = &report.entry;
     File {
         task_id: report.task.as_str(),
-        kind: entry.slot().kind,
-        index: entry.slot().index,
+        kind: entry.key().kind,
+        index: entry.key().index,
         path: &report.path,
         size: entry.size(),
         sha256: entry.sha256(),
@@ -216,24 +216,24 @@ fn task(report: &TaskReport) -> Task<'_> {
         path: report.path.as_deref(),
         files: report.files,
         bytes: report.bytes,
-        error: report.error.clone().filter(|error| !error.is_empty()).or(problems).map(|error| unsigned(&error).into_owned()),
+        error: report.error.clone().filter(|error| !error.is_empty()).or(problems).map(|error| redact_urls(&error).into_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Meter, Tasks};
+    use crate::event::{Counter, TaskCounters};
 
     #[test]
     fn progress_comes_once_a_second_and_only_when_there_is_some() {
-        let (total, tasks, start) = (Meter::default(), Tasks::default(), Instant::now());
-        let (mut gauge, mut beat) = (Gauge::new(total.clone(), tasks.clone(), start), Beat::new(start));
+        let (total, tasks, start) = (Counter::default(), TaskCounters::default(), Instant::now());
+        let (mut gauge, mut beat) = (ProgressEstimator::new(total.clone(), tasks.clone(), start), ProgressTicker::new(start));
         let mut told_at = |tenths: u64| {
-            gauge.read(start + EVERY * 10);
-            beat.line(&gauge, start + EVERY / 10 * u32::try_from(tenths).unwrap())
+            gauge.sample(start + PROGRESS_INTERVAL * 10);
+            beat.next_line(&gauge, start + PROGRESS_INTERVAL / 10 * u32::try_from(tenths).unwrap())
         };
-        tasks.known.add(2);
+        tasks.discovered.add(2);
         assert_eq!(told_at(9), None, "a short run has none");
         assert_eq!(told_at(10).unwrap(), r#"{"event":"progress","done":0,"tasks":2,"waiting":0,"bytes":0,"bytes_per_second":0}"#);
         tasks.done.add(1);

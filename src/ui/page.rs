@@ -14,43 +14,43 @@ static KEYS: RwLock<Vec<ApiKey>> = RwLock::new(Vec::new());
 
 /// Lines that were not written yet.
 #[derive(Default)]
-pub(super) struct Page {
+pub(super) struct OutputBuffer {
     /// What is for standard error (true) or standard output in one go.
-    passages: Vec<(bool, String)>,
+    chunks: Vec<(bool, String)>,
 }
 
-impl Page {
+impl OutputBuffer {
     /// A line for standard output.
-    pub(super) fn result(&mut self, line: &str) {
-        self.say(line, false);
+    pub(super) fn push_stdout(&mut self, line: &str) {
+        self.push(line, false);
     }
 
     /// A line for standard error.
-    pub(super) fn aside(&mut self, line: &str) {
-        self.say(line, true);
+    pub(super) fn push_stderr(&mut self, line: &str) {
+        self.push(line, true);
     }
 
-    fn say(&mut self, line: &str, is_aside: bool) {
-        match self.passages.last_mut() {
+    fn push(&mut self, line: &str, is_aside: bool) {
+        match self.chunks.last_mut() {
             Some((last, text)) if *last == is_aside => text.extend([line, "\n"]),
-            _ => self.passages.push((is_aside, format!("{line}\n"))),
+            _ => self.chunks.push((is_aside, format!("{line}\n"))),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.passages.is_empty()
+        self.chunks.is_empty()
     }
 
     /// Writes what was said.
-    pub(super) fn write(&self) {
-        for (is_aside, text) in &self.passages {
-            if *is_aside { to(io::stderr(), text) } else { to(io::stdout(), text) }
+    pub(super) fn flush(&self) {
+        for (is_aside, text) in &self.chunks {
+            if *is_aside { write_redacted(io::stderr(), text) } else { write_redacted(io::stdout(), text) }
         }
     }
 }
 
 /// Takes `key` out of whatever is printed from now on.
-pub(crate) fn hide(key: &ApiKey) {
+pub(crate) fn register_key(key: &ApiKey) {
     let mut keys = KEYS.write().unwrap_or_else(PoisonError::into_inner);
     if !keys.iter().any(|known| known.expose() == key.expose()) {
         keys.push(key.clone());
@@ -58,16 +58,16 @@ pub(crate) fn hide(key: &ApiKey) {
 }
 
 /// `text` without the keys that are known.
-pub(crate) fn hidden(text: &str) -> Cow<'_, str> {
-    without(text, ApiKey::scrub)
+pub(crate) fn redact_keys(text: &str) -> Cow<'_, str> {
+    redact_with(text, ApiKey::redact)
 }
 
 /// The same for the text of a JSON document, which stays one.
-pub(super) fn hidden_json(json: &str) -> Cow<'_, str> {
-    without(json, ApiKey::scrub_json_text)
+pub(super) fn redact_keys_in_json(json: &str) -> Cow<'_, str> {
+    redact_with(json, ApiKey::redact_json)
 }
 
-fn without(text: &str, scrub: for<'a> fn(&ApiKey, &'a str) -> Cow<'a, str>) -> Cow<'_, str> {
+fn redact_with(text: &str, scrub: for<'a> fn(&ApiKey, &'a str) -> Cow<'a, str>) -> Cow<'_, str> {
     let keys = KEYS.read().unwrap_or_else(PoisonError::into_inner);
     keys.iter().fold(Cow::Borrowed(text), |text, key| match scrub(key, &text) {
         Cow::Owned(scrubbed) => Cow::Owned(scrubbed),
@@ -76,6 +76,6 @@ fn without(text: &str, scrub: for<'a> fn(&ApiKey, &'a str) -> Cow<'a, str>) -> C
 }
 
 /// Writes at once, and shows no key.
-pub(super) fn to(mut stream: impl Write, text: &str) {
-    let _ = stream.write_all(hidden(text).as_bytes()).and_then(|()| stream.flush());
+pub(super) fn write_redacted(mut stream: impl Write, text: &str) {
+    let _ = stream.write_all(redact_keys(text).as_bytes()).and_then(|()| stream.flush());
 }

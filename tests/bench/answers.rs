@@ -61,13 +61,13 @@ fn main() {
     };
     for (count, way) in [(1, "length"), (4, "length"), (4, "chunked"), (16, "length")] {
         for (name, make) in SHAPES.iter().filter(|(name, _)| only(name)) {
-            row(name, &Arc::new(make(size)), count, way);
+            measure(name, &Arc::new(make(size)), count, way);
         }
     }
 }
 
 /// One run over `count` answers, sent with their length or in chunks.
-fn row(name: &str, answer: &Arc<String>, count: usize, way: &str) {
+fn measure(name: &str, answer: &Arc<String>, count: usize, way: &str) {
     let home = TempDir::new().unwrap();
     let gateway = serve(answer, way == "chunked");
     let ids: Vec<String> = (0..count).map(|n| format!("t{n}")).collect();

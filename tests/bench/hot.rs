@@ -6,8 +6,8 @@ use std::io::Write;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use reqwest::StatusCode;
-use yescale_dl::gateway::judge;
-use yescale_dl::manifest::{TaskEntry, walk, write};
+use yescale_dl::gateway::classify;
+use yescale_dl::manifest::{TaskEntry, for_each_task, write};
 use yescale_dl::{ApiKey, Sha256Hex};
 
 /// A task's answer, as the gateway gives it.
@@ -19,7 +19,7 @@ fn answer(bench: &mut Criterion) {
     let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
     let mut group = bench.benchmark_group("answer");
     group.throughput(Throughput::Bytes(ANSWER.len() as u64));
-    group.bench_function("judged and read", |bench| bench.iter(|| judge(StatusCode::OK, black_box(ANSWER).to_vec(), &key)));
+    group.bench_function("judged and read", |bench| bench.iter(|| classify(StatusCode::OK, black_box(ANSWER).to_vec(), &key)));
     group.finish();
 }
 
@@ -27,7 +27,7 @@ fn hash(bench: &mut Criterion) {
     let bytes = vec![0x5A; 1 << 20];
     let mut group = bench.benchmark_group("hash");
     group.throughput(Throughput::Bytes(bytes.len() as u64));
-    group.bench_function("SHA-256 of 1 MiB", |bench| bench.iter(|| Sha256Hex::of(black_box(&bytes))));
+    group.bench_function("SHA-256 of 1 MiB", |bench| bench.iter(|| Sha256Hex::digest(black_box(&bytes))));
     group.finish();
 }
 
@@ -46,8 +46,12 @@ fn merge(bench: &mut Criterion) {
     let manifest = written(&tasks);
     let mut group = bench.benchmark_group("manifest");
     group.throughput(Throughput::Bytes(manifest.len() as u64));
-    group.bench_function("1,000 ids", |bench| bench.iter(|| walk(black_box(manifest.as_slice()), |task| drop(task.id()))));
-    group.bench_function("1,000 tasks", |bench| bench.iter(|| walk(black_box(manifest.as_slice()), |task| drop(task.entry()))));
+    group.bench_function("1,000 ids", |bench| {
+        bench.iter(|| for_each_task(black_box(manifest.as_slice()), |task| drop(task.id())))
+    });
+    group.bench_function("1,000 tasks", |bench| {
+        bench.iter(|| for_each_task(black_box(manifest.as_slice()), |task| drop(task.parse())))
+    });
     group.bench_function("1,000 tasks, written", |bench| bench.iter(|| written(black_box(&tasks))));
     group.finish();
 }

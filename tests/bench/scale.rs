@@ -76,7 +76,7 @@ fn grow(most: usize, largest: u64) {
 fn archive(count: usize) {
     let home = TempDir::new().unwrap();
     let root = home.path().join("yescale");
-    make(&root, count);
+    make_archive(&root, count);
     let list = home.path().join("ids.txt");
     fs::write(&list, (0..count).fold(String::new(), |all, n| all + &id(n) + "\n")).unwrap();
     let list = list.to_str().unwrap();
@@ -85,7 +85,7 @@ fn archive(count: usize) {
     let size = ["manifest.json", "SHA256SUMS"].map(|name| fs::metadata(root.join(name)).unwrap().len());
     println!("{count} tasks; manifest.json {:.1} MiB, SHA256SUMS {:.1} MiB\n", mib(size[0]), mib(size[1]));
     println!("{:<34} {:>9} {:>9}", "", "seconds", "MiB");
-    print("index", &index);
+    print_row("index", &index);
     let runs: [(&str, &[&str], &str); 6] = [
         ("index, again", &["index"], ""),
         ("run over all ids, nothing to do", &["-q", "-i", list], ""),
@@ -95,21 +95,21 @@ fn archive(count: usize) {
         ("verify --quick", &["verify", "--quick"], ""),
     ];
     for (name, words, input) in runs {
-        print(name, &run(home.path(), &gateway, words, input, &[0]));
+        print_row(name, &run(home.path(), &gateway, words, input, &[0]));
     }
-    print("verify", &run(home.path(), &gateway, &["verify"], "", &[0]));
-    missing(&gateway, count.min(8000));
+    print_row("verify", &run(home.path(), &gateway, &["verify"], "", &[0]));
+    verify_missing(&gateway, count.min(8000));
 }
 
 /// One task whose `count` files are all missing, or all the same file.
-fn missing(gateway: &str, count: usize) {
+fn verify_missing(gateway: &str, count: usize) {
     for is_missing in [true, false] {
         let home = TempDir::new().unwrap();
         let folder = home.path().join("yescale/t");
         fs::create_dir_all(&folder).unwrap();
         let bytes = vec![7; 1 << 20];
         fs::write(folder.join("image-0.png"), &bytes).unwrap();
-        let sha256 = Sha256Hex::of(&bytes);
+        let sha256 = Sha256Hex::digest(&bytes);
         let file = |n: usize| {
             let path = format!("image-{}.png", if is_missing { n } else { 0 });
             json!({"kind": "image", "index": n, "path": path, "size": bytes.len(), "sha256": sha256.as_str()})
@@ -120,7 +120,7 @@ fn missing(gateway: &str, count: usize) {
         manifest::write(std::io::BufWriter::new(manifest), Box::new(|push| push(&entry))).unwrap();
         run(home.path(), gateway, &["index"], "", &[0]);
         let (name, code) = if is_missing { ("missing files of one task", 1) } else { ("entries of one file of 1 MiB", 0) };
-        print(&format!("verify, {count} {name}"), &run(home.path(), gateway, &["verify"], "", &[code]));
+        print_row(&format!("verify, {count} {name}"), &run(home.path(), gateway, &["verify"], "", &[code]));
     }
 }
 
@@ -137,8 +137,8 @@ fn ids(count: usize) {
     let few = run(home.path(), &gateway, &["-q", "-i", "-"], &list(count.min(1000)), &[1]);
     let many = run(home.path(), &gateway, &["-q", "-i", "-"], &list(count), &[1]);
     println!("\n{:<34} {:>9} {:>9}", "", "seconds", "MiB");
-    print(&format!("{} ids", count.min(1000)), &few);
-    print(&format!("{count} ids"), &many);
+    print_row(&format!("{} ids", count.min(1000)), &few);
+    print_row(&format!("{count} ids"), &many);
     #[expect(clippy::cast_precision_loss, reason = "a count for people")]
     let each = (many.mebibytes - few.mebibytes) * 1024.0 * 1024.0 / count as f64;
     println!("{each:.0} bytes for each id");
@@ -150,7 +150,7 @@ fn id(n: usize) -> String {
 }
 
 /// Task folders of one small image and a text each, made by the library's own writer on all cores.
-fn make(root: &Path, count: usize) {
+fn make_archive(root: &Path, count: usize) {
     fs::create_dir(root).unwrap();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
@@ -184,7 +184,7 @@ fn make_task(root: &Path, id: &str) {
             "index": 1,
             "path": "image-1.png",
             "size": image.len(),
-            "sha256": Sha256Hex::of(image.as_bytes()).as_str(),
+            "sha256": Sha256Hex::digest(image.as_bytes()).as_str(),
             "content_type": "image/png",
             "url": url,
             "last_modified": "2025-07-27T06:49:48Z",
@@ -214,7 +214,7 @@ fn run(home: &Path, gateway: &str, words: &[&str], input: &str, codes: &[i32]) -
     Cost { seconds: seconds.parse().unwrap(), mebibytes: kibibytes.parse::<f64>().unwrap() / 1024.0 }
 }
 
-fn print(name: &str, cost: &Cost) {
+fn print_row(name: &str, cost: &Cost) {
     println!("{name:<34} {:>9.2} {:>9.1}", cost.seconds, cost.mebibytes);
 }
 

@@ -21,17 +21,17 @@ use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
 
 const ARCHIVE: &str = "yescale-demo";
-const PER_ANSWER: Duration = Duration::from_millis(150);
+const MEDIA_DELAY: Duration = Duration::from_millis(150);
 
 fn main() -> io::Result<ExitCode> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     // This runtime is idle when the run makes its own: the stand-in answers from threads of its own.
-    let standin = Runtime::new()?.block_on(StandIn::start(&tests.join("media"), &tests.join("tasks"))).with_delay(PER_ANSWER);
+    let standin = Runtime::new()?.block_on(StandIn::start(&tests.join("media"), &tests.join("tasks"))).with_delay(MEDIA_DELAY);
     let key_file = key_file(standin.key())?;
 
     let code = yescale_dl::cli::run(arguments(&standin, key_file.path()));
 
-    print!("{}", what_to_look_at(&standin));
+    print!("{}", closing_message(&standin));
     Ok(ExitCode::from(code))
 }
 
@@ -49,7 +49,7 @@ fn arguments(standin: &StandIn, key_file: &Path) -> Vec<OsString> {
     fixed.into_iter().chain([key_file.into()]).chain(ids).collect()
 }
 
-fn what_to_look_at(standin: &StandIn) -> String {
+fn closing_message(standin: &StandIn) -> String {
     let (tasks, requests) = (standin.tasks().len(), standin.media_requests());
     let key = if standin.leaks().is_empty() { "never saw the key" } else { "SAW THE KEY, which is a bug" };
     format!(

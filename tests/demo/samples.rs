@@ -83,11 +83,11 @@ pub(crate) fn read_media(media_dir: &Path, file: &str) -> Vec<u8> {
 
 fn parse(path: &Path, media_dir: &Path, media_host: &str) -> Task {
     let template = std::fs::read_to_string(path).expect("a sample is readable UTF-8");
-    let json = with_payloads(&template.replace("{media}", media_host), media_dir);
+    let json = fill_placeholders(&template.replace("{media}", media_host), media_dir);
     serde_json::from_str(&json).unwrap_or_else(|error| panic!("the sample {} is broken: {error}", path.display()))
 }
 
-fn with_payloads(template: &str, media_dir: &Path) -> String {
+fn fill_placeholders(template: &str, media_dir: &Path) -> String {
     let mut pieces = template.split("{base64");
     let mut filled = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {

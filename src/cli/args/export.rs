@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::values::rate;
+use crate::cli::values::frame_rate;
 
 /// What to export, and where to.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ExportArgs {
     /// What to write
     #[arg(value_name = "FORMAT")]
-    pub format: Exported,
+    pub format: ExportFormat,
 
     /// An archive, or one task's folder
     #[arg(value_name = "DIR", default_value = "yescale")]
@@ -26,13 +26,13 @@ pub(in crate::cli) struct ExportArgs {
     pub task: Vec<String>,
 
     /// Frames a second where a file doesn't tell, such as 25 or 30000/1001 (otio)
-    #[arg(long, value_name = "RATE", default_value = "24", value_parser = rate)]
+    #[arg(long, value_name = "RATE", default_value = "24", value_parser = frame_rate)]
     pub rate: f64,
 }
 
 /// A format that `export` can write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(in crate::cli) enum Exported {
+pub(in crate::cli) enum ExportFormat {
     /// A timeline for editors (OpenTimelineIO): a track a kind, a clip a file, stills for 5 s
     Otio,
     /// The videos, else the audio, one behind the other: ffmpeg -f concat -safe 0 -i FILE

@@ -7,33 +7,33 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
-use super::{body, boxes, clock, find, header_at, u32_at};
+use super::{boxes, find_box, read_box_body, read_box_header, timescale_and_duration, u32_at};
 
 /// The frames a second of the first video track; none when it has no one rate.
 pub(crate) fn frame_rate(source: &mut (impl Read + Seek)) -> Option<f64> {
     let mut position = 0;
-    while let Some(found) = header_at(source, position).ok()? {
+    while let Some(found) = read_box_header(source, position).ok()? {
         if &found.kind == b"moov" {
-            return of_movie(&body(source, position, &found).ok()?);
+            return movie_frame_rate(&read_box_body(source, position, &found).ok()?);
         }
-        position = position.checked_add(found.length)?;
+        position = position.checked_add(found.size)?;
     }
     None
 }
 
-fn of_movie(movie: &[u8]) -> Option<f64> {
+fn movie_frame_rate(movie: &[u8]) -> Option<f64> {
     let tracks = boxes(movie).filter(|(kind, _)| kind == b"trak");
-    let mut media = tracks.filter_map(|(_, track)| find(track, &[b"mdia"]));
-    let is_video = |media: &&[u8]| find(media, &[b"hdlr"]).and_then(|handler| handler.get(8..12)) == Some(b"vide");
+    let mut media = tracks.filter_map(|(_, track)| find_box(track, &[b"mdia"]));
+    let is_video = |media: &&[u8]| find_box(media, &[b"hdlr"]).and_then(|handler| handler.get(8..12)) == Some(b"vide");
     let video = media.find(is_video)?;
-    let (ticks_a_second, _) = clock(find(video, &[b"mdhd"])?)?;
-    let ticks = usual_length(find(video, &[b"minf", b"stbl", b"stts"])?)?;
+    let (ticks_a_second, _) = timescale_and_duration(find_box(video, &[b"mdhd"])?)?;
+    let ticks = common_frame_duration(find_box(video, &[b"minf", b"stbl", b"stts"])?)?;
     let rate = f64::from(ticks_a_second) / f64::from(ticks);
     (1.0..=1000.0).contains(&rate).then_some(rate)
 }
 
 /// How many ticks nearly all frames last.
-fn usual_length(table: &[u8]) -> Option<u32> {
+fn common_frame_duration(table: &[u8]) -> Option<u32> {
     let runs = table.get(8..)?.chunks_exact(8).take(usize::try_from(u32_at(table, 4)?).ok()?);
     let mut lengths = BTreeMap::<u32, u64>::new();
     for (count, ticks) in runs.filter_map(|run| Some((u32_at(run, 0)?, u32_at(run, 4)?))) {
@@ -62,10 +62,10 @@ mod tests {
             (&[[u32::MAX, 512], [u32::MAX, 512], [u32::MAX, 512]], Some(512)),
             (&[], None),
         ] {
-            assert_eq!(usual_length(&table(runs)), expected, "{runs:?}");
+            assert_eq!(common_frame_duration(&table(runs)), expected, "{runs:?}");
         }
         let mut cut = table(&[[24, 1001]]);
         cut.truncate(12);
-        assert_eq!([usual_length(&cut), usual_length(&[]), usual_length(&[0; 7])], [None; 3]);
+        assert_eq!([common_frame_duration(&cut), common_frame_duration(&[]), common_frame_duration(&[0; 7])], [None; 3]);
     }
 }

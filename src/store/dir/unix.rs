@@ -7,27 +7,27 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
 
-use super::{Dir, Found, Open};
+use super::{Dir, FileStat, OpenMode};
 
 /// The folder to resolve `name` against, and what to resolve.
-fn place<'a>(dir: &'a Dir, name: &str) -> (BorrowedFd<'a>, PathBuf) {
+fn resolve<'a>(dir: &'a Dir, name: &str) -> (BorrowedFd<'a>, PathBuf) {
     match &dir.opened {
         Some(folder) => (folder.as_fd(), name.into()),
         None => (CWD, dir.path.join(name)),
     }
 }
 
-pub(super) fn open(dir: &Dir, name: &str, how: Open) -> io::Result<File> {
-    let (folder, path) = place(dir, name);
+pub(super) fn open(dir: &Dir, name: &str, how: OpenMode) -> io::Result<File> {
+    let (folder, path) = resolve(dir, name);
     let flags = match how {
         // A pipe in the place of a file must not block.
-        Open::Read => OFlags::RDONLY | OFlags::NONBLOCK,
-        Open::ReadWrite => OFlags::RDWR | OFlags::NONBLOCK,
-        Open::Append => OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK,
-        Open::New => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+        OpenMode::Read => OFlags::RDONLY | OFlags::NONBLOCK,
+        OpenMode::ReadWrite => OFlags::RDWR | OFlags::NONBLOCK,
+        OpenMode::Append => OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK,
+        OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
     };
     let file = openat(folder, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?;
-    if matches!(how, Open::ReadWrite | Open::Append) {
+    if matches!(how, OpenMode::ReadWrite | OpenMode::Append) {
         // Another file may have taken the name since somebody looked.
         let opened = rustix::fs::fstat(&file)?;
         if FileType::from_raw_mode(opened.st_mode) != FileType::RegularFile || opened.st_nlink > 1 {
@@ -37,10 +37,10 @@ pub(super) fn open(dir: &Dir, name: &str, how: Open) -> io::Result<File> {
     Ok(file.into())
 }
 
-pub(super) fn find(dir: &Dir, name: &str) -> io::Result<Found> {
-    let (folder, path) = place(dir, name);
+pub(super) fn find(dir: &Dir, name: &str) -> io::Result<FileStat> {
+    let (folder, path) = resolve(dir, name);
     let found = statat(folder, path, AtFlags::SYMLINK_NOFOLLOW)?;
-    Ok(Found {
+    Ok(FileStat {
         is_file: FileType::from_raw_mode(found.st_mode) == FileType::RegularFile,
         size: u64::try_from(found.st_size).unwrap_or(0),
         is_hard_link: found.st_nlink > 1,
@@ -49,17 +49,17 @@ pub(super) fn find(dir: &Dir, name: &str) -> io::Result<Found> {
 }
 
 pub(super) fn rename(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
-    let ((from_folder, from), (to_folder, to)) = (place(dir, from), place(dir, to));
+    let ((from_folder, from), (to_folder, to)) = (resolve(dir, from), resolve(dir, to));
     Ok(renameat(from_folder, from, to_folder, to)?)
 }
 
 pub(super) fn remove(dir: &Dir, name: &str) -> io::Result<()> {
-    let (folder, path) = place(dir, name);
+    let (folder, path) = resolve(dir, name);
     Ok(unlinkat(folder, path, AtFlags::empty())?)
 }
 
 pub(super) fn names(dir: &Dir) -> io::Result<Vec<String>> {
-    let (folder, path) = place(dir, ".");
+    let (folder, path) = resolve(dir, ".");
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let entries = rustix::fs::Dir::new(openat(folder, path, flags, Mode::empty())?)?;
     let mut names = Vec::new();

@@ -8,36 +8,36 @@ use std::time::Duration;
 use winapi_util::Handle;
 use winapi_util::file::information;
 
-use super::{Dir, Found, Open};
+use super::{Dir, FileStat, OpenMode};
 
 /// A virus scanner or a reader may have a file open for a moment, in which it can't be replaced.
-const PATIENCE: [u64; 8] = [1, 5, 20, 50, 100, 200, 400, 800];
+const RENAME_RETRY_DELAYS_MS: [u64; 8] = [1, 5, 20, 50, 100, 200, 400, 800];
 
-pub(super) fn open(dir: &Dir, name: &str, how: Open) -> io::Result<File> {
+pub(super) fn open(dir: &Dir, name: &str, how: OpenMode) -> io::Result<File> {
     let path = dir.path.join(name);
-    if how != Open::New && fs::symlink_metadata(&path)?.is_symlink() {
+    if how != OpenMode::CreateNew && fs::symlink_metadata(&path)?.is_symlink() {
         return Err(io::Error::other("a symlink stands in the place of a file"));
     }
     let mut options = OpenOptions::new();
     match how {
-        Open::Read => options.read(true),
-        Open::ReadWrite => options.read(true).write(true),
-        Open::Append => options.append(true),
-        Open::New => options.read(true).write(true).create_new(true),
+        OpenMode::Read => options.read(true),
+        OpenMode::ReadWrite => options.read(true).write(true),
+        OpenMode::Append => options.append(true),
+        OpenMode::CreateNew => options.read(true).write(true).create_new(true),
     };
     options.open(path)
 }
 
-pub(super) fn find(dir: &Dir, name: &str) -> io::Result<Found> {
+pub(super) fn find(dir: &Dir, name: &str) -> io::Result<FileStat> {
     let path = dir.path.join(name);
     let found = fs::symlink_metadata(&path)?;
     let is_hard_link = found.is_file() && information(Handle::from_path(&path)?)?.number_of_links() > 1;
-    Ok(Found { is_file: found.is_file(), size: found.len(), is_hard_link, owner: 0 })
+    Ok(FileStat { is_file: found.is_file(), size: found.len(), is_hard_link, owner: 0 })
 }
 
 pub(super) fn rename(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
     let (from, to) = (dir.path.join(from), dir.path.join(to));
-    for pause in PATIENCE {
+    for pause in RENAME_RETRY_DELAYS_MS {
         match fs::rename(&from, &to) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => thread::sleep(Duration::from_millis(pause)),
             renamed => return renamed,

@@ -27,7 +27,7 @@ impl LockWait {
         Self { stop, report: Arc::new(report) }
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn is_cancelled(&self) -> bool {
         self.stop.is_cancelled()
     }
 
@@ -85,7 +85,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         assert!(waiting_message(path).ends_with(": another process has locked it"));
-        let _lock = Lock::try_of(path).unwrap().unwrap();
+        let _lock = Lock::try_lock_folder(path).unwrap().unwrap();
         // Some file systems show another device to `stat` than to the list of locks.
         let own = format!("waiting for {}: process {} has locked it", path.display(), std::process::id());
         let is_listed = std::fs::read_to_string("/proc/locks").unwrap().contains(&format!(" {} ", std::process::id()));
@@ -95,10 +95,12 @@ mod tests {
     #[test]
     fn a_stopped_wait_ends_without_the_lock() {
         let folder = tempfile::tempdir().unwrap();
-        let _held = Lock::try_of(folder.path()).unwrap().unwrap();
+        let _held = Lock::try_lock_folder(folder.path()).unwrap().unwrap();
         let stop = CancellationToken::new();
         stop.cancel();
         let wait = LockWait::new(stop, |_| ());
-        assert!(matches!(Lock::of(folder.path(), &wait), Err(crate::store::Error::Locked(path)) if path == folder.path()));
+        assert!(
+            matches!(Lock::lock_folder(folder.path(), &wait), Err(crate::store::Error::Locked(path)) if path == folder.path())
+        );
     }
 }

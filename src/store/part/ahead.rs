@@ -8,9 +8,9 @@ use super::super::positioned;
 
 /// Writes ahead of a part's front. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Ahead(pub(super) Arc<File>);
+pub(crate) struct PositionedWriter(pub(super) Arc<File>);
 
-impl Ahead {
+impl PositionedWriter {
     /// Writes `bytes` at `offset`.
     ///
     /// # Errors
@@ -32,16 +32,16 @@ mod tests {
     fn bytes_written_ahead_are_hashed_when_the_front_comes_by() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
-        part.identify(version());
+        part.set_version(version());
         part.write_all(b"ab").unwrap();
-        let ahead = part.ahead().unwrap();
+        let ahead = part.positioned_writer().unwrap();
         ahead.write_at(b"ef", 4).unwrap();
         ahead.write_at(b"cd", 2).unwrap();
         assert_eq!(part.size(), 2);
         part.advance(6).unwrap();
         assert!(part.advance(7).is_err(), "what was never written can't be read back");
         part.write_all(b"g").unwrap();
-        assert_eq!(part.seal().sha256(), &Sha256Hex::of(b"abcdefg"));
+        assert_eq!(part.seal().sha256(), &Sha256Hex::digest(b"abcdefg"));
     }
 
     #[test]
@@ -49,9 +49,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".video-1.part");
         let mut part = begun(folder.path());
-        part.identify(version());
+        part.set_version(version());
         part.write_all(b"ab").unwrap();
-        part.ahead().unwrap().write_at(b"ef", 4).unwrap();
+        part.positioned_writer().unwrap().write_at(b"ef", 4).unwrap();
         drop(part);
         assert_eq!(resume(folder.path()).size(), 2);
         assert_eq!(fs::read(path).unwrap(), b"ab");

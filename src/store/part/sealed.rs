@@ -8,12 +8,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::super::dir::{Dir, Open};
+use super::super::dir::{Dir, OpenMode};
 use super::super::{Error, journal};
 use super::Part;
 use crate::digest::Sha256Hex;
-use crate::kind::Slot;
-use crate::manifest::{FileEntry, Whole};
+use crate::kind::AssetKey;
+use crate::manifest::{CompleteFile, FileEntry};
 
 /// A file that has all its bytes.
 pub(crate) struct Sealed {
@@ -25,7 +25,7 @@ impl Part {
     /// Ends the file.
     #[must_use]
     pub(crate) fn seal(self) -> Sealed {
-        Sealed { sha256: self.proof.hasher.clone().finish(), part: self }
+        Sealed { sha256: self.prefix.hasher.clone().finish(), part: self }
     }
 }
 
@@ -45,7 +45,7 @@ impl Sealed {
     /// The first bytes, and whether they are all.
     #[must_use]
     pub(crate) fn head(&self) -> (&[u8], bool) {
-        let head = &self.part.proof.head;
+        let head = &self.part.prefix.head;
         (head, self.size() == head.len() as u64)
     }
 
@@ -54,7 +54,7 @@ impl Sealed {
     /// # Errors
     /// When it can't be opened again.
     pub(crate) fn reader(&self) -> io::Result<File> {
-        self.part.dir.open(&self.part.name, Open::Read)
+        self.part.dir.open(&self.part.name, OpenMode::Read)
     }
 
     /// Gives it up: it is not what was promised.
@@ -66,8 +66,13 @@ impl Sealed {
     ///
     /// # Errors
     /// When the disk says no; the bytes are then gone.
-    pub(crate) fn draft(mut self, slot: Slot, name: &str, modified: Option<SystemTime>) -> Result<Draft, Error> {
-        let mut entry = FileEntry::of(slot, &Named { name, sealed: &self });
+    pub(crate) fn into_verified(
+        mut self,
+        slot: AssetKey,
+        name: &str,
+        modified: Option<SystemTime>,
+    ) -> Result<VerifiedPart, Error> {
+        let mut entry = FileEntry::new(slot, &Named { name, sealed: &self });
         let (dir, part) = (self.part.dir.clone(), self.part.name.clone());
         if let Err(error) = self.part.write_back.finish() {
             // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
@@ -82,7 +87,7 @@ impl Sealed {
         }
         // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
         self.part.file = None;
-        Ok(Draft { dir, part, has_journal: self.part.vouched > 0, entry })
+        Ok(VerifiedPart { dir, part_name: part, has_journal: self.part.checkpointed > 0, entry })
     }
 }
 
@@ -91,7 +96,7 @@ struct Named<'a> {
     sealed: &'a Sealed,
 }
 
-impl Whole for Named<'_> {
+impl CompleteFile for Named<'_> {
     fn name(&self) -> &str {
         self.name
     }
@@ -104,31 +109,31 @@ impl Whole for Named<'_> {
 }
 
 /// A whole file under its dot-name, with the entry that it will have.
-pub(crate) struct Draft {
+pub(crate) struct VerifiedPart {
     pub(in crate::store) dir: Dir,
     /// Its dot-name.
-    pub(in crate::store) part: String,
+    pub(in crate::store) part_name: String,
     /// Whether a journal lies beside it.
     pub(in crate::store) has_journal: bool,
     pub(in crate::store) entry: FileEntry,
 }
 
-impl Draft {
+impl VerifiedPart {
     /// Where it stands.
     pub(in crate::store) fn path(&self) -> PathBuf {
-        self.dir.join(&self.part)
+        self.dir.join(&self.part_name)
     }
 
     /// The entry, to say what is known of the file.
-    pub(crate) fn describe(&mut self, describe: impl FnOnce(&mut FileEntry)) {
+    pub(crate) fn update_entry(&mut self, describe: impl FnOnce(&mut FileEntry)) {
         describe(&mut self.entry);
     }
 
     /// Gives the file up, and its journal.
     pub(in crate::store) fn discard(&self) {
         // What can't be removed now is removed by the next run.
-        let _ = self.dir.remove(&self.part);
-        let _ = self.dir.remove(&journal::beside(&self.part));
+        let _ = self.dir.remove(&self.part_name);
+        let _ = self.dir.remove(&journal::journal_name(&self.part_name));
     }
 }
 
@@ -138,23 +143,23 @@ mod tests {
 
     use super::*;
     use crate::kind::Kind;
-    use crate::store::journal::HEAD;
+    use crate::store::journal::HEAD_SIZE;
     use crate::store::part::tests::begun;
 
     #[test]
     fn bytes_are_hashed_counted_and_kept_at_hand() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
-        part.write_all(&[7; HEAD - 1]).unwrap();
+        part.write_all(&[7; HEAD_SIZE - 1]).unwrap();
         part.write_all(b"abc").unwrap();
         let sealed = part.seal();
-        assert_eq!(sealed.size(), HEAD as u64 + 2);
-        assert_eq!(sealed.head().0.len(), HEAD);
+        assert_eq!(sealed.size(), HEAD_SIZE as u64 + 2);
+        assert_eq!(sealed.head().0.len(), HEAD_SIZE);
         assert!(!sealed.head().1);
-        let whole = [&[7; HEAD - 1][..], b"abc"].concat();
-        let slot = Slot { kind: Kind::Video, index: 1 };
-        let draft = sealed.draft(slot, "video-1.mp4", None).unwrap();
-        assert_eq!(draft.entry.sha256(), &Sha256Hex::of(&whole));
-        assert_eq!(std::fs::read(draft.dir.join(&draft.part)).unwrap(), whole);
+        let whole = [&[7; HEAD_SIZE - 1][..], b"abc"].concat();
+        let slot = AssetKey { kind: Kind::Video, index: 1 };
+        let draft = sealed.into_verified(slot, "video-1.mp4", None).unwrap();
+        assert_eq!(draft.entry.sha256(), &Sha256Hex::digest(&whole));
+        assert_eq!(std::fs::read(draft.dir.join(&draft.part_name)).unwrap(), whole);
     }
 }

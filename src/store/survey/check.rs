@@ -13,34 +13,39 @@ use std::time::Duration;
 use rayon::prelude::*;
 
 use super::super::lock::Lock;
-use super::super::manifests::{self, Found};
+use super::super::manifests::{self, ManifestLookup};
 use super::super::{finished, sight};
-use super::{Claim, Survey, Visit};
-use crate::digest::{Hasher, read_through};
+use super::{ArchiveScan, ExpectedFile, TaskScan};
+use crate::digest::{Hasher, for_each_chunk};
 use crate::event::Fault;
-use crate::kind::Slot;
+use crate::kind::AssetKey;
 use crate::naming;
 
 /// How long a writer at work in one folder is waited for, whatever is wrong there.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl Survey {
+impl ArchiveScan {
     /// Holds claims on one file against the disk: by size alone when `quick`, else by its bytes, which are read once and
     /// which `passed` hears of. What is wrong with each claim.
     #[must_use]
-    pub(crate) fn check(&self, claims: &[Claim], quick: bool, passed: impl FnMut(u64)) -> Vec<Option<Fault>> {
+    pub(crate) fn check(&self, claims: &[ExpectedFile], quick: bool, passed: impl FnMut(u64)) -> Vec<Option<Fault>> {
         // The disk says no: nobody knows what the file is like.
-        self.hold(claims, quick, passed).unwrap_or_else(|_| vec![Some(Fault::Unreadable); claims.len()])
+        self.compare_with_disk(claims, quick, passed).unwrap_or_else(|_| vec![Some(Fault::Unreadable); claims.len()])
     }
 
-    fn hold(&self, claims: &[Claim], quick: bool, mut passed: impl FnMut(u64)) -> io::Result<Vec<Option<Fault>>> {
-        let Some(Claim { path, .. }) = claims.first() else { return Ok(Vec::new()) };
+    fn compare_with_disk(
+        &self,
+        claims: &[ExpectedFile],
+        quick: bool,
+        mut passed: impl FnMut(u64),
+    ) -> io::Result<Vec<Option<Fault>>> {
+        let Some(ExpectedFile { path, .. }) = claims.first() else { return Ok(Vec::new()) };
         let all = |fault| Ok(vec![Some(fault); claims.len()]);
-        let size = match sight::size_of(&self.root, path)? {
+        let size = match sight::checked_size(&self.root, path)? {
             Ok(size) => size,
             Err(fault) => return all(fault),
         };
-        let is_of_size = |claim: &Claim| claim.size == size;
+        let is_of_size = |claim: &ExpectedFile| claim.size == size;
         let mut sha256 = None;
         if !quick && claims.iter().any(is_of_size) {
             let file = match File::open(self.root.join(path)) {
@@ -49,13 +54,13 @@ impl Survey {
                 file => file?,
             };
             let mut hasher = Hasher::default();
-            read_through(file, |bytes| {
+            for_each_chunk(file, |bytes| {
                 hasher.update(bytes);
                 passed(bytes.len() as u64);
             })?;
             sha256 = Some(hasher.finish());
         }
-        let is_whole = |claim: &Claim| is_of_size(claim) && sha256.as_ref().is_none_or(|sha256| *sha256 == claim.sha256);
+        let is_whole = |claim: &ExpectedFile| is_of_size(claim) && sha256.as_ref().is_none_or(|sha256| *sha256 == claim.sha256);
         Ok(claims.iter().map(|claim| (!is_whole(claim)).then_some(Fault::Damaged)).collect())
     }
 
@@ -63,41 +68,41 @@ impl Survey {
     /// have replaced the files. One that has the lock for long is not waited for; what it has recorded as finished is no
     /// fault. The claims that are broken all the same. What is read of the task is read once, however many they are.
     #[must_use]
-    pub(crate) fn check_again(&self, claims: Vec<Claim>, quick: bool) -> Vec<(Claim, Fault)> {
+    pub(crate) fn recheck_locked(&self, claims: Vec<ExpectedFile>, quick: bool) -> Vec<(ExpectedFile, Fault)> {
         let Some(first) = claims.first() else { return Vec::new() };
-        let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder(&first.task_id)) };
+        let folder = if self.is_single { self.root.clone() } else { self.root.join(naming::folder_name(&first.task_id)) };
         // Where it can't be looked at, no lock is to be had either, and what was found stands.
         let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
         // Where no lock can be had (a read-only disk), nobody else writes either.
-        let lock = if is_folder { Lock::within(&folder, PATIENCE) } else { Ok(None) };
-        let broken = self.check_now(claims, &folder, quick);
+        let lock = if is_folder { Lock::lock_folder_timeout(&folder, LOCK_TIMEOUT) } else { Ok(None) };
+        let broken = self.recheck(claims, &folder, quick);
         if broken.is_empty() || !is_folder || !matches!(lock, Ok(None)) {
             return broken;
         }
         // A record that can't be read excuses nothing.
         let names = broken.iter().map(|(claim, _)| claim.name()).collect();
-        let finished = finished::proven(&folder, &names).unwrap_or_default();
+        let finished = finished::find_verified(&folder, &names).unwrap_or_default();
         let left = broken.into_iter().map(|(claim, _)| claim).filter(|claim| !finished.contains(claim.name())).collect();
         // Whoever had it may just have ended.
-        self.check_now(left, &folder, quick)
+        self.recheck(left, &folder, quick)
     }
 
     /// Holds what the manifest in `folder` says by now of claims against the disk.
-    fn check_now(&self, claims: Vec<Claim>, folder: &Path, quick: bool) -> Vec<(Claim, Fault)> {
-        let mut now = Visit::default();
+    fn recheck(&self, claims: Vec<ExpectedFile>, folder: &Path, quick: bool) -> Vec<(ExpectedFile, Fault)> {
+        let mut now = TaskScan::default();
         // Where it can't be read, the claims stand as they are.
-        if let Ok(Found::Task(task)) = manifests::own(folder) {
+        if let Ok(ManifestLookup::Task(task)) = manifests::read_own(folder) {
             let prefix = claims.first().and_then(|claim| claim.path.rsplit_once('/')).map(|(folder, _)| format!("{folder}/"));
-            now.claim_task(&task, prefix.as_deref().unwrap_or_default());
+            now.expect_task(&task, prefix.as_deref().unwrap_or_default());
         }
-        let mut by_part: HashMap<Option<Slot>, Claim> = HashMap::new();
-        for claim in now.claims {
-            by_part.entry(claim.slot).or_insert(claim);
+        let mut by_part: HashMap<Option<AssetKey>, ExpectedFile> = HashMap::new();
+        for claim in now.expected {
+            by_part.entry(claim.key).or_insert(claim);
         }
-        let renewed = claims.into_iter().map(|claim| (by_part.get(&claim.slot).unwrap_or(&claim).clone(), claim)).collect();
-        let groups = by_path(renewed, |(now, _): &(Claim, Claim)| &now.path);
-        let check = |group: Vec<(Claim, Claim)>| {
-            let (now, claims): (Vec<Claim>, Vec<Claim>) = group.into_iter().unzip();
+        let renewed = claims.into_iter().map(|claim| (by_part.get(&claim.key).unwrap_or(&claim).clone(), claim)).collect();
+        let groups = group_by_path(renewed, |(now, _): &(ExpectedFile, ExpectedFile)| &now.path);
+        let check = |group: Vec<(ExpectedFile, ExpectedFile)>| {
+            let (now, claims): (Vec<ExpectedFile>, Vec<ExpectedFile>) = group.into_iter().unzip();
             let faults = self.check(&now, quick, |_| {});
             claims.into_iter().zip(faults).filter_map(|(claim, fault)| Some((claim, fault?))).collect::<Vec<_>>()
         };
@@ -106,7 +111,7 @@ impl Survey {
 }
 
 /// Puts together what is about the same path, in the order of first mention.
-pub(crate) fn by_path<T>(items: Vec<T>, path: impl Fn(&T) -> &String) -> Vec<Vec<T>> {
+pub(crate) fn group_by_path<T>(items: Vec<T>, path: impl Fn(&T) -> &String) -> Vec<Vec<T>> {
     let (mut groups, mut at): (Vec<Vec<T>>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
     for item in items {
         let group = *at.entry(path(&item).clone()).or_insert(groups.len());
@@ -125,6 +130,6 @@ mod tests {
     #[test]
     fn what_names_one_file_is_put_together_in_the_order_of_first_mention() {
         let items = ["b", "a", "b", "c", "a"].map(str::to_owned).to_vec();
-        assert_eq!(by_path(items, |item| item), [vec!["b", "b"], vec!["a", "a"], vec!["c"]]);
+        assert_eq!(group_by_path(items, |item| item), [vec!["b", "b"], vec!["a", "a"], vec!["c"]]);
     }
 }

@@ -4,7 +4,7 @@
 use std::io::{Cursor, Write};
 
 use libfuzzer_sys::fuzz_target;
-use yescale_dl::manifest::{TaskEntry, Verdict, judge, walk, write};
+use yescale_dl::manifest::{Ownership, TaskEntry, check_ownership, for_each_task, write};
 
 fn written(tasks: &[TaskEntry]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -15,18 +15,18 @@ fn written(tasks: &[TaskEntry]) -> Vec<u8> {
 
 fuzz_target!(|bytes: &[u8]| {
     let (mut tasks, mut others) = (Vec::new(), 0);
-    let verdict = judge(Cursor::new(bytes), |task| task.entry().map_or_else(|| others += 1, |task| tasks.push(task)));
+    let verdict = check_ownership(Cursor::new(bytes), |task| task.parse().map_or_else(|| others += 1, |task| tasks.push(task)));
     for file in tasks.iter().flat_map(|task| &task.files) {
         if let Some(name) = file.name() {
             assert!(!name.contains(['/', '\\', '\0']) && name != ".." && name != ".", "{name:?} leads elsewhere");
         }
     }
-    if others > 0 || verdict.expect("memory can be read") != Verdict::Ours {
+    if others > 0 || verdict.expect("memory can be read") != Ownership::Ours {
         return;
     }
     let first = written(&tasks);
     let mut again = Vec::new();
-    walk(first.as_slice(), |task| again.extend(task.entry())).expect("what we write we can read");
-    assert_eq!(judge(Cursor::new(&first), |_| ()).ok(), Some(Verdict::Ours));
+    for_each_task(first.as_slice(), |task| again.extend(task.parse())).expect("what we write we can read");
+    assert_eq!(check_ownership(Cursor::new(&first), |_| ()).ok(), Some(Ownership::Ours));
     assert_eq!(first, written(&again), "the same archive gives the same bytes");
 });

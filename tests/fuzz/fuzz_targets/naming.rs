@@ -12,13 +12,13 @@ fuzz_target!(|ids: (String, String)| {
     if first.is_empty() || second.is_empty() {
         return;
     }
-    let folder = naming::folder(&first);
-    assert!(naming::is_folder(&folder), "{folder:?} is not known again");
+    let folder = naming::folder_name(&first);
+    assert!(naming::is_folder_name(&folder), "{folder:?} is not known again");
     assert!((1..=100).contains(&folder.len()));
     assert!(folder.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)), "{folder:?}");
     assert!(!folder.starts_with('.') && !folder.ends_with('.'));
     let stem = folder.split('.').next().unwrap_or_default().to_lowercase();
     assert!(!DEVICES.contains(&stem.as_str()), "{folder:?}");
-    let other = naming::folder(&second);
+    let other = naming::folder_name(&second);
     assert!(first == second || !folder.eq_ignore_ascii_case(&other), "{first:?} and {second:?} are both {folder:?}");
 });

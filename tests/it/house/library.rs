@@ -15,13 +15,13 @@ fn session(world: &World) -> Session {
 }
 
 fn requests(ids: &'static [&str]) -> impl Iterator<Item = Request> + Send {
-    ids.iter().filter_map(|id| TaskId::new(id)).map(Request::of)
+    ids.iter().filter_map(|id| TaskId::new(id)).map(Request::new)
 }
 
 #[test]
 fn a_run_goes_on_a_runtime_of_ones_own_and_tells_each_id_once() {
     let world = World::new();
-    world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
     let told = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&told);
     let get = session(&world).get(requests(&["t1", "gone", "t1"]), move |event| match event {
@@ -31,7 +31,7 @@ fn a_run_goes_on_a_runtime_of_ones_own_and_tells_each_id_once() {
     });
     let runtime = Runtime::new().unwrap();
     let ended = runtime.block_on(runtime.spawn(get)).unwrap().unwrap();
-    assert_eq!((ended.summary.complete, ended.summary.not_found, ended.broken), (1, 1, None));
+    assert_eq!((ended.summary.complete, ended.summary.not_found, ended.fatal_error), (1, 1, None));
     let told = std::mem::take(&mut *told.lock().unwrap());
     let of_t1: Vec<_> = told.iter().filter(|line| !line.contains("gone")).collect();
     assert_eq!(of_t1, ["file image-1.png", "task t1 Complete"]);
@@ -42,11 +42,11 @@ fn a_run_goes_on_a_runtime_of_ones_own_and_tells_each_id_once() {
 #[test]
 fn what_was_archived_is_read_as_data_and_verified() {
     let world = World::new();
-    let folder = world.archived("t1");
+    let folder = world.archive_task("t1");
     let mut tasks = Vec::new();
     each_task(&world.archive(), |task| tasks.push(task)).unwrap();
     assert_eq!((tasks.len(), tasks[0].files[0].path()), (1, "t1/image-1.png"));
-    assert!(verify(world.archive(), false).unwrap().0.is_whole());
+    assert!(verify(world.archive(), false).unwrap().0.is_intact());
     std::fs::remove_file(folder.join("image-1.png")).unwrap();
     let (counts, findings) = verify(world.archive(), true).unwrap();
     assert_eq!((counts.missing, &*findings[0].path, findings[0].fault), (1, "t1/image-1.png", Fault::Missing));
@@ -58,10 +58,10 @@ fn a_stopped_run_ends_and_leaves_the_rest_to_the_next() {
     world.answers("t1", [Answer::json(200, &json!({"status": "IN_PROGRESS"}))]);
     let mut options = Options::new(ApiKey::parse(KEY).unwrap());
     options.base_url = world.base_url().parse().unwrap();
-    options.wait = Some(yescale_dl::Wait::default());
+    options.wait = Some(yescale_dl::PollPolicy::default());
     let session = Session::open(world.archive(), options).unwrap();
-    let stopper = session.stopper();
-    world.task("t2", &json!({"text": "la"}));
+    let stopper = session.stop_handle();
+    world.serve_task("t2", &json!({"text": "la"}));
     let get = session.get(requests(&["t1", "t2"]), move |event| {
         // It would wait for the other one without end.
         if matches!(event, Event::Task(_)) {
@@ -69,8 +69,8 @@ fn a_stopped_run_ends_and_leaves_the_rest_to_the_next() {
         }
     });
     let ended = Runtime::new().unwrap().block_on(get).unwrap();
-    assert_eq!((ended.summary.bad(), ended.broken), (0, None));
-    world.archived("t1");
+    assert_eq!((ended.summary.unsuccessful(), ended.fatal_error), (0, None));
+    world.archive_task("t1");
 }
 
 #[test]
@@ -78,8 +78,8 @@ fn a_refused_key_is_told_in_the_end_and_a_foreign_folder_at_once() {
     let world = World::new();
     world.answers("t1", [Answer::json(401, &json!({"error": {"message": "Invalid token", "type": "new_api_error"}}))]);
     let ended = Runtime::new().unwrap().block_on(session(&world).get(requests(&["t1"]), drop)).unwrap();
-    assert!(ended.broken.is_some_and(|why| why.contains("Invalid token")), "in the gateway's own words");
-    let foreign = world.write("other/manifest.json", r#"{"name": "my app"}"#);
+    assert!(ended.fatal_error.is_some_and(|why| why.contains("Invalid token")), "in the gateway's own words");
+    let foreign = world.write_file("other/manifest.json", r#"{"name": "my app"}"#);
     let opened = Session::open(foreign.parent().unwrap(), Options::new(ApiKey::parse(KEY).unwrap()));
     assert!(matches!(opened, Err(Error::Archive(ArchiveError::Foreign(path))) if path == foreign));
 }

@@ -16,7 +16,7 @@ const USER: u32 = 64_321;
 
 /// The program as [`USER`], with a limit that `prlimit` sets.
 fn limited(world: &World, limit: &str, args: &[&str]) -> Command {
-    let program = world.patient(args);
+    let program = world.plain_command(args);
     // The user may not be allowed into the folder that it was built in.
     let copy = world.home().join("program");
     fs::copy(program.get_program(), &copy).unwrap();
@@ -42,9 +42,9 @@ fn codes(limits: impl IntoIterator<Item = String>, reason: &str) -> Vec<i32> {
         let world = World::new();
         fs::set_permissions(world.home(), Permissions::from_mode(0o777)).unwrap();
         let second = world.media.script("/second.png", [Reply::ok(sample("picture.png"))]);
-        world.task("t1", &json!({"images": [world.host("picture.png"), second], "text": "la la"}));
+        world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png"), second], "text": "la la"}));
         for args in [&["t1"][..], &["verify"], &["index"], &["gallery"]] {
-            let run = Running::start(limited(&world, &limit, args)).end(false);
+            let run = Running::start(limited(&world, &limit, args)).wait(false);
             assert!(!run.stderr.contains("panicked"), "{limit} {args:?} {run:?}");
             match run.code {
                 Some(0) => {}

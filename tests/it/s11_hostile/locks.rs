@@ -13,7 +13,7 @@ use crate::support::World;
 
 /// Starts the program and returns it once it says that it waits for a lock.
 fn waiting(world: &World, args: &[&str]) -> (Child, String) {
-    let mut child = world.patient(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = world.plain_command(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = lines.find_map(|line| line.ok().filter(|line| line.contains("waiting for"))).unwrap();
     // The rest is read, so that the program never waits for its reader.
@@ -38,8 +38,8 @@ fn end(mut child: Child) -> Option<i32> {
 /// A task that is complete, and one that is not archived yet.
 fn world() -> World {
     let world = World::new();
-    world.archived("t1");
-    world.task("new", &json!({"images": [world.host("picture.png")]}));
+    world.archive_task("t1");
+    world.serve_task("new", &json!({"images": [world.serve_sample("picture.png")]}));
     world
 }
 
@@ -76,7 +76,7 @@ fn a_wait_for_a_lock_ends_at_the_first_signal() {
             assert_eq!(end(child), Some(code), "{args:?} {signal}");
             drop(held);
             world.run(&["new", "t1"]).exits(0);
-            assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 2, "the next run names what was committed");
+            assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 2, "the next run names what was committed");
         }
     }
 }

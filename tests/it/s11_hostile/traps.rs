@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::run::Running;
-use crate::support::{Fault, Remote, Reply, World, sample};
+use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
 
 const MIB: usize = 1 << 20;
 
@@ -26,11 +26,11 @@ fn trap(world: &World, inside: &Path) -> std::path::PathBuf {
 }
 
 /// A task `t1` of one video, whose first download was cut at 9 MiB and left a part with a journal.
-fn unfinished(world: &World) -> Remote {
-    let remote = Remote::new(world, "/large.mp4", 12 * MIB, &[Fault::CutAt(9 * MIB)]);
-    world.task("t1", &json!({"videos": [remote.url]}));
+fn unfinished(world: &World) -> RemoteFile {
+    let remote = RemoteFile::new(world, "/large.mp4", 12 * MIB, &[ServerFault::CutAt(9 * MIB)]);
+    world.serve_task("t1", &json!({"videos": [remote.url]}));
     world.run(&["t1", "-x", "1", "--retries", "0"]).exits(1);
-    remote.now(world, &[Fault::Full]);
+    remote.set_script(world, &[ServerFault::Healthy]);
     remote
 }
 
@@ -41,7 +41,7 @@ fn a_hard_linked_record_is_replaced_and_not_written_to() {
     let outside = trap(&world, &world.archive().join("t1/.finished"));
     fs::write(&outside, "precious\n").unwrap();
     let second = world.media.script("/second.png", [Reply::ok(sample("picture.png"))]);
-    world.task("t1", &json!({"images": [world.host("picture.png"), second]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png"), second]}));
     world.run(&["t1"]).exits(0);
     assert_eq!(fs::read_to_string(outside).unwrap(), "precious\n");
     assert_eq!(world.files("t1"), ["image-1.png", "image-2.png"]);
@@ -72,7 +72,7 @@ fn a_part_or_journal_of_another_user_is_not_believed() {
             return;
         }
         world.run(&["t1"]).exits(0);
-        let last = remote.seen(&world).into_iter().skip(1).map(|seen| seen.from()).min();
+        let last = remote.requests(&world).into_iter().skip(1).map(|seen| seen.range_start()).min();
         assert_eq!(last, Some(0), "{name}: it was fetched from its first byte");
         assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *remote.bytes, "{name}");
     }
@@ -83,21 +83,21 @@ fn a_record_is_not_believed_for_what_a_host_promised() {
     let world = World::new();
     let bytes = sample("picture.png");
     let hash = crate::support::audit::sha256(&bytes);
-    world.write("yescale/t1/.image-1.part", &bytes);
+    world.write_file("yescale/t1/.image-1.part", &bytes);
     let entry = json!({"kind": "image", "index": 1, "path": "image-1.png", "size": bytes.len(), "sha256": hash,
         "content_type": "image/png", "verified_by": "x-goog-hash", "warnings": []});
-    world.write("yescale/t1/.finished", format!("{}\n", json!({"part": ".image-1.part", "entry": entry})));
+    world.write_file("yescale/t1/.finished", format!("{}\n", json!({"part": ".image-1.part", "entry": entry})));
     let second = world.media.script("/second.png", [Reply::ok(bytes)]);
-    world.task("t1", &json!({"images": [world.host("picture.png"), second]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png"), second]}));
     world.run(&["t1"]).exits(0);
-    assert_eq!(world.media.asked("/picture.png"), 0, "the bytes are proven by their hash");
-    assert_eq!(world.entry("t1")["files"][0].get("verified_by"), None);
+    assert_eq!(world.media.request_count("/picture.png"), 0, "the bytes are proven by their hash");
+    assert_eq!(world.task_entry("t1")["files"][0].get("verified_by"), None);
 }
 
 /// Starts a run of `t1`, one video and perhaps a text, and returns when the download hangs after 9 MiB. It goes on after a second.
 fn hanging(world: &World, text: Option<&str>) -> Running {
-    let remote = Remote::new(world, "/large.mp4", 12 * MIB, &[Fault::StallAt(9 * MIB), Fault::Full]);
-    world.task("t1", &json!({"videos": [remote.url], "text": text}));
+    let remote = RemoteFile::new(world, "/large.mp4", 12 * MIB, &[ServerFault::StallAt(9 * MIB), ServerFault::Healthy]);
+    world.serve_task("t1", &json!({"videos": [remote.url], "text": text}));
     let running = world.start(&["t1", "-x", "1", "--stall-timeout", "1s"]);
     let started = Instant::now();
     while !fs::metadata(world.archive().join("t1/.video-1.part")).is_ok_and(|part| part.len() >= 8 * MIB as u64) {
@@ -112,8 +112,8 @@ fn a_file_that_the_user_puts_into_a_new_folder_meanwhile_is_not_overwritten() {
     for name in ["video-1.mp4", "text.txt", "manifest.json"] {
         let world = World::new();
         let running = hanging(&world, Some("la la"));
-        world.write(&format!("yescale/t1/{name}"), "precious");
-        let run = running.end(false).exits(1);
+        world.write_file(&format!("yescale/t1/{name}"), "precious");
+        let run = running.wait(false).exits(1);
         let reason = if name == "manifest.json" { "it is left as it is" } else { "is not ours" };
         assert!(run.stderr.contains(reason), "{run:?}");
         assert_eq!(fs::read_to_string(world.archive().join("t1").join(name)).unwrap(), "precious", "{name}");
@@ -124,13 +124,13 @@ fn a_file_that_the_user_puts_into_a_new_folder_meanwhile_is_not_overwritten() {
 fn a_folder_swapped_for_a_symlink_leads_nothing_elsewhere() {
     let world = World::new();
     for name in ["video-1.mp4", "text.txt", "manifest.json", ".finished", ".video-1.journal"] {
-        world.write(&format!("outside/{name}"), "precious");
+        world.write_file(&format!("outside/{name}"), "precious");
     }
     let (folder, moved) = (world.archive().join("t1"), world.archive().join("t1-moved"));
     let running = hanging(&world, Some("la la"));
     fs::rename(&folder, &moved).unwrap();
     symlink(world.home().join("outside"), &folder).unwrap();
-    let run = running.end(false).exits(1);
+    let run = running.wait(false).exits(1);
     assert!(run.stderr.contains("was moved or replaced"), "{run:?}");
     let outside = fs::read_dir(world.home().join("outside")).unwrap().map(|entry| entry.unwrap().path());
     let changed: Vec<_> = outside.filter(|path| fs::read(path).unwrap() != b"precious").collect();

@@ -25,7 +25,7 @@ fn a_status_is_read_in_any_case_and_with_blanks() {
     }
     world.answer("none", &json!({"task_result": {"text": "la"}}));
     let args: Vec<&str> = ids.iter().map(String::as_str).chain(["none"]).collect();
-    let run = world.json(&args).exits(1);
+    let run = world.run_json(&args).exits(1);
     for (id, (status, state)) in ids.iter().zip(&cases) {
         assert_eq!(run.state(id), *state, "{status}");
     }
@@ -55,9 +55,9 @@ fn a_missing_task_is_told_in_many_ways() {
     ];
     let ids: Vec<String> = (0..cases.len()).map(|n| format!("t{n}")).collect();
     ids.iter().zip(cases).for_each(|(id, answer)| world.answers(id, [answer]));
-    let run = world.json(&ids.iter().map(String::as_str).collect::<Vec<_>>()).exits(1);
+    let run = world.run_json(&ids.iter().map(String::as_str).collect::<Vec<_>>()).exits(1);
     assert_eq!(run.summary()["not_found"], ids.len());
-    assert_eq!(world.questions().len(), ids.len(), "that is an answer: nothing is asked again");
+    assert_eq!(world.gateway_requests().len(), ids.len(), "that is an answer: nothing is asked again");
 }
 
 #[test]
@@ -66,18 +66,21 @@ fn a_task_that_names_nothing_is_not_a_missing_one() {
     world.answer("failed", &json!({"status": "FAILURE", "error": "Task not found upstream"}));
     world.answer("empty", &success(&json!({"videos": null, "images": [], "text": ""})));
     world.answer("bare", &json!({"status": "SUCCESS"}));
-    let run = world.json(&["failed", "empty", "bare"]).exits(1);
+    let run = world.run_json(&["failed", "empty", "bare"]).exits(1);
     assert_eq!([run.state("failed"), run.state("empty"), run.state("bare")], ["failed", "empty", "empty"]);
 }
 
 #[test]
 fn a_text_that_was_cut_in_the_middle_of_a_character_costs_no_task() {
     let world = World::new();
-    let answer = success(&json!({"images": [world.host("picture.png")], "text": "la"})).to_string();
+    let answer = success(&json!({"images": [world.serve_sample("picture.png")], "text": "la"})).to_string();
     let cut = format!("\u{feff}{}", answer.replacen('{', r#"{"message":"a cat \ud83d","#, 1));
     world.answers("t1", [Answer::raw(200, cut)]);
     world.run(&["t1"]).exits(0);
-    assert_eq!((&world.entry("t1")["state"], &world.entry("t1")["message"]), (&json!("complete"), &json!("a cat \u{fffd}")));
+    assert_eq!(
+        (&world.task_entry("t1")["state"], &world.task_entry("t1")["message"]),
+        (&json!("complete"), &json!("a cat \u{fffd}"))
+    );
 }
 
 #[test]
@@ -103,9 +106,9 @@ fn an_answer_that_can_t_be_read_is_an_error_of_that_task_alone() {
     ];
     let ids: Vec<String> = (0..broken.len()).map(|n| format!("t{n}")).collect();
     ids.iter().zip(broken).for_each(|(id, answer)| world.answers(id, [answer]));
-    world.task("good", &json!({"text": "la"}));
+    world.serve_task("good", &json!({"text": "la"}));
     let args: Vec<&str> = ids.iter().map(String::as_str).chain(["good"]).collect();
-    let run = world.json(&args).exits(1);
+    let run = world.run_json(&args).exits(1);
     for id in &ids {
         let task = run.task(id);
         assert_eq!(task["state"], "error", "{task}");
@@ -124,10 +127,10 @@ fn an_answer_of_64_mib_is_read_and_a_larger_one_refused() {
     };
     world.answers("large", [Answer::raw(200, body(64 << 20))]);
     world.answers("larger", [Answer::raw(200, body((64 << 20) + 1))]);
-    let run = world.json(&["large", "larger"]).exits(1);
+    let run = world.run_json(&["large", "larger"]).exits(1);
     assert_eq!([run.state("large"), run.state("larger")], ["complete", "error"]);
     assert!(run.task("larger")["error"].as_str().unwrap().contains("64 MiB"));
-    assert_eq!(world.entry("large")["response"]["preview"], "data:,", "the payload is cut out wherever it stands");
+    assert_eq!(world.task_entry("large")["response"]["preview"], "data:,", "the payload is cut out wherever it stands");
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn an_answer_that_tells_no_length_is_bounded_all_the_same() {
     let answer = success(&json!({"text": "la"})).to_string();
     world.media.script("/task/small", [Reply::ok(answer.as_str()).chunked(&[1, 7])]);
     world.media.script("/task/large", [Reply::ok(answer + &" ".repeat(64 << 20)).chunked(&[1, 7])]);
-    let run = world.json(&["small", "large", "--base-url", &world.media.origin()]).exits(1);
+    let run = world.run_json(&["small", "large", "--base-url", &world.media.origin()]).exits(1);
     assert_eq!([run.state("small"), run.state("large")], ["complete", "error"]);
     assert!(run.task("large")["error"].as_str().unwrap().contains("64 MiB"));
 }

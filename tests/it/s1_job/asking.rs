@@ -11,8 +11,8 @@ use crate::support::{Gate, KEY, Reply, World, sample, success};
 #[test]
 fn the_gateway_is_asked_with_the_key_and_the_program_s_name() {
     let world = World::new();
-    world.archived("t1");
-    let questions = world.questions();
+    world.archive_task("t1");
+    let questions = world.gateway_requests();
     assert_eq!(questions.len(), 1);
     assert_eq!((questions[0].method.as_str(), questions[0].url.path()), ("GET", "/task/t1"));
     assert_eq!(questions[0].headers["authorization"], format!("Bearer {KEY}").as_str());
@@ -33,20 +33,20 @@ fn an_id_goes_out_as_one_path_segment() {
         ("ä🎬", "%C3%A4%F0%9F%8E%AC"),
     ] {
         let world = World::new();
-        world.task(segment, &json!({"text": "la"}));
-        assert_eq!(world.json(&["--", id]).exits(0).state(id), "complete", "{id}");
-        assert_eq!(world.paths_asked(), [format!("/task/{segment}")]);
-        assert_eq!(world.root()["tasks"][0]["task_id"], id);
+        world.serve_task(segment, &json!({"text": "la"}));
+        assert_eq!(world.run_json(&["--", id]).exits(0).state(id), "complete", "{id}");
+        assert_eq!(world.requested_paths(), [format!("/task/{segment}")]);
+        assert_eq!(world.root_manifest()["tasks"][0]["task_id"], id);
     }
 }
 
 #[test]
 fn dots_alone_are_an_error_of_that_task_and_ask_nobody() {
     let world = World::new();
-    world.task("t1", &json!({"text": "la"}));
-    let run = world.json(&[".", "..", "t1"]).exits(1);
+    world.serve_task("t1", &json!({"text": "la"}));
+    let run = world.run_json(&[".", "..", "t1"]).exits(1);
     assert_eq!((run.state("."), run.state(".."), run.state("t1")), ("error".into(), "error".into(), "complete".into()));
-    assert_eq!(world.paths_asked(), ["/task/t1"]);
+    assert_eq!(world.requested_paths(), ["/task/t1"]);
     assert_eq!(std::fs::read_dir(world.home()).unwrap().count(), 1, "nothing was written beside the archive");
 }
 
@@ -57,7 +57,7 @@ fn the_id_is_the_one_asked_for_whatever_the_answer_says() {
     answer["task_id"] = json!("another");
     world.answer("t1", &answer);
     world.run(&["t1"]).exits(0);
-    assert_eq!(world.entry("t1")["task_id"], "t1");
+    assert_eq!(world.task_entry("t1")["task_id"], "t1");
 }
 
 #[test]
@@ -66,11 +66,11 @@ fn tasks_and_files_are_fetched_side_by_side() {
     let (first, second, third) = (Gate::default(), Gate::default(), Gate::default());
     // Each waits for another one to be asked for: one after the other they would never end.
     let image = || Reply::ok(sample("picture.png"));
-    let a = world.media.script("/a", [image().telling(&first).behind(&second)]);
-    let b = world.media.script("/b", [image().telling(&second).behind(&third)]);
-    let c = world.media.script("/c", [image().telling(&third).behind(&first)]);
-    world.task("t1", &json!({"images": [a, b]}));
-    world.task("t2", &json!({"images": [c]}));
+    let a = world.media.script("/a", [image().notify_on_request(&first).after_gate(&second)]);
+    let b = world.media.script("/b", [image().notify_on_request(&second).after_gate(&third)]);
+    let c = world.media.script("/c", [image().notify_on_request(&third).after_gate(&first)]);
+    world.serve_task("t1", &json!({"images": [a, b]}));
+    world.serve_task("t2", &json!({"images": [c]}));
     world.run(&["t1", "t2"]).exits(0);
     assert_eq!(world.media.heads().len(), 3, "nothing was tried twice");
 }
@@ -82,8 +82,8 @@ fn an_id_may_have_every_byte_and_each_goes_out_as_it_is() {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let segment: String =
         id.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
-    world.task(&segment, &json!({"text": "la"}));
+    world.serve_task(&segment, &json!({"text": "la"}));
     let run = world.run_with_input(&json!({"id": id}).to_string(), &["-i", "-", "--json"]).exits(0);
-    assert_eq!((run.state(&id), world.paths_asked()), ("complete".to_owned(), vec![format!("/task/{segment}")]));
-    assert_eq!(world.entry(&hashed_folder(&id))["task_id"], id);
+    assert_eq!((run.state(&id), world.requested_paths()), ("complete".to_owned(), vec![format!("/task/{segment}")]));
+    assert_eq!(world.task_entry(&hashed_folder(&id))["task_id"], id);
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Reply, World, sample, success};
 
 fn paths(world: &World, folder: &str) -> Vec<String> {
-    let entry = world.entry(folder);
+    let entry = world.task_entry(folder);
     entry["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -19,8 +19,8 @@ fn slots(entries: &Value) -> Vec<String> {
 #[test]
 fn lists_are_read_in_every_shape() {
     let world = World::new();
-    let png = world.host("picture.png");
-    let mp4 = world.host("video-1s.mp4");
+    let png = world.serve_sample("picture.png");
+    let mp4 = world.serve_sample("video-1s.mp4");
     for (id, result, expected) in [
         ("objects", json!({"images": [{"url": png}, {"url": png}]}), &["image-1.png", "image-2.png"][..]),
         ("object", json!({"images": {"url": png}}), &["image-1.png"]),
@@ -30,7 +30,7 @@ fn lists_are_read_in_every_shape() {
         ("mixed", json!({"audio": [], "videos": [mp4], "images": {"url": png}}), &["video-1.mp4", "image-1.png"]),
         ("blanks", json!({"images": [format!(" {png}\n")]}), &["image-1.png"]),
     ] {
-        world.task(id, &result);
+        world.serve_task(id, &result);
         world.run(&[id]).exits(0);
         assert_eq!(paths(&world, id), expected, "{id}");
     }
@@ -39,8 +39,8 @@ fn lists_are_read_in_every_shape() {
 #[test]
 fn the_list_gives_the_kind_also_when_the_type_disagrees() {
     let world = World::new();
-    let (png, mp4) = (world.host("picture.png"), world.host("video-1s.mp4"));
-    world.task(
+    let (png, mp4) = (world.serve_sample("picture.png"), world.serve_sample("video-1s.mp4"));
+    world.serve_task(
         "t1",
         &json!({
             "videos": [{"url": png, "content_type": "image/png"}],
@@ -55,7 +55,7 @@ fn the_list_gives_the_kind_also_when_the_type_disagrees() {
 #[test]
 fn a_lone_url_takes_its_kind_from_declared_then_http_then_magic_then_path() {
     let world = World::new();
-    let serve = |path: &str, body: Vec<u8>, http: &str| world.media.script(path, [Reply::ok(body).typed(http)]);
+    let serve = |path: &str, body: Vec<u8>, http: &str| world.media.script(path, [Reply::ok(body).content_type(http)]);
     let noise = || b"\x01\x02 no magic".to_vec();
     for (id, url, declared, expected) in [
         ("declared", serve("/a.mp4", sample("picture.png"), "video/mp4"), "audio/mpeg", "audio-1.mp3"),
@@ -67,7 +67,7 @@ fn a_lone_url_takes_its_kind_from_declared_then_http_then_magic_then_path() {
         ("declared-alone", serve("/f.mp4", sample("picture.png"), "video/mp4"), "audio/amr", "audio-1.mp4"),
         ("http-alone", serve("/g.mp4", noise(), "image/jxl"), "audio/", "image-1.mp4"),
     ] {
-        world.task(id, &json!({"url": url, "content_type": declared, "images": [], "videos": null}));
+        world.serve_task(id, &json!({"url": url, "content_type": declared, "images": [], "videos": null}));
         world.run(&[id]).exits(0);
         assert_eq!(paths(&world, id), [expected], "{id}");
     }
@@ -76,29 +76,29 @@ fn a_lone_url_takes_its_kind_from_declared_then_http_then_magic_then_path() {
 #[test]
 fn a_lone_url_beside_a_list_is_no_asset() {
     let world = World::new();
-    let png = world.host("picture.png");
-    world.task("t1", &json!({"url": format!("{}/input.png", world.media.origin()), "images": [png]}));
+    let png = world.serve_sample("picture.png");
+    world.serve_task("t1", &json!({"url": format!("{}/input.png", world.media.origin()), "images": [png]}));
     world.run(&["t1"]).exits(0);
-    assert_eq!((paths(&world, "t1"), world.media.asked("/input.png")), (vec!["image-1.png".to_owned()], 0));
+    assert_eq!((paths(&world, "t1"), world.media.request_count("/input.png")), (vec!["image-1.png".to_owned()], 0));
 }
 
 #[test]
 fn nothing_but_the_result_s_own_urls_is_fetched() {
     let world = World::new();
     let trap = format!("{}/trap.png", world.media.origin());
-    let mut answer = success(&json!({"images": [{"url": world.host("picture.png"), "thumbnail": trap}], "cover": trap}));
+    let mut answer = success(&json!({"images": [{"url": world.serve_sample("picture.png"), "thumbnail": trap}], "cover": trap}));
     answer["callback_url"] = json!(trap);
     answer["imageUrl"] = json!(trap);
     answer["message"] = json!(trap);
     world.answer("t1", &answer);
     world.run(&["t1"]).exits(0);
-    assert_eq!(world.media.asked("/trap.png"), 0);
+    assert_eq!(world.media.request_count("/trap.png"), 0);
 }
 
 #[test]
 fn every_item_that_is_not_null_takes_its_number() {
     let world = World::new();
-    let png = world.host("picture.png");
+    let png = world.serve_sample("picture.png");
     let host = world.media.origin().replace("http://", "");
     let none = json!([
         {"url": ""}, {"url": " "}, {}, 7, true, "", {"url": null}, {"url": 7}, {"url": [png]}, {"url": {"url": png}}, [png], [[png]], [],
@@ -109,20 +109,20 @@ fn every_item_that_is_not_null_takes_its_number() {
     let count = items.len();
     items.insert(1, Value::Null);
     items.push(json!(png));
-    world.task("t1", &json!({"images": items}));
-    let run = world.json(&["t1"]).exits(1);
+    world.serve_task("t1", &json!({"images": items}));
+    let run = world.run_json(&["t1"]).exits(1);
     assert_eq!(run.state("t1"), "incomplete");
     assert_eq!(paths(&world, "t1"), [format!("image-{}.png", count + 1)]);
     let errors: Vec<String> = (1..=count).map(|n| format!("image {n}")).collect();
-    assert_eq!(slots(&world.entry("t1")["errors"]), errors);
+    assert_eq!(slots(&world.task_entry("t1")["errors"]), errors);
     assert_eq!(world.media.heads().len(), 1);
 }
 
 #[test]
 fn equal_urls_are_separate_assets() {
     let world = World::new();
-    let png = world.host("picture.png");
-    world.task("t1", &json!({"videos": [png], "images": [png, png]}));
+    let png = world.serve_sample("picture.png");
+    world.serve_task("t1", &json!({"videos": [png], "images": [png, png]}));
     world.run(&["t1"]).exits(0);
     assert_eq!(paths(&world, "t1"), ["video-1.png", "image-1.png", "image-2.png"]);
 }
@@ -135,26 +135,26 @@ fn a_list_that_is_one_odd_thing_is_one_item() {
         .enumerate()
     {
         let id = format!("t{n}");
-        world.task(&id, &json!({"videos": odd, "text": "la"}));
+        world.serve_task(&id, &json!({"videos": odd, "text": "la"}));
         world.run(&[&id]).exits(1);
-        assert_eq!(slots(&world.entry(&id)["errors"]), ["video 1"], "{odd}");
+        assert_eq!(slots(&world.task_entry(&id)["errors"]), ["video 1"], "{odd}");
     }
 }
 
 #[test]
 fn a_lone_url_stands_beside_lists_that_name_nothing() {
     let world = World::new();
-    let png = world.host("picture.png");
+    let png = world.serve_sample("picture.png");
     for (n, list) in [json!(null), json!([]), json!([null, null])].into_iter().enumerate() {
         let id = format!("t{n}");
-        world.task(&id, &json!({"url": png, "videos": list, "images": list, "audio": list}));
+        world.serve_task(&id, &json!({"url": png, "videos": list, "images": list, "audio": list}));
         world.run(&[&id]).exits(0);
         assert_eq!(paths(&world, &id), ["image-1.png"], "{list}");
     }
     for (n, none) in [json!(null), json!("")].into_iter().enumerate() {
         let id = format!("none{n}");
-        world.task(&id, &json!({"url": none, "videos": []}));
-        assert_eq!(world.json(&[&id]).exits(1).state(&id), "empty", "{none}");
+        world.serve_task(&id, &json!({"url": none, "videos": []}));
+        assert_eq!(world.run_json(&[&id]).exits(1).state(&id), "empty", "{none}");
     }
 }
 
@@ -174,8 +174,8 @@ fn a_lone_url_that_can_t_be_had_is_an_error_of_its_kind() {
     .enumerate()
     {
         let id = format!("t{n}");
-        world.task(&id, &json!({"url": url, "content_type": content_type}));
+        world.serve_task(&id, &json!({"url": url, "content_type": content_type}));
         world.run(&[&id]).exits(1);
-        assert_eq!(slots(&world.entry(&id)["errors"]), [slot], "{url} {content_type}");
+        assert_eq!(slots(&world.task_entry(&id)["errors"]), [slot], "{url} {content_type}");
     }
 }

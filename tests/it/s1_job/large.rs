@@ -42,7 +42,7 @@ fn many_small_values_take_no_more_memory_than_a_long_text() {
                 None => command.env_remove(name),
             };
         }
-        crate::support::run::Running::start(command).end(false).exits(0);
+        crate::support::run::Running::start(command).wait(false).exits(0);
         let manifest = std::fs::metadata(world.archive().join(id).join("manifest.json")).unwrap().len();
         assert!(manifest < size + 2000, "{id}: {manifest} of {size}");
     }
@@ -62,7 +62,7 @@ fn levels_do_not_multiply_the_answer_on_disk() {
 #[test]
 fn large_answers_at_once_all_come_to_their_end_and_fresh_links_too() {
     let world = World::new();
-    let png = world.host("picture.png");
+    let png = world.serve_sample("picture.png");
     let dead = format!("{}/dead.png", world.media.origin());
     let ids: Vec<String> = (0..12).map(|n| format!("t{n}")).collect();
     for (n, id) in ids.iter().enumerate() {
@@ -72,7 +72,7 @@ fn large_answers_at_once_all_come_to_their_end_and_fresh_links_too() {
         world.answers(id, [first.clone(), second.clone(), second]);
     }
     let args: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let run = world.json(&args);
+    let run = world.run_json(&args);
     for id in &ids {
         assert_eq!(run.state(id), "complete", "{id}");
     }
@@ -82,11 +82,12 @@ fn large_answers_at_once_all_come_to_their_end_and_fresh_links_too() {
 fn a_large_answer_whose_media_are_slow_keeps_no_small_one_waiting() {
     let world = World::new();
     let (slow, small) = (Gate::default(), Gate::default());
-    let held = world.media.script("/slow.png", [Reply::ok(sample("picture.png")).telling(&slow).behind(&small)]);
-    let opening = world.media.script("/small.png", [Reply::ok(sample("picture.png")).telling(&small).behind(&slow)]);
+    let held = world.media.script("/slow.png", [Reply::ok(sample("picture.png")).notify_on_request(&slow).after_gate(&small)]);
+    let opening =
+        world.media.script("/small.png", [Reply::ok(sample("picture.png")).notify_on_request(&small).after_gate(&slow)]);
     world.answers("large", [Answer::raw(200, large(&json!({"images": [held]}), 5 << 20))]);
-    world.task("small", &json!({"images": [opening]}));
-    let run = world.json(&["large", "small"]).exits(0);
+    world.serve_task("small", &json!({"images": [opening]}));
+    let run = world.run_json(&["large", "small"]).exits(0);
     assert_eq!([run.state("large"), run.state("small")], ["complete", "complete"]);
 }
 
@@ -95,10 +96,10 @@ fn an_answer_of_many_assets_has_them_all() {
     let world = World::new();
     let urls = vec!["data:,x y"; 300];
     for id in ["t1", "t2", "t3"] {
-        world.task(id, &json!({"audio": urls}));
+        world.serve_task(id, &json!({"audio": urls}));
     }
     world.run(&["t1", "t2", "t3"]);
-    let entry = world.entry("t3");
+    let entry = world.task_entry("t3");
     let count = |field: &str| entry[field].as_array().unwrap().len();
     assert_eq!(count("files") + count("errors"), 300);
 }
@@ -116,7 +117,8 @@ fn an_encoded_answer_is_decoded_and_bounded_by_what_it_becomes() {
     serve("large", gzip(&blank(60 << 20)), "gzip");
     serve("larger", gzip(&blank(64 << 20)), "gzip");
     serve("plain", blank(0).into(), "gzip");
-    let run = world.json(&["small", "medium", "large", "larger", "plain", "--retries", "0", "--base-url", &world.media.origin()]);
+    let run =
+        world.run_json(&["small", "medium", "large", "larger", "plain", "--retries", "0", "--base-url", &world.media.origin()]);
     for id in ["small", "medium", "large", "plain"] {
         assert_eq!(run.state(id), "complete", "{id}: {}", run.task(id));
     }
@@ -129,7 +131,7 @@ fn words_for_people_are_bounded_and_the_answer_has_them_whole() {
     let words = "é".repeat(1 << 20);
     world.answer("t1", &json!({"status": "FAILURE", "err_reason": words, "message": words}));
     world.run(&["t1"]).exits(1);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     for field in ["err_reason", "message"] {
         assert!(
             entry[field].as_str().unwrap().len() < 70_000
@@ -143,9 +145,9 @@ fn words_for_people_are_bounded_and_the_answer_has_them_whole() {
 fn a_url_that_no_request_can_carry_is_an_error_of_its_asset() {
     let world = World::new();
     let long = format!("{}/{}", world.media.origin(), "x".repeat(1 << 20));
-    world.task("t1", &json!({"images": [long, world.host("picture.png")]}));
+    world.serve_task("t1", &json!({"images": [long, world.serve_sample("picture.png")]}));
     world.run(&["t1"]).exits(1);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     assert_eq!((&entry["files"][0]["path"], &entry["errors"][0]["index"]), (&json!("image-2.png"), &json!(1)));
     assert!(entry["errors"][0]["error"].as_str().unwrap().contains("longer"), "{}", entry["errors"][0]["error"]);
 }

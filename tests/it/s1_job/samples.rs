@@ -25,7 +25,7 @@ pub(crate) fn archive(world: &World, standin: &StandIn, ids: &[String]) -> crate
     let args: Vec<OsString> = ["--json"].into_iter().map(OsString::from).chain(ids.iter().map(OsString::from)).collect();
     let mut command = world.command(&args);
     command.env("YESCALE_API_KEY", standin.key()).env("YESCALE_BASE_URL", standin.base_url());
-    world.audited(Running::start(command).end(false))
+    world.audit(Running::start(command).wait(false))
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn every_sample_ends_as_it_expects() {
         files.extend(expected.text.then(|| "text.txt".to_owned()));
         files.sort();
         assert_eq!(world.files(&expected.folder), files, "{}", task.id());
-        let entry = world.entry(&expected.folder);
+        let entry = world.task_entry(&expected.folder);
         assert_eq!((entry["task_id"].as_str(), entry["state"].as_str()), (Some(task.id()), Some(&*expected.state)));
         assert_eq!(run.state(task.id()), expected.state);
     }
@@ -59,7 +59,7 @@ fn a_second_run_makes_no_request_and_leaves_every_byte_and_time() {
     drop((standin, runtime));
     let mut command = world.command(&ids);
     command.env("YESCALE_API_KEY", key).env("YESCALE_BASE_URL", base_url);
-    world.audited(Running::start(command).end(false)).exits(0);
+    world.audit(Running::start(command).wait(false)).exits(0);
     assert_eq!(world.tree(), before);
 }
 
@@ -71,7 +71,10 @@ fn the_same_samples_give_the_same_bytes() {
     let archives = [standin.ids(), reversed].map(|ids| {
         let world = World::new();
         archive(&world, &standin, &ids).exits(0);
-        audit::tree(&world.archive()).into_iter().map(|(name, (bytes, _))| (name, undated(&bytes))).collect::<HashMap<_, _>>()
+        audit::read_tree(&world.archive())
+            .into_iter()
+            .map(|(name, (bytes, _))| (name, undated(&bytes)))
+            .collect::<HashMap<_, _>>()
     });
     assert!(archives[0] == archives[1]);
 }

@@ -39,7 +39,7 @@ fn times_are_seconds_or_milliseconds_or_unknown() {
         world.answer(&id, &answer);
         world.run(&[&id]).exits(0);
         for field in ["submit_time", "finish_time"] {
-            let found = world.entry(&id);
+            let found = world.task_entry(&id);
             assert_eq!(found.get(field).map(|time| time.as_str().unwrap()), told, "{field} {given}");
         }
     }
@@ -74,9 +74,9 @@ fn durations_are_seconds_or_unknown() {
         (json!({"seconds": 5}), None),
     ];
     let items: Vec<Value> = cases.iter().map(|(duration, _)| json!({"url": url, "duration": duration})).collect();
-    world.task("t1", &json!({"audio": items}));
+    world.serve_task("t1", &json!({"audio": items}));
     world.run(&["t1"]).exits(0);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     for (file, (given, seconds)) in entry["files"].as_array().unwrap().iter().zip(cases) {
         assert_eq!(file.get("duration_seconds").and_then(Value::as_f64), seconds, "{given}");
         assert_eq!(file.get("duration_source").and_then(Value::as_str), seconds.map(|_| "api"), "{given}");

@@ -9,7 +9,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Fault, Remote, World};
+use crate::support::{RemoteFile, ServerFault, World};
 
 /// A generator of the scripts' choices.
 struct Dice(u64);
@@ -20,24 +20,24 @@ impl Dice {
         usize::try_from(self.0 >> 33).unwrap() % sides
     }
 
-    fn fault(&mut self, size: usize) -> Fault {
+    fn fault(&mut self, size: usize) -> ServerFault {
         match self.roll(22) {
-            0..4 => Fault::Full,
-            4..8 => Fault::CutAt(self.roll(size + 1)),
-            8 => Fault::StallAt(self.roll(size)),
-            9 => Fault::IgnoreRange,
-            10 => Fault::WrongRange,
-            11 => Fault::ShortRange,
-            12 => Fault::ShortBody,
-            13 => Fault::ChangedEtag,
-            14 => Fault::Replaced,
-            15 => Fault::WeakEtag,
-            16 => Fault::NoValidator,
-            17 => Fault::Status(["500 Oops", "503 Busy", "408 Late", "416 No", "206 Partial Content"][self.roll(5)], &[]),
-            18 => Fault::Status(["403 Forbidden", "400 Bad", "302 Found", "204 No Content"][self.roll(4)], &[]),
-            19 => Fault::Drip(size / 8 + 1),
-            20 => Fault::Unended,
-            _ => Fault::Html,
+            0..4 => ServerFault::Healthy,
+            4..8 => ServerFault::CutAt(self.roll(size + 1)),
+            8 => ServerFault::StallAt(self.roll(size)),
+            9 => ServerFault::IgnoreRange,
+            10 => ServerFault::WrongRange,
+            11 => ServerFault::ShortRange,
+            12 => ServerFault::ShortBody,
+            13 => ServerFault::ChangedEtag,
+            14 => ServerFault::Replaced,
+            15 => ServerFault::WeakEtag,
+            16 => ServerFault::NoValidator,
+            17 => ServerFault::Status(["500 Oops", "503 Busy", "408 Late", "416 No", "206 Partial Content"][self.roll(5)], &[]),
+            18 => ServerFault::Status(["403 Forbidden", "400 Bad", "302 Found", "204 No Content"][self.roll(4)], &[]),
+            19 => ServerFault::Drip(size / 8 + 1),
+            20 => ServerFault::MissingLastChunk,
+            _ => ServerFault::Html,
         }
     }
 }
@@ -45,21 +45,21 @@ impl Dice {
 fn play(seed: u64) {
     let mut dice = Dice(seed);
     let size = [1, 700, 90_000, 2_000_000, 5_000_000, 17 << 20][dice.roll(6)] + dice.roll(1000);
-    let mut script: Vec<Fault> = (0..=dice.roll(9)).map(|_| dice.fault(size)).collect();
+    let mut script: Vec<ServerFault> = (0..=dice.roll(9)).map(|_| dice.fault(size)).collect();
     // A script that stalls forever would only take time.
-    script.retain(|fault| !matches!(fault, Fault::StallAt(_)) || size < 1_000_000);
-    script.push(if dice.roll(3) == 0 { Fault::Status("500 Oops", &[]) } else { Fault::Full });
+    script.retain(|fault| !matches!(fault, ServerFault::StallAt(_)) || size < 1_000_000);
+    script.push(if dice.roll(3) == 0 { ServerFault::Status("500 Oops", &[]) } else { ServerFault::Healthy });
     let told = format!("script {seed}: {size} bytes, {script:?}");
 
     let world = World::new();
-    let remote = Remote::new(&world, "/a.mp4", size, &script);
-    world.task("t1", &json!({"videos": [remote.url]}));
+    let remote = RemoteFile::new(&world, "/a.mp4", size, &script);
+    world.serve_task("t1", &json!({"videos": [remote.url]}));
     let retries = ["0", "1", "5"][dice.roll(3)];
     let args = ["t1", "--stall-timeout", "300ms", "--retries", retries, "-x", ["1", "3"][dice.roll(2)]];
     let path = world.archive().join("t1/video-1.mp4");
     for round in 0..=dice.roll(2) {
         let run = world.run(&args);
-        let is_right = fs::read(&path).ok().map(|bytes| bytes == *remote.bytes || bytes == *remote.other);
+        let is_right = fs::read(&path).ok().map(|bytes| bytes == *remote.bytes || bytes == *remote.replacement);
         let expected = match is_right {
             Some(true) => 0,
             None => 1,
@@ -67,12 +67,12 @@ fn play(seed: u64) {
         };
         assert_eq!(run.code, Some(expected), "round {round} of {told}\n{}", run.stderr);
     }
-    remote.now(&world, &[Fault::Full]);
+    remote.set_script(&world, &[ServerFault::Healthy]);
     // Healthy, but the machine may be slow.
     let run = world.run(&["t1"]);
     assert_eq!(run.code, Some(0), "at last, {told}\n{}", run.stderr);
     let bytes = fs::read(&path).unwrap();
-    assert!(bytes == *remote.bytes || bytes == *remote.other, "a wrong file at last: {told}");
+    assert!(bytes == *remote.bytes || bytes == *remote.replacement, "a wrong file at last: {told}");
     assert_eq!(world.files("t1"), ["video-1.mp4"], "{told}");
 }
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::support::{Reply, World, sample};
 
 fn only_image(world: &World, id: &str, url: &str, args: &[&str], code: i32) -> Value {
-    world.task(id, &json!({"images": [url]}));
+    world.serve_task(id, &json!({"images": [url]}));
     world.run(&[&[id], args].concat()).exits(code);
-    world.entry(id)
+    world.task_entry(id)
 }
 
 fn png() -> Reply {
@@ -17,16 +17,18 @@ fn png() -> Reply {
 #[test]
 fn a_cut_body_is_tried_again_and_never_kept() {
     let world = World::new();
-    for (id, cut) in [("length", png().cut(40)), ("chunks", png().chunked(&[30]).cut(40)), ("nothing", png().cut(0))] {
+    for (id, cut) in
+        [("length", png().cut_after(40)), ("chunks", png().chunked(&[30]).cut_after(40)), ("nothing", png().cut_after(0))]
+    {
         let path = format!("/{id}");
         let url = world.media.script(&path, [cut.clone(), cut.clone(), png()]);
         assert_eq!(only_image(&world, id, &url, &[], 0)["state"], "complete");
-        assert_eq!(world.media.asked(&path), 3, "{id}");
+        assert_eq!(world.media.request_count(&path), 3, "{id}");
 
         let (path, id) = (format!("/{id}/always"), format!("{id}-always"));
         let entry = only_image(&world, &id, &world.media.script(&path, [cut]), &["--retries", "2"], 1);
         assert_eq!((&entry["state"], &entry["files"]), (&json!("incomplete"), &json!([])));
-        assert_eq!((world.media.asked(&path), world.files(&id).len()), (3, 0), "{id}");
+        assert_eq!((world.media.request_count(&path), world.files(&id).len()), (3, 0), "{id}");
     }
 }
 
@@ -79,9 +81,9 @@ fn a_part_that_nobody_asked_for_is_not_a_whole_file() {
 #[test]
 fn a_body_that_stalls_is_given_up() {
     let world = World::new();
-    let url = world.media.script("/x", [png().stalled(30)]);
+    let url = world.media.script("/x", [png().stall_after(30)]);
     let entry = only_image(&world, "t1", &url, &["--stall-timeout", "200ms", "--retries", "1"], 1);
-    assert_eq!((&entry["state"], world.media.asked("/x")), (&json!("incomplete"), 2));
+    assert_eq!((&entry["state"], world.media.request_count("/x")), (&json!("incomplete"), 2));
 }
 
 #[test]
@@ -103,21 +105,21 @@ fn passing_faults_are_tried_again_and_others_are_not() {
         let (id, path) = (format!("t{n}"), format!("/{n}"));
         let url = world.media.script(&path, [Reply::status(status)]);
         let entry = only_image(&world, &id, &url, &["--retries", "2"], 1);
-        assert_eq!(world.media.asked(&path), tries, "{status}");
+        assert_eq!(world.media.request_count(&path), tries, "{status}");
         let error = entry["errors"][0]["error"].as_str().unwrap();
         assert!(error.contains(&status[..3]), "{error}");
     }
     for (n, status) in ["401 Unauthorized", "403 Forbidden", "404 Not Found", "410 Gone"].into_iter().enumerate() {
         let path = format!("/dead/{n}");
         only_image(&world, &format!("dead{n}"), &world.media.script(&path, [Reply::status(status)]), &[], 1);
-        assert!(world.media.asked(&path) <= 2, "a dead link is not hammered: {status}");
+        assert!(world.media.request_count(&path) <= 2, "a dead link is not hammered: {status}");
     }
 }
 
 #[test]
 fn a_redirect_is_followed_and_an_endless_one_is_not() {
     let world = World::new();
-    let end = world.host("picture.png");
+    let end = world.serve_sample("picture.png");
     let url = world.media.script("/a", [Reply::redirect("/b?sig=1")]);
     world.media.script("/b", [Reply::redirect(&end)]);
     let entry = only_image(&world, "t1", &format!("{url}?sig=0"), &[], 0);
@@ -126,7 +128,7 @@ fn a_redirect_is_followed_and_an_endless_one_is_not() {
 
     let round = world.media.script("/round", [Reply::redirect("/round")]);
     only_image(&world, "t2", &round, &[], 1);
-    assert!(world.media.asked("/round") <= 11);
+    assert!(world.media.request_count("/round") <= 11);
 }
 
 #[test]
@@ -166,12 +168,12 @@ fn data_uris_are_files_however_they_are_written() {
         ("data:,hello".to_owned(), "bin", b"hello".to_vec()),
         ("data:,see https://h/a.mp4".to_owned(), "bin", b"see https://h/a.mp4".to_vec()),
     ];
-    world.task("t1", &json!({"images": cases.iter().map(|(uri, ..)| uri).collect::<Vec<_>>()}));
+    world.serve_task("t1", &json!({"images": cases.iter().map(|(uri, ..)| uri).collect::<Vec<_>>()}));
     world.run(&["t1"]).exits(0);
     for (n, (uri, extension, bytes)) in cases.iter().enumerate() {
         let path = world.archive().join(format!("t1/image-{:02}.{extension}", n + 1));
         assert_eq!(&std::fs::read(&path).unwrap(), bytes, "{} {uri:.40}", path.display());
-        assert_eq!(world.entry("t1")["files"][n]["url"], "data:");
+        assert_eq!(world.task_entry("t1")["files"][n]["url"], "data:");
     }
     let manifest = std::fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap();
     assert!(!manifest.contains(&plain[..40]), "payloads are cut out of the answer");
@@ -181,9 +183,9 @@ fn data_uris_are_files_however_they_are_written() {
 fn a_data_uri_that_gives_nothing_is_an_error_of_that_asset() {
     let world = World::new();
     let good = format!("data:image/png;base64,{}", base64(&sample("picture.png")));
-    world.task("t1", &json!({"images": ["data:", "data:image/png;base64", "data:image/png;base64,", "data:image/png;base64,!!!!", "data:text/html,<p>x</p>", "data:,%7B%22a%22:1%7D", good]}));
+    world.serve_task("t1", &json!({"images": ["data:", "data:image/png;base64", "data:image/png;base64,", "data:image/png;base64,!!!!", "data:text/html,<p>x</p>", "data:,%7B%22a%22:1%7D", good]}));
     world.run(&["t1"]).exits(1);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     assert_eq!((entry["errors"].as_array().unwrap().len(), &entry["files"][0]["path"]), (6, &json!("image-7.png")));
     assert!(entry["errors"].as_array().unwrap().iter().all(|error| error["url"] == "data:"), "{entry}");
 }
@@ -191,10 +193,10 @@ fn a_data_uri_that_gives_nothing_is_an_error_of_that_asset() {
 #[test]
 fn a_lone_data_uri_takes_its_kind_from_its_own_type() {
     let world = World::new();
-    world.task("t1", &json!({"url": format!("data:audio/mpeg;base64,{}", base64(&sample("song.mp3")))}));
+    world.serve_task("t1", &json!({"url": format!("data:audio/mpeg;base64,{}", base64(&sample("song.mp3")))}));
     world.run(&["t1"]).exits(0);
     assert_eq!(world.files("t1"), ["audio-1.mp3"]);
-    assert_eq!(world.entry("t1")["response"]["task_result"]["url"].as_str().unwrap().split(',').nth(1).unwrap_or(""), "");
+    assert_eq!(world.task_entry("t1")["response"]["task_result"]["url"].as_str().unwrap().split(',').nth(1).unwrap_or(""), "");
 }
 
 fn base64(bytes: &[u8]) -> String {

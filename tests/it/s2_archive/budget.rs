@@ -15,38 +15,41 @@ const ENDLESS: usize = 60;
 fn asked(reply: impl Fn(usize, &[u8]) -> Reply + Send + Sync + 'static) -> usize {
     let world = World::new();
     let (count, bytes) = (AtomicUsize::new(0), noise(5, SIZE));
-    let made = Reply::made(move |_| match count.fetch_add(1, Ordering::SeqCst) + 1 {
-        n if n > ENDLESS => Reply::ok(bytes.clone()).typed("video/mp4"),
-        n => reply(n, &bytes).typed("video/mp4"),
+    let made = Reply::dynamic(move |_| match count.fetch_add(1, Ordering::SeqCst) + 1 {
+        n if n > ENDLESS => Reply::ok(bytes.clone()).content_type("video/mp4"),
+        n => reply(n, &bytes).content_type("video/mp4"),
     });
-    world.task("t1", &json!({"videos": [world.media.script("/a.mp4", [made])]}));
+    world.serve_task("t1", &json!({"videos": [world.media.script("/a.mp4", [made])]}));
     let run = world.run(&["t1", "--retries", "2"]);
-    let asked = world.media.asked("/a.mp4");
+    let asked = world.media.request_count("/a.mp4");
     assert_eq!(run.code, Some(1), "{asked} requests; {}", run.stderr);
     asked
 }
 
 #[test]
 fn a_byte_more_with_each_try_proves_nothing_without_a_validator() {
-    assert_eq!(asked(|n, bytes| Reply::ok(bytes).cut(n)), 3);
-    assert_eq!(asked(|n, bytes| Reply::ok(bytes).header("ETag", "W/\"a\"").cut(n)), 3);
-    assert_eq!(asked(|n, bytes| Reply::ok(bytes).chunked(&[]).cut(n + 10)), 3);
+    assert_eq!(asked(|n, bytes| Reply::ok(bytes).cut_after(n)), 3);
+    assert_eq!(asked(|n, bytes| Reply::ok(bytes).header("ETag", "W/\"a\"").cut_after(n)), 3);
+    assert_eq!(asked(|n, bytes| Reply::ok(bytes).chunked(&[]).cut_after(n + 10)), 3);
 }
 
 #[test]
 fn a_byte_more_with_each_try_of_another_version_ends() {
     let another = |n: usize| format!("\"{n}\"");
-    assert!(asked(move |n, bytes| Reply::ok(bytes).header("ETag", &another(n)).cut(n)) <= 10);
+    assert!(asked(move |n, bytes| Reply::ok(bytes).header("ETag", &another(n)).cut_after(n)) <= 10);
     // The same version, but none of its bytes can be joined.
-    assert!(asked(|n, bytes| Reply::ok(bytes).header("ETag", ETAG).cut(n)) <= 10);
+    assert!(asked(|n, bytes| Reply::ok(bytes).header("ETag", ETAG).cut_after(n)) <= 10);
     // A range of another version each time.
     let range = move |n: usize, bytes: &[u8]| {
-        let reply = Reply::ok(&bytes[n..]).under("206 Partial Content").header("ETag", &another(n));
-        reply.header("Content-Range", &format!("bytes {n}-{}/{SIZE}", SIZE - 1)).cut(n)
+        let reply = Reply::ok(&bytes[n..]).with_status("206 Partial Content").header("ETag", &another(n));
+        reply.header("Content-Range", &format!("bytes {n}-{}/{SIZE}", SIZE - 1)).cut_after(n)
     };
     assert!(
-        asked(move |n, bytes| if n % 2 == 1 { Reply::ok(bytes).header("ETag", &another(n)).cut(n) } else { range(n, bytes) })
-            <= 10
+        asked(move |n, bytes| if n % 2 == 1 {
+            Reply::ok(bytes).header("ETag", &another(n)).cut_after(n)
+        } else {
+            range(n, bytes)
+        }) <= 10
     );
 }
 
@@ -62,5 +65,5 @@ fn a_longer_slice_with_each_try_ends() {
 fn a_body_that_is_whole_and_wrong_is_no_progress_to_get_past() {
     let wrong = |reply: Reply| reply.header("ETag", ETAG).header("Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA==");
     // Cut, then whole and wrong, in turn, and each cut a little later.
-    assert!(asked(move |n, bytes| if n % 2 == 1 { wrong(Reply::ok(bytes)).cut(n) } else { wrong(Reply::ok(bytes)) }) <= 10);
+    assert!(asked(move |n, bytes| if n % 2 == 1 { wrong(Reply::ok(bytes)).cut_after(n) } else { wrong(Reply::ok(bytes)) }) <= 10);
 }

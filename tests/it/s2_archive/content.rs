@@ -12,9 +12,9 @@ const NOISE: &[u8] = b"\x01\x02 bytes without any magic";
 
 /// Archives `items` as the images of a task; its entry.
 pub(super) fn images(world: &World, id: &str, items: &[Value], code: i32) -> Value {
-    world.task(id, &json!({"images": items}));
+    world.serve_task(id, &json!({"images": items}));
     world.run(&[id]).exits(code);
-    world.entry(id)
+    world.task_entry(id)
 }
 
 pub(super) fn extensions(entry: &Value) -> Vec<&str> {
@@ -24,7 +24,7 @@ pub(super) fn extensions(entry: &Value) -> Vec<&str> {
 #[test]
 fn the_api_s_type_names_the_file_parameters_case_and_blanks_aside() {
     let world = World::new();
-    let url = world.media.script("/x.gif", [Reply::ok(NOISE).typed("image/webp")]);
+    let url = world.media.script("/x.gif", [Reply::ok(NOISE).content_type("image/webp")]);
     let cases = [
         ("image/png", "png"),
         ("IMAGE/JPEG; quality=1", "jpg"),
@@ -60,7 +60,7 @@ fn a_type_that_says_nothing_leaves_it_to_the_host_the_bytes_and_the_path() {
         json!("text/html"),
         json!(7),
     ];
-    let by = |path: &str, body: &[u8], http: &str| world.media.script(path, [Reply::ok(body).typed(http)]);
+    let by = |path: &str, body: &[u8], http: &str| world.media.script(path, [Reply::ok(body).content_type(http)]);
     let png = sample("picture.png");
     let hosts = [
         (by("/a.gif", &png, "image/webp"), "webp", "image/webp"),
@@ -115,7 +115,7 @@ fn every_sample_gets_its_everyday_extension_by_its_bytes_alone() {
 #[test]
 fn bytes_of_another_type_are_kept_as_declared_with_a_warning() {
     let world = World::new();
-    let entry = images(&world, "t1", &[json!({"url": world.host("picture.jpg"), "content_type": "image/png"})], 0);
+    let entry = images(&world, "t1", &[json!({"url": world.serve_sample("picture.jpg"), "content_type": "image/png"})], 0);
     let file = &entry["files"][0];
     assert_eq!((&file["path"], &file["content_type"]), (&json!("image-1.png"), &json!("image/png")));
     assert_eq!(file["detected_type"], "image/jpeg");
@@ -161,7 +161,7 @@ fn each_type_has_one_everyday_extension_whoever_says_it() {
     let (mut items, mut expected) = (Vec::new(), Vec::new());
     for (extension, content_type, magic) in table() {
         let by = |who: &str, body: &[u8], http: &str| {
-            world.media.script(&format!("/{extension}/{who}"), [Reply::ok(body).typed(http)])
+            world.media.script(&format!("/{extension}/{who}"), [Reply::ok(body).content_type(http)])
         };
         items.push(json!({"url": by("api.bin", NOISE, "image/x-none"), "content_type": content_type}));
         items.push(json!(by("http.bin", NOISE, content_type)));
@@ -181,7 +181,7 @@ fn each_type_has_one_everyday_extension_whoever_says_it() {
 #[test]
 fn a_type_that_only_the_host_declares_is_contradicted_as_the_api_s_is() {
     let world = World::new();
-    let url = world.media.script("/x", [Reply::ok(sample("picture.jpg")).typed("image/png")]);
+    let url = world.media.script("/x", [Reply::ok(sample("picture.jpg")).content_type("image/png")]);
     let entry = images(&world, "t1", &[json!(url)], 0);
     assert_eq!((&entry["files"][0]["path"], &entry["files"][0]["detected_type"]), (&json!("image-1.png"), &json!("image/jpeg")));
 }

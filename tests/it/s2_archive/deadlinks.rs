@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Fault, KEY, Remote, Reply, World, sample, success};
+use crate::support::{Answer, KEY, RemoteFile, Reply, ServerFault, World, sample, success};
 
 fn answer(urls: &[&str]) -> Answer {
     Answer::json(200, &success(&json!({"images": urls})))
 }
 
 fn picture() -> Reply {
-    Reply::ok(sample("picture.png")).typed("image/png")
+    Reply::ok(sample("picture.png")).content_type("image/png")
 }
 
 #[test]
@@ -21,11 +21,11 @@ fn a_dead_link_is_replaced_by_a_fresh_one_once_a_task() {
         let urls = |urls: &[String]| answer(&urls.iter().map(String::as_str).collect::<Vec<_>>());
         world.answers("t1", [urls(&dead), urls(&fresh)]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(world.questions().len(), 2, "{status}: once for all three");
+        assert_eq!(world.gateway_requests().len(), 2, "{status}: once for all three");
         for n in 1..4 {
-            assert_eq!(world.media.asked(&format!("/dead-{n}")), 1, "{status}");
-            assert_eq!(world.media.asked(&format!("/fresh-{n}")), 1, "{status}");
-            assert_eq!(world.entry("t1")["files"][n - 1]["url"], *fresh[n - 1], "the entry names the link that worked");
+            assert_eq!(world.media.request_count(&format!("/dead-{n}")), 1, "{status}");
+            assert_eq!(world.media.request_count(&format!("/fresh-{n}")), 1, "{status}");
+            assert_eq!(world.task_entry("t1")["files"][n - 1]["url"], *fresh[n - 1], "the entry names the link that worked");
         }
     }
 }
@@ -40,9 +40,9 @@ fn the_same_link_again_is_not_hammered_and_a_second_dead_one_is_the_end() {
         let url = |path: &str| format!("{}{path}", world.media.origin());
         world.answers("t1", [answer(&[&url("/dead")]), answer(&[&url(second)])]);
         world.run(&["t1"]).exits(1);
-        assert_eq!(world.questions().len(), 2, "{second}");
-        assert_eq!(["/dead", "/also-dead"].map(|path| world.media.asked(path)), asked);
-        assert_eq!(world.entry("t1")["errors"][0]["error"], "HTTP 403 Forbidden");
+        assert_eq!(world.gateway_requests().len(), 2, "{second}");
+        assert_eq!(["/dead", "/also-dead"].map(|path| world.media.request_count(path)), asked);
+        assert_eq!(world.task_entry("t1")["errors"][0]["error"], "HTTP 403 Forbidden");
     }
 }
 
@@ -60,7 +60,7 @@ fn what_the_gateway_says_then_can_only_help() {
         let (dead, good) = (world.media.script("/dead", [Reply::status("410 Gone")]), world.media.script("/good", [picture()]));
         world.answers("t1", [answer(&[&good, &dead]), then]);
         world.run(&["t1", "--retries", "1"]).exits(code);
-        let entry = world.entry("t1");
+        let entry = world.task_entry("t1");
         assert_eq!((entry["state"].as_str(), entry["files"].as_array().map(Vec::len)), (Some("incomplete"), Some(1)));
         assert_eq!(entry["errors"][0]["index"], Value::from(2));
     }
@@ -82,19 +82,20 @@ fn other_faults_do_not_ask_again() {
         let bad = world.media.script("/bad", [Reply::status(status)]);
         world.answers("t1", [answer(&[&bad])]);
         world.run(&["t1", "--retries", "1"]).exits(1);
-        assert_eq!(world.questions().len(), 1, "{status}");
+        assert_eq!(world.gateway_requests().len(), 1, "{status}");
     }
 }
 
 #[test]
 fn a_link_that_dies_halfway_goes_on_at_the_fresh_one() {
     let world = World::new();
-    let remote = Remote::new(&world, "/old.mp4", 900_000, &[Fault::CutAt(400_000), Fault::Status("403 Forbidden", &[])]);
-    let fresh = remote.also_at(&world, "/new.mp4", &[Fault::Full]);
+    let remote =
+        RemoteFile::new(&world, "/old.mp4", 900_000, &[ServerFault::CutAt(400_000), ServerFault::Status("403 Forbidden", &[])]);
+    let fresh = remote.serve_at(&world, "/new.mp4", &[ServerFault::Healthy]);
     let videos = |url: &str| Answer::json(200, &success(&json!({"videos": [url]})));
     world.answers("t1", [videos(&remote.url), videos(&fresh)]);
     world.run(&["t1"]).exits(0);
-    assert_eq!(crate::support::faults::seen_at(&world, "/new.mp4")[0].from(), 400_000);
+    assert_eq!(crate::support::faults::requests_at(&world, "/new.mp4")[0].range_start(), 400_000);
     assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *remote.bytes);
 }
 
@@ -105,7 +106,7 @@ fn each_run_asks_for_a_fresh_link_and_none_keeps_asking() {
     world.answers("t1", [answer(&[&dead])]);
     for run in 1..3 {
         world.run(&["t1"]).exits(1);
-        assert_eq!((world.questions().len(), world.media.asked("/dead")), (2 * run, run));
+        assert_eq!((world.gateway_requests().len(), world.media.request_count("/dead")), (2 * run, run));
     }
-    assert!(world.questions().iter().all(|question| question.headers["authorization"] == format!("Bearer {KEY}")));
+    assert!(world.gateway_requests().iter().all(|question| question.headers["authorization"] == format!("Bearer {KEY}")));
 }

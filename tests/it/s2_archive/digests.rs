@@ -51,12 +51,12 @@ fn headers(bytes: &[u8]) -> Vec<(&'static str, String)> {
 }
 
 fn reply(header: &str, value: &str) -> Reply {
-    Reply::ok(body()).typed("video/mp4").header("ETag", "\"v1\"").header(header, value)
+    Reply::ok(body()).content_type("video/mp4").header("ETag", "\"v1\"").header(header, value)
 }
 
 fn hosted(world: &World, replies: impl IntoIterator<Item = Reply>) {
     let url = world.media.script("/a.mp4", replies);
-    world.task("t1", &json!({"videos": [url]}));
+    world.serve_task("t1", &json!({"videos": [url]}));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_promise_that_is_kept_is_in_the_manifest() {
         let world = World::new();
         hosted(&world, [reply(header, &value)]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(world.entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
+        assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
     }
 }
 
@@ -75,8 +75,8 @@ fn a_promise_that_is_broken_is_a_broken_body() {
         let world = World::new();
         hosted(&world, [reply(header, &wrong)]);
         world.run(&["t1", "--retries", "1"]).exits(1);
-        assert_eq!((world.media.asked("/a.mp4"), world.files("t1")), (2, Vec::new()), "{header}: {wrong}");
-        let error = world.entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned();
+        assert_eq!((world.media.request_count("/a.mp4"), world.files("t1")), (2, Vec::new()), "{header}: {wrong}");
+        let error = world.task_entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned();
         assert!(error.contains(&header.to_lowercase()), "{error}");
 
         hosted(&world, [reply(header, &wrong), reply(header, &right)]);
@@ -99,9 +99,9 @@ fn what_can_t_be_read_promises_nothing() {
         ("ETag", "\"d41d8cd98f00b204e9800998ecf8427e\""),
     ] {
         let world = World::new();
-        hosted(&world, [Reply::ok(body()).typed("video/mp4").header(header, value)]);
+        hosted(&world, [Reply::ok(body()).content_type("video/mp4").header(header, value)]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(world.entry("t1")["files"][0]["verified_by"], Value::Null, "{header}: {value}");
+        assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], Value::Null, "{header}: {value}");
     }
 }
 
@@ -115,14 +115,15 @@ fn on_a_range_only_what_covers_the_whole_file_counts() {
         .map(|(header, value)| (header, value, i32::from(!matches!(header, "Content-MD5" | "Content-Digest" | "Digest"))))
     {
         let world = World::new();
-        let range = Reply::ok(&whole[cut..]).under("206 Partial Content").typed("video/mp4").header("ETag", "\"v1\"");
+        let range =
+            Reply::ok(&whole[cut..]).with_status("206 Partial Content").content_type("video/mp4").header("ETag", "\"v1\"");
         let range = range.header("Content-Range", &format!("bytes {cut}-{}/{SIZE}", SIZE - 1)).header(header, &value);
-        let first = Reply::ok(whole.clone()).typed("video/mp4").header("ETag", "\"v1\"").cut(cut);
+        let first = Reply::ok(whole.clone()).content_type("video/mp4").header("ETag", "\"v1\"").cut_after(cut);
         hosted(&world, [first, range, Reply::status("400 No")]);
         world.run(&["t1"]).exits(code);
         if code == 0 {
             assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), whole, "{header}");
-            assert_eq!(world.entry("t1")["files"][0]["verified_by"], Value::Null, "{header}");
+            assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], Value::Null, "{header}");
         }
     }
 }
@@ -134,11 +135,12 @@ fn what_a_range_says_of_the_whole_file_counts() {
     let of_the_file = |header: &str| !matches!(header, "Content-MD5" | "Content-Digest" | "Digest");
     for (header, value) in headers(&whole).into_iter().filter(|(header, _)| of_the_file(header)) {
         let world = World::new();
-        let range = Reply::ok(&whole[cut..]).under("206 Partial Content").typed("video/mp4").header("ETag", "\"v1\"");
+        let range =
+            Reply::ok(&whole[cut..]).with_status("206 Partial Content").content_type("video/mp4").header("ETag", "\"v1\"");
         let range = range.header("Content-Range", &format!("bytes {cut}-{}/{SIZE}", SIZE - 1)).header(header, &value);
-        hosted(&world, [Reply::ok(whole.clone()).typed("video/mp4").header("ETag", "\"v1\"").cut(cut), range]);
+        hosted(&world, [Reply::ok(whole.clone()).content_type("video/mp4").header("ETag", "\"v1\"").cut_after(cut), range]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(world.entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
+        assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
     }
 }
 
@@ -150,9 +152,9 @@ fn no_promise_counts_for_an_encoding_that_was_undone() {
     let zipped = packer.finish().unwrap();
     for (header, value) in headers(&zipped) {
         let world = World::new();
-        let reply = Reply::ok(zipped.clone()).typed("video/mp4").header("Content-Encoding", "gzip").header(header, &value);
+        let reply = Reply::ok(zipped.clone()).content_type("video/mp4").header("Content-Encoding", "gzip").header(header, &value);
         hosted(&world, [reply]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(world.entry("t1")["files"][0]["verified_by"], Value::Null, "{header}");
+        assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], Value::Null, "{header}");
     }
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Fault, Remote, Reply, World, sample};
+use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
 
 /// A small disk on the archive's place, until dropped.
 struct Small<'a>(&'a Path);
@@ -52,11 +52,11 @@ fn a_full_disk_is_told_once_and_harms_nothing_else() {
         let world = World::new();
         let archive = world.archive();
         let disk = Small::mount(&archive, 40 * MIB);
-        world.task("t1", &json!({"images": [world.host("picture.png")]}));
+        world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
         world.run(&["t1"]).exits(0);
         // There is room for it when it begins.
-        let large = Remote::new(&world, "/large.mp4", 20 * MIB, &[Fault::Drip(1 << 20)]);
-        world.task("t2", &json!({"videos": [large.url]}));
+        let large = RemoteFile::new(&world, "/large.mp4", 20 * MIB, &[ServerFault::Drip(1 << 20)]);
+        world.serve_task("t2", &json!({"videos": [large.url]}));
         let running = world.start(&["t1", "t2", "t3", "-x", connections]);
         let part = archive.join("t2/.video-1.part");
         let begun = std::time::Instant::now();
@@ -65,7 +65,7 @@ fn a_full_disk_is_told_once_and_harms_nothing_else() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         let filler = fill(&archive);
-        let run = running.end(false).exits(1);
+        let run = running.wait(false).exits(1);
         assert_eq!(run.stderr.matches("the disk is full: nothing new is started").count(), 1, "{}", run.stderr);
         assert_eq!(fs::read(archive.join("t1/image-1.png")).unwrap(), sample("picture.png"));
         assert!(!world.files("t2").iter().any(|name| name.contains(".part")), "{:?}", world.files("t2"));
@@ -84,23 +84,23 @@ fn a_body_of_unknown_length_gets_half_of_the_room_and_harms_nobody() {
     for _ in 0..300 {
         std::io::Write::write_all(&mut packer, &vec![7; MIB]).unwrap();
     }
-    let bomb = Reply::ok(packer.finish().unwrap()).typed("video/mp4").header("Content-Encoding", "gzip");
-    let chunked = Reply::ok(vec![7; 30 * MIB]).typed("video/mp4").chunked(&[]);
-    let endless = Reply::ok(vec![7; 30 * MIB]).typed("video/mp4").without_length();
+    let bomb = Reply::ok(packer.finish().unwrap()).content_type("video/mp4").header("Content-Encoding", "gzip");
+    let chunked = Reply::ok(vec![7; 30 * MIB]).content_type("video/mp4").chunked(&[]);
+    let endless = Reply::ok(vec![7; 30 * MIB]).content_type("video/mp4").without_length();
     for reply in [bomb, chunked, endless] {
         let world = World::new();
         let archive = world.archive();
         let _disk = Small::mount(&archive, 20 * MIB);
-        world.task("t1", &json!({"videos": [world.media.script("/large.mp4", [reply])]}));
+        world.serve_task("t1", &json!({"videos": [world.media.script("/large.mp4", [reply])]}));
         for n in 2..8 {
-            world.task(&format!("t{n}"), &json!({"images": [world.host("picture.png")]}));
+            world.serve_task(&format!("t{n}"), &json!({"images": [world.serve_sample("picture.png")]}));
         }
         let run = world.run(&["t1", "t2", "t3", "t4", "t5", "t6", "t7", "-j", "1"]).exits(1);
         assert!(!run.stderr.contains("the disk is full"), "{}", run.stderr);
-        let error = world.entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned();
+        let error = world.task_entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned();
         assert!(error.contains("half of the free space"), "{error}");
-        assert_eq!((world.media.asked("/large.mp4"), world.files("t1")), (1, Vec::new()));
-        assert!((2..8).all(|n| world.entry(&format!("t{n}"))["state"] == "complete"), "{}", run.stderr);
+        assert_eq!((world.media.request_count("/large.mp4"), world.files("t1")), (1, Vec::new()));
+        assert!((2..8).all(|n| world.task_entry(&format!("t{n}"))["state"] == "complete"), "{}", run.stderr);
     }
 }
 
@@ -112,12 +112,12 @@ fn a_data_uri_that_has_no_room_harms_nobody() {
     let archive = world.archive();
     let _disk = Small::mount(&archive, 20 * MIB);
     let payload = base64::prelude::BASE64_STANDARD.encode(vec![7; 30 * MIB]);
-    world.task("t1", &json!({"videos": [format!("data:video/mp4;base64,{payload}")]}));
-    world.task("t2", &json!({"images": [world.host("picture.png")]}));
+    world.serve_task("t1", &json!({"videos": [format!("data:video/mp4;base64,{payload}")]}));
+    world.serve_task("t2", &json!({"images": [world.serve_sample("picture.png")]}));
     let run = world.run(&["t1", "t2", "-j", "1"]).exits(1);
     assert!(!run.stderr.contains("the disk is full"), "{}", run.stderr);
-    assert!(world.entry("t1")["errors"][0]["error"].as_str().unwrap().contains("no room for it"));
-    assert_eq!(world.entry("t2")["state"], "complete");
+    assert!(world.task_entry("t1")["errors"][0]["error"].as_str().unwrap().contains("no room for it"));
+    assert_eq!(world.task_entry("t2")["state"], "complete");
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn a_file_that_would_leave_no_room_for_anything_else_is_not_begun() {
     let world = World::new();
     let archive = world.archive();
     let disk = Small::mount(&archive, 8 * MIB);
-    let large = Remote::new(&world, "/large.mp4", 8 * MIB, &[Fault::NoValidator]);
-    world.task("t1", &json!({"videos": [large.url]}));
+    let large = RemoteFile::new(&world, "/large.mp4", 8 * MIB, &[ServerFault::NoValidator]);
+    world.serve_task("t1", &json!({"videos": [large.url]}));
     let run = world.run(&["t1"]).exits(1);
     assert!(run.stderr.contains("no room for it"), "{}", run.stderr);
     assert!(!world.files("t1").iter().any(|name| name.contains(".part")), "{:?}", world.files("t1"));
@@ -142,10 +142,10 @@ fn room_is_asked_for_before_a_large_file_comes() {
     let world = World::new();
     let archive = world.archive();
     let _disk = Small::mount(&archive, 30 * MIB);
-    let large = Remote::new(&world, "/large.mp4", 40 * MIB, &[Fault::StallAt(1000)]);
-    world.task("t1", &json!({"videos": [large.url], "images": [world.host("picture.png")]}));
+    let large = RemoteFile::new(&world, "/large.mp4", 40 * MIB, &[ServerFault::StallAt(1000)]);
+    world.serve_task("t1", &json!({"videos": [large.url], "images": [world.serve_sample("picture.png")]}));
     world.run(&["t1"]).exits(1);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     assert!(entry["errors"][0]["error"].as_str().unwrap().starts_with("no room for it"), "{entry}");
     assert_eq!(entry["files"].as_array().unwrap().len(), 1, "the small one is here");
 }

@@ -7,7 +7,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::refusing::refuse;
+use crate::support::refusing::fail_calls;
 use crate::support::run::Running;
 use crate::support::{Answer, Run, World, sample};
 
@@ -20,16 +20,16 @@ const EOPNOTSUPP: i32 = 95;
 
 /// As many tasks with one image each; their ids.
 fn tasks(world: &World, count: usize) -> Vec<String> {
-    let image = world.host("picture.png");
+    let image = world.serve_sample("picture.png");
     let ids: Vec<String> = (1..=count).map(|n| format!("t{n}")).collect();
     for id in &ids {
-        world.task(id, &json!({"images": [image]}));
+        world.serve_task(id, &json!({"images": [image]}));
     }
     ids
 }
 
 fn run(world: &World, args: &[String], calls: &str, path: &str, errno: i32) -> Run {
-    Running::start(refuse(world.command(args), calls, path, errno)).end(false)
+    Running::start(fail_calls(world.command(args), calls, path, errno)).wait(false)
 }
 
 #[test]
@@ -37,12 +37,12 @@ fn a_time_that_can_t_be_set_costs_no_file() {
     for errno in [EPERM, EOPNOTSUPP] {
         let world = World::new();
         let finished = json!({"status": "SUCCESS", "finish_time": 1_700_000_000,
-            "task_result": {"images": [world.host("picture.png")], "audio": [world.host("song.mp3")]}});
+            "task_result": {"images": [world.serve_sample("picture.png")], "audio": [world.serve_sample("song.mp3")]}});
         world.answers("t1", [Answer::json(200, &finished)]);
         let args = ["t1".to_owned(), "--mtime".to_owned()];
         run(&world, &args, "futimens", "t1/", errno).exits(0);
         assert_eq!(fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"));
-        let entry = world.entry("t1");
+        let entry = world.task_entry("t1");
         assert_eq!(entry["state"], "complete");
         for file in entry["files"].as_array().unwrap() {
             let warnings = file["warnings"].as_array().unwrap();
@@ -65,7 +65,7 @@ fn a_disk_that_takes_nothing_more_ends_the_run_with_one_message() {
         let run = run(&world, &args, "write", archive.to_str().unwrap(), errno).exits(1);
         assert_eq!(run.stderr.matches("nothing new is started").count(), 1, "{}", run.stderr);
         assert_eq!(run.stderr.matches(message).count(), 1, "{}", run.stderr);
-        let fetched = world.media.asked("/picture.png");
+        let fetched = world.media.request_count("/picture.png");
         assert!(fetched <= 2, "{errno}: {fetched} files were fetched for a disk that takes none");
         world.run(&ids).exits(0);
     }
@@ -79,7 +79,7 @@ fn a_fault_of_one_file_is_that_file_s_alone() {
         let run = run(&world, &ids, "write", "t3/.image-1.part", errno).exits(1);
         assert!(!run.stderr.contains("nothing new is started"), "{}", run.stderr);
         for id in &ids {
-            assert_eq!(world.entry(id)["state"], if id == "t3" { "incomplete" } else { "complete" }, "{errno} {id}");
+            assert_eq!(world.task_entry(id)["state"], if id == "t3" { "incomplete" } else { "complete" }, "{errno} {id}");
         }
         assert_eq!(world.files("t3"), Vec::<String>::new());
         world.run(&ids).exits(0);
@@ -93,5 +93,5 @@ fn a_disk_that_fails_file_after_file_ends_the_run() {
     let args = [&["-j".to_owned(), "1".to_owned()], ids.as_slice()].concat();
     let run = run(&world, &args, "write", ".part", EIO).exits(1);
     assert_eq!(run.stderr.matches("nothing new is started").count(), 1, "{}", run.stderr);
-    assert!(world.media.asked("/picture.png") <= 4, "{} files were fetched", world.media.asked("/picture.png"));
+    assert!(world.media.request_count("/picture.png") <= 4, "{} files were fetched", world.media.request_count("/picture.png"));
 }

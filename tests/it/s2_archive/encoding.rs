@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::content::images;
 use crate::support::audit::sha256;
-use crate::support::faults::{ETAG, noise, seen_at};
+use crate::support::faults::{ETAG, noise, requests_at};
 use crate::support::{Reply, World, sample};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -108,14 +108,14 @@ fn nothing_in_an_encoding_is_an_empty_body() {
 /// A video of which the first answer brings a part as it is, and `then` the rest in its own way, after `Full`.
 fn goes_on_with(then: impl Fn(&[u8]) -> Vec<Reply>, ranges: &[bool]) {
     let (world, bytes) = (World::new(), noise(7, 900_000));
-    let plain = Reply::ok(bytes.as_slice()).typed("video/mp4").header("ETag", ETAG).header("Accept-Ranges", "bytes");
-    let mut replies = vec![plain.clone().cut(400_000)];
+    let plain = Reply::ok(bytes.as_slice()).content_type("video/mp4").header("ETag", ETAG).header("Accept-Ranges", "bytes");
+    let mut replies = vec![plain.clone().cut_after(400_000)];
     replies.extend(then(&bytes));
     replies.push(plain);
-    world.task("t1", &json!({"videos": [world.media.script("/a.mp4", replies)]}));
+    world.serve_task("t1", &json!({"videos": [world.media.script("/a.mp4", replies)]}));
     world.run(&["t1"]).exits(0);
     assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), bytes);
-    assert_eq!(seen_at(&world, "/a.mp4").iter().map(|seen| seen.range.is_some()).collect::<Vec<_>>(), ranges);
+    assert_eq!(requests_at(&world, "/a.mp4").iter().map(|seen| seen.range.is_some()).collect::<Vec<_>>(), ranges);
 }
 
 #[test]
@@ -123,7 +123,8 @@ fn an_encoded_range_is_never_spliced() {
     let range = |bytes: &[u8]| {
         let rest = gzip(&bytes[400_000..]);
         // Without a length, which alone would tell it.
-        let reply = Reply::ok(rest).chunked(&[]).under("206 Partial Content").typed("video/mp4").header("ETag", ETAG);
+        let reply =
+            Reply::ok(rest).chunked(&[]).with_status("206 Partial Content").content_type("video/mp4").header("ETag", ETAG);
         vec![reply.header("Content-Range", "bytes 400000-899999/900000").header("Content-Encoding", "gzip")]
     };
     goes_on_with(range, &[false, true, false]);
@@ -132,7 +133,7 @@ fn an_encoded_range_is_never_spliced() {
 #[test]
 fn an_encoded_whole_in_place_of_the_rest_is_undone_and_taken() {
     for (coding, encode) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("deflate", zlib), ("deflate", raw_deflate)] {
-        let whole = |bytes: &[u8]| vec![Reply::ok(encode(bytes)).typed("video/mp4").header("Content-Encoding", coding)];
+        let whole = |bytes: &[u8]| vec![Reply::ok(encode(bytes)).content_type("video/mp4").header("Content-Encoding", coding)];
         goes_on_with(whole, &[false, true]);
     }
 }
@@ -140,11 +141,11 @@ fn an_encoded_whole_in_place_of_the_rest_is_undone_and_taken() {
 #[test]
 fn an_encoded_body_that_broke_off_starts_over_in_the_next_run() {
     let (world, bytes) = (World::new(), noise(7, 900_000));
-    let plain = Reply::ok(bytes.as_slice()).typed("video/mp4").header("ETag", ETAG).header("Accept-Ranges", "bytes");
-    let coded = Reply::ok(gzip(&bytes)).typed("video/mp4").header("ETag", ETAG).header("Content-Encoding", "gzip");
-    world.task("t1", &json!({"videos": [world.media.script("/a.mp4", [coded.cut(500_000), plain])]}));
+    let plain = Reply::ok(bytes.as_slice()).content_type("video/mp4").header("ETag", ETAG).header("Accept-Ranges", "bytes");
+    let coded = Reply::ok(gzip(&bytes)).content_type("video/mp4").header("ETag", ETAG).header("Content-Encoding", "gzip");
+    world.serve_task("t1", &json!({"videos": [world.media.script("/a.mp4", [coded.cut_after(500_000), plain])]}));
     world.run(&["t1", "--retries", "0"]).exits(1);
     world.run(&["t1"]).exits(0);
     assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), bytes);
-    assert!(seen_at(&world, "/a.mp4").iter().all(|seen| seen.range.is_none()), "what was undone has no place to go on from");
+    assert!(requests_at(&world, "/a.mp4").iter().all(|seen| seen.range.is_none()), "what was undone has no place to go on from");
 }

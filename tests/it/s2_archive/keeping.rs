@@ -12,8 +12,8 @@ type Later = fn(&World, Value) -> Answer;
 
 /// A complete task of two images, a video, text and meta.
 fn full(world: &World) {
-    let (png, mp4) = (world.host("picture.png"), world.host("video-1s.mp4"));
-    world.task("t1", &json!({"videos": [mp4], "images": [png, png], "text": "la la"}));
+    let (png, mp4) = (world.serve_sample("picture.png"), world.serve_sample("video-1s.mp4"));
+    world.serve_task("t1", &json!({"videos": [mp4], "images": [png, png], "text": "la la"}));
     world.run_with_input(r#"{"task_id":"t1","prompt":"a cat"}"#, &["-i", "-"]).exits(0);
 }
 
@@ -31,7 +31,7 @@ fn kept(entry: &Value) -> [Value; 4] {
 #[test]
 
 fn a_later_answer_that_names_less_takes_nothing_away() {
-    let one = |world: &World| json!([world.host("picture.png")]);
+    let one = |world: &World| json!([world.serve_sample("picture.png")]);
     let cases: [(&str, Later); 8] = [
         ("not found", |_, _| Answer::json(404, &json!({"error": "Task not found"}))),
         ("failure", |_, _| Answer::json(200, &json!({"status": "FAILURE", "err_reason": "expired"}))),
@@ -41,35 +41,38 @@ fn a_later_answer_that_names_less_takes_nothing_away() {
         ("no links", |_, _| Answer::json(200, &success(&json!({"videos": "", "images": [{}, 7], "text": "la la"})))),
         ("broken", |_, _| Answer::raw(200, "{")),
         ("no text", |world, one| {
-            Answer::json(200, &success(&json!({"videos": [world.host("video-1s.mp4")], "images": [one[0], one[0]]})))
+            Answer::json(200, &success(&json!({"videos": [world.serve_sample("video-1s.mp4")], "images": [one[0], one[0]]})))
         }),
     ];
     for (name, later) in cases {
         let world = World::new();
         full(&world);
-        let (before, entry) = (media(&world), world.entry("t1"));
+        let (before, entry) = (media(&world), world.task_entry("t1"));
         world.answers("t1", [later(&world, one(&world))]);
-        let run = world.json(&["--force", "t1"]);
+        let run = world.run_json(&["--force", "t1"]);
         assert!(matches!(run.code, Some(1 | 3)), "it is reported: {name} {run:?}");
         assert_eq!(media(&world), before, "{name}");
-        assert_eq!(kept(&world.entry("t1")), kept(&entry), "{name}");
-        assert_eq!(world.entry("t1")["state"], "complete", "the archive is as whole as before: {name}");
+        assert_eq!(kept(&world.task_entry("t1")), kept(&entry), "{name}");
+        assert_eq!(world.task_entry("t1")["state"], "complete", "the archive is as whole as before: {name}");
     }
 }
 
 #[test]
 
 fn a_dead_link_under_force_keeps_the_file_and_is_reported() {
-    for dead in
-        [Reply::status("404 Not Found"), Reply::ok("<!doctype html>"), Reply::ok(""), Reply::ok(sample("picture.jpg")).cut(9)]
-    {
+    for dead in [
+        Reply::status("404 Not Found"),
+        Reply::ok("<!doctype html>"),
+        Reply::ok(""),
+        Reply::ok(sample("picture.jpg")).cut_after(9),
+    ] {
         let world = World::new();
         full(&world);
-        let (before, entry) = (media(&world), world.entry("t1"));
+        let (before, entry) = (media(&world), world.task_entry("t1"));
         world.media.script("/picture.png", [dead]);
-        let run = world.json(&["--force", "--retries", "1", "t1"]).exits(1);
+        let run = world.run_json(&["--force", "--retries", "1", "t1"]).exits(1);
         assert!(!run.stderr.is_empty());
-        assert_eq!((media(&world), kept(&world.entry("t1"))), (before, kept(&entry)));
+        assert_eq!((media(&world), kept(&world.task_entry("t1"))), (before, kept(&entry)));
     }
 }
 
@@ -78,7 +81,7 @@ fn what_force_does_get_replaces_the_old_file_once_it_is_whole() {
     let world = World::new();
     full(&world);
     world.media.script("/video-1s.mp4", [Reply::status("404 Not Found")]);
-    world.media.script("/picture.png", [Reply::ok(sample("picture.jpg")).typed("image/jpeg")]);
+    world.media.script("/picture.png", [Reply::ok(sample("picture.jpg")).content_type("image/jpeg")]);
     world.run(&["--force", "t1"]).exits(1);
     assert_eq!(world.files("t1"), ["image-1.jpg", "image-2.jpg", "text.txt", "video-1.mp4"]);
     assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), sample("video-1s.mp4"));
@@ -89,9 +92,9 @@ fn a_task_that_failed_once_may_still_succeed() {
     let world = World::new();
     world.answer("t1", &json!({"status": "FAILURE", "err_reason": "no credit"}));
     world.run(&["t1"]).exits(1);
-    world.task("t1", &json!({"text": "la"}));
+    world.serve_task("t1", &json!({"text": "la"}));
     world.run(&["t1"]).exits(0);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     assert_eq!((&entry["state"], entry.get("err_reason")), (&json!("complete"), None));
 }
 
@@ -99,12 +102,12 @@ fn a_task_that_failed_once_may_still_succeed() {
 
 fn a_damaged_file_with_a_dead_link_stays_on_disk() {
     let world = World::new();
-    let file = world.archived("t1").join("image-1.png");
+    let file = world.archive_task("t1").join("image-1.png");
     let half = sample("picture.png")[..30].to_vec();
     fs::write(&file, &half).unwrap();
     world.media.script("/picture.png", [Reply::status("404 Not Found")]);
     // Not `run`: what the manifest says of a damaged file is left open here.
-    world.start(&["t1"]).end(false).exits(1);
+    world.start(&["t1"]).wait(false).exits(1);
     assert_eq!(fs::read(&file).ok(), Some(half), "what is on disk stays");
 }
 
@@ -114,10 +117,10 @@ fn a_missing_file_with_a_dead_link_is_reported_and_its_neighbours_stay() {
     full(&world);
     fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
     world.media.script("/video-1s.mp4", [Reply::status("410 Gone")]);
-    let run = world.start(&["--json", "t1"]).end(false).exits(1);
+    let run = world.start(&["--json", "t1"]).wait(false).exits(1);
     assert_eq!(run.state("t1"), "incomplete");
     assert_eq!(
-        (world.files("t1"), world.media.asked("/picture.png")),
+        (world.files("t1"), world.media.request_count("/picture.png")),
         (["image-1.png", "image-2.png", "text.txt"].map(str::to_owned).to_vec(), 2)
     );
 }
@@ -125,31 +128,31 @@ fn a_missing_file_with_a_dead_link_is_reported_and_its_neighbours_stay() {
 #[test]
 fn an_incomplete_task_keeps_what_it_has_when_the_answer_shrinks() {
     let world = World::new();
-    let png = world.host("picture.png");
-    world.task("t1", &json!({"images": [png, format!("{}/dead.png", world.media.origin())], "text": "la"}));
+    let png = world.serve_sample("picture.png");
+    world.serve_task("t1", &json!({"images": [png, format!("{}/dead.png", world.media.origin())], "text": "la"}));
     world.run(&["t1"]).exits(1);
-    let before = world.entry("t1");
+    let before = world.task_entry("t1");
     for later in
         [json!({"status": "FAILURE"}), json!({"status": "IN_PROGRESS"}), success(&json!({})), success(&json!({"images": []}))]
     {
         world.answer("t1", &later);
-        let run = world.json(&["t1"]);
+        let run = world.run_json(&["t1"]);
         assert_ne!(run.code, Some(0), "{later}");
-        assert_eq!(world.entry("t1"), before, "{later}");
+        assert_eq!(world.task_entry("t1"), before, "{later}");
     }
 }
 
 #[test]
 fn a_text_that_changes_is_replaced_and_one_that_vanishes_stays() {
     let world = World::new();
-    world.task("t1", &json!({"text": "first"}));
+    world.serve_task("t1", &json!({"text": "first"}));
     world.run(&["t1"]).exits(0);
-    world.task("t1", &json!({"text": "second"}));
+    world.serve_task("t1", &json!({"text": "second"}));
     world.run(&["--force", "t1"]).exits(0);
-    assert_eq!(world.entry("t1")["text"], "second");
-    world.task("t1", &json!({"text": "", "images": [world.host("picture.png")]}));
+    assert_eq!(world.task_entry("t1")["text"], "second");
+    world.serve_task("t1", &json!({"text": "", "images": [world.serve_sample("picture.png")]}));
     world.run(&["--force", "t1"]);
-    assert_eq!(world.entry("t1")["text"], "second");
+    assert_eq!(world.task_entry("t1")["text"], "second");
 }
 
 #[test]
@@ -157,27 +160,27 @@ fn a_text_that_changes_is_replaced_and_one_that_vanishes_stays() {
 fn leaving_kinds_out_later_removes_nothing() {
     let world = World::new();
     full(&world);
-    let (before, entry) = (media(&world), world.entry("t1"));
+    let (before, entry) = (media(&world), world.task_entry("t1"));
     for only in ["video", "image", "audio", "text"] {
         world.run(&["--force", "--only", only, "t1"]).exits(0);
-        assert_eq!((media(&world), kept(&world.entry("t1"))), (before.clone(), kept(&entry)), "{only}");
+        assert_eq!((media(&world), kept(&world.task_entry("t1"))), (before.clone(), kept(&entry)), "{only}");
     }
-    assert_eq!(world.entry("t1")["state"], "complete");
+    assert_eq!(world.task_entry("t1")["state"], "complete");
 }
 
 #[test]
 fn meta_is_recorded_on_a_complete_task_without_network_and_left_by_a_run_without() {
     let world = World::new();
-    world.archived("t1");
-    let questions = world.questions().len();
+    world.archive_task("t1");
+    let questions = world.gateway_requests().len();
     let run = world.run_with_input(r#"{"id":"t1","prompt":"a cat","seed":1.50}"#, &["-i", "-", "--json"]).exits(0);
-    assert_eq!((&run.task("t1")["reused"], world.questions().len()), (&json!(true), questions));
-    assert_eq!(world.entry("t1")["meta"].to_string(), r#"{"prompt":"a cat","seed":1.50}"#);
+    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), questions));
+    assert_eq!(world.task_entry("t1")["meta"].to_string(), r#"{"prompt":"a cat","seed":1.50}"#);
     let before = world.tree();
     world.run(&["t1"]).exits(0);
     assert_eq!(world.tree(), before);
     world.run_with_input(r#"{"id":"t1","prompt":"a dog"}"#, &["-i", "-"]).exits(0);
-    assert_eq!(world.entry("t1")["meta"].to_string(), r#"{"prompt":"a dog"}"#);
+    assert_eq!(world.task_entry("t1")["meta"].to_string(), r#"{"prompt":"a dog"}"#);
 }
 
 #[test]
@@ -185,10 +188,10 @@ fn meta_is_recorded_on_a_complete_task_without_network_and_left_by_a_run_without
 fn meta_is_recorded_also_when_the_answer_brings_nothing() {
     for later in [Answer::json(404, &json!({})), Answer::json(200, &json!({"status": "FAILURE"})), Answer::html(400)] {
         let world = World::new();
-        world.archived("t1");
+        world.archive_task("t1");
         world.answers("t1", [later]);
         world.run_with_input(r#"{"id":"t1","prompt":"a cat"}"#, &["-i", "-", "--force"]).exits(1);
-        assert_eq!(world.entry("t1")["meta"]["prompt"], "a cat");
+        assert_eq!(world.task_entry("t1")["meta"]["prompt"], "a cat");
     }
 }
 
@@ -196,12 +199,12 @@ fn meta_is_recorded_also_when_the_answer_brings_nothing() {
 fn a_lost_file_of_a_task_that_is_gone_is_reported_and_its_entry_stays() {
     let world = World::new();
     full(&world);
-    let before = world.entry("t1");
+    let before = world.task_entry("t1");
     fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
     for gone in [Answer::json(404, &json!({"error": "Task not found"})), Answer::json(200, &json!({"status": "EXPIRED"}))] {
         world.answers("t1", [gone]);
-        world.start(&["t1"]).end(false).exits(1);
-        assert_eq!(world.entry("t1"), before);
+        world.start(&["t1"]).wait(false).exits(1);
+        assert_eq!(world.task_entry("t1"), before);
         assert_eq!(world.files("t1"), ["image-1.png", "image-2.png", "text.txt"]);
     }
 }
@@ -211,10 +214,10 @@ fn an_answer_that_names_other_things_adds_them_and_takes_nothing_away() {
     let world = World::new();
     full(&world);
     let before = media(&world);
-    world.task("t1", &json!({"audio": [world.host("song.mp3")], "text": "la la"}));
+    world.serve_task("t1", &json!({"audio": [world.serve_sample("song.mp3")], "text": "la la"}));
     world.run(&["--force", "t1"]).exits(1);
     let after = media(&world);
     assert!(before.iter().filter(|(name, _)| name != "SHA256SUMS").all(|file| after.contains(file)), "{after:?}");
-    assert_eq!(world.entry("t1")["files"].as_array().unwrap().len(), 4);
+    assert_eq!(world.task_entry("t1")["files"].as_array().unwrap().len(), 4);
     assert_eq!(world.files("t1")[0], "audio-1.mp3");
 }

@@ -11,8 +11,8 @@ use crate::support::{World, sample};
 #[test]
 fn the_archive_has_the_shape_that_the_contract_draws() {
     let world = World::new();
-    world.task("777935781150867525", &json!({
-        "videos": [world.host("video-1s.mp4")], "images": [world.host("picture.png")], "audio": [world.host("song.mp3")], "text": "la",
+    world.serve_task("777935781150867525", &json!({
+        "videos": [world.serve_sample("video-1s.mp4")], "images": [world.serve_sample("picture.png")], "audio": [world.serve_sample("song.mp3")], "text": "la",
     }));
     world.run(&["777935781150867525"]).exits(0);
     let names: Vec<String> = world.tree().into_keys().map(|name| name.replace("777935781150867525", "T")).collect();
@@ -29,7 +29,7 @@ fn the_archive_has_the_shape_that_the_contract_draws() {
 #[test]
 fn a_missing_output_folder_is_made_with_its_parents() {
     let world = World::new();
-    world.task("t1", &json!({"text": "la"}));
+    world.serve_task("t1", &json!({"text": "la"}));
     world.run(&["-o", "a/b/c", "t1"]).exits(0);
     assert!(world.home().join("a/b/c/t1/text.txt").is_file());
 }
@@ -37,7 +37,7 @@ fn a_missing_output_folder_is_made_with_its_parents() {
 #[test]
 fn sha256sums_lists_every_file_and_the_text() {
     let world = World::new();
-    world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la\nla"}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la\nla"}));
     world.run(&["t1"]).exits(0);
     let sums = std::fs::read_to_string(world.archive().join("SHA256SUMS")).unwrap();
     let expected = format!("{}  t1/image-1.png\n{}  t1/text.txt\n", sha256(&sample("picture.png")), sha256(b"la\nla"));
@@ -48,7 +48,7 @@ fn sha256sums_lists_every_file_and_the_text() {
 fn derived_files_that_are_gone_come_back_byte_for_byte() {
     let world = World::new();
     for id in ["t1", "T2", "10", "9"] {
-        world.task(id, &json!({"images": [world.host("picture.png")], "text": id}));
+        world.serve_task(id, &json!({"images": [world.serve_sample("picture.png")], "text": id}));
     }
     world.run(&["t1", "T2", "10", "9"]).exits(0);
     let before = world.tree();
@@ -68,12 +68,12 @@ fn the_order_of_the_ids_leaves_no_trace_in_the_root() {
     let roots = [ids.to_vec(), ids.iter().rev().copied().collect()].map(|order| {
         let world = World::new();
         for id in &ids {
-            world.task(id, &json!({"text": id}));
+            world.serve_task(id, &json!({"text": id}));
         }
         for id in &order {
             world.run(&[id]).exits(0);
         }
-        let mut root = world.root();
+        let mut root = world.root_manifest();
         for task in root["tasks"].as_array_mut().unwrap() {
             task.as_object_mut().unwrap().shift_remove("archived_at");
         }
@@ -86,26 +86,26 @@ fn the_order_of_the_ids_leaves_no_trace_in_the_root() {
 #[ignore = "needs sha256sum"]
 fn sha256sum_checks_the_archive_without_a_tool_of_ours() {
     let world = World::new();
-    world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la\n"}));
-    world.task("Abc", &json!({"images": [world.host("picture.gif")]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la\n"}));
+    world.serve_task("Abc", &json!({"images": [world.serve_sample("picture.gif")]}));
     world.run(&["t1", "Abc"]).exits(0);
     let checked = || {
         let mut command = std::process::Command::new("sha256sum");
         command.args(["--strict", "--quiet", "-c", "SHA256SUMS"]).current_dir(world.archive()).status().unwrap().success()
     };
     assert!(checked());
-    world.write("yescale/t1/text.txt", "lo\n");
+    world.write_file("yescale/t1/text.txt", "lo\n");
     assert!(!checked());
 }
 
 #[test]
 fn a_run_that_changes_nothing_rewrites_nothing() {
     let world = World::new();
-    world.task("good", &json!({"images": [world.host("picture.png")], "text": "la"}));
-    world.task("dead", &json!({"images": [world.host("picture.gif"), format!("{}/gone", world.media.origin())]}));
+    world.serve_task("good", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
+    world.serve_task("dead", &json!({"images": [world.serve_sample("picture.gif"), format!("{}/gone", world.media.origin())]}));
     world.answer("failed", &json!({"status": "FAILURE", "err_reason": "no credit"}));
     world.answer("pending", &json!({"status": "QUEUED"}));
-    world.task("empty", &json!({}));
+    world.serve_task("empty", &json!({}));
     let ids = ["good", "dead", "failed", "pending", "empty", "unknown"];
     world.run(&ids).exits(1);
     let before = world.tree();

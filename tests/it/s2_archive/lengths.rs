@@ -16,7 +16,7 @@ const CUT: usize = 3_000_000;
 const LARGE: usize = 20 << 20;
 
 fn reply(body: &[u8]) -> Reply {
-    Reply::ok(body).typed("video/mp4").header("Accept-Ranges", "bytes")
+    Reply::ok(body).content_type("video/mp4").header("Accept-Ranges", "bytes")
 }
 
 fn tagged(body: &[u8]) -> Reply {
@@ -33,10 +33,10 @@ fn asked(head: &str, size: usize) -> Option<(usize, usize)> {
 /// A host that has `bytes` and answers a range with `status` and an honest `Content-Range`.
 fn ranged(bytes: &[u8], status: &'static str) -> Reply {
     let bytes = bytes.to_vec();
-    Reply::made(move |head| match asked(head, bytes.len()) {
+    Reply::dynamic(move |head| match asked(head, bytes.len()) {
         Some((from, to)) => {
             let range = format!("bytes {from}-{}/{}", to - 1, bytes.len());
-            tagged(&bytes[from..to]).under(status).header("Content-Range", &range)
+            tagged(&bytes[from..to]).with_status(status).header("Content-Range", &range)
         }
         None => tagged(&bytes),
     })
@@ -45,7 +45,7 @@ fn ranged(bytes: &[u8], status: &'static str) -> Reply {
 /// What is in the archive after one run against `replies`: the video, or nothing. The exit code agrees with it.
 fn fetched(world: &World, replies: Vec<Reply>) -> Option<Vec<u8>> {
     let url = world.media.script("/a.mp4", replies);
-    world.task("t1", &json!({"videos": [url]}));
+    world.serve_task("t1", &json!({"videos": [url]}));
     let run = world.run(&["t1", "--retries", "2"]);
     let file = fs::read(world.archive().join("t1/video-1.mp4")).ok();
     assert_eq!(run.code, Some(i32::from(file.is_none())), "{}", run.stderr);
@@ -70,11 +70,11 @@ fn is_absent(what: &str, replies: Vec<Reply>) {
 fn a_range_under_another_success_status_is_that_range() {
     let bytes = noise(3, SIZE);
     for status in ["200 OK", "203 Non-Authoritative Information", "206 Partial Content"] {
-        is_whole(status, vec![tagged(&bytes).cut(CUT), ranged(&bytes, status)], &bytes);
+        is_whole(status, vec![tagged(&bytes).cut_after(CUT), ranged(&bytes, status)], &bytes);
     }
     // The same without a validator: nothing can be joined, and the slice is no file.
     let rest = reply(&bytes[CUT..]).header("Content-Range", &format!("bytes {CUT}-{}/{SIZE}", SIZE - 1));
-    is_absent("no validator", vec![tagged(&bytes).cut(CUT), rest]);
+    is_absent("no validator", vec![tagged(&bytes).cut_after(CUT), rest]);
 }
 
 #[test]
@@ -100,26 +100,29 @@ fn a_slice_that_answers_a_plain_request_is_never_the_whole_file() {
             format!("bytes 0-{SIZE}/{SIZE}"),
             format!("bytes 9-1/{SIZE}"),
         ] {
-            let slice = || reply(first).under(status).header("Content-Range", &range);
+            let slice = || reply(first).with_status(status).header("Content-Range", &range);
             is_absent(&format!("{status} {range}"), vec![slice()]);
             is_absent(&format!("{status} {range}, tagged"), vec![slice().header("ETag", ETAG)]);
             is_absent(&format!("{status} {range}, chunked"), vec![slice().chunked(&[])]);
             is_absent(&format!("{status} {range}, to the end"), vec![slice().without_length()]);
         }
-        let end = reply(&bytes[CUT..]).under(status).header("Content-Range", &last);
+        let end = reply(&bytes[CUT..]).with_status(status).header("Content-Range", &last);
         is_absent(&format!("{status} {last}"), vec![end.clone()]);
         is_absent(&format!("{status} {last}, tagged"), vec![end.header("ETag", ETAG)]);
         let open = format!("bytes {CUT}-{}/*", SIZE - 1);
-        is_absent(&format!("{status} {open}"), vec![reply(&bytes[CUT..]).under(status).header("Content-Range", &open)]);
+        is_absent(&format!("{status} {open}"), vec![reply(&bytes[CUT..]).with_status(status).header("Content-Range", &open)]);
     }
-    is_absent("multipart", vec![reply(first).under("206 Partial Content").typed("multipart/byteranges; boundary=x")]);
+    is_absent(
+        "multipart",
+        vec![reply(first).with_status("206 Partial Content").content_type("multipart/byteranges; boundary=x")],
+    );
 }
 
 #[test]
 fn a_leading_slice_is_continued_where_its_host_serves_ranges() {
     let bytes = noise(3, SIZE);
     for status in ["200 OK", "206 Partial Content"] {
-        let leading = tagged(&bytes[..CUT]).under(status).header("Content-Range", &format!("bytes 0-{}/{SIZE}", CUT - 1));
+        let leading = tagged(&bytes[..CUT]).with_status(status).header("Content-Range", &format!("bytes 0-{}/{SIZE}", CUT - 1));
         is_whole(status, vec![leading, ranged(&bytes, "206 Partial Content")], &bytes);
     }
 }
@@ -129,14 +132,14 @@ fn a_range_of_everything_is_everything() {
     let bytes = noise(3, SIZE);
     let all = format!("bytes 0-{}/{SIZE}", SIZE - 1);
     for status in ["200 OK", "206 Partial Content"] {
-        let whole = || reply(&bytes).under(status).header("Content-Range", &all);
+        let whole = || reply(&bytes).with_status(status).header("Content-Range", &all);
         is_whole(status, vec![whole()], &bytes);
         is_whole(status, vec![whole().chunked(&[])], &bytes);
         is_whole(status, vec![whole().without_length()], &bytes);
-        is_whole(&format!("{status} for a range"), vec![tagged(&bytes).cut(CUT), whole().header("ETag", ETAG)], &bytes);
+        is_whole(&format!("{status} for a range"), vec![tagged(&bytes).cut_after(CUT), whole().header("ETag", ETAG)], &bytes);
         let other = noise(4, SIZE);
-        let replaced = reply(&other).under(status).header("Content-Range", &all).header("ETag", "\"v2\"");
-        is_whole(&format!("{status}, another file"), vec![tagged(&bytes).cut(CUT), replaced], &other);
+        let replaced = reply(&other).with_status(status).header("Content-Range", &all).header("ETag", "\"v2\"");
+        is_whole(&format!("{status}, another file"), vec![tagged(&bytes).cut_after(CUT), replaced], &other);
     }
 }
 
@@ -189,12 +192,12 @@ fn the_same_version_is_never_shorter_than_it_was_said_to_be() {
         ("by a range", half().header("Content-Range", &format!("bytes 0-{}/{}", SIZE / 2 - 1, SIZE / 2))),
     ] {
         for cut in [CUT / 2, CUT + CUT / 2] {
-            is_absent(what, vec![tagged(&bytes).cut(cut), short.clone()]);
-            is_whole(what, vec![tagged(&bytes).cut(cut), short.clone(), ranged(&bytes, "206 Partial Content")], &bytes);
+            is_absent(what, vec![tagged(&bytes).cut_after(cut), short.clone()]);
+            is_whole(what, vec![tagged(&bytes).cut_after(cut), short.clone(), ranged(&bytes, "206 Partial Content")], &bytes);
         }
         // The next run remembers it by the part file.
         let world = World::new();
-        assert!(fetched(&world, vec![tagged(&bytes).cut(CUT), Reply::status("500 Oops")]).is_none());
+        assert!(fetched(&world, vec![tagged(&bytes).cut_after(CUT), Reply::status("500 Oops")]).is_none());
         assert!(fetched(&world, vec![short.clone()]).is_none(), "{what}, in the next run");
         assert!(fetched(&world, vec![ranged(&bytes, "206 Partial Content")]).is_some_and(|file| file == bytes), "{what}");
     }
@@ -204,10 +207,10 @@ fn the_same_version_is_never_shorter_than_it_was_said_to_be() {
 fn a_range_of_a_shorter_file_under_the_same_validator_is_never_joined() {
     let bytes = noise(3, SIZE);
     let shorter = &bytes[..SIZE - 1_000_000];
-    is_absent("shorter", vec![tagged(&bytes).cut(CUT), ranged(shorter, "206 Partial Content")]);
+    is_absent("shorter", vec![tagged(&bytes).cut_after(CUT), ranged(shorter, "206 Partial Content")]);
     // A longer one is another file: it is fetched from its first byte on.
     let longer = noise(3, SIZE + 1_000_000);
-    is_whole("longer", vec![tagged(&bytes).cut(CUT), ranged(&longer, "206 Partial Content")], &longer);
+    is_whole("longer", vec![tagged(&bytes).cut_after(CUT), ranged(&longer, "206 Partial Content")], &longer);
 }
 
 #[test]
@@ -216,16 +219,16 @@ fn a_body_that_brings_more_than_its_range_is_not_joined() {
     let other = noise(4, SIZE);
     let too_long = || {
         let range = format!("bytes {CUT}-{}/{SIZE}", SIZE - 1);
-        tagged(&other).chunked(&[SIZE - CUT, 1]).under("206 Partial Content").header("Content-Range", &range)
+        tagged(&other).chunked(&[SIZE - CUT, 1]).with_status("206 Partial Content").header("Content-Range", &range)
     };
-    is_absent("the rest", vec![tagged(&bytes).cut(CUT), too_long(), Reply::status("400 No")]);
+    is_absent("the rest", vec![tagged(&bytes).cut_after(CUT), too_long(), Reply::status("400 No")]);
     // One piece of several has the whole file for its body.
     let large = noise(3, LARGE);
     let sent = large.clone();
-    let odd = Reply::made(move |head| match asked(head, sent.len()) {
+    let odd = Reply::dynamic(move |head| match asked(head, sent.len()) {
         Some((from, to)) => {
             let range = format!("bytes {from}-{}/{}", to - 1, sent.len());
-            tagged(&sent).chunked(&[to - from]).under("206 Partial Content").header("Content-Range", &range)
+            tagged(&sent).chunked(&[to - from]).with_status("206 Partial Content").header("Content-Range", &range)
         }
         None => tagged(&sent),
     });

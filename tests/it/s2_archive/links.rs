@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use serde_json::json;
 
 use super::ownership::EMPTY;
-use crate::support::{Fault, Remote, Reply, World, sample};
+use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
 
 #[test]
 fn the_archive_and_what_is_above_it_may_be_links() {
@@ -14,9 +14,9 @@ fn the_archive_and_what_is_above_it_may_be_links() {
     std::fs::create_dir_all(world.home().join("disk/real")).unwrap();
     symlink(world.home().join("disk"), world.home().join("link")).unwrap();
     symlink("disk/real", world.archive()).unwrap();
-    world.archived("t1");
+    world.archive_task("t1");
     world.run(&["-o", "link/real", "t1"]).exits(0);
-    assert_eq!(world.questions().len(), 1);
+    assert_eq!(world.gateway_requests().len(), 1);
 }
 
 #[test]
@@ -31,14 +31,14 @@ fn no_link_inside_the_archive_is_followed() {
         ("t1/.finished", "elsewhere/none"),
     ] {
         let world = World::new();
-        world.write("elsewhere/file", "mine");
+        world.write_file("elsewhere/file", "mine");
         std::fs::create_dir_all(world.archive().join(link).parent().unwrap()).unwrap();
         symlink(world.home().join(target), world.archive().join(link)).unwrap();
-        world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
-        world.task("t2", &json!({"text": "la"}));
-        let run = world.start(&["--json", "t1", "t2"]).end(false).exits(1);
+        world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
+        world.serve_task("t2", &json!({"text": "la"}));
+        let run = world.start(&["--json", "t1", "t2"]).wait(false).exits(1);
         assert_eq!(run.state("t2"), "complete");
-        let elsewhere = crate::support::audit::tree(&world.home().join("elsewhere"));
+        let elsewhere = crate::support::audit::read_tree(&world.home().join("elsewhere"));
         assert_eq!((elsewhere.len(), elsewhere["file"].0.as_slice()), (1, b"mine".as_slice()), "{link}");
         let is_ours = link == "t1/.finished";
         assert!(is_ours || world.archive().join(link).is_symlink(), "{link} was replaced");
@@ -49,11 +49,11 @@ fn no_link_inside_the_archive_is_followed() {
 fn a_file_that_became_a_link_is_fetched_again_in_its_place() {
     for force in [&["t1"][..], &["t1", "--force"]] {
         let world = World::new();
-        let file = world.archived("t1").join("image-1.png");
-        let target = world.write("elsewhere/file", sample("picture.png"));
+        let file = world.archive_task("t1").join("image-1.png");
+        let target = world.write_file("elsewhere/file", sample("picture.png"));
         std::fs::remove_file(&file).unwrap();
         symlink(&target, &file).unwrap();
-        world.media.script("/picture.png", [Reply::ok(sample("picture.jpg")).typed("image/png")]);
+        world.media.script("/picture.png", [Reply::ok(sample("picture.jpg")).content_type("image/png")]);
         world.run(force);
         assert_eq!(std::fs::read(target).unwrap(), sample("picture.png"), "{force:?}");
     }
@@ -63,12 +63,12 @@ fn a_file_that_became_a_link_is_fetched_again_in_its_place() {
 fn a_linked_root_manifest_is_not_ours() {
     for name in ["manifest.json", "SHA256SUMS"] {
         let world = World::new();
-        let target = world.write("elsewhere", if name == "SHA256SUMS" { "" } else { EMPTY });
+        let target = world.write_file("elsewhere", if name == "SHA256SUMS" { "" } else { EMPTY });
         std::fs::create_dir(world.archive()).unwrap();
         symlink(&target, world.archive().join(name)).unwrap();
-        world.task("t1", &json!({"text": "la"}));
-        world.start(&["t1"]).end(false).exits(2);
-        assert_eq!(world.questions().len(), 0, "{name}");
+        world.serve_task("t1", &json!({"text": "la"}));
+        world.start(&["t1"]).wait(false).exits(2);
+        assert_eq!(world.gateway_requests().len(), 0, "{name}");
     }
 }
 
@@ -78,22 +78,22 @@ fn a_root_manifest_that_leads_nowhere_is_not_ours_either() {
         let world = World::new();
         std::fs::create_dir(world.archive()).unwrap();
         symlink(world.home().join("none"), world.archive().join(name)).unwrap();
-        world.task("t1", &json!({"text": "la"}));
-        world.start(&["t1"]).end(false).exits(2);
-        assert_eq!((world.questions().len(), world.home().join("none").exists()), (0, false), "{name}");
+        world.serve_task("t1", &json!({"text": "la"}));
+        world.start(&["t1"]).wait(false).exits(2);
+        assert_eq!((world.gateway_requests().len(), world.home().join("none").exists()), (0, false), "{name}");
     }
 }
 
 #[test]
 fn checksums_that_became_a_link_are_not_ours_any_more() {
     let world = World::new();
-    world.archived("t1");
-    let target = world.write("elsewhere", "mine");
+    world.archive_task("t1");
+    let target = world.write_file("elsewhere", "mine");
     let sums = world.archive().join("SHA256SUMS");
     std::fs::remove_file(&sums).unwrap();
     symlink(&target, &sums).unwrap();
-    world.task("t2", &json!({"text": "la"}));
-    world.start(&["t2"]).end(false).exits(2);
+    world.serve_task("t2", &json!({"text": "la"}));
+    world.start(&["t2"]).wait(false).exits(2);
     assert_eq!(std::fs::read(target).unwrap(), b"mine");
 }
 
@@ -112,12 +112,12 @@ fn no_dot_file_that_is_a_link_is_written_through() {
     ] {
         for target in ["elsewhere/file", "elsewhere/none"] {
             let world = World::new();
-            world.write("elsewhere/file", "mine");
+            world.write_file("elsewhere/file", "mine");
             std::fs::create_dir_all(world.archive().join("t1")).unwrap();
             symlink(world.home().join(target), world.archive().join(link)).unwrap();
-            world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
-            world.start(&["t1"]).end(false).exits(0);
-            let elsewhere = crate::support::audit::tree(&world.home().join("elsewhere"));
+            world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
+            world.start(&["t1"]).wait(false).exits(0);
+            let elsewhere = crate::support::audit::read_tree(&world.home().join("elsewhere"));
             assert_eq!((elsewhere.len(), elsewhere["file"].0.as_slice()), (1, b"mine".as_slice()), "{link} to {target}");
             assert_eq!(std::fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"), "{link}");
         }
@@ -128,14 +128,15 @@ fn no_dot_file_that_is_a_link_is_written_through() {
 fn an_unfinished_file_that_became_a_link_is_not_gone_on_with() {
     for moved in [".video-1.part", ".video-1.journal"] {
         let world = World::new();
-        let remote = Remote::new(&world, "/a.mp4", 900_000, &[Fault::CutAt(400_000), Fault::Status("500 Oops", &[])]);
-        world.task("t1", &json!({"videos": [remote.url]}));
+        let remote =
+            RemoteFile::new(&world, "/a.mp4", 900_000, &[ServerFault::CutAt(400_000), ServerFault::Status("500 Oops", &[])]);
+        world.serve_task("t1", &json!({"videos": [remote.url]}));
         world.run(&["t1", "--retries", "0"]).exits(1);
         let (path, target) = (world.archive().join("t1").join(moved), world.home().join("elsewhere"));
         std::fs::rename(&path, &target).unwrap();
         symlink(&target, &path).unwrap();
         let before = std::fs::read(&target).unwrap();
-        remote.now(&world, &[Fault::Full]);
+        remote.set_script(&world, &[ServerFault::Healthy]);
         world.run(&["t1"]).exits(0);
         assert_eq!(std::fs::read(&target).unwrap(), before, "{moved}");
         assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *remote.bytes, "{moved}");

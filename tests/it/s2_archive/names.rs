@@ -89,11 +89,11 @@ fn an_id_that_is_safe_everywhere_is_its_own_folder_and_any_other_is_hashed() {
                 _ => format!("%{byte:02X}"),
             })
             .collect();
-        world.task(&segment, &json!({"text": id}));
+        world.serve_task(&segment, &json!({"text": id}));
     }
     world.run_with_input(&list, &["-i", "-"]).exits(0);
     for (id, folder) in plain.iter().map(|id| (*id, (*id).to_owned())).chain(odd.iter().map(|id| (*id, hashed_folder(id)))) {
-        assert_eq!(world.entry(&folder)["task_id"], id, "{folder}");
+        assert_eq!(world.task_entry(&folder)["task_id"], id, "{folder}");
         assert_eq!(std::fs::read_to_string(world.archive().join(&folder).join("text.txt")).unwrap(), id);
     }
     assert_eq!(hashed_folder("CjNQtmctxFMAAAAAAGZ1Vw"), "CjNQtmctxFMAAAAAAGZ1Vw-dde46322e86f5d57");
@@ -103,13 +103,13 @@ fn an_id_that_is_safe_everywhere_is_its_own_folder_and_any_other_is_hashed() {
 #[test]
 fn numbers_are_padded_to_one_width_from_ten_on() {
     let world = World::new();
-    let png = world.host("picture.png");
-    world.task("nine", &json!({"images": vec![&png; 9]}));
-    world.task("ten", &json!({"images": vec![&png; 10], "videos": [png]}));
+    let png = world.serve_sample("picture.png");
+    world.serve_task("nine", &json!({"images": vec![&png; 9]}));
+    world.serve_task("ten", &json!({"images": vec![&png; 10], "videos": [png]}));
     let mut with_nulls: Vec<Value> = vec![json!(png); 9];
     with_nulls.extend([Value::Null, Value::Null]);
-    world.task("nulls", &json!({"images": with_nulls}));
-    world.task("hundred", &json!({"audio": vec![&png; 100]}));
+    world.serve_task("nulls", &json!({"images": with_nulls}));
+    world.serve_task("hundred", &json!({"audio": vec![&png; 100]}));
     world.run(&["nine", "ten", "nulls", "hundred"]).exits(0);
     assert_eq!((&*world.files("hundred")[0], &*world.files("hundred")[99]), ("audio-001.png", "audio-100.png"));
     assert_eq!(world.files("nine")[0], "image-1.png");
@@ -121,9 +121,9 @@ fn numbers_are_padded_to_one_width_from_ten_on() {
 #[test]
 fn an_item_that_can_t_be_had_counts_for_the_width_all_the_same() {
     let world = World::new();
-    let mut items = vec![json!(world.host("picture.png"))];
+    let mut items = vec![json!(world.serve_sample("picture.png"))];
     items.extend(vec![json!(""); 9]);
-    world.task("t1", &json!({"images": items}));
+    world.serve_task("t1", &json!({"images": items}));
     world.run(&["t1"]).exits(1);
     assert_eq!(world.files("t1"), ["image-01.png"]);
 }

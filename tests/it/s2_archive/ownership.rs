@@ -32,17 +32,17 @@ fn a_root_that_is_not_ours_ends_the_run_before_anything_is_asked() {
         ("SHA256SUMS/x", "a folder".to_owned()),
     ] {
         let world = World::new();
-        world.task("t1", &json!({"text": "la"}));
-        world.write(&format!("yescale/{name}"), &content);
+        world.serve_task("t1", &json!({"text": "la"}));
+        world.write_file(&format!("yescale/{name}"), &content);
         let before = world.tree();
-        let run = world.start(&["t1"]).end(false).exits(2);
+        let run = world.start(&["t1"]).wait(false).exits(2);
         assert!(!run.stderr.is_empty() && run.stdout.is_empty(), "{run:?}");
-        assert_eq!((world.tree(), world.questions().len()), (before, 0), "{name} {content}");
+        assert_eq!((world.tree(), world.gateway_requests().len()), (before, 0), "{name} {content}");
     }
     let world = World::new();
-    world.write("yescale", "a file");
+    world.write_file("yescale", "a file");
     world.run(&["t1"]).exits(2);
-    assert_eq!(world.questions().len(), 0);
+    assert_eq!(world.gateway_requests().len(), 0);
 }
 
 #[test]
@@ -56,9 +56,9 @@ fn a_root_of_ours_that_a_crash_broke_is_rebuilt() {
         "{\"manifest_version\":1,\"tasks\":[{\"task_id\":\0\0\0",
     ] {
         let world = World::new();
-        world.archived("t1");
+        world.archive_task("t1");
         let before = std::fs::read(world.archive().join("manifest.json")).unwrap();
-        world.write("yescale/manifest.json", broken);
+        world.write_file("yescale/manifest.json", broken);
         world.run(&["t1"]).exits(0);
         assert_eq!(std::fs::read(world.archive().join("manifest.json")).unwrap(), before, "{broken:?}");
     }
@@ -67,11 +67,11 @@ fn a_root_of_ours_that_a_crash_broke_is_rebuilt() {
 #[test]
 fn checksums_of_ours_without_a_manifest_are_ours() {
     let world = World::new();
-    world.write(
+    world.write_file(
         "yescale/SHA256SUMS",
         format!("{}  t1/image-1.png\n{}  Abc-dde46322e86f5d57/text.txt\n", "0".repeat(64), "a".repeat(64)),
     );
-    world.task("t1", &json!({"text": "la"}));
+    world.serve_task("t1", &json!({"text": "la"}));
     world.run(&["t1"]).exits(0);
 }
 
@@ -94,10 +94,10 @@ fn a_task_folder_that_is_not_ours_is_an_error_of_that_task_alone() {
         ("t1", "a file"),
     ] {
         let world = World::new();
-        world.write(&format!("yescale/{path}"), content);
-        world.task("t1", &json!({"text": "la"}));
-        world.task("t2", &json!({"text": "la"}));
-        let run = world.start(&["--json", "t1", "t2"]).end(false).exits(1);
+        world.write_file(&format!("yescale/{path}"), content);
+        world.serve_task("t1", &json!({"text": "la"}));
+        world.serve_task("t2", &json!({"text": "la"}));
+        let run = world.start(&["--json", "t1", "t2"]).wait(false).exits(1);
         assert_eq!([run.state("t1"), run.state("t2")], ["error", "complete"], "{path} {content}");
         let tree = world.tree();
         assert_eq!(tree[path].0, content.as_bytes());
@@ -109,9 +109,9 @@ fn a_task_folder_that_is_not_ours_is_an_error_of_that_task_alone() {
 fn a_task_manifest_that_a_crash_broke_is_rebuilt() {
     for broken in ["", "\0\0\0", "{\"manifest_version\": 1,\n \"tasks\": [{\"task_id\""] {
         let world = World::new();
-        let folder = world.archived("t1");
+        let folder = world.archive_task("t1");
         std::fs::write(folder.join("manifest.json"), broken).unwrap();
-        assert_eq!(world.json(&["t1"]).exits(0).state("t1"), "complete", "{broken:?}");
+        assert_eq!(world.run_json(&["t1"]).exits(0).state("t1"), "complete", "{broken:?}");
         assert_eq!(world.files("t1"), ["image-1.png"]);
     }
 }
@@ -122,10 +122,10 @@ fn what_a_user_keeps_in_the_archive_stays() {
     for path in
         ["yescale/notes.txt", "yescale/photos/a.png", "yescale/t1/notes.txt", "yescale/t1/video-1.png", "yescale/index.html"]
     {
-        world.write(path, "mine");
+        world.write_file(path, "mine");
     }
-    world.archived("t1");
-    world.task("t1", &json!({"images": [], "text": "less"}));
+    world.archive_task("t1");
+    world.serve_task("t1", &json!({"images": [], "text": "less"}));
     world.run(&["--force", "t1"]);
     let tree = world.tree();
     for path in ["notes.txt", "photos/a.png", "t1/notes.txt", "t1/video-1.png", "index.html"] {
@@ -137,42 +137,42 @@ fn what_a_user_keeps_in_the_archive_stays() {
 fn a_user_s_file_under_a_download_s_name_is_never_overwritten() {
     for (name, result) in [("image-1.png", "images"), ("text.txt", "text")] {
         let world = World::new();
-        world.write(&format!("yescale/t1/{name}"), "mine");
-        let value = if result == "text" { json!("la") } else { json!([world.host("picture.png")]) };
-        world.task("t1", &json!({result: value}));
-        world.task("t2", &json!({"text": "la"}));
+        world.write_file(&format!("yescale/t1/{name}"), "mine");
+        let value = if result == "text" { json!("la") } else { json!([world.serve_sample("picture.png")]) };
+        world.serve_task("t1", &json!({result: value}));
+        world.serve_task("t2", &json!({"text": "la"}));
         for args in [&["t1", "t2"][..], &["t1", "--force"]] {
             world.run(args).exits(1);
             assert_eq!(world.tree()[&format!("t1/{name}")].0, b"mine", "{args:?}");
         }
-        assert_eq!(world.entry("t2")["state"], "complete");
+        assert_eq!(world.task_entry("t2")["state"], "complete");
     }
 }
 
 #[test]
 fn a_task_s_own_folder_is_no_archive_to_write_to() {
     let world = World::new();
-    world.archived("t1");
-    world.task("t2", &json!({"text": "la"}));
-    let (before, asked) = (world.tree(), world.questions().len());
+    world.archive_task("t1");
+    world.serve_task("t2", &json!({"text": "la"}));
+    let (before, asked) = (world.tree(), world.gateway_requests().len());
     for id in ["t1", "t2"] {
         let run = world.run(&["-o", "yescale/t1", id]).exits(2);
         assert!(run.stderr.contains("one task's folder"), "{run:?}");
     }
-    assert_eq!((world.tree(), world.questions().len()), (before, asked));
+    assert_eq!((world.tree(), world.gateway_requests().len()), (before, asked));
 }
 
 #[test]
 fn checksums_beside_our_manifest_are_ours_whatever_they_say() {
     for broken in [false, true] {
         let world = World::new();
-        world.archived("t1");
+        world.archive_task("t1");
         let right = world.tree()["SHA256SUMS"].0.clone();
-        world.write("yescale/SHA256SUMS", "notes\n");
+        world.write_file("yescale/SHA256SUMS", "notes\n");
         if broken {
-            world.write("yescale/manifest.json", "");
+            world.write_file("yescale/manifest.json", "");
         }
-        world.task("t2", &json!({"images": [world.host("picture.png")]}));
+        world.serve_task("t2", &json!({"images": [world.serve_sample("picture.png")]}));
         world.run(&["t1", "t2"]).exits(0);
         assert!(world.tree()["SHA256SUMS"].0.starts_with(&right));
     }

@@ -34,7 +34,7 @@ fn a_body_that_is_no_media_is_refused_by_its_bytes() {
     let urls: Vec<Value> = cases
         .iter()
         .enumerate()
-        .map(|(n, body)| json!({"url": world.media.script(&format!("/{n}.png"), [Reply::ok(*body).typed("image/png")]), "content_type": "image/png"}))
+        .map(|(n, body)| json!({"url": world.media.script(&format!("/{n}.png"), [Reply::ok(*body).content_type("image/png")]), "content_type": "image/png"}))
         .collect();
     let entry = images(&world, "t1", &urls, 1);
     assert_eq!((entry["state"].as_str(), entry["files"].as_array().unwrap().len()), (Some("incomplete"), 0), "{entry}");
@@ -55,7 +55,11 @@ fn a_long_page_is_refused_as_a_short_one_is() {
 fn a_header_alone_refuses_nothing() {
     let world = World::new();
     let urls = ["text/html", "application/json", "application/xml; charset=utf-8"].map(|content_type| {
-        json!(world.media.script(&format!("/{}", content_type.len()), [Reply::ok(sample("picture.png")).typed(content_type)]))
+        json!(
+            world
+                .media
+                .script(&format!("/{}", content_type.len()), [Reply::ok(sample("picture.png")).content_type(content_type)])
+        )
     });
     assert_eq!(extensions(&images(&world, "t1", &urls, 0)), ["png"; 3]);
 }
@@ -76,9 +80,9 @@ fn an_svg_is_an_image_however_it_begins() {
 #[test]
 fn a_playlist_is_kept_and_the_task_is_incomplete() {
     let world = World::new();
-    world.task("t1", &json!({"videos": [world.host("playlist.m3u8")]}));
-    assert_eq!(world.json(&["t1"]).exits(1).state("t1"), "incomplete");
-    let entry = world.entry("t1");
+    world.serve_task("t1", &json!({"videos": [world.serve_sample("playlist.m3u8")]}));
+    assert_eq!(world.run_json(&["t1"]).exits(1).state("t1"), "incomplete");
+    let entry = world.task_entry("t1");
     assert_eq!((&entry["state"], &entry["files"][0]["path"]), (&json!("incomplete"), &json!("video-1.m3u8")));
     assert_eq!(entry["errors"][0]["kind"], "video");
     assert_eq!(std::fs::read(world.archive().join("t1/video-1.m3u8")).unwrap(), sample("playlist.m3u8"));
@@ -87,9 +91,9 @@ fn a_playlist_is_kept_and_the_task_is_incomplete() {
 #[test]
 fn a_playlist_that_is_declared_a_video_is_a_playlist_all_the_same() {
     let world = World::new();
-    world.task("t1", &json!({"videos": [{"url": world.host("playlist.m3u8"), "content_type": "video/mp4"}]}));
-    assert_eq!(world.json(&["t1"]).exits(1).state("t1"), "incomplete");
-    assert_eq!(world.entry("t1")["files"][0]["path"], "video-1.mp4", "named as declared");
+    world.serve_task("t1", &json!({"videos": [{"url": world.serve_sample("playlist.m3u8"), "content_type": "video/mp4"}]}));
+    assert_eq!(world.run_json(&["t1"]).exits(1).state("t1"), "incomplete");
+    assert_eq!(world.task_entry("t1")["files"][0]["path"], "video-1.mp4", "named as declared");
 }
 
 #[test]
@@ -101,7 +105,7 @@ fn whatever_it_is_declared_to_be_a_page_is_a_page() {
     for (n, body) in bodies.iter().enumerate() {
         for (m, content_type) in types.iter().enumerate() {
             let path = format!("/{n}/{m}.svg");
-            let reply = Reply::ok(*body).typed(content_type);
+            let reply = Reply::ok(*body).content_type(content_type);
             items.push(json!({"url": world.media.script(&path, [reply]), "content_type": content_type}));
         }
     }
@@ -114,7 +118,7 @@ fn whatever_it_is_declared_to_be_a_page_is_a_page() {
 fn a_body_without_a_byte_is_refused_however_it_ends() {
     let world = World::new();
     let replies =
-        [Reply::ok(""), Reply::ok("").chunked(&[]), Reply::ok("").without_length(), Reply::ok("").under("204 No Content")];
+        [Reply::ok(""), Reply::ok("").chunked(&[]), Reply::ok("").without_length(), Reply::ok("").with_status("204 No Content")];
     let urls: Vec<Value> =
         replies.into_iter().enumerate().map(|(n, reply)| json!(world.media.script(&format!("/{n}.png"), [reply]))).collect();
     let entry = images(&world, "t1", &urls, 1);
@@ -124,19 +128,19 @@ fn a_body_without_a_byte_is_refused_however_it_ends() {
 #[test]
 fn a_video_that_is_declared_a_playlist_is_a_video_all_the_same() {
     let world = World::new();
-    let item = json!({"url": world.host("video-1s.mp4"), "content_type": "application/x-mpegURL"});
-    world.task("t1", &json!({"videos": [item]}));
-    assert_eq!(world.json(&["t1"]).exits(0).state("t1"), "complete");
-    let file = &world.entry("t1")["files"][0];
+    let item = json!({"url": world.serve_sample("video-1s.mp4"), "content_type": "application/x-mpegURL"});
+    world.serve_task("t1", &json!({"videos": [item]}));
+    assert_eq!(world.run_json(&["t1"]).exits(0).state("t1"), "complete");
+    let file = &world.task_entry("t1")["files"][0];
     assert_eq!((&file["path"], &file["detected_type"]), (&json!("video-1.m3u8"), &json!("video/mp4")));
 }
 
 #[test]
 fn a_playlist_is_not_fetched_again() {
     let world = World::new();
-    world.task("t1", &json!({"videos": [world.host("playlist.m3u8")]}));
+    world.serve_task("t1", &json!({"videos": [world.serve_sample("playlist.m3u8")]}));
     world.run(&["t1"]).exits(1);
     let before = world.tree();
     world.run(&["t1"]).exits(1);
-    assert_eq!((world.tree(), world.media.asked("/playlist.m3u8")), (before, 1));
+    assert_eq!((world.tree(), world.media.request_count("/playlist.m3u8")), (before, 1));
 }

@@ -8,19 +8,19 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::support::faults::{ETAG, OLD_DATE, Seen, seen_at};
-use crate::support::{Fault, Remote, World};
-use Fault::{
-    ChangedEtag, CutAt, Dated, Drip, Full, IgnoreRange, JustNow, NoRanges, NoValidator, Replaced, ShortBody, ShortRange, StallAt,
-    Status, Unended, WeakEtag, WrongRange,
+use crate::support::faults::{ETAG, OLD_DATE, SeenRequest, requests_at};
+use crate::support::{RemoteFile, ServerFault, World};
+use ServerFault::{
+    ChangedEtag, CutAt, Drip, FreshLastModified, Healthy, IgnoreRange, MissingLastChunk, NoRanges, NoValidator, OnlyLastModified,
+    Replaced, ShortBody, ShortRange, StallAt, Status, WeakEtag, WrongRange,
 };
 
 const SIZE: usize = 3_000_000;
 const CUT: usize = 1_000_000;
 
-fn remote(world: &World, script: &[Fault]) -> Remote {
-    let remote = Remote::new(world, "/a.mp4", SIZE, script);
-    world.task("t1", &json!({"videos": [remote.url]}));
+fn remote(world: &World, script: &[ServerFault]) -> RemoteFile {
+    let remote = RemoteFile::new(world, "/a.mp4", SIZE, script);
+    world.serve_task("t1", &json!({"videos": [remote.url]}));
     remote
 }
 
@@ -29,13 +29,13 @@ fn video(world: &World) -> PathBuf {
 }
 
 /// The first bytes asked for, and whether a range was asked for at all.
-fn asked(seen: &[Seen]) -> Vec<Option<u64>> {
+fn asked(seen: &[SeenRequest]) -> Vec<Option<u64>> {
     seen.iter().map(|seen| seen.range.map(|(from, _)| from)).collect()
 }
 
-fn is_whole(world: &World, remote: &Remote) -> bool {
+fn is_whole(world: &World, remote: &RemoteFile) -> bool {
     let bytes = fs::read(video(world)).unwrap();
-    let is_one = bytes == *remote.bytes || bytes == *remote.other;
+    let is_one = bytes == *remote.bytes || bytes == *remote.replacement;
     is_one && world.files("t1") == ["video-1.mp4"]
 }
 
@@ -43,9 +43,9 @@ fn is_whole(world: &World, remote: &Remote) -> bool {
 fn a_cut_body_goes_on_at_the_byte_where_it_broke_off() {
     for (first, from) in [(CutAt(CUT), CUT), (CutAt(1), 1), (CutAt(SIZE - 1), SIZE - 1), (StallAt(CUT), CUT)] {
         let world = World::new();
-        let remote = remote(&world, &[first.clone(), CutAt(7), Full]);
+        let remote = remote(&world, &[first.clone(), CutAt(7), Healthy]);
         world.run(&["t1", "--stall-timeout", "1s"]).exits(0);
-        let seen = remote.seen(&world);
+        let seen = remote.requests(&world);
         let then = from + 7.min(SIZE - from);
         let expected = [None, Some(from as u64), Some(then as u64)];
         assert_eq!(asked(&seen), expected[..seen.len()], "{first:?}");
@@ -62,23 +62,23 @@ fn whatever_the_second_answer_is_nothing_is_spliced_without_proof() {
         (&[CutAt(CUT), NoRanges], vec![None, Some(CUT)]),
         (&[CutAt(CUT), Replaced], vec![None, Some(CUT)]),
         // No proof: from the first byte on, once more.
-        (&[CutAt(CUT), WrongRange, Full], vec![None, Some(CUT), None]),
-        (&[CutAt(CUT), ShortRange, Full], vec![None, Some(CUT), None]),
-        (&[CutAt(CUT), ChangedEtag, Full], vec![None, Some(CUT), None]),
+        (&[CutAt(CUT), WrongRange, Healthy], vec![None, Some(CUT), None]),
+        (&[CutAt(CUT), ShortRange, Healthy], vec![None, Some(CUT), None]),
+        (&[CutAt(CUT), ChangedEtag, Healthy], vec![None, Some(CUT), None]),
         (&[CutAt(CUT), ChangedEtag], vec![None, Some(CUT), None]),
-        (&[CutAt(CUT), WeakEtag, Full], vec![None, Some(CUT), None]),
-        (&[CutAt(CUT), NoValidator, Full], vec![None, Some(CUT), None]),
-        (&[CutAt(CUT), Status("416 Range Not Satisfiable", &[]), Full], vec![None, Some(CUT), None]),
-        (&[CutAt(CUT), Status("206 Partial Content", &[]), Full], vec![None, Some(CUT), None]),
+        (&[CutAt(CUT), WeakEtag, Healthy], vec![None, Some(CUT), None]),
+        (&[CutAt(CUT), NoValidator, Healthy], vec![None, Some(CUT), None]),
+        (&[CutAt(CUT), Status("416 Range Not Satisfiable", &[]), Healthy], vec![None, Some(CUT), None]),
+        (&[CutAt(CUT), Status("206 Partial Content", &[]), Healthy], vec![None, Some(CUT), None]),
         // A passing fault takes nothing away from what is here.
-        (&[CutAt(CUT), Status("500 Oops", &[]), Full], vec![None, Some(CUT), Some(CUT)]),
-        (&[CutAt(CUT), Status("503 Busy", &[("Retry-After", "0")]), Full], vec![None, Some(CUT), Some(CUT)]),
+        (&[CutAt(CUT), Status("500 Oops", &[]), Healthy], vec![None, Some(CUT), Some(CUT)]),
+        (&[CutAt(CUT), Status("503 Busy", &[("Retry-After", "0")]), Healthy], vec![None, Some(CUT), Some(CUT)]),
     ] {
         let world = World::new();
         let remote = remote(&world, script);
         world.run(&["t1"]).exits(0);
         let expected: Vec<Option<u64>> = requests.into_iter().map(|from| from.map(|from| from as u64)).collect();
-        assert_eq!(asked(&remote.seen(&world)), expected, "{script:?}");
+        assert_eq!(asked(&remote.requests(&world)), expected, "{script:?}");
         assert!(is_whole(&world, &remote), "{script:?}");
     }
 }
@@ -86,29 +86,30 @@ fn whatever_the_second_answer_is_nothing_is_spliced_without_proof() {
 #[test]
 fn a_body_that_is_shorter_than_its_range_is_not_taken_for_whole() {
     let world = World::new();
-    let remote = remote(&world, &[CutAt(CUT), ShortBody, Full]);
+    let remote = remote(&world, &[CutAt(CUT), ShortBody, Healthy]);
     world.run(&["t1"]).exits(0);
     assert!(is_whole(&world, &remote));
 }
 
 #[test]
 fn without_a_strong_validator_it_starts_from_the_first_byte() {
-    for weak in [WeakEtag, NoValidator, JustNow] {
+    for weak in [WeakEtag, NoValidator, FreshLastModified] {
         let world = World::new();
-        let Remote { path, bytes, .. } = remote(&world, &[Full]);
-        let remote = Remote::new(&world, "/a.mp4", SIZE, &[Full]);
+        let RemoteFile { path, bytes, .. } = remote(&world, &[Healthy]);
+        let remote = RemoteFile::new(&world, "/a.mp4", SIZE, &[Healthy]);
         // The cut comes on a weak answer: two faults in one.
         let cut = match weak {
             WeakEtag => "W/\"v1\"",
             _ => "",
         };
-        let reply = crate::support::Reply::ok(bytes.as_slice()).typed("video/mp4").header("Accept-Ranges", "bytes");
+        let reply = crate::support::Reply::ok(bytes.as_slice()).content_type("video/mp4").header("Accept-Ranges", "bytes");
         let reply = if cut.is_empty() { reply } else { reply.header("ETag", cut) };
         let now = httpdate::fmt_http_date(std::time::SystemTime::now());
-        let reply = if matches!(weak, JustNow) { reply.header("Last-Modified", &now).header("Date", &now) } else { reply };
-        world.media.script(&path, [reply.clone().cut(CUT), reply]);
+        let reply =
+            if matches!(weak, FreshLastModified) { reply.header("Last-Modified", &now).header("Date", &now) } else { reply };
+        world.media.script(&path, [reply.clone().cut_after(CUT), reply]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(asked(&remote.seen(&world)), [None, None], "{weak:?}");
+        assert_eq!(asked(&remote.requests(&world)), [None, None], "{weak:?}");
         assert!(is_whole(&world, &remote));
     }
 }
@@ -116,12 +117,12 @@ fn without_a_strong_validator_it_starts_from_the_first_byte() {
 #[test]
 fn an_old_date_is_a_validator() {
     let world = World::new();
-    let remote = remote(&world, &[Dated]);
+    let remote = remote(&world, &[OnlyLastModified]);
     let date = httpdate::fmt_http_date(std::time::SystemTime::now());
-    let first = crate::support::Reply::ok(remote.bytes.as_slice()).typed("video/mp4").header("Last-Modified", OLD_DATE);
-    world.media.script(&remote.path, [first.header("Date", &date).cut(CUT), remote.reply(Dated)]);
+    let first = crate::support::Reply::ok(remote.bytes.as_slice()).content_type("video/mp4").header("Last-Modified", OLD_DATE);
+    world.media.script(&remote.path, [first.header("Date", &date).cut_after(CUT), remote.reply(OnlyLastModified)]);
     world.run(&["t1"]).exits(0);
-    let seen = remote.seen(&world);
+    let seen = remote.requests(&world);
     assert_eq!((asked(&seen), seen[1].if_range.as_deref()), (vec![None, Some(CUT as u64)], Some(OLD_DATE)));
     assert!(is_whole(&world, &remote));
 }
@@ -129,11 +130,11 @@ fn an_old_date_is_a_validator() {
 #[test]
 fn after_two_restarts_it_is_one_plain_stream() {
     let world = World::new();
-    let script = [CutAt(CUT), ChangedEtag, CutAt(CUT + 1), ChangedEtag, CutAt(CUT + 2), Full];
+    let script = [CutAt(CUT), ChangedEtag, CutAt(CUT + 1), ChangedEtag, CutAt(CUT + 2), Healthy];
     let remote = remote(&world, &script);
     world.run(&["t1"]).exits(0);
     let cut = CUT as u64;
-    assert_eq!(asked(&remote.seen(&world)), [None, Some(cut), None, Some(cut + 1), None, None]);
+    assert_eq!(asked(&remote.requests(&world)), [None, Some(cut), None, Some(cut + 1), None, None]);
     assert!(is_whole(&world, &remote));
 }
 
@@ -141,17 +142,21 @@ fn after_two_restarts_it_is_one_plain_stream() {
 fn progress_refills_the_budget_and_its_lack_ends_it() {
     let world = World::new();
     let cuts = vec![CutAt(SIZE / 12); 10];
-    let remote = remote(&world, &[cuts, vec![Full]].concat());
+    let remote = remote(&world, &[cuts, vec![Healthy]].concat());
     world.run(&["t1", "--retries", "1"]).exits(0);
     assert!(is_whole(&world, &remote));
 
-    remote.now(&world, &[CutAt(CUT), CutAt(0)]);
+    remote.set_script(&world, &[CutAt(CUT), CutAt(0)]);
     world.run(&["t1", "--force", "--retries", "2"]).exits(1);
-    assert_eq!(remote.seen(&world).len(), 11 + 1 + 3 - 1, "the cut, a try that refilled nothing, and no more than the budget");
+    assert_eq!(
+        remote.requests(&world).len(),
+        11 + 1 + 3 - 1,
+        "the cut, a try that refilled nothing, and no more than the budget"
+    );
 }
 
 /// A run that gets the first `CUT` bytes and no more.
-fn left(world: &World) -> Remote {
+fn left(world: &World) -> RemoteFile {
     let remote = remote(world, &[CutAt(CUT), Status("500 Oops", &[])]);
     world.run(&["t1", "--retries", "1"]).exits(1);
     assert_eq!(world.files("t1"), [".video-1.journal", ".video-1.part"]);
@@ -160,12 +165,12 @@ fn left(world: &World) -> Remote {
 
 #[test]
 fn the_next_run_goes_on_where_a_failed_one_ended() {
-    for next in [Full, Drip(100_000)] {
+    for next in [Healthy, Drip(100_000)] {
         let world = World::new();
         let remote = left(&world);
-        remote.now(&world, &[next]);
+        remote.set_script(&world, &[next]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(asked(&remote.seen(&world)), [None, Some(CUT as u64), Some(CUT as u64)]);
+        assert_eq!(asked(&remote.requests(&world)), [None, Some(CUT as u64), Some(CUT as u64)]);
         assert!(is_whole(&world, &remote), "and nothing of the part stays");
     }
 }
@@ -174,17 +179,17 @@ fn the_next_run_goes_on_where_a_failed_one_ended() {
 fn a_kill_costs_at_most_4_mib_of_a_connection() {
     let (size, at) = (12 << 20, (8 << 20) - 4096);
     let world = World::new();
-    let remote = Remote::new(&world, "/a.mp4", size, &[StallAt(at)]);
-    world.task("t1", &json!({"videos": [remote.url]}));
+    let remote = RemoteFile::new(&world, "/a.mp4", size, &[StallAt(at)]);
+    world.serve_task("t1", &json!({"videos": [remote.url]}));
     let running = world.start(&["t1", "-x", "1"]);
     let part = world.archive().join("t1/.video-1.part");
     // What came is on the disk but for less than a hop's worth.
     until(|| fs::metadata(&part).is_ok_and(|part| part.len() + (512 << 10) >= at as u64));
     running.kill();
     assert!(!world.archive().join("t1/manifest.json").exists() && !video(&world).exists());
-    remote.now(&world, &[Full]);
+    remote.set_script(&world, &[Healthy]);
     world.run(&["t1"]).exits(0);
-    let from = remote.seen(&world)[1].from();
+    let from = remote.requests(&world)[1].range_start();
     assert!(from + (4 << 20) + (512 << 10) >= at as u64, "went on at {from} of {at}");
     assert!(is_whole(&world, &remote), "and no dot-file is left");
 }
@@ -200,13 +205,13 @@ fn until(is_so: impl Fn() -> bool) {
 
 #[test]
 fn a_fresh_link_continues_the_old_part_when_it_is_the_same_file() {
-    for (fault, requests) in [(Full, vec![Some(CUT as u64)]), (ChangedEtag, vec![Some(CUT as u64), None])] {
+    for (fault, requests) in [(Healthy, vec![Some(CUT as u64)]), (ChangedEtag, vec![Some(CUT as u64), None])] {
         let world = World::new();
         let remote = left(&world);
-        let fresh = remote.also_at(&world, "/fresh.mp4", &[fault]);
-        world.task("t1", &json!({"videos": [format!("{fresh}?sig=2")]}));
+        let fresh = remote.serve_at(&world, "/fresh.mp4", &[fault]);
+        world.serve_task("t1", &json!({"videos": [format!("{fresh}?sig=2")]}));
         world.run(&["t1"]).exits(0);
-        assert_eq!(asked(&seen_at(&world, "/fresh.mp4")), requests);
+        assert_eq!(asked(&requests_at(&world, "/fresh.mp4")), requests);
         assert!(is_whole(&world, &remote));
     }
 }
@@ -234,7 +239,7 @@ fn what_is_on_disk_is_proven_before_it_is_trusted() {
         harm(&mut part, &mut journal);
         fs::write(folder.join(".video-1.part"), part).unwrap();
         fs::write(folder.join(".video-1.journal"), journal).unwrap();
-        remote.now(&world, &[Full]);
+        remote.set_script(&world, &[Healthy]);
         world.run(&["t1"]).exits(0);
         assert!(is_whole(&world, &remote), "{what}");
     }
@@ -244,16 +249,16 @@ fn what_is_on_disk_is_proven_before_it_is_trusted() {
 fn only_what_follows_the_first_wrong_byte_is_fetched_again() {
     let (size, at) = (12 << 20, 10 << 20);
     let world = World::new();
-    let remote = Remote::new(&world, "/a.mp4", size, &[CutAt(at), Status("500 Oops", &[])]);
-    world.task("t1", &json!({"videos": [remote.url]}));
+    let remote = RemoteFile::new(&world, "/a.mp4", size, &[CutAt(at), Status("500 Oops", &[])]);
+    world.serve_task("t1", &json!({"videos": [remote.url]}));
     world.run(&["t1", "--retries", "0"]).exits(1);
     let path = world.archive().join("t1/.video-1.part");
     let mut part = fs::read(&path).unwrap();
     part[at - 4096..].fill(0);
     fs::write(&path, part).unwrap();
-    remote.now(&world, &[Full]);
+    remote.set_script(&world, &[Healthy]);
     world.run(&["t1"]).exits(0);
-    let from = remote.seen(&world).last().unwrap().from();
+    let from = remote.requests(&world).last().unwrap().range_start();
     assert!(from + (4 << 20) + (1 << 20) >= at as u64 && from < at as u64, "{from}");
     assert!(is_whole(&world, &remote));
 }
@@ -261,14 +266,14 @@ fn only_what_follows_the_first_wrong_byte_is_fetched_again() {
 #[test]
 fn a_part_that_has_every_byte_is_not_fetched_again() {
     let world = World::new();
-    let remote = remote(&world, &[Unended]);
+    let remote = remote(&world, &[MissingLastChunk]);
     world.run(&["t1", "--retries", "0"]).exits(1);
     assert_eq!(fs::metadata(world.archive().join("t1/.video-1.part")).unwrap().len(), SIZE as u64);
-    remote.now(&world, &[Full]);
+    remote.set_script(&world, &[Healthy]);
     world.run(&["t1"]).exits(0);
     assert!(is_whole(&world, &remote));
-    let seen = remote.seen(&world);
-    assert!(seen[1..].iter().all(|seen| seen.from() > 0), "{seen:?}");
+    let seen = remote.requests(&world);
+    assert!(seen[1..].iter().all(|seen| seen.range_start() > 0), "{seen:?}");
 }
 
 /// Gzip of a file of a size, of which a place is wrong, and then the same without a fault.
@@ -276,14 +281,14 @@ fn is_tried_again(sizes: &[(usize, usize)]) {
     use std::io::Write as _;
     for &(size, at) in sizes {
         let world = World::new();
-        let remote = Remote::new(&world, "/a.mp4", size, &[Full]);
-        world.task("t1", &json!({"videos": [remote.url]}));
+        let remote = RemoteFile::new(&world, "/a.mp4", size, &[Healthy]);
+        world.serve_task("t1", &json!({"videos": [remote.url]}));
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(&remote.bytes).unwrap();
         let zipped = packer.finish().unwrap();
         let mut broken = zipped.clone();
         broken[at..at + 100].fill(0xff);
-        let reply = |body: Vec<u8>| crate::support::Reply::ok(body).typed("video/mp4").header("Content-Encoding", "gzip");
+        let reply = |body: Vec<u8>| crate::support::Reply::ok(body).content_type("video/mp4").header("Content-Encoding", "gzip");
         world.media.script("/a.mp4", [reply(broken), reply(zipped)]);
         world.run(&["t1"]).exits(0);
         assert!(is_whole(&world, &remote), "{size} {at}");

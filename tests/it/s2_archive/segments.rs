@@ -5,17 +5,17 @@ use std::fs;
 use serde_json::json;
 
 use crate::support::audit::sha256;
-use crate::support::faults::Seen;
-use crate::support::{Fault, Remote, Run, World};
-use Fault::{ChangedEtag, CutAt, Drip, Full, IgnoreRange, NoRanges, NoValidator, Replaced, StallAt, Status, WrongRange};
+use crate::support::faults::SeenRequest;
+use crate::support::{RemoteFile, Run, ServerFault, World};
+use ServerFault::{ChangedEtag, CutAt, Drip, Healthy, IgnoreRange, NoRanges, NoValidator, Replaced, StallAt, Status, WrongRange};
 
 const MIB: usize = 1 << 20;
 const SIZE: usize = 24 * MIB + 12_345;
 
-fn world(size: usize, script: &[Fault]) -> (World, Remote) {
+fn world(size: usize, script: &[ServerFault]) -> (World, RemoteFile) {
     let world = World::new();
-    let remote = Remote::new(&world, "/a.mp4", size, script);
-    world.task("t1", &json!({"videos": [remote.url]}));
+    let remote = RemoteFile::new(&world, "/a.mp4", size, script);
+    world.serve_task("t1", &json!({"videos": [remote.url]}));
     (world, remote)
 }
 
@@ -24,14 +24,14 @@ fn run(world: &World, connections: &str) -> Run {
 }
 
 #[track_caller]
-fn is_right(world: &World, remote: &Remote) {
+fn is_right(world: &World, remote: &RemoteFile) {
     let hash = sha256(&fs::read(world.archive().join("t1/video-1.mp4")).unwrap());
-    assert!(hash == sha256(&remote.bytes) || hash == sha256(&remote.other), "another file");
+    assert!(hash == sha256(&remote.bytes) || hash == sha256(&remote.replacement), "another file");
     assert_eq!(world.files("t1"), ["video-1.mp4"]);
 }
 
 /// The ranges that were asked for, from the first byte to the one after the last.
-fn ranges(seen: &[Seen]) -> Vec<(usize, usize)> {
+fn ranges(seen: &[SeenRequest]) -> Vec<(usize, usize)> {
     let number = |at: u64| usize::try_from(at).unwrap();
     seen.iter()
         .filter_map(|seen| seen.range)
@@ -41,10 +41,10 @@ fn ranges(seen: &[Seen]) -> Vec<(usize, usize)> {
 
 #[test]
 fn a_large_file_comes_in_pieces_that_are_disjoint_and_cover_it() {
-    let (world, remote) = world(SIZE, &[Full]);
+    let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "4").exits(0);
     is_right(&world, &remote);
-    let seen = remote.seen(&world);
+    let seen = remote.requests(&world);
     assert_eq!(seen.iter().filter(|seen| seen.range.is_none()).count(), 1, "the first one brings the first piece");
     let mut ranges = ranges(&seen);
     ranges.sort_unstable();
@@ -53,14 +53,14 @@ fn a_large_file_comes_in_pieces_that_are_disjoint_and_cover_it() {
     assert!(ranges.windows(2).all(|pair| pair[0].1 == pair[1].0), "disjoint, and without a gap: {ranges:?}");
     assert_eq!(ranges.last().unwrap().1, SIZE);
     assert!(ranges.iter().all(|(from, to)| to - from <= 4 * MIB), "a kill costs no more than 4 MiB each: {ranges:?}");
-    assert!(world.media.most_at_once() > 1);
+    assert!(world.media.max_active() > 1);
 }
 
 #[test]
 fn pieces_are_asked_for_in_file_order() {
-    let (world, remote) = world(SIZE, &[Full]);
+    let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "4").exits(0);
-    for (at, (from, _)) in ranges(&remote.seen(&world)).into_iter().enumerate() {
+    for (at, (from, _)) in ranges(&remote.requests(&world)).into_iter().enumerate() {
         // Two that are asked for at the same moment may come in either order.
         assert!(from.abs_diff((at + 1) * 2 * MIB) <= 8 * MIB, "piece {at} begins at {from}");
     }
@@ -68,19 +68,19 @@ fn pieces_are_asked_for_in_file_order() {
 
 #[test]
 fn one_connection_is_one_request() {
-    let (world, remote) = world(SIZE, &[Full]);
+    let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "1").exits(0);
     is_right(&world, &remote);
-    assert_eq!((remote.seen(&world).len(), world.media.most_at_once()), (1, 1));
+    assert_eq!((remote.requests(&world).len(), world.media.max_active()), (1, 1));
 }
 
 #[test]
 fn small_files_and_hosts_without_ranges_get_one_plain_request() {
-    for (size, script) in [(16 * MIB - 1, Full), (SIZE, NoRanges), (SIZE, NoValidator)] {
+    for (size, script) in [(16 * MIB - 1, Healthy), (SIZE, NoRanges), (SIZE, NoValidator)] {
         let (world, remote) = world(size, std::slice::from_ref(&script));
         run(&world, "4").exits(0);
         is_right(&world, &remote);
-        let seen = remote.seen(&world);
+        let seen = remote.requests(&world);
         assert_eq!((seen.len(), seen[0].range), (1, None), "{size} {script:?}");
     }
 }
@@ -90,7 +90,7 @@ fn a_host_that_ignores_the_range_of_the_probe_gives_one_stream() {
     let (world, remote) = world(SIZE, &[IgnoreRange]);
     run(&world, "4").exits(0);
     is_right(&world, &remote);
-    let seen = remote.seen(&world);
+    let seen = remote.requests(&world);
     assert_eq!(seen.iter().filter(|seen| seen.range.is_none()).count(), 1, "{seen:?}");
     assert!(seen.len() <= 2, "{seen:?}");
 }
@@ -112,10 +112,10 @@ fn whatever_one_connection_meets_the_file_is_right() {
         NoValidator,
     ] {
         for at in [1, 2, 5] {
-            let mut script = vec![Full; at];
-            script.extend([odd.clone(), Full]);
+            let mut script = vec![Healthy; at];
+            script.extend([odd.clone(), Healthy]);
             let (world, remote) = world(SIZE, &script);
-            let run = world.start(&["t1", "-x", "4", "--stall-timeout", "1s"]).end(false).exits(0);
+            let run = world.start(&["t1", "-x", "4", "--stall-timeout", "1s"]).wait(false).exits(0);
             assert!(run.stderr.is_empty() || !run.stderr.contains("error"), "{run:?}");
             is_right(&world, &remote);
         }
@@ -124,10 +124,10 @@ fn whatever_one_connection_meets_the_file_is_right() {
 
 #[test]
 fn a_cut_piece_goes_on_within_itself() {
-    let (world, remote) = world(SIZE, &[Full, Full, CutAt(100_000), Full]);
+    let (world, remote) = world(SIZE, &[Healthy, Healthy, CutAt(100_000), Healthy]);
     run(&world, "4").exits(0);
     is_right(&world, &remote);
-    let ranges = ranges(&remote.seen(&world));
+    let ranges = ranges(&remote.requests(&world));
     let cut = ranges[1];
     assert!(ranges.contains(&(cut.0 + 100_000, cut.1)), "{ranges:?}");
 }
@@ -136,7 +136,7 @@ fn a_cut_piece_goes_on_within_itself() {
 fn a_file_that_is_replaced_meanwhile_is_one_of_the_two_or_absent() {
     for at in [1, 2, 4, 7] {
         for change in [Replaced, ChangedEtag] {
-            let mut script = vec![Full; at];
+            let mut script = vec![Healthy; at];
             script.push(change);
             let (world, remote) = world(SIZE, &script);
             let run = run(&world, "4");
@@ -151,23 +151,23 @@ fn a_file_that_is_replaced_meanwhile_is_one_of_the_two_or_absent() {
 
 #[test]
 fn a_link_that_dies_in_the_middle_is_asked_for_anew_and_goes_on() {
-    let (world, remote) = world(SIZE, &[Full, Full, Full, Status("403 Forbidden", &[])]);
-    let fresh = remote.also_at(&world, "/fresh.mp4", &[Full]);
+    let (world, remote) = world(SIZE, &[Healthy, Healthy, Healthy, Status("403 Forbidden", &[])]);
+    let fresh = remote.serve_at(&world, "/fresh.mp4", &[Healthy]);
     let answer = |url: &str| crate::support::Answer::json(200, &crate::support::success(&json!({"videos": [url]})));
     world.answers("t1", [answer(&remote.url), answer(&fresh)]);
     run(&world, "4").exits(0);
     is_right(&world, &remote);
-    assert_eq!(world.questions().len(), 2);
+    assert_eq!(world.gateway_requests().len(), 2);
 }
 
 #[test]
 fn a_part_of_several_connections_is_continued_by_the_next_run() {
-    let (world, remote) = world(SIZE, &[vec![Full; 8], vec![Status("500 Oops", &[])]].concat());
+    let (world, remote) = world(SIZE, &[vec![Healthy; 8], vec![Status("500 Oops", &[])]].concat());
     world.run(&["t1", "-x", "4", "--retries", "0"]).exits(1);
-    let before = remote.seen(&world).len();
-    remote.now(&world, &[Full]);
+    let before = remote.requests(&world).len();
+    remote.set_script(&world, &[Healthy]);
     run(&world, "4").exits(0);
     is_right(&world, &remote);
-    let first = remote.seen(&world)[before].from();
+    let first = remote.requests(&world)[before].range_start();
     assert!(first > 0, "nothing was left to go on from");
 }

@@ -70,7 +70,11 @@ fn keys_keep_the_contract_s_order() {
     ];
     assert_eq!(keys(&task["files"][0]), file);
     assert_eq!(keys(&task["errors"][0]), ["kind", "index", "url", "error"]);
-    assert_eq!(keys(&world.root()["tasks"][0]), order[..order.len() - 1], "the answer is in the task's own manifest only");
+    assert_eq!(
+        keys(&world.root_manifest()["tasks"][0]),
+        order[..order.len() - 1],
+        "the answer is in the task's own manifest only"
+    );
 }
 
 #[test]
@@ -112,7 +116,7 @@ fn every_field_says_what_the_contract_says() {
 fn the_answer_is_kept_to_the_digit_and_payloads_are_cut_out() {
     let world = World::new();
     told(&world);
-    let response = world.entry("t1")["response"].to_string();
+    let response = world.task_entry("t1")["response"].to_string();
     assert!(response.contains(r#""b":1.50,"a":[12345678901234567890123,1"#) && response.contains("-0.0"), "{response}");
     assert!(response.contains(r#""text":"la\r\n\u0000♪""#) && !response.contains("QUJD"), "{response}");
     assert!(response.starts_with(r#"{"status":"SUCCESS","progress""#), "the order is kept: {response}");
@@ -135,14 +139,14 @@ fn unknown_fields_are_left_out_and_the_lists_are_always_there() {
     let world = World::new();
     world.answer(
         "t1",
-        &json!({"status": "SUCCESS", "submit_time": 0, "message": null, "task_result": {"images": [world.host("picture.png")]}}),
+        &json!({"status": "SUCCESS", "submit_time": 0, "message": null, "task_result": {"images": [world.serve_sample("picture.png")]}}),
     );
     world.answer("t2", &json!({"status": "FAILURE"}));
     world.run(&["t1", "t2"]).exits(1);
-    let own = world.entry("t1");
+    let own = world.task_entry("t1");
     assert_eq!(keys(&own), ["task_id", "state", "status", "archived_at", "files", "errors", "response"]);
     assert_eq!(keys(&own["files"][0]), ["kind", "index", "path", "size", "sha256", "content_type", "url", "warnings"]);
-    assert_eq!(keys(&world.entry("t2")), ["task_id", "state", "status", "archived_at", "files", "errors", "response"]);
+    assert_eq!(keys(&world.task_entry("t2")), ["task_id", "state", "status", "archived_at", "files", "errors", "response"]);
     for name in ["manifest.json", "t2/manifest.json"] {
         assert!(!fs::read_to_string(world.archive().join(name)).unwrap().contains("null"), "{name}");
     }
@@ -152,8 +156,8 @@ fn unknown_fields_are_left_out_and_the_lists_are_always_there() {
 fn a_failed_task_is_recorded_with_its_reason() {
     let world = World::new();
     world.answer("t1", &json!({"status": "FAILURE", "progress": "100%", "err_reason": "content flagged"}));
-    assert_eq!(world.json(&["t1"]).exits(1).state("t1"), "failed");
-    let entry = world.entry("t1");
+    assert_eq!(world.run_json(&["t1"]).exits(1).state("t1"), "failed");
+    let entry = world.task_entry("t1");
     assert_eq!(
         (&entry["state"], &entry["err_reason"], &entry["files"]),
         (&json!("failed"), &json!("content flagged"), &json!([]))
@@ -164,22 +168,22 @@ fn a_failed_task_is_recorded_with_its_reason() {
 fn pending_unknown_and_empty_tasks_have_no_folder() {
     let world = World::new();
     world.answer("pending", &json!({"status": "QUEUED"}));
-    world.task("empty", &json!({}));
+    world.serve_task("empty", &json!({}));
     world.run(&["pending", "empty", "unknown"]).exits(1);
     assert_eq!(world.tree().into_keys().collect::<Vec<_>>(), ["SHA256SUMS", "manifest.json"]);
-    assert_eq!(world.root()["tasks"], json!([]));
+    assert_eq!(world.root_manifest()["tasks"], json!([]));
 }
 
 #[test]
 fn durations_come_from_the_api_else_from_the_container() {
     let world = World::new();
-    let (mp4, mp3, png) = (world.host("video-1s.mp4"), world.host("song.mp3"), world.host("picture.png"));
-    world.task(
+    let (mp4, mp3, png) = (world.serve_sample("video-1s.mp4"), world.serve_sample("song.mp3"), world.serve_sample("picture.png"));
+    world.serve_task(
         "t1",
         &json!({"videos": [mp4, {"url": mp4, "duration": 7}], "audio": [mp3], "images": [{"url": png, "duration": 5}]}),
     );
     world.run(&["t1"]).exits(0);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     let told = |n: usize| {
         let file = &entry["files"][n];
         (file["duration_seconds"].as_f64(), file["duration_source"].as_str(), file["measured_duration_seconds"].as_f64())
@@ -195,7 +199,10 @@ fn durations_come_from_the_api_else_from_the_container() {
 #[test]
 fn the_state_is_partial_when_kinds_are_left_out_and_complete_when_all_is_here() {
     let world = World::new();
-    world.task("t1", &json!({"videos": [world.host("video-1s.mp4")], "images": [world.host("picture.png")], "text": "la"}));
+    world.serve_task(
+        "t1",
+        &json!({"videos": [world.serve_sample("video-1s.mp4")], "images": [world.serve_sample("picture.png")], "text": "la"}),
+    );
     for (only, state, files) in [
         ("video", "partial", &["video-1.mp4"][..]),
         ("text", "partial", &["text.txt", "video-1.mp4"]),
@@ -203,7 +210,7 @@ fn the_state_is_partial_when_kinds_are_left_out_and_complete_when_all_is_here() 
     ] {
         world.run(&["t1", "--only", only]).exits(0);
         assert_eq!(
-            (world.entry("t1")["state"].as_str(), world.files("t1")),
+            (world.task_entry("t1")["state"].as_str(), world.files("t1")),
             (Some(state), files.iter().map(|f| (*f).to_owned()).collect()),
             "{only}"
         );
@@ -213,21 +220,21 @@ fn the_state_is_partial_when_kinds_are_left_out_and_complete_when_all_is_here() 
 #[test]
 fn readers_ignore_fields_that_they_don_t_know() {
     let world = World::new();
-    let folder = world.archived("t1");
+    let folder = world.archive_task("t1");
     for path in [folder.join("manifest.json"), world.archive().join("manifest.json")] {
         let text = fs::read_to_string(&path).unwrap();
         let text = text.replace("\"manifest_version\": 1,", "\"manifest_version\": 1,\n  \"future\": {\"x\": [1]},");
         fs::write(&path, text.replace("\"kind\": \"image\",", "\"kind\": \"image\",\n          \"future\": true,")).unwrap();
     }
-    let questions = world.questions().len();
-    let run = world.start(&["--json", "t1"]).end(false).exits(0);
-    assert_eq!((&run.task("t1")["reused"], world.questions().len()), (&json!(true), questions));
+    let questions = world.gateway_requests().len();
+    let run = world.start(&["--json", "t1"]).wait(false).exits(0);
+    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), questions));
 }
 
 #[test]
 fn a_task_folder_is_an_archive_of_one() {
     let world = World::new();
-    let folder = world.archived("t1");
+    let folder = world.archive_task("t1");
     fs::rename(&folder, world.home().join("moved")).unwrap();
     let manifest: Value = serde_json::from_slice(&fs::read(world.home().join("moved/manifest.json")).unwrap()).unwrap();
     let path = manifest["tasks"][0]["files"][0]["path"].as_str().unwrap();

@@ -13,7 +13,7 @@ fn payloads_are_cut_out_of_the_answer_wherever_they_stand() {
     answer["more"] = json!({"deep": [[data, {"k": " DATA:text/plain,UEFZTE9BRA=="}], data], "link": "http://h/?u=data:,kept"});
     world.answer("t1", &answer);
     world.run(&["t1"]).exits(0);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     let response = entry["response"].to_string();
     assert!(!response.contains("UEFZTE9BRA"), "{response}");
     assert!(response.contains("http://h/?u=data:,kept") && response.matches("data:text/plain;base64").count() >= 5, "{response}");
@@ -25,9 +25,9 @@ fn payloads_are_cut_out_of_the_answer_wherever_they_stand() {
 fn an_error_has_its_url_as_a_file_has_and_none_when_there_is_none() {
     let world = World::new();
     let dead = format!("{}/dead?sig=1", world.media.origin());
-    world.task("t1", &json!({"images": ["", dead, "data:,", "ftp://h/x?y"]}));
+    world.serve_task("t1", &json!({"images": ["", dead, "data:,", "ftp://h/x?y"]}));
     world.run(&["t1"]).exits(1);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     let told: Vec<Value> = entry["errors"].as_array().unwrap().iter().map(|error| error["url"].clone()).collect();
     assert_eq!(told, [json!(null), json!(dead), json!("data:"), json!("ftp://h/x?y")]);
     assert_eq!(keys(&entry["errors"][0]), ["kind", "index", "error"]);
@@ -48,7 +48,7 @@ fn an_optional_field_stands_only_when_its_value_is_known() {
         world.answer(&id, &answer.into());
         world.run(&[&id]).exits(0);
         let expected = ["task_id", "state", "status", name, "archived_at", "text", "text_path", "files", "errors", "response"];
-        assert_eq!(keys(&world.entry(&id)), expected);
+        assert_eq!(keys(&world.task_entry(&id)), expected);
     }
 }
 
@@ -60,7 +60,7 @@ fn every_time_is_rfc_3339_in_utc() {
     (answer["submit_time"], answer["finish_time"]) = (json!("1753598930999"), json!(1_753_598_990.0));
     world.answer("t1", &answer);
     world.run(&["t1"]).exits(0);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     assert_eq!([&entry["submit_time"], &entry["finish_time"]], ["2025-07-27T06:48:50Z", "2025-07-27T06:49:50Z"]);
     assert_eq!(entry["files"][0]["last_modified"], "2025-07-27T06:49:48Z");
     let archived = entry["archived_at"].as_str().unwrap();
@@ -75,12 +75,12 @@ fn tasks_are_sorted_by_their_id_not_by_their_folder() {
     for id in ids {
         let path: String =
             id.bytes().map(|b| if b.is_ascii() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
-        world.at(&format!("/task/{path}"), [Answer::json(200, &success(&json!({"text": id})))]);
+        world.answers_at(&format!("/task/{path}"), [Answer::json(200, &success(&json!({"text": id})))]);
     }
     let mut shuffled = ids;
     shuffled.reverse();
     world.run(&shuffled).exits(0);
-    let root = world.root();
+    let root = world.root_manifest();
     let told: Vec<&str> = root["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap()).collect();
     assert_eq!(told, ids);
 }
@@ -88,7 +88,7 @@ fn tasks_are_sorted_by_their_id_not_by_their_folder() {
 #[test]
 fn the_state_follows_from_what_is_here_what_is_dead_and_what_was_left_out() {
     let world = World::new();
-    let (png, mp4) = (world.host("picture.png"), world.host("video-1s.mp4"));
+    let (png, mp4) = (world.serve_sample("picture.png"), world.serve_sample("video-1s.mp4"));
     let dead = format!("{}/dead", world.media.origin());
     for (at, (result, only, state)) in [
         (json!({"images": [png], "text": "la"}), "image,text", "complete"),
@@ -106,9 +106,9 @@ fn the_state_follows_from_what_is_here_what_is_dead_and_what_was_left_out() {
     .enumerate()
     {
         let id = format!("t{at}");
-        world.task(&id, &result);
-        let run = world.json(&[&id, "--only", only]).exits(i32::from(state == "incomplete"));
-        let entry = world.entry(&id);
+        world.serve_task(&id, &result);
+        let run = world.run_json(&[&id, "--only", only]).exits(i32::from(state == "incomplete"));
+        let entry = world.task_entry(&id);
         assert_eq!((run.state(&id).as_str(), &entry["state"]), (state, &json!(state)), "{result} --only {only}");
         assert_eq!(entry["errors"].as_array().unwrap().is_empty(), state != "incomplete", "{result} --only {only}");
     }
@@ -134,8 +134,8 @@ fn the_answer_is_kept_to_the_letter_without_blanks() {
 #[test]
 fn an_indented_answer_of_an_earlier_version_is_read_and_compacted_when_it_is_written_again() {
     let world = World::new();
-    let png = world.host("picture.png");
-    world.task("t1", &json!({"images": [png], "text": "la"}));
+    let png = world.serve_sample("picture.png");
+    world.serve_task("t1", &json!({"images": [png], "text": "la"}));
     world.run(&["t1", "--only", "text"]).exits(0);
     let path = world.archive().join("t1/manifest.json");
     let compact = response_text(&world, "t1");
@@ -146,5 +146,5 @@ fn an_indented_answer_of_an_earlier_version_is_read_and_compacted_when_it_is_wri
     world.run(&["t1", "--only", "text", "--force"]).exits(0);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), old, "nothing is written merely for that");
     world.run(&["t1"]).exits(0);
-    assert_eq!((response_text(&world, "t1"), &world.entry("t1")["state"]), (compact, &json!("complete")));
+    assert_eq!((response_text(&world, "t1"), &world.task_entry("t1")["state"]), (compact, &json!("complete")));
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::run::Running;
-use crate::support::verbs::{flip, verb};
+use crate::support::verbs::{flip_bit, run_command};
 use crate::support::{KEY, Run, World};
 
 /// Where `World` has the user's own configuration.
@@ -11,7 +11,7 @@ const OWN: &str = "config/yescale-dl/config.toml";
 
 /// What `config` says of `setting`, blanks apart.
 fn told(world: &World, args: &[&str], setting: &str) -> String {
-    let run = verb(world, &[&["config"], args].concat()).exits(0);
+    let run = run_command(world, &[&["config"], args].concat()).exits(0);
     let is_it = |line: &&str| line.trim_start_matches("# ").split([' ', ',']).next() == Some(setting);
     let line = run.stdout.lines().find(is_it).unwrap_or_else(|| panic!("no {setting} in {}", run.stdout));
     line.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -20,26 +20,26 @@ fn told(world: &World, args: &[&str], setting: &str) -> String {
 fn without_environment(world: &World, args: &[&str]) -> Run {
     let mut command = world.command(args);
     command.env_remove("YESCALE_API_KEY").env_remove("YESCALE_BASE_URL");
-    world.audited(Running::start(command).end(false))
+    world.audit(Running::start(command).wait(false))
 }
 
 #[test]
 fn a_file_gives_what_the_command_line_leaves_out() {
     let world = World::new();
-    world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
-    world.write("key.txt", KEY);
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
+    world.write_file("key.txt", KEY);
     let base_url = world.base_url();
-    world.write("elsewhere/x.toml", format!("base-url = \"{base_url}\"\napi-key-file = '../key.txt'\noutput = \"../yescale\"\nonly = [\"image\"]\njson = true\nuser-agent = \"curl/8\"\n"));
+    world.write_file("elsewhere/x.toml", format!("base-url = \"{base_url}\"\napi-key-file = '../key.txt'\noutput = \"../yescale\"\nonly = [\"image\"]\njson = true\nuser-agent = \"curl/8\"\n"));
     let run = without_environment(&world, &["--config", "elsewhere/x.toml", "t1"]).exits(0);
     assert_eq!((run.state("t1").as_str(), world.files("t1")), ("partial", vec!["image-1.png".to_owned()]));
-    assert_eq!(world.questions()[0].headers["user-agent"], "curl/8");
+    assert_eq!(world.gateway_requests()[0].headers["user-agent"], "curl/8");
 }
 
 #[test]
 fn the_command_line_wins_over_the_environment_over_the_file() {
     let world = World::new();
-    world.task("t1", &json!({"text": "la"}));
-    world.write(OWN, "jobs = 3\nbase-url = 'http://127.0.0.1:1'\nonly = 'image,text'\nquiet = true\noutput = 'x'");
+    world.serve_task("t1", &json!({"text": "la"}));
+    world.write_file(OWN, "jobs = 3\nbase-url = 'http://127.0.0.1:1'\nonly = 'image,text'\nquiet = true\noutput = 'x'");
     // With the separators of this system.
     let own: std::path::PathBuf = world.home().components().chain(std::path::Path::new(OWN).components()).collect();
     let output = toml_text(&own.with_file_name("x"));
@@ -63,7 +63,7 @@ fn the_command_line_wins_over_the_environment_over_the_file() {
     ] {
         assert_eq!(told(&world, args, setting), expected, "{args:?}");
     }
-    let run = world.json(&["t1", "-o", "yescale", "--no-quiet"]).exits(0);
+    let run = world.run_json(&["t1", "-o", "yescale", "--no-quiet"]).exits(0);
     assert_eq!(run.state("t1"), "complete");
 }
 
@@ -75,14 +75,14 @@ fn what_config_tells_is_a_configuration_that_says_the_same() {
         let values = run.stdout.lines().skip(1).map(|line| line.split("  #").next().unwrap().trim_end().to_owned());
         values.filter(|line| !line.starts_with("# api-key")).collect()
     };
-    let first = verb(&world, &args).exits(0);
-    world.write("again.toml", &first.stdout);
+    let first = run_command(&world, &args).exits(0);
+    world.write_file("again.toml", &first.stdout);
     let expected: Vec<String> = settings(first)
         .into_iter()
         // A relative path in a file stands for one beside the file.
         .map(|line| line.replace("\"yescale\"", &toml_text(&world.home().join("yescale"))))
         .collect();
-    let again = verb(&world, &["config", "--config", world.home().join("again.toml").to_str().unwrap()]).exits(0);
+    let again = run_command(&world, &["config", "--config", world.home().join("again.toml").to_str().unwrap()]).exits(0);
     assert_eq!(settings(again), expected);
 }
 
@@ -91,22 +91,22 @@ fn the_key_is_hidden_and_where_it_came_from_is_told() {
     let world = World::new();
     assert_eq!(told(&world, &[], "api-key"), "# api-key, which is hidden # YESCALE_API_KEY");
     assert_eq!(told(&world, &["--api-key-file", "sk-oops"], "api-key-file").matches("sk-").count(), 0);
-    world.write("key.toml", format!("\n\napi-key = \"{KEY}\"\n"));
+    world.write_file("key.toml", format!("\n\napi-key = \"{KEY}\"\n"));
     let run = without_environment(&world, &["-j", "1", "--config", "key.toml", "t1", "--base-url", &world.base_url()]).exits(1);
     assert!(run.stderr.contains("knows no such task"), "{run:?}");
-    assert_eq!(world.questions()[0].headers["authorization"], format!("Bearer {KEY}").as_str());
-    let mut command = world.patient(&["config", "--config", "key.toml"]);
+    assert_eq!(world.gateway_requests()[0].headers["authorization"], format!("Bearer {KEY}").as_str());
+    let mut command = world.plain_command(&["config", "--config", "key.toml"]);
     command.env_remove("YESCALE_API_KEY");
-    let run = Running::start(command).end(false).exits(0);
+    let run = Running::start(command).wait(false).exits(0);
     assert!(run.stdout.contains("# key.toml:3") && !run.stdout.contains(KEY) && !run.stderr.contains(KEY), "{run:?}");
 }
 
 #[test]
 fn the_key_of_the_environment_wins_over_the_file_s_and_loses_to_a_key_file_that_is_typed() {
     let world = World::new();
-    world.write("key.txt", "sk-typed");
-    world.write("with-key.toml", "api-key = 'sk-of-the-file'");
-    world.write("with-file.toml", "api-key-file = 'missing.txt'");
+    world.write_file("key.txt", "sk-typed");
+    world.write_file("with-key.toml", "api-key = 'sk-of-the-file'");
+    world.write_file("with-file.toml", "api-key-file = 'missing.txt'");
     for (args, key) in [
         (&["--config", "with-key.toml"][..], KEY),
         (&["--config", "with-file.toml"], KEY),
@@ -114,7 +114,11 @@ fn the_key_of_the_environment_wins_over_the_file_s_and_loses_to_a_key_file_that_
         (&["--config", "with-file.toml", "--api-key-file", "key.txt"], "sk-typed"),
     ] {
         world.run(&[&["t1"], args].concat()).exits(1);
-        assert_eq!(world.questions().last().unwrap().headers["authorization"], format!("Bearer {key}").as_str(), "{args:?}");
+        assert_eq!(
+            world.gateway_requests().last().unwrap().headers["authorization"],
+            format!("Bearer {key}").as_str(),
+            "{args:?}"
+        );
     }
 }
 
@@ -151,15 +155,15 @@ fn an_entry_that_is_unknown_or_wrong_is_an_error_that_names_file_and_line() {
         ("retries = 1\nretries = 2", "duplicate"),
         ("retries", "key"),
     ] {
-        world.write(OWN, format!("# mine\nstall-timeout = '1m'\n{entry}\n"));
+        world.write_file(OWN, format!("# mine\nstall-timeout = '1m'\n{entry}\n"));
         let run = world.run(&["t1"]).exits(2);
         let line = if ["\napi-key-file", "\nretries", "\nverbose"].iter().any(|second| entry.contains(second)) { 4 } else { 3 };
         assert!(run.stderr.contains(&format!("config.toml:{line}: ")) && run.stderr.contains(why), "{entry}: {}", run.stderr);
         assert!(run.stdout.is_empty() && !run.stderr.contains("SECRET") && run.stderr.lines().count() == 1, "{run:?}");
     }
-    assert_eq!(world.questions().len(), 0);
-    verb(&world, &["config"]).exits(2);
-    verb(&world, &["man"]).exits(0);
+    assert_eq!(world.gateway_requests().len(), 0);
+    run_command(&world, &["config"]).exits(2);
+    run_command(&world, &["man"]).exits(0);
 }
 
 #[test]
@@ -168,7 +172,7 @@ fn a_file_that_is_named_must_be_there_and_the_user_s_own_need_not() {
     let run = world.run(&["t1", "--config", "missing.toml"]).exits(2);
     assert!(run.stderr.contains("missing.toml"), "{}", run.stderr);
     world.run(&["t1"]).exits(1);
-    world.write("config", "a file where a folder belongs");
+    world.write_file("config", "a file where a folder belongs");
     world.run(&["t1"]).exits(1);
 }
 
@@ -177,16 +181,16 @@ fn a_variable_that_is_wrong_is_named() {
     let world = World::new();
     let mut command = world.command(&["t1"]);
     command.env("YESCALE_BASE_URL", "ftp://h");
-    let run = Running::start(command).end(false).exits(2);
+    let run = Running::start(command).wait(false).exits(2);
     assert!(run.stderr.contains("YESCALE_BASE_URL") && run.stderr.contains("ftp://h"), "{}", run.stderr);
 }
 
 #[test]
 fn a_flag_that_is_on_in_the_file_can_be_turned_off() {
     let world = World::new();
-    world.task("t1", &json!({"text": "la"}));
+    world.serve_task("t1", &json!({"text": "la"}));
     world.answer("waits", &json!({"status": "IN_PROGRESS"}));
-    world.write(OWN, "json = true\nwait = true\nverbose = 2\n");
+    world.write_file(OWN, "json = true\nwait = true\nverbose = 2\n");
     let run = world.run(&["t1", "--no-json"]).exits(0);
     assert!(run.stdout.starts_with("complete"), "{run:?}");
     world.run(&["waits", "--no-wait"]).exits(3);
@@ -198,22 +202,22 @@ fn a_flag_that_is_on_in_the_file_can_be_turned_off() {
 fn verbs_work_on_the_output_of_the_file_and_heed_their_options_in_it() {
     let world = World::new();
     let base_url = world.base_url();
-    world.write(
+    world.write_file(
         OWN,
         format!("output = '{}'\njson = true\nbase-url = '{base_url}'\nretries = 0", world.home().join("mine").display()),
     );
-    world.task("t1", &json!({"images": [world.host("picture.png")]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     let run = world.run(&["t1"]).exits(0);
     let path = std::path::PathBuf::from(run.events_of("file")[0]["path"].as_str().unwrap());
     assert!(path.starts_with(world.home().join("mine")), "{run:?}");
     std::fs::rename(world.home().join("mine"), world.archive()).unwrap();
-    flip(&world, "t1/image-1.png");
+    flip_bit(&world, "t1/image-1.png");
     std::fs::rename(world.archive(), world.home().join("mine")).unwrap();
-    assert_eq!(verb(&world, &["verify"]).exits(1).summary()["damaged"], 1);
-    verb(&world, &["repair"]).exits(0);
-    verb(&world, &["index"]).exits(0);
-    assert_eq!(verb(&world, &["verify"]).exits(0).summary()["damaged"], 0);
-    verb(&world, &["verify", "yescale"]).exits(2);
+    assert_eq!(run_command(&world, &["verify"]).exits(1).summary()["damaged"], 1);
+    run_command(&world, &["repair"]).exits(0);
+    run_command(&world, &["index"]).exits(0);
+    assert_eq!(run_command(&world, &["verify"]).exits(0).summary()["damaged"], 0);
+    run_command(&world, &["verify", "yescale"]).exits(2);
 }
 
 #[cfg(unix)]
@@ -222,9 +226,9 @@ fn a_key_that_others_can_read_is_warned_of() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::new();
     let mode = |path: &std::path::Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-    let with_key = world.write("with.toml", format!("api-key = '{KEY}'"));
-    let key = world.write("key.txt", KEY);
-    let without_key = world.write("without.toml", "jobs = 1");
+    let with_key = world.write_file("with.toml", format!("api-key = '{KEY}'"));
+    let key = world.write_file("key.txt", KEY);
+    let without_key = world.write_file("without.toml", "jobs = 1");
     for (path, args) in [(&with_key, ["--config", "with.toml"]), (&key, ["--api-key-file", "key.txt"])] {
         let args = [&["t1"], &args[..]].concat();
         for (bits, is_warned) in [(0o600, false), (0o640, true), (0o604, true), (0o644, true)] {
@@ -245,10 +249,10 @@ fn a_key_that_others_can_read_is_warned_of() {
 #[test]
 fn a_path_in_a_file_starts_from_its_folder_or_from_home() {
     let world = World::new();
-    world.write("a/b.toml", "output = 'x'\nca-cert = '~/ca.pem'\napi-key-file = '-'");
-    let mut command = world.patient(&["config", "--config", "a/b.toml"]);
+    world.write_file("a/b.toml", "output = 'x'\nca-cert = '~/ca.pem'\napi-key-file = '-'");
+    let mut command = world.plain_command(&["config", "--config", "a/b.toml"]);
     command.env_remove("YESCALE_API_KEY");
-    let run = Running::start(command).end(false).exits(0);
+    let run = Running::start(command).wait(false).exits(0);
     let ca = toml_text(&world.home().join("ca.pem"));
     let output = toml_text(&std::path::Path::new("a").join("x"));
     for expected in [format!("output = {output} "), format!("ca-cert = {ca} "), "api-key-file = \"-\" ".to_owned()] {
@@ -264,15 +268,15 @@ fn toml_text(path: &std::path::Path) -> String {
 fn a_verb_counts_only_as_the_first_word() {
     let world = World::new();
     for id in ["verify", "config", "man", "help"] {
-        world.task(id, &json!({"text": id}));
+        world.serve_task(id, &json!({"text": id}));
     }
     world.run(&["--json", "verify", "man"]).exits(0);
     world.run(&["--", "config"]).exits(0);
-    verb(&world, &["--retries=0", "help"]).exits(0);
-    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 4);
+    run_command(&world, &["--retries=0", "help"]).exits(0);
+    assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 4);
     for wrong in [&["t1", "--bogus"][..], &["--json", "t1", "-Z"], &["verify", "--bogus"], &["schema"], &["completions", "tcsh"]]
     {
-        let run = verb(&world, wrong).exits(2);
+        let run = run_command(&world, wrong).exits(2);
         assert!(run.stderr.contains("error: ") && !run.stderr.contains("subcommand"), "{run:?}");
     }
 }
@@ -286,8 +290,8 @@ fn a_variable_that_is_not_utf_8_is_an_error_and_not_missing() {
     for name in ["YESCALE_BASE_URL", "YESCALE_API_KEY"] {
         let mut command = world.command(&["t1"]);
         command.env(name, std::ffi::OsStr::from_bytes(b"http://h\xff"));
-        let run = world.audited(Running::start(command).end(false)).exits(2);
+        let run = world.audit(Running::start(command).wait(false)).exits(2);
         assert!(run.stderr.contains(name), "{run:?}");
     }
-    assert_eq!(world.questions().len(), 0);
+    assert_eq!(world.gateway_requests().len(), 0);
 }

@@ -8,15 +8,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use crate::support::{Fault, Remote, Reply, World, sample};
+use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
 
 fn video(world: &World, reply: Reply) {
     let url = world.media.script("/a.mp4", [reply]);
-    world.task("t1", &json!({"videos": [url]}));
+    world.serve_task("t1", &json!({"videos": [url]}));
 }
 
 fn error(world: &World) -> String {
-    world.entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned()
+    world.task_entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned()
 }
 
 /// `size` zeros, which come to a thousandth of that.
@@ -29,8 +29,9 @@ fn bomb(size: usize) -> Vec<u8> {
 #[test]
 fn a_limited_rate_is_kept() {
     let world = World::new();
-    let urls: Vec<String> = (0..2).map(|n| Remote::new(&world, &format!("/{n}.mp4"), 1 << 20, &[Fault::Full]).url).collect();
-    world.task("t1", &json!({"videos": urls}));
+    let urls: Vec<String> =
+        (0..2).map(|n| RemoteFile::new(&world, &format!("/{n}.mp4"), 1 << 20, &[ServerFault::Healthy]).url).collect();
+    world.serve_task("t1", &json!({"videos": urls}));
     let started = Instant::now();
     world.run(&["t1", "--limit-rate", "1M"]).exits(0);
     let took = started.elapsed().as_secs_f64();
@@ -41,21 +42,21 @@ fn a_limited_rate_is_kept() {
 fn a_file_that_says_it_is_too_large_is_refused_before_it_comes() {
     for size in [1_000_001, 40 << 20] {
         let world = World::new();
-        let remote = Remote::new(&world, "/a.mp4", size, &[Fault::StallAt(1000)]);
-        world.task("t1", &json!({"videos": [remote.url]}));
+        let remote = RemoteFile::new(&world, "/a.mp4", size, &[ServerFault::StallAt(1000)]);
+        world.serve_task("t1", &json!({"videos": [remote.url]}));
         let started = Instant::now();
         world.run(&["t1", "--max-size", "1000000"]).exits(1);
         assert!(started.elapsed() < Duration::from_secs(10), "it waited for the body");
         assert!(error(&world).contains("--max-size"), "{}", error(&world));
-        assert_eq!((remote.seen(&world).len(), world.files("t1")), (1, Vec::new()));
+        assert_eq!((remote.requests(&world).len(), world.files("t1")), (1, Vec::new()));
     }
 }
 
 #[test]
 fn a_file_of_the_size_that_is_allowed_is_taken() {
     let world = World::new();
-    let remote = Remote::new(&world, "/a.mp4", 1_000_000, &[Fault::Full]);
-    world.task("t1", &json!({"videos": [remote.url]}));
+    let remote = RemoteFile::new(&world, "/a.mp4", 1_000_000, &[ServerFault::Healthy]);
+    world.serve_task("t1", &json!({"videos": [remote.url]}));
     world.run(&["t1", "--max-size", "1000000"]).exits(0);
 }
 
@@ -63,7 +64,7 @@ fn a_file_of_the_size_that_is_allowed_is_taken() {
 fn a_file_without_a_length_is_refused_while_it_comes() {
     for size in [1_000_001, 8 << 20] {
         let world = World::new();
-        video(&world, Reply::ok(vec![7; size]).typed("video/mp4").without_length());
+        video(&world, Reply::ok(vec![7; size]).content_type("video/mp4").without_length());
         world.run(&["t1", "--max-size", "1000000"]).exits(1);
         assert!(error(&world).contains("--max-size"), "{}", error(&world));
         assert_eq!(world.files("t1"), Vec::<String>::new());
@@ -76,7 +77,7 @@ fn a_file_without_a_length_is_refused_while_it_comes() {
 fn a_small_body_that_blows_up_does_not_fill_the_disk_before_it_is_refused() {
     for size in [2 << 20, 64 << 20, 400 << 20] {
         let world = World::new();
-        video(&world, Reply::ok(bomb(size)).typed("video/mp4").header("Content-Encoding", "gzip"));
+        video(&world, Reply::ok(bomb(size)).content_type("video/mp4").header("Content-Encoding", "gzip"));
         let program = world.command(&["t1", "--max-size", "1M"]);
         let mut command = std::process::Command::new("sh");
         command.args(["-c", "ulimit -f 16384; exec \"$0\" \"$@\""]).arg(program.get_program()).args(program.get_args());
@@ -87,7 +88,7 @@ fn a_small_body_that_blows_up_does_not_fill_the_disk_before_it_is_refused() {
                 None => command.env_remove(name),
             };
         }
-        let run = world.audited(crate::support::run::Running::start(command).end(false));
+        let run = world.audit(crate::support::run::Running::start(command).wait(false));
         assert_eq!(run.code, Some(1), "{size}: {run:?}");
         assert!(error(&world).contains("--max-size"), "{}", error(&world));
     }
@@ -101,11 +102,11 @@ fn ten_redirects_are_followed_and_no_more() {
             world.media.script(&format!("/{hop}"), [Reply::redirect(&format!("/{}", hop + 1))]);
         }
         world.media.script(&format!("/{redirects}"), [Reply::ok(sample("picture.png"))]);
-        world.task("t1", &json!({"images": [format!("{}/0", world.media.origin())]}));
+        world.serve_task("t1", &json!({"images": [format!("{}/0", world.media.origin())]}));
         world.run(&["t1"]).exits(code);
-        assert_eq!(world.media.asked("/10"), usize::from(redirects >= 10), "{redirects}");
-        assert_eq!(world.media.asked("/11"), 0);
-        assert_eq!(world.media.asked("/0"), 1, "{redirects}: not tried again");
+        assert_eq!(world.media.request_count("/10"), usize::from(redirects >= 10), "{redirects}");
+        assert_eq!(world.media.request_count("/11"), 0);
+        assert_eq!(world.media.request_count("/0"), 1, "{redirects}: not tried again");
     }
 }
 
@@ -116,13 +117,13 @@ fn every_status_is_tried_again_or_not() {
     let statuses: Vec<u16> = (200..=599).filter(|status| *status != 401 && *status != 403).collect();
     let urls: Vec<String> = statuses
         .iter()
-        .map(|status| world.media.script(&format!("/{status}"), [Reply::ok("").under(&format!("{status} So"))]))
+        .map(|status| world.media.script(&format!("/{status}"), [Reply::ok("").with_status(&format!("{status} So"))]))
         .collect();
-    world.task("t1", &json!({"images": urls}));
+    world.serve_task("t1", &json!({"images": urls}));
     world.run(&["t1", "--retries", "1", "-j", "16"]).exits(1);
     for status in statuses {
         let is_passing = matches!(status, 408 | 425 | 429 | 500..=599);
-        assert_eq!(world.media.asked(&format!("/{status}")), 1 + usize::from(is_passing), "HTTP {status}");
+        assert_eq!(world.media.request_count(&format!("/{status}")), 1 + usize::from(is_passing), "HTTP {status}");
     }
 }
 
@@ -136,7 +137,7 @@ fn who_says_how_many_tries_there_are_gets_that_many() {
             let reply = after.iter().fold(Reply::status(status), |reply, after| reply.header("Retry-After", after));
             video(&world, reply);
             world.run(&["t1", "--retries", &retries.to_string()]).exits(1);
-            assert_eq!(world.media.asked("/a.mp4"), retries + 1, "{status} {after:?}");
+            assert_eq!(world.media.request_count("/a.mp4"), retries + 1, "{status} {after:?}");
         }
     }
 }
@@ -149,12 +150,12 @@ fn a_host_that_asks_for_a_rest_gets_it_from_all() {
         let busy = Reply::status(status).header("Retry-After", after);
         let first = world.media.script("/first", [busy, picture.clone()]);
         let second = world.media.script("/second", [picture]);
-        world.task("t1", &json!({"images": [first, second]}));
+        world.serve_task("t1", &json!({"images": [first, second]}));
         let started = Instant::now();
         // One at a time: the second one comes after the first one was told to wait.
         world.run(&["t1", "-j", "1"]).exits(0);
         assert!(started.elapsed() >= Duration::from_secs(1), "{status}: it waited only {:?}", started.elapsed());
-        assert_eq!(world.media.asked("/first"), 2);
+        assert_eq!(world.media.request_count("/first"), 2);
     }
 }
 
@@ -164,8 +165,8 @@ fn a_busy_host_costs_no_tries_of_who_names_none() {
     let mut replies = vec![Reply::status("429 Busy").header("Retry-After", "0"); 9];
     replies.push(Reply::ok(sample("picture.png")));
     let url = world.media.script("/a.png", replies);
-    world.task("t1", &json!({"images": [url]}));
+    world.serve_task("t1", &json!({"images": [url]}));
     world.run(&["t1"]).exits(0);
-    assert_eq!(world.media.asked("/a.png"), 10);
+    assert_eq!(world.media.request_count("/a.png"), 10);
     assert_eq!(fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"));
 }

@@ -9,12 +9,12 @@ use crate::support::{Gate, KEY, Reply, Run, World, sample};
 
 fn texts(world: &World, ids: &[&str]) {
     for id in ids {
-        world.task(id, &json!({"text": id}));
+        world.serve_task(id, &json!({"text": id}));
     }
 }
 
 fn archived_ids(world: &World) -> Vec<String> {
-    world.root()["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap().to_owned()).collect()
+    world.root_manifest()["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn a_list_has_ids_comments_blank_lines_and_json() {
     let world = World::new();
     texts(&world, &["a", "b", "c", "777935781150867525777", "e", "f", "1.50"]);
     let list = "\u{feff}a\r\n\r\n  # not-an-id\n#b\n\t b \n{\"task_id\":\"c\"}\n{\"id\":777935781150867525777}\n{\"task_id\":1.50}\n{\"task_id\":null,\"id\":\"e\"}\nf";
-    world.write("ids.txt", list);
+    world.write_file("ids.txt", list);
     world.run(&["-i", "ids.txt"]).exits(0);
     assert_eq!(archived_ids(&world), ["1.50", "777935781150867525777", "a", "b", "c", "e", "f"]);
 }
@@ -31,10 +31,10 @@ fn a_list_has_ids_comments_blank_lines_and_json() {
 fn lists_add_to_the_arguments_and_a_repeated_id_counts_once() {
     let world = World::new();
     texts(&world, &["a", "b", "c"]);
-    world.write("one.txt", "b\na\nb\n");
-    world.write("two.txt", "c\n{\"id\":\"a\"}\n");
-    let run = world.json(&["a", " a ", "--input-file", "one.txt", "-i", "two.txt"]).exits(0);
-    assert_eq!((run.summary()["complete"].as_u64(), world.questions().len()), (Some(3), 3));
+    world.write_file("one.txt", "b\na\nb\n");
+    world.write_file("two.txt", "c\n{\"id\":\"a\"}\n");
+    let run = world.run_json(&["a", " a ", "--input-file", "one.txt", "-i", "two.txt"]).exits(0);
+    assert_eq!((run.summary()["complete"].as_u64(), world.gateway_requests().len()), (Some(3), 3));
 }
 
 #[test]
@@ -48,8 +48,8 @@ b
 {"task_id":"c"}
 "#;
     world.run_with_input(list, &["-i", "-"]).exits(0);
-    assert_eq!(world.entry("a")["meta"].to_string(), r#"{"z":1.50,"id":7,"big":12345678901234567890123,"n":null}"#);
-    assert_eq!((world.entry("b").get("meta"), world.entry("c").get("meta")), (None, None));
+    assert_eq!(world.task_entry("a")["meta"].to_string(), r#"{"z":1.50,"id":7,"big":12345678901234567890123,"n":null}"#);
+    assert_eq!((world.task_entry("b").get("meta"), world.task_entry("c").get("meta")), (None, None));
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn a_list_on_standard_input_is_streamed() {
     texts(&world, &["a", "b"]);
     let mut running = world.start(&["--json", "-i", "-"]);
     running.write("a\n");
-    let first: Value = serde_json::from_str(&running.line()).unwrap();
+    let first: Value = serde_json::from_str(&running.read_line()).unwrap();
     assert_eq!((&first["event"], &first["task_id"]), (&json!("task"), &json!("a")), "told before the list has ended");
     running.write("b\n");
-    assert_eq!(world.audited(running.end(false)).exits(0).state("b"), "complete");
+    assert_eq!(world.audit(running.wait(false)).exits(0).state("b"), "complete");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_line_that_can_t_be_read_is_told_and_the_others_go_on() {
     texts(&world, &["a", "b"]);
     for line in [&b"{\"task_id\":"[..], b"{\"prompt\":\"x\"}", b"{\"task_id\":\" \"}", b"{\"task_id\":[1]}", b"\xff\xfe"] {
         let list = [b"a\n", line, b"\nb\n"].concat();
-        world.write("ids.txt", list);
+        world.write_file("ids.txt", list);
         let run = world.run(&["-i", "ids.txt", "--json"]);
         assert_ne!(run.code, Some(0));
         assert!(run.stderr.contains("ids.txt:2"), "{}", run.stderr);
@@ -89,7 +89,7 @@ fn an_id_that_looks_like_an_option_goes_after_two_dashes() {
 #[test]
 fn only_takes_what_it_names() {
     let world = World::new();
-    let all = json!({"videos": [world.host("video-1s.mp4")], "images": [world.host("picture.png")], "audio": [world.host("song.mp3")], "text": "la"});
+    let all = json!({"videos": [world.serve_sample("video-1s.mp4")], "images": [world.serve_sample("picture.png")], "audio": [world.serve_sample("song.mp3")], "text": "la"});
     for (n, (only, files)) in [
         (&["--only", "video"][..], &["video-1.mp4"][..]),
         (&["--only", "image,text"], &["image-1.png", "text.txt"]),
@@ -100,10 +100,10 @@ fn only_takes_what_it_names() {
     .enumerate()
     {
         let id = format!("t{n}");
-        world.task(&id, &all);
-        let run = world.json(&[&[id.as_str()], only].concat()).exits(0);
+        world.serve_task(&id, &all);
+        let run = world.run_json(&[&[id.as_str()], only].concat()).exits(0);
         assert_eq!((run.state(&id).as_str(), world.files(&id)), ("partial", files.iter().map(|f| (*f).to_owned()).collect()));
-        assert_eq!(world.entry(&id)["errors"], json!([]));
+        assert_eq!(world.task_entry(&id)["errors"], json!([]));
     }
     assert_eq!(world.media.heads().len(), 4, "what was left out was not fetched");
     world.run(&["t1", "--only", "pictures"]).exits(2);
@@ -112,11 +112,11 @@ fn only_takes_what_it_names() {
 #[test]
 fn only_holds_for_a_lone_url_once_its_kind_is_known() {
     let world = World::new();
-    let url = world.media.script("/x", [Reply::ok(sample("song.mp3")).typed("audio/mpeg")]);
-    world.task("t1", &json!({"url": url}));
-    assert_eq!(world.json(&["t1", "--only", "video"]).exits(0).state("t1"), "partial");
+    let url = world.media.script("/x", [Reply::ok(sample("song.mp3")).content_type("audio/mpeg")]);
+    world.serve_task("t1", &json!({"url": url}));
+    assert_eq!(world.run_json(&["t1", "--only", "video"]).exits(0).state("t1"), "partial");
     assert_eq!(world.files("t1"), Vec::<String>::new());
-    assert_eq!(world.json(&["t1", "--only", "audio"]).exits(0).state("t1"), "complete");
+    assert_eq!(world.run_json(&["t1", "--only", "audio"]).exits(0).state("t1"), "complete");
     assert_eq!(world.files("t1"), ["audio-1.mp3"]);
 }
 
@@ -124,11 +124,11 @@ fn only_holds_for_a_lone_url_once_its_kind_is_known() {
 fn a_lone_url_that_was_dead_and_lives_again_leaves_no_error_behind() {
     let world = World::new();
     let url = world.media.script("/x", [Reply::status("404 Not Found")]);
-    world.task("t1", &json!({"url": url}));
+    world.serve_task("t1", &json!({"url": url}));
     world.run(&["t1", "--only", "audio"]).exits(1);
-    world.media.script("/x", [Reply::ok(sample("song.mp3")).typed("audio/mpeg")]);
+    world.media.script("/x", [Reply::ok(sample("song.mp3")).content_type("audio/mpeg")]);
     world.run(&["t1", "--only", "audio"]).exits(0);
-    assert_eq!((&world.entry("t1")["errors"], world.files("t1")), (&json!([]), vec!["audio-1.mp3".to_owned()]));
+    assert_eq!((&world.task_entry("t1")["errors"], world.files("t1")), (&json!([]), vec!["audio-1.mp3".to_owned()]));
 }
 
 #[test]
@@ -139,12 +139,12 @@ fn the_base_url_is_taken_as_people_paste_it() {
         let base = format!(" {}{suffix}", world.base_url());
         let mut command = world.command(&["t1", "--base-url", &base]);
         command.env("YESCALE_BASE_URL", "http://127.0.0.1:1");
-        crate::support::run::Running::start(command).end(false).exits(0);
-        assert_eq!(world.paths_asked(), ["/task/t1"], "{suffix:?}: the command line wins over the environment");
+        crate::support::run::Running::start(command).wait(false).exits(0);
+        assert_eq!(world.requested_paths(), ["/task/t1"], "{suffix:?}: the command line wins over the environment");
         let mut command = world.command(&["t1", "--force"]);
         command.env("YESCALE_BASE_URL", &base);
-        crate::support::run::Running::start(command).end(false).exits(0);
-        assert_eq!(world.paths_asked(), ["/task/t1"; 2], "{suffix:?}: and the environment is read as it is");
+        crate::support::run::Running::start(command).wait(false).exits(0);
+        assert_eq!(world.requested_paths(), ["/task/t1"; 2], "{suffix:?}: and the environment is read as it is");
     }
 }
 
@@ -154,20 +154,22 @@ fn without_key(world: &World, args: &[&str], input: &str) -> Run {
     command.env_remove("YESCALE_API_KEY");
     let mut running = crate::support::run::Running::start(command);
     running.write(input);
-    world.audited(running.end(false))
+    world.audit(running.wait(false))
 }
 
 #[test]
 fn the_key_comes_from_a_file_or_standard_input() {
     let world = World::new();
     texts(&world, &["a", "b", "c"]);
-    world.write("key.txt", format!("{KEY}\r\n"));
+    world.write_file("key.txt", format!("{KEY}\r\n"));
     without_key(&world, &["a", "--api-key-file", "key.txt"], "").exits(0);
     without_key(&world, &["b", "--api-key-file", "-"], &format!("  {KEY}\n")).exits(0);
     let mut command = world.command(&["c", "--api-key-file", "key.txt"]);
     command.env("YESCALE_API_KEY", "sk-from-the-environment");
-    crate::support::run::Running::start(command).end(false).exits(0);
-    assert!(world.questions().iter().all(|question| question.headers["authorization"] == format!("Bearer {KEY}").as_str()));
+    crate::support::run::Running::start(command).wait(false).exits(0);
+    assert!(
+        world.gateway_requests().iter().all(|question| question.headers["authorization"] == format!("Bearer {KEY}").as_str())
+    );
     for option in ["--api-key", "--key", "--token"] {
         world.run(&[option, "sk-x", "a"]).exits(2);
     }
@@ -180,13 +182,13 @@ fn no_more_downloads_run_at_once_than_jobs_allow() {
     let image = || Reply::ok(sample("picture.png"));
     // The first two wait for each other, so two do run at once.
     let mut urls = vec![
-        world.media.script("/a", [image().telling(&first).behind(&second)]),
-        world.media.script("/b", [image().telling(&second).behind(&first)]),
+        world.media.script("/a", [image().notify_on_request(&first).after_gate(&second)]),
+        world.media.script("/b", [image().notify_on_request(&second).after_gate(&first)]),
     ];
     urls.extend((0..8).map(|n| world.media.script(&format!("/{n}"), [image()])));
-    world.task("t1", &json!({"images": urls}));
+    world.serve_task("t1", &json!({"images": urls}));
     world.run(&["t1", "-j", "2"]).exits(0);
-    assert_eq!(world.media.most_at_once(), 2);
+    assert_eq!(world.media.max_active(), 2);
     world.run(&["t1", "-j", "0"]).exits(2);
 }
 
@@ -195,9 +197,9 @@ fn retries_are_further_tries() {
     let world = World::new();
     for (retries, tries) in [("0", 1), ("3", 4)] {
         let path = format!("/{retries}");
-        world.task("t1", &json!({"images": [world.media.script(&path, [Reply::status("500 Oops")])]}));
+        world.serve_task("t1", &json!({"images": [world.media.script(&path, [Reply::status("500 Oops")])]}));
         world.run(&["t1", "--retries", retries]).exits(1);
-        assert_eq!(world.media.asked(&path), tries);
+        assert_eq!(world.media.request_count(&path), tries);
     }
 }
 
@@ -207,28 +209,28 @@ fn mtime_gives_each_file_the_time_at_which_the_task_finished() {
     for (id, finished) in [("s", json!(1_753_598_990)), ("ms", json!(1_753_598_990_000_u64))] {
         world.answer(
             id,
-            &json!({"status": "SUCCESS", "finish_time": finished, "task_result": {"images": [world.host("picture.png")]}}),
+            &json!({"status": "SUCCESS", "finish_time": finished, "task_result": {"images": [world.serve_sample("picture.png")]}}),
         );
         world.run(&[id, "--mtime"]).exits(0);
         let modified = fs::metadata(world.archive().join(id).join("image-1.png")).unwrap().modified().unwrap();
         assert_eq!(modified, SystemTime::UNIX_EPOCH + Duration::from_secs(1_753_598_990), "{id}");
     }
-    world.task("unknown", &json!({"images": [world.host("picture.png")]}));
+    world.serve_task("unknown", &json!({"images": [world.serve_sample("picture.png")]}));
     world.run(&["unknown", "--mtime"]).exits(0);
 }
 
 #[test]
 fn dry_run_tells_paths_and_reasons_and_writes_nothing() {
     let world = World::new();
-    world.task("t1", &json!({"videos": [{"url": world.host("video-1s.mp4"), "content_type": "video/mp4"}], "images": ["ftp://h/x"], "text": "la"}));
-    world.task("t2", &json!({"text": "la"}));
+    world.serve_task("t1", &json!({"videos": [{"url": world.serve_sample("video-1s.mp4"), "content_type": "video/mp4"}], "images": ["ftp://h/x"], "text": "la"}));
+    world.serve_task("t2", &json!({"text": "la"}));
     let run = world.run(&["--dry-run", "t1", "t2", "--only", "video,image"]);
     assert!(run.stdout.contains("yescale/t1/video-1.mp4") || run.stdout.contains("yescale\\t1\\video-1.mp4"), "{}", run.stdout);
     assert!(!world.archive().exists(), "not even the archive's folder");
-    assert_eq!((world.media.heads().len(), world.questions().len()), (0, 2));
+    assert_eq!((world.media.heads().len(), world.gateway_requests().len()), (0, 2));
 
     let world = World::new();
-    world.archived("t1");
+    world.archive_task("t1");
     let (before, asked) = (world.tree(), world.media.heads().len());
     world.run(&["--dry-run", "--force", "t1"]).exits(0);
     world.run_with_input(r#"{"id":"t1","prompt":"x"}"#, &["--dry-run", "-i", "-"]).exits(0);
@@ -238,9 +240,9 @@ fn dry_run_tells_paths_and_reasons_and_writes_nothing() {
 #[test]
 fn the_user_agent_is_what_the_user_says() {
     let world = World::new();
-    world.task("t1", &json!({"images": [world.host("picture.png")]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     world.run(&["t1", "--user-agent", "curl/8"]).exits(0);
-    assert_eq!(world.questions()[0].headers["user-agent"], "curl/8");
+    assert_eq!(world.gateway_requests()[0].headers["user-agent"], "curl/8");
     assert!(world.media.heads()[0].contains("user-agent: curl/8"), "{}", world.media.heads()[0]);
     world.run(&["t1", "--user-agent", "a\nb"]).exits(2);
 }
@@ -248,7 +250,7 @@ fn the_user_agent_is_what_the_user_says() {
 #[test]
 fn force_fetches_everything_again() {
     let world = World::new();
-    world.archived("t1");
+    world.archive_task("t1");
     world.run(&["t1", "--force"]).exits(0);
-    assert_eq!((world.media.asked("/picture.png"), world.questions().len()), (2, 2));
+    assert_eq!((world.media.request_count("/picture.png"), world.gateway_requests().len()), (2, 2));
 }

@@ -13,7 +13,7 @@ fn behind_proxy(world: &World, url: &str, args: &[&str]) -> Run {
     world.media.script(&format!("{gateway}/task/t1"), [Reply::ok(answer.to_string())]);
     let mut command = world.command(&[&["--json", "--base-url", gateway, "t1"], args].concat());
     command.env("http_proxy", world.media.origin());
-    world.audited(Running::start(command).end(false))
+    world.audit(Running::start(command).wait(false))
 }
 
 #[test]
@@ -73,12 +73,12 @@ fn a_proxy_that_can_t_be_read_ends_the_run_before_anything_is_asked() {
     {
         for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
             let world = World::new();
-            world.task("t1", &json!({"text": "la"}));
+            world.serve_task("t1", &json!({"text": "la"}));
             let mut command = world.command(&["t1"]);
             command.env(name, proxy);
-            let run = world.audited(Running::start(command).end(false)).exits(2);
+            let run = world.audit(Running::start(command).wait(false)).exits(2);
             assert!(run.stderr.contains(name) && !run.stderr.contains("secret"), "{run:?}");
-            assert_eq!(world.questions().len(), 0, "{name}={proxy}");
+            assert_eq!(world.gateway_requests().len(), 0, "{name}={proxy}");
         }
     }
 }
@@ -89,10 +89,10 @@ fn a_blank_proxy_and_an_exception_connect_directly() {
         [&[("http_proxy", " "), ("ALL_PROXY", "")][..], &[("HTTP_PROXY", "http://127.0.0.1:9"), ("no_proxy", "a 127.0.0.0/8")]]
     {
         let world = World::new();
-        world.task("t1", &json!({"text": "la"}));
+        world.serve_task("t1", &json!({"text": "la"}));
         let mut command = world.command(&["t1"]);
         command.envs(set.iter().copied());
-        world.audited(Running::start(command).end(false)).exits(0);
+        world.audit(Running::start(command).wait(false)).exits(0);
     }
 }
 
@@ -105,7 +105,7 @@ fn a_proxy_that_fails_is_named_without_its_password() {
     let told = |variable: &str, proxy: &str, gateway: &str| {
         let mut command = world.command(&["--retries", "0", "--base-url", gateway, "t1"]);
         command.env(variable, proxy);
-        Running::start(command).end(false).exits(1).stderr
+        Running::start(command).wait(false).exits(1).stderr
     };
     let proxy = world.media.origin();
     let stderr = told("http_proxy", &proxy.replace("http://", "http://user:secret@"), "http://198.18.0.1");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::verbs::verb;
+use crate::support::verbs::run_command;
 use crate::support::{Gate, KEY, Reply, World, sample};
 
 /// Every row that a configuration can hold, too, and its default where the contract names one.
@@ -38,9 +38,9 @@ const ROWS: [(&str, &str); 23] = [
 #[test]
 fn every_row_is_in_the_help_and_in_force_with_the_default_of_the_table() {
     let world = World::new();
-    let mut command = world.patient(&["config"]);
+    let mut command = world.plain_command(&["config"]);
     command.env_remove("YESCALE_BASE_URL");
-    let config = crate::support::run::Running::start(command).end(false).exits(0).stdout;
+    let config = crate::support::run::Running::start(command).wait(false).exits(0).stdout;
     let help = world.run(&["--help"]).exits(0).stdout;
     for (name, default) in ROWS {
         assert!(help.contains(&format!("--{name}")), "--help lacks {name}");
@@ -59,7 +59,7 @@ fn every_row_is_in_the_help_and_in_force_with_the_default_of_the_table() {
 #[test]
 fn a_size_or_a_duration_is_taken_in_every_form_of_the_contract() {
     let world = World::new();
-    world.task("t1", &json!({"text": "la"}));
+    world.serve_task("t1", &json!({"text": "la"}));
     for size in ["1", "500K", "500k", "2M", "1G", "1.5M", "100B"] {
         world.run(&["t1", "--max-size", size, "--limit-rate", size]).exits(0);
     }
@@ -86,29 +86,29 @@ fn a_size_or_a_duration_is_taken_in_every_form_of_the_contract() {
 
 #[test]
 fn no_more_than_32_requests_at_once_go_to_one_media_host_unless_asked() {
-    let picture = || Reply::ok(sample("picture.png")).paced(100, Duration::from_millis(10));
+    let picture = || Reply::ok(sample("picture.png")).throttled(100, Duration::from_millis(10));
     let world = World::new();
     let urls: Vec<String> = (0..100).map(|n| world.media.script(&format!("/{n}"), [picture()])).collect();
-    world.task("t1", &json!({"images": urls}));
+    world.serve_task("t1", &json!({"images": urls}));
     world.run(&["t1", "-j", "90"]).exits(0);
-    assert!((2..=32).contains(&world.media.most_at_once()), "{} at once", world.media.most_at_once());
+    assert!((2..=32).contains(&world.media.max_active()), "{} at once", world.media.max_active());
 }
 
 #[test]
 fn a_data_uri_is_held_to_the_size_that_is_allowed_too() {
     let world = World::new();
     let data = format!("data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'>{}</svg>", " ".repeat(2000));
-    world.task("t1", &json!({"images": [data, world.host("picture.png")]}));
+    world.serve_task("t1", &json!({"images": [data, world.serve_sample("picture.png")]}));
     world.run(&["t1", "--max-size", "1K"]).exits(1);
     assert_eq!(world.files("t1"), ["image-2.png"]);
-    assert!(world.entry("t1")["errors"][0]["error"].as_str().unwrap().contains("--max-size"));
+    assert!(world.task_entry("t1")["errors"][0]["error"].as_str().unwrap().contains("--max-size"));
     world.run(&["t1"]).exits(0);
 }
 
 #[test]
 fn media_hosts_are_told_the_program_s_name_and_version() {
     let world = World::new();
-    world.archived("t1");
+    world.archive_task("t1");
     let name = concat!("user-agent: yescale-dl/", env!("CARGO_PKG_VERSION"), "\r\n");
     assert!(world.media.heads()[0].contains(name), "{}", world.media.heads()[0]);
 }
@@ -116,7 +116,7 @@ fn media_hosts_are_told_the_program_s_name_and_version() {
 #[test]
 fn mtime_leaves_a_task_that_is_here_as_it_is_and_dates_no_manifest() {
     let world = World::new();
-    let mut answer = crate::support::success(&json!({"images": [world.host("picture.png")]}));
+    let mut answer = crate::support::success(&json!({"images": [world.serve_sample("picture.png")]}));
     answer["finish_time"] = json!(1_753_598_990);
     world.answer("t1", &answer);
     world.run(&["t1"]).exits(0);
@@ -131,7 +131,7 @@ fn mtime_leaves_a_task_that_is_here_as_it_is_and_dates_no_manifest() {
 #[test]
 fn verbs_take_their_options_on_either_side_of_the_folder() {
     let world = World::new();
-    world.archived("t1");
+    world.archive_task("t1");
     for args in [
         &["verify", "--quick", "yescale", "--json"][..],
         &["verify", "yescale", "-q", "--quick"],
@@ -139,15 +139,15 @@ fn verbs_take_their_options_on_either_side_of_the_folder() {
         &["export", "-O", "x.csv", "csv", "yescale"],
         &["config", "--jobs", "3"],
     ] {
-        verb(&world, args).exits(0);
+        run_command(&world, args).exits(0);
     }
 }
 
 #[test]
 fn repair_takes_every_network_option_and_an_offline_verb_takes_none() {
     let world = World::new();
-    world.archived("t1");
-    world.write("key.txt", KEY);
+    world.archive_task("t1");
+    world.write_file("key.txt", KEY);
     let base_url = world.base_url();
     let network = [
         &["--base-url", &base_url][..],
@@ -163,29 +163,29 @@ fn repair_takes_every_network_option_and_an_offline_verb_takes_none() {
         &["--allow-private-hosts"],
     ];
     for option in network {
-        verb(&world, &[&["verify"], option].concat()).exits(2);
-        verb(&world, &[&["index"], option].concat()).exits(2);
+        run_command(&world, &[&["verify"], option].concat()).exits(2);
+        run_command(&world, &[&["index"], option].concat()).exits(2);
     }
-    crate::support::verbs::flip(&world, "t1/image-1.png");
-    verb(&world, &[&["repair"], &network.concat()[..]].concat()).exits(0);
-    let question = world.questions().pop().unwrap();
+    crate::support::verbs::flip_bit(&world, "t1/image-1.png");
+    run_command(&world, &[&["repair"], &network.concat()[..]].concat()).exits(0);
+    let question = world.gateway_requests().pop().unwrap();
     assert_eq!(question.headers["user-agent"], "curl/8");
-    verb(&world, &["verify"]).exits(0);
+    run_command(&world, &["verify"]).exits(0);
 }
 
 #[test]
 fn a_dry_run_tells_what_would_be_done_with_each_asset_under_which_path_and_why() {
     let world = World::new();
-    let (png, mp4) = (world.host("picture.png"), world.host("video-1s.mp4"));
+    let (png, mp4) = (world.serve_sample("picture.png"), world.serve_sample("video-1s.mp4"));
     let typed = |url: &str, content_type: &str| json!({"url": url, "content_type": content_type});
     let late = world.media.script("/late", [Reply::status("404 Not Found")]);
     let result =
         json!({"videos": [typed(&mp4, "video/mp4")], "images": [png, typed(&late, "image/jpeg"), "", png], "text": "la"});
-    world.task("t1", &result);
+    world.serve_task("t1", &result);
     world.run(&["t1", "--only", "image,text"]).exits(1);
     fs::remove_file(world.archive().join("t1/image-4.png")).unwrap();
     let (before, fetched) = (world.tree(), world.media.heads().len());
-    let run = world.start(&["--json", "--dry-run", "t1", "--only", "image"]).end(false).exits(1);
+    let run = world.start(&["--json", "--dry-run", "t1", "--only", "image"]).wait(false).exits(1);
     let plans = run.events_of("plan");
     let told: Vec<String> =
         plans.iter().map(|plan| format!("{} {}", plan["action"].as_str().unwrap(), plan["path"].as_str().unwrap())).collect();
@@ -199,7 +199,7 @@ fn a_dry_run_tells_what_would_be_done_with_each_asset_under_which_path_and_why()
     ];
     assert_eq!(told.iter().map(|line| line.replace('\\', "/")).collect::<Vec<_>>(), expected);
     assert!(plans.iter().all(|plan| plan["reason"].as_str().is_some_and(|why| !why.is_empty())), "{plans:?}");
-    let lines = world.start(&["--dry-run", "t1", "--only", "image"]).end(false).exits(1).stdout;
+    let lines = world.start(&["--dry-run", "t1", "--only", "image"]).wait(false).exits(1).stdout;
     for plan in &plans {
         let (action, path) = (plan["action"].as_str().unwrap(), plan["path"].as_str().unwrap());
         let is_told =
@@ -211,7 +211,7 @@ fn a_dry_run_tells_what_would_be_done_with_each_asset_under_which_path_and_why()
 
 #[test]
 fn a_gateway_that_falls_silent_is_given_up_after_the_stall_timeout() {
-    for silent in [Reply::ok("{\"status\":").stalled(5), Reply::ok("{}").behind(&Gate::default())] {
+    for silent in [Reply::ok("{\"status\":").stall_after(5), Reply::ok("{}").after_gate(&Gate::default())] {
         let world = World::new();
         world.media.allow_key_for("/task/");
         world.media.script("/task/t1", [silent]);

@@ -19,35 +19,35 @@ fn an_unfinished_task_is_asked_about_until_it_is_finished() {
     let world = World::new();
     for wait in ["--wait", "--wait=10m"] {
         let id = wait.trim_start_matches('-').replace('=', "-");
-        let image = json!({"images": [world.host("picture.png")]});
+        let image = json!({"images": [world.serve_sample("picture.png")]});
         world.answers(&id, [pending(), pending(), Answer::json(200, &success(&image))]);
-        let run = world.json(&[wait, "--poll-delay", "20ms", &id]).exits(0);
+        let run = world.run_json(&[wait, "--poll-delay", "20ms", &id]).exits(0);
         assert_eq!(run.state(&id), "complete", "and told once");
         assert_eq!((&run.summary()["complete"], &run.summary()["pending"]), (&json!(1), &json!(0)));
     }
-    assert_eq!(world.questions().len(), 6);
+    assert_eq!(world.gateway_requests().len(), 6);
 }
 
 #[test]
 fn without_the_option_nobody_waits() {
     let world = World::new();
     world.answers("t1", [pending(), Answer::json(200, &success(&json!({"text": "la"})))]);
-    assert_eq!(world.json(&["t1", "--poll-delay", "1ms"]).exits(3).state("t1"), "pending");
-    assert_eq!(world.questions().len(), 1);
+    assert_eq!(world.run_json(&["t1", "--poll-delay", "1ms"]).exits(3).state("t1"), "pending");
+    assert_eq!(world.gateway_requests().len(), 1);
 }
 
 #[test]
 fn who_is_pending_at_the_end_of_the_time_is_told_so_once() {
     let world = World::new();
     world.answers("t1", [pending()]);
-    world.archived("t2");
+    world.archive_task("t2");
     let started = Instant::now();
-    let run = world.json(&["--wait=1s", "--poll-delay", "100ms", "t1", "t2"]).exits(3);
+    let run = world.run_json(&["--wait=1s", "--poll-delay", "100ms", "t1", "t2"]).exits(3);
     assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
     let task = run.task("t1");
     assert_eq!((&task["state"], &task["status"]), (&json!("pending"), &json!("IN_PROGRESS")));
     assert_eq!((&run.summary()["pending"], &run.summary()["reused"]), (&json!(1), &json!(1)));
-    let asked = world.paths_asked().iter().filter(|path| *path == "/task/t1").count();
+    let asked = world.requested_paths().iter().filter(|path| *path == "/task/t1").count();
     assert!((3..=12).contains(&asked), "with growing delays: {asked}");
 }
 
@@ -56,7 +56,7 @@ fn a_wait_that_ends_badly_is_told_as_without_one() {
     let world = World::new();
     world.answers("failed", [pending(), Answer::json(200, &json!({"status": "FAILURE", "err_reason": "flagged"}))]);
     world.answers("lost", [pending(), Answer::json(404, &json!({"error": "Task not found"}))]);
-    let run = world.json(&["--wait", "--poll-delay", "20ms", "failed", "lost"]).exits(1);
+    let run = world.run_json(&["--wait", "--poll-delay", "20ms", "failed", "lost"]).exits(1);
     assert_eq!(["failed", "lost"].map(|id| run.state(id)), ["failed", "not_found"]);
 }
 
@@ -65,7 +65,7 @@ fn what_the_input_line_brought_is_recorded_after_the_wait() {
     let world = World::new();
     world.answers("t1", [pending(), pending(), Answer::json(200, &success(&json!({"text": "la"})))]);
     world.run_with_input(r#"{"id":"t1","prompt":"a cat"}"#, &["-i", "-", "--wait", "--poll-delay", "20ms"]).exits(0);
-    assert_eq!(world.entry("t1")["meta"], json!({"prompt": "a cat"}));
+    assert_eq!(world.task_entry("t1")["meta"], json!({"prompt": "a cat"}));
 }
 
 #[test]
@@ -75,17 +75,17 @@ fn any_number_of_waiting_tasks_keep_no_new_one_from_its_way() {
     for id in &waiting {
         world.answers(id, [pending()]);
     }
-    world.task("t1", &json!({"images": [world.host("picture.png")]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     let mut running = world.start(&["--json", "--wait", "--poll-delay", "200ms", "-j", "1", "-i", "-"]);
     running.write(&format!("{}\nt1\n", waiting.join("\n")));
     // The list is still open, and everyone before it waits.
-    let lines = std::iter::repeat_with(|| serde_json::from_str(&running.line()).unwrap());
+    let lines = std::iter::repeat_with(|| serde_json::from_str(&running.read_line()).unwrap());
     let events: Vec<Value> = lines.filter(|event: &Value| event["event"] != "progress").take(2).collect();
     assert_eq!((&events[0]["event"], &events[1]["state"]), (&json!("file"), &json!("complete")), "{events:?}");
     for id in &waiting {
-        world.task(id, &json!({"text": id}));
+        world.serve_task(id, &json!({"text": id}));
     }
-    let run = world.audited(running.end(false)).exits(0);
+    let run = world.audit(running.wait(false)).exits(0);
     assert_eq!(run.summary()["complete"], 301);
 }
 
@@ -93,14 +93,14 @@ fn any_number_of_waiting_tasks_keep_no_new_one_from_its_way() {
 fn a_refused_key_ends_the_waiting() {
     let world = World::new();
     let asked = Gate::default();
-    world.answers("t1", [pending().telling(&asked)]);
+    world.answers("t1", [pending().notify_on_request(&asked)]);
     world.answers("t2", [refusal()]);
     let mut running = world.start(&["--json", "--wait", "--poll-delay", "15s", "-i", "-"]);
     running.write("t1\n");
     assert!(asked.wait());
     let started = Instant::now();
     running.write("t2\n");
-    let run = world.audited(running.end(true)).exits(2);
+    let run = world.audit(running.wait(true)).exits(2);
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     assert_eq!(run.events_of("task").len(), 2, "and every task is told");
 }
@@ -110,7 +110,7 @@ fn a_refused_key_ends_the_waiting() {
 fn an_interrupt_ends_the_waiting_at_once() {
     let world = World::new();
     let asked = Gate::default();
-    world.answers("t1", [pending().telling(&asked)]);
+    world.answers("t1", [pending().notify_on_request(&asked)]);
     let running = world.start(&["--json", "--wait", "--poll-delay", "15s", "t1"]);
     assert!(asked.wait());
     // By now it waits, most likely; an end while it is still asked must be as quick.
@@ -118,7 +118,7 @@ fn an_interrupt_ends_the_waiting_at_once() {
     let started = Instant::now();
     let killed = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
     assert!(killed.success());
-    let run = world.audited(running.end(true)).exits(130);
+    let run = world.audit(running.wait(true)).exits(130);
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert_eq!(run.events_of("summary").len(), 1);
 }
@@ -130,7 +130,7 @@ fn a_duration_without_its_equals_sign_is_told_how_it_is_written() {
         let run = world.run(args).exits(2);
         assert!(run.stderr.contains("--wait=10m") && run.stdout.is_empty(), "{run:?}");
     }
-    assert_eq!((world.questions().len(), world.archive().exists()), (0, false), "nothing was asked, nothing made");
-    world.task("10m", &json!({"text": "la"}));
+    assert_eq!((world.gateway_requests().len(), world.archive().exists()), (0, false), "nothing was asked, nothing made");
+    world.serve_task("10m", &json!({"text": "la"}));
     world.run(&["--wait", "--", "10m"]).exits(0);
 }

@@ -7,9 +7,9 @@ use crate::support::{Answer, Gate, Reply, World, sample, success};
 
 /// A gateway with a task for each way to end.
 fn every_end(world: &World) {
-    world.task("good", &json!({"text": "la"}));
-    world.task("dead", &json!({"images": [format!("{}/dead", world.media.origin())]}));
-    world.task("empty", &json!({}));
+    world.serve_task("good", &json!({"text": "la"}));
+    world.serve_task("dead", &json!({"images": [format!("{}/dead", world.media.origin())]}));
+    world.serve_task("empty", &json!({}));
     world.answer("failed", &json!({"status": "FAILURE"}));
     world.answer("pending", &json!({"status": "IN_PROGRESS"}));
     world.answers("broken", [Answer::raw(200, "{")]);
@@ -59,10 +59,10 @@ fn of_every_pair_the_worse_end_decides() {
     let worst = |codes: [i32; 2]| [2, 1, 3, 0].into_iter().find(|code| codes.contains(code)).unwrap();
     let world = World::new();
     every_end(&world);
-    world.archived("here");
+    world.archive_task("here");
     for (at, (one, code)) in ends.iter().enumerate() {
         for (other, second) in &ends[at + 1..] {
-            let run = world.json(&["--retries", "0", one, other]).exits(worst([*code, *second]));
+            let run = world.run_json(&["--retries", "0", one, other]).exits(worst([*code, *second]));
             assert_eq!(run.events_of("task").len(), 2, "{one} {other}");
         }
     }
@@ -90,7 +90,7 @@ fn a_401_of_any_shape_and_a_403_with_json_refuse_the_key() {
 #[test]
 fn a_partial_task_is_what_was_asked_for() {
     let world = World::new();
-    world.task("t1", &json!({"text": "la", "images": [format!("{}/dead", world.media.origin())]}));
+    world.serve_task("t1", &json!({"text": "la", "images": [format!("{}/dead", world.media.origin())]}));
     world.run(&["t1", "--only", "text"]).exits(0);
     world.run(&["t1"]).exits(1);
 }
@@ -102,18 +102,18 @@ fn one_bad_task_never_stops_the_others() {
     let bad = ["dead", "empty", "failed", "pending", "broken", "unknown"];
     let many: Vec<String> = (0..150).map(|n| format!("t{n}")).collect();
     for id in &many {
-        world.task(id, &json!({"text": id}));
+        world.serve_task(id, &json!({"text": id}));
     }
     let ids: Vec<&str> = bad.into_iter().chain(many.iter().map(String::as_str)).collect();
-    let run = world.json(&ids).exits(1);
+    let run = world.run_json(&ids).exits(1);
     assert_eq!(run.summary()["complete"], 150);
 }
 
 #[test]
 fn bad_usage_ends_with_two_and_says_so_on_standard_error() {
     let world = World::new();
-    world.write("ids.txt", "t1\n");
-    world.write("garbage.pem", "no certificate");
+    world.write_file("ids.txt", "t1\n");
+    world.write_file("garbage.pem", "no certificate");
     for args in [
         &[][..],
         &[""],
@@ -139,13 +139,13 @@ fn bad_usage_ends_with_two_and_says_so_on_standard_error() {
         let run = world.run(args).exits(2);
         assert!(run.stdout.is_empty() && !run.stderr.is_empty(), "{args:?}: {run:?}");
     }
-    assert_eq!((world.questions().len(), world.archive().exists()), (0, false), "nothing was asked, nothing made");
+    assert_eq!((world.gateway_requests().len(), world.archive().exists()), (0, false), "nothing was asked, nothing made");
 }
 
 #[test]
 fn no_key_or_one_that_is_none_ends_with_two() {
     let world = World::new();
-    world.write("empty.txt", "\n");
+    world.write_file("empty.txt", "\n");
     for (key, args) in [
         (None, &["t1"][..]),
         (Some(""), &["t1"]),
@@ -159,10 +159,10 @@ fn no_key_or_one_that_is_none_ends_with_two() {
         if let Some(key) = key {
             command.env("YESCALE_API_KEY", key);
         }
-        let run = Running::start(command).end(false).exits(2);
+        let run = Running::start(command).wait(false).exits(2);
         assert!(!run.stderr.contains("cret") && !run.stderr.is_empty(), "{}", run.stderr);
     }
-    assert_eq!(world.questions().len(), 0);
+    assert_eq!(world.gateway_requests().len(), 0);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_refused_key_ends_the_asking_at_once() {
         world.answers(id, [refusal(401)]);
     }
     world.run_with_input(&ids.join("\n"), &["-i", "-"]).exits(2);
-    assert!(world.questions().len() <= 100, "{} questions", world.questions().len());
+    assert!(world.gateway_requests().len() <= 100, "{} questions", world.gateway_requests().len());
 }
 
 #[test]
@@ -193,22 +193,22 @@ fn a_refused_key_does_not_wait_for_a_list_that_never_ends() {
     world.answers("t1", [refusal(401)]);
     let mut running = world.start(&["-i", "-"]);
     running.write("t1\n");
-    world.audited(running.end(true)).exits(2);
+    world.audit(running.wait(true)).exits(2);
 }
 
 #[test]
 fn downloads_whose_links_are_known_are_finished_after_a_refusal() {
     let world = World::new();
     let (asked, refused) = (Gate::default(), Gate::default());
-    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).telling(&asked).behind(&refused)]);
-    world.task("t1", &json!({"images": [url]}));
-    world.answers("t2", [refusal(401).telling(&refused)]);
+    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&asked).after_gate(&refused)]);
+    world.serve_task("t1", &json!({"images": [url]}));
+    world.answers("t2", [refusal(401).notify_on_request(&refused)]);
     let mut running = world.start(&["-i", "-"]);
     running.write("t1\n");
     assert!(asked.wait(), "the download is on its way");
     running.write("t2\n");
-    world.audited(running.end(false)).exits(2);
-    assert_eq!(world.entry("t1")["state"], "complete");
+    world.audit(running.wait(false)).exits(2);
+    assert_eq!(world.task_entry("t1")["state"], "complete");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_refused_key_s_run_still_tells_every_task_and_the_summary() {
         world.answers(id, [refusal(401)]);
     }
     let args: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let run = world.json(&args).exits(2);
+    let run = world.run_json(&args).exits(2);
     assert_eq!((run.events_of("task").len(), run.summary()["error"].as_u64()), (20, Some(20)));
 }
 
@@ -229,16 +229,16 @@ fn a_page_with_403_or_503_is_a_passing_fault() {
     let good = || Answer::json(200, &success(&json!({"text": "la"})));
     world.answers("t1", [Answer::html(403), Answer::html(503), Answer::raw(429, ""), Answer::raw(500, "oops"), good()]);
     world.run(&["t1"]).exits(0);
-    assert_eq!(world.questions().len(), 5);
+    assert_eq!(world.gateway_requests().len(), 5);
     world.answers("t2", [Answer::html(403)]);
-    assert_eq!(world.json(&["t2", "--retries", "1"]).exits(1).state("t2"), "error");
+    assert_eq!(world.run_json(&["t2", "--retries", "1"]).exits(1).state("t2"), "error");
 }
 
 #[test]
 fn a_gateway_that_is_not_there_is_an_error_of_each_task() {
     let world = World::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let run = world.json(&["t1", "--retries", "0", "--base-url", &format!("http://127.0.0.1:{port}")]).exits(1);
+    let run = world.run_json(&["t1", "--retries", "0", "--base-url", &format!("http://127.0.0.1:{port}")]).exits(1);
     assert_eq!(run.state("t1"), "error");
     assert!(run.task("t1")["error"].as_str().is_some_and(|error| !error.is_empty()));
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::run::Running;
-use crate::support::{Answer, Fault, Gate, Remote, Reply, Run, World, sample, success};
+use crate::support::{Answer, Gate, RemoteFile, Reply, Run, ServerFault, World, sample, success};
 
 /// What an end may take on a busy machine.
 const SOON: Duration = Duration::from_secs(2);
@@ -22,14 +22,14 @@ fn signal(running: &Running, name: &str) {
 fn interrupt(running: Running, name: &str) -> Run {
     signal(&running, name);
     let started = Instant::now();
-    let run = running.end(true);
+    let run = running.wait(true);
     assert!(started.elapsed() < SOON, "it took {:?}", started.elapsed());
     run
 }
 
 /// Until `path` has been asked for.
 fn await_request(world: &World, path: &str) {
-    await_that(|| world.media.asked(path) > 0);
+    await_that(|| world.media.request_count(path) > 0);
 }
 
 fn await_that(is_so: impl Fn() -> bool) {
@@ -44,24 +44,24 @@ fn await_that(is_so: impl Fn() -> bool) {
 fn what_is_whole_is_kept_and_what_is_not_goes_on_next_time() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
         let world = World::new();
-        world.archived("t0");
+        world.archive_task("t0");
         let small = world.media.script("/small.png", [Reply::ok(sample("picture.png"))]);
-        let large = Remote::new(&world, "/large.mp4", 12 << 20, &[Fault::StallAt(9 << 20)]);
-        world.task("t1", &json!({"images": [small], "videos": [large.url]}));
+        let large = RemoteFile::new(&world, "/large.mp4", 12 << 20, &[ServerFault::StallAt(9 << 20)]);
+        world.serve_task("t1", &json!({"images": [small], "videos": [large.url]}));
         let running = world.start(&["t0", "t1", "--json"]);
         let part = world.archive().join("t1/.video-1.part");
         await_that(|| fs::metadata(&part).is_ok_and(|part| part.len() >= 8 << 20));
         await_that(|| world.archive().join("t1/image-1.png").exists());
-        let run = world.audited(interrupt(running, name)).exits(code);
+        let run = world.audit(interrupt(running, name)).exits(code);
         assert_eq!(run.events_of("summary").len(), 1, "{run:?}");
         assert_eq!(run.state("t0"), "complete");
-        assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 1, "what was complete is named");
+        assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 1, "what was complete is named");
         assert!(!world.archive().join("t1/video-1.mp4").exists());
 
-        large.now(&world, &[Fault::Full]);
+        large.set_script(&world, &[ServerFault::Healthy]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(world.media.asked("/small.png"), 1, "a finished file is not fetched again");
-        let from = large.seen(&world).last().unwrap().from();
+        assert_eq!(world.media.request_count("/small.png"), 1, "a finished file is not fetched again");
+        let from = large.requests(&world).last().unwrap().range_start();
         assert!(from >= 8 << 20, "it went on at {from}");
         assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *large.bytes);
     }
@@ -70,33 +70,33 @@ fn what_is_whole_is_kept_and_what_is_not_goes_on_next_time() {
 #[test]
 fn a_task_that_ended_before_is_in_the_root_manifest() {
     let world = World::new();
-    world.task("t1", &json!({"images": [world.host("picture.png")]}));
-    let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stalled(5)]);
-    world.task("t2", &json!({"images": [stuck]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
+    let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stall_after(5)]);
+    world.serve_task("t2", &json!({"images": [stuck]}));
     let mut running = world.start(&["t1", "t2", "--json"]);
-    while !running.line().contains("\"event\":\"task\"") {}
+    while !running.read_line().contains("\"event\":\"task\"") {}
     await_request(&world, "/stuck.png");
-    world.audited(interrupt(running, "INT")).exits(130);
-    assert_eq!(world.root()["tasks"][0]["task_id"], "t1");
-    world.host("picture.png");
+    world.audit(interrupt(running, "INT")).exits(130);
+    assert_eq!(world.root_manifest()["tasks"][0]["task_id"], "t1");
+    world.serve_sample("picture.png");
     world.media.script("/stuck.png", [Reply::ok(sample("picture.png"))]);
-    assert_eq!(world.json(&["t1", "t2"]).exits(0).summary()["reused"], 1);
-    assert_eq!(world.media.asked("/picture.png"), 1);
+    assert_eq!(world.run_json(&["t1", "t2"]).exits(0).summary()["reused"], 1);
+    assert_eq!(world.media.request_count("/picture.png"), 1);
 }
 
 #[test]
 fn an_interrupted_force_leaves_no_hash_of_other_bytes() {
     let world = World::new();
-    let first = Remote::new(&world, "/1.mp4", 50_000, &[Fault::Full]);
-    let second = Remote::new(&world, "/2.mp4", 60_000, &[Fault::Full]);
-    world.task("t1", &json!({"videos": [first.url, second.url]}));
+    let first = RemoteFile::new(&world, "/1.mp4", 50_000, &[ServerFault::Healthy]);
+    let second = RemoteFile::new(&world, "/2.mp4", 60_000, &[ServerFault::Healthy]);
+    world.serve_task("t1", &json!({"videos": [first.url, second.url]}));
     world.run(&["t1"]).exits(0);
     // As many bytes, but others.
-    first.now(&world, &[Fault::Replaced]);
-    second.now(&world, &[Fault::StallAt(1000)]);
+    first.set_script(&world, &[ServerFault::Replaced]);
+    second.set_script(&world, &[ServerFault::StallAt(1000)]);
     let file = world.archive().join("t1/video-1.mp4");
     let running = world.start(&["t1", "--force"]);
-    await_that(|| fs::read(&file).is_ok_and(|bytes| bytes == *first.other));
+    await_that(|| fs::read(&file).is_ok_and(|bytes| bytes == *first.replacement));
     await_request(&world, "/2.mp4");
     interrupt(running, "INT").exits(130);
     // The next run looks at nothing but sizes, and must not take the new bytes for the old ones. The audit hashes.
@@ -106,12 +106,17 @@ fn an_interrupted_force_leaves_no_hash_of_other_bytes() {
 #[test]
 fn several_connections_end_as_soon() {
     let world = World::new();
-    let large = Remote::new(&world, "/large.mp4", 40 << 20, &[Fault::Full, Fault::Full, Fault::StallAt(100_000)]);
-    world.task("t1", &json!({"videos": [large.url]}));
+    let large = RemoteFile::new(
+        &world,
+        "/large.mp4",
+        40 << 20,
+        &[ServerFault::Healthy, ServerFault::Healthy, ServerFault::StallAt(100_000)],
+    );
+    world.serve_task("t1", &json!({"videos": [large.url]}));
     let running = world.start(&["t1", "-x", "4"]);
-    await_that(|| large.seen(&world).len() >= 4);
-    world.audited(interrupt(running, "TERM")).exits(143);
-    large.now(&world, &[Fault::Full]);
+    await_that(|| large.requests(&world).len() >= 4);
+    world.audit(interrupt(running, "TERM")).exits(143);
+    large.set_script(&world, &[ServerFault::Healthy]);
     world.run(&["t1", "-x", "4"]).exits(0);
     assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *large.bytes);
 }
@@ -122,7 +127,7 @@ fn waiting_ends_at_once_whatever_is_waited_for() {
     let waits: [fn(&World) -> Running; 5] = [
         |world| {
             let (asked, never) = (Gate::default(), Gate::default());
-            let slow = Reply::ok("{}").behind(&never).telling(&asked);
+            let slow = Reply::ok("{}").after_gate(&never).notify_on_request(&asked);
             world.media.allow_key_for("/task/");
             world.media.script("/task/t1", [slow]);
             let running = world.start(&["t1", "--base-url", &world.media.origin()]);
@@ -131,13 +136,13 @@ fn waiting_ends_at_once_whatever_is_waited_for() {
         },
         |world| {
             let asked = Gate::default();
-            world.answers("t1", [Answer::json(429, &json!({"error": {"message": "busy"}})).telling(&asked)]);
-            let running = Running::start(world.patient(&["t1", "--retry-delay", "20s"]));
+            world.answers("t1", [Answer::json(429, &json!({"error": {"message": "busy"}})).notify_on_request(&asked)]);
+            let running = Running::start(world.plain_command(&["t1", "--retry-delay", "20s"]));
             assert!(asked.wait());
             running
         },
         |world| {
-            world.task(
+            world.serve_task(
                 "t1",
                 &json!({"images": [world.media.script("/a", [Reply::status("429 Busy").header("Retry-After", "60")])]}),
             );
@@ -146,22 +151,22 @@ fn waiting_ends_at_once_whatever_is_waited_for() {
             running
         },
         |world| {
-            world.task("t1", &json!({"images": [world.media.script("/a", [Reply::status("500 Oops")])]}));
-            let running = Running::start(world.patient(&["t1", "--retry-delay", "20s"]));
+            world.serve_task("t1", &json!({"images": [world.media.script("/a", [Reply::status("500 Oops")])]}));
+            let running = Running::start(world.plain_command(&["t1", "--retry-delay", "20s"]));
             await_request(world, "/a");
             running
         },
         |world| {
-            world.task("t1", &json!({"images": [world.host("picture.png")]}));
+            world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
             let mut running = world.start(&["-i", "-", "--json"]);
             running.write("t1\n");
-            while !running.line().contains("\"event\":\"task\"") {}
+            while !running.read_line().contains("\"event\":\"task\"") {}
             running
         },
     ];
     for (at, wait) in waits.into_iter().enumerate() {
         let world = World::new();
-        let run = world.audited(interrupt(wait(&world), "INT"));
+        let run = world.audit(interrupt(wait(&world), "INT"));
         assert_eq!(run.code, Some(130), "wait {at}: {run:?}");
     }
 }
@@ -173,37 +178,38 @@ fn an_interrupt_wins_over_every_other_end() {
         [(refusal, "INT", 130), (Answer::raw(200, "{"), "TERM", 143), (Answer::json(200, &json!({"status": "x"})), "INT", 130)]
     {
         let world = World::new();
-        let (stuck, asked) = (world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stalled(5)]), Gate::default());
-        world.task("t1", &json!({"images": [stuck]}));
-        world.answers("t2", [answer.telling(&asked)]);
+        let (stuck, asked) =
+            (world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stall_after(5)]), Gate::default());
+        world.serve_task("t1", &json!({"images": [stuck]}));
+        world.answers("t2", [answer.notify_on_request(&asked)]);
         let mut running = world.start(&["-i", "-"]);
         running.write("t1\n");
         await_request(&world, "/stuck.png");
         running.write("t2\n");
         assert!(asked.wait());
-        world.audited(interrupt(running, signal)).exits(code);
+        world.audit(interrupt(running, signal)).exits(code);
     }
 }
 
 #[test]
 fn a_second_interrupt_ends_at_once() {
     let world = World::new();
-    let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stalled(5)]);
-    world.task("t1", &json!({"images": [stuck]}));
+    let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stall_after(5)]);
+    world.serve_task("t1", &json!({"images": [stuck]}));
     let running = world.start(&["t1"]);
     await_request(&world, "/stuck.png");
     signal(&running, "INT");
     // By then the first one may have done it all.
     let _ = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
     let started = Instant::now();
-    assert_eq!(running.end(false).code, Some(130));
+    assert_eq!(running.wait(false).code, Some(130));
     assert!(started.elapsed() < SOON);
 }
 
 #[test]
 fn large_answers_that_wait_for_each_other_end_at_once() {
     let world = World::new();
-    let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stalled(5)]);
+    let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stall_after(5)]);
     let ids: Vec<String> = (0..4).map(|n| format!("t{n}")).collect();
     for id in &ids {
         let mut answer = success(&json!({"images": [stuck]}));
@@ -212,8 +218,8 @@ fn large_answers_that_wait_for_each_other_end_at_once() {
     }
     let running = world.start(&ids);
     await_request(&world, "/stuck.png");
-    await_that(|| world.questions().len() >= ids.len());
-    world.audited(interrupt(running, "INT")).exits(130);
+    await_that(|| world.gateway_requests().len() >= ids.len());
+    world.audit(interrupt(running, "INT")).exits(130);
 }
 
 #[test]
@@ -221,11 +227,11 @@ fn a_reader_that_stopped_reading_holds_up_no_interrupt() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
         let world = World::new();
         let ids: Vec<String> = (0..2000).map(|n| format!("missing-{n}")).collect();
-        world.write("ids.txt", ids.join("\n"));
-        let mut command = world.patient(&["-i", "ids.txt", "--json"]);
+        world.write_file("ids.txt", ids.join("\n"));
+        let mut command = world.plain_command(&["-i", "ids.txt", "--json"]);
         // More than a pipe holds is said, and never read.
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        await_that(|| world.questions().len() > 1500);
+        await_that(|| world.gateway_requests().len() > 1500);
         assert!(child.try_wait().unwrap().is_none(), "it waits for its reader");
         assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
         let ended = Instant::now();

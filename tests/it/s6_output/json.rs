@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::support::run::Running;
-use crate::support::verbs::{flip, two_tasks, verb};
+use crate::support::verbs::{archive_two_tasks, flip_bit, run_command};
 use crate::support::{Run, World, sample};
 
 fn keys(event: &Value) -> Vec<&str> {
@@ -26,39 +26,40 @@ fn is_pure(run: &Run, summaries: usize) {
 #[test]
 fn one_object_a_line_and_nothing_else_whatever_is_asked_for_besides() {
     let world = World::new();
-    two_tasks(&world);
-    let jpg = json!({"images": [{"url": world.host("picture.jpg"), "content_type": "image/png"}, "ftp://h"], "text": "a\nb"});
+    archive_two_tasks(&world);
+    let jpg =
+        json!({"images": [{"url": world.serve_sample("picture.jpg"), "content_type": "image/png"}, "ftp://h"], "text": "a\nb"});
     for (at, more) in [&[][..], &["-q"], &["-v"], &["-vv"], &["--dry-run"], &["--color", "always"], &["--progress", "always"]]
         .into_iter()
         .enumerate()
     {
         let id = format!("new{at}");
-        world.task(&id, &jpg);
-        is_pure(&world.json(&[&[&*id, "t1", "unknown", "..", "a\nb"], more].concat()).exits(1), 1);
+        world.serve_task(&id, &jpg);
+        is_pure(&world.run_json(&[&[&*id, "t1", "unknown", "..", "a\nb"], more].concat()).exits(1), 1);
     }
-    flip(&world, "t1/image-1.png");
+    flip_bit(&world, "t1/image-1.png");
     // Windows allows no line break in a name.
-    world.write(if cfg!(windows) { "yescale/a b" } else { "yescale/a\nb" }, "mine");
+    world.write_file(if cfg!(windows) { "yescale/a b" } else { "yescale/a\nb" }, "mine");
     for more in [&[][..], &["--quick"], &["-q"], &["-v"], &["--color", "always"]] {
-        is_pure(&verb(&world, &[&["verify", "--json"], more].concat()), 1);
+        is_pure(&run_command(&world, &[&["verify", "--json"], more].concat()), 1);
     }
     // What was found, then what came of it.
-    is_pure(&verb(&world, &["repair", "--json", "-q"]).exits(0), 2);
+    is_pure(&run_command(&world, &["repair", "--json", "-q"]).exits(0), 2);
 }
 
 #[test]
 fn with_quiet_the_events_are_the_same() {
     let world = World::new();
-    world.task("t1", &json!({"images": [world.host("picture.png")]}));
-    let run = world.json(&["-q", "t1", "unknown"]).exits(1);
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
+    let run = world.run_json(&["-q", "t1", "unknown"]).exits(1);
     assert_eq!((run.events_of("file").len(), run.events_of("task").len(), run.events_of("summary").len()), (1, 2, 1));
 }
 
 #[test]
 fn fields_stand_in_the_order_that_the_contract_shows() {
     let world = World::new();
-    world.task("t1", &json!({"images": [world.host("picture.png")]}));
-    let run = world.json(&["t1"]).exits(0);
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
+    let run = world.run_json(&["t1"]).exits(0);
     let file = ["event", "task_id", "kind", "index", "path", "size", "sha256", "content_type", "warnings"];
     assert_eq!(keys(&run.events_of("file")[0]), file);
     assert_eq!(keys(&run.task("t1")), ["event", "task_id", "state", "status", "reused", "path", "files", "bytes"]);
@@ -79,7 +80,7 @@ fn fields_stand_in_the_order_that_the_contract_shows() {
     ];
     assert_eq!(keys(&run.summary()), summary);
     fs::remove_file(world.archive().join("t1/image-1.png")).unwrap();
-    assert_eq!(keys(&verb(&world, &["verify", "--json"]).exits(1).events()[0]), ["event", "path", "finding"]);
+    assert_eq!(keys(&run_command(&world, &["verify", "--json"]).exits(1).events()[0]), ["event", "path", "finding"]);
 }
 
 #[test]
@@ -87,8 +88,8 @@ fn every_path_can_be_opened_from_the_working_directory() {
     let world = World::new();
     let folder = world.home().join("a b/c");
     fs::create_dir_all(&folder).unwrap();
-    world.task("t1", &json!({"images": [world.host("picture.png")]}));
-    world.at("/task/%C3%96%2Fx", [crate::support::Answer::json(200, &crate::support::success(&json!({"text": "la"})))]);
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
+    world.answers_at("/task/%C3%96%2Fx", [crate::support::Answer::json(200, &crate::support::success(&json!({"text": "la"})))]);
     let absolute = world.home().join("abs");
     for output in ["out", "out2/deep/", "./x", "..", "../é y", ".", absolute.to_str().unwrap()] {
         let mut command = world.command(&["--json", "t1", "Ö/x", "-o", output]);
@@ -96,7 +97,7 @@ fn every_path_can_be_opened_from_the_working_directory() {
             command.current_dir(&folder);
             command
         });
-        let run = run.end(false).exits(0);
+        let run = run.wait(false).exits(0);
         let open = |event: &Value| folder.join(event["path"].as_str().unwrap());
         assert_eq!(fs::read(open(&run.events_of("file")[0])).unwrap(), sample("picture.png"), "{output}");
         for id in ["t1", "Ö/x"] {
@@ -111,9 +112,9 @@ fn every_path_can_be_opened_from_the_working_directory() {
 fn a_task_that_is_not_whole_says_why_without_the_query_of_any_link() {
     let world = World::new();
     let dead = format!("{}/dead.png?sig=SECRET", world.media.origin());
-    world.task("links", &json!({"images": [dead, "ftp://h/x?sig=SECRET"]}));
+    world.serve_task("links", &json!({"images": [dead, "ftp://h/x?sig=SECRET"]}));
     world.answer("failed", &json!({"status": "FAILURE", "err_reason": "no https://h/a.png?sig=SECRET today"}));
-    let run = world.json(&["links", "failed"]).exits(1);
+    let run = world.run_json(&["links", "failed"]).exits(1);
     assert!(!run.stdout.contains("SECRET") && !run.stderr.contains("SECRET"), "{run:?}");
     let why = |id: &str| run.task(id)["error"].as_str().unwrap().to_owned();
     assert!(why("links").contains("/dead.png") && why("links").contains("HTTP 404") && why("links").contains("ftp://h/x"));
@@ -129,7 +130,7 @@ fn what_more_is_told_goes_to_standard_error() {
         [("a", &[][..], false), ("b", &["-v"], true), ("c", &["-vv"], true), ("d", &["-v", "--verbose"], true)]
     {
         world.media.script("/x", [crate::support::Reply::status("500 Oops"), crate::support::Reply::ok(sample("picture.png"))]);
-        world.task(id, &json!({"images": [url]}));
+        world.serve_task(id, &json!({"images": [url]}));
         let run = world.run(&[&[id], more].concat()).exits(0);
         assert_eq!((run.stdout.lines().count(), !run.stderr.is_empty()), (2, is_more), "{run:?}");
         assert_eq!((run.stderr.contains("trying again"), run.stderr.contains("image-1.png")), (is_more, is_more), "{run:?}");

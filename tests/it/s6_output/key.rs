@@ -40,7 +40,7 @@ fn the_key_is_scrubbed_wherever_the_gateway_echoes_it() {
 #[test]
 fn the_key_is_scrubbed_from_the_urls_of_an_answer() {
     let world = World::new();
-    world.task("t1", &json!({"images": [format!("{}/dead/{KEY}?key={KEY}", world.media.origin()), format!("ftp://{KEY}/"), format!("data:{KEY},x")]}));
+    world.serve_task("t1", &json!({"images": [format!("{}/dead/{KEY}?key={KEY}", world.media.origin()), format!("ftp://{KEY}/"), format!("data:{KEY},x")]}));
     world.run(&["t1", "-vv"]).exits(1);
     world.run(&["t1", "--json"]).exits(1);
     assert!(world.media.heads().iter().all(|head| !head.contains(KEY)), "not even in a link to a media host");
@@ -66,7 +66,7 @@ fn encoded_echoes_of_the_key_are_hidden_too() {
         let fields = json!({"status": "FAILURE", "err_reason": format!("denied: <{echo}>"), "echo": {"x": [echo]}, echo: 1});
         world.answer("t1", &fields);
         world.answers("t2", [Answer::json(400, &json!({"error": {"message": format!("token {echo} is odd")}}))]);
-        let image = format!("{}?token={echo}", world.host("picture.png"));
+        let image = format!("{}?token={echo}", world.serve_sample("picture.png"));
         world.answers("t3", [Answer::json(200, &success(&json!({"text": echo, "images": [image]})))]);
         let run = world.run(&["t1", "t2", "t3", "-vv", "--retries", "0"]);
         let everywhere = world.tree().into_values().map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
@@ -81,20 +81,20 @@ fn encoded_echoes_of_the_key_are_hidden_too() {
 #[test]
 fn a_link_of_the_gateway_s_own_is_requested_as_it_came_and_recorded_without_the_key() {
     let world = World::new();
-    world.at("/file/x.png", [Answer::raw(200, sample("picture.png"))]);
-    world.task("t1", &json!({"images": [format!("{}/file/x.png?a=%2F&key={KEY}&b='", world.base_url())]}));
+    world.answers_at("/file/x.png", [Answer::raw(200, sample("picture.png"))]);
+    world.serve_task("t1", &json!({"images": [format!("{}/file/x.png?a=%2F&key={KEY}&b='", world.base_url())]}));
     world.run(&["t1"]).exits(0);
-    let asked = world.questions().into_iter().find(|question| question.url.path() == "/file/x.png").unwrap();
+    let asked = world.gateway_requests().into_iter().find(|question| question.url.path() == "/file/x.png").unwrap();
     assert!(asked.url.query().unwrap().contains(&format!("key={KEY}&")), "{}", asked.url);
-    assert_eq!(world.entry("t1")["files"][0]["url"], format!("{}/file/x.png?a=%2F&key=[key]&b='", world.base_url()));
+    assert_eq!(world.task_entry("t1")["files"][0]["url"], format!("{}/file/x.png?a=%2F&key=[key]&b='", world.base_url()));
 }
 
 #[test]
 fn a_link_never_carries_the_key_to_another_host() {
     let world = World::new();
-    let elsewhere = format!("{}?key={KEY}", world.host("picture.png"));
-    world.at("/away", [Answer::redirect(&elsewhere)]);
-    world.task("t1", &json!({"images": [&elsewhere, format!("{}/away", world.base_url())]}));
+    let elsewhere = format!("{}?key={KEY}", world.serve_sample("picture.png"));
+    world.answers_at("/away", [Answer::redirect(&elsewhere)]);
+    world.serve_task("t1", &json!({"images": [&elsewhere, format!("{}/away", world.base_url())]}));
     let run = world.run(&["t1"]).exits(1);
     assert_eq!(run.stderr.matches("holds the API key").count(), 2, "{run:?}");
     assert_eq!(world.media.heads().len(), 0);
@@ -104,8 +104,8 @@ fn a_link_never_carries_the_key_to_another_host() {
 fn a_validator_that_holds_the_key_is_not_written_to_disk() {
     let world = World::new();
     let body = vec![7; 9 << 20];
-    let url = world.media.script("/x.bin", [Reply::ok(body).header("ETag", &format!("\"{KEY}\"")).cut(6 << 20)]);
-    world.task("t1", &json!({"videos": [url]}));
+    let url = world.media.script("/x.bin", [Reply::ok(body).header("ETag", &format!("\"{KEY}\"")).cut_after(6 << 20)]);
+    world.serve_task("t1", &json!({"videos": [url]}));
     world.run(&["t1", "--retries", "0"]).exits(1);
 }
 
@@ -116,12 +116,12 @@ fn the_key_is_taken_out_of_its_quotes() {
         world.answers("t1", [Answer::json(400, &json!({"error": format!("{KEY} is odd")}))]);
         let mut command = world.command(&["t1", "--retries", "0"]);
         command.env("YESCALE_API_KEY", &given);
-        let run = world.audited(Running::start(command).end(false)).exits(1);
+        let run = world.audit(Running::start(command).wait(false)).exits(1);
         assert!(run.stderr.contains("[key] is odd"), "{run:?}");
-        assert_eq!(world.questions()[0].headers["authorization"], format!("Bearer {KEY}").as_str());
-        world.write("key", &given);
+        assert_eq!(world.gateway_requests()[0].headers["authorization"], format!("Bearer {KEY}").as_str());
+        world.write_file("key", &given);
         world.run(&["t1", "--retries", "0", "--api-key-file", "key"]).exits(1);
-        assert_eq!(world.questions()[1].headers["authorization"], format!("Bearer {KEY}").as_str());
+        assert_eq!(world.gateway_requests()[1].headers["authorization"], format!("Bearer {KEY}").as_str());
     }
 }
 
@@ -138,24 +138,24 @@ fn the_gateway_can_t_send_the_key_elsewhere() {
 fn a_redirect_within_the_origin_keeps_the_key() {
     let world = World::new();
     world.answers("t1", [Answer::redirect("/moved/t1")]);
-    world.at("/moved/t1", [Answer::json(200, &success(&json!({"text": "la"})))]);
+    world.answers_at("/moved/t1", [Answer::json(200, &success(&json!({"text": "la"})))]);
     world.run(&["t1"]).exits(0);
-    assert_eq!(world.questions()[1].headers["authorization"], format!("Bearer {KEY}").as_str());
+    assert_eq!(world.gateway_requests()[1].headers["authorization"], format!("Bearer {KEY}").as_str());
 }
 
 #[test]
 fn a_link_on_the_gateway_s_own_origin_gets_the_key_only_when_it_must() {
     let world = World::new();
     let image = || Answer::raw(200, sample("picture.png"));
-    world.at("/open", [image()]);
-    world.at("/closed", [Answer::raw(401, ""), image()]);
-    world.at("/forbidden", [Answer::raw(403, ""), image()]);
+    world.answers_at("/open", [image()]);
+    world.answers_at("/closed", [Answer::raw(401, ""), image()]);
+    world.answers_at("/forbidden", [Answer::raw(403, ""), image()]);
     let urls = ["/open", "/closed", "/forbidden"]
         .map(|path| json!({"url": format!("{}{path}", world.base_url()), "content_type": "image/png"}));
-    world.task("t1", &json!({"images": urls}));
+    world.serve_task("t1", &json!({"images": urls}));
     world.run(&["t1"]).exits(0);
     let keyed: Vec<(String, bool)> = world
-        .questions()
+        .gateway_requests()
         .iter()
         .filter(|question| !question.url.path().starts_with("/task/"))
         .map(|question| (question.url.path().to_owned(), question.headers.contains_key("authorization")))
@@ -170,21 +170,21 @@ fn a_link_on_the_gateway_s_own_origin_gets_the_key_only_when_it_must() {
 #[test]
 fn a_keyed_media_request_never_follows_off_the_origin() {
     let world = World::new();
-    let elsewhere = world.host("picture.png");
-    world.at("/closed", [Answer::raw(401, ""), Answer::redirect(&elsewhere)]);
-    world.task("t1", &json!({"images": [format!("{}/closed", world.base_url())]}));
+    let elsewhere = world.serve_sample("picture.png");
+    world.answers_at("/closed", [Answer::raw(401, ""), Answer::redirect(&elsewhere)]);
+    world.serve_task("t1", &json!({"images": [format!("{}/closed", world.base_url())]}));
     // Whether it is fetched without the key or refused is free; the media host's own check is the test.
     let run = world.run(&["t1", "--retries", "0"]);
-    assert!(matches!(run.code, Some(0 | 1)) && world.questions().len() >= 3, "{run:?}");
+    assert!(matches!(run.code, Some(0 | 1)) && world.gateway_requests().len() >= 3, "{run:?}");
 }
 
 #[test]
 fn another_port_of_the_gateway_s_host_is_another_origin() {
     let world = World::new();
     let url = world.media.script("/x", [Reply::status("401 Unauthorized")]);
-    world.task("t1", &json!({"images": [url]}));
+    world.serve_task("t1", &json!({"images": [url]}));
     world.run(&["t1"]).exits(1);
-    assert!(world.media.asked("/x") >= 1, "asked, and never with the key");
+    assert!(world.media.request_count("/x") >= 1, "asked, and never with the key");
 }
 
 #[test]
@@ -209,14 +209,14 @@ fn a_key_that_is_typed_where_none_belongs_is_not_repeated() {
         let run = world.run(args).exits(2);
         assert!(!(run.stdout + &run.stderr).to_lowercase().contains(&KEY[3..]), "{args:?}");
     }
-    world.write("c.toml", format!("jobs = \"{KEY}\""));
+    world.write_file("c.toml", format!("jobs = \"{KEY}\""));
     world.run(&["t1", "--config", "c.toml"]).exits(2);
-    world.write("c.toml", format!("{KEY} = 1"));
+    world.write_file("c.toml", format!("{KEY} = 1"));
     world.run(&["t1", "--config", "c.toml"]).exits(2);
     for (args, code) in
         [(&["verify", KEY][..], 2), (&["export", KEY], 2), (&["config", "--base-url", &format!("https://h/{KEY}")], 0)]
     {
-        let run = world.audited(Running::start(world.patient(args)).end(false)).exits(code);
+        let run = world.audit(Running::start(world.plain_command(args)).wait(false)).exits(code);
         assert!((run.stdout + &run.stderr).contains("[key]"), "{args:?}");
     }
 }
@@ -227,26 +227,26 @@ fn a_key_that_is_typed_in_the_wrong_place_is_not_repeated_where_it_is_the_only_o
     for args in [&["--api-key", KEY, "t1"][..], &["t1", "--base-url", KEY], &["t1", "--jobs", KEY], &["t1", "-i", KEY]] {
         let mut command = world.command(args);
         command.env_remove("YESCALE_API_KEY");
-        world.audited(Running::start(command).end(false)).exits(2);
+        world.audit(Running::start(command).wait(false)).exits(2);
     }
 }
 
 #[test]
 fn the_key_in_place_of_an_id_is_refused_and_not_repeated() {
     let world = World::new();
-    world.task("t1", &json!({"text": "la"}));
+    world.serve_task("t1", &json!({"text": "la"}));
     world.run(&[KEY, "t1"]).exits(2);
-    assert_eq!(world.questions().len(), 0);
+    assert_eq!(world.gateway_requests().len(), 0);
     let run = world.run_with_input(&format!("{KEY}\nt1\n{{\"id\":\"{KEY}\"}}\n"), &["--json", "-i", "-"]).exits(2);
-    assert_eq!((run.state("t1").as_str(), world.paths_asked()), ("complete", vec!["/task/t1".to_owned()]));
+    assert_eq!((run.state("t1").as_str(), world.requested_paths()), ("complete", vec!["/task/t1".to_owned()]));
     assert_eq!(run.stderr.matches("the API key stands where").count(), 2, "{run:?}");
 }
 
 #[test]
 fn the_key_is_scrubbed_from_what_stands_beside_an_id() {
     let world = World::new();
-    world.task("t1", &json!({"text": "la"}));
+    world.serve_task("t1", &json!({"text": "la"}));
     let line = json!({"id": "t1", "headers": [{"Authorization": format!("Bearer {KEY}")}], KEY: 1, "n": 1.50});
     world.run_with_input(&line.to_string(), &["-i", "-"]).exits(0);
-    assert_eq!(world.entry("t1")["meta"], json!({"headers": [{"Authorization": "Bearer [key]"}], "[key]": 1, "n": 1.5}));
+    assert_eq!(world.task_entry("t1")["meta"], json!({"headers": [{"Authorization": "Bearer [key]"}], "[key]": 1, "n": 1.5}));
 }

@@ -17,7 +17,7 @@ fn is_safe(text: &str) -> bool {
 #[test]
 fn without_json_there_is_a_line_a_task_then_a_summary() {
     let world = World::new();
-    world.task("t1", &json!({"images": [world.host("picture.png")]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     world.answer("t2", &json!({"status": "IN_PROGRESS"}));
     let run = world.run(&["t1", "t2"]).exits(3);
     let lines: Vec<&str> = run.stdout.lines().collect();
@@ -54,12 +54,12 @@ fn each_new_try_is_told_to_who_asks_for_more() {
 fn file_events_carry_the_manifest_s_fields_without_the_url() {
     let world = World::new();
     let mov = world.media.script("/v", [Reply::ok(sample("clip.mov")).header("Last-Modified", "Sun, 27 Jul 2025 06:49:48 GMT")]);
-    world.task(
+    world.serve_task(
         "t1",
-        &json!({"videos": [{"url": format!("{mov}?sig=1"), "content_type": "video/mp4"}], "images": [world.host("picture.png")]}),
+        &json!({"videos": [{"url": format!("{mov}?sig=1"), "content_type": "video/mp4"}], "images": [world.serve_sample("picture.png")]}),
     );
-    let run = world.json(&["t1"]).exits(0);
-    let entry = world.entry("t1");
+    let run = world.run_json(&["t1"]).exits(0);
+    let entry = world.task_entry("t1");
     let events = run.events_of("file");
     assert_eq!(events.len(), 2);
     for file in entry["files"].as_array().unwrap() {
@@ -81,11 +81,11 @@ fn file_events_carry_the_manifest_s_fields_without_the_url() {
 #[test]
 fn task_events_say_how_each_task_ended() {
     let world = World::new();
-    world.archived("old");
-    world.task("new", &json!({"images": [world.host("picture.png")], "text": "la"}));
+    world.archive_task("old");
+    world.serve_task("new", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
     world.answer("failed", &json!({"status": "FAILURE", "err_reason": "flagged"}));
     world.answers("broken", [Answer::raw(200, "{")]);
-    let run = world.json(&["old", "new", "failed", "broken", "unknown"]).exits(1);
+    let run = world.run_json(&["old", "new", "failed", "broken", "unknown"]).exits(1);
     let bytes = sample("picture.png").len();
     for (id, expected) in [
         ("old", json!({"state": "complete", "status": "SUCCESS", "reused": true, "files": 1, "bytes": bytes})),
@@ -104,17 +104,17 @@ fn task_events_say_how_each_task_ended() {
 #[test]
 fn the_summary_s_counts_are_disjoint_and_add_up_to_the_ids() {
     let world = World::new();
-    world.archived("old");
-    let png = world.host("picture.png");
-    world.task("complete", &json!({"images": [png]}));
-    world.task("partial", &json!({"images": [png], "text": "la"}));
-    world.task("incomplete", &json!({"images": [png, "ftp://h"]}));
-    world.task("empty", &json!({}));
+    world.archive_task("old");
+    let png = world.serve_sample("picture.png");
+    world.serve_task("complete", &json!({"images": [png]}));
+    world.serve_task("partial", &json!({"images": [png], "text": "la"}));
+    world.serve_task("incomplete", &json!({"images": [png, "ftp://h"]}));
+    world.serve_task("empty", &json!({}));
     world.answer("failed", &json!({"status": "FAILURE"}));
     world.answer("pending", &json!({"status": "x"}));
     world.answers("error", [Answer::raw(200, "{")]);
     let ids = ["old", "complete", "partial", "incomplete", "failed", "empty", "not_found", "pending", "error"];
-    let run = world.json(&[&ids[..], &["--only", "image,video,audio"]].concat()).exits(1);
+    let run = world.run_json(&[&ids[..], &["--only", "image,video,audio"]].concat()).exits(1);
     let (summary, bytes) = (run.summary(), sample("picture.png").len());
     for state in ["complete", "partial", "reused", "incomplete", "failed", "empty", "not_found", "pending", "error"] {
         assert_eq!(summary[state], 1, "{state}: {summary}");
@@ -128,26 +128,26 @@ fn the_summary_s_counts_are_disjoint_and_add_up_to_the_ids() {
 fn a_file_is_told_as_soon_as_it_is_whole_on_disk() {
     let world = World::new();
     let gate = Gate::default();
-    let slow = world.media.script("/slow", [Reply::ok(sample("video-1s.mp4")).behind(&gate)]);
-    world.task("t1", &json!({"videos": [slow], "images": [world.host("picture.png")]}));
+    let slow = world.media.script("/slow", [Reply::ok(sample("video-1s.mp4")).after_gate(&gate)]);
+    world.serve_task("t1", &json!({"videos": [slow], "images": [world.serve_sample("picture.png")]}));
     let mut running = world.start(&["--json", "t1"]);
-    let event: Value = serde_json::from_str(&running.line()).unwrap();
+    let event: Value = serde_json::from_str(&running.read_line()).unwrap();
     assert_eq!((&event["event"], &event["kind"]), (&json!("file"), &json!("image")), "while the video is still on its way");
     assert_eq!(std::fs::read(world.home().join(event["path"].as_str().unwrap())).unwrap(), sample("picture.png"));
     gate.open();
-    let run = world.audited(running.end(false)).exits(0);
+    let run = world.audit(running.wait(false)).exits(0);
     assert_eq!(run.events_of("file").len(), 2);
 }
 
 #[test]
 fn kept_files_have_no_event() {
     let world = World::new();
-    let png = world.host("picture.png");
+    let png = world.serve_sample("picture.png");
     let late = world.media.script("/late", [Reply::status("404 Not Found")]);
-    world.task("t1", &json!({"images": [png, late]}));
+    world.serve_task("t1", &json!({"images": [png, late]}));
     world.run(&["t1"]).exits(1);
     world.media.script("/late", [Reply::ok(sample("picture.jpg"))]);
-    let run = world.json(&["t1"]).exits(0);
+    let run = world.run_json(&["t1"]).exits(0);
     assert_eq!(
         (run.events_of("file").len(), &run.events_of("file")[0]["index"], &run.task("t1")["files"]),
         (1, &json!(2), &json!(2))
@@ -157,12 +157,12 @@ fn kept_files_have_no_event() {
 #[test]
 fn quiet_prints_errors_only() {
     let world = World::new();
-    world.task("t1", &json!({"images": [{"url": world.host("picture.jpg"), "content_type": "image/png"}]}));
+    world.serve_task("t1", &json!({"images": [{"url": world.serve_sample("picture.jpg"), "content_type": "image/png"}]}));
     let run = world.run(&["-q", "t1"]).exits(0);
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
     let run = world.run(&["-q", "unknown"]).exits(1);
     assert!(run.stdout.is_empty() && run.stderr.contains("unknown"), "{run:?}");
-    world.task("t2", &json!({"images": ["ftp://h"]}));
+    world.serve_task("t2", &json!({"images": ["ftp://h"]}));
     assert_eq!(world.run(&["-q", "t2"]).exits(1).stderr.lines().count(), 1, "what is wrong, and nothing else");
     assert!(world.run(&["t2"]).exits(1).stderr.contains("run the same command again"), "what to do");
 }
@@ -170,7 +170,7 @@ fn quiet_prints_errors_only() {
 #[test]
 fn a_warning_goes_to_standard_error() {
     let world = World::new();
-    world.task("t1", &json!({"images": [{"url": world.host("picture.jpg"), "content_type": "image/png"}]}));
+    world.serve_task("t1", &json!({"images": [{"url": world.serve_sample("picture.jpg"), "content_type": "image/png"}]}));
     let run = world.run(&["t1"]).exits(0);
     assert!(run.stderr.contains("image/jpeg") && !run.stdout.contains("image/jpeg"), "{run:?}");
 }
@@ -188,7 +188,7 @@ fn colours_are_off_where_no_terminal_is_and_on_when_asked_for() {
 fn urls_in_messages_lose_their_query() {
     let world = World::new();
     let dead = format!("{}/dead.png?sig=SECRET#SECRET", world.media.origin());
-    world.task(
+    world.serve_task(
         "t1",
         &json!({"images": [dead, "/relative?sig=SECRET", "ftp://user:SECRET@h/x?sig=SECRET", "http://[bad?sig=SECRET"]}),
     );
@@ -215,7 +215,7 @@ fn control_characters_are_shown_not_sent() {
     let world = World::new();
     world.answer("failed", &json!({"status": "FAILURE", "err_reason": HOSTILE}));
     world.answers("error", [Answer::json(400, &json!({"error": {"message": HOSTILE}}))]);
-    world.task("asset", &json!({"images": [format!("x:{HOSTILE}"), format!("http://h:{HOSTILE}/"), HOSTILE]}));
+    world.serve_task("asset", &json!({"images": [format!("x:{HOSTILE}"), format!("http://h:{HOSTILE}/"), HOSTILE]}));
     let id = json!({"id": HOSTILE}).to_string();
     let run = world.run_with_input(&format!("failed\nerror\nasset\n{id}\n{HOSTILE}\n{{{HOSTILE}\n"), &["-i", "-", "-vv"]);
     assert!(is_safe(&run.stdout) && is_safe(&run.stderr), "{run:?}");
@@ -236,11 +236,11 @@ fn what_the_network_says_at_length_is_told_in_short_and_kept_whole() {
     let world = World::new();
     let long = "ä".repeat(1_000_000);
     world.answer("t1", &json!({"status": "FAILURE", "err_reason": long}));
-    world.task("t2", &json!({"videos": [format!("http://127.0.0.1:1/{}", "a".repeat(1_000_000))]}));
+    world.serve_task("t2", &json!({"videos": [format!("http://127.0.0.1:1/{}", "a".repeat(1_000_000))]}));
     let run = world.run(&["t1", "t2", "--retries", "0"]).exits(1);
     assert!(run.stderr.len() < 10_000, "{} bytes", run.stderr.len());
     assert!(run.stderr.contains("t1: the task failed: ääää") && run.stderr.contains("t2: video 1: "), "{}", run.stderr);
-    let entry = world.entry("t1");
+    let entry = world.task_entry("t1");
     assert_eq!(entry["response"]["err_reason"], long);
     let recorded = entry["err_reason"].as_str().unwrap().strip_suffix('…').expect("it is cut");
     assert!(recorded.len() == 64 << 10 && long.starts_with(recorded), "{} bytes", recorded.len());
@@ -259,9 +259,9 @@ fn readers_that_go_away_do_not_lose_the_archive() {
     let world = World::new();
     let gate = Gate::default();
     let ids: Vec<String> = (0..50).map(|n| format!("t{n}")).collect();
-    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).behind(&gate)]);
+    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).after_gate(&gate)]);
     for id in &ids {
-        world.task(id, &json!({"images": [url]}));
+        world.serve_task(id, &json!({"images": [url]}));
     }
     world.answer("failed", &json!({"status": "FAILURE"}));
     let closed = [(true, false), (false, true), (true, true)];
@@ -273,8 +273,8 @@ fn readers_that_go_away_do_not_lose_the_archive() {
         drop(child.stderr.take_if(|_| err));
         gate.open();
         let code = child.wait_with_output().unwrap().status.code();
-        world.audited(Run { code, stdout: String::new(), stderr: String::new() }).exits(1);
-        assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 51, "{args:?}");
+        world.audit(Run { code, stdout: String::new(), stderr: String::new() }).exits(1);
+        assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 51, "{args:?}");
     }
 }
 
@@ -282,19 +282,19 @@ fn readers_that_go_away_do_not_lose_the_archive() {
 fn a_long_run_tells_how_far_it_is() {
     let world = World::new();
     let gate = Gate::default();
-    let slow = world.media.script("/slow", [Reply::ok(sample("video-1s.mp4")).behind(&gate)]);
-    world.task("slow", &json!({"videos": [slow]}));
+    let slow = world.media.script("/slow", [Reply::ok(sample("video-1s.mp4")).after_gate(&gate)]);
+    world.serve_task("slow", &json!({"videos": [slow]}));
     world.answer("pending", &json!({"status": "x"}));
     let mut running = world.start(&["--json", "slow", "pending"]);
     let told: Value = loop {
-        let event: Value = serde_json::from_str(&running.line()).unwrap();
+        let event: Value = serde_json::from_str(&running.read_line()).unwrap();
         if event["event"] == "progress" {
             break event;
         }
     };
     assert_eq!((&told["tasks"], &told["done"], &told["waiting"]), (&json!(2), &json!(1), &json!(0)), "{told}");
     gate.open();
-    let run = world.audited(running.end(false)).exits(3);
+    let run = world.audit(running.wait(false)).exits(3);
     assert_eq!(run.events().last().unwrap()["event"], "summary", "nothing is told after it");
 }
 
@@ -310,7 +310,7 @@ fn help_and_version_are_results() {
 fn control_characters_of_what_is_typed_are_shown_not_sent() {
     let world = World::new();
     let hostile = HOSTILE.replace('\0', "");
-    world.write("c.toml", "jobs = \"\\u001b]0;pwned\\u0007\"");
+    world.write_file("c.toml", "jobs = \"\\u001b]0;pwned\\u0007\"");
     for args in [
         &["t1", &format!("--{hostile}")][..],
         &["t1", &format!("--{hostile}\n")],
@@ -336,18 +336,18 @@ fn control_characters_of_what_is_typed_are_shown_not_sent() {
         &["schema", &hostile],
         &["completions", &hostile],
     ] {
-        let run = Running::start(world.patient(args)).end(false).exits(2);
+        let run = Running::start(world.plain_command(args)).wait(false).exits(2);
         assert!(is_safe(&run.stdout) && is_safe(&run.stderr), "{args:?}: {run:?}");
     }
     let mut command = world.command(&["t1"]);
     command.env("YESCALE_BASE_URL", &hostile);
-    let run = world.audited(Running::start(command).end(false)).exits(2);
+    let run = world.audit(Running::start(command).wait(false)).exits(2);
     assert!(is_safe(&run.stderr), "{run:?}");
-    world.task("t1", &json!({"images": [world.host("picture.png")]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     for args in [&["t1", "-v", "-o", &*hostile][..], &["t1", "--dry-run", "--force", "-o", &hostile]] {
         let run = world.run(args).exits(0);
         assert!(is_safe(&run.stdout) && is_safe(&run.stderr), "{args:?}: {run:?}");
     }
-    let run = Running::start(world.patient(&["config", "-o", &hostile])).end(false).exits(0);
+    let run = Running::start(world.plain_command(&["config", "-o", &hostile])).wait(false).exits(0);
     assert!(is_safe(&run.stdout), "{run:?}");
 }

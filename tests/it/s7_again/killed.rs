@@ -12,8 +12,8 @@ use std::process::Stdio;
 use serde_json::json;
 
 use crate::support::audit::sha256;
-use crate::support::faults::Seen;
-use crate::support::{Fault, Remote, World, sample};
+use crate::support::faults::SeenRequest;
+use crate::support::{RemoteFile, ServerFault, World, sample};
 
 const MIB: u64 = 1 << 20;
 /// What a kill may cost for each connection.
@@ -58,10 +58,10 @@ fn hashes(world: &World) -> BTreeMap<String, String> {
 /// Two tasks: one with everything, one with a text alone.
 fn world() -> World {
     let world = World::new();
-    let large = Remote::new(&world, "/large.mp4", 6 << 20, &[Fault::Full]);
-    let song = json!({"videos": [large.url], "images": [world.host("picture.png")], "text": "la la"});
-    world.task("t1", &song);
-    world.task("t2", &json!({"images": [world.host("picture.webp")], "text": "lo lo"}));
+    let large = RemoteFile::new(&world, "/large.mp4", 6 << 20, &[ServerFault::Healthy]);
+    let song = json!({"videos": [large.url], "images": [world.serve_sample("picture.png")], "text": "la la"});
+    world.serve_task("t1", &song);
+    world.serve_task("t2", &json!({"images": [world.serve_sample("picture.webp")], "text": "lo lo"}));
     world
 }
 
@@ -76,10 +76,10 @@ fn killed_and_run_again(name: &str, first: &[&str], expected: &BTreeMap<String, 
         world.run(first).exits(0);
     }
     assert!(killed_at(&world, name, &["t1", "t2"]), "{name} was never reached");
-    world.start(&["t1", "t2"]).end(false).exits(0);
+    world.start(&["t1", "t2"]).wait(false).exits(0);
     assert_eq!((dots(&world), hashes(&world)), (Vec::new(), expected.clone()), "{name}");
     let (asked, before) = (world.media.heads().len(), world.tree());
-    assert_eq!(world.json(&["t1", "t2"]).exits(0).summary()["reused"], 2, "{name}");
+    assert_eq!(world.run_json(&["t1", "t2"]).exits(0).summary()["reused"], 2, "{name}");
     assert_eq!((world.media.heads().len(), world.tree() == before), (asked, true), "{name}: a third run changes nothing");
 }
 
@@ -111,10 +111,10 @@ fn the_root_becomes_true_whichever_task_is_run_next() {
         let world = world();
         world.run(&["t2"]).exits(0);
         assert!(killed_at(&world, name, &["t1"]), "{name} was never reached");
-        world.task("t3", &json!({"images": [world.host("picture.png")]}));
-        world.start(&["t3"]).end(false).exits(0);
+        world.serve_task("t3", &json!({"images": [world.serve_sample("picture.png")]}));
+        world.start(&["t3"]).wait(false).exits(0);
         let named = |world: &World| {
-            let root = world.root();
+            let root = world.root_manifest();
             let ids = root["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap().to_owned());
             ids.collect::<Vec<_>>()
         };
@@ -129,12 +129,12 @@ fn the_root_becomes_true_whichever_task_is_run_next() {
 fn what_was_finished_is_not_fetched_again() {
     for name in ["manifest-temporary", "synced", "renamed", "text-written", "manifest-written", "root-written"] {
         let world = World::new();
-        world.task("t0", &json!({"images": [world.host("picture.webp")]}));
+        world.serve_task("t0", &json!({"images": [world.serve_sample("picture.webp")]}));
         world.run(&["t0"]).exits(0);
-        world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
+        world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
         assert!(killed_at(&world, name, &["t1"]));
         world.run(&["t1"]).exits(0);
-        assert_eq!(world.media.asked("/picture.png"), 1, "{name}");
+        assert_eq!(world.media.request_count("/picture.png"), 1, "{name}");
         assert_eq!(fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"));
     }
 }
@@ -159,14 +159,14 @@ fn a_kill_during_force_keeps_what_the_archive_has() {
 fn a_kill_during_force_leaves_no_hash_of_other_bytes() {
     for name in ["synced", "recorded", "renamed", "text-written", "manifest-temporary", "manifest-written"] {
         let world = World::new();
-        let remote = Remote::new(&world, "/a.mp4", 50_000, &[Fault::Full]);
-        world.task("t1", &json!({"videos": [remote.url], "text": "la"}));
+        let remote = RemoteFile::new(&world, "/a.mp4", 50_000, &[ServerFault::Healthy]);
+        world.serve_task("t1", &json!({"videos": [remote.url], "text": "la"}));
         world.run(&["t1"]).exits(0);
         // As many bytes, but others.
-        remote.now(&world, &[Fault::Replaced]);
+        remote.set_script(&world, &[ServerFault::Replaced]);
         assert!(killed_at(&world, name, &["--force", "t1"]), "{name}");
-        world.start(&["t1"]).end(false).exits(0);
-        let file = world.entry("t1")["files"][0]["sha256"].clone();
+        world.start(&["t1"]).wait(false).exits(0);
+        let file = world.task_entry("t1")["files"][0]["sha256"].clone();
         assert_eq!(file, hashes(&world)["t1/video-1.mp4"], "{name}: what the manifest says is not what is there");
     }
 }
@@ -175,19 +175,19 @@ fn a_kill_during_force_leaves_no_hash_of_other_bytes() {
 fn who_waits_for_a_run_that_is_killed_goes_on_for_it() {
     for name in ["manifest-temporary", "synced", "renamed"] {
         let world = World::new();
-        world.task("t0", &json!({"images": [world.host("picture.webp")]}));
+        world.serve_task("t0", &json!({"images": [world.serve_sample("picture.webp")]}));
         world.run(&["t0"]).exits(0);
-        world.task("t1", &json!({"images": [world.host("picture.png")]}));
+        world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
         let waits = std::cell::RefCell::new(None);
         let is_there = killed_after(&world, name, &["t1"], || *waits.borrow_mut() = Some(world.start(&["t1"])));
         assert!(is_there, "{name}");
-        world.audited(waits.into_inner().unwrap().end(false)).exits(0);
-        assert_eq!((world.media.asked("/picture.png"), dots(&world)), (1, Vec::new()), "{name}");
+        world.audit(waits.into_inner().unwrap().wait(false)).exits(0);
+        assert_eq!((world.media.request_count("/picture.png"), dots(&world)), (1, Vec::new()), "{name}");
     }
 }
 
 /// The bytes that these requests asked for of a file of `total` bytes.
-fn bytes(seen: &[Seen], total: u64) -> u64 {
+fn bytes(seen: &[SeenRequest], total: u64) -> u64 {
     seen.iter().map(|seen| seen.range.map_or(total, |(from, last)| last.map_or(total, |last| last + 1) - from)).sum()
 }
 
@@ -195,20 +195,20 @@ fn bytes(seen: &[Seen], total: u64) -> u64 {
 fn goes_on(name: &str, connections: &str, size: u64) {
     let lanes: u64 = connections.parse().unwrap();
     let world = World::new();
-    let remote = Remote::new(&world, "/a.mp4", usize::try_from(size).unwrap(), &[Fault::Full]);
-    world.task("t1", &json!({"videos": [remote.url]}));
+    let remote = RemoteFile::new(&world, "/a.mp4", usize::try_from(size).unwrap(), &[ServerFault::Healthy]);
+    world.serve_task("t1", &json!({"videos": [remote.url]}));
     assert!(killed_at(&world, name, &["t1", "-x", connections]));
-    let before = remote.seen(&world).len();
+    let before = remote.requests(&world).len();
     // What the first run has at most: one plain stream has the rest of the file coming, several have their pieces.
     let had = match (name, lanes) {
         ("vouched", 1) => 4 * MIB,
-        ("vouched", _) => bytes(&remote.seen(&world)[1..], size) + 2 * MIB,
+        ("vouched", _) => bytes(&remote.requests(&world)[1..], size) + 2 * MIB,
         _ => size,
     };
-    world.start(&["t1", "-x", connections]).end(false).exits(0);
+    world.start(&["t1", "-x", connections]).wait(false).exits(0);
     // The first one asks for all that is left, and is hung up on when it has its piece.
-    let again = &remote.seen(&world)[before..];
-    let from = again.iter().map(Seen::from).min().unwrap_or(size);
+    let again = &remote.requests(&world)[before..];
+    let from = again.iter().map(SeenRequest::range_start).min().unwrap_or(size);
     assert!(from + COST * lanes + MIB >= had, "{name} -x {connections}: had {had}, went on at {from}: {again:?}");
     assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *remote.bytes, "{name} -x {connections}");
 }

@@ -19,63 +19,66 @@ fn appears(path: &std::path::Path) {
 #[test]
 fn a_complete_task_costs_no_network_and_rewrites_nothing() {
     let world = World::new();
-    world.task("t1", &json!({"images": [world.host("picture.png")], "text": "la"}));
-    world.task("Odd", &json!({"videos": [world.host("video-1s.mp4")]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
+    world.serve_task("Odd", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
     world.run(&["t1", "Odd"]).exits(0);
-    let (before, questions, heads) = (world.tree(), world.questions().len(), world.media.heads().len());
+    let (before, questions, heads) = (world.tree(), world.gateway_requests().len(), world.media.heads().len());
     for args in [&["t1", "Odd"][..], &["t1", "--only", "video"], &["Odd", "-o", "./yescale/"]] {
         world.run(args).exits(0);
     }
-    assert_eq!((world.tree(), world.questions().len(), world.media.heads().len()), (before, questions, heads));
+    assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, questions, heads));
 }
 
 #[test]
 fn a_gateway_that_is_gone_does_not_matter_to_a_complete_task() {
     let world = World::new();
-    world.archived("t1");
-    let run = world.json(&["t1", "--base-url", "http://127.0.0.1:1"]).exits(0);
+    world.archive_task("t1");
+    let run = world.run_json(&["t1", "--base-url", "http://127.0.0.1:1"]).exits(0);
     assert_eq!(run.task("t1")["reused"], true);
 }
 
 #[test]
 fn a_partial_task_is_free_for_what_it_has_and_fetches_the_rest_when_asked() {
     let world = World::new();
-    world.task("t1", &json!({"videos": [world.host("video-1s.mp4")], "images": [world.host("picture.png")]}));
+    world.serve_task(
+        "t1",
+        &json!({"videos": [world.serve_sample("video-1s.mp4")], "images": [world.serve_sample("picture.png")]}),
+    );
     world.run(&["t1", "--only", "video"]).exits(0);
-    let (before, questions) = (world.tree(), world.questions().len());
+    let (before, questions) = (world.tree(), world.gateway_requests().len());
     for only in ["video", "audio", "video,text"] {
-        assert_eq!(world.json(&["t1", "--only", only]).exits(0).task("t1")["reused"], true, "{only}");
+        assert_eq!(world.run_json(&["t1", "--only", only]).exits(0).task("t1")["reused"], true, "{only}");
     }
-    assert_eq!((world.tree(), world.questions().len()), (before, questions));
+    assert_eq!((world.tree(), world.gateway_requests().len()), (before, questions));
     world.run(&["t1"]).exits(0);
-    assert_eq!((world.media.asked("/video-1s.mp4"), world.media.asked("/picture.png")), (1, 1));
-    assert_eq!(world.entry("t1")["state"], "complete");
+    assert_eq!((world.media.request_count("/video-1s.mp4"), world.media.request_count("/picture.png")), (1, 1));
+    assert_eq!(world.task_entry("t1")["state"], "complete");
 }
 
 #[test]
 fn an_incomplete_task_fetches_only_what_is_missing() {
     let world = World::new();
     let late = world.media.script("/late", [Reply::status("404 Not Found")]);
-    world.task("t1", &json!({"images": [world.host("picture.png"), late]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png"), late]}));
     world.run(&["t1"]).exits(1);
     let before = world.tree();
     world.run(&["t1"]).exits(1);
     assert_eq!(world.tree(), before, "a run that changes nothing rewrites nothing");
     world.media.script("/late", [Reply::ok(sample("picture.jpg"))]);
     world.run(&["t1"]).exits(0);
-    assert_eq!((world.media.asked("/picture.png"), &world.entry("t1")["errors"]), (1, &json!([])));
+    assert_eq!((world.media.request_count("/picture.png"), &world.task_entry("t1")["errors"]), (1, &json!([])));
 }
 
 #[test]
 fn files_that_are_gone_or_of_another_size_are_fetched_again_and_no_others() {
     let world = World::new();
-    world.task("t1", &json!({"videos": [world.host("video-1s.mp4")], "images": [world.host("picture.png")], "audio": [world.host("song.mp3")], "text": "la"}));
+    world.serve_task("t1", &json!({"videos": [world.serve_sample("video-1s.mp4")], "images": [world.serve_sample("picture.png")], "audio": [world.serve_sample("song.mp3")], "text": "la"}));
     world.run(&["t1"]).exits(0);
     fs::remove_file(world.archive().join("t1/image-1.png")).unwrap();
     fs::write(world.archive().join("t1/video-1.mp4"), "cut").unwrap();
     fs::remove_file(world.archive().join("t1/text.txt")).unwrap();
     world.run(&["t1"]).exits(0);
-    assert_eq!(["/video-1s.mp4", "/picture.png", "/song.mp3"].map(|path| world.media.asked(path)), [2, 2, 1]);
+    assert_eq!(["/video-1s.mp4", "/picture.png", "/song.mp3"].map(|path| world.media.request_count(path)), [2, 2, 1]);
     assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), sample("video-1s.mp4"));
 }
 
@@ -84,17 +87,17 @@ fn pending_failed_empty_and_unknown_tasks_are_asked_about_again() {
     let world = World::new();
     world.answer("pending", &json!({"status": "QUEUED"}));
     world.answer("failed", &json!({"status": "FAILURE"}));
-    world.task("empty", &json!({}));
+    world.serve_task("empty", &json!({}));
     let ids = ["pending", "failed", "empty", "unknown"];
     world.run(&ids).exits(1);
     let before = world.tree();
     world.run(&ids).exits(1);
-    assert_eq!((world.questions().len(), world.tree()), (8, before), "and nothing is rewritten");
+    assert_eq!((world.gateway_requests().len(), world.tree()), (8, before), "and nothing is rewritten");
     for id in ids {
-        world.task(id, &json!({"text": "la"}));
+        world.serve_task(id, &json!({"text": "la"}));
     }
     world.run(&ids).exits(0);
-    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 4);
+    assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 4);
 }
 
 #[test]
@@ -102,36 +105,40 @@ fn what_failed_for_good_is_left_alone_when_asked() {
     let world = World::new();
     world.answer("failed", &json!({"status": "FAILURE", "err_reason": "flagged"}));
     let dead = world.media.script("/dead", [Reply::status("404 Not Found")]);
-    world.task("dead", &json!({"images": [world.host("picture.png"), dead], "text": "la"}));
+    world.serve_task("dead", &json!({"images": [world.serve_sample("picture.png"), dead], "text": "la"}));
     let ids = ["failed", "dead"];
     world.run(&[&ids[..], &["--skip-failed"]].concat()).exits(1);
-    let (before, questions, heads) = (world.tree(), world.questions().len(), world.media.heads().len());
+    let (before, questions, heads) = (world.tree(), world.gateway_requests().len(), world.media.heads().len());
     for more in [&[][..], &["--only", "image"], &["--force"]] {
-        let run = world.json(&[&ids[..], &["--skip-failed"], more].concat()).exits(0);
+        let run = world.run_json(&[&ids[..], &["--skip-failed"], more].concat()).exits(0);
         assert_eq!(ids.map(|id| run.state(id)), ["failed", "incomplete"]);
         assert_eq!((&run.task("failed")["reused"], &run.summary()["reused"]), (&json!(true), &json!(2)));
         assert!(run.stderr.is_empty(), "{}", run.stderr);
     }
-    assert_eq!((world.tree(), world.questions().len(), world.media.heads().len()), (before, questions, heads));
+    assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, questions, heads));
     world.run(&ids).exits(1);
-    assert_eq!(world.questions().len(), questions + 3, "without it both are asked about, the dead link for a fresh one too");
+    assert_eq!(
+        world.gateway_requests().len(),
+        questions + 3,
+        "without it both are asked about, the dead link for a fresh one too"
+    );
 }
 
 #[test]
 fn what_may_still_be_had_is_not_left_alone() {
     let world = World::new();
-    let (png, dead) = (world.host("picture.png"), world.media.script("/dead", [Reply::status("410 Gone")]));
+    let (png, dead) = (world.serve_sample("picture.png"), world.media.script("/dead", [Reply::status("410 Gone")]));
     let broken = world.media.script("/broken", [Reply::status("500 Oops")]);
-    world.task("broken", &json!({"images": [dead, broken]}));
-    world.task("lost", &json!({"images": [png, dead]}));
-    world.task("left-out", &json!({"images": [dead], "videos": [world.host("video-1s.mp4")]}));
+    world.serve_task("broken", &json!({"images": [dead, broken]}));
+    world.serve_task("lost", &json!({"images": [png, dead]}));
+    world.serve_task("left-out", &json!({"images": [dead], "videos": [world.serve_sample("video-1s.mp4")]}));
     world.run(&["broken", "lost", "left-out", "--only", "image", "--retries", "0"]).exits(1);
     fs::remove_file(world.archive().join("lost/image-1.png")).unwrap();
     world.media.script("/broken", [Reply::ok(sample("picture.png"))]);
-    let run = world.json(&["broken", "lost", "left-out", "--skip-failed"]).exits(1);
+    let run = world.run_json(&["broken", "lost", "left-out", "--skip-failed"]).exits(1);
     assert_eq!(run.summary()["incomplete"], 3, "{run:?}");
     assert_eq!(["broken", "lost", "left-out"].map(|id| world.files(id).len()), [1, 1, 1]);
-    world.json(&["broken", "lost", "left-out", "--skip-failed"]).exits(0);
+    world.run_json(&["broken", "lost", "left-out", "--skip-failed"]).exits(0);
 }
 
 #[test]
@@ -139,40 +146,42 @@ fn processes_side_by_side_fetch_nothing_twice_and_lose_nothing() {
     let world = World::new();
     let ids: Vec<String> = (0..12).map(|n| format!("t{n}")).collect();
     for (n, id) in ids.iter().enumerate() {
-        world
-            .task(id, &json!({"images": [world.media.script(&format!("/{n}"), [Reply::ok(sample("picture.png"))])], "text": id}));
+        world.serve_task(
+            id,
+            &json!({"images": [world.media.script(&format!("/{n}"), [Reply::ok(sample("picture.png"))])], "text": id}),
+        );
     }
     let halves = [&ids[..8], &ids[4..], &ids[..]];
     let running: Vec<_> = halves.iter().map(|half| world.start(half)).collect();
-    let ended: Vec<_> = running.into_iter().map(|running| running.end(false)).collect();
+    let ended: Vec<_> = running.into_iter().map(|running| running.wait(false)).collect();
     for run in ended {
-        world.audited(run).exits(0);
+        world.audit(run).exits(0);
     }
-    assert!((0..12).all(|n| world.media.asked(&format!("/{n}")) == 1), "{:?}", world.media.heads());
-    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 12);
+    assert!((0..12).all(|n| world.media.request_count(&format!("/{n}")) == 1), "{:?}", world.media.heads());
+    assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 12);
 }
 
 #[test]
 fn a_second_process_waits_for_a_task_that_another_one_has() {
     let world = World::new();
     let (asked, gate) = (Gate::default(), Gate::default());
-    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).telling(&asked).behind(&gate)]);
-    world.task("t1", &json!({"images": [url]}));
+    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&asked).after_gate(&gate)]);
+    world.serve_task("t1", &json!({"images": [url]}));
     let first = world.start(&["t1"]);
     assert!(asked.wait());
     let second = world.start(&["--json", "t1"]);
     gate.open();
-    first.end(false).exits(0);
-    let run = world.audited(second.end(false)).exits(0);
-    assert_eq!((run.task("t1")["state"].as_str(), world.media.asked("/x")), (Some("complete"), 1));
+    first.wait(false).exits(0);
+    let run = world.audit(second.wait(false)).exits(0);
+    assert_eq!((run.task("t1")["state"].as_str(), world.media.request_count("/x")), (Some("complete"), 1));
 }
 
 #[test]
 fn a_killed_run_leaves_no_wrong_byte_and_its_finished_files_are_not_fetched_again() {
     let world = World::new();
     let video = sample("video-1s.mp4");
-    let slow = world.media.script("/slow", [Reply::ok(video.clone()).stalled(video.len() / 2)]);
-    world.task("t1", &json!({"videos": [slow], "images": [world.host("picture.png")], "text": "la"}));
+    let slow = world.media.script("/slow", [Reply::ok(video.clone()).stall_after(video.len() / 2)]);
+    world.serve_task("t1", &json!({"videos": [slow], "images": [world.serve_sample("picture.png")], "text": "la"}));
     let running = world.start(&["t1"]);
     appears(&world.archive().join("t1/image-1.png"));
     running.kill();
@@ -182,7 +191,7 @@ fn a_killed_run_leaves_no_wrong_byte_and_its_finished_files_are_not_fetched_agai
 
     world.media.script("/slow", [Reply::ok(video)]);
     world.run(&["t1"]).exits(0);
-    assert_eq!((world.media.asked("/picture.png"), &world.entry("t1")["state"]), (1, &json!("complete")));
+    assert_eq!((world.media.request_count("/picture.png"), &world.task_entry("t1")["state"]), (1, &json!("complete")));
 }
 
 #[test]
@@ -191,7 +200,7 @@ fn a_killed_run_s_dot_files_are_gone_once_the_task_is_complete() {
     let world = World::new();
     // Enough that a good part of it is on disk before the host falls silent.
     let large = vec![1; 1 << 20];
-    world.task("t1", &json!({"url": world.media.script("/slow", [Reply::ok(large.clone()).stalled(large.len() - 1)])}));
+    world.serve_task("t1", &json!({"url": world.media.script("/slow", [Reply::ok(large.clone()).stall_after(large.len() - 1)])}));
     let running = world.start(&["t1"]);
     let started = Instant::now();
     while !world.files("t1").iter().any(|name| name.contains(".part")) {
@@ -200,7 +209,7 @@ fn a_killed_run_s_dot_files_are_gone_once_the_task_is_complete() {
     }
     running.kill();
     // The gateway names the same task in another shape now; the audit looks for what is left.
-    world.task("t1", &json!({"images": [world.host("picture.png")]}));
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     world.run(&["t1"]).exits(0);
     assert_eq!(world.files("t1"), ["image-1.png"]);
 }
@@ -209,11 +218,11 @@ fn a_killed_run_s_dot_files_are_gone_once_the_task_is_complete() {
 
 fn the_root_becomes_true_again_after_a_kill() {
     let world = World::new();
-    world.archived("t0");
+    world.archive_task("t0");
     let (asked, gate) = (Gate::default(), Gate::default());
-    let slow = world.media.script("/slow", [Reply::ok(sample("picture.png")).telling(&asked).behind(&gate)]);
-    world.task("t1", &json!({"text": "la"}));
-    world.task("t2", &json!({"images": [slow]}));
+    let slow = world.media.script("/slow", [Reply::ok(sample("picture.png")).notify_on_request(&asked).after_gate(&gate)]);
+    world.serve_task("t1", &json!({"text": "la"}));
+    world.serve_task("t2", &json!({"images": [slow]}));
     let running = world.start(&["t1", "t2"]);
     appears(&world.archive().join("t1/manifest.json"));
     running.kill();
@@ -226,13 +235,13 @@ fn the_root_becomes_true_again_after_a_kill() {
 
 fn a_folder_merged_from_another_archive_counts_and_the_root_names_it() {
     let (world, other) = (World::new(), World::new());
-    world.archived("t0");
-    let folder = other.archived("t1");
+    world.archive_task("t0");
+    let folder = other.archive_task("t1");
     fs::create_dir(world.archive().join("t1")).unwrap();
     for name in ["manifest.json", "image-1.png"] {
         fs::copy(folder.join(name), world.archive().join("t1").join(name)).unwrap();
     }
-    let questions = world.questions().len();
-    let run = world.json(&["t1"]).exits(0);
-    assert_eq!((&run.task("t1")["reused"], world.questions().len()), (&json!(true), questions));
+    let questions = world.gateway_requests().len();
+    let run = world.run_json(&["t1"]).exits(0);
+    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), questions));
 }

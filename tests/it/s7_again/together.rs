@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::run::Running;
-use crate::support::verbs::{findings, flip, two_tasks, verb};
+use crate::support::verbs::{archive_two_tasks, findings, flip_bit, run_command};
 use crate::support::{Reply, World, sample};
 
 /// Seeded, so that a failure can be had again.
@@ -30,34 +30,34 @@ fn tasks(world: &World, count: usize, pause: Duration) -> Vec<String> {
     let host = |path: String, name: &str| {
         let bytes = sample(name);
         let half = bytes.len() / 2 + 1;
-        world.media.script(&path, [Reply::ok(bytes).paced(half, pause)])
+        world.media.script(&path, [Reply::ok(bytes).throttled(half, pause)])
     };
     let ids: Vec<String> = (0..count).map(|n| format!("t{n}")).collect();
     for id in &ids {
         let (png, mp4) = (host(format!("/{id}.png"), "picture.png"), host(format!("/{id}.mp4"), "video-1s.mp4"));
-        world.task(id, &json!({"videos": [mp4], "images": [png], "text": id}));
+        world.serve_task(id, &json!({"videos": [mp4], "images": [png], "text": id}));
     }
     ids
 }
 
 fn asked(world: &World, ids: &[String]) -> Vec<usize> {
     let paths = ids.iter().flat_map(|id| [format!("/{id}.png"), format!("/{id}.mp4")]);
-    paths.map(|path| world.media.asked(&path)).collect()
+    paths.map(|path| world.media.request_count(&path)).collect()
 }
 
 /// One more run over all ids; then everything is here and true.
 #[track_caller]
 fn all_is_here(world: &World, ids: &[String]) {
     world.run(ids).exits(0);
-    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), ids.len());
+    assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), ids.len());
     for id in ids {
         assert_eq!(world.files(id), ["image-1.png", "text.txt", "video-1.mp4"]);
         assert_eq!(fs::read(world.archive().join(id).join("video-1.mp4")).unwrap(), sample("video-1s.mp4"));
     }
-    let run = verb(world, &["verify", "--json"]).exits(0);
+    let run = run_command(world, &["verify", "--json"]).exits(0);
     assert!(findings(&run).is_empty(), "{run:?}");
     let before = world.tree();
-    verb(world, &["index"]).exits(0);
+    run_command(world, &["index"]).exits(0);
     for name in ["manifest.json", "SHA256SUMS"] {
         assert_eq!(world.tree()[name].0, before[name].0, "{name}");
     }
@@ -69,11 +69,11 @@ fn sixteen_processes_on_the_same_ids_fetch_each_file_once() {
     let ids = tasks(&world, 12, Duration::from_millis(10));
     let running: Vec<Running> = (0..16).map(|_| world.start(&ids)).collect();
     for run in running {
-        run.end(false).exits(0);
+        run.wait(false).exits(0);
     }
     assert_eq!(asked(&world, &ids), vec![1; 24]);
     // Before the run after it: the last of the sixteen must have left a true root.
-    crate::support::audit::archive(&world.archive(), crate::support::KEY);
+    crate::support::audit::check_archive(&world.archive(), crate::support::KEY);
     all_is_here(&world, &ids);
 }
 
@@ -83,10 +83,10 @@ fn sixteen_processes_on_overlapping_ids_lose_nothing() {
     let ids = tasks(&world, 36, Duration::from_millis(3));
     let running: Vec<Running> = (0..16).map(|n| world.start(&ids[n * 2..(n * 2 + 6).min(36)])).collect();
     for run in running {
-        run.end(false).exits(0);
+        run.wait(false).exits(0);
     }
     assert_eq!(asked(&world, &ids), vec![1; 72]);
-    crate::support::audit::archive(&world.archive(), crate::support::KEY);
+    crate::support::audit::check_archive(&world.archive(), crate::support::KEY);
     all_is_here(&world, &ids);
 }
 
@@ -112,7 +112,7 @@ fn killed_processes_leave_no_trace_and_cost_at_most_what_they_were_at() {
                     thread::sleep(death.saturating_sub(started.elapsed()));
                     run.kill();
                 }
-                None => drop(run.end(false).exits(0)),
+                None => drop(run.wait(false).exits(0)),
             }
         }
         all_is_here(&world, &ids);
@@ -128,19 +128,19 @@ fn verbs_that_are_killed_between_runs_harm_nothing() {
         let world = World::new();
         let ids = tasks(&world, 16, Duration::from_millis(10));
         world.run(&ids[..8]).exits(0);
-        ids[..8].iter().for_each(|id| flip(&world, &format!("{id}/image-1.png")));
+        ids[..8].iter().for_each(|id| flip_bit(&world, &format!("{id}/image-1.png")));
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
         let getting: Vec<Running> = (0..4).map(|n| world.start(&ids[n * 2..])).collect();
         for verb in ["index", "repair", "verify", "index", "repair", "index", "repair", "index"] {
             let network: &[&str] = if verb == "repair" { &["--retry-delay", "0s"] } else { &[] };
-            let run = Running::start(world.patient(&[&[verb], network].concat()));
+            let run = Running::start(world.plain_command(&[&[verb], network].concat()));
             thread::sleep(Duration::from_millis(dice.roll(60)));
             run.kill();
         }
         for run in getting {
-            run.end(false).exits(0);
+            run.wait(false).exits(0);
         }
-        verb(&world, &["repair", "--retry-delay", "0s"]).exits(0);
+        run_command(&world, &["repair", "--retry-delay", "0s"]).exits(0);
         all_is_here(&world, &ids);
     }
 }
@@ -155,15 +155,15 @@ fn verify_and_index_in_between_see_no_damage_and_do_none() {
         .map(|n| {
             thread::sleep(Duration::from_millis(10));
             let offline = if n % 2 == 0 { "verify" } else { "index" };
-            (offline, Running::start(world.patient(&[offline])))
+            (offline, Running::start(world.plain_command(&[offline])))
         })
         .collect();
     for (offline, run) in looking {
-        let run = run.end(false);
+        let run = run.wait(false);
         assert_eq!(run.code, Some(0), "{offline}: {run:?}");
     }
     for run in getting {
-        run.end(false).exits(0);
+        run.wait(false).exits(0);
     }
     assert_eq!(asked(&world, &ids), vec![1; 48]);
     all_is_here(&world, &ids);
@@ -176,30 +176,30 @@ fn verify_sees_no_damage_while_a_forced_run_replaces_every_file() {
     world.run(&ids).exits(0);
     for id in &ids {
         for (name, kind) in [("png", "picture.jpg"), ("mp4", "clip.mov")] {
-            world.media.script(&format!("/{id}.{name}"), [Reply::ok(sample(kind)).paced(2000, Duration::from_millis(3))]);
+            world.media.script(&format!("/{id}.{name}"), [Reply::ok(sample(kind)).throttled(2000, Duration::from_millis(3))]);
         }
     }
     let forced = world.start(&[&["--force".to_owned()], &ids[..]].concat());
     for _ in 0..8 {
-        let run = verb(&world, &["verify", "--json"]);
+        let run = run_command(&world, &["verify", "--json"]);
         assert_eq!(run.code, Some(0), "{:?}", findings(&run));
     }
-    world.audited(forced.end(false)).exits(0);
+    world.audit(forced.wait(false)).exits(0);
 }
 
 #[test]
 fn repairs_side_by_side_fetch_nothing_twice() {
     let world = World::new();
-    two_tasks(&world);
-    flip(&world, "t1/video-1.mp4");
+    archive_two_tasks(&world);
+    flip_bit(&world, "t1/video-1.mp4");
     let video = sample("video-1s.mp4");
     let half = video.len() / 2 + 1;
-    world.media.script("/video-1s.mp4", [Reply::ok(video).paced(half, Duration::from_millis(150))]);
-    let running: Vec<Running> = (0..4).map(|_| Running::start(world.patient(&["repair", "--retry-delay", "0s"]))).collect();
+    world.media.script("/video-1s.mp4", [Reply::ok(video).throttled(half, Duration::from_millis(150))]);
+    let running: Vec<Running> = (0..4).map(|_| Running::start(world.plain_command(&["repair", "--retry-delay", "0s"]))).collect();
     for run in running {
-        world.audited(run.end(false)).exits(0);
+        world.audit(run.wait(false)).exits(0);
     }
-    assert_eq!(world.media.asked("/video-1s.mp4"), 2, "once by get, once by all repairs together");
+    assert_eq!(world.media.request_count("/video-1s.mp4"), 2, "once by get, once by all repairs together");
 }
 
 #[test]
@@ -208,15 +208,16 @@ fn get_and_repair_side_by_side_leave_a_true_archive() {
     let ids = tasks(&world, 8, Duration::from_millis(5));
     world.run(&ids[..4]).exits(0);
     for id in &ids[..4] {
-        flip(&world, &format!("{id}/image-1.png"));
+        flip_bit(&world, &format!("{id}/image-1.png"));
         fs::remove_file(world.archive().join(id).join("video-1.mp4")).unwrap();
     }
     let getting: Vec<Running> = (0..4).map(|_| world.start(&ids)).collect();
-    let repairing: Vec<Running> = (0..4).map(|_| Running::start(world.patient(&["repair", "--retry-delay", "0s"]))).collect();
+    let repairing: Vec<Running> =
+        (0..4).map(|_| Running::start(world.plain_command(&["repair", "--retry-delay", "0s"]))).collect();
     for run in getting.into_iter().chain(repairing) {
-        run.end(false).exits(0);
+        run.wait(false).exits(0);
     }
     all_is_here(&world, &ids);
-    let states: Vec<Value> = ids.iter().map(|id| world.entry(id)["state"].clone()).collect();
+    let states: Vec<Value> = ids.iter().map(|id| world.task_entry(id)["state"].clone()).collect();
     assert!(states.iter().all(|state| state == "complete"), "{states:?}");
 }

@@ -3,18 +3,18 @@
 use std::process::Command;
 
 use crate::support::World;
-use crate::support::verbs::verb;
+use crate::support::verbs::run_command;
 
 const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
 
 fn script(world: &World, shell: &str) -> String {
-    verb(world, &["completions", shell]).exits(0).stdout
+    run_command(world, &["completions", shell]).exits(0).stdout
 }
 
 /// What `program` says of `script`, and that it does not complain.
 fn read_by(program: &str, args: &[&str], script: &str) -> String {
     let world = World::new();
-    let path = world.write("script", script);
+    let path = world.write_file("script", script);
     let output = Command::new(program).args(args).arg(path).env("MANWIDTH", "80").output().unwrap();
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && complaint.is_empty(), "{program}: {complaint}");
@@ -37,7 +37,7 @@ fn completions_know_the_options_and_the_verbs_with_theirs() {
 
 #[test]
 fn the_manual_has_every_option_verb_and_exit_code() {
-    let page = verb(&World::new(), &["man"]).exits(0).stdout.replace("\\-", "-");
+    let page = run_command(&World::new(), &["man"]).exits(0).stdout.replace("\\-", "-");
     for word in
         ["--limit-rate", "--wait", ".SS repair", "--quick", ".SS schema", "Exit codes", "NETWORK, OUTPUT.", "YESCALE_API_KEY"]
     {
@@ -50,9 +50,9 @@ fn the_manual_has_every_option_verb_and_exit_code() {
 fn help_fits_a_terminal() {
     let world = World::new();
     for (args, columns, most) in [(&["--help"][..], "80", 80), (&["--help"], "160", 100), (&["repair", "--help"], "80", 80)] {
-        let mut command = world.patient(args);
+        let mut command = world.plain_command(args);
         command.env("COLUMNS", columns);
-        let help = crate::support::run::Running::start(command).end(false).exits(0).stdout;
+        let help = crate::support::run::Running::start(command).wait(false).exits(0).stdout;
         let longest = help.lines().max_by_key(|line| line.chars().count()).unwrap();
         assert!(longest.chars().count() <= most, "{longest}");
     }
@@ -84,7 +84,7 @@ fn fish_reads_its_completions() {
 #[test]
 #[ignore = "needs man"]
 fn man_shows_the_manual() {
-    let page = verb(&World::new(), &["man"]).exits(0).stdout;
+    let page = run_command(&World::new(), &["man"]).exits(0).stdout;
     let shown = read_by("man", &["--warnings", "-l"], &page);
     assert!(shown.contains("yescale-dl verify [OPTIONS] [DIR]") && shown.contains("-x, --connections"), "{shown}");
 }

@@ -5,19 +5,19 @@ use std::fs;
 
 use super::export::exported;
 use crate::support::World;
-use crate::support::audit::{sha256, tree};
-use crate::support::verbs::{flip, two_tasks, verb};
+use crate::support::audit::{read_tree, sha256};
+use crate::support::verbs::{archive_two_tasks, flip_bit, run_command};
 
 #[test]
 fn a_bag_holds_what_was_proven_and_its_data_is_an_archive_again() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::create_dir(world.home().join("bag")).unwrap();
     let before = world.tree();
     let run = exported(&world, &["bagit", "-O", "bag"]).exits(0);
     assert!(run.stdout.is_empty() && run.stderr.is_empty() && world.tree() == before, "{run:?}");
     let bag = world.home().join("bag");
-    let data = tree(&bag.join("data"));
+    let data = read_tree(&bag.join("data"));
     let sums = fs::read_to_string(bag.join("manifest-sha256.txt")).unwrap();
     let line = |path: &String| format!("{}  data/{path}", sha256(&fs::read(bag.join("data").join(path)).unwrap()));
     assert_eq!(data.len(), 8);
@@ -25,15 +25,15 @@ fn a_bag_holds_what_was_proven_and_its_data_is_an_archive_again() {
     assert_eq!(fs::read_to_string(bag.join("bagit.txt")).unwrap(), "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n");
     let bytes: u64 = data.keys().map(|path| fs::metadata(bag.join("data").join(path)).unwrap().len()).sum();
     assert!(fs::read_to_string(bag.join("bag-info.txt")).unwrap().contains(&format!("\nPayload-Oxum: {bytes}.8\n")));
-    verb(&world, &["index", "bag/data"]).exits(0);
-    verb(&world, &["verify", "bag/data"]).exits(0);
+    run_command(&world, &["index", "bag/data"]).exits(0);
+    run_command(&world, &["verify", "bag/data"]).exits(0);
 }
 
 #[test]
 fn a_file_whose_bytes_are_not_the_recorded_ones_is_not_put_in_a_bag() {
     let world = World::new();
-    two_tasks(&world);
-    flip(&world, "t1/image-1.png");
+    archive_two_tasks(&world);
+    flip_bit(&world, "t1/image-1.png");
     fs::write(world.archive().join("t1/text.txt"), "LA\nLA").unwrap();
     fs::remove_file(world.archive().join("t2/text.txt")).unwrap();
     let run = exported(&world, &["bagit", "-O", "bag"]).exits(1);
@@ -47,14 +47,14 @@ fn a_file_whose_bytes_are_not_the_recorded_ones_is_not_put_in_a_bag() {
 #[test]
 fn a_bag_is_never_put_where_something_is_and_leaves_nothing_beside_it() {
     let world = World::new();
-    two_tasks(&world);
-    world.write("full/notes.txt", "mine");
-    world.write("file", "mine");
-    let before = tree(world.home());
+    archive_two_tasks(&world);
+    world.write_file("full/notes.txt", "mine");
+    world.write_file("file", "mine");
+    let before = read_tree(world.home());
     for place in ["full", "file", ".", "yescale", "nowhere/bag"] {
         assert!(exported(&world, &["bagit", "-O", place]).exits(2).stdout.is_empty());
     }
-    assert!(tree(world.home()) == before);
+    assert!(read_tree(world.home()) == before);
     exported(&world, &["bagit", "-O", "bag/"]).exits(0);
     let mut names: Vec<_> = fs::read_dir(world.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();

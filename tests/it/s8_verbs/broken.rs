@@ -6,22 +6,22 @@ use serde_json::json;
 
 use super::repair::{but, healthy};
 use crate::support::World;
-use crate::support::verbs::{two_tasks, verb};
+use crate::support::verbs::{archive_two_tasks, run_command};
 
 #[test]
 fn a_broken_task_manifest_is_mended_without_the_network() {
     for broken in ["", "\0\0", "{\"manifest_version\": 1, \"tasks\": [{\"task_id\": \"t1\""] {
         let world = World::new();
-        two_tasks(&world);
-        let mut entry = world.entry("t1");
-        world.write("yescale/t1/manifest.json", broken);
+        archive_two_tasks(&world);
+        let mut entry = world.task_entry("t1");
+        world.write_file("yescale/t1/manifest.json", broken);
         let own = ["t1/manifest.json", "manifest.json", "SHA256SUMS"];
-        let (before, questions) = (but(&world, &own), world.questions().len());
+        let (before, questions) = (but(&world, &own), world.gateway_requests().len());
         // The audit wants the answer, which only the lost manifest had.
-        verb(&world, &["repair", "--json"]).exits(0);
+        run_command(&world, &["repair", "--json"]).exits(0);
         entry.as_object_mut().unwrap().shift_remove("response");
-        assert_eq!(world.entry("t1"), entry);
-        assert_eq!(world.questions().len(), questions, "{broken:?}");
+        assert_eq!(world.task_entry("t1"), entry);
+        assert_eq!(world.gateway_requests().len(), questions, "{broken:?}");
         assert!(but(&world, &own) == before, "the healthy files were touched: {broken:?}");
         healthy(&world);
     }
@@ -30,11 +30,11 @@ fn a_broken_task_manifest_is_mended_without_the_network() {
 #[test]
 fn a_broken_manifest_that_can_t_be_mended_is_no_success() {
     let world = World::new();
-    two_tasks(&world);
-    world.write("yescale/t1/manifest.json", "");
+    archive_two_tasks(&world);
+    world.write_file("yescale/t1/manifest.json", "");
     fs::remove_file(world.archive().join("manifest.json")).unwrap();
-    let run = verb(&world, &["repair", "--json", "--retry-delay", "0s"]);
-    let left = verb(&world, &["verify", "--json"]);
+    let run = run_command(&world, &["repair", "--json", "--retry-delay", "0s"]);
+    let left = run_command(&world, &["verify", "--json"]);
     assert_eq!(run.code == Some(0), left.code == Some(0), "{run:?} {left:?}");
 }
 
@@ -43,9 +43,9 @@ fn a_broken_manifest_of_a_failed_task_is_mended_too() {
     let world = World::new();
     world.answer("t1", &json!({"status": "FAILURE", "err_reason": "flagged"}));
     world.run(&["t1"]).exits(1);
-    world.write("yescale/t1/manifest.json", "");
-    let run = verb(&world, &["repair", "--json", "--retry-delay", "0s"]);
-    let left = verb(&world, &["verify", "--json"]);
+    world.write_file("yescale/t1/manifest.json", "");
+    let run = run_command(&world, &["repair", "--json", "--retry-delay", "0s"]);
+    let left = run_command(&world, &["verify", "--json"]);
     assert_eq!(run.code == Some(0), left.code == Some(0), "{run:?} {left:?}");
 }
 
@@ -53,12 +53,12 @@ fn a_broken_manifest_of_a_failed_task_is_mended_too() {
 fn a_task_folder_with_a_broken_manifest_never_becomes_an_archive() {
     for verb_name in ["repair", "index"] {
         let world = World::new();
-        two_tasks(&world);
-        world.write("yescale/t1/manifest.json", "{\"manifest_version\": 1, \"tasks\": [{");
+        archive_two_tasks(&world);
+        world.write_file("yescale/t1/manifest.json", "{\"manifest_version\": 1, \"tasks\": [{");
         let before: Vec<String> = world.tree().into_keys().collect();
-        let code = verb(&world, &[verb_name, "yescale/t1"]).code;
+        let code = run_command(&world, &[verb_name, "yescale/t1"]).code;
         assert_eq!(world.tree().into_keys().collect::<Vec<_>>(), before, "{verb_name}");
-        let left = verb(&world, &["verify", "yescale"]).code;
+        let left = run_command(&world, &["verify", "yescale"]).code;
         assert!(left == Some(0) || verb_name == "index" || code != Some(0), "{verb_name} says that all is well");
     }
 }

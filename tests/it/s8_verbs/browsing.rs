@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
-use crate::support::verbs::verb;
+use crate::support::verbs::run_command;
 use crate::support::{Answer, Reply, World, sample};
 
 /// Says that a script of the data ran.
@@ -22,14 +22,14 @@ fn page(world: &World) -> PathBuf {
             &json!({"status": "SUCCESS", "message": message, "finish_time": 1_753_598_930 + day * 86_400, "task_result": result}),
         );
     };
-    named("film", 5, "kling", &json!({"videos": [{"url": world.host("video-1s.mp4"), "duration": 5}]}));
+    named("film", 5, "kling", &json!({"videos": [{"url": world.serve_sample("video-1s.mp4"), "duration": 5}]}));
     named(
         "pictures",
         4,
         "mj",
-        &json!({"images": [world.host("picture.png"), world.host("picture.jpg"), world.host("picture.svg")]}),
+        &json!({"images": [world.serve_sample("picture.png"), world.serve_sample("picture.jpg"), world.serve_sample("picture.svg")]}),
     );
-    named("song", 3, "suno", &json!({"audio": [world.host("song.mp3")], "text": "Một giấc mơ bay qua"}));
+    named("song", 3, "suno", &json!({"audio": [world.serve_sample("song.mp3")], "text": "Một giấc mơ bay qua"}));
     named("words", 2, "lyrics", &json!({"text": "only words"}));
     world.answer("broken", &json!({"status": "FAILURE", "err_reason": "the prompt was flagged", "finish_time": 1_753_598_930}));
     let input = "film\npictures\nsong\nwords\nbroken\n".replace("pictures", r#"{"id":"pictures","prompt":"a cat on the moon"}"#);
@@ -41,7 +41,7 @@ const TITLES: &str = "[...document.querySelectorAll('#grid .name')].map((name) =
 const ALL: [&str; 5] = ["kling", "a cat on the moon", "Một giấc mơ bay qua", "only words", "broken"];
 
 fn is_at_peace(browser: &Browser) {
-    assert_eq!(browser.complaints, Vec::<String>::new());
+    assert_eq!(browser.console_errors, Vec::<String>::new());
     // The icons of its own controls are data to the browser.
     let is_local = |url: &String| ["file:", "data:", "about:"].iter().any(|scheme| url.starts_with(scheme));
     assert!(browser.requests.iter().all(is_local), "{:?}", browser.requests);
@@ -141,7 +141,7 @@ fn nothing_that_a_task_says_ever_runs() {
     let id = "<img src=x onerror=window.ran=1>";
     let answer = json!({"status": "SUCCESS", "message": HOSTILE, "task_result": {"text": HOSTILE,
         "images": [{"url": svg, "content_type": "image/svg+xml"}, {"url": HOSTILE}, {"url": gone}]}});
-    world.at("/task/%3Cimg%20src%3Dx%20onerror%3Dwindow.ran%3D1%3E", [Answer::json(200, &answer)]);
+    world.answers_at("/task/%3Cimg%20src%3Dx%20onerror%3Dwindow.ran%3D1%3E", [Answer::json(200, &answer)]);
     world.answer("failed", &json!({"status": "FAILURE", "err_reason": HOSTILE, "message": format!("a - {HOSTILE} - {HOSTILE}")}));
     let lines = [json!({"id": id, "prompt": HOSTILE, HOSTILE: {"deep": HOSTILE}}), json!({"id": "failed"})];
     world.run_with_input(&format!("{}\n{}\n", lines[0], lines[1]), &["--gallery", "-i", "-"]).exits(1);
@@ -173,9 +173,9 @@ fn of_ten_thousand_tasks_only_those_near_the_window_are_in_the_page() {
             json!({"task_id": format!("t{n}"), "state": "complete", "finish_time": "2025-07-27T06:49:50Z", "files": [file]})
         })
         .collect();
-    world.write("yescale/manifest.json", json!({"manifest_version": 1, "tasks": tasks}).to_string());
-    world.write("yescale/t0/image-1.png", sample("picture.png"));
-    verb(&world, &["gallery"]).exits(0);
+    world.write_file("yescale/manifest.json", json!({"manifest_version": 1, "tasks": tasks}).to_string());
+    world.write_file("yescale/t0/image-1.png", sample("picture.png"));
+    run_command(&world, &["gallery"]).exits(0);
     let page = world.archive().join("index.html");
     assert!(fs::metadata(&page).unwrap().len() < 10_000 * 400);
     let mut browser = Browser::open(&page, "", 1280);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::verbs::{findings, two_tasks, verb};
+use crate::support::verbs::{archive_two_tasks, findings, run_command};
 use crate::support::{Reply, Run, World};
 
 /// What a rotting disk, an editor or a crash makes of a manifest.
@@ -46,8 +46,8 @@ fn says(run: &Run, words: &[&str]) {
 #[test]
 fn a_damaged_or_missing_manifest_is_told_by_verify_and_restored_by_index() {
     let world = World::new();
-    two_tasks(&world);
-    let (before, entry) = (derived(&world), without_response(world.entry("t1")));
+    archive_two_tasks(&world);
+    let (before, entry) = (derived(&world), without_response(world.task_entry("t1")));
     let path = world.archive().join("t1/manifest.json");
     let whole = fs::read(&path).unwrap();
     let damaged = damages(&whole).into_iter().map(|(name, bytes)| (name, Some(bytes)));
@@ -56,26 +56,26 @@ fn a_damaged_or_missing_manifest_is_told_by_verify_and_restored_by_index() {
             Some(bytes) => fs::write(&path, bytes).map(|()| "damaged t1/manifest.json"),
             None => fs::remove_file(&path).map(|()| "missing t1/manifest.json"),
         };
-        assert_eq!(findings(&verb(&world, &["verify", "--json"]).exits(1)), [finding.unwrap()], "{name}");
-        says(&verb(&world, &["index"]).exits(0), &["t1/manifest.json", "restored"]);
+        assert_eq!(findings(&run_command(&world, &["verify", "--json"]).exits(1)), [finding.unwrap()], "{name}");
+        says(&run_command(&world, &["index"]).exits(0), &["t1/manifest.json", "restored"]);
         assert_eq!(derived(&world), before, "{name}");
-        assert_eq!(world.entry("t1"), entry, "{name}");
-        assert!(findings(&verb(&world, &["verify", "--json"]).exits(0)).is_empty(), "{name}");
+        assert_eq!(world.task_entry("t1"), entry, "{name}");
+        assert!(findings(&run_command(&world, &["verify", "--json"]).exits(0)).is_empty(), "{name}");
     }
 }
 
 #[test]
 fn a_run_after_a_killed_one_forgets_no_damaged_manifest() {
     let world = World::new();
-    two_tasks(&world);
-    let (before, entry) = (derived(&world), without_response(world.entry("t1")));
+    archive_two_tasks(&world);
+    let (before, entry) = (derived(&world), without_response(world.task_entry("t1")));
     let path = world.archive().join("t1/manifest.json");
     let whole = fs::read(&path).unwrap();
     for (name, bytes) in damages(&whole) {
         fs::write(&path, bytes).unwrap();
-        world.write("yescale/.committing-1-0", "");
-        world.start(&["t2"]).end(false).exits(0);
-        assert_eq!((derived(&world), world.entry("t1")), (before.clone(), entry.clone()), "{name}");
+        world.write_file("yescale/.committing-1-0", "");
+        world.start(&["t2"]).wait(false).exits(0);
+        assert_eq!((derived(&world), world.task_entry("t1")), (before.clone(), entry.clone()), "{name}");
     }
 }
 
@@ -83,8 +83,8 @@ fn a_run_after_a_killed_one_forgets_no_damaged_manifest() {
 fn a_run_of_the_task_takes_what_the_root_remembers_even_when_every_link_is_dead() {
     for is_damaged in [true, false] {
         let world = World::new();
-        two_tasks(&world);
-        let ([_, sums], files) = (derived(&world), world.entry("t1")["files"].clone());
+        archive_two_tasks(&world);
+        let ([_, sums], files) = (derived(&world), world.task_entry("t1")["files"].clone());
         let path = world.archive().join("t1/manifest.json");
         if is_damaged {
             fs::write(&path, "{\"manifest_version\": 1;").unwrap();
@@ -96,25 +96,25 @@ fn a_run_of_the_task_takes_what_the_root_remembers_even_when_every_link_is_dead(
         }
         world.run(&["t1"]).exits(0);
         // The answer is asked for again, so that the entry is a later one.
-        assert!(derived(&world)[1] == sums && world.entry("t1")["files"] == files, "damaged: {is_damaged}");
+        assert!(derived(&world)[1] == sums && world.task_entry("t1")["files"] == files, "damaged: {is_damaged}");
     }
 }
 
 #[test]
 fn repair_restores_a_missing_manifest() {
     let world = World::new();
-    two_tasks(&world);
-    let entry = without_response(world.entry("t2"));
+    archive_two_tasks(&world);
+    let entry = without_response(world.task_entry("t2"));
     fs::remove_file(world.archive().join("t2/manifest.json")).unwrap();
-    let questions = world.questions().len();
-    verb(&world, &["repair", "--json"]).exits(0);
-    assert_eq!((world.entry("t2"), world.questions().len()), (entry, questions));
+    let questions = world.gateway_requests().len();
+    run_command(&world, &["repair", "--json"]).exits(0);
+    assert_eq!((world.task_entry("t2"), world.gateway_requests().len()), (entry, questions));
 }
 
 #[test]
 fn what_an_editor_changes_is_no_damage() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let before = derived(&world);
     let path = world.archive().join("t1/manifest.json");
     let text = fs::read_to_string(&path).unwrap();
@@ -122,10 +122,10 @@ fn what_an_editor_changes_is_no_damage() {
     let reversed: serde_json::Map<String, Value> = value.as_object().unwrap().clone().into_iter().rev().collect();
     for same in [format!("\u{feff}{text}"), text.replace('\n', "\r\n"), value.to_string(), Value::from(reversed).to_string()] {
         fs::write(&path, &same).unwrap();
-        assert!(findings(&verb(&world, &["verify", "--json"]).exits(0)).is_empty(), "{same}");
-        assert!(verb(&world, &["index"]).exits(0).stderr.is_empty());
+        assert!(findings(&run_command(&world, &["verify", "--json"]).exits(0)).is_empty(), "{same}");
+        assert!(run_command(&world, &["index"]).exits(0).stderr.is_empty());
         // Not `run`: the audit reads plain JSON alone.
-        assert!(world.start(&["t1"]).end(false).exits(0).stderr.is_empty());
+        assert!(world.start(&["t1"]).wait(false).exits(0).stderr.is_empty());
         assert_eq!((derived(&world), fs::read_to_string(&path).unwrap()), (before.clone(), same));
     }
 }
@@ -134,14 +134,14 @@ fn what_an_editor_changes_is_no_damage() {
 fn a_damaged_manifest_that_nobody_remembers_is_named_and_kept() {
     for bytes in ["{\"manifest_version\": 1, \"generator\": \"yescale-dl 0.1.0\", \"tasks\": [{]}", "no manifest any more"] {
         let world = World::new();
-        two_tasks(&world);
-        world.write("yescale/t1/manifest.json", bytes);
+        archive_two_tasks(&world);
+        world.write_file("yescale/t1/manifest.json", bytes);
         fs::remove_file(world.archive().join("manifest.json")).unwrap();
-        says(&verb(&world, &["index"]).exits(1), &["t1/manifest.json", "damaged"]);
-        assert_eq!(world.root()["tasks"][0]["task_id"], "t2");
-        assert!(findings(&verb(&world, &["verify", "--json"]).exits(1)).contains(&"damaged t1/manifest.json".to_owned()));
-        verb(&world, &["repair", "--json"]).exits(1);
-        let run = world.start(&["--json", "t1", "t2"]).end(false).exits(1);
+        says(&run_command(&world, &["index"]).exits(1), &["t1/manifest.json", "damaged"]);
+        assert_eq!(world.root_manifest()["tasks"][0]["task_id"], "t2");
+        assert!(findings(&run_command(&world, &["verify", "--json"]).exits(1)).contains(&"damaged t1/manifest.json".to_owned()));
+        run_command(&world, &["repair", "--json"]).exits(1);
+        let run = world.start(&["--json", "t1", "t2"]).wait(false).exits(1);
         assert_eq!([run.state("t1"), run.state("t2")], ["error", "complete"]);
         assert_eq!(fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap(), bytes);
     }
@@ -150,13 +150,13 @@ fn a_damaged_manifest_that_nobody_remembers_is_named_and_kept() {
 #[test]
 fn a_task_that_neither_its_folder_nor_the_root_names_is_named() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::remove_file(world.archive().join("t1/manifest.json")).unwrap();
     fs::remove_file(world.archive().join("manifest.json")).unwrap();
     // Of what a run has not finished, and of what is nobody's, nothing is said.
-    world.write("yescale/t3/.video-1.part", "");
-    world.write("yescale/photos/a.png", "mine");
-    let run = verb(&world, &["index"]).exits(1);
+    world.write_file("yescale/t3/.video-1.part", "");
+    world.write_file("yescale/photos/a.png", "mine");
+    let run = run_command(&world, &["index"]).exits(1);
     says(&run, &["t1"]);
     assert!(!run.stderr.contains("t3") && !run.stderr.contains("photos"), "{run:?}");
 }
@@ -164,31 +164,31 @@ fn a_task_that_neither_its_folder_nor_the_root_names_is_named() {
 #[test]
 fn a_folder_that_is_gone_is_dropped_with_a_word() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::remove_dir_all(world.archive().join("t1")).unwrap();
-    says(&verb(&world, &["index"]).exits(0), &["t1", "gone"]);
-    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 1);
+    says(&run_command(&world, &["index"]).exits(0), &["t1", "gone"]);
+    assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 1);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_folder_that_became_a_link_keeps_its_entry_and_is_named() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let (before, outside) = (derived(&world), world.home().join("outside"));
     fs::rename(world.archive().join("t1"), &outside).unwrap();
     std::os::unix::fs::symlink(&outside, world.archive().join("t1")).unwrap();
-    says(&verb(&world, &["index"]).exits(1), &["t1"]);
+    says(&run_command(&world, &["index"]).exits(1), &["t1"]);
     assert_eq!(derived(&world), before);
 }
 
 #[test]
 fn an_archive_within_the_archive_is_no_fault_of_it() {
     let world = World::new();
-    two_tasks(&world);
-    world.start(&["-o", "yescale/other", "t1", "t2"]).end(false).exits(0);
+    archive_two_tasks(&world);
+    world.start(&["-o", "yescale/other", "t1", "t2"]).wait(false).exits(0);
     let before = derived(&world);
-    assert!(verb(&world, &["index"]).exits(0).stderr.is_empty());
+    assert!(run_command(&world, &["index"]).exits(0).stderr.is_empty());
     assert_eq!(derived(&world), before);
 }
 
@@ -197,12 +197,12 @@ fn another_program_s_manifest_stays_and_the_root_keeps_its_task() {
     let other = json!({"manifest_version": 1, "tasks": [{"task_id": "other", "state": "complete"}]}).to_string();
     for foreign in [r#"{"name":"my app"}"#, r#"{"manifest_version":7,"tasks":[]}"#, &other] {
         let world = World::new();
-        two_tasks(&world);
+        archive_two_tasks(&world);
         let before = derived(&world);
-        world.write("yescale/t1/manifest.json", foreign);
-        says(&verb(&world, &["index"]).exits(1), &["t1/manifest.json"]);
+        world.write_file("yescale/t1/manifest.json", foreign);
+        says(&run_command(&world, &["index"]).exits(1), &["t1/manifest.json"]);
         assert_eq!(derived(&world), before, "{foreign}");
-        assert_eq!(findings(&verb(&world, &["verify", "--json"]).exits(1)), ["damaged t1/manifest.json"]);
+        assert_eq!(findings(&run_command(&world, &["verify", "--json"]).exits(1)), ["damaged t1/manifest.json"]);
         assert_eq!(fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap(), foreign);
     }
 }
@@ -210,8 +210,8 @@ fn another_program_s_manifest_stays_and_the_root_keeps_its_task() {
 #[test]
 fn a_damaged_root_manifest_still_remembers_what_can_be_read_of_it() {
     let world = World::new();
-    two_tasks(&world);
-    let entry = without_response(world.entry("t1"));
+    archive_two_tasks(&world);
+    let entry = without_response(world.task_entry("t1"));
     let root = world.archive().join("manifest.json");
     let whole = fs::read(&root).unwrap();
     let text = String::from_utf8(whole.clone()).unwrap();
@@ -224,32 +224,32 @@ fn a_damaged_root_manifest_still_remembers_what_can_be_read_of_it() {
     for broken in [rotted(second - 3), rotted(first + 8), whole[..second].to_vec()] {
         fs::write(&root, broken).unwrap();
         fs::remove_file(world.archive().join("t1/manifest.json")).unwrap();
-        verb(&world, &["index"]).exits(0);
-        assert_eq!((fs::read(&root).unwrap(), world.entry("t1")), (whole.clone(), entry.clone()));
+        run_command(&world, &["index"]).exits(0);
+        assert_eq!((fs::read(&root).unwrap(), world.task_entry("t1")), (whole.clone(), entry.clone()));
     }
 }
 
 #[test]
 fn fields_of_a_later_version_survive_what_rewrites_a_manifest() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let path = world.archive().join("t1/manifest.json");
     let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     manifest["later"] = json!({"a": [1.50]});
     manifest["tasks"][0]["platform"] = json!("kling");
     manifest["tasks"][0]["files"][0]["facts"] = json!({"b": 1, "a": null});
     fs::write(&path, manifest.to_string()).unwrap();
-    verb(&world, &["index"]).exits(0);
-    assert_eq!(world.root()["tasks"][0]["platform"], "kling");
+    run_command(&world, &["index"]).exits(0);
+    assert_eq!(world.root_manifest()["tasks"][0]["platform"], "kling");
     world.run_with_input(r#"{"id":"t1","prompt":"a cat"}"#, &["-i", "-"]).exits(0);
     fs::remove_file(world.archive().join("t1/image-1.png")).unwrap();
-    verb(&world, &["repair", "--json"]).exits(0);
+    run_command(&world, &["repair", "--json"]).exits(0);
     world.run(&["--force", "t1"]).exits(0);
     let after: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     assert_eq!((&after["later"], &after["tasks"][0]["meta"]["prompt"]), (&manifest["later"], &json!("a cat")));
     assert_eq!(after["tasks"][0]["platform"], "kling");
     assert_eq!(after["tasks"][0]["files"][0]["facts"], manifest["tasks"][0]["files"][0]["facts"]);
-    assert_eq!(world.root()["tasks"][0]["files"][0]["facts"], manifest["tasks"][0]["files"][0]["facts"]);
+    assert_eq!(world.root_manifest()["tasks"][0]["files"][0]["facts"], manifest["tasks"][0]["files"][0]["facts"]);
 }
 
 /// Runs that the disk refuses something. Root is refused nothing, so that the program runs as another user then.
@@ -265,12 +265,12 @@ mod refused {
 
     /// The program as a user whom permissions hold back.
     fn held_back(world: &World, args: &[&str]) -> Run {
-        let mut command = world.patient(args);
+        let mut command = world.plain_command(args);
         if rustix::process::geteuid().is_root() {
             give(world.home());
             command.uid(NOBODY).gid(NOBODY);
         }
-        Running::start(command).end(false)
+        Running::start(command).wait(false)
     }
 
     fn give(path: &Path) {
@@ -300,16 +300,16 @@ mod refused {
     #[test]
     fn a_folder_that_can_t_be_entered_keeps_its_entry_is_named_and_blocks_nothing() {
         let world = World::new();
-        two_tasks(&world);
+        archive_two_tasks(&world);
         let before = derived(&world);
         let closed = close(world.archive().join("t1"));
         says(&held_back(&world, &["index"]).exits(1), &["t1"]);
         assert_eq!(derived(&world), before);
-        world.task("t3", &json!({"text": "la"}));
+        world.serve_task("t3", &json!({"text": "la"}));
         says(&held_back(&world, &["t3"]).exits(1), &["t1"]);
-        world.write("yescale/.committing-1-0", "");
+        world.write_file("yescale/.committing-1-0", "");
         says(&held_back(&world, &["t3"]).exits(1), &["t1"]);
-        let named = |world: &World| world.root()["tasks"].as_array().unwrap().len();
+        let named = |world: &World| world.root_manifest()["tasks"].as_array().unwrap().len();
         assert_eq!(named(&world), 3);
         for name in ["manifest.json", "SHA256SUMS"] {
             fs::remove_file(world.archive().join(name)).unwrap();
@@ -324,10 +324,10 @@ mod refused {
     #[test]
     fn verify_goes_on_past_what_can_t_be_read_and_tells_it() {
         let world = World::new();
-        two_tasks(&world);
-        world.archived("t3");
-        world.write("yescale/lost+found/x", "");
-        let t4 = world.archived("t4");
+        archive_two_tasks(&world);
+        world.archive_task("t3");
+        world.write_file("yescale/lost+found/x", "");
+        let t4 = world.archive_task("t4");
         fs::remove_file(world.archive().join("t2/text.txt")).unwrap();
         let _closed = [
             close(world.archive().join("t1/image-1.png")),
@@ -345,22 +345,22 @@ mod refused {
     #[test]
     fn repair_mends_the_rest_and_ends_with_1() {
         let world = World::new();
-        two_tasks(&world);
-        world.archived("t3");
+        archive_two_tasks(&world);
+        world.archive_task("t3");
         fs::remove_file(world.archive().join("t2/text.txt")).unwrap();
         fs::remove_file(world.archive().join("t1/image-1.png")).unwrap();
         let closed = [close(world.archive().join("t3")), close(world.archive().join("t1/video-1.mp4"))];
         held_back(&world, &["repair", "--json"]).exits(1);
         assert!(world.archive().join("t2/text.txt").exists() && world.archive().join("t1/image-1.png").exists());
         drop(closed);
-        assert!(findings(&verb(&world, &["verify", "--json"]).exits(0)).is_empty());
-        assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 3);
+        assert!(findings(&run_command(&world, &["verify", "--json"]).exits(0)).is_empty());
+        assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 3);
     }
 
     #[test]
     fn export_and_gallery_tell_what_can_t_be_read_and_take_the_rest() {
         let world = World::new();
-        two_tasks(&world);
+        archive_two_tasks(&world);
         let _closed = close(world.archive().join("t1"));
         let run = held_back(&world, &["export", "csv", "yescale"]).exits(1);
         assert!(run.stdout.contains("t2/image-1.gif") && !run.stdout.contains("t1/"), "{run:?}");
@@ -375,26 +375,26 @@ mod refused {
 #[test]
 fn a_name_that_no_disk_can_hold_ends_nothing() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let path = world.archive().join("t1/manifest.json");
     let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     manifest["tasks"][0]["files"][1]["path"] = json!(format!("image-1.{}", "x".repeat(300)));
     fs::write(&path, manifest.to_string()).unwrap();
-    verb(&world, &["index"]).exits(0);
+    run_command(&world, &["index"]).exits(0);
     fs::remove_file(world.archive().join("t1/text.txt")).unwrap();
     fs::remove_file(world.archive().join("t2/image-1.gif")).unwrap();
-    let run = verb(&world, &["verify", "--json"]).exits(1);
+    let run = run_command(&world, &["verify", "--json"]).exits(1);
     let told: Vec<String> = findings(&run).into_iter().map(|finding| finding.chars().take(30).collect()).collect();
     assert!(told.contains(&"missing t2/image-1.gif".to_owned()) && told.contains(&"missing t1/text.txt".to_owned()), "{run:?}");
     assert_eq!(run.summary()["unreadable"], 1, "{run:?}");
-    verb(&world, &["repair", "--json"]).exits(1);
+    run_command(&world, &["repair", "--json"]).exits(1);
     assert!(world.archive().join("t2/image-1.gif").exists() && world.archive().join("t1/text.txt").exists());
 }
 
 #[test]
 fn two_entries_of_one_file_are_one_reading_and_one_line() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let path = world.archive().join("t1/manifest.json");
     let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let files = manifest["tasks"][0]["files"].as_array_mut().unwrap();
@@ -405,7 +405,7 @@ fn two_entries_of_one_file_are_one_reading_and_one_line() {
     twin["sha256"] = json!("0".repeat(64));
     files.push(twin);
     fs::write(&path, manifest.to_string()).unwrap();
-    let run = verb(&world, &["verify", "--json", "yescale/t1"]).exits(1);
+    let run = run_command(&world, &["verify", "--json", "yescale/t1"]).exits(1);
     let summary = run.summary();
     assert_eq!(findings(&run), ["damaged image-1.png"]);
     assert_eq!((&summary["files"], &summary["damaged"]), (&json!(4), &json!(1)), "a file is counted once");

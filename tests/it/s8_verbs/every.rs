@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::World;
-use crate::support::audit::tree;
+use crate::support::audit::read_tree;
 use crate::support::run::Running;
-use crate::support::verbs::{two_tasks, verb};
+use crate::support::verbs::{archive_two_tasks, run_command};
 
 /// Each verb that works on a folder, with what it needs besides.
 const VERBS: [&[&str]; 9] = [
@@ -30,25 +30,25 @@ fn on<'a>(verb: &[&'a str], folder: &'a str, bag: &'a str) -> Vec<&'a str> {
 #[test]
 fn all_but_repair_work_without_a_key_and_without_a_network() {
     let world = World::new();
-    two_tasks(&world);
-    let asked = world.questions().len() + world.media.heads().len();
+    archive_two_tasks(&world);
+    let asked = world.gateway_requests().len() + world.media.heads().len();
     for verb in VERBS.iter().filter(|verb| verb[0] != "repair").chain(&[&["config"][..], &["schema", "events"], &["man"]]) {
         let args = if ["config", "schema", "man"].contains(&verb[0]) { verb.to_vec() } else { on(verb, "yescale", "bag") };
-        let mut command = world.patient(&args);
+        let mut command = world.plain_command(&args);
         command.env_remove("YESCALE_API_KEY").env("YESCALE_BASE_URL", "http://127.0.0.1:1");
-        let run = Running::start(command).end(false).exits(0);
+        let run = Running::start(command).wait(false).exits(0);
         assert!(run.stderr.is_empty(), "{args:?}: {run:?}");
     }
-    assert_eq!(world.questions().len() + world.media.heads().len(), asked);
+    assert_eq!(world.gateway_requests().len() + world.media.heads().len(), asked);
 }
 
 #[test]
 fn each_takes_an_archive_or_one_task_folder_under_any_name_and_by_default_yescale() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let renamed = world.home().join("it's 50% é #1");
     fs::create_dir(&renamed).unwrap();
-    for name in tree(&world.archive().join("t1")).keys() {
+    for name in read_tree(&world.archive().join("t1")).keys() {
         fs::copy(world.archive().join("t1").join(name), renamed.join(name)).unwrap();
     }
     for (at, named) in VERBS.iter().enumerate() {
@@ -58,36 +58,36 @@ fn each_takes_an_archive_or_one_task_folder_under_any_name_and_by_default_yescal
             ["yescale", "yescale/", "yescale/t1", "./yescale/../yescale/t2", "it's 50% é #1", absolute].into_iter().enumerate()
         {
             let bag = format!("bag{at}-{n}");
-            verb(&world, &on(named, folder, &bag)).exits(0);
+            run_command(&world, &on(named, folder, &bag)).exits(0);
         }
         let (default, bag) = (on(named, "yescale", "default-bag"), "default-bag");
         let default: Vec<&str> = default.into_iter().filter(|word| *word != "yescale").collect();
-        verb(&world, &default).exits(0);
+        run_command(&world, &default).exits(0);
         assert_eq!(world.home().join(bag).exists(), named.last() == Some(&"bagit"));
     }
-    assert_eq!(verb(&world, &["verify", "--json"]).exits(0).summary()["unknown"], 0, "nothing of theirs is left there");
+    assert_eq!(run_command(&world, &["verify", "--json"]).exits(0).summary()["unknown"], 0, "nothing of theirs is left there");
 }
 
 #[test]
 fn each_ends_with_2_on_what_is_no_archive_and_makes_none_of_it() {
     let world = World::new();
-    world.write("photos/a.png", "mine");
-    world.write("app/manifest.json", r#"{"name":"an app"}"#);
-    world.write("file", "mine");
-    let before = tree(world.home());
+    world.write_file("photos/a.png", "mine");
+    world.write_file("app/manifest.json", r#"{"name":"an app"}"#);
+    world.write_file("file", "mine");
+    let before = read_tree(world.home());
     for named in VERBS {
         for folder in ["photos", "app", "file", "nowhere"] {
-            let run = verb(&world, &on(named, folder, "bag")).exits(2);
+            let run = run_command(&world, &on(named, folder, "bag")).exits(2);
             assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{named:?} {folder}: {run:?}");
         }
     }
-    assert!(tree(world.home()) == before && !world.home().join("bag").exists());
+    assert!(read_tree(world.home()) == before && !world.home().join("bag").exists());
 }
 
 #[test]
 fn an_export_names_files_from_where_it_stands_wherever_it_is_called() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::create_dir_all(world.home().join("a b/deep")).unwrap();
     let absolute = world.home().join("a b/list.ffconcat");
     for (from, folder, output) in [
@@ -97,17 +97,17 @@ fn an_export_names_files_from_where_it_stands_wherever_it_is_called() {
         ("a b/deep", "../../yescale", "../list.ffconcat"),
         ("a b/deep", world.archive().to_str().unwrap(), absolute.to_str().unwrap()),
     ] {
-        let mut command = world.patient(&["export", "ffconcat", folder, "--output-file", output]);
+        let mut command = world.plain_command(&["export", "ffconcat", folder, "--output-file", output]);
         command.current_dir(world.home().join(from));
-        Running::start(command).end(false).exits(0);
+        Running::start(command).wait(false).exits(0);
         let list = fs::read_to_string(&absolute).unwrap();
         assert_eq!(list.lines().nth(1), Some("file '../yescale/t1/video-1.mp4'"), "{from} {folder} {output}");
         fs::remove_file(&absolute).unwrap();
     }
     for format in ["csv", "ffconcat", "m3u8", "otio"] {
-        let mut command = world.patient(&["export", format, "../yescale"]);
+        let mut command = world.plain_command(&["export", format, "../yescale"]);
         command.current_dir(world.home().join("a b"));
-        let told = Running::start(command).end(false).exits(0).stdout;
+        let told = Running::start(command).wait(false).exits(0).stdout;
         let file = Path::new("yescale").join("t1").join("video-1.mp4").display().to_string().replace('\\', "/");
         assert!(told.contains(&format!("/{file}")) && !told.contains(".."), "{format}: {told}");
     }

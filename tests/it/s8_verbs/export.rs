@@ -8,9 +8,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::audit::{sha256, tree};
+use crate::support::audit::{read_tree, sha256};
 use crate::support::run::Running;
-use crate::support::verbs::{two_tasks, verb};
+use crate::support::verbs::{archive_two_tasks, run_command};
 use crate::support::{Run, World, sample};
 
 pub(crate) const TEXTS: [&str; 4] = ["otio", "ffconcat", "csv", "m3u8"];
@@ -20,9 +20,12 @@ pub(crate) const ODD: &str = "=T2,\"é'\\";
 
 /// Two tasks: `t1` of three videos, a picture and a song, `ODD` of another song and its text, in an oddly called archive.
 pub(crate) fn odd_archive(world: &World) -> &'static str {
-    let videos = ["video-1s.mp4", "clip.mov", "clip.webm"].map(|name| world.host(name));
-    world.task("t1", &json!({"videos": videos, "images": [world.host("picture.png")], "audio": [world.host("song.mp3")]}));
-    world.task("%3DT2%2C%22%C3%A9%27%5C", &json!({"audio": [world.host("song.wav")], "text": "la\nla"}));
+    let videos = ["video-1s.mp4", "clip.mov", "clip.webm"].map(|name| world.serve_sample(name));
+    world.serve_task(
+        "t1",
+        &json!({"videos": videos, "images": [world.serve_sample("picture.png")], "audio": [world.serve_sample("song.mp3")]}),
+    );
+    world.serve_task("%3DT2%2C%22%C3%A9%27%5C", &json!({"audio": [world.serve_sample("song.wav")], "text": "la\nla"}));
     world.run(&["t1", ODD]).exits(0);
     oddly_called(world)
 }
@@ -46,13 +49,13 @@ fn clips(timeline: &str) -> Vec<Value> {
 }
 
 pub(crate) fn exported(world: &World, args: &[&str]) -> Run {
-    verb(world, &[&["export"], args].concat())
+    run_command(world, &[&["export"], args].concat())
 }
 
 #[test]
 fn paths_are_relative_to_the_output_and_absolute_on_standard_output() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::create_dir_all(world.home().join("out/deep")).unwrap();
     let named = ["t1/video-1.mp4", "t1/image-1.png", "t1/image-2.png", "t2/image-1.gif"];
     for (output, way) in [("list.csv", "yescale/"), ("out/deep/list.csv", "../../yescale/"), ("yescale/list.csv", "")] {
@@ -74,7 +77,7 @@ fn paths_are_relative_to_the_output_and_absolute_on_standard_output() {
 #[test]
 fn every_format_tells_the_archive_in_its_own_way() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let told = |format: &str| exported(&world, &[format, "yescale", "-O", "out"]).exits(0);
     told("ffconcat");
     let written = || fs::read_to_string(world.home().join("out")).unwrap();
@@ -130,8 +133,8 @@ fn the_rate_asked_for_is_for_what_has_none_of_its_own() {
 #[test]
 fn ids_after_task_pick_some_and_an_unknown_one_is_told() {
     let world = World::new();
-    two_tasks(&world);
-    world.archived("t3");
+    archive_two_tasks(&world);
+    world.archive_task("t3");
     let ids = |args: &[&str], code| {
         let run = exported(&world, &[&["csv"], args].concat()).exits(code);
         (column(&run.stdout, 0).join(" "), run.stderr)
@@ -145,7 +148,7 @@ fn ids_after_task_pick_some_and_an_unknown_one_is_told() {
 #[test]
 fn one_task_folder_is_an_archive_of_its_own() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::rename(world.archive().join("t1"), world.home().join("mail")).unwrap();
     let run = exported(&world, &["m3u8", "mail", "-O", "mail/list.m3u8"]).exits(0);
     assert!(run.stderr.is_empty());
@@ -154,7 +157,7 @@ fn one_task_folder_is_an_archive_of_its_own() {
         "#EXTM3U\n#EXTINF:1.000,t1 video 1\nvideo-1.mp4\n"
     );
     exported(&world, &["bagit", "mail", "-O", "bag"]).exits(0);
-    let data = tree(&world.home().join("bag/data"));
+    let data = read_tree(&world.home().join("bag/data"));
     assert_eq!(
         data.keys().collect::<Vec<_>>(),
         ["image-1.png", "image-2.png", "manifest.json", "text.txt", "video-1.mp4"]
@@ -167,7 +170,7 @@ fn one_task_folder_is_an_archive_of_its_own() {
 #[test]
 fn notes_beside_an_id_and_odd_ids_come_through() {
     let world = World::new();
-    world.task("%3D1%2B1", &json!({"videos": [world.host("video-1s.mp4")]}));
+    world.serve_task("%3D1%2B1", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
     world.run_with_input("{\"task_id\":\"=1+1\",\"prompt\":\"a \\\"cat\\\", and\"}", &["-i", "-"]).exits(0);
     let table = exported(&world, &["csv"]).exits(0).stdout;
     let row = table.lines().nth(1).unwrap();
@@ -179,22 +182,22 @@ fn notes_beside_an_id_and_odd_ids_come_through() {
 #[test]
 fn a_reader_that_goes_away_has_read_enough() {
     let world = World::new();
-    world.task("t1", &json!({"videos": [world.host("video-1s.mp4")]}));
+    world.serve_task("t1", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
     // More than any pipe holds.
     world.run_with_input(&json!({"task_id": "t1", "prompt": "a cat".repeat(200_000)}).to_string(), &["-i", "-"]).exits(0);
-    let mut running = Running::start(world.patient(&["export", "csv"]));
+    let mut running = Running::start(world.plain_command(&["export", "csv"]));
     running.close_stdout();
-    assert_eq!(running.end(false).exits(0).stderr, "");
+    assert_eq!(running.wait(false).exits(0).stderr, "");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_behind_standard_output_is_told() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     for format in TEXTS {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let done = world.patient(&["export", format]).stdout(full).output().unwrap();
+        let done = world.plain_command(&["export", format]).stdout(full).output().unwrap();
         assert_eq!(done.status.code(), Some(2));
         assert!(String::from_utf8(done.stderr).unwrap().contains("standard output"));
     }
@@ -203,26 +206,26 @@ fn a_full_disk_behind_standard_output_is_told() {
 #[test]
 fn an_output_is_replaced_whole_and_nothing_but_a_plain_file_is() {
     let world = World::new();
-    two_tasks(&world);
-    world.write("list.csv", "old".repeat(999));
+    archive_two_tasks(&world);
+    world.write_file("list.csv", "old".repeat(999));
     exported(&world, &["csv", "-O", "list.csv"]).exits(0);
     let stdout = exported(&world, &["csv"]).stdout;
     assert_eq!(column(&fs::read_to_string(world.home().join("list.csv")).unwrap(), 0), column(&stdout, 0));
-    let before = tree(world.home());
+    let before = read_tree(world.home());
     for output in ["yescale", ".", "..", "nowhere/list.csv", "yescale/manifest.json", "yescale/SHA256SUMS", "yescale/t1/text.txt"]
     {
         let run = exported(&world, &["csv", "-O", output]).exits(2);
         assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{run:?}");
     }
-    assert!(tree(world.home()) == before);
+    assert!(read_tree(world.home()) == before);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_link_is_neither_replaced_nor_written_through() {
     let world = World::new();
-    two_tasks(&world);
-    let (link, notes) = (world.home().join("link"), world.write("notes.txt", "mine"));
+    archive_two_tasks(&world);
+    let (link, notes) = (world.home().join("link"), world.write_file("notes.txt", "mine"));
     std::os::unix::fs::symlink(&notes, &link).unwrap();
     for format in ["csv", "bagit"] {
         exported(&world, &[format, "-O", "link"]).exits(2);
@@ -233,8 +236,8 @@ fn a_link_is_neither_replaced_nor_written_through() {
 #[test]
 fn what_can_t_be_exported_ends_with_2() {
     let world = World::new();
-    two_tasks(&world);
-    world.write("photos/manifest.json", "{\"name\":\"an app\"}");
+    archive_two_tasks(&world);
+    world.write_file("photos/manifest.json", "{\"name\":\"an app\"}");
     for args in [
         &["csv", "nowhere"][..],
         &["csv", "photos"],

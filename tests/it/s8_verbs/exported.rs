@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::export::{ODD, odd_archive, oddly_called};
-use crate::support::verbs::verb;
+use crate::support::verbs::run_command;
 use crate::support::{World, sample};
 
 /// What a program says on standard output; it must have nothing to complain about.
@@ -38,9 +38,9 @@ for clip in timeline.find_clips():
 ";
     let world = World::new();
     let name = odd_archive(&world);
-    let absolute = verb(&world, &["export", "otio", name]).exits(0).stdout;
-    world.write("absolute.otio", absolute);
-    verb(&world, &["export", "otio", name, "-O", "relative.otio"]).exits(0);
+    let absolute = run_command(&world, &["export", "otio", name]).exits(0).stdout;
+    world.write_file("absolute.otio", absolute);
+    run_command(&world, &["export", "otio", name, "-O", "relative.otio"]).exits(0);
     for file in ["absolute.otio", "relative.otio"] {
         // 1 + 1.5 + 0.75; one picture; 0.6 + 1.3
         assert_eq!(said("python3", &["-c", SCRIPT, file], world.home()), "Video 3 3.25\nVideo 1 5.0\nAudio 2 1.9\n");
@@ -52,15 +52,15 @@ for clip in timeline.find_clips():
 fn ffmpeg_plays_the_list_through() {
     let world = World::new();
     // Of one codec each, as ffmpeg asks: two videos of 18 frames, two songs of 4800 samples.
-    let [video, song] = ["clip.mov", "song.wav"].map(|name| world.host(name));
-    world.task("t1", &json!({"videos": [video, video], "audio": [song]}));
-    world.task("T2", &json!({"audio": [song, song]}));
+    let [video, song] = ["clip.mov", "song.wav"].map(|name| world.serve_sample(name));
+    world.serve_task("t1", &json!({"videos": [video, video], "audio": [song]}));
+    world.serve_task("T2", &json!({"audio": [song, song]}));
     world.run(&["t1", "T2"]).exits(0);
     let name = oddly_called(&world);
     for (task, length) in [("t1", 36), ("T2", 9600)] {
-        let absolute = verb(&world, &["export", "ffconcat", name, "--task", task]).exits(0).stdout;
-        world.write("absolute", absolute);
-        verb(&world, &["export", "ffconcat", name, "-O", "relative", "--task", task]).exits(0);
+        let absolute = run_command(&world, &["export", "ffconcat", name, "--task", task]).exits(0).stdout;
+        world.write_file("absolute", absolute);
+        run_command(&world, &["export", "ffconcat", name, "-O", "relative", "--task", task]).exits(0);
         for list in ["absolute", "relative"] {
             let args = ["-v", "error", "-f", "concat", "-safe", "0", "-i", list, "-f", "framecrc", "-"];
             let played = said("ffmpeg", &args, world.home());
@@ -76,7 +76,7 @@ fn ffmpeg_plays_the_list_through() {
 fn ffprobe_opens_every_uri_of_the_playlist() {
     let world = World::new();
     let name = odd_archive(&world);
-    let list = verb(&world, &["export", "m3u8", name]).exits(0).stdout;
+    let list = run_command(&world, &["export", "m3u8", name]).exits(0).stdout;
     let uris: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(uris.len(), 5);
     for uri in uris {
@@ -99,7 +99,7 @@ except bagit.BagValidationError:
 ";
     let world = World::new();
     let name = odd_archive(&world);
-    verb(&world, &["export", "bagit", name, "-O", "bag"]).exits(0);
+    run_command(&world, &["export", "bagit", name, "-O", "bag"]).exits(0);
     assert_eq!(said("python3", &["-c", SCRIPT, "bag"], world.home()), "1.0 9\n");
     fs::write(world.home().join("bag/data/t1/image-1.png"), sample("picture.gif")).unwrap();
     assert_eq!(said("python3", &["-c", SCRIPT, "bag"], world.home()), "refused\n");
@@ -117,7 +117,7 @@ for row in csv.DictReader(open(sys.argv[1], newline='', encoding='utf-8'), stric
 ";
     let world = World::new();
     let name = odd_archive(&world);
-    verb(&world, &["export", "csv", name, "-O", "list.csv"]).exits(0);
+    run_command(&world, &["export", "csv", name, "-O", "list.csv"]).exits(0);
     let expected = "'ODD audio 1 0.6\nt1 video 1 1.0\nt1 video 2 1.5\nt1 video 3 0.75\nt1 image 1 \nt1 audio 1 1.3\n";
     assert_eq!(said("python3", &["-c", SCRIPT, "list.csv"], world.home()).replace(ODD, "ODD"), expected);
 }

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::support::World;
-use crate::support::verbs::verb;
+use crate::support::verbs::run_command;
 
 fn page(world: &World) -> String {
     fs::read_to_string(world.archive().join("index.html")).unwrap()
@@ -14,49 +14,50 @@ fn page(world: &World) -> String {
 #[test]
 fn the_page_names_every_task_and_no_link_that_is_signed() {
     let world = World::new();
-    let png = world.host("picture.png");
-    world.task("t1", &json!({"images": [format!("{png}?sig=SECRET")], "text": "la la"}));
+    let png = world.serve_sample("picture.png");
+    world.serve_task("t1", &json!({"images": [format!("{png}?sig=SECRET")], "text": "la la"}));
     world.answer("failed", &json!({"status": "FAILURE", "err_reason": "flagged at http://h/x?sig=SECRET"}));
     world.run(&["t1", "failed"]).exits(1);
     assert!(!world.archive().join("index.html").exists());
-    let run = world.audited(verb(&world, &["gallery"])).exits(0);
+    let run = world.audit(run_command(&world, &["gallery"])).exits(0);
     assert!(run.stderr.is_empty(), "{run:?}");
     for told in ["\"t1\"", "image-1.png", "la la", "\"failed\"", "flagged at http://h/x\""] {
         assert!(page(&world).contains(told), "{told}");
     }
     assert!(!page(&world).contains("SECRET"));
-    let run = verb(&world, &["verify"]).exits(0);
+    let run = run_command(&world, &["verify"]).exits(0);
     assert!(!run.stdout.contains("unknown"), "{run:?}");
 }
 
 #[test]
 fn the_same_archive_gives_the_same_bytes_and_they_are_not_written_twice() {
     let world = World::new();
-    world.archived("t1");
+    world.archive_task("t1");
     world.run(&["--gallery", "t1"]).exits(0);
     let before = world.tree();
     world.run(&["--gallery", "t1"]).exits(0);
-    verb(&world, &["gallery"]).exits(0);
+    run_command(&world, &["gallery"]).exits(0);
     assert_eq!(world.tree(), before);
-    world.task("t2", &json!({"text": "another"}));
+    world.serve_task("t2", &json!({"text": "another"}));
     world.run(&["--gallery", "t2"]).exits(0);
     assert!(page(&world).contains("another"));
     fs::remove_file(world.archive().join("manifest.json")).unwrap();
     let merged = page(&world);
-    verb(&world, &["gallery", "yescale"]).exits(0);
+    run_command(&world, &["gallery", "yescale"]).exits(0);
     assert_eq!(page(&world), merged, "the task folders tell the same");
 }
 
 #[test]
 fn a_page_that_is_not_ours_stands_and_nothing_is_asked() {
     let world = World::new();
-    world.archived("t1");
-    let asked = world.questions().len();
-    let theirs = world.write("yescale/index.html", "<!doctype html>\n<title>my site</title>");
-    for run in [world.run(&["--gallery", "t2"]), world.run(&["--gallery", "--dry-run", "t2"]), verb(&world, &["gallery"])] {
+    world.archive_task("t1");
+    let asked = world.gateway_requests().len();
+    let theirs = world.write_file("yescale/index.html", "<!doctype html>\n<title>my site</title>");
+    for run in [world.run(&["--gallery", "t2"]), world.run(&["--gallery", "--dry-run", "t2"]), run_command(&world, &["gallery"])]
+    {
         assert!(run.exits(2).stderr.contains("index.html is not ours"));
     }
-    assert_eq!(world.questions().len(), asked);
+    assert_eq!(world.gateway_requests().len(), asked);
     assert_eq!(fs::read_to_string(&theirs).unwrap(), "<!doctype html>\n<title>my site</title>");
     // Whoever does not ask for the gallery is not bothered by it.
     world.run(&["t1"]).exits(0);
@@ -66,23 +67,23 @@ fn a_page_that_is_not_ours_stands_and_nothing_is_asked() {
 #[test]
 fn a_link_is_not_followed() {
     let world = World::new();
-    world.archived("t1");
-    verb(&world, &["gallery"]).exits(0);
+    world.archive_task("t1");
+    run_command(&world, &["gallery"]).exits(0);
     let (inside, outside) = (world.archive().join("index.html"), world.home().join("outside.html"));
     fs::rename(&inside, &outside).unwrap();
     std::os::unix::fs::symlink(&outside, &inside).unwrap();
-    verb(&world, &["gallery"]).exits(2);
+    run_command(&world, &["gallery"]).exits(2);
 }
 
 #[test]
 fn one_tasks_folder_gets_a_page_of_its_own() {
     let world = World::new();
-    let folder = world.archived("t1");
-    verb(&world, &["gallery", "yescale/t1"]).exits(0);
+    let folder = world.archive_task("t1");
+    run_command(&world, &["gallery", "yescale/t1"]).exits(0);
     let page = fs::read_to_string(folder.join("index.html")).unwrap();
     assert!(page.contains(r#"{"id":"t1","d":"","#) && page.contains(r#""f":[["image-1.png","#));
     for dir in ["yescale/t1", "yescale"] {
-        let run = verb(&world, &["verify", dir]).exits(0);
+        let run = run_command(&world, &["verify", dir]).exits(0);
         assert!(!run.stdout.contains("unknown"), "{run:?}");
     }
 }
@@ -90,12 +91,12 @@ fn one_tasks_folder_gets_a_page_of_its_own() {
 #[test]
 fn an_entry_that_is_named_twice_is_shown_once_and_one_that_is_no_task_is_told() {
     let world = World::new();
-    world.archived("t1");
-    let mut root = world.root();
+    world.archive_task("t1");
+    let mut root = world.root_manifest();
     let tasks = root["tasks"].as_array_mut().unwrap();
     tasks.extend([tasks[0].clone(), json!({"no": "task"})]);
-    world.write("yescale/manifest.json", root.to_string());
-    let run = verb(&world, &["gallery"]).exits(1);
+    world.write_file("yescale/manifest.json", root.to_string());
+    let run = run_command(&world, &["gallery"]).exits(1);
     assert_eq!(run.stderr, "error: yescale: 1 of its manifest's entries can't be read\n");
     assert_eq!(page(&world).matches(r#""id":"t1""#).count(), 1);
 }
@@ -103,42 +104,42 @@ fn an_entry_that_is_named_twice_is_shown_once_and_one_that_is_no_task_is_told() 
 #[test]
 fn what_a_killed_run_committed_is_shown_before_the_root_names_it() {
     let world = World::new();
-    world.archived("t1");
+    world.archive_task("t1");
     let before = ["manifest.json", "SHA256SUMS"].map(|name| (name, fs::read(world.archive().join(name)).unwrap()));
-    world.archived("t2");
+    world.archive_task("t2");
     // As a run leaves it that dies between its task's manifest and the root's.
     for (name, bytes) in &before {
-        world.write(&format!("yescale/{name}"), bytes);
+        world.write_file(&format!("yescale/{name}"), bytes);
     }
-    world.write("yescale/.committing-1-0", "");
+    world.write_file("yescale/.committing-1-0", "");
     let tree = world.tree();
-    let table = verb(&world, &["export", "csv"]).exits(0).stdout;
+    let table = run_command(&world, &["export", "csv"]).exits(0).stdout;
     assert!(table.contains("t1/image-1.png") && table.contains("t2/image-1.png"), "{table}");
     assert!(world.tree() == tree, "it changes nothing");
-    verb(&world, &["gallery"]).exits(0);
+    run_command(&world, &["gallery"]).exits(0);
     assert!(page(&world).contains(r#""id":"t2""#));
     world.run(&["t1"]).exits(0);
-    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 2, "word of it was left for the next run");
+    assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 2, "word of it was left for the next run");
 }
 
 #[test]
 fn an_archive_may_be_empty_but_must_be_one() {
     let world = World::new();
-    assert_eq!(verb(&world, &["gallery"]).exits(2).stdout, "");
+    assert_eq!(run_command(&world, &["gallery"]).exits(2).stdout, "");
     fs::create_dir(world.archive()).unwrap();
-    verb(&world, &["gallery"]).exits(2);
+    run_command(&world, &["gallery"]).exits(2);
     assert_eq!(fs::read_dir(world.archive()).unwrap().count(), 0);
     world.answer("later", &json!({"status": "IN_PROGRESS"}));
     world.run(&["--gallery", "later"]).exits(3);
     assert!(page(&world).contains(">[]</script>"));
-    world.write("yescale/manifest.json", r#"{"name":"an app"}"#);
-    verb(&world, &["gallery"]).exits(2);
+    world.write_file("yescale/manifest.json", r#"{"name":"an app"}"#);
+    run_command(&world, &["gallery"]).exits(2);
 }
 
 #[test]
 fn a_dry_run_writes_no_page() {
     let world = World::new();
-    world.archived("t1");
+    world.archive_task("t1");
     world.run(&["--gallery", "--dry-run", "t1"]).exits(0);
     assert!(!world.archive().join("index.html").exists());
 }

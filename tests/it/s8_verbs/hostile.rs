@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 use crate::support::audit::sha256;
-use crate::support::verbs::{findings, finds, flip, two_tasks, verb};
+use crate::support::verbs::{archive_two_tasks, assert_findings, findings, flip_bit, run_command};
 
 const MINE: &str = "mine";
 
@@ -45,19 +45,19 @@ fn a_path_that_leads_out_of_the_task_folder_is_unsafe() {
         "text.txt",
     ] {
         let world = World::new();
-        world.write("outside/image-1.png", MINE);
-        world.write("yescale/image-1.png", MINE);
-        world.write("yescale/t1/sub/image-1.png", MINE);
-        world.write("yescale/t1/manifest.json", manifest("t1", &[file(path)]));
-        let before = crate::support::audit::tree(world.home());
-        let run = verb(&world, &["verify", "--json"]).exits(1);
+        world.write_file("outside/image-1.png", MINE);
+        world.write_file("yescale/image-1.png", MINE);
+        world.write_file("yescale/t1/sub/image-1.png", MINE);
+        world.write_file("yescale/t1/manifest.json", manifest("t1", &[file(path)]));
+        let before = crate::support::audit::read_tree(world.home());
+        let run = run_command(&world, &["verify", "--json"]).exits(1);
         assert_eq!(run.summary()["unsafe"], 1, "{path:?} {run:?}");
         assert!(findings(&run).contains(&format!("unsafe t1/{path}")), "{path:?} {run:?}");
         assert_eq!([&run.summary()["damaged"], &run.summary()["missing"]], [0, 0], "{path:?} was looked at");
-        let lines = verb(&world, &["verify"]).exits(1).stdout;
+        let lines = run_command(&world, &["verify"]).exits(1).stdout;
         assert!(!lines.contains(['\u{1b}', '\u{0}']), "{lines:?}");
-        verb(&world, &["index"]);
-        let after = crate::support::audit::tree(world.home());
+        run_command(&world, &["index"]);
+        let after = crate::support::audit::read_tree(world.home());
         assert!(before.iter().all(|(name, found)| after.get(name) == Some(found)), "{path:?}");
     }
 }
@@ -66,9 +66,9 @@ fn a_path_that_leads_out_of_the_task_folder_is_unsafe() {
 fn a_path_that_leads_out_is_never_listed_for_sha256sum() {
     for path in ["../../outside/image-1.png", "../image-1.png", "/etc/passwd", "sub/image-1.png", "image-1.png\u{0}"] {
         let world = World::new();
-        world.write("outside/image-1.png", MINE);
-        world.write("yescale/t1/manifest.json", manifest("t1", &[file(path)]));
-        verb(&world, &["index"]).exits(0);
+        world.write_file("outside/image-1.png", MINE);
+        world.write_file("yescale/t1/manifest.json", manifest("t1", &[file(path)]));
+        run_command(&world, &["index"]).exits(0);
         assert_eq!(fs::read_to_string(world.archive().join("SHA256SUMS")).unwrap(), "", "{path:?}");
     }
 }
@@ -79,26 +79,26 @@ fn a_root_manifest_that_leads_out_of_its_folders_is_unsafe() {
         ["../outside/image-1.png", "/etc/passwd", "image-1.png", "t2/image-1.png", "t1/../t2/image-1.png", "t1\\image-1.png"]
     {
         let world = World::new();
-        two_tasks(&world);
-        world.write("outside/image-1.png", MINE);
-        let mut root = world.root();
+        archive_two_tasks(&world);
+        world.write_file("outside/image-1.png", MINE);
+        let mut root = world.root_manifest();
         root["tasks"]
             .as_array_mut()
             .unwrap()
             .push(json!({"task_id": "t9", "state": "complete", "files": [file(path)], "errors": []}));
-        world.write("yescale/manifest.json", root.to_string());
-        finds(&world, &[&format!("unsafe {path}")]);
+        world.write_file("yescale/manifest.json", root.to_string());
+        assert_findings(&world, &[&format!("unsafe {path}")]);
     }
 }
 
 #[test]
 fn a_text_path_that_leads_out_is_unsafe() {
     let world = World::new();
-    world.write("outside.txt", "la");
+    world.write_file("outside.txt", "la");
     let text =
         json!({"task_id": "t1", "state": "complete", "text": "la", "text_path": "../../outside.txt", "files": [], "errors": []});
-    world.write("yescale/t1/manifest.json", json!({"manifest_version": 1, "generator": "x", "tasks": [text]}).to_string());
-    let run = verb(&world, &["verify", "--json"]).exits(1);
+    world.write_file("yescale/t1/manifest.json", json!({"manifest_version": 1, "generator": "x", "tasks": [text]}).to_string());
+    let run = run_command(&world, &["verify", "--json"]).exits(1);
     assert!(run.summary()["unsafe"] == 1, "{run:?}");
 }
 
@@ -107,7 +107,7 @@ fn a_text_path_that_leads_out_is_unsafe() {
 fn what_goes_through_a_link_is_unsafe_whatever_stands_behind_it() {
     use std::os::unix::fs::symlink;
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let outside = world.home().join("outside");
     fs::create_dir(&outside).unwrap();
     fs::rename(world.archive().join("t2"), outside.join("t2")).unwrap();
@@ -119,36 +119,36 @@ fn what_goes_through_a_link_is_unsafe_whatever_stands_behind_it() {
     let dangling = world.archive().join("t1/image-2.png");
     fs::remove_file(&dangling).unwrap();
     symlink(outside.join("none"), &dangling).unwrap();
-    let before = crate::support::audit::tree(&outside);
-    let run = verb(&world, &["verify", "--json"]).exits(1);
+    let before = crate::support::audit::read_tree(&outside);
+    let run = run_command(&world, &["verify", "--json"]).exits(1);
     let told: Vec<String> = findings(&run).into_iter().filter(|finding| finding != "unknown t2").collect();
     let expected =
         ["unsafe t1/image-1.png", "unsafe t1/image-2.png", "unsafe t1/text.txt", "unsafe t2/image-1.gif", "unsafe t2/text.txt"];
     assert_eq!(told, expected);
-    assert_eq!(crate::support::audit::tree(&outside), before);
+    assert_eq!(crate::support::audit::read_tree(&outside), before);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_linked_folder_that_nobody_names_is_not_looked_into() {
     let world = World::new();
-    two_tasks(&world);
-    world.write("outside/secret", MINE);
+    archive_two_tasks(&world);
+    world.write_file("outside/secret", MINE);
     std::os::unix::fs::symlink(world.home().join("outside"), world.archive().join("t1/link")).unwrap();
     std::os::unix::fs::symlink(world.archive(), world.archive().join("loop")).unwrap();
-    finds(&world, &["unknown loop", "unknown t1/link"]);
+    assert_findings(&world, &["unknown loop", "unknown t1/link"]);
 }
 
 #[test]
 fn a_task_that_its_own_manifest_names_twice_is_one() {
     let world = World::new();
-    two_tasks(&world);
-    let entry = world.entry("t2");
-    world.write("yescale/t2/manifest.json", json!({"manifest_version": 1, "tasks": [entry, entry]}).to_string());
-    finds(&world, &[]);
-    let root = world.root();
-    verb(&world, &["index"]).exits(0);
-    assert_eq!(world.root(), root);
+    archive_two_tasks(&world);
+    let entry = world.task_entry("t2");
+    world.write_file("yescale/t2/manifest.json", json!({"manifest_version": 1, "tasks": [entry, entry]}).to_string());
+    assert_findings(&world, &[]);
+    let root = world.root_manifest();
+    run_command(&world, &["index"]).exits(0);
+    assert_eq!(world.root_manifest(), root);
 }
 
 #[test]
@@ -157,11 +157,11 @@ fn a_root_manifest_that_is_not_ours_ends_every_verb_with_2() {
         ["notes", "[]", r#"{"name":"my app"}"#, r#"{"manifest_version":2,"tasks":[]}"#, r#"{"manifest_version":1,"tasks":{}}"#]
     {
         let world = World::new();
-        two_tasks(&world);
-        world.write("yescale/manifest.json", content);
+        archive_two_tasks(&world);
+        world.write_file("yescale/manifest.json", content);
         let before = world.tree();
         for verb_name in ["verify", "repair", "index"] {
-            let run = verb(&world, &[verb_name]).exits(2);
+            let run = run_command(&world, &[verb_name]).exits(2);
             assert!(run.stdout.is_empty() && run.stderr.contains("manifest.json"), "{run:?}");
         }
         assert_eq!(world.tree(), before, "{content}");
@@ -172,36 +172,36 @@ fn a_root_manifest_that_is_not_ours_ends_every_verb_with_2() {
 fn a_broken_root_manifest_is_told_and_the_tasks_verified_all_the_same() {
     for broken in ["", "\0\0\0", "{\n  \"manifest_version\": 1,\n  \"tasks\": ["] {
         let world = World::new();
-        two_tasks(&world);
-        world.write("yescale/manifest.json", broken);
-        flip(&world, "t1/image-1.png");
-        finds(&world, &["damaged manifest.json", "damaged t1/image-1.png"]);
+        archive_two_tasks(&world);
+        world.write_file("yescale/manifest.json", broken);
+        flip_bit(&world, "t1/image-1.png");
+        assert_findings(&world, &["damaged manifest.json", "damaged t1/image-1.png"]);
     }
 }
 
 #[test]
 fn a_task_that_the_root_names_twice_is_told_once() {
     let world = World::new();
-    two_tasks(&world);
-    let mut root = world.root();
+    archive_two_tasks(&world);
+    let mut root = world.root_manifest();
     let tasks = root["tasks"].as_array_mut().unwrap();
     tasks.extend_from_within(..);
-    world.write("yescale/manifest.json", root.to_string());
-    flip(&world, "t1/video-1.mp4");
+    world.write_file("yescale/manifest.json", root.to_string());
+    flip_bit(&world, "t1/video-1.mp4");
     fs::remove_dir_all(world.archive().join("t2")).unwrap();
-    finds(&world, &["damaged t1/video-1.mp4", "missing t2/image-1.gif", "missing t2/text.txt"]);
-    assert_eq!(verb(&world, &["verify", "--json"]).exits(1).summary()["files"], 6);
+    assert_findings(&world, &["damaged t1/video-1.mp4", "missing t2/image-1.gif", "missing t2/text.txt"]);
+    assert_eq!(run_command(&world, &["verify", "--json"]).exits(1).summary()["files"], 6);
 }
 
 #[test]
 fn a_broken_task_manifest_is_damage_and_the_root_tells_what_it_named() {
     for broken in ["", "\0\0", "{\"manifest_version\": 1, \"tasks\": [{\"task_id\": \"t1\""] {
         let world = World::new();
-        two_tasks(&world);
-        world.write("yescale/t1/manifest.json", broken);
-        flip(&world, "t1/image-2.png");
+        archive_two_tasks(&world);
+        world.write_file("yescale/t1/manifest.json", broken);
+        flip_bit(&world, "t1/image-2.png");
         fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
-        finds(&world, &["damaged t1/image-2.png", "damaged t1/manifest.json", "missing t1/video-1.mp4"]);
+        assert_findings(&world, &["damaged t1/image-2.png", "damaged t1/manifest.json", "missing t1/video-1.mp4"]);
     }
 }
 
@@ -210,12 +210,12 @@ fn a_task_manifest_that_is_not_ours_is_told_and_nothing_of_it_believed() {
     let other = manifest("other", &[file("image-1.png")]);
     for content in [r#"{"name":"my app"}"#, r#"{"manifest_version":7,"tasks":[]}"#, "[]", &other] {
         let world = World::new();
-        two_tasks(&world);
-        world.write("yescale/t1/manifest.json", content);
+        archive_two_tasks(&world);
+        world.write_file("yescale/t1/manifest.json", content);
         let before = world.tree();
-        let run = verb(&world, &["verify", "--json"]);
+        let run = run_command(&world, &["verify", "--json"]);
         assert!(findings(&run).iter().any(|finding| finding.ends_with(" t1/manifest.json")), "{content} {run:?}");
-        verb(&world, &["index"]).exits(1);
+        run_command(&world, &["index"]).exits(1);
         assert_eq!(world.tree()["t1/manifest.json"], before["t1/manifest.json"], "{content}");
     }
 }
@@ -223,18 +223,18 @@ fn a_task_manifest_that_is_not_ours_is_told_and_nothing_of_it_believed() {
 #[test]
 fn a_foreign_folder_with_a_manifest_of_its_own_is_unknown() {
     let world = World::new();
-    two_tasks(&world);
-    world.write("yescale/Web App/manifest.json", r#"{"name":"my app"}"#);
-    finds(&world, &["unknown Web App/manifest.json"]);
+    archive_two_tasks(&world);
+    world.write_file("yescale/Web App/manifest.json", r#"{"name":"my app"}"#);
+    assert_findings(&world, &["unknown Web App/manifest.json"]);
 }
 
 #[test]
 fn absurd_sizes_break_nothing() {
     let world = World::new();
     let huge = |index: u64| json!({"kind": "image", "index": index, "path": format!("image-{index}.png"), "size": u64::MAX, "sha256": sha256(b""), "warnings": []});
-    world.write("yescale/t1/manifest.json", manifest("t1", &[huge(1), huge(2)]));
-    world.write("yescale/t1/image-1.png", MINE);
-    finds(&world, &["damaged t1/image-1.png", "missing t1/image-2.png"]);
-    verb(&world, &["index"]).exits(0);
-    world.start(&["t1"]).end(false).exits(1);
+    world.write_file("yescale/t1/manifest.json", manifest("t1", &[huge(1), huge(2)]));
+    world.write_file("yescale/t1/image-1.png", MINE);
+    assert_findings(&world, &["damaged t1/image-1.png", "missing t1/image-2.png"]);
+    run_command(&world, &["index"]).exits(0);
+    world.start(&["t1"]).wait(false).exits(1);
 }

@@ -4,14 +4,14 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::verbs::verb;
+use crate::support::verbs::run_command;
 use crate::support::{Run, World};
 
 /// Three tasks of every sort: complete, failed and with an id that is no folder's name.
 fn three(world: &World) {
-    let png = world.host("picture.png");
-    world.task("t1", &json!({"images": [png, png], "text": "la"}));
-    world.task("Odd", &json!({"videos": [world.host("video-1s.mp4")]}));
+    let png = world.serve_sample("picture.png");
+    world.serve_task("t1", &json!({"images": [png, png], "text": "la"}));
+    world.serve_task("Odd", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
     world.answer("failed", &json!({"status": "FAILURE", "err_reason": "flagged"}));
     world.run(&["t1", "Odd", "failed"]).exits(1);
 }
@@ -25,7 +25,7 @@ fn index(world: &World) {
 }
 
 fn indexed(world: &World) -> Run {
-    world.audited(verb(world, &["index"])).exits(0)
+    world.audit(run_command(world, &["index"])).exits(0)
 }
 
 #[test]
@@ -57,8 +57,8 @@ fn a_root_of_ours_that_is_broken_or_lies_is_rebuilt() {
         r#"{"manifest_version":1,"tasks":[]}"#,
         r#"{"manifest_version":1,"tasks":[{"task_id":"ghost","state":"complete"},7]}"#,
     ] {
-        world.write("yescale/manifest.json", wrong);
-        world.write("yescale/SHA256SUMS", "anything");
+        world.write_file("yescale/manifest.json", wrong);
+        world.write_file("yescale/SHA256SUMS", "anything");
         let run = indexed(&world);
         assert_eq!(run.stderr.contains("ghost: its folder is gone"), wrong.contains("ghost"), "{run:?}");
         assert_eq!(derived(&world), before, "{wrong:?}");
@@ -73,7 +73,7 @@ fn folders_that_were_moved_out_and_in_are_dropped_and_taken() {
     let (inside, outside) = (world.archive().join("t1"), world.home().join("t1"));
     fs::rename(&inside, &outside).unwrap();
     assert!(indexed(&world).stderr.contains("t1: its folder is gone"));
-    assert_eq!(world.root()["tasks"].as_array().unwrap().len(), 2);
+    assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 2);
     fs::rename(&outside, &inside).unwrap();
     index(&world);
     assert_eq!(derived(&world), before);
@@ -87,7 +87,7 @@ fn an_archive_of_folders_alone_gets_its_root() {
     fs::rename(world.archive().join("t1"), other.archive().join("t1")).unwrap();
     fs::create_dir_all(other.archive().join("My photos")).unwrap();
     index(&other);
-    assert_eq!(other.root()["tasks"].as_array().unwrap().len(), 1);
+    assert_eq!(other.root_manifest()["tasks"].as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -104,9 +104,9 @@ fn what_is_not_ours_is_never_overwritten() {
         for name in ["manifest.json", "SHA256SUMS"] {
             fs::remove_file(world.archive().join(name)).unwrap();
         }
-        world.write(&format!("yescale/{name}"), &content);
+        world.write_file(&format!("yescale/{name}"), &content);
         let before = world.tree();
-        let run = verb(&world, &["index"]).exits(2);
+        let run = run_command(&world, &["index"]).exits(2);
         assert!(run.stderr.contains(name), "{run:?}");
         assert_eq!(world.tree(), before, "{name} {content}");
     }
@@ -115,12 +115,12 @@ fn what_is_not_ours_is_never_overwritten() {
 #[test]
 fn nothing_becomes_an_archive_by_it() {
     let world = World::new();
-    world.write("photos/a.png", "mine");
+    world.write_file("photos/a.png", "mine");
     for dir in ["photos", "nowhere"] {
-        verb(&world, &["index", dir]).exits(2);
+        run_command(&world, &["index", dir]).exits(2);
     }
     assert!(!world.home().join("nowhere").exists());
-    assert_eq!(crate::support::audit::tree(&world.home().join("photos")).len(), 1);
+    assert_eq!(crate::support::audit::read_tree(&world.home().join("photos")).len(), 1);
 }
 
 #[test]
@@ -131,9 +131,9 @@ fn a_task_folder_is_left_as_it_is() {
     for dir in ["yescale/Odd-dde46322e86f5d57", "the best one", "yescale/failed"] {
         let folder = world.home().join(dir);
         let folder = if folder.exists() { folder } else { world.archive().join(crate::support::audit::hashed_folder("Odd")) };
-        let before = crate::support::audit::tree(&folder);
-        verb(&world, &["index", folder.to_str().unwrap()]).exits(0);
-        assert_eq!(crate::support::audit::tree(&folder), before, "{dir}");
+        let before = crate::support::audit::read_tree(&folder);
+        run_command(&world, &["index", folder.to_str().unwrap()]).exits(0);
+        assert_eq!(crate::support::audit::read_tree(&folder), before, "{dir}");
     }
 }
 
@@ -143,18 +143,18 @@ fn a_renamed_folder_of_a_failed_task_keeps_its_manifest() {
     three(&world);
     let folder = world.home().join("the failed one");
     fs::rename(world.archive().join("failed"), &folder).unwrap();
-    let before = crate::support::audit::tree(&folder);
-    verb(&world, &["index", "the failed one"]);
-    assert_eq!(crate::support::audit::tree(&folder), before);
+    let before = crate::support::audit::read_tree(&folder);
+    run_command(&world, &["index", "the failed one"]);
+    assert_eq!(crate::support::audit::read_tree(&folder), before);
 }
 
 #[test]
 fn a_task_folder_given_as_the_archive_loses_nothing() {
     let world = World::new();
     three(&world);
-    world.task("t2", &json!({"text": "lo"}));
+    world.serve_task("t2", &json!({"text": "lo"}));
     let before = world.tree()["t1/manifest.json"].clone();
-    world.start(&["-o", "yescale/t1", "t2"]).end(false);
+    world.start(&["-o", "yescale/t1", "t2"]).wait(false);
     let after: serde_json::Value = serde_json::from_slice(&world.tree()["t1/manifest.json"].0).unwrap();
     let is_named = after["tasks"].as_array().unwrap().iter().any(|task| task["task_id"] == "t1");
     assert!(is_named, "{} became {after}", String::from_utf8_lossy(&before.0));
@@ -166,10 +166,10 @@ fn what_a_killed_run_left_at_the_root_is_gone_after_the_next_run() {
     three(&world);
     let before = derived(&world);
     for left in [".committing-1-0", ".manifest.json.x1", ".lock"] {
-        let path = world.write(&format!("yescale/{left}"), "{");
-        verb(&world, &["index"]).exits(0);
+        let path = world.write_file(&format!("yescale/{left}"), "{");
+        run_command(&world, &["index"]).exits(0);
         assert!(!path.exists(), "{left}");
-        world.write(&format!("yescale/{left}"), "{");
+        world.write_file(&format!("yescale/{left}"), "{");
         world.run(&["t1"]).exits(0);
         assert_eq!(derived(&world), before);
     }

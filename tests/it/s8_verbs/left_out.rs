@@ -5,14 +5,14 @@ use std::fs;
 use serde_json::json;
 
 use super::export::{TEXTS, exported};
-use crate::support::audit::tree;
-use crate::support::verbs::two_tasks;
+use crate::support::audit::read_tree;
+use crate::support::verbs::archive_two_tasks;
 use crate::support::{World, sample};
 
 #[test]
 fn what_is_missing_or_damaged_is_told_and_the_rest_exported() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
     fs::write(world.archive().join("t1/image-1.png"), "cut").unwrap();
     let before = world.tree();
@@ -23,7 +23,7 @@ fn what_is_missing_or_damaged_is_told_and_the_rest_exported() {
         assert!(!run.stdout.contains("video-1.mp4") && !run.stdout.contains("t1/image-1.png"), "{run:?}");
         assert_eq!(run.stdout.contains("t1/image-2.png"), ["otio", "csv"].contains(&format), "{run:?}");
     }
-    assert!(world.tree() == before && world.questions().len() == 2, "it works offline and changes nothing");
+    assert!(world.tree() == before && world.gateway_requests().len() == 2, "it works offline and changes nothing");
 }
 
 #[test]
@@ -38,18 +38,18 @@ fn a_path_that_leads_out_is_told_and_never_exported() {
         "",
     ] {
         let world = World::new();
-        two_tasks(&world);
-        world.write("outside/image-1.png", sample("picture.png"));
-        let mut root = world.root();
+        archive_two_tasks(&world);
+        world.write_file("outside/image-1.png", sample("picture.png"));
+        let mut root = world.root_manifest();
         root["tasks"][0]["files"][1]["path"] = json!(path);
-        world.write("yescale/manifest.json", root.to_string());
+        world.write_file("yescale/manifest.json", root.to_string());
         for format in TEXTS {
             let run = exported(&world, &[format]).exits(1);
             assert!(run.stderr.contains(" is unsafe: ") && run.stderr.lines().count() == 1, "{path:?} {run:?}");
             assert!(!run.stdout.contains("outside") && !run.stdout.contains("passwd"), "{run:?}");
         }
         exported(&world, &["bagit", "-O", "bag"]).exits(1);
-        let bagged: Vec<String> = tree(&world.home().join("bag/data")).into_keys().collect();
+        let bagged: Vec<String> = read_tree(&world.home().join("bag/data")).into_keys().collect();
         let expected = [
             "t1/image-2.png",
             "t1/manifest.json",
@@ -68,7 +68,7 @@ fn a_path_that_leads_out_is_told_and_never_exported() {
 fn what_goes_through_a_link_is_told_and_never_exported() {
     use std::os::unix::fs::symlink;
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let outside = world.home().join("outside");
     fs::rename(world.archive().join("t2"), &outside).unwrap();
     symlink(&outside, world.archive().join("t2")).unwrap();
@@ -81,21 +81,21 @@ fn what_goes_through_a_link_is_told_and_never_exported() {
         assert!(!run.stdout.contains("video-1.mp4") && !run.stdout.contains("t2/image-1.gif"), "{run:?}");
     }
     exported(&world, &["bagit", "-O", "bag"]).exits(1);
-    let bagged: Vec<String> = tree(&world.home().join("bag/data")).into_keys().collect();
+    let bagged: Vec<String> = read_tree(&world.home().join("bag/data")).into_keys().collect();
     assert_eq!(bagged, ["t1/image-1.png", "t1/image-2.png", "t1/manifest.json", "t1/text.txt"]);
 }
 
 #[test]
 fn an_entry_that_is_named_twice_or_is_no_task_is_no_second_row() {
     let world = World::new();
-    two_tasks(&world);
-    let mut root = world.root();
+    archive_two_tasks(&world);
+    let mut root = world.root_manifest();
     let tasks = root["tasks"].as_array_mut().unwrap();
     let mut again = tasks[0]["files"][0].clone();
     again["index"] = json!(2);
     tasks[0]["files"].as_array_mut().unwrap().push(again);
     tasks.extend([tasks[0].clone(), json!({"no": "task"})]);
-    world.write("yescale/manifest.json", root.to_string());
+    world.write_file("yescale/manifest.json", root.to_string());
     let run = exported(&world, &["csv"]).exits(1);
     assert_eq!(
         (run.stdout.lines().count(), run.stderr.as_str()),
@@ -106,7 +106,7 @@ fn an_entry_that_is_named_twice_or_is_no_task_is_no_second_row() {
 #[test]
 fn a_root_manifest_that_is_broken_or_gone_is_done_without() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let whole = exported(&world, &["csv"]).exits(0).stdout;
     let manifest = world.archive().join("manifest.json");
     let bytes = fs::read(&manifest).unwrap();
@@ -119,7 +119,7 @@ fn a_root_manifest_that_is_broken_or_gone_is_done_without() {
 #[test]
 fn a_playlist_is_in_the_table_and_left_out_of_what_plays() {
     let world = World::new();
-    world.task("t1", &json!({"videos": [world.host("playlist.m3u8"), world.host("clip.mov")]}));
+    world.serve_task("t1", &json!({"videos": [world.serve_sample("playlist.m3u8"), world.serve_sample("clip.mov")]}));
     world.run(&["t1"]).exits(1);
     assert_eq!(exported(&world, &["csv"]).exits(0).stdout.lines().count(), 3);
     for format in ["otio", "ffconcat", "m3u8"] {
@@ -133,7 +133,7 @@ fn a_playlist_is_in_the_table_and_left_out_of_what_plays() {
 #[test]
 fn a_line_break_in_the_archives_own_path_is_refused_where_it_can_t_be_written() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::rename(world.archive(), world.home().join("a\nb")).unwrap();
     assert!(exported(&world, &["ffconcat", "a\nb", "-O", "list"]).exits(2).stderr.contains("line break"));
     assert!(!world.home().join("list").exists());

@@ -7,11 +7,11 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::s1_job::samples;
-use crate::support::verbs::{flip, verb};
+use crate::support::verbs::{flip_bit, run_command};
 use crate::support::{Answer, Gate, Reply, Run, World, sample};
 
 fn schema(document: &str) -> Validator {
-    let text = verb(&World::new(), &["schema", document]).exits(0).stdout;
+    let text = run_command(&World::new(), &["schema", document]).exits(0).stdout;
     let schema = serde_json::from_str(&text).unwrap();
     jsonschema::meta::validate(&schema).unwrap();
     jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
@@ -49,11 +49,14 @@ fn full(world: &World) -> Run {
 /// A run that takes long enough to tell how far it is.
 fn slow(world: &World) -> Run {
     let gate = Gate::default();
-    world.task("slow", &json!({"images": [world.media.script("/slow", [Reply::ok(sample("picture.png")).behind(&gate)])]}));
+    world.serve_task(
+        "slow",
+        &json!({"images": [world.media.script("/slow", [Reply::ok(sample("picture.png")).after_gate(&gate)])]}),
+    );
     let mut running = world.start(&["--json", "slow"]);
-    while !running.line().contains("progress") {}
+    while !running.read_line().contains("progress") {}
     gate.open();
-    running.end(false)
+    running.wait(false)
 }
 
 #[test]
@@ -74,27 +77,27 @@ fn the_samples_of_every_platform_are_as_the_schemas_say() {
 #[test]
 fn every_event_and_every_word_in_it_is_as_the_schema_says() {
     let (event, world) = (schema("events"), World::new());
-    world.archived("old");
-    let png = world.host("picture.png");
+    world.archive_task("old");
+    let png = world.serve_sample("picture.png");
     for (id, result) in
         [("complete", json!({"images": [png]})), ("partial", json!({"images": [png], "text": "la"})), ("empty", json!({}))]
     {
-        world.task(id, &result);
+        world.serve_task(id, &result);
     }
-    world.task("incomplete", &json!({"images": [png, "ftp://h"]}));
+    world.serve_task("incomplete", &json!({"images": [png, "ftp://h"]}));
     world.answer("failed", &json!({"status": "FAILURE"}));
     world.answer("pending", &json!({"status": "x"}));
     world.answers("error", [Answer::raw(200, "{")]);
     let ids = ["old", "complete", "partial", "incomplete", "failed", "empty", "not_found", "pending", "error"];
     let args = |more: &[&'static str]| [&ids[..], &["--only", "image,video,audio"], more].concat();
-    let mut events = world.json(&args(&["--dry-run"])).exits(1).events();
-    events.extend(world.json(&args(&["--dry-run", "--max-size", "1"])).events());
-    events.extend(world.json(&args(&[])).exits(1).events());
+    let mut events = world.run_json(&args(&["--dry-run"])).exits(1).events();
+    events.extend(world.run_json(&args(&["--dry-run", "--max-size", "1"])).events());
+    events.extend(world.run_json(&args(&[])).exits(1).events());
     events.extend(full(&world).events());
-    flip(&world, "old/image-1.png");
+    flip_bit(&world, "old/image-1.png");
     fs::remove_file(world.archive().join("complete/image-1.png")).unwrap();
-    world.write("yescale/full/stray", "");
-    events.extend(verb(&world, &["verify", "--json"]).exits(1).events());
+    world.write_file("yescale/full/stray", "");
+    events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());
     events.extend(slow(&world).exits(0).events());
 
     for line in &events {
@@ -162,9 +165,9 @@ fn a_manifest_that_this_program_would_not_write_is_refused() {
 fn an_event_that_this_program_would_not_tell_is_refused() {
     let (schema, world) = (schema("events"), World::new());
     let mut events = full(&world).events();
-    events.extend(world.json(&["full", "--force", "--dry-run"]).events_of("plan"));
-    flip(&world, "full/video-1.mp4");
-    events.extend(verb(&world, &["verify", "--json"]).exits(1).events());
+    events.extend(world.run_json(&["full", "--force", "--dry-run"]).events_of("plan"));
+    flip_bit(&world, "full/video-1.mp4");
+    events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());
     for (event, fields) in [
         ("file", "event task_id kind index path size sha256 warnings"),
         ("task", "event task_id state reused files bytes"),

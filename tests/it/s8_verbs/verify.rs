@@ -7,16 +7,16 @@ use serde_json::json;
 
 use crate::support::audit::sha256;
 use crate::support::run::Running;
-use crate::support::verbs::{findings, finds, flip, two_tasks, verb};
+use crate::support::verbs::{archive_two_tasks, assert_findings, findings, flip_bit, run_command};
 use crate::support::{World, sample};
 
 #[test]
 fn a_whole_archive_has_no_findings_and_its_summary_counts_every_file_and_text() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let before = world.tree();
     for args in [&["verify", "--json"][..], &["verify", "yescale", "--json", "--quick"]] {
-        let run = verb(&world, args).exits(0);
+        let run = run_command(&world, args).exits(0);
         let size = |name: &str| sample(name).len();
         let bytes = size("video-1s.mp4") + 2 * size("picture.png") + size("picture.gif") + "la\nla".len() + "lo".len();
         let mut summary = run.summary();
@@ -24,22 +24,22 @@ fn a_whole_archive_has_no_findings_and_its_summary_counts_every_file_and_text() 
         let expected = json!({"event": "summary", "files": 6, "bytes": bytes, "damaged": 0, "missing": 0, "unreadable": 0, "unsafe": 0, "unknown": 0});
         assert_eq!((run.events().len(), summary), (1, expected));
     }
-    let run = verb(&world, &["verify"]).exits(0);
+    let run = run_command(&world, &["verify"]).exits(0);
     assert_eq!((run.stdout.lines().count(), run.stderr.as_str()), (1, ""), "a summary alone: {run:?}");
-    assert_eq!((world.tree(), world.questions().len()), (before, 2), "it works offline and changes nothing");
+    assert_eq!((world.tree(), world.gateway_requests().len()), (before, 2), "it works offline and changes nothing");
 }
 
 #[test]
 fn each_kind_of_finding_is_told_in_the_order_of_the_paths() {
     let world = World::new();
-    two_tasks(&world);
-    flip(&world, "t1/image-1.png");
+    archive_two_tasks(&world);
+    flip_bit(&world, "t1/image-1.png");
     fs::write(world.archive().join("t1/image-2.png"), "cut").unwrap();
     fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
     fs::write(world.archive().join("t1/text.txt"), "la\nlo").unwrap();
     fs::remove_file(world.archive().join("t2/text.txt")).unwrap();
     for path in ["notes.txt", "t2/video-9.mp4", "photos/deep/a.png", "t1/.hidden", ".DS_Store", ".git/config"] {
-        world.write(&format!("yescale/{path}"), "mine");
+        world.write_file(&format!("yescale/{path}"), "mine");
     }
     let expected = [
         "unknown notes.txt",
@@ -51,11 +51,11 @@ fn each_kind_of_finding_is_told_in_the_order_of_the_paths() {
         "missing t2/text.txt",
         "unknown t2/video-9.mp4",
     ];
-    finds(&world, &expected);
-    let run = verb(&world, &["verify", "--json"]);
+    assert_findings(&world, &expected);
+    let run = run_command(&world, &["verify", "--json"]);
     let summary = run.summary();
     assert_eq!(["damaged", "missing", "unsafe", "unknown", "files"].map(|key| summary[key].as_u64().unwrap()), [3, 2, 0, 3, 6]);
-    let lines = verb(&world, &["verify"]).exits(1).stdout;
+    let lines = run_command(&world, &["verify"]).exits(1).stdout;
     assert_eq!(lines.lines().count(), expected.len() + 1);
     for (line, finding) in lines.lines().zip(expected) {
         assert_eq!(line.split_whitespace().collect::<Vec<_>>(), finding.split(' ').collect::<Vec<_>>());
@@ -65,12 +65,12 @@ fn each_kind_of_finding_is_told_in_the_order_of_the_paths() {
 #[test]
 fn the_way_to_repair_is_told_as_it_has_to_be_typed() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::remove_file(world.archive().join("t1/text.txt")).unwrap();
     for (dir, typed) in [("yescale", "yescale"), ("it's $1", "\"it's \"'$1'"), ("-x", "./-x")] {
         let now = world.home().join(dir);
         fs::rename(world.archive(), &now).unwrap();
-        let run = verb(&world, &["verify", "--", dir]).exits(1);
+        let run = run_command(&world, &["verify", "--", dir]).exits(1);
         assert!(run.stderr.ends_with(&format!(": yescale-dl repair {typed}\n")), "{run:?}");
         fs::rename(now, world.archive()).unwrap();
     }
@@ -79,95 +79,95 @@ fn the_way_to_repair_is_told_as_it_has_to_be_typed() {
 #[test]
 fn quick_compares_sizes_only() {
     let world = World::new();
-    two_tasks(&world);
-    flip(&world, "t1/image-1.png");
+    archive_two_tasks(&world);
+    flip_bit(&world, "t1/image-1.png");
     fs::write(world.archive().join("t1/text.txt"), "LA\nLA").unwrap();
-    assert!(findings(&verb(&world, &["verify", "--json", "--quick"]).exits(0)).is_empty());
+    assert!(findings(&run_command(&world, &["verify", "--json", "--quick"]).exits(0)).is_empty());
     fs::write(world.archive().join("t1/text.txt"), "la").unwrap();
     fs::remove_file(world.archive().join("t2/image-1.gif")).unwrap();
-    let quick = verb(&world, &["verify", "--json", "--quick"]).exits(1);
+    let quick = run_command(&world, &["verify", "--json", "--quick"]).exits(1);
     assert_eq!(findings(&quick), ["damaged t1/text.txt", "missing t2/image-1.gif"]);
 }
 
 #[test]
 fn unknown_files_alone_are_no_fault() {
     let world = World::new();
-    two_tasks(&world);
-    world.write("yescale/t1/image-3.png", "mine");
-    world.write("yescale/Holiday photos/a b.png", "mine");
-    finds(&world, &["unknown Holiday photos/a b.png", "unknown t1/image-3.png"]);
+    archive_two_tasks(&world);
+    world.write_file("yescale/t1/image-3.png", "mine");
+    world.write_file("yescale/Holiday photos/a b.png", "mine");
+    assert_findings(&world, &["unknown Holiday photos/a b.png", "unknown t1/image-3.png"]);
 }
 
 #[test]
 fn a_folder_where_a_file_should_be_is_damage_and_not_looked_into() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::remove_file(world.archive().join("t1/image-1.png")).unwrap();
     fs::create_dir(world.archive().join("t1/image-1.png")).unwrap();
-    finds(&world, &["damaged t1/image-1.png"]);
+    assert_findings(&world, &["damaged t1/image-1.png"]);
 }
 
 #[test]
 fn the_files_of_a_folder_that_is_gone_are_missing() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::remove_dir_all(world.archive().join("t2")).unwrap();
-    finds(&world, &["missing t2/image-1.gif", "missing t2/text.txt"]);
+    assert_findings(&world, &["missing t2/image-1.gif", "missing t2/text.txt"]);
 }
 
 #[test]
 fn one_task_folder_is_verified_wherever_it_stands() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     fs::create_dir(world.home().join("mail")).unwrap();
     for to in ["yescale/t1", "mail/t1", "mail/the best one", "mail/t2"] {
         if to != "yescale/t1" {
             let from = ["yescale/t1", "mail/t1", "mail/the best one"].map(|at| world.home().join(at));
             fs::rename(from.iter().find(|path| path.exists()).unwrap(), world.home().join(to)).unwrap();
         }
-        let run = verb(&world, &["verify", "--json", to]).exits(0);
+        let run = run_command(&world, &["verify", "--json", to]).exits(0);
         assert_eq!((findings(&run), &run.summary()["files"]), (Vec::new(), &json!(4)), "{to}");
     }
     let file = world.home().join("mail/t2/image-1.png");
     fs::write(&file, "damaged").unwrap();
-    world.write("mail/t2/sub/notes", "mine");
-    let run = verb(&world, &["verify", "--json", "mail/t2"]).exits(1);
+    world.write_file("mail/t2/sub/notes", "mine");
+    let run = run_command(&world, &["verify", "--json", "mail/t2"]).exits(1);
     assert_eq!(findings(&run), ["damaged image-1.png", "unknown sub/notes"]);
     let run = Running::start({
-        let mut command = world.patient(&["verify", "--json", "."]);
+        let mut command = world.plain_command(&["verify", "--json", "."]);
         command.current_dir(world.home().join("mail/t2"));
         command
     });
-    assert_eq!(findings(&run.end(false).exits(1)), ["damaged image-1.png", "unknown sub/notes"]);
+    assert_eq!(findings(&run.wait(false).exits(1)), ["damaged image-1.png", "unknown sub/notes"]);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_writer_that_is_at_work_for_long_is_not_waited_for() {
     let world = World::new();
-    two_tasks(&world);
+    archive_two_tasks(&world);
     let folder = world.archive().join("t1");
     let writer = fs::File::open(&folder).unwrap();
     writer.lock().unwrap();
-    flip(&world, "t1/video-1.mp4");
-    flip(&world, "t1/image-1.png");
+    flip_bit(&world, "t1/video-1.mp4");
+    flip_bit(&world, "t1/image-1.png");
     let replaced = fs::read(folder.join("image-1.png")).unwrap();
     let entry = json!({"kind": "image", "index": 1, "path": "image-1.png", "size": replaced.len(), "sha256": sha256(&replaced)});
-    world.write("yescale/t1/.finished", json!({"part": ".image-1.part", "entry": entry}).to_string() + "\n");
-    finds(&world, &["damaged t1/video-1.mp4"]);
+    world.write_file("yescale/t1/.finished", json!({"part": ".image-1.part", "entry": entry}).to_string() + "\n");
+    assert_findings(&world, &["damaged t1/video-1.mp4"]);
 }
 
 #[test]
 fn what_is_no_archive_can_t_be_verified() {
     let world = World::new();
-    world.write("empty/.keep", "");
-    world.write("photos/a.png", "mine");
-    world.write("file", "mine");
+    world.write_file("empty/.keep", "");
+    world.write_file("photos/a.png", "mine");
+    world.write_file("file", "mine");
     for dir in ["nowhere", "empty", "photos", "file"] {
-        let run = verb(&world, &["verify", dir]).exits(2);
+        let run = run_command(&world, &["verify", dir]).exits(2);
         assert!(run.stdout.is_empty() && run.stderr.contains(dir), "{run:?}");
     }
-    assert!(verb(&world, &["verify", "--nonsense"]).exits(2).stdout.is_empty());
+    assert!(run_command(&world, &["verify", "--nonsense"]).exits(2).stdout.is_empty());
 }
 
 #[test]
@@ -175,15 +175,15 @@ fn it_agrees_with_sha256sum_on_a_damaged_archive() {
     let world = World::new();
     let ids: Vec<String> = (0..12).map(|n| format!("T{n}")).collect();
     for id in &ids {
-        let (png, gif) = (world.host("picture.png"), world.host("picture.gif"));
-        world.task(id, &json!({"images": [png, gif], "text": format!("la {id}")}));
+        let (png, gif) = (world.serve_sample("picture.png"), world.serve_sample("picture.gif"));
+        world.serve_task(id, &json!({"images": [png, gif], "text": format!("la {id}")}));
     }
     world.run(&ids).exits(0);
     let sums = fs::read_to_string(world.archive().join("SHA256SUMS")).unwrap();
     for (n, path) in sums.lines().map(|line| line.split_once("  ").unwrap().1).enumerate() {
         let file = world.archive().join(path);
         match n % 5 {
-            0 => flip(&world, path),
+            0 => flip_bit(&world, path),
             1 => fs::remove_file(file).unwrap(),
             2 => fs::write(file, "").unwrap(),
             _ => {}
@@ -198,6 +198,6 @@ fn it_agrees_with_sha256sum_on_a_damaged_archive() {
         };
     }
     assert!(failed.len() >= 20, "{failed:?}");
-    let run = verb(&world, &["verify", "--json"]).exits(1);
+    let run = run_command(&world, &["verify", "--json"]).exits(1);
     assert_eq!(findings(&run).into_iter().collect::<BTreeSet<_>>(), failed);
 }

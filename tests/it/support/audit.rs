@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 /// A file or link below a folder: its bytes (a link's target for a link), and when it was written.
 pub(crate) type Tree = BTreeMap<String, (Vec<u8>, SystemTime)>;
 
-pub(crate) fn tree(root: &Path) -> Tree {
+pub(crate) fn read_tree(root: &Path) -> Tree {
     let mut tree = Tree::new();
     walk(root, "", &mut tree);
     tree
@@ -45,8 +45,8 @@ pub(crate) fn hashed_folder(id: &str) -> String {
 }
 
 /// Checks a whole archive. What does not parse as a manifest is the test's own doing and left alone.
-pub(crate) fn archive(root: &Path, key: &str) {
-    let tree = tree(root);
+pub(crate) fn check_archive(root: &Path, key: &str) {
+    let tree = read_tree(root);
     for (name, (bytes, _)) in &tree {
         assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()), "the key stands in {name}");
         assert!(name.contains('/') || !name.starts_with('.'), "{name} stayed at the root");
@@ -56,14 +56,14 @@ pub(crate) fn archive(root: &Path, key: &str) {
         let Some(folder) = name.strip_suffix("/manifest.json") else { continue };
         let Ok(manifest) = serde_json::from_slice::<Value>(bytes) else { continue };
         if manifest["manifest_version"] == 1 && manifest["tasks"][0]["state"].is_string() {
-            rooted.push(task(&tree, folder, &manifest));
+            rooted.push(check_task(&tree, folder, &manifest));
         }
     }
-    root_tells_the_same(&tree, rooted);
+    check_root_manifest(&tree, rooted);
 }
 
 /// Checks one task folder; its entry as the root must have it.
-fn task(tree: &Tree, folder: &str, manifest: &Value) -> Value {
+fn check_task(tree: &Tree, folder: &str, manifest: &Value) -> Value {
     let entry = &manifest["tasks"][0];
     assert_eq!(manifest["tasks"].as_array().unwrap().len(), 1, "{folder}");
     for file in entry["files"].as_array().unwrap() {
@@ -91,7 +91,7 @@ fn task(tree: &Tree, folder: &str, manifest: &Value) -> Value {
 }
 
 /// The root manifest and the checksum list say what the task folders say, and nothing else.
-fn root_tells_the_same(tree: &Tree, mut tasks: Vec<Value>) {
+fn check_root_manifest(tree: &Tree, mut tasks: Vec<Value>) {
     let Some((root, _)) = tree.get("manifest.json") else {
         assert!(tasks.is_empty(), "there are tasks, but no root manifest");
         return;

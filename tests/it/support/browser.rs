@@ -21,14 +21,14 @@ const UNTIL: &str = "const until = async (test) => { const end = Date.now() + 20
 
 pub(crate) struct Browser {
     child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
     session: Value,
-    asked: u64,
+    last_id: u64,
     /// Whatever was requested.
     pub requests: Vec<String>,
     /// Errors and warnings of the console, and exceptions.
-    pub complaints: Vec<String>,
+    pub console_errors: Vec<String>,
     _profile: TempDir,
 }
 
@@ -41,16 +41,26 @@ impl Browser {
         let mut child = command.spawn().unwrap();
         let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let (requests, complaints) = (Vec::new(), Vec::new());
-        let mut browser = Self { child, to, from, session: Value::Null, asked: 0, requests, complaints, _profile: profile };
-        let target = browser.ask("Target.createTarget", &json!({"url": "about:blank"}))["targetId"].take();
-        browser.session = browser.ask("Target.attachToTarget", &json!({"targetId": target, "flatten": true}))["sessionId"].take();
+        let mut browser = Self {
+            child,
+            stdin: to,
+            stdout: from,
+            session: Value::Null,
+            last_id: 0,
+            requests,
+            console_errors: complaints,
+            _profile: profile,
+        };
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}))["targetId"].take();
+        browser.session =
+            browser.call("Target.attachToTarget", &json!({"targetId": target, "flatten": true}))["sessionId"].take();
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.ask(&format!("{domain}.enable"), &json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         let screen = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        browser.ask("Emulation.setDeviceMetricsOverride", &screen);
+        browser.call("Emulation.setDeviceMetricsOverride", &screen);
         let url = format!("file://{}{fragment}", page.display());
-        browser.ask("Page.navigate", &json!({"url": url}));
+        browser.call("Page.navigate", &json!({"url": url}));
         browser
             .wait(&format!("document.readyState === 'complete' && location.href.startsWith({})", json!(url.split('#').next())));
         browser
@@ -61,7 +71,7 @@ impl Browser {
     pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let script = format!("(async () => {{ {UNTIL} return {expression}; }})()");
         let params = json!({"expression": script, "awaitPromise": true, "returnByValue": true});
-        let mut answer = self.ask("Runtime.evaluate", &params);
+        let mut answer = self.call("Runtime.evaluate", &params);
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
         answer["result"]["value"].take()
     }
@@ -81,40 +91,42 @@ impl Browser {
         };
         for (kind, text) in [("keyDown", text), ("keyUp", "")] {
             let press = json!({"type": kind, "key": key, "code": key, "text": text, "windowsVirtualKeyCode": code});
-            self.ask("Input.dispatchKeyEvent", &press);
+            self.call("Input.dispatchKeyEvent", &press);
         }
     }
 
     /// What is on the screen, as a PNG.
     pub(crate) fn screenshot(&mut self) -> Vec<u8> {
-        let answer = self.ask("Page.captureScreenshot", &json!({"format": "png"}));
+        let answer = self.call("Page.captureScreenshot", &json!({"format": "png"}));
         BASE64_STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
     }
 
-    fn ask(&mut self, method: &str, params: &Value) -> Value {
-        self.asked += 1;
-        let mut question = json!({"id": self.asked, "method": method, "params": params});
+    fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.last_id += 1;
+        let mut question = json!({"id": self.last_id, "method": method, "params": params});
         if self.session.is_string() {
             question["sessionId"] = self.session.clone();
         }
-        self.to.write_all(format!("{question}\0").as_bytes()).unwrap();
+        self.stdin.write_all(format!("{question}\0").as_bytes()).unwrap();
         loop {
             let mut bytes = Vec::new();
-            assert!(self.from.read_until(0, &mut bytes).unwrap() > 0, "the browser has gone away");
+            assert!(self.stdout.read_until(0, &mut bytes).unwrap() > 0, "the browser has gone away");
             let mut message: Value = serde_json::from_slice(&bytes[..bytes.len() - 1]).unwrap();
-            if message["id"] == self.asked {
+            if message["id"] == self.last_id {
                 assert!(message.get("error").is_none(), "{method}: {message}");
                 return message["result"].take();
             }
-            self.hear(&message);
+            self.record_event(&message);
         }
     }
 
-    fn hear(&mut self, event: &Value) {
+    fn record_event(&mut self, event: &Value) {
         let params = &event["params"];
         match event["method"].as_str().unwrap_or_default() {
             "Network.requestWillBeSent" => self.requests.push(params["request"]["url"].as_str().unwrap().to_owned()),
-            "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded" => self.complaints.push(params.to_string()),
+            "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded" => {
+                self.console_errors.push(params.to_string())
+            }
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// No wait is longer than this, so that a broken program fails a test instead of hanging it.
-const BOUND: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// Something that opens once; whoever waits for it goes on then.
 #[derive(Clone, Default)]
@@ -27,12 +27,12 @@ impl Gate {
     /// Whether it opened in time.
     pub(crate) fn wait(&self) -> bool {
         let (open, bell) = &*self.0;
-        *bell.wait_timeout_while(open.lock().unwrap(), BOUND, |open| !*open).unwrap().0
+        *bell.wait_timeout_while(open.lock().unwrap(), MAX_WAIT, |open| !*open).unwrap().0
     }
 }
 
 /// Makes an answer to what the head of a request says.
-type Making = Arc<dyn Fn(&str) -> Reply + Send + Sync>;
+type ReplyFn = Arc<dyn Fn(&str) -> Reply + Send + Sync>;
 
 /// One answer, built up from a plain one.
 #[derive(Clone)]
@@ -41,19 +41,19 @@ pub(crate) struct Reply {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     framing: Framing,
-    sent: Option<usize>,
+    body_limit: Option<usize>,
     is_stalled: bool,
     /// As much of it at once, and the pause after that.
     pace: Option<(usize, Duration)>,
-    making: Option<Making>,
+    make: Option<ReplyFn>,
     gate: Option<Gate>,
-    asked: Option<Gate>,
+    on_request: Option<Gate>,
 }
 
 #[derive(Clone)]
 enum Framing {
     Length(usize),
-    Nothing,
+    UntilClose,
     /// The sizes of the first chunks; the rest is one more.
     Chunks(Vec<usize>),
 }
@@ -63,12 +63,23 @@ impl Reply {
         let body = body.into();
         let framing = Framing::Length(body.len());
         let (status, headers) = ("200 OK".to_owned(), Vec::new());
-        Self { status, headers, body, framing, sent: None, is_stalled: false, pace: None, making: None, gate: None, asked: None }
+        Self {
+            status,
+            headers,
+            body,
+            framing,
+            body_limit: None,
+            is_stalled: false,
+            pace: None,
+            make: None,
+            gate: None,
+            on_request: None,
+        }
     }
 
     /// The answer that `making` makes of the request's head.
-    pub(crate) fn made(making: impl Fn(&str) -> Self + Send + Sync + 'static) -> Self {
-        Self { making: Some(Arc::new(making)), ..Self::ok("") }
+    pub(crate) fn dynamic(making: impl Fn(&str) -> Self + Send + Sync + 'static) -> Self {
+        Self { make: Some(Arc::new(making)), ..Self::ok("") }
     }
 
     pub(crate) fn status(status: &str) -> Self {
@@ -76,7 +87,7 @@ impl Reply {
     }
 
     /// The same with another status.
-    pub(crate) fn under(self, status: &str) -> Self {
+    pub(crate) fn with_status(self, status: &str) -> Self {
         Self { status: status.to_owned(), ..self }
     }
 
@@ -89,13 +100,13 @@ impl Reply {
         self
     }
 
-    pub(crate) fn typed(self, content_type: &str) -> Self {
+    pub(crate) fn content_type(self, content_type: &str) -> Self {
         self.header("Content-Type", content_type)
     }
 
     /// The end of the connection is the end of the body.
     pub(crate) fn without_length(self) -> Self {
-        Self { framing: Framing::Nothing, ..self }
+        Self { framing: Framing::UntilClose, ..self }
     }
 
     pub(crate) fn chunked(self, sizes: &[usize]) -> Self {
@@ -103,32 +114,32 @@ impl Reply {
     }
 
     /// Sends that much of the body and closes.
-    pub(crate) fn cut(self, sent: usize) -> Self {
-        Self { sent: Some(sent), ..self }
+    pub(crate) fn cut_after(self, sent: usize) -> Self {
+        Self { body_limit: Some(sent), ..self }
     }
 
     /// Sends that much of the body, then nothing more, until the other side goes away.
-    pub(crate) fn stalled(self, sent: usize) -> Self {
-        Self { sent: Some(sent), is_stalled: true, ..self }
+    pub(crate) fn stall_after(self, sent: usize) -> Self {
+        Self { body_limit: Some(sent), is_stalled: true, ..self }
     }
 
     /// Sends no faster than `size` bytes, then a pause.
-    pub(crate) fn paced(self, size: usize, pause: Duration) -> Self {
+    pub(crate) fn throttled(self, size: usize, pause: Duration) -> Self {
         Self { pace: Some((size, pause)), ..self }
     }
 
     /// Answers when `gate` opens; one that never does cuts the connection.
-    pub(crate) fn behind(self, gate: &Gate) -> Self {
+    pub(crate) fn after_gate(self, gate: &Gate) -> Self {
         Self { gate: Some(gate.clone()), ..self }
     }
 
     /// Opens `asked` when the request is in.
-    pub(crate) fn telling(self, asked: &Gate) -> Self {
-        Self { asked: Some(asked.clone()), ..self }
+    pub(crate) fn notify_on_request(self, asked: &Gate) -> Self {
+        Self { on_request: Some(asked.clone()), ..self }
     }
 
     fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
-        if let Some(asked) = &self.asked {
+        if let Some(asked) = &self.on_request {
             asked.open();
         }
         if self.gate.as_ref().is_some_and(|gate| !gate.wait()) {
@@ -136,13 +147,13 @@ impl Reply {
         }
         let framing = match &self.framing {
             Framing::Length(length) => format!("Content-Length: {length}\r\n"),
-            Framing::Nothing => String::new(),
+            Framing::UntilClose => String::new(),
             Framing::Chunks(_) => "Transfer-Encoding: chunked\r\n".to_owned(),
         };
         let headers = self.headers.iter().fold(String::new(), |all, (name, value)| all + &format!("{name}: {value}\r\n"));
         write!(stream, "HTTP/1.1 {}\r\nConnection: close\r\n{framing}{headers}\r\n", self.status)?;
-        let wire = self.on_the_wire();
-        let sent = &wire[..self.sent.unwrap_or(wire.len()).min(wire.len())];
+        let wire = self.encode_body();
+        let sent = &wire[..self.body_limit.unwrap_or(wire.len()).min(wire.len())];
         match self.pace {
             None => stream.write_all(sent)?,
             Some((size, pause)) => sent.chunks(size).try_for_each(|bytes| {
@@ -157,7 +168,7 @@ impl Reply {
         Ok(())
     }
 
-    fn on_the_wire(&self) -> Vec<u8> {
+    fn encode_body(&self) -> Vec<u8> {
         let Framing::Chunks(sizes) = &self.framing else { return self.body.clone() };
         let (mut wire, mut rest) = (Vec::new(), self.body.as_slice());
         for size in sizes.iter().copied().chain([usize::MAX]) {
@@ -175,27 +186,27 @@ impl Reply {
 }
 
 #[derive(Default)]
-struct Host {
+struct HostState {
     scripts: Mutex<HashMap<String, Vec<Reply>>>,
     heads: Mutex<Vec<String>>,
-    at_once: AtomicUsize,
-    most_at_once: AtomicUsize,
+    active: AtomicUsize,
+    max_active: AtomicUsize,
     is_over: AtomicBool,
     /// Requests for this prefix may carry the key: it plays the gateway behind a proxy.
-    keyed: Mutex<Option<String>>,
+    gateway_prefix: Mutex<Option<String>>,
 }
 
-pub(crate) struct Media {
+pub(crate) struct MediaServer {
     address: String,
-    host: Arc<Host>,
+    host: Arc<HostState>,
     listener: Option<JoinHandle<()>>,
 }
 
-impl Media {
+impl MediaServer {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let host = Arc::new(Host::default());
+        let host = Arc::new(HostState::default());
         let shared = Arc::clone(&host);
         let listener = thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -223,7 +234,7 @@ impl Media {
 
     /// This host is a proxy too: requests for `prefix` are the gateway's.
     pub(crate) fn allow_key_for(&self, prefix: &str) {
-        *self.host.keyed.lock().unwrap() = Some(prefix.to_owned());
+        *self.host.gateway_prefix.lock().unwrap() = Some(prefix.to_owned());
     }
 
     /// The heads of all requests so far, as they came.
@@ -232,16 +243,16 @@ impl Media {
     }
 
     /// How often `path` was asked for.
-    pub(crate) fn asked(&self, path: &str) -> usize {
+    pub(crate) fn request_count(&self, path: &str) -> usize {
         self.heads().iter().filter(|head| target(head) == path).count()
     }
 
-    pub(crate) fn most_at_once(&self) -> usize {
-        self.host.most_at_once.load(Ordering::SeqCst)
+    pub(crate) fn max_active(&self) -> usize {
+        self.host.max_active.load(Ordering::SeqCst)
     }
 }
 
-impl Drop for Media {
+impl Drop for MediaServer {
     fn drop(&mut self) {
         self.host.is_over.store(true, Ordering::SeqCst);
         // Wakes the listener, which then sees that it is over.
@@ -250,7 +261,7 @@ impl Drop for Media {
         if thread::panicking() {
             return;
         }
-        let keyed = self.host.keyed.lock().unwrap().clone();
+        let keyed = self.host.gateway_prefix.lock().unwrap().clone();
         for head in self.heads() {
             let is_gateway = keyed.as_ref().is_some_and(|prefix| target(&head).starts_with(prefix));
             assert!(is_gateway || !head.to_lowercase().contains("authorization"), "a media host saw the key: {head}");
@@ -258,23 +269,23 @@ impl Drop for Media {
     }
 }
 
-impl Host {
+impl HostState {
     fn serve(&self, mut stream: TcpStream) {
-        let _ = (stream.set_read_timeout(Some(BOUND)), stream.set_nodelay(true));
+        let _ = (stream.set_read_timeout(Some(MAX_WAIT)), stream.set_nodelay(true));
         let Some(head) = read_head(&mut stream) else { return };
-        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        let now = self.active.fetch_add(1, Ordering::SeqCst) + 1;
+        self.max_active.fetch_max(now, Ordering::SeqCst);
         let path = target(&head).to_owned();
         self.heads.lock().unwrap().push(head.clone());
-        let reply = self.next(&path);
-        let reply = reply.making.as_ref().map_or_else(|| reply.clone(), |making| making(&head));
+        let reply = self.next_reply(&path);
+        let reply = reply.make.as_ref().map_or_else(|| reply.clone(), |making| making(&head));
         // One who hangs up early has its reasons.
         let _ = reply.send(&mut stream);
-        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        self.active.fetch_sub(1, Ordering::SeqCst);
         let _ = stream.shutdown(Shutdown::Both);
     }
 
-    fn next(&self, path: &str) -> Reply {
+    fn next_reply(&self, path: &str) -> Reply {
         match self.scripts.lock().unwrap().get_mut(path) {
             Some(replies) if replies.len() > 1 => replies.remove(0),
             Some(replies) => replies[0].clone(),

@@ -10,7 +10,7 @@ pub(crate) mod run;
 pub(crate) mod verbs;
 pub(crate) mod world;
 
-pub(crate) use faults::{Fault, Remote};
-pub(crate) use media::{Gate, Media, Reply};
+pub(crate) use faults::{RemoteFile, ServerFault};
+pub(crate) use media::{Gate, MediaServer, Reply};
 pub(crate) use run::Run;
 pub(crate) use world::{Answer, KEY, World, sample, success};

@@ -55,13 +55,13 @@ ssize_t write(int fd, const void *bytes, size_t size) {
 "#;
 
 /// A command whose `calls` fail with `errno` on every file whose path contains `path`.
-pub(crate) fn refuse(mut command: Command, calls: &str, path: &str, errno: i32) -> Command {
-    command.env("LD_PRELOAD", library()).env("REFUSED_CALLS", calls).env("REFUSED_PATH", path);
+pub(crate) fn fail_calls(mut command: Command, calls: &str, path: &str, errno: i32) -> Command {
+    command.env("LD_PRELOAD", preload_library()).env("REFUSED_CALLS", calls).env("REFUSED_PATH", path);
     command.env("REFUSED_ERRNO", errno.to_string());
     command
 }
 
-fn library() -> &'static Path {
+fn preload_library() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// A run that takes longer hangs.
-const LONGEST: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Running {
     }
 
     /// The next line of standard output.
-    pub(crate) fn line(&mut self) -> String {
+    pub(crate) fn read_line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
         self.seen.push_str(&line);
@@ -107,7 +107,7 @@ impl Running {
     }
 
     /// Waits for the end. Standard input is closed first, unless `keep_stdin`.
-    pub(crate) fn end(mut self, keep_stdin: bool) -> Run {
+    pub(crate) fn wait(mut self, keep_stdin: bool) -> Run {
         let stdin = self.stdin.take().filter(|_| keep_stdin);
         let stdout = self.stdout.take().map(drain);
         let started = Instant::now();
@@ -115,7 +115,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status.code();
             }
-            if started.elapsed() > LONGEST {
+            if started.elapsed() > TIMEOUT {
                 self.child.kill().unwrap();
                 panic!("the program hangs; stderr: {}", self.stderr.join().unwrap());
             }

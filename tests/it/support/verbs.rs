@@ -9,8 +9,8 @@ use super::run::Running;
 use super::{Run, World};
 
 /// Runs a verb to its end: no option may stand before it.
-pub(crate) fn verb(world: &World, args: &[impl AsRef<OsStr>]) -> Run {
-    Running::start(world.patient(args)).end(false)
+pub(crate) fn run_command(world: &World, args: &[impl AsRef<OsStr>]) -> Run {
+    Running::start(world.plain_command(args)).wait(false)
 }
 
 /// The findings of `verify --json`, in their order, as `WORD PATH`.
@@ -21,9 +21,9 @@ pub(crate) fn findings(run: &Run) -> Vec<String> {
 
 /// What `verify --json` finds in the archive, and that it changes nothing.
 #[track_caller]
-pub(crate) fn finds(world: &World, expected: &[&str]) {
+pub(crate) fn assert_findings(world: &World, expected: &[&str]) {
     let before = world.tree();
-    let run = verb(world, &["verify", "--json"]);
+    let run = run_command(world, &["verify", "--json"]);
     let is_bad = expected.iter().any(|finding| !finding.starts_with("unknown"));
     assert_eq!(
         (findings(&run), run.code),
@@ -34,15 +34,15 @@ pub(crate) fn finds(world: &World, expected: &[&str]) {
 }
 
 /// Two tasks: `t1` of a video, two images and a text, `t2` of one image and a text.
-pub(crate) fn two_tasks(world: &World) {
-    let (png, mp4) = (world.host("picture.png"), world.host("video-1s.mp4"));
-    world.task("t1", &json!({"videos": [mp4], "images": [png, png], "text": "la\nla"}));
-    world.task("t2", &json!({"images": [world.host("picture.gif")], "text": "lo"}));
+pub(crate) fn archive_two_tasks(world: &World) {
+    let (png, mp4) = (world.serve_sample("picture.png"), world.serve_sample("video-1s.mp4"));
+    world.serve_task("t1", &json!({"videos": [mp4], "images": [png, png], "text": "la\nla"}));
+    world.serve_task("t2", &json!({"images": [world.serve_sample("picture.gif")], "text": "lo"}));
     world.run(&["t1", "t2"]).exits(0);
 }
 
 /// Turns one bit over, and leaves the size as it is.
-pub(crate) fn flip(world: &World, path: &str) {
+pub(crate) fn flip_bit(world: &World, path: &str) {
     let path = world.archive().join(path);
     let mut bytes = fs::read(&path).unwrap();
     let middle = bytes.len() / 2;

@@ -15,7 +15,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::audit::{self, Tree};
 use super::run::Running;
-use super::{Gate, Media, Reply, Run};
+use super::{Gate, MediaServer, Reply, Run};
 
 pub(crate) const KEY: &str = "sk-it-key-0123456789abcdef";
 
@@ -26,12 +26,12 @@ pub(crate) struct Answer {
     body: Vec<u8>,
     content_type: &'static str,
     location: Option<String>,
-    asked: Option<Gate>,
+    on_request: Option<Gate>,
 }
 
 impl Answer {
     pub(crate) fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, body: body.into(), content_type: "application/json", location: None, asked: None }
+        Self { status, body: body.into(), content_type: "application/json", location: None, on_request: None }
     }
 
     pub(crate) fn json(status: u16, body: &Value) -> Self {
@@ -47,12 +47,12 @@ impl Answer {
     }
 
     /// Opens `asked` when the question is in.
-    pub(crate) fn telling(self, asked: &Gate) -> Self {
-        Self { asked: Some(asked.clone()), ..self }
+    pub(crate) fn notify_on_request(self, asked: &Gate) -> Self {
+        Self { on_request: Some(asked.clone()), ..self }
     }
 
     fn template(&self) -> ResponseTemplate {
-        self.asked.iter().for_each(Gate::open);
+        self.on_request.iter().for_each(Gate::open);
         let template = ResponseTemplate::new(self.status).set_body_raw(self.body.clone(), self.content_type);
         self.location.iter().fold(template, |template, to| template.insert_header("location", to.as_str()))
     }
@@ -76,7 +76,7 @@ pub(crate) struct World {
     // Held so that the gateway goes on serving.
     runtime: Runtime,
     answers: Answers,
-    pub media: Media,
+    pub media: MediaServer,
 }
 
 impl World {
@@ -85,16 +85,16 @@ impl World {
         let (gateway, answers) = (runtime.block_on(MockServer::start()), Answers::default());
         let shared = Arc::clone(&answers);
         runtime.block_on(Mock::given(any()).respond_with(move |request: &Request| answer(&shared, request)).mount(&gateway));
-        Self { home: TempDir::new().unwrap(), gateway, runtime, answers, media: Media::start() }
+        Self { home: TempDir::new().unwrap(), gateway, runtime, answers, media: MediaServer::start() }
     }
 
     /// The gateway says in turn what `answers` say about `id`; the last one stays.
     pub(crate) fn answers(&self, id: &str, answers: impl IntoIterator<Item = Answer>) {
-        self.at(&format!("/task/{id}"), answers);
+        self.answers_at(&format!("/task/{id}"), answers);
     }
 
     /// As `answers`, for any path of the gateway, as it goes over the wire.
-    pub(crate) fn at(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
+    pub(crate) fn answers_at(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
         self.answers.lock().unwrap().insert(path.to_owned(), answers.into_iter().collect());
     }
 
@@ -103,18 +103,18 @@ impl World {
     }
 
     /// The gateway has a finished task with this result.
-    pub(crate) fn task(&self, id: &str, result: &Value) {
+    pub(crate) fn serve_task(&self, id: &str, result: &Value) {
         self.answer(id, &success(result));
     }
 
     /// The media host has a sample under a path that ends as its name; its URL.
-    pub(crate) fn host(&self, name: &str) -> String {
+    pub(crate) fn serve_sample(&self, name: &str) -> String {
         self.media.script(&format!("/{name}"), [Reply::ok(sample(name))])
     }
 
     /// A finished task with one image, complete in the archive.
-    pub(crate) fn archived(&self, id: &str) -> PathBuf {
-        self.task(id, &json!({"images": [self.host("picture.png")]}));
+    pub(crate) fn archive_task(&self, id: &str) -> PathBuf {
+        self.serve_task(id, &json!({"images": [self.serve_sample("picture.png")]}));
         self.run(&[id]).exits(0);
         self.archive().join(id)
     }
@@ -124,12 +124,12 @@ impl World {
     }
 
     /// What the gateway was asked, as it came over the wire, in order.
-    pub(crate) fn questions(&self) -> Vec<Request> {
+    pub(crate) fn gateway_requests(&self) -> Vec<Request> {
         self.runtime.block_on(self.gateway.received_requests()).unwrap()
     }
 
-    pub(crate) fn paths_asked(&self) -> Vec<String> {
-        self.questions().iter().map(|request| request.url.path().to_owned()).collect()
+    pub(crate) fn requested_paths(&self) -> Vec<String> {
+        self.gateway_requests().iter().map(|request| request.url.path().to_owned()).collect()
     }
 
     /// The working directory of every run.
@@ -143,13 +143,13 @@ impl World {
 
     /// The program, ready to run, and to try again at once.
     pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = self.patient(&["--retry-delay", "0s"]);
+        let mut command = self.plain_command(&["--retry-delay", "0s"]);
         command.args(args);
         command
     }
 
     /// The program, ready to run: nothing of the tester's own environment reaches it.
-    pub(crate) fn patient(&self, args: &[impl AsRef<OsStr>]) -> Command {
+    pub(crate) fn plain_command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_yescale-dl"));
         for (name, _) in std::env::vars_os() {
             let upper = name.to_string_lossy().to_uppercase();
@@ -170,34 +170,34 @@ impl World {
 
     /// Runs to the end, with nothing on standard input, and audits the archive.
     pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Run {
-        self.audited(self.start(args).end(false))
+        self.audit(self.start(args).wait(false))
     }
 
     /// As `run`, with `text` on standard input.
     pub(crate) fn run_with_input(&self, text: &str, args: &[impl AsRef<OsStr>]) -> Run {
         let mut running = self.start(args);
         running.write(text);
-        self.audited(running.end(false))
+        self.audit(running.wait(false))
     }
 
     /// As `run`, with `--json`.
-    pub(crate) fn json(&self, args: &[&str]) -> Run {
+    pub(crate) fn run_json(&self, args: &[&str]) -> Run {
         self.run(&[&["--json"], args].concat())
     }
 
     /// What must hold after every run.
-    pub(crate) fn audited(&self, run: Run) -> Run {
+    pub(crate) fn audit(&self, run: Run) -> Run {
         assert!(!run.stdout.contains(KEY) && !run.stderr.contains(KEY), "the key was shown: {run:?}");
-        audit::archive(&self.archive(), KEY);
+        audit::check_archive(&self.archive(), KEY);
         run
     }
 
-    pub(crate) fn root(&self) -> Value {
+    pub(crate) fn root_manifest(&self) -> Value {
         manifest(&self.archive())
     }
 
     /// The entry in the manifest of a task's folder.
-    pub(crate) fn entry(&self, folder: &str) -> Value {
+    pub(crate) fn task_entry(&self, folder: &str) -> Value {
         manifest(&self.archive().join(folder))["tasks"][0].take()
     }
 
@@ -209,11 +209,11 @@ impl World {
     }
 
     pub(crate) fn tree(&self) -> Tree {
-        audit::tree(&self.archive())
+        audit::read_tree(&self.archive())
     }
 
     /// Writes a file below the working directory, its folders too.
-    pub(crate) fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write_file(&self, path: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.home().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn only_http_and_data_can_be_fetched() {
+    fn only_http_and_data_urls_are_accepted() {
         let source = |url: &str| video(url).source().map(|s| format!("{s:?}"));
         assert!(source("https://h/x").unwrap().starts_with("Http"));
         assert!(source(" HTTPS://h/x ").unwrap().starts_with("Http"));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_is_read_off_the_path_and_nothing_else_of_a_url() {
+    fn media_type_is_guessed_from_the_url_path_only() {
         for (url, expected) in [
             (" https://h/a.webm?x=a.mp4", "webm"),
             ("https://h/a#b.mp4", "-"),

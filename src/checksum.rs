@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_algorithm_tells_the_promised_bytes_from_others() {
+    fn every_algorithm_detects_other_bytes() {
         for (header, value) in VALID_HEADERS {
             let promises = expected(&[(header, value)]);
             assert_eq!(check_bytes(&promises, BYTES), DigestCheck::Verified(header), "{header}");
@@ -151,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_promised_is_nothing_read() {
+    fn file_is_not_read_without_an_expected_digest() {
         let verdict = check::<&[u8]>(&[], &Sha256Hex::digest(BYTES), || panic!("read"));
         assert_eq!(verdict.unwrap(), DigestCheck::NotProvided);
     }
 
     #[test]
-    fn sha_256_is_compared_without_reading_even_where_sha_512_stands_beside_it() {
+    fn sha256_is_compared_without_reading_even_when_sha512_is_present() {
         let sha256 = ("x-amz-checksum-sha256", "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=");
         let promises = expected(&[sha256, VALID_HEADERS[0], VALID_HEADERS[2]]);
         assert_eq!(promises.len(), 3);
@@ -167,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn the_strongest_promise_decides_alone() {
+    fn only_the_strongest_digest_is_checked() {
         let wrong = ("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==");
         assert_eq!(check_bytes(&expected(&[wrong, VALID_HEADERS[1]]), BYTES), DigestCheck::Verified("x-amz-checksum-sha1"));
         assert_eq!(check_bytes(&expected(&[VALID_HEADERS[3], wrong]), BYTES), DigestCheck::Mismatch("content-md5"));
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error_and_no_verdict() {
+    fn read_failure_is_an_error_not_a_mismatch() {
         struct FailingReader;
         impl Read for FailingReader {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payloads_are_decoded_however_they_are_written() {
+    fn data_uri_payloads_are_decoded_in_every_form() {
         for (uri, bytes) in [
             ("data:video/mp4;base64,QUJDRA==", &b"ABCD"[..]),
             ("data:video/mp4;base64,QUJDRA", b"ABCD"),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_payload_is_an_error() {
+    fn invalid_payload_is_an_error() {
         assert_eq!(decode("data:video/mp4;base64"), Err(Error::MissingComma));
         for uri in ["data:;base64,Q", "data:;base64,QUJ%ff", "data:;base64,Q=UI"] {
             assert_eq!(decode(uri), Err(Error::InvalidBase64), "{uri}");

@@ -156,14 +156,14 @@ mod tests {
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn bytes_are_hashed_as_the_standard_says() {
+    fn sha256_matches_the_standard_test_vector() {
         assert_eq!(Sha256Hex::digest(b"abc").as_str(), ABC);
         assert!(Sha256Hex::digest(b"abc").matches(&sha256(b"abc")));
         assert_eq!(hash_reader(&b"abc"[..]).unwrap(), (Sha256Hex(ABC.to_owned()), 3));
     }
 
     #[test]
-    fn other_functions_hash_as_their_standards_say() {
+    fn sha512_sha1_and_md5_match_their_test_vectors() {
         let sha512_of_abc = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
                              2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
         assert_eq!(to_hex(&sha512(&b"abc"[..]).unwrap()), sha512_of_abc);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_compared_with_all_of_its_bytes() {
+    fn hash_comparison_uses_all_bytes() {
         let hash = Sha256Hex::digest(b"abc");
         let bytes = Sha256::digest(b"abc");
         assert!(hash.matches(&bytes));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_read_back_must_be_one() {
+    fn deserialized_hash_must_be_valid() {
         assert!(serde_json::from_str::<Sha256Hex>(&format!("\"{ABC}\"")).is_ok());
         for text in ["\"\"", "\"abc\"", &format!("\"{}\"", ABC.to_uppercase()), "7"] {
             assert!(serde_json::from_str::<Sha256Hex>(text).is_err());
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_reader_gives_no_hash() {
+    fn failing_reader_gives_no_hash() {
         struct Broken;
         impl Read for Broken {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn every_container_tells_its_length() {
+    fn duration_is_read_from_every_container() {
         for (name, bytes, expected) in SAMPLES {
             let told = seconds(bytes).unwrap_or_default();
             assert!((told - expected).abs() < 0.06, "{name}: {told}, not {expected}");
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_mp4_tells_its_frame_rate_and_what_is_no_movie_none() {
+    fn frame_rate_is_read_from_movies_only() {
         for (name, bytes, _) in SAMPLES {
             let expected = ["video-1s.mp4", "clip.mov"].contains(&name).then_some(12.0);
             assert_eq!(frame_rate(Cursor::new(bytes)), expected, "{name}");
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_in_front_is_no_part_of_the_media() {
+    fn leading_id3_tag_is_skipped() {
         let tag = [b"ID3\x04\0\0\0\0\x27\x10".as_slice(), &[0xFF; 5008]].concat();
         for (name, bytes, expected) in SAMPLES.iter().filter(|(name, ..)| matches!(*name, "bare.mp3" | "song.flac" | "song.aac"))
         {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_bytes_are_counts_for_more_than_what_was_declared() {
+    fn detected_type_wins_over_the_declared_type() {
         let (_, song, _) = SAMPLES.iter().find(|(name, ..)| *name == "song.flac").unwrap();
         assert_eq!(probe_duration(Cursor::new(song), media_type::from_path("a.mp4")), Some(0.7));
         assert_eq!(probe_duration(Cursor::new(song), media_type::from_path("a.png")), Some(0.7));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_4_gib_that_leads_nowhere_is_given_up_soon() {
+    fn reading_a_4_gib_file_stays_within_the_read_budget() {
         let heads = SAMPLES.iter().flat_map(|(_, bytes, _)| [&bytes[..40], &bytes[..bytes.len() / 2]]);
         for head in heads.chain([b"\0\0\0\x14ftypisom\0\0\0\0isom".as_slice(), b"", b"\0\0\0\x01moov\0\0\0\0\xFF\0\0\0"]) {
             for (noise, declared) in [(0, "a.mp4"), (0x9E37_79B9_7F4A_7C15, "a.mp4"), (0x9E37_79B9_7F4A_7C15, "a.mp3")] {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_files_give_a_sane_length_or_none() {
+    fn damaged_files_give_a_plausible_duration_or_none() {
         for (name, bytes, _) in SAMPLES {
             let mut roll = xorshift(0x5DEE_CE66_D1CE_4E5B ^ bytes.len() as u64);
             for _ in 0..250 {

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_found_and_the_last_of_a_name_counts() {
+    fn last_field_of_a_name_wins() {
         let object = raw(r#" {"a": 1, "b": {"a": 2}, "\u0061": [3 ,4]} "#);
         let fields = Fields::select(object, &["a", "c"]);
         assert_eq!(fields.get("a").map(RawValue::get), Some("[3 ,4]"));
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn items_come_in_order() {
+    fn items_are_visited_in_order() {
         let mut items = Vec::new();
         for_each_item(raw(r#"[1, "a" ,{"b":[2]},[]]"#), |item| items.push(item.get()));
         assert_eq!(items, ["1", "\"a\"", r#"{"b":[2]}"#, "[]"]);
@@ -317,21 +317,21 @@ mod tests {
     }
 
     #[test]
-    fn a_string_is_read_with_its_escapes_undone() {
+    fn string_escapes_are_decoded() {
         for (json, expected) in [(r#""a""#, Some("a")), (r#""\u0061\/\n""#, Some("a/\n")), (r#""\ud83d""#, None), ("7", None)] {
             assert_eq!(map_string(raw(json), str::to_owned).as_deref(), expected, "{json}");
         }
     }
 
     #[test]
-    fn levels_are_counted_outside_strings() {
+    fn nesting_depth_ignores_brackets_in_strings() {
         for (json, expected) in [("1", 0), ("[]", 1), (r#"{"[[[":"\"[["}"#, 1), (r#"[{"a":[1]},[2]]"#, 3)] {
             assert_eq!(depth(json), expected, "{json}");
         }
     }
 
     #[test]
-    fn blanks_outside_strings_are_dropped_and_nothing_else() {
+    fn compact_removes_only_whitespace_outside_strings() {
         let change = |text: &str| text.contains("key").then(|| text.replace("key", "\""));
         for (json, expected) in [
             ("{ \"a b\" :\t[ 1.50 ,\r\n2 ] , \"a b\" : { } }", r#"{"a b":[1.50,2],"a b":{}}"#),

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_in_the_table_is_there_once() {
+    fn table_names_are_unique_and_lower_case() {
         let mut names: Vec<&str> =
             MEDIA_TYPES.iter().flat_map(|row| row.aliases.iter().chain([&row.essence, &row.extension])).copied().collect();
         let count = names.len();
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_type_names_its_extension_and_keeps_its_words() {
+    fn declared_type_gives_its_extension_and_keeps_its_essence() {
         for (content_type, essence, expected, kind) in [
             ("video/mp4", "video/mp4", "mp4", Kind::Video),
             (" Video / MP4 ; codecs=\"avc1, mp4a\"", "video/mp4", "mp4", Kind::Video),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_that_says_nothing_is_none() {
+    fn uninformative_content_types_are_none() {
         for nothing in [
             "",
             " ",
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_that_has_no_row_may_still_say_its_kind() {
+    fn content_type_outside_the_table_still_gives_its_kind() {
         for (content_type, expected) in [
             ("audio/amr", Some(Kind::Audio)),
             (" IMAGE / jxl ;x", Some(Kind::Image)),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn every_extension_of_ours_maps_back_to_itself() {
+    fn every_extension_maps_back_to_itself() {
         for row in MEDIA_TYPES {
             assert_eq!(extension(from_path(&format!("/a/b.{}", row.extension))), row.extension);
             assert_eq!(extension(from_path(&format!("B.{}", row.extension.to_uppercase()))), row.extension);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_urls_are_read_by_their_last_segment() {
+    fn extension_is_read_from_the_last_path_segment() {
         for (path, expected) in [
             ("a.jpeg", "jpg"),
             ("/x/a.m4v", "mp4"),

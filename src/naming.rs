@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_that_is_safe_everywhere_is_its_own_folder() {
+    fn safe_id_is_its_own_folder_name() {
         let hundred = "a".repeat(100);
         for id in ["777935781150867525", "9f1c", "task_abc.d-e", "console", "com10", "x.con", "a-0123456789abcde", &hundred] {
             assert_eq!(folder_name(id), id);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_id_gets_a_readable_start_and_a_hash() {
+    fn unsafe_id_gets_a_readable_prefix_and_a_hash() {
         assert_eq!(folder_name("CjNQtmctxFMAAAAAAGZ1Vw"), "CjNQtmctxFMAAAAAAGZ1Vw-dde46322e86f5d57");
         let long = "a".repeat(101);
         for id in [
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn indices_are_padded_to_one_width() {
+    fn indices_are_zero_padded_to_one_width() {
         assert_eq!(file_stem(Kind::Image, 1, 9), "image-1");
         assert_eq!(file_stem(Kind::Image, 1, 10), "image-01");
         assert_eq!(file_stem(Kind::Video, 10, 10), "video-10");
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn names_at_the_root_that_are_no_folder_of_ours_are_told_apart() {
+    fn other_names_at_the_root_are_not_task_folders() {
         for name in ["", "manifest.json", "SHA256SUMS", ".lock", "My Photos", "X-0123456789abcdeg", "../x", "a/b"] {
             assert!(!is_folder_name(name), "{name}");
         }

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_asked_for_is_left_out() {
+    fn unwanted_kinds_are_left_out_unless_already_here() {
         let planned = actions(&task(ANSWER), &[], &[], only(Kind::Video), false);
         assert_eq!(planned, [(Action::Fetch, "new"), (Action::Skip, "not asked for"), (Action::Skip, "not asked for")]);
         let image = files(&[(Kind::Image, 1)]);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_url_of_unknown_kind_is_known_by_its_file() {
+    fn single_url_of_unknown_kind_is_matched_by_its_file() {
         let lone = task(r#"{"status":"SUCCESS","task_result":{"url":"http://h/x"}}"#);
         assert_eq!(actions(&lone, &[], &files(&[(Kind::Audio, 1)]), KindFilter::ALL, false), [(Action::Keep, "already here")]);
         assert_eq!(actions(&lone, &[], &[], only(Kind::Audio), false), [(Action::Fetch, "new")]);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_task_is_settled_for_what_it_has() {
+    fn partial_task_is_settled_for_the_kinds_it_has() {
         let mut recorded = entry("t");
         recorded.state = State::Partial;
         recorded.files = files(&[(Kind::Video, 1)]);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn given_up_is_what_failed_or_lacks_dead_links_alone() {
+    fn only_failed_tasks_or_dead_links_are_given_up() {
         let error = |error: &str| json!({"kind": "image", "index": 1, "error": error});
         let dead = || error("HTTP 404 Not Found");
         for (state, errors, given_up) in [
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_given_up_that_was_left_out_before() {
+    fn kinds_left_out_before_are_not_given_up() {
         let mut recorded = entry("t");
         recorded.state = State::Incomplete;
         recorded.files = files(&[(Kind::Image, 2)]);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn complete_tasks_are_settled_and_broken_ones_never() {
+    fn complete_tasks_are_settled_and_incomplete_or_failed_are_not() {
         for (state, settled) in [("complete", true), ("incomplete", false), ("failed", false)] {
             let recorded: TaskEntry = serde_json::from_value(json!({"task_id": "t", "state": state})).unwrap();
             assert_eq!(is_up_to_date(&recorded, only(Kind::Video)), settled);

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_tells_how_much_is_here() {
+    fn state_follows_from_the_assets_present() {
         let both = || vec![file(Kind::Image, 2, "image-2.png"), file(Kind::Image, 1, "image-1.png")];
         let complete =
             recorded(None, &two_images(), FetchResults { fetched: both(), ..FetchResults::default() }, KindFilter::ALL);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_names_less_takes_nothing_away() {
+    fn smaller_response_removes_nothing() {
         let mut known = entry("t");
         known.files = vec![file(Kind::Image, 1, "image-1.png"), file(Kind::Image, 2, "image-2.png")];
         known.text = Some("la".to_owned());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_replacement_leaves_the_old_file_and_no_error_entry() {
+    fn failed_replacement_keeps_the_old_file_and_adds_no_error() {
         let mut known = entry("t");
         known.files = vec![file(Kind::Image, 1, "image-1.png")];
         let results = FetchResults { kept: known.files.clone(), errors: vec![error(Kind::Image, 1)], ..FetchResults::default() };
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_error_goes_only_when_its_asset_was_tried_again() {
+    fn old_error_is_removed_only_when_its_asset_was_retried() {
         let mut known = entry("t");
         known.errors = vec![error(Kind::Video, 1), error(Kind::Image, 2)];
         let images_only = KindFilter { video: false, audio: false, text: false, image: true };
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_playlist_is_kept_and_its_task_is_incomplete() {
+    fn playlist_is_kept_and_its_task_is_incomplete() {
         let one = task(json!({"status": "SUCCESS", "task_result": {"videos": ["http://h/1.m3u8"]}}));
         let results = || FetchResults { fetched: vec![file(Kind::Video, 1, "video-1.m3u8")], ..FetchResults::default() };
         let first = recorded(None, &one, results(), KindFilter::ALL);

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_taken_as_people_paste_it() {
+    fn pasted_keys_are_trimmed_and_unquoted() {
         for text in [
             "sk-abcdef",
             " sk-abcdef\n",
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_never_shows() {
+    fn key_is_hidden_in_debug_and_redacted_in_text() {
         let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
         assert!(!format!("{key:?}").contains("1234"));
         assert_eq!(key.redact("Invalid token sk-1234567890abcdef!"), "Invalid token [key]!");

@@ -249,7 +249,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_status_alone_decides() {
+    fn only_the_status_decides_the_phase() {
         for (status, stage) in [
             (json!("SUCCESS"), TaskPhase::Finished),
             (json!(" succeeded "), TaskPhase::Finished),
@@ -275,7 +275,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn times_are_seconds_or_milliseconds_or_unknown() {
+    fn times_parse_as_seconds_or_milliseconds_or_are_unknown() {
         for (value, expected) in [
             (json!(1_753_598_930), Some("2025-07-27T06:48:50Z")),
             (json!("1753598930"), Some("2025-07-27T06:48:50Z")),
@@ -298,7 +298,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_answer_is_kept_as_it_came_but_for_payloads() {
+    fn response_is_kept_verbatim_except_payloads() {
         let text = r#"{"b":1.50,"a":12345678901234567890123,"task_result":{"images":["data:image/png;base64,QUJD"],"x":{"y":["DATA:,zzz"]}}}"#;
         let task = read(&serde_json::from_str(text).unwrap()).unwrap();
         assert_eq!(task.response.raw().get(), text.replace("QUJD", "").replace("zzz", ""));
@@ -306,7 +306,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_reason_is_found_where_platforms_put_it() {
+    fn failure_reason_is_found_in_every_known_field() {
         for (answer, reason) in [
             (json!({"err_reason": "no credit"}), Some("no credit")),
             (json!({"err_reason": "", "error": "flagged"}), Some("flagged")),
@@ -320,7 +320,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn another_shape_is_an_error() {
+    fn wrong_response_shape_is_an_error() {
         assert!(read(&json!({"task_result": {"images": vec![""; MAX_ASSETS]}})).is_ok());
         for (answer, told) in [
             (json!([]), "the answer is a list, not an object"),
@@ -335,7 +335,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_text_is_kept_verbatim_and_an_empty_one_is_none() {
+    fn text_is_kept_verbatim_and_empty_text_is_none() {
         let read = |text: Value| read(&json!({"task_result": {"text": text}})).unwrap().text;
         assert_eq!(read(json!("[Verse]\r\n ♪ \u{0}")).as_deref(), Some("[Verse]\r\n ♪ \u{0}"));
         for none in [json!(""), json!(null), json!(7), json!({})] {

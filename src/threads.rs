@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn little_address_space_is_for_few_cores() {
+    fn address_space_limits_the_number_of_cores() {
         assert_eq!(parallelism_within(0), 0);
         assert_eq!(parallelism_within(800 << 20), 0);
         assert_eq!(parallelism_within(1 << 30), 1);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pool_for_computing_has_its_threads() {
+    fn compute_pool_has_the_expected_threads() {
         let pool = cpu_pool().unwrap();
         assert!((1..=parallelism()).contains(&pool.current_num_threads()));
         assert_eq!(pool.install(|| rayon::join(|| 1, || 2)), (1, 2));

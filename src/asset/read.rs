@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_of_a_list_is_read() {
+    fn asset_lists_of_every_shape_are_parsed() {
         for (list, expected) in [
             (json!([{"url": "http://h/1"}, {"url": "http://h/2"}]), vec!["video 1 http://h/1", "video 2 http://h/2"]),
             (json!({"url": "http://h/1"}), vec!["video 1 http://h/1"]),
@@ -144,13 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_numbered_apart_and_equal_urls_are_separate() {
+    fn each_kind_has_its_own_numbering_and_equal_urls_are_separate() {
         let result = json!({"audio": ["http://h/x"], "images": ["http://h/x", "http://h/x"], "videos": "http://h/x"});
         assert_eq!(keys(result), ["video 1 http://h/x", "image 1 http://h/x", "image 2 http://h/x", "audio 1 http://h/x"]);
     }
 
     #[test]
-    fn a_lone_url_takes_its_kind_from_its_type() {
+    fn single_url_takes_its_kind_from_its_media_type() {
         for (result, expected) in [
             (json!({"url": "http://h/a", "content_type": "audio/mpeg"}), Some(Kind::Audio)),
             (json!({"url": "http://h/a.png", "content_type": "audio/amr"}), Some(Kind::Audio)),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_seconds_or_unknown() {
+    fn durations_parse_as_seconds_or_are_unknown() {
         for (value, expected) in [
             (json!(5), Some(5.0)),
             (json!(5.209), Some(5.209)),
@@ -193,14 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_kept_than_asked_for_and_all_are_counted() {
+    fn assets_beyond_the_limit_are_counted_but_not_kept() {
         let result = to_raw_value(&json!({"videos": ["a", null, "b"], "images": ["c"], "audio": {"url": "d"}})).unwrap();
         let (kept, count) = parse_assets(&result, 2, &|text| text.into());
         assert_eq!((kept.len(), count), (2, 4));
     }
 
     #[test]
-    fn a_url_that_is_too_long_to_be_asked_for_is_kept_in_part_and_refused() {
+    fn overlong_url_is_truncated_and_rejected() {
         let url = |length: usize| format!("http://h/{}", "é".repeat(length))[..length].to_owned();
         let long = &assets(json!({"images": [url(60 * MAX_URL_LEN + 1)]}))[0];
         assert!(long.url.len() > MAX_URL_LEN && long.url.len() < MAX_URL_LEN + 8 && long.source().is_err());

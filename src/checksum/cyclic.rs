@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_gives_the_check_value_of_the_catalogue() {
+    fn every_crc_gives_its_catalogued_check_value() {
         let bytes = &b"123456789"[..];
         assert_eq!(crc64_xz(bytes).unwrap(), 0x995d_c9bb_df19_39fa_u64.to_be_bytes());
         assert_eq!(crc64_nvme(bytes).unwrap(), 0xae8b_1486_0a79_9888_u64.to_be_bytes());
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_matter_in_which_pieces_the_bytes_come() {
+    fn crc_does_not_depend_on_chunk_boundaries() {
         let bytes: Vec<u8> = (0..600_001_u32).map(|n| (n % 251) as u8).collect();
         for cut in [0, 1, 15, 16, 17, 300_000] {
             let (first, second) = bytes.split_at(cut);

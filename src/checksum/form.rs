@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_bytes_with_the_highest_first() {
+    fn digest_values_are_big_endian_bytes() {
         for (form, field, value) in [
             (DigestSyntax::Decimal(Crc64Xz), "258", &[0, 0, 0, 0, 0, 0, 1, 2][..]),
             (DigestSyntax::Decimal(Crc64Xz), " 18446744073709551615 ", &[0xff; 8]),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn dictionaries_are_read_as_structured_fields() {
+    fn dictionaries_parse_as_structured_fields() {
         for (field, algorithms) in [
             ("sha-256=:SHA256:", &[Sha256][..]),
             ("SHA-256=:SHA256:;a;b=\"1,2\" ,\tsha=:SHA1: ", &[Sha256, Sha1]),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_read_member_by_member() {
+    fn list_members_are_parsed_independently() {
         for (field, algorithms) in [
             ("sha-256=SHA256", &[Sha256][..]),
             (" Sha = SHA1 ,unixsum=30637,, SHA-256=SHA256", &[Sha1, Sha256]),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_no_value() {
+    fn malformed_digest_values_are_ignored() {
         for field in [
             "",
             "25f9e794323b453885f5181f1b624d0b",

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_promises_the_file_only_where_the_whole_is_meant() {
+    fn on_a_partial_response_only_whole_file_digests_count() {
         for (line, algorithm, on_a_part) in [
             ("repr-digest: sha-256=:SHA256:", Sha256, true),
             ("content-digest: sha-256=:SHA256:", Sha256, false),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn encoded_bytes_are_not_those_that_are_kept() {
+    fn digests_of_encoded_bytes_are_ignored() {
         let all = ["repr-digest: sha-256=:SHA256:", "x-goog-hash: md5=MD5", "content-md5: MD5"];
         for (line, left) in [
             ("content-encoding: gzip", 0),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn check_values_of_parts_are_not_those_of_the_file() {
+    fn composite_checksums_are_ignored() {
         for (lines, left) in [
             (&["x-amz-checksum-sha256: SHA256-3", "x-amz-checksum-crc32c: CRC32"][..], 1),
             (&["x-amz-checksum-crc32c: CRC32", "x-amz-checksum-type: COMPOSITE"], 0),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strongest_comes_first_and_a_repeated_header_is_read_whole() {
+    fn digests_are_sorted_by_strength_and_repeated_headers_are_merged() {
         let lines = [
             "x-amz-checksum-crc32: CRC32",
             "x-goog-hash: crc32c=CRC32",
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_promises_nothing() {
+    fn unknown_digest_headers_and_algorithms_are_ignored() {
         for line in [
             "digest: unixsum=30637, adler32=03da0195, crc32c=CRC32, id-sha-256=SHA256",
             "repr-digest: crc32c=:CRC32:, sha-256=SHA256",
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_contradicts_itself_says_nothing_about_that() {
+    fn contradictory_digests_of_one_algorithm_are_ignored() {
         let other = "content-md5: AAAAAAAAAAAAAAAAAAAAAA==";
         assert_eq!(parse_headers(&["content-md5: MD5", other], false), []);
         assert_eq!(parse_headers(&["content-md5: MD5", "content-md5: MD5", "content-md5: ?"], false).len(), 1);

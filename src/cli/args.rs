@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_no_option_for_the_key_itself() {
+    fn no_option_takes_the_api_key_itself() {
         for argument in ["--api-key", "--key", "--token"] {
             assert!(Args::try_parse_from(["yescale-dl", argument, "sk-x", "id"]).is_err());
         }

@@ -197,12 +197,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_options_are_consistent() {
+    fn clap_definitions_are_consistent() {
         command().debug_assert();
     }
 
     #[test]
-    fn wait_takes_a_duration_after_an_equals_sign_and_no_other_way() {
+    fn wait_takes_its_duration_only_after_an_equals_sign() {
         let read = |line: &str| {
             let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             check_wait(&arguments).and_then(|()| Args::try_parse_from(arguments))

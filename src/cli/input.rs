@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_ids_comments_or_json() {
+    fn input_lines_are_ids_comments_or_json() {
         for (line, expected) in [
             ("777935781150867525\n", "777935781150867525 -"),
             ("  9f1c \r\n", "9f1c -"),

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_library_has_the_defaults_of_the_command_line() {
+    fn library_and_command_line_have_the_same_defaults() {
         let parsed = |line: &str| {
             let args = Args::try_parse_from(line.split(' ')).unwrap();
             let environment = |name: &str| (name == KEY_VARIABLE).then(|| "sk-test".into());
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_and_colours_are_off_for_no_color_and_where_no_terminal_is_unless_asked_for() {
+    fn no_color_or_no_terminal_turns_off_color_and_progress_unless_forced() {
         for (when, is_terminal, is_plain, on) in [
             (When::Auto, true, false, true),
             (When::Auto, true, true, false),

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_told_as_it_has_to_be_typed() {
+    fn paths_are_shell_quoted() {
         for (path, typed) in [("yescale", "yescale"), ("/a/b-c.d", "/a/b-c.d"), ("my clips", "'my clips'"), ("-x", "./-x")] {
             assert_eq!(shell_quote(Path::new(path)), typed);
         }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_the_contract_writes_them() {
+    fn durations_parse_as_the_contract_defines() {
         for (text, seconds) in [("90s", 90.0), ("10m", 600.0), ("1h30m", 5400.0), ("500ms", 0.5), ("2h", 7200.0)] {
             assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
         }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_numbers_or_fractions() {
+    fn frame_rates_are_numbers_or_fractions() {
         for (text, expected) in [("24", 24.0), ("29.97", 29.97), ("30000/1001", 30000.0 / 1001.0)] {
             assert_eq!(frame_rate(text), Ok(expected), "{text}");
         }

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_movie_says_its_length_or_its_track_does() {
+    fn track_duration_is_used_when_the_movie_has_none() {
         for (whole, track, expected) in
             [(1500, 9000, Some(1.5)), (0, 9000, Some(9.0)), (u32::MAX, 9000, Some(9.0)), (0, 0, None), (u32::MAX, u32::MAX, None)]
         {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_add_up() {
+    fn fragment_durations_are_summed() {
         let (default, own) = ([0, 7].as_slice(), [0x0B, 7, 0, 0, 1, 50].as_slice());
         for (track, fragments, expected) in [
             (0, vec![fragment(Some(0), default, &[0, 25])], Some(1.0)),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_that_lie_end_the_walk() {
+    fn invalid_box_sizes_stop_the_parser() {
         for head in [[0_u32, 0], [7, 0], [1, 0], [u32::MAX, 0]] {
             assert_eq!(seconds(&[be_words(&head), movie(1500, 0, &[])]), None, "{head:?}");
         }

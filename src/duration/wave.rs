@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wave_is_never_longer_than_what_is_there() {
+    fn wave_duration_is_bounded_by_the_data_present() {
         let wave = |length: u32, bytes: usize| {
             let head =
                 b"RIFF\xFF\xFF\xFF\xFFWAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1F\0\0\x40\x1F\0\0\x01\0\x08\0LIST\x03\0\0\0abc\0data";

@@ -132,7 +132,7 @@ mod tests {
     use crate::task::TaskId;
 
     #[test]
-    fn the_counts_are_disjoint_and_add_up() {
+    fn summary_counts_are_disjoint_and_add_up() {
         use Outcome::{Complete, Empty, Error, Failed, Incomplete, NotFound, Partial, Pending};
         let id = TaskId::new("t").unwrap();
         let mut summary = Summary::default();

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_one_line_and_every_tag_file_is_vouched_for() {
+    fn paths_are_escaped_and_every_tag_file_is_in_the_tag_manifest() {
         let payload = Payload { path: "data/a\r\n%0A é".to_owned(), size: 3, sha256: Sha256Hex::digest(b"abc") };
         let tags = tag_files(&[payload], "2026-11-23");
         let (last, others) = tags.split_last().unwrap();

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_table_has_headings_and_they_are_the_fields_of_a_row() {
+    fn empty_table_has_a_header_that_matches_the_row_fields() {
         let empty = written(Format::Csv, &task("t", &[]), &beside("a"));
         assert_eq!(rows(&empty), [HEADINGS]);
         let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_manifest_says_stays_in_its_cell_and_is_no_formula() {
+    fn cells_are_quoted_and_formulas_are_neutralized() {
         for (id, cell) in [
             ("a,b\"c\r\nd;e", "a,b\"c\r\nd;e"),
             ("=HYPERLINK(\"http://x\")", "'=HYPERLINK(\"http://x\")"),

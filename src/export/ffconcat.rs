@@ -39,7 +39,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn videos_are_listed_else_the_audio_and_only_measured_lengths() {
+    fn lists_videos_or_else_audio_with_measured_durations_only() {
         let video = ("video", "t/video-1.mp4", json!({"measured_duration_seconds": 1.5, "duration_seconds": 2}));
         let audio = ("audio", "t/audio-1.mp3", json!({"duration_seconds": 2}));
         let list = |files: &[_]| written(Format::Ffconcat, &task("t", files), &beside("a"));
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_is_escaped_and_a_line_break_refused() {
+    fn quotes_are_escaped_and_line_breaks_rejected() {
         for (name, expected) in [
             ("it's", "file 'it'\\''s/t/video-1.mp4'\n"),
             // On Windows this is a folder in a folder.

@@ -29,7 +29,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_plays_is_listed_with_its_length_and_no_line_is_taken_for_another() {
+    fn playable_files_are_listed_with_durations_and_escaped_titles() {
         let files = [
             ("image", "t/image-1.png", json!({})),
             ("video", "t/video-1.mp4", json!({"duration_seconds": 5.1, "measured_duration_seconds": 5.083})),

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_container_says_counts_for_more_and_what_is_absurd_for_nothing() {
+    fn measured_duration_wins_and_implausible_ones_are_ignored() {
         for (measured, told, expected) in [
             (json!(5.083), json!(5.1), Some(5.083)),
             (Value::Null, json!(5.1), Some(5.1)),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_playlist_whose_media_are_elsewhere_is_for_the_table_alone() {
+    fn hls_playlist_is_exported_to_csv_only() {
         let task = task("t", &[("video", "t/video-1.m3u8", json!({"duration_seconds": 5}))]);
         let refused =
             [Format::Otio, Format::Ffconcat, Format::M3u8, Format::Csv].map(|format| format.rejection_reason(&items(&task)[0]));

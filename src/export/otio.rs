@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_within_a_millisecond_of_whole_frames_is_whole_frames() {
+    fn duration_within_1_ms_of_whole_frames_is_rounded() {
         for (seconds, rate, expected) in
             [(5.083, 24.0, 122.0), (5.0, 24.0, 120.0), (1.4, 24.0, 33.599_999_999_999_994), (0.0001, 24.0, 0.0024)]
         {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_track_a_kind_and_whatever_an_id_says_is_a_text() {
+    fn one_track_per_kind_and_ids_are_escaped() {
         let id = "\"},\n\u{0}\u{1b}{\"OTIO_SCHEMA\":\"Evil.1\"}";
         let length = json!({"duration_seconds": 2});
         let files = [

@@ -91,7 +91,7 @@ pub(super) mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn files_are_named_from_where_the_export_stands() {
+    fn file_paths_are_relative_to_the_export_folder() {
         for (folder, root, path, uri) in [
             ("/a", "/a", "t/video-1.mp4", "t/video-1.mp4"),
             ("/a", "/a/b c", "b c/t/video-1.mp4", "b%20c/t/video-1.mp4"),
@@ -110,7 +110,7 @@ pub(super) mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_may_be_put_anywhere_names_files_absolutely() {
+    fn export_without_a_fixed_location_uses_absolute_paths() {
         for (root, path, uri) in [
             ("/", "/t/video-1.mp4", "file:///t/video-1.mp4"),
             ("/a/b #1%20é\n", "/a/b #1%20é\n/t/video-1.mp4", "file:///a/b%20%231%2520%C3%A9%0A/t/video-1.mp4"),
@@ -122,7 +122,7 @@ pub(super) mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_no_text_can_name_is_refused() {
+    fn non_utf8_paths_are_rejected() {
         use std::os::unix::ffi::OsStrExt;
         let root = Path::new("/").join(std::ffi::OsStr::from_bytes(b"\xff"));
         assert!(PathBase::absolute(&root).is_none() && PathBase::relative_to(Path::new("/"), &root).is_none());

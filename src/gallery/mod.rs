@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_comes_first_and_what_has_no_time_last() {
+    fn tasks_are_sorted_newest_first_and_undated_ones_last() {
         let at = |id: &str, time: &str| json!({"task_id": id, "state": "complete", "finish_time": time});
         let order = [
             at("b", "2025-07-27T06:48:50Z"),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_task_says_stays_within_the_data() {
+    fn task_text_is_escaped_in_the_page_data() {
         let hostile = "</script><script>alert(1)</script><!--\u{2028}\u{2029}{{data}}{{script}}";
         let task = json!({"task_id": hostile, "state": "failed", "message": hostile, "err_reason": hostile, "text": hostile,
             "meta": {hostile: [hostile]}, "errors": [{"kind": "image", "index": 1, "error": hostile}]});
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_are_not_ours_and_what_signs_urls_are_not_told() {
+    fn foreign_paths_and_url_signatures_are_left_out() {
         let page = page(&[json!({"task_id": "Odd", "state": "complete", "message": "see https://h/y?sig=SECRET",
             "meta": {"source": "https://h/z?sig=SECRET", "seed": 12_345_678_901_234_567_890_u64},
             "files": [file("../video-1.mp4"), file("other/video-1.mp4"), file("Odd-e2dc18b67f1f5ff0/manifest.json"),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_of_one_task_finds_its_files_beside_it() {
+    fn single_task_page_links_to_files_beside_it() {
         let mut gallery = Gallery::default();
         let task = json!({"task_id": "t", "state": "complete", "files": [file("video-1.mp4")]});
         gallery.add(serde_json::from_value(task).unwrap(), true);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_in_the_page_is_filled_and_the_page_carries_the_mark() {
+    fn page_starts_with_the_mark_and_every_placeholder_is_filled() {
         let page = page(&[]);
         assert!(page.starts_with(PAGE_MARKER) && !page.contains("{{"), "{page}");
         for (text, tag) in [(SCRIPT, "script"), (STYLE, "style")] {

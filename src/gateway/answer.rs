@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_task_is_told_in_many_ways() {
+    fn every_form_of_task_not_found_is_recognized() {
         for (status, body) in [
             (404, ""),
             (404, "<html>"),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_body_is_told_apart() {
+    fn error_bodies_are_classified() {
         let invalid = r#"{"error":{"message":"Invalid token (request id: 7)","type":"new_api_error","code":""}}"#;
         for (status, body, told) in [
             (401, invalid, "refused HTTP 401 Unauthorized: Invalid token (request id: 7)"),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_task_with_an_error_field_is_a_task() {
+    fn task_with_an_error_field_is_still_a_task() {
         assert!(classified(200, r#"{"status":"FAILURE","error":"Task not found upstream"}"#).starts_with("task Failed"));
         assert!(classified(200, r#"{"task_id":"x","message":"ok","task_result":{}}"#).starts_with("task Pending"));
         for pending in [
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_are_none_are_clear_errors() {
+    fn unusable_responses_give_clear_errors() {
         for (body, told) in [
             ("", "error the API's answer is empty"),
             ("<!doctype html>", "error the API's answer is a web page"),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_scrubbed_wherever_it_is_echoed() {
+    fn echoed_key_is_redacted_everywhere() {
         let echo = r#"{"error":{"message":"Invalid token sk-1234567890abcdef"}}"#;
         assert_eq!(classified(401, echo), "refused HTTP 401 Unauthorized: Invalid token [key]");
         let echo = r#"{"status":"SUCCESS","x":["1234567890abcdef"],"\u0073k-1234567890abcdef":1}"#;
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_that_is_asked_for_keeps_the_key_and_the_recorded_one_does_not() {
+    fn key_is_kept_in_the_requested_url_and_redacted_in_the_recorded_one() {
         let (key, url) = (ApiKey::parse("sk-1234567890abcdef").unwrap(), "http://h/x?key=sk-1234567890abcdef");
         let answer = format!(r#"{{"status":"SUCCESS","task_result":{{"videos":["{url}"]}}}}"#);
         let ResponseClass::Task(task) = classify(StatusCode::OK, answer.as_bytes().to_vec(), &key) else {

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_url_is_taken_as_people_paste_it() {
+    fn pasted_base_urls_are_normalized() {
         for base in ["https://h", " https://h/ ", "https://h//", "https://h/v1", "https://h/v1/", "HTTPS://h/v1//\n"] {
             assert_eq!(task_url(base, "1"), "https://h/task/1", "{base}");
         }
@@ -81,13 +81,13 @@ mod tests {
     }
 
     #[test]
-    fn an_id_stays_one_segment_of_the_url() {
+    fn task_id_stays_one_path_segment() {
         assert_eq!(task_url("https://h", "a/../b?c#d"), "https://h/task/a%2F..%2Fb%3Fc%23d");
         assert_eq!(task_url("https://h", "%2e%2e"), "https://h/task/%252e%252e");
     }
 
     #[test]
-    fn what_is_no_base_url_is_told() {
+    fn invalid_base_urls_are_rejected() {
         for text in ["", "api.yescale.io", "ftp://h", "/v1", "https://", "data:,x"] {
             assert!(matches!(text.parse::<BaseUrl>(), Err(BaseUrlError::NotHttp(_))), "{text}");
         }

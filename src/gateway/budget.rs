@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_answers_are_free_medium_ones_share_and_large_ones_go_alone() {
+    fn small_responses_are_free_medium_ones_share_large_ones_run_alone() {
         let (budget, mut rooms) = (MemoryBudget::new(), Vec::new());
         let mut try_room = |bytes: usize| {
             let mut room = MemoryPermit::default();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_answer_does_not_need_is_given_back() {
+    fn unused_memory_permits_are_returned() {
         let budget = MemoryBudget::new();
         let mut rooms = [MemoryPermit::default(), MemoryPermit::default(), MemoryPermit::default()];
         assert!(budget.try_grow(&mut rooms[0], MEDIUM) && budget.try_grow(&mut rooms[1], MEDIUM));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn room_comes_when_it_is_given_back() {
+    async fn waiting_permit_is_granted_on_release() {
         let budget = Arc::new(MemoryBudget::new());
         let held = budget.acquire(MEDIUM + 1).await;
         let waiting = tokio::spawn({

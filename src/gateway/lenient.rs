@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_character_costs_itself_and_nothing_else() {
+    fn lone_surrogate_becomes_one_replacement_character() {
         for (body, read_as) in [
             (r#""\ud83d""#, "\u{fffd}"),
             (r#""a\ud83dz""#, "a\u{fffd}z"),

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_grow_up_to_a_bound_with_jitter() {
+    fn poll_delays_grow_up_to_a_bound_with_jitter() {
         let mut waiting = PollQueue::new(Some(PollPolicy { timeout: None, first_delay: Duration::from_secs(2) }));
         let mut look = waiting.first_check(request("t"));
         for most in [2.0, 3.0, 4.5, 6.75, 10.125, 15.0, 15.0] {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_without_the_option_or_beyond_the_end() {
+    fn no_time_is_left_without_the_option_or_after_the_deadline() {
         assert!(!PollQueue::new(None).has_time());
         assert!(PollQueue::new(Some(PollPolicy { timeout: None, first_delay: MAX_DELAY })).has_time());
         assert!(
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_look_falls_on_the_end() {
+    fn last_check_falls_on_the_deadline() {
         let mut waiting = PollQueue::new(Some(PollPolicy { timeout: Some(Duration::from_secs(5)), first_delay: MAX_DELAY }));
         waiting.schedule(request("a"), MAX_DELAY);
         waiting.schedule(request("b"), MAX_DELAY);

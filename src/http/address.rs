@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gateway_is_private_by_its_address_or_its_name() {
+    async fn gateway_is_private_by_address_or_name() {
         for (url, expected) in
             [("http://127.0.0.1:8080", true), ("http://[::1]", true), ("http://localhost", true), ("https://1.1.1.1", false)]
         {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn literal_addresses_are_judged_by_the_url() {
+    fn ip_literals_and_local_names_are_checked_in_the_url() {
         for (url, allowed) in [
             ("http://127.0.0.1/x", false),
             ("http://2130706433/x", false),

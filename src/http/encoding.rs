@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn every_coding_is_undone() {
+    fn every_supported_encoding_is_decoded() {
         for (coding, body) in bodies() {
             for step in [1, 7, 4096, usize::MAX] {
                 assert_eq!(decoded(coding, &body, step.min(body.len())).unwrap(), media(), "{coding:?} by {step}");
@@ -178,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_stream_is_no_body() {
+    fn truncated_encoded_stream_is_an_error() {
         for (coding, body) in bodies() {
             assert!(decoded(coding, &body[..body.len() / 2], 512).is_err(), "{coding:?}");
         }
     }
 
     #[test]
-    fn only_what_can_be_undone_is_taken() {
+    fn only_supported_encodings_are_accepted() {
         for (header, coding) in [
             ("", ContentCoding::Identity),
             (" Identity ", ContentCoding::Identity),

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_is_classed() {
+    fn every_status_is_classified() {
         let passing: Vec<u16> =
             (100..=599).filter(|code| is_transient_status(StatusCode::from_u16(*code).expect("in range"))).collect();
         let expected: Vec<u16> = [408, 425, 429].into_iter().chain(500..=599).collect();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_told_with_its_reason() {
+    fn status_is_displayed_with_its_reason() {
         assert_eq!(Error::Status { status: StatusCode::NOT_FOUND, retry_after: None }.to_string(), "HTTP 404 Not Found");
         assert_eq!(status_line(StatusCode::from_u16(524).unwrap()), "HTTP 524");
     }

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_request_gets_the_file_from_its_first_byte_on_or_nothing() {
+    fn plain_request_accepts_the_whole_file_or_nothing() {
         let (ok, part) = (200, 206);
         for (status, range, length, expected) in [
             (ok, None, None, Ok((None, None))),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_file_is_taken_where_it_can_go_on() {
+    fn leading_range_is_accepted_only_with_a_strong_validator() {
         let leading = ("content-range", "bytes 0-4/10");
         assert_eq!(decided(200, None, &[leading, ETAG]), (false, Ok((Some(5), Some(10)))));
         assert_eq!(decided(206, None, &[leading, ETAG]), (false, Ok((Some(5), Some(10)))));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_and_two_ranges_are_no_file() {
+    fn multipart_and_conflicting_ranges_are_rejected() {
         let pieces = ("content-type", "Multipart/ByteRanges; boundary=x");
         assert!(decided(200, None, &[pieces]).1.is_err());
         assert!(decided(206, None, &[pieces, ("content-range", "bytes 0-9/10")]).1.is_err());
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_answered_by_that_range_or_by_the_whole_file() {
+    fn range_request_accepts_that_range_or_the_whole_file() {
         let version = RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total: Some(10) };
         let ask = RangeRequest { start: 5, end: None, version };
         let other = "the host sends another range than the one asked for";
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_counts_only_where_no_chunks_do() {
+    fn content_length_is_ignored_with_chunked_encoding() {
         let length = |lines: &[(&'static str, &str)]| content_length(&headers(lines));
         let ten = ("content-length", "10");
         assert_eq!(length(&[ten]), Some(10));

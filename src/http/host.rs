@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_host_rests_for_everybody() {
+    fn cooldown_applies_to_all_requests_of_a_host() {
         let host = host(5, Duration::from_secs(1), 10);
         assert!(host.try_acquire().is_some());
         assert!(host.start_cooldown(Some(Duration::from_secs(60))));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_ends_and_an_answer_restores_it() {
+    fn patience_runs_out_and_a_response_restores_it() {
         let host = host(5, Duration::ZERO, 10);
         let refusals = (1..1000).take_while(|_| host.start_cooldown(None)).count();
         assert_eq!(refusals, 600, "ten minutes at a second each at least");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn without_patience_the_host_rests_but_tries_decide() {
+    fn without_patience_the_host_cools_down_but_retries_decide() {
         for host in [host(5, Duration::from_secs(60), 0), host(0, Duration::from_secs(60), 0)] {
             assert!(!host.start_cooldown(None));
         }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_told_apart_by_name_and_port() {
+    fn hosts_are_distinguished_by_name_and_port() {
         let hosts = HostLimiter::new(1, RetryPolicy { retries: 1, first_delay: Duration::ZERO, max_busy_wait: Duration::ZERO });
         let of = |url: &str| hosts.host_for(&Url::parse(url).unwrap());
         assert!(Arc::ptr_eq(&of("https://a/x?y"), &of("https://a:443/z")));

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn proxies_are_read_as_curl_reads_them() {
+    fn proxy_variables_are_read_as_in_curl() {
         let some = |text: &str| Some(text.to_owned());
         for (set, http, https) in [
             (&[][..], None, None),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_an_error_that_repeats_no_password() {
+    fn invalid_proxy_is_an_error_that_hides_the_password() {
         for value in [
             "\"http://u:secret@p:1\"",
             "'p'",
@@ -255,14 +255,14 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_proxy_that_is_not_utf_8_is_an_error() {
+    fn non_utf8_proxy_is_an_error() {
         use std::os::unix::ffi::OsStringExt as _;
         let value = |name: &str| (name == "https_proxy").then(|| OsString::from_vec(b"http://\xff".to_vec()));
         assert!(Proxies::from_vars(value).is_err());
     }
 
     #[test]
-    fn exceptions_are_lists_with_commas_or_blanks() {
+    fn no_proxy_list_is_split_at_commas_and_spaces() {
         assert_eq!(parse_no_proxy(" a.example, .b.example\t[::1] 10.0.0.0/8"), "a.example,.b.example,::1,10.0.0.0/8");
     }
 }

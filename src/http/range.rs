@@ -143,7 +143,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn only_the_exact_range_of_the_same_version_fits() {
+    fn only_the_exact_range_of_the_same_version_is_accepted() {
         let version = |total| RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total };
         let ask = RangeRequest { start: 10, end: None, version: version(Some(30)) };
         let closed = RangeRequest { end: Some(20), ..ask.clone() };
@@ -193,7 +193,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_date_validator_holds_only_where_there_is_still_no_etag() {
+    fn last_modified_matches_only_while_there_is_no_etag() {
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         let validator = Validator::LastModified(date.to_owned());
         assert!(matches_validator(&validator, &headers(&[("last-modified", date)])));
@@ -202,7 +202,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn ranges_are_asked_for_by_their_last_byte() {
+    fn range_header_names_the_last_byte() {
         let version = RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total: None };
         let ask = RangeRequest { start: 5, end: Some(10), version };
         assert_eq!(ask.header_value(), "bytes=5-9");

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_double_up_to_a_bound_and_end() {
+    fn retry_delays_double_up_to_a_bound_and_end() {
         let mut attempts = attempts(9);
         let delays: Vec<Duration> = std::iter::from_fn(|| attempts.next_delay(None)).collect();
         for (delay, most) in delays.iter().zip([0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]) {
@@ -100,19 +100,19 @@ mod tests {
     }
 
     #[test]
-    fn no_retries_are_no_retries() {
+    fn zero_retries_means_no_retry() {
         assert_eq!(attempts(0).next_delay(Some(Duration::from_secs(1))), None);
     }
 
     #[test]
-    fn the_host_is_heard_within_reason() {
+    fn retry_after_is_honored_within_bounds() {
         assert_eq!(attempts(1).next_delay(Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
         assert_eq!(attempts(1).next_delay(Some(Duration::from_secs(86_400))), Some(MAX_RETRY_AFTER));
         assert!(attempts(1).next_delay(Some(Duration::ZERO)).unwrap() > Duration::ZERO, "an eager host is not hammered");
     }
 
     #[test]
-    fn both_forms_of_the_header_are_read() {
+    fn both_forms_of_retry_after_are_parsed() {
         let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
         for (value, seconds) in [
             ("0", Some(0)),

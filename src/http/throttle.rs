@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_holds_over_all_readers() {
+    fn rate_limit_is_shared_by_all_readers() {
         let start = Instant::now();
         let throttle = Throttle::new(1000);
         let last = (0..100).map(|_| throttle.book(100, start)).last().unwrap();
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_not_saved_up() {
+    fn idle_time_gives_no_extra_rate() {
         let start = Instant::now();
         let throttle = Throttle::new(1000);
         let later = start + Duration::from_secs(60);

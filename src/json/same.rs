@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_says_the_same_is_the_same_however_it_is_written() {
+    fn equal_json_is_equal_in_any_notation() {
         for (one, other, same) in [
             (r#"{"a":1,"b":[2,"x"]}"#, "{ \"b\": [2,\n\"\\u0078\"], \"a\": 1 }", true),
             ("[1,2]", "[2,1]", false),

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_kept_to_the_letter_and_written_without_blanks() {
+    fn response_is_kept_verbatim_and_written_compact() {
         let kept = response(r#"{"b": 12345678901234567890.10,"a":[1, "x\u00e9 y"] ,"a":null}"#);
         let pretty = serde_json::to_string_pretty(&[&kept]).unwrap();
         assert_eq!(
@@ -87,13 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn two_are_equal_when_they_say_the_same() {
+    fn responses_are_equal_in_any_key_order() {
         assert_eq!(response(r#"{"a":1,"b":2}"#), response(r#"{ "b": 2, "a": 1 }"#));
         assert_ne!(response(r#"{"a":1}"#), response(r#"{"a":2}"#));
     }
 
     #[test]
-    fn one_of_many_levels_is_kept_as_it_is() {
+    fn deeply_nested_response_is_kept_unchanged() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(serde_json::to_string(&response(&deep)).unwrap(), deep);
         assert_eq!(response(&deep), response(&deep));

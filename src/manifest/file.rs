@@ -201,7 +201,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_path_that_we_could_not_have_made_is_no_name() {
+    fn path_we_cannot_have_written_is_rejected() {
         let name = |path: &str| {
             let mut file = FileEntry::new(AssetKey { kind: Kind::Video, index: 1 }, &Stub("video-1.mp4", 7));
             file.path = path.to_owned();

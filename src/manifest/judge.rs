@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_provably_ours_may_be_overwritten() {
+    fn only_provably_own_manifests_may_be_overwritten() {
         let ours = "{\n  \"manifest_version\": 1,\n  \"generator\": \"x\",\n  \"tasks\": [\n    {\"task_id\": \"a\"}\n  ]\n}\n";
         for end in 0..ours.len() - 2 {
             assert_eq!(ownership(&ours.as_bytes()[..end]), Ownership::Truncated, "cut at {end}");

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_editor_changes_is_no_damage_and_what_another_version_adds_survives() {
+    fn editor_changes_are_not_damage_and_unknown_fields_survive() {
         let text = String::from_utf8(written()).unwrap();
         let marked = format!("\u{feff}{text}");
         let later = text.replace("\"tasks\": [", "\"later\": {\"n\": 1.50},\n  \"tasks\": [");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_any_more_is_damaged_and_another_program_s_is_foreign() {
+    fn invalid_json_is_damaged_and_other_programs_json_is_foreign() {
         let text = String::from_utf8(written()).unwrap();
         let utf_16: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
         let mut rotted = text.clone().into_bytes();

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back_however_long_it_is() {
+    fn manifest_of_any_length_round_trips() {
         for count in [0, 1, 2, 20_000] {
             let written: Vec<String> = (0..count).map(|n| format!("{n:06}")).collect();
             let (read, head) = ids(&render(&written)).unwrap();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_task_is_handed_out_as_none() {
+    fn non_task_entries_are_returned_as_none() {
         let (read, head) =
             ids(r#"{"x":[1],"tasks":[{"task_id":"a","future":1}, {"no":"task"},7,"]"],"y":null , "z":{}}"#).unwrap();
         assert_eq!(read, [Some("a".to_owned()), None, None, None]);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_breaks_off_or_goes_on_is_an_error_not_a_short_list() {
+    fn truncated_or_trailing_data_is_an_error() {
         let text = render(&["a".to_owned(), "b".to_owned()]);
         for end in 0..text.len() - 1 {
             assert_eq!(ids(&text[..end]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "cut at {end}");

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_damaged_manifest_every_task_but_the_damaged_one_is_found() {
+    fn salvage_finds_every_undamaged_task() {
         let written: Vec<String> = (0..5).map(|n| format!("t{n}")).collect();
         let mut whole = Vec::new();
         write(&mut whole, Box::new(|push| written.iter().try_for_each(|id| push(&entry(id))))).unwrap();

@@ -156,7 +156,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn keys_keep_their_order_and_unknown_fields_are_left_out() {
+    fn keys_keep_their_order_and_absent_fields_are_omitted() {
         let mut task = entry("t1");
         task.text_path = Some("text.txt".to_owned());
         task.files.push(FileEntry::new(AssetKey { kind: Kind::Video, index: 1 }, &Stub("video-1.mp4", 7)));
@@ -171,7 +171,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn files_and_errors_stand_in_the_order_of_kinds_and_numbers() {
+    fn files_are_sorted_by_kind_and_index() {
         let mut task = entry("t");
         for (kind, index) in [(Kind::Audio, 1), (Kind::Image, 2), (Kind::Video, 3), (Kind::Image, 1)] {
             task.files.push(FileEntry::new(AssetKey { kind, index }, &Stub("x", 1)));

@@ -194,7 +194,7 @@ mod tests {
     const LATER: &str = r#"{"rating":4.50,"task_id":"t","state":"complete","platform":"kling","files":[{"width":1280,"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"code":"dead_link","error":"HTTP 404"}],"response":{"z":1.0,"a":2}}"#;
 
     #[test]
-    fn unknown_fields_survive_in_their_order_after_the_known_ones() {
+    fn unknown_fields_are_kept_in_order_after_the_known_ones() {
         let entry: TaskEntry = serde_json::from_str(LATER).unwrap();
         assert_eq!(entry.files[0].duration_seconds, Some(5.1));
         let written = serde_json::to_string(&entry).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_lacks_a_known_field_is_still_an_error() {
+    fn entry_without_a_required_field_is_an_error() {
         assert!(serde_json::from_str::<TaskEntry>(r#"{"task_ie":"t","state":"complete"}"#).is_err());
         assert!(serde_json::from_str::<TaskEntry>(r#"["t"]"#).is_err() && serde_json::from_str::<TaskEntry>("7").is_err());
     }

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manifest_is_written_as_the_contract_shows_it() {
+    fn manifest_is_written_as_the_contract_shows() {
         let render = |ids: &[&str]| {
             let mut bytes = Vec::new();
             write(&mut bytes, Box::new(|push| ids.iter().try_for_each(|id| push(&entry(id))))).unwrap();

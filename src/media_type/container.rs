@@ -96,7 +96,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn containers_are_told_apart_by_what_they_hold() {
+    fn containers_are_distinguished_by_their_content() {
         for (head, expected) in [
             (iso(&[b"M4A ", b"mp42", b"isom"]), "m4a"),
             (iso(&[b"M4V ", b"mp42"]), "mp4"),

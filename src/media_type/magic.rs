@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_sample_is_what_its_name_says() {
+    fn every_sample_is_detected_as_its_extension() {
         for (bytes, expected) in [
             (sample!("video-1s.mp4"), "mp4"),
             (sample!("fragmented.mp4"), "mp4"),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_told_by_its_magic_number_or_its_text() {
+    fn type_is_detected_by_magic_number_or_text() {
         for (head, expected) in [
             (b"RF64....WAVE".to_vec(), "wav"),
             (b"FORM....AIFC".to_vec(), "aiff"),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_another_type_are_named() {
+    fn contradicting_bytes_are_reported_with_their_type() {
         for (content_type, head, expected) in [
             ("image/png", sample!("picture.jpg"), "image/jpeg"),
             ("image/jpeg", sample!("picture.webp"), "image/webp"),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_proves_nothing_contradicts_nobody() {
+    fn weak_or_compatible_signatures_contradict_nothing() {
         let chance: [&[u8]; 9] = [
             b"BM",
             b"BMxxxxxxxxxx",
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_of_any_length_is_read() {
+    fn detection_accepts_a_head_of_any_length() {
         for bytes in
             [sample!("video-1s.mp4"), sample!("clip.webm"), sample!("song.opus"), sample!("song.mp3"), sample!("picture.svg")]
         {

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_and_xml_are_told_by_their_root() {
+    fn html_and_xml_are_detected_by_the_root_element() {
         for (body, expected) in [
             ("<!doctype html><p>x", "an HTML page"),
             ("<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"x\">", "an HTML page"),
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_told_by_parsing_it() {
+    fn json_is_detected_by_parsing() {
         for (body, whole, cut) in [
             ("{\"error\":\"not found\"}", "JSON", "JSON"),
             ("\u{FEFF}\r\n [1, 2]\n", "JSON", "JSON"),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn utf_16_with_a_mark_is_read() {
+    fn utf_16_with_a_byte_order_mark_is_decoded() {
         for unit in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
             assert_eq!(detected(&utf16(" <!doctype html>", unit), true), "an HTML page");
             assert_eq!(detected(&utf16("{\"a\":1}", unit), true), "JSON");

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_found_in_every_plain_writing() {
+    fn key_is_redacted_in_every_escaping() {
         let each = |escape: &dyn Fn(u8) -> String| KEY.bytes().map(escape).collect::<String>();
         let bare = &KEY[3..];
         for (written, hidden) in [
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_found_in_base64_at_every_alignment() {
+    fn key_is_redacted_in_base64_at_every_alignment() {
         for around in ["", "u", "us", "usr", "user:", "Bearer ", "{\"key\":\""] {
             for behind in ["", "x", "xy", "xyz", "\"}"] {
                 let secret = format!("{around}{KEY}{behind}");
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_holds_escapes_is_found_in_every_writing() {
+    fn key_containing_escapes_is_redacted_in_every_escaping() {
         for key in ["sk-a.b%2Fc~d!e(f)g", "longkey&amp;with\\u002fx", "key\\/with%25percent"] {
             let echoes = KeyRedactor::new(key);
             let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
@@ -253,13 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn very_short_keys_are_left_alone() {
+    fn very_short_keys_are_not_redacted() {
         assert_eq!(KeyRedactor::new("cat").redact("a cat"), "a cat");
         assert_eq!(KeyRedactor::new("abc123").redact("no abc123"), "no [key]");
     }
 
     #[test]
-    fn a_json_document_stays_one() {
+    fn json_stays_valid_after_redaction() {
         let echoes = KeyRedactor::new("sk-123456789012");
         for (json, hidden) in [
             (r#"{"a":"sk-123456789012","sk-123456789012":1}"#, r#"{"a":"[key]","[key]":1}"#),

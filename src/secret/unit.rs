@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_character_is_read_in_any_escaping() {
+    fn character_is_decoded_from_any_escaping() {
         for written in
             ["/", "%2f", "%2F", r"\/", r"\\/", r"\u002f", r"\\u002F", r"\x2f", "%252f", "%25252F", "&#47;", "&#x2F;", "&sol;"]
         {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_escape_stands_for_itself() {
+    fn invalid_escape_is_read_literally() {
         for written in
             ["%", "%2", "%zz", "%+1", "%ff", "\\", r"\n", r"\u00", r"\ud83d", "&", "&x", "&unknown;", "&#;", "&#xzz;", "é", "%é"]
         {

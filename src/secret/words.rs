@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_shown_without_what_signs_them() {
+    fn shown_urls_lose_query_and_credentials() {
         for (url, shown) in [
             ("https://user:pw@cdn.example/a/b.mp4?sig=1#f", "https://cdn.example/a/b.mp4"),
             ("data:image/png;base64,AAAA", "data:"),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn words_lose_what_signs_the_urls_inside() {
+    fn urls_inside_text_lose_query_and_credentials() {
         for (text, shown) in [
             ("could not fetch https://h/x.png?sig=SECRET", "could not fetch https://h/x.png"),
             ("\"https://h/x?a=1\", (http://h/y#z) why?", "\"https://h/x\", (http://h/y) why?"),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_key_is_hidden() {
+    fn key_like_words_are_hidden() {
         for (text, shown) in [
             ("`sk-0123456789abcdef` is no URL", "`[key]` is no URL"),
             ("--x=sk-abcdefghijklmnop1, sk-short1 sk-0123456789abcdef", "--x=[key], sk-short1 [key]"),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_shown_not_sent() {
+    fn control_characters_are_escaped() {
         assert_eq!(escape_control_chars("plain – text"), "plain – text");
         assert_eq!(escape_control_chars("a\u{1b}]0;x\u{7}\r\nb\u{202e}c\u{9b}d"), "a\\u{1b}]0;x\\u{7}\\r\\nb\\u{202e}c\\u{9b}d");
     }

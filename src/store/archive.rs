@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_archive_that_is_not_ours_is_refused() {
+    fn foreign_archive_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let hash = "0".repeat(64);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_no_archive_and_a_missing_folder_may_become_one() {
+    fn file_is_no_archive_and_missing_folder_is_created() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, b"").unwrap();

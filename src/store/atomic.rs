@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_or_not_at_all() {
+    fn file_is_replaced_atomically() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "a", |to| to.write_all(b"one")).unwrap();
         let failed = write(folder.path(), "a", |to| {
@@ -147,7 +147,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_new_file_is_as_open_as_the_umask_says() {
+    fn new_file_permissions_follow_the_umask() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let plain = folder.path().join("plain");
@@ -159,7 +159,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_symlink_is_replaced_not_followed() {
+    fn symlink_is_replaced_not_followed() {
         let folder = tempfile::tempdir().unwrap();
         let outside = folder.path().join("outside");
         fs::write(&outside, b"precious").unwrap();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_are_told_from_everything_else() {
+    fn leftover_temporary_files_are_recognized() {
         for name in [".manifest.json.owner", ".manifest.json.x1", ".index.html.x2", ".SHA256SUMS.abc", ".text.txt.y"] {
             assert!(is_leftover(name), "{name}");
         }

@@ -132,7 +132,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_a_killed_program_left_is_swept_and_what_a_living_one_makes_is_not() {
+    fn stale_bags_are_removed_and_live_ones_kept() {
         let folder = tempfile::tempdir().unwrap();
         let names = || fs::read_dir(folder.path()).unwrap().count();
         for left in [".bag.yescale-dl-dead01", ".bag.mine", ".other.yescale-dl-dead01"] {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bag_stands_in_its_place_only_when_it_is_done() {
+    fn bag_appears_at_its_path_only_when_finished() {
         let folder = tempfile::tempdir().unwrap();
         let (source, place) = (folder.path().join("source"), folder.path().join("bag"));
         fs::write(&source, b"abc").unwrap();

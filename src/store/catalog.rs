@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_come_in_order_and_one_that_is_no_task_is_counted() {
+    fn entries_are_sorted_and_invalid_ones_counted() {
         let file = |kind: &str, name: &str| json!({"kind": kind, "index": 1, "path": format!("a/{name}"), "size": 1, "sha256": "0".repeat(64)});
         let files = [file("image", "image-1.png"), file("video", "video-1.mp4")];
         let tasks = json!([{"task_id": "b", "state": "complete"}, 7, {"task_id": "a", "state": "complete", "files": files}]);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_or_not_there_is_no_archive() {
+    fn foreign_or_missing_folder_is_not_an_archive() {
         assert!(matches!(reader(r#"{"name":"an app"}"#), Err(Error::Foreign(_))));
         assert!(matches!(reader(r#"{"manifest_version":2,"tasks":[]}"#), Err(Error::Newer { version: 2, .. })));
         assert!(matches!(reader(""), Err(Error::NoArchive(_))));

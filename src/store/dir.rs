@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_made_found_renamed_and_removed() {
+    fn dir_creates_finds_renames_and_removes_files() {
         let folder = tempfile::tempdir().unwrap();
         let dir = Dir::at(folder.path());
         assert!(dir.stat("a").unwrap().is_none());
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hard_link_is_told_from_a_file_of_its_own() {
+    fn hard_link_is_detected_and_not_opened_for_writing() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("elsewhere"), b"precious").unwrap();
         fs::hard_link(folder.path().join("elsewhere"), folder.path().join("a")).unwrap();

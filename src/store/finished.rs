@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn many_files_of_a_task_begin_one_record_and_lose_no_line() {
+    fn concurrent_files_share_one_commit_log_without_losing_lines() {
         for _ in 0..200 {
             let folder = tempfile::tempdir().unwrap();
             assert_eq!(lines_of_many(folder.path()), 8);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn many_files_of_a_task_replace_a_foreign_record_once() {
+    fn concurrent_files_replace_a_foreign_commit_log_once() {
         for _ in 0..200 {
             let folder = tempfile::tempdir().unwrap();
             let outside = folder.path().join("outside");

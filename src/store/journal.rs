@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_hashes_the_same_is_believed() {
+    fn only_bytes_that_match_the_journal_hash_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
         let found = resume(&path).unwrap();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_journal_proves_what_it_still_says() {
+    fn truncated_journal_validates_its_complete_lines() {
         let folder = tempfile::tempdir().unwrap();
         let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
         let whole = fs::read(beside(&path)).unwrap();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proven_part_can_be_vouched_for_further_and_proven_again() {
+    fn resumed_part_can_be_checkpointed_and_validated_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
         fs::write(&path, b"abcd\0\0\0\0").unwrap();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn lies_about_the_length_are_no_proof() {
+    fn wrong_lengths_in_the_journal_validate_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = part(folder.path(), b"abcdefghijkl", &[8, 4]);
         assert_eq!(validated_size(&path), 8, "going back proves nothing more");

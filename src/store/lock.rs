@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_one_holds_it_and_nothing_is_left() {
+    fn lock_file_has_one_holder_and_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         let first = Lock::try_lock_file(&path).unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_held_by_one_and_nothing_is_left_in_it() {
+    fn folder_lock_has_one_holder_and_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let first = Lock::try_lock_folder(folder.path()).unwrap();
         assert!(first.is_some());
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_left_by_a_dead_holder_is_taken_over() {
+    fn stale_lock_file_is_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         fs::write(&path, b"").unwrap();
@@ -225,7 +225,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_lock_on_a_removed_file_counts_for_nothing() {
+    fn lock_on_a_replaced_file_is_detected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         let orphan = File::create(&path).unwrap();
@@ -236,7 +236,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_symlink_in_its_place_is_not_followed() {
+    fn symlinked_lock_file_is_not_followed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn many_threads_take_turns() {
+    fn threads_hold_the_lock_one_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = &folder.path().join(".lock");
         let inside = &std::sync::atomic::AtomicU32::new(0);

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_of_the_living_is_respected_and_one_of_the_dead_is_found_once() {
+    fn live_markers_are_kept_and_stale_ones_found_once() {
         let root = tempfile::tempdir().unwrap();
         let mark = DirtyMarker::new(root.path());
         mark.set().unwrap();

@@ -137,7 +137,7 @@ mod tests {
     use crate::manifest::tests::entry;
 
     #[test]
-    fn every_task_is_remembered_where_the_manifest_has_it() {
+    fn index_finds_every_task_of_the_root_manifest() {
         let root = tempfile::tempdir().unwrap();
         let mut text = Vec::new();
         let ids: Vec<String> = (0..10_000).map(|n| format!("{n:05}")).collect();
@@ -165,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_disk_does_not_give_is_not_forgotten() {
+    fn unreadable_root_manifest_is_an_error() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join(MANIFEST)).unwrap();
         assert!(RootManifestIndex::new(root.path()).task_entry("t1").is_err());
     }
 
     #[test]
-    fn a_task_is_found_by_its_folder_whatever_its_id() {
+    fn task_is_found_by_its_folder_name() {
         let root = tempfile::tempdir().unwrap();
         let mut text = Vec::new();
         manifest::write(&mut text, Box::new(|push| ["Odd", "t1"].iter().try_for_each(|id| push(&entry(id))))).unwrap();

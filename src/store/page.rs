@@ -70,7 +70,7 @@ mod tests {
     const MARK: &str = "<!-- ours -->";
 
     #[test]
-    fn a_page_that_is_not_ours_is_never_overwritten() {
+    fn foreign_page_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let wait = LockWait::new(tokio_util::sync::CancellationToken::new(), |_| ());
         let path = folder.path().join(GALLERY);

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_given_up_leaves_no_file() {
+    fn dropped_part_without_a_version_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
         assert!(names(folder.path()).is_empty(), "no byte, no file");
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restarted_part_forgets_everything() {
+    fn restart_discards_all_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
         part.write_all(b"abc").unwrap();
@@ -263,7 +263,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_symlink_in_the_place_of_a_part_is_not_followed() {
+    fn symlinked_part_is_not_followed() {
         let folder = tempfile::tempdir().unwrap();
         let outside = folder.path().join("outside");
         fs::write(&outside, b"precious").unwrap();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_part_of_a_known_version_goes_on_where_it_ended() {
+    fn dropped_part_of_a_known_version_resumes_at_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".video-1.part");
         let mut part = begun(folder.path());
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_part_whose_early_sync_fails_is_not_kept() {
+    fn dropped_part_with_a_failed_sync_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
         part.set_version(version());
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_costs_what_came_since_the_last_4_mib() {
+    fn resume_continues_at_the_last_4_mib_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
         part.set_version(version());

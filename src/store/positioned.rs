@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_is_read_whatever_other_threads_write_elsewhere() {
+    fn range_read_ignores_concurrent_writes_elsewhere() {
         let file = tempfile::tempfile().unwrap();
         write_all_at(&file, &[7; 4096], 0).unwrap();
         let (file, is_over) = (&file, &AtomicBool::new(false));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_behind_the_end_is_an_error_and_not_a_short_read() {
+    fn range_past_the_end_is_an_error_not_a_short_read() {
         let file = tempfile::tempfile().unwrap();
         write_all_at(&file, b"abc", 0).unwrap();
         let mut bytes = Vec::new();

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn very_many_messages_are_counted_and_the_first_kept() {
+    fn first_messages_are_kept_and_the_rest_counted() {
         let mut report = Report::default();
         (0..1000).for_each(|n| report.add_fault(n.to_string()));
         assert_eq!((report.faults().count(), report.faults().last().unwrap()), (51, "and 950 more of these".to_owned()));

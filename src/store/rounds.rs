@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn everybody_hears_when_it_is_done_and_what_came_of_it() {
+    async fn every_sync_request_gets_its_own_result() {
         let folder = tempfile::tempdir().unwrap();
         let rounds = GroupSync::new(folder.path());
         let asked = (0..100_u32).map(|n| {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_can_t_be_synced_is_an_error_and_what_breaks_down_does_not_stop_the_rest() {
+    async fn failed_sync_or_panic_does_not_affect_other_requests() {
         let folder = tempfile::tempdir().unwrap();
         let rounds = GroupSync::new(folder.path());
         let missing = rounds.run_after_sync(vec![folder.path().join("missing")], |synced| synced);
@@ -214,7 +214,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn a_pipe_in_the_place_of_a_file_stops_nobody() {
+    async fn fifo_in_place_of_a_file_blocks_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());

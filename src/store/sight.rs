@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_seen_without_opening_anything() {
+    fn path_faults_are_found_without_opening_files() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         fs::create_dir_all(root.join("t/folder")).unwrap();
@@ -87,7 +87,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_goes_through_a_link_is_unsafe_but_the_root_may_be_one() {
+    fn symlinks_are_unsafe_except_the_root() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let (root, linked) = (folder.path().join("root"), folder.path().join("linked"));

@@ -66,7 +66,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn only_much_is_sent_on_its_way_and_one_sync_at_a_time() {
+    fn write_back_starts_at_a_threshold_with_one_sync_at_a_time() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"x").unwrap();
         let (file, mut write_back) = (Arc::new(file), WriteBack::default());
@@ -84,7 +84,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_sync_that_fails_is_heard() {
+    fn failed_sync_is_reported() {
         assert!(failing().start_sync_if_due(&Arc::new(tempfile::tempfile().unwrap()), SYNC_THRESHOLD).is_err());
         assert!(failing().finish().is_err());
     }

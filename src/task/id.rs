@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_goes_out_as_one_path_segment() {
+    fn id_is_encoded_as_one_path_segment() {
         for (id, segment) in [
             ("777935781150867525", "777935781150867525"),
             ("A-z.0_9~", "A-z.0_9~"),
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_is_the_start_of_the_hash() {
+    fn fingerprint_is_the_first_half_of_the_sha256() {
         // As `sha256sum` says it of `abc`.
         assert_eq!(TaskId::new("abc").unwrap().fingerprint(), 0xba78_16bf_8f01_cfea_4141_40de_5dae_2223);
     }

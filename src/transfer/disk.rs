@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_of_the_medium_are_told_from_those_of_a_path() {
+    fn disk_faults_are_distinguished_from_path_errors() {
         for (kind, fault) in [
             (io::ErrorKind::StorageFull, DiskErrorKind::NoSpace),
             (io::ErrorKind::QuotaExceeded, DiskErrorKind::NoSpace),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_too_large_is_told_by_the_limit_that_it_met() {
+    fn too_large_error_names_the_limit_that_applied() {
         let limit = |of_user, of_disk| SizeLimit { user: of_user, disk: of_disk };
         for (limit, most, is_of_disk) in [
             (limit(None, None), None, false),

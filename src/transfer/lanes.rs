@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_front_moves_over_what_is_joined_to_it() {
+    fn front_advances_over_contiguous_segments() {
         let mut ahead = BTreeSet::from([(10, 20), (30, 40)]);
         assert_eq!(advance_front(&mut ahead, 0), 0);
         ahead.insert((0, 10));

@@ -72,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_run_names_who_is_not_complete() {
+    fn failure_summary_lists_incomplete_tasks() {
         let lines = told(&[(Outcome::Complete, 10), (Outcome::Error, 7), (Outcome::Failed, 1)]);
         assert_eq!(lines[..2], ["failed: t17", "in error: t10, t11, t12, t13, t14 and 2 more"]);
         assert_eq!(lines.len(), 3, "and what to do: {lines:?}");
     }
 
     #[test]
-    fn what_is_told_for_all_is_not_told_again() {
+    fn errors_reported_for_all_tasks_are_not_repeated() {
         let mut afterword = FailureSummary::default();
         let report = TaskReport { is_run_wide: true, ..TaskReport::new(TaskId::new("t").unwrap(), Outcome::Error) };
         afterword.update(&Event::Task(Box::new(report)));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_sent_again_for_what_will_not_come() {
+    fn rerun_hint_is_given_only_when_a_rerun_can_help() {
         assert!(told(&[(Outcome::Failed, 1), (Outcome::NotFound, 1), (Outcome::Empty, 1), (Outcome::Pending, 1)]).is_empty());
         assert_eq!(told(&[(Outcome::Incomplete, 1)]).len(), 1);
     }

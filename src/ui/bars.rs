@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn no_picture_is_larger_than_its_terminal() {
+    fn progress_display_fits_the_terminal() {
         for (rows, columns) in [(24, 80), (50, 160), (24, 40), (3, 10), (1, 1), (0, 0)] {
             let lines = frame(&gauge(20), rows, columns, true);
             assert!(lines.len() <= rows.max(2), "{rows} rows: {lines:#?}");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_tells_the_run_its_files_and_the_rest() {
+    fn progress_display_shows_totals_files_and_hidden_count() {
         let lines = frame(&gauge(20), 24, 80, false);
         assert_eq!(lines.len(), 1 + MAX_BARS + 1);
         assert!(lines[0].starts_with("4,812 of 10,000 tasks") && lines[0].contains("48%"), "{}", lines[0]);
@@ -226,13 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn without_colour_nothing_but_text_is_drawn() {
+    fn without_color_no_escape_codes_are_drawn() {
         assert!(!frame(&gauge(3), 24, 80, false).concat().contains('\u{1b}'));
         assert!(frame(&gauge(3), 24, 80, true).concat().contains('\u{1b}'));
     }
 
     #[test]
-    fn a_line_tells_the_same() {
+    fn single_line_progress_shows_the_same_totals() {
         assert_eq!(progress_line(&gauge(0)), "4,812 of 10,000 tasks, 212 waiting, 3.00 GiB, 3.00 GiB/s");
     }
 }

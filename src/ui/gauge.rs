@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_even_pace_is_told_from_the_first_reading_on() {
+    fn steady_rate_is_exact_from_the_first_reading() {
         let (mut gauge, total, tasks, start) = gauge(10);
         for second in 1..=4 {
             total.add(1000);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_shows_and_leaves_no_time() {
+    fn stall_shows_zero_rate_and_no_remaining_time() {
         let (mut gauge, total, _, start) = gauge(1);
         total.add(1 << 30);
         gauge.sample(start + Duration::from_secs(1));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_file_has_not_come_at_once() {
+    fn resumed_bytes_do_not_count_as_speed() {
         let (mut gauge, _, _, start) = gauge(1);
         let meter = Counter::default();
         meter.add(500);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_leaves_the_time_unknown() {
+    fn waiting_tasks_make_the_remaining_time_unknown() {
         let (mut gauge, _, tasks, start) = gauge(2);
         tasks.done.add(1);
         gauge.sample(start + Duration::from_secs(1));

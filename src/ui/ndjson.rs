@@ -226,7 +226,7 @@ mod tests {
     use crate::event::{Counter, TaskCounters};
 
     #[test]
-    fn progress_comes_once_a_second_and_only_when_there_is_some() {
+    fn progress_events_come_once_a_second_and_only_on_change() {
         let (total, tasks, start) = (Counter::default(), TaskCounters::default(), Instant::now());
         let (mut gauge, mut beat) = (ProgressEstimator::new(total.clone(), tasks.clone(), start), ProgressTicker::new(start));
         let mut told_at = |tenths: u64| {

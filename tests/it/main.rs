@@ -14,6 +14,6 @@ mod s3_manifest;
 mod s4_options;
 mod s5_exit;
 mod s6_output;
-mod s7_again;
-mod s8_verbs;
+mod s7_rerun;
+mod s8_commands;
 mod support;

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_of_nearly_one_length_have_a_rate_and_others_none() {
+    fn frame_rate_needs_nearly_constant_frame_durations() {
         let table = |runs: &[[u32; 2]]| {
             let count = u32::try_from(runs.len()).unwrap();
             [&[0, count], runs.as_flattened()].concat().into_iter().flat_map(u32::to_be_bytes).collect::<Vec<u8>>()

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_that_holds_a_lock_is_named() {
+    fn wait_message_names_the_lock_holder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         assert!(waiting_message(path).ends_with(": another process has locked it"));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_wait_ends_without_the_lock() {
+    fn cancelled_wait_ends_without_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let _held = Lock::try_lock_folder(folder.path()).unwrap().unwrap();
         let stop = CancellationToken::new();

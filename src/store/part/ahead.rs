@@ -29,7 +29,7 @@ mod tests {
     use crate::digest::Sha256Hex;
 
     #[test]
-    fn bytes_written_ahead_are_hashed_when_the_front_comes_by() {
+    fn bytes_written_ahead_are_hashed_on_advance() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
         part.set_version(version());
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_ahead_of_the_front_are_not_kept() {
+    fn bytes_ahead_of_the_hashed_prefix_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".video-1.part");
         let mut part = begun(folder.path());

@@ -147,7 +147,7 @@ mod tests {
     use crate::store::part::tests::begun;
 
     #[test]
-    fn bytes_are_hashed_counted_and_kept_at_hand() {
+    fn seal_hashes_counts_and_keeps_the_head() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
         part.write_all(&[7; HEAD_SIZE - 1]).unwrap();

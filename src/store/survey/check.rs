@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_names_one_file_is_put_together_in_the_order_of_first_mention() {
+    fn entries_of_one_path_are_grouped_in_order_of_first_mention() {
         let items = ["b", "a", "b", "c", "a"].map(str::to_owned).to_vec();
         assert_eq!(group_by_path(items, |item| item), [vec!["b", "b"], vec!["a", "a"], vec!["c"]]);
     }

@@ -74,7 +74,7 @@ fn layer(room: &str) -> usize {
 }
 
 #[test]
-fn data_only_goes_forward() {
+fn modules_import_only_lower_layers() {
     for (room, code) in rooms() {
         for used in
             code.split("crate::").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap())
@@ -89,7 +89,7 @@ fn data_only_goes_forward() {
 }
 
 #[test]
-fn the_first_page_names_every_room() {
+fn crate_docs_name_every_module() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
     let inside = page.split("//! # Inside").nth(1).unwrap();
     for room in LAYERS.concat() {
@@ -98,7 +98,7 @@ fn the_first_page_names_every_room() {
 }
 
 #[test]
-fn every_effect_has_one_door() {
+fn each_external_crate_is_used_in_one_module() {
     for (room, code) in rooms() {
         for (name, allowed) in DOORS {
             let is_used = code.contains(&format!("use {name}::")) || code.contains(&format!(" {name}::"));

@@ -19,7 +19,7 @@ fn requests(ids: &'static [&str]) -> impl Iterator<Item = Request> + Send {
 }
 
 #[test]
-fn a_run_goes_on_a_runtime_of_ones_own_and_tells_each_id_once() {
+fn run_works_on_the_callers_runtime_and_reports_each_id_once() {
     let world = World::new();
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -40,7 +40,7 @@ fn a_run_goes_on_a_runtime_of_ones_own_and_tells_each_id_once() {
 }
 
 #[test]
-fn what_was_archived_is_read_as_data_and_verified() {
+fn library_reads_and_verifies_an_archive() {
     let world = World::new();
     let folder = world.archive_task("t1");
     let mut tasks = Vec::new();
@@ -53,7 +53,7 @@ fn what_was_archived_is_read_as_data_and_verified() {
 }
 
 #[test]
-fn a_stopped_run_ends_and_leaves_the_rest_to_the_next() {
+fn stopped_run_ends_and_the_next_run_completes_it() {
     let world = World::new();
     world.answers("t1", [Answer::json(200, &json!({"status": "IN_PROGRESS"}))]);
     let mut options = Options::new(ApiKey::parse(KEY).unwrap());
@@ -74,7 +74,7 @@ fn a_stopped_run_ends_and_leaves_the_rest_to_the_next() {
 }
 
 #[test]
-fn a_refused_key_is_told_in_the_end_and_a_foreign_folder_at_once() {
+fn rejected_key_fails_at_the_end_and_foreign_folder_on_open() {
     let world = World::new();
     world.answers("t1", [Answer::json(401, &json!({"error": {"message": "Invalid token", "type": "new_api_error"}}))]);
     let ended = Runtime::new().unwrap().block_on(session(&world).get(requests(&["t1"]), drop)).unwrap();

@@ -8,7 +8,7 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn every_action_is_pinned_to_a_commit_and_says_its_version() {
+fn every_action_is_pinned_to_a_commit_with_its_version() {
     for path in [".github/workflows/ci.yml", ".github/workflows/release.yml", "README.md"] {
         let text = read(path);
         let uses: Vec<&str> =
@@ -27,14 +27,14 @@ fn every_action_is_pinned_to_a_commit_and_says_its_version() {
 }
 
 #[test]
-fn no_recipe_installs_the_program_by_a_name_that_anybody_may_take() {
+fn readme_does_not_install_from_an_unclaimed_crate_name() {
     let installs =
         ["cargo install --locked yescale-dl", "cargo install yescale-dl", "cargo binstall yescale-dl", "yescale-dl = \"0"];
     assert!(installs.iter().all(|install| !read("README.md").contains(install)));
 }
 
 #[test]
-fn dependencies_and_the_oldest_toolchain_are_checked() {
+fn ci_checks_dependencies_and_the_minimum_rust_version() {
     let workflow = read(".github/workflows/ci.yml");
     assert!(workflow.contains("cargo deny check") && workflow.contains("rust-version"));
 }

@@ -44,7 +44,7 @@ fn world() -> World {
 }
 
 #[test]
-fn a_wait_for_a_lock_is_told_with_the_process_that_holds_it() {
+fn lock_wait_message_names_the_holding_process() {
     for (folder, args) in [
         ("yescale", &["new"][..]),
         ("yescale", &["index"]),
@@ -65,7 +65,7 @@ fn a_wait_for_a_lock_is_told_with_the_process_that_holds_it() {
 }
 
 #[test]
-fn a_wait_for_a_lock_ends_at_the_first_signal() {
+fn lock_wait_ends_at_the_first_signal() {
     for (folder, args) in [("yescale", &["new"][..]), ("yescale", &["t1", "--gallery"]), ("yescale/t1", &["t1", "--force"])] {
         for (signal, code) in [("INT", 130), ("TERM", 143)] {
             let world = world();

@@ -1,8 +1,8 @@
 //! Section 1, the job: what the gateway is asked, and how its answers are read.
 
-mod answers;
-mod asking;
-mod items;
-mod large;
+mod assets;
+mod large_responses;
+mod requests;
+mod responses;
 pub(crate) mod samples;
-mod values;
+mod times_and_durations;

@@ -29,7 +29,7 @@ pub(crate) fn archive(world: &World, standin: &StandIn, ids: &[String]) -> crate
 }
 
 #[test]
-fn every_sample_ends_as_it_expects() {
+fn every_sample_task_ends_as_expected() {
     let (world, (_runtime, standin)) = (World::new(), start());
     let run = archive(&world, &standin, &standin.ids()).exits(0);
     assert!(standin.tasks().len() >= 20);
@@ -47,7 +47,7 @@ fn every_sample_ends_as_it_expects() {
 }
 
 #[test]
-fn a_second_run_makes_no_request_and_leaves_every_byte_and_time() {
+fn second_run_makes_no_request_and_changes_no_file() {
     let (world, (runtime, standin)) = (World::new(), start());
     archive(&world, &standin, &standin.ids()).exits(0);
     let (before, requests, base_url) = (world.tree(), standin.media_requests(), standin.base_url());
@@ -64,7 +64,7 @@ fn a_second_run_makes_no_request_and_leaves_every_byte_and_time() {
 }
 
 #[test]
-fn the_same_samples_give_the_same_bytes() {
+fn order_of_ids_does_not_change_the_archive() {
     let (_runtime, standin) = start();
     let mut reversed = standin.ids();
     reversed.reverse();

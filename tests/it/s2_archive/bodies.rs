@@ -15,7 +15,7 @@ fn png() -> Reply {
 }
 
 #[test]
-fn a_cut_body_is_tried_again_and_never_kept() {
+fn truncated_body_is_retried_and_never_kept() {
     let world = World::new();
     for (id, cut) in
         [("length", png().cut_after(40)), ("chunks", png().chunked(&[30]).cut_after(40)), ("nothing", png().cut_after(0))]
@@ -33,7 +33,7 @@ fn a_cut_body_is_tried_again_and_never_kept() {
 }
 
 #[test]
-fn a_chunked_body_is_whole_at_its_end_mark() {
+fn chunked_body_is_complete_at_its_last_chunk() {
     let world = World::new();
     let url = world.media.script("/x", [png().chunked(&[1, 7, 30])]);
     let entry = only_image(&world, "t1", &url, &[], 0);
@@ -44,7 +44,7 @@ fn a_chunked_body_is_whole_at_its_end_mark() {
 }
 
 #[test]
-fn a_body_with_neither_length_nor_end_mark_is_kept_with_a_warning() {
+fn body_without_length_or_chunks_is_kept_with_a_warning() {
     let world = World::new();
     for (id, reply) in [("t1", png()), ("t2", png().header("Transfer-Encoding", "identity"))] {
         let url = world.media.script(&format!("/{id}"), [reply.without_length()]);
@@ -54,7 +54,7 @@ fn a_body_with_neither_length_nor_end_mark_is_kept_with_a_warning() {
 }
 
 #[test]
-fn a_length_beside_chunks_counts_for_nothing() {
+fn content_length_beside_chunked_encoding_is_ignored() {
     let world = World::new();
     let url = world.media.script("/x", [png().header("Content-Length", "7000").chunked(&[1, 7, 30])]);
     let entry = only_image(&world, "t1", &url, &["--retries", "0"], 0);
@@ -62,7 +62,7 @@ fn a_length_beside_chunks_counts_for_nothing() {
 }
 
 #[test]
-fn a_transfer_encoding_that_is_not_undone_is_an_error() {
+fn unsupported_transfer_encoding_is_an_error() {
     let world = World::new();
     let url = world.media.script("/x", [png().without_length().header("Transfer-Encoding", "gzip")]);
     let entry = only_image(&world, "t1", &url, &["--retries", "0"], 1);
@@ -70,7 +70,7 @@ fn a_transfer_encoding_that_is_not_undone_is_an_error() {
 }
 
 #[test]
-fn a_part_that_nobody_asked_for_is_not_a_whole_file() {
+fn unrequested_206_is_not_a_whole_file() {
     let world = World::new();
     let part = Reply::status("206 Partial Content");
     let url = world.media.script("/x", [part.header("Content-Range", "bytes 0-1/1000")]);
@@ -79,7 +79,7 @@ fn a_part_that_nobody_asked_for_is_not_a_whole_file() {
 }
 
 #[test]
-fn a_body_that_stalls_is_given_up() {
+fn stalled_body_is_aborted_and_retried() {
     let world = World::new();
     let url = world.media.script("/x", [png().stall_after(30)]);
     let entry = only_image(&world, "t1", &url, &["--stall-timeout", "200ms", "--retries", "1"], 1);
@@ -87,7 +87,7 @@ fn a_body_that_stalls_is_given_up() {
 }
 
 #[test]
-fn passing_faults_are_tried_again_and_others_are_not() {
+fn only_transient_statuses_are_retried() {
     let world = World::new();
     for (n, (status, tries)) in [
         ("500 Internal Server Error", 3),
@@ -117,7 +117,7 @@ fn passing_faults_are_tried_again_and_others_are_not() {
 }
 
 #[test]
-fn a_redirect_is_followed_and_an_endless_one_is_not() {
+fn redirect_is_followed_and_a_redirect_loop_ends() {
     let world = World::new();
     let end = world.serve_sample("picture.png");
     let url = world.media.script("/a", [Reply::redirect("/b?sig=1")]);
@@ -132,7 +132,7 @@ fn a_redirect_is_followed_and_an_endless_one_is_not() {
 }
 
 #[test]
-fn a_host_that_is_not_there_costs_its_tries_and_no_more() {
+fn unreachable_host_is_an_error_without_the_query() {
     let world = World::new();
     // Bound and let go: nobody listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -142,7 +142,7 @@ fn a_host_that_is_not_there_costs_its_tries_and_no_more() {
 }
 
 #[test]
-fn data_uris_are_files_however_they_are_written() {
+fn data_uris_of_every_form_are_saved() {
     let world = World::new();
     let (png, svg) = (sample("picture.png"), "<svg xmlns='x'/>");
     let plain = base64(&png);
@@ -180,7 +180,7 @@ fn data_uris_are_files_however_they_are_written() {
 }
 
 #[test]
-fn a_data_uri_that_gives_nothing_is_an_error_of_that_asset() {
+fn invalid_data_uri_fails_only_its_asset() {
     let world = World::new();
     let good = format!("data:image/png;base64,{}", base64(&sample("picture.png")));
     world.serve_task("t1", &json!({"images": ["data:", "data:image/png;base64", "data:image/png;base64,", "data:image/png;base64,!!!!", "data:text/html,<p>x</p>", "data:,%7B%22a%22:1%7D", good]}));
@@ -191,7 +191,7 @@ fn a_data_uri_that_gives_nothing_is_an_error_of_that_asset() {
 }
 
 #[test]
-fn a_lone_data_uri_takes_its_kind_from_its_own_type() {
+fn single_data_uri_takes_its_kind_from_its_media_type() {
     let world = World::new();
     world.serve_task("t1", &json!({"url": format!("data:audio/mpeg;base64,{}", base64(&sample("song.mp3")))}));
     world.run(&["t1"]).exits(0);

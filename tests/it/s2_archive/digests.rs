@@ -60,7 +60,7 @@ fn hosted(world: &World, replies: impl IntoIterator<Item = Reply>) {
 }
 
 #[test]
-fn a_promise_that_is_kept_is_in_the_manifest() {
+fn verified_digest_is_recorded_in_the_manifest() {
     for (header, value) in headers(&body()) {
         let world = World::new();
         hosted(&world, [reply(header, &value)]);
@@ -70,7 +70,7 @@ fn a_promise_that_is_kept_is_in_the_manifest() {
 }
 
 #[test]
-fn a_promise_that_is_broken_is_a_broken_body() {
+fn digest_mismatch_fails_the_body() {
     for ((header, wrong), (_, right)) in headers(&noise(6, SIZE)).into_iter().zip(headers(&body())) {
         let world = World::new();
         hosted(&world, [reply(header, &wrong)]);
@@ -86,7 +86,7 @@ fn a_promise_that_is_broken_is_a_broken_body() {
 }
 
 #[test]
-fn what_can_t_be_read_promises_nothing() {
+fn unreadable_digest_headers_are_ignored() {
     for (header, value) in [
         ("Content-MD5", "no base64"),
         ("Content-MD5", "AAAA"),
@@ -106,7 +106,7 @@ fn what_can_t_be_read_promises_nothing() {
 }
 
 #[test]
-fn on_a_range_only_what_covers_the_whole_file_counts() {
+fn digest_of_a_range_alone_is_not_checked_against_the_file() {
     let whole = body();
     let cut = SIZE / 3;
     // What each header says is of the range alone, which is right for these and wrong for those.
@@ -129,7 +129,7 @@ fn on_a_range_only_what_covers_the_whole_file_counts() {
 }
 
 #[test]
-fn what_a_range_says_of_the_whole_file_counts() {
+fn whole_file_digest_on_a_range_is_verified() {
     let whole = body();
     let cut = SIZE / 3;
     let of_the_file = |header: &str| !matches!(header, "Content-MD5" | "Content-Digest" | "Digest");
@@ -145,7 +145,7 @@ fn what_a_range_says_of_the_whole_file_counts() {
 }
 
 #[test]
-fn no_promise_counts_for_an_encoding_that_was_undone() {
+fn digest_of_an_encoded_body_is_ignored() {
     use std::io::Write as _;
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packer.write_all(&body()).unwrap();

@@ -7,7 +7,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::refusing::fail_calls;
+use crate::support::failing_syscalls::fail_calls;
 use crate::support::run::Running;
 use crate::support::{Answer, Run, World, sample};
 
@@ -33,7 +33,7 @@ fn run(world: &World, args: &[String], calls: &str, path: &str, errno: i32) -> R
 }
 
 #[test]
-fn a_time_that_can_t_be_set_costs_no_file() {
+fn failure_to_set_mtime_is_only_a_warning() {
     for errno in [EPERM, EOPNOTSUPP] {
         let world = World::new();
         let finished = json!({"status": "SUCCESS", "finish_time": 1_700_000_000,
@@ -55,7 +55,7 @@ fn a_time_that_can_t_be_set_costs_no_file() {
 }
 
 #[test]
-fn a_disk_that_takes_nothing_more_ends_the_run_with_one_message() {
+fn unwritable_disk_ends_the_run_with_one_message() {
     let (fails, full) = ("the disk can't be written to", "the disk is full");
     for (errno, message) in [(EIO, fails), (EROFS, fails), (ENOSPC, full), (EDQUOT, full)] {
         let world = World::new();
@@ -72,7 +72,7 @@ fn a_disk_that_takes_nothing_more_ends_the_run_with_one_message() {
 }
 
 #[test]
-fn a_fault_of_one_file_is_that_file_s_alone() {
+fn write_error_of_one_file_fails_only_its_task() {
     for errno in [EIO, ENOSPC] {
         let world = World::new();
         let ids = tasks(&world, 6);
@@ -87,7 +87,7 @@ fn a_fault_of_one_file_is_that_file_s_alone() {
 }
 
 #[test]
-fn a_disk_that_fails_file_after_file_ends_the_run() {
+fn repeated_write_errors_end_the_run() {
     let world = World::new();
     let ids = tasks(&world, 40);
     let args = [&["-j".to_owned(), "1".to_owned()], ids.as_slice()].concat();

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::{Value, json};
 
-use super::content::images;
+use super::media_types::images;
 use crate::support::audit::sha256;
 use crate::support::faults::{ETAG, noise, requests_at};
 use crate::support::{Reply, World, sample};
@@ -30,7 +30,7 @@ fn raw_deflate(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn forced_gzip_and_deflate_are_undone() {
+fn unrequested_gzip_and_deflate_are_decoded() {
     let world = World::new();
     let png = sample("picture.png");
     let coded = [
@@ -62,7 +62,7 @@ fn forced_gzip_and_deflate_are_undone() {
 }
 
 #[test]
-fn an_encoding_is_undone_however_its_first_bytes_arrive() {
+fn encoding_is_decoded_when_bytes_arrive_one_by_one() {
     let world = World::new();
     let png = sample("picture.png");
     let urls = [("gzip", gzip(&png)), ("deflate", zlib(&png)), ("deflate", raw_deflate(&png))].map(|(coding, body)| {
@@ -76,7 +76,7 @@ fn an_encoding_is_undone_however_its_first_bytes_arrive() {
 }
 
 #[test]
-fn a_page_inside_an_encoding_is_refused_and_a_cut_encoding_is_no_file() {
+fn encoded_html_and_truncated_encoding_are_rejected() {
     let world = World::new();
     let page = gzip(b"<!doctype html>");
     let mut cut = gzip(&sample("picture.jpg"));
@@ -88,7 +88,7 @@ fn a_page_inside_an_encoding_is_refused_and_a_cut_encoding_is_no_file() {
 }
 
 #[test]
-fn an_encoding_that_can_t_be_undone_is_an_error() {
+fn unsupported_content_encoding_is_an_error() {
     let world = World::new();
     let url = world.media.script("/x", [Reply::ok(sample("picture.png")).header("Content-Encoding", "br")]);
     let entry = images(&world, "t1", &[json!(url)], 1);
@@ -96,7 +96,7 @@ fn an_encoding_that_can_t_be_undone_is_an_error() {
 }
 
 #[test]
-fn nothing_in_an_encoding_is_an_empty_body() {
+fn encoded_empty_body_is_rejected() {
     let world = World::new();
     let urls = [("gzip", gzip(b"")), ("deflate", zlib(b"")), ("deflate", raw_deflate(b""))].map(|(coding, body)| {
         json!(world.media.script(&format!("/{}", body.len()), [Reply::ok(body).header("Content-Encoding", coding)]))
@@ -119,7 +119,7 @@ fn goes_on_with(then: impl Fn(&[u8]) -> Vec<Reply>, ranges: &[bool]) {
 }
 
 #[test]
-fn an_encoded_range_is_never_spliced() {
+fn encoded_range_is_never_joined() {
     let range = |bytes: &[u8]| {
         let rest = gzip(&bytes[400_000..]);
         // Without a length, which alone would tell it.
@@ -131,7 +131,7 @@ fn an_encoded_range_is_never_spliced() {
 }
 
 #[test]
-fn an_encoded_whole_in_place_of_the_rest_is_undone_and_taken() {
+fn encoded_whole_file_in_reply_to_a_range_is_accepted() {
     for (coding, encode) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("deflate", zlib), ("deflate", raw_deflate)] {
         let whole = |bytes: &[u8]| vec![Reply::ok(encode(bytes)).content_type("video/mp4").header("Content-Encoding", coding)];
         goes_on_with(whole, &[false, true]);
@@ -139,7 +139,7 @@ fn an_encoded_whole_in_place_of_the_rest_is_undone_and_taken() {
 }
 
 #[test]
-fn an_encoded_body_that_broke_off_starts_over_in_the_next_run() {
+fn interrupted_encoded_body_restarts_from_zero() {
     let (world, bytes) = (World::new(), noise(7, 900_000));
     let plain = Reply::ok(bytes.as_slice()).content_type("video/mp4").header("ETag", ETAG).header("Accept-Ranges", "bytes");
     let coded = Reply::ok(gzip(&bytes)).content_type("video/mp4").header("ETag", ETAG).header("Content-Encoding", "gzip");

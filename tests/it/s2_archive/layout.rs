@@ -9,7 +9,7 @@ use crate::support::audit::sha256;
 use crate::support::{World, sample};
 
 #[test]
-fn the_archive_has_the_shape_that_the_contract_draws() {
+fn archive_has_the_layout_of_the_contract() {
     let world = World::new();
     world.serve_task("777935781150867525", &json!({
         "videos": [world.serve_sample("video-1s.mp4")], "images": [world.serve_sample("picture.png")], "audio": [world.serve_sample("song.mp3")], "text": "la",
@@ -27,7 +27,7 @@ fn the_archive_has_the_shape_that_the_contract_draws() {
 }
 
 #[test]
-fn a_missing_output_folder_is_made_with_its_parents() {
+fn missing_output_folder_is_created_with_its_parents() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la"}));
     world.run(&["-o", "a/b/c", "t1"]).exits(0);
@@ -45,7 +45,7 @@ fn sha256sums_lists_every_file_and_the_text() {
 }
 
 #[test]
-fn derived_files_that_are_gone_come_back_byte_for_byte() {
+fn missing_derived_files_are_rebuilt_byte_for_byte() {
     let world = World::new();
     for id in ["t1", "T2", "10", "9"] {
         world.serve_task(id, &json!({"images": [world.serve_sample("picture.png")], "text": id}));
@@ -63,7 +63,7 @@ fn derived_files_that_are_gone_come_back_byte_for_byte() {
 }
 
 #[test]
-fn the_order_of_the_ids_leaves_no_trace_in_the_root() {
+fn order_of_ids_does_not_change_the_root_manifest() {
     let ids = ["b", "a", "10", "9", "Z"];
     let roots = [ids.to_vec(), ids.iter().rev().copied().collect()].map(|order| {
         let world = World::new();
@@ -84,7 +84,7 @@ fn the_order_of_the_ids_leaves_no_trace_in_the_root() {
 
 #[test]
 #[ignore = "needs sha256sum"]
-fn sha256sum_checks_the_archive_without_a_tool_of_ours() {
+fn sha256sum_verifies_the_archive() {
     let world = World::new();
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la\n"}));
     world.serve_task("Abc", &json!({"images": [world.serve_sample("picture.gif")]}));
@@ -99,7 +99,7 @@ fn sha256sum_checks_the_archive_without_a_tool_of_ours() {
 }
 
 #[test]
-fn a_run_that_changes_nothing_rewrites_nothing() {
+fn run_without_changes_rewrites_nothing() {
     let world = World::new();
     world.serve_task("good", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
     world.serve_task("dead", &json!({"images": [world.serve_sample("picture.gif"), format!("{}/gone", world.media.origin())]}));

@@ -67,7 +67,7 @@ fn is_absent(what: &str, replies: Vec<Reply>) {
 }
 
 #[test]
-fn a_range_under_another_success_status_is_that_range() {
+fn range_under_another_success_status_is_accepted_as_a_range() {
     let bytes = noise(3, SIZE);
     for status in ["200 OK", "203 Non-Authoritative Information", "206 Partial Content"] {
         is_whole(status, vec![tagged(&bytes).cut_after(CUT), ranged(&bytes, status)], &bytes);
@@ -78,13 +78,13 @@ fn a_range_under_another_success_status_is_that_range() {
 }
 
 #[test]
-fn pieces_under_another_success_status_are_those_pieces() {
+fn segments_under_status_200_are_accepted() {
     let bytes = noise(3, LARGE);
     is_whole("pieces", vec![ranged(&bytes, "200 OK")], &bytes);
 }
 
 #[test]
-fn a_slice_that_answers_a_plain_request_is_never_the_whole_file() {
+fn range_in_reply_to_a_plain_request_is_never_the_whole_file() {
     let bytes = noise(3, SIZE);
     let first = &bytes[..CUT];
     let last = format!("bytes {CUT}-{}/{SIZE}", SIZE - 1);
@@ -119,7 +119,7 @@ fn a_slice_that_answers_a_plain_request_is_never_the_whole_file() {
 }
 
 #[test]
-fn a_leading_slice_is_continued_where_its_host_serves_ranges() {
+fn leading_range_is_continued_when_the_host_serves_ranges() {
     let bytes = noise(3, SIZE);
     for status in ["200 OK", "206 Partial Content"] {
         let leading = tagged(&bytes[..CUT]).with_status(status).header("Content-Range", &format!("bytes 0-{}/{SIZE}", CUT - 1));
@@ -128,7 +128,7 @@ fn a_leading_slice_is_continued_where_its_host_serves_ranges() {
 }
 
 #[test]
-fn a_range_of_everything_is_everything() {
+fn range_that_covers_the_file_is_the_whole_file() {
     let bytes = noise(3, SIZE);
     let all = format!("bytes 0-{}/{SIZE}", SIZE - 1);
     for status in ["200 OK", "206 Partial Content"] {
@@ -144,7 +144,7 @@ fn a_range_of_everything_is_everything() {
 }
 
 #[test]
-fn a_header_that_says_nothing_of_the_file_does_not_cost_the_file() {
+fn meaningless_content_range_is_ignored() {
     let bytes = noise(3, SIZE);
     for range in [
         "",
@@ -163,7 +163,7 @@ fn a_header_that_says_nothing_of_the_file_does_not_cost_the_file() {
 }
 
 #[test]
-fn two_lengths_that_do_not_agree_are_no_file() {
+fn contradictory_lengths_are_rejected() {
     let bytes = noise(3, SIZE);
     let first = &bytes[..CUT];
     for range in [
@@ -182,7 +182,7 @@ fn two_lengths_that_do_not_agree_are_no_file() {
 }
 
 #[test]
-fn the_same_version_is_never_shorter_than_it_was_said_to_be() {
+fn same_version_with_a_shorter_length_is_rejected() {
     let bytes = noise(3, SIZE);
     let half = || tagged(&bytes[..SIZE / 2]);
     for (what, short) in [
@@ -204,7 +204,7 @@ fn the_same_version_is_never_shorter_than_it_was_said_to_be() {
 }
 
 #[test]
-fn a_range_of_a_shorter_file_under_the_same_validator_is_never_joined() {
+fn range_of_a_shorter_file_with_the_same_etag_is_not_joined() {
     let bytes = noise(3, SIZE);
     let shorter = &bytes[..SIZE - 1_000_000];
     is_absent("shorter", vec![tagged(&bytes).cut_after(CUT), ranged(shorter, "206 Partial Content")]);
@@ -214,7 +214,7 @@ fn a_range_of_a_shorter_file_under_the_same_validator_is_never_joined() {
 }
 
 #[test]
-fn a_body_that_brings_more_than_its_range_is_not_joined() {
+fn body_longer_than_its_range_is_not_joined() {
     let bytes = noise(3, SIZE);
     let other = noise(4, SIZE);
     let too_long = || {

@@ -1,20 +1,20 @@
 //! Section 2, the archive on disk: its names, what it keeps, what a file is, and how it becomes whole.
 
-mod anything;
 mod bodies;
-mod budget;
-mod content;
-mod deadlinks;
+mod dead_links;
 mod digests;
-mod disk;
 mod disk_faults;
 mod encoding;
-mod keeping;
+mod full_disk;
 mod layout;
 mod lengths;
-mod links;
+mod media_types;
 mod names;
 mod ownership;
-mod refusing;
+mod random_faults;
+mod rejected_media;
 mod resume;
+mod retention;
+mod retry_budget;
 mod segments;
+mod symlinks;

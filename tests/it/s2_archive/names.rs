@@ -73,7 +73,7 @@ const ODD: [&str; 39] = [
 ];
 
 #[test]
-fn an_id_that_is_safe_everywhere_is_its_own_folder_and_any_other_is_hashed() {
+fn safe_id_is_its_own_folder_and_any_other_is_hashed() {
     let world = World::new();
     let hundred = "a".repeat(100);
     let (long, wide) = ("b".repeat(101), "ß".repeat(60));
@@ -101,7 +101,7 @@ fn an_id_that_is_safe_everywhere_is_its_own_folder_and_any_other_is_hashed() {
 }
 
 #[test]
-fn numbers_are_padded_to_one_width_from_ten_on() {
+fn indices_are_zero_padded_from_ten_items_on() {
     let world = World::new();
     let png = world.serve_sample("picture.png");
     world.serve_task("nine", &json!({"images": vec![&png; 9]}));
@@ -119,7 +119,7 @@ fn numbers_are_padded_to_one_width_from_ten_on() {
 }
 
 #[test]
-fn an_item_that_can_t_be_had_counts_for_the_width_all_the_same() {
+fn failed_items_count_for_the_index_width() {
     let world = World::new();
     let mut items = vec![json!(world.serve_sample("picture.png"))];
     items.extend(vec![json!(""); 9]);

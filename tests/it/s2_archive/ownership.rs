@@ -12,7 +12,7 @@ use crate::support::World;
 pub(super) const EMPTY: &str = "{\n  \"manifest_version\": 1,\n  \"generator\": \"x\",\n  \"tasks\": []\n}\n";
 
 #[test]
-fn a_root_that_is_not_ours_ends_the_run_before_anything_is_asked() {
+fn foreign_archive_root_ends_the_run_before_any_request() {
     let hash = "0".repeat(64);
     for (name, content) in [
         ("manifest.json", r#"{"name":"my web app","icons":[]}"#.to_owned()),
@@ -46,7 +46,7 @@ fn a_root_that_is_not_ours_ends_the_run_before_anything_is_asked() {
 }
 
 #[test]
-fn a_root_of_ours_that_a_crash_broke_is_rebuilt() {
+fn root_manifest_broken_by_a_crash_is_rebuilt() {
     for broken in [
         "",
         "\0\0\0\0",
@@ -65,7 +65,7 @@ fn a_root_of_ours_that_a_crash_broke_is_rebuilt() {
 }
 
 #[test]
-fn checksums_of_ours_without_a_manifest_are_ours() {
+fn own_sha256sums_without_a_manifest_is_accepted() {
     let world = World::new();
     world.write_file(
         "yescale/SHA256SUMS",
@@ -76,7 +76,7 @@ fn checksums_of_ours_without_a_manifest_are_ours() {
 }
 
 #[test]
-fn a_task_folder_that_is_not_ours_is_an_error_of_that_task_alone() {
+fn foreign_task_folder_fails_only_its_task() {
     for (path, content) in [
         ("t1/manifest.json", r#"{"name":"my web app"}"#),
         ("t1/manifest.json", r#"{"manifest_version":7,"tasks":[]}"#),
@@ -106,7 +106,7 @@ fn a_task_folder_that_is_not_ours_is_an_error_of_that_task_alone() {
 }
 
 #[test]
-fn a_task_manifest_that_a_crash_broke_is_rebuilt() {
+fn task_manifest_broken_by_a_crash_is_rebuilt() {
     for broken in ["", "\0\0\0", "{\"manifest_version\": 1,\n \"tasks\": [{\"task_id\""] {
         let world = World::new();
         let folder = world.archive_task("t1");
@@ -117,7 +117,7 @@ fn a_task_manifest_that_a_crash_broke_is_rebuilt() {
 }
 
 #[test]
-fn what_a_user_keeps_in_the_archive_stays() {
+fn user_files_in_the_archive_are_kept() {
     let world = World::new();
     for path in
         ["yescale/notes.txt", "yescale/photos/a.png", "yescale/t1/notes.txt", "yescale/t1/video-1.png", "yescale/index.html"]
@@ -134,7 +134,7 @@ fn what_a_user_keeps_in_the_archive_stays() {
 }
 
 #[test]
-fn a_user_s_file_under_a_download_s_name_is_never_overwritten() {
+fn user_file_with_the_name_of_a_download_is_never_overwritten() {
     for (name, result) in [("image-1.png", "images"), ("text.txt", "text")] {
         let world = World::new();
         world.write_file(&format!("yescale/t1/{name}"), "mine");
@@ -150,7 +150,7 @@ fn a_user_s_file_under_a_download_s_name_is_never_overwritten() {
 }
 
 #[test]
-fn a_task_s_own_folder_is_no_archive_to_write_to() {
+fn task_folder_is_rejected_as_output_archive() {
     let world = World::new();
     world.archive_task("t1");
     world.serve_task("t2", &json!({"text": "la"}));
@@ -163,7 +163,7 @@ fn a_task_s_own_folder_is_no_archive_to_write_to() {
 }
 
 #[test]
-fn checksums_beside_our_manifest_are_ours_whatever_they_say() {
+fn sha256sums_beside_an_own_manifest_is_replaced() {
     for broken in [false, true] {
         let world = World::new();
         world.archive_task("t1");

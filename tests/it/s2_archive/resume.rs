@@ -40,7 +40,7 @@ fn is_whole(world: &World, remote: &RemoteFile) -> bool {
 }
 
 #[test]
-fn a_cut_body_goes_on_at_the_byte_where_it_broke_off() {
+fn truncated_body_resumes_at_the_next_byte() {
     for (first, from) in [(CutAt(CUT), CUT), (CutAt(1), 1), (CutAt(SIZE - 1), SIZE - 1), (StallAt(CUT), CUT)] {
         let world = World::new();
         let remote = remote(&world, &[first.clone(), CutAt(7), Healthy]);
@@ -55,7 +55,7 @@ fn a_cut_body_goes_on_at_the_byte_where_it_broke_off() {
 }
 
 #[test]
-fn whatever_the_second_answer_is_nothing_is_spliced_without_proof() {
+fn bytes_are_joined_only_under_a_matching_validator_and_range() {
     for (script, requests) in [
         // The whole file instead: taken as it is.
         (&[CutAt(CUT), IgnoreRange][..], vec![None, Some(CUT)]),
@@ -84,7 +84,7 @@ fn whatever_the_second_answer_is_nothing_is_spliced_without_proof() {
 }
 
 #[test]
-fn a_body_that_is_shorter_than_its_range_is_not_taken_for_whole() {
+fn body_shorter_than_its_range_is_not_complete() {
     let world = World::new();
     let remote = remote(&world, &[CutAt(CUT), ShortBody, Healthy]);
     world.run(&["t1"]).exits(0);
@@ -92,7 +92,7 @@ fn a_body_that_is_shorter_than_its_range_is_not_taken_for_whole() {
 }
 
 #[test]
-fn without_a_strong_validator_it_starts_from_the_first_byte() {
+fn without_a_strong_validator_the_download_restarts() {
     for weak in [WeakEtag, NoValidator, FreshLastModified] {
         let world = World::new();
         let RemoteFile { path, bytes, .. } = remote(&world, &[Healthy]);
@@ -115,7 +115,7 @@ fn without_a_strong_validator_it_starts_from_the_first_byte() {
 }
 
 #[test]
-fn an_old_date_is_a_validator() {
+fn old_last_modified_date_is_a_strong_validator() {
     let world = World::new();
     let remote = remote(&world, &[OnlyLastModified]);
     let date = httpdate::fmt_http_date(std::time::SystemTime::now());
@@ -128,7 +128,7 @@ fn an_old_date_is_a_validator() {
 }
 
 #[test]
-fn after_two_restarts_it_is_one_plain_stream() {
+fn after_two_restarts_no_range_is_requested() {
     let world = World::new();
     let script = [CutAt(CUT), ChangedEtag, CutAt(CUT + 1), ChangedEtag, CutAt(CUT + 2), Healthy];
     let remote = remote(&world, &script);
@@ -139,7 +139,7 @@ fn after_two_restarts_it_is_one_plain_stream() {
 }
 
 #[test]
-fn progress_refills_the_budget_and_its_lack_ends_it() {
+fn progress_refills_the_retries_and_no_progress_exhausts_them() {
     let world = World::new();
     let cuts = vec![CutAt(SIZE / 12); 10];
     let remote = remote(&world, &[cuts, vec![Healthy]].concat());
@@ -164,7 +164,7 @@ fn left(world: &World) -> RemoteFile {
 }
 
 #[test]
-fn the_next_run_goes_on_where_a_failed_one_ended() {
+fn next_run_resumes_where_a_failed_run_ended() {
     for next in [Healthy, Drip(100_000)] {
         let world = World::new();
         let remote = left(&world);
@@ -176,7 +176,7 @@ fn the_next_run_goes_on_where_a_failed_one_ended() {
 }
 
 #[test]
-fn a_kill_costs_at_most_4_mib_of_a_connection() {
+fn kill_loses_at_most_4_mib_per_connection() {
     let (size, at) = (12 << 20, (8 << 20) - 4096);
     let world = World::new();
     let remote = RemoteFile::new(&world, "/a.mp4", size, &[StallAt(at)]);
@@ -204,7 +204,7 @@ fn until(is_so: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_fresh_link_continues_the_old_part_when_it_is_the_same_file() {
+fn fresh_link_resumes_the_part_if_the_file_is_the_same() {
     for (fault, requests) in [(Healthy, vec![Some(CUT as u64)]), (ChangedEtag, vec![Some(CUT as u64), None])] {
         let world = World::new();
         let remote = left(&world);
@@ -217,7 +217,7 @@ fn a_fresh_link_continues_the_old_part_when_it_is_the_same_file() {
 }
 
 #[test]
-fn what_is_on_disk_is_proven_before_it_is_trusted() {
+fn part_file_is_validated_against_its_journal() {
     type Harm = fn(&mut Vec<u8>, &mut Vec<u8>);
     let harms: [(&str, Harm); 9] = [
         ("a byte is another", |part, _| part[CUT / 2] ^= 1),
@@ -246,7 +246,7 @@ fn what_is_on_disk_is_proven_before_it_is_trusted() {
 }
 
 #[test]
-fn only_what_follows_the_first_wrong_byte_is_fetched_again() {
+fn resume_continues_at_the_last_valid_checkpoint() {
     let (size, at) = (12 << 20, 10 << 20);
     let world = World::new();
     let remote = RemoteFile::new(&world, "/a.mp4", size, &[CutAt(at), Status("500 Oops", &[])]);
@@ -264,7 +264,7 @@ fn only_what_follows_the_first_wrong_byte_is_fetched_again() {
 }
 
 #[test]
-fn a_part_that_has_every_byte_is_not_fetched_again() {
+fn complete_part_is_not_fetched_again() {
     let world = World::new();
     let remote = remote(&world, &[MissingLastChunk]);
     world.run(&["t1", "--retries", "0"]).exits(1);
@@ -296,11 +296,11 @@ fn is_tried_again(sizes: &[(usize, usize)]) {
 }
 
 #[test]
-fn a_broken_encoding_is_a_broken_body() {
+fn corrupt_encoding_is_retried() {
     is_tried_again(&[(50_000, 10), (50_000, 100), (2_000_000, 100)]);
 }
 
 #[test]
-fn a_broken_encoding_is_a_broken_body_wherever_it_shows() {
+fn corrupt_encoding_late_in_the_body_is_retried() {
     is_tried_again(&[(2_000_000, 10)]);
 }

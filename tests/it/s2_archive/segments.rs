@@ -40,7 +40,7 @@ fn ranges(seen: &[SeenRequest]) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn a_large_file_comes_in_pieces_that_are_disjoint_and_cover_it() {
+fn segments_of_a_large_file_are_disjoint_and_cover_it() {
     let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "4").exits(0);
     is_right(&world, &remote);
@@ -57,7 +57,7 @@ fn a_large_file_comes_in_pieces_that_are_disjoint_and_cover_it() {
 }
 
 #[test]
-fn pieces_are_asked_for_in_file_order() {
+fn segments_are_requested_in_file_order() {
     let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "4").exits(0);
     for (at, (from, _)) in ranges(&remote.requests(&world)).into_iter().enumerate() {
@@ -67,7 +67,7 @@ fn pieces_are_asked_for_in_file_order() {
 }
 
 #[test]
-fn one_connection_is_one_request() {
+fn one_connection_makes_one_request() {
     let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "1").exits(0);
     is_right(&world, &remote);
@@ -75,7 +75,7 @@ fn one_connection_is_one_request() {
 }
 
 #[test]
-fn small_files_and_hosts_without_ranges_get_one_plain_request() {
+fn small_files_and_hosts_without_ranges_use_one_plain_request() {
     for (size, script) in [(16 * MIB - 1, Healthy), (SIZE, NoRanges), (SIZE, NoValidator)] {
         let (world, remote) = world(size, std::slice::from_ref(&script));
         run(&world, "4").exits(0);
@@ -86,7 +86,7 @@ fn small_files_and_hosts_without_ranges_get_one_plain_request() {
 }
 
 #[test]
-fn a_host_that_ignores_the_range_of_the_probe_gives_one_stream() {
+fn host_that_ignores_ranges_is_read_as_one_stream() {
     let (world, remote) = world(SIZE, &[IgnoreRange]);
     run(&world, "4").exits(0);
     is_right(&world, &remote);
@@ -96,7 +96,7 @@ fn a_host_that_ignores_the_range_of_the_probe_gives_one_stream() {
 }
 
 #[test]
-fn whatever_one_connection_meets_the_file_is_right() {
+fn fault_on_one_connection_leaves_the_file_right() {
     for odd in [
         CutAt(0),
         CutAt(100_000),
@@ -123,7 +123,7 @@ fn whatever_one_connection_meets_the_file_is_right() {
 }
 
 #[test]
-fn a_cut_piece_goes_on_within_itself() {
+fn truncated_segment_resumes_within_the_segment() {
     let (world, remote) = world(SIZE, &[Healthy, Healthy, CutAt(100_000), Healthy]);
     run(&world, "4").exits(0);
     is_right(&world, &remote);
@@ -133,7 +133,7 @@ fn a_cut_piece_goes_on_within_itself() {
 }
 
 #[test]
-fn a_file_that_is_replaced_meanwhile_is_one_of_the_two_or_absent() {
+fn file_replaced_during_download_is_one_version_or_absent() {
     for at in [1, 2, 4, 7] {
         for change in [Replaced, ChangedEtag] {
             let mut script = vec![Healthy; at];
@@ -150,7 +150,7 @@ fn a_file_that_is_replaced_meanwhile_is_one_of_the_two_or_absent() {
 }
 
 #[test]
-fn a_link_that_dies_in_the_middle_is_asked_for_anew_and_goes_on() {
+fn link_that_expires_between_segments_is_refreshed() {
     let (world, remote) = world(SIZE, &[Healthy, Healthy, Healthy, Status("403 Forbidden", &[])]);
     let fresh = remote.serve_at(&world, "/fresh.mp4", &[Healthy]);
     let answer = |url: &str| crate::support::Answer::json(200, &crate::support::success(&json!({"videos": [url]})));
@@ -161,7 +161,7 @@ fn a_link_that_dies_in_the_middle_is_asked_for_anew_and_goes_on() {
 }
 
 #[test]
-fn a_part_of_several_connections_is_continued_by_the_next_run() {
+fn next_run_resumes_a_segmented_download() {
     let (world, remote) = world(SIZE, &[vec![Healthy; 8], vec![Status("500 Oops", &[])]].concat());
     world.run(&["t1", "-x", "4", "--retries", "0"]).exits(1);
     let before = remote.requests(&world).len();

@@ -29,7 +29,7 @@ pub(super) fn keys(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn keys_keep_the_contract_s_order() {
+fn keys_have_the_order_of_the_contract() {
     let world = World::new();
     let manifest: Value = serde_json::from_str(&told(&world)).unwrap();
     assert_eq!(keys(&manifest), ["manifest_version", "generator", "tasks"]);
@@ -78,7 +78,7 @@ fn keys_keep_the_contract_s_order() {
 }
 
 #[test]
-fn every_field_says_what_the_contract_says() {
+fn every_field_has_the_value_of_the_contract() {
     let world = World::new();
     let manifest: Value = serde_json::from_str(&told(&world)).unwrap();
     assert_eq!(
@@ -113,7 +113,7 @@ fn every_field_says_what_the_contract_says() {
 }
 
 #[test]
-fn the_answer_is_kept_to_the_digit_and_payloads_are_cut_out() {
+fn response_keeps_every_digit_and_payloads_are_cut_out() {
     let world = World::new();
     told(&world);
     let response = world.task_entry("t1")["response"].to_string();
@@ -123,7 +123,7 @@ fn the_answer_is_kept_to_the_digit_and_payloads_are_cut_out() {
 }
 
 #[test]
-fn a_manifest_is_indented_by_two_and_ends_with_a_newline() {
+fn manifest_is_indented_by_two_and_ends_with_a_newline() {
     let world = World::new();
     let text = told(&world);
     for text in [text, fs::read_to_string(world.archive().join("manifest.json")).unwrap()] {
@@ -135,7 +135,7 @@ fn a_manifest_is_indented_by_two_and_ends_with_a_newline() {
 }
 
 #[test]
-fn unknown_fields_are_left_out_and_the_lists_are_always_there() {
+fn absent_fields_are_omitted_and_lists_are_always_present() {
     let world = World::new();
     world.answer(
         "t1",
@@ -153,7 +153,7 @@ fn unknown_fields_are_left_out_and_the_lists_are_always_there() {
 }
 
 #[test]
-fn a_failed_task_is_recorded_with_its_reason() {
+fn failed_task_is_recorded_with_its_reason() {
     let world = World::new();
     world.answer("t1", &json!({"status": "FAILURE", "progress": "100%", "err_reason": "content flagged"}));
     assert_eq!(world.run_json(&["t1"]).exits(1).state("t1"), "failed");
@@ -175,7 +175,7 @@ fn pending_unknown_and_empty_tasks_have_no_folder() {
 }
 
 #[test]
-fn durations_come_from_the_api_else_from_the_container() {
+fn duration_comes_from_the_api_or_else_from_the_container() {
     let world = World::new();
     let (mp4, mp3, png) = (world.serve_sample("video-1s.mp4"), world.serve_sample("song.mp3"), world.serve_sample("picture.png"));
     world.serve_task(
@@ -197,7 +197,7 @@ fn durations_come_from_the_api_else_from_the_container() {
 }
 
 #[test]
-fn the_state_is_partial_when_kinds_are_left_out_and_complete_when_all_is_here() {
+fn state_is_partial_until_all_kinds_are_archived() {
     let world = World::new();
     world.serve_task(
         "t1",
@@ -218,7 +218,7 @@ fn the_state_is_partial_when_kinds_are_left_out_and_complete_when_all_is_here() 
 }
 
 #[test]
-fn readers_ignore_fields_that_they_don_t_know() {
+fn readers_ignore_unknown_fields() {
     let world = World::new();
     let folder = world.archive_task("t1");
     for path in [folder.join("manifest.json"), world.archive().join("manifest.json")] {
@@ -232,7 +232,7 @@ fn readers_ignore_fields_that_they_don_t_know() {
 }
 
 #[test]
-fn a_task_folder_is_an_archive_of_one() {
+fn task_folder_is_an_archive_of_one_task() {
     let world = World::new();
     let folder = world.archive_task("t1");
     fs::rename(&folder, world.home().join("moved")).unwrap();

@@ -1,4 +1,4 @@
 //! Section 3, manifest.json: its fields, as they are written.
 
 mod fields;
-mod kept;
+mod response_and_state;

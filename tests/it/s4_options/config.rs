@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::support::commands::{flip_bit, run_command};
 use crate::support::run::Running;
-use crate::support::verbs::{flip_bit, run_command};
 use crate::support::{KEY, Run, World};
 
 /// Where `World` has the user's own configuration.
@@ -24,7 +24,7 @@ fn without_environment(world: &World, args: &[&str]) -> Run {
 }
 
 #[test]
-fn a_file_gives_what_the_command_line_leaves_out() {
+fn config_file_supplies_options_missing_on_the_command_line() {
     let world = World::new();
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
     world.write_file("key.txt", KEY);
@@ -36,7 +36,7 @@ fn a_file_gives_what_the_command_line_leaves_out() {
 }
 
 #[test]
-fn the_command_line_wins_over_the_environment_over_the_file() {
+fn command_line_overrides_environment_overrides_config_file() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la"}));
     world.write_file(OWN, "jobs = 3\nbase-url = 'http://127.0.0.1:1'\nonly = 'image,text'\nquiet = true\noutput = 'x'");
@@ -68,7 +68,7 @@ fn the_command_line_wins_over_the_environment_over_the_file() {
 }
 
 #[test]
-fn what_config_tells_is_a_configuration_that_says_the_same() {
+fn config_output_is_a_config_file_with_the_same_values() {
     let world = World::new();
     let args = ["config", "--only", "audio,text", "--wait=10m", "--mtime", "--limit-rate", "2M", "-vv", "--user-agent", "a\"\\b"];
     let settings = |run: Run| -> Vec<String> {
@@ -87,7 +87,7 @@ fn what_config_tells_is_a_configuration_that_says_the_same() {
 }
 
 #[test]
-fn the_key_is_hidden_and_where_it_came_from_is_told() {
+fn config_hides_the_key_and_shows_its_source() {
     let world = World::new();
     assert_eq!(told(&world, &[], "api-key"), "# api-key, which is hidden # YESCALE_API_KEY");
     assert_eq!(told(&world, &["--api-key-file", "sk-oops"], "api-key-file").matches("sk-").count(), 0);
@@ -102,7 +102,7 @@ fn the_key_is_hidden_and_where_it_came_from_is_told() {
 }
 
 #[test]
-fn the_key_of_the_environment_wins_over_the_file_s_and_loses_to_a_key_file_that_is_typed() {
+fn key_precedence_is_key_file_option_environment_config() {
     let world = World::new();
     world.write_file("key.txt", "sk-typed");
     world.write_file("with-key.toml", "api-key = 'sk-of-the-file'");
@@ -123,7 +123,7 @@ fn the_key_of_the_environment_wins_over_the_file_s_and_loses_to_a_key_file_that_
 }
 
 #[test]
-fn an_entry_that_is_unknown_or_wrong_is_an_error_that_names_file_and_line() {
+fn invalid_config_entry_is_an_error_with_file_and_line() {
     let world = World::new();
     for (entry, why) in [
         ("outptu = 'x'", "no setting `outptu`"),
@@ -167,7 +167,7 @@ fn an_entry_that_is_unknown_or_wrong_is_an_error_that_names_file_and_line() {
 }
 
 #[test]
-fn a_file_that_is_named_must_be_there_and_the_user_s_own_need_not() {
+fn named_config_must_exist_and_the_default_one_is_optional() {
     let world = World::new();
     let run = world.run(&["t1", "--config", "missing.toml"]).exits(2);
     assert!(run.stderr.contains("missing.toml"), "{}", run.stderr);
@@ -177,7 +177,7 @@ fn a_file_that_is_named_must_be_there_and_the_user_s_own_need_not() {
 }
 
 #[test]
-fn a_variable_that_is_wrong_is_named() {
+fn invalid_environment_variable_is_named() {
     let world = World::new();
     let mut command = world.command(&["t1"]);
     command.env("YESCALE_BASE_URL", "ftp://h");
@@ -186,7 +186,7 @@ fn a_variable_that_is_wrong_is_named() {
 }
 
 #[test]
-fn a_flag_that_is_on_in_the_file_can_be_turned_off() {
+fn flag_set_in_the_config_can_be_turned_off() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la"}));
     world.answer("waits", &json!({"status": "IN_PROGRESS"}));
@@ -199,7 +199,7 @@ fn a_flag_that_is_on_in_the_file_can_be_turned_off() {
 }
 
 #[test]
-fn verbs_work_on_the_output_of_the_file_and_heed_their_options_in_it() {
+fn commands_use_the_config_output_folder_and_options() {
     let world = World::new();
     let base_url = world.base_url();
     world.write_file(
@@ -222,7 +222,7 @@ fn verbs_work_on_the_output_of_the_file_and_heed_their_options_in_it() {
 
 #[cfg(unix)]
 #[test]
-fn a_key_that_others_can_read_is_warned_of() {
+fn key_readable_by_others_gives_a_warning() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::new();
     let mode = |path: &std::path::Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -247,7 +247,7 @@ fn a_key_that_others_can_read_is_warned_of() {
 }
 
 #[test]
-fn a_path_in_a_file_starts_from_its_folder_or_from_home() {
+fn config_paths_are_relative_to_the_config_folder_or_home() {
     let world = World::new();
     world.write_file("a/b.toml", "output = 'x'\nca-cert = '~/ca.pem'\napi-key-file = '-'");
     let mut command = world.plain_command(&["config", "--config", "a/b.toml"]);
@@ -265,7 +265,7 @@ fn toml_text(path: &std::path::Path) -> String {
 }
 
 #[test]
-fn a_verb_counts_only_as_the_first_word() {
+fn command_is_recognized_only_as_the_first_word() {
     let world = World::new();
     for id in ["verify", "config", "man", "help"] {
         world.serve_task(id, &json!({"text": id}));
@@ -284,7 +284,7 @@ fn a_verb_counts_only_as_the_first_word() {
 /// Elsewhere the environment is text.
 #[cfg(unix)]
 #[test]
-fn a_variable_that_is_not_utf_8_is_an_error_and_not_missing() {
+fn non_utf8_environment_variable_is_an_error_not_missing() {
     use std::os::unix::ffi::OsStrExt as _;
     let world = World::new();
     for name in ["YESCALE_BASE_URL", "YESCALE_API_KEY"] {

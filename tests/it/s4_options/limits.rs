@@ -27,7 +27,7 @@ fn bomb(size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_limited_rate_is_kept() {
+fn limit_rate_is_respected() {
     let world = World::new();
     let urls: Vec<String> =
         (0..2).map(|n| RemoteFile::new(&world, &format!("/{n}.mp4"), 1 << 20, &[ServerFault::Healthy]).url).collect();
@@ -39,7 +39,7 @@ fn a_limited_rate_is_kept() {
 }
 
 #[test]
-fn a_file_that_says_it_is_too_large_is_refused_before_it_comes() {
+fn file_with_a_length_over_max_size_is_rejected_at_once() {
     for size in [1_000_001, 40 << 20] {
         let world = World::new();
         let remote = RemoteFile::new(&world, "/a.mp4", size, &[ServerFault::StallAt(1000)]);
@@ -53,7 +53,7 @@ fn a_file_that_says_it_is_too_large_is_refused_before_it_comes() {
 }
 
 #[test]
-fn a_file_of_the_size_that_is_allowed_is_taken() {
+fn file_of_exactly_max_size_is_accepted() {
     let world = World::new();
     let remote = RemoteFile::new(&world, "/a.mp4", 1_000_000, &[ServerFault::Healthy]);
     world.serve_task("t1", &json!({"videos": [remote.url]}));
@@ -61,7 +61,7 @@ fn a_file_of_the_size_that_is_allowed_is_taken() {
 }
 
 #[test]
-fn a_file_without_a_length_is_refused_while_it_comes() {
+fn file_without_a_length_is_aborted_at_max_size() {
     for size in [1_000_001, 8 << 20] {
         let world = World::new();
         video(&world, Reply::ok(vec![7; size]).content_type("video/mp4").without_length());
@@ -74,7 +74,7 @@ fn a_file_without_a_length_is_refused_while_it_comes() {
 /// The program may write no file of more than 8 MiB: the system kills it when it tries.
 #[cfg(unix)]
 #[test]
-fn a_small_body_that_blows_up_does_not_fill_the_disk_before_it_is_refused() {
+fn decompression_bomb_is_rejected_before_it_fills_the_disk() {
     for size in [2 << 20, 64 << 20, 400 << 20] {
         let world = World::new();
         video(&world, Reply::ok(bomb(size)).content_type("video/mp4").header("Content-Encoding", "gzip"));
@@ -95,7 +95,7 @@ fn a_small_body_that_blows_up_does_not_fill_the_disk_before_it_is_refused() {
 }
 
 #[test]
-fn ten_redirects_are_followed_and_no_more() {
+fn at_most_ten_redirects_are_followed() {
     for (redirects, code) in [(1, 0), (10, 0), (11, 1)] {
         let world = World::new();
         for hop in 0..redirects {
@@ -111,7 +111,7 @@ fn ten_redirects_are_followed_and_no_more() {
 }
 
 #[test]
-fn every_status_is_tried_again_or_not() {
+fn every_status_is_retried_as_specified() {
     let world = World::new();
     // 1xx are no answers: what follows them is.
     let statuses: Vec<u16> = (200..=599).filter(|status| *status != 401 && *status != 403).collect();
@@ -128,7 +128,7 @@ fn every_status_is_tried_again_or_not() {
 }
 
 #[test]
-fn who_says_how_many_tries_there_are_gets_that_many() {
+fn explicit_retries_are_counted_exactly() {
     for (status, after) in
         [("429 Busy", None), ("429 Busy", Some("0")), ("503 Busy", Some("0")), ("503 Busy", None), ("500 Oops", None)]
     {
@@ -143,7 +143,7 @@ fn who_says_how_many_tries_there_are_gets_that_many() {
 }
 
 #[test]
-fn a_host_that_asks_for_a_rest_gets_it_from_all() {
+fn retry_after_pauses_the_whole_host() {
     for (status, after) in [("429 Busy", "1"), ("503 Busy", "1")] {
         let world = World::new();
         let picture = Reply::ok(sample("picture.png"));
@@ -160,7 +160,7 @@ fn a_host_that_asks_for_a_rest_gets_it_from_all() {
 }
 
 #[test]
-fn a_busy_host_costs_no_tries_of_who_names_none() {
+fn busy_host_uses_no_retries_by_default() {
     let world = World::new();
     let mut replies = vec![Reply::status("429 Busy").header("Retry-After", "0"); 9];
     replies.push(Reply::ok(sample("picture.png")));

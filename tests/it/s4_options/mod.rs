@@ -1,8 +1,8 @@
 //! Section 4, the options of the main job, and where each may come from.
 
+mod address_policy;
 mod config;
+mod download_options;
 mod limits;
-mod main_job;
-mod reach;
-mod table;
+mod option_table;
 mod wait;

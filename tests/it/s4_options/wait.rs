@@ -15,7 +15,7 @@ fn refusal() -> Answer {
 }
 
 #[test]
-fn an_unfinished_task_is_asked_about_until_it_is_finished() {
+fn unfinished_task_is_polled_until_it_finishes() {
     let world = World::new();
     for wait in ["--wait", "--wait=10m"] {
         let id = wait.trim_start_matches('-').replace('=', "-");
@@ -29,7 +29,7 @@ fn an_unfinished_task_is_asked_about_until_it_is_finished() {
 }
 
 #[test]
-fn without_the_option_nobody_waits() {
+fn without_the_option_a_pending_task_is_not_polled() {
     let world = World::new();
     world.answers("t1", [pending(), Answer::json(200, &success(&json!({"text": "la"})))]);
     assert_eq!(world.run_json(&["t1", "--poll-delay", "1ms"]).exits(3).state("t1"), "pending");
@@ -37,7 +37,7 @@ fn without_the_option_nobody_waits() {
 }
 
 #[test]
-fn who_is_pending_at_the_end_of_the_time_is_told_so_once() {
+fn task_pending_at_the_deadline_is_reported_once() {
     let world = World::new();
     world.answers("t1", [pending()]);
     world.archive_task("t2");
@@ -52,7 +52,7 @@ fn who_is_pending_at_the_end_of_the_time_is_told_so_once() {
 }
 
 #[test]
-fn a_wait_that_ends_badly_is_told_as_without_one() {
+fn failure_after_a_wait_is_reported_as_usual() {
     let world = World::new();
     world.answers("failed", [pending(), Answer::json(200, &json!({"status": "FAILURE", "err_reason": "flagged"}))]);
     world.answers("lost", [pending(), Answer::json(404, &json!({"error": "Task not found"}))]);
@@ -61,7 +61,7 @@ fn a_wait_that_ends_badly_is_told_as_without_one() {
 }
 
 #[test]
-fn what_the_input_line_brought_is_recorded_after_the_wait() {
+fn meta_is_recorded_after_the_wait() {
     let world = World::new();
     world.answers("t1", [pending(), pending(), Answer::json(200, &success(&json!({"text": "la"})))]);
     world.run_with_input(r#"{"id":"t1","prompt":"a cat"}"#, &["-i", "-", "--wait", "--poll-delay", "20ms"]).exits(0);
@@ -69,7 +69,7 @@ fn what_the_input_line_brought_is_recorded_after_the_wait() {
 }
 
 #[test]
-fn any_number_of_waiting_tasks_keep_no_new_one_from_its_way() {
+fn waiting_tasks_do_not_block_new_tasks() {
     let world = World::new();
     let waiting: Vec<String> = (0..300).map(|n| format!("w{n}")).collect();
     for id in &waiting {
@@ -90,7 +90,7 @@ fn any_number_of_waiting_tasks_keep_no_new_one_from_its_way() {
 }
 
 #[test]
-fn a_refused_key_ends_the_waiting() {
+fn rejected_key_ends_the_wait() {
     let world = World::new();
     let asked = Gate::default();
     world.answers("t1", [pending().notify_on_request(&asked)]);
@@ -107,7 +107,7 @@ fn a_refused_key_ends_the_waiting() {
 
 #[test]
 #[cfg(unix)]
-fn an_interrupt_ends_the_waiting_at_once() {
+fn interrupt_ends_the_wait_at_once() {
     let world = World::new();
     let asked = Gate::default();
     world.answers("t1", [pending().notify_on_request(&asked)]);
@@ -124,7 +124,7 @@ fn an_interrupt_ends_the_waiting_at_once() {
 }
 
 #[test]
-fn a_duration_without_its_equals_sign_is_told_how_it_is_written() {
+fn duration_without_equals_sign_gives_a_usage_hint() {
     let world = World::new();
     for args in [&["--wait", "10m", "t1"][..], &["t1", "--wait", "10m"]] {
         let run = world.run(args).exits(2);

@@ -21,7 +21,7 @@ fn refusal(status: u16) -> Answer {
 }
 
 #[test]
-fn the_worst_of_several_wins() {
+fn worst_outcome_decides_the_exit_code() {
     for (ids, code) in [
         (&["good"][..], 0),
         (&["pending"], 3),
@@ -43,7 +43,7 @@ fn the_worst_of_several_wins() {
 }
 
 #[test]
-fn of_every_pair_the_worse_end_decides() {
+fn worse_outcome_of_every_pair_decides_the_exit_code() {
     let ends = [
         ("good", 0),
         ("here", 0),
@@ -69,7 +69,7 @@ fn of_every_pair_the_worse_end_decides() {
 }
 
 #[test]
-fn a_401_of_any_shape_and_a_403_with_json_refuse_the_key() {
+fn any_401_and_a_json_403_reject_the_key() {
     for (answer, code) in [
         (Answer::html(401), 2),
         (Answer::raw(401, ""), 2),
@@ -88,7 +88,7 @@ fn a_401_of_any_shape_and_a_403_with_json_refuse_the_key() {
 }
 
 #[test]
-fn a_partial_task_is_what_was_asked_for() {
+fn partial_task_exits_with_0() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la", "images": [format!("{}/dead", world.media.origin())]}));
     world.run(&["t1", "--only", "text"]).exits(0);
@@ -96,7 +96,7 @@ fn a_partial_task_is_what_was_asked_for() {
 }
 
 #[test]
-fn one_bad_task_never_stops_the_others() {
+fn failing_tasks_do_not_stop_the_others() {
     let world = World::new();
     every_end(&world);
     let bad = ["dead", "empty", "failed", "pending", "broken", "unknown"];
@@ -110,7 +110,7 @@ fn one_bad_task_never_stops_the_others() {
 }
 
 #[test]
-fn bad_usage_ends_with_two_and_says_so_on_standard_error() {
+fn usage_errors_exit_with_2_and_a_message_on_stderr() {
     let world = World::new();
     world.write_file("ids.txt", "t1\n");
     world.write_file("garbage.pem", "no certificate");
@@ -143,7 +143,7 @@ fn bad_usage_ends_with_two_and_says_so_on_standard_error() {
 }
 
 #[test]
-fn no_key_or_one_that_is_none_ends_with_two() {
+fn missing_or_invalid_key_exits_with_2() {
     let world = World::new();
     world.write_file("empty.txt", "\n");
     for (key, args) in [
@@ -166,7 +166,7 @@ fn no_key_or_one_that_is_none_ends_with_two() {
 }
 
 #[test]
-fn a_refused_key_is_told_once_in_the_gateway_s_own_words() {
+fn rejected_key_is_reported_once_with_the_gateway_message() {
     for status in [401, 403] {
         let world = World::new();
         world.answers("t1", [refusal(status)]);
@@ -177,7 +177,7 @@ fn a_refused_key_is_told_once_in_the_gateway_s_own_words() {
 }
 
 #[test]
-fn a_refused_key_ends_the_asking_at_once() {
+fn rejected_key_stops_further_requests() {
     let world = World::new();
     let ids: Vec<String> = (0..1000).map(|n| format!("t{n}")).collect();
     for id in &ids {
@@ -188,7 +188,7 @@ fn a_refused_key_ends_the_asking_at_once() {
 }
 
 #[test]
-fn a_refused_key_does_not_wait_for_a_list_that_never_ends() {
+fn rejected_key_ends_the_run_while_standard_input_is_open() {
     let world = World::new();
     world.answers("t1", [refusal(401)]);
     let mut running = world.start(&["-i", "-"]);
@@ -197,7 +197,7 @@ fn a_refused_key_does_not_wait_for_a_list_that_never_ends() {
 }
 
 #[test]
-fn downloads_whose_links_are_known_are_finished_after_a_refusal() {
+fn running_downloads_finish_after_a_rejected_key() {
     let world = World::new();
     let (asked, refused) = (Gate::default(), Gate::default());
     let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&asked).after_gate(&refused)]);
@@ -212,7 +212,7 @@ fn downloads_whose_links_are_known_are_finished_after_a_refusal() {
 }
 
 #[test]
-fn a_refused_key_s_run_still_tells_every_task_and_the_summary() {
+fn run_with_a_rejected_key_still_reports_tasks_and_summary() {
     let world = World::new();
     let ids: Vec<String> = (0..20).map(|n| format!("t{n}")).collect();
     for id in &ids {
@@ -224,7 +224,7 @@ fn a_refused_key_s_run_still_tells_every_task_and_the_summary() {
 }
 
 #[test]
-fn a_page_with_403_or_503_is_a_passing_fault() {
+fn html_403_and_transient_statuses_are_retried() {
     let world = World::new();
     let good = || Answer::json(200, &success(&json!({"text": "la"})));
     world.answers("t1", [Answer::html(403), Answer::html(503), Answer::raw(429, ""), Answer::raw(500, "oops"), good()]);
@@ -235,7 +235,7 @@ fn a_page_with_403_or_503_is_a_passing_fault() {
 }
 
 #[test]
-fn a_gateway_that_is_not_there_is_an_error_of_each_task() {
+fn unreachable_gateway_fails_each_task() {
     let world = World::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let run = world.run_json(&["t1", "--retries", "0", "--base-url", &format!("http://127.0.0.1:{port}")]).exits(1);
@@ -244,7 +244,7 @@ fn a_gateway_that_is_not_there_is_an_error_of_each_task() {
 }
 
 #[test]
-fn a_list_without_ids_is_no_failure() {
+fn empty_input_list_exits_with_0() {
     let world = World::new();
     let run = world.run_with_input("# nothing\n\n", &["--json", "-i", "-"]).exits(0);
     assert_eq!(run.events().iter().map(|event| event["event"].clone()).collect::<Vec<Value>>(), ["summary"]);

@@ -41,7 +41,7 @@ fn await_that(is_so: impl Fn() -> bool) {
 }
 
 #[test]
-fn what_is_whole_is_kept_and_what_is_not_goes_on_next_time() {
+fn interrupt_keeps_whole_files_and_the_next_run_resumes() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
         let world = World::new();
         world.archive_task("t0");
@@ -68,7 +68,7 @@ fn what_is_whole_is_kept_and_what_is_not_goes_on_next_time() {
 }
 
 #[test]
-fn a_task_that_ended_before_is_in_the_root_manifest() {
+fn task_finished_before_an_interrupt_is_in_the_root_manifest() {
     let world = World::new();
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stall_after(5)]);
@@ -85,7 +85,7 @@ fn a_task_that_ended_before_is_in_the_root_manifest() {
 }
 
 #[test]
-fn an_interrupted_force_leaves_no_hash_of_other_bytes() {
+fn interrupted_force_leaves_no_stale_hash() {
     let world = World::new();
     let first = RemoteFile::new(&world, "/1.mp4", 50_000, &[ServerFault::Healthy]);
     let second = RemoteFile::new(&world, "/2.mp4", 60_000, &[ServerFault::Healthy]);
@@ -104,7 +104,7 @@ fn an_interrupted_force_leaves_no_hash_of_other_bytes() {
 }
 
 #[test]
-fn several_connections_end_as_soon() {
+fn segmented_download_ends_at_once_on_a_signal() {
     let world = World::new();
     let large = RemoteFile::new(
         &world,
@@ -122,7 +122,7 @@ fn several_connections_end_as_soon() {
 }
 
 #[test]
-fn waiting_ends_at_once_whatever_is_waited_for() {
+fn interrupt_ends_every_kind_of_wait_at_once() {
     // For the gateway's answer, for an unfinished task, for a busy host, for the next try, for more ids.
     let waits: [fn(&World) -> Running; 5] = [
         |world| {
@@ -172,7 +172,7 @@ fn waiting_ends_at_once_whatever_is_waited_for() {
 }
 
 #[test]
-fn an_interrupt_wins_over_every_other_end() {
+fn interrupt_exit_code_wins_over_every_other() {
     let refusal = Answer::json(401, &json!({"error": {"message": "Invalid token"}}));
     for (answer, signal, code) in
         [(refusal, "INT", 130), (Answer::raw(200, "{"), "TERM", 143), (Answer::json(200, &json!({"status": "x"})), "INT", 130)]
@@ -192,7 +192,7 @@ fn an_interrupt_wins_over_every_other_end() {
 }
 
 #[test]
-fn a_second_interrupt_ends_at_once() {
+fn second_interrupt_ends_at_once() {
     let world = World::new();
     let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stall_after(5)]);
     world.serve_task("t1", &json!({"images": [stuck]}));
@@ -207,7 +207,7 @@ fn a_second_interrupt_ends_at_once() {
 }
 
 #[test]
-fn large_answers_that_wait_for_each_other_end_at_once() {
+fn interrupt_ends_large_responses_that_wait_for_memory() {
     let world = World::new();
     let stuck = world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stall_after(5)]);
     let ids: Vec<String> = (0..4).map(|n| format!("t{n}")).collect();
@@ -223,7 +223,7 @@ fn large_answers_that_wait_for_each_other_end_at_once() {
 }
 
 #[test]
-fn a_reader_that_stopped_reading_holds_up_no_interrupt() {
+fn interrupt_works_while_the_output_pipe_is_full() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
         let world = World::new();
         let ids: Vec<String> = (0..2000).map(|n| format!("missing-{n}")).collect();

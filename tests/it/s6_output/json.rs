@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::support::commands::{archive_two_tasks, flip_bit, run_command};
 use crate::support::run::Running;
-use crate::support::verbs::{archive_two_tasks, flip_bit, run_command};
 use crate::support::{Run, World, sample};
 
 fn keys(event: &Value) -> Vec<&str> {
@@ -24,7 +24,7 @@ fn is_pure(run: &Run, summaries: usize) {
 }
 
 #[test]
-fn one_object_a_line_and_nothing_else_whatever_is_asked_for_besides() {
+fn stdout_has_only_one_json_object_per_line() {
     let world = World::new();
     archive_two_tasks(&world);
     let jpg =
@@ -48,7 +48,7 @@ fn one_object_a_line_and_nothing_else_whatever_is_asked_for_besides() {
 }
 
 #[test]
-fn with_quiet_the_events_are_the_same() {
+fn quiet_does_not_change_the_events() {
     let world = World::new();
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     let run = world.run_json(&["-q", "t1", "unknown"]).exits(1);
@@ -56,7 +56,7 @@ fn with_quiet_the_events_are_the_same() {
 }
 
 #[test]
-fn fields_stand_in_the_order_that_the_contract_shows() {
+fn event_fields_have_the_order_of_the_contract() {
     let world = World::new();
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     let run = world.run_json(&["t1"]).exits(0);
@@ -84,7 +84,7 @@ fn fields_stand_in_the_order_that_the_contract_shows() {
 }
 
 #[test]
-fn every_path_can_be_opened_from_the_working_directory() {
+fn event_paths_open_from_the_working_directory() {
     let world = World::new();
     let folder = world.home().join("a b/c");
     fs::create_dir_all(&folder).unwrap();
@@ -109,7 +109,7 @@ fn every_path_can_be_opened_from_the_working_directory() {
 }
 
 #[test]
-fn a_task_that_is_not_whole_says_why_without_the_query_of_any_link() {
+fn task_error_gives_the_reason_without_url_queries() {
     let world = World::new();
     let dead = format!("{}/dead.png?sig=SECRET", world.media.origin());
     world.serve_task("links", &json!({"images": [dead, "ftp://h/x?sig=SECRET"]}));
@@ -122,7 +122,7 @@ fn a_task_that_is_not_whole_says_why_without_the_query_of_any_link() {
 }
 
 #[test]
-fn what_more_is_told_goes_to_standard_error() {
+fn verbose_output_goes_to_standard_error() {
     let world = World::new();
     let url =
         world.media.script("/x", [crate::support::Reply::status("500 Oops"), crate::support::Reply::ok(sample("picture.png"))]);

@@ -9,7 +9,7 @@ use crate::support::run::Running;
 use crate::support::{Answer, KEY, Reply, World, sample, success};
 
 #[test]
-fn the_key_is_scrubbed_wherever_the_gateway_echoes_it() {
+fn key_echoed_by_the_gateway_is_redacted_everywhere() {
     let bare = KEY.strip_prefix("sk-").unwrap();
     for answer in [
         Answer::json(401, &json!({"error": {"message": format!("Invalid token {KEY}")}})),
@@ -38,7 +38,7 @@ fn the_key_is_scrubbed_wherever_the_gateway_echoes_it() {
 }
 
 #[test]
-fn the_key_is_scrubbed_from_the_urls_of_an_answer() {
+fn key_in_asset_urls_is_redacted_and_not_sent_to_media_hosts() {
     let world = World::new();
     world.serve_task("t1", &json!({"images": [format!("{}/dead/{KEY}?key={KEY}", world.media.origin()), format!("ftp://{KEY}/"), format!("data:{KEY},x")]}));
     world.run(&["t1", "-vv"]).exits(1);
@@ -47,7 +47,7 @@ fn the_key_is_scrubbed_from_the_urls_of_an_answer() {
 }
 
 #[test]
-fn encoded_echoes_of_the_key_are_hidden_too() {
+fn encoded_echoes_of_the_key_are_redacted() {
     let percent = |format: &dyn Fn(u8) -> String| KEY.bytes().map(format).collect::<String>();
     let echoes = [
         percent(&|byte| format!("%{byte:02X}")),
@@ -79,7 +79,7 @@ fn encoded_echoes_of_the_key_are_hidden_too() {
 }
 
 #[test]
-fn a_link_of_the_gateway_s_own_is_requested_as_it_came_and_recorded_without_the_key() {
+fn gateway_link_is_requested_verbatim_and_recorded_without_the_key() {
     let world = World::new();
     world.answers_at("/file/x.png", [Answer::raw(200, sample("picture.png"))]);
     world.serve_task("t1", &json!({"images": [format!("{}/file/x.png?a=%2F&key={KEY}&b='", world.base_url())]}));
@@ -90,7 +90,7 @@ fn a_link_of_the_gateway_s_own_is_requested_as_it_came_and_recorded_without_the_
 }
 
 #[test]
-fn a_link_never_carries_the_key_to_another_host() {
+fn link_with_the_key_to_another_host_is_rejected() {
     let world = World::new();
     let elsewhere = format!("{}?key={KEY}", world.serve_sample("picture.png"));
     world.answers_at("/away", [Answer::redirect(&elsewhere)]);
@@ -101,7 +101,7 @@ fn a_link_never_carries_the_key_to_another_host() {
 }
 
 #[test]
-fn a_validator_that_holds_the_key_is_not_written_to_disk() {
+fn etag_containing_the_key_is_not_written_to_disk() {
     let world = World::new();
     let body = vec![7; 9 << 20];
     let url = world.media.script("/x.bin", [Reply::ok(body).header("ETag", &format!("\"{KEY}\"")).cut_after(6 << 20)]);
@@ -110,7 +110,7 @@ fn a_validator_that_holds_the_key_is_not_written_to_disk() {
 }
 
 #[test]
-fn the_key_is_taken_out_of_its_quotes() {
+fn quoted_key_is_unquoted() {
     for given in [format!("\"{KEY}\""), format!("'{KEY}'"), format!(" \"Bearer {KEY}\" ")] {
         let world = World::new();
         world.answers("t1", [Answer::json(400, &json!({"error": format!("{KEY} is odd")}))]);
@@ -126,7 +126,7 @@ fn the_key_is_taken_out_of_its_quotes() {
 }
 
 #[test]
-fn the_gateway_can_t_send_the_key_elsewhere() {
+fn gateway_redirect_to_another_origin_is_rejected() {
     let world = World::new();
     let elsewhere = world.media.script("/task/t1", [Reply::ok(success(&json!({"text": "stolen"})).to_string())]);
     world.answers("t1", [Answer::redirect(&elsewhere)]);
@@ -135,7 +135,7 @@ fn the_gateway_can_t_send_the_key_elsewhere() {
 }
 
 #[test]
-fn a_redirect_within_the_origin_keeps_the_key() {
+fn redirect_within_the_origin_keeps_the_key() {
     let world = World::new();
     world.answers("t1", [Answer::redirect("/moved/t1")]);
     world.answers_at("/moved/t1", [Answer::json(200, &success(&json!({"text": "la"})))]);
@@ -144,7 +144,7 @@ fn a_redirect_within_the_origin_keeps_the_key() {
 }
 
 #[test]
-fn a_link_on_the_gateway_s_own_origin_gets_the_key_only_when_it_must() {
+fn gateway_link_gets_the_key_only_after_401_or_403() {
     let world = World::new();
     let image = || Answer::raw(200, sample("picture.png"));
     world.answers_at("/open", [image()]);
@@ -168,7 +168,7 @@ fn a_link_on_the_gateway_s_own_origin_gets_the_key_only_when_it_must() {
 }
 
 #[test]
-fn a_keyed_media_request_never_follows_off_the_origin() {
+fn media_request_with_the_key_never_leaves_the_origin() {
     let world = World::new();
     let elsewhere = world.serve_sample("picture.png");
     world.answers_at("/closed", [Answer::raw(401, ""), Answer::redirect(&elsewhere)]);
@@ -179,7 +179,7 @@ fn a_keyed_media_request_never_follows_off_the_origin() {
 }
 
 #[test]
-fn another_port_of_the_gateway_s_host_is_another_origin() {
+fn other_port_of_the_gateway_host_never_gets_the_key() {
     let world = World::new();
     let url = world.media.script("/x", [Reply::status("401 Unauthorized")]);
     world.serve_task("t1", &json!({"images": [url]}));
@@ -188,7 +188,7 @@ fn another_port_of_the_gateway_s_host_is_another_origin() {
 }
 
 #[test]
-fn a_key_that_is_typed_where_none_belongs_is_not_repeated() {
+fn key_in_a_wrong_argument_is_not_echoed() {
     let world = World::new();
     for args in [
         &["--api-key", KEY, "t1"][..],
@@ -222,7 +222,7 @@ fn a_key_that_is_typed_where_none_belongs_is_not_repeated() {
 }
 
 #[test]
-fn a_key_that_is_typed_in_the_wrong_place_is_not_repeated_where_it_is_the_only_one() {
+fn key_in_a_wrong_argument_is_not_echoed_without_another_key() {
     let world = World::new();
     for args in [&["--api-key", KEY, "t1"][..], &["t1", "--base-url", KEY], &["t1", "--jobs", KEY], &["t1", "-i", KEY]] {
         let mut command = world.command(args);
@@ -232,7 +232,7 @@ fn a_key_that_is_typed_in_the_wrong_place_is_not_repeated_where_it_is_the_only_o
 }
 
 #[test]
-fn the_key_in_place_of_an_id_is_refused_and_not_repeated() {
+fn key_in_place_of_an_id_is_rejected_and_not_echoed() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la"}));
     world.run(&[KEY, "t1"]).exits(2);
@@ -243,7 +243,7 @@ fn the_key_in_place_of_an_id_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn the_key_is_scrubbed_from_what_stands_beside_an_id() {
+fn key_in_input_metadata_is_redacted() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la"}));
     let line = json!({"id": "t1", "headers": [{"Authorization": format!("Bearer {KEY}")}], KEY: 1, "n": 1.50});

@@ -2,4 +2,4 @@
 
 mod json;
 mod key;
-mod told;
+mod stdout_stderr;

@@ -2,12 +2,12 @@
 
 pub(crate) mod audit;
 pub(crate) mod browser;
+pub(crate) mod commands;
+#[cfg(target_os = "linux")]
+pub(crate) mod failing_syscalls;
 pub(crate) mod faults;
 pub(crate) mod media;
-#[cfg(target_os = "linux")]
-pub(crate) mod refusing;
 pub(crate) mod run;
-pub(crate) mod verbs;
 pub(crate) mod world;
 
 pub(crate) use faults::{RemoteFile, ServerFault};

@@ -1,0 +1,89 @@
+//! What the gateway is asked: each task by its id, with the key, and all of it side by side.
+//!
+//! "For each task id: `GET {base}/task/{id}` with `Authorization: Bearer KEY`" · "Everything is concurrent, across tasks and
+//! within one" · "The id is the one asked for" · "It goes out as one path segment".
+
+use serde_json::json;
+
+use crate::support::audit::hashed_folder;
+use crate::support::{Gate, KEY, Reply, World, sample, success};
+
+#[test]
+fn gateway_request_carries_the_key_and_user_agent() {
+    let world = World::new();
+    world.archive_task("t1");
+    let questions = world.gateway_requests();
+    assert_eq!(questions.len(), 1);
+    assert_eq!((questions[0].method.as_str(), questions[0].url.path()), ("GET", "/task/t1"));
+    assert_eq!(questions[0].headers["authorization"], format!("Bearer {KEY}").as_str());
+    let agent = concat!("yescale-dl/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(questions[0].headers["user-agent"], agent);
+    assert!(world.media.heads()[0].contains(&format!("{}: {agent}", "user-agent")), "{}", world.media.heads()[0]);
+}
+
+#[test]
+fn id_is_sent_as_one_path_segment() {
+    for (id, segment) in [
+        ("veo3:17-Y", "veo3%3A17-Y"),
+        ("models/veo/1", "models%2Fveo%2F1"),
+        ("a b?c#d%e", "a%20b%3Fc%23d%25e"),
+        ("A-z.0_9~", "A-z.0_9~"),
+        ("...", "..."),
+        ("a\\b+c&d=e", "a%5Cb%2Bc%26d%3De"),
+        ("ä🎬", "%C3%A4%F0%9F%8E%AC"),
+    ] {
+        let world = World::new();
+        world.serve_task(segment, &json!({"text": "la"}));
+        assert_eq!(world.run_json(&["--", id]).exits(0).state(id), "complete", "{id}");
+        assert_eq!(world.requested_paths(), [format!("/task/{segment}")]);
+        assert_eq!(world.root_manifest()["tasks"][0]["task_id"], id);
+    }
+}
+
+#[test]
+fn dot_ids_fail_without_a_request() {
+    let world = World::new();
+    world.serve_task("t1", &json!({"text": "la"}));
+    let run = world.run_json(&[".", "..", "t1"]).exits(1);
+    assert_eq!((run.state("."), run.state(".."), run.state("t1")), ("error".into(), "error".into(), "complete".into()));
+    assert_eq!(world.requested_paths(), ["/task/t1"]);
+    assert_eq!(std::fs::read_dir(world.home()).unwrap().count(), 1, "nothing was written beside the archive");
+}
+
+#[test]
+fn requested_id_wins_over_the_id_in_the_response() {
+    let world = World::new();
+    let mut answer = success(&json!({"text": "la"}));
+    answer["task_id"] = json!("another");
+    world.answer("t1", &answer);
+    world.run(&["t1"]).exits(0);
+    assert_eq!(world.task_entry("t1")["task_id"], "t1");
+}
+
+#[test]
+fn tasks_and_files_are_fetched_concurrently() {
+    let world = World::new();
+    let (first, second, third) = (Gate::default(), Gate::default(), Gate::default());
+    // Each waits for another one to be asked for: one after the other they would never end.
+    let image = || Reply::ok(sample("picture.png"));
+    let a = world.media.script("/a", [image().notify_on_request(&first).after_gate(&second)]);
+    let b = world.media.script("/b", [image().notify_on_request(&second).after_gate(&third)]);
+    let c = world.media.script("/c", [image().notify_on_request(&third).after_gate(&first)]);
+    world.serve_task("t1", &json!({"images": [a, b]}));
+    world.serve_task("t2", &json!({"images": [c]}));
+    world.run(&["t1", "t2"]).exits(0);
+    assert_eq!(world.media.heads().len(), 3, "nothing was tried twice");
+}
+
+#[test]
+fn id_with_any_byte_is_sent_unchanged() {
+    let world = World::new();
+    let id: String = std::iter::once('x').chain('\0'..='\u{7f}').chain(['é']).collect();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let segment: String =
+        id.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
+    world.serve_task(&segment, &json!({"text": "la"}));
+    let run = world.run_with_input(&json!({"id": id}).to_string(), &["-i", "-", "--json"]).exits(0);
+    assert_eq!((run.state(&id), world.requested_paths()), ("complete".to_owned(), vec![format!("/task/{segment}")]));
+    assert_eq!(world.task_entry(&hashed_folder(&id))["task_id"], id);
+}

@@ -1,0 +1,119 @@
+//! Section 4, `--allow-private-hosts`: where asset URLs may lead when the gateway itself is at a public address.
+
+use serde_json::json;
+
+use crate::support::run::Running;
+use crate::support::{Reply, Run, World, sample, success};
+
+/// A world seen through a proxy, so that the gateway can be at a public address; nothing goes out. The one who answers.
+fn behind_proxy(world: &World, url: &str, args: &[&str]) -> Run {
+    let gateway = "http://198.18.0.1";
+    world.media.allow_key_for(&format!("{gateway}/task/"));
+    let answer = success(&json!({"images": [url]}));
+    world.media.script(&format!("{gateway}/task/t1"), [Reply::ok(answer.to_string())]);
+    let mut command = world.command(&[&["--json", "--base-url", gateway, "t1"], args].concat());
+    command.env("http_proxy", world.media.origin());
+    world.audit(Running::start(command).wait(false))
+}
+
+#[test]
+fn link_to_a_private_address_is_rejected_unless_allowed() {
+    for host in [
+        "127.0.0.1:9",
+        "10.0.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[fe80::1]",
+        "2130706433",
+        "0.0.0.0",
+        "localhost:9",
+        "LOCALHOST.",
+        "a.localhost",
+        "localhost.:9",
+        "127.0.0.1.",
+        "0177.1",
+        "[::ffff:0:10.0.0.1]",
+        "[2001::1]",
+        "[2001:db8::1]",
+        "[3fff::1]",
+        "[100::1]",
+        "192.0.2.1",
+        "198.51.100.1",
+        "203.0.113.1",
+    ] {
+        let world = World::new();
+        let run = behind_proxy(&world, &format!("http://{host}/x.png"), &[]).exits(1);
+        assert_eq!(run.state("t1"), "incomplete", "{host}");
+        assert_eq!(world.media.heads().len(), 1, "only the gateway was asked: {host}");
+    }
+    let world = World::new();
+    world.media.script("http://10.0.0.1/x.png", [Reply::ok(sample("picture.png"))]);
+    behind_proxy(&world, "http://10.0.0.1/x.png", &["--allow-private-hosts"]).exits(0);
+}
+
+#[test]
+fn redirect_to_a_private_address_is_rejected() {
+    for to in ["http://10.0.0.1/y", "http://[::ffff:10.0.0.1]/y", "http://127.1/y"] {
+        let world = World::new();
+        world.media.script("http://198.18.0.2/x.png", [Reply::redirect(to)]);
+        let run = behind_proxy(&world, "http://198.18.0.2/x.png", &[]).exits(1);
+        assert_eq!((run.state("t1").as_str(), world.media.heads().len()), ("incomplete", 2), "{to}");
+    }
+    let world = World::new();
+    world.media.script("http://198.18.0.2/x.png", [Reply::redirect("http://198.18.0.3/y")]);
+    world.media.script("http://198.18.0.3/y", [Reply::ok(sample("picture.png"))]);
+    behind_proxy(&world, "http://198.18.0.2/x.png", &[]).exits(0);
+}
+
+#[test]
+fn invalid_proxy_ends_the_run_before_any_request() {
+    for proxy in ["\"http://u:secret@127.0.0.1:9\"", "sock5h://u:secret@127.0.0.1:9", "socks://127.0.0.1:9", "ftp://127.0.0.1:9"]
+    {
+        for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+            let world = World::new();
+            world.serve_task("t1", &json!({"text": "la"}));
+            let mut command = world.command(&["t1"]);
+            command.env(name, proxy);
+            let run = world.audit(Running::start(command).wait(false)).exits(2);
+            assert!(run.stderr.contains(name) && !run.stderr.contains("secret"), "{run:?}");
+            assert_eq!(world.gateway_requests().len(), 0, "{name}={proxy}");
+        }
+    }
+}
+
+#[test]
+fn empty_proxy_and_no_proxy_connect_directly() {
+    for set in
+        [&[("http_proxy", " "), ("ALL_PROXY", "")][..], &[("HTTP_PROXY", "http://127.0.0.1:9"), ("no_proxy", "a 127.0.0.0/8")]]
+    {
+        let world = World::new();
+        world.serve_task("t1", &json!({"text": "la"}));
+        let mut command = world.command(&["t1"]);
+        command.envs(set.iter().copied());
+        world.audit(Running::start(command).wait(false)).exits(0);
+    }
+}
+
+#[test]
+fn failing_proxy_is_named_without_its_password() {
+    let world = World::new();
+    let gateway = "http://198.18.0.1/task/";
+    world.media.script(&format!("{gateway}t1"), [Reply::status("407 Proxy Authentication Required")]);
+    world.media.allow_key_for(gateway);
+    let told = |variable: &str, proxy: &str, gateway: &str| {
+        let mut command = world.command(&["--retries", "0", "--base-url", gateway, "t1"]);
+        command.env(variable, proxy);
+        Running::start(command).wait(false).exits(1).stderr
+    };
+    let proxy = world.media.origin();
+    let stderr = told("http_proxy", &proxy.replace("http://", "http://user:secret@"), "http://198.18.0.1");
+    assert!(stderr.contains(&format!("the proxy {proxy} answers HTTP 407")) && !stderr.contains("secret"), "{stderr}");
+    let stderr = told("HTTPS_PROXY", &proxy, "https://198.18.0.1");
+    assert!(stderr.contains(&format!("the proxy {proxy} answers HTTP 404")), "{stderr}");
+    for (variable, gateway) in [("all_proxy", "http://198.18.0.1"), ("HTTPS_PROXY", "https://198.18.0.1")] {
+        let stderr = told(variable, "http://user:secret@127.0.0.1:1", gateway);
+        assert!(stderr.contains("by way of the proxy http://127.0.0.1:1") && !stderr.contains("secret"), "{stderr}");
+    }
+}

@@ -1,0 +1,229 @@
+//! Killed at any instant, the program leaves nothing wrong behind, and the next run goes on from there.
+//!
+//! Run with `cargo test --features checkpoints`: the program then stops where it is told to, says so,
+//! and waits to be killed.
+#![cfg(all(unix, feature = "checkpoints"))]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::support::audit::sha256;
+use crate::support::faults::SeenRequest;
+use crate::support::{RemoteFile, ServerFault, World, sample};
+
+const MIB: u64 = 1 << 20;
+/// What a kill may cost for each connection.
+const COST: u64 = 4 * MIB;
+const CHECKPOINTS: [&str; 9] = [
+    "vouched",
+    "synced",
+    "recorded",
+    "renamed",
+    "text-written",
+    "other-temporary",
+    "manifest-temporary",
+    "manifest-written",
+    "root-written",
+];
+
+/// Runs until the checkpoint is reached and kills the program there; whether it got there.
+fn killed_at(world: &World, name: &str, args: &[&str]) -> bool {
+    killed_after(world, name, args, || ())
+}
+
+/// As `killed_at`, with something done before the kill.
+fn killed_after(world: &World, name: &str, args: &[&str], before: impl FnOnce()) -> bool {
+    let mut command = world.command(args);
+    command.env("YESCALE_DL_STOP_AT", name).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let is_there = lines.any(|line| line == format!("checkpoint {name}"));
+    before();
+    // SIGKILL; one that has ended can't be killed any more.
+    let _ = child.kill();
+    child.wait().unwrap();
+    is_there
+}
+
+/// The hashes of all files but the manifests, by name.
+fn hashes(world: &World) -> BTreeMap<String, String> {
+    let files = world.tree().into_iter().filter(|(name, _)| !name.ends_with("manifest.json") && name != "SHA256SUMS");
+    files.map(|(name, (bytes, _))| (name, sha256(&bytes))).collect()
+}
+
+/// Two tasks: one with everything, one with a text alone.
+fn world() -> World {
+    let world = World::new();
+    let large = RemoteFile::new(&world, "/large.mp4", 6 << 20, &[ServerFault::Healthy]);
+    let song = json!({"videos": [large.url], "images": [world.serve_sample("picture.png")], "text": "la la"});
+    world.serve_task("t1", &song);
+    world.serve_task("t2", &json!({"images": [world.serve_sample("picture.webp")], "text": "lo lo"}));
+    world
+}
+
+fn dots(world: &World) -> Vec<String> {
+    world.tree().into_keys().filter(|path| path.starts_with('.') || path.contains("/.")).collect()
+}
+
+/// Killed at `name`, in an archive that had `first` before; run again, and once more.
+fn killed_and_run_again(name: &str, first: &[&str], expected: &BTreeMap<String, String>) {
+    let world = world();
+    if !first.is_empty() {
+        world.run(first).exits(0);
+    }
+    assert!(killed_at(&world, name, &["t1", "t2"]), "{name} was never reached");
+    world.start(&["t1", "t2"]).wait(false).exits(0);
+    assert_eq!((dots(&world), hashes(&world)), (Vec::new(), expected.clone()), "{name}");
+    let (asked, before) = (world.media.heads().len(), world.tree());
+    assert_eq!(world.run_json(&["t1", "t2"]).exits(0).summary()["reused"], 2, "{name}");
+    assert_eq!((world.media.heads().len(), world.tree() == before), (asked, true), "{name}: a third run changes nothing");
+}
+
+fn expected() -> BTreeMap<String, String> {
+    let whole = world();
+    whole.run(&["t1", "t2"]).exits(0);
+    hashes(&whole)
+}
+
+#[test]
+fn next_run_recovers_from_a_kill_in_a_new_archive() {
+    let expected = expected();
+    for name in CHECKPOINTS {
+        killed_and_run_again(name, &[], &expected);
+    }
+}
+
+#[test]
+fn next_run_recovers_from_a_kill_in_an_existing_archive() {
+    let expected = expected();
+    for name in CHECKPOINTS {
+        killed_and_run_again(name, &["t2"], &expected);
+    }
+}
+
+#[test]
+fn any_next_run_repairs_the_root_manifest() {
+    for name in CHECKPOINTS {
+        let world = world();
+        world.run(&["t2"]).exits(0);
+        assert!(killed_at(&world, name, &["t1"]), "{name} was never reached");
+        world.serve_task("t3", &json!({"images": [world.serve_sample("picture.png")]}));
+        world.start(&["t3"]).wait(false).exits(0);
+        let named = |world: &World| {
+            let root = world.root_manifest();
+            let ids = root["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap().to_owned());
+            ids.collect::<Vec<_>>()
+        };
+        let is_there = world.archive().join("t1/manifest.json").exists();
+        assert_eq!(named(&world).contains(&"t1".to_owned()), is_there, "{name}");
+        world.run(&["t1"]).exits(0);
+        assert_eq!((named(&world), dots(&world)), (["t1", "t2", "t3"].map(str::to_owned).to_vec(), Vec::new()), "{name}");
+    }
+}
+
+#[test]
+fn finished_files_are_not_fetched_again() {
+    for name in ["manifest-temporary", "synced", "renamed", "text-written", "manifest-written", "root-written"] {
+        let world = World::new();
+        world.serve_task("t0", &json!({"images": [world.serve_sample("picture.webp")]}));
+        world.run(&["t0"]).exits(0);
+        world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
+        assert!(killed_at(&world, name, &["t1"]));
+        world.run(&["t1"]).exits(0);
+        assert_eq!(world.media.request_count("/picture.png"), 1, "{name}");
+        assert_eq!(fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.png"));
+    }
+}
+
+#[test]
+fn kill_during_force_loses_no_file() {
+    for name in CHECKPOINTS {
+        let world = world();
+        world.run(&["t1", "t2"]).exits(0);
+        let before = hashes(&world);
+        if !killed_at(&world, name, &["--force", "t1", "t2"]) {
+            continue;
+        }
+        let named = before.iter().all(|(path, hash)| hashes(&world).get(path) == Some(hash));
+        assert!(named, "{name}: a whole file is gone");
+        world.run(&["t1", "t2"]).exits(0);
+        assert_eq!(hashes(&world), before, "{name}");
+    }
+}
+
+#[test]
+fn kill_during_force_leaves_no_stale_hash() {
+    for name in ["synced", "recorded", "renamed", "text-written", "manifest-temporary", "manifest-written"] {
+        let world = World::new();
+        let remote = RemoteFile::new(&world, "/a.mp4", 50_000, &[ServerFault::Healthy]);
+        world.serve_task("t1", &json!({"videos": [remote.url], "text": "la"}));
+        world.run(&["t1"]).exits(0);
+        // As many bytes, but others.
+        remote.set_script(&world, &[ServerFault::Replaced]);
+        assert!(killed_at(&world, name, &["--force", "t1"]), "{name}");
+        world.start(&["t1"]).wait(false).exits(0);
+        let file = world.task_entry("t1")["files"][0]["sha256"].clone();
+        assert_eq!(file, hashes(&world)["t1/video-1.mp4"], "{name}: what the manifest says is not what is there");
+    }
+}
+
+#[test]
+fn waiting_process_takes_over_from_a_killed_one() {
+    for name in ["manifest-temporary", "synced", "renamed"] {
+        let world = World::new();
+        world.serve_task("t0", &json!({"images": [world.serve_sample("picture.webp")]}));
+        world.run(&["t0"]).exits(0);
+        world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
+        let waits = std::cell::RefCell::new(None);
+        let is_there = killed_after(&world, name, &["t1"], || *waits.borrow_mut() = Some(world.start(&["t1"])));
+        assert!(is_there, "{name}");
+        world.audit(waits.into_inner().unwrap().wait(false)).exits(0);
+        assert_eq!((world.media.request_count("/picture.png"), dots(&world)), (1, Vec::new()), "{name}");
+    }
+}
+
+/// The bytes that these requests asked for of a file of `total` bytes.
+fn bytes(seen: &[SeenRequest], total: u64) -> u64 {
+    seen.iter().map(|seen| seen.range.map_or(total, |(from, last)| last.map_or(total, |last| last + 1) - from)).sum()
+}
+
+/// Killed at `name` and run again, no byte is asked for twice beyond what a kill may cost.
+fn goes_on(name: &str, connections: &str, size: u64) {
+    let lanes: u64 = connections.parse().unwrap();
+    let world = World::new();
+    let remote = RemoteFile::new(&world, "/a.mp4", usize::try_from(size).unwrap(), &[ServerFault::Healthy]);
+    world.serve_task("t1", &json!({"videos": [remote.url]}));
+    assert!(killed_at(&world, name, &["t1", "-x", connections]));
+    let before = remote.requests(&world).len();
+    // What the first run has at most: one plain stream has the rest of the file coming, several have their pieces.
+    let had = match (name, lanes) {
+        ("vouched", 1) => 4 * MIB,
+        ("vouched", _) => bytes(&remote.requests(&world)[1..], size) + 2 * MIB,
+        _ => size,
+    };
+    world.start(&["t1", "-x", connections]).wait(false).exits(0);
+    // The first one asks for all that is left, and is hung up on when it has its piece.
+    let again = &remote.requests(&world)[before..];
+    let from = again.iter().map(SeenRequest::range_start).min().unwrap_or(size);
+    assert!(from + COST * lanes + MIB >= had, "{name} -x {connections}: had {had}, went on at {from}: {again:?}");
+    assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *remote.bytes, "{name} -x {connections}");
+}
+
+#[test]
+fn kill_refetches_at_most_4_mib_per_connection() {
+    for (connections, size) in [("1", 11 * MIB + 7), ("1", 8 * MIB), ("2", 24 * MIB), ("4", 24 * MIB)] {
+        goes_on("vouched", connections, size);
+        goes_on("manifest-temporary", connections, size);
+    }
+    goes_on("synced", "1", 11 * MIB + 7);
+}
+
+#[test]
+fn complete_part_is_not_refetched_after_a_kill() {
+    goes_on("synced", "2", 24 * MIB);
+    goes_on("synced", "4", 24 * MIB);
+}

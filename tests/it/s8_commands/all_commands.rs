@@ -1,0 +1,114 @@
+//! Section 8: what holds for every verb that works on an archive.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::World;
+use crate::support::audit::read_tree;
+use crate::support::commands::{archive_two_tasks, run_command};
+use crate::support::run::Running;
+
+/// Each verb that works on a folder, with what it needs besides.
+const VERBS: [&[&str]; 9] = [
+    &["verify"],
+    &["repair"],
+    &["index"],
+    &["gallery"],
+    &["export", "otio"],
+    &["export", "ffconcat"],
+    &["export", "csv"],
+    &["export", "m3u8"],
+    &["export", "bagit"],
+];
+
+/// The arguments on `folder`; a bag is put into `bag`.
+fn on<'a>(verb: &[&'a str], folder: &'a str, bag: &'a str) -> Vec<&'a str> {
+    let output: &[&str] = if verb.last() == Some(&"bagit") { &["-O", bag] } else { &[] };
+    [verb, &[folder], output].concat()
+}
+
+#[test]
+fn commands_except_repair_need_no_key_and_no_network() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    let asked = world.gateway_requests().len() + world.media.heads().len();
+    for verb in VERBS.iter().filter(|verb| verb[0] != "repair").chain(&[&["config"][..], &["schema", "events"], &["man"]]) {
+        let args = if ["config", "schema", "man"].contains(&verb[0]) { verb.to_vec() } else { on(verb, "yescale", "bag") };
+        let mut command = world.plain_command(&args);
+        command.env_remove("YESCALE_API_KEY").env("YESCALE_BASE_URL", "http://127.0.0.1:1");
+        let run = Running::start(command).wait(false).exits(0);
+        assert!(run.stderr.is_empty(), "{args:?}: {run:?}");
+    }
+    assert_eq!(world.gateway_requests().len() + world.media.heads().len(), asked);
+}
+
+#[test]
+fn commands_accept_an_archive_or_task_folder_and_default_to_yescale() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    let renamed = world.home().join("it's 50% é #1");
+    fs::create_dir(&renamed).unwrap();
+    for name in read_tree(&world.archive().join("t1")).keys() {
+        fs::copy(world.archive().join("t1").join(name), renamed.join(name)).unwrap();
+    }
+    for (at, named) in VERBS.iter().enumerate() {
+        let absolute = world.archive().join("t1");
+        let absolute = absolute.to_str().unwrap();
+        for (n, folder) in
+            ["yescale", "yescale/", "yescale/t1", "./yescale/../yescale/t2", "it's 50% é #1", absolute].into_iter().enumerate()
+        {
+            let bag = format!("bag{at}-{n}");
+            run_command(&world, &on(named, folder, &bag)).exits(0);
+        }
+        let (default, bag) = (on(named, "yescale", "default-bag"), "default-bag");
+        let default: Vec<&str> = default.into_iter().filter(|word| *word != "yescale").collect();
+        run_command(&world, &default).exits(0);
+        assert_eq!(world.home().join(bag).exists(), named.last() == Some(&"bagit"));
+    }
+    assert_eq!(run_command(&world, &["verify", "--json"]).exits(0).summary()["unknown"], 0, "nothing of theirs is left there");
+}
+
+#[test]
+fn commands_exit_with_2_on_a_folder_that_is_no_archive() {
+    let world = World::new();
+    world.write_file("photos/a.png", "mine");
+    world.write_file("app/manifest.json", r#"{"name":"an app"}"#);
+    world.write_file("file", "mine");
+    let before = read_tree(world.home());
+    for named in VERBS {
+        for folder in ["photos", "app", "file", "nowhere"] {
+            let run = run_command(&world, &on(named, folder, "bag")).exits(2);
+            assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{named:?} {folder}: {run:?}");
+        }
+    }
+    assert!(read_tree(world.home()) == before && !world.home().join("bag").exists());
+}
+
+#[test]
+fn export_paths_do_not_depend_on_the_working_directory() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    fs::create_dir_all(world.home().join("a b/deep")).unwrap();
+    let absolute = world.home().join("a b/list.ffconcat");
+    for (from, folder, output) in [
+        ("", "yescale", "a b/list.ffconcat"),
+        ("", "./a b/../yescale", "./a b/list.ffconcat"),
+        ("a b", "../yescale", "list.ffconcat"),
+        ("a b/deep", "../../yescale", "../list.ffconcat"),
+        ("a b/deep", world.archive().to_str().unwrap(), absolute.to_str().unwrap()),
+    ] {
+        let mut command = world.plain_command(&["export", "ffconcat", folder, "--output-file", output]);
+        command.current_dir(world.home().join(from));
+        Running::start(command).wait(false).exits(0);
+        let list = fs::read_to_string(&absolute).unwrap();
+        assert_eq!(list.lines().nth(1), Some("file '../yescale/t1/video-1.mp4'"), "{from} {folder} {output}");
+        fs::remove_file(&absolute).unwrap();
+    }
+    for format in ["csv", "ffconcat", "m3u8", "otio"] {
+        let mut command = world.plain_command(&["export", format, "../yescale"]);
+        command.current_dir(world.home().join("a b"));
+        let told = Running::start(command).wait(false).exits(0).stdout;
+        let file = Path::new("yescale").join("t1").join("video-1.mp4").display().to_string().replace('\\', "/");
+        assert!(told.contains(&format!("/{file}")) && !told.contains(".."), "{format}: {told}");
+    }
+}

@@ -1,0 +1,254 @@
+//! Section 8, `export`: what is there told in other programs' formats, offline, and nothing else touched.
+//!
+//! What can't be told is for `left_out`, whether those programs understand the rest for `exported`; bags, which are more than
+//! a text, are in `bag`.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::audit::{read_tree, sha256};
+use crate::support::commands::{archive_two_tasks, run_command};
+use crate::support::run::Running;
+use crate::support::{Run, World, sample};
+
+pub(crate) const TEXTS: [&str; 4] = ["otio", "ffconcat", "csv", "m3u8"];
+
+/// An id that every format has to escape.
+pub(crate) const ODD: &str = "=T2,\"é'\\";
+
+/// Two tasks: `t1` of three videos, a picture and a song, `ODD` of another song and its text, in an oddly called archive.
+pub(crate) fn odd_archive(world: &World) -> &'static str {
+    let videos = ["video-1s.mp4", "clip.mov", "clip.webm"].map(|name| world.serve_sample(name));
+    world.serve_task(
+        "t1",
+        &json!({"videos": videos, "images": [world.serve_sample("picture.png")], "audio": [world.serve_sample("song.mp3")]}),
+    );
+    world.serve_task("%3DT2%2C%22%C3%A9%27%5C", &json!({"audio": [world.serve_sample("song.wav")], "text": "la\nla"}));
+    world.run(&["t1", ODD]).exits(0);
+    oddly_called(world)
+}
+
+/// Calls the archive as no archive should be called.
+pub(crate) fn oddly_called(world: &World) -> &'static str {
+    const NAME: &str = "it's #1, 50% é";
+    fs::rename(world.archive(), world.home().join(NAME)).unwrap();
+    NAME
+}
+
+/// The column of a table, without its heading.
+fn column(table: &str, at: usize) -> Vec<String> {
+    table.lines().skip(1).map(|line| line.split(',').nth(at).unwrap().to_owned()).collect()
+}
+
+fn clips(timeline: &str) -> Vec<Value> {
+    let timeline: Value = serde_json::from_str(timeline).unwrap();
+    let tracks = timeline["tracks"]["children"].as_array().unwrap().clone();
+    tracks.into_iter().flat_map(|track| track["children"].as_array().unwrap().clone()).collect()
+}
+
+pub(crate) fn exported(world: &World, args: &[&str]) -> Run {
+    run_command(world, &[&["export"], args].concat())
+}
+
+#[test]
+fn paths_are_relative_to_the_output_and_absolute_on_stdout() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    fs::create_dir_all(world.home().join("out/deep")).unwrap();
+    let named = ["t1/video-1.mp4", "t1/image-1.png", "t1/image-2.png", "t2/image-1.gif"];
+    for (output, way) in [("list.csv", "yescale/"), ("out/deep/list.csv", "../../yescale/"), ("yescale/list.csv", "")] {
+        let run = exported(&world, &["csv", "-O", output]).exits(0);
+        assert!(run.stdout.is_empty() && run.stderr.is_empty(), "{run:?}");
+        let output = world.home().join(output);
+        let paths = column(&fs::read_to_string(&output).unwrap(), 4);
+        assert_eq!(paths, named.map(|name| format!("{way}{name}")));
+        assert!(paths.iter().all(|path| output.parent().unwrap().join(path).is_file()));
+        fs::remove_file(output).unwrap();
+    }
+    for args in [&["csv"][..], &["csv", "-O", "-", "yescale"]] {
+        let paths = column(&exported(&world, args).exits(0).stdout, 4);
+        assert!(paths.iter().all(|path| Path::new(path).is_absolute() && Path::new(path).is_file()), "{paths:?}");
+        assert!(paths.iter().zip(named).all(|(path, name)| path.ends_with(name)));
+    }
+}
+
+#[test]
+fn every_format_writes_the_expected_output() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    let told = |format: &str| exported(&world, &[format, "yescale", "-O", "out"]).exits(0);
+    told("ffconcat");
+    let written = || fs::read_to_string(world.home().join("out")).unwrap();
+    assert_eq!(written(), "ffconcat version 1.0\nfile 'yescale/t1/video-1.mp4'\nduration 1.000\n");
+    told("m3u8");
+    assert_eq!(written(), "#EXTM3U\n#EXTINF:1.000,t1 video 1\nyescale/t1/video-1.mp4\n");
+    told("csv");
+    let hash = sha256(&sample("video-1s.mp4"));
+    let row = format!("t1,complete,video,1,yescale/t1/video-1.mp4,{},{hash},video/mp4,1.0,,", sample("video-1s.mp4").len());
+    assert_eq!(written().lines().nth(1), Some(row.as_str()));
+    told("otio");
+    let told: Vec<Value> = clips(&written())
+        .into_iter()
+        .map(|clip| {
+            let length = &clip["source_range"]["duration"];
+            json!([clip["media_reference"]["target_url"], length["value"], length["rate"]])
+        })
+        .collect();
+    let expected = [
+        json!(["yescale/t1/video-1.mp4", 12.0, 12.0]),
+        json!(["yescale/t1/image-1.png", 120.0, 24.0]),
+        json!(["yescale/t1/image-2.png", 120.0, 24.0]),
+        json!(["yescale/t2/image-1.gif", 120.0, 24.0]),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn rate_option_applies_only_to_media_without_a_frame_rate() {
+    let world = World::new();
+    let name = odd_archive(&world);
+    let run = exported(&world, &["otio", name, "--rate", "30000/1001"]).exits(0);
+    let asked = 30000.0 / 1001.0;
+    let rates: Vec<(String, f64, f64)> = clips(&run.stdout)
+        .iter()
+        .map(|clip| {
+            let length = &clip["source_range"]["duration"];
+            let (value, rate) = (length["value"].as_f64().unwrap(), length["rate"].as_f64().unwrap());
+            (clip["name"].as_str().unwrap().replace(ODD, "ODD"), rate, (value / rate * 1000.0).round() / 1000.0)
+        })
+        .collect();
+    let expected = [
+        ("t1 video 1", 12.0, 1.0),
+        ("t1 video 2", 12.0, 1.5),
+        ("t1 video 3", asked, 0.75),
+        ("t1 image 1", asked, 5.0),
+        ("ODD audio 1", asked, 0.6),
+        ("t1 audio 1", asked, 1.3),
+    ];
+    assert_eq!(rates, expected.map(|(name, rate, seconds)| (name.to_owned(), rate, seconds)));
+}
+
+#[test]
+fn task_option_selects_ids_and_reports_unknown_ones() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    world.archive_task("t3");
+    let ids = |args: &[&str], code| {
+        let run = exported(&world, &[&["csv"], args].concat()).exits(code);
+        (column(&run.stdout, 0).join(" "), run.stderr)
+    };
+    assert_eq!(ids(&["--task", "t3", "t2"], 0).0, "t2 t3");
+    assert_eq!(ids(&["yescale", "--task", "t3", "--task", "t3"], 0).0, "t3");
+    let (told, trouble) = ids(&["--task", "t2", "t9"], 1);
+    assert_eq!((told.as_str(), trouble.as_str()), ("t2", "error: t9: the archive has no such task\n"));
+}
+
+#[test]
+fn single_task_folder_is_exported_as_an_archive() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    fs::rename(world.archive().join("t1"), world.home().join("mail")).unwrap();
+    let run = exported(&world, &["m3u8", "mail", "-O", "mail/list.m3u8"]).exits(0);
+    assert!(run.stderr.is_empty());
+    assert_eq!(
+        fs::read_to_string(world.home().join("mail/list.m3u8")).unwrap(),
+        "#EXTM3U\n#EXTINF:1.000,t1 video 1\nvideo-1.mp4\n"
+    );
+    exported(&world, &["bagit", "mail", "-O", "bag"]).exits(0);
+    let data = read_tree(&world.home().join("bag/data"));
+    assert_eq!(
+        data.keys().collect::<Vec<_>>(),
+        ["image-1.png", "image-2.png", "manifest.json", "text.txt", "video-1.mp4"]
+            .map(|name| format!("t1/{name}"))
+            .iter()
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn meta_and_unusual_ids_are_exported() {
+    let world = World::new();
+    world.serve_task("%3D1%2B1", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
+    world.run_with_input("{\"task_id\":\"=1+1\",\"prompt\":\"a \\\"cat\\\", and\"}", &["-i", "-"]).exits(0);
+    let table = exported(&world, &["csv"]).exits(0).stdout;
+    let row = table.lines().nth(1).unwrap();
+    assert!(row.starts_with("'=1+1,complete,") && row.ends_with(r#","{""prompt"":""a \""cat\"", and""}""#), "{table}");
+    let clip = clips(&exported(&world, &["otio"]).exits(0).stdout).remove(0);
+    assert_eq!(clip["metadata"]["yescale-dl"]["task_id"], "=1+1");
+}
+
+#[test]
+fn closed_stdout_pipe_is_not_an_error() {
+    let world = World::new();
+    world.serve_task("t1", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
+    // More than any pipe holds.
+    world.run_with_input(&json!({"task_id": "t1", "prompt": "a cat".repeat(200_000)}).to_string(), &["-i", "-"]).exits(0);
+    let mut running = Running::start(world.plain_command(&["export", "csv"]));
+    running.close_stdout();
+    assert_eq!(running.wait(false).exits(0).stderr, "");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn write_error_on_stdout_is_reported() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    for format in TEXTS {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let done = world.plain_command(&["export", format]).stdout(full).output().unwrap();
+        assert_eq!(done.status.code(), Some(2));
+        assert!(String::from_utf8(done.stderr).unwrap().contains("standard output"));
+    }
+}
+
+#[test]
+fn only_plain_files_are_replaced_and_only_as_a_whole() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    world.write_file("list.csv", "old".repeat(999));
+    exported(&world, &["csv", "-O", "list.csv"]).exits(0);
+    let stdout = exported(&world, &["csv"]).stdout;
+    assert_eq!(column(&fs::read_to_string(world.home().join("list.csv")).unwrap(), 0), column(&stdout, 0));
+    let before = read_tree(world.home());
+    for output in ["yescale", ".", "..", "nowhere/list.csv", "yescale/manifest.json", "yescale/SHA256SUMS", "yescale/t1/text.txt"]
+    {
+        let run = exported(&world, &["csv", "-O", output]).exits(2);
+        assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{run:?}");
+    }
+    assert!(read_tree(world.home()) == before);
+}
+
+#[cfg(unix)]
+#[test]
+fn symlink_as_output_is_neither_replaced_nor_followed() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    let (link, notes) = (world.home().join("link"), world.write_file("notes.txt", "mine"));
+    std::os::unix::fs::symlink(&notes, &link).unwrap();
+    for format in ["csv", "bagit"] {
+        exported(&world, &[format, "-O", "link"]).exits(2);
+        assert_eq!((fs::read_link(&link).unwrap(), fs::read(&notes).unwrap()), (notes.clone(), b"mine".to_vec()));
+    }
+}
+
+#[test]
+fn invalid_export_arguments_exit_with_2() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    world.write_file("photos/manifest.json", "{\"name\":\"an app\"}");
+    for args in [
+        &["csv", "nowhere"][..],
+        &["csv", "photos"],
+        &["csv", "list.csv"],
+        &["pdf"],
+        &[],
+        &["otio", "--rate", "0"],
+        &["bagit"],
+        &["bagit", "-O", "-"],
+    ] {
+        let run = exported(&world, args).exits(2);
+        assert!(run.stdout.is_empty() && !run.stderr.is_empty(), "{run:?}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Section 8, `export bagit`: copies that were proven, in a bag that is there whole or not at all.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::export::exported;
+use crate::support::World;
+use crate::support::audit::{read_tree, sha256};
+use crate::support::commands::{archive_two_tasks, flip_bit, run_command};
+
+#[test]
+fn bag_holds_verified_files_and_its_data_is_an_archive() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    fs::create_dir(world.home().join("bag")).unwrap();
+    let before = world.tree();
+    let run = exported(&world, &["bagit", "-O", "bag"]).exits(0);
+    assert!(run.stdout.is_empty() && run.stderr.is_empty() && world.tree() == before, "{run:?}");
+    let bag = world.home().join("bag");
+    let data = read_tree(&bag.join("data"));
+    let sums = fs::read_to_string(bag.join("manifest-sha256.txt")).unwrap();
+    let line = |path: &String| format!("{}  data/{path}", sha256(&fs::read(bag.join("data").join(path)).unwrap()));
+    assert_eq!(data.len(), 8);
+    assert_eq!(sums.lines().map(str::to_owned).collect::<BTreeSet<_>>(), data.keys().map(line).collect());
+    assert_eq!(fs::read_to_string(bag.join("bagit.txt")).unwrap(), "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n");
+    let bytes: u64 = data.keys().map(|path| fs::metadata(bag.join("data").join(path)).unwrap().len()).sum();
+    assert!(fs::read_to_string(bag.join("bag-info.txt")).unwrap().contains(&format!("\nPayload-Oxum: {bytes}.8\n")));
+    run_command(&world, &["index", "bag/data"]).exits(0);
+    run_command(&world, &["verify", "bag/data"]).exits(0);
+}
+
+#[test]
+fn damaged_and_missing_files_are_left_out_of_the_bag() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    flip_bit(&world, "t1/image-1.png");
+    fs::write(world.archive().join("t1/text.txt"), "LA\nLA").unwrap();
+    fs::remove_file(world.archive().join("t2/text.txt")).unwrap();
+    let run = exported(&world, &["bagit", "-O", "bag"]).exits(1);
+    let told = ["image-1.png is damaged", "text.txt is damaged", "text.txt is missing"];
+    assert!(run.stderr.lines().count() == 3 && told.iter().all(|told| run.stderr.contains(told)), "{run:?}");
+    let sums = fs::read_to_string(world.home().join("bag/manifest-sha256.txt")).unwrap();
+    assert!(!sums.contains("t1/image-1.png") && !sums.contains("text.txt") && sums.contains("t1/image-2.png"), "{sums}");
+    assert!(!world.home().join("bag/data/t1/image-1.png").exists());
+}
+
+#[test]
+fn bag_replaces_no_existing_path_and_leaves_no_leftovers() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    world.write_file("full/notes.txt", "mine");
+    world.write_file("file", "mine");
+    let before = read_tree(world.home());
+    for place in ["full", "file", ".", "yescale", "nowhere/bag"] {
+        assert!(exported(&world, &["bagit", "-O", place]).exits(2).stdout.is_empty());
+    }
+    assert!(read_tree(world.home()) == before);
+    exported(&world, &["bagit", "-O", "bag/"]).exits(0);
+    let mut names: Vec<_> = fs::read_dir(world.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["bag", "file", "full", "yescale"]);
+}

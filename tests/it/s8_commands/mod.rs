@@ -1,0 +1,17 @@
+//! Section 8, the other verbs.
+
+mod all_commands;
+mod completions_and_man;
+mod damaged_manifests;
+mod export;
+mod export_bagit;
+mod export_interop;
+mod export_skipped;
+mod gallery;
+mod gallery_browser;
+mod index;
+mod repair;
+mod repair_manifests;
+mod schema;
+mod verify;
+mod verify_hostile;

@@ -1,0 +1,221 @@
+//! Section 8, `schema`: it takes what the program writes, all of it, and refuses what the program would never write.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::s1_job::samples;
+use crate::support::commands::{flip_bit, run_command};
+use crate::support::{Answer, Gate, Reply, Run, World, sample};
+
+fn schema(document: &str) -> Validator {
+    let text = run_command(&World::new(), &["schema", document]).exits(0).stdout;
+    let schema = serde_json::from_str(&text).unwrap();
+    jsonschema::meta::validate(&schema).unwrap();
+    jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+}
+
+#[track_caller]
+fn takes(schema: &Validator, document: &Value) {
+    let errors: Vec<String> = schema.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+}
+
+#[track_caller]
+fn refuses(schema: &Validator, document: &Value, why: &str) {
+    assert!(!schema.is_valid(document), "{why} is taken: {document:#}");
+}
+
+/// Every manifest of the archive, the root's first.
+fn manifests(world: &World) -> Vec<Value> {
+    let tree = world.tree();
+    let manifests = tree.iter().filter(|(name, _)| name.ends_with("manifest.json"));
+    manifests.map(|(_, (bytes, _))| serde_json::from_slice(bytes).unwrap()).collect()
+}
+
+/// An archive with everything in it that a manifest can have but what only hosts can tell; its last run.
+fn full(world: &World) -> Run {
+    let mov = world.media.script("/v", [Reply::ok(sample("clip.mov")).header("Last-Modified", "Sun, 27 Jul 2025 06:49:48 GMT")]);
+    let result =
+        json!({"videos": [{"url": mov, "content_type": "video/mp4", "duration": 5.1}], "images": ["ftp://h/x"], "text": "la"});
+    let answer = json!({"status": "SUCCESS", "progress": "100%", "message": "m", "err_reason": "r", "submit_time": 1_753_598_930,
+        "finish_time": 1_753_598_990, "task_result": result});
+    world.answer("full", &answer);
+    world.run_with_input(r#"{"id":"full","prompt":{"deep":[1.50,null]}}"#, &["--json", "-i", "-"]).exits(1)
+}
+
+/// A run that takes long enough to tell how far it is.
+fn slow(world: &World) -> Run {
+    let gate = Gate::default();
+    world.serve_task(
+        "slow",
+        &json!({"images": [world.media.script("/slow", [Reply::ok(sample("picture.png")).after_gate(&gate)])]}),
+    );
+    let mut running = world.start(&["--json", "slow"]);
+    while !running.read_line().contains("progress") {}
+    gate.open();
+    running.wait(false)
+}
+
+#[test]
+fn samples_of_every_platform_match_the_schemas() {
+    let (manifest, event) = (schema("manifest"), schema("events"));
+    let (world, (_runtime, standin)) = (World::new(), samples::start());
+    let run = samples::archive(&world, &standin, &standin.ids()).exits(0);
+    let manifests = manifests(&world);
+    assert_eq!(manifests.len(), 1 + standin.ids().len());
+    for document in &manifests {
+        takes(&manifest, document);
+    }
+    for line in &run.events() {
+        takes(&event, line);
+    }
+}
+
+#[test]
+fn every_event_and_enum_value_matches_the_schema() {
+    let (event, world) = (schema("events"), World::new());
+    world.archive_task("old");
+    let png = world.serve_sample("picture.png");
+    for (id, result) in
+        [("complete", json!({"images": [png]})), ("partial", json!({"images": [png], "text": "la"})), ("empty", json!({}))]
+    {
+        world.serve_task(id, &result);
+    }
+    world.serve_task("incomplete", &json!({"images": [png, "ftp://h"]}));
+    world.answer("failed", &json!({"status": "FAILURE"}));
+    world.answer("pending", &json!({"status": "x"}));
+    world.answers("error", [Answer::raw(200, "{")]);
+    let ids = ["old", "complete", "partial", "incomplete", "failed", "empty", "not_found", "pending", "error"];
+    let args = |more: &[&'static str]| [&ids[..], &["--only", "image,video,audio"], more].concat();
+    let mut events = world.run_json(&args(&["--dry-run"])).exits(1).events();
+    events.extend(world.run_json(&args(&["--dry-run", "--max-size", "1"])).events());
+    events.extend(world.run_json(&args(&[])).exits(1).events());
+    events.extend(full(&world).events());
+    flip_bit(&world, "old/image-1.png");
+    fs::remove_file(world.archive().join("complete/image-1.png")).unwrap();
+    world.write_file("yescale/full/stray", "");
+    events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());
+    events.extend(slow(&world).exits(0).events());
+
+    for line in &events {
+        takes(&event, line);
+    }
+    let seen: BTreeSet<&str> = events
+        .iter()
+        .flat_map(|line| ["event", "state", "finding", "action"].map(|name| line[name].as_str()))
+        .flatten()
+        .collect();
+    for word in ids
+        .iter()
+        .skip(1)
+        .copied()
+        .chain(["file", "task", "plan", "finding", "progress", "summary", "damaged", "missing", "unknown", "fetch"])
+    {
+        assert!(seen.contains(word), "{word} was not seen in {seen:?}");
+    }
+}
+
+#[test]
+fn schema_rejects_invalid_manifests() {
+    let (schema, world) = (schema("manifest"), World::new());
+    full(&world);
+    let [root, own] = &manifests(&world)[..] else { panic!("two manifests") };
+    let [task, file] = ["/tasks/0", "/tasks/0/files/0"];
+    for document in [root, own] {
+        takes(&schema, document);
+        for folder in ["", task, file, "/tasks/0/errors/0"] {
+            refuses_other_fields(&schema, document, folder, &["response"]);
+            let mut with_more = document.clone();
+            with_more.pointer_mut(folder).unwrap()["of_the_future"] = json!([null]);
+            takes(&schema, &with_more);
+        }
+    }
+    for (folder, field, wrong) in [
+        ("", "manifest_version", json!(2)),
+        (task, "state", json!("pending")),
+        (task, "state", json!("Complete")),
+        (task, "finish_time", json!("2025-07-27T06:49:50+00:00")),
+        (task, "finish_time", json!("yesterday, Z")),
+        (task, "archived_at", json!(1_753_598_990)),
+        (file, "kind", json!("text")),
+        (file, "index", json!(0)),
+        (file, "index", json!(1.5)),
+        (file, "size", json!(-1)),
+        (file, "sha256", json!("E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855")),
+        (file, "sha256", json!("e3b0")),
+        (file, "duration_seconds", json!(0)),
+        (file, "duration_source", json!("guess")),
+        (file, "last_modified", json!("Sun, 27 Jul 2025 06:49:48 GMT")),
+        (file, "warnings", json!([1])),
+    ] {
+        let mut document = own.clone();
+        document.pointer_mut(folder).unwrap()[field] = wrong.clone();
+        refuses(&schema, &document, &format!("{field}: {wrong}"));
+    }
+    refuses_without(&schema, own, "", "manifest_version generator tasks");
+    refuses_without(&schema, own, task, "task_id state files errors");
+    refuses_without(&schema, own, file, "kind index path size sha256 warnings");
+    refuses_without(&schema, own, "/tasks/0/errors/0", "kind index error");
+}
+
+#[test]
+fn schema_rejects_invalid_events() {
+    let (schema, world) = (schema("events"), World::new());
+    let mut events = full(&world).events();
+    events.extend(world.run_json(&["full", "--force", "--dry-run"]).events_of("plan"));
+    flip_bit(&world, "full/video-1.mp4");
+    events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());
+    for (event, fields) in [
+        ("file", "event task_id kind index path size sha256 warnings"),
+        ("task", "event task_id state reused files bytes"),
+        ("plan", "event task_id action path reason"),
+        ("finding", "event path finding"),
+    ] {
+        let line = events.iter().find(|line| line["event"] == event).unwrap();
+        refuses_without(&schema, line, "", fields);
+        refuses_other_fields(&schema, line, "", &[]);
+        for (field, wrong) in
+            [("event", "unheard_of"), ("state", "done"), ("finding", "broken"), ("action", "eat"), ("kind", "text")]
+        {
+            let mut wrong_line = line.clone();
+            if wrong_line.get(field).is_some() {
+                wrong_line[field] = json!(wrong);
+                refuses(&schema, &wrong_line, wrong);
+            }
+        }
+        let mut with_more = line.clone();
+        with_more["of_the_future"] = json!(null);
+        takes(&schema, &with_more);
+    }
+    let summaries: Vec<_> = events.iter().filter(|line| line["event"] == "summary").collect();
+    for (line, field) in [(summaries[0], "reused"), (summaries[1], "unsafe")] {
+        refuses_without(&schema, line, "", &format!("event files bytes seconds {field}"));
+        refuses_other_fields(&schema, line, "", &[]);
+    }
+}
+
+/// A field of the object at `folder` that is null, or of a type of its own, is refused.
+#[track_caller]
+fn refuses_other_fields(schema: &Validator, document: &Value, folder: &str, but: &[&str]) {
+    let fields: Vec<String> = document.pointer(folder).unwrap().as_object().unwrap().keys().cloned().collect();
+    for field in fields.iter().filter(|field| !but.contains(&field.as_str())) {
+        for wrong in [json!(null), json!([[]])] {
+            let mut document = document.clone();
+            document.pointer_mut(folder).unwrap()[field] = wrong.clone();
+            refuses(schema, &document, &format!("{folder}/{field}: {wrong}"));
+        }
+    }
+}
+
+#[track_caller]
+fn refuses_without(schema: &Validator, document: &Value, folder: &str, fields: &str) {
+    for field in fields.split(' ') {
+        let mut document = document.clone();
+        let removed = document.pointer_mut(folder).unwrap().as_object_mut().unwrap().shift_remove(field);
+        assert!(removed.is_some(), "{folder} has no {field}: {document:#}");
+        refuses(schema, &document, &format!("{folder} without {field}"));
+    }
+}

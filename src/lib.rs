@@ -56,71 +56,57 @@
 //! # Inside
 //!
 //! ```text
-//! task id ─▶ gateway ─▶ Task ─▶ plan ─▶ transfer ─▶ commit ─▶ root manifest
-//!                         │       ▲         │
-//!                         │   what is here  ├─ ask, prove the answer, try again
-//!                         └─ text           └─ one writer a file: write, hash in order, sync, rename
+//! task id ─▶ gateway ─▶ Task ─▶ plan ─▶ download ─▶ staged file ─▶ publish ─▶ commit ─▶ root manifest
+//!                         │       ▲
+//!                         │   task snapshot
+//!                         └─ text
 //! ```
 //!
-//! Data only goes forward. The modules stand in layers, and a layer imports only from those before it:
+//! Data only moves forward. The modules form layers. A layer imports only from the layers before it:
 //!
-//! 0. data and decisions, without I/O: `task`, `asset`, `kind`, `media_type`, `duration`, `data_uri`, `naming`,
-//!    `digest`, `checksum`, `version`, `json`, `manifest`, `plan`, `record`, `event`, `schema`, `secret`, and `threads`
-//! 1. one effect each: `gateway` and `http` (the network), `store` (the disk)
-//! 2. `transfer`: one asset from URL to committed file
-//! 3. `get` and `verify`: the use cases; `export` and `gallery`: what is derived from manifests
-//! 4. `session`: how a run is put together
-//! 5. `cli` and `ui`: what was typed, and what is shown
+//! 0. No I/O: `domain` (data and decisions), `layout` (names on disk), `media` (types and durations of files), `integrity`
+//!    (hashes and versions), `redact` (secrets), `threads` (worker threads).
+//! 1. One effect each: `http` and `gateway` (the network), `storage` (the disk).
+//! 2. `transfer`: one asset, from its URL to a staged file.
+//! 3. `jobs`: archive, verify, export, gallery.
+//! 4. `session`: how a run is put together.
+//! 5. `cli` and `ui`: what was typed, and what is shown.
 //!
-//! None of them is for others; those that are public all the same (the program, the bench and the fuzz targets need them)
-//! promise nothing.
+//! These modules are private. Some are public but hidden, because the program, the benches and the fuzz targets need them.
+//! They promise nothing to others.
 
 #![warn(missing_docs)]
 
-mod asset;
-mod checksum;
 #[doc(hidden)]
 pub mod cli;
-mod data_uri;
-mod digest;
-mod duration;
-mod event;
-mod export;
-mod gallery;
+mod domain;
 #[doc(hidden)]
 pub mod gateway;
-mod get;
 mod http;
-mod json;
-mod kind;
+mod integrity;
+mod jobs;
 #[doc(hidden)]
-pub mod manifest;
-mod media_type;
-#[doc(hidden)]
-pub mod naming;
-mod plan;
-mod record;
-mod schema;
-mod secret;
+pub mod layout;
+mod media;
+mod redact;
 mod session;
-mod store;
-mod task;
+mod storage;
 mod threads;
 mod transfer;
 mod ui;
-mod verify;
-mod version;
 
-pub use digest::Sha256Hex;
-pub use event::{Counter, Event, Fault, FileReport, Outcome, Summary, TaskReport, Transfer, VerifySummary};
+pub use domain::asset_key::{AssetKey, Kind};
+pub use domain::event::{Counter, Event, Fault, FileReport, Outcome, Summary, TaskReport, Transfer, VerifySummary};
+#[doc(hidden)]
+pub use domain::manifest;
+pub use domain::manifest::{ApiResponse, AssetError, FileEntry, State, TaskEntry};
+pub use domain::plan::KindFilter;
+pub use domain::task::TaskId;
 pub use gateway::{BaseUrl, BaseUrlError, Error as GatewayError};
-pub use get::{PollPolicy, RepairScope, Request, RunOutcome};
 pub use http::client::{Error as ClientError, Network};
-pub use kind::{AssetKey, Kind};
-pub use manifest::{ApiResponse, AssetError, FileEntry, State, TaskEntry};
-pub use plan::KindFilter;
-pub use secret::{ApiKey, KeyError};
+pub use integrity::digest::Sha256Hex;
+pub use jobs::archive::{PollPolicy, RepairScope, Request, RunOutcome};
+pub use jobs::verify::{Finding, FindingTarget};
+pub use redact::{ApiKey, KeyError};
 pub use session::{Error, Options, Session, StopHandle, verify};
-pub use store::{Error as ArchiveError, each_task};
-pub use task::TaskId;
-pub use verify::{Finding, FindingTarget};
+pub use storage::{Error as ArchiveError, each_task};

@@ -19,7 +19,7 @@ use super::args::ConfigurableArgs;
 use super::environment::{BASE_URL_VARIABLE, Environment, KEY_VARIABLE, default_config_path, home, utf8_variable};
 use super::error::Error;
 use crate::gateway::BaseUrl;
-use crate::secret::ApiKey;
+use crate::redact::ApiKey;
 use crate::ui;
 
 /// Its name in a file; the command line has no such option.

@@ -8,8 +8,8 @@ use clap::error::ContextValue;
 
 use super::environment::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
-use crate::secret::{KeyError, escape_control_chars, redact_key_like, redact_urls};
-use crate::{session, store, ui};
+use crate::redact::{KeyError, escape_control_chars, redact_key_like, redact_urls};
+use crate::{session, storage, ui};
 
 /// Why a run can't start.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub(super) enum Error {
     },
     /// The archive can't be used.
     #[error("{}", .0.message())]
-    Archive(#[from] store::Error),
+    Archive(#[from] storage::Error),
     /// An entry of a configuration file that says nothing that can be done.
     #[error("{origin}: {message}")]
     InvalidSetting {

@@ -13,12 +13,12 @@ use jiff::Timestamp;
 
 use super::args::{ExportArgs, ExportFormat};
 use super::error::Error;
-use crate::digest::Sha256Hex;
-use crate::export::{ExportItem, Format, PathBase, Payload, tag_files};
-use crate::kind::Kind;
-use crate::manifest::TaskEntry;
-use crate::naming::{self, GALLERY, MANIFEST, SHA256SUMS, TEXT};
-use crate::store::{self, ArchiveReader, BagWriter};
+use crate::domain::asset_key::Kind;
+use crate::domain::manifest::TaskEntry;
+use crate::integrity::digest::Sha256Hex;
+use crate::jobs::export::{ExportItem, Format, PathBase, Payload, tag_files};
+use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS, TEXT};
+use crate::storage::{self, ArchiveReader, BagWriter};
 use crate::ui;
 
 /// Does it; the exit code.
@@ -52,7 +52,7 @@ impl ExportWarnings {
     }
 
     /// What was found; none when it is the fault of one file, which is told.
-    fn ok_or_report<T>(&mut self, found: Result<T, store::Error>) -> Result<Option<T>, Error> {
+    fn ok_or_report<T>(&mut self, found: Result<T, storage::Error>) -> Result<Option<T>, Error> {
         match found {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is_single_file() => {
@@ -89,7 +89,7 @@ fn write_export(
         for file in &task.files {
             let Some(path) = troubles.ok_or_report(catalog.media_path(task, file))? else { continue };
             let asks_for_rate = format == Format::Otio && file.key().kind == Kind::Video;
-            let rate = if asks_for_rate { store::frame_rate(&path) } else { None };
+            let rate = if asks_for_rate { storage::frame_rate(&path) } else { None };
             let item = ExportItem { task, file, frame_rate: rate };
             match format.rejection_reason(&item) {
                 Some(reason) => troubles.report(format!("{} is left out: {reason}", path.display())),
@@ -101,7 +101,7 @@ fn write_export(
     if is_standard_output(&args.output_file) {
         ui::write_stdout(fill).map_err(Error::StandardOutput)
     } else {
-        Ok(store::replace(&args.output_file, fill)?)
+        Ok(storage::replace(&args.output_file, fill)?)
     }
 }
 
@@ -114,7 +114,7 @@ fn path_base(output: &Path, root: &Path) -> Result<PathBase, Error> {
     if is_standard_output(output) {
         return PathBase::absolute(root).ok_or_else(|| Error::PathNotUtf8(root.to_owned()));
     }
-    let folder = store::canonical_parent(output)?;
+    let folder = storage::canonical_parent(output)?;
     let is_ours = |name| [MANIFEST, SHA256SUMS, GALLERY, TEXT].iter().any(|ours| name == *ours);
     if folder.starts_with(root) && output.file_name().is_some_and(is_ours) {
         return Err(Error::OutputIsArchiveFile(output.to_owned()));
@@ -130,7 +130,7 @@ fn write_bag(catalog: &ArchiveReader, tasks: &[TaskEntry], place: &Path, trouble
     let mut bag = BagWriter::create(place)?;
     let mut payload = Vec::new();
     for task in tasks {
-        let folder = naming::folder_name(&task.task_id);
+        let folder = layout::folder_name(&task.task_id);
         let text = task.text.as_ref().map(|text| (catalog.file_path(task, TEXT), Some(Sha256Hex::digest(text.as_bytes()))));
         let media = task.files.iter().map(|file| (catalog.media_path(task, file), Some(file.sha256().clone())));
         let manifest = (catalog.file_path(task, MANIFEST), None);

@@ -7,8 +7,8 @@ use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use super::lock_wait;
-use crate::gallery::{Gallery, PAGE_MARKER};
-use crate::store::{ArchiveReader, Error, LockWait, OutputFile, Report};
+use crate::jobs::gallery::{Gallery, PAGE_MARKER};
+use crate::storage::{ArchiveReader, Error, LockWait, OutputFile, Report};
 use crate::ui;
 
 /// Writes the page of the archive, or of the one task, in `dir`; the exit code.

@@ -16,11 +16,11 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc::Sender;
 
 use super::error::Error;
-use crate::event::{Emitter, Event};
-use crate::get::Request;
-use crate::manifest::{MAX_DEPTH, depth};
-use crate::secret::ApiKey;
-use crate::task::TaskId;
+use crate::domain::event::{Emitter, Event};
+use crate::domain::manifest::{MAX_DEPTH, depth};
+use crate::domain::task::TaskId;
+use crate::jobs::archive::Request;
+use crate::redact::ApiKey;
 
 /// The longest line that can be one; anything longer is no list of ids.
 const MAX_LINE: u64 = 1 << 20;

@@ -7,16 +7,16 @@
     reason = "what the user names on the command line is opened here, and the environment read"
 )]
 
-mod about;
 mod args;
 mod config;
+mod effective;
 mod environment;
 mod error;
 mod export;
 mod gallery;
-mod get;
-mod given;
+mod generate;
 mod input;
+mod runner;
 mod settings;
 mod signals;
 mod values;
@@ -27,8 +27,8 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::secret::ApiKey;
-use crate::store::{Archive, ArchiveScan, LockWait};
+use crate::redact::ApiKey;
+use crate::storage::{Archive, ArchiveScan, LockWait};
 use crate::{threads, ui};
 use args::Command;
 use environment::{Environment, KEY_VARIABLE};
@@ -62,13 +62,13 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
 
 /// All that the program can do: the main job, or what a verb says.
 fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, Error> {
-    let (mut args, given) = given::parse(arguments, environment)?;
+    let (mut args, given) = effective::parse(arguments, environment)?;
     given.warnings().iter().for_each(|warning| ui::print_warning(warning));
     if !matches!(args.command, Some(Command::Config(_) | Command::Schema { .. } | Command::Completions { .. } | Command::Man)) {
         threads::init_pools().map_err(Error::Threads)?;
     }
     let Some(verb) = args.command.take() else {
-        return get::run(Settings::resolve(args, &given.config, environment)?);
+        return runner::run(Settings::resolve(args, &given.config, environment)?);
     };
     match verb {
         Command::Verify { dir, quick, style } => verify::run(&dir, quick, settings::style(&style, environment)),
@@ -80,9 +80,9 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, 
         Command::Export(args) => export::run(&args),
         Command::Gallery { dir } => Ok(gallery::run(&dir)?),
         Command::Config(_) => print_result(&given.to_toml()),
-        Command::Schema { document } => print_result(&about::schema(document)),
-        Command::Completions { shell } => print_result(&about::completions(shell)),
-        Command::Man => print_result(&about::man_page()),
+        Command::Schema { document } => print_result(&generate::schema(document)),
+        Command::Completions { shell } => print_result(&generate::completions(shell)),
+        Command::Man => print_result(&generate::man_page()),
     }
 }
 

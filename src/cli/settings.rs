@@ -13,12 +13,12 @@ use super::environment::Environment;
 use super::error::Error;
 use super::input::Input;
 use super::values::WaitMode;
-use crate::get::PollPolicy;
+use crate::domain::plan::KindFilter;
+use crate::domain::task::TaskId;
 use crate::http::client::Network;
-use crate::plan::KindFilter;
-use crate::secret::ApiKey;
+use crate::jobs::archive::PollPolicy;
+use crate::redact::ApiKey;
 use crate::session::Options;
-use crate::task::TaskId;
 use crate::ui::{self, ProgressMode, Style};
 
 /// Longer than any key, short enough for a file that is none.
@@ -171,8 +171,8 @@ fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 mod tests {
     use clap::Parser as _;
 
-    use super::super::environment::KEY_VARIABLE;
     use super::*;
+    use crate::cli::environment::KEY_VARIABLE;
 
     #[test]
     fn library_and_command_line_have_the_same_defaults() {

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::mpsc;
 
 use super::error::Error;
-use super::get;
+use super::runner;
 use super::values::shell_quote;
-use crate::event::{Emitter, Event, VerifySummary};
+use crate::domain::event::{Emitter, Event, VerifySummary};
+use crate::jobs::verify::Finding;
 use crate::session::{self, Options, Session, verify_with_events};
-use crate::store::ArchiveScan;
+use crate::storage::ArchiveScan;
 use crate::ui::{self, Style};
-use crate::verify::Finding;
 
 /// Looks, and tells what is wrong; the exit code.
 pub(super) fn run(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
@@ -33,7 +33,7 @@ pub(super) fn repair(dir: &Path, quick: bool, options: Options, style: Style) ->
         // Not one task is known: whose folder this is, and what was in it, nobody can say.
         return Ok(1);
     }
-    let over = get::run_session(Session::from_scan(&survey, options)?, style, move |sender, emitter, _| {
+    let over = runner::run_session(Session::from_scan(&survey, options)?, style, move |sender, emitter, _| {
         emitter.tasks.discovered.add(requests.len() as u64);
         for request in requests {
             if sender.blocking_send(request).is_err() {
@@ -52,7 +52,7 @@ pub(super) fn repair(dir: &Path, quick: bool, options: Options, style: Style) ->
 fn verify_and_show(survey: &ArchiveScan, quick: bool, style: Style) -> Result<(VerifySummary, Vec<Finding>), Error> {
     let (events, heard) = mpsc::channel();
     let emitter = Emitter::new(move |event| drop(events.send(event)));
-    let (interface, _) = get::spawn_ui(&emitter, heard, style)?;
+    let (interface, _) = runner::spawn_ui(&emitter, heard, style)?;
     let verified = verify_with_events(survey, quick, &emitter)?;
     emitter.emit(Event::Verified(verified.0.clone()));
     drop(emitter);

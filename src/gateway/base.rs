@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-use crate::task::TaskId;
+use crate::domain::task::TaskId;
 
 /// Where the gateway is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl FromStr for BaseUrl {
         let bare = text.trim_end_matches('/');
         let bare = bare.strip_suffix("/v1").unwrap_or(bare).trim_end_matches('/');
         let url = Url::parse(bare).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let url = url.ok_or_else(|| BaseUrlError::NotHttp(crate::secret::display_url(text)))?;
+        let url = url.ok_or_else(|| BaseUrlError::NotHttp(crate::redact::display_url(text)))?;
         let extras = !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some();
         if extras { Err(BaseUrlError::Extras) } else { Ok(Self(url)) }
     }

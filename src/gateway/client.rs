@@ -12,15 +12,15 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::sync::oneshot;
 
-use super::answer::{ResponseClass, classify};
 use super::base::BaseUrl;
-use super::body::{GatewayResponse as AnswerBody, ReceiveOutcome, receive};
-use super::budget::{MemoryBudget, MemoryPermit};
-use crate::event::{Emitter, Event};
+use super::classify::{ResponseClass, classify};
+use super::memory_budget::{MemoryBudget, MemoryPermit};
+use super::response::{GatewayResponse as AnswerBody, ReceiveOutcome, receive};
+use crate::domain::event::{Emitter, Event};
+use crate::domain::task::{Task, TaskId};
 use crate::http::retry::{RetryPolicy, RetryState};
 use crate::http::{self, Body, HostLimiter, RangeRequest, Throttle, is_busy_status, with_range_headers};
-use crate::secret::ApiKey;
-use crate::task::{Task, TaskId};
+use crate::redact::ApiKey;
 use crate::threads;
 
 /// Bytes of an answer that take milliseconds to read.

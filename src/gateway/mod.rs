@@ -1,13 +1,13 @@
 //! The API client: task id to answer. The key lives here and speaks to the gateway's origin alone.
 
-mod answer;
 mod base;
-mod body;
-mod budget;
+mod classify;
 mod client;
-mod lenient;
+mod lenient_json;
+mod memory_budget;
+mod response;
 
-pub use answer::{ResponseClass, classify};
 pub use base::{BaseUrl, BaseUrlError};
-pub use budget::MemoryPermit;
+pub use classify::{ResponseClass, classify};
 pub use client::{Error, Gateway, Purpose, TaskResponse};
+pub use memory_budget::MemoryPermit;

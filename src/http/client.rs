@@ -11,7 +11,7 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Certificate, Client, ClientBuilder, Url};
 
-use super::address::{AddressPolicy, Resolver, UrlPolicy};
+use super::address_policy::{AddressPolicy, Resolver, UrlPolicy};
 use super::error::{DOWNGRADE, OFF_ORIGIN, TOO_MANY_REDIRECTS};
 use super::proxy::{Proxies, ProxyError};
 

@@ -12,15 +12,15 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, IF_
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::address::UrlPolicy;
-use super::extent::{self, BodyExtent};
+use super::address_policy::UrlPolicy;
+use super::body_extent::{self, BodyExtent};
 use super::range::{self, RangeRequest};
 use super::retry::retry_after;
 use super::throttle::Throttle;
 use super::{ContentCoding, Error, HostLimiter, check_proxy_auth};
-use crate::checksum::{self, ExpectedDigest};
-use crate::secret::ApiKey;
-use crate::version::{RemoteVersion, Validator};
+use crate::integrity::checksum::{self, ExpectedDigest};
+use crate::integrity::remote_version::{RemoteVersion, Validator};
+use crate::redact::ApiKey;
 
 /// Asks media hosts. Cheap to clone.
 #[derive(Clone)]
@@ -198,7 +198,7 @@ impl Body {
         if !status.is_success() {
             return Err(Error::Status { status, retry_after: retry_after(headers) });
         }
-        let head = ResponseHead::from_headers(&extent::body_extent(status, ask, headers)?, headers)?;
+        let head = ResponseHead::from_headers(&body_extent::body_extent(status, ask, headers)?, headers)?;
         Ok(Self { head, response, throttle, _permit: permit })
     }
 

@@ -7,9 +7,9 @@
 
 use reqwest::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
 
-use super::extent::{self, parse_digits};
+use super::body_extent::{self, parse_digits};
 use super::{ContentCoding, Error};
-use crate::version::{RemoteVersion, Validator};
+use crate::integrity::remote_version::{RemoteVersion, Validator};
 
 /// A `Last-Modified` younger than this, in seconds, may not be the last.
 const MIN_LAST_MODIFIED_AGE: u64 = 60;
@@ -71,7 +71,7 @@ pub(super) fn validate(ask: &RangeRequest, headers: &HeaderMap) -> Result<u64, E
     if from != ask.start || to != ask.end.map_or(total, |to| to.min(total)) {
         return Err(Error::RangeMismatch("the host sends another range than the one asked for"));
     }
-    if extent::content_length(headers).is_some_and(|length| length != to - from) {
+    if body_extent::content_length(headers).is_some_and(|length| length != to - from) {
         return Err(Error::RangeMismatch("the host sends less or more than the range that it names"));
     }
     if !is_identity_encoded(headers) {

@@ -14,13 +14,13 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Emitter, Event, VerifySummary};
+use crate::domain::event::{Emitter, Event, VerifySummary};
 use crate::gateway::{self, Gateway};
-use crate::get::{self, ArchiveJob, Request, RunOutcome};
 use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, resolves_to_private};
-use crate::store::{self, Archive, ArchiveScan};
+use crate::jobs::archive::{self, ArchiveJob, Request, RunOutcome};
+use crate::jobs::verify::{self, Finding};
+use crate::storage::{self, Archive, ArchiveScan};
 use crate::transfer::{Disk, Downloader};
-use crate::verify::{self, Finding};
 
 pub use options::Options;
 pub(crate) use options::{DEFAULT_CONNECTIONS, DEFAULT_JOBS, DEFAULT_RETRIES};
@@ -40,7 +40,7 @@ pub(crate) const REQUEST_QUEUE_CAPACITY: usize = 1024;
 pub enum Error {
     /// The archive can't be used.
     #[error("{}", .0.message())]
-    Archive(#[from] store::Error),
+    Archive(#[from] storage::Error),
     /// The HTTP clients can't be made.
     #[error(transparent)]
     Client(#[from] client::Error),
@@ -81,11 +81,11 @@ impl Session {
     ///
     /// `events` is called on the threads of the run, which wait for it; the last one is [`Event::Summary`]. Needs a tokio runtime,
     /// and many open files: the process's soft limit is raised, where the system lets it. To end it early, use a
-    /// [`Stopper`]. Dropped, it is as killed: nothing wrong is left behind, but the root manifest may lack what came last
+    /// [`StopHandle`]. Dropped, it is as killed: nothing wrong is left behind, but the root manifest may lack what came last
     /// until a later process works in the archive.
     ///
     /// # Errors
-    /// When it can't start. What keeps it from going on is [`Ended::broken`].
+    /// When it can't start. What keeps it from going on is [`RunOutcome::fatal_error`].
     pub async fn get(
         self,
         requests: impl IntoIterator<Item = Request, IntoIter: Send> + Send,
@@ -105,7 +105,7 @@ impl Session {
                 }
             }
         };
-        Ok(tokio::join!(Box::pin(get::run(job, taken)), send).0)
+        Ok(tokio::join!(Box::pin(archive::run(job, taken)), send).0)
     }
 
     /// What ends the run early.

@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::domain::plan::KindFilter;
 use crate::gateway::BaseUrl;
-use crate::get::PollPolicy;
 use crate::http::client::Network;
 use crate::http::retry::RetryPolicy;
-use crate::plan::KindFilter;
-use crate::secret::ApiKey;
+use crate::jobs::archive::PollPolicy;
+use crate::redact::ApiKey;
 
 /// Downloads at once, unless told.
 pub(crate) const DEFAULT_JOBS: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{Error, Options, Session};
-use crate::event::Fault;
-use crate::get::{RepairScope, Request};
-use crate::naming::MANIFEST;
-use crate::store::{Archive, ArchiveScan};
-use crate::task::TaskId;
-use crate::verify::{Finding, FindingTarget};
+use crate::domain::event::Fault;
+use crate::domain::task::TaskId;
+use crate::jobs::archive::{RepairScope, Request};
+use crate::jobs::verify::{Finding, FindingTarget};
+use crate::layout::MANIFEST;
+use crate::storage::{Archive, ArchiveScan};
 
 impl Session {
     /// A run on what `survey` looked at: an archive, or one task's folder.

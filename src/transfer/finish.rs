@@ -6,18 +6,18 @@
 
 use std::time::SystemTime;
 
-use super::disk::SizeLimit;
-use super::pour::WrittenBody;
+use super::body_writer::WrittenBody;
+use super::disk_space::SizeLimit;
 use super::{DownloadJob, Error};
-use crate::checksum::{self, DigestCheck};
-use crate::duration;
+use crate::domain::asset_key::Kind;
+use crate::domain::manifest::FileEntry;
+use crate::domain::plan::KindFilter;
 use crate::http::{self, ContentCoding, ResponseHead};
-use crate::kind::Kind;
-use crate::manifest::FileEntry;
-use crate::media_type::{self, DeclaredType, MediaType};
-use crate::naming;
-use crate::plan::KindFilter;
-use crate::store::{Sealed, StagedFile};
+use crate::integrity::checksum::{self, DigestCheck};
+use crate::layout;
+use crate::media::duration;
+use crate::media::media_type::{self, DeclaredType, MediaType};
+use crate::storage::{Sealed, StagedFile};
 
 /// A body that has come to its end.
 pub(super) struct CompletedBody {
@@ -54,7 +54,7 @@ pub(super) fn finish(order: &DownloadJob, arrival: CompletedBody, wanted: KindFi
         return Ok(None);
     }
     let extension = decided.as_ref().map_or("bin", |declared| declared.media_type.extension());
-    let name = format!("{}.{extension}", naming::file_stem(slot.kind, slot.index, order.asset.count));
+    let name = format!("{}.{extension}", layout::file_stem(slot.kind, slot.index, order.asset.count));
     let measured = measure_duration(&sealed, slot.kind, decided.as_ref());
     let detected = decided.as_ref().and_then(|declared| media_type::mismatch(declared.media_type, sealed.head().0));
 

@@ -5,14 +5,14 @@
 //! move what comes to the disk; `finish` looks at what came, and refuses it or gives it a name. None of them knows a
 //! manifest: what comes out is a `FileEntry` that waits to be durable, or why there is none.
 
-mod disk;
-mod fetch;
+mod attempt;
+mod body_writer;
+mod disk_space;
+mod download;
 mod finish;
-mod lanes;
-mod pour;
-mod tries;
+mod segments;
 
-pub(crate) use disk::Disk;
+pub(crate) use disk_space::Disk;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,15 +21,15 @@ use std::time::SystemTime;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::asset::Asset;
-use crate::event::Emitter;
+use crate::domain::asset::Asset;
+use crate::domain::event::Emitter;
+use crate::domain::plan::KindFilter;
+use crate::domain::task::TaskId;
 use crate::gateway::Gateway;
 use crate::http::retry::RetryPolicy;
 use crate::http::{self, MediaClient};
-use crate::naming;
-use crate::plan::KindFilter;
-use crate::store::{self, Part, StagedFile, TaskLease, blocking};
-use crate::task::TaskId;
+use crate::layout;
+use crate::storage::{self, Part, StagedFile, TaskLease, blocking};
 
 /// What the downloads of a run share.
 pub(crate) struct Downloader {
@@ -85,7 +85,7 @@ impl DownloadJob {
     /// What the part is known by. A lone URL's kind may not be known before its bytes are.
     fn stem(&self) -> String {
         let Asset { kind, index, count, .. } = self.asset;
-        kind.map_or_else(|| format!("asset-{index}"), |kind| naming::file_stem(kind, index, count))
+        kind.map_or_else(|| format!("asset-{index}"), |kind| layout::file_stem(kind, index, count))
     }
 }
 
@@ -109,7 +109,7 @@ pub(crate) enum Error {
     TooLargeForDisk(u64),
     /// The disk.
     #[error("{}", .0.message())]
-    Store(#[from] store::Error),
+    Store(#[from] storage::Error),
     /// The disk is full; told once, for all.
     #[error("the disk is full")]
     DiskFull,

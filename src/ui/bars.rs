@@ -13,12 +13,12 @@ use anstyle::AnsiColor;
 use console::{Term, measure_text_width, truncate_str};
 use indicatif::{HumanBytes, HumanCount};
 
-use super::gauge::{ProgressEstimator, ProgressSnapshot, TaskCounts};
 use super::lines::{colored, pluralize};
-use super::page::redact_keys;
-use super::page::write_redacted;
+use super::output_buffer::redact_keys;
+use super::output_buffer::write_redacted;
+use super::progress::{ProgressEstimator, ProgressSnapshot, TaskCounts};
 use super::{ProgressMode, Style};
-use crate::secret::escape_control_chars;
+use crate::redact::escape_control_chars;
 
 /// Bars for single files; a smaller terminal has fewer.
 const MAX_BARS: usize = 8;
@@ -185,7 +185,7 @@ fn format_duration(left: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Counter, Event, TaskCounters, Transfer};
+    use crate::domain::event::{Counter, Event, TaskCounters, Transfer};
 
     fn gauge(files: usize) -> ProgressEstimator {
         let (total, tasks, start) = (Counter::default(), TaskCounters::default(), Instant::now());

@@ -5,9 +5,9 @@ use anstyle::{AnsiColor, Style as Paint};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::Style;
-use super::page::redact_keys;
-use crate::event::{Event, Fault, Outcome, Summary, TaskReport, VerifySummary};
-use crate::secret::{escape_control_chars, redact_urls};
+use super::output_buffer::redact_keys;
+use crate::domain::event::{Event, Fault, Outcome, Summary, TaskReport, VerifySummary};
+use crate::redact::{escape_control_chars, redact_urls};
 
 /// Characters of one trouble: what the network says may be as long as an answer.
 const MAX_MESSAGE_CHARS: usize = 2000;

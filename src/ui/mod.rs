@@ -4,26 +4,26 @@
 //! gauge from which progress is told. A reader that goes away (a closed pipe) ends the telling, never the
 //! archiving. Whatever the network sent is made safe here before a terminal gets it.
 
-mod afterword;
 mod bars;
-mod gauge;
+mod failure_summary;
+mod json_events;
 mod lines;
-mod ndjson;
-mod page;
+mod output_buffer;
+mod progress;
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::event::{Counter, Event, TaskCounters};
-use crate::secret::{escape_control_chars, redact_key_like, redact_urls};
-use afterword::FailureSummary;
+use crate::domain::event::{Counter, Event, TaskCounters};
+use crate::redact::{escape_control_chars, redact_key_like, redact_urls};
 use bars::Bars;
-use gauge::ProgressEstimator;
-use ndjson::ProgressTicker;
-pub(crate) use ndjson::schema;
-use page::{OutputBuffer, write_redacted};
-pub(crate) use page::{redact_keys, register_key};
+use failure_summary::FailureSummary;
+use json_events::ProgressTicker;
+pub(crate) use json_events::schema;
+use output_buffer::{OutputBuffer, write_redacted};
+pub(crate) use output_buffer::{redact_keys, register_key};
+use progress::ProgressEstimator;
 
 /// How often bars move.
 const FRAME_INTERVAL: Duration = Duration::from_millis(100);
@@ -153,7 +153,7 @@ pub(crate) fn write_stdout(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
 
 fn render_event(event: &Event, style: Style, page: &mut OutputBuffer) {
     let result = match style.json {
-        true => ndjson::event_line(event),
+        true => json_events::event_line(event),
         false if style.quiet => None,
         false => lines::stdout_line(event, style.color_out),
     };

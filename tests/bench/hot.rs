@@ -47,10 +47,10 @@ fn merge(bench: &mut Criterion) {
     let mut group = bench.benchmark_group("manifest");
     group.throughput(Throughput::Bytes(manifest.len() as u64));
     group.bench_function("1,000 ids", |bench| {
-        bench.iter(|| for_each_task(black_box(manifest.as_slice()), |task| drop(task.id())))
+        bench.iter(|| for_each_task(black_box(manifest.as_slice()), |task| drop(task.id())));
     });
     group.bench_function("1,000 tasks", |bench| {
-        bench.iter(|| for_each_task(black_box(manifest.as_slice()), |task| drop(task.parse())))
+        bench.iter(|| for_each_task(black_box(manifest.as_slice()), |task| drop(task.parse())));
     });
     group.bench_function("1,000 tasks, written", |bench| bench.iter(|| written(black_box(&tasks))));
     group.finish();

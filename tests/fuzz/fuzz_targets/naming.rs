@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use yescale_dl::naming;
+use yescale_dl::layout;
 
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
@@ -12,13 +12,13 @@ fuzz_target!(|ids: (String, String)| {
     if first.is_empty() || second.is_empty() {
         return;
     }
-    let folder = naming::folder_name(&first);
-    assert!(naming::is_folder_name(&folder), "{folder:?} is not known again");
+    let folder = layout::folder_name(&first);
+    assert!(layout::is_folder_name(&folder), "{folder:?} is not known again");
     assert!((1..=100).contains(&folder.len()));
     assert!(folder.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)), "{folder:?}");
     assert!(!folder.starts_with('.') && !folder.ends_with('.'));
     let stem = folder.split('.').next().unwrap_or_default().to_lowercase();
     assert!(!DEVICES.contains(&stem.as_str()), "{folder:?}");
-    let other = naming::folder_name(&second);
+    let other = layout::folder_name(&second);
     assert!(first == second || !folder.eq_ignore_ascii_case(&other), "{first:?} and {second:?} are both {folder:?}");
 });

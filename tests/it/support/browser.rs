@@ -125,7 +125,7 @@ impl Browser {
         match event["method"].as_str().unwrap_or_default() {
             "Network.requestWillBeSent" => self.requests.push(params["request"]["url"].as_str().unwrap().to_owned()),
             "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded" => {
-                self.console_errors.push(params.to_string())
+                self.console_errors.push(params.to_string());
             }
             _ => {}
         }

@@ -1,0 +1,232 @@
+//! What is in force: the command line over the environment over the configuration file.
+//!
+//! What [`Config`] says becomes the defaults of the options, so that one parser reads all of it, and
+//! what was typed wins by itself. Every flag gets a `--no-…`, which turns it off again.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::builder::ArgPredicate;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+
+use super::args::Args;
+use super::config::{self, Config};
+use super::environment::Environment;
+use super::error::Error;
+use super::settings;
+use super::values::{duration_or_zero, shell_quote};
+use crate::redact::{escape_control_chars_json, redact_urls};
+use crate::session::{DEFAULT_CONNECTIONS, DEFAULT_RETRIES};
+
+/// What was typed, and what held besides.
+pub(super) struct EffectiveArgs {
+    /// Of the verb, when there is one.
+    matches: ArgMatches,
+    pub config: Config,
+}
+
+/// The whole command, as it is parsed.
+fn command() -> Command {
+    let command = Args::command();
+    let verbs: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    verbs.into_iter().fold(with_negations(command), |command, verb| command.mut_subcommand(verb, with_negations))
+}
+
+/// Reads `arguments`, the program's name first.
+///
+/// # Errors
+/// What was typed is wrong or asks for help, and whatever the configuration has against it.
+pub(super) fn parse(arguments: &[OsString], environment: Environment<'_>) -> Result<(Args, EffectiveArgs), Error> {
+    let typed = command().try_get_matches_from(arguments)?;
+    check_wait(arguments)?;
+    let (verb, typed_options) = typed.subcommand().map_or((None, &typed), |(verb, options)| (Some(verb), options));
+    // A broken configuration keeps nobody from the manual.
+    let is_about = verb.is_some_and(|verb| ["schema", "completions", "man"].contains(&verb));
+    let config = match is_about {
+        true => Config::default(),
+        false => Config::load(typed.get_one("config").map(PathBuf::as_path), environment)?,
+    };
+    let configured = |command| with_defaults(command, &config, typed_options);
+    let command = match verb {
+        Some(verb) => command().mut_subcommand(verb, configured),
+        None => configured(command()),
+    };
+    let mut matches = command.try_get_matches_from(arguments)?;
+    let args = Args::from_arg_matches(&matches)?;
+    let matches = matches.remove_subcommand().map_or(matches, |(_, verb)| verb);
+    Ok((args, EffectiveArgs { matches, config }))
+}
+
+/// Refuses a `--wait` whose duration would be taken for a task id.
+fn check_wait(arguments: &[OsString]) -> Result<(), clap::Error> {
+    let Some(duration) = misplaced_wait_value(arguments) else { return Ok(()) };
+    let usage = format!("the duration of `--wait` needs a `=`: --wait={duration} (a task id of that name goes after `--`)");
+    Err(Args::command().error(ErrorKind::InvalidValue, usage))
+}
+
+/// The word after a `--wait` without a value, when it is more likely meant for its duration than for a task id.
+fn misplaced_wait_value(arguments: &[OsString]) -> Option<&str> {
+    // No option takes a value that begins with a dash, so that these words are what they look like.
+    let options = arguments.split(|word| word == "--").next()?;
+    let next = options.windows(2).find(|words| words[0] == "--wait").and_then(|words| words[1].to_str())?;
+    duration_or_zero(next).is_ok().then_some(next)
+}
+
+/// Each flag with a hidden `--no-…`.
+fn with_negations(command: Command) -> Command {
+    let flags: Vec<String> = command
+        .get_arguments()
+        .filter(|flag| matches!(flag.get_action(), ArgAction::SetTrue) || flag.get_id() == "wait")
+        .map(|flag| flag.get_id().to_string())
+        .collect();
+    flags.into_iter().fold(command, |command, flag| {
+        let no = format!("no-{}", flag.replace('_', "-"));
+        let negation = Arg::new(no.clone()).long(no.clone()).action(ArgAction::SetTrue).overrides_with(flag.clone()).hide(true);
+        command
+            .mut_arg(flag, |flag| {
+                flag.overrides_with(no.clone()).default_value_if(no, ArgPredicate::Equals("true".into()), "false")
+            })
+            .arg(negation)
+    })
+}
+
+/// The options of `command` as the configuration has them, where nothing that was typed rules them out.
+fn with_defaults(command: Command, config: &Config, typed: &ArgMatches) -> Command {
+    let is_typed = |option: &&Arg| typed.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine);
+    let entry = |option: &Arg| {
+        // What a verb works on is what the main job made.
+        let name = if option.get_id() == "dir" { "output" } else { option.get_long()? };
+        let entry = config.entry(name).filter(|_| !command.get_arg_conflicts_with(option).iter().any(is_typed))?;
+        Some((option.get_id().to_string(), entry.values.clone()))
+    };
+    let entries: Vec<_> = command.get_arguments().filter_map(entry).collect();
+    entries.into_iter().fold(command, |command, (id, values)| command.mut_arg(id, |option| option.default_values(values)))
+}
+
+impl EffectiveArgs {
+    /// What should be known before the work begins, unless only errors are wanted: a key that others can read.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let key_file = self.matches.try_get_one::<PathBuf>("api_key_file").ok().flatten();
+        let is_quiet = self.matches.try_get_one::<bool>("quiet").ok().flatten() == Some(&true);
+        let with_key = key_file.into_iter().chain(self.config.file.iter().filter(|_| self.config.has_key));
+        let exposed = with_key.filter(|path| !is_quiet && is_readable_by_others(path));
+        let told =
+            |path: &PathBuf| format!("{} has a key in it that others can read: chmod 600 {}", path.display(), shell_quote(path));
+        exposed.map(told).collect()
+    }
+
+    /// The options in force, as a file that sets them would look; what came from where stands behind.
+    pub(super) fn to_toml(&self) -> String {
+        let file = self.config.file.as_deref().filter(|file| file.exists());
+        let mut lines = vec![match (file, &self.config.file) {
+            (Some(file), _) => format!("# {}", file.display()),
+            (None, Some(file)) => format!("# {} (there is none)", file.display()),
+            (None, None) => "# no configuration file".to_owned(),
+        }];
+        let key = self.config.key.as_ref().filter(|_| self.matches.get_raw("api_key_file").is_none());
+        lines.extend(key.map(|(_, origin)| setting_line("# api-key, which is hidden", origin)));
+        lines.extend(config::settable_options().iter().filter_map(|option| self.option_line(option)));
+        // The escapes are those of TOML, too.
+        let shown = lines.iter().map(|line| escape_control_chars_json(redact_urls(line).into_owned()) + "\n");
+        shown.collect()
+    }
+
+    fn option_line(&self, option: &Arg) -> Option<String> {
+        let (id, name) = (option.get_id().as_str(), option.get_long()?);
+        let raw =
+            self.matches.get_raw(id).map(|values| values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(","));
+        let Some(raw) = raw else {
+            return Some(match implicit_default(name) {
+                // To set it would be to ask.
+                Some(value) => setting_line(&format!("# {name} = {value}"), "default"),
+                None => setting_line(&format!("# {name}"), "not set"),
+            });
+        };
+        let is_typed = self.matches.value_source(id) == Some(ValueSource::CommandLine);
+        let origin = match self.config.entry(name).filter(|_| !is_typed) {
+            Some(entry) if entry.values.join(",".as_ref()) == *raw => &entry.origin,
+            // A `--no-…` stands against it.
+            Some(_) => "command line",
+            None if is_typed => "command line",
+            None => "default",
+        };
+        let is_secret = name == "api-key-file" && settings::looks_like_a_key(Path::new(&raw));
+        let is_bare = raw.parse::<u64>().is_ok() || raw.parse::<bool>().is_ok();
+        Some(match () {
+            () if is_secret => setting_line(&format!("# {name}, which looks like a key and is hidden"), origin),
+            () if is_bare => setting_line(&format!("{name} = {raw}"), origin),
+            () => setting_line(&format!("{name} = {}", toml::Value::String(raw)), origin),
+        })
+    }
+}
+
+/// What an option is that does more when it is asked for than its default does, and has none for the parser therefore.
+fn implicit_default(name: &str) -> Option<usize> {
+    match name {
+        "connections" => Some(DEFAULT_CONNECTIONS),
+        "retries" => Some(DEFAULT_RETRIES as usize),
+        _ => None,
+    }
+}
+
+fn setting_line(setting: &str, origin: &str) -> String {
+    format!("{setting:<40}  # {origin}")
+}
+
+#[cfg(unix)]
+fn is_readable_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o044 != 0)
+}
+
+/// Windows keeps a user's files from others without being asked.
+#[cfg(not(unix))]
+fn is_readable_by_others(_: &Path) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::values::WaitMode;
+
+    #[test]
+    fn clap_definitions_are_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn wait_takes_its_duration_only_after_an_equals_sign() {
+        let read = |line: &str| {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            check_wait(&arguments).and_then(|()| Args::try_parse_from(arguments))
+        };
+        let ten_minutes = WaitMode::AtMost(Duration::from_secs(600));
+        for (line, wait, ids) in [
+            ("x t1", WaitMode::No, 1),
+            ("x --wait t1", WaitMode::Endless, 1),
+            ("x t1 --wait", WaitMode::Endless, 1),
+            ("x --wait=10m t1", ten_minutes, 1),
+            ("x --wait=10m 5m", ten_minutes, 1),
+            ("x 10m --wait", WaitMode::Endless, 1),
+            ("x --wait 10", WaitMode::Endless, 1),
+            ("x --wait -- 10m", WaitMode::Endless, 1),
+            ("x t1 -- --wait 10m", WaitMode::No, 3),
+        ] {
+            let args = read(line).unwrap();
+            assert_eq!((args.options.wait, args.ids.len()), (wait, ids), "{line}");
+        }
+        for line in ["x --wait 10m t1", "x t1 --wait 10m", "x --wait 10m", "x --json --wait 10m -- t1"] {
+            assert!(read(line).unwrap_err().to_string().contains("--wait=10m"), "{line}");
+        }
+        for line in ["x --wait= t1", "x --wait=soon t1", "x --wait=0s t1", "x --wait --wait t1", "x --poll-delay 0s t1"] {
+            assert!(read(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What the program tells of itself: schemas, completions, the manual page. It reads nothing and changes nothing.
+//!
+//! All of it is made from the types that are written and the options that are parsed, and has no
+//! words of its own that could grow old.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use clap::{Command, CommandFactory};
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::args::{Args, Document};
+use crate::domain::manifest;
+use crate::ui;
+
+/// The JSON Schema of a document.
+pub(super) fn schema(document: Document) -> String {
+    match document {
+        Document::Manifest => manifest::schema(),
+        Document::Events => ui::schema(),
+    }
+}
+
+/// What the shell reads to complete options and verbs.
+pub(super) fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut without_hidden(&Args::command()), "yescale-dl", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// bash would be told of hidden options, too.
+fn without_hidden(command: &Command) -> Command {
+    let options = command.get_arguments().filter(|option| !option.is_hide_set());
+    Command::new(command.get_name().to_owned())
+        .about(command.get_about().cloned().unwrap_or_default())
+        .args(options)
+        .subcommands(command.get_subcommands().map(without_hidden))
+        .disable_help_subcommand(true)
+}
+
+/// The manual page: the main job with its options, then each verb with its own.
+pub(super) fn man_page() -> String {
+    let mut command = Args::command();
+    command.build();
+    let page = Man::new(with_usage(command.clone()));
+    let beginning = render_roff(|roff| {
+        page.render_title(roff)?;
+        page.render_name_section(roff)?;
+        page.render_synopsis_section(roff)?;
+        page.render_description_section(roff)?;
+        page.render_options_section(roff)
+    });
+    let verbs: String = command.get_subcommands().map(command_section).collect();
+    // Its lines are to stay lines.
+    let end = render_roff(|roff| page.render_extra_section(roff)).replace(".SH EXTRA", ".SH EXAMPLES AND EXIT CODES\n.nf");
+    format!("{beginning}.SH COMMANDS\n{verbs}{end}")
+}
+
+/// A verb's part of the page; options that it shares with the main job are named by their heading.
+fn command_section(verb: &Command) -> String {
+    let headings: BTreeSet<&str> = verb.get_arguments().filter_map(|option| option.get_help_heading()).collect();
+    let own = with_usage(verb.clone()).mut_args(|option| {
+        let is_shared = option.get_help_heading().is_some() || option.is_global_set() || option.get_id() == "help";
+        let is_hidden = is_shared || option.is_hide_set();
+        option.hide(is_hidden)
+    });
+    let page = Man::new(own);
+    let text = render_roff(|roff| {
+        page.render_synopsis_section(roff)?;
+        page.render_description_section(roff)?;
+        page.render_options_section(roff)
+    });
+    let text = text.replace(".SH SYNOPSIS\n", "").replace(".SH DESCRIPTION", ".PP").replace(".SH OPTIONS\n", "");
+    let shared = match headings.is_empty() {
+        true => String::new(),
+        false => format!(".PP\nAlso the options under {}.\n", Vec::from_iter(headings).join(", ").to_uppercase()),
+    };
+    format!(".SS {}\n{text}{shared}", verb.get_name())
+}
+
+/// With the synopsis that `--help` has.
+fn with_usage(mut command: Command) -> Command {
+    let usage = command.render_usage().to_string();
+    command.override_usage(usage.trim_start_matches("Usage: ").to_owned())
+}
+
+fn render_roff(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+    let mut roff = Vec::new();
+    // Writing to memory can't fail.
+    let _ = render(&mut roff);
+    String::from_utf8_lossy(&roff).into_owned()
+}

@@ -1,0 +1,348 @@
+//! JSON text, read in passes over the text itself.
+//!
+//! A tree of values takes up to a hundred times the memory of its text (`1,1,1,...`). The readers here hold the text and what
+//! the caller picks out of it, and each pass is linear. They take valid JSON, as a [`RawValue`] proves it. Lone halves of
+//! surrogate pairs may still stand in its strings: a string with one is unreadable, and nothing else is.
+
+mod equality;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+pub(crate) use equality::is_equivalent;
+
+/// What kind of value a text is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum JsonType {
+    Null,
+    Bool,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl JsonType {
+    /// Of `raw`, by its first byte.
+    #[must_use]
+    pub(crate) fn detect(raw: &RawValue) -> Self {
+        match raw.get().as_bytes().first() {
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::Array,
+            Some(b'"') => Self::String,
+            Some(b't' | b'f') => Self::Bool,
+            Some(b'n') => Self::Null,
+            _ => Self::Number,
+        }
+    }
+}
+
+impl fmt::Display for JsonType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "null",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Array => "a list",
+            Self::Object => "an object",
+        })
+    }
+}
+
+/// Some fields of an object, unread. Where a name stands twice, the last one counts.
+#[derive(Default)]
+pub(crate) struct Fields<'a>(Vec<(&'static str, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// The fields of `raw` that have one of `names`; none where it is no object.
+    #[must_use]
+    pub(crate) fn select(raw: &'a RawValue, names: &[&'static str]) -> Self {
+        let mut fields = Self::default();
+        for_each_field(raw, |key, value| {
+            let Some(name) = names.iter().find(|name| **name == key) else { return };
+            match fields.0.iter_mut().find(|(known, _)| known == name) {
+                Some(field) => field.1 = value,
+                None => fields.0.push((name, value)),
+            }
+        });
+        fields
+    }
+
+    /// A field.
+    #[must_use]
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+
+    /// A field that is an object.
+    #[must_use]
+    pub(crate) fn get_object(&self, name: &str) -> Option<&'a RawValue> {
+        self.get(name).filter(|raw| JsonType::detect(raw) == JsonType::Object)
+    }
+}
+
+/// Hands out the fields of an object, in order; none where `raw` is something else.
+pub(crate) fn for_each_field<'a>(raw: &'a RawValue, each: impl FnMut(&str, &'a RawValue)) {
+    if JsonType::detect(raw) == JsonType::Object {
+        // What follows a name that can't be read is not handed out.
+        let _ = serde_json::Deserializer::from_str(raw.get()).deserialize_map(FieldsVisitor { each, text: PhantomData });
+    }
+}
+
+/// Hands out the items of a list, in order; none where `raw` is something else.
+pub(crate) fn for_each_item<'a>(raw: &'a RawValue, each: impl FnMut(&'a RawValue)) {
+    if JsonType::detect(raw) == JsonType::Array {
+        let _ = serde_json::Deserializer::from_str(raw.get()).deserialize_seq(ItemsVisitor { each, text: PhantomData });
+    }
+}
+
+/// What `read` makes of a string, which is copied only where escapes have to be undone; none where `raw` is something else.
+pub(crate) fn map_string<T>(raw: &RawValue, read: impl FnOnce(&str) -> T) -> Option<T> {
+    (JsonType::detect(raw) == JsonType::String).then(|| map_string_token(raw.get(), read)).flatten()
+}
+
+/// What `read` makes of the string that `token` is, quotes and all.
+fn map_string_token<T>(token: &str, read: impl FnOnce(&str) -> T) -> Option<T> {
+    if let Some(plain) = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|rest| !rest.contains('\\')) {
+        return Some(read(plain));
+    }
+    serde_json::Deserializer::from_str(token).deserialize_str(StringVisitor(read)).ok()
+}
+
+/// The length of the string that `text` begins with, quotes and all.
+fn string_token_len(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))) {
+        at += found + 1;
+        if bytes[at - 1] == b'"' {
+            return at;
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// How many levels `json` is nested.
+#[must_use]
+pub(crate) fn depth(json: &str) -> usize {
+    let (mut level, mut most, mut rest) = (0_usize, 0, json);
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'[' | b']' | b'{' | b'}')) {
+        rest = &rest[at..];
+        let length = match rest.as_bytes()[0] {
+            b'"' => string_token_len(rest),
+            b'[' | b'{' => {
+                level += 1;
+                most = most.max(level);
+                1
+            }
+            _ => {
+                level = level.saturating_sub(1);
+                1
+            }
+        };
+        rest = &rest[length..];
+    }
+    most
+}
+
+/// `json` without the blanks outside its strings. Each string, names too, that `change` gives another text for has that one;
+/// the others, numbers, order and doubled names stay as they are written.
+#[must_use]
+pub(crate) fn compact(json: &str, change: impl Fn(&str) -> Option<String>) -> String {
+    // Memory that is never written to is never taken.
+    let mut out = String::with_capacity(json.len());
+    let mut rest = json;
+    while !rest.is_empty() {
+        let end = rest.bytes().position(is_whitespace_or_quote).unwrap_or(rest.len());
+        out.push_str(&rest[..end]);
+        rest = &rest[end..];
+        if rest.starts_with('"') {
+            let token = &rest[..string_token_len(rest)];
+            match map_string_token(token, &change).flatten() {
+                Some(changed) => out.push_str(&to_json_string(&changed)),
+                None => out.push_str(token),
+            }
+            rest = &rest[token.len()..];
+        } else {
+            rest = rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        }
+    }
+    out.shrink_to_fit();
+    out
+}
+
+/// Whether blanks stand outside the strings of `json`.
+#[must_use]
+pub(crate) fn has_insignificant_whitespace(json: &str) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.bytes().position(is_whitespace_or_quote) {
+        rest = &rest[at..];
+        if !rest.starts_with('"') {
+            return true;
+        }
+        rest = &rest[string_token_len(rest)..];
+    }
+    false
+}
+
+fn is_whitespace_or_quote(byte: u8) -> bool {
+    matches!(byte, b'"' | b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// `text` as a JSON string.
+fn to_json_string(text: &str) -> String {
+    serde_json::to_string(text).expect("every text is a JSON string")
+}
+
+struct FieldsVisitor<'a, F> {
+    each: F,
+    text: PhantomData<&'a ()>,
+}
+
+impl<'a, F: FnMut(&str, &'a RawValue)> Visitor<'a> for FieldsVisitor<'a, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key_seed(KeySeed)? {
+            (self.each)(&key, map.next_value::<&RawValue>()?);
+        }
+        Ok(())
+    }
+}
+
+struct ItemsVisitor<'a, F> {
+    each: F,
+    text: PhantomData<&'a ()>,
+}
+
+impl<'a, F: FnMut(&'a RawValue)> Visitor<'a> for ItemsVisitor<'a, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element::<&RawValue>()? {
+            (self.each)(item);
+        }
+        Ok(())
+    }
+}
+
+/// The name of a field, copied only where escapes have to be undone.
+struct KeySeed;
+
+impl<'a> DeserializeSeed<'a> for KeySeed {
+    type Value = Cow<'a, str>;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'a> for KeySeed {
+    type Value = Cow<'a, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, name: &'a str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+struct StringVisitor<F>(F);
+
+impl<T, F: FnOnce(&str) -> T> Visitor<'_> for StringVisitor<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        Ok((self.0)(text))
+    }
+}
+
+/// The beginning of `text`, `most` bytes at most, that ends between two characters.
+#[must_use]
+pub(crate) fn truncate(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> &RawValue {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn last_field_of_a_name_wins() {
+        let object = raw(r#" {"a": 1, "b": {"a": 2}, "\u0061": [3 ,4]} "#);
+        let fields = Fields::select(object, &["a", "c"]);
+        assert_eq!(fields.get("a").map(RawValue::get), Some("[3 ,4]"));
+        assert!(fields.get("b").is_none() && fields.get("c").is_none());
+        assert!(Fields::select(object, &["b"]).get_object("b").is_some());
+        for other in ["[1]", "7", "\"a\"", "null"] {
+            assert!(Fields::select(raw(other), &["a"]).get("a").is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn items_are_visited_in_order() {
+        let mut items = Vec::new();
+        for_each_item(raw(r#"[1, "a" ,{"b":[2]},[]]"#), |item| items.push(item.get()));
+        assert_eq!(items, ["1", "\"a\"", r#"{"b":[2]}"#, "[]"]);
+        for_each_item(raw(r#"{"a":1}"#), |_| panic!("no list has no items"));
+    }
+
+    #[test]
+    fn string_escapes_are_decoded() {
+        for (json, expected) in [(r#""a""#, Some("a")), (r#""\u0061\/\n""#, Some("a/\n")), (r#""\ud83d""#, None), ("7", None)] {
+            assert_eq!(map_string(raw(json), str::to_owned).as_deref(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn nesting_depth_ignores_brackets_in_strings() {
+        for (json, expected) in [("1", 0), ("[]", 1), (r#"{"[[[":"\"[["}"#, 1), (r#"[{"a":[1]},[2]]"#, 3)] {
+            assert_eq!(depth(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn compact_removes_only_whitespace_outside_strings() {
+        let change = |text: &str| text.contains("key").then(|| text.replace("key", "\""));
+        for (json, expected) in [
+            ("{ \"a b\" :\t[ 1.50 ,\r\n2 ] , \"a b\" : { } }", r#"{"a b":[1.50,2],"a b":{}}"#),
+            (r#"["\" \\", "\u00e9\/ "]"#, r#"["\" \\","\u00e9\/ "]"#),
+            (r#"{"key": "\u006bey"}"#, r#"{"\"":"\""}"#),
+            (r#"["\ud83d key"]"#, r#"["\ud83d key"]"#),
+            ("[]", "[]"),
+            (" 1 ", "1"),
+        ] {
+            assert_eq!(compact(json, change), expected, "{json}");
+            assert_eq!(has_insignificant_whitespace(json), compact(json, |_| None) != json, "{json}");
+        }
+    }
+}

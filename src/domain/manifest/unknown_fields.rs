@@ -1,0 +1,216 @@
+//! Fields that this version does not know: they survive when an entry is read and written again.
+//!
+//! `#[serde(flatten)]` can't do it: it buffers the whole entry in a form that loses raw JSON and the digits of numbers. So
+//! a [`Collecting`] deserializer stands between the format and the derived code. The derived code sees the fields that it
+//! knows; of each other field the JSON text is kept, in their order. Written, these fields come after the known ones. As
+//! text they take no more memory than the manifest itself, whatever they hold.
+
+use std::fmt;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Serialize, Serializer, forward_to_deserialize_any};
+use serde_json::value::RawValue;
+
+/// Implements `Serialize` and `Deserialize` for a type whose derived code is `remote = "Self"`, and whose field `unknown`
+/// keeps what that code does not know.
+macro_rules! keep_unknown_fields {
+    ($entry:ty) => {
+        impl<'de> serde::Deserialize<'de> for $entry {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let mut unknown = $crate::domain::manifest::unknown_fields::UnknownFields::default();
+                let collecting = $crate::domain::manifest::unknown_fields::UnknownFieldCollector::new(deserializer, &mut unknown);
+                // The inherent function, which is derived.
+                let entry = <$entry>::deserialize(collecting)?;
+                Ok(Self { unknown, ..entry })
+            }
+        }
+
+        impl serde::Serialize for $entry {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                struct Known<'a>(&'a $entry);
+                impl serde::Serialize for Known<'_> {
+                    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                        <$entry>::serialize(self.0, serializer)
+                    }
+                }
+                if self.unknown.is_empty() {
+                    return Known(self).serialize(serializer);
+                }
+                $crate::domain::manifest::unknown_fields::WithUnknownFields { known: Known(self), unknown: &self.unknown }
+                    .serialize(serializer)
+            }
+        }
+    };
+}
+pub(super) use keep_unknown_fields;
+
+/// Fields that this version does not know, as they came.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct UnknownFields(Vec<(String, Box<RawValue>)>);
+
+impl UnknownFields {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl PartialEq for UnknownFields {
+    /// Whether both are written the same.
+    fn eq(&self, other: &Self) -> bool {
+        fn pairs(unknown: &UnknownFields) -> impl Iterator<Item = (&str, &str)> {
+            unknown.0.iter().map(|(key, value)| (key.as_str(), value.get()))
+        }
+        pairs(self).eq(pairs(other))
+    }
+}
+
+impl Serialize for UnknownFields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+/// Known fields, and after them the unknown ones.
+#[derive(Serialize)]
+pub(super) struct WithUnknownFields<'a, T> {
+    #[serde(flatten)]
+    pub known: T,
+    #[serde(flatten)]
+    pub unknown: &'a UnknownFields,
+}
+
+/// Gives a derived struct the fields that it knows, and keeps the others.
+pub(super) struct UnknownFieldCollector<'m, D> {
+    inner: D,
+    unknown: &'m mut UnknownFields,
+}
+
+impl<'m, D> UnknownFieldCollector<'m, D> {
+    pub(super) fn new(inner: D, unknown: &'m mut UnknownFields) -> Self {
+        Self { inner, unknown }
+    }
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for UnknownFieldCollector<'_, D> {
+    type Error = D::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_map(CollectingVisitor { visitor, fields, unknown: self.unknown })
+    }
+
+    // Only structs are read through it.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_any(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+struct CollectingVisitor<'m, V> {
+    visitor: V,
+    fields: &'static [&'static str],
+    unknown: &'m mut UnknownFields,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for CollectingVisitor<'_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.visitor.expecting(formatter)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_map(CollectingMapAccess { map, fields: self.fields, unknown: self.unknown })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_seq(seq)
+    }
+}
+
+struct CollectingMapAccess<'m, A> {
+    map: A,
+    fields: &'static [&'static str],
+    unknown: &'m mut UnknownFields,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for CollectingMapAccess<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        while let Some(key) = self.map.next_key_seed(KnownKeySeed(self.fields))? {
+            match key {
+                Ok(known) => return seed.deserialize(StrDeserializer::new(known)).map(Some),
+                Err(unknown) => {
+                    let value = self.map.next_value()?;
+                    self.unknown.0.push((unknown, value));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+/// A key: one of these, or an unknown one.
+struct KnownKeySeed(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for KnownKeySeed {
+    type Value = Result<&'static str, String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KnownKeySeed {
+    type Value = Result<&'static str, String>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().find(|known| **known == key).copied().ok_or_else(|| key.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::manifest::TaskEntry;
+
+    /// As a later version may write it.
+    const LATER: &str = r#"{"rating":4.50,"task_id":"t","state":"complete","platform":"kling","files":[{"width":1280,"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"code":"dead_link","error":"HTTP 404"}],"response":{"z":1.0,"a":2}}"#;
+
+    #[test]
+    fn unknown_fields_are_kept_in_order_after_the_known_ones() {
+        let entry: TaskEntry = serde_json::from_str(LATER).unwrap();
+        assert_eq!(entry.files[0].duration_seconds, Some(5.1));
+        let written = serde_json::to_string(&entry).unwrap();
+        assert_eq!(
+            written,
+            r#"{"task_id":"t","state":"complete","files":[{"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"width":1280,"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"error":"HTTP 404","code":"dead_link"}],"response":{"z":1.0,"a":2},"rating":4.50,"platform":"kling"}"#
+        );
+        assert_eq!(serde_json::from_str::<TaskEntry>(&written).unwrap(), entry, "and again");
+        let value = serde_json::from_str::<serde_json::Value>(LATER).unwrap();
+        assert_eq!(serde_json::from_value::<TaskEntry>(value).unwrap(), entry, "from a tree, too");
+    }
+
+    #[test]
+    fn entry_without_a_required_field_is_an_error() {
+        assert!(serde_json::from_str::<TaskEntry>(r#"{"task_ie":"t","state":"complete"}"#).is_err());
+        assert!(serde_json::from_str::<TaskEntry>(r#"["t"]"#).is_err() && serde_json::from_str::<TaskEntry>("7").is_err());
+    }
+}

@@ -1,0 +1,269 @@
+//! Answer + manifest + what is on disk: what to do with each asset, and why.
+//!
+//! Pure decisions, taken before anything is fetched; `--dry-run` prints them, the main job carries
+//! them out. What the archive has is kept: only `--force` fetches a whole file again, and then the
+//! old one stays until the new one is whole.
+
+use std::collections::HashSet;
+
+use crate::domain::asset::Asset;
+use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
+use crate::domain::task::Task;
+
+/// How the recorded errors begin that no further try will mend.
+const DEAD_LINK_ERRORS: [&str; 4] = ["HTTP 401", "HTTP 403", "HTTP 404", "HTTP 410"];
+
+/// What of a task is archived: what `--only` asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KindFilter {
+    /// Videos.
+    pub video: bool,
+    /// Images.
+    pub image: bool,
+    /// Audio.
+    pub audio: bool,
+    /// The text result.
+    pub text: bool,
+}
+
+impl KindFilter {
+    /// Everything: what is asked for without `--only`.
+    pub const ALL: Self = Self { video: true, image: true, audio: true, text: true };
+
+    /// Whether assets of `kind` are asked for.
+    #[must_use]
+    pub(crate) fn includes(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Video => self.video,
+            Kind::Image => self.image,
+            Kind::Audio => self.audio,
+        }
+    }
+
+    /// Whether an asset may be asked for; one of unknown kind may be when any media are.
+    #[must_use]
+    fn may_include(self, kind: Option<Kind>) -> bool {
+        kind.map_or(self.video || self.image || self.audio, |kind| self.includes(kind))
+    }
+}
+
+/// What to do with an asset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Action {
+    /// Download it.
+    Fetch,
+    /// It is here.
+    Keep,
+    /// It was not asked for.
+    Skip,
+}
+
+/// One asset and what to do with it.
+#[derive(Debug)]
+pub(crate) struct PlannedAsset<'a> {
+    /// The asset.
+    pub asset: &'a Asset,
+    /// What to do.
+    pub action: Action,
+    /// Why, for people.
+    pub reason: &'static str,
+}
+
+/// What to do with each asset of `task`, when `recorded` are the manifest's files and `here` those that are on disk whole.
+#[must_use]
+pub(crate) fn plan<'a>(
+    task: &'a Task,
+    recorded: &[FileEntry],
+    here: &[FileEntry],
+    wanted: KindFilter,
+    force: bool,
+) -> Vec<PlannedAsset<'a>> {
+    let (recorded, here) = (keys(recorded), keys(here));
+    let decide = |asset: &Asset| {
+        let (is_wanted, is_here) = (wanted.may_include(asset.kind), asset.matches_any(&here));
+        match () {
+            () if is_here && !(force && is_wanted) => (Action::Keep, "already here"),
+            () if !is_wanted => (Action::Skip, "not asked for"),
+            () if is_here => (Action::Fetch, "forced"),
+            () if asset.matches_any(&recorded) => (Action::Fetch, "missing or of another size on disk"),
+            () => (Action::Fetch, "new"),
+        }
+    };
+    task.assets
+        .iter()
+        .map(|asset| {
+            let (action, reason) = decide(asset);
+            PlannedAsset { asset, action, reason }
+        })
+        .collect()
+}
+
+fn keys(files: &[FileEntry]) -> HashSet<AssetKey> {
+    files.iter().map(FileEntry::key).collect()
+}
+
+/// Whether a recorded task, all of whose files are on disk, needs no network for what is `wanted` now.
+#[must_use]
+pub(crate) fn is_up_to_date(entry: &TaskEntry, wanted: KindFilter) -> bool {
+    match entry.state {
+        State::Complete => true,
+        State::Incomplete | State::Failed => false,
+        State::Partial => recorded_task(entry).is_some_and(|task| has_everything_wanted(entry, &task, wanted, |_| false)),
+    }
+}
+
+/// Whether a recorded task, all of whose files are on disk, ended for good without success: it failed, or dead links are
+/// all that it lacks of what is `wanted` now.
+#[must_use]
+pub(crate) fn is_permanent_failure(entry: &TaskEntry, wanted: KindFilter) -> bool {
+    match entry.state {
+        State::Complete | State::Partial => false,
+        State::Failed => true,
+        State::Incomplete => {
+            let recorded = entry.errors.iter().map(AssetError::key).collect();
+            let is_recorded = |asset: &Asset| asset.matches_any(&recorded);
+            let is_dead = |error: &AssetError| DEAD_LINK_ERRORS.iter().any(|dead| error.error.starts_with(dead));
+            !entry.errors.is_empty()
+                && entry.errors.iter().all(is_dead)
+                // Other kinds that an earlier run left out are still to be had.
+                && recorded_task(entry).is_none_or(|task| has_everything_wanted(entry, &task, wanted, is_recorded))
+        }
+    }
+}
+
+/// The answer that the entry was made from, where it is kept.
+fn recorded_task(entry: &TaskEntry) -> Option<Task> {
+    Task::from_response(entry.response.as_ref()?).ok()
+}
+
+/// Whether the entry has all that is `wanted` of the task, but for what is `excused`.
+fn has_everything_wanted(entry: &TaskEntry, task: &Task, wanted: KindFilter, excused: impl Fn(&Asset) -> bool) -> bool {
+    let text_is_here = !wanted.text || task.text.is_none() || entry.text.is_some();
+    let planned = plan(task, &entry.files, &entry.files, wanted, false);
+    text_is_here && planned.iter().all(|item| item.action != Action::Fetch || excused(item.asset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::asset_key::AssetKey;
+    use crate::domain::manifest::tests::{Stub, entry};
+    use serde_json::json;
+
+    const ANSWER: &str =
+        r#"{"status":"SUCCESS","task_result":{"videos":["http://h/v"],"images":["http://h/1","http://h/2"],"text":"la"}}"#;
+
+    fn task(answer: &str) -> Task {
+        Task::from_response(&serde_json::from_str(answer).unwrap()).unwrap()
+    }
+
+    fn files(slots: &[(Kind, usize)]) -> Vec<FileEntry> {
+        slots.iter().map(|&(kind, index)| FileEntry::new(AssetKey { kind, index }, &Stub("x", 1))).collect()
+    }
+
+    fn only(kind: Kind) -> KindFilter {
+        KindFilter { video: kind == Kind::Video, image: kind == Kind::Image, audio: kind == Kind::Audio, text: false }
+    }
+
+    fn actions(
+        task: &Task,
+        recorded: &[FileEntry],
+        here: &[FileEntry],
+        wanted: KindFilter,
+        force: bool,
+    ) -> Vec<(Action, &'static str)> {
+        plan(task, recorded, here, wanted, force).iter().map(|item| (item.action, item.reason)).collect()
+    }
+
+    #[test]
+    fn only_what_is_missing_is_fetched() {
+        let recorded = files(&[(Kind::Video, 1), (Kind::Image, 2)]);
+        assert_eq!(
+            actions(&task(ANSWER), &recorded, &recorded[..1], KindFilter::ALL, false),
+            [(Action::Keep, "already here"), (Action::Fetch, "new"), (Action::Fetch, "missing or of another size on disk")]
+        );
+        assert_eq!(actions(&task(ANSWER), &recorded, &recorded, KindFilter::ALL, true)[0], (Action::Fetch, "forced"));
+    }
+
+    #[test]
+    fn unwanted_kinds_are_left_out_unless_already_here() {
+        let planned = actions(&task(ANSWER), &[], &[], only(Kind::Video), false);
+        assert_eq!(planned, [(Action::Fetch, "new"), (Action::Skip, "not asked for"), (Action::Skip, "not asked for")]);
+        let image = files(&[(Kind::Image, 1)]);
+        let planned = actions(&task(ANSWER), &image, &image, only(Kind::Video), true);
+        assert_eq!(planned[1], (Action::Keep, "already here"), "what is here is never left out");
+    }
+
+    #[test]
+    fn single_url_of_unknown_kind_is_matched_by_its_file() {
+        let lone = task(r#"{"status":"SUCCESS","task_result":{"url":"http://h/x"}}"#);
+        assert_eq!(actions(&lone, &[], &files(&[(Kind::Audio, 1)]), KindFilter::ALL, false), [(Action::Keep, "already here")]);
+        assert_eq!(actions(&lone, &[], &[], only(Kind::Audio), false), [(Action::Fetch, "new")]);
+        let text_alone = KindFilter { text: true, ..only(Kind::Audio) };
+        assert_eq!(actions(&lone, &[], &[], KindFilter { audio: false, ..text_alone }, false), [(Action::Skip, "not asked for")]);
+    }
+
+    #[test]
+    fn partial_task_is_settled_for_the_kinds_it_has() {
+        let mut recorded = entry("t");
+        recorded.state = State::Partial;
+        recorded.files = files(&[(Kind::Video, 1)]);
+        recorded.response = serde_json::from_str(ANSWER).ok();
+        assert!(is_up_to_date(&recorded, only(Kind::Video)));
+        assert!(is_up_to_date(&recorded, only(Kind::Audio)), "the answer names no audio");
+        assert!(!is_up_to_date(&recorded, only(Kind::Image)));
+        assert!(!is_up_to_date(&recorded, KindFilter { text: true, ..only(Kind::Video) }));
+        assert!(!is_up_to_date(&recorded, KindFilter::ALL));
+        recorded.response = None;
+        assert!(!is_up_to_date(&recorded, only(Kind::Video)), "nobody knows what the answer named");
+    }
+
+    #[test]
+    fn only_failed_tasks_or_dead_links_are_given_up() {
+        let error = |error: &str| json!({"kind": "image", "index": 1, "error": error});
+        let dead = || error("HTTP 404 Not Found");
+        for (state, errors, given_up) in [
+            ("failed", vec![], true),
+            ("complete", vec![], false),
+            ("partial", vec![], false),
+            ("complete", vec![dead()], false),
+            ("incomplete", vec![], false),
+            ("incomplete", vec![dead()], true),
+            ("incomplete", vec![error("HTTP 401 Unauthorized"), error("HTTP 403 Forbidden"), error("HTTP 410 Gone")], true),
+            ("incomplete", vec![dead(), error("HTTP 500 Internal Server Error")], false),
+            ("incomplete", vec![error("HTTP 429 Too Many Requests")], false),
+            ("incomplete", vec![error("the body broke off; before that HTTP 404 Not Found")], false),
+        ] {
+            let told = format!("{state} {errors:?}");
+            let recorded: TaskEntry = serde_json::from_value(json!({"task_id": "t", "state": state, "errors": errors})).unwrap();
+            assert_eq!(is_permanent_failure(&recorded, KindFilter::ALL), given_up, "{told}");
+        }
+    }
+
+    #[test]
+    fn kinds_left_out_before_are_not_given_up() {
+        let mut recorded = entry("t");
+        recorded.state = State::Incomplete;
+        recorded.files = files(&[(Kind::Image, 2)]);
+        recorded.errors = vec![AssetError::new(AssetKey { kind: Kind::Image, index: 1 }, None, "HTTP 410 Gone".to_owned())];
+        recorded.response = serde_json::from_str(ANSWER).ok();
+        for (wanted, given_up) in [
+            (only(Kind::Image), true),
+            (only(Kind::Audio), true),
+            (only(Kind::Video), false),
+            (KindFilter { text: true, ..only(Kind::Image) }, false),
+            (KindFilter::ALL, false),
+        ] {
+            assert_eq!(is_permanent_failure(&recorded, wanted), given_up, "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn complete_tasks_are_settled_and_incomplete_or_failed_are_not() {
+        for (state, settled) in [("complete", true), ("incomplete", false), ("failed", false)] {
+            let recorded: TaskEntry = serde_json::from_value(json!({"task_id": "t", "state": state})).unwrap();
+            assert_eq!(is_up_to_date(&recorded, only(Kind::Video)), settled);
+        }
+    }
+}

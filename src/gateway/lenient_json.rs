@@ -1,0 +1,81 @@
+//! JSON as some gateways write it: behind a byte order mark, or with half a character where a text was cut.
+//!
+//! Neither is worth a task. What is whole JSON is read as it stands; what is broken in any other way stays an error. The body
+//! becomes the text of the answer without being copied.
+
+use serde::de::Error as _;
+use serde_json::value::RawValue;
+
+use crate::domain::json;
+use crate::domain::manifest::MAX_DEPTH;
+
+/// Why an answer can't be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("is broken JSON: {0}")]
+    Broken(#[from] serde_json::Error),
+    #[error("is nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+}
+
+/// Reads the body of an answer.
+pub(super) fn parse(mut body: Vec<u8>) -> Result<Box<RawValue>, Unreadable> {
+    if body.starts_with(b"\xEF\xBB\xBF") {
+        body.drain(..3);
+    }
+    replace_lone_surrogates(&mut body);
+    let text = String::from_utf8(body).map_err(|error| serde_json::Error::custom(error.utf8_error()))?;
+    let answer = RawValue::from_string(text)?;
+    if json::depth(answer.get()) > MAX_DEPTH { Err(Unreadable::TooDeep) } else { Ok(answer) }
+}
+
+/// Puts a replacement character in place of each half of a surrogate pair that stands alone.
+fn replace_lone_surrogates(body: &mut [u8]) {
+    let mut at = 0;
+    while let Some(escape) = body[at..].iter().position(|&byte| byte == b'\\') {
+        at += escape;
+        at += match parse_utf16_escape(&body[at..]) {
+            Some(0xD800..=0xDBFF) if matches!(parse_utf16_escape(&body[at + 6..]), Some(0xDC00..=0xDFFF)) => 12,
+            Some(0xD800..=0xDFFF) => {
+                body[at..at + 6].copy_from_slice(b"\\ufffd");
+                6
+            }
+            Some(_) => 6,
+            // Whatever else is escaped begins no escape itself.
+            None => 2,
+        };
+        at = at.min(body.len());
+    }
+}
+
+/// The UTF-16 unit that an escape stands for, when `text` begins with one.
+fn parse_utf16_escape(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lone_surrogate_becomes_one_replacement_character() {
+        for (body, read_as) in [
+            (r#""\ud83d""#, "\u{fffd}"),
+            (r#""a\ud83dz""#, "a\u{fffd}z"),
+            (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+            (r#""\uD83D\u0041""#, "\u{fffd}A"),
+            (r#""\\ud83d \ud83d""#, "\\ud83d \u{fffd}"),
+            (r#""\\\ud83d\"""#, "\\\u{fffd}\""),
+            ("\u{feff}\"😀\"", "😀"),
+            (r#""\ud83d\ude00""#, "😀"),
+        ] {
+            let answer = parse(body.into()).unwrap();
+            assert_eq!(serde_json::from_str::<String>(answer.get()).unwrap(), read_as, "{body}");
+        }
+        for broken in ["", "\"\\ud83d", r#"{"a":"\ud83d",}"#, r#""\u12"#, r#""\ud8"#, "\\", "\"\\"] {
+            assert!(parse(broken.into()).is_err(), "{broken}");
+        }
+    }
+}

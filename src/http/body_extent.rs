@@ -1,0 +1,297 @@
+//! Which bytes of a file an answer brings, decided from everything that its head says about them.
+//!
+//! Under any 2xx status a `Content-Range` counts: hosts send slices under 200, and whole files under 206. It is read
+//! twice. Bytes are joined only on its exact form (`range::prove`). A loose reading, which forgives the punctuation, is
+//! enough to keep a slice from being taken as the whole file. What makes no sense even then says nothing, and costs no
+//! file: only a statement that can be understood can contradict.
+//!
+//! Invariant: an [`Extent`] is the range that was asked for, or it begins at the first byte of the file.
+
+use std::ops::Range;
+
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, TRANSFER_ENCODING};
+
+use super::Error;
+use super::range::{self, RangeRequest};
+
+/// The bytes of a file that an answer brings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct BodyExtent {
+    /// Whether they are the range that was asked for.
+    pub is_partial: bool,
+    /// How many bytes the body has on the wire, when the head says.
+    pub length: Option<u64>,
+    /// How long the whole file is, when the head says.
+    pub total: Option<u64>,
+    /// Whether the host says that it does not know where the file ends.
+    pub is_open_ended: bool,
+}
+
+/// What an answer with a 2xx status brings.
+///
+/// # Errors
+/// When it is not the range that was asked for and does not begin at the first byte, or when the head contradicts itself.
+pub(super) fn body_extent(status: StatusCode, ask: Option<&RangeRequest>, headers: &HeaderMap) -> Result<BodyExtent, Error> {
+    let said = ExtentHeaders::from_headers(status, headers);
+    let Some(ask) = ask else {
+        // A 206 that names no range is no slip of one try.
+        let is_final = said.is_partial && said.range.is_none();
+        return said
+            .leading_extent(true)
+            .map_err(|why| if is_final { Error::Permanent(why.to_owned()) } else { Error::LengthMismatch(why) });
+    };
+    match range::validate(ask, headers) {
+        Ok(total) => {
+            let length = said.range.map(|range| range.end - range.start);
+            Ok(BodyExtent { is_partial: true, length, total: Some(total), is_open_ended: false })
+        }
+        // The whole file instead of the range.
+        Err(_) if said.range.is_none() && !said.is_partial => said.leading_extent(false).map_err(Error::RangeMismatch),
+        Err(_) if said.is_everything() => said.leading_extent(false).map_err(Error::RangeMismatch),
+        Err(why) => Err(why),
+    }
+}
+
+/// How long the body is by `Content-Length`. Beside chunks it counts for nothing.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let is_chunked = values(headers, &TRANSFER_ENCODING).any(|coding| !coding.trim().eq_ignore_ascii_case("identity"));
+    let value = headers.get(CONTENT_LENGTH).filter(|_| !is_chunked)?;
+    // The same length may stand there more than once; the HTTP client refuses different ones.
+    parse_digits(value.to_str().ok()?.split(',').next()?)
+}
+
+/// What the head of an answer says about the extent of its body.
+struct ExtentHeaders {
+    /// Whether the status is that of a part.
+    is_partial: bool,
+    /// Whether the body has pieces of the file, each with a head of its own.
+    is_multipart: bool,
+    /// Whether there are several ranges that differ.
+    is_ambiguous: bool,
+    /// The bytes that the body has of the file.
+    range: Option<Range<u64>>,
+    /// How long the file is.
+    total: Option<u64>,
+    /// How long the body is.
+    length: Option<u64>,
+    /// Whether bytes of this version can be joined with others.
+    is_resumable: bool,
+}
+
+impl ExtentHeaders {
+    fn from_headers(status: StatusCode, headers: &HeaderMap) -> Self {
+        let mut ranges = values(headers, &CONTENT_RANGE);
+        let first = ranges.next();
+        let is_ambiguous = ranges.any(|other| first.as_ref() != Some(&other));
+        let (range, total) = first.as_deref().map(parse_content_range_leniently).unwrap_or_default();
+        let is_multipart = values(headers, &CONTENT_TYPE).any(|value| is_byteranges(&value));
+        Self {
+            is_partial: status == StatusCode::PARTIAL_CONTENT,
+            is_multipart,
+            is_ambiguous,
+            range,
+            total,
+            length: content_length(headers),
+            is_resumable: range::strong_validator(headers).is_some() && range::is_identity_encoded(headers),
+        }
+    }
+
+    fn is_everything(&self) -> bool {
+        matches!((&self.range, self.total), (Some(range), Some(total)) if *range == (0..total))
+    }
+
+    /// The file from its first byte on: all of it, or the beginning where that `may_go_on`.
+    fn leading_extent(&self, may_go_on: bool) -> Result<BodyExtent, &'static str> {
+        if self.is_multipart {
+            return Err("the host sends pieces of the file in one body");
+        }
+        if self.is_ambiguous {
+            return Err("the host names two ranges of the file for one body");
+        }
+        let may_go_on = may_go_on && self.is_resumable;
+        let (length, total) = match (&self.range, self.total) {
+            (None, _) if self.is_partial => return Err("the host does not say which range it sends"),
+            (None, total) => (total.or(self.length), total.or(self.length)),
+            (Some(range), Some(total)) if *range == (0..total) => (Some(total), Some(total)),
+            (Some(range), Some(total)) if range.start == 0 && may_go_on => (Some(range.end), Some(total)),
+            (Some(range), None) if range.start == 0 && !self.is_partial => (Some(range.end), Some(range.end)),
+            _ => return Err("the host sends only a part of the file"),
+        };
+        if self.length.is_some() && self.length != length {
+            return Err("the host names two different lengths of the file");
+        }
+        Ok(BodyExtent { is_partial: false, length, total, is_open_ended: self.range.is_some() && self.total.is_none() })
+    }
+}
+
+/// The range and the total of a `Content-Range`, each as far as it makes sense.
+fn parse_content_range_leniently(value: &str) -> (Option<Range<u64>>, Option<u64>) {
+    let value = value.trim();
+    let rest = match value.split_at_checked(5) {
+        Some((unit, rest)) if unit.eq_ignore_ascii_case("bytes") => rest,
+        // Without a unit they are bytes; another unit says nothing about bytes.
+        _ if value.starts_with(|first: char| first.is_ascii_digit() || first == '*') => value,
+        _ => return (None, None),
+    };
+    let rest = rest.trim_start_matches([' ', '\t', '=', ':']);
+    let (range, total) = rest.split_once('/').unwrap_or((rest, "*"));
+    let total = parse_digits(total);
+    if total == Some(0) {
+        // No byte is in an empty file: the host says this of files that are not empty.
+        return (None, None);
+    }
+    let range = range.split_once('-').and_then(|(from, last)| Some(parse_digits(from)?..parse_digits(last)?.checked_add(1)?));
+    (range.filter(|range| !range.is_empty() && total.is_none_or(|total| range.end <= total)), total)
+}
+
+fn is_byteranges(content_type: &str) -> bool {
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("multipart/byteranges")
+}
+
+/// A number of digits alone.
+pub(super) fn parse_digits(text: &str) -> Option<u64> {
+    let text = text.trim();
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> + use<'a> {
+    headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::range::tests::headers;
+    use crate::integrity::remote_version::{RemoteVersion, Validator};
+
+    const ETAG: (&str, &str) = ("etag", "\"a\"");
+    const PART: &str = "the host sends only a part of the file";
+    const UNSAID: &str = "the host does not say which range it sends";
+    const TWO: &str = "the host names two different lengths of the file";
+
+    /// `Ok` with the body's length and the total, or why not.
+    type Expected = Result<(Option<u64>, Option<u64>), &'static str>;
+
+    const fn whole(length: u64) -> (Option<u64>, Option<u64>) {
+        (Some(length), Some(length))
+    }
+
+    fn decided(status: u16, ask: Option<&RangeRequest>, lines: &[(&'static str, &str)]) -> (bool, Expected) {
+        match body_extent(StatusCode::from_u16(status).unwrap(), ask, &headers(lines)) {
+            Ok(extent) => (extent.is_partial, Ok((extent.length, extent.total))),
+            Err(Error::LengthMismatch(why) | Error::RangeMismatch(why)) => (false, Err(why)),
+            Err(Error::Permanent(why)) if why == UNSAID => (false, Err(UNSAID)),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn plain_request_accepts_the_whole_file_or_nothing() {
+        let (ok, part) = (200, 206);
+        for (status, range, length, expected) in [
+            (ok, None, None, Ok((None, None))),
+            (ok, None, Some("10"), Ok(whole(10))),
+            (ok, Some("bytes 0-9/10"), None, Ok(whole(10))),
+            (ok, Some("bytes 0-9/10"), Some("10"), Ok(whole(10))),
+            (part, Some("bytes 0-9/10"), Some("10"), Ok(whole(10))),
+            (part, Some("bytes 0-9/10"), None, Ok(whole(10))),
+            // A part of it.
+            (ok, Some("bytes 0-4/10"), Some("5"), Err(PART)),
+            (203, Some("bytes 0-4/10"), Some("5"), Err(PART)),
+            (part, Some("bytes 0-4/10"), Some("5"), Err(PART)),
+            (ok, Some("bytes 5-9/10"), Some("5"), Err(PART)),
+            (ok, Some("bytes 5-9/*"), Some("5"), Err(PART)),
+            (ok, Some("bytes=5-9/10"), Some("5"), Err(PART)),
+            (ok, Some("5-9/10"), Some("5"), Err(PART)),
+            (ok, Some("bytes 5-9"), Some("5"), Err(PART)),
+            (part, Some("bytes 0-9/*"), Some("10"), Err(PART)),
+            // 206 alone says that it is a part.
+            (part, None, Some("10"), Err(UNSAID)),
+            (part, Some("bytes */10"), Some("10"), Err(UNSAID)),
+            (part, Some("nonsense"), Some("10"), Err(UNSAID)),
+            // Two lengths.
+            (ok, Some("bytes 0-9/10"), Some("11"), Err(TWO)),
+            (ok, Some("bytes */10"), Some("11"), Err(TWO)),
+            (ok, Some("bytes 0-9/*"), Some("11"), Err(TWO)),
+            (ok, Some("bytes 9-0/10"), Some("11"), Err(TWO)),
+            (ok, Some("bytes 0-10/10"), Some("5"), Err(TWO)),
+            // Nonsense says nothing.
+            (ok, Some("bytes 0-10/10"), Some("10"), Ok(whole(10))),
+            (ok, Some("bytes 9-0/10"), Some("10"), Ok(whole(10))),
+            (ok, Some("items 0-4/10"), Some("10"), Ok(whole(10))),
+            (ok, Some("bytes 0-0/0"), Some("10"), Ok(whole(10))),
+            (ok, Some("bytes -1-+4/-1"), Some("10"), Ok(whole(10))),
+            (ok, Some("bytes 0-18446744073709551615/*"), Some("10"), Ok(whole(10))),
+            (ok, Some(""), Some("10"), Ok(whole(10))),
+            // The file ends somewhere, and this is what the host knows of it.
+            (ok, Some("bytes 0-9/*"), Some("10"), Ok(whole(10))),
+            (ok, Some("bytes 0-9/*"), None, Ok(whole(10))),
+            (ok, Some("bytes */10"), None, Ok(whole(10))),
+        ] {
+            let lines: Vec<_> = range
+                .map(|range| ("content-range", range))
+                .into_iter()
+                .chain(length.map(|length| ("content-length", length)))
+                .collect();
+            assert_eq!(decided(status, None, &lines), (false, expected), "{status} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn leading_range_is_accepted_only_with_a_strong_validator() {
+        let leading = ("content-range", "bytes 0-4/10");
+        assert_eq!(decided(200, None, &[leading, ETAG]), (false, Ok((Some(5), Some(10)))));
+        assert_eq!(decided(206, None, &[leading, ETAG]), (false, Ok((Some(5), Some(10)))));
+        assert_eq!(decided(200, None, &[leading, ETAG, ("content-length", "6")]), (false, Err(TWO)));
+        assert_eq!(decided(200, None, &[leading, ("etag", "W/\"a\"")]), (false, Err(PART)));
+        assert_eq!(decided(200, None, &[leading, ETAG, ("content-encoding", "gzip")]), (false, Err(PART)));
+    }
+
+    #[test]
+    fn multipart_and_conflicting_ranges_are_rejected() {
+        let pieces = ("content-type", "Multipart/ByteRanges; boundary=x");
+        assert!(decided(200, None, &[pieces]).1.is_err());
+        assert!(decided(206, None, &[pieces, ("content-range", "bytes 0-9/10")]).1.is_err());
+        assert!(decided(200, None, &[("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/20")]).1.is_err());
+        assert_eq!(decided(200, None, &[("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/10")]).1, Ok(whole(10)));
+    }
+
+    #[test]
+    fn range_request_accepts_that_range_or_the_whole_file() {
+        let version = RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total: Some(10) };
+        let ask = RangeRequest { start: 5, end: None, version };
+        let other = "the host sends another range than the one asked for";
+        for (range, length, expected) in [
+            (Some("bytes 5-9/10"), Some("5"), (true, Ok((Some(5), Some(10))))),
+            (Some("bytes 5-9/10"), None, (true, Ok((Some(5), Some(10))))),
+            (Some("bytes 0-9/10"), Some("10"), (false, Ok(whole(10)))),
+            (Some("bytes 0-9/10"), Some("9"), (false, Err(TWO))),
+            (Some("bytes 0-4/10"), Some("5"), (false, Err(other))),
+            (Some("bytes 6-9/10"), Some("4"), (false, Err(other))),
+            (Some("bytes=5-9/10"), Some("5"), (false, Err(UNSAID))),
+            (Some("bytes 5-9/*"), Some("5"), (false, Err(UNSAID))),
+        ] {
+            let lines =
+                [Some(ETAG), range.map(|range| ("content-range", range)), length.map(|length| ("content-length", length))];
+            let lines: Vec<_> = lines.into_iter().flatten().collect();
+            for status in [200, 203, 206] {
+                assert_eq!(decided(status, Some(&ask), &lines), expected, "{status} {lines:?}");
+            }
+        }
+        assert_eq!(decided(200, Some(&ask), &[ETAG, ("content-length", "10")]), (false, Ok(whole(10))));
+        assert_eq!(decided(200, Some(&ask), &[ETAG, ("content-range", "x"), ("content-length", "10")]), (false, Ok(whole(10))));
+        assert_eq!(decided(206, Some(&ask), &[ETAG, ("content-length", "10")]), (false, Err(UNSAID)));
+    }
+
+    #[test]
+    fn content_length_is_ignored_with_chunked_encoding() {
+        let length = |lines: &[(&'static str, &str)]| content_length(&headers(lines));
+        let ten = ("content-length", "10");
+        assert_eq!(length(&[ten]), Some(10));
+        assert_eq!(length(&[("content-length", "10, 10")]), Some(10));
+        assert_eq!(length(&[ten, ("transfer-encoding", "chunked")]), None);
+        assert_eq!(length(&[ten, ("transfer-encoding", "identity")]), Some(10));
+        assert_eq!(length(&[("content-length", "+10")]), None);
+    }
+}

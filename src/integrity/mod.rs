@@ -1,0 +1,5 @@
+//! Whether bytes are the right ones: hashes, the digests that hosts send, and the version of a remote file.
+
+pub(crate) mod checksum;
+pub(crate) mod digest;
+pub(crate) mod remote_version;

@@ -1,0 +1,47 @@
+//! A playlist for players: every video and audio file, one behind the other, in UTF-8.
+//!
+//! A line is a comment, a title or a URI: a title has no line break, and a URI is escaped, so that none
+//! is taken for another. Pictures don't play, and are left out.
+
+use std::io::{self, Write};
+
+use super::{ExportItem, PathBase};
+use crate::domain::asset_key::Kind;
+
+pub(super) fn write(items: &[ExportItem<'_>], place: &PathBase, to: &mut dyn Write) -> io::Result<()> {
+    writeln!(to, "#EXTM3U")?;
+    for item in items.iter().filter(|item| item.file.key().kind != Kind::Image) {
+        match item.seconds() {
+            Some(seconds) => write!(to, "#EXTINF:{seconds:.3},")?,
+            // So players write what they don't know.
+            None => write!(to, "#EXTINF:-1,")?,
+        }
+        writeln!(to, "{}\n{}", item.title(), place.uri(item.file))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::jobs::export::Format;
+    use crate::jobs::export::path_base::tests::beside;
+    use crate::jobs::export::tests::{task, written};
+    use serde_json::json;
+
+    #[test]
+    fn playable_files_are_listed_with_durations_and_escaped_titles() {
+        let files = [
+            ("image", "t/image-1.png", json!({})),
+            ("video", "t/video-1.mp4", json!({"duration_seconds": 5.1, "measured_duration_seconds": 5.083})),
+            ("audio", "t/audio-1.mp3", json!({})),
+        ];
+        let list = written(Format::M3u8, &task("a,b\r\n#EXTM3U\u{2028}\u{85}", &files), &beside("#1 a"));
+        let title = "a,b\\r\\n#EXTM3U\\u{2028}\\u{85}";
+        assert_eq!(
+            list,
+            format!(
+                "#EXTM3U\n#EXTINF:5.083,{title} video 1\n%231%20a/t/video-1.mp4\n#EXTINF:-1,{title} audio 1\n%231%20a/t/audio-1.mp3\n"
+            )
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! The API key and media URLs, held so that showing them is safe.
+//!
+//! Owns the only two secrets of a run: the key, which must never appear in any output, and signed
+//! query strings, which give away the file to whoever reads them. A key has no `Display`, its
+//! `Debug` hides it, and whatever the network echoes of it is scrubbed before anyone else sees the
+//! text. The raw forms are asked for by name (`expose`). What else the network says is made fit for
+//! people here too: what signs a link is cut off, and control characters are shown.
+
+mod decode;
+mod key;
+mod text;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use key::KeyRedactor;
+pub(crate) use text::{display_url, escape_control_chars, escape_control_chars_json, redact_key_like, redact_urls};
+
+/// The gateway's API key.
+#[derive(Clone)]
+pub struct ApiKey {
+    text: String,
+    redactor: Arc<KeyRedactor>,
+}
+
+/// Why a text can't be a key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing but blanks.
+    #[error("the API key is empty")]
+    Empty,
+    /// A line break, a blank or a character that no HTTP header can carry stands inside.
+    #[error("the API key contains a blank or a character that no key has; was it pasted whole, and alone?")]
+    Malformed,
+}
+
+impl ApiKey {
+    /// Takes a key as people paste it: blanks, a pair of quotes and a leading `Bearer ` are taken off, in any order.
+    ///
+    /// # Errors
+    /// When nothing is left, or what is left can't stand in a header or is only half in quotes.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let key = strip_quotes_and_scheme(text);
+        if key.is_empty() {
+            return Err(KeyError::Empty);
+        }
+        if !key.bytes().all(|byte| byte.is_ascii_graphic() && !QUOTES.contains(&char::from(byte))) {
+            return Err(KeyError::Malformed);
+        }
+        Ok(Self { text: key.to_owned(), redactor: Arc::new(KeyRedactor::new(key)) })
+    }
+
+    /// The key itself, for the `Authorization` header and nothing else.
+    #[must_use]
+    pub(crate) fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// `text` with every occurrence of the key taken out, also without its `sk-`, percent-encoded, escaped or in base64.
+    ///
+    /// Very short keys are left alone: they would eat ordinary words.
+    #[must_use]
+    pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.redactor.redact(text)
+    }
+
+    /// As `scrub`, for the text of a JSON document, which stays one.
+    #[must_use]
+    pub(crate) fn redact_json<'a>(&self, json: &'a str) -> Cow<'a, str> {
+        self.redactor.redact_json(json)
+    }
+
+    /// Takes the key out of `text`.
+    pub(crate) fn redact_in_place(&self, text: &mut String) {
+        if let Cow::Owned(scrubbed) = self.redact(text) {
+            *text = scrubbed;
+        }
+    }
+
+    /// Takes the key out of every text in `value`, names too.
+    pub(crate) fn redact_json_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.redact_in_place(text),
+            Value::Number(number) => {
+                if let Cow::Owned(scrubbed) = self.redact(&number.to_string()) {
+                    *value = Value::String(scrubbed);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_json_value(item)),
+            Value::Object(fields) => {
+                if fields.keys().any(|name| self.occurs_in(name)) {
+                    *fields = std::mem::take(fields)
+                        .into_iter()
+                        .map(|(name, value)| (self.redact(&name).into_owned(), value))
+                        .collect();
+                }
+                fields.values_mut().for_each(|field| self.redact_json_value(field));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether showing `text` would show the key.
+    #[must_use]
+    pub(crate) fn occurs_in(&self, text: &str) -> bool {
+        self.redactor.is_match(text)
+    }
+}
+
+/// What people and `--env-file` put around a key.
+const QUOTES: [char; 2] = ['"', '\''];
+
+/// `text` without what is around the key.
+fn strip_quotes_and_scheme(mut text: &str) -> &str {
+    loop {
+        text = text.trim_start_matches('\u{feff}').trim();
+        let quoted = QUOTES.iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
+        let (scheme, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        text = match quoted {
+            Some(inside) => inside,
+            None if scheme.eq_ignore_ascii_case("bearer") => rest,
+            None => return text,
+        };
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey([hidden])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pasted_keys_are_trimmed_and_unquoted() {
+        for text in [
+            "sk-abcdef",
+            " sk-abcdef\n",
+            "Bearer sk-abcdef",
+            "bearer  sk-abcdef\r\n",
+            "\u{feff}sk-abcdef",
+            "\"sk-abcdef\"",
+            "'sk-abcdef'\n",
+            " \"Bearer sk-abcdef\" ",
+            "Bearer \"sk-abcdef\"",
+            "\" sk-abcdef \"",
+            "'\"sk-abcdef\"'",
+        ] {
+            assert_eq!(ApiKey::parse(text).unwrap().expose(), "sk-abcdef", "{text:?}");
+        }
+        for text in ["", " \n", "\"\"", "' '", "\"Bearer \"", "Bearer "] {
+            assert!(matches!(ApiKey::parse(text), Err(KeyError::Empty)), "{text:?}");
+        }
+        for text in ["sk-abc\ndef", "sk-abc def", "sk-äbc", "sk-\u{7}", "\"sk-abc", "sk-abc'", "sk-a\"bc"] {
+            assert!(matches!(ApiKey::parse(text), Err(KeyError::Malformed)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn key_is_hidden_in_debug_and_redacted_in_text() {
+        let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
+        assert!(!format!("{key:?}").contains("1234"));
+        assert_eq!(key.redact("Invalid token sk-1234567890abcdef!"), "Invalid token [key]!");
+        assert_eq!(key.redact("Invalid token 1234567890abcdef"), "Invalid token [key]");
+        assert_eq!(key.redact("nothing here"), "nothing here");
+        assert_eq!(ApiKey::parse("abc123").unwrap().redact("no abc123"), "no [key]");
+        assert_eq!(ApiKey::parse("cat").unwrap().redact("a cat"), "a cat", "too short to be told from a word");
+    }
+}

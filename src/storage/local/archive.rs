@@ -1,0 +1,231 @@
+//! The archive's root: is it ours, and where is what?
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::dirty_marker::DirtyMarker;
+use super::group_sync::GroupSync;
+use super::lock::LockWait;
+use super::manifest_files::{self, ManifestStatus};
+use super::root_index::RootManifestIndex;
+use super::{atomic, path_check, root_manifest};
+use crate::domain::asset_key::Kind;
+use crate::domain::task::TaskId;
+use crate::layout::{self, MANIFEST, SHA256SUMS, TEXT};
+use crate::storage::{Error, Report, TaskDir};
+
+/// An archive that may be written to.
+#[derive(Clone, Debug)]
+pub(crate) struct Archive {
+    root: PathBuf,
+    dirty_marker: Arc<DirtyMarker>,
+    group_sync: Arc<GroupSync>,
+    root_index: Arc<RootManifestIndex>,
+    /// Whether the root itself is the one task's folder.
+    is_single: bool,
+}
+
+impl Archive {
+    /// The archive at `root`, there or not: nothing is made yet.
+    ///
+    /// # Errors
+    /// When what stands there is not ours, or of a later version.
+    pub(crate) fn open(root: &Path) -> Result<Self, Error> {
+        let archive = Self {
+            root: root.to_owned(),
+            dirty_marker: Arc::new(DirtyMarker::new(root)),
+            group_sync: Arc::new(GroupSync::new(root)),
+            root_index: Arc::new(RootManifestIndex::new(root)),
+            is_single: false,
+        };
+        match fs::metadata(root) {
+            Ok(found) if found.is_dir() => archive.refuse_foreign()?,
+            Ok(_) => return Err(Error::Foreign(root.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("open", root)(error)),
+        }
+        Ok(archive)
+    }
+
+    /// The one task's folder at `root`, as an archive of one: it has no files of a root to keep up to date.
+    #[must_use]
+    pub(crate) fn single_task(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            dirty_marker: Arc::new(DirtyMarker::disabled(root)),
+            group_sync: Arc::new(GroupSync::new(root)),
+            root_index: Arc::new(RootManifestIndex::new(root)),
+            is_single: true,
+        }
+    }
+
+    /// Makes the folder when it is missing.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn create(&self) -> Result<(), Error> {
+        fs::create_dir_all(&self.root).map_err(Error::io("create", &self.root))?;
+        match self.root.canonicalize().ok().as_deref().and_then(Path::parent) {
+            Some(parent) => atomic::sync_folder(parent).or(Ok(())),
+            None => Ok(()),
+        }
+    }
+
+    /// The folder of a task.
+    #[must_use]
+    pub(crate) fn task_dir(&self, id: &TaskId) -> TaskDir {
+        let path = if self.is_single { self.root.clone() } else { self.root.join(layout::folder_name(id.as_str())) };
+        TaskDir::new(Arc::clone(&self.dirty_marker), Arc::clone(&self.group_sync), Arc::clone(&self.root_index), id, path)
+    }
+
+    /// Where a task's folder is below `shown`, the archive as the user wrote it.
+    #[must_use]
+    pub(crate) fn display_task_dir(&self, shown: &Path, folder: &TaskDir) -> PathBuf {
+        if self.is_single { shown.to_owned() } else { shown.join(folder.path().file_name().unwrap_or_default()) }
+    }
+
+    /// How many bytes its disk has left for media, where the system tells: what the root's files need to be written anew is not.
+    #[must_use]
+    pub(crate) fn free_space(&self) -> Option<u64> {
+        let size = |name: &str| fs::symlink_metadata(self.root.join(name)).map_or(0, |found| found.len());
+        #[cfg(unix)]
+        let free = rustix::fs::statvfs(&self.root).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        #[cfg(not(unix))]
+        let free: Option<u64> = None;
+        free.map(|free| free.saturating_sub(size(MANIFEST) + size(SHA256SUMS)))
+    }
+
+    /// Writes a little to its disk and takes it back.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn probe_write(&self) -> io::Result<()> {
+        let mut file = tempfile::tempfile_in(&self.root)?;
+        file.write_all(&[0; 4096])?;
+        file.sync_data()
+    }
+
+    /// Brings the root manifest and the checksum list up to date with the task folders of `changed`. The tasks that
+    /// `reused` has the fingerprints of should be named there already; where one is not, the root is rebuilt. Unless
+    /// `is_all`, more may have been committed than `changed` tells, and the next run is left word of it.
+    ///
+    /// # Errors
+    /// When the disk says no, or `wait` ended before the root was free; the old files then still stand.
+    pub(crate) fn update_root(
+        &self,
+        changed: Vec<TaskId>,
+        reused: &[u128],
+        is_all: bool,
+        wait: &LockWait,
+    ) -> Result<Report, Error> {
+        if self.is_single {
+            return Ok(Report::default());
+        }
+        let report = root_manifest::update(&self.root, changed, reused, wait)?;
+        if is_all {
+            self.dirty_marker.clear();
+        }
+        Ok(report)
+    }
+
+    /// Writes the root manifest and the checksum list anew, from the task folders; what can't be read there keeps the entry
+    /// that it has.
+    ///
+    /// # Errors
+    /// When the disk says no, or `wait` ended before the root was free; the old files then still stand.
+    pub(crate) fn rebuild_root(&self, wait: &LockWait) -> Result<Report, Error> {
+        root_manifest::rebuild(&self.root, wait)
+    }
+
+    fn refuse_foreign(&self) -> Result<(), Error> {
+        let (mut count, mut is_answered) = (0_usize, false);
+        let standing = manifest_files::read_root(&self.root, |task| {
+            count += 1;
+            is_answered = count == 1 && task.has_response();
+        })?;
+        // Only a task's own manifest keeps the gateway's answer.
+        if standing == ManifestStatus::Valid && is_answered {
+            return Err(Error::SingleTask(self.root.clone()));
+        }
+        let sums = self.root.join(SHA256SUMS);
+        let fail = |error| Error::io("read", &sums)(error);
+        let is_ours = match path_check::lstat(&sums).map_err(fail)? {
+            None => true,
+            Some(found) if !found.is_file() => false,
+            Some(_) => standing != ManifestStatus::Missing || names_task_files_only(&sums).map_err(fail)?,
+        };
+        if is_ours { Ok(()) } else { Err(Error::Foreign(sums)) }
+    }
+}
+
+/// Whether all lines of a checksum list name files in task folders.
+fn names_task_files_only(path: &Path) -> io::Result<bool> {
+    for line in BufReader::new(fs::File::open(path)?).lines() {
+        match line {
+            Ok(line) if names_a_task_file(&line) => {}
+            // A line that is no text names none.
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+fn names_a_task_file(line: &str) -> bool {
+    let Some((hash, path)) = line.split_once("  ") else { return false };
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_file =
+        |name| name == TEXT || [Kind::Video, Kind::Image, Kind::Audio].into_iter().any(|kind| layout::is_file_name(kind, name));
+    is_hash && path.split_once('/').is_some_and(|(folder, name)| layout::is_folder_name(folder) && is_file(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_archive_is_rejected() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let hash = "0".repeat(64);
+        let ours = r#"{"manifest_version":1,"tasks":[]}"#;
+        for (manifest, sums, is_opened) in [
+            (None, None, true),
+            (Some(ours), None, true),
+            (Some(""), None, true),
+            (Some(ours), Some("anything".to_owned()), true),
+            (None, Some(format!("{hash}  t1/video-1.mp4\n")), true),
+            (None, Some(String::new()), true),
+            (None, Some(format!("{hash}  t1/video-1.mp4\n{hash}  linux.iso\n")), false),
+            (None, Some(format!("{hash} *t1/video-1.mp4\n")), false),
+            (None, Some(format!("{hash}  photos/summer.jpg\n")), false),
+            (None, Some(format!("{hash}  t1/text.txt\n{hash}  t1/image-01.png\n")), true),
+            (None, Some("notes".to_owned()), false),
+            (Some(r#"{"name":"my app"}"#), None, false),
+            (Some(r#"{"manifest_version":2,"tasks":[]}"#), None, false),
+        ] {
+            for (name, content) in [(MANIFEST, manifest.map(str::to_owned)), (SHA256SUMS, sums.clone())] {
+                let _ = fs::remove_file(path.join(name));
+                if let Some(content) = content {
+                    fs::write(path.join(name), content).unwrap();
+                }
+            }
+            assert_eq!(Archive::open(path).is_ok(), is_opened, "{manifest:?} {sums:?}");
+        }
+    }
+
+    #[test]
+    fn file_is_no_archive_and_missing_folder_is_created() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, b"").unwrap();
+        assert!(matches!(Archive::open(&file), Err(Error::Foreign(_))));
+        let missing = folder.path().join("a/b");
+        let archive = Archive::open(&missing).unwrap();
+        assert!(!missing.exists());
+        archive.create().unwrap();
+        assert!(missing.is_dir());
+    }
+}

@@ -1,0 +1,198 @@
+//! Replacing a small file all at once, durably.
+//!
+//! The new bytes are written under a dot-name in the same folder, synced ([`write`], or the caller of [`stage`]),
+//! and renamed over the old: whoever reads sees the old file or the new one, also after a crash. The folder
+//! is synced by the caller ([`sync_folder`]), who knows when that matters.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::Builder;
+
+use super::dir::{Dir, OpenMode};
+use super::group_sync;
+use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
+use crate::storage::{Error, failpoint};
+
+/// Replaces `folder/name` with what `fill` writes.
+pub(in crate::storage) fn write(
+    folder: &Path,
+    name: &str,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    let new = stage(&Dir::at(folder), name, fill)?;
+    let placed = group_sync::sync(&new.temp_path())
+        .map_err(Error::io("sync", &new.dir.join(&new.name)))
+        .and_then(|()| new.rename_into_place());
+    placed.inspect_err(|_| new.discard())
+}
+
+/// What is to stand under a name. Where it never comes to that, the next writer of the folder removes it: until then it may
+/// be all that tells of files which have their names already.
+#[must_use]
+pub(in crate::storage) struct PendingReplace {
+    dir: Dir,
+    temp_name: String,
+    name: String,
+}
+
+/// Writes what is to stand in `dir` as `name`. It is placed there once it is durable.
+pub(in crate::storage) fn stage(
+    dir: &Dir,
+    name: &str,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<PendingReplace, Error> {
+    let path = dir.join(name);
+    let fail = |action| Error::io(action, &path);
+    let (temporary, to) = create_temporary(dir, name).map_err(fail("create"))?;
+    let new = PendingReplace { dir: dir.clone(), temp_name: temporary, name: name.to_owned() };
+    let mut writer = BufWriter::with_capacity(64 << 10, to);
+    let filled = fill(&mut writer).and_then(|()| writer.flush());
+    // Closed, whatever came of it: an open file can't be removed everywhere.
+    drop(writer.into_parts());
+    filled.map_err(fail("write")).inspect_err(|_| new.discard())?;
+    failpoint::reached(if name == MANIFEST { "manifest-temporary" } else { "other-temporary" });
+    Ok(new)
+}
+
+/// A new file with a name of its own, as open as the user's umask says. The library gives the name, the folder the file.
+fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
+    let create = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        dir.open(&name, OpenMode::CreateNew).map(|file| (name, file))
+    };
+    let made = Builder::new().prefix(&format!(".{name}.")).make_in("", create)?;
+    let ((name, file), path) = made.into_parts();
+    // It is removed by name, in the folder, and not by this path.
+    let _ = path.keep();
+    Ok((name, file))
+}
+
+impl PendingReplace {
+    /// Where it stands until then.
+    pub(in crate::storage) fn temp_path(&self) -> PathBuf {
+        self.dir.join(&self.temp_name)
+    }
+
+    /// Gives it its name, in place of what has it now.
+    pub(in crate::storage) fn rename_into_place(&self) -> Result<(), Error> {
+        self.dir.rename(&self.temp_name, &self.name).map_err(Error::io("replace", &self.dir.join(&self.name)))
+    }
+
+    /// Gives it up.
+    pub(in crate::storage) fn discard(&self) {
+        // What can't be removed now is removed by the next writer of the folder.
+        let _ = self.dir.remove(&self.temp_name);
+    }
+}
+
+/// Replaces, or makes, a file that the user named. Something there that is no plain file stays, a link too: `/dev/stdout` is one.
+///
+/// # Errors
+/// When it does, or the disk says no.
+pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let is_replaceable = fs::symlink_metadata(path).map_or(true, |found| found.is_file());
+    let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| is_replaceable) else {
+        return Err(Error::NotReplaceable(path.to_owned()));
+    };
+    write(parent(path), name, fill)?;
+    sync_folder(parent(path))
+}
+
+/// The folder, no link in the way, that a file which the user named will stand in.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn canonical_parent(path: &Path) -> Result<PathBuf, Error> {
+    dunce::canonicalize(parent(path)).map_err(Error::io("open", parent(path)))
+}
+
+/// The folder that something stands in, as it is written.
+pub(in crate::storage) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether `name` is what a killed writer of one of our small files left behind.
+pub(in crate::storage) fn is_leftover(name: &str) -> bool {
+    [GALLERY, MANIFEST, SHA256SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name))
+}
+
+/// Whether `name` is what a killed writer of `ours` left behind.
+pub(in crate::storage) fn is_leftover_of(ours: &str, name: &str) -> bool {
+    let rest = name.strip_prefix('.').and_then(|name| name.strip_prefix(ours)).and_then(|rest| rest.strip_prefix('.'));
+    rest.is_some_and(|rest| !is_of_editor(rest))
+}
+
+/// Whether an editor gives such an ending to its file beside the one that it has open: `.manifest.json.swp`.
+fn is_of_editor(ending: &str) -> bool {
+    ending.ends_with('~') || (ending.len() == 3 && ending.starts_with("sw"))
+}
+
+/// Makes the names in a folder durable.
+pub(in crate::storage) fn sync_folder(folder: &Path) -> Result<(), Error> {
+    group_sync::sync(folder).map_err(Error::io("sync", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_is_replaced_atomically() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "a", |to| to.write_all(b"one")).unwrap();
+        let failed = write(folder.path(), "a", |to| {
+            to.write_all(b"half")?;
+            Err(io::Error::other("broken"))
+        });
+        assert!(failed.unwrap_err().message().contains("broken"));
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn new_file_permissions_follow_the_umask() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let plain = folder.path().join("plain");
+        fs::write(&plain, b"").unwrap();
+        write(folder.path(), "a", |to| to.write_all(b"one")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&folder.path().join("a")), mode(&plain));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn symlink_is_replaced_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        fs::write(&outside, b"precious").unwrap();
+        std::os::unix::fs::symlink(&outside, folder.path().join("a")).unwrap();
+        write(folder.path(), "a", |to| to.write_all(b"one")).unwrap();
+        assert_eq!(fs::read(&outside).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn leftover_temporary_files_are_recognized() {
+        for name in [".manifest.json.owner", ".manifest.json.x1", ".index.html.x2", ".SHA256SUMS.abc", ".text.txt.y"] {
+            assert!(is_leftover(name), "{name}");
+        }
+        for name in [
+            "manifest.json",
+            ".manifest.json",
+            ".manifest.jsonx",
+            ".DS_Store",
+            "text.txt.x",
+            ".lock",
+            ".manifest.json.swp",
+            ".text.txt.un~",
+        ] {
+            assert!(!is_leftover(name), "{name}");
+        }
+    }
+}

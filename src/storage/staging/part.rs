@@ -1,0 +1,320 @@
+//! One file on its way in: `Part -> Sealed -> Draft`, which `Held` then stages and commits.
+//!
+//! A [`Part`] takes bytes under a dot-name and hashes them in order; its file is made with the first
+//! byte. Bytes may also be written ahead of that front, at offsets, by several connections; the front
+//! then reads them back. Once it is known of which version of the remote file the bytes are, a journal
+//! vouches for them, and what a dropped part has is kept for the next try, or the next run; without a
+//! version it is worth nothing and goes. (Its length is that of its tests: what a drop and a crash leave is one idea.)
+
+mod positioned_writer;
+mod sealed;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::journal::{self, HashedPrefix, Journal};
+use super::positioned;
+use super::write_back::WriteBack;
+use crate::integrity::remote_version::RemoteVersion;
+use crate::storage::failpoint;
+use crate::storage::local::dir::{Dir, OpenMode};
+
+pub(crate) use positioned_writer::PositionedWriter;
+pub(crate) use sealed::{Sealed, VerifiedPart};
+
+/// The journal vouches for the bytes at least this often: what a kill costs at most.
+const CHECKPOINT_INTERVAL: u64 = 4 << 20;
+
+/// A file that is still growing.
+pub(crate) struct Part {
+    dir: Dir,
+    name: String,
+    file: Option<Arc<File>>,
+    prefix: HashedPrefix,
+    journal: Option<Journal>,
+    checkpointed: u64,
+    max_size: Option<u64>,
+    write_back: WriteBack,
+}
+
+impl Part {
+    pub(in crate::storage) fn new(dir: Dir, name: String) -> Self {
+        Self {
+            dir,
+            name,
+            file: None,
+            prefix: HashedPrefix::default(),
+            journal: None,
+            checkpointed: 0,
+            max_size: None,
+            write_back: WriteBack::default(),
+        }
+    }
+
+    /// The part called `name`, with what an earlier try left there, as far as it can be proven.
+    pub(in crate::storage) fn resume(dir: Dir, name: String) -> io::Result<Self> {
+        Ok(match journal::validate_and_truncate(&dir, &name)? {
+            Some(proven) => Self {
+                file: Some(Arc::new(proven.file)),
+                checkpointed: proven.prefix.size,
+                prefix: proven.prefix,
+                journal: Some(proven.journal),
+                dir,
+                name,
+                max_size: None,
+                write_back: WriteBack::default(),
+            },
+            None => Self::new(dir, name),
+        })
+    }
+
+    /// How many bytes it has, from the first one on without a gap.
+    #[must_use]
+    pub(crate) fn size(&self) -> u64 {
+        self.prefix.size
+    }
+
+    /// Of which version of the remote file they are, when that is known.
+    #[must_use]
+    pub(crate) fn version(&self) -> Option<&RemoteVersion> {
+        self.journal.as_ref().map(Journal::version)
+    }
+
+    /// Says of which version the bytes from the first one on are: from here on they are worth keeping.
+    pub(crate) fn set_version(&mut self, version: RemoteVersion) {
+        if self.version() != Some(&version) {
+            self.journal = Some(Journal::new(self.dir.clone(), journal::journal_name(&self.name), version));
+        }
+    }
+
+    /// Refuses to take more than `most` bytes in all, however they come.
+    pub(crate) fn set_max_size(&mut self, most: Option<u64>) {
+        self.max_size = most;
+    }
+
+    /// Drops what was written: the next byte is the first again, of a version not known yet.
+    ///
+    /// # Errors
+    /// When the file can't be removed.
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
+        // While a sync is under way the file is open, and some systems can't remove it. Its bytes are given up: so is its error.
+        let _ = std::mem::take(&mut self.write_back).finish();
+        self.file = None;
+        self.prefix = HashedPrefix::default();
+        self.checkpointed = 0;
+        if let Some(mut journal) = self.journal.take() {
+            journal.discard();
+        }
+        self.dir.remove(&self.name)
+    }
+
+    /// The file, for writers ahead of the front.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub(crate) fn positioned_writer(&mut self) -> io::Result<PositionedWriter> {
+        Ok(PositionedWriter(Arc::clone(self.open()?)))
+    }
+
+    /// Moves the front on to `to`, over bytes that were written ahead of it.
+    ///
+    /// # Errors
+    /// When they can't be read back.
+    pub(crate) fn advance(&mut self, to: u64) -> io::Result<()> {
+        let file = Arc::clone(self.open()?);
+        positioned::read_range(&file, self.prefix.size, to, |block| self.prefix.update(block))?;
+        self.checkpoint()
+    }
+
+    /// Gives it up, and its room on the disk with it.
+    pub(crate) fn discard(mut self) {
+        // What stays is overwritten by the next run.
+        let _ = self.restart();
+    }
+
+    fn checkpoint(&mut self) -> io::Result<()> {
+        if let Some(journal) = &mut self.journal
+            && self.prefix.size >= self.checkpointed + CHECKPOINT_INTERVAL
+        {
+            journal.checkpoint(self.prefix.size, &self.prefix.hasher)?;
+            self.checkpointed = self.prefix.size;
+            failpoint::reached("vouched");
+        }
+        let sent = self.file.as_ref().map_or(Ok(()), |file| self.write_back.start_sync_if_due(file, self.prefix.size));
+        if sent.is_err() {
+            // Reading it back would show what the disk never got.
+            self.journal = None;
+        }
+        sent
+    }
+
+    fn open(&mut self) -> io::Result<&Arc<File>> {
+        if self.file.is_none() {
+            let create = || self.dir.open(&self.name, OpenMode::CreateNew);
+            let file = match create() {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.dir.remove(&self.name)?;
+                    create()
+                }
+                file => file,
+            };
+            self.file = Some(Arc::new(file?));
+        }
+        self.file.as_ref().ok_or_else(|| io::Error::other("the part was just opened"))
+    }
+}
+
+/// Takes bytes at the front.
+impl Write for Part {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let front = self.prefix.size;
+        if self.max_size.is_some_and(|most| front + bytes.len() as u64 > most) {
+            self.journal = None;
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more bytes than are allowed"));
+        }
+        if let Err(error) = self.positioned_writer()?.write_at(bytes, front) {
+            // A part that the disk would not take is in the way of all others: it goes.
+            self.journal = None;
+            return Err(error);
+        }
+        self.prefix.update(bytes);
+        self.checkpoint()?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.file.is_none() {
+            return;
+        }
+        let is_kept = match &mut self.journal {
+            // Reading back what failed to be written would show what the disk never got, and the system tells it only once.
+            Some(journal) if self.prefix.size > 0 && self.write_back.finish().is_ok() => {
+                self.prefix.size == self.checkpointed || journal.checkpoint(self.prefix.size, &self.prefix.hasher).is_ok()
+            }
+            _ => false,
+        };
+        if !is_kept {
+            // Where this fails, the next run starts over that name.
+            let _ = self.restart();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::domain::asset_key::{AssetKey, Kind};
+    use crate::integrity::digest::Sha256Hex;
+    use crate::integrity::remote_version::Validator;
+    use crate::storage::staging::write_back;
+
+    pub(in crate::storage) fn version() -> RemoteVersion {
+        RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total: None }
+    }
+
+    /// The part called `.video-1.part` in `folder`.
+    pub(in crate::storage) fn begun(folder: &Path) -> Part {
+        Part::new(Dir::at(folder), ".video-1.part".to_owned())
+    }
+
+    pub(in crate::storage) fn resume(folder: &Path) -> Part {
+        Part::resume(Dir::at(folder), ".video-1.part".to_owned()).unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn dropped_part_without_a_version_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = begun(folder.path());
+        assert!(names(folder.path()).is_empty(), "no byte, no file");
+        part.write_all(b"abc").unwrap();
+        assert_eq!(names(folder.path()), [".video-1.part"]);
+        drop(part);
+        assert!(names(folder.path()).is_empty());
+        let mut part = begun(folder.path());
+        part.write_all(b"abc").unwrap();
+        drop(part.seal());
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn restart_discards_all_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = begun(folder.path());
+        part.write_all(b"abc").unwrap();
+        part.restart().unwrap();
+        part.write_all(b"x").unwrap();
+        let sealed = part.seal();
+        assert_eq!((sealed.size(), sealed.head()), (1, (&b"x"[..], true)));
+        assert_eq!(sealed.sha256(), &Sha256Hex::digest(b"x"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn symlinked_part_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        fs::write(&outside, b"precious").unwrap();
+        std::os::unix::fs::symlink(&outside, folder.path().join(".video-1.part")).unwrap();
+        let mut part = begun(folder.path());
+        part.write_all(b"abc").unwrap();
+        assert_eq!(fs::read(&outside).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn dropped_part_of_a_known_version_resumes_at_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".video-1.part");
+        let mut part = begun(folder.path());
+        part.set_version(version());
+        part.write_all(b"abc").unwrap();
+        drop(part);
+        let mut part = resume(folder.path());
+        assert_eq!((part.size(), part.version()), (3, Some(&version())));
+        part.write_all(b"def").unwrap();
+        let sealed = part.seal();
+        assert_eq!((sealed.head(), sealed.sha256()), ((&b"abcdef"[..], true), &Sha256Hex::digest(b"abcdef")));
+        drop(sealed.into_verified(AssetKey { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"abcdef");
+    }
+
+    #[test]
+    fn dropped_part_with_a_failed_sync_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = begun(folder.path());
+        part.set_version(version());
+        part.write_all(b"abc").unwrap();
+        part.write_back = write_back::tests::failing();
+        drop(part);
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn resume_continues_at_the_last_4_mib_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = begun(folder.path());
+        part.set_version(version());
+        for _ in 0..11 {
+            part.write_all(&vec![5; 1 << 20]).unwrap();
+        }
+        // What the disk has at this instant, and nothing that a drop would add.
+        for name in [".video-1.part", ".video-1.journal"] {
+            fs::copy(folder.path().join(name), folder.path().join(name.replace("-1", "-2"))).unwrap();
+        }
+        let resumed = Part::resume(Dir::at(folder.path()), ".video-2.part".to_owned()).unwrap();
+        assert_eq!(resumed.size(), 8 << 20);
+    }
+}

@@ -96,6 +96,7 @@ mod transfer;
 mod ui;
 
 pub use domain::asset_key::{AssetKey, Kind};
+pub use domain::code::{AssetErrorCode, FatalCode, TaskErrorCode};
 pub use domain::event::{Counter, Event, Fault, FileReport, Outcome, Summary, TaskReport, Transfer, VerifySummary};
 #[doc(hidden)]
 pub use domain::manifest;

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::code::AssetErrorCode;
 use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::{Task, TaskPhase};
@@ -123,6 +124,8 @@ fn playlist_error(file: &FileEntry) -> Option<AssetError> {
         AssetError::new(
             file.key(),
             file.url.clone(),
+            AssetErrorCode::RefusedContent,
+            None,
             "an HLS playlist: it is kept, but the media that it lists are not here".to_owned(),
         )
     })
@@ -145,7 +148,7 @@ mod tests {
     }
 
     fn error(kind: Kind, index: usize) -> AssetError {
-        AssetError::new(AssetKey { kind, index }, None, "HTTP 404 Not Found".to_owned())
+        AssetError::new(AssetKey { kind, index }, None, AssetErrorCode::DeadLink, Some(404), "HTTP 404 Not Found".to_owned())
     }
 
     fn recorded(known: Option<&TaskEntry>, task: &Task, results: FetchResults, wanted: KindFilter) -> TaskEntry {
@@ -219,6 +222,7 @@ mod tests {
         let first = recorded(None, &one, results(), KindFilter::ALL);
         assert_eq!((first.state, first.files.len(), first.errors.len()), (State::Incomplete, 1, 1));
         assert!(first.errors[0].error.contains("playlist"));
+        assert_eq!(first.errors[0].code(), Some(AssetErrorCode::RefusedContent));
         let again = FetchResults { kept: first.files.clone(), ..FetchResults::default() };
         assert!(recorded(Some(&first), &one, again, KindFilter::ALL).eq_ignoring_archived_at(&first));
     }

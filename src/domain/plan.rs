@@ -8,11 +8,9 @@ use std::collections::HashSet;
 
 use crate::domain::asset::Asset;
 use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::code::AssetErrorCode;
 use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::domain::task::Task;
-
-/// How the recorded errors begin that no further try will mend.
-const DEAD_LINK_ERRORS: [&str; 4] = ["HTTP 401", "HTTP 403", "HTTP 404", "HTTP 410"];
 
 /// What of a task is archived: what `--only` asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,7 +121,7 @@ pub(crate) fn is_permanent_failure(entry: &TaskEntry, wanted: KindFilter) -> boo
         State::Incomplete => {
             let recorded = entry.errors.iter().map(AssetError::key).collect();
             let is_recorded = |asset: &Asset| asset.matches_any(&recorded);
-            let is_dead = |error: &AssetError| DEAD_LINK_ERRORS.iter().any(|dead| error.error.starts_with(dead));
+            let is_dead = |error: &AssetError| error.code() == Some(AssetErrorCode::DeadLink);
             !entry.errors.is_empty()
                 && entry.errors.iter().all(is_dead)
                 // Other kinds that an earlier run left out are still to be had.
@@ -222,6 +220,7 @@ mod tests {
     #[test]
     fn only_failed_tasks_or_dead_links_are_given_up() {
         let error = |error: &str| json!({"kind": "image", "index": 1, "error": error});
+        let coded = |code: &str| json!({"kind": "image", "index": 1, "code": code, "error": "HTTP 404 Not Found"});
         let dead = || error("HTTP 404 Not Found");
         for (state, errors, given_up) in [
             ("failed", vec![], true),
@@ -234,6 +233,9 @@ mod tests {
             ("incomplete", vec![dead(), error("HTTP 500 Internal Server Error")], false),
             ("incomplete", vec![error("HTTP 429 Too Many Requests")], false),
             ("incomplete", vec![error("the body broke off; before that HTTP 404 Not Found")], false),
+            ("incomplete", vec![coded("dead_link")], true),
+            ("incomplete", vec![coded("dead_link"), coded("timeout")], false),
+            ("incomplete", vec![coded("code_of_a_newer_version")], false),
         ] {
             let told = format!("{state} {errors:?}");
             let recorded: TaskEntry = serde_json::from_value(json!({"task_id": "t", "state": state, "errors": errors})).unwrap();
@@ -246,7 +248,13 @@ mod tests {
         let mut recorded = entry("t");
         recorded.state = State::Incomplete;
         recorded.files = files(&[(Kind::Image, 2)]);
-        recorded.errors = vec![AssetError::new(AssetKey { kind: Kind::Image, index: 1 }, None, "HTTP 410 Gone".to_owned())];
+        recorded.errors = vec![AssetError::new(
+            AssetKey { kind: Kind::Image, index: 1 },
+            None,
+            AssetErrorCode::DeadLink,
+            Some(410),
+            "HTTP 410 Gone".to_owned(),
+        )];
         recorded.response = serde_json::from_str(ANSWER).ok();
         for (wanted, given_up) in [
             (only(Kind::Image), true),

@@ -147,40 +147,6 @@ impl FileEntry {
     }
 }
 
-/// An asset that could not be had.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(remote = "Self")]
-pub struct AssetError {
-    kind: Kind,
-    /// Its number within the kind, from 1, in the API's order.
-    #[schemars(range(min = 1))]
-    index: usize,
-    /// Whole for http(s), `data:` alone for a `data:` URI.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// What went wrong, for people.
-    pub error: String,
-    /// Fields that this version does not know.
-    #[serde(skip)]
-    pub(crate) unknown: UnknownFields,
-}
-
-keep_unknown_fields!(AssetError);
-
-impl AssetError {
-    /// The entry of an asset that could not be had.
-    #[must_use]
-    pub(crate) fn new(slot: AssetKey, url: Option<String>, error: String) -> Self {
-        Self { kind: slot.kind, index: slot.index, url, error, unknown: UnknownFields::default() }
-    }
-
-    /// Which asset it is.
-    #[must_use]
-    pub fn key(&self) -> AssetKey {
-        AssetKey { kind: self.kind, index: self.index }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

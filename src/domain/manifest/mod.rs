@@ -5,6 +5,7 @@
 //! and `read` are the document around them, `own` is a task's own one, and `judge` says whose a
 //! document is.
 
+mod asset_error;
 mod file_entry;
 mod ownership;
 mod reader;
@@ -19,8 +20,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use asset_error::AssetError;
 pub(crate) use file_entry::CompleteFile;
-pub use file_entry::{AssetError, FileEntry};
+pub use file_entry::FileEntry;
 pub use ownership::{Ownership, check_ownership};
 pub use reader::{RawTask, for_each_task};
 pub use response::ApiResponse;

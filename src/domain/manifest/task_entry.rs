@@ -148,6 +148,7 @@ impl TaskEntry {
 pub(crate) mod tests {
     use super::*;
     use crate::domain::asset_key::{AssetKey, Kind};
+    use crate::domain::code::AssetErrorCode;
     use crate::domain::manifest::file_entry::tests::Stub;
     use serde_json::json;
 
@@ -160,12 +161,18 @@ pub(crate) mod tests {
         let mut task = entry("t1");
         task.text_path = Some("text.txt".to_owned());
         task.files.push(FileEntry::new(AssetKey { kind: Kind::Video, index: 1 }, &Stub("video-1.mp4", 7)));
-        task.errors.push(AssetError::new(AssetKey { kind: Kind::Image, index: 2 }, None, "HTTP 404 Not Found".to_owned()));
+        task.errors.push(AssetError::new(
+            AssetKey { kind: Kind::Image, index: 2 },
+            None,
+            AssetErrorCode::DeadLink,
+            Some(404),
+            "HTTP 404 Not Found".to_owned(),
+        ));
         let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(
             serde_json::to_string(&task.into_root_relative()).unwrap(),
             format!(
-                r#"{{"task_id":"t1","state":"complete","text_path":"t1/text.txt","files":[{{"kind":"video","index":1,"path":"t1/video-1.mp4","size":7,"sha256":"{hash}","warnings":[]}}],"errors":[{{"kind":"image","index":2,"error":"HTTP 404 Not Found"}}]}}"#
+                r#"{{"task_id":"t1","state":"complete","text_path":"t1/text.txt","files":[{{"kind":"video","index":1,"path":"t1/video-1.mp4","size":7,"sha256":"{hash}","warnings":[]}}],"errors":[{{"kind":"image","index":2,"code":"dead_link","http_status":404,"error":"HTTP 404 Not Found"}}]}}"#
             )
         );
     }

@@ -132,7 +132,13 @@ impl TaskJob {
                 Err(error) if error.ends_run() => stop = Some(TaskAbort::Disk(error)),
                 Err(error) => {
                     let told = self.job.gateway.redacted_message(&error);
-                    results.errors.push(AssetError::new(asset.key(None), asset.recorded_url(), told));
+                    results.errors.push(AssetError::new(
+                        asset.key(None),
+                        asset.recorded_url(),
+                        error.code(),
+                        error.http_status(),
+                        told,
+                    ));
                 }
             }
         }

@@ -234,7 +234,7 @@ mod tests {
 
     fn render(ids: &[String]) -> String {
         let mut bytes = Vec::new();
-        write(&mut bytes, Box::new(|push| ids.iter().try_for_each(|id| push(&entry(id))))).unwrap();
+        write(&mut bytes, |push| ids.iter().try_for_each(|id| push(&entry(id)))).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 

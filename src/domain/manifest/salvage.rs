@@ -29,7 +29,7 @@ mod tests {
     fn salvage_finds_every_undamaged_task() {
         let written: Vec<String> = (0..5).map(|n| format!("t{n}")).collect();
         let mut whole = Vec::new();
-        write(&mut whole, Box::new(|push| written.iter().try_for_each(|id| push(&entry(id))))).unwrap();
+        write(&mut whole, |push| written.iter().try_for_each(|id| push(&entry(id)))).unwrap();
         for at in 100..whole.len() - 10 {
             let mut damaged = whole.clone();
             damaged[at] = 0xFF;

@@ -135,16 +135,12 @@ fn playlist_error(file: &FileEntry) -> Option<AssetError> {
 mod tests {
     use super::*;
     use crate::domain::manifest::ApiResponse;
-    use crate::domain::manifest::tests::{Stub, entry};
+    use crate::domain::manifest::tests::{entry, file_entry as file};
     use serde_json::{Value, json};
 
     #[expect(clippy::needless_pass_by_value, reason = "a test writes the value in place")]
     fn task(answer: Value) -> Task {
         Task::from_response(&ApiResponse::from_value(&answer).unwrap()).unwrap()
-    }
-
-    fn file(kind: Kind, index: usize, name: &'static str) -> FileEntry {
-        FileEntry::new(AssetKey { kind, index }, &Stub(name, 1))
     }
 
     fn error(kind: Kind, index: usize) -> AssetError {

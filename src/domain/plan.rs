@@ -146,7 +146,7 @@ fn has_everything_wanted(entry: &TaskEntry, task: &Task, wanted: KindFilter, exc
 mod tests {
     use super::*;
     use crate::domain::asset_key::AssetKey;
-    use crate::domain::manifest::tests::{Stub, entry};
+    use crate::domain::manifest::tests::{entry, file_entry};
     use serde_json::json;
 
     const ANSWER: &str =
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn files(slots: &[(Kind, usize)]) -> Vec<FileEntry> {
-        slots.iter().map(|&(kind, index)| FileEntry::new(AssetKey { kind, index }, &Stub("x", 1))).collect()
+        slots.iter().map(|&(kind, index)| file_entry(kind, index, "x")).collect()
     }
 
     fn only(kind: Kind) -> KindFilter {

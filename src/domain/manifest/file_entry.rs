@@ -63,27 +63,17 @@ pub struct FileEntry {
 
 keep_unknown_fields!(FileEntry);
 
-/// A file that has all its bytes, hashed, and the name that it will have. Only the store has such, and sees to it that no
-/// manifest names one before it is durable.
-pub(crate) trait CompleteFile {
-    /// Its name within the task folder.
-    fn name(&self) -> &str;
-    /// In bytes.
-    fn size(&self) -> u64;
-    /// Of all its bytes.
-    fn sha256(&self) -> &Sha256Hex;
-}
-
 impl FileEntry {
-    /// The entry of a whole file, nothing else known of it.
+    /// The entry of the complete file `name` in its task's folder, with its size and the hash of all its bytes. Only storage
+    /// has such files, and lets no manifest name one before it is durable.
     #[must_use]
-    pub(crate) fn new(slot: AssetKey, file: &impl CompleteFile) -> Self {
+    pub(crate) fn new(key: AssetKey, name: &str, size: u64, sha256: Sha256Hex) -> Self {
         Self {
-            kind: slot.kind,
-            index: slot.index,
-            path: file.name().to_owned(),
-            size: file.size(),
-            sha256: file.sha256().clone(),
+            kind: key.kind,
+            index: key.index,
+            path: name.to_owned(),
+            size,
+            sha256,
             content_type: None,
             detected_type: None,
             duration_seconds: None,
@@ -151,25 +141,15 @@ impl FileEntry {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) struct Stub(pub &'static str, pub u64);
-
-    impl CompleteFile for Stub {
-        fn name(&self) -> &str {
-            self.0
-        }
-        fn size(&self) -> u64 {
-            self.1
-        }
-        fn sha256(&self) -> &Sha256Hex {
-            static HASH: std::sync::LazyLock<Sha256Hex> = std::sync::LazyLock::new(|| Sha256Hex::digest(b""));
-            &HASH
-        }
+    /// The entry of a file whose bytes matter to no test.
+    pub(crate) fn file_entry(kind: Kind, index: usize, name: &str) -> FileEntry {
+        FileEntry::new(AssetKey { kind, index }, name, 7, Sha256Hex::digest(b""))
     }
 
     #[test]
     fn path_we_cannot_have_written_is_rejected() {
         let name = |path: &str| {
-            let mut file = FileEntry::new(AssetKey { kind: Kind::Video, index: 1 }, &Stub("video-1.mp4", 7));
+            let mut file = file_entry(Kind::Video, 1, "video-1.mp4");
             file.path = path.to_owned();
             file.name().is_some()
         };

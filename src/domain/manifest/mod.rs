@@ -21,7 +21,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use asset_error::AssetError;
-pub(crate) use file_entry::CompleteFile;
 pub use file_entry::FileEntry;
 pub use ownership::{Ownership, check_ownership};
 pub use reader::{RawTask, for_each_task};
@@ -77,6 +76,6 @@ pub fn schema() -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    pub(crate) use super::file_entry::tests::Stub;
+    pub(crate) use super::file_entry::tests::file_entry;
     pub(crate) use super::task_entry::tests::entry;
 }

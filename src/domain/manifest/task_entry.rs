@@ -149,7 +149,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::domain::asset_key::{AssetKey, Kind};
     use crate::domain::code::AssetErrorCode;
-    use crate::domain::manifest::file_entry::tests::Stub;
+    use crate::domain::manifest::file_entry::tests::file_entry;
     use serde_json::json;
 
     pub(crate) fn entry(task_id: &str) -> TaskEntry {
@@ -160,7 +160,7 @@ pub(crate) mod tests {
     fn keys_keep_their_order_and_absent_fields_are_omitted() {
         let mut task = entry("t1");
         task.text_path = Some("text.txt".to_owned());
-        task.files.push(FileEntry::new(AssetKey { kind: Kind::Video, index: 1 }, &Stub("video-1.mp4", 7)));
+        task.files.push(file_entry(Kind::Video, 1, "video-1.mp4"));
         task.errors.push(AssetError::new(
             AssetKey { kind: Kind::Image, index: 2 },
             None,
@@ -181,7 +181,7 @@ pub(crate) mod tests {
     fn files_are_sorted_by_kind_and_index() {
         let mut task = entry("t");
         for (kind, index) in [(Kind::Audio, 1), (Kind::Image, 2), (Kind::Video, 3), (Kind::Image, 1)] {
-            task.files.push(FileEntry::new(AssetKey { kind, index }, &Stub("x", 1)));
+            task.files.push(file_entry(kind, index, "x"));
         }
         task.sort();
         let order: Vec<String> = task.files.iter().map(|file| file.key().to_string()).collect();

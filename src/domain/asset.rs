@@ -6,12 +6,11 @@
 mod parse;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use url::Url;
 
-use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::asset_key::{AssetKey, AssetSelector, Kind};
 use crate::media::data_uri;
 use crate::media::media_type::{self, MediaType};
 use crate::redact::ApiKey;
@@ -95,17 +94,10 @@ impl Asset {
         }
     }
 
-    /// Whether it is the asset of `slot`; one of unknown kind may be any with its number.
+    /// What is known of its key before its bytes are here.
     #[must_use]
-    pub(crate) fn matches(&self, slot: AssetKey) -> bool {
-        self.index == slot.index && self.kind.is_none_or(|kind| kind == slot.kind)
-    }
-
-    /// Whether it is one of `slots`; one of unknown kind may be any with its number.
-    #[must_use]
-    pub(crate) fn matches_any(&self, slots: &HashSet<AssetKey>) -> bool {
-        let kinds = self.kind.map_or([Kind::Video, Kind::Image, Kind::Audio], |kind| [kind; 3]);
-        kinds.iter().any(|kind| slots.contains(&AssetKey { kind: *kind, index: self.index }))
+    pub(crate) fn selector(&self) -> AssetSelector {
+        AssetSelector { kind: self.kind, index: self.index }
     }
 
     /// The URL as a manifest has it: whole, but `data:` alone for a `data:` URI, and none when there is none. A key in it is

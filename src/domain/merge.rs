@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::asset::Asset;
+use crate::domain::asset_key::{AssetKey, AssetSelector};
 use crate::domain::code::AssetErrorCode;
 use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::domain::plan::KindFilter;
@@ -24,7 +25,7 @@ pub(crate) struct FetchResults {
     /// Assets that could not be had.
     pub errors: Vec<AssetError>,
     /// Which assets it was tried to fetch: what was wrong with them before is settled now.
-    pub attempted: HashSet<(Option<Kind>, usize)>,
+    pub attempted: HashSet<AssetSelector>,
     /// Whether some asset turned out, or was known, not to be asked for.
     pub has_skipped: bool,
 }
@@ -32,13 +33,8 @@ pub(crate) struct FetchResults {
 /// Whether the answer lacks something that the archive has from an earlier one.
 #[must_use]
 pub(crate) fn is_less_complete(task: &Task, known: &TaskEntry) -> bool {
-    let named = task.assets.iter().map(|asset| (asset.kind, asset.index)).collect();
-    (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !matches_any(file.key(), &named))
-}
-
-/// Whether `slot` is among assets, whose kinds may not be known.
-fn matches_any(slot: AssetKey, assets: &HashSet<(Option<Kind>, usize)>) -> bool {
-    [Some(slot.kind), None].iter().any(|kind| assets.contains(&(*kind, slot.index)))
+    let named = task.assets.iter().map(Asset::selector).collect();
+    (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !file.key().is_selected(&named))
 }
 
 /// The task's new entry.
@@ -54,8 +50,7 @@ pub(crate) fn merge(
     let here = merge_files(results.kept, results.fetched);
     let slots: HashSet<AssetKey> = here.iter().map(FileEntry::key).collect();
     let is_here = |slot: AssetKey| slots.contains(&slot);
-    let was_tried = |slot: AssetKey| matches_any(slot, &results.attempted);
-    let still_missing = known.iter().flat_map(|known| &known.errors).filter(|old| !is_here(old.key()) && !was_tried(old.key()));
+    let still_missing = known.iter().flat_map(|known| &known.errors).filter(|old| !is_here(old.key()) && !old.key().is_selected(&results.attempted));
     let errors: Vec<AssetError> = still_missing
         .cloned()
         .chain(results.errors.into_iter().filter(|error| !is_here(error.key())))
@@ -134,6 +129,7 @@ fn playlist_error(file: &FileEntry) -> Option<AssetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::asset_key::Kind;
     use crate::domain::manifest::ApiResponse;
     use crate::domain::manifest::tests::{entry, file_entry as file};
     use serde_json::{Value, json};

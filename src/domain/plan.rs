@@ -79,12 +79,12 @@ pub(crate) fn plan<'a>(
 ) -> Vec<PlannedAsset<'a>> {
     let (recorded, here) = (keys(recorded), keys(here));
     let decide = |asset: &Asset| {
-        let (is_wanted, is_here) = (wanted.may_include(asset.kind), asset.matches_any(&here));
+        let (is_wanted, is_here) = (wanted.may_include(asset.kind), asset.selector().matches_any(&here));
         match () {
             () if is_here && !(force && is_wanted) => (Action::Keep, "already here"),
             () if !is_wanted => (Action::Skip, "not asked for"),
             () if is_here => (Action::Fetch, "forced"),
-            () if asset.matches_any(&recorded) => (Action::Fetch, "missing or of another size on disk"),
+            () if asset.selector().matches_any(&recorded) => (Action::Fetch, "missing or of another size on disk"),
             () => (Action::Fetch, "new"),
         }
     };
@@ -120,7 +120,7 @@ pub(crate) fn is_permanent_failure(entry: &TaskEntry, wanted: KindFilter) -> boo
         State::Failed => true,
         State::Incomplete => {
             let recorded = entry.errors.iter().map(AssetError::key).collect();
-            let is_recorded = |asset: &Asset| asset.matches_any(&recorded);
+            let is_recorded = |asset: &Asset| asset.selector().matches_any(&recorded);
             let is_dead = |error: &AssetError| error.code() == Some(AssetErrorCode::DeadLink);
             !entry.errors.is_empty()
                 && entry.errors.iter().all(is_dead)

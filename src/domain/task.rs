@@ -96,10 +96,11 @@ impl Task {
     /// # Errors
     /// When it has not the shape of an answer about a task.
     pub(crate) fn parse(answer: Box<RawValue>, key: &ApiKey) -> Result<Self, ParseError> {
-        let mut read = TaskFields::parse(&answer, &|text| key.redact(text))?;
+        let task = read_fields(&answer, &|text| key.redact(text))?;
+        let mut task = task(archived_response(answer, key));
         // The URLs that are asked for stay as they came.
-        read.assets.iter_mut().for_each(|asset| asset.redact(key));
-        Ok(read.into_task(archived_response(answer, key)))
+        task.assets.iter_mut().for_each(|asset| asset.redact(key));
+        Ok(task)
     }
 
     /// Reads an answer that a manifest kept.
@@ -107,7 +108,7 @@ impl Task {
     /// # Errors
     /// As for [`Task::read`].
     pub(crate) fn from_response(answer: &ApiResponse) -> Result<Self, ParseError> {
-        TaskFields::parse(answer.raw(), &|text| text.into()).map(|read| read.into_task(answer.clone()))
+        read_fields(answer.raw(), &|text| text.into()).map(|task| task(answer.clone()))
     }
 
     /// Whether it names nothing that could be kept.
@@ -138,47 +139,26 @@ fn archived_response(answer: Box<RawValue>, key: &ApiKey) -> ApiResponse {
     RawValue::from_string(compact).expect("valid JSON stays so without its blanks and with other texts").into()
 }
 
-/// What is read of an answer, before the answer itself is kept.
-struct TaskFields {
-    status: Option<String>,
-    progress: Option<String>,
-    message: Option<String>,
-    err_reason: Option<String>,
-    submit_time: Option<Timestamp>,
-    finish_time: Option<Timestamp>,
-    text: Option<String>,
-    assets: Vec<Asset>,
-}
-
-impl TaskFields {
-    fn parse(answer: &RawValue, hide: Redact<'_>) -> Result<Self, ParseError> {
-        let shape = JsonType::detect(answer);
-        if shape != JsonType::Object {
-            return Err(ParseError::NotAnObject(shape));
-        }
-        let fields = Fields::select(answer, &FIELDS);
-        let (assets, text) = match fields.get("task_result").map(|result| (result, JsonType::detect(result))) {
-            None | Some((_, JsonType::Null)) => (Vec::new(), None),
-            Some((result, JsonType::Object)) => (read_assets(result, hide)?, read_text(result, hide)),
-            Some((_, other)) => return Err(ParseError::ResultNotAnObject(other)),
-        };
-        Ok(Self {
-            status: text_field(&fields, "status", hide),
-            progress: text_field(&fields, "progress", hide),
-            message: text_field(&fields, "message", hide),
-            err_reason: read_reason(&fields, hide),
-            submit_time: fields.get("submit_time").and_then(read_time),
-            finish_time: fields.get("finish_time").and_then(read_time),
-            text,
-            assets,
-        })
+/// Reads the fields of an answer; the rest of the task is the answer itself, as it will be kept.
+fn read_fields(answer: &RawValue, redact: Redact<'_>) -> Result<impl FnOnce(ApiResponse) -> Task + use<>, ParseError> {
+    let json_type = JsonType::detect(answer);
+    if json_type != JsonType::Object {
+        return Err(ParseError::NotAnObject(json_type));
     }
-
-    fn into_task(self, response: ApiResponse) -> Task {
-        let Self { status, progress, message, err_reason, submit_time, finish_time, text, assets } = self;
-        let stage = TaskPhase::from_status(status.as_deref().unwrap_or_default());
-        Task { phase: stage, status, progress, message, err_reason, submit_time, finish_time, text, assets, response }
-    }
+    let fields = Fields::select(answer, &FIELDS);
+    let (assets, text) = match fields.get("task_result").map(|result| (result, JsonType::detect(result))) {
+        None | Some((_, JsonType::Null)) => (Vec::new(), None),
+        Some((result, JsonType::Object)) => (read_assets(result, redact)?, read_text(result, redact)),
+        Some((_, other)) => return Err(ParseError::ResultNotAnObject(other)),
+    };
+    let status = text_field(&fields, "status", redact);
+    let progress = text_field(&fields, "progress", redact);
+    let message = text_field(&fields, "message", redact);
+    let err_reason = read_reason(&fields, redact);
+    let submit_time = fields.get("submit_time").and_then(read_time);
+    let finish_time = fields.get("finish_time").and_then(read_time);
+    let phase = TaskPhase::from_status(status.as_deref().unwrap_or_default());
+    Ok(move |response| Task { phase, status, progress, message, err_reason, submit_time, finish_time, text, assets, response })
 }
 
 fn read_assets(result: &RawValue, hide: Redact<'_>) -> Result<Vec<Asset>, ParseError> {

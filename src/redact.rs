@@ -8,7 +8,9 @@
 
 mod decode;
 mod key;
-mod text;
+mod key_like;
+mod terminal;
+mod url;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +19,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use key::KeyRedactor;
-pub(crate) use text::{display_url, escape_control_chars, escape_control_chars_json, redact_key_like, redact_urls};
+pub(crate) use key_like::redact_key_like;
+pub(crate) use terminal::{escape_control_chars, escape_control_chars_json};
+pub(crate) use url::{display_url, redact_urls};
 
 /// The gateway's API key.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! Words from the network, made fit for people: what signs a URL is cut off, and control characters are shown.
+//! URLs as people may see them, alone and inside text: without user, password, query and fragment.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,6 +6,7 @@ use std::ops::Range;
 use url::Url;
 
 use super::decode::{self, DecodedChar, EscapeStyle};
+use super::terminal::escape_control_chars;
 use crate::media::data_uri;
 
 /// A longer word is looked at piece by piece, in bytes: each piece takes several times its size.
@@ -151,59 +152,6 @@ fn find_query_end(text: &str, from: usize) -> usize {
     text.len()
 }
 
-/// Words about what was typed, without anything that looks like a key: one may stand in the wrong place, where nobody knows it.
-#[must_use]
-pub(crate) fn redact_key_like(text: &str) -> Cow<'_, str> {
-    let (mut shown, mut kept, mut from) = (String::new(), 0, 0);
-    while let Some(start) = text[from..].find("sk-").map(|at| from + at) {
-        let is_within = text[..start].ends_with(|c: char| c.is_alphanumeric());
-        let key = text[start..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
-        let (key, end) = (&text[start..start + key], start + key);
-        if !is_within && key.len() >= 16 && key.contains(|c: char| c.is_ascii_digit()) {
-            shown.push_str(&text[kept..start]);
-            shown.push_str("[key]");
-            kept = end;
-        }
-        from = end;
-    }
-    if kept == 0 {
-        return Cow::Borrowed(text);
-    }
-    shown.push_str(&text[kept..]);
-    Cow::Owned(shown)
-}
-
-/// Text from the network as a terminal may have it: control characters are shown, not sent.
-#[must_use]
-pub(crate) fn escape_control_chars(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unsafe_for_terminal) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if is_unsafe_for_terminal(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-        out
-    }))
-}
-
-/// JSON as a terminal may have it: what it leaves of control characters in its texts is escaped, which says the same.
-#[must_use]
-pub(crate) fn escape_control_chars_json(json: String) -> String {
-    if !json.contains(is_unsafe_for_terminal) {
-        return json;
-    }
-    let escaped = |c: char| if is_unsafe_for_terminal(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
-    json.chars().map(escaped).collect()
-}
-
-/// Whether a terminal would do something else than show it.
-fn is_unsafe_for_terminal(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,26 +212,5 @@ mod tests {
         ] {
             assert_eq!(redact_urls(text), shown, "{text}");
         }
-    }
-
-    #[test]
-    fn key_like_words_are_hidden() {
-        for (text, shown) in [
-            ("`sk-0123456789abcdef` is no URL", "`[key]` is no URL"),
-            ("--x=sk-abcdefghijklmnop1, sk-short1 sk-0123456789abcdef", "--x=[key], sk-short1 [key]"),
-            (
-                "/home/me/desk-0123456789abcdef sk-of-nothing-in-particular",
-                "/home/me/desk-0123456789abcdef sk-of-nothing-in-particular",
-            ),
-            ("", ""),
-        ] {
-            assert_eq!(redact_key_like(text), shown);
-        }
-    }
-
-    #[test]
-    fn control_characters_are_escaped() {
-        assert_eq!(escape_control_chars("plain – text"), "plain – text");
-        assert_eq!(escape_control_chars("a\u{1b}]0;x\u{7}\r\nb\u{202e}c\u{9b}d"), "a\\u{1b}]0;x\\u{7}\\r\\nb\\u{202e}c\\u{9b}d");
     }
 }

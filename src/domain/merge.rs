@@ -50,7 +50,10 @@ pub(crate) fn merge(
     let here = merge_files(results.kept, results.fetched);
     let slots: HashSet<AssetKey> = here.iter().map(FileEntry::key).collect();
     let is_here = |slot: AssetKey| slots.contains(&slot);
-    let still_missing = known.iter().flat_map(|known| &known.errors).filter(|old| !is_here(old.key()) && !old.key().is_selected(&results.attempted));
+    let still_missing = known
+        .iter()
+        .flat_map(|known| &known.errors)
+        .filter(|old| !is_here(old.key()) && !old.key().is_selected(&results.attempted));
     let errors: Vec<AssetError> = still_missing
         .cloned()
         .chain(results.errors.into_iter().filter(|error| !is_here(error.key())))
@@ -64,11 +67,14 @@ pub(crate) fn merge(
     let has_text = task.text.is_some();
     let text = task.text.filter(|_| wanted.text).or_else(old_text);
     let left_out = results.has_skipped || (has_text && text.is_none());
-    let state = match () {
-        () if task.phase == TaskPhase::Failed => State::Failed,
-        () if !errors.is_empty() => State::Incomplete,
-        () if left_out => State::Partial,
-        () => State::Complete,
+    let state = if task.phase == TaskPhase::Failed {
+        State::Failed
+    } else if !errors.is_empty() {
+        State::Incomplete
+    } else if left_out {
+        State::Partial
+    } else {
+        State::Complete
     };
     let archived_at = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string());

@@ -80,12 +80,16 @@ pub(crate) fn plan<'a>(
     let (recorded, here) = (keys(recorded), keys(here));
     let decide = |asset: &Asset| {
         let (is_wanted, is_here) = (wanted.may_include(asset.kind), asset.selector().matches_any(&here));
-        match () {
-            () if is_here && !(force && is_wanted) => (Action::Keep, "already here"),
-            () if !is_wanted => (Action::Skip, "not asked for"),
-            () if is_here => (Action::Fetch, "forced"),
-            () if asset.selector().matches_any(&recorded) => (Action::Fetch, "missing or of another size on disk"),
-            () => (Action::Fetch, "new"),
+        if is_here && !(force && is_wanted) {
+            (Action::Keep, "already here")
+        } else if !is_wanted {
+            (Action::Skip, "not asked for")
+        } else if is_here {
+            (Action::Fetch, "forced")
+        } else if asset.selector().matches_any(&recorded) {
+            (Action::Fetch, "missing or of another size on disk")
+        } else {
+            (Action::Fetch, "new")
         }
     };
     task.assets

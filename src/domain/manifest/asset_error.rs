@@ -52,13 +52,7 @@ enum RecordedCode {
 impl AssetError {
     /// The entry of the asset `key`, which could not be saved.
     #[must_use]
-    pub(crate) fn new(
-        key: AssetKey,
-        url: Option<String>,
-        code: AssetErrorCode,
-        http_status: Option<u16>,
-        error: String,
-    ) -> Self {
+    pub(crate) fn new(key: AssetKey, url: Option<String>, code: AssetErrorCode, http_status: Option<u16>, error: String) -> Self {
         let code = Some(RecordedCode::Known(code));
         Self { kind: key.kind, index: key.index, url, code, http_status, error, unknown: UnknownFields::default() }
     }

@@ -75,11 +75,14 @@ fn classify_invalid_json(mut file: impl Read + Seek) -> io::Result<Ownership> {
     // Whole, but with zeros behind it, is a file that grew and was not written on.
     let is_cut =
         || for_each_task(file.take(written), |_| ()).map_or_else(|error| error.kind() == io::ErrorKind::UnexpectedEof, |_| true);
-    Ok(match () {
-        () if begins_as_ours && is_cut() => Ownership::Truncated,
-        () if start.starts_with(GENERATOR_PREFIX) => Ownership::Corrupt,
-        () if has_other_version(&start) => Ownership::Foreign,
-        () => Ownership::NotJson,
+    Ok(if begins_as_ours && is_cut() {
+        Ownership::Truncated
+    } else if start.starts_with(GENERATOR_PREFIX) {
+        Ownership::Corrupt
+    } else if has_other_version(&start) {
+        Ownership::Foreign
+    } else {
+        Ownership::NotJson
     })
 }
 

@@ -30,7 +30,11 @@ where
 /// What `writer` reports.
 pub fn write_task_manifest(writer: impl Write, task: &TaskEntry) -> io::Result<()> {
     let (known, unknown) = (manifest_of([task]), &task.unknown_manifest_fields);
-    if unknown.is_empty() { write_document(writer, &known) } else { write_document(writer, &WithUnknownFields { known, unknown }) }
+    if unknown.is_empty() {
+        write_document(writer, &known)
+    } else {
+        write_document(writer, &WithUnknownFields { known, unknown })
+    }
 }
 
 fn manifest_of<T>(tasks: T) -> Manifest<T> {

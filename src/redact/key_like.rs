@@ -1,29 +1,30 @@
 //! Text that looks like an API key, in words that the user typed.
 //!
-//! A key may stand in the wrong place of a command line, before any key is known. So its form alone decides.
+//! Messages repeat what the user typed. A key may be in the wrong place of a command line, where the program does not expect
+//! it, so only its form can be checked.
 
 use std::borrow::Cow;
 
-/// Words about what was typed, without anything that looks like a key: one may stand in the wrong place, where nobody knows it.
+/// `text` without words that look like a key.
 #[must_use]
 pub(crate) fn redact_key_like(text: &str) -> Cow<'_, str> {
-    let (mut shown, mut kept, mut from) = (String::new(), 0, 0);
+    let (mut redacted, mut copied, mut from) = (String::new(), 0, 0);
     while let Some(start) = text[from..].find("sk-").map(|at| from + at) {
         let is_within = text[..start].ends_with(|c: char| c.is_alphanumeric());
         let key = text[start..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
         let (key, end) = (&text[start..start + key], start + key);
         if !is_within && key.len() >= 16 && key.contains(|c: char| c.is_ascii_digit()) {
-            shown.push_str(&text[kept..start]);
-            shown.push_str("[key]");
-            kept = end;
+            redacted.push_str(&text[copied..start]);
+            redacted.push_str("[key]");
+            copied = end;
         }
         from = end;
     }
-    if kept == 0 {
+    if copied == 0 {
         return Cow::Borrowed(text);
     }
-    shown.push_str(&text[kept..]);
-    Cow::Owned(shown)
+    redacted.push_str(&text[copied..]);
+    Cow::Owned(redacted)
 }
 
 #[cfg(test)]

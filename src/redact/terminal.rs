@@ -1,8 +1,8 @@
-//! Text made safe for a terminal: control characters are escaped, not sent.
+//! Makes text from the network safe for a terminal: control and bidirectional characters are escaped.
 
 use std::borrow::Cow;
 
-/// Text from the network as a terminal may have it: control characters are shown, not sent.
+/// `text` with control characters escaped, so that a terminal shows them.
 #[must_use]
 pub(crate) fn escape_control_chars(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe_for_terminal) {
@@ -18,7 +18,7 @@ pub(crate) fn escape_control_chars(text: &str) -> Cow<'_, str> {
     }))
 }
 
-/// JSON as a terminal may have it: what it leaves of control characters in its texts is escaped, which says the same.
+/// JSON with the control characters that JSON allows inside strings escaped, too. The content stays the same.
 #[must_use]
 pub(crate) fn escape_control_chars_json(json: String) -> String {
     if !json.contains(is_unsafe_for_terminal) {
@@ -28,7 +28,7 @@ pub(crate) fn escape_control_chars_json(json: String) -> String {
     json.chars().map(escaped).collect()
 }
 
-/// Whether a terminal would do something else than show it.
+/// Whether a terminal would act on the character instead of showing it.
 fn is_unsafe_for_terminal(c: char) -> bool {
     c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,4 +1,7 @@
-//! URLs as people may see them, alone and inside text: without user, password, query and fragment.
+//! Removes the secrets from URLs, alone and inside text: user, password, query and fragment.
+//!
+//! In a text from the network, a URL may be written in any escaping. Where its end is not clear, too much is removed rather
+//! than too little.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,10 +12,10 @@ use super::decode::{self, DecodedChar, EscapeStyle};
 use super::terminal::escape_control_chars;
 use crate::media::data_uri;
 
-/// A longer word is looked at piece by piece, in bytes: each piece takes several times its size.
+/// A longer word is processed in pieces of this many bytes, because a piece takes several times its size in memory.
 const MAX_WORD_LEN: usize = 64 << 10;
 
-/// A URL for people to read: without user, password, query and fragment, its control characters visible.
+/// A URL for people: without user, password, query and fragment, with control characters escaped.
 #[must_use]
 pub(crate) fn display_url(url: &str) -> String {
     if data_uri::is_data_uri(url) {
@@ -22,14 +25,14 @@ pub(crate) fn display_url(url: &str) -> String {
         Ok(mut url) if !url.cannot_be_a_base() => {
             url.set_query(None);
             url.set_fragment(None);
-            // Both only fail for URLs that can't have them.
+            // Both fail only for URLs that have neither.
             let _ = url.set_username("");
             let _ = url.set_password(None);
             url.to_string()
         }
         _ => {
             let bare = url.split(['?', '#']).next().unwrap_or_default();
-            // No URL, but what stands before an `@` may be a password all the same.
+            // It is no URL, but the text before an `@` may still be a password.
             let scheme = bare.find("://").map_or("", |end| &bare[..end + 3]);
             let host = bare[scheme.len()..].rsplit('@').next().unwrap_or_default();
             escape_control_chars(&format!("{scheme}{host}")).into_owned()
@@ -37,117 +40,116 @@ pub(crate) fn display_url(url: &str) -> String {
     }
 }
 
-/// Words from the network, for people: user, password, query and fragment of the URLs inside are cut off, in whatever escaping
-/// they are written. Where it is not clear what belongs to a URL, rather too much is cut off than too little.
+/// `text` with the user, password, query and fragment removed from each URL in it, in any escaping.
 #[must_use]
 pub(crate) fn redact_urls(text: &str) -> Cow<'_, str> {
     if !text.contains(['?', '#', '@', '%', '\\', '&']) {
         return Cow::Borrowed(text);
     }
-    let (mut shown, mut kept, mut at) = (String::new(), 0, 0);
+    let (mut redacted, mut copied, mut at) = (String::new(), 0, 0);
     while at < text.len() {
-        let word = find_word_end(text, at).max(at + decode::decode_first(&text[at..]).map_or(1, |unit| unit.len));
+        let word = find_word_end(text, at).max(at + decode::decode_first(&text[at..]).map_or(1, |first| first.len));
         let secrets = UrlSecrets::find(&text[at..word]);
         if let Some(user) = secrets.userinfo {
-            shown.push_str(&text[kept..at + user.start]);
-            kept = at + user.end;
+            redacted.push_str(&text[copied..at + user.start]);
+            copied = at + user.end;
         }
         at = match secrets.query {
             None => word,
             Some(query) => {
                 let (start, end) = (at + query, find_query_end(text, at + query));
-                shown.push_str(&text[kept..start]);
-                kept = start + text[start..end].trim_end_matches(['\'', ')', ']', '}', ',', ';']).len();
+                redacted.push_str(&text[copied..start]);
+                copied = start + text[start..end].trim_end_matches(['\'', ')', ']', '}', ',', ';']).len();
                 end
             }
         };
     }
-    if kept == 0 {
+    if copied == 0 {
         return Cow::Borrowed(text);
     }
-    shown.push_str(&text[kept..]);
-    Cow::Owned(shown)
+    redacted.push_str(&text[copied..]);
+    Cow::Owned(redacted)
 }
 
-/// What is secret in a word that has no blanks: at most one URL, whatever stands before it.
+/// The secrets in a word, which has no whitespace: at most one URL, with any prefix.
 #[derive(Default)]
 struct UrlSecrets {
-    /// User and password.
+    /// The range of user and password.
     userinfo: Option<Range<usize>>,
-    /// Where the query begins, or anything else that goes on to the end of the URL.
+    /// The start of the query, or of anything else that reaches to the end of the URL.
     query: Option<usize>,
 }
 
 impl UrlSecrets {
     fn find(word: &str) -> Self {
-        let units: Vec<(usize, char)> = decode::decode_all(word).map(|(at, unit)| (at, unit.char)).collect();
-        let is_slash = |index: usize| units.get(index).is_some_and(|(_, char)| matches!(char, '/' | '\\'));
-        for (index, (at, char)) in units.iter().enumerate() {
-            if is_slash(index) && is_slash(index + 1) && units.len() > index + 2 {
-                return Self::find_in_url(&units[index + 2..]);
+        let chars: Vec<(usize, char)> = decode::decode_all(word).map(|(at, decoded)| (at, decoded.char)).collect();
+        let is_slash = |index: usize| chars.get(index).is_some_and(|(_, char)| matches!(char, '/' | '\\'));
+        for (index, (at, char)) in chars.iter().enumerate() {
+            if is_slash(index) && is_slash(index + 1) && chars.len() > index + 2 {
+                return Self::find_in_url(&chars[index + 2..]);
             }
-            // A query whose URL has no host: `/x?sig=1`.
-            if *char == '?' && index > 0 && is_query_param(&units[index + 1..]) {
+            // The query of a URL without a host: `/x?sig=1`.
+            if *char == '?' && index > 0 && is_query_param(&chars[index + 1..]) {
                 return Self { query: Some(*at), ..Self::default() };
             }
         }
         Self::default()
     }
 
-    /// Of a URL without its scheme.
-    fn find_in_url(units: &[(usize, char)]) -> Self {
-        let find = |chars: &[char]| units.iter().position(|(_, char)| chars.contains(char));
-        let last_at = |end: usize| units[..end].iter().rposition(|(_, char)| *char == '@');
-        let (start, query) = (units[0].0, find(&['?', '#']));
-        let host_end = find(&['/', '\\', '?', '#']).unwrap_or(units.len());
-        let host: String = units[..host_end].iter().map(|(_, char)| *char).collect();
-        // A password may hold what ends a host.
+    /// The secrets of a URL, from behind its scheme.
+    fn find_in_url(chars: &[(usize, char)]) -> Self {
+        let find = |wanted: &[char]| chars.iter().position(|(_, char)| wanted.contains(char));
+        let last_at = |end: usize| chars[..end].iter().rposition(|(_, char)| *char == '@');
+        let (start, query) = (chars[0].0, find(&['?', '#']));
+        let host_end = find(&['/', '\\', '?', '#']).unwrap_or(chars.len());
+        let host: String = chars[..host_end].iter().map(|(_, char)| *char).collect();
+        // A password may contain characters that end a host.
         let port = host.rsplit_once(']').map_or(&*host, |(_, port)| port).split_once(':').map(|(_, port)| port);
         let is_odd = port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit()));
-        let user = last_at(host_end).or_else(|| is_odd.then(|| last_at(units.len())).flatten());
+        let user = last_at(host_end).or_else(|| is_odd.then(|| last_at(chars.len())).flatten());
         let user = user.filter(|at| query.is_none_or(|query| *at < query));
-        let query = query.map(|query| units[query].0);
-        match user.and_then(|at| units.get(at + 1)) {
+        let query = query.map(|query| chars[query].0);
+        match user.and_then(|at| chars.get(at + 1)) {
             Some((host, _)) => Self { userinfo: Some(start..*host), query },
-            // Nothing follows the user, or what looks like a host begins a password.
+            // Either nothing follows the user, or the apparent host is the beginning of a password.
             None if user.is_some() || (is_odd && query.is_some()) => Self { userinfo: None, query: Some(start) },
             None => Self { userinfo: None, query },
         }
     }
 }
 
-/// Whether it begins as a field of a query does: `name=`.
-fn is_query_param(units: &[(usize, char)]) -> bool {
+/// Whether the text begins with a field of a query: `name=`.
+fn is_query_param(chars: &[(usize, char)]) -> bool {
     let is_name = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.' | '[' | ']');
-    let name = units.iter().take_while(|(_, char)| is_name(*char)).count();
-    name > 0 && units.get(name).is_some_and(|(_, char)| *char == '=')
+    let name = chars.iter().take_while(|(_, char)| is_name(*char)).count();
+    name > 0 && chars.get(name).is_some_and(|(_, char)| *char == '=')
 }
 
-/// Whether a unit ends a word. What is encoded ends nothing.
-fn ends_word(unit: DecodedChar) -> bool {
-    let is_end = unit.char.is_whitespace() || unit.char.is_control() || matches!(unit.char, '"' | '`' | '<' | '>');
-    is_end && unit.style != EscapeStyle::Encoded
+/// Whether a character ends a word. An encoded one does not.
+fn ends_word(found: DecodedChar) -> bool {
+    let is_end = found.char.is_whitespace() || found.char.is_control() || matches!(found.char, '"' | '`' | '<' | '>');
+    is_end && found.style != EscapeStyle::Encoded
 }
 
 fn find_word_end(text: &str, from: usize) -> usize {
     decode::decode_all(&text[from..])
-        .find(|(at, unit)| ends_word(*unit) || *at >= MAX_WORD_LEN)
+        .find(|(at, found)| ends_word(*found) || *at >= MAX_WORD_LEN)
         .map_or(text.len(), |(at, _)| from + at)
 }
 
-/// Where a query ends that is not over at `from`; quotes around a value belong to it, and what is between them.
+/// The end of the query that contains `from`. A quoted value belongs to it as a whole.
 fn find_query_end(text: &str, from: usize) -> usize {
-    let mut units = decode::decode_all(&text[from..]);
+    let mut rest = decode::decode_all(&text[from..]);
     let mut before = ' ';
-    while let Some((at, unit)) = units.next() {
-        if before == '=' && matches!(unit.char, '"' | '\'') {
-            if !units.any(|(_, end)| end.char == unit.char) {
+    while let Some((at, found)) = rest.next() {
+        if before == '=' && matches!(found.char, '"' | '\'') {
+            if !rest.any(|(_, end)| end.char == found.char) {
                 return text.len();
             }
-        } else if ends_word(unit) {
+        } else if ends_word(found) {
             return from + at;
         }
-        before = unit.char;
+        before = found.char;
     }
     text.len()
 }

@@ -17,10 +17,10 @@ use crate::domain::code::AssetErrorCode;
 #[serde(remote = "Self")]
 pub struct AssetError {
     kind: Kind,
-    /// Its number within the kind, from 1, in the API's order.
+    /// The number within the kind, from 1, in the API's order.
     #[schemars(range(min = 1))]
     index: usize,
-    /// Whole for http(s), `data:` alone for a `data:` URI.
+    /// The whole URL for http(s), `data:` alone for a `data:` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Why, for programs. Entries of versions before 0.2 have none.

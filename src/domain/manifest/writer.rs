@@ -1,7 +1,7 @@
-//! A manifest of any length, written task by task.
+//! Writes a manifest of any length, task by task.
 //!
-//! [`write()`] takes the tasks from a source that pushes, so that those of a root manifest never stand in
-//! memory together.
+//! [`write()`] streams: its source pushes one task at a time, so that the tasks of a root manifest are never in memory
+//! together.
 
 use std::cell::Cell;
 use std::io::{self, Write};
@@ -24,10 +24,10 @@ where
     write_document(writer, &manifest_of(StreamedTasks(Cell::new(Some(source)))))
 }
 
-/// Writes a task's own manifest, with the fields beside its list of tasks that this version does not know.
+/// Writes a task manifest, with the unknown fields that it had beside its list of tasks.
 ///
 /// # Errors
-/// What `writer` reports.
+/// Errors of `writer`.
 pub fn write_task_manifest(writer: impl Write, task: &TaskEntry) -> io::Result<()> {
     let (known, unknown) = (manifest_of([task]), &task.unknown_manifest_fields);
     if unknown.is_empty() {
@@ -46,8 +46,8 @@ fn write_document(mut writer: impl Write, document: &impl Serialize) -> io::Resu
     writer.write_all(b"\n")
 }
 
-/// A list whose items its source pushes while the list is written. Serde writes from a shared reference: the cell gives the
-/// source away, once.
+/// A list whose source pushes the items while the list is serialized. Serde has only a shared reference to it: the cell allows
+/// taking the source out, once.
 struct StreamedTasks<F>(Cell<Option<F>>);
 
 impl<F> Serialize for StreamedTasks<F>

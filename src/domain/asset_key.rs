@@ -1,4 +1,7 @@
-//! Which asset of a task: its kind, and its number within the kind. This, never its URL, is its identity.
+//! The identity of an asset within its task: its kind and its number within the kind.
+//!
+//! The URL is no identity: it changes with each answer, and two assets may have the same. [`AssetKey`] is the full identity,
+//! [`AssetSelector`] the part of it that an answer gives.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,7 +9,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The three kinds of media; their order is the order in manifests.
+/// The kinds of media, in the order of a manifest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -19,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As manifests, events and file names write it.
+    /// The name in manifests, events and file names.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -36,12 +39,12 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Which asset of its task: the N-th of its kind, from 1. This, never the URL, is its identity.
+/// An asset's identity within its task: the N-th of its kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AssetKey {
-    /// Its kind.
+    /// The kind.
     pub kind: Kind,
-    /// Its number within the kind, from 1.
+    /// The number within the kind, from 1.
     pub index: usize,
 }
 
@@ -51,12 +54,12 @@ impl fmt::Display for AssetKey {
     }
 }
 
-/// What an answer says of an asset's key before its bytes are here: the kind of a lone URL may be unknown.
+/// What an answer says about an asset's key. The kind of a lone URL may be unknown until its bytes are downloaded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct AssetSelector {
-    /// Its kind; `None` matches every kind.
+    /// The kind; `None` matches every kind.
     pub kind: Option<Kind>,
-    /// Its number within the kind, from 1.
+    /// The number within the kind, from 1.
     pub index: usize,
 }
 

@@ -1,6 +1,6 @@
-//! Codes of failures, for programs. The words beside a code are for people.
+//! Codes of failures, for programs. The text beside a code is for people.
 //!
-//! A code never changes its meaning. Readers skip codes that they don't know.
+//! Invariant: a code never changes its meaning. Readers skip codes that they don't know.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

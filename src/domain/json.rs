@@ -1,8 +1,8 @@
-//! JSON text, read in passes over the text itself.
+//! Reads JSON in passes over its text, without a tree of values.
 //!
-//! A tree of values takes up to a hundred times the memory of its text (`1,1,1,...`). The readers here hold the text and what
-//! the caller picks out of it, and each pass is linear. They take valid JSON, as a [`RawValue`] proves it. Lone halves of
-//! surrogate pairs may still stand in its strings: a string with one is unreadable, and nothing else is.
+//! A tree takes up to a hundred times the memory of its text (`1,1,1,...`). The functions here hold only the text and the parts
+//! that the caller selects; each pass is linear. The input must be valid JSON, which a [`RawValue`] proves. A string may still
+//! contain half of a surrogate pair: such a string can't be read, and everything else can.
 
 mod equality;
 
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 pub(crate) use equality::is_equivalent;
 
-/// What kind of value a text is.
+/// The type of a JSON value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum JsonType {
     Null,
@@ -27,7 +27,7 @@ pub(crate) enum JsonType {
 }
 
 impl JsonType {
-    /// Of `raw`, by its first byte.
+    /// The type of `raw`, by its first byte.
     #[must_use]
     pub(crate) fn detect(raw: &RawValue) -> Self {
         match raw.get().as_bytes().first() {
@@ -54,12 +54,12 @@ impl fmt::Display for JsonType {
     }
 }
 
-/// Some fields of an object, unread. Where a name stands twice, the last one counts.
+/// Selected fields of an object, not parsed. The last field of a repeated name counts.
 #[derive(Default)]
 pub(crate) struct Fields<'a>(Vec<(&'static str, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
-    /// The fields of `raw` that have one of `names`; none where it is no object.
+    /// The fields of `raw` with one of these names; empty when `raw` is no object.
     #[must_use]
     pub(crate) fn select(raw: &'a RawValue, names: &[&'static str]) -> Self {
         let mut fields = Self::default();
@@ -73,40 +73,41 @@ impl<'a> Fields<'a> {
         fields
     }
 
-    /// A field.
+    /// The field of this name.
     #[must_use]
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
-    /// A field that is an object.
+    /// The field of this name, if it is an object.
     #[must_use]
     pub(crate) fn get_object(&self, name: &str) -> Option<&'a RawValue> {
         self.get(name).filter(|raw| JsonType::detect(raw) == JsonType::Object)
     }
 }
 
-/// Hands out the fields of an object, in order; none where `raw` is something else.
+/// Calls `each` with the fields of an object, in order; never, when `raw` is no object.
 pub(crate) fn for_each_field<'a>(raw: &'a RawValue, each: impl FnMut(&str, &'a RawValue)) {
     if JsonType::detect(raw) == JsonType::Object {
-        // What follows a name that can't be read is not handed out.
+        // The only possible error is a name with half of a surrogate pair; the fields behind it are not visited.
         let _ = serde_json::Deserializer::from_str(raw.get()).deserialize_map(FieldsVisitor { each, text: PhantomData });
     }
 }
 
-/// Hands out the items of a list, in order; none where `raw` is something else.
+/// Calls `each` with the items of a list, in order; never, when `raw` is no list.
 pub(crate) fn for_each_item<'a>(raw: &'a RawValue, each: impl FnMut(&'a RawValue)) {
     if JsonType::detect(raw) == JsonType::Array {
+        // Valid JSON, so it can't fail.
         let _ = serde_json::Deserializer::from_str(raw.get()).deserialize_seq(ItemsVisitor { each, text: PhantomData });
     }
 }
 
-/// What `read` makes of a string, which is copied only where escapes have to be undone; none where `raw` is something else.
+/// The result of `read` for a string; `None` when `raw` is no string. The string is copied only to decode escapes.
 pub(crate) fn map_string<T>(raw: &RawValue, read: impl FnOnce(&str) -> T) -> Option<T> {
     (JsonType::detect(raw) == JsonType::String).then(|| map_string_token(raw.get(), read)).flatten()
 }
 
-/// What `read` makes of the string that `token` is, quotes and all.
+/// The result of `read` for the string `token`, which includes its quotes.
 fn map_string_token<T>(token: &str, read: impl FnOnce(&str) -> T) -> Option<T> {
     if let Some(plain) = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|rest| !rest.contains('\\')) {
         return Some(read(plain));
@@ -114,7 +115,7 @@ fn map_string_token<T>(token: &str, read: impl FnOnce(&str) -> T) -> Option<T> {
     serde_json::Deserializer::from_str(token).deserialize_str(StringVisitor(read)).ok()
 }
 
-/// The length of the string that `text` begins with, quotes and all.
+/// The length of the string at the beginning of `text`, with its quotes.
 fn string_token_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 1;
@@ -128,17 +129,17 @@ fn string_token_len(text: &str) -> usize {
     bytes.len()
 }
 
-/// How many levels `json` is nested.
+/// The number of nested levels of `json`.
 #[must_use]
 pub(crate) fn depth(json: &str) -> usize {
-    let (mut level, mut most, mut rest) = (0_usize, 0, json);
+    let (mut level, mut deepest, mut rest) = (0_usize, 0, json);
     while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'[' | b']' | b'{' | b'}')) {
         rest = &rest[at..];
         let length = match rest.as_bytes()[0] {
             b'"' => string_token_len(rest),
             b'[' | b'{' => {
                 level += 1;
-                most = most.max(level);
+                deepest = deepest.max(level);
                 1
             }
             _ => {
@@ -148,14 +149,14 @@ pub(crate) fn depth(json: &str) -> usize {
         };
         rest = &rest[length..];
     }
-    most
+    deepest
 }
 
-/// `json` without the blanks outside its strings. Each string, names too, that `change` gives another text for has that one;
-/// the others, numbers, order and doubled names stay as they are written.
+/// `json` without whitespace outside strings. `change` may replace any string, names too. Everything else stays as it is
+/// written: other strings, numbers, the order and repeated names.
 #[must_use]
 pub(crate) fn compact(json: &str, change: impl Fn(&str) -> Option<String>) -> String {
-    // Memory that is never written to is never taken.
+    // Too much capacity costs nothing: memory that is never written to is never allocated by the system.
     let mut out = String::with_capacity(json.len());
     let mut rest = json;
     while !rest.is_empty() {
@@ -177,7 +178,7 @@ pub(crate) fn compact(json: &str, change: impl Fn(&str) -> Option<String>) -> St
     out
 }
 
-/// Whether blanks stand outside the strings of `json`.
+/// Whether `json` has whitespace outside strings.
 #[must_use]
 pub(crate) fn has_insignificant_whitespace(json: &str) -> bool {
     let mut rest = json;
@@ -240,7 +241,7 @@ impl<'a, F: FnMut(&'a RawValue)> Visitor<'a> for ItemsVisitor<'a, F> {
     }
 }
 
-/// The name of a field, copied only where escapes have to be undone.
+/// The name of a field, copied only to decode escapes.
 struct KeySeed;
 
 impl<'a> DeserializeSeed<'a> for KeySeed {
@@ -281,10 +282,10 @@ impl<T, F: FnOnce(&str) -> T> Visitor<'_> for StringVisitor<F> {
     }
 }
 
-/// The beginning of `text`, `most` bytes at most, that ends between two characters.
+/// The longest prefix of `text` with at most `max_len` bytes that ends between two characters.
 #[must_use]
-pub(crate) fn truncate(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+pub(crate) fn truncate(text: &str, max_len: usize) -> &str {
+    let end = (0..=max_len.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     &text[..end]
 }
 

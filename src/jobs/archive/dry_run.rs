@@ -44,7 +44,7 @@ pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &T
     }
     if task.text.is_some() {
         has_left_out |= !job.wanted.text;
-        let (verb, reason) = if job.wanted.text { ("write", "the text result") } else { ("leave", "not asked for") };
+        let (verb, reason) = if job.wanted.text { ("write", "the text result") } else { ("leave", "excluded by --only") };
         say(verb, layout::TEXT, reason);
     }
     match () {

@@ -6,7 +6,8 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::{map_string_token, string_token_len};
+use super::map_string_token;
+use super::text::string_token_len;
 
 /// Deeper than any answer that is accepted.
 const MAX_DEPTH: usize = 128;

@@ -103,20 +103,20 @@ mod tests {
     const SHA1: &str = "98O8HYCOBHMq32eZZczDTKeuNEE=";
     const MD5: &str = "JfnnlDI7RTiF9RgfG2JNCw==";
 
-    fn read(form: &DigestSyntax, field: &str) -> Vec<Algorithm> {
+    fn parsed_algorithms(syntax: &DigestSyntax, field: &str) -> Vec<Algorithm> {
         let field = field.replace("SHA256", SHA256).replace("SHA1", SHA1).replace("MD5", MD5);
-        form.parse(&field).into_iter().map(|(algorithm, _)| algorithm).collect()
+        syntax.parse(&field).into_iter().map(|(algorithm, _)| algorithm).collect()
     }
 
     #[test]
     fn digest_values_are_big_endian_bytes() {
-        for (form, field, value) in [
+        for (syntax, field, value) in [
             (DigestSyntax::Decimal(Crc64Xz), "258", &[0, 0, 0, 0, 0, 0, 1, 2][..]),
             (DigestSyntax::Decimal(Crc64Xz), " 18446744073709551615 ", &[0xff; 8]),
             (DigestSyntax::Base64(Crc32c), " 4waSgw==", &0xe306_9283_u32.to_be_bytes()),
             (DigestSyntax::Base64(Crc32c), "4waSgw", &0xe306_9283_u32.to_be_bytes()),
         ] {
-            let [(_, read)] = &form.parse(field)[..] else { panic!("{field}") };
+            let [(_, read)] = &syntax.parse(field)[..] else { panic!("{field}") };
             assert_eq!(read, value, "{field}");
         }
     }
@@ -136,7 +136,7 @@ mod tests {
             ("sha-256::SHA256:", &[]),
             (&",=:\"".repeat(1 << 16), &[]),
         ] {
-            assert_eq!(read(&DigestSyntax::Dictionary(NAMES), field), algorithms, "{field:.80}");
+            assert_eq!(parsed_algorithms(&DigestSyntax::Dictionary(NAMES), field), algorithms, "{field:.80}");
         }
     }
 
@@ -147,7 +147,7 @@ mod tests {
             (" Sha = SHA1 ,unixsum=30637,, SHA-256=SHA256", &[Sha1, Sha256]),
             ("sha-256=SHA1, sha-256=:SHA256:, id-sha-256=SHA256, =, ,sha-256", &[]),
         ] {
-            assert_eq!(read(&DigestSyntax::List(NAMES), field), algorithms, "{field}");
+            assert_eq!(parsed_algorithms(&DigestSyntax::List(NAMES), field), algorithms, "{field}");
         }
     }
 
@@ -166,10 +166,10 @@ mod tests {
             "\u{fffd}\0\u{1b}[31m",
             &"A".repeat(1 << 20),
         ] {
-            assert_eq!(read(&DigestSyntax::Base64(Md5), field), [], "{field:.80}");
+            assert_eq!(parsed_algorithms(&DigestSyntax::Base64(Md5), field), [], "{field:.80}");
         }
         for field in ["", "-1", "+1", "1.0", "18446744073709551616", "0x12", "1, 1", "\u{661}"] {
-            assert_eq!(read(&DigestSyntax::Decimal(Crc64Xz), field), [], "{field}");
+            assert_eq!(parsed_algorithms(&DigestSyntax::Decimal(Crc64Xz), field), [], "{field}");
         }
     }
 }

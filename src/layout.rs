@@ -1,57 +1,56 @@
-//! Where things are called what: task id to folder, asset to file name.
+//! The names in an archive: from task id to folder name, from asset to file name.
 //!
-//! Every name is made here, from closed alphabets, and is safe on every system: no separator, no
-//! device name, nothing that two disks could fold into one. Nothing from the network names a path
-//! outside its task folder; an extension is only ever taken from `media_type`'s table.
+//! Every name is made here, from closed alphabets, and is safe on every system: no separator, no device name, and no two
+//! names that a file system could treat as one. Nothing from the network can name a path outside its task folder. Extensions
+//! come only from the table in `media_type`.
 
 use crate::domain::asset_key::Kind;
 use crate::integrity::digest::Sha256Hex;
 
-/// The manifest of an archive or of a task folder.
+/// The manifest in the root and in each task folder.
 pub const MANIFEST: &str = "manifest.json";
 /// The checksum list beside the root manifest.
 pub const SHA256SUMS: &str = "SHA256SUMS";
-/// The page to look through an archive.
+/// The page to browse an archive.
 pub const GALLERY: &str = "index.html";
 /// The text result beside a task's media.
 pub const TEXT: &str = "text.txt";
 
-/// What stands at the root beside the task folders: no task folder may be called so, on disks that
-/// ignore case either.
+/// Names at the root that no task folder may have; in lower case, because some file systems ignore case.
 const RESERVED_NAMES: [&str; 3] = [MANIFEST, "sha256sums", GALLERY];
 const WINDOWS_DEVICE_NAMES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// The folder of a task: its id where that is safe everywhere, else a readable start and a hash.
+/// The name of a task's folder: the id if it is safe on every system, else a readable prefix and a hash.
 #[must_use]
 pub fn folder_name(task_id: &str) -> String {
     if is_portable_name(task_id) {
         return task_id.to_owned();
     }
-    let start: String = task_id.chars().take(40).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    format!("{start}-{}", &Sha256Hex::digest(task_id.as_bytes()).as_str()[..16])
+    let prefix: String = task_id.chars().take(40).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    format!("{prefix}-{}", &Sha256Hex::digest(task_id.as_bytes()).as_str()[..16])
 }
 
-/// Whether `name` could be a task folder's, as [`folder_name`] makes them.
+/// Whether [`folder_name`] could have made `name`.
 #[must_use]
 pub fn is_folder_name(name: &str) -> bool {
     is_portable_name(name)
-        || name.rsplit_once('-').is_some_and(|(start, hash)| {
+        || name.rsplit_once('-').is_some_and(|(prefix, hash)| {
             hash.len() == 16
                 && hash.bytes().all(is_hex)
-                && !start.is_empty()
-                && start.len() <= 40
-                && start.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                && !prefix.is_empty()
+                && prefix.len() <= 40
+                && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         })
 }
 
-/// `KIND-N`, with N as wide as the largest of its kind: `image-01` among ten or more.
+/// `KIND-N`, where N has the width of the largest number, `count`: `image-01` when there are ten or more.
 #[must_use]
 pub fn file_stem(kind: Kind, index: usize, count: usize) -> String {
     let width = count.max(1).ilog10() as usize + 1;
     format!("{kind}-{index:0width$}")
 }
 
-/// Whether `name` could be the one of a file of `kind`, as [`file_stem`] begins them.
+/// Whether `name` could be the name of a file of `kind`: a [`file_stem`] and an extension.
 #[must_use]
 pub fn is_file_name(kind: Kind, name: &str) -> bool {
     let numbered = name.strip_prefix(kind.as_str()).and_then(|rest| rest.strip_prefix('-')?.split_once('.'));
@@ -141,7 +140,7 @@ mod tests {
     #[test]
     fn no_two_ids_share_a_folder() {
         let hashed = folder_name("Abc");
-        assert_ne!(folder_name(&hashed), hashed, "an id can't pose as the folder of another");
+        assert_ne!(folder_name(&hashed), hashed, "an id can't get the folder of another");
         assert_ne!(folder_name("Abc").to_lowercase(), folder_name("abc"));
         assert_ne!(folder_name("Abc").to_lowercase(), folder_name("ABC").to_lowercase());
     }

@@ -1,14 +1,15 @@
-//! The API key and media URLs, held so that showing them is safe.
+//! Hides the secrets of a run in everything that people see, and makes text safe for a terminal.
 //!
-//! Owns the only two secrets of a run: the key, which must never appear in any output, and signed
-//! query strings, which give away the file to whoever reads them. A key has no `Display`, its
-//! `Debug` hides it, and whatever the network echoes of it is scrubbed before anyone else sees the
-//! text. The raw forms are asked for by name (`expose`). What else the network says is made fit for
-//! people here too: what signs a link is cut off, and control characters are shown.
+//! There are two secrets: the API key, which must never appear in any output, and the signed query of a URL, which gives
+//! access to the file. [`ApiKey`] has no `Display`, its `Debug` hides the key, and only `expose` returns it. All text from
+//! the network is redacted before other code sees it, because a server may echo the key. `url` removes queries, `key_like`
+//! hides mistyped keys, and `terminal` escapes control characters.
 
 mod decode;
 mod key;
-mod text;
+mod key_like;
+mod terminal;
+mod url;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +18,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use key::KeyRedactor;
-pub(crate) use text::{display_url, escape_control_chars, escape_control_chars_json, redact_key_like, redact_urls};
+pub(crate) use key_like::redact_key_like;
+pub(crate) use terminal::{escape_control_chars, escape_control_chars_json};
+pub(crate) use url::{display_url, redact_urls};
 
 /// The gateway's API key.
 #[derive(Clone)]
@@ -29,19 +32,20 @@ pub struct ApiKey {
 /// Why a text can't be a key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// Nothing but blanks.
+    /// The text is blank.
     #[error("the API key is empty")]
     Empty,
-    /// A line break, a blank or a character that no HTTP header can carry stands inside.
-    #[error("the API key contains a blank or a character that no key has; was it pasted whole, and alone?")]
+    /// The text contains whitespace, a quote or a character that no HTTP header may contain.
+    #[error("the API key contains whitespace or a character that no key has; check that you pasted exactly the key")]
     Malformed,
 }
 
 impl ApiKey {
-    /// Takes a key as people paste it: blanks, a pair of quotes and a leading `Bearer ` are taken off, in any order.
+    /// Parses a key as people paste it: surrounding whitespace, a pair of quotes and a leading `Bearer ` are removed, in any
+    /// order.
     ///
     /// # Errors
-    /// When nothing is left, or what is left can't stand in a header or is only half in quotes.
+    /// When nothing is left, or the rest is not valid in a header or has an unpaired quote.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let key = strip_quotes_and_scheme(text);
         if key.is_empty() {
@@ -53,40 +57,40 @@ impl ApiKey {
         Ok(Self { text: key.to_owned(), redactor: Arc::new(KeyRedactor::new(key)) })
     }
 
-    /// The key itself, for the `Authorization` header and nothing else.
+    /// The key itself. Only for the `Authorization` header.
     #[must_use]
     pub(crate) fn expose(&self) -> &str {
         &self.text
     }
 
-    /// `text` with every occurrence of the key taken out, also without its `sk-`, percent-encoded, escaped or in base64.
+    /// `text` with every occurrence of the key replaced, also without its `sk-`, percent-encoded, escaped or in base64.
     ///
-    /// Very short keys are left alone: they would eat ordinary words.
+    /// A very short key is not replaced: it could be part of an ordinary word.
     #[must_use]
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.redactor.redact(text)
     }
 
-    /// As `scrub`, for the text of a JSON document, which stays one.
+    /// As [`ApiKey::redact`], for the text of a JSON document, which stays valid JSON.
     #[must_use]
     pub(crate) fn redact_json<'a>(&self, json: &'a str) -> Cow<'a, str> {
         self.redactor.redact_json(json)
     }
 
-    /// Takes the key out of `text`.
+    /// Replaces the key in `text`.
     pub(crate) fn redact_in_place(&self, text: &mut String) {
-        if let Cow::Owned(scrubbed) = self.redact(text) {
-            *text = scrubbed;
+        if let Cow::Owned(redacted) = self.redact(text) {
+            *text = redacted;
         }
     }
 
-    /// Takes the key out of every text in `value`, names too.
+    /// Replaces the key in every string in `value`, names too, and in numbers.
     pub(crate) fn redact_json_value(&self, value: &mut Value) {
         match value {
             Value::String(text) => self.redact_in_place(text),
             Value::Number(number) => {
-                if let Cow::Owned(scrubbed) = self.redact(&number.to_string()) {
-                    *value = Value::String(scrubbed);
+                if let Cow::Owned(redacted) = self.redact(&number.to_string()) {
+                    *value = Value::String(redacted);
                 }
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.redact_json_value(item)),
@@ -103,17 +107,17 @@ impl ApiKey {
         }
     }
 
-    /// Whether showing `text` would show the key.
+    /// Whether `text` contains the key.
     #[must_use]
     pub(crate) fn occurs_in(&self, text: &str) -> bool {
         self.redactor.is_match(text)
     }
 }
 
-/// What people and `--env-file` put around a key.
+/// Quotes that people and `--env-file` put around a key.
 const QUOTES: [char; 2] = ['"', '\''];
 
-/// `text` without what is around the key.
+/// `text` without whitespace, quotes and `Bearer` around the key.
 fn strip_quotes_and_scheme(mut text: &str) -> &str {
     loop {
         text = text.trim_start_matches('\u{feff}').trim();
@@ -170,6 +174,6 @@ mod tests {
         assert_eq!(key.redact("Invalid token 1234567890abcdef"), "Invalid token [key]");
         assert_eq!(key.redact("nothing here"), "nothing here");
         assert_eq!(ApiKey::parse("abc123").unwrap().redact("no abc123"), "no [key]");
-        assert_eq!(ApiKey::parse("cat").unwrap().redact("a cat"), "a cat", "too short to be told from a word");
+        assert_eq!(ApiKey::parse("cat").unwrap().redact("a cat"), "a cat", "too short to be distinguished from a word");
     }
 }

@@ -1,17 +1,16 @@
-//! A task's assets: which they are, and where their bytes come from.
+//! A task's assets, and the source of their bytes.
 //!
-//! An asset is known by its kind and its number, its [`Slot`], before and after anything is fetched; only the kind of a lone
-//! URL may have to wait for its bytes. What its URL asks for is decided here, once.
+//! An [`AssetKey`], the kind and the number, identifies an asset before and after the download. Only the kind of a lone URL may
+//! be unknown until its bytes are here. [`Asset::source`] is the only place that decides what a URL asks for.
 
 mod parse;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use url::Url;
 
-use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::asset_key::{AssetKey, AssetSelector, Kind};
 use crate::media::data_uri;
 use crate::media::media_type::{self, MediaType};
 use crate::redact::ApiKey;
@@ -21,43 +20,43 @@ pub(crate) use parse::{Redact, parse_assets};
 /// The longest URL that an HTTP request can carry, in bytes.
 const MAX_URL_LEN: usize = 65_534;
 
-/// One item of an answer.
+/// One downloadable item of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asset {
-    /// The kind that its list gives; none for a lone `url` whose declared type says nothing.
+    /// The kind that its list gives; `None` for a lone `url` whose declared type does not give one.
     pub kind: Option<Kind>,
-    /// Its number within the kind, from 1.
+    /// The number within the kind, from 1.
     pub index: usize,
-    /// How many of its kind the answer names.
+    /// How many assets of its kind the answer has.
     pub count: usize,
-    /// As it came; the payload of a `data:` URI, which may be long, stands here and nowhere else.
+    /// The URL, unchanged. This is the only copy of the payload of a `data:` URI, which may be long.
     pub url: Arc<str>,
-    /// The URL as it is recorded, when that differs: the API key in it is hidden.
+    /// The URL to record, when it differs from `url`: the API key in it is hidden.
     pub redacted_url: Option<Arc<str>>,
-    /// As it came.
+    /// The declared media type, unchanged.
     pub content_type: Option<String>,
-    /// In seconds, finite and above 0.
+    /// The duration in seconds, finite and above 0.
     pub duration: Option<f64>,
 }
 
-/// What an asset's URL asks for.
+/// The source of an asset's bytes.
 #[derive(Debug, PartialEq)]
 pub enum AssetSource {
     /// An absolute `http` or `https` URL.
     Http(Url),
-    /// A `data:` URI: the URL itself has the bytes.
+    /// A `data:` URI: the URL contains the bytes.
     Data,
 }
 
 impl Asset {
-    /// Where its bytes come from.
+    /// The source of its bytes.
     ///
     /// # Errors
     /// What is wrong with the URL, for the `errors` of the task.
     pub fn source(&self) -> Result<AssetSource, String> {
         let url = self.url.trim();
         if url.is_empty() {
-            return Err("the answer gives no URL".to_owned());
+            return Err("the answer has no URL for it".to_owned());
         }
         if data_uri::is_data_uri(url) {
             return Ok(AssetSource::Data);
@@ -67,15 +66,15 @@ impl Asset {
         }
         match Url::parse(url) {
             Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
-                Err(format!("unsupported URL scheme {}: only http, https and data can be fetched", parsed.scheme()))
+                Err(format!("unsupported URL scheme {}: only http, https and data are supported", parsed.scheme()))
             }
             Ok(parsed) if has_host(url) => Ok(AssetSource::Http(parsed)),
-            Ok(_) => Err("not an absolute URL (it names no host)".to_owned()),
+            Ok(_) => Err("not an absolute URL (it has no host)".to_owned()),
             Err(error) => Err(format!("not an absolute URL ({error})")),
         }
     }
 
-    /// Its place among the assets, with `found` (what the host or the bytes say) deciding where the answer does not.
+    /// Its key. Where the answer gives no kind, `found` does: the kind that the host's header or the bytes show.
     #[must_use]
     pub fn key(&self, found: Option<Kind>) -> AssetKey {
         let by_path = || self.type_by_path().map(MediaType::kind);
@@ -83,33 +82,26 @@ impl Asset {
         AssetKey { kind, index: self.index }
     }
 
-    /// What the path of its URL ends in; host and query never count.
+    /// The media type of the extension in its URL's path. Host and query don't count.
     #[must_use]
     pub(crate) fn type_by_path(&self) -> Option<MediaType> {
         match self.source() {
             Ok(AssetSource::Http(url)) => media_type::from_path(url.path()),
             Ok(AssetSource::Data) => None,
             Err(_) if self.url.len() > MAX_URL_LEN => None,
-            // An error, too, is of some kind.
+            // The entry of an error needs a kind, too.
             Err(_) => media_type::from_path(Url::parse(self.url.trim()).ok()?.path()),
         }
     }
 
-    /// Whether it is the asset of `slot`; one of unknown kind may be any with its number.
+    /// The part of its key that the answer gives.
     #[must_use]
-    pub(crate) fn matches(&self, slot: AssetKey) -> bool {
-        self.index == slot.index && self.kind.is_none_or(|kind| kind == slot.kind)
+    pub(crate) fn selector(&self) -> AssetSelector {
+        AssetSelector { kind: self.kind, index: self.index }
     }
 
-    /// Whether it is one of `slots`; one of unknown kind may be any with its number.
-    #[must_use]
-    pub(crate) fn matches_any(&self, slots: &HashSet<AssetKey>) -> bool {
-        let kinds = self.kind.map_or([Kind::Video, Kind::Image, Kind::Audio], |kind| [kind; 3]);
-        kinds.iter().any(|kind| slots.contains(&AssetKey { kind: *kind, index: self.index }))
-    }
-
-    /// The URL as a manifest has it: whole, but `data:` alone for a `data:` URI, and none when there is none. A key in it is
-    /// hidden.
+    /// The URL for the manifest: whole for http(s), `data:` alone for a `data:` URI, `None` when it is empty. The API key in it
+    /// is hidden.
     #[must_use]
     pub fn recorded_url(&self) -> Option<String> {
         match self.url.trim() {
@@ -119,7 +111,7 @@ impl Asset {
         }
     }
 
-    /// Hides `key` in everything that is recorded or shown. What is sent, the URL, stays as it came.
+    /// Hides `key` in everything that is recorded or shown. The URL that is requested stays unchanged.
     pub(crate) fn redact(&mut self, key: &ApiKey) {
         if !data_uri::is_data_uri(&self.url)
             && let Cow::Owned(hidden) = key.redact(&self.url)
@@ -130,7 +122,7 @@ impl Asset {
     }
 }
 
-/// Whether a host follows the scheme, and not a path that browsers would take for one: `http:a.png`, `http:///a.png`.
+/// Whether a host follows the scheme. In `http:a.png` and `http:///a.png`, browsers would take a path for the host.
 fn has_host(url: &str) -> bool {
     url.split_once("://").is_some_and(|(scheme, rest)| !scheme.contains(['/', ':']) && !rest.starts_with(['/', '\\']))
 }
@@ -140,7 +132,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// The only video of an answer that names `url`.
+    /// The only video of an answer with this URL.
     fn video(url: &str) -> Asset {
         let result = serde_json::value::to_raw_value(&json!({"videos": url})).unwrap();
         parse_assets(&result, 1, &|text| text.into()).0.remove(0)
@@ -152,7 +144,7 @@ mod tests {
         assert!(source("https://h/x").unwrap().starts_with("Http"));
         assert!(source(" HTTPS://h/x ").unwrap().starts_with("Http"));
         assert!(source("Data:,x").unwrap().starts_with("Data"));
-        for (url, told) in [
+        for (url, expected) in [
             ("gs://b/x", "scheme gs"),
             ("file:///etc/passwd", "scheme file"),
             ("ftp://h/x", "scheme ftp"),
@@ -165,7 +157,7 @@ mod tests {
             ("http:\\\\h\\x", "no host"),
             ("http:x?u=http://h/x", "no host"),
         ] {
-            assert!(source(url).unwrap_err().contains(told), "{url}");
+            assert!(source(url).unwrap_err().contains(expected), "{url}");
         }
     }
 

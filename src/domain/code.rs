@@ -1,6 +1,6 @@
-//! Codes of failures, for programs. The words beside a code are for people.
+//! Codes of failures, for programs. The text beside a code is for people.
 //!
-//! A code never changes its meaning. Readers skip codes that they don't know.
+//! Invariant: a code never changes its meaning. Readers skip codes that they don't know.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub enum AssetErrorCode {
     Timeout,
     /// The body ended early, or its lengths contradict each other.
     IncompleteBody,
-    /// The body is not media: an error page, an empty body.
+    /// The body is not the media: an error page, an empty body, an HLS playlist.
     RefusedContent,
     /// Larger than `--max-size` or the free space allows.
     TooLarge,
@@ -31,6 +31,17 @@ pub enum AssetErrorCode {
     PrivateAddress,
     /// The disk is full, read-only or failing.
     Disk,
+}
+
+impl AssetErrorCode {
+    /// The code of an HTTP error status.
+    #[must_use]
+    pub fn from_http_status(status: u16) -> Self {
+        match status {
+            401 | 403 | 404 | 410 => Self::DeadLink,
+            _ => Self::HttpStatus,
+        }
+    }
 }
 
 /// Why nothing is known of a task: the `code` of an `error` state.

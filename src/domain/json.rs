@@ -1,10 +1,11 @@
-//! JSON text, read in passes over the text itself.
+//! Reads JSON in passes over its text, without a tree of values.
 //!
-//! A tree of values takes up to a hundred times the memory of its text (`1,1,1,...`). The readers here hold the text and what
-//! the caller picks out of it, and each pass is linear. They take valid JSON, as a [`RawValue`] proves it. Lone halves of
-//! surrogate pairs may still stand in its strings: a string with one is unreadable, and nothing else is.
+//! A tree takes up to a hundred times the memory of its text (`1,1,1,...`). The functions here hold only the text and the parts
+//! that the caller selects; each pass is linear. The input must be valid JSON, which a [`RawValue`] proves. A string may still
+//! contain half of a surrogate pair: such a string can't be read, and everything else can.
 
 mod equality;
+mod text;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,8 +15,9 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub(crate) use equality::is_equivalent;
+pub(crate) use text::{compact, depth, has_insignificant_whitespace, truncate};
 
-/// What kind of value a text is.
+/// The type of a JSON value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum JsonType {
     Null,
@@ -27,7 +29,7 @@ pub(crate) enum JsonType {
 }
 
 impl JsonType {
-    /// Of `raw`, by its first byte.
+    /// The type of `raw`, by its first byte.
     #[must_use]
     pub(crate) fn detect(raw: &RawValue) -> Self {
         match raw.get().as_bytes().first() {
@@ -54,12 +56,12 @@ impl fmt::Display for JsonType {
     }
 }
 
-/// Some fields of an object, unread. Where a name stands twice, the last one counts.
+/// Selected fields of an object, not parsed. The last field of a repeated name counts.
 #[derive(Default)]
 pub(crate) struct Fields<'a>(Vec<(&'static str, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
-    /// The fields of `raw` that have one of `names`; none where it is no object.
+    /// The fields of `raw` with one of these names; empty when `raw` is no object.
     #[must_use]
     pub(crate) fn select(raw: &'a RawValue, names: &[&'static str]) -> Self {
         let mut fields = Self::default();
@@ -73,131 +75,46 @@ impl<'a> Fields<'a> {
         fields
     }
 
-    /// A field.
+    /// The field of this name.
     #[must_use]
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
-    /// A field that is an object.
+    /// The field of this name, if it is an object.
     #[must_use]
     pub(crate) fn get_object(&self, name: &str) -> Option<&'a RawValue> {
         self.get(name).filter(|raw| JsonType::detect(raw) == JsonType::Object)
     }
 }
 
-/// Hands out the fields of an object, in order; none where `raw` is something else.
+/// Calls `each` with the fields of an object, in order; never, when `raw` is no object.
 pub(crate) fn for_each_field<'a>(raw: &'a RawValue, each: impl FnMut(&str, &'a RawValue)) {
     if JsonType::detect(raw) == JsonType::Object {
-        // What follows a name that can't be read is not handed out.
+        // The only possible error is a name with half of a surrogate pair; the fields behind it are not visited.
         let _ = serde_json::Deserializer::from_str(raw.get()).deserialize_map(FieldsVisitor { each, text: PhantomData });
     }
 }
 
-/// Hands out the items of a list, in order; none where `raw` is something else.
+/// Calls `each` with the items of a list, in order; never, when `raw` is no list.
 pub(crate) fn for_each_item<'a>(raw: &'a RawValue, each: impl FnMut(&'a RawValue)) {
     if JsonType::detect(raw) == JsonType::Array {
+        // Valid JSON, so it can't fail.
         let _ = serde_json::Deserializer::from_str(raw.get()).deserialize_seq(ItemsVisitor { each, text: PhantomData });
     }
 }
 
-/// What `read` makes of a string, which is copied only where escapes have to be undone; none where `raw` is something else.
+/// The result of `read` for a string; `None` when `raw` is no string. The string is copied only to decode escapes.
 pub(crate) fn map_string<T>(raw: &RawValue, read: impl FnOnce(&str) -> T) -> Option<T> {
     (JsonType::detect(raw) == JsonType::String).then(|| map_string_token(raw.get(), read)).flatten()
 }
 
-/// What `read` makes of the string that `token` is, quotes and all.
+/// The result of `read` for the string `token`, which includes its quotes.
 fn map_string_token<T>(token: &str, read: impl FnOnce(&str) -> T) -> Option<T> {
     if let Some(plain) = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|rest| !rest.contains('\\')) {
         return Some(read(plain));
     }
     serde_json::Deserializer::from_str(token).deserialize_str(StringVisitor(read)).ok()
-}
-
-/// The length of the string that `text` begins with, quotes and all.
-fn string_token_len(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = 1;
-    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))) {
-        at += found + 1;
-        if bytes[at - 1] == b'"' {
-            return at;
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// How many levels `json` is nested.
-#[must_use]
-pub(crate) fn depth(json: &str) -> usize {
-    let (mut level, mut most, mut rest) = (0_usize, 0, json);
-    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'[' | b']' | b'{' | b'}')) {
-        rest = &rest[at..];
-        let length = match rest.as_bytes()[0] {
-            b'"' => string_token_len(rest),
-            b'[' | b'{' => {
-                level += 1;
-                most = most.max(level);
-                1
-            }
-            _ => {
-                level = level.saturating_sub(1);
-                1
-            }
-        };
-        rest = &rest[length..];
-    }
-    most
-}
-
-/// `json` without the blanks outside its strings. Each string, names too, that `change` gives another text for has that one;
-/// the others, numbers, order and doubled names stay as they are written.
-#[must_use]
-pub(crate) fn compact(json: &str, change: impl Fn(&str) -> Option<String>) -> String {
-    // Memory that is never written to is never taken.
-    let mut out = String::with_capacity(json.len());
-    let mut rest = json;
-    while !rest.is_empty() {
-        let end = rest.bytes().position(is_whitespace_or_quote).unwrap_or(rest.len());
-        out.push_str(&rest[..end]);
-        rest = &rest[end..];
-        if rest.starts_with('"') {
-            let token = &rest[..string_token_len(rest)];
-            match map_string_token(token, &change).flatten() {
-                Some(changed) => out.push_str(&to_json_string(&changed)),
-                None => out.push_str(token),
-            }
-            rest = &rest[token.len()..];
-        } else {
-            rest = rest.trim_start_matches([' ', '\t', '\r', '\n']);
-        }
-    }
-    out.shrink_to_fit();
-    out
-}
-
-/// Whether blanks stand outside the strings of `json`.
-#[must_use]
-pub(crate) fn has_insignificant_whitespace(json: &str) -> bool {
-    let mut rest = json;
-    while let Some(at) = rest.bytes().position(is_whitespace_or_quote) {
-        rest = &rest[at..];
-        if !rest.starts_with('"') {
-            return true;
-        }
-        rest = &rest[string_token_len(rest)..];
-    }
-    false
-}
-
-fn is_whitespace_or_quote(byte: u8) -> bool {
-    matches!(byte, b'"' | b' ' | b'\t' | b'\r' | b'\n')
-}
-
-/// `text` as a JSON string.
-fn to_json_string(text: &str) -> String {
-    serde_json::to_string(text).expect("every text is a JSON string")
 }
 
 struct FieldsVisitor<'a, F> {
@@ -240,7 +157,7 @@ impl<'a, F: FnMut(&'a RawValue)> Visitor<'a> for ItemsVisitor<'a, F> {
     }
 }
 
-/// The name of a field, copied only where escapes have to be undone.
+/// The name of a field, copied only to decode escapes.
 struct KeySeed;
 
 impl<'a> DeserializeSeed<'a> for KeySeed {
@@ -281,13 +198,6 @@ impl<T, F: FnOnce(&str) -> T> Visitor<'_> for StringVisitor<F> {
     }
 }
 
-/// The beginning of `text`, `most` bytes at most, that ends between two characters.
-#[must_use]
-pub(crate) fn truncate(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    &text[..end]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,29 +230,6 @@ mod tests {
     fn string_escapes_are_decoded() {
         for (json, expected) in [(r#""a""#, Some("a")), (r#""\u0061\/\n""#, Some("a/\n")), (r#""\ud83d""#, None), ("7", None)] {
             assert_eq!(map_string(raw(json), str::to_owned).as_deref(), expected, "{json}");
-        }
-    }
-
-    #[test]
-    fn nesting_depth_ignores_brackets_in_strings() {
-        for (json, expected) in [("1", 0), ("[]", 1), (r#"{"[[[":"\"[["}"#, 1), (r#"[{"a":[1]},[2]]"#, 3)] {
-            assert_eq!(depth(json), expected, "{json}");
-        }
-    }
-
-    #[test]
-    fn compact_removes_only_whitespace_outside_strings() {
-        let change = |text: &str| text.contains("key").then(|| text.replace("key", "\""));
-        for (json, expected) in [
-            ("{ \"a b\" :\t[ 1.50 ,\r\n2 ] , \"a b\" : { } }", r#"{"a b":[1.50,2],"a b":{}}"#),
-            (r#"["\" \\", "\u00e9\/ "]"#, r#"["\" \\","\u00e9\/ "]"#),
-            (r#"{"key": "\u006bey"}"#, r#"{"\"":"\""}"#),
-            (r#"["\ud83d key"]"#, r#"["\ud83d key"]"#),
-            ("[]", "[]"),
-            (" 1 ", "1"),
-        ] {
-            assert_eq!(compact(json, change), expected, "{json}");
-            assert_eq!(has_insignificant_whitespace(json), compact(json, |_| None) != json, "{json}");
         }
     }
 }

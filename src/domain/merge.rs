@@ -1,43 +1,40 @@
-//! What a task's manifest says after a run: what it said before, the answer, and what came of it.
+//! Makes a task's new manifest entry from the old entry, the answer and the results of a run.
 //!
-//! The rule is that the archive keeps what it has. A later answer that names less, a download that
-//! failed, a kind left out: none of them takes a file, its entry, the text or `meta` away.
+//! Invariant: the archive keeps what it has. A later answer with fewer assets, a failed download or an excluded kind never
+//! removes a file, its entry, the text or `meta`.
 
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::asset::Asset;
+use crate::domain::asset_key::{AssetKey, AssetSelector};
+use crate::domain::code::AssetErrorCode;
 use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::{Task, TaskPhase};
 use crate::layout;
 
-/// What came of a plan.
+/// The results of a plan.
 #[derive(Debug, Default)]
 pub(crate) struct FetchResults {
-    /// Files that were already here.
+    /// Files that were on disk before the run.
     pub kept: Vec<FileEntry>,
-    /// Files that came in this run; they replace those of their slot.
+    /// Files that the run downloaded; each replaces the old file with its key.
     pub fetched: Vec<FileEntry>,
-    /// Assets that could not be had.
+    /// Assets that could not be saved.
     pub errors: Vec<AssetError>,
-    /// Which assets it was tried to fetch: what was wrong with them before is settled now.
-    pub attempted: HashSet<(Option<Kind>, usize)>,
-    /// Whether some asset turned out, or was known, not to be asked for.
+    /// Assets whose download was attempted: their old errors no longer count.
+    pub attempted: HashSet<AssetSelector>,
+    /// Whether some asset was skipped, because its kind is excluded.
     pub has_skipped: bool,
 }
 
-/// Whether the answer lacks something that the archive has from an earlier one.
+/// Whether the answer lacks something that the archive has from an earlier answer.
 #[must_use]
 pub(crate) fn is_less_complete(task: &Task, known: &TaskEntry) -> bool {
-    let named = task.assets.iter().map(|asset| (asset.kind, asset.index)).collect();
-    (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !matches_any(file.key(), &named))
-}
-
-/// Whether `slot` is among assets, whose kinds may not be known.
-fn matches_any(slot: AssetKey, assets: &HashSet<(Option<Kind>, usize)>) -> bool {
-    [Some(slot.kind), None].iter().any(|kind| assets.contains(&(*kind, slot.index)))
+    let named = task.assets.iter().map(Asset::selector).collect();
+    (known.text.is_some() && task.text.is_none()) || known.files.iter().any(|file| !file.key().is_selected(&named))
 }
 
 /// The task's new entry.
@@ -50,89 +47,92 @@ pub(crate) fn merge(
     wanted: KindFilter,
     now: Timestamp,
 ) -> TaskEntry {
-    let here = merge_files(results.kept, results.fetched);
-    let slots: HashSet<AssetKey> = here.iter().map(FileEntry::key).collect();
-    let is_here = |slot: AssetKey| slots.contains(&slot);
-    let was_tried = |slot: AssetKey| matches_any(slot, &results.attempted);
-    let still_missing = known.iter().flat_map(|known| &known.errors).filter(|old| !is_here(old.key()) && !was_tried(old.key()));
-    let errors: Vec<AssetError> = still_missing
-        .cloned()
-        .chain(results.errors.into_iter().filter(|error| !is_here(error.key())))
-        .chain(here.iter().filter_map(playlist_error))
-        .collect();
-    // What is lost or damaged and could not be had again keeps its entry: that is how anybody knows of it.
-    let files = merge_files(known.map(|known| known.files.clone()).unwrap_or_default(), here);
-
     let is_less = known.is_some_and(|known| is_less_complete(&task, known));
-    let old_text = || known.and_then(|known| known.text.clone());
+    let present = merge_files(results.kept, results.fetched);
+    let errors = merge_errors(known, &present, results.errors, &results.attempted);
+    // A lost or damaged file that could not be replaced keeps its entry: otherwise nothing would show that it is missing.
+    let files = merge_files(known.map(|known| known.files.clone()).unwrap_or_default(), present);
     let has_text = task.text.is_some();
-    let text = task.text.filter(|_| wanted.text).or_else(old_text);
-    let left_out = results.has_skipped || (has_text && text.is_none());
-    let state = match () {
-        () if task.phase == TaskPhase::Failed => State::Failed,
-        () if !errors.is_empty() => State::Incomplete,
-        () if left_out => State::Partial,
-        () => State::Complete,
+    let text = task.text.filter(|_| wanted.text).or_else(|| known?.text.clone());
+    let has_skipped = results.has_skipped || (has_text && text.is_none());
+    let state = if task.phase == TaskPhase::Failed {
+        State::Failed
+    } else if !errors.is_empty() {
+        State::Incomplete
+    } else if has_skipped {
+        State::Partial
+    } else {
+        State::Complete
     };
-    let archived_at = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
-    let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
-    let mut entry = TaskEntry {
-        task_id: id.to_owned(),
-        state,
-        status: task.status,
-        progress: task.progress,
-        message: task.message,
-        err_reason: task.err_reason,
-        submit_time: time(task.submit_time),
-        finish_time: time(task.finish_time),
-        archived_at: Some(archived_at.clone()),
-        text_path: text.as_ref().map(|_| layout::TEXT.to_owned()),
-        text,
-        meta: known.and_then(|known| known.meta.clone()),
-        files,
-        errors,
-        response: Some(task.response),
-        unknown: known.map(|known| known.unknown.clone()).unwrap_or_default(),
-        unknown_manifest_fields: known.map(|known| known.unknown_manifest_fields.clone()).unwrap_or_default(),
+    let text_path = text.as_ref().map(|_| layout::TEXT.to_owned());
+    let archived_at = Some(Timestamp::from_second(now.as_second()).unwrap_or(now).to_string());
+    let mut entry = match known.filter(|_| is_less).cloned() {
+        // The entry keeps the fuller answer: its files belong to that one.
+        Some(fuller) => TaskEntry { state, archived_at, text, text_path, files, errors, ..fuller },
+        None => TaskEntry {
+            task_id: id.to_owned(),
+            state,
+            status: task.status,
+            progress: task.progress,
+            message: task.message,
+            err_reason: task.err_reason,
+            submit_time: task.submit_time.map(|time| time.to_string()),
+            finish_time: task.finish_time.map(|time| time.to_string()),
+            archived_at,
+            text,
+            text_path,
+            meta: known.and_then(|known| known.meta.clone()),
+            files,
+            errors,
+            response: Some(task.response),
+            unknown: known.map(|known| known.unknown.clone()).unwrap_or_default(),
+            unknown_manifest_fields: known.map(|known| known.unknown_manifest_fields.clone()).unwrap_or_default(),
+        },
     };
-    if let Some(fuller) = known.filter(|_| is_less).cloned() {
-        // The fuller answer stays the one that the entry is read against.
-        let TaskEntry { text, text_path, files, errors, .. } = entry;
-        entry = TaskEntry { state, text, text_path, files, errors, ..fuller };
-        entry.archived_at = Some(archived_at);
-    }
     entry.sort();
     entry
 }
 
-fn merge_files(kept: Vec<FileEntry>, mut fetched: Vec<FileEntry>) -> Vec<FileEntry> {
-    let kept_by_slot: HashMap<AssetKey, &FileEntry> = kept.iter().map(|file| (file.key(), file)).collect();
-    for file in &mut fetched {
-        // What another version says of these bytes is still true.
-        if let Some(before) = kept_by_slot.get(&file.key()).filter(|before| before.sha256() == file.sha256()) {
+/// The files by key, where a new one replaces an old one.
+fn merge_files(old: Vec<FileEntry>, mut new: Vec<FileEntry>) -> Vec<FileEntry> {
+    let old_by_key: HashMap<AssetKey, &FileEntry> = old.iter().map(|file| (file.key(), file)).collect();
+    for file in &mut new {
+        // What another version recorded about these bytes is still true.
+        if let Some(before) = old_by_key.get(&file.key()).filter(|before| before.sha256() == file.sha256()) {
             file.unknown.clone_from(&before.unknown);
         }
     }
-    let replaced: HashSet<AssetKey> = fetched.iter().map(FileEntry::key).collect();
-    kept.into_iter().filter(|file| !replaced.contains(&file.key())).chain(fetched).collect()
+    let replaced: HashSet<AssetKey> = new.iter().map(FileEntry::key).collect();
+    old.into_iter().filter(|file| !replaced.contains(&file.key())).chain(new).collect()
 }
 
-/// A playlist is kept, but the media that it lists are not here.
+/// The old errors that still hold, those of this run, and one for each playlist. An asset whose file is `present` has no error.
+fn merge_errors(
+    known: Option<&TaskEntry>,
+    present: &[FileEntry],
+    new: Vec<AssetError>,
+    attempted: &HashSet<AssetSelector>,
+) -> Vec<AssetError> {
+    let present_keys: HashSet<AssetKey> = present.iter().map(FileEntry::key).collect();
+    let old = known.iter().flat_map(|known| &known.errors).filter(|error| !error.key().is_selected(attempted)).cloned();
+    let unsaved = old.chain(new).filter(|error| !present_keys.contains(&error.key()));
+    unsaved.chain(present.iter().filter_map(playlist_error)).collect()
+}
+
+/// The error of a playlist: it is kept, but the media that it lists are not in the archive.
 fn playlist_error(file: &FileEntry) -> Option<AssetError> {
     file.is_playlist().then(|| {
-        AssetError::new(
-            file.key(),
-            file.url.clone(),
-            "an HLS playlist: it is kept, but the media that it lists are not here".to_owned(),
-        )
+        let message = "an HLS playlist: it is saved, but the media that it lists are not";
+        AssetError::new(file.key(), file.url.clone(), AssetErrorCode::RefusedContent, None, message.to_owned())
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::asset_key::Kind;
     use crate::domain::manifest::ApiResponse;
-    use crate::domain::manifest::tests::{Stub, entry};
+    use crate::domain::manifest::tests::{entry, file_entry as file};
     use serde_json::{Value, json};
 
     #[expect(clippy::needless_pass_by_value, reason = "a test writes the value in place")]
@@ -140,15 +140,11 @@ mod tests {
         Task::from_response(&ApiResponse::from_value(&answer).unwrap()).unwrap()
     }
 
-    fn file(kind: Kind, index: usize, name: &'static str) -> FileEntry {
-        FileEntry::new(AssetKey { kind, index }, &Stub(name, 1))
-    }
-
     fn error(kind: Kind, index: usize) -> AssetError {
-        AssetError::new(AssetKey { kind, index }, None, "HTTP 404 Not Found".to_owned())
+        AssetError::new(AssetKey { kind, index }, None, AssetErrorCode::DeadLink, Some(404), "HTTP 404 Not Found".to_owned())
     }
 
-    fn recorded(known: Option<&TaskEntry>, task: &Task, results: FetchResults, wanted: KindFilter) -> TaskEntry {
+    fn merged(known: Option<&TaskEntry>, task: &Task, results: FetchResults, wanted: KindFilter) -> TaskEntry {
         merge("t", known, task.clone(), results, wanted, Timestamp::UNIX_EPOCH)
     }
 
@@ -159,19 +155,18 @@ mod tests {
     #[test]
     fn state_follows_from_the_assets_present() {
         let both = || vec![file(Kind::Image, 2, "image-2.png"), file(Kind::Image, 1, "image-1.png")];
-        let complete =
-            recorded(None, &two_images(), FetchResults { fetched: both(), ..FetchResults::default() }, KindFilter::ALL);
+        let complete = merged(None, &two_images(), FetchResults { fetched: both(), ..FetchResults::default() }, KindFilter::ALL);
         assert_eq!(
             (complete.state, complete.text.as_deref(), complete.text_path.as_deref()),
             (State::Complete, Some("la"), Some("text.txt"))
         );
         let no_text = KindFilter { text: false, ..KindFilter::ALL };
-        let partial = recorded(None, &two_images(), FetchResults { fetched: both(), ..FetchResults::default() }, no_text);
+        let partial = merged(None, &two_images(), FetchResults { fetched: both(), ..FetchResults::default() }, no_text);
         assert_eq!((partial.state, partial.text), (State::Partial, None));
         let results = FetchResults { fetched: both(), errors: vec![error(Kind::Video, 1)], ..FetchResults::default() };
-        assert_eq!(recorded(None, &two_images(), results, KindFilter::ALL).state, State::Incomplete);
+        assert_eq!(merged(None, &two_images(), results, KindFilter::ALL).state, State::Incomplete);
         let failed = task(json!({"status": "FAILURE", "err_reason": "flagged"}));
-        let failed = recorded(None, &failed, FetchResults::default(), KindFilter::ALL);
+        let failed = merged(None, &failed, FetchResults::default(), KindFilter::ALL);
         assert_eq!((failed.state, failed.err_reason.as_deref()), (State::Failed, Some("flagged")));
     }
 
@@ -186,7 +181,7 @@ mod tests {
         let less = task(json!({"status": "SUCCESS", "task_result": {"images": ["http://h/1"]}}));
         assert!(is_less_complete(&less, &known));
         let results = FetchResults { kept: known.files.clone(), ..FetchResults::default() };
-        let mut after = recorded(Some(&known), &less, results, KindFilter::ALL);
+        let mut after = merged(Some(&known), &less, results, KindFilter::ALL);
         assert!(after.eq_ignoring_archived_at(&known), "{after:?}");
     }
 
@@ -196,7 +191,7 @@ mod tests {
         known.files = vec![file(Kind::Image, 1, "image-1.png")];
         let results = FetchResults { kept: known.files.clone(), errors: vec![error(Kind::Image, 1)], ..FetchResults::default() };
         let one = task(json!({"status": "SUCCESS", "task_result": {"images": ["http://h/1"]}}));
-        let after = recorded(Some(&known), &one, results, KindFilter::ALL);
+        let after = merged(Some(&known), &one, results, KindFilter::ALL);
         assert_eq!((after.state, after.files.len(), after.errors.len()), (State::Complete, 1, 0));
     }
 
@@ -207,7 +202,7 @@ mod tests {
         let images_only = KindFilter { video: false, audio: false, text: false, image: true };
         let results =
             FetchResults { fetched: vec![file(Kind::Image, 1, "a"), file(Kind::Image, 2, "b")], ..FetchResults::default() };
-        let after = recorded(Some(&known), &two_images(), results, images_only);
+        let after = merged(Some(&known), &two_images(), results, images_only);
         assert_eq!(after.errors, [error(Kind::Video, 1)]);
         assert_eq!(after.state, State::Incomplete);
     }
@@ -216,10 +211,11 @@ mod tests {
     fn playlist_is_kept_and_its_task_is_incomplete() {
         let one = task(json!({"status": "SUCCESS", "task_result": {"videos": ["http://h/1.m3u8"]}}));
         let results = || FetchResults { fetched: vec![file(Kind::Video, 1, "video-1.m3u8")], ..FetchResults::default() };
-        let first = recorded(None, &one, results(), KindFilter::ALL);
+        let first = merged(None, &one, results(), KindFilter::ALL);
         assert_eq!((first.state, first.files.len(), first.errors.len()), (State::Incomplete, 1, 1));
         assert!(first.errors[0].error.contains("playlist"));
+        assert_eq!(first.errors[0].code(), Some(AssetErrorCode::RefusedContent));
         let again = FetchResults { kept: first.files.clone(), ..FetchResults::default() };
-        assert!(recorded(Some(&first), &one, again, KindFilter::ALL).eq_ignoring_archived_at(&first));
+        assert!(merged(Some(&first), &one, again, KindFilter::ALL).eq_ignoring_archived_at(&first));
     }
 }

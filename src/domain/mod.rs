@@ -1,7 +1,7 @@
 //! The data that flows through the program, and the decisions on it. No I/O.
 //!
-//! A task id leads to a [`task`], the task to its [`asset`]s, a [`plan`] says what to do with each, and [`merge`] makes the
-//! task's entry in the [`manifest`]. An [`event`] reports each step.
+//! In the order of the data: a task id, the gateway's answer ([`task`]) with its [`asset`]s, a [`plan`] with one action per
+//! asset, and the task's entry in the [`manifest`], which [`merge`] makes. An [`event`] reports each step.
 
 pub(crate) mod asset;
 pub(crate) mod asset_key;

@@ -1,37 +1,34 @@
-//! Answer + manifest + what is on disk: what to do with each asset, and why.
+//! Decides what to do with each asset, from the answer, the manifest and the files on disk.
 //!
-//! Pure decisions, taken before anything is fetched; `--dry-run` prints them, the main job carries
-//! them out. What the archive has is kept: only `--force` fetches a whole file again, and then the
-//! old one stays until the new one is whole.
+//! The decisions are pure and made before any download: `--dry-run` prints them, the main job executes them. A complete file is
+//! kept. Only `--force` downloads it again, and the old file stays until the new one is complete.
 
 use std::collections::HashSet;
 
 use crate::domain::asset::Asset;
 use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::code::AssetErrorCode;
 use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::domain::task::Task;
 
-/// How the recorded errors begin that no further try will mend.
-const DEAD_LINK_ERRORS: [&str; 4] = ["HTTP 401", "HTTP 403", "HTTP 404", "HTTP 410"];
-
-/// What of a task is archived: what `--only` asks for.
+/// What to archive of a task: the kinds that `--only` selects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KindFilter {
-    /// Videos.
+    /// Whether to archive videos.
     pub video: bool,
-    /// Images.
+    /// Whether to archive images.
     pub image: bool,
-    /// Audio.
+    /// Whether to archive audio.
     pub audio: bool,
-    /// The text result.
+    /// Whether to archive the text result.
     pub text: bool,
 }
 
 impl KindFilter {
-    /// Everything: what is asked for without `--only`.
+    /// Everything: the default, without `--only`.
     pub const ALL: Self = Self { video: true, image: true, audio: true, text: true };
 
-    /// Whether assets of `kind` are asked for.
+    /// Whether assets of `kind` are selected.
     #[must_use]
     pub(crate) fn includes(self, kind: Kind) -> bool {
         match kind {
@@ -41,7 +38,7 @@ impl KindFilter {
         }
     }
 
-    /// Whether an asset may be asked for; one of unknown kind may be when any media are.
+    /// Whether an asset may be selected. An asset of unknown kind may be, when any kind of media is.
     #[must_use]
     fn may_include(self, kind: Option<Kind>) -> bool {
         kind.map_or(self.video || self.image || self.audio, |kind| self.includes(kind))
@@ -51,43 +48,47 @@ impl KindFilter {
 /// What to do with an asset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Action {
-    /// Download it.
+    /// Download the asset.
     Fetch,
-    /// It is here.
+    /// Keep the file: it is complete.
     Keep,
-    /// It was not asked for.
+    /// Leave the asset out: its kind is not selected.
     Skip,
 }
 
-/// One asset and what to do with it.
+/// An asset and its action.
 #[derive(Debug)]
 pub(crate) struct PlannedAsset<'a> {
     /// The asset.
     pub asset: &'a Asset,
-    /// What to do.
+    /// The action.
     pub action: Action,
-    /// Why, for people.
+    /// The reason for the action, for people.
     pub reason: &'static str,
 }
 
-/// What to do with each asset of `task`, when `recorded` are the manifest's files and `here` those that are on disk whole.
+/// The action for each asset of `task`. `recorded` are the manifest's files, `present` those that are complete on disk.
 #[must_use]
 pub(crate) fn plan<'a>(
     task: &'a Task,
     recorded: &[FileEntry],
-    here: &[FileEntry],
+    present: &[FileEntry],
     wanted: KindFilter,
     force: bool,
 ) -> Vec<PlannedAsset<'a>> {
-    let (recorded, here) = (keys(recorded), keys(here));
+    let (recorded, present) = (keys(recorded), keys(present));
     let decide = |asset: &Asset| {
-        let (is_wanted, is_here) = (wanted.may_include(asset.kind), asset.matches_any(&here));
-        match () {
-            () if is_here && !(force && is_wanted) => (Action::Keep, "already here"),
-            () if !is_wanted => (Action::Skip, "not asked for"),
-            () if is_here => (Action::Fetch, "forced"),
-            () if asset.matches_any(&recorded) => (Action::Fetch, "missing or of another size on disk"),
-            () => (Action::Fetch, "new"),
+        let (is_wanted, is_present) = (wanted.may_include(asset.kind), asset.selector().matches_any(&present));
+        if is_present && !(force && is_wanted) {
+            (Action::Keep, "already saved")
+        } else if !is_wanted {
+            (Action::Skip, "excluded by --only")
+        } else if is_present {
+            (Action::Fetch, "forced by --force")
+        } else if asset.selector().matches_any(&recorded) {
+            (Action::Fetch, "missing on disk, or of another size")
+        } else {
+            (Action::Fetch, "new")
         }
     };
     task.assets
@@ -103,7 +104,7 @@ fn keys(files: &[FileEntry]) -> HashSet<AssetKey> {
     files.iter().map(FileEntry::key).collect()
 }
 
-/// Whether a recorded task, all of whose files are on disk, needs no network for what is `wanted` now.
+/// Whether a recorded task needs no download for what is `wanted` now. All its files are on disk.
 #[must_use]
 pub(crate) fn is_up_to_date(entry: &TaskEntry, wanted: KindFilter) -> bool {
     match entry.state {
@@ -113,42 +114,42 @@ pub(crate) fn is_up_to_date(entry: &TaskEntry, wanted: KindFilter) -> bool {
     }
 }
 
-/// Whether a recorded task, all of whose files are on disk, ended for good without success: it failed, or dead links are
-/// all that it lacks of what is `wanted` now.
+/// Whether another try would not help a recorded task: it failed, or it lacks nothing of what is `wanted` now but assets with
+/// dead links. All its files are on disk.
 #[must_use]
 pub(crate) fn is_permanent_failure(entry: &TaskEntry, wanted: KindFilter) -> bool {
     match entry.state {
         State::Complete | State::Partial => false,
         State::Failed => true,
         State::Incomplete => {
-            let recorded = entry.errors.iter().map(AssetError::key).collect();
-            let is_recorded = |asset: &Asset| asset.matches_any(&recorded);
-            let is_dead = |error: &AssetError| DEAD_LINK_ERRORS.iter().any(|dead| error.error.starts_with(dead));
+            let failed = entry.errors.iter().map(AssetError::key).collect();
+            let has_failed = |asset: &Asset| asset.selector().matches_any(&failed);
+            let is_dead = |error: &AssetError| error.code() == Some(AssetErrorCode::DeadLink);
             !entry.errors.is_empty()
                 && entry.errors.iter().all(is_dead)
-                // Other kinds that an earlier run left out are still to be had.
-                && recorded_task(entry).is_none_or(|task| has_everything_wanted(entry, &task, wanted, is_recorded))
+                // Kinds that an earlier run left out may still be available.
+                && recorded_task(entry).is_none_or(|task| has_everything_wanted(entry, &task, wanted, has_failed))
         }
     }
 }
 
-/// The answer that the entry was made from, where it is kept.
+/// The answer that the entry was made from, if the entry still has it.
 fn recorded_task(entry: &TaskEntry) -> Option<Task> {
     Task::from_response(entry.response.as_ref()?).ok()
 }
 
-/// Whether the entry has all that is `wanted` of the task, but for what is `excused`.
+/// Whether the entry has everything that is `wanted` of the task, except for assets that are `excused`.
 fn has_everything_wanted(entry: &TaskEntry, task: &Task, wanted: KindFilter, excused: impl Fn(&Asset) -> bool) -> bool {
-    let text_is_here = !wanted.text || task.text.is_none() || entry.text.is_some();
+    let has_text = !wanted.text || task.text.is_none() || entry.text.is_some();
     let planned = plan(task, &entry.files, &entry.files, wanted, false);
-    text_is_here && planned.iter().all(|item| item.action != Action::Fetch || excused(item.asset))
+    has_text && planned.iter().all(|item| item.action != Action::Fetch || excused(item.asset))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::asset_key::AssetKey;
-    use crate::domain::manifest::tests::{Stub, entry};
+    use crate::domain::manifest::tests::{entry, file_entry};
     use serde_json::json;
 
     const ANSWER: &str =
@@ -158,8 +159,8 @@ mod tests {
         Task::from_response(&serde_json::from_str(answer).unwrap()).unwrap()
     }
 
-    fn files(slots: &[(Kind, usize)]) -> Vec<FileEntry> {
-        slots.iter().map(|&(kind, index)| FileEntry::new(AssetKey { kind, index }, &Stub("x", 1))).collect()
+    fn files(keys: &[(Kind, usize)]) -> Vec<FileEntry> {
+        keys.iter().map(|&(kind, index)| file_entry(kind, index, "x")).collect()
     }
 
     fn only(kind: Kind) -> KindFilter {
@@ -169,11 +170,11 @@ mod tests {
     fn actions(
         task: &Task,
         recorded: &[FileEntry],
-        here: &[FileEntry],
+        present: &[FileEntry],
         wanted: KindFilter,
         force: bool,
     ) -> Vec<(Action, &'static str)> {
-        plan(task, recorded, here, wanted, force).iter().map(|item| (item.action, item.reason)).collect()
+        plan(task, recorded, present, wanted, force).iter().map(|item| (item.action, item.reason)).collect()
     }
 
     #[test]
@@ -181,27 +182,30 @@ mod tests {
         let recorded = files(&[(Kind::Video, 1), (Kind::Image, 2)]);
         assert_eq!(
             actions(&task(ANSWER), &recorded, &recorded[..1], KindFilter::ALL, false),
-            [(Action::Keep, "already here"), (Action::Fetch, "new"), (Action::Fetch, "missing or of another size on disk")]
+            [(Action::Keep, "already saved"), (Action::Fetch, "new"), (Action::Fetch, "missing on disk, or of another size")]
         );
-        assert_eq!(actions(&task(ANSWER), &recorded, &recorded, KindFilter::ALL, true)[0], (Action::Fetch, "forced"));
+        assert_eq!(actions(&task(ANSWER), &recorded, &recorded, KindFilter::ALL, true)[0], (Action::Fetch, "forced by --force"));
     }
 
     #[test]
     fn unwanted_kinds_are_left_out_unless_already_here() {
         let planned = actions(&task(ANSWER), &[], &[], only(Kind::Video), false);
-        assert_eq!(planned, [(Action::Fetch, "new"), (Action::Skip, "not asked for"), (Action::Skip, "not asked for")]);
+        assert_eq!(planned, [(Action::Fetch, "new"), (Action::Skip, "excluded by --only"), (Action::Skip, "excluded by --only")]);
         let image = files(&[(Kind::Image, 1)]);
         let planned = actions(&task(ANSWER), &image, &image, only(Kind::Video), true);
-        assert_eq!(planned[1], (Action::Keep, "already here"), "what is here is never left out");
+        assert_eq!(planned[1], (Action::Keep, "already saved"), "a saved file is never left out");
     }
 
     #[test]
     fn single_url_of_unknown_kind_is_matched_by_its_file() {
         let lone = task(r#"{"status":"SUCCESS","task_result":{"url":"http://h/x"}}"#);
-        assert_eq!(actions(&lone, &[], &files(&[(Kind::Audio, 1)]), KindFilter::ALL, false), [(Action::Keep, "already here")]);
+        assert_eq!(actions(&lone, &[], &files(&[(Kind::Audio, 1)]), KindFilter::ALL, false), [(Action::Keep, "already saved")]);
         assert_eq!(actions(&lone, &[], &[], only(Kind::Audio), false), [(Action::Fetch, "new")]);
         let text_alone = KindFilter { text: true, ..only(Kind::Audio) };
-        assert_eq!(actions(&lone, &[], &[], KindFilter { audio: false, ..text_alone }, false), [(Action::Skip, "not asked for")]);
+        assert_eq!(
+            actions(&lone, &[], &[], KindFilter { audio: false, ..text_alone }, false),
+            [(Action::Skip, "excluded by --only")]
+        );
     }
 
     #[test]
@@ -216,12 +220,13 @@ mod tests {
         assert!(!is_up_to_date(&recorded, KindFilter { text: true, ..only(Kind::Video) }));
         assert!(!is_up_to_date(&recorded, KindFilter::ALL));
         recorded.response = None;
-        assert!(!is_up_to_date(&recorded, only(Kind::Video)), "nobody knows what the answer named");
+        assert!(!is_up_to_date(&recorded, only(Kind::Video)), "without the answer, its assets are unknown");
     }
 
     #[test]
     fn only_failed_tasks_or_dead_links_are_given_up() {
         let error = |error: &str| json!({"kind": "image", "index": 1, "error": error});
+        let coded = |code: &str| json!({"kind": "image", "index": 1, "code": code, "error": "HTTP 404 Not Found"});
         let dead = || error("HTTP 404 Not Found");
         for (state, errors, given_up) in [
             ("failed", vec![], true),
@@ -234,10 +239,13 @@ mod tests {
             ("incomplete", vec![dead(), error("HTTP 500 Internal Server Error")], false),
             ("incomplete", vec![error("HTTP 429 Too Many Requests")], false),
             ("incomplete", vec![error("the body broke off; before that HTTP 404 Not Found")], false),
+            ("incomplete", vec![coded("dead_link")], true),
+            ("incomplete", vec![coded("dead_link"), coded("timeout")], false),
+            ("incomplete", vec![coded("code_of_a_newer_version")], false),
         ] {
-            let told = format!("{state} {errors:?}");
+            let case = format!("{state} {errors:?}");
             let recorded: TaskEntry = serde_json::from_value(json!({"task_id": "t", "state": state, "errors": errors})).unwrap();
-            assert_eq!(is_permanent_failure(&recorded, KindFilter::ALL), given_up, "{told}");
+            assert_eq!(is_permanent_failure(&recorded, KindFilter::ALL), given_up, "{case}");
         }
     }
 
@@ -246,7 +254,13 @@ mod tests {
         let mut recorded = entry("t");
         recorded.state = State::Incomplete;
         recorded.files = files(&[(Kind::Image, 2)]);
-        recorded.errors = vec![AssetError::new(AssetKey { kind: Kind::Image, index: 1 }, None, "HTTP 410 Gone".to_owned())];
+        recorded.errors = vec![AssetError::new(
+            AssetKey { kind: Kind::Image, index: 1 },
+            None,
+            AssetErrorCode::DeadLink,
+            Some(410),
+            "HTTP 410 Gone".to_owned(),
+        )];
         recorded.response = serde_json::from_str(ANSWER).ok();
         for (wanted, given_up) in [
             (only(Kind::Image), true),

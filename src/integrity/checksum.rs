@@ -1,10 +1,10 @@
-//! What a host promises about a file's bytes, and whether they keep it.
+//! Checks a file against the digests that its host sends.
 //!
-//! [`promises()`] reads an answer's head, [`check`] the bytes. A promise that can't be read, or that is
-//! about other bytes than those kept, is none: a host's slip in a header must not cost the file.
+//! [`expected_digests`] parses the response headers, [`check`] compares the bytes. A digest that can't be parsed, or that is
+//! about other bytes than those kept, is ignored: an error in a header must not cost the file.
 //!
-//! Invariant: [`Verdict::Broken`] is only said of bytes that were read to their end, or whose SHA-256
-//! is known; what can't be read is an error, and says nothing about the host.
+//! Invariant: [`DigestCheck::Mismatch`] is only returned for bytes that were read to their end, or whose SHA-256 is known. A
+//! file that can't be read is an error, and proves nothing about the host.
 
 mod crc;
 mod headers;
@@ -15,7 +15,7 @@ use std::io::{self, Read};
 use crate::integrity::digest::{self, Sha256Hex};
 pub(crate) use headers::expected_digests;
 
-/// By what a host promises bytes, the strongest first.
+/// The algorithms of digests that hosts send, the strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Algorithm {
     /// SHA-512
@@ -26,18 +26,18 @@ pub enum Algorithm {
     Sha1,
     /// MD5
     Md5,
-    /// CRC-64/XZ, which Alibaba calls CRC-64/ECMA.
+    /// CRC-64/XZ; Alibaba calls it CRC-64/ECMA.
     Crc64Xz,
     /// CRC-64/NVME
     Crc64Nvme,
-    /// CRC-32/ISCSI, known as CRC-32C.
+    /// CRC-32/ISCSI, also known as CRC-32C.
     Crc32c,
-    /// CRC-32/ISO-HDLC: the one of zip and PNG.
+    /// CRC-32/ISO-HDLC, the one in zip and PNG.
     Crc32,
 }
 
 impl Algorithm {
-    /// The bytes of its values.
+    /// The length of its values in bytes.
     const fn length(self) -> usize {
         match self {
             Self::Sha512 => 64,
@@ -50,20 +50,20 @@ impl Algorithm {
     }
 }
 
-/// What a host says that a file's bytes come to.
+/// A digest that a host sent for a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ExpectedDigest {
-    /// The header that says so, in lower case.
+    /// The header, in lower case.
     pub header: &'static str,
-    /// How to compute it.
+    /// The algorithm of the digest.
     pub algorithm: Algorithm,
-    /// What has to come out; CRCs with their highest byte first.
+    /// The expected value; a CRC with its highest byte first.
     pub value: Vec<u8>,
 }
 
 impl ExpectedDigest {
     fn verify<R: Read>(&self, sha256: &Sha256Hex, read: impl FnOnce() -> io::Result<R>) -> io::Result<bool> {
-        let came = match self.algorithm {
+        let actual = match self.algorithm {
             Algorithm::Sha256 => return Ok(sha256.matches(&self.value)),
             Algorithm::Sha512 => digest::sha512(read()?)?,
             Algorithm::Sha1 => digest::sha1(read()?)?,
@@ -73,41 +73,41 @@ impl ExpectedDigest {
             Algorithm::Crc32c => crc::crc32c(read()?)?,
             Algorithm::Crc32 => crc::crc32(read()?)?,
         };
-        Ok(came == self.value)
+        Ok(actual == self.value)
     }
 }
 
-/// Whether a host's promise was kept.
+/// The result of checking a file against the digests of its host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub(crate) enum DigestCheck {
-    /// Nothing was promised.
+    /// The host sent no usable digest.
     NotProvided,
-    /// The bytes are those that this header promised.
+    /// The bytes match the digest in this header.
     Verified(&'static str),
-    /// The bytes are not those that this header promised.
+    /// The bytes do not match the digest in this header.
     Mismatch(&'static str),
 }
 
-/// Checks a file against one promise: SHA-256 if there is one, because that is known and costs no
-/// reading; else the strongest, in one reading.
+/// Checks a file against one digest: SHA-256 if there is one, because it is known and needs no reading; else the strongest,
+/// in one pass over the file.
 ///
-/// Only one, because the others could add nothing: bytes that keep it are the promised ones, and if a
-/// weaker promise says otherwise, the host contradicts itself, and no retry would ever please it.
+/// One is enough: bytes that match it are the right ones. If a weaker digest differs, the host contradicts itself, and no
+/// retry would help.
 ///
 /// # Errors
-/// When the file can't be read; that is neither kept nor broken.
+/// When the file can't be read; it is then neither verified nor a mismatch.
 pub(crate) fn check<R: Read>(
-    promises: &[ExpectedDigest],
+    digests: &[ExpectedDigest],
     sha256: &Sha256Hex,
     read: impl FnOnce() -> io::Result<R>,
 ) -> io::Result<DigestCheck> {
-    let free = promises.iter().find(|promise| promise.algorithm == Algorithm::Sha256);
-    let Some(promise) = free.or_else(|| promises.iter().min_by_key(|promise| promise.algorithm)) else {
+    let known = digests.iter().find(|digest| digest.algorithm == Algorithm::Sha256);
+    let Some(digest) = known.or_else(|| digests.iter().min_by_key(|digest| digest.algorithm)) else {
         return Ok(DigestCheck::NotProvided);
     };
-    let verdict = if promise.verify(sha256, read)? { DigestCheck::Verified } else { DigestCheck::Mismatch };
-    Ok(verdict(promise.header))
+    let result = if digest.verify(sha256, read)? { DigestCheck::Verified } else { DigestCheck::Mismatch };
+    Ok(result(digest.header))
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
 
     const BYTES: &[u8] = b"123456789";
 
-    /// The header, and its true value for [`BYTES`].
+    /// Headers with the correct digest of [`BYTES`].
     const VALID_HEADERS: [(&str, &str); 8] = [
         ("repr-digest", "sha-512=:2eZ2LdHI6vbWGzxhkvxAjU1tXxF20MKRabwk5xw/J0rSf81YEbMT1oH35V7ALXPUmclUVba1u1A6z1dPuo/+hQ==:"),
         ("x-amz-checksum-sha1", "98O8HYCOBHMq32eZZczDTKeuNEE="),
@@ -135,34 +135,34 @@ mod tests {
         )
     }
 
-    fn check_bytes(promises: &[ExpectedDigest], bytes: &[u8]) -> DigestCheck {
-        check(promises, &Sha256Hex::digest(bytes), || Ok(bytes)).unwrap()
+    fn check_bytes(digests: &[ExpectedDigest], bytes: &[u8]) -> DigestCheck {
+        check(digests, &Sha256Hex::digest(bytes), || Ok(bytes)).unwrap()
     }
 
     #[test]
     fn every_algorithm_detects_other_bytes() {
         for (header, value) in VALID_HEADERS {
-            let promises = expected(&[(header, value)]);
-            assert_eq!(check_bytes(&promises, BYTES), DigestCheck::Verified(header), "{header}");
+            let digests = expected(&[(header, value)]);
+            assert_eq!(check_bytes(&digests, BYTES), DigestCheck::Verified(header), "{header}");
             for other in [&b"123456780"[..], b"12345678", b""] {
-                assert_eq!(check_bytes(&promises, other), DigestCheck::Mismatch(header), "{header}");
+                assert_eq!(check_bytes(&digests, other), DigestCheck::Mismatch(header), "{header}");
             }
         }
     }
 
     #[test]
     fn file_is_not_read_without_an_expected_digest() {
-        let verdict = check::<&[u8]>(&[], &Sha256Hex::digest(BYTES), || panic!("read"));
-        assert_eq!(verdict.unwrap(), DigestCheck::NotProvided);
+        let result = check::<&[u8]>(&[], &Sha256Hex::digest(BYTES), || panic!("read"));
+        assert_eq!(result.unwrap(), DigestCheck::NotProvided);
     }
 
     #[test]
     fn sha256_is_compared_without_reading_even_when_sha512_is_present() {
         let sha256 = ("x-amz-checksum-sha256", "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=");
-        let promises = expected(&[sha256, VALID_HEADERS[0], VALID_HEADERS[2]]);
-        assert_eq!(promises.len(), 3);
-        for (bytes, verdict) in [(BYTES, DigestCheck::Verified(sha256.0)), (b"other", DigestCheck::Mismatch(sha256.0))] {
-            assert_eq!(check::<&[u8]>(&promises, &Sha256Hex::digest(bytes), || panic!("read")).unwrap(), verdict);
+        let digests = expected(&[sha256, VALID_HEADERS[0], VALID_HEADERS[2]]);
+        assert_eq!(digests.len(), 3);
+        for (bytes, expected) in [(BYTES, DigestCheck::Verified(sha256.0)), (b"other", DigestCheck::Mismatch(sha256.0))] {
+            assert_eq!(check::<&[u8]>(&digests, &Sha256Hex::digest(bytes), || panic!("read")).unwrap(), expected);
         }
     }
 
@@ -182,10 +182,10 @@ mod tests {
             }
         }
         for header in VALID_HEADERS {
-            let promises = expected(&[header]);
+            let digests = expected(&[header]);
             let sha256 = Sha256Hex::digest(BYTES);
-            assert!(check(&promises, &sha256, || Ok(BYTES.chain(FailingReader))).is_err(), "{header:?}");
-            assert!(check::<FailingReader>(&promises, &sha256, || Err(io::Error::other("open"))).is_err(), "{header:?}");
+            assert!(check(&digests, &sha256, || Ok(BYTES.chain(FailingReader))).is_err(), "{header:?}");
+            assert!(check::<FailingReader>(&digests, &sha256, || Err(io::Error::other("open"))).is_err(), "{header:?}");
         }
     }
 }

@@ -1,8 +1,7 @@
-//! SHA-256: the one place that hashes.
+//! Computes cryptographic hashes: the only place that does.
 //!
-//! Bytes go in, in order; a [`Sha256Hex`] comes out: 64 lower-case hex digits, which a manifest, a
-//! `SHA256SUMS` line and a folder name can carry as they are. The other functions are here for what
-//! hosts promise; nothing of ours is named by them.
+//! The archive uses SHA-256 only, as a [`Sha256Hex`]: 64 lower-case hex digits, valid in a manifest, a `SHA256SUMS` line and
+//! a folder name. The other hashes exist only to check the digests that hosts send.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -19,7 +18,7 @@ use sha2::{Digest, Sha256, Sha512};
 pub struct Sha256Hex(String);
 
 impl Sha256Hex {
-    /// The hash of `bytes`.
+    /// Computes the hash of `bytes`.
     #[must_use]
     pub fn digest(bytes: &[u8]) -> Self {
         let mut hasher = Hasher::default();
@@ -33,7 +32,7 @@ impl Sha256Hex {
         &self.0
     }
 
-    /// Whether it is the hash with these 32 bytes.
+    /// Whether these bytes are the hash.
     #[must_use]
     pub fn matches(&self, bytes: &[u8]) -> bool {
         self.0 == to_hex(bytes)
@@ -57,23 +56,23 @@ impl<'de> Deserialize<'de> for Sha256Hex {
     }
 }
 
-/// The bare SHA-256 of `bytes`, where hex digits are not what is asked for.
+/// The SHA-256 of `bytes`, as bytes.
 #[must_use]
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Hashes bytes as they pass.
+/// Computes a SHA-256 incrementally.
 #[derive(Clone, Default)]
 pub(crate) struct Hasher(Sha256);
 
 impl Hasher {
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The hash of all that was taken.
+    /// The hash of all added bytes.
     #[must_use]
     pub(crate) fn finish(self) -> Sha256Hex {
         Sha256Hex(to_hex(&self.0.finalize()))
@@ -83,26 +82,26 @@ impl Hasher {
 fn to_hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
-        // Writing to a String can't fail.
+        // Writing to a String never fails.
         let _ = write!(hex, "{byte:02x}");
         hex
     })
 }
 
-/// Hashes a reader to its end; the hash and the number of bytes.
+/// Hashes a reader to its end. Returns the hash and the number of bytes.
 ///
 /// # Errors
-/// Whatever the reader reports; never a hash of less than all of it.
+/// Errors of the reader; there is never a hash of only a part.
 pub(crate) fn hash_reader(reader: impl Read) -> io::Result<(Sha256Hex, u64)> {
     let mut hasher = Hasher::default();
     let size = for_each_chunk(reader, |bytes| hasher.update(bytes))?;
     Ok((hasher.finish(), size))
 }
 
-/// The SHA-512 of a reader, to its end: by this and the next two hosts promise bytes, and we never do.
+/// The SHA-512 of a reader, to its end. Only for the digests of hosts, as the next two.
 ///
 /// # Errors
-/// Whatever the reader reports; never a hash of less than all of it.
+/// Errors of the reader; there is never a hash of only a part.
 pub(crate) fn sha512(reader: impl Read) -> io::Result<Vec<u8>> {
     digest_reader::<Sha512>(reader)
 }
@@ -129,18 +128,18 @@ fn digest_reader<D: Digest>(reader: impl Read) -> io::Result<Vec<u8>> {
     Ok(hasher.finalize().to_vec())
 }
 
-/// Hands all of a reader to `take`, a buffer at a time; the number of bytes.
+/// Calls `each` with all bytes of a reader, one buffer at a time. Returns the number of bytes.
 ///
 /// # Errors
-/// Whatever the reader reports, save for an interruption, after which it goes on.
-pub(crate) fn for_each_chunk(mut reader: impl Read, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
+/// Errors of the reader, except interruptions, which are retried.
+pub(crate) fn for_each_chunk(mut reader: impl Read, mut each: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut buffer = vec![0; 256 << 10];
     let mut size = 0;
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return Ok(size),
             Ok(read) => {
-                take(&buffer[..read]);
+                each(&buffer[..read]);
                 size += read as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -1,4 +1,4 @@
-//! Whether bytes are the right ones: hashes, the digests that hosts send, and the version of a remote file.
+//! Proof that bytes are the right ones: hashes, the digests that hosts send, and the version of a remote file.
 
 pub(crate) mod checksum;
 pub(crate) mod digest;

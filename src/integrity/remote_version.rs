@@ -1,14 +1,14 @@
-//! Which version of a remote file some bytes are of, as its host puts it.
+//! The version of a remote file: the proof that two responses have bytes of the same file.
 
 use serde::{Deserialize, Serialize};
 
-/// What tells two versions of a file apart: never a weak one.
+/// A strong validator: it differs between any two versions of a file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Validator {
-    /// A strong `ETag`, quotes included.
+    /// A strong `ETag`, with its quotes.
     Etag(String),
-    /// A `Last-Modified` that is old enough to be the last.
+    /// A `Last-Modified` that is old enough: no later change can have the same time.
     LastModified(String),
 }
 
@@ -22,11 +22,11 @@ impl Validator {
     }
 }
 
-/// A version of a file, and how long it is.
+/// A version of a remote file, with its length.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RemoteVersion {
-    /// What tells it from others.
+    /// The validator of this version.
     pub validator: Validator,
-    /// In bytes, when the host has said.
+    /// The length in bytes, if the host has sent it.
     pub total: Option<u64>,
 }

@@ -1,7 +1,8 @@
-//! `data:` URIs, as generators really send them.
+//! Parses `data:` URIs (RFC 2397), leniently, as generators send them.
 //!
-//! RFC 2397, read leniently: base64 with or without padding, in either alphabet, with blanks or
-//! percent-escapes inside. The payload, which may be long, is an asset's bytes; everywhere else the head alone stands for it.
+//! Base64 may lack padding, use either alphabet, and contain whitespace or percent-escapes. The payload, which may be long,
+//! is kept only as an asset's bytes; everything else uses the URI without its payload. The `data-url` crate is no
+//! replacement: it rejects the URL-safe alphabet, and it ends the payload of an SVG at the first `#`.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -13,17 +14,17 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
 );
 
-/// What stands before the payload is shorter than this, in bytes.
+/// The longest header (all before the payload), in bytes.
 const MAX_HEADER_LEN: usize = 256;
 
 /// Why a `data:` URI gives no bytes.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// No comma between head and payload.
+    /// There is no comma between header and payload.
     #[error("the data: URI has no comma before its payload")]
     MissingComma,
-    /// Base64 that is none.
-    #[error("the data: URI's base64 is broken")]
+    /// The payload is no valid base64.
+    #[error("the data: URI has invalid base64")]
     InvalidBase64,
 }
 
@@ -42,7 +43,8 @@ pub(crate) fn without_payload(uri: &str) -> &str {
     }
 }
 
-/// The media type that a `data:` URI declares, before its parameters; none for another URL, or where it is no type's length.
+/// The media type that a `data:` URI declares, without its parameters; `None` for another URL, or when it is too long to be
+/// a type.
 #[must_use]
 pub(crate) fn declared_type(url: &str) -> Option<&str> {
     let declared = is_data_uri(url).then(|| url.trim_start()[5..].split([',', ';']).next().unwrap_or_default());
@@ -52,11 +54,11 @@ pub(crate) fn declared_type(url: &str) -> Option<&str> {
 /// The bytes of a `data:` URI.
 ///
 /// # Errors
-/// When there is no payload or it can't be decoded.
+/// When there is no payload, or it can't be decoded.
 pub(crate) fn decode(uri: &str) -> Result<Vec<u8>, Error> {
-    let (head, payload) = uri.split_once(',').ok_or(Error::MissingComma)?;
+    let (header, payload) = uri.split_once(',').ok_or(Error::MissingComma)?;
     let bytes = percent_decode(payload.trim_end().as_bytes());
-    if !head.rsplit(';').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("base64")) {
+    if !header.rsplit(';').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("base64")) {
         return Ok(bytes.collect());
     }
     let base64: Vec<u8> = bytes

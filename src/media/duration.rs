@@ -1,12 +1,14 @@
-//! How long a file plays, and how many frames a second, by what its container says.
+//! Reads the duration and the frame rate of a file from its container.
 //!
-//! Headers, tables and the last page are read, nothing is decoded: a length that only decoding would
-//! tell (`WebM` from a live encoder, FLAC from a pipe) stays unknown. Bytes are hostile and symphonia's
-//! readers are large, so they are fenced: what a file begins as picks the one reader that sees it
-//! (symphonia's own probe would look for an MP3 anywhere in the first MiB of anything), a budget ends
-//! every walk that a lying size leads astray, and a panic is an unknown length.
+//! Only headers, tables and the last page are read; nothing is decoded. A duration that only decoding would show (`WebM`
+//! from a live encoder, FLAC from a pipe) is unknown. The bytes are hostile and symphonia's readers are large, so their
+//! input is limited:
+//! - the detected type selects the one reader that sees the file; symphonia's own probe would search for an MP3 anywhere in
+//!   the first MiB of any file;
+//! - a read budget stops a reader that follows false sizes;
+//! - a panic gives an unknown duration.
 //!
-//! Invariant: an answer is finite, above 0 and below `LONGEST`, in whole milliseconds.
+//! Invariant: a duration is finite, above 0 and below `MAX_SECONDS`, in whole milliseconds.
 
 mod bounded_reader;
 mod iso_media;
@@ -24,31 +26,31 @@ use symphonia::default::formats::{AdtsReader, FlacReader, MkvReader, MpaReader, 
 use crate::media::media_type::{self, MediaType};
 use bounded_reader::BoundedReader;
 
-/// Anything longer is a lie: 24 days.
+/// The longest plausible duration: 23 days.
 const MAX_SECONDS: f64 = 2_000_000.0;
-/// Cover pictures and indexes take some MiB.
+/// The read budget: cover pictures and indexes take some MiB.
 const BUDGET: u64 = 8 * 1024 * 1024;
-/// MP3 and AAC have no magic number: the less is searched, the less is found by chance.
+/// The read budget for MP3 and AAC, which have no magic number: a longer search would find more false matches.
 const STREAM_BUDGET: u64 = 1024 * 1024;
 
-/// The seconds that a file plays; none when its container does not say, or is none that has a length.
-/// `declared` counts only for bytes that don't tell what they are.
+/// The duration of a file in seconds; `None` when its container does not give one. `declared` counts only when the bytes
+/// don't show their type.
 pub(crate) fn probe_duration(source: impl Read + Seek + Send + Sync, declared: Option<MediaType>) -> Option<f64> {
-    let (window, extension) = open(source, declared)?;
-    let seconds = (measure(window, extension)? * 1000.0).round() / 1000.0;
+    let (reader, extension) = open(source, declared)?;
+    let seconds = (measure(reader, extension)? * 1000.0).round() / 1000.0;
     is_plausible(seconds).then_some(seconds)
 }
 
-/// The frames a second of a video; none where its container (MP4, MOV) has no one number for all of them. Symphonia keeps
-/// what Matroska says of it to itself.
+/// The frames per second of an MP4 or MOV video; `None` when its frame rate is not constant. Not for Matroska: symphonia
+/// does not return its frame rate.
 pub(crate) fn frame_rate(source: impl Read + Seek + Send + Sync) -> Option<f64> {
     match open(source, None)? {
-        (mut window, "mp4" | "mov") => iso_media::frame_rate(&mut window),
+        (mut reader, "mp4" | "mov") => iso_media::frame_rate(&mut reader),
         _ => None,
     }
 }
 
-/// The media behind all tags, fenced, and the extension that tells its reader.
+/// A bounded reader of the media behind all tags, and the extension that selects the format reader.
 fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(BoundedReader<S>, &'static str)> {
     let length = source.seek(SeekFrom::End(0)).ok()?;
     let mut head = Vec::new();
@@ -61,31 +63,31 @@ fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(B
     Some((BoundedReader::new(source, start..length, budget), extension))
 }
 
-fn measure<S: Read + Seek + Send + Sync>(mut window: BoundedReader<S>, extension: &str) -> Option<f64> {
+fn measure<S: Read + Seek + Send + Sync>(mut reader: BoundedReader<S>, extension: &str) -> Option<f64> {
     match extension {
-        "mp4" | "mov" | "m4a" => iso_media::seconds(&mut window),
-        "webm" | "mkv" => probe_with_symphonia(window, |stream, options| MkvReader::try_probe_new(stream, options)),
-        "ogg" | "opus" => probe_with_symphonia(window, |stream, options| OggReader::try_probe_new(stream, options)),
-        "flac" => probe_with_symphonia(window, |stream, options| FlacReader::try_probe_new(stream, options)),
-        "mp3" => probe_with_symphonia(window, |stream, options| MpaReader::try_probe_new(stream, options)),
-        "aac" => probe_with_symphonia(window, |stream, options| AdtsReader::try_probe_new(stream, options)),
-        "wav" => wave::seconds(&mut window),
+        "mp4" | "mov" | "m4a" => iso_media::seconds(&mut reader),
+        "webm" | "mkv" => probe_with_symphonia(reader, |stream, options| MkvReader::try_probe_new(stream, options)),
+        "ogg" | "opus" => probe_with_symphonia(reader, |stream, options| OggReader::try_probe_new(stream, options)),
+        "flac" => probe_with_symphonia(reader, |stream, options| FlacReader::try_probe_new(stream, options)),
+        "mp3" => probe_with_symphonia(reader, |stream, options| MpaReader::try_probe_new(stream, options)),
+        "aac" => probe_with_symphonia(reader, |stream, options| AdtsReader::try_probe_new(stream, options)),
+        "wav" => wave::seconds(&mut reader),
         _ => None,
     }
 }
 
-fn probe_with_symphonia<S: Read + Seek + Send + Sync>(window: BoundedReader<S>, open: FormatFactoryFn) -> Option<f64> {
-    // Half a million damaged files made it panic never, but `expect`s and asserts remain in it, and the
-    // length of a file that arrived whole is not worth the file.
+fn probe_with_symphonia<S: Read + Seek + Send + Sync>(reader: BoundedReader<S>, open: FormatFactoryFn) -> Option<f64> {
+    // Half a million damaged files caused no panic, but symphonia contains `expect`s and asserts. A panic must not cost a
+    // complete file only because its duration is unknown.
     let read = AssertUnwindSafe(|| {
-        let mut stream = MediaSourceStream::new(Box::new(window), MediaSourceStreamOptions::default());
+        let mut stream = MediaSourceStream::new(Box::new(reader), MediaSourceStreamOptions::default());
         stream.rewind().ok()?;
         container_duration(open(stream, FormatOptions::default()).ok()?.as_ref())
     });
     catch_unwind(read).ok().flatten()
 }
 
-/// What the container says of the whole, which knows of edits that its tracks don't; else the longest track's.
+/// The container's own duration, which respects edits that the tracks don't; else that of the longest track.
 fn container_duration(reader: &dyn FormatReader) -> Option<f64> {
     let seconds = |clock: Option<TimeBase>, ticks: Option<Duration>| {
         clock?.calc_duration(ticks?).map(|time| time.as_secs_f64()).filter(|seconds| is_plausible(*seconds))
@@ -95,13 +97,13 @@ fn container_duration(reader: &dyn FormatReader) -> Option<f64> {
     seconds(whole.time_base, whole.duration).or_else(|| tracks.max_by(f64::total_cmp))
 }
 
-/// Whether something may play so long.
+/// Whether a duration is plausible.
 #[must_use]
 pub(crate) fn is_plausible(seconds: f64) -> bool {
     seconds > 0.0 && seconds < MAX_SECONDS
 }
 
-/// The length of an `ID3` tag in front of everything else.
+/// The length of an `ID3` tag at the beginning.
 fn id3_tag_length(head: &[u8]) -> u64 {
     match head {
         [b'I', b'D', b'3', _, _, _, length @ ..] if length.len() >= 4 => {
@@ -125,7 +127,7 @@ mod tests {
         };
     }
 
-    /// With what ffprobe says of each; `tests/media/make.sh` has its command line.
+    /// Samples with the duration that ffprobe prints; `tests/media/make.sh` has its command line.
     const SAMPLES: [(&str, &[u8], f64); 14] = samples![
         "video-1s.mp4" 1.0,
         "clip.mov" 1.5,
@@ -143,7 +145,7 @@ mod tests {
         "song.aac" 1.672,
     ];
 
-    /// Those that say nothing of a length.
+    /// Samples without a duration.
     const WITHOUT_DURATION: [(&str, &[u8], ()); 6] =
         samples!["live.webm"(), "picture.png"(), "picture.gif"(), "picture.avif"(), "picture.svg"(), "playlist.m3u8"(),];
 
@@ -161,7 +163,7 @@ mod tests {
         }
     }
 
-    /// A head, and noise (or zeros) up to a length that no test could hold in memory.
+    /// A head, then noise or zeros, up to a length that no test could keep in memory.
     struct HugeFile<'a> {
         head: &'a [u8],
         noise: u64,
@@ -199,8 +201,8 @@ mod tests {
     #[test]
     fn duration_is_read_from_every_container() {
         for (name, bytes, expected) in SAMPLES {
-            let told = seconds(bytes).unwrap_or_default();
-            assert!((told - expected).abs() < 0.06, "{name}: {told}, not {expected}");
+            let found = seconds(bytes).unwrap_or_default();
+            assert!((found - expected).abs() < 0.06, "{name}: {found}, not {expected}");
         }
         for (name, bytes, ()) in WITHOUT_DURATION {
             assert_eq!(seconds(bytes), None, "{name}");
@@ -223,8 +225,8 @@ mod tests {
         let tag = [b"ID3\x04\0\0\0\0\x27\x10".as_slice(), &[0xFF; 5008]].concat();
         for (name, bytes, expected) in SAMPLES.iter().filter(|(name, ..)| matches!(*name, "bare.mp3" | "song.flac" | "song.aac"))
         {
-            let told = seconds(&[&tag, *bytes].concat()).unwrap_or_default();
-            assert!((told - expected).abs() < 0.06, "{name}: {told}, not {expected}");
+            let found = seconds(&[&tag, *bytes].concat()).unwrap_or_default();
+            assert!((found - expected).abs() < 0.06, "{name}: {found}, not {expected}");
         }
     }
 
@@ -246,9 +248,9 @@ mod tests {
         for head in heads.chain([b"\0\0\0\x14ftypisom\0\0\0\0isom".as_slice(), b"", b"\0\0\0\x01moov\0\0\0\0\xFF\0\0\0"]) {
             for (noise, declared) in [(0, "a.mp4"), (0x9E37_79B9_7F4A_7C15, "a.mp4"), (0x9E37_79B9_7F4A_7C15, "a.mp3")] {
                 let read = AtomicU64::new(0);
-                let vast = HugeFile { head, noise, length: 4 << 30, position: 0, read: &read };
-                let told = probe_duration(vast, media_type::from_path(declared));
-                assert!(told.is_none_or(|seconds| seconds > 0.0 && seconds < MAX_SECONDS));
+                let file = HugeFile { head, noise, length: 4 << 30, position: 0, read: &read };
+                let found = probe_duration(file, media_type::from_path(declared));
+                assert!(found.is_none_or(|seconds| seconds > 0.0 && seconds < MAX_SECONDS));
                 assert!(read.into_inner() <= BUDGET + 64 * 1024);
             }
         }
@@ -271,8 +273,8 @@ mod tests {
                         _ => damaged[at] = roll(256).to_le_bytes()[0],
                     }
                 }
-                let told = seconds(&damaged);
-                assert!(told.is_none_or(|seconds| seconds > 0.0 && seconds < MAX_SECONDS), "{name}: {told:?}");
+                let found = seconds(&damaged);
+                assert!(found.is_none_or(|seconds| seconds > 0.0 && seconds < MAX_SECONDS), "{name}: {found:?}");
                 let rate = frame_rate(Cursor::new(&damaged));
                 assert!(rate.is_none_or(|rate| (1.0..=1000.0).contains(&rate)), "{name}: {rate:?}");
             }

@@ -1,13 +1,12 @@
-//! Content types, extensions and magic numbers: one closed table.
+//! Media types: one closed table of types and extensions.
 //!
-//! Every way to learn what a file is ends in a row of `TABLE`: what somebody declared, what the
-//! bytes say, what a path ends in. A row has one everyday extension, the one that a file gets, and
-//! the names that its type goes by in the wild. No extension comes from anywhere else, so no text
-//! from the network ever becomes part of a file name.
+//! Each source of a type (a declared type, the bytes, the extension of a path) leads to a row of `MEDIA_TYPES`. A row has
+//! one common extension, which files get, and the other names in use for its type. Extensions come only from this table, so
+//! no text from the network becomes part of a file name.
 //!
-//! Refused: guessing. What says nothing (`application/octet-stream`, a bare `mp4`) is no answer, and
-//! magic numbers of two or three bytes are good enough to choose an extension, never to contradict
-//! what was declared: random bytes begin with `BM` once in 65 536 files.
+//! It does not guess. A declared type that says nothing (`application/octet-stream`, a bare `mp4`) gives no row. A magic
+//! number of two or three bytes is enough to choose an extension, but not to contradict the declared type: of random files,
+//! one in 65 536 begins with `BM`.
 
 mod container;
 mod magic;
@@ -22,19 +21,19 @@ use crate::domain::asset_key::Kind;
 pub(crate) use magic::{from_bytes, mismatch};
 pub(crate) use markup::detect_non_media;
 
-/// A media type that has a row in the table.
+/// A media type with a row in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MediaType {
     row: &'static MediaTypeRow,
     kind: Kind,
 }
 
-/// What somebody declared: the words, as a manifest records them, and the row that they name.
+/// A declared media type: its name, which a manifest records, and its row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeclaredType {
-    /// As declared, in lower case, without parameters: `audio/mp3`.
+    /// The declared name, in lower case, without parameters: `audio/mp3`.
     pub essence: String,
-    /// What it means.
+    /// The media type that the name stands for.
     pub media_type: MediaType,
 }
 
@@ -76,45 +75,45 @@ const fn row(extension: &'static str, essence: &'static str, aliases: &'static [
     MediaTypeRow { extension, essence, aliases }
 }
 
-/// What a `Content-Type` means; none when it says nothing.
+/// Parses a `Content-Type`; `None` when it gives no type of the table.
 #[must_use]
 pub(crate) fn parse_content_type(content_type: &str) -> Option<DeclaredType> {
     let essence = essence(content_type);
     find_by_essence(&essence).map(|media_type| DeclaredType { essence, media_type })
 }
 
-/// The kind that a `Content-Type` names, also of a type without a row: `audio/basic` is audio. None when it says nothing.
+/// The kind of a `Content-Type`, also of a type without a row: `audio/basic` is audio. `None` when it gives no kind.
 #[must_use]
 pub(crate) fn kind_of_content_type(content_type: &str) -> Option<Kind> {
     let essence = essence(content_type);
     find_by_essence(&essence).map(MediaType::kind).or_else(|| kind_of_essence(&essence))
 }
 
-/// What the last segment of a path ends in.
+/// The media type of the extension of a path's last segment.
 #[must_use]
 pub(crate) fn from_path(path: &str) -> Option<MediaType> {
     let name = Path::new(path.rsplit('/').next()?);
-    // Our own extensions first: mime_guess knows no type for some (`opus` is `audio/ogg` to it) and
-    // would so rename what needs no renaming. It is asked for all the others: `jpeg`, `m4v`, `oga`.
+    // The table first, because mime_guess maps some of its extensions to another type (`opus` to `audio/ogg`), and the file
+    // would get another extension. mime_guess maps all others: `jpeg`, `m4v`, `oga`.
     let extension = name.extension()?.to_str()?;
-    let own = MEDIA_TYPES.iter().find(|row| row.extension.eq_ignore_ascii_case(extension));
-    own.map(MediaType::from_row).or_else(|| find_by_essence(mime_guess::from_path(name).first_raw()?))
+    let row = MEDIA_TYPES.iter().find(|row| row.extension.eq_ignore_ascii_case(extension));
+    row.map(MediaType::from_row).or_else(|| find_by_essence(mime_guess::from_path(name).first_raw()?))
 }
 
 impl MediaType {
-    /// The type's proper name: `video/mp4`.
+    /// The standard name of the type: `video/mp4`.
     #[must_use]
     pub(crate) fn essence(self) -> &'static str {
         self.row.essence
     }
 
-    /// The extension that its files get, without the dot.
+    /// The extension of its files, without the dot.
     #[must_use]
     pub(crate) fn extension(self) -> &'static str {
         self.row.extension
     }
 
-    /// Video, image or audio; what was declared decides where a container can be either.
+    /// Video, image or audio. For a container of both, the declared name decides.
     #[must_use]
     pub(crate) fn kind(self) -> Kind {
         self.kind
@@ -133,14 +132,14 @@ impl fmt::Debug for MediaType {
 
 /// A `Content-Type` in lower case, without blanks and parameters.
 fn essence(content_type: &str) -> String {
-    let words = content_type.split(';').next().unwrap_or_default();
-    words.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
+    let name = content_type.split(';').next().unwrap_or_default();
+    name.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn find_by_essence(essence: &str) -> Option<MediaType> {
     let row = MEDIA_TYPES.iter().find(|row| row.essence == essence || row.aliases.contains(&essence))?;
-    let whole = MediaType::from_row(row);
-    Some(MediaType { kind: kind_of_essence(essence).unwrap_or(whole.kind), ..whole })
+    let media_type = MediaType::from_row(row);
+    Some(MediaType { kind: kind_of_essence(essence).unwrap_or(media_type.kind), ..media_type })
 }
 
 fn kind_of_essence(essence: &str) -> Option<Kind> {
@@ -194,7 +193,7 @@ mod tests {
 
     #[test]
     fn uninformative_content_types_are_none() {
-        for nothing in [
+        for content_type in [
             "",
             " ",
             ";",
@@ -208,7 +207,7 @@ mod tests {
             "/",
             "video/mp4/x",
         ] {
-            assert_eq!(parse_content_type(nothing), None, "{nothing}");
+            assert_eq!(parse_content_type(content_type), None, "{content_type}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! What a file is: its media type, its duration, its bytes in a `data:` URI. Decides on bytes that it is given; opens no file.
+//! Facts about media: the type and duration of a file, and the bytes of a `data:` URI. Works on bytes and readers; opens no
+//! file.
 
 pub(crate) mod data_uri;
 pub(crate) mod duration;

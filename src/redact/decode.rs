@@ -1,59 +1,59 @@
-//! One character of a text, in whatever escaping it is written.
+//! Decodes one character of a text at a time, in any escaping.
 //!
-//! Words from the network hold secrets in percent-encoding, JSON escapes and HTML entities, also nested (`%2573`). Whoever looks
-//! for a secret reads a text unit by unit.
+//! Text from the network contains secrets in percent-encoding, JSON escapes and HTML entities, also nested (`%2573`). So the
+//! search for a secret works on decoded characters.
 
-/// How many backslashes in a row are read as one escape. A bound keeps the cost linear.
+/// The most backslashes in a row that are decoded as one escape. The bound keeps the cost linear.
 const MAX_BACKSLASHES: usize = 8;
-/// The longest HTML entity that is read, in bytes.
+/// The longest HTML entity that is decoded, in bytes.
 const MAX_ENTITY_LEN: usize = 10;
 
 /// How a character is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum EscapeStyle {
-    /// As itself.
+    /// Unescaped.
     Plain,
-    /// Behind backslashes: `\/`, `\u002f`.
+    /// With backslashes: `\/`, `\u002f`.
     Backslash,
-    /// Percent-encoded or an HTML entity: it does not end anything for whoever reads the text around it.
+    /// Percent-encoded or an HTML entity: it is part of the word around it, and never ends one.
     Encoded,
 }
 
-/// One character and how it is written.
+/// A decoded character.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct DecodedChar {
     pub char: char,
-    /// In bytes, as written.
+    /// The length of its escaped form, in bytes.
     pub len: usize,
     pub style: EscapeStyle,
 }
 
-/// The first unit of a text; none of an empty one.
+/// The first character of a text; `None` for an empty text.
 pub(super) fn decode_first(text: &str) -> Option<DecodedChar> {
     let char = text.chars().next()?;
-    let unit = match char {
+    let decoded = match char {
         '%' => None,
         '\\' => decode_backslash_escape(text),
         '&' => decode_html_entity(text),
         _ => return Some(DecodedChar { char, len: char.len_utf8(), style: EscapeStyle::Plain }),
     };
-    let mut unit = unit.unwrap_or(DecodedChar { char, len: 1, style: EscapeStyle::Plain });
-    // Also `%25`, which stands for the percent sign of a further layer.
-    while unit.char == '%' {
-        let Some(char) = text.get(unit.len..unit.len + 2).and_then(char_from_hex).filter(char::is_ascii) else { break };
-        unit = DecodedChar { char, len: unit.len + 2, style: EscapeStyle::Encoded };
+    let mut decoded = decoded.unwrap_or(DecodedChar { char, len: 1, style: EscapeStyle::Plain });
+    // `%25` is the percent sign of another layer of encoding.
+    while decoded.char == '%' {
+        let Some(char) = text.get(decoded.len..decoded.len + 2).and_then(char_from_hex).filter(char::is_ascii) else { break };
+        decoded = DecodedChar { char, len: decoded.len + 2, style: EscapeStyle::Encoded };
     }
-    Some(unit)
+    Some(decoded)
 }
 
-/// The units of a text, each with where it begins.
+/// The characters of a text, each with its offset.
 pub(super) fn decode_all(text: &str) -> impl Iterator<Item = (usize, DecodedChar)> {
     let mut at = 0;
     std::iter::from_fn(move || {
-        let unit = decode_first(&text[at..])?;
+        let decoded = decode_first(&text[at..])?;
         let start = at;
-        at += unit.len;
-        Some((start, unit))
+        at += decoded.len;
+        Some((start, decoded))
     })
 }
 
@@ -102,8 +102,8 @@ mod tests {
         for written in
             ["/", "%2f", "%2F", r"\/", r"\\/", r"\u002f", r"\\u002F", r"\x2f", "%252f", "%25252F", "&#47;", "&#x2F;", "&sol;"]
         {
-            let unit = decode_first(written).unwrap();
-            assert_eq!((unit.char, unit.len), ('/', written.len()), "{written}");
+            let decoded = decode_first(written).unwrap();
+            assert_eq!((decoded.char, decoded.len), ('/', written.len()), "{written}");
         }
     }
 
@@ -112,8 +112,8 @@ mod tests {
         for written in
             ["%", "%2", "%zz", "%+1", "%ff", "\\", r"\n", r"\u00", r"\ud83d", "&", "&x", "&unknown;", "&#;", "&#xzz;", "é", "%é"]
         {
-            let unit = decode_first(written).unwrap();
-            assert_eq!((unit.char, unit.style), (written.chars().next().unwrap(), EscapeStyle::Plain), "{written}");
+            let decoded = decode_first(written).unwrap();
+            assert_eq!((decoded.char, decoded.style), (written.chars().next().unwrap(), EscapeStyle::Plain), "{written}");
         }
         assert_eq!(decode_first(""), None);
     }

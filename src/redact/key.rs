@@ -1,7 +1,7 @@
-//! Where a text shows the key, in any of the ways in which servers and programs write it.
+//! Finds and replaces the API key in a text, in any form in which servers and programs write it.
 //!
-//! The key is found bare and without its `sk-`, in any letter case, percent-encoded, JSON-escaped, and inside a base64 text,
-//! where it has three alignments. Every pattern is looked for in one pass.
+//! The forms: with and without `sk-`, in any letter case, percent-encoded, JSON-escaped, as HTML entities, and inside base64
+//! text, where the key has three alignments. One pass searches for all of them.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,42 +11,42 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::decode;
 
-/// What stands in place of the key.
+/// The text that replaces the key.
 const PLACEHOLDER: &str = "[key]";
 
-/// Everything that one key may look like.
+/// The search patterns for one key.
 #[derive(Debug)]
 pub(super) struct KeyRedactor {
     patterns: Vec<Pattern>,
-    /// Bytes that a pattern may begin with.
+    /// For each byte, whether a pattern may begin with it.
     first_bytes: [bool; 256],
 }
 
-/// One way to write the key.
+/// One form of the key.
 #[derive(Debug)]
 struct Pattern {
     text: Vec<u8>,
-    /// In base64 letter case counts, and `-_` stand for `+/`.
+    /// In base64, letter case counts, and `-_` equal `+/`.
     is_base64: bool,
-    /// Whether the character before, or behind, holds some bits of the key.
+    /// Whether the character before the pattern, or behind it, contains some bits of the key.
     edges: (bool, bool),
 }
 
 impl KeyRedactor {
-    /// A very short key is not looked for: it would eat ordinary words.
+    /// A very short key gets no patterns: it could be part of an ordinary word.
     pub(super) fn new(key: &str) -> Self {
         let bare = key.strip_prefix("sk-");
-        let least = if bare.is_some() { 5 } else { 6 };
-        let secrets = [Some(key).filter(|key| key.len() >= least), bare.filter(|bare| bare.len() >= 12)];
+        let min_len = if bare.is_some() { 5 } else { 6 };
+        let secrets = [Some(key).filter(|key| key.len() >= min_len), bare.filter(|bare| bare.len() >= 12)];
         let mut patterns: Vec<Pattern> = Vec::new();
         for secret in secrets.iter().flatten() {
             patterns.push(Pattern { text: secret.as_bytes().to_vec(), is_base64: false, edges: (false, false) });
         }
         for secret in secrets.iter().flatten() {
-            // A key may itself hold what reads as an escape: encoded once more, it is read as what that stands for.
-            let read: String = decode::decode_all(secret).map(|(_, unit)| unit.char).collect();
-            if read != *secret && read.is_ascii() && read.len() >= least {
-                patterns.push(Pattern { text: read.into_bytes(), is_base64: false, edges: (false, false) });
+            // A key may contain an escape. When it is encoded once more, the search decodes both layers.
+            let decoded: String = decode::decode_all(secret).map(|(_, found)| found.char).collect();
+            if decoded != *secret && decoded.is_ascii() && decoded.len() >= min_len {
+                patterns.push(Pattern { text: decoded.into_bytes(), is_base64: false, edges: (false, false) });
             }
         }
         for secret in secrets.iter().flatten() {
@@ -62,31 +62,31 @@ impl KeyRedactor {
         Self { patterns, first_bytes }
     }
 
-    /// `text` with the key taken out.
+    /// `text` with the key replaced.
     pub(super) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(mut found) = self.find(text, 0) else { return Cow::Borrowed(text) };
-        let (mut hidden, mut at) = (String::with_capacity(text.len()), 0);
+        let (mut redacted, mut at) = (String::with_capacity(text.len()), 0);
         loop {
-            hidden.push_str(&text[at..found.start]);
-            hidden.push_str(PLACEHOLDER);
+            redacted.push_str(&text[at..found.start]);
+            redacted.push_str(PLACEHOLDER);
             at = found.end;
             match self.find(text, at) {
                 Some(next) => found = next,
                 None => break,
             }
         }
-        hidden.push_str(&text[at..]);
-        Cow::Owned(hidden)
+        redacted.push_str(&text[at..]);
+        Cow::Owned(redacted)
     }
 
-    /// As `hide`, for the text of a JSON document, which stays one: only strings are changed, and numbers that are the key.
+    /// As `redact`, for the text of a JSON document, which stays valid JSON: only strings change, and numbers that are the key.
     pub(super) fn redact_json<'a>(&self, json: &'a str) -> Cow<'a, str> {
         if self.find(json, 0).is_none() {
             return Cow::Borrowed(json);
         }
-        let (mut hidden, mut rest) = (String::with_capacity(json.len()), json);
+        let (mut redacted, mut rest) = (String::with_capacity(json.len()), json);
         while let Some(start) = rest.find(|c: char| matches!(c, '"' | '-') || c.is_ascii_digit()) {
-            hidden.push_str(&rest[..start]);
+            redacted.push_str(&rest[..start]);
             rest = &rest[start..];
             let token = match rest.strip_prefix('"') {
                 Some(inside) => 1 + json_string_end(inside),
@@ -94,13 +94,13 @@ impl KeyRedactor {
             };
             let (token, behind) = rest.split_at(token);
             match self.redact(token) {
-                Cow::Owned(_) if !token.starts_with('"') => hidden.push_str("\"[key]\""),
-                token => hidden.push_str(&token),
+                Cow::Owned(_) if !token.starts_with('"') => redacted.push_str("\"[key]\""),
+                token => redacted.push_str(&token),
             }
             rest = behind;
         }
-        hidden.push_str(rest);
-        Cow::Owned(hidden)
+        redacted.push_str(rest);
+        Cow::Owned(redacted)
     }
 
     pub(super) fn is_match(&self, text: &str) -> bool {
@@ -121,7 +121,7 @@ impl KeyRedactor {
 }
 
 impl Pattern {
-    /// Whether `char` may stand for the byte at `index`.
+    /// Whether `char` matches the byte at `index`.
     fn matches_char(&self, index: usize, char: char) -> bool {
         let expected = self.text.get(index).copied().unwrap_or_default();
         match char {
@@ -137,10 +137,10 @@ impl Pattern {
         let mut end = start;
         for index in 0..self.text.len() {
             let plain = char::from(*bytes.get(end)?);
-            // Only what begins an escape needs a closer look.
-            let unit = matches!(plain, '%' | '\\' | '&').then(|| decode::decode_first(&text[end..])).flatten();
-            end += match unit {
-                Some(unit) if self.matches_char(index, unit.char) => unit.len,
+            // Only these characters can begin an escape.
+            let decoded = matches!(plain, '%' | '\\' | '&').then(|| decode::decode_first(&text[end..])).flatten();
+            end += match decoded {
+                Some(decoded) if self.matches_char(index, decoded.char) => decoded.len,
                 _ if self.matches_char(index, plain) => 1,
                 _ => return None,
             };
@@ -149,7 +149,7 @@ impl Pattern {
         let before = &bytes[start.saturating_sub(6)..start];
         let is_escape = before.iter().any(|byte| matches!(byte, b'\\' | b'%'));
         let has_edge = self.edges.0 && !is_escape && before.last().is_some_and(is_base64);
-        // A backslash before the key would escape what stands in its place.
+        // An unpaired backslash before the key would escape the placeholder, so it is replaced, too.
         let backslashes = bytes[..start].iter().rev().take_while(|byte| **byte == b'\\').count();
         let is_behind_backslash = backslashes % 2 == 1;
         end += usize::from(self.edges.1 && bytes.get(end).is_some_and(is_base64));
@@ -157,16 +157,16 @@ impl Pattern {
     }
 }
 
-/// The part of a base64 text that tells `secret` where it has `before` bytes more than a multiple of three before it.
+/// The part of a base64 text that depends on `secret` alone, when the number of bytes before it, modulo 3, is `before`.
 fn base64_pattern(secret: &str, before: usize) -> Pattern {
     let text = STANDARD_NO_PAD.encode([&[0; 3][..before], secret.as_bytes()].concat());
-    // Six bits a character. Those at the edges hold bits of something else, too.
+    // A character has six bits. The characters at the edges also contain bits of the neighbours.
     let (start, end) = (before * 8, (before + secret.len()) * 8);
     let inner = text.as_bytes()[start.div_ceil(6)..end / 6].to_vec();
     Pattern { text: inner, is_base64: true, edges: (start % 6 != 0, end % 6 != 0) }
 }
 
-/// Behind the quote that ends a JSON string, when `text` is what follows the one that begins it.
+/// The offset behind the closing quote of a JSON string. `text` begins behind the opening quote.
 fn json_string_end(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, byte) in text.bytes().enumerate() {

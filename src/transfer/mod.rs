@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::asset::Asset;
+use crate::domain::code::AssetErrorCode;
 use crate::domain::event::Emitter;
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
@@ -137,6 +138,29 @@ impl Error {
     #[must_use]
     pub(crate) fn is_dead_link(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_dead_link())
+    }
+
+    /// The code of the failure, as a manifest records it.
+    #[must_use]
+    pub(crate) fn code(&self) -> AssetErrorCode {
+        match self {
+            Self::InvalidUrl(_) => AssetErrorCode::BadUrl,
+            Self::Http(http::Error::Status { status, .. }) => AssetErrorCode::from_http_status(status.as_u16()),
+            Self::Http(http::Error::RangeMismatch(_) | http::Error::LengthMismatch(_)) => AssetErrorCode::IncompleteBody,
+            Self::Http(http::Error::Transient(_) | http::Error::Permanent(_)) | Self::Stopped => AssetErrorCode::Network,
+            Self::Rejected(_) => AssetErrorCode::RefusedContent,
+            Self::TooLarge | Self::TooLargeForDisk(_) => AssetErrorCode::TooLarge,
+            Self::Store(_) | Self::DiskFull | Self::DiskFailing | Self::NoSpace { .. } | Self::Write(_) => AssetErrorCode::Disk,
+        }
+    }
+
+    /// The HTTP status, where there was one.
+    #[must_use]
+    pub(crate) fn http_status(&self) -> Option<u16> {
+        match self {
+            Self::Http(http::Error::Status { status, .. }) => Some(status.as_u16()),
+            _ => None,
+        }
     }
 
     /// Whether it ends the run: nothing new is started, and that is told once for all.

@@ -34,7 +34,7 @@ fn hash(bench: &mut Criterion) {
 fn written(tasks: &[TaskEntry]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let to: &mut dyn Write = &mut bytes;
-    write(to, Box::new(|push| tasks.iter().try_for_each(push))).unwrap();
+    write(to, |push| tasks.iter().try_for_each(push)).unwrap();
     bytes
 }
 

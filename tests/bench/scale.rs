@@ -117,7 +117,7 @@ fn verify_missing(gateway: &str, count: usize) {
         let files: Vec<_> = (1..=count).map(file).collect();
         let entry = serde_json::from_value(json!({"task_id": "t", "state": "complete", "files": files})).unwrap();
         let manifest = File::create(folder.join("manifest.json")).unwrap();
-        manifest::write(std::io::BufWriter::new(manifest), Box::new(|push| push(&entry))).unwrap();
+        manifest::write(std::io::BufWriter::new(manifest), |push| push(&entry)).unwrap();
         run(home.path(), gateway, &["index"], "", &[0]);
         let (name, code) = if is_missing { ("missing files of one task", 1) } else { ("entries of one file of 1 MiB", 0) };
         print_row(&format!("verify, {count} {name}"), &run(home.path(), gateway, &["verify"], "", &[code]));
@@ -195,7 +195,7 @@ fn make_task(root: &Path, id: &str) {
     }))
     .unwrap();
     let file = std::io::BufWriter::new(File::create(folder.join("manifest.json")).unwrap());
-    manifest::write(file, Box::new(|push| push(&entry))).unwrap();
+    manifest::write(file, |push| push(&entry)).unwrap();
 }
 
 /// Runs the program under `time`, which tells what it cost.

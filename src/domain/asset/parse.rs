@@ -1,8 +1,8 @@
-//! The assets of an answer, in the API's order, numbered per kind.
+//! Parses the assets of an answer, in the API's order, and numbers them per kind.
 //!
-//! Reading is lenient, because the gateway's answers are: a list of objects, one object, plain URL
-//! strings, a lone `url`. What is not lenient is the numbering: every item that is not null takes
-//! its number, usable or not, so that a file's name never depends on the health of its neighbours.
+//! Parsing is lenient, because the gateway sends several shapes: a list of objects, one object, plain URL strings, a lone
+//! `url`. The numbering is strict: every item that is not null gets a number, usable or not, so that a file's name never
+//! depends on whether its neighbours are valid.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,35 +15,35 @@ use crate::domain::json::{self, Fields, JsonType};
 use crate::media::data_uri;
 use crate::media::media_type;
 
-/// The fields of an item that are read.
+/// The fields of an item that are parsed.
 const ITEM_FIELDS: [&str; 3] = ["url", "content_type", "duration"];
-/// The longest media type that says anything, in bytes.
+/// The longest media type that is kept, in bytes.
 const MAX_CONTENT_TYPE_LEN: usize = 1 << 10;
 
-/// Takes a secret out of a text.
+/// Replaces secrets in a text.
 pub(crate) type Redact<'a> = &'a dyn for<'t> Fn(&'t str) -> Cow<'t, str>;
 
-/// The assets of a `task_result`, and how many it names: no more than `most` are kept.
-pub(crate) fn parse_assets(result: &RawValue, most: usize, hide: Redact<'_>) -> (Vec<Asset>, usize) {
+/// The assets of a `task_result`, at most `max_assets` of them, and how many it has.
+pub(crate) fn parse_assets(result: &RawValue, max_assets: usize, redact: Redact<'_>) -> (Vec<Asset>, usize) {
     let fields = Fields::select(result, &["videos", "images", "audio"]);
     let (mut assets, mut count) = (Vec::new(), 0);
     for (kind, list) in [(Kind::Video, "videos"), (Kind::Image, "images"), (Kind::Audio, "audio")] {
-        let (before, before_kept) = (count, assets.len());
-        let mut take = |item: &RawValue| {
+        let (count_before, kept_before) = (count, assets.len());
+        let mut push = |item: &RawValue| {
             count += usize::from(JsonType::detect(item) != JsonType::Null);
-            if assets.len() < most {
-                assets.extend(read_item(item, Some(kind), hide));
+            if assets.len() < max_assets {
+                assets.extend(parse_item(item, Some(kind), redact));
             }
         };
         match fields.get(list) {
-            Some(items) if JsonType::detect(items) == JsonType::Array => json::for_each_item(items, take),
-            Some(item) => take(item),
+            Some(items) if JsonType::detect(items) == JsonType::Array => json::for_each_item(items, push),
+            Some(item) => push(item),
             None => {}
         }
-        assign_indexes(&mut assets[before_kept..], count - before);
+        assign_indexes(&mut assets[kept_before..], count - count_before);
     }
     if count == 0 {
-        assets.extend(read_toplevel_url(result, hide));
+        assets.extend(parse_toplevel_url(result, redact));
         count = assets.len();
         assign_indexes(&mut assets, count);
     }
@@ -56,35 +56,35 @@ fn assign_indexes(items: &mut [Asset], count: usize) {
     }
 }
 
-fn read_item(item: &RawValue, kind: Option<Kind>, hide: Redact<'_>) -> Option<Asset> {
+fn parse_item(item: &RawValue, kind: Option<Kind>, redact: Redact<'_>) -> Option<Asset> {
     let (url, content_type, duration) = match JsonType::detect(item) {
         JsonType::Null => return None,
         JsonType::Object => {
             let fields = Fields::select(item, &ITEM_FIELDS);
             (
-                fields.get("url").map(read_url).unwrap_or_default(),
-                fields.get("content_type").and_then(|declared| read_content_type(declared, hide)),
-                fields.get("duration").and_then(read_duration),
+                fields.get("url").map(parse_url).unwrap_or_default(),
+                fields.get("content_type").and_then(|declared| parse_content_type(declared, redact)),
+                fields.get("duration").and_then(parse_duration),
             )
         }
-        _ => (read_url(item), None, None),
+        _ => (parse_url(item), None, None),
     };
     Some(Asset { kind, index: 0, count: 0, url, redacted_url: None, content_type, duration })
 }
 
-/// A `task_result.url` beside no list: a newer shape of the answer. Its kind is its type's.
-fn read_toplevel_url(result: &RawValue, hide: Redact<'_>) -> Option<Asset> {
-    let is_named =
+/// A `task_result.url` without any list: a newer shape of the answer. Its type gives its kind.
+fn parse_toplevel_url(result: &RawValue, redact: Redact<'_>) -> Option<Asset> {
+    let has_url =
         Fields::select(result, &ITEM_FIELDS).get("url").and_then(|url| json::map_string(url, |url| !url.trim().is_empty()));
-    let mut asset = read_item(result, None, hide).filter(|_| is_named == Some(true))?;
+    let mut asset = parse_item(result, None, redact).filter(|_| has_url == Some(true))?;
     let by_type = asset.content_type.as_deref().and_then(media_type::kind_of_content_type);
     asset.kind = by_type.or_else(|| media_type::kind_of_content_type(data_uri::declared_type(&asset.url)?));
     Some(asset)
 }
 
-/// A URL, copied once: the payload of a `data:` URI may be long. Of one that is too long to be asked for, so much is kept as
-/// shows that it is.
-fn read_url(raw: &RawValue) -> Arc<str> {
+/// A URL, copied once: the payload of a `data:` URI may be long. A URL that is too long to request is cut just above the limit,
+/// so that it is still recognised as too long.
+fn parse_url(raw: &RawValue) -> Arc<str> {
     let read = |url: &str| match url {
         "" => Arc::default(),
         data if data_uri::is_data_uri(data) => data.into(),
@@ -93,12 +93,12 @@ fn read_url(raw: &RawValue) -> Arc<str> {
     json::map_string(raw, read).unwrap_or_default()
 }
 
-fn read_content_type(raw: &RawValue, hide: Redact<'_>) -> Option<String> {
-    json::map_string(raw, |declared| (declared.len() <= MAX_CONTENT_TYPE_LEN).then(|| hide(declared).into_owned())).flatten()
+fn parse_content_type(raw: &RawValue, redact: Redact<'_>) -> Option<String> {
+    json::map_string(raw, |declared| (declared.len() <= MAX_CONTENT_TYPE_LEN).then(|| redact(declared).into_owned())).flatten()
 }
 
-/// Seconds from a number or a string (`5`, `"5.1"`, `" 7 "`, `"8s"`); anything not finite and above 0 is unknown.
-fn read_duration(raw: &RawValue) -> Option<f64> {
+/// Seconds, from a number or a string (`5`, `"5.1"`, `" 7 "`, `"8s"`). A value that is not finite and above 0 is unknown.
+fn parse_duration(raw: &RawValue) -> Option<f64> {
     let seconds: f64 = match JsonType::detect(raw) {
         JsonType::Number => raw.get().parse().ok()?,
         _ => json::map_string(raw, |text| {
@@ -187,9 +187,9 @@ mod tests {
             (json!(null), None),
             (json!([5]), None),
         ] {
-            assert_eq!(read_duration(&to_raw_value(&value).unwrap()), expected, "{value}");
+            assert_eq!(parse_duration(&to_raw_value(&value).unwrap()), expected, "{value}");
         }
-        assert_eq!(read_duration(serde_json::from_str("1e999").unwrap()), None);
+        assert_eq!(parse_duration(serde_json::from_str("1e999").unwrap()), None);
     }
 
     #[test]

@@ -1,17 +1,18 @@
-//! Whether two JSON texts say the same, in memory that does not grow with them.
+//! Compares two JSON texts by their content, in memory that does not grow with them.
 //!
-//! Blanks, escapes and the order of fields say nothing; the digits of numbers, the order of items and doubled fields do. Each
-//! value has a hash, made from those of its parts as the text goes by. The hashes are keyed anew in each process, so that
-//! nobody can prepare two texts with the same one.
+//! Whitespace, escapes and the order of fields don't count. The digits of numbers, the order of items and repeated fields do.
+//! One pass over the text computes the hash of each value from the hashes of its parts. Each process uses a random key, so that
+//! nobody can construct two different texts with the same hash.
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::{map_string_token, string_token_len};
+use super::map_string_token;
+use super::text::string_token_len;
 
-/// More levels than any answer has that was taken.
+/// Deeper than any answer that is accepted.
 const MAX_DEPTH: usize = 128;
 
-/// Whether `one` and `other`, both valid JSON, say the same. Texts that are nested too deeply are the same only to the letter.
+/// Whether `one` and `other`, both valid JSON, have the same content. Texts that are nested too deeply must be identical.
 #[must_use]
 pub(crate) fn is_equivalent(one: &str, other: &str) -> bool {
     if one == other {
@@ -25,9 +26,9 @@ pub(crate) fn is_equivalent(one: &str, other: &str) -> bool {
 /// An open list or object.
 struct OpenContainer {
     is_object: bool,
-    /// Of what it holds so far.
+    /// The combined hash of its values so far.
     sum: u64,
-    /// The hash of the name whose value comes next.
+    /// The hash of the name whose value is next.
     name: Option<u64>,
 }
 
@@ -36,7 +37,7 @@ impl OpenContainer {
         match (self.is_object, self.name.take()) {
             (false, _) => self.sum = hasher.hash_one((self.sum, value)),
             (true, None) => self.name = Some(value),
-            // A sum, so that the order of fields says nothing.
+            // A sum does not depend on the order of the fields.
             (true, Some(name)) => self.sum = self.sum.wrapping_add(hasher.hash_one((name, value))),
         }
     }

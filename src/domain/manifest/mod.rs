@@ -1,10 +1,11 @@
-//! The manifest as data: what the archive holds, in one schema for a task folder and for the whole archive.
+//! The manifest as data: the contents of an archive. A task folder and the whole archive use the same schema.
 //!
-//! Owns the shape (version 1), the order of keys and entries, and the rule that the same archive
-//! gives the same bytes: `task` and `file` are the entries, `unknown` keeps the fields of other versions in them, `write`
-//! and `read` are the document around them, `own` is a task's own one, and `judge` says whose a
-//! document is.
+//! Owns the shape (version 1), the order of keys and entries, and the rule that the same archive gives the same bytes.
+//! Entries: `task_entry`, `file_entry`, `asset_error`, `response`; `unknown_fields` keeps the fields of other versions.
+//! Documents: `writer`, `reader`, `task_manifest` for the manifest of one task, `ownership` for who wrote a `manifest.json`,
+//! and `salvage` for a damaged one.
 
+mod asset_error;
 mod file_entry;
 mod ownership;
 mod reader;
@@ -19,8 +20,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use file_entry::CompleteFile;
-pub use file_entry::{AssetError, FileEntry};
+pub use asset_error::AssetError;
+pub use file_entry::FileEntry;
 pub use ownership::{Ownership, check_ownership};
 pub use reader::{RawTask, for_each_task};
 pub use response::ApiResponse;
@@ -29,16 +30,16 @@ pub use task_entry::{State, TaskEntry};
 pub use task_manifest::TaskManifest;
 pub use writer::{write, write_task_manifest};
 
-/// The version that this program writes, and the highest that it reads.
+/// The manifest version that this program writes, and the highest that it reads.
 pub const VERSION: u64 = 1;
 
-/// What is kept in a manifest (an answer, notes beside an id) is nested no deeper than this, so that it can be read again.
+/// The maximum nesting depth of JSON that a manifest keeps (an answer, `meta`), so that the manifest can be parsed again.
 pub const MAX_DEPTH: usize = 100;
 
 /// `yescale-dl 0.1.0`
 pub const GENERATOR: &str = concat!("yescale-dl ", env!("CARGO_PKG_VERSION"));
 
-/// How many levels `value` is nested. The parser has bounded them.
+/// The number of nested levels of `value`. Recursive: the parser has bounded the depth.
 #[must_use]
 pub fn depth(value: &Value) -> usize {
     match value {
@@ -48,10 +49,10 @@ pub fn depth(value: &Value) -> usize {
     }
 }
 
-/// What the archive holds, sorted by task id. A manifest describes files relative to the folder that it stands in.
+/// The tasks of an archive, sorted by id. Paths are relative to the manifest's folder.
 #[derive(Serialize, JsonSchema)]
 struct Manifest<T> {
-    /// Readers refuse a higher one than they know.
+    /// The version of the format. Readers refuse a higher version than they know.
     #[schemars(extend("const" = VERSION))]
     manifest_version: u64,
     /// The program that wrote it, and its version.
@@ -59,10 +60,10 @@ struct Manifest<T> {
     tasks: T,
 }
 
-/// The byte-order mark that some editors put in front of a text: it is no part of the JSON.
+/// The byte-order mark that some editors write at the beginning of a text. It is no part of the JSON.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// `text` without a byte-order mark in front.
+/// `text` without a byte-order mark at its beginning.
 fn strip_byte_order_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
@@ -75,6 +76,6 @@ pub fn schema() -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    pub(crate) use super::file_entry::tests::Stub;
+    pub(crate) use super::file_entry::tests::file_entry;
     pub(crate) use super::task_entry::tests::entry;
 }

@@ -1,10 +1,11 @@
-//! Whose is this manifest.json?
+//! Decides who wrote a `manifest.json`, from its bytes alone.
 //!
-//! Decides from the bytes alone, and in the user's favour: what is not provably ours is never
-//! overwritten. Ours is what parses and has `manifest_version` and `tasks`. Ours but broken, and
-//! free to be rebuilt, is what a crash leaves: nothing, zeros, or our beginning that breaks off
-//! (zeros behind it too: a file system may have grown the file before it wrote it). Ours but garbled is what is no
-//! JSON any more and begins with our name. Of other text that is no JSON, only its place can tell whose it is.
+//! Invariant: a file that is not provably from this program is never overwritten.
+//! - Ours: it parses and has `manifest_version` and `tasks`.
+//! - Truncated: ours after a crash, may be rebuilt. It is empty, all zeros, or begins as our manifests do and ends early, maybe
+//!   with zeros at the end: a file system may grow a file before it writes the data.
+//! - Corrupt: it is no JSON, and begins with the name of this program.
+//! - Not JSON: other text. Only its location can show who wrote it.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
@@ -13,38 +14,39 @@ use serde::de::IgnoredAny;
 use super::reader::{ManifestHeader, RawTask, for_each_task};
 use super::{VERSION, strip_byte_order_mark};
 
-/// How manifests of ours begin, blanks aside. Those of other programs and of later versions have a `manifest_version` too.
+/// The beginnings of our manifests, without whitespace. Other programs and later versions use `manifest_version`, too.
 const KNOWN_PREFIXES: [&[u8]; 2] = [b"{\"manifest_version\":1,\"generator\":", b"{\"manifest_version\":1,\"tasks\":"];
 
-/// How manifests begin that this program has written, blanks aside.
+/// The beginning of a manifest with this program's name, without whitespace.
 const GENERATOR_PREFIX: &[u8] = b"{\"manifest_version\":1,\"generator\":\"yescale-dl";
-/// How manifests of any version begin.
+/// The beginning of a manifest of any version.
 const VERSION_PREFIX: &[u8] = b"{\"manifest_version\":";
 
-/// What is read at once of the beginning and, backwards, from the end.
+/// The size of one read, at the beginning and, backwards, from the end.
 const BLOCK_SIZE: u64 = 4096;
 
-/// Whose a manifest is.
+/// Who wrote a manifest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ownership {
-    /// It can be read.
+    /// This program, and it can be read.
     Ours,
-    /// Ours, but a crash cut it; it can be rebuilt.
+    /// This program, but a crash cut it: it may be rebuilt.
     Truncated,
-    /// No JSON, and it begins with our name: a disk or an editor damaged it.
+    /// This program, but a disk or an editor damaged it: it is no JSON and begins with the program's name.
     Corrupt,
-    /// No JSON, and nothing in it tells whose it is.
+    /// Unknown: it is no JSON.
     NotJson,
-    /// Not ours: never to be overwritten.
+    /// Another program: it must never be overwritten.
     Foreign,
-    /// Written by a later version than this one: never to be overwritten.
+    /// A later version of this program: it must never be overwritten.
     NewerVersion(u64),
 }
 
-/// Whose the manifest in `file` is. Its tasks are handed out on the way; what they are like decides nothing.
+/// Decides who wrote the manifest in `file`. Calls `each` with its tasks in the same pass; the tasks do not influence the
+/// result.
 ///
 /// # Errors
-/// When it can't be read.
+/// When `file` can't be read.
 pub fn check_ownership(mut file: impl Read + Seek, each: impl FnMut(RawTask<'_>)) -> io::Result<Ownership> {
     match for_each_task(&mut file, each) {
         Ok(ManifestHeader { version: Some(version), tasks_are_list: Some(_) }) if version > VERSION => {
@@ -59,12 +61,12 @@ pub fn check_ownership(mut file: impl Read + Seek, each: impl FnMut(RawTask<'_>)
     }
 }
 
-/// What a file is that can't be read as JSON.
+/// Classifies a file that is no valid manifest document.
 fn classify_invalid_json(mut file: impl Read + Seek) -> io::Result<Ownership> {
-    let written = len_without_trailing_zeros(&mut file)?;
+    let written_len = len_without_trailing_zeros(&mut file)?;
     file.rewind()?;
     let mut start = Vec::new();
-    (&mut file).take(written.min(BLOCK_SIZE)).read_to_end(&mut start)?;
+    (&mut file).take(written_len.min(BLOCK_SIZE)).read_to_end(&mut start)?;
     let start: Vec<u8> = strip_byte_order_mark(&start).iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let begins_as_ours = KNOWN_PREFIXES.iter().any(|ours| ours.starts_with(&start[..start.len().min(ours.len())]));
     file.rewind()?;
@@ -72,23 +74,27 @@ fn classify_invalid_json(mut file: impl Read + Seek) -> io::Result<Ownership> {
         return Ok(Ownership::Foreign);
     }
     file.rewind()?;
-    // Whole, but with zeros behind it, is a file that grew and was not written on.
-    let is_cut =
-        || for_each_task(file.take(written), |_| ()).map_or_else(|error| error.kind() == io::ErrorKind::UnexpectedEof, |_| true);
-    Ok(match () {
-        () if begins_as_ours && is_cut() => Ownership::Truncated,
-        () if start.starts_with(GENERATOR_PREFIX) => Ownership::Corrupt,
-        () if has_other_version(&start) => Ownership::Foreign,
-        () => Ownership::NotJson,
+    // A complete document with zeros behind it is cut, too: the file grew, and the next write never happened.
+    let is_cut = || {
+        for_each_task(file.take(written_len), |_| ()).map_or_else(|error| error.kind() == io::ErrorKind::UnexpectedEof, |_| true)
+    };
+    Ok(if begins_as_ours && is_cut() {
+        Ownership::Truncated
+    } else if start.starts_with(GENERATOR_PREFIX) {
+        Ownership::Corrupt
+    } else if has_other_version(&start) {
+        Ownership::Foreign
+    } else {
+        Ownership::NotJson
     })
 }
 
-/// Whether a file is JSON of whatever shape.
+/// Whether a file is JSON of any shape.
 fn is_json(file: &mut (impl Read + Seek)) -> bool {
     serde_json::from_reader::<_, IgnoredAny>(BufReader::new(file)).is_ok()
 }
 
-/// Whether a text begins as a manifest with a version that is not ours.
+/// Whether a text begins as a manifest of another version than 1.
 fn has_other_version(start: &[u8]) -> bool {
     start.strip_prefix(VERSION_PREFIX).is_some_and(|rest| {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -96,7 +102,7 @@ fn has_other_version(start: &[u8]) -> bool {
     })
 }
 
-/// How long a file is without the zeros at its end.
+/// The length of a file without the zeros at its end.
 fn len_without_trailing_zeros(file: &mut (impl Read + Seek)) -> io::Result<u64> {
     let mut end = file.seek(SeekFrom::End(0))?;
     while end > 0 {
@@ -128,7 +134,7 @@ mod tests {
             let zeros = [&ours.as_bytes()[..end], &[0; 9]].concat();
             assert_eq!(ownership(&zeros), Ownership::Truncated, "cut at {end}, then zeros");
         }
-        for (text, verdict) in [
+        for (text, expected) in [
             (ours, Ownership::Ours),
             (r#"{"tasks":[],"manifest_version":1}"#, Ownership::Ours),
             (r#"{"manifest_version":1,"tasks":[],"future":{}}"#, Ownership::Ours),
@@ -157,7 +163,7 @@ mod tests {
             ("null", Ownership::Foreign),
             ("my notes", Ownership::NotJson),
         ] {
-            assert_eq!(ownership(text.as_bytes()), verdict, "{text}");
+            assert_eq!(ownership(text.as_bytes()), expected, "{text}");
         }
         assert_eq!(ownership(&[ours.as_bytes(), &[0; 9000]].concat()), Ownership::Truncated);
         assert_eq!(ownership(b""), Ownership::Truncated);

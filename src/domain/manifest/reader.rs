@@ -1,8 +1,8 @@
-//! Manifests of any length, read task by task.
+//! Reads a manifest of any length, task by task.
 //!
-//! A root manifest of a hundred thousand tasks never stands in memory whole, and of most of its tasks
-//! little is asked: [`walk`] hands out the text of one at a time, an [`Unread`], which is understood as far
-//! as the caller wants. Whoever skips is skipped for: that is many times as fast as understanding.
+//! A root manifest of a hundred thousand tasks is never in memory as a whole, and callers need only a part of most tasks.
+//! [`for_each_task`] passes the text of one task at a time, a [`RawTask`]; the caller parses as much of it as it needs. Skipped
+//! entries are never deserialized, which is many times as fast.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -13,10 +13,10 @@ use serde_json::{Deserializer, Value};
 
 use super::{BYTE_ORDER_MARK, TaskEntry};
 
-/// What is read at once. A longer task makes for a longer read.
+/// The size of one read, in bytes. A longer task needs a longer read.
 const CHUNK_SIZE: usize = 256 << 10;
 
-/// The text of a task, or of whatever stands in its place.
+/// The text of an item in the list of tasks. It need not be a task.
 #[derive(Clone, Copy, Debug)]
 pub struct RawTask<'a> {
     pub(super) text: &'a [u8],
@@ -24,23 +24,23 @@ pub struct RawTask<'a> {
 }
 
 impl RawTask<'_> {
-    /// Its id; none where there is something else.
+    /// Its id; `None` when it is no task.
     #[must_use]
     pub fn id(self) -> Option<String> {
         #[derive(Deserialize)]
         struct IdOnly {
             task_id: String,
         }
-        self.deserialize::<IdOnly>().map(|named| named.task_id)
+        self.deserialize::<IdOnly>().map(|task| task.task_id)
     }
 
-    /// All of it; none where it is no task that this version can read.
+    /// The whole entry; `None` when it is no task that this version can parse.
     #[must_use]
     pub fn parse(self) -> Option<TaskEntry> {
         self.deserialize()
     }
 
-    /// Whether the API's answer is kept with it, as in a task's own manifest.
+    /// Whether it contains the API's answer, as in a task manifest.
     #[must_use]
     pub fn has_response(self) -> bool {
         #[derive(Deserialize)]
@@ -50,13 +50,13 @@ impl RawTask<'_> {
         self.deserialize::<ResponseOnly>().is_some_and(|task| task.response.is_some())
     }
 
-    /// Which bytes of the manifest it is.
+    /// Its byte range in the manifest.
     #[must_use]
     pub fn byte_range(self) -> Range<u64> {
         self.start..self.start + self.text.len() as u64
     }
 
-    /// Itself, to be read elsewhere: see [`Unread::from`].
+    /// A copy of its text, to be parsed elsewhere with `RawTask::from`.
     #[must_use]
     pub fn to_vec(self) -> Vec<u8> {
         self.text.to_vec()
@@ -73,23 +73,23 @@ impl<'a> From<&'a [u8]> for RawTask<'a> {
     }
 }
 
-/// What a manifest says beside its tasks.
+/// The fields of a manifest beside its tasks.
 #[derive(Default, Debug)]
 pub struct ManifestHeader {
-    /// Its version, when that is a number.
+    /// The version, if it is a number.
     pub version: Option<u64>,
-    /// Whether it has tasks, and whether they are a list; a later version may shape them anew.
+    /// `Some(true)` for a list of tasks, `Some(false)` for an object (a later version may change the shape), else `None`.
     pub tasks_are_list: Option<bool>,
 }
 
-/// Hands out the tasks of a manifest in their order.
+/// Calls `each` with the tasks of a manifest, in order.
 ///
 /// # Errors
-/// `UnexpectedEof` when it breaks off, `InvalidData` when it is no JSON object or goes on behind its end, or what
-/// `from` says. What came before has been handed out.
-pub fn for_each_task(from: impl Read, mut each: impl FnMut(RawTask<'_>)) -> io::Result<ManifestHeader> {
-    let mut window = JsonWindow { reader: from, offset: 0, bytes: Vec::new(), position: 0 };
-    let mut head = ManifestHeader::default();
+/// `UnexpectedEof` when the manifest ends early, `InvalidData` when it is no JSON object or has data behind its end, or the
+/// error of `reader`. `each` has then seen the tasks before the error.
+pub fn for_each_task(reader: impl Read, mut each: impl FnMut(RawTask<'_>)) -> io::Result<ManifestHeader> {
+    let mut window = JsonWindow { reader, offset: 0, bytes: Vec::new(), position: 0 };
+    let mut header = ManifestHeader::default();
     window.skip_byte_order_mark()?;
     window.expect_byte(b'{')?;
     if window.peek()? == Some(b'}') {
@@ -99,34 +99,35 @@ pub fn for_each_task(from: impl Read, mut each: impl FnMut(RawTask<'_>)) -> io::
             let key: String = window.parse_value()?;
             window.expect_byte(b':')?;
             match key.as_str() {
-                "manifest_version" => head.version = window.parse_value::<Value>()?.as_u64(),
+                "manifest_version" => header.version = window.parse_value::<Value>()?.as_u64(),
                 "tasks" if window.peek()? == Some(b'[') => {
                     window.for_each_element(&mut each)?;
-                    head.tasks_are_list = Some(true);
+                    header.tasks_are_list = Some(true);
                 }
-                "tasks" => head.tasks_are_list = window.parse_value::<Value>()?.is_object().then_some(false),
+                "tasks" => header.tasks_are_list = window.parse_value::<Value>()?.is_object().then_some(false),
                 _ => window.skip_value().map(|_| ())?,
             }
             window.consume_separator(b'}')?
         } {}
     }
     match window.peek()? {
-        None => Ok(head),
+        None => Ok(header),
         Some(_) => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 
-/// The part of a manifest that is looked at.
+/// The part of a manifest that is in memory.
 struct JsonWindow<R> {
     reader: R,
-    /// Bytes before those that are held.
+    /// The offset of `bytes` in the manifest.
     offset: u64,
     bytes: Vec<u8>,
+    /// The next byte to parse, as an index into `bytes`.
     position: usize,
 }
 
 impl<R: Read> JsonWindow<R> {
-    /// Passes over a byte-order mark.
+    /// Skips a byte-order mark.
     fn skip_byte_order_mark(&mut self) -> io::Result<()> {
         while self.bytes.len() < BYTE_ORDER_MARK.len() && self.fill()? {}
         if self.bytes.starts_with(BYTE_ORDER_MARK) {
@@ -135,13 +136,13 @@ impl<R: Read> JsonWindow<R> {
         Ok(())
     }
 
-    /// Where the next value stands, which is passed over.
+    /// Skips the next value; returns its range in `bytes`.
     fn skip_value(&mut self) -> io::Result<Range<usize>> {
         loop {
             let mut values = Deserializer::from_slice(&self.bytes[self.position..]).into_iter::<IgnoredAny>();
             let (next, end) = (values.next(), self.position + values.byte_offset());
             match next {
-                // A number may go on behind the window.
+                // A number at the end of the window may have more digits behind it.
                 Some(Ok(_)) if end < self.bytes.len() => {
                     let start = std::mem::replace(&mut self.position, end);
                     return Ok(start..end);
@@ -171,7 +172,7 @@ impl<R: Read> JsonWindow<R> {
         Ok(())
     }
 
-    /// Whether a comma follows, and not `end`.
+    /// Consumes a comma or `end`; whether it was a comma.
     fn consume_separator(&mut self, end: u8) -> io::Result<bool> {
         if self.peek()? == Some(b',') {
             return self.expect_byte(b',').map(|()| true);
@@ -188,26 +189,26 @@ impl<R: Read> JsonWindow<R> {
         Ok(())
     }
 
-    /// The next byte that is no blank.
+    /// The next byte that is no whitespace, without consuming it.
     fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
             let rest = &self.bytes[self.position..];
-            let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count();
-            let next = rest.get(blanks).copied();
-            self.position += blanks;
+            let whitespace = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count();
+            let next = rest.get(whitespace).copied();
+            self.position += whitespace;
             if next.is_some() || !self.fill()? {
                 return Ok(next);
             }
         }
     }
 
-    /// Reads on; whether there was more. What has been passed over is forgotten.
+    /// Drops the parsed bytes and reads more; whether there were more.
     fn fill(&mut self) -> io::Result<bool> {
         self.bytes.drain(..self.position);
         self.offset += std::mem::take(&mut self.position) as u64;
-        // A value that is longer than the window is looked at again each time: so it doubles.
-        let more = self.bytes.len().max(CHUNK_SIZE) as u64;
-        Ok((&mut self.reader).take(more).read_to_end(&mut self.bytes)? > 0)
+        // A value that is longer than the window is parsed again after each read. Doubling keeps that linear.
+        let chunk = self.bytes.len().max(CHUNK_SIZE) as u64;
+        Ok((&mut self.reader).take(chunk).read_to_end(&mut self.bytes)? > 0)
     }
 }
 
@@ -217,7 +218,7 @@ mod tests {
     use crate::domain::manifest::tests::entry;
     use crate::domain::manifest::write;
 
-    /// Hands out a few bytes at a time.
+    /// Reads a few bytes at a time.
     struct Trickle<'a>(&'a [u8]);
 
     impl Read for Trickle<'_> {
@@ -229,12 +230,12 @@ mod tests {
 
     fn ids(manifest: &str) -> io::Result<(Vec<Option<String>>, ManifestHeader)> {
         let mut ids = Vec::new();
-        for_each_task(Trickle(manifest.as_bytes()), |task| ids.push(task.id())).map(|head| (ids, head))
+        for_each_task(Trickle(manifest.as_bytes()), |task| ids.push(task.id())).map(|header| (ids, header))
     }
 
     fn render(ids: &[String]) -> String {
         let mut bytes = Vec::new();
-        write(&mut bytes, Box::new(|push| ids.iter().try_for_each(|id| push(&entry(id))))).unwrap();
+        write(&mut bytes, |push| ids.iter().try_for_each(|id| push(&entry(id)))).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -242,9 +243,9 @@ mod tests {
     fn manifest_of_any_length_round_trips() {
         for count in [0, 1, 2, 20_000] {
             let written: Vec<String> = (0..count).map(|n| format!("{n:06}")).collect();
-            let (read, head) = ids(&render(&written)).unwrap();
+            let (read, header) = ids(&render(&written)).unwrap();
             assert_eq!(read, written.into_iter().map(Some).collect::<Vec<_>>());
-            assert_eq!((head.version, head.tasks_are_list), (Some(1), Some(true)));
+            assert_eq!((header.version, header.tasks_are_list), (Some(1), Some(true)));
         }
         let long = "x".repeat(3 * CHUNK_SIZE);
         assert_eq!(ids(&render(std::slice::from_ref(&long))).unwrap().0, [Some(long)]);
@@ -252,10 +253,10 @@ mod tests {
 
     #[test]
     fn non_task_entries_are_returned_as_none() {
-        let (read, head) =
+        let (read, header) =
             ids(r#"{"x":[1],"tasks":[{"task_id":"a","future":1}, {"no":"task"},7,"]"],"y":null , "z":{}}"#).unwrap();
         assert_eq!(read, [Some("a".to_owned()), None, None, None]);
-        assert_eq!(head.version, None);
+        assert_eq!(header.version, None);
         for (shape, is_list) in [("{}", Some(false)), ("7", None), ("[]", Some(true))] {
             assert_eq!(ids(&format!(r#"{{"manifest_version":9,"tasks":{shape}}}"#)).unwrap().1.tasks_are_list, is_list);
         }

@@ -1,8 +1,8 @@
-//! The API's answer, kept in a task's own manifest.
+//! The API's answer, as a task manifest keeps it.
 //!
-//! Most readers of a manifest never look at it, and it is the longest part: it is held as text, shared between copies of its
-//! entry, and what it says is read from that text. It is written without blanks outside strings. One that an earlier version
-//! indented is read as it stands, and compacted when its manifest is written again.
+//! It is the longest part of a manifest, and most readers don't need it. So it stays unparsed text, which copies of the
+//! entry share. It is written without whitespace outside strings. An answer that an earlier version indented is read
+//! unchanged, and compacted when its manifest is rewritten.
 
 use std::sync::Arc;
 
@@ -13,22 +13,22 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::json;
 
-/// An answer, unread.
+/// An unparsed answer.
 #[derive(Clone, Debug)]
 pub struct ApiResponse(Arc<RawJson>);
 
-/// The text, which is never moved to be shared: it may be long.
+/// The text. `Arc<RawValue>` would have to copy it, and it may be long.
 #[derive(Debug)]
 struct RawJson(Box<RawValue>);
 
 impl ApiResponse {
-    /// The answer `value`; none where it can't be written.
+    /// The answer `value`; `None` when it can't be serialized.
     #[must_use]
     pub fn from_value(value: &Value) -> Option<Self> {
         to_raw_value(value).ok().map(Self::from)
     }
 
-    /// Its text, which is valid JSON.
+    /// Its text: valid JSON.
     #[must_use]
     pub fn raw(&self) -> &RawValue {
         &self.0.0
@@ -42,7 +42,7 @@ impl From<Box<RawValue>> for ApiResponse {
 }
 
 impl PartialEq for ApiResponse {
-    /// Whether both say the same, however they are written.
+    /// Whether both have the same content, in any notation.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || json::is_equivalent(self.raw().get(), other.raw().get())
     }

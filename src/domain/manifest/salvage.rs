@@ -1,11 +1,11 @@
-//! What can still be read of a manifest that is damaged.
+//! Recovers tasks from a damaged manifest.
 //!
-//! One rotted byte costs the task that it stands in, not those behind it.
+//! A damaged byte costs the task that contains it, not the tasks behind it.
 
 use super::RawTask;
 
-/// Hands out what can still be read of the tasks in a manifest that is damaged: where this program wrote it, each begins and
-/// ends on a line of its own.
+/// Calls `each` with every candidate for a task in a damaged manifest. It relies on this program's indentation: each task
+/// begins and ends on a line of its own.
 pub fn salvage(text: &[u8], mut each: impl FnMut(RawTask<'_>)) {
     const START: &[u8] = b"\n    {";
     const END: &[u8] = b"\n    }";
@@ -29,17 +29,17 @@ mod tests {
     fn salvage_finds_every_undamaged_task() {
         let written: Vec<String> = (0..5).map(|n| format!("t{n}")).collect();
         let mut whole = Vec::new();
-        write(&mut whole, Box::new(|push| written.iter().try_for_each(|id| push(&entry(id))))).unwrap();
+        write(&mut whole, |push| written.iter().try_for_each(|id| push(&entry(id)))).unwrap();
         for at in 100..whole.len() - 10 {
             let mut damaged = whole.clone();
             damaged[at] = 0xFF;
             let mut found = Vec::new();
             salvage(&damaged, |task| found.extend(task.parse().map(|entry| (entry.task_id, task.byte_range()))));
-            // The byte may stand between two of them.
+            // A damaged byte between two tasks may cost both.
             assert!(found.len() >= 3, "{found:?} with byte {at} damaged");
-            for (id, place) in found {
-                let place = usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap();
-                assert_eq!(RawTask::from(&damaged[place]).id(), Some(id));
+            for (id, range) in found {
+                let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+                assert_eq!(RawTask::from(&damaged[range]).id(), Some(id));
             }
         }
     }

@@ -1,7 +1,7 @@
-//! What a manifest says of one task, in the task's own folder and at the root.
+//! The manifest's entry of one task, in the task manifest and in the root manifest.
 //!
-//! The two differ in where paths begin, and the answer is kept in the task's own alone: [`TaskEntry::into_rooted`] and
-//! [`TaskEntry::into_own`] lead from one to the other.
+//! The two entries differ in two points: paths are relative to the task folder or to the root, and only the task manifest keeps
+//! the API's answer. [`TaskEntry::into_root_relative`] and [`TaskEntry::into_task_relative`] convert between them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,17 +11,17 @@ use super::unknown_fields::{UnknownFields, keep_unknown_fields};
 use super::{ApiResponse, AssetError, FileEntry};
 use crate::layout;
 
-/// How much of a task the archive has.
+/// How complete a task is in the archive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Everything the answer names is here.
+    /// Everything that the answer names is saved.
     Complete,
-    /// All that was asked for is here, other kinds were left out on purpose.
+    /// Everything that was asked for is saved; other kinds were left out on purpose.
     Partial,
-    /// Some asset could not be had: see `errors`.
+    /// Some asset could not be saved: see `errors`.
     Incomplete,
-    /// The task itself failed: `err_reason` says why.
+    /// The task itself failed: see `err_reason`.
     Failed,
 }
 
@@ -30,23 +30,23 @@ pub enum State {
 #[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct TaskEntry {
-    /// The id that was asked for, whatever the answer called it.
+    /// The id that the user gave, whatever id the answer has.
     pub task_id: String,
-    /// How much of it is here.
+    /// How complete the task is.
     pub state: State,
-    /// The API's word.
+    /// The API's status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// As the API puts it, such as `100%`.
+    /// The API's progress, such as `100%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<String>,
-    /// The API's, for people.
+    /// The API's message, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Why the task failed, in the API's words.
+    /// Why the task failed, as the API says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub err_reason: Option<String>,
-    /// When the task was given to the API: RFC 3339, in UTC, as all times here.
+    /// When the task was submitted: RFC 3339, in UTC, as all times here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "crate::domain::schema::Time")]
     pub submit_time: Option<String>,
@@ -61,26 +61,26 @@ pub struct TaskEntry {
     /// The text result, verbatim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Where `text` stands as a file, relative to the manifest's folder.
+    /// The path of the file with `text`, relative to the manifest's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_path: Option<String>,
-    /// What stood beside the id in the list that named it.
+    /// The other fields of the task's line in the input list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Map<String, Value>>,
-    /// What is here, in the order of kinds and numbers.
+    /// The saved files, in the order of kinds and numbers.
     #[serde(default)]
     pub files: Vec<FileEntry>,
-    /// What could not be had.
+    /// The assets that could not be saved.
     #[serde(default)]
     pub errors: Vec<AssetError>,
-    /// The API's answer; in the task's own manifest only.
+    /// The API's answer; in the task manifest only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Value")]
     pub response: Option<ApiResponse>,
     /// Fields that this version does not know.
     #[serde(skip)]
     pub(crate) unknown: UnknownFields,
-    /// Those that stand beside the list of tasks, in a task's own manifest.
+    /// Unknown fields beside the list of tasks, in a task manifest.
     #[serde(skip)]
     pub(crate) unknown_manifest_fields: UnknownFields,
 }
@@ -88,56 +88,56 @@ pub struct TaskEntry {
 keep_unknown_fields!(TaskEntry);
 
 impl TaskEntry {
-    /// Whether it is from the task's own folder: the answer is kept there alone, and paths have no folder.
+    /// Whether it is from a task manifest: only that one keeps the answer, and its paths have no folder.
     #[must_use]
     pub(crate) fn is_task_relative(&self) -> bool {
         let mut paths = self.files.iter().map(FileEntry::path).chain(self.text_path.as_deref());
         self.response.is_some() || paths.any(|path| !path.contains('/'))
     }
 
-    /// As the root manifest has it: paths from the root, without the answer.
+    /// The entry for the root manifest: paths relative to the root, no answer.
     #[must_use]
     pub(crate) fn into_root_relative(mut self) -> Self {
         let folder = layout::folder_name(&self.task_id);
-        let root = |path: &mut String| *path = format!("{folder}/{path}");
-        self.text_path.iter_mut().for_each(root);
-        self.files.iter_mut().for_each(|file| root(&mut file.path));
+        let add_folder = |path: &mut String| *path = format!("{folder}/{path}");
+        self.text_path.iter_mut().for_each(add_folder);
+        self.files.iter_mut().for_each(|file| add_folder(&mut file.path));
         self.response = None;
         self.unknown_manifest_fields = UnknownFields::default();
         self
     }
 
-    /// As the task's own manifest had it, when the root manifest is all that is left; paths that are not its own stay as they are.
+    /// The entry for the task manifest, when only the root manifest is left. Paths outside the task's folder stay unchanged.
     #[must_use]
     pub(crate) fn into_task_relative(mut self) -> Self {
         let folder = layout::folder_name(&self.task_id);
-        let own = |path: &mut String| {
+        let strip_folder = |path: &mut String| {
             if let Some(name) = path.strip_prefix(&folder).and_then(|path| path.strip_prefix('/')) {
                 *path = name.to_owned();
             }
         };
-        self.text_path.iter_mut().for_each(own);
-        self.files.iter_mut().for_each(|file| own(&mut file.path));
+        self.text_path.iter_mut().for_each(strip_folder);
+        self.files.iter_mut().for_each(|file| strip_folder(&mut file.path));
         self
     }
 
-    /// Files and errors in the order of a manifest.
+    /// Sorts files and errors into the order of a manifest.
     pub(crate) fn sort(&mut self) {
         self.files.sort_by_key(FileEntry::key);
         self.errors.sort_by_key(AssetError::key);
     }
 
-    /// Whether it says the same as `other`, whenever either was written.
+    /// Whether both are equal, except for the time of writing.
     #[must_use]
     pub(crate) fn eq_ignoring_archived_at(&mut self, other: &Self) -> bool {
-        // In place: a copy may be large.
+        // Changes the time in place, because a copy may be large.
         let own = std::mem::replace(&mut self.archived_at, other.archived_at.clone());
         let is_same = *self == *other;
         self.archived_at = own;
         is_same
     }
 
-    /// The size of its files in bytes.
+    /// The total size of its files, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size()))
@@ -148,7 +148,8 @@ impl TaskEntry {
 pub(crate) mod tests {
     use super::*;
     use crate::domain::asset_key::{AssetKey, Kind};
-    use crate::domain::manifest::file_entry::tests::Stub;
+    use crate::domain::code::AssetErrorCode;
+    use crate::domain::manifest::file_entry::tests::file_entry;
     use serde_json::json;
 
     pub(crate) fn entry(task_id: &str) -> TaskEntry {
@@ -159,13 +160,19 @@ pub(crate) mod tests {
     fn keys_keep_their_order_and_absent_fields_are_omitted() {
         let mut task = entry("t1");
         task.text_path = Some("text.txt".to_owned());
-        task.files.push(FileEntry::new(AssetKey { kind: Kind::Video, index: 1 }, &Stub("video-1.mp4", 7)));
-        task.errors.push(AssetError::new(AssetKey { kind: Kind::Image, index: 2 }, None, "HTTP 404 Not Found".to_owned()));
+        task.files.push(file_entry(Kind::Video, 1, "video-1.mp4"));
+        task.errors.push(AssetError::new(
+            AssetKey { kind: Kind::Image, index: 2 },
+            None,
+            AssetErrorCode::DeadLink,
+            Some(404),
+            "HTTP 404 Not Found".to_owned(),
+        ));
         let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(
             serde_json::to_string(&task.into_root_relative()).unwrap(),
             format!(
-                r#"{{"task_id":"t1","state":"complete","text_path":"t1/text.txt","files":[{{"kind":"video","index":1,"path":"t1/video-1.mp4","size":7,"sha256":"{hash}","warnings":[]}}],"errors":[{{"kind":"image","index":2,"error":"HTTP 404 Not Found"}}]}}"#
+                r#"{{"task_id":"t1","state":"complete","text_path":"t1/text.txt","files":[{{"kind":"video","index":1,"path":"t1/video-1.mp4","size":7,"sha256":"{hash}","warnings":[]}}],"errors":[{{"kind":"image","index":2,"code":"dead_link","http_status":404,"error":"HTTP 404 Not Found"}}]}}"#
             )
         );
     }
@@ -174,7 +181,7 @@ pub(crate) mod tests {
     fn files_are_sorted_by_kind_and_index() {
         let mut task = entry("t");
         for (kind, index) in [(Kind::Audio, 1), (Kind::Image, 2), (Kind::Video, 3), (Kind::Image, 1)] {
-            task.files.push(FileEntry::new(AssetKey { kind, index }, &Stub("x", 1)));
+            task.files.push(file_entry(kind, index, "x"));
         }
         task.sort();
         let order: Vec<String> = task.files.iter().map(|file| file.key().to_string()).collect();

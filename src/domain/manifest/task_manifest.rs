@@ -1,8 +1,7 @@
-//! A task's own manifest, read in one pass.
+//! Reads a task manifest, in one pass, and decides whether it is valid, damaged or foreign.
 //!
-//! Decides whether it can be read, is damaged, or is not ours. Damaged is what is not JSON any more, and what is ours by
-//! its shape and names no task that can be read. A byte-order mark, another order of keys, and fields that this version does
-//! not know are no damage.
+//! Damaged: it is no longer JSON, or it has the shape of a manifest and no task that can be parsed. A byte-order mark,
+//! another order of keys, and fields that this version does not know are no damage.
 
 use std::io::{self, Cursor};
 
@@ -12,21 +11,21 @@ use serde::de::IgnoredAny;
 use super::unknown_fields::{UnknownFieldCollector, UnknownFields};
 use super::{Ownership, TaskEntry, check_ownership, strip_byte_order_mark};
 
-/// What a task's own manifest says.
+/// The result of reading a task manifest.
 #[derive(Debug)]
 pub enum TaskManifest {
-    /// The one task that it names.
+    /// It has one task.
     Task(Box<TaskEntry>),
-    /// Several tasks: it is an archive's.
+    /// It has several tasks: it is the root manifest of an archive.
     MultipleTasks,
-    /// It can't be read. `is_cut`: a crash left it empty, zeroed, or without its end, so that it may be written anew.
+    /// It can't be read.
     Damaged {
-        /// Whether it may be written anew.
+        /// Whether a crash left it empty, zeroed or without its end: it may be rewritten.
         is_truncated: bool,
     },
-    /// Another program's.
+    /// Another program wrote it.
     Foreign,
-    /// A later version's.
+    /// A later version of this program wrote it, with this `manifest_version`.
     NewerVersion(u64),
 }
 
@@ -50,12 +49,12 @@ impl<'de> Deserialize<'de> for ManifestDocument {
 }
 
 impl TaskManifest {
-    /// Reads a whole manifest.
+    /// Parses the text of a manifest.
     ///
     /// # Errors
-    /// None that a manifest in memory could cause.
+    /// None in practice: reading from memory does not fail.
     pub fn parse(text: &[u8]) -> io::Result<Self> {
-        // The one pass that nearly all get.
+        // The fast path: almost all manifests need only this pass.
         if let Ok(ManifestDocument { manifest_version: 1, tasks, unknown, .. }) =
             serde_json::from_slice(strip_byte_order_mark(text))
         {
@@ -69,9 +68,9 @@ impl TaskManifest {
         })
     }
 
-    /// Reads a manifest that is whole, without its text in memory; none where it has to be read with [`Own::read`].
-    pub fn from_reader(from: impl io::Read) -> Option<Box<TaskEntry>> {
-        match serde_json::from_reader(from) {
+    /// Parses a valid manifest of one task without its text in memory; `None` when [`TaskManifest::parse`] must decide.
+    pub fn from_reader(reader: impl io::Read) -> Option<Box<TaskEntry>> {
+        match serde_json::from_reader(reader) {
             Ok(ManifestDocument { manifest_version: 1, tasks, unknown, .. }) if tasks.len() == 1 => {
                 match Self::from_tasks(tasks, unknown) {
                     Self::Task(task) => Some(task),
@@ -82,13 +81,13 @@ impl TaskManifest {
         }
     }
 
-    fn from_tasks(tasks: Vec<TaskEntry>, beside: UnknownFields) -> Self {
+    fn from_tasks(tasks: Vec<TaskEntry>, unknown_manifest_fields: UnknownFields) -> Self {
         let is_one = tasks.iter().all(|task| task.task_id == tasks[0].task_id);
         match tasks.into_iter().next() {
-            // However often it is named, a task is one.
-            Some(task) if is_one => Self::Task(Box::new(TaskEntry { unknown_manifest_fields: beside, ..task })),
+            // A repeated task counts once.
+            Some(task) if is_one => Self::Task(Box::new(TaskEntry { unknown_manifest_fields, ..task })),
             Some(_) => Self::MultipleTasks,
-            // Nothing is lost when it is written anew.
+            // It has no task, so a rewrite loses nothing.
             None => Self::Damaged { is_truncated: true },
         }
     }

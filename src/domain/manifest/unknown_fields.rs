@@ -1,9 +1,9 @@
-//! Fields that this version does not know: they survive when an entry is read and written again.
+//! Keeps the fields that this version does not know, so that they survive reading and rewriting an entry.
 //!
-//! `#[serde(flatten)]` can't do it: it buffers the whole entry in a form that loses raw JSON and the digits of numbers. So
-//! a [`Collecting`] deserializer stands between the format and the derived code. The derived code sees the fields that it
-//! knows; of each other field the JSON text is kept, in their order. Written, these fields come after the known ones. As
-//! text they take no more memory than the manifest itself, whatever they hold.
+//! `#[serde(flatten)]` can't do it when reading: it buffers the whole entry in a form that loses raw JSON and the digits of
+//! numbers. Instead, an [`UnknownFieldCollector`] wraps the deserializer of the derived code. The derived code sees the
+//! fields that it knows; the collector keeps the JSON text of each other field, in order. They are written after the known
+//! fields. As text, they never take more memory than the manifest itself.
 
 use std::fmt;
 
@@ -12,15 +12,15 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer, forward_to_deserialize_any};
 use serde_json::value::RawValue;
 
-/// Implements `Serialize` and `Deserialize` for a type whose derived code is `remote = "Self"`, and whose field `unknown`
-/// keeps what that code does not know.
+/// Implements `Serialize` and `Deserialize` for a type that derives both with `remote = "Self"`. Its field `unknown` keeps the
+/// fields that the derived code does not know.
 macro_rules! keep_unknown_fields {
     ($entry:ty) => {
         impl<'de> serde::Deserialize<'de> for $entry {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let mut unknown = $crate::domain::manifest::unknown_fields::UnknownFields::default();
                 let collecting = $crate::domain::manifest::unknown_fields::UnknownFieldCollector::new(deserializer, &mut unknown);
-                // The inherent function, which is derived.
+                // This is the derived function, which is inherent.
                 let entry = <$entry>::deserialize(collecting)?;
                 Ok(Self { unknown, ..entry })
             }
@@ -45,7 +45,7 @@ macro_rules! keep_unknown_fields {
 }
 pub(super) use keep_unknown_fields;
 
-/// Fields that this version does not know, as they came.
+/// Fields that this version does not know, unchanged.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct UnknownFields(Vec<(String, Box<RawValue>)>);
 
@@ -56,7 +56,7 @@ impl UnknownFields {
 }
 
 impl PartialEq for UnknownFields {
-    /// Whether both are written the same.
+    /// Whether both have the same JSON text.
     fn eq(&self, other: &Self) -> bool {
         fn pairs(unknown: &UnknownFields) -> impl Iterator<Item = (&str, &str)> {
             unknown.0.iter().map(|(key, value)| (key.as_str(), value.get()))
@@ -71,7 +71,7 @@ impl Serialize for UnknownFields {
     }
 }
 
-/// Known fields, and after them the unknown ones.
+/// Serializes the known fields, then the unknown ones.
 #[derive(Serialize)]
 pub(super) struct WithUnknownFields<'a, T> {
     #[serde(flatten)]
@@ -80,7 +80,7 @@ pub(super) struct WithUnknownFields<'a, T> {
     pub unknown: &'a UnknownFields,
 }
 
-/// Gives a derived struct the fields that it knows, and keeps the others.
+/// Passes the known fields to the derived code of a struct, and keeps the others.
 pub(super) struct UnknownFieldCollector<'m, D> {
     inner: D,
     unknown: &'m mut UnknownFields,
@@ -104,7 +104,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for UnknownFieldCollector<'_, 
         self.inner.deserialize_map(CollectingVisitor { visitor, fields, unknown: self.unknown })
     }
 
-    // Only structs are read through it.
+    // Needed by the trait only: just structs are deserialized through this type.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.inner.deserialize_any(visitor)
     }
@@ -164,7 +164,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for CollectingMapAccess<'_, A> {
     }
 }
 
-/// A key: one of these, or an unknown one.
+/// Deserializes a key: one of the known keys, or an unknown one.
 struct KnownKeySeed(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for KnownKeySeed {
@@ -192,7 +192,7 @@ mod tests {
     use crate::domain::manifest::TaskEntry;
 
     /// As a later version may write it.
-    const LATER: &str = r#"{"rating":4.50,"task_id":"t","state":"complete","platform":"kling","files":[{"width":1280,"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"code":"dead_link","error":"HTTP 404"}],"response":{"z":1.0,"a":2}}"#;
+    const LATER: &str = r#"{"rating":4.50,"task_id":"t","state":"complete","platform":"kling","files":[{"width":1280,"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"seen":3,"error":"HTTP 404"}],"response":{"z":1.0,"a":2}}"#;
 
     #[test]
     fn unknown_fields_are_kept_in_order_after_the_known_ones() {
@@ -201,7 +201,7 @@ mod tests {
         let written = serde_json::to_string(&entry).unwrap();
         assert_eq!(
             written,
-            r#"{"task_id":"t","state":"complete","files":[{"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"width":1280,"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"error":"HTTP 404","code":"dead_link"}],"response":{"z":1.0,"a":2},"rating":4.50,"platform":"kling"}"#
+            r#"{"task_id":"t","state":"complete","files":[{"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"width":1280,"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"error":"HTTP 404","seen":3}],"response":{"z":1.0,"a":2},"rating":4.50,"platform":"kling"}"#
         );
         assert_eq!(serde_json::from_str::<TaskEntry>(&written).unwrap(), entry, "and again");
         let value = serde_json::from_str::<serde_json::Value>(LATER).unwrap();

@@ -1,9 +1,9 @@
-//! A manifest of any length, written task by task.
+//! Writes a manifest of any length, task by task.
 //!
-//! [`write()`] takes the tasks from a source that pushes, so that those of a root manifest never stand in
-//! memory together.
+//! [`write()`] streams: its source pushes one task at a time, so that the tasks of a root manifest are never in memory
+//! together.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -12,40 +12,51 @@ use serde::ser::{SerializeSeq, Serializer};
 use super::unknown_fields::WithUnknownFields;
 use super::{GENERATOR, Manifest, TaskEntry, VERSION};
 
-/// Where tasks come from: called once, with the function that takes them, in the order of their ids.
-pub(super) type TaskSource<'a> = dyn FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> + 'a;
-
-/// Writes a manifest, two-space indent and a newline at the end, with the tasks that `source` pushes.
+/// Writes a manifest, two-space indent and a newline at the end. `source` is called once, with the function that writes a task,
+/// and gives the tasks in the order of their ids.
 ///
 /// # Errors
-/// What `writer` or `source` report.
-pub fn write(mut writer: impl Write, source: Box<TaskSource<'_>>) -> io::Result<()> {
-    let pushed = StreamedTasks(RefCell::new(Some(source)));
-    let mut json = serde_json::Serializer::pretty(&mut writer);
-    Manifest { manifest_version: VERSION, generator: GENERATOR, tasks: pushed }.serialize(&mut json)?;
-    writer.write_all(b"\n")
+/// Errors of `writer` and of `source`.
+pub fn write<F>(writer: impl Write, source: F) -> io::Result<()>
+where
+    F: FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()>,
+{
+    write_document(writer, &manifest_of(StreamedTasks(Cell::new(Some(source)))))
 }
 
-/// Writes a task's own manifest, with the fields beside its list of tasks that this version does not know.
+/// Writes a task manifest, with the unknown fields that it had beside its list of tasks.
 ///
 /// # Errors
-/// What `writer` reports.
-pub fn write_task_manifest(mut writer: impl Write, task: &TaskEntry) -> io::Result<()> {
-    if task.unknown_manifest_fields.is_empty() {
-        return write(writer, Box::new(|push| push(task)));
+/// Errors of `writer`.
+pub fn write_task_manifest(writer: impl Write, task: &TaskEntry) -> io::Result<()> {
+    let (known, unknown) = (manifest_of([task]), &task.unknown_manifest_fields);
+    if unknown.is_empty() {
+        write_document(writer, &known)
+    } else {
+        write_document(writer, &WithUnknownFields { known, unknown })
     }
-    let known = Manifest { manifest_version: VERSION, generator: GENERATOR, tasks: [task] };
-    let mut json = serde_json::Serializer::pretty(&mut writer);
-    WithUnknownFields { known, unknown: &task.unknown_manifest_fields }.serialize(&mut json)?;
+}
+
+fn manifest_of<T>(tasks: T) -> Manifest<T> {
+    Manifest { manifest_version: VERSION, generator: GENERATOR, tasks }
+}
+
+fn write_document(mut writer: impl Write, document: &impl Serialize) -> io::Result<()> {
+    document.serialize(&mut serde_json::Serializer::pretty(&mut writer))?;
     writer.write_all(b"\n")
 }
 
-struct StreamedTasks<'a>(RefCell<Option<Box<TaskSource<'a>>>>);
+/// A list whose source pushes the items while the list is serialized. Serde has only a shared reference to it: the cell allows
+/// taking the source out, once.
+struct StreamedTasks<F>(Cell<Option<F>>);
 
-impl Serialize for StreamedTasks<'_> {
+impl<F> Serialize for StreamedTasks<F>
+where
+    F: FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()>,
+{
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
-        if let Some(source) = self.0.borrow_mut().take() {
+        if let Some(source) = self.0.take() {
             source(&mut |task| list.serialize_element(task).map_err(|error| io::Error::other(error.to_string())))
                 .map_err(serde::ser::Error::custom)?;
         }
@@ -62,7 +73,7 @@ mod tests {
     fn manifest_is_written_as_the_contract_shows() {
         let render = |ids: &[&str]| {
             let mut bytes = Vec::new();
-            write(&mut bytes, Box::new(|push| ids.iter().try_for_each(|id| push(&entry(id))))).unwrap();
+            write(&mut bytes, |push| ids.iter().try_for_each(|id| push(&entry(id)))).unwrap();
             String::from_utf8(bytes).unwrap()
         };
         assert_eq!(

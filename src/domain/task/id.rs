@@ -1,7 +1,7 @@
 //! Task ids, as users give them: any text that is not blank.
 //!
-//! An id names a task to the gateway, in the archive and to people; which folder it gets, `naming` says. It is never
-//! what an answer says, and none is refused for its looks: what a URL or a terminal can't take is escaped there.
+//! The id is the one that the user gave, never one from an answer. It identifies the task at the gateway, in the archive and in
+//! messages; `layout` derives the folder name from it. No id is refused for its characters: URLs and messages escape them.
 
 use std::fmt;
 
@@ -12,31 +12,31 @@ use crate::redact::escape_control_chars;
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A task's id, as the user gave it: any text that is not blank.
+/// A task's id, as the user gave it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct TaskId(String);
 
 impl TaskId {
-    /// The id in `text`, without the blanks around it; none when nothing is left.
+    /// The id in `text`, without surrounding whitespace; `None` when `text` is blank.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         (!text.is_empty()).then(|| Self(text.to_owned()))
     }
 
-    /// The id as it was given.
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Enough of the id's hash to tell it from any other, in 16 bytes.
+    /// The first 16 bytes of the id's SHA-256: enough to distinguish any two ids.
     #[must_use]
     pub(crate) fn fingerprint(&self) -> u128 {
         u128::from_be_bytes(sha256(self.0.as_bytes()).as_chunks().0[0])
     }
 
-    /// The id as one path segment of a URL; none for `.` and `..`, which no URL can carry as a name.
+    /// The id as one path segment of a URL; `None` for `.` and `..`, which URLs resolve.
     #[must_use]
     pub(crate) fn path_segment(&self) -> Option<String> {
         (!matches!(self.as_str(), "." | "..")).then(|| utf8_percent_encode(&self.0, UNRESERVED).to_string())
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn fingerprint_is_the_first_half_of_the_sha256() {
-        // As `sha256sum` says it of `abc`.
+        // The output of `sha256sum` for `abc`.
         assert_eq!(TaskId::new("abc").unwrap().fingerprint(), 0xba78_16bf_8f01_cfea_4141_40de_5dae_2223);
     }
 }

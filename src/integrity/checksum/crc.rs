@@ -1,9 +1,9 @@
-//! Cyclic redundancy checks: the only door to the `crc` crate.
+//! Computes cyclic redundancy checks; only this module uses the `crc` crate.
 //!
-//! They tell a slip from the truth, not a forgery; good enough for what they are here for. Sixteen
-//! tables each, because one alone is slower than SHA-256.
+//! A CRC detects accidents, not forgeries; accidents are what the digests of hosts are for. Each CRC uses sixteen tables,
+//! because with one it is slower than SHA-256.
 //!
-//! Each function gives the check value of all of a reader, its highest byte first.
+//! Each function returns the check value of a whole reader, with the highest byte first.
 
 use std::io::{self, Read};
 

@@ -1,15 +1,14 @@
-//! Reads the headers by which hosts promise bytes.
+//! Parses the response headers in which hosts send digests.
 //!
-//! One table says where a promise may stand, in which form, and what it covers; only what covers the
-//! whole file as it is kept counts. What is unknown or contradictory is passed over in silence: it is
-//! a host's decoration, not what was asked for.
+//! One table has each header, its syntax and its scope. Only a digest of the whole file, in the form in which it is saved,
+//! counts. Unknown and contradictory digests are ignored without a message: the user did not ask for them.
 //!
-//! Invariant: one promise for a header and an algorithm, and each about all of the kept bytes.
+//! Invariant: at most one digest per header and algorithm, and each is about all saved bytes.
 
 use super::syntax::{AlgorithmNames, DigestSyntax};
 use super::{Algorithm, ExpectedDigest};
 
-/// Where a promise may stand.
+/// A header that may contain digests.
 struct DigestHeader {
     header: &'static str,
     scope: DigestScope,
@@ -18,17 +17,17 @@ struct DigestHeader {
 
 #[derive(Clone, Copy)]
 enum DigestScope {
-    /// The whole file, even when a part of it is answered.
+    /// The whole file, even in a partial response.
     WholeFile,
-    /// The bytes of this answer: the whole file only when it is no part.
+    /// The bytes of this response: the whole file only if the response is not partial.
     ResponseBody,
-    /// The whole file as Google stores it, which may be encoded otherwise than it is sent.
+    /// The whole file as Google stores it, maybe in another encoding than it is sent.
     GoogleObject,
-    /// The whole file, or the check values of its parts.
+    /// The whole file, or a composite of its parts.
     AmazonObject,
 }
 
-/// Those of RFC 9530 and RFC 3230. Their CRC-32C is left out: nobody says in which byte order it comes.
+/// The algorithms of RFC 9530 and RFC 3230, without CRC-32C: its byte order is not specified.
 const REGISTERED_ALGORITHMS: AlgorithmNames =
     &[("sha-512", Algorithm::Sha512), ("sha-256", Algorithm::Sha256), ("sha", Algorithm::Sha1), ("md5", Algorithm::Md5)];
 const GOOGLE_ALGORITHMS: AlgorithmNames = &[("md5", Algorithm::Md5), ("crc32c", Algorithm::Crc32c)];
@@ -47,19 +46,19 @@ const DIGEST_HEADERS: &[DigestHeader] = &[
     digest_header("x-amz-checksum-crc32", DigestScope::AmazonObject, DigestSyntax::Base64(Algorithm::Crc32)),
 ];
 
-const fn digest_header(header: &'static str, covers: DigestScope, form: DigestSyntax) -> DigestHeader {
-    DigestHeader { header, scope: covers, syntax: form }
+const fn digest_header(header: &'static str, scope: DigestScope, syntax: DigestSyntax) -> DigestHeader {
+    DigestHeader { header, scope, syntax }
 }
 
-/// What an answer's head promises about the whole file, the strongest first.
+/// The digests of the whole file in the response headers, the strongest first.
 ///
-/// `header` gives all values of a header by its lower-case name; `is_partial` is true for a 206. A
-/// body that is encoded promises nothing: what is kept is the result of undoing that.
+/// `header` returns all values of a header by its lower-case name; `is_partial` is true for a 206. The digests of an encoded
+/// body don't count, because the decoded bytes are saved.
 pub(crate) fn expected_digests(header: impl Fn(&str) -> Vec<String>, is_partial: bool) -> Vec<ExpectedDigest> {
     if is_encoded(&header("content-encoding")) {
         return Vec::new();
     }
-    let counts = |covers| match covers {
+    let counts = |scope| match scope {
         DigestScope::WholeFile => true,
         DigestScope::ResponseBody => !is_partial,
         DigestScope::GoogleObject => !is_encoded(&header("x-goog-stored-content-encoding")),
@@ -67,42 +66,42 @@ pub(crate) fn expected_digests(header: impl Fn(&str) -> Vec<String>, is_partial:
             header("x-amz-checksum-type").iter().all(|kind| kind.trim().eq_ignore_ascii_case("full_object"))
         }
     };
-    let mut promises: Vec<ExpectedDigest> = DIGEST_HEADERS
+    let mut digests: Vec<ExpectedDigest> = DIGEST_HEADERS
         .iter()
         .filter(|source| counts(source.scope))
         .flat_map(|source| source.parse(&header(source.header)))
         .collect();
-    promises.sort_by_key(|promise| promise.algorithm);
-    promises
+    digests.sort_by_key(|digest| digest.algorithm);
+    digests
 }
 
 fn is_encoded(values: &[String]) -> bool {
     values.iter().flat_map(|value| value.split(',')).map(str::trim).any(|coding| {
-        // Blank is identity, as in `http::Coding`.
+        // Empty means identity, as in `http::ContentCoding`.
         !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")
     })
 }
 
 impl DigestHeader {
     fn parse(&self, values: &[String]) -> Vec<ExpectedDigest> {
-        let said: Vec<(Algorithm, Vec<u8>)> = values.iter().flat_map(|value| self.syntax.parse(value)).collect();
-        let promise = |algorithm| {
-            Some(ExpectedDigest { header: self.header, algorithm, value: unambiguous_value(&said, algorithm)?.to_vec() })
+        let values: Vec<(Algorithm, Vec<u8>)> = values.iter().flat_map(|value| self.syntax.parse(value)).collect();
+        let digest = |algorithm| {
+            Some(ExpectedDigest { header: self.header, algorithm, value: unambiguous_value(&values, algorithm)?.to_vec() })
         };
         match self.syntax {
             DigestSyntax::Dictionary(names) | DigestSyntax::List(names) => {
-                names.iter().filter_map(|(_, algorithm)| promise(*algorithm)).collect()
+                names.iter().filter_map(|(_, algorithm)| digest(*algorithm)).collect()
             }
-            DigestSyntax::Base64(algorithm) | DigestSyntax::Decimal(algorithm) => promise(algorithm).into_iter().collect(),
+            DigestSyntax::Base64(algorithm) | DigestSyntax::Decimal(algorithm) => digest(algorithm).into_iter().collect(),
         }
     }
 }
 
-/// The one value that was said; who says two things about the same bytes says nothing.
-fn unambiguous_value(said: &[(Algorithm, Vec<u8>)], algorithm: Algorithm) -> Option<&[u8]> {
-    let mut values = said.iter().filter(|(of, _)| *of == algorithm).map(|(_, value)| value);
-    let first = values.next()?;
-    values.all(|value| value == first).then_some(first)
+/// The value of `algorithm`, if there is only one. Two different values for the same bytes contradict each other.
+fn unambiguous_value(values: &[(Algorithm, Vec<u8>)], algorithm: Algorithm) -> Option<&[u8]> {
+    let mut values_of_it = values.iter().filter(|(of, _)| *of == algorithm).map(|(_, value)| value);
+    let first = values_of_it.next()?;
+    values_of_it.all(|value| value == first).then_some(first)
 }
 
 #[cfg(test)]
@@ -117,7 +116,7 @@ mod tests {
     const CRC64: &str = "rosUhgp5mIg=";
     const CRC32: &str = "4waSgw==";
 
-    /// Reads `name: value` lines, in which the algorithms' names in capitals stand for values of theirs.
+    /// Parses `name: value` lines, in which an algorithm's name in capitals stands for a value of it.
     fn parse_headers(lines: &[&str], is_partial: bool) -> Vec<ExpectedDigest> {
         let values = [("SHA512", SHA512), ("SHA256", SHA256), ("SHA1", SHA1), ("MD5", MD5), ("CRC64", CRC64), ("CRC32", CRC32)];
         let fill = |value: &str| values.iter().fold(value.to_owned(), |text, (name, value)| text.replace(name, value));
@@ -129,7 +128,7 @@ mod tests {
     }
 
     fn algorithms(lines: &[&str], is_partial: bool) -> Vec<Algorithm> {
-        parse_headers(lines, is_partial).iter().map(|promise| promise.algorithm).collect()
+        parse_headers(lines, is_partial).iter().map(|digest| digest.algorithm).collect()
     }
 
     #[test]

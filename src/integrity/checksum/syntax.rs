@@ -1,7 +1,8 @@
-//! The forms in which a header line states check values.
+//! Parses the syntaxes in which headers contain digests.
 //!
-//! Read to the letter, because a value half understood would break good files: what is malformed is
-//! no value. No line is an error, however long or strange.
+//! Parsing is strict, because a misread value would reject good files: a malformed value is ignored. No header line is an
+//! error, however long or strange. The `sfv` crate is no replacement: it rejects a whole dictionary for one malformed
+//! member, or for a key in upper case.
 //!
 //! Invariant: a value has its algorithm's length.
 
@@ -11,19 +12,19 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::Algorithm;
 
-/// Padding may be left out; nothing else.
+/// Standard base64, strict except that padding may be missing.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The length of a SHA-512 in base64, the longest value there is.
+/// The length of the longest value: a SHA-512 in base64.
 const MAX_VALUE_LEN: usize = 88;
 
-/// Names as they stand in a header, whatever their case.
+/// The names of algorithms in a header; case does not count.
 pub(super) type AlgorithmNames = &'static [(&'static str, Algorithm)];
 
-/// How a header states check values.
+/// The syntax of a header with digests.
 pub(super) enum DigestSyntax {
     /// `name=:base64:;parameter, …`, the dictionary of RFC 9530.
     Dictionary(AlgorithmNames),
@@ -31,12 +32,12 @@ pub(super) enum DigestSyntax {
     List(AlgorithmNames),
     /// `base64`
     Base64(Algorithm),
-    /// A number.
+    /// A decimal number.
     Decimal(Algorithm),
 }
 
 impl DigestSyntax {
-    /// What one header line says; blank ends and unknown names are none of it.
+    /// The digests in one header line. Surrounding whitespace and unknown names are ignored.
     pub(super) fn parse(&self, field: &str) -> Vec<(Algorithm, Vec<u8>)> {
         match self {
             Self::Dictionary(names) => split_members(field).filter_map(|member| parse_dictionary_member(names, member)).collect(),
@@ -47,7 +48,7 @@ impl DigestSyntax {
     }
 }
 
-/// Splits a structured field at its commas, save those in strings.
+/// Splits a structured field at its commas, except those inside strings.
 fn split_members(field: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     field.split(move |character| {
@@ -80,14 +81,14 @@ fn find_algorithm(names: AlgorithmNames, name: &str) -> Option<Algorithm> {
 }
 
 fn decode_base64(algorithm: Algorithm, text: &str) -> Option<(Algorithm, Vec<u8>)> {
-    // Amazon's `-N`, the check value of N parts, is no base64 either.
+    // Amazon's composite value of N parts ends in `-N`, which is no base64, so it is ignored, too.
     let value = (text.len() <= MAX_VALUE_LEN).then(|| BASE64.decode(text).ok()).flatten()?;
     (value.len() == algorithm.length()).then_some((algorithm, value))
 }
 
-/// The bytes of a number, the highest first.
+/// The bytes of a number, with the highest byte first.
 fn parse_decimal(text: &str) -> Option<Vec<u8>> {
-    // `parse` would take a sign, too.
+    // `parse` would also accept a sign.
     let number: u64 = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()?;
     Some(number.to_be_bytes().to_vec())
 }
@@ -102,20 +103,20 @@ mod tests {
     const SHA1: &str = "98O8HYCOBHMq32eZZczDTKeuNEE=";
     const MD5: &str = "JfnnlDI7RTiF9RgfG2JNCw==";
 
-    fn read(form: &DigestSyntax, field: &str) -> Vec<Algorithm> {
+    fn parsed_algorithms(syntax: &DigestSyntax, field: &str) -> Vec<Algorithm> {
         let field = field.replace("SHA256", SHA256).replace("SHA1", SHA1).replace("MD5", MD5);
-        form.parse(&field).into_iter().map(|(algorithm, _)| algorithm).collect()
+        syntax.parse(&field).into_iter().map(|(algorithm, _)| algorithm).collect()
     }
 
     #[test]
     fn digest_values_are_big_endian_bytes() {
-        for (form, field, value) in [
+        for (syntax, field, value) in [
             (DigestSyntax::Decimal(Crc64Xz), "258", &[0, 0, 0, 0, 0, 0, 1, 2][..]),
             (DigestSyntax::Decimal(Crc64Xz), " 18446744073709551615 ", &[0xff; 8]),
             (DigestSyntax::Base64(Crc32c), " 4waSgw==", &0xe306_9283_u32.to_be_bytes()),
             (DigestSyntax::Base64(Crc32c), "4waSgw", &0xe306_9283_u32.to_be_bytes()),
         ] {
-            let [(_, read)] = &form.parse(field)[..] else { panic!("{field}") };
+            let [(_, read)] = &syntax.parse(field)[..] else { panic!("{field}") };
             assert_eq!(read, value, "{field}");
         }
     }
@@ -135,7 +136,7 @@ mod tests {
             ("sha-256::SHA256:", &[]),
             (&",=:\"".repeat(1 << 16), &[]),
         ] {
-            assert_eq!(read(&DigestSyntax::Dictionary(NAMES), field), algorithms, "{field:.80}");
+            assert_eq!(parsed_algorithms(&DigestSyntax::Dictionary(NAMES), field), algorithms, "{field:.80}");
         }
     }
 
@@ -146,7 +147,7 @@ mod tests {
             (" Sha = SHA1 ,unixsum=30637,, SHA-256=SHA256", &[Sha1, Sha256]),
             ("sha-256=SHA1, sha-256=:SHA256:, id-sha-256=SHA256, =, ,sha-256", &[]),
         ] {
-            assert_eq!(read(&DigestSyntax::List(NAMES), field), algorithms, "{field}");
+            assert_eq!(parsed_algorithms(&DigestSyntax::List(NAMES), field), algorithms, "{field}");
         }
     }
 
@@ -165,10 +166,10 @@ mod tests {
             "\u{fffd}\0\u{1b}[31m",
             &"A".repeat(1 << 20),
         ] {
-            assert_eq!(read(&DigestSyntax::Base64(Md5), field), [], "{field:.80}");
+            assert_eq!(parsed_algorithms(&DigestSyntax::Base64(Md5), field), [], "{field:.80}");
         }
         for field in ["", "-1", "+1", "1.0", "18446744073709551616", "0x12", "1, 1", "\u{661}"] {
-            assert_eq!(read(&DigestSyntax::Decimal(Crc64Xz), field), [], "{field}");
+            assert_eq!(parsed_algorithms(&DigestSyntax::Decimal(Crc64Xz), field), [], "{field}");
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &T
             (Action::Fetch, Ok(_)) => say("fetch", &planned_name(asset), reason),
             (Action::Keep, _) => {
                 let kept = [Kind::Video, Kind::Image, Kind::Audio].iter().find_map(|kind| {
-                    here.get(&AssetKey { kind: *kind, index: asset.index }).filter(|file| asset.matches(file.key()))
+                    here.get(&AssetKey { kind: *kind, index: asset.index }).filter(|file| asset.selector().matches(file.key()))
                 });
                 say("keep", &kept.map_or_else(|| planned_name(asset), |file| file.path().to_owned()), reason);
             }
@@ -44,7 +44,7 @@ pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &T
     }
     if task.text.is_some() {
         has_left_out |= !job.wanted.text;
-        let (verb, reason) = if job.wanted.text { ("write", "the text result") } else { ("leave", "not asked for") };
+        let (verb, reason) = if job.wanted.text { ("write", "the text result") } else { ("leave", "excluded by --only") };
         say(verb, layout::TEXT, reason);
     }
     match () {

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::ArchiveJob;
 use super::task_job::{EntryTotals, TaskAbort, TaskJob, outcome_from_state};
 use crate::domain::asset::Asset;
-use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::asset_key::{AssetKey, AssetSelector};
 use crate::domain::event::{Event, FileReport, Outcome};
 use crate::domain::manifest::{AssetError, FileEntry, TaskEntry};
 use crate::domain::merge::{self, FetchResults};
@@ -99,10 +99,10 @@ impl TaskJob {
         let is_only = known.entry.is_none() && here.is_empty() && planned.len() == 1;
         let mut only = None;
         for item in planned {
-            let is_in_scope = lost.as_ref().is_none_or(|lost| item.asset.matches_any(lost));
+            let is_in_scope = lost.as_ref().is_none_or(|lost| item.asset.selector().matches_any(lost));
             results.has_skipped |= item.action == Action::Skip || (item.action == Action::Fetch && !is_in_scope);
             if item.action == Action::Fetch && is_in_scope {
-                results.attempted.insert((item.asset.kind, item.asset.index));
+                results.attempted.insert(item.asset.selector());
                 let (held, ours) = (Arc::clone(held), Arc::clone(&ours));
                 orders.push(DownloadJob {
                     task: self.id().clone(),
@@ -132,7 +132,13 @@ impl TaskJob {
                 Err(error) if error.ends_run() => stop = Some(TaskAbort::Disk(error)),
                 Err(error) => {
                     let told = self.job.gateway.redacted_message(&error);
-                    results.errors.push(AssetError::new(asset.key(None), asset.recorded_url(), told));
+                    results.errors.push(AssetError::new(
+                        asset.key(None),
+                        asset.recorded_url(),
+                        error.code(),
+                        error.http_status(),
+                        told,
+                    ));
                 }
             }
         }
@@ -211,7 +217,7 @@ async fn fetch_one(
 }
 
 /// The assets of a second answer, by kind and number, and their room.
-type RefreshedAssets = (HashMap<(Option<Kind>, usize), Asset>, Option<MemoryPermit>);
+type RefreshedAssets = (HashMap<AssetSelector, Asset>, Option<MemoryPermit>);
 
 /// One asset; a dead link is asked for anew once, for all assets of the task together.
 async fn fetch_with_fresh_link(
@@ -223,7 +229,7 @@ async fn fetch_with_fresh_link(
         Err(error) if error.is_dead_link() => error,
         done => return (order.asset, done),
     };
-    let by_number = |asset: Asset| ((asset.kind, asset.index), asset);
+    let by_number = |asset: Asset| (asset.selector(), asset);
     let assets =
         |answered: TaskResponse| (answered.task.assets.into_iter().map(by_number).collect(), Some(answered.memory_permit));
     // Without an answer the dead link stays dead, and is told as that.
@@ -231,7 +237,7 @@ async fn fetch_with_fresh_link(
     let Some((assets, _)) = job.stop.run_until_cancelled(fresh.get_or_init(ask)).await else {
         return (order.asset, Err(transfer::Error::Stopped));
     };
-    match assets.get(&(order.asset.kind, order.asset.index)).filter(|asset| asset.url != order.asset.url) {
+    match assets.get(&order.asset.selector()).filter(|asset| asset.url != order.asset.url) {
         Some(asset) => (asset.clone(), job.downloader.fetch(DownloadJob { asset: asset.clone(), ..order }).await),
         None => (order.asset, Err(dead)),
     }

@@ -1,17 +1,17 @@
-//! What stands between a hostile file and the readers of containers.
+//! Limits what the readers of containers can read of a hostile file.
 //!
-//! A reader sees only what is behind the tags, and gets so many bytes, whatever sizes it is told: then every read and
-//! seek is an error, and the length unknown. A seek costs too, so that none leads in circles.
+//! A container reader sees only a part of the file and has a budget, whatever sizes the container claims. When the budget is
+//! spent, each read and seek is an error, and the duration is unknown. Seeks cost, too, so that a reader can't loop forever.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use symphonia::core::io::MediaSource;
 
-/// What a seek or a read costs beside its bytes.
+/// The cost of a seek, and of a read beside its bytes.
 const OPERATION_COST: u64 = 128;
 
-/// A file from `start` on, of which a budget may be read.
+/// A part of a file, with a read budget.
 pub(super) struct BoundedReader<S> {
     source: S,
     start: u64,
@@ -20,18 +20,18 @@ pub(super) struct BoundedReader<S> {
 }
 
 impl<S> BoundedReader<S> {
-    /// This part of `source`, which may be moved about in and read for `budget` bytes.
+    /// The given part of `source`. Reads and seeks together may cost `budget` bytes.
     pub(super) fn new(source: S, part: Range<u64>, budget: u64) -> Self {
         Self { source, start: part.start, length: part.end.saturating_sub(part.start), budget }
     }
 
-    /// In bytes.
+    /// The length of the part in bytes.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
 
     fn spend(&mut self, cost: u64) -> io::Result<()> {
-        self.budget = self.budget.checked_sub(cost).ok_or_else(|| io::Error::other("the container leads nowhere"))?;
+        self.budget = self.budget.checked_sub(cost).ok_or_else(|| io::Error::other("the read budget is spent"))?;
         Ok(())
     }
 }

@@ -1,12 +1,12 @@
-//! How long an ISO media file (MP4, MOV, M4A) plays, and (`frame_rate`) how many frames a second.
+//! Reads the duration of an ISO media file (MP4, MOV, M4A), and its frame rate (`frame_rate`).
 //!
-//! The movie's header says it, save in a fragmented file (DASH, CMAF, `ffmpeg -movflags frag_keyframe`),
-//! where it says 0, or the first fragment's length: there each fragment tells when it begins and how
-//! long its samples are, and the last end counts. Symphonia doesn't add these up, and reads all sample
-//! tables for what the header knows; so this walk of its own, which jumps over media and tables.
+//! The movie header has the duration, except in a fragmented file (DASH, CMAF, `ffmpeg -movflags frag_keyframe`). There it
+//! is 0 or the length of the first fragment; each fragment has its start and the length of its samples, and the latest end
+//! counts. Symphonia does not add these up, and it reads all sample tables for a value that the header has. So this module
+//! has its own parser, which skips media and tables.
 //!
-//! It believes no size: a box that is shorter than its header or leaves its parent ends the walk, and
-//! of a header no more than 1 MiB is ever read.
+//! No size is trusted: a box that is shorter than its header, or longer than its parent, ends the parsing, and at most 1 MiB
+//! of a box is read.
 
 mod frame_rate;
 
@@ -16,7 +16,7 @@ pub(crate) use frame_rate::frame_rate;
 
 const MAX_BOX_READ: u64 = 1024 * 1024;
 
-/// The seconds that the file plays; none when it holds no movie, or the movie does not say.
+/// The duration in seconds; `None` when the file has no movie, or the movie gives no duration.
 pub(crate) fn seconds(source: &mut (impl Read + Seek)) -> Option<f64> {
     let mut movie: Option<Movie> = None;
     let mut position = 0;
@@ -37,19 +37,19 @@ pub(crate) fn seconds(source: &mut (impl Read + Seek)) -> Option<f64> {
 struct Movie {
     duration: Option<f64>,
     tracks: Vec<Track>,
-    /// In fragments behind it.
+    /// Whether fragments follow the movie header.
     is_fragmented: bool,
 }
 
-/// One track, in ticks of its own clock.
+/// One track. Its times are in ticks of its own timescale.
 struct Track {
     id: u32,
     timescale: u32,
-    /// What the movie's header holds of it.
+    /// The duration in the movie header.
     duration: u64,
-    /// How long a sample is when its fragment does not say.
+    /// The duration of a sample whose fragment does not give one.
     default_sample_duration: u32,
-    /// Where its fragments begin and end.
+    /// The start and end of its fragments.
     fragment_span: Option<(u64, u64)>,
 }
 
@@ -61,12 +61,12 @@ impl Movie {
             u32_at(defaults, 12)
         };
         let track = |body| {
-            let (ticks_a_second, length) = timescale_and_duration(find_box(body, &[b"mdia", b"mdhd"])?)?;
+            let (ticks_per_second, length) = timescale_and_duration(find_box(body, &[b"mdia", b"mdhd"])?)?;
             let identity = find_box(body, &[b"tkhd"])?;
             let id = u32_at(identity, if is_version_1(identity) { 20 } else { 12 })?;
             Some(Track {
                 id,
-                timescale: ticks_a_second,
+                timescale: ticks_per_second,
                 duration: length,
                 default_sample_duration: sample_of(id).unwrap_or(0),
                 fragment_span: None,
@@ -75,7 +75,7 @@ impl Movie {
         Self {
             duration: find_box(bytes, &[b"mvhd"])
                 .and_then(timescale_and_duration)
-                .and_then(|(ticks_a_second, length)| ticks_to_seconds(length, ticks_a_second)),
+                .and_then(|(ticks_per_second, length)| ticks_to_seconds(length, ticks_per_second)),
             tracks: boxes(bytes).filter(|(kind, _)| kind == b"trak").filter_map(|(_, body)| track(body)).collect(),
             is_fragmented: extends.is_some(),
         }
@@ -110,7 +110,7 @@ impl Track {
         };
         let runs = boxes(body).filter(|(kind, _)| kind == b"trun");
         let end = runs.map(|(_, run)| run_duration(run, sample)).try_fold(start, |end, length| end.checked_add(length?))?;
-        // Samples in the movie's header come before all fragments; else the clock may begin anywhere.
+        // Samples in the movie header precede all fragments. Without them, the first fragment may start at any time.
         let first = first.unwrap_or(if self.duration > 0 { 0 } else { start });
         self.fragment_span = Some((first, end.max(last.unwrap_or(0))));
         Some(())
@@ -122,7 +122,7 @@ impl Track {
     }
 }
 
-/// The sample length that a fragment's header gives, behind two fields that may be there.
+/// The sample duration in a fragment header, behind two optional fields.
 fn fragment_sample_duration(header: &[u8]) -> Option<u32> {
     let flags = u32_at(header, 0)?;
     let at = 8 + if flags & 0x1 != 0 { 8 } else { 0 } + if flags & 0x2 != 0 { 4 } else { 0 };
@@ -139,26 +139,26 @@ fn run_duration(run: &[u8], sample: u32) -> Option<u64> {
     Some(samples.take(usize::try_from(count).ok()?).filter_map(|sample| u32_at(sample, 0)).map(u64::from).sum())
 }
 
-/// Ticks a second and length of a `mvhd` or `mdhd`; a length of all ones is unknown, as 0 is.
+/// The ticks per second and the duration of a `mvhd` or `mdhd`. A duration of all ones is unknown, as 0 is.
 fn timescale_and_duration(header: &[u8]) -> Option<(u32, u64)> {
-    let (ticks_a_second, length, unknown) = if is_version_1(header) {
+    let (ticks_per_second, length, unknown) = if is_version_1(header) {
         (u32_at(header, 20)?, u64_at(header, 24)?, u64::MAX)
     } else {
         (u32_at(header, 12)?, u32_at(header, 16)?.into(), u32::MAX.into())
     };
-    Some((ticks_a_second, if length == unknown { 0 } else { length }))
+    Some((ticks_per_second, if length == unknown { 0 } else { length }))
 }
 
-fn ticks_to_seconds(ticks: u64, ticks_a_second: u32) -> Option<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "a length of 2^52 ticks is absurd, its last digit no matter")]
-    (ticks > 0 && ticks_a_second > 0).then(|| ticks as f64 / f64::from(ticks_a_second))
+fn ticks_to_seconds(ticks: u64, ticks_per_second: u32) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a duration of 2^52 ticks is not plausible, so its last digits do not matter")]
+    (ticks > 0 && ticks_per_second > 0).then(|| ticks as f64 / f64::from(ticks_per_second))
 }
 
 struct BoxHeader {
     kind: [u8; 4],
-    /// Of the header itself.
+    /// The size of the header.
     header_size: usize,
-    /// Of the whole box.
+    /// The size of the whole box.
     size: u64,
 }
 
@@ -187,7 +187,7 @@ fn read_box_body(source: &mut (impl Read + Seek), position: u64, found: &BoxHead
     Ok(bytes.split_off(found.header_size.min(bytes.len())))
 }
 
-/// The boxes within a box.
+/// The boxes inside a box.
 fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let found = BoxHeader::parse(bytes)?;
@@ -201,7 +201,7 @@ fn find_box<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
     path.iter().try_fold(bytes, |bytes, wanted| boxes(bytes).find(|(kind, _)| kind == *wanted).map(|(_, body)| body))
 }
 
-/// Whether a box is of version 1, with times of 64 bits.
+/// Whether a box has version 1, with 64-bit times.
 fn is_version_1(bytes: &[u8]) -> bool {
     bytes.first() == Some(&1)
 }
@@ -227,12 +227,12 @@ mod tests {
         words.iter().copied().flat_map(u32::to_be_bytes).collect()
     }
 
-    /// A movie of one track, 1000 ticks a second, with these lengths in its `mvhd` and `mdhd`.
-    fn movie(whole: u32, track: u32, extends: &[u8]) -> Vec<u8> {
+    /// A movie of one track, with 1000 ticks per second and these durations in its `mvhd` and `mdhd`.
+    fn movie(movie: u32, track: u32, extends: &[u8]) -> Vec<u8> {
         let clock = make_box("mdhd", &[&be_words(&[0, 0, 0, 1000, track])]);
         let identity = make_box("tkhd", &[&be_words(&[0, 0, 0, 7])]);
         let track = make_box("trak", &[&identity, &make_box("mdia", &[&clock])]);
-        make_box("moov", &[&make_box("mvhd", &[&be_words(&[0, 0, 0, 1000, whole])]), &track, extends])
+        make_box("moov", &[&make_box("mvhd", &[&be_words(&[0, 0, 0, 1000, movie])]), &track, extends])
     }
 
     fn fragment(time: Option<u32>, header: &[u32], run: &[u32]) -> Vec<u8> {
@@ -257,7 +257,7 @@ mod tests {
             assert_eq!(seconds(&[movie(whole, track, &[])]), expected, "{whole} {track}");
         }
         assert_eq!(seconds(&[make_box("ftyp", &[]), make_box("mdat", &[&[0; 99]]), movie(1500, 0, &[])]), Some(1.5));
-        assert_eq!(seconds(&[movie(1500, 0, &extends())]), Some(1.5), "it announces fragments, and none came");
+        assert_eq!(seconds(&[movie(1500, 0, &extends())]), Some(1.5), "it announces fragments, but has none");
     }
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(seconds(&[be_words(&[1, 0, 0, 20, 0]), movie(1500, 0, &[])]), Some(1.5));
         let whole = movie(1500, 0, &extends());
         for length in 0..whole.len() {
-            assert!(seconds(&[whole[..length].to_vec()]).is_none_or(|told| (told - 1.5).abs() < 0.001));
+            assert!(seconds(&[whole[..length].to_vec()]).is_none_or(|found| (found - 1.5).abs() < 0.001));
         }
     }
 }

@@ -1,15 +1,15 @@
-//! How long a WAV file plays: the bytes of its data by those of a second.
+//! Reads the duration of a WAV file: the length of its data divided by the bytes per second.
 //!
-//! Symphonia's reader would believe the header. It is a walk of a few steps, over chunks of which only two matter.
+//! Symphonia's reader trusts the length in the header, which may be false. This one needs only two of the chunks.
 
 use std::io::{Read, Seek, SeekFrom};
 
 use super::bounded_reader::BoundedReader;
 
-/// The length of a WAV file. Streamed ones, whose header was never completed, claim up to 13 hours:
-/// the data is never longer than what is there.
+/// The duration of a WAV file in seconds. A streamed file, whose header was never completed, claims up to 13 hours; so the
+/// data counts only up to the end of the file.
 pub(super) fn seconds(source: &mut BoundedReader<impl Read + Seek>) -> Option<f64> {
-    let (mut position, mut bytes_a_second) = (12, None);
+    let (mut position, mut bytes_per_second) = (12, None);
     loop {
         source.seek(SeekFrom::Start(position)).ok()?;
         let (kind, length): ([u8; 4], [u8; 4]) = (read_array(source)?, read_array(source)?);
@@ -18,13 +18,13 @@ pub(super) fn seconds(source: &mut BoundedReader<impl Read + Seek>) -> Option<f6
         match &kind {
             b"fmt " => {
                 let _format_channels_and_rate: [u8; 8] = read_array(source)?;
-                bytes_a_second = Some(u32::from_le_bytes(read_array(source)?));
+                bytes_per_second = Some(u32::from_le_bytes(read_array(source)?));
             }
             b"data" => {
                 let rest = source.length().checked_sub(position)?;
                 let bytes = if length == 0 { rest } else { length.min(rest) };
                 #[expect(clippy::cast_precision_loss, reason = "no file has 2^52 bytes")]
-                return Some(bytes as f64 / f64::from(bytes_a_second?));
+                return Some(bytes as f64 / f64::from(bytes_per_second?));
             }
             _ => {}
         }

@@ -1,15 +1,15 @@
-//! Containers that several types share, told apart by what they hold.
+//! Distinguishes media types that share a container.
 //!
-//! An MP4 and an M4A, a `WebM` and a Matroska begin with the same magic number; what they are stands a few bytes
-//! further. What does not stand there proves nothing against a sibling.
+//! MP4 and M4A, and `WebM` and Matroska, begin with the same magic number; the actual type follows a few bytes later. When
+//! it does not, nothing contradicts the other types of the container.
 
 use super::markup;
 use super::sniff::{Sniff, certain, certain_except, tentative};
 
-/// An ISO file that may as well be audio or a movie of Apple's.
+/// An ISO file that may also be audio or an Apple movie.
 pub(super) const GENERIC_ISO: Sniff = certain_except("video/mp4", &["m4a", "mov"]);
 
-/// By the brands of an ISO file: MP4, MOV, M4A, AVIF, HEIC.
+/// Detects MP4, MOV, M4A, AVIF and HEIC by the brands of an ISO file.
 pub(super) fn sniff_iso(head: &[u8]) -> Option<Sniff> {
     let length = usize::try_from(u32::from_be_bytes(*head.first_chunk()?)).ok()?.min(head.len());
     let major = head.get(8..12)?;
@@ -19,7 +19,7 @@ pub(super) fn sniff_iso(head: &[u8]) -> Option<Sniff> {
         b"M4A " | b"M4B " | b"M4P " => certain("audio/mp4"),
         b"mif1" | b"msf1" | b"miaf" => compatible().find_map(image_brand).unwrap_or(certain_except("image/heic", &["avif"])),
         _ => match image_brand(major) {
-            Some(still) => still,
+            Some(image) => image,
             None if is_generic_brand(major) || compatible().any(is_generic_brand) => GENERIC_ISO,
             None => return None,
         },
@@ -34,7 +34,7 @@ fn image_brand(brand: &[u8]) -> Option<Sniff> {
     }
 }
 
-/// Brands that any tool writes on any ISO file: they don't contradict `m4a` or `mov`.
+/// Whether tools write this brand into any ISO file. Such a brand does not contradict `m4a` or `mov`.
 fn is_generic_brand(brand: &[u8]) -> bool {
     matches!(
         brand,
@@ -42,11 +42,11 @@ fn is_generic_brand(brand: &[u8]) -> bool {
     ) || matches!(brand, [b'i', b's', b'o', b'm' | b'1'..=b'9' | b'a'..=b'c'] | [b'3', b'g', b'p' | b'2', _])
 }
 
-/// By the document type of an EBML file: `WebM` or Matroska.
+/// Detects `WebM` and Matroska by the document type of an EBML file.
 pub(super) fn sniff_ebml(head: &[u8]) -> Option<Sniff> {
     let header = head.get(..head.len().min(256))?;
     let name = markup::find_after(header, b"\x42\x82")?;
-    // The name's length comes first, in one byte or, from careful writers, up to eight.
+    // The length comes before the name: in one byte, or up to eight from some writers.
     let name = name.get(..name.len().min(24))?;
     if markup::find_after(name, b"webm").is_some() {
         Some(certain("video/webm"))
@@ -55,7 +55,7 @@ pub(super) fn sniff_ebml(head: &[u8]) -> Option<Sniff> {
     }
 }
 
-/// By the first packet of an Ogg stream.
+/// Detects Opus and Vorbis by the first packet of an Ogg stream.
 pub(super) fn sniff_ogg(head: &[u8]) -> Sniff {
     match head.get(28..).unwrap_or_default() {
         [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', ..] => certain_except("audio/opus", &["ogg"]),
@@ -64,7 +64,7 @@ pub(super) fn sniff_ogg(head: &[u8]) -> Sniff {
     }
 }
 
-/// By what an `ID3` tag fronts, as far as the head reaches: not MP3 alone has one.
+/// Detects the type behind an `ID3` tag, if the head reaches so far: other files than MP3 may have such a tag.
 pub(super) fn sniff_after_id3_tag(head: &[u8]) -> Sniff {
     let length = head.get(6..10).unwrap_or_default().iter().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7F));
     match head.get(10 + length..).unwrap_or_default() {

@@ -1,15 +1,15 @@
-//! What the first bytes of a file say that it is.
+//! Detects the media type of a file from its first bytes.
 //!
-//! `infer` knows most magic numbers; this file adds what it misses (text formats, and in `container` what
-//! several types share) and what it does not say: how much a match proves. A short magic number, and an `ID3`
-//! tag, proves nothing; a container that several types share proves nothing against its siblings.
+//! The `infer` crate has most magic numbers. This module adds text formats, containers that several types share
+//! (`container`), and the confidence of a match. A short magic number or an `ID3` tag proves nothing; a shared container
+//! does not contradict the other types that use it.
 //!
-//! Invariant: [`mismatch`] answers only what is proven; [`from_bytes`] may answer more.
+//! Invariant: [`mismatch`] returns only what is proven; [`from_bytes`] may return a likely type.
 
 use super::sniff::{Confidence, Sniff, certain, certain_except, tentative};
 use super::{MediaType, container, find_by_essence, markup};
 
-/// Types outside the table that are told by name when they stand where media was declared.
+/// Types outside the table, to name them when the bytes contradict the declared type.
 const UNSUPPORTED_TYPES: &[(&[u8], &str)] = &[
     (b"%PDF-", "application/pdf"),
     (b"PK\x03\x04", "application/zip"),
@@ -19,19 +19,19 @@ const UNSUPPORTED_TYPES: &[(&[u8], &str)] = &[
     (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "video/x-ms-asf"),
 ];
 
-/// The media type that the bytes begin as, if only by a short magic number.
+/// The media type of the first bytes, also by a short magic number.
 #[must_use]
 pub(crate) fn from_bytes(head: &[u8]) -> Option<MediaType> {
     find_by_essence(sniff(head)?.essence)
 }
 
-/// The type of bytes that are provably not of the `declared` one.
+/// The type of the bytes, when they are provably not of the `declared` type.
 #[must_use]
 pub(crate) fn mismatch(declared: MediaType, head: &[u8]) -> Option<&'static str> {
     let found = sniff(head)?;
     let Confidence::CertainExcept(siblings) = found.confidence else { return None };
-    let same = find_by_essence(found.essence).is_some_and(|media_type| media_type.extension() == declared.extension());
-    (!same && !siblings.contains(&declared.extension())).then_some(found.essence)
+    let is_declared = find_by_essence(found.essence).is_some_and(|media_type| media_type.extension() == declared.extension());
+    (!is_declared && !siblings.contains(&declared.extension())).then_some(found.essence)
 }
 
 fn sniff(head: &[u8]) -> Option<Sniff> {
@@ -71,7 +71,7 @@ fn sniff_with_infer(head: &[u8]) -> Option<Sniff> {
     Some(match essence {
         "image/bmp" | "image/gif" => tentative(essence),
         "video/mp4" => container::GENERIC_ISO,
-        // By a bare `moov` or `mdat`: an ISO file from before there were brands.
+        // `infer` found a bare `moov` or `mdat`: an old ISO file without a brand.
         "video/quicktime" => certain_except(essence, &["mp4", "m4a"]),
         _ => certain(essence),
     })
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn weak_or_compatible_signatures_contradict_nothing() {
-        let chance: [&[u8]; 9] = [
+        let weak: [&[u8]; 9] = [
             b"BM",
             b"BMxxxxxxxxxx",
             b"\xFF\xFB\x90\x00",
@@ -184,7 +184,7 @@ mod tests {
             b"MZ",
             b"x%PDF-1.7",
         ];
-        for head in chance {
+        for head in weak {
             assert_eq!(mismatch_of("image/png", head), None, "{}", head.escape_ascii());
         }
         for (content_type, head) in [

@@ -1,25 +1,24 @@
-//! What a body that is text says: markup, JSON, or neither.
+//! Detects text bodies that are no media: markup and JSON.
 //!
-//! An error page or an API's complaint that arrives with status 200 must never be archived as a
-//! video. It is told by its bytes alone and only when they prove it: a markup body by its root
-//! element, JSON by parsing. Headers are not asked, and whatever stays undetermined within the
-//! head (an endless comment, digits alone, a lone `{`) is not refused.
+//! An error page or an API error that arrives with status 200 must never be archived as a video. Only the bytes decide, and
+//! only with proof: the root element for markup, the parser for JSON. Headers don't count. A head that proves nothing (an
+//! endless comment, only digits, a lone `{`) is not refused.
 
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 use serde_json::error::Category;
 
-/// What a body is that no media type stands for.
+/// The type of a body that is no media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NonMedia {
-    /// A web page.
+    /// An HTML page.
     #[error("an HTML page")]
     Html,
-    /// An object, a list, or all of it a string or a word.
+    /// A JSON object or list, or a body that is just one JSON string, boolean or null.
     #[error("JSON")]
     Json,
-    /// Any other markup than SVG.
+    /// Any XML but SVG.
     #[error("XML")]
     Xml,
 }
@@ -30,23 +29,23 @@ enum RootElement {
     Xml,
 }
 
-/// Elements that begin a web page without a document type (WHATWG's MIME sniffing).
+/// Elements that can begin an HTML page without a document type (WHATWG, MIME sniffing).
 const HTML_ELEMENTS: [&str; 15] =
     ["html", "head", "body", "script", "iframe", "h1", "div", "font", "table", "a", "style", "title", "b", "br", "p"];
 
-/// Whether a body is by its bytes no media at all. `head` is its first 16 KiB, or all of it when `whole`.
+/// The type of a body whose bytes prove that it is no media. `head` is its first 16 KiB, or the whole body when `is_whole`.
 #[must_use]
-pub(crate) fn detect_non_media(head: &[u8], whole: bool) -> Option<NonMedia> {
+pub(crate) fn detect_non_media(head: &[u8], is_whole: bool) -> Option<NonMedia> {
     let text = decode(head);
     match root_element(&text) {
         Some(RootElement::Html) => Some(NonMedia::Html),
         Some(RootElement::Xml) => Some(NonMedia::Xml),
         Some(RootElement::Svg) => None,
-        None => is_json(&text, whole).then_some(NonMedia::Json),
+        None => is_json(&text, is_whole).then_some(NonMedia::Json),
     }
 }
 
-/// The bytes as UTF-8 without byte order mark and leading blanks; undecodable UTF-16 is replaced.
+/// The bytes as UTF-8, without byte-order mark and leading whitespace. Invalid UTF-16 is replaced.
 pub(super) fn decode(head: &[u8]) -> Cow<'_, [u8]> {
     match head {
         [0xFF, 0xFE, rest @ ..] => Cow::Owned(transcode(rest, u16::from_le_bytes)),
@@ -61,7 +60,7 @@ pub(super) fn is_svg(text: &[u8]) -> bool {
     matches!(root_element(text), Some(RootElement::Svg))
 }
 
-/// What follows the first `mark`.
+/// The bytes behind the first `mark`.
 pub(super) fn find_after<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
     let start = bytes.windows(mark.len()).position(|window| window == mark)?;
     bytes.get(start + mark.len()..)
@@ -72,23 +71,23 @@ fn transcode(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
     String::from_utf16_lossy(&units).trim_start().as_bytes().to_vec()
 }
 
-fn is_json(text: &[u8], whole: bool) -> bool {
+fn is_json(text: &[u8], is_whole: bool) -> bool {
     if matches!(text, [b'"' | b't' | b'f' | b'n', ..]) {
-        return whole && serde_json::from_slice::<IgnoredAny>(text).is_ok();
+        return is_whole && serde_json::from_slice::<IgnoredAny>(text).is_ok();
     }
     if !matches!(text, [b'{' | b'[', ..]) {
         return false;
     }
     let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
     match values.next() {
-        // `[]` or `{}` before binary bytes is chance, not JSON.
+        // `[]` or `{}` before binary bytes is a coincidence, not JSON.
         Some(Ok(_)) => values.byte_offset() > 4 || !is_binary(text),
-        Some(Err(error)) => !whole && error.classify() == Category::Eof,
+        Some(Err(error)) => !is_whole && error.classify() == Category::Eof,
         None => false,
     }
 }
 
-/// The root element, behind declarations, comments and the document type; none when the head ends before it.
+/// The root element, behind declarations, comments and the document type; `None` when the head ends before it.
 fn root_element(text: &[u8]) -> Option<RootElement> {
     let mut rest = text;
     loop {
@@ -108,7 +107,7 @@ fn root_element(text: &[u8]) -> Option<RootElement> {
     }
 }
 
-/// Behind the document type, whose own declarations, in brackets, hold `>` too.
+/// The text behind the document type. Its declarations, in brackets, may also contain `>`.
 fn skip_doctype(doctype: &[u8]) -> Option<&[u8]> {
     let mut bracketed = false;
     let end = doctype.iter().position(|byte| {
@@ -128,7 +127,7 @@ fn classify_element(text: &[u8]) -> Option<RootElement> {
     let is_html = HTML_ELEMENTS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     match name.rsplit(|byte| *byte == b':').next() {
         Some(_) if is_html && name.len() > 3 => Some(RootElement::Html),
-        // Three bytes before binary ones are chance, not markup.
+        // Three such bytes before binary bytes are a coincidence, not markup.
         _ if is_binary(text) => None,
         Some(local) if local.eq_ignore_ascii_case(b"svg") => Some(RootElement::Svg),
         _ => Some(if is_html { RootElement::Html } else { RootElement::Xml }),
@@ -148,7 +147,7 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | 0x80..)
 }
 
-/// Control characters that no text has (WHATWG's "binary data bytes").
+/// Whether it contains control characters that no text has (WHATWG: binary data bytes).
 fn is_binary(text: &[u8]) -> bool {
     text.iter().any(|byte| matches!(byte, 0..=8 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F))
 }
@@ -236,7 +235,7 @@ mod tests {
         assert_eq!(
             detect_non_media(&b"[".repeat(16 * 1024), false),
             Some(NonMedia::Json),
-            "deep nesting is no way to a stack overflow"
+            "deep nesting must not overflow the stack"
         );
     }
 

@@ -1,6 +1,7 @@
-//! A type that bytes begin as, and how much that proves: against every other type, against all but some, or nothing.
+//! The result of detecting a media type from the first bytes, and which declared types it contradicts: all others, all but
+//! some, or none.
 
-/// What the bytes say, and whom it contradicts.
+/// A detected media type and its confidence.
 pub(super) struct Sniff {
     pub essence: &'static str,
     pub confidence: Confidence,
@@ -8,9 +9,9 @@ pub(super) struct Sniff {
 
 #[derive(Clone, Copy)]
 pub(super) enum Confidence {
-    /// Too short to contradict anyone.
+    /// The magic number is too short to contradict any declared type.
     Low,
-    /// It is no other type, save perhaps one with these extensions.
+    /// It is certainly no other type, except perhaps one with these extensions.
     CertainExcept(&'static [&'static str]),
 }
 

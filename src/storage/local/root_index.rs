@@ -142,7 +142,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mut text = Vec::new();
         let ids: Vec<String> = (0..10_000).map(|n| format!("{n:05}")).collect();
-        manifest::write(&mut text, Box::new(|push| ids.iter().try_for_each(|id| push(&entry(id))))).unwrap();
+        manifest::write(&mut text, |push| ids.iter().try_for_each(|id| push(&entry(id)))).unwrap();
         // Longer than what is read at once, twice, and broken off.
         text.truncate(text.len() - 30);
         assert!(text.len() > 2 * (256 << 10));
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(of("09999"), None);
         assert_eq!(memory.folders_and_ids().unwrap().count(), 9999);
         let mut other = Vec::new();
-        manifest::write(&mut other, Box::new(|push| ids[5000..].iter().try_for_each(|id| push(&entry(id))))).unwrap();
+        manifest::write(&mut other, |push| ids[5000..].iter().try_for_each(|id| push(&entry(id)))).unwrap();
         let new = root.path().join("new");
         std::fs::write(&new, &other).unwrap();
         std::fs::rename(&new, root.path().join(MANIFEST)).unwrap();
@@ -176,7 +176,7 @@ mod tests {
     fn task_is_found_by_its_folder_name() {
         let root = tempfile::tempdir().unwrap();
         let mut text = Vec::new();
-        manifest::write(&mut text, Box::new(|push| ["Odd", "t1"].iter().try_for_each(|id| push(&entry(id))))).unwrap();
+        manifest::write(&mut text, |push| ["Odd", "t1"].iter().try_for_each(|id| push(&entry(id)))).unwrap();
         std::fs::write(root.path().join(MANIFEST), &text).unwrap();
         let memory = RootManifestIndex::new(root.path());
         assert_eq!(memory.id_of(&layout::folder_name("Odd")).unwrap(), Some("Odd"));

@@ -72,16 +72,13 @@ fn write_root_files(root: &Path, fill: impl FnOnce(&mut TaskSink<'_>) -> io::Res
     // Both files are filled in one pass over the tasks.
     let written = atomic::write(root, SHA256SUMS, |sums| {
         let fill = |to: &mut dyn Write| {
-            manifest::write(
-                to,
-                Box::new(|push| {
-                    gave_up = !fill(&mut |task| {
-                        write_sums(sums, &task)?;
-                        push(&task)
-                    })?;
-                    if gave_up { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
-                }),
-            )
+            manifest::write(to, |push| {
+                gave_up = !fill(&mut |task| {
+                    write_sums(sums, &task)?;
+                    push(&task)
+                })?;
+                if gave_up { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
+            })
         };
         atomic::write(root, MANIFEST, fill).map_err(Error::into_io)
     });

@@ -9,7 +9,7 @@ use yescale_dl::manifest::{Ownership, TaskEntry, check_ownership, for_each_task,
 fn written(tasks: &[TaskEntry]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let to: &mut dyn Write = &mut bytes;
-    write(to, Box::new(|push| tasks.iter().try_for_each(push))).expect("memory takes it");
+    write(to, |push| tasks.iter().try_for_each(push)).expect("memory takes it");
     bytes
 }
 

@@ -85,6 +85,7 @@ fn playlist_is_kept_and_the_task_is_incomplete() {
     let entry = world.task_entry("t1");
     assert_eq!((&entry["state"], &entry["files"][0]["path"]), (&json!("incomplete"), &json!("video-1.m3u8")));
     assert_eq!(entry["errors"][0]["kind"], "video");
+    assert_eq!(entry["errors"][0]["code"], "refused_content");
     assert_eq!(std::fs::read(world.archive().join("t1/video-1.m3u8")).unwrap(), sample("playlist.m3u8"));
 }
 

@@ -69,7 +69,7 @@ fn keys_have_the_order_of_the_contract() {
         "warnings",
     ];
     assert_eq!(keys(&task["files"][0]), file);
-    assert_eq!(keys(&task["errors"][0]), ["kind", "index", "url", "error"]);
+    assert_eq!(keys(&task["errors"][0]), ["kind", "index", "url", "code", "http_status", "error"]);
     assert_eq!(
         keys(&world.root_manifest()["tasks"][0]),
         order[..order.len() - 1],
@@ -108,6 +108,8 @@ fn every_field_has_the_value_of_the_contract() {
     assert!((file["measured_duration_seconds"].as_f64().unwrap() - 1.5).abs() < 0.1, "{file}");
     assert!(file["url"].as_str().unwrap().ends_with("/v?sig=2"), "whole");
     assert_eq!(task["errors"][0]["index"], 2);
+    assert_eq!(task["errors"][0]["code"], "dead_link");
+    assert_eq!(task["errors"][0]["http_status"], 404);
     assert_eq!(task["errors"][0]["error"], "HTTP 404 Not Found");
     assert!(task["errors"][0]["url"].as_str().unwrap().ends_with("/dead?sig=1"), "whole");
 }

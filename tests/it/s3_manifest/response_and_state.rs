@@ -30,7 +30,8 @@ fn error_entry_has_its_url_if_there_is_one() {
     let entry = world.task_entry("t1");
     let told: Vec<Value> = entry["errors"].as_array().unwrap().iter().map(|error| error["url"].clone()).collect();
     assert_eq!(told, [json!(null), json!(dead), json!("data:"), json!("ftp://h/x?y")]);
-    assert_eq!(keys(&entry["errors"][0]), ["kind", "index", "error"]);
+    assert_eq!(keys(&entry["errors"][0]), ["kind", "index", "code", "error"]);
+    assert_eq!([0, 3].map(|at| &entry["errors"][at]["code"]), ["bad_url"; 2]);
 }
 
 #[test]

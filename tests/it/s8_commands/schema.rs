@@ -123,10 +123,10 @@ fn schema_rejects_invalid_manifests() {
     let (schema, world) = (schema("manifest"), World::new());
     full(&world);
     let [root, own] = &manifests(&world)[..] else { panic!("two manifests") };
-    let [task, file] = ["/tasks/0", "/tasks/0/files/0"];
+    let [task, file, error] = ["/tasks/0", "/tasks/0/files/0", "/tasks/0/errors/0"];
     for document in [root, own] {
         takes(&schema, document);
-        for folder in ["", task, file, "/tasks/0/errors/0"] {
+        for folder in ["", task, file, error] {
             refuses_other_fields(&schema, document, folder, &["response"]);
             let mut with_more = document.clone();
             with_more.pointer_mut(folder).unwrap()["of_the_future"] = json!([null]);
@@ -150,6 +150,8 @@ fn schema_rejects_invalid_manifests() {
         (file, "duration_source", json!("guess")),
         (file, "last_modified", json!("Sun, 27 Jul 2025 06:49:48 GMT")),
         (file, "warnings", json!([1])),
+        (error, "code", json!("no_such_code")),
+        (error, "http_status", json!(42)),
     ] {
         let mut document = own.clone();
         document.pointer_mut(folder).unwrap()[field] = wrong.clone();
@@ -158,7 +160,7 @@ fn schema_rejects_invalid_manifests() {
     refuses_without(&schema, own, "", "manifest_version generator tasks");
     refuses_without(&schema, own, task, "task_id state files errors");
     refuses_without(&schema, own, file, "kind index path size sha256 warnings");
-    refuses_without(&schema, own, "/tasks/0/errors/0", "kind index error");
+    refuses_without(&schema, own, error, "kind index error");
 }
 
 #[test]

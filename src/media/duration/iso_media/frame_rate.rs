@@ -1,15 +1,15 @@
-//! How many frames a second the video of an ISO media file has.
+//! Reads the frame rate of the video in an ISO media file.
 //!
-//! Its sample table lists how many frames last how many ticks. One rate it is when nearly all of them
-//! last the same: encoders hold the last one longer. Whatever varies more, or is a fragmented file,
-//! whose table is empty, has no answer.
+//! The sample table lists how many frames last how many ticks. The frame rate is constant when almost all frames last
+//! equally long: some encoders make the last frame longer. A video with other frame durations has no single frame rate, and
+//! neither has a fragmented file, whose table is empty.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use super::{boxes, find_box, read_box_body, read_box_header, timescale_and_duration, u32_at};
 
-/// The frames a second of the first video track; none when it has no one rate.
+/// The frames per second of the first video track; `None` when the rate is not constant.
 pub(crate) fn frame_rate(source: &mut (impl Read + Seek)) -> Option<f64> {
     let mut position = 0;
     while let Some(found) = read_box_header(source, position).ok()? {
@@ -26,13 +26,13 @@ fn movie_frame_rate(movie: &[u8]) -> Option<f64> {
     let mut media = tracks.filter_map(|(_, track)| find_box(track, &[b"mdia"]));
     let is_video = |media: &&[u8]| find_box(media, &[b"hdlr"]).and_then(|handler| handler.get(8..12)) == Some(b"vide");
     let video = media.find(is_video)?;
-    let (ticks_a_second, _) = timescale_and_duration(find_box(video, &[b"mdhd"])?)?;
+    let (ticks_per_second, _) = timescale_and_duration(find_box(video, &[b"mdhd"])?)?;
     let ticks = common_frame_duration(find_box(video, &[b"minf", b"stbl", b"stts"])?)?;
-    let rate = f64::from(ticks_a_second) / f64::from(ticks);
+    let rate = f64::from(ticks_per_second) / f64::from(ticks);
     (1.0..=1000.0).contains(&rate).then_some(rate)
 }
 
-/// How many ticks nearly all frames last.
+/// The duration in ticks of at least nine in ten frames.
 fn common_frame_duration(table: &[u8]) -> Option<u32> {
     let runs = table.get(8..)?.chunks_exact(8).take(usize::try_from(u32_at(table, 4)?).ok()?);
     let mut lengths = BTreeMap::<u32, u64>::new();

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use super::Part;
 use crate::domain::asset_key::AssetKey;
-use crate::domain::manifest::{CompleteFile, FileEntry};
+use crate::domain::manifest::FileEntry;
 use crate::integrity::digest::Sha256Hex;
 use crate::storage::Error;
 use crate::storage::local::dir::{Dir, OpenMode};
@@ -73,7 +73,7 @@ impl Sealed {
         name: &str,
         modified: Option<SystemTime>,
     ) -> Result<VerifiedPart, Error> {
-        let mut entry = FileEntry::new(slot, &Named { name, sealed: &self });
+        let mut entry = FileEntry::new(slot, name, self.size(), self.sha256.clone());
         let (dir, part) = (self.part.dir.clone(), self.part.name.clone());
         if let Err(error) = self.part.write_back.finish() {
             // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
@@ -89,23 +89,6 @@ impl Sealed {
         // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
         self.part.file = None;
         Ok(VerifiedPart { dir, part_name: part, has_journal: self.part.checkpointed > 0, entry })
-    }
-}
-
-struct Named<'a> {
-    name: &'a str,
-    sealed: &'a Sealed,
-}
-
-impl CompleteFile for Named<'_> {
-    fn name(&self) -> &str {
-        self.name
-    }
-    fn size(&self) -> u64 {
-        self.sealed.size()
-    }
-    fn sha256(&self) -> &Sha256Hex {
-        &self.sealed.sha256
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::output_buffer::redact_keys_in_json;
 use super::progress::ProgressEstimator;
+use super::sanitize::redact_keys_in_json;
 use crate::domain::asset_key::Kind;
 use crate::domain::event::{Event, Fault, FileReport, Outcome, Summary, TaskReport, VerifySummary};
 use crate::domain::manifest::FileEntry;
@@ -153,7 +153,7 @@ impl ProgressTicker {
         let (count, whole) = (gauge.task_counts(), gauge.overall());
         let progress = Progress {
             done: count.done,
-            tasks: count.known,
+            tasks: count.discovered,
             waiting: count.waiting,
             bytes: whole.bytes,
             bytes_per_second: whole.speed,

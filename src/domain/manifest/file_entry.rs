@@ -97,6 +97,12 @@ impl FileEntry {
         }
     }
 
+    /// The entry as an event shows it: with a path from the working directory, and without the signed URL.
+    #[must_use]
+    pub(crate) fn for_event(self, path: String) -> Self {
+        Self { path, url: None, ..self }
+    }
+
     /// Which asset it is.
     #[must_use]
     pub fn key(&self) -> AssetKey {

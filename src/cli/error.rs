@@ -93,9 +93,6 @@ pub(super) enum Error {
     /// The session can't be prepared.
     #[error(transparent)]
     Session(#[from] session::Error),
-    /// The system has no threads left.
-    #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
-    Threads(io::Error),
     /// The limit of open files is too low.
     #[error("the limit of open files is too low: raise it with `ulimit -n`")]
     Descriptors,

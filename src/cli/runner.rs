@@ -18,7 +18,10 @@ use crate::domain::event::Emitter;
 use crate::jobs::archive::{self, Request, RunOutcome};
 use crate::session::{self, REQUEST_QUEUE_CAPACITY, Session};
 use crate::threads;
-use crate::ui::{self, Style};
+use crate::ui::{self, Style, trace};
+
+/// The number of `-v` that shows `tracing` events.
+const TRACE_VERBOSITY: u8 = 2;
 
 /// The result of a run.
 pub(super) struct RunResult {
@@ -56,6 +59,10 @@ pub(super) fn run_session(
     send: impl FnOnce(&Sender<Request>, &Emitter, &OnceLock<String>) -> u64 + Send + 'static,
 ) -> Result<RunResult, Error> {
     let (emitter, mut ui_thread) = UiThread::start(style)?;
+    let traced = Arc::new(emitter.clone());
+    if style.verbose >= TRACE_VERBOSITY {
+        trace::install(vec![trace::detail_sink(&traced)]);
+    }
     let (start, started) = mpsc::channel::<(Sender<Request>, Arc<OnceLock<String>>)>();
     let reader_emitter = emitter.clone();
     let read = move || started.recv().map_or(0, |(sender, refusal)| send(&sender, &reader_emitter, &refusal));
@@ -68,6 +75,7 @@ pub(super) fn run_session(
     // A closed channel means that the reader panicked. `join` reports it.
     let _ = start.send((sender, Arc::clone(&job.key_refusal)));
     let mut outcome = runtime.block_on(archive::run(job, requests));
+    drop(traced);
     // After a fatal error or an interrupt the reader may block on its input, so that it is not joined.
     let is_read = outcome.fatal_error.is_none() && !stop.is_cancelled();
     let bad_lines = if is_read { reader.join().unwrap_or_else(|_| record_panic(&mut outcome)) } else { 0 };

@@ -2,7 +2,7 @@
 //!
 //! One thread receives the events in batches. `lines` or `json_events` makes lines of them, `progress` keeps the numbers for
 //! bars and progress events, and `output_buffer` writes. If a reader closes its pipe, output is dropped and the archiving
-//! continues. Text from the network is made safe here (`sanitize`) before it is printed.
+//! continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the lines of `-vv`.
 
 mod bars;
 mod failure_summary;
@@ -11,6 +11,7 @@ mod lines;
 mod output_buffer;
 mod progress;
 mod sanitize;
+pub(crate) mod trace;
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};

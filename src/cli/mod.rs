@@ -7,7 +7,7 @@
 //! and `signals`.
 //!
 //! A new option goes into `args`, and into `settings`, which gives it to the session. A new command goes into
-//! [`args::Command`] and into [`dispatch`].
+//! `args::Command` and into `dispatch`.
 
 #![expect(clippy::disallowed_methods, reason = "the command line opens the files that the user names, and reads the environment")]
 

@@ -69,7 +69,7 @@ fn select_tasks(mut tasks: Vec<TaskEntry>, ids: &[String], problems: &mut Export
         let ids: BTreeSet<&str> = ids.iter().map(|id| id.trim()).collect();
         tasks.retain(|task| ids.contains(task.task_id.as_str()));
         for id in ids.iter().filter(|id| tasks.binary_search_by(|task| task.task_id.as_str().cmp(id)).is_err()) {
-            problems.report(format!("{id}: there is no such task in the archive"));
+            problems.report(format!("{id}: the archive has no such task"));
         }
     }
     tasks

@@ -39,7 +39,7 @@ struct File<'a> {
     task_id: &'a str,
     #[serde(flatten)]
     #[schemars(with = "FileEntry")]
-    entry: FileEntry,
+    entry: Box<FileEntry>,
 }
 
 /// Changes the schema of a manifest entry to that of the event.
@@ -165,7 +165,7 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
 }
 
 fn file(report: &FileReport) -> File<'_> {
-    File { task_id: report.task.as_str(), entry: report.entry.clone().for_event(report.path.clone()) }
+    File { task_id: report.task.as_str(), entry: Box::new(report.entry.clone().for_event(report.path.clone())) }
 }
 
 fn task(report: &TaskReport) -> Task<'_> {

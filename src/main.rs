@@ -1,4 +1,4 @@
-//! The command: everything is in the library, see its `cli`.
+//! The command-line program. All of its code is in the library: see `yescale_dl::cli`.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,7 @@
-//! What may be typed, and nothing else: what a value leads to is no concern here.
+//! The options and commands of the program, as clap parses them.
+//!
+//! Owns names, help texts and defaults. What the values mean for a run is decided in `settings`. A new option for every run
+//! goes into [`ConfigurableArgs`]: the configuration file and `config` then accept it, too.
 
 mod export;
 
@@ -9,26 +12,27 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 
-use super::values::{WaitMode, duration, duration_or_zero, header_value, size, wait_mode};
+use super::values::{WaitMode, count, duration, duration_or_zero, header_value, size, wait_mode};
 use crate::session::DEFAULT_JOBS;
 pub(super) use export::{ExportArgs, ExportFormat};
 
 const EXAMPLES: &str = "\
 Examples:
-  yescale-dl 777935781150867525   into ./yescale; the key in YESCALE_API_KEY
+  yescale-dl 777935781150867525   into ./yescale; the key is in YESCALE_API_KEY
   yescale-dl --api-key-file key.txt -i ids.txt -o archive
   jq -r .task_id history.jsonl | yescale-dl -i - --only video,audio
-  yescale-dl verify archive       a command counts only as the first word:
-  yescale-dl -- verify            here it is the id of a task
+  yescale-dl verify archive       a command must be the first word
+  yescale-dl -- verify            archives the task with the id `verify`
 
 Exit codes:
-  0         every task is complete, or has all that --only asks for
-  1         a task failed, is incomplete, empty, not found, in error; or damage
-  2         the run could not start or go on
+  0         every task is complete, or has everything that --only selects
+  1         some task failed, is incomplete, empty, not found or in error;
+            or `verify` found damage
+  2         the run could not start or could not continue
   3         nothing failed, but some task is not finished yet: run again later
-  130, 143  interrupted: run again to go on from there";
+  130, 143  interrupted: run again to continue";
 
-/// Archives what you generated through the YEScale gateway: every video, image, audio file and text of your tasks.
+/// Downloads and archives what you generated through the YEScale gateway: every video, image, audio file and text of your tasks.
 #[derive(Parser, Debug)]
 #[command(
     version,
@@ -44,19 +48,19 @@ pub(super) struct Args {
     #[arg(value_name = "TASK_ID")]
     pub ids: Vec<String>,
 
-    /// Read task ids from FILE, one a line; `-` is standard input. A line of JSON with `task_id` or `id` counts too, its other fields become `meta` in the manifest
+    /// Read task ids from FILE, one per line; `-` is standard input. A line may be a JSON object with `task_id` or `id`; its other fields become `meta` in the manifest
     #[arg(short, long, value_name = "FILE", help_heading = "This run")]
     pub input_file: Vec<PathBuf>,
 
-    /// Fetch everything again; old files stay until the new ones are whole
+    /// Download everything again; old files are kept until the new ones are complete
     #[arg(long, help_heading = "This run")]
     pub force: bool,
 
-    /// Ask the gateway, tell what would be fetched and why, write nothing
+    /// Ask the gateway and print what would be downloaded and why; write nothing
     #[arg(long, help_heading = "This run")]
     pub dry_run: bool,
 
-    /// Options for every run, in TOML under their long names; `--no-…` turns off a flag that is on there [default: yescale-dl/config.toml under $XDG_CONFIG_HOME, ~/.config or %APPDATA%, when it is there]
+    /// Read options for every run from FILE: TOML, with the long names of the options. `--no-…` turns off a flag that is set there [default: yescale-dl/config.toml under $XDG_CONFIG_HOME, ~/.config or %APPDATA%, if it exists]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
@@ -67,18 +71,18 @@ pub(super) struct Args {
     pub command: Option<Command>,
 }
 
-/// What a configuration file can set, too: all that holds for more than one run.
+/// The options that a configuration file can set, too: those that apply to more than one run.
 #[derive(clap::Args, Debug)]
 pub(super) struct ConfigurableArgs {
-    /// The archive
+    /// Folder of the archive
     #[arg(short, long, value_name = "DIR", default_value = "yescale", help_heading = "Archive")]
     pub output: PathBuf,
 
-    /// Archive these kinds alone, with commas between them
+    /// Archive only these kinds, separated by commas
     #[arg(long, value_name = "KIND,...", value_delimiter = ',', help_heading = "Archive")]
     pub only: Vec<KindArg>,
 
-    /// Poll unfinished tasks until they finish, for at most DURATION in all, such as 10m or 1h30m; without one there is no end
+    /// Poll unfinished tasks until they finish, for at most DURATION in total, such as 10m or 1h30m; without DURATION there is no limit
     #[arg(
         long,
         value_name = "DURATION",
@@ -92,15 +96,15 @@ pub(super) struct ConfigurableArgs {
     )]
     pub wait: WaitMode,
 
-    /// Before the first of these polls
+    /// Delay before the first poll
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration, hide = true)]
     pub poll_delay: Duration,
 
-    /// Leave alone, and out of the exit code, what is recorded as failed, or as incomplete with dead links alone (401, 403, 404, 410)
+    /// Skip tasks that the archive records as failed, or as incomplete only because of dead links (401, 403, 404, 410); they do not affect the exit code
     #[arg(long, help_heading = "Archive")]
     pub skip_failed: bool,
 
-    /// Give each file the time at which its task finished
+    /// Set the modification time of each file to the finish time of its task
     #[arg(long, help_heading = "Archive")]
     pub mtime: bool,
 
@@ -115,106 +119,106 @@ pub(super) struct ConfigurableArgs {
     pub style: StyleArgs,
 }
 
-/// How the gateway and media hosts are spoken to: of the main job and of `repair`.
+/// The options for requests to the gateway and to media hosts, of the main job and of `repair`.
 #[derive(clap::Args, Debug)]
 pub(super) struct RemoteArgs {
-    /// The gateway [env: YESCALE_BASE_URL]
+    /// Base URL of the gateway [env: YESCALE_BASE_URL]
     #[arg(long, value_name = "URL", default_value = "https://api.yescale.io", help_heading = "Gateway")]
     pub base_url: String,
 
-    /// Read the API key from FILE; `-` is standard input [env for the key itself: YESCALE_API_KEY]
+    /// Read the API key from FILE; `-` is standard input [default: the key in the environment variable YESCALE_API_KEY]
     #[arg(long, value_name = "FILE", help_heading = "Gateway")]
     pub api_key_file: Option<PathBuf>,
 
-    /// Downloads at once
-    #[arg(short, long, value_name = "N", default_value_t = DEFAULT_JOBS, help_heading = "Network")]
+    /// Number of simultaneous downloads
+    #[arg(short, long, value_name = "N", default_value_t = DEFAULT_JOBS, value_parser = count, help_heading = "Network")]
     pub jobs: NonZeroUsize,
 
-    /// Connections for one file of 16 MiB or more; when given, one media host gets up to N times --jobs requests at once, not 32 [default: 4]
-    #[arg(short = 'x', long, value_name = "N", help_heading = "Network")]
+    /// Connections per file of 16 MiB or more. If given, one media host gets up to N times --jobs requests at once instead of 32 [default: 4]
+    #[arg(short = 'x', long, value_name = "N", value_parser = count, help_heading = "Network")]
     pub connections: Option<NonZeroUsize>,
 
-    /// Total bytes a second, such as 500K or 2M, in powers of 1024 [default: no limit]
+    /// Limit the total download rate to RATE bytes per second, such as 500K or 2M, in powers of 1024 [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = size, help_heading = "Network")]
     pub limit_rate: Option<u64>,
 
-    /// Refuse an asset larger than this, such as 500M or 2G [default: no limit]
+    /// Refuse assets larger than SIZE, such as 500M or 2G [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Network")]
     pub max_size: Option<u64>,
 
-    /// Further tries of one request after a passing fault; progress refills them [default: 5, and ten minutes for a host that says it is busy]
+    /// Retries per request after transient errors; the count starts again when data arrives [default: 5, and up to ten minutes for a host that answers 429]
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub retries: Option<u32>,
 
-    /// How long making a connection may take
+    /// Longest time to establish a connection
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = "Network")]
     pub connect_timeout: Duration,
 
-    /// How long a transfer may bring no byte
+    /// Longest time without receiving any data
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration, help_heading = "Network")]
     pub stall_timeout: Duration,
 
-    /// Before the first further try
+    /// Delay before the first retry
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration_or_zero, hide = true)]
     pub retry_delay: Duration,
 
-    /// How to introduce oneself to hosts
+    /// User-Agent header to send
     #[arg(long, value_name = "TEXT", default_value = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")), value_parser = header_value, help_heading = "Network")]
     pub user_agent: String,
 
-    /// One more root certificate to trust, PEM; `SSL_CERT_FILE` and the system's store hold too
+    /// Trust one more root certificate (PEM); `SSL_CERT_FILE` and the certificate store of the system apply, too
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub ca_cert: Option<PathBuf>,
 
-    /// Let links lead to loopback, private and link-local addresses; implied when the gateway itself is at one
+    /// Allow links to loopback, private and link-local addresses; implied if the gateway itself has such an address
     #[arg(long, help_heading = "Network")]
     pub allow_private_hosts: bool,
 }
 
-/// What is told, and how: of every verb that runs for a while.
+/// The options for output, of every command that shows progress.
 #[derive(clap::Args, Debug)]
 pub(super) struct StyleArgs {
-    /// Events as JSON on standard output, one a line
+    /// Print events as JSON on standard output, one object per line
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
-    /// Errors only
+    /// Print errors only
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
 
-    /// Tell each file and each new try, too
+    /// Also report each file and each retry; with -vv, also internal steps such as requests
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Output")]
     pub verbose: u8,
 
-    /// Show progress
+    /// When to show progress
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub progress: When,
 
-    /// Use colours
+    /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub color: When,
 }
 
-/// What can be done beside the main job: with an archive that is there, and what the program tells of itself.
+/// The commands besides the main job: for an existing archive, and about the program itself.
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Command {
-    /// Look whether every file that a manifest names is there and whole; offline, changes nothing
+    /// Check that every file in the manifest is present and intact; works offline and changes nothing
     Verify {
-        /// An archive, or one task's folder
+        /// Archive, or folder of one task
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
-        /// Compare sizes alone, hash nothing
+        /// Compare sizes only, without hashing
         #[arg(long)]
         quick: bool,
         #[command(flatten)]
         style: StyleArgs,
     },
-    /// Verify, then fetch again what is damaged or missing, by the task id; healthy files are never touched
+    /// Verify, then download damaged and missing files again by their task id; intact files are never touched
     Repair {
-        /// An archive, or one task's folder
+        /// Archive, or folder of one task
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
-        /// Compare sizes alone, hash nothing
+        /// Compare sizes only, without hashing
         #[arg(long)]
         quick: bool,
         #[command(flatten)]
@@ -222,44 +226,44 @@ pub(super) enum Command {
         #[command(flatten)]
         style: StyleArgs,
     },
-    /// Rebuild the archive's manifest.json and SHA256SUMS from its task folders; offline
+    /// Rebuild manifest.json and SHA256SUMS of the archive from its task folders; works offline
     Index {
-        /// The archive
+        /// Folder of the archive
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
     },
-    /// Write a timeline, list, table, playlist or bag of what is there; offline, changes nothing in the archive
+    /// Export the archive as a timeline, list, table, playlist or bag; works offline and does not change the archive
     Export(ExportArgs),
-    /// Write index.html into the archive: one page to look through it in a browser, offline
+    /// Write index.html into the archive: one page to browse it offline
     Gallery {
-        /// An archive, or one task's folder
+        /// Archive, or folder of one task
         #[arg(value_name = "DIR", default_value = "yescale")]
         dir: PathBuf,
     },
-    /// Print what is in force, and where each value came from; the key is hidden
+    /// Print the effective options and the source of each value; the key is hidden
     Config(Box<ConfigurableArgs>),
-    /// Print the JSON Schema of manifest.json, or of the `--json` events
+    /// Print the JSON Schema of manifest.json or of the `--json` events
     Schema {
-        /// What to describe
+        /// Document to describe
         document: Document,
     },
-    /// Print a script with which SHELL completes options and commands
+    /// Print a script that completes options and commands in SHELL
     Completions {
-        /// The shell that is to read it
+        /// Shell that reads the script
         shell: Shell,
     },
     /// Print the manual page
     Man,
 }
 
-/// What there is a schema of.
+/// The documents that have a schema.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum Document {
     Manifest,
     Events,
 }
 
-/// A kind that `--only` can ask for.
+/// The values of `--only`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum KindArg {
     Video,
@@ -268,7 +272,7 @@ pub(super) enum KindArg {
     Text,
 }
 
-/// When to do what a terminal is good for.
+/// The values of `--progress` and `--color`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum When {
     Auto,

@@ -1,7 +1,8 @@
-//! What is in force: the command line over the environment over the configuration file.
+//! The effective arguments: the command line overrides the environment, which overrides the configuration file.
 //!
-//! What [`Config`] says becomes the defaults of the options, so that one parser reads all of it, and
-//! what was typed wins by itself. Every flag gets a `--no-…`, which turns it off again.
+//! The entries of [`Config`] become the default values of the options, and the command line is parsed once more. So one
+//! parser reads everything, and typed values win without code of our own. Every flag gets a hidden `--no-…` option that
+//! turns it off.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -20,61 +21,61 @@ use super::values::{duration_or_zero, shell_quote};
 use crate::redact::{escape_control_chars_json, redact_urls};
 use crate::session::{DEFAULT_CONNECTIONS, DEFAULT_RETRIES};
 
-/// What was typed, and what held besides.
+/// The parsed arguments with their sources.
 pub(super) struct EffectiveArgs {
-    /// Of the verb, when there is one.
+    /// Those of the command, if there is one.
     matches: ArgMatches,
     pub config: Config,
 }
 
-/// The whole command, as it is parsed.
+/// The command as it is parsed, with negations.
 fn command() -> Command {
     let command = Args::command();
-    let verbs: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-    verbs.into_iter().fold(with_negations(command), |command, verb| command.mut_subcommand(verb, with_negations))
+    let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    names.into_iter().fold(with_negations(command), |command, name| command.mut_subcommand(name, with_negations))
 }
 
-/// Reads `arguments`, the program's name first.
+/// Parses `arguments`, of which the first is the program's name.
 ///
 /// # Errors
-/// What was typed is wrong or asks for help, and whatever the configuration has against it.
+/// If the arguments are wrong or ask for help, or if the configuration is invalid.
 pub(super) fn parse(arguments: &[OsString], environment: Environment<'_>) -> Result<(Args, EffectiveArgs), Error> {
     let typed = command().try_get_matches_from(arguments)?;
     check_wait(arguments)?;
-    let (verb, typed_options) = typed.subcommand().map_or((None, &typed), |(verb, options)| (Some(verb), options));
-    // A broken configuration keeps nobody from the manual.
-    let is_about = verb.is_some_and(|verb| ["schema", "completions", "man"].contains(&verb));
-    let config = match is_about {
+    let (subcommand, typed_options) = typed.subcommand().map_or((None, &typed), |(name, options)| (Some(name), options));
+    // These commands also work with an invalid configuration.
+    let needs_no_config = subcommand.is_some_and(|name| ["schema", "completions", "man"].contains(&name));
+    let config = match needs_no_config {
         true => Config::default(),
         false => Config::load(typed.get_one("config").map(PathBuf::as_path), environment)?,
     };
     let configured = |command| with_defaults(command, &config, typed_options);
-    let command = match verb {
-        Some(verb) => command().mut_subcommand(verb, configured),
+    let command = match subcommand {
+        Some(name) => command().mut_subcommand(name, configured),
         None => configured(command()),
     };
     let mut matches = command.try_get_matches_from(arguments)?;
     let args = Args::from_arg_matches(&matches)?;
-    let matches = matches.remove_subcommand().map_or(matches, |(_, verb)| verb);
+    let matches = matches.remove_subcommand().map_or(matches, |(_, of_command)| of_command);
     Ok((args, EffectiveArgs { matches, config }))
 }
 
-/// Refuses a `--wait` whose duration would be taken for a task id.
+/// Refuses `--wait DURATION`: clap would take the duration for a task id.
 fn check_wait(arguments: &[OsString]) -> Result<(), clap::Error> {
     let Some(duration) = misplaced_wait_value(arguments) else { return Ok(()) };
-    let usage = format!("the duration of `--wait` needs a `=`: --wait={duration} (a task id of that name goes after `--`)");
+    let usage = format!("`--wait` needs `=` before its duration: --wait={duration}; put a task id of that name after `--`");
     Err(Args::command().error(ErrorKind::InvalidValue, usage))
 }
 
-/// The word after a `--wait` without a value, when it is more likely meant for its duration than for a task id.
+/// The word after a `--wait` without a value, if it looks like a duration.
 fn misplaced_wait_value(arguments: &[OsString]) -> Option<&str> {
-    // No option takes a value that begins with a dash, so that these words are what they look like.
+    // No value of an option begins with a dash, so that these words are options.
     let options = arguments.split(|word| word == "--").next()?;
     let next = options.windows(2).find(|words| words[0] == "--wait").and_then(|words| words[1].to_str())?;
     duration_or_zero(next).is_ok().then_some(next)
 }
 
-/// Each flag with a hidden `--no-…`.
+/// Adds a hidden `--no-…` option for each flag.
 fn with_negations(command: Command) -> Command {
     let flags: Vec<String> = command
         .get_arguments()
@@ -92,11 +93,11 @@ fn with_negations(command: Command) -> Command {
     })
 }
 
-/// The options of `command` as the configuration has them, where nothing that was typed rules them out.
+/// Makes the entries of the configuration the defaults of the options, except where a typed option conflicts.
 fn with_defaults(command: Command, config: &Config, typed: &ArgMatches) -> Command {
     let is_typed = |option: &&Arg| typed.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine);
     let entry = |option: &Arg| {
-        // What a verb works on is what the main job made.
+        // The other commands work on the archive that the main job writes.
         let name = if option.get_id() == "dir" { "output" } else { option.get_long()? };
         let entry = config.entry(name).filter(|_| !command.get_arg_conflicts_with(option).iter().any(is_typed))?;
         Some((option.get_id().to_string(), entry.values.clone()))
@@ -106,40 +107,41 @@ fn with_defaults(command: Command, config: &Config, typed: &ArgMatches) -> Comma
 }
 
 impl EffectiveArgs {
-    /// What should be known before the work begins, unless only errors are wanted: a key that others can read.
+    /// The warnings before the run: files with a key that other users can read. None with `--quiet`.
     pub(super) fn warnings(&self) -> Vec<String> {
         let key_file = self.matches.try_get_one::<PathBuf>("api_key_file").ok().flatten();
         let is_quiet = self.matches.try_get_one::<bool>("quiet").ok().flatten() == Some(&true);
         let with_key = key_file.into_iter().chain(self.config.file.iter().filter(|_| self.config.has_key));
         let exposed = with_key.filter(|path| !is_quiet && is_readable_by_others(path));
-        let told =
-            |path: &PathBuf| format!("{} has a key in it that others can read: chmod 600 {}", path.display(), shell_quote(path));
-        exposed.map(told).collect()
+        let warning = |path: &PathBuf| {
+            format!("other users can read the API key in {}: run chmod 600 {}", path.display(), shell_quote(path))
+        };
+        exposed.map(warning).collect()
     }
 
-    /// The options in force, as a file that sets them would look; what came from where stands behind.
+    /// The effective options as a configuration file, with the origin of each as a comment.
     pub(super) fn to_toml(&self) -> String {
         let file = self.config.file.as_deref().filter(|file| file.exists());
         let mut lines = vec![match (file, &self.config.file) {
             (Some(file), _) => format!("# {}", file.display()),
-            (None, Some(file)) => format!("# {} (there is none)", file.display()),
+            (None, Some(file)) => format!("# {} (does not exist)", file.display()),
             (None, None) => "# no configuration file".to_owned(),
         }];
         let key = self.config.key.as_ref().filter(|_| self.matches.get_raw("api_key_file").is_none());
         lines.extend(key.map(|(_, origin)| setting_line("# api-key, which is hidden", origin)));
         lines.extend(config::settable_options().iter().filter_map(|option| self.option_line(option)));
-        // The escapes are those of TOML, too.
-        let shown = lines.iter().map(|line| escape_control_chars_json(redact_urls(line).into_owned()) + "\n");
-        shown.collect()
+        // The escapes of JSON are also those of TOML.
+        lines.iter().map(|line| escape_control_chars_json(redact_urls(line).into_owned()) + "\n").collect()
     }
 
+    /// The line of one option: a comment if it has no value or must not be shown.
     fn option_line(&self, option: &Arg) -> Option<String> {
         let (id, name) = (option.get_id().as_str(), option.get_long()?);
         let raw =
             self.matches.get_raw(id).map(|values| values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(","));
         let Some(raw) = raw else {
             return Some(match implicit_default(name) {
-                // To set it would be to ask.
+                // Setting the default explicitly would change its meaning.
                 Some(value) => setting_line(&format!("# {name} = {value}"), "default"),
                 None => setting_line(&format!("# {name}"), "not set"),
             });
@@ -147,22 +149,24 @@ impl EffectiveArgs {
         let is_typed = self.matches.value_source(id) == Some(ValueSource::CommandLine);
         let origin = match self.config.entry(name).filter(|_| !is_typed) {
             Some(entry) if entry.values.join(",".as_ref()) == *raw => &entry.origin,
-            // A `--no-…` stands against it.
+            // A `--no-…` option overrides it.
             Some(_) => "command line",
             None if is_typed => "command line",
             None => "default",
         };
         let is_secret = name == "api-key-file" && settings::looks_like_a_key(Path::new(&raw));
         let is_bare = raw.parse::<u64>().is_ok() || raw.parse::<bool>().is_ok();
-        Some(match () {
-            () if is_secret => setting_line(&format!("# {name}, which looks like a key and is hidden"), origin),
-            () if is_bare => setting_line(&format!("{name} = {raw}"), origin),
-            () => setting_line(&format!("{name} = {}", toml::Value::String(raw)), origin),
+        Some(if is_secret {
+            setting_line(&format!("# {name}, which looks like a key and is hidden"), origin)
+        } else if is_bare {
+            setting_line(&format!("{name} = {raw}"), origin)
+        } else {
+            setting_line(&format!("{name} = {}", toml::Value::String(raw)), origin)
         })
     }
 }
 
-/// What an option is that does more when it is asked for than its default does, and has none for the parser therefore.
+/// The default of an option that the parser does not know, because setting the option changes more than its value.
 fn implicit_default(name: &str) -> Option<usize> {
     match name {
         "connections" => Some(DEFAULT_CONNECTIONS),
@@ -171,6 +175,7 @@ fn implicit_default(name: &str) -> Option<usize> {
     }
 }
 
+/// `NAME = VALUE  # ORIGIN`, with the origins in one column.
 fn setting_line(setting: &str, origin: &str) -> String {
     format!("{setting:<40}  # {origin}")
 }
@@ -181,7 +186,7 @@ fn is_readable_by_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o044 != 0)
 }
 
-/// Windows keeps a user's files from others without being asked.
+/// On Windows, files of a user are private by default.
 #[cfg(not(unix))]
 fn is_readable_by_others(_: &Path) -> bool {
     false

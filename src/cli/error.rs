@@ -1,4 +1,7 @@
-//! Why a run can't start: what is wrong, with what, and what to do.
+//! The errors that keep the program from starting its work, and the usage errors of clap.
+//!
+//! A message says what happened, to what, and what to do. No message repeats a key: what was typed is shown without keys,
+//! URL queries and control characters.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,50 +11,52 @@ use clap::error::ContextValue;
 
 use super::environment::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
-use crate::redact::{KeyError, escape_control_chars, redact_key_like, redact_urls};
-use crate::{session, storage, ui};
+use crate::redact::KeyError;
+use crate::ui::{self, for_terminal};
+use crate::{session, storage};
 
-/// Why a run can't start.
+/// What to do after a key was typed on a command line.
+const KEY_WAS_EXPOSED: &str = "other users can read command lines: revoke this key and create a new one";
+
+/// An error that ends the program with exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// No id at all.
-    #[error("no task id: give some, or a list of them with --input-file (see --help)")]
+    /// No id and no list.
+    #[error("no task id: name one or more, or give a list with --input-file FILE; see --help")]
     NoIds,
     /// A blank argument.
-    #[error("a task id is blank")]
+    #[error("a task id is blank: remove the empty argument")]
     BlankId,
     /// No key in any source.
-    #[error("no API key: set {KEY_VARIABLE}, or give --api-key-file FILE, here or in a configuration file")]
+    #[error("no API key: set {KEY_VARIABLE}, or use --api-key-file FILE on the command line or in a configuration file")]
     NoKey,
-    /// The key itself where a file belongs; it is not repeated.
-    #[error(
-        "--api-key-file takes the name of a file, not the key itself; a key on a command line can be read by others: change it"
-    )]
+    /// The key instead of the name of its file. The message does not repeat it.
+    #[error("--api-key-file expects a file name, but got an API key; {KEY_WAS_EXPOSED}")]
     KeyForFile,
-    /// The key itself where a task id belongs; it is not repeated.
-    #[error("the API key stands where a task id belongs; a key on a command line can be read by others: change it")]
+    /// The key as a task id. The message does not repeat it.
+    #[error("the API key is given as a task id; {KEY_WAS_EXPOSED}")]
     KeyForId,
-    /// The key itself where something else belongs that is sent to others, or shown; it is not repeated.
-    #[error("the API key stands in {0}; a key on a command line can be read by others: change it")]
+    /// The key in an option whose value is sent or shown. The message does not repeat it.
+    #[error("the API key is given in {0}; {KEY_WAS_EXPOSED}")]
     KeyForOption(&'static str),
-    /// A variable is no text.
-    #[error("the variable {0} is not UTF-8")]
+    /// A variable that is not text.
+    #[error("the environment variable {0} is not UTF-8")]
     VariableNotUtf8(&'static str),
-    /// The key that was found is none.
+    /// A text that can't be a key.
     #[error("{origin}: {source}")]
     Key {
-        /// Where it was found.
+        /// Where it was found: a file, with or without line, or a variable.
         origin: String,
         /// What is wrong with it.
         source: KeyError,
     },
-    /// Standard input can't be two things.
-    #[error("standard input can't be both the list of ids and the API key")]
+    /// `-` given more than once.
+    #[error("standard input can be read only once: use `-` for one list of ids or for the API key")]
     StdinUsedTwice,
-    /// The base URL is none.
-    #[error("the base URL (--base-url or {BASE_URL_VARIABLE}): {0}")]
+    /// The base URL is not one.
+    #[error("invalid base URL (--base-url or {BASE_URL_VARIABLE}): {0}")]
     BaseUrl(#[from] BaseUrlError),
-    /// A file that is needed can't be read.
+    /// An input file that can't be read.
     #[error("can't read {}: {source}", .path.display())]
     Read {
         /// The file.
@@ -59,10 +64,10 @@ pub(super) enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The archive can't be used.
+    /// An archive that can't be used.
     #[error("{}", .0.message())]
     Archive(#[from] storage::Error),
-    /// An entry of a configuration file that says nothing that can be done.
+    /// An invalid entry of a configuration file.
     #[error("{origin}: {message}")]
     InvalidSetting {
         /// File and line.
@@ -70,43 +75,39 @@ pub(super) enum Error {
         /// What is wrong with it.
         message: String,
     },
-    /// What was typed is wrong, or asks for help: clap says it.
+    /// The arguments are wrong, or ask for help. clap has the text.
     #[error(transparent)]
     Usage(#[from] clap::Error),
-    /// The output of an export can't be where it is wanted.
-    #[error("{} is a file of the archive itself; choose another name", .0.display())]
+    /// An export that would replace a file of the archive.
+    #[error("can't export to {}: it is a file of the archive; choose another name", .0.display())]
     OutputIsArchiveFile(PathBuf),
-    /// A bag is no stream.
-    #[error("a bag is a folder: name a new one with -O NEWDIR")]
+    /// A bag to standard output.
+    #[error("a bag can't be written to standard output: name a new folder with -O NEWDIR")]
     BagToStdout,
-    /// A path that text can't hold.
-    #[error("the path of {} is not UTF-8, which no export can hold", .0.display())]
+    /// A path that an export can't contain.
+    #[error("can't export {}: its path is not UTF-8; rename the folder", .0.display())]
     PathNotUtf8(PathBuf),
-    /// Standard output takes no more.
+    /// Standard output can't be written.
     #[error("can't write to standard output: {0}")]
     StandardOutput(io::Error),
-    /// The archive and how to fill it can't be made ready.
+    /// The session can't be prepared.
     #[error(transparent)]
     Session(#[from] session::Error),
-    /// The system has no threads left.
-    #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
-    Threads(io::Error),
-    /// The system lets too few files be open.
-    #[error("too few files may be open at once; raise the limit (`ulimit -n`)")]
+    /// The limit of open files is too low.
+    #[error("the limit of open files is too low: raise it with `ulimit -n`")]
     Descriptors,
-    /// The system gives too little memory.
-    #[error("too little memory may be used; raise the limit of the address space (`ulimit -v`) to 1 GiB or more")]
+    /// The limit of the address space is too low.
+    #[error("the limit of memory (address space) is too low: raise it to 1 GiB or more with `ulimit -v`")]
     AddressSpace,
-    /// There is nothing to run on.
-    #[error("the runtime can't start: {0}")]
+    /// The tokio runtime can't start.
+    #[error("can't start the async runtime: {0}")]
     Runtime(io::Error),
 }
 
-/// Prints what clap has against the command line, or the help that was asked for. What was typed is repeated without keys and
-/// control characters.
+/// Prints a usage error, or the help that was asked for. An error repeats arguments only without keys and control characters.
 pub(super) fn report_usage(mut usage: clap::Error) {
     if !usage.use_stderr() {
-        // A closed terminal can't be told anything.
+        // Nothing is left to do if standard output is closed.
         let _ = usage.print();
         return;
     }
@@ -115,32 +116,28 @@ pub(super) fn report_usage(mut usage: clap::Error) {
         usage.insert(kind, value);
     }
     let text = usage.render().to_string();
-    let lines = text.lines().map(|line| sanitize(line) + "\n").collect::<String>();
+    let lines = text.lines().map(|line| for_terminal(line) + "\n").collect::<String>();
     if lines.trim_end() == text.trim_end() {
-        // With colours, where the terminal has them.
+        // clap's own printing has colours.
         let _ = usage.print();
     } else {
         ui::print_usage(&lines);
     }
 }
 
-/// What an error of clap's repeats, fit for people.
+/// A value of a usage error, made safe to print.
 fn sanitize_context(value: &ContextValue) -> ContextValue {
-    // Only what has to be another is made anew: it loses its colours.
+    // A text that is safe keeps its colours.
     let styled = |styled: &StyledStr| {
         let text = styled.to_string();
-        let safe = text.lines().map(sanitize).collect::<Vec<_>>().join("\n");
-        if safe == text { styled.clone() } else { StyledStr::from(sanitize(&text)) }
+        let safe = text.lines().map(for_terminal).collect::<Vec<_>>().join("\n");
+        if safe == text { styled.clone() } else { StyledStr::from(for_terminal(&text)) }
     };
     match value {
-        ContextValue::String(text) => ContextValue::String(sanitize(text)),
-        ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| sanitize(text)).collect()),
+        ContextValue::String(text) => ContextValue::String(for_terminal(text)),
+        ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| for_terminal(text)).collect()),
         ContextValue::StyledStr(text) => ContextValue::StyledStr(styled(text)),
         ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(texts.iter().map(styled).collect()),
         other => other.clone(),
     }
-}
-
-fn sanitize(text: &str) -> String {
-    escape_control_chars(&redact_urls(&redact_key_like(&ui::redact_keys(text)))).into_owned()
 }

@@ -1,8 +1,7 @@
-//! `export`: an archive told in another program's format.
+//! The command `export`: writes an archive in the format of another program.
 //!
-//! What is picked is looked at file by file: one that is missing, damaged, unsafe or not for the format
-//! is told on standard error and left out, and the rest is exported, exit code 1. Nothing in the
-//! archive is changed.
+//! Every selected file is checked. A file that is missing, damaged, unsafe or not allowed in the format is reported on
+//! standard error and left out; the others are exported, and the exit code is 1. The archive is not changed.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -21,13 +20,13 @@ use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS, TEXT};
 use crate::storage::{self, ArchiveReader, BagWriter};
 use crate::ui;
 
-/// Does it; the exit code.
+/// Runs the command and returns the exit code.
 pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
-    let mut catalog = ArchiveReader::open(&args.dir)?;
-    let mut troubles = ExportWarnings(0);
-    catalog.report.notes().for_each(|note| ui::print_warning(&note));
-    catalog.report.faults().for_each(|fault| troubles.report(fault));
-    let tasks = select_tasks(std::mem::take(&mut catalog.tasks), &args.task, &mut troubles);
+    let mut reader = ArchiveReader::open(&args.dir)?;
+    let mut problems = ExportProblems(0);
+    reader.report.notes().for_each(|note| ui::print_warning(&note));
+    reader.report.faults().for_each(|fault| problems.report(fault));
+    let tasks = select_tasks(std::mem::take(&mut reader.tasks), &args.task, &mut problems);
     let format = match args.format {
         ExportFormat::Bagit => None,
         ExportFormat::Otio => Some(Format::Otio),
@@ -36,27 +35,27 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
         ExportFormat::M3u8 => Some(Format::M3u8),
     };
     match format {
-        Some(format) => write_export(&catalog, &tasks, format, args, &mut troubles)?,
-        None => write_bag(&catalog, &tasks, &args.output_file, &mut troubles)?,
+        Some(format) => write_export(&reader, &tasks, format, args, &mut problems)?,
+        None => write_bag(&reader, &tasks, &args.output_file, &mut problems)?,
     }
-    Ok(u8::from(troubles.0 > 0))
+    Ok(u8::from(problems.0 > 0))
 }
 
-/// How much could not be exported.
-struct ExportWarnings(usize);
+/// Counts and prints what could not be exported.
+struct ExportProblems(usize);
 
-impl ExportWarnings {
-    fn report(&mut self, trouble: impl Display) {
+impl ExportProblems {
+    fn report(&mut self, problem: impl Display) {
         self.0 += 1;
-        ui::print_error(&trouble.to_string());
+        ui::print_error(&problem.to_string());
     }
 
-    /// What was found; none when it is the fault of one file, which is told.
-    fn ok_or_report<T>(&mut self, found: Result<T, storage::Error>) -> Result<Option<T>, Error> {
-        match found {
-            Ok(found) => Ok(Some(found)),
+    /// The value, or none if only one file is affected, which is reported.
+    fn ok_or_report<T>(&mut self, result: Result<T, storage::Error>) -> Result<Option<T>, Error> {
+        match result {
+            Ok(value) => Ok(Some(value)),
             Err(error) if error.is_single_file() => {
-                self.report(error);
+                self.report(error.message());
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -64,40 +63,40 @@ impl ExportWarnings {
     }
 }
 
-/// The tasks with these ids, or all of them when there are none.
-fn select_tasks(mut tasks: Vec<TaskEntry>, ids: &[String], troubles: &mut ExportWarnings) -> Vec<TaskEntry> {
+/// The tasks with these ids, or all tasks if `ids` is empty.
+fn select_tasks(mut tasks: Vec<TaskEntry>, ids: &[String], problems: &mut ExportProblems) -> Vec<TaskEntry> {
     if !ids.is_empty() {
         let ids: BTreeSet<&str> = ids.iter().map(|id| id.trim()).collect();
         tasks.retain(|task| ids.contains(task.task_id.as_str()));
         for id in ids.iter().filter(|id| tasks.binary_search_by(|task| task.task_id.as_str().cmp(id)).is_err()) {
-            troubles.report(format!("{id}: the archive has no such task"));
+            problems.report(format!("{id}: the archive has no such task"));
         }
     }
     tasks
 }
 
 fn write_export(
-    catalog: &ArchiveReader,
+    reader: &ArchiveReader,
     tasks: &[TaskEntry],
     format: Format,
     args: &ExportArgs,
-    troubles: &mut ExportWarnings,
+    problems: &mut ExportProblems,
 ) -> Result<(), Error> {
-    let place = path_base(&args.output_file, catalog.root())?;
+    let base = path_base(&args.output_file, reader.root())?;
     let mut items = Vec::new();
     for task in tasks {
         for file in &task.files {
-            let Some(path) = troubles.ok_or_report(catalog.media_path(task, file))? else { continue };
-            let asks_for_rate = format == Format::Otio && file.key().kind == Kind::Video;
-            let rate = if asks_for_rate { storage::frame_rate(&path) } else { None };
+            let Some(path) = problems.ok_or_report(reader.media_path(task, file))? else { continue };
+            let needs_rate = format == Format::Otio && file.key().kind == Kind::Video;
+            let rate = if needs_rate { storage::frame_rate(&path) } else { None };
             let item = ExportItem { task, file, frame_rate: rate };
             match format.rejection_reason(&item) {
-                Some(reason) => troubles.report(format!("{} is left out: {reason}", path.display())),
+                Some(reason) => problems.report(format!("{} is left out: {reason}", path.display())),
                 None => items.push(item),
             }
         }
     }
-    let fill = |to: &mut dyn Write| format.write(&items, &place, args.rate, to);
+    let fill = |output: &mut dyn Write| format.write(&items, &base, args.rate, output);
     if is_standard_output(&args.output_file) {
         ui::write_stdout(fill).map_err(Error::StandardOutput)
     } else {
@@ -109,35 +108,35 @@ fn is_standard_output(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-/// How files are named from where the export will stand.
+/// What the paths in the export are relative to.
 fn path_base(output: &Path, root: &Path) -> Result<PathBase, Error> {
     if is_standard_output(output) {
         return PathBase::absolute(root).ok_or_else(|| Error::PathNotUtf8(root.to_owned()));
     }
     let folder = storage::canonical_parent(output)?;
-    let is_ours = |name| [MANIFEST, SHA256SUMS, GALLERY, TEXT].iter().any(|ours| name == *ours);
-    if folder.starts_with(root) && output.file_name().is_some_and(is_ours) {
+    let is_archive_file = |name| [MANIFEST, SHA256SUMS, GALLERY, TEXT].iter().any(|file| name == *file);
+    if folder.starts_with(root) && output.file_name().is_some_and(is_archive_file) {
         return Err(Error::OutputIsArchiveFile(output.to_owned()));
     }
     PathBase::relative_to(&folder, root).ok_or_else(|| Error::PathNotUtf8(root.to_owned()))
 }
 
-/// Everything of the tasks, their own manifests too.
-fn write_bag(catalog: &ArchiveReader, tasks: &[TaskEntry], place: &Path, troubles: &mut ExportWarnings) -> Result<(), Error> {
-    if is_standard_output(place) {
+/// Copies all files of the tasks, with their manifests, into a bag.
+fn write_bag(reader: &ArchiveReader, tasks: &[TaskEntry], folder: &Path, problems: &mut ExportProblems) -> Result<(), Error> {
+    if is_standard_output(folder) {
         return Err(Error::BagToStdout);
     }
-    let mut bag = BagWriter::create(place)?;
+    let mut bag = BagWriter::create(folder)?;
     let mut payload = Vec::new();
     for task in tasks {
-        let folder = layout::folder_name(&task.task_id);
-        let text = task.text.as_ref().map(|text| (catalog.file_path(task, TEXT), Some(Sha256Hex::digest(text.as_bytes()))));
-        let media = task.files.iter().map(|file| (catalog.media_path(task, file), Some(file.sha256().clone())));
-        let manifest = (catalog.file_path(task, MANIFEST), None);
-        for (found, expected) in media.chain(text).chain([manifest]) {
-            let Some(from) = troubles.ok_or_report(found)? else { continue };
-            let path = format!("data/{folder}/{}", from.file_name().unwrap_or_default().display());
-            if let Some((size, sha256)) = troubles.ok_or_report(bag.copy(&from, &path, expected.as_ref()))? {
+        let task_folder = layout::folder_name(&task.task_id);
+        let text = task.text.as_ref().map(|text| (reader.file_path(task, TEXT), Some(Sha256Hex::digest(text.as_bytes()))));
+        let media = task.files.iter().map(|file| (reader.media_path(task, file), Some(file.sha256().clone())));
+        let manifest = (reader.file_path(task, MANIFEST), None);
+        for (source, expected) in media.chain(text).chain([manifest]) {
+            let Some(from) = problems.ok_or_report(source)? else { continue };
+            let path = format!("data/{task_folder}/{}", from.file_name().unwrap_or_default().display());
+            if let Some((size, sha256)) = problems.ok_or_report(bag.copy(&from, &path, expected.as_ref()))? {
                 payload.push(Payload { path, size, sha256 });
             }
         }

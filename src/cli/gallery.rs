@@ -1,6 +1,6 @@
-//! The verb `gallery`, and `--gallery` of the main job: the page of an archive, or of one task's folder.
+//! The command `gallery`, and `--gallery` of the main job: the page of an archive, or of one task's folder.
 //!
-//! It shows what `export` would tell, read in the same way.
+//! The page shows the same tasks and files as `export`, and the archive is read in the same way.
 
 use std::path::Path;
 
@@ -11,18 +11,22 @@ use crate::jobs::gallery::{Gallery, PAGE_MARKER};
 use crate::storage::{ArchiveReader, Error, LockWait, OutputFile, Report};
 use crate::ui;
 
-/// Writes the page of the archive, or of the one task, in `dir`; the exit code.
+/// Writes the page of the archive or task folder `dir`, and returns the exit code.
 pub(super) fn run(dir: &Path) -> Result<u8, Error> {
-    let is_all = write(&open_page(dir)?, dir, &lock_wait(CancellationToken::new()))?;
-    Ok(u8::from(!is_all))
+    let is_complete = write(&open_page(dir)?, dir, &lock_wait(CancellationToken::new()))?;
+    Ok(u8::from(!is_complete))
 }
 
-/// Where the page will stand, when nothing of others stands there.
+/// The file of the page.
+///
+/// # Errors
+/// If a file of that name exists that this program did not write.
 pub(super) fn open_page(dir: &Path) -> Result<OutputFile, Error> {
     OutputFile::at(dir, PAGE_MARKER)
 }
 
-/// Writes the page into its place, if that changes it. Whether it has all that the archive names: what it has not is told.
+/// Writes the page, if its content changed, and prints what could not be read. Returns whether the page has everything that
+/// the archive names.
 pub(super) fn write(page: &OutputFile, dir: &Path, wait: &LockWait) -> Result<bool, Error> {
     let mut report = Report::default();
     page.update(wait, || {

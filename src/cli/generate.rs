@@ -1,7 +1,7 @@
-//! What the program tells of itself: schemas, completions, the manual page. It reads nothing and changes nothing.
+//! Texts about the program itself: schemas, completions, the manual page. Reads no file and writes none.
 //!
-//! All of it is made from the types that are written and the options that are parsed, and has no
-//! words of its own that could grow old.
+//! All texts are generated from the types that are serialized and from the options that are parsed, so that they can't
+//! become outdated.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -22,14 +22,14 @@ pub(super) fn schema(document: Document) -> String {
     }
 }
 
-/// What the shell reads to complete options and verbs.
+/// The completion script for a shell.
 pub(super) fn completions(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut without_hidden(&Args::command()), "yescale-dl", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// bash would be told of hidden options, too.
+/// The command without hidden options, which the scripts for bash would contain.
 fn without_hidden(command: &Command) -> Command {
     let options = command.get_arguments().filter(|option| !option.is_hide_set());
     Command::new(command.get_name().to_owned())
@@ -39,7 +39,7 @@ fn without_hidden(command: &Command) -> Command {
         .disable_help_subcommand(true)
 }
 
-/// The manual page: the main job with its options, then each verb with its own.
+/// The manual page: the main job with its options, then each command with its own.
 pub(super) fn man_page() -> String {
     let mut command = Args::command();
     command.build();
@@ -51,16 +51,16 @@ pub(super) fn man_page() -> String {
         page.render_description_section(roff)?;
         page.render_options_section(roff)
     });
-    let verbs: String = command.get_subcommands().map(command_section).collect();
-    // Its lines are to stay lines.
+    let commands: String = command.get_subcommands().map(command_section).collect();
+    // `.nf` keeps its line breaks.
     let end = render_roff(|roff| page.render_extra_section(roff)).replace(".SH EXTRA", ".SH EXAMPLES AND EXIT CODES\n.nf");
-    format!("{beginning}.SH COMMANDS\n{verbs}{end}")
+    format!("{beginning}.SH COMMANDS\n{commands}{end}")
 }
 
-/// A verb's part of the page; options that it shares with the main job are named by their heading.
-fn command_section(verb: &Command) -> String {
-    let headings: BTreeSet<&str> = verb.get_arguments().filter_map(|option| option.get_help_heading()).collect();
-    let own = with_usage(verb.clone()).mut_args(|option| {
+/// The section of one command. Options that it shares with the main job are named by their heading only.
+fn command_section(command: &Command) -> String {
+    let headings: BTreeSet<&str> = command.get_arguments().filter_map(|option| option.get_help_heading()).collect();
+    let own = with_usage(command.clone()).mut_args(|option| {
         let is_shared = option.get_help_heading().is_some() || option.is_global_set() || option.get_id() == "help";
         let is_hidden = is_shared || option.is_hide_set();
         option.hide(is_hidden)
@@ -76,10 +76,10 @@ fn command_section(verb: &Command) -> String {
         true => String::new(),
         false => format!(".PP\nAlso the options under {}.\n", Vec::from_iter(headings).join(", ").to_uppercase()),
     };
-    format!(".SS {}\n{text}{shared}", verb.get_name())
+    format!(".SS {}\n{text}{shared}", command.get_name())
 }
 
-/// With the synopsis that `--help` has.
+/// The command with the synopsis of its `--help`.
 fn with_usage(mut command: Command) -> Command {
     let usage = command.render_usage().to_string();
     command.override_usage(usage.trim_start_matches("Usage: ").to_owned())

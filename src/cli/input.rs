@@ -1,10 +1,10 @@
-//! Where the ids come from: arguments first, then the lists, line by line.
+//! Reads the task ids: the arguments first, then the lists, line by line.
 //!
-//! Lists are streamed: of each id only what tells it from the others is held, however long the list
-//! is. A repeated id counts once, and its first line counts. A line that can't be read is told, with
-//! file and number, and the others go on; the exit code tells it too.
+//! Lists are streamed. Only a fingerprint of each id is kept, so that a list may be very long. A repeated id counts once,
+//! with the fields of its first line. A line that can't be read is reported with its file and number; the other lines are
+//! still read, and the run ends with exit code 2.
 //!
-//! Invariant: no id holds the API key, which would show wherever the id does, and no note beside one.
+//! Invariant: no id and no field contains the API key, because both are shown and stored.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -22,10 +22,10 @@ use crate::domain::task::TaskId;
 use crate::jobs::archive::Request;
 use crate::redact::ApiKey;
 
-/// The longest line that can be one; anything longer is no list of ids.
+/// The limit of a line in bytes. A file with a longer line is not a list of ids.
 const MAX_LINE: u64 = 1 << 20;
 
-/// The ids of a run, not read yet.
+/// The ids of a run. The lists are open, but not read yet.
 pub(super) struct Input {
     ids: Vec<TaskId>,
     lists: Vec<IdList>,
@@ -39,7 +39,7 @@ struct IdList {
 }
 
 impl Input {
-    /// Opens every list, so that a missing one is told before anything is asked.
+    /// Opens every list, so that a missing file is an error before the first request.
     pub(super) fn open(ids: Vec<TaskId>, lists: &[PathBuf], key: ApiKey) -> Result<Self, Error> {
         if ids.iter().any(|id| key.occurs_in(id.as_str())) {
             return Err(Error::KeyForId);
@@ -59,24 +59,25 @@ impl Input {
         Ok(Self { ids, lists: lists.collect::<Result<_, _>>()?, key })
     }
 
-    /// Sends every id once. Ends early when nobody takes them any more; standard input, which may
-    /// never end, also once `is_over` is set. Returns how many lines could not be read.
-    pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, is_over: &OnceLock<String>) -> u64 {
-        let mut sending = RequestSender { requests, emitter, key: self.key, seen: HashSet::new(), bad_lines: 0 };
+    /// Sends every id once. Ends early if the receiver is closed. Standard input may never end, so that it is not read any
+    /// further once `refusal` is set. Returns the number of lines that could not be read.
+    pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, refusal: &OnceLock<String>) -> u64 {
+        let mut sender = RequestSender { requests, emitter, key: self.key, seen: HashSet::new(), bad_lines: 0 };
         for id in self.ids {
-            if !sending.send(Request::new(id)) {
-                return sending.bad_lines;
+            if !sender.send(Request::new(id)) {
+                return sender.bad_lines;
             }
         }
         for list in self.lists {
-            if !sending.send_list(list, is_over) {
+            if !sender.send_list(list, refusal) {
                 break;
             }
         }
-        sending.bad_lines
+        sender.bad_lines
     }
 }
 
+/// Sends requests, each id once.
 struct RequestSender<'a> {
     requests: &'a Sender<Request>,
     emitter: &'a Emitter,
@@ -86,17 +87,20 @@ struct RequestSender<'a> {
 }
 
 impl RequestSender<'_> {
-    fn send_list(&mut self, mut list: IdList, is_over: &OnceLock<String>) -> bool {
+    /// Sends the requests of a list. Returns whether the receiver is still open.
+    fn send_list(&mut self, mut list: IdList, refusal: &OnceLock<String>) -> bool {
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
-            if list.is_standard_input && is_over.get().is_some() {
+            if list.is_standard_input && refusal.get().is_some() {
                 return true;
             }
             let read = io::Read::take(&mut list.reader, MAX_LINE).read_until(b'\n', &mut line);
             let request = match read {
                 Ok(0) => return true,
-                Ok(read) if read as u64 == MAX_LINE => Err("a line of more than 1 MiB; is this a list of ids?".to_owned()),
+                Ok(read) if read as u64 == MAX_LINE => {
+                    Err("the line is longer than 1 MiB; is this a list of task ids?".to_owned())
+                }
                 Ok(_) => parse_line(&line, &self.key),
                 Err(error) => Err(error.to_string()),
             };
@@ -119,7 +123,7 @@ impl RequestSender<'_> {
         true
     }
 
-    /// Whether somebody still takes requests.
+    /// Sends a request, if its id is new. Returns whether the receiver is still open.
     fn send(&mut self, request: Request) -> bool {
         if !self.seen.insert(request.id.fingerprint()) {
             return true;
@@ -129,9 +133,9 @@ impl RequestSender<'_> {
     }
 }
 
-/// A line's request; none for a blank one and a comment.
+/// The request of a line; none for a blank line or a comment.
 fn parse_line(line: &[u8], key: &ApiKey) -> Result<Option<Request>, String> {
-    let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
+    let text = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_owned())?;
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() || text.starts_with('#') {
         return Ok(None);
@@ -139,20 +143,21 @@ fn parse_line(line: &[u8], key: &ApiKey) -> Result<Option<Request>, String> {
     if !text.starts_with('{') {
         return TaskId::new(text).map(|id| reject_key(id, key).map(Request::new)).transpose();
     }
-    let mut value: Value = serde_json::from_str(text).map_err(|error| format!("broken JSON: {error}"))?;
+    let mut value: Value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
     if depth(&value) > MAX_DEPTH {
-        return Err(format!("nested deeper than {MAX_DEPTH} levels"));
+        return Err(format!("JSON nested deeper than {MAX_DEPTH} levels"));
     }
-    let id = value.as_object_mut().and_then(take_id).ok_or("a JSON line needs `task_id` or `id`, a text or a number")?;
+    let id = value.as_object_mut().and_then(take_id).ok_or("a JSON line needs `task_id` or `id` with a string or a number")?;
     key.redact_json_value(&mut value);
     let meta = value.as_object().filter(|fields| !fields.is_empty()).cloned();
     Ok(Some(Request { meta, ..Request::new(reject_key(id, key)?) }))
 }
 
 fn reject_key(id: TaskId, key: &ApiKey) -> Result<TaskId, String> {
-    if key.occurs_in(id.as_str()) { Err("the API key stands where a task id belongs".to_owned()) } else { Ok(id) }
+    if key.occurs_in(id.as_str()) { Err("the API key is given as a task id".to_owned()) } else { Ok(id) }
 }
 
+/// Removes the id from the fields, and returns it.
 fn take_id(fields: &mut Map<String, Value>) -> Option<TaskId> {
     ["task_id", "id"].into_iter().find_map(|name| {
         let id = match fields.get(name)? {
@@ -194,15 +199,15 @@ mod tests {
             (r#"{"z":1.50,"task_id":"a","id":7,"a":null}"#, r#"a {"z":1.50,"id":7,"a":null}"#),
             (r#"{"task_id":null,"id":"b"}"#, r#"b {"task_id":null}"#),
             (r#"{"id":"a","x":["Bearer sk-1234567890abcdef"]}"#, r#"a {"x":["Bearer [key]"]}"#),
-            ("sk-1234567890abcdef", "the API key stands where a task id belongs"),
-            (r#"{"id":"1234567890abcdef"}"#, "the API key stands where a task id belongs"),
-            (r#"{"prompt":"a cat"}"#, "a JSON line needs `task_id` or `id`, a text or a number"),
-            (r#"{"task_id":" "}"#, "a JSON line needs `task_id` or `id`, a text or a number"),
+            ("sk-1234567890abcdef", "the API key is given as a task id"),
+            (r#"{"id":"1234567890abcdef"}"#, "the API key is given as a task id"),
+            (r#"{"prompt":"a cat"}"#, "a JSON line needs `task_id` or `id` with a string or a number"),
+            (r#"{"task_id":" "}"#, "a JSON line needs `task_id` or `id` with a string or a number"),
         ] {
             assert_eq!(parsed(line), expected, "{line}");
         }
-        assert!(parsed(r#"{"task_id":"#).starts_with("broken JSON"));
+        assert!(parsed(r#"{"task_id":"#).starts_with("invalid JSON"));
         let deep = format!(r#"{{"id":1,"x":{}{}}}"#, "[".repeat(110), "]".repeat(110));
-        assert!(parsed(&deep).starts_with("nested"));
+        assert!(parsed(&deep).starts_with("JSON nested"));
     }
 }

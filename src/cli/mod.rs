@@ -1,11 +1,15 @@
-//! The command line: what may be typed (`args`), with what the environment and a file say besides (`config`), is in force
-//! (`given`), and becomes what will be done (`settings`). Then it is done: the main job is `get`, a verb has a file of its
-//! name, and what the program tells of itself is `about`.
+//! The command line: from the arguments to the exit code.
+//!
+//! `args` defines options and commands. `effective` merges what was typed over the environment (`environment`) and the
+//! configuration file (`config`). `settings` validates the result and makes the options of a run from it. Then one command
+//! runs: `main_job`, or the file with the name of the command (`verify` also has `repair`; `generate` has schemas,
+//! completions and the manual page). `runner` runs a session, with `input` (the ids), `ui_thread` (the output), `runtime`
+//! and `signals`.
+//!
+//! A new option goes into `args`, and into `settings`, which gives it to the session. A new command goes into
+//! `args::Command` and into `dispatch`.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "what the user names on the command line is opened here, and the environment read"
-)]
+#![expect(clippy::disallowed_methods, reason = "the command line opens the files that the user names, and reads the environment")]
 
 mod args;
 mod config;
@@ -16,9 +20,12 @@ mod export;
 mod gallery;
 mod generate;
 mod input;
+mod main_job;
 mod runner;
+mod runtime;
 mod settings;
 mod signals;
+mod ui_thread;
 mod values;
 mod verify;
 
@@ -29,20 +36,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::redact::ApiKey;
 use crate::storage::{Archive, ArchiveScan, LockWait};
-use crate::{threads, ui};
+use crate::{session, threads, ui};
 use args::Command;
 use environment::{Environment, KEY_VARIABLE};
 use error::Error;
 use settings::Settings;
 
-/// Ends a run that could not start, or could not go on.
+/// The exit code of a run that could not start or could not continue.
 const EXIT_FATAL: u8 = 2;
 
-/// Runs the program with `arguments`, the program's name first; its exit code.
+/// Runs the program with `arguments`, of which the first is the program's name, and returns the exit code.
 pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let environment = |name: &str| std::env::var_os(name).filter(|value| !value.to_string_lossy().trim().is_empty());
-    // Known before anything that was typed is told.
+    // Registered before any message can repeat an argument.
     if let Some(Ok(key)) = environment(KEY_VARIABLE).map(|key| ApiKey::parse(&key.to_string_lossy())) {
         ui::register_key(&key);
     }
@@ -60,34 +67,35 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     }
 }
 
-/// All that the program can do: the main job, or what a verb says.
+/// Parses the arguments and runs the main job or the command.
 fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, Error> {
-    let (mut args, given) = effective::parse(arguments, environment)?;
-    given.warnings().iter().for_each(|warning| ui::print_warning(warning));
+    let (mut args, effective) = effective::parse(arguments, environment)?;
+    effective.warnings().iter().for_each(|warning| ui::print_warning(warning));
     if !matches!(args.command, Some(Command::Config(_) | Command::Schema { .. } | Command::Completions { .. } | Command::Man)) {
-        threads::init_pools().map_err(Error::Threads)?;
+        threads::init_pools().map_err(session::Error::Threads)?;
     }
-    let Some(verb) = args.command.take() else {
-        return runner::run(Settings::resolve(args, &given.config, environment)?);
+    let Some(command) = args.command.take() else {
+        return main_job::run(Settings::resolve(args, &effective.config, environment)?);
     };
-    match verb {
+    match command {
         Command::Verify { dir, quick, style } => verify::run(&dir, quick, settings::style(&style, environment)),
         Command::Repair { dir, quick, remote, style } => {
-            let options = settings::remote_options(remote, &given.config)?;
+            let options = settings::remote_options(remote, &effective.config)?;
             verify::repair(&dir, quick, options, settings::style(&style, environment))
         }
         Command::Index { dir } => index(&dir),
         Command::Export(args) => export::run(&args),
         Command::Gallery { dir } => Ok(gallery::run(&dir)?),
-        Command::Config(_) => print_result(&given.to_toml()),
+        Command::Config(_) => print_result(&effective.to_toml()),
         Command::Schema { document } => print_result(&generate::schema(document)),
         Command::Completions { shell } => print_result(&generate::completions(shell)),
         Command::Man => print_result(&generate::man_page()),
     }
 }
 
+/// The command `index`.
 fn index(dir: &Path) -> Result<u8, Error> {
-    // A task's folder has nothing that is derived.
+    // The folder of one task has no derived files.
     if ArchiveScan::is_single_at(dir)? {
         return Ok(0);
     }
@@ -96,12 +104,12 @@ fn index(dir: &Path) -> Result<u8, Error> {
     Ok(u8::from(report.has_faults()))
 }
 
-/// Waits for locks until `stop` is cancelled, and warns of a long wait.
+/// Waits for locks until `stop` is cancelled, and prints a warning if that takes long.
 fn lock_wait(stop: CancellationToken) -> LockWait {
     LockWait::new(stop, ui::print_warning)
 }
 
-/// It is all that the verb does; its exit code.
+/// Prints the result of a command that only prints, and returns the exit code.
 fn print_result(text: &str) -> Result<u8, Error> {
     ui::write_stdout(|output| output.write_all(ui::redact_keys(text).as_bytes())).map_err(Error::StandardOutput)?;
     Ok(0)

@@ -1,7 +1,7 @@
-//! What will be done: what is in force, validated once, before anything is asked or written.
+//! Makes the settings of a run from the effective arguments.
 //!
-//! The key comes from a file, standard input or the environment, never from the command line, where
-//! any other user of the machine could read it.
+//! Everything is validated here once, before the first request and the first write. The key comes from a file, standard
+//! input or the environment, never from the command line: other users of the machine can read that.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -21,10 +21,10 @@ use crate::redact::ApiKey;
 use crate::session::Options;
 use crate::ui::{self, ProgressMode, Style};
 
-/// Longer than any key, short enough for a file that is none.
+/// The most that is read of a key file: more than any key, and little of a wrong file.
 const MAX_KEY_FILE: u64 = 64 << 10;
 
-/// What the main job will do.
+/// The settings of the main job.
 pub(super) struct Settings {
     pub input: Input,
     pub output: PathBuf,
@@ -34,10 +34,10 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Makes sense of what was typed.
+    /// Validates the arguments.
     ///
     /// # Errors
-    /// Whatever keeps the run from starting.
+    /// If the run can't start with them.
     pub(super) fn resolve(args: Args, config: &Config, environment: Environment<'_>) -> Result<Self, Error> {
         let ids = args.ids.iter().map(|id| TaskId::new(id).ok_or(Error::BlankId)).collect::<Result<Vec<_>, _>>()?;
         if ids.is_empty() && args.input_file.is_empty() {
@@ -48,13 +48,13 @@ impl Settings {
         if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
             return Err(Error::StdinUsedTwice);
         }
-        let wait = |most| Some(PollPolicy { timeout: most, first_delay: typed.poll_delay });
+        let wait = |timeout| Some(PollPolicy { timeout, first_delay: typed.poll_delay });
         let options = Options {
             wanted: kind_filter(&typed.only),
             wait: match typed.wait {
                 WaitMode::No => None,
                 WaitMode::Endless => wait(None),
-                WaitMode::AtMost(most) => wait(Some(most)),
+                WaitMode::AtMost(timeout) => wait(Some(timeout)),
             },
             force: args.force,
             skip_failed: typed.skip_failed,
@@ -72,10 +72,10 @@ impl Settings {
     }
 }
 
-/// How the gateway and media hosts will be spoken to; nothing else is said of the run.
+/// The options for the gateway and media hosts. All other options of the run have their defaults.
 ///
 /// # Errors
-/// No key, or anything that is none of what it should be.
+/// If there is no key, or a value is invalid.
 pub(super) fn remote_options(args: RemoteArgs, config: &Config) -> Result<Options, Error> {
     let ca_cert = args.ca_cert.map(|path| read_file(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
     let key = load_key(args.api_key_file.as_deref(), config)?;
@@ -111,7 +111,7 @@ fn kind_filter(only: &[KindArg]) -> KindFilter {
     KindFilter { video: has(KindArg::Video), image: has(KindArg::Image), audio: has(KindArg::Audio), text: has(KindArg::Text) }
 }
 
-/// How what was typed wants things told.
+/// The style of the output.
 pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
     let is_plain = environment("NO_COLOR").is_some() || environment("TERM").is_some_and(|term| term == "dumb");
     let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
@@ -130,7 +130,7 @@ pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
     }
 }
 
-/// Whether to do what a terminal is good for; who wants plain text is asked before the terminal.
+/// Whether colour or progress is on. `auto` is on for a terminal, unless the environment asks for plain text.
 fn is_on(when: When, is_terminal: bool, is_plain: bool) -> bool {
     match when {
         When::Auto => is_terminal && !is_plain,
@@ -150,19 +150,20 @@ fn load_key(file: Option<&Path>, config: &Config) -> Result<ApiKey, Error> {
     Ok(key)
 }
 
-/// Whether the key itself was given where a file's name belongs.
+/// Whether a key was given instead of the name of its file.
 pub(super) fn looks_like_a_key(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("sk-"))
 }
 
-fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+/// Reads a file, or standard input for `-`, up to `limit` bytes.
+fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let source: io::Result<Box<dyn Read>> = match path.as_os_str() == "-" {
         true => Ok(Box::new(io::stdin())),
         false => File::open(path).map(|file| Box::new(file) as Box<dyn Read>),
     };
     source
-        .and_then(|source| source.take(most).read_to_end(&mut bytes))
+        .and_then(|source| source.take(limit).read_to_end(&mut bytes))
         .map(|_| bytes)
         .map_err(|source| Error::Read { path: path.to_owned(), source })
 }

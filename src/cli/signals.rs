@@ -1,21 +1,21 @@
-//! What asks the program to end, from outside: SIGINT and SIGTERM, or Ctrl-C alone on Windows.
+//! Interrupts: SIGINT and SIGTERM on Unix, Ctrl-C on Windows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-/// The first interrupt ends the run in order, the second one at once.
+/// The first interrupt cancels `stop` and stores its exit code in `code`. The second one ends the process at once.
 pub(super) async fn handle_signals(stop: CancellationToken, code: Arc<AtomicU8>) {
     let Ok(mut signals) = Signals::listen() else { return };
     code.store(signals.next().await, Ordering::Relaxed);
     stop.cancel();
-    let again = signals.next().await;
-    #[expect(clippy::exit, reason = "asked twice, there is nothing left to do in order")]
-    std::process::exit(i32::from(again));
+    let second_code = signals.next().await;
+    #[expect(clippy::exit, reason = "the user does not want to wait for an orderly end")]
+    std::process::exit(i32::from(second_code));
 }
 
-/// What asks a program to end, and the exit code that stands for each.
+/// The signals that end the program.
 #[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
@@ -29,6 +29,7 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
+    /// Waits for the next signal and returns its exit code.
     async fn next(&mut self) -> u8 {
         tokio::select! {
             _ = self.interrupt.recv() => 130,
@@ -37,7 +38,7 @@ impl Signals {
     }
 }
 
-/// What asks a program to end, and the exit code that stands for it.
+/// The signal that ends the program.
 #[cfg(windows)]
 struct Signals(tokio::signal::windows::CtrlC);
 
@@ -47,6 +48,7 @@ impl Signals {
         Ok(Self(tokio::signal::windows::ctrl_c()?))
     }
 
+    /// Waits for the next Ctrl-C and returns its exit code.
     async fn next(&mut self) -> u8 {
         self.0.recv().await;
         130

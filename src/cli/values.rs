@@ -1,36 +1,37 @@
-//! Sizes, durations, rates and the like, as people write them on the command line and in a configuration; and a path as
-//! they have to write it.
+//! Parsers for the values of options: sizes, durations, rates. The command line and the configuration file share them.
+//! Also the reverse for one value: a path, quoted for a shell.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::http::client;
 
-/// Bytes, as curl writes them: `500K`, `2M`, `1.5G`, powers of 1024.
+/// A size in bytes, as in curl: `500K`, `2M`, `1.5G`, in powers of 1024.
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    let wrong = || "not a size such as 500K, 2M or 1G".to_owned();
+    let invalid = || "not a size such as 500K, 2M or 1G".to_owned();
     let text = text.trim();
     let (digits, unit) = match text.char_indices().next_back() {
         Some((at, unit)) if unit.is_ascii_alphabetic() => (&text[..at], unit.to_ascii_uppercase()),
         _ => (text, 'B'),
     };
-    let power = "BKMGTP".find(unit).ok_or_else(wrong)?;
-    let number: f64 = digits.parse().map_err(|_| wrong())?;
-    let bytes = number * 1024_f64.powi(i32::try_from(power).map_err(|_| wrong())?);
+    let power = "BKMGTP".find(unit).ok_or_else(invalid)?;
+    let number: f64 = digits.parse().map_err(|_| invalid())?;
+    let bytes = number * 1024_f64.powi(i32::try_from(power).map_err(|_| invalid())?);
     if !digits.starts_with(|c: char| c.is_ascii_digit()) || !(1.0..9e18).contains(&bytes) {
-        return Err(wrong());
+        return Err(invalid());
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was just bounded")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked above")]
     Ok(bytes as u64)
 }
 
-/// A time to wait: `90s`, `10m`, `1h30m`.
+/// A duration above zero: `90s`, `10m`, `1h30m`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     duration_or_zero(text)
-        .and_then(|duration| if duration.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(duration) })
+        .and_then(|duration| if duration.is_zero() { Err("must be longer than 0".to_owned()) } else { Ok(duration) })
 }
 
-/// The same, or no time at all.
+/// A duration, or zero.
 pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
     text.parse::<jiff::SignedDuration>()
         .ok()
@@ -38,7 +39,12 @@ pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "not a duration such as 90s, 10m or 1h30m".to_owned())
 }
 
-/// Whether, and how long, unfinished tasks are polled.
+/// A number of things, at least 1.
+pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "not a whole number of 1 or more".to_owned())
+}
+
+/// Whether and how long unfinished tasks are polled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum WaitMode {
     No,
@@ -46,7 +52,7 @@ pub(super) enum WaitMode {
     AtMost(Duration),
 }
 
-/// A duration; in a configuration also `true` and `false`.
+/// A duration, or `true` or `false` in a configuration file.
 pub(super) fn wait_mode(text: &str) -> Result<WaitMode, String> {
     match text {
         "false" => Ok(WaitMode::No),
@@ -55,23 +61,23 @@ pub(super) fn wait_mode(text: &str) -> Result<WaitMode, String> {
     }
 }
 
-/// A text that an HTTP header can hold.
+/// A text that is valid in an HTTP header.
 pub(super) fn header_value(text: &str) -> Result<String, &'static str> {
-    if client::is_valid_header_value(text) { Ok(text.to_owned()) } else { Err("no HTTP header can hold that text") }
+    if client::is_valid_header_value(text) { Ok(text.to_owned()) } else { Err("not valid in an HTTP header") }
 }
 
-/// Frames a second: `24`, `29.97`, `30000/1001`.
+/// Frames per second: `24`, `29.97`, `30000/1001`.
 pub(super) fn frame_rate(text: &str) -> Result<f64, String> {
     let (count, seconds) = text.split_once('/').unwrap_or((text, "1"));
     let rate = count.parse::<f64>().ok().zip(seconds.parse::<f64>().ok()).map(|(count, seconds)| count / seconds);
-    rate.filter(|rate| (1.0..=1000.0).contains(rate)).ok_or_else(|| "not a rate such as 24, 29.97 or 30000/1001".to_owned())
+    rate.filter(|rate| (1.0..=1000.0).contains(rate)).ok_or_else(|| "not a frame rate such as 24, 29.97 or 30000/1001".to_owned())
 }
 
-/// A path as one word for a shell, and no option.
+/// A path as one word for a shell, which no program takes for an option.
 pub(super) fn shell_quote(path: &Path) -> String {
     let text = path.to_string_lossy();
     let text = if text.starts_with('-') { format!("./{text}") } else { text.into_owned() };
-    // Only a NUL can't be quoted, and no path holds one.
+    // Only a NUL can't be quoted, and no path contains one.
     shlex::try_quote(&text).map_or_else(|_| text.clone(), std::borrow::Cow::into_owned)
 }
 

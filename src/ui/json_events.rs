@@ -1,22 +1,23 @@
-//! Events as JSON, one object a line: what pipelines read. Its shape is the contract's section 6.
+//! Events as JSON for programs, one object per line. The contract, section 6, defines the fields and their order.
+//!
+//! The JSON Schema is generated from the types that are serialized here.
 
 use std::time::{Duration, Instant};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
+use serde_json::Value;
 
-use super::output_buffer::redact_keys_in_json;
 use super::progress::ProgressEstimator;
-use crate::domain::asset_key::Kind;
+use super::sanitize::redact_keys_in_json;
 use crate::domain::event::{Event, Fault, FileReport, Outcome, Summary, TaskReport, VerifySummary};
 use crate::domain::manifest::FileEntry;
-use crate::integrity::digest::Sha256Hex;
 use crate::redact::{escape_control_chars_json, redact_urls};
 
-/// How often a line of progress comes at most.
+/// The shortest time between two progress events.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// One line of standard output. Readers ignore fields that they don't know, and events too.
+/// One line of standard output. Readers ignore unknown events and fields.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[schemars(title = "Event")]
@@ -31,67 +32,44 @@ enum JsonEvent<'a> {
     Verified(&'a VerifySummary),
 }
 
-/// A file of this run is whole on disk: its manifest entry, but for its `url`, which is signed.
+/// A file of this run is complete on disk: its manifest entry without the signed `url`.
 #[derive(Serialize, JsonSchema)]
+#[schemars(transform = adapt_file_schema)]
 struct File<'a> {
     task_id: &'a str,
-    kind: Kind,
-    /// Its number within the kind, from 1, in the API's order.
-    #[schemars(range(min = 1))]
-    index: usize,
-    /// Can be opened from the working directory.
-    path: &'a str,
-    /// In bytes.
-    size: u64,
-    /// Of all its bytes.
-    sha256: &'a Sha256Hex,
-    /// What decided the extension.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_type: Option<&'a str>,
-    /// What the bytes are, when that is provably something else.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detected_type: Option<&'a str>,
-    /// In seconds, from where `duration_source` says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    duration_seconds: Option<f64>,
-    /// `api` or `media`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = ["api", "media"]))]
-    duration_source: Option<&'a str>,
-    /// In seconds, from the container.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    measured_duration_seconds: Option<f64>,
-    /// The host's `Last-Modified`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "crate::domain::schema::Time")]
-    last_modified: Option<&'a str>,
-    /// The header whose digest the bytes agree with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verified_by: Option<&'a str>,
-    /// What is odd about it.
-    warnings: &'a [String],
+    #[serde(flatten)]
+    #[schemars(with = "FileEntry")]
+    entry: Box<FileEntry>,
 }
 
-/// A task ended.
+/// Changes the schema of a manifest entry to that of the event.
+fn adapt_file_schema(schema: &mut Schema) {
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.shift_remove("url");
+        if let Some(path) = properties.get_mut("path") {
+            path["description"] = "Can be opened from the working directory.".into();
+        }
+    }
+}
+
+/// A task has ended.
 #[derive(Serialize, JsonSchema)]
 struct Task<'a> {
     task_id: &'a str,
     state: Outcome,
-    /// The API's word, when it was asked.
+    /// The status that the API gave, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'a str>,
-    /// Whether it was already here, or was left alone.
+    /// Whether the gateway was not asked: the task was already archived, or skipped.
     reused: bool,
-    /// Its folder, when there is one; can be opened from the working directory.
+    /// Its folder, if there is one; can be opened from the working directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
-    /// How many files of it the archive holds.
+    /// The number of its files in the archive.
     files: usize,
     /// Their size in bytes.
     bytes: u64,
-    /// What is wrong, for people.
+    /// What went wrong, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -102,39 +80,39 @@ struct Plan<'a> {
     task_id: &'a str,
     #[schemars(extend("enum" = ["fetch", "keep", "leave", "refuse", "write"]))]
     action: &'static str,
-    /// Where it would stand; `*` for an extension that only the bytes will tell.
+    /// The path that the file would have; `*` stands for an extension that only the content decides.
     path: &'a str,
-    /// Why, for people.
+    /// The reason, for people.
     reason: &'a str,
 }
 
-/// `verify`: something is wrong with a path.
+/// `verify`: a problem with a path.
 #[derive(Serialize, JsonSchema)]
 struct Finding<'a> {
-    /// Relative to the folder that was looked at.
+    /// Relative to the folder that was verified.
     path: &'a str,
     finding: Fault,
 }
 
-/// How far a long run is by now: at most one a second, and none while nothing moves.
+/// The progress of a long run: at most one event per second, and none while nothing changes.
 #[derive(Clone, Copy, PartialEq, Serialize, JsonSchema)]
 struct Progress {
-    /// Tasks that came to their end.
+    /// Tasks that have ended.
     done: u64,
-    /// Tasks that are known by now; more may come as long as a list is read.
+    /// Tasks so far; more may follow while a list is being read.
     tasks: u64,
-    /// Of those that are not done, the ones that wait to be asked about again.
+    /// Unfinished tasks that `--wait` will poll again.
     waiting: u64,
-    /// Bytes that came, or were verified, by now; what will be thrown away counts, too.
+    /// Bytes that were downloaded or verified so far, including bytes that are discarded later.
     bytes: u64,
-    /// The speed of late.
+    /// The average speed of the last seconds.
     bytes_per_second: u64,
-    /// An estimate, when there can be one.
+    /// An estimate, if one is possible.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds_left: Option<u64>,
 }
 
-/// The `progress` lines of a run, and when the next one may come.
+/// Decides when a progress event is due.
 pub(super) struct ProgressTicker {
     last: Instant,
     last_progress: Option<Progress>,
@@ -145,23 +123,23 @@ impl ProgressTicker {
         Self { last: now, last_progress: None }
     }
 
-    /// The next line, when its time has come and it tells anything new.
-    pub(super) fn next_line(&mut self, gauge: &ProgressEstimator, now: Instant) -> Option<String> {
+    /// The next line, if it is due and anything has changed.
+    pub(super) fn next_line(&mut self, estimator: &ProgressEstimator, now: Instant) -> Option<String> {
         if now.saturating_duration_since(self.last) < PROGRESS_INTERVAL {
             return None;
         }
-        let (count, whole) = (gauge.task_counts(), gauge.overall());
+        let (count, overall) = (estimator.task_counts(), estimator.overall());
         let progress = Progress {
             done: count.done,
-            tasks: count.known,
+            tasks: count.discovered,
             waiting: count.waiting,
-            bytes: whole.bytes,
-            bytes_per_second: whole.speed,
-            seconds_left: whole.eta.map(|left| left.as_secs()),
+            bytes: overall.bytes,
+            bytes_per_second: overall.speed,
+            seconds_left: overall.eta.map(|left| left.as_secs()),
         };
         self.last = now;
-        let told = self.last_progress.replace(progress);
-        if told == Some(progress) { None } else { serde_json::to_string(&JsonEvent::Progress(progress)).ok() }
+        let previous = self.last_progress.replace(progress);
+        if previous == Some(progress) { None } else { serde_json::to_string(&JsonEvent::Progress(progress)).ok() }
     }
 }
 
@@ -170,15 +148,15 @@ pub(crate) fn schema() -> String {
     crate::domain::schema::generate::<JsonEvent<'_>>()
 }
 
-/// The line for an event; none for what only people want to know.
+/// The line for an event; none for events that are only for people.
 pub(super) fn event_line(event: &Event) -> Option<String> {
     let line = match event {
         Event::File(report) => JsonEvent::File(file(report)),
         Event::Task(report) => JsonEvent::Task(task(report)),
         Event::Planned { task, action, path, reason } => JsonEvent::Plan(Plan { task_id: task.as_str(), action, path, reason }),
         Event::Finding(path, fault) => JsonEvent::Finding(Finding { path, finding: *fault }),
-        Event::Summary(counts) => JsonEvent::Summary(counts),
-        Event::Verified(counts) => JsonEvent::Verified(counts),
+        Event::Summary(summary) => JsonEvent::Summary(summary),
+        Event::Verified(summary) => JsonEvent::Verified(summary),
         Event::TransferStarted(_) | Event::TransferEnded(_) | Event::Error(_) | Event::Warning(_) | Event::Detail(_) => {
             return None;
         }
@@ -187,23 +165,7 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
 }
 
 fn file(report: &FileReport) -> File<'_> {
-    let entry: &FileEntry = &report.entry;
-    File {
-        task_id: report.task.as_str(),
-        kind: entry.key().kind,
-        index: entry.key().index,
-        path: &report.path,
-        size: entry.size(),
-        sha256: entry.sha256(),
-        content_type: entry.content_type.as_deref(),
-        detected_type: entry.detected_type.as_deref(),
-        duration_seconds: entry.duration_seconds,
-        duration_source: entry.duration_source.as_deref(),
-        measured_duration_seconds: entry.measured_duration_seconds,
-        last_modified: entry.last_modified.as_deref(),
-        verified_by: entry.verified_by.as_deref(),
-        warnings: &entry.warnings,
-    }
+    File { task_id: report.task.as_str(), entry: Box::new(report.entry.clone().for_event(report.path.clone())) }
 }
 
 fn task(report: &TaskReport) -> Task<'_> {
@@ -228,19 +190,20 @@ mod tests {
     #[test]
     fn progress_events_come_once_a_second_and_only_on_change() {
         let (total, tasks, start) = (Counter::default(), TaskCounters::default(), Instant::now());
-        let (mut gauge, mut beat) = (ProgressEstimator::new(total.clone(), tasks.clone(), start), ProgressTicker::new(start));
-        let mut told_at = |tenths: u64| {
-            gauge.sample(start + PROGRESS_INTERVAL * 10);
-            beat.next_line(&gauge, start + PROGRESS_INTERVAL / 10 * u32::try_from(tenths).unwrap())
+        let (mut estimator, mut ticker) =
+            (ProgressEstimator::new(total.clone(), tasks.clone(), start), ProgressTicker::new(start));
+        let mut line_at = |tenths: u64| {
+            estimator.sample(start + PROGRESS_INTERVAL * 10);
+            ticker.next_line(&estimator, start + PROGRESS_INTERVAL / 10 * u32::try_from(tenths).unwrap())
         };
         tasks.discovered.add(2);
-        assert_eq!(told_at(9), None, "a short run has none");
-        assert_eq!(told_at(10).unwrap(), r#"{"event":"progress","done":0,"tasks":2,"waiting":0,"bytes":0,"bytes_per_second":0}"#);
+        assert_eq!(line_at(9), None, "a short run has no progress events");
+        assert_eq!(line_at(10).unwrap(), r#"{"event":"progress","done":0,"tasks":2,"waiting":0,"bytes":0,"bytes_per_second":0}"#);
         tasks.done.add(1);
-        assert_eq!(told_at(19), None);
-        assert!(told_at(20).is_some());
-        assert_eq!(told_at(60), None, "nothing has moved");
+        assert_eq!(line_at(19), None);
+        assert!(line_at(20).is_some());
+        assert_eq!(line_at(60), None, "nothing has changed");
         total.add(1);
-        assert!(told_at(70).is_some());
+        assert!(line_at(70).is_some());
     }
 }

@@ -1,52 +1,59 @@
-//! Events as lines for people: a result a task and a summary on standard output; on standard error
-//! what is wrong, naming what, where and what to do next.
+//! Events as lines for people.
+//!
+//! Results go to standard output: a line per task, then a summary. Everything else goes to standard error. An error says what
+//! happened, to what, and what to do.
 
 use anstyle::{AnsiColor, Style as Paint};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::Style;
-use super::output_buffer::redact_keys;
+use super::sanitize::for_terminal;
 use crate::domain::event::{Event, Fault, Outcome, Summary, TaskReport, VerifySummary};
-use crate::redact::{escape_control_chars, redact_urls};
+use crate::redact::escape_control_chars;
 
-/// Characters of one trouble: what the network says may be as long as an answer.
-const MAX_MESSAGE_CHARS: usize = 2000;
-
-/// The line on standard output, when the event is a result.
+/// The line for standard output, if the event is a result.
 pub(super) fn stdout_line(event: &Event, color: bool) -> Option<String> {
     match event {
         Event::Task(report) => Some(task_line(report, color)),
-        Event::Summary(counts) => Some(summary_line(counts)),
+        Event::Summary(summary) => Some(summary_line(summary)),
         Event::Finding(path, fault) => Some(finding_line(path, *fault, color)),
-        Event::Verified(counts) => Some(verified_line(counts)),
+        Event::Verified(summary) => Some(verify_summary_line(summary)),
         Event::Planned { action, path, reason, .. } => {
-            Some(format!("{action:<10}  {}  ({})", escape_control_chars(path), escape_control_chars(&redact_urls(reason))))
+            Some(format!("{action:<10}  {}  ({})", escape_control_chars(path), for_terminal(reason)))
         }
         _ => None,
     }
 }
 
-/// The lines on standard error.
+/// The lines for standard error.
 pub(super) fn stderr_lines(event: &Event, style: Style) -> Vec<String> {
     match event {
-        Event::Task(report) => problems(report).iter().map(|trouble| error_line(trouble, style.color_err)).collect(),
+        Event::Task(report) => problems(report).iter().map(|problem| error_line(problem, style.color_err)).collect(),
         Event::Error(message) => vec![error_line(message, style.color_err)],
-        Event::Warning(message) => {
-            let word = colored("warning", AnsiColor::Yellow, style.color_err);
-            vec![format!("{word}: {}", escape_control_chars(&redact_urls(message)))]
-        }
+        Event::Warning(message) => vec![warning_line(message, style.color_err)],
         Event::File(report) if !style.quiet => {
-            let word = colored("warning", AnsiColor::Yellow, style.color_err);
-            let told = |warning: &String| {
-                format!("{word}: {}: {}", escape_control_chars(&report.path), escape_control_chars(&redact_urls(warning)))
+            let path = escape_control_chars(&report.path);
+            let warning = |warning: &String| {
+                labelled("warning", AnsiColor::Yellow, &format!("{path}: {}", for_terminal(warning)), style.color_err)
             };
-            let whole = || format!("{}: {} are here", escape_control_chars(&report.path), HumanBytes(report.entry.size()));
-            let arrived = (style.verbose > 0).then(whole);
-            arrived.into_iter().chain(report.entry.warnings.iter().map(told)).collect()
+            let saved = (style.verbose > 0).then(|| format!("saved {path} ({})", HumanBytes(report.entry.size())));
+            saved.into_iter().chain(report.entry.warnings.iter().map(warning)).collect()
         }
-        Event::Detail(detail) if style.verbose > 0 => vec![escape_control_chars(&redact_urls(detail)).into_owned()],
+        Event::Detail(detail) if style.verbose > 0 => vec![for_terminal(detail)],
         _ => Vec::new(),
     }
+}
+
+pub(super) fn error_line(message: &str, color: bool) -> String {
+    labelled("error", AnsiColor::Red, &for_terminal(message), color)
+}
+
+pub(super) fn warning_line(message: &str, color: bool) -> String {
+    labelled("warning", AnsiColor::Yellow, &for_terminal(message), color)
+}
+
+fn labelled(label: &str, hue: AnsiColor, text: &str, color: bool) -> String {
+    format!("{}: {text}", colored(label, hue, color))
 }
 
 fn task_line(report: &TaskReport, color: bool) -> String {
@@ -71,24 +78,25 @@ fn task_line(report: &TaskReport, color: bool) -> String {
 /// `2 files, 1.00 MiB, text`
 fn contents(report: &TaskReport) -> String {
     let files = (report.files > 0).then(|| format!("{}, {}", pluralize(report.files as u64, "file"), HumanBytes(report.bytes)));
-    let held: Vec<String> = files.into_iter().chain(report.has_text.then(|| "text".to_owned())).collect();
-    if held.is_empty() { "nothing".to_owned() } else { held.join(", ") }
+    let parts: Vec<String> = files.into_iter().chain(report.has_text.then(|| "text".to_owned())).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
-fn summary_line(counts: &Summary) -> String {
+fn summary_line(summary: &Summary) -> String {
     let states = [
-        ("complete", counts.complete),
-        ("partial", counts.partial),
-        ("reused", counts.reused),
-        ("incomplete", counts.incomplete),
-        ("failed", counts.failed),
-        ("empty", counts.empty),
-        ("not found", counts.not_found),
-        ("pending (run again later, or with --wait)", counts.pending),
-        ("in error", counts.error),
+        ("complete", summary.complete),
+        ("partial", summary.partial),
+        ("reused", summary.reused),
+        ("incomplete", summary.incomplete),
+        ("failed", summary.failed),
+        ("empty", summary.empty),
+        ("not found", summary.not_found),
+        ("pending (not finished yet: run again later)", summary.pending),
+        ("in error", summary.error),
     ];
-    let told = join_counts(&states, "no task ended");
-    format!("{told}; {} fetched, {}, in {:.1} s", pluralize(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
+    let counts = join_counts(&states, "no task finished");
+    let files = pluralize(summary.files, "file");
+    format!("{counts}; {files} downloaded, {}, in {:.1} s", HumanBytes(summary.bytes), summary.seconds)
 }
 
 fn finding_line(path: &str, fault: Fault, color: bool) -> String {
@@ -96,47 +104,39 @@ fn finding_line(path: &str, fault: Fault, color: bool) -> String {
     format!("{}  {}", colored(&format!("{:<10}", fault.as_str()), hue, color), escape_control_chars(path))
 }
 
-fn verified_line(counts: &VerifySummary) -> String {
+fn verify_summary_line(summary: &VerifySummary) -> String {
     let faults = [
-        ("damaged", counts.damaged),
-        ("missing", counts.missing),
-        ("unreadable", counts.unreadable),
-        ("unsafe", counts.not_safe),
-        ("unknown", counts.unknown),
+        ("damaged", summary.damaged),
+        ("missing", summary.missing),
+        ("unreadable", summary.unreadable),
+        ("unsafe", summary.not_safe),
+        ("unknown", summary.unknown),
     ];
-    let told = join_counts(&faults, "all whole");
-    format!("{}, {}: {told}; in {:.1} s", pluralize(counts.files, "file"), HumanBytes(counts.bytes), counts.seconds)
+    let counts = join_counts(&faults, "all intact");
+    format!("{}, {}: {counts}; in {:.1} s", pluralize(summary.files, "file"), HumanBytes(summary.bytes), summary.seconds)
 }
 
-/// `2 complete, 1 failed`, or `none`
+/// `2 complete, 1 failed`, or `none` if all counts are zero.
 fn join_counts(counts: &[(&str, u64)], none: &str) -> String {
-    let there = counts.iter().filter(|(_, count)| *count > 0);
-    let told: Vec<String> = there.map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
-    if told.is_empty() { none.to_owned() } else { told.join(", ") }
+    let positive = counts.iter().filter(|(_, count)| *count > 0);
+    let parts: Vec<String> = positive.map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
+    if parts.is_empty() { none.to_owned() } else { parts.join(", ") }
 }
 
-/// What is wrong with a task, a line each, and none when nothing is.
+/// The problems of a task, one line each.
 fn problems(report: &TaskReport) -> Vec<String> {
-    let told = report.error.as_deref().filter(|error| !error.trim().is_empty());
+    let error = report.error.as_deref().filter(|error| !error.trim().is_empty());
     let line = |text: &str| vec![format!("{}: {text}", report.task.as_str())];
     match report.outcome {
-        // Told by the run that found it.
+        // The run that found the problem reported it.
         _ if report.reused => Vec::new(),
-        Outcome::Failed => line(&format!("the task failed: {}", told.unwrap_or("the gateway gives no reason"))),
-        Outcome::NotFound => line("the gateway knows no such task; is it the key that made it?"),
-        Outcome::Empty => line("finished, but it names nothing to download"),
+        Outcome::Failed => line(&format!("the task failed: {}", error.unwrap_or("the gateway gave no reason"))),
+        Outcome::NotFound => line("the gateway knows no such task; check the id and the account of the API key"),
+        Outcome::Empty => line("the task finished without files and without text"),
         Outcome::Error if report.is_run_wide => Vec::new(),
-        Outcome::Error => line(told.unwrap_or("nobody knows why")),
+        Outcome::Error => line(error.unwrap_or("unknown error")),
         _ => report.problems.iter().flat_map(|problem| line(problem)).collect(),
     }
-}
-
-fn error_line(text: &str, color: bool) -> String {
-    // Before anything is cut off: half a key would not be found any more.
-    let text = &*redact_keys(text);
-    let said = text.char_indices().nth(MAX_MESSAGE_CHARS).map_or(text, |(end, _)| &text[..end]);
-    let more = if said.len() < text.len() { "…" } else { "" };
-    format!("{}: {}{more}", colored("error", AnsiColor::Red, color), escape_control_chars(&redact_urls(said)))
 }
 
 pub(super) fn colored(text: &str, hue: AnsiColor, color: bool) -> String {

@@ -1,8 +1,8 @@
-//! What a run looks like: results on standard output, everything else on standard error.
+//! Shows a run: results on standard output, everything else on standard error.
 //!
-//! One thread reads the events, as many at a time as there are, and gives them to lines or JSON, and to the
-//! gauge from which progress is told. A reader that goes away (a closed pipe) ends the telling, never the
-//! archiving. Whatever the network sent is made safe here before a terminal gets it.
+//! One thread receives the events in batches. `lines` or `json_events` makes lines of them, `progress` keeps the numbers for
+//! bars and progress events, and `output_buffer` writes. If a reader closes its pipe, output is dropped and the archiving
+//! continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the lines of `-vv`.
 
 mod bars;
 mod failure_summary;
@@ -10,36 +10,38 @@ mod json_events;
 mod lines;
 mod output_buffer;
 mod progress;
+mod sanitize;
+pub(crate) mod trace;
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::domain::event::{Counter, Event, TaskCounters};
-use crate::redact::{escape_control_chars, redact_key_like, redact_urls};
+use crate::redact::escape_control_chars;
 use bars::Bars;
 use failure_summary::FailureSummary;
 use json_events::ProgressTicker;
 pub(crate) use json_events::schema;
 use output_buffer::{OutputBuffer, write_redacted};
-pub(crate) use output_buffer::{redact_keys, register_key};
 use progress::ProgressEstimator;
+pub(crate) use sanitize::{for_terminal, redact_keys, register_key};
 
-/// How often bars move.
+/// The time between two frames of the bars.
 const FRAME_INTERVAL: Duration = Duration::from_millis(100);
-/// Events that are told together.
+/// The limit of events that are shown together.
 const BATCH: usize = 1024;
 
 /// How to show a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
-    /// Events as JSON instead of lines.
+    /// Print JSON events instead of lines.
     pub json: bool,
-    /// Errors only.
+    /// Print errors only.
     pub quiet: bool,
-    /// How much more to tell.
+    /// How often `-v` was given.
     pub verbose: u8,
-    /// Whether, and how, progress is shown.
+    /// Whether and how progress is shown.
     pub progress: ProgressMode,
     /// Colours on standard output.
     pub color_out: bool,
@@ -50,56 +52,54 @@ pub(crate) struct Style {
 /// How progress is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ProgressMode {
-    /// Not at all.
+    /// No progress.
     Off,
     /// Bars on a terminal.
     Bars,
-    /// A line now and then, where there is no terminal.
+    /// A line every few seconds, without a terminal.
     Lines,
 }
 
-/// Shows events up to a summary, which is the last. `total` counts all bytes of the run, `tasks` its tasks.
+/// Shows events up to a summary, which is the last one. `total` counts the bytes of the run, `tasks` its tasks.
 pub(crate) fn show(events: &Receiver<Event>, total: Counter, tasks: TaskCounters, style: Style) {
     let now = Instant::now();
-    let (mut gauge, mut bars, mut beat) =
-        (ProgressEstimator::new(total, tasks, now), Bars::new(style, now), ProgressTicker::new(now));
-    let mut afterword = FailureSummary::default();
+    let mut estimator = ProgressEstimator::new(total, tasks, now);
+    let (mut bars, mut ticker, mut failures) = (Bars::new(style, now), ProgressTicker::new(now), FailureSummary::default());
     loop {
         let (batch, is_over) = receive_batch(events, bars.are_drawn());
-        let (mut page, now) = (OutputBuffer::default(), Instant::now());
+        let (mut output, now) = (OutputBuffer::default(), Instant::now());
         for event in &batch {
-            gauge.update(event, now);
-            afterword.update(event);
-            render_event(event, style, &mut page);
+            estimator.update(event, now);
+            failures.update(event);
+            render_event(event, style, &mut output);
         }
-        gauge.sample(now);
+        estimator.sample(now);
         if is_over {
             bars.clear();
             if !style.json && !style.quiet {
-                for line in afterword.lines() {
-                    page.push_stderr(&line);
-                }
+                failures.lines().iter().for_each(|line| output.push_stderr(line));
             }
-            return page.flush();
+            return output.flush();
         }
-        if let Some(line) = beat.next_line(&gauge, now).filter(|_| style.json) {
-            page.push_stdout(&line);
+        if let Some(line) = ticker.next_line(&estimator, now).filter(|_| style.json) {
+            output.push_stdout(&line);
         }
-        if !page.is_empty() {
+        if !output.is_empty() {
             bars.clear();
-            page.flush();
+            output.flush();
         }
-        bars.show(&gauge, now);
+        bars.show(&estimator, now);
     }
 }
 
-/// The next events, and whether they are the last: all that are there, or, where frames are drawn, all until the next.
-fn receive_batch(events: &Receiver<Event>, are_drawn: bool) -> (Vec<Event>, bool) {
-    let (mut batch, frame) = (Vec::new(), Instant::now() + FRAME_INTERVAL);
+/// The next events, and whether they are the last. With bars it collects events until the next frame; without, it returns
+/// as soon as there are any.
+fn receive_batch(events: &Receiver<Event>, are_bars_drawn: bool) -> (Vec<Event>, bool) {
+    let (mut batch, next_frame) = (Vec::new(), Instant::now() + FRAME_INTERVAL);
     loop {
-        let may_wait = are_drawn || batch.is_empty();
-        let rest = if may_wait { frame.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
-        match events.recv_timeout(rest) {
+        let may_wait = are_bars_drawn || batch.is_empty();
+        let timeout = if may_wait { next_frame.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+        match events.recv_timeout(timeout) {
             Ok(event) => {
                 let is_last = matches!(event, Event::Summary(_) | Event::Verified(_));
                 batch.push(event);
@@ -113,54 +113,52 @@ fn receive_batch(events: &Receiver<Event>, are_drawn: bool) -> (Vec<Event>, bool
     }
 }
 
-/// An error that ends the program before or after anything is shown.
-pub(crate) fn print_error(error: &str) {
-    write_redacted(
-        io::stderr(),
-        &format!("error: {}\n", escape_control_chars(&redact_urls(&redact_key_like(&redact_keys(error))))),
-    );
-}
-
-/// What to do next, for a person.
-pub(crate) fn print_hint(hint: &str) {
-    write_redacted(io::stderr(), &format!("{}\n", escape_control_chars(hint)));
-}
-
-/// Something that should be known before a run, and does not keep it from starting.
-pub(crate) fn print_warning(warning: &str) {
-    write_redacted(
-        io::stderr(),
-        &format!("warning: {}\n", escape_control_chars(&redact_urls(&redact_key_like(&redact_keys(warning))))),
-    );
-}
-
-/// What the command line has against what was typed, in lines that are fit for a terminal.
-pub(crate) fn print_usage(text: &str) {
-    write_redacted(io::stderr(), text);
-}
-
-/// Lets `fill` write a result to standard output; a reader that goes away has read enough.
-///
-/// # Errors
-/// What `fill` reports, or the disk behind standard output.
-pub(crate) fn write_stdout(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut stream = io::BufWriter::new(io::stdout().lock());
-    match fill(&mut stream).and_then(|()| stream.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
-}
-
-fn render_event(event: &Event, style: Style, page: &mut OutputBuffer) {
+fn render_event(event: &Event, style: Style, output: &mut OutputBuffer) {
     let result = match style.json {
         true => json_events::event_line(event),
         false if style.quiet => None,
         false => lines::stdout_line(event, style.color_out),
     };
     if let Some(line) = result {
-        page.push_stdout(&line);
+        output.push_stdout(&line);
     }
     for line in lines::stderr_lines(event, style) {
-        page.push_stderr(&line);
+        output.push_stderr(&line);
+    }
+}
+
+/// Prints an error before or after a run.
+pub(crate) fn print_error(error: &str) {
+    print_stderr(&lines::error_line(error, false));
+}
+
+/// Prints a warning before or after a run.
+pub(crate) fn print_warning(warning: &str) {
+    print_stderr(&lines::warning_line(warning, false));
+}
+
+/// Prints what to do next. A hint may contain a path, which stays as it is except for control characters.
+pub(crate) fn print_hint(hint: &str) {
+    print_stderr(&escape_control_chars(hint));
+}
+
+/// Prints a usage error, whose lines are already safe for a terminal.
+pub(crate) fn print_usage(text: &str) {
+    write_redacted(io::stderr(), text);
+}
+
+fn print_stderr(line: &str) {
+    write_redacted(io::stderr(), &format!("{line}\n"));
+}
+
+/// Lets `fill` write a result to standard output. A closed pipe is not an error.
+///
+/// # Errors
+/// If `fill` fails, or standard output can't be written.
+pub(crate) fn write_stdout(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut stream = io::BufWriter::new(io::stdout().lock());
+    match fill(&mut stream).and_then(|()| stream.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }

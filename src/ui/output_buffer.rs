@@ -1,39 +1,40 @@
-//! Lines on their way to standard output and standard error, in the order in which they were said.
+//! Lines for standard output and standard error, kept in their order and written together.
 //!
-//! Nothing is written before all of it is, so that bars have to step aside once. A reader that has gone away is no
-//! concern of the archive's.
+//! Nothing is written before [`OutputBuffer::flush`], so that bars are cleared once for many lines. A write error is ignored:
+//! a closed pipe must not stop the archiving.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
-use std::sync::{PoisonError, RwLock};
 
-use crate::redact::ApiKey;
+use super::sanitize::redact_keys;
 
-/// The keys that this process knows of: nothing that is printed shows one.
-static KEYS: RwLock<Vec<ApiKey>> = RwLock::new(Vec::new());
-
-/// Lines that were not written yet.
+/// Lines that are not written yet.
 #[derive(Default)]
 pub(super) struct OutputBuffer {
-    /// What is for standard error (true) or standard output in one go.
-    chunks: Vec<(bool, String)>,
+    /// Each chunk is written at once.
+    chunks: Vec<(Target, String)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Stdout,
+    Stderr,
 }
 
 impl OutputBuffer {
-    /// A line for standard output.
+    /// Adds a line for standard output.
     pub(super) fn push_stdout(&mut self, line: &str) {
-        self.push(line, false);
+        self.push(line, Target::Stdout);
     }
 
-    /// A line for standard error.
+    /// Adds a line for standard error.
     pub(super) fn push_stderr(&mut self, line: &str) {
-        self.push(line, true);
+        self.push(line, Target::Stderr);
     }
 
-    fn push(&mut self, line: &str, is_aside: bool) {
+    fn push(&mut self, line: &str, target: Target) {
         match self.chunks.last_mut() {
-            Some((last, text)) if *last == is_aside => text.extend([line, "\n"]),
-            _ => self.chunks.push((is_aside, format!("{line}\n"))),
+            Some((last, text)) if *last == target => text.extend([line, "\n"]),
+            _ => self.chunks.push((target, format!("{line}\n"))),
         }
     }
 
@@ -41,41 +42,18 @@ impl OutputBuffer {
         self.chunks.is_empty()
     }
 
-    /// Writes what was said.
+    /// Writes all lines.
     pub(super) fn flush(&self) {
-        for (is_aside, text) in &self.chunks {
-            if *is_aside { write_redacted(io::stderr(), text) } else { write_redacted(io::stdout(), text) }
+        for (target, text) in &self.chunks {
+            match target {
+                Target::Stdout => write_redacted(io::stdout(), text),
+                Target::Stderr => write_redacted(io::stderr(), text),
+            }
         }
     }
 }
 
-/// Takes `key` out of whatever is printed from now on.
-pub(crate) fn register_key(key: &ApiKey) {
-    let mut keys = KEYS.write().unwrap_or_else(PoisonError::into_inner);
-    if !keys.iter().any(|known| known.expose() == key.expose()) {
-        keys.push(key.clone());
-    }
-}
-
-/// `text` without the keys that are known.
-pub(crate) fn redact_keys(text: &str) -> Cow<'_, str> {
-    redact_with(text, ApiKey::redact)
-}
-
-/// The same for the text of a JSON document, which stays one.
-pub(super) fn redact_keys_in_json(json: &str) -> Cow<'_, str> {
-    redact_with(json, ApiKey::redact_json)
-}
-
-fn redact_with(text: &str, scrub: for<'a> fn(&ApiKey, &'a str) -> Cow<'a, str>) -> Cow<'_, str> {
-    let keys = KEYS.read().unwrap_or_else(PoisonError::into_inner);
-    keys.iter().fold(Cow::Borrowed(text), |text, key| match scrub(key, &text) {
-        Cow::Owned(scrubbed) => Cow::Owned(scrubbed),
-        Cow::Borrowed(_) => text,
-    })
-}
-
-/// Writes at once, and shows no key.
+/// Writes the text without keys, and flushes.
 pub(super) fn write_redacted(mut stream: impl Write, text: &str) {
     let _ = stream.write_all(redact_keys(text).as_bytes()).and_then(|()| stream.flush());
 }

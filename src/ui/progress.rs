@@ -1,42 +1,42 @@
-//! Where a run stands: one reading of events and meters, for bars, lines and JSON alike.
+//! The progress of a run as numbers, computed from events and counters. Bars, lines and JSON show the same numbers.
 //!
-//! Speeds are those of late, so that a stall shows and a fast beginning is soon forgotten. How far the
-//! run is counts tasks, a file on its way as the part of one that is here; nobody knows the bytes of a task
-//! that has not been asked about. Nothing here looks at the clock.
+//! A speed is a moving average of the last seconds, so that it shows a stall and forgets a fast start. The progress of the
+//! run is counted in tasks, with the downloaded fraction of each large file, because the bytes of a task are unknown before
+//! the gateway has been asked. Nothing here reads the clock: tests pass the time.
 
 use std::time::{Duration, Instant};
 
 use crate::domain::event::{Counter, Event, Summary, TaskCounters, Transfer};
 
-/// After so many seconds, a third of what counts for the speed is from before.
+/// The time constant of the moving averages in seconds: after it, older values still have a weight of 37 %.
 const RATE_TIME_CONSTANT: f64 = 5.0;
-/// A longer time left is no forecast.
+/// A longer remaining time in seconds is not shown.
 const MAX_ETA: f64 = 99.0 * 3600.0;
 
-/// What a run looks like by now.
+/// Estimates the progress of a run.
 pub(super) struct ProgressEstimator {
     total: Counter,
     tasks: TaskCounters,
     counts: Summary,
-    /// The large files on their way, the oldest first.
+    /// The large files in transfer, the oldest first.
     pub files: Vec<ActiveTransfer>,
     byte_rate: RateEstimator,
     task_rate: RateEstimator,
 }
 
-/// A large file on its way.
+/// A large file in transfer.
 pub(super) struct ActiveTransfer {
     pub transfer: Transfer,
     rate: RateEstimator,
 }
 
-/// Where something stands at one moment.
+/// The progress of a run or of a file at one moment.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub(super) struct ProgressSnapshot {
     pub bytes: u64,
-    /// In bytes a second.
+    /// In bytes per second.
     pub speed: u64,
-    /// From 0 to 1, when the end is known.
+    /// From 0 to 1, if the total is known.
     pub fraction: Option<f64>,
     pub eta: Option<Duration>,
 }
@@ -45,10 +45,10 @@ pub(super) struct ProgressSnapshot {
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub(super) struct TaskCounts {
     pub done: u64,
-    pub known: u64,
+    pub discovered: u64,
     pub waiting: u64,
-    /// Of those that are done, the ones that ended badly.
-    pub bad: u64,
+    /// The done tasks that did not succeed.
+    pub unsuccessful: u64,
 }
 
 impl ProgressEstimator {
@@ -62,15 +62,15 @@ impl ProgressEstimator {
         match event {
             Event::Task(report) => self.counts.count(report),
             Event::TransferStarted(transfer) => {
-                let pace = RateEstimator::new(to_f64(transfer.counter.get()), now);
-                self.files.push(ActiveTransfer { transfer: transfer.clone(), rate: pace });
+                let rate = RateEstimator::new(to_f64(transfer.counter.get()), now);
+                self.files.push(ActiveTransfer { transfer: transfer.clone(), rate });
             }
-            Event::TransferEnded(meter) => self.files.retain(|file| !file.transfer.counter.ptr_eq(meter)),
+            Event::TransferEnded(counter) => self.files.retain(|file| !file.transfer.counter.ptr_eq(counter)),
             _ => {}
         }
     }
 
-    /// Reads the meters.
+    /// Reads the counters.
     pub(super) fn sample(&mut self, now: Instant) {
         self.byte_rate.sample(to_f64(self.total.get()), now);
         self.task_rate.sample(self.tasks_completed(), now);
@@ -78,31 +78,33 @@ impl ProgressEstimator {
     }
 
     pub(super) fn task_counts(&self) -> TaskCounts {
-        let (known, done) = (self.tasks.discovered.get(), self.tasks.done.get());
-        // A list may be read faster than it is counted.
-        TaskCounts { done, known: known.max(done), waiting: self.tasks.pending.get(), bad: self.counts.unsuccessful() }
+        let (discovered, done) = (self.tasks.discovered.get(), self.tasks.done.get());
+        // The two counters are not read at the same moment.
+        let discovered = discovered.max(done);
+        TaskCounts { done, discovered, waiting: self.tasks.pending.get(), unsuccessful: self.counts.unsuccessful() }
     }
 
-    /// Where the whole run stands. Who waits does so for somebody else: that gives no time left.
+    /// The progress of the run. With waiting tasks the remaining time is unknown: it depends on the gateway.
     pub(super) fn overall(&self) -> ProgressSnapshot {
-        let (count, gone) = (self.task_counts(), self.tasks_completed());
-        let known = to_f64(count.known);
-        // It is not over before the last file is.
+        let (count, completed) = (self.task_counts(), self.tasks_completed());
+        let discovered = to_f64(count.discovered);
+        // The run lasts at least as long as its last file.
         let last_file = self.files.iter().filter_map(|file| file.snapshot().eta).max();
-        let left = self.task_rate.eta(known - gone).map(|left| left.max(last_file.unwrap_or_default()));
+        let left = self.task_rate.eta(discovered - completed).map(|left| left.max(last_file.unwrap_or_default()));
         ProgressSnapshot {
             bytes: self.total.get(),
             speed: round_to_u64(self.byte_rate.speed()),
-            fraction: (count.known > 0).then(|| (gone / known).min(1.0)),
+            fraction: (count.discovered > 0).then(|| (completed / discovered).min(1.0)),
             eta: left.filter(|_| count.waiting == 0),
         }
     }
 
+    /// The done tasks, and the fractions of the files in transfer.
     fn tasks_completed(&self) -> f64 {
-        let on_their_way: f64 = self.files.iter().filter_map(|file| file.snapshot().fraction).sum();
+        let in_transfer: f64 = self.files.iter().filter_map(|file| file.snapshot().fraction).sum();
         let count = self.task_counts();
-        // Several files may be of one task.
-        (to_f64(count.done) + on_their_way).min(to_f64(count.known))
+        // Several files may belong to one task.
+        (to_f64(count.done) + in_transfer).min(to_f64(count.discovered))
     }
 }
 
@@ -119,12 +121,12 @@ impl ActiveTransfer {
     }
 }
 
-/// How fast something moves: what was counted fades as time goes on.
+/// An exponentially weighted moving average of a rate.
 struct RateEstimator {
     value: f64,
     at: Instant,
     average: f64,
-    /// How much of `moved` is by measurement; the rest is that nothing was known.
+    /// The part of `average` that was measured. The rest is the initial zero, which [`Self::speed`] removes.
     weight: f64,
 }
 
@@ -139,7 +141,7 @@ impl RateEstimator {
             return;
         }
         let fresh = 1.0 - (-seconds / RATE_TIME_CONSTANT).exp();
-        // A file that began anew has fewer bytes than before.
+        // A file that restarted has fewer bytes than before.
         let speed = (value - self.value).max(0.0) / seconds;
         self.average += (speed - self.average) * fresh;
         self.weight += (1.0 - self.weight) * fresh;
@@ -156,12 +158,12 @@ impl RateEstimator {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "for people to look at")]
+#[expect(clippy::cast_precision_loss, reason = "shown to people, rounded")]
 fn to_f64(count: u64) -> f64 {
     count as f64
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a speed is no less than nothing")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a speed is not negative")]
 fn round_to_u64(speed: f64) -> u64 {
     speed.round() as u64
 }
@@ -170,54 +172,57 @@ fn round_to_u64(speed: f64) -> u64 {
 mod tests {
     use super::*;
 
-    fn gauge(known: u64) -> (ProgressEstimator, Counter, TaskCounters, Instant) {
+    fn estimator(discovered: u64) -> (ProgressEstimator, Counter, TaskCounters, Instant) {
         let (total, tasks, now) = (Counter::default(), TaskCounters::default(), Instant::now());
-        tasks.discovered.add(known);
+        tasks.discovered.add(discovered);
         (ProgressEstimator::new(total.clone(), tasks.clone(), now), total, tasks, now)
     }
 
     #[test]
     fn steady_rate_is_exact_from_the_first_reading() {
-        let (mut gauge, total, tasks, start) = gauge(10);
+        let (mut estimator, total, tasks, start) = estimator(10);
         for second in 1..=4 {
             total.add(1000);
             tasks.done.add(1);
-            gauge.sample(start + Duration::from_secs(second));
-            assert_eq!((gauge.overall().speed, gauge.overall().eta), (1000, Some(Duration::from_secs(10 - second))));
+            estimator.sample(start + Duration::from_secs(second));
+            assert_eq!((estimator.overall().speed, estimator.overall().eta), (1000, Some(Duration::from_secs(10 - second))));
         }
     }
 
     #[test]
     fn stall_shows_zero_rate_and_no_remaining_time() {
-        let (mut gauge, total, _, start) = gauge(1);
+        let (mut estimator, total, _, start) = estimator(1);
         total.add(1 << 30);
-        gauge.sample(start + Duration::from_secs(1));
-        gauge.sample(start + Duration::from_secs(301));
-        assert_eq!((gauge.overall().speed, gauge.overall().eta), (0, None));
+        estimator.sample(start + Duration::from_secs(1));
+        estimator.sample(start + Duration::from_secs(301));
+        assert_eq!((estimator.overall().speed, estimator.overall().eta), (0, None));
     }
 
     #[test]
     fn resumed_bytes_do_not_count_as_speed() {
-        let (mut gauge, _, _, start) = gauge(1);
-        let meter = Counter::default();
-        meter.add(500);
-        gauge.update(&Event::TransferStarted(Transfer { name: String::new(), total: Some(1000), counter: meter.clone() }), start);
-        meter.add(100);
-        gauge.sample(start + Duration::from_secs(1));
-        let file = gauge.files[0].snapshot();
+        let (mut estimator, _, _, start) = estimator(1);
+        let counter = Counter::default();
+        counter.add(500);
+        estimator.update(
+            &Event::TransferStarted(Transfer { name: String::new(), total: Some(1000), counter: counter.clone() }),
+            start,
+        );
+        counter.add(100);
+        estimator.sample(start + Duration::from_secs(1));
+        let file = estimator.files[0].snapshot();
         assert_eq!((file.speed, file.fraction, file.eta), (100, Some(0.6), Some(Duration::from_secs(4))));
-        assert_eq!(gauge.overall().fraction, Some(0.6), "it is part of its task");
-        gauge.update(&Event::TransferEnded(meter), start);
-        assert!(gauge.files.is_empty());
+        assert_eq!(estimator.overall().fraction, Some(0.6), "the file is part of its task");
+        estimator.update(&Event::TransferEnded(counter), start);
+        assert!(estimator.files.is_empty());
     }
 
     #[test]
     fn waiting_tasks_make_the_remaining_time_unknown() {
-        let (mut gauge, _, tasks, start) = gauge(2);
+        let (mut estimator, _, tasks, start) = estimator(2);
         tasks.done.add(1);
-        gauge.sample(start + Duration::from_secs(1));
-        assert!(gauge.overall().eta.is_some());
+        estimator.sample(start + Duration::from_secs(1));
+        assert!(estimator.overall().eta.is_some());
         tasks.pending.set(1);
-        assert_eq!(gauge.overall().eta, None);
+        assert_eq!(estimator.overall().eta, None);
     }
 }

@@ -1,4 +1,6 @@
-//! What may be typed behind `export`.
+//! The arguments of `export`.
+//!
+//! A new format is one more [`ExportFormat`] here, and one more `Format` in `jobs::export` that writes it.
 
 use std::path::PathBuf;
 
@@ -6,41 +8,41 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::values::frame_rate;
 
-/// What to export, and where to.
+/// What to export, and to which file.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ExportArgs {
-    /// What to write
+    /// Format to write
     #[arg(value_name = "FORMAT")]
     pub format: ExportFormat,
 
-    /// An archive, or one task's folder
+    /// Archive, or folder of one task
     #[arg(value_name = "DIR", default_value = "yescale")]
     pub dir: PathBuf,
 
-    /// Write to FILE, and name files relative to it; else to standard output, with absolute names. A bag needs a new folder
+    /// Write to FILE, with paths relative to it [default: standard output, with absolute paths]. For `bagit`, FILE is a new folder
     #[arg(short = 'O', long, value_name = "FILE", default_value = "-", hide_default_value = true)]
     pub output_file: PathBuf,
 
-    /// These tasks alone; DIR goes before them
+    /// Export only these tasks; DIR must come before this option
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub task: Vec<String>,
 
-    /// Frames a second where a file doesn't tell, such as 25 or 30000/1001 (otio)
+    /// Frame rate for files that do not contain one, such as 25 or 30000/1001 (otio)
     #[arg(long, value_name = "RATE", default_value = "24", value_parser = frame_rate)]
     pub rate: f64,
 }
 
-/// A format that `export` can write.
+/// The formats that `export` can write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(in crate::cli) enum ExportFormat {
-    /// A timeline for editors (OpenTimelineIO): a track a kind, a clip a file, stills for 5 s
+    /// Timeline for video editors (OpenTimelineIO): one track per kind, one clip per file, 5 s per still
     Otio,
-    /// The videos, else the audio, one behind the other: ffmpeg -f concat -safe 0 -i FILE
+    /// The videos, or else the audio files, in sequence: ffmpeg -f concat -safe 0 -i FILE
     Ffconcat,
-    /// A table, a row a file
+    /// Table with one row per file
     Csv,
-    /// A playlist of videos and audio
+    /// Playlist of the videos and audio files
     M3u8,
-    /// A BagIt 1.0 bag: copies that carry their checksums
+    /// BagIt 1.0 bag: copies of the files, with checksums
     Bagit,
 }

@@ -87,6 +87,12 @@ impl FileEntry {
         }
     }
 
+    /// The entry as an event shows it: with a path from the working directory, and without the signed URL.
+    #[must_use]
+    pub(crate) fn for_event(self, path: String) -> Self {
+        Self { path, url: None, ..self }
+    }
+
     /// The key of its asset.
     #[must_use]
     pub fn key(&self) -> AssetKey {

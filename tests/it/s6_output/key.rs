@@ -239,7 +239,7 @@ fn key_in_place_of_an_id_is_rejected_and_not_echoed() {
     assert_eq!(world.gateway_requests().len(), 0);
     let run = world.run_with_input(&format!("{KEY}\nt1\n{{\"id\":\"{KEY}\"}}\n"), &["--json", "-i", "-"]).exits(2);
     assert_eq!((run.state("t1").as_str(), world.requested_paths()), ("complete", vec!["/task/t1".to_owned()]));
-    assert_eq!(run.stderr.matches("the API key stands where").count(), 2, "{run:?}");
+    assert_eq!(run.stderr.matches("the API key is given as a task id").count(), 2, "{run:?}");
 }
 
 #[test]

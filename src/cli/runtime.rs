@@ -1,0 +1,44 @@
+//! The tokio runtime of a run, made so that low limits of the system give an error and no panic.
+//!
+//! Tokio panics if it can't create its pipes or threads. The limits are therefore tried before: descriptors, address space,
+//! threads. With too few threads the runtime works on the main thread alone.
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::error::Error;
+use crate::threads;
+
+/// Threads that a run starts later: for syncs and for looking up host names.
+const SPARE_THREADS: usize = 4;
+
+/// Builds the runtime.
+///
+/// # Errors
+/// If the process may use too few descriptors or too little memory.
+pub(super) fn build() -> Result<Runtime, Error> {
+    if !has_descriptors() {
+        return Err(Error::Descriptors);
+    }
+    if !threads::has_enough_address_space() {
+        return Err(Error::AddressSpace);
+    }
+    let mut builder = match threads::probe_threads(threads::parallelism() + SPARE_THREADS) {
+        true => Builder::new_multi_thread(),
+        false => Builder::new_current_thread(),
+    };
+    builder.worker_threads(threads::parallelism()).enable_all().build().map_err(Error::Runtime)
+}
+
+/// Whether the sockets and files that every run needs can be opened.
+#[cfg(unix)]
+fn has_descriptors() -> bool {
+    const PAIRS: usize = 12;
+    let pairs: Vec<_> = (0..PAIRS).map_while(|_| std::os::unix::net::UnixStream::pair().ok()).collect();
+    pairs.len() == PAIRS
+}
+
+/// Windows has no such limit.
+#[cfg(not(unix))]
+fn has_descriptors() -> bool {
+    true
+}

@@ -1,0 +1,61 @@
+//! The thread that shows the events of a run.
+//!
+//! It ends with the summary, or when all emitters are gone. The run never waits for it except at its end, and then only a
+//! second after an interrupt: the reader of our output may have stopped reading.
+
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::error::Error;
+use crate::domain::event::Emitter;
+use crate::session;
+use crate::threads;
+use crate::ui::{self, Style};
+
+/// How long an interrupted run waits for its output to be read.
+const OUTPUT_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The thread, and whether it has shown everything.
+pub(super) struct UiThread {
+    thread: JoinHandle<()>,
+    done: oneshot::Receiver<()>,
+}
+
+impl UiThread {
+    /// Starts the thread. It shows what the returned emitter emits, up to a summary.
+    pub(super) fn start(style: Style) -> Result<(Emitter, Self), Error> {
+        let (events, received) = mpsc::channel();
+        // A closed receiver is not an error: the output ended early.
+        let emitter = Emitter::new(move |event| drop(events.send(event)));
+        let (bytes, tasks) = (emitter.bytes.clone(), emitter.tasks.clone());
+        let (finished, done) = oneshot::channel();
+        let work = move || {
+            ui::show(&received, bytes, tasks, style);
+            // An interrupted run no longer waits.
+            let _ = finished.send(());
+        };
+        let thread = threads::spawn_thread("interface", work).map_err(session::Error::Threads)?;
+        Ok((emitter, Self { thread, done }))
+    }
+
+    /// Waits until everything is shown, or until [`OUTPUT_DRAIN_TIMEOUT`] after `stop`. Returns whether everything is shown.
+    pub(super) async fn wait(&mut self, stop: &CancellationToken) -> bool {
+        let timeout = async {
+            stop.cancelled().await;
+            tokio::time::sleep(OUTPUT_DRAIN_TIMEOUT).await;
+        };
+        tokio::select! {
+            _ = &mut self.done => true,
+            () = timeout => false,
+        }
+    }
+
+    /// Waits for the end of the thread. An error is a panic.
+    pub(super) fn join(self) -> thread::Result<()> {
+        self.thread.join()
+    }
+}

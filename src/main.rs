@@ -1,4 +1,4 @@
-//! The command: everything is in the library, see its `cli`.
+//! The program `yescale-dl`. Everything is in the library; see its `cli`.
 
 use std::process::ExitCode;
 

@@ -28,7 +28,7 @@ impl FailureSummary {
     pub(super) fn update(&mut self, event: &Event) {
         let Event::Task(report) = event else { return };
         self.task_count += 1;
-        let is_known = report.reused || report.is_run_wide;
+        let is_known = report.reused || report.is_run_wide();
         let way = FAILURE_KINDS.iter().position(|(outcome, ..)| *outcome == report.outcome && !is_known);
         if let Some((named, count)) = way.map(|way| &mut self.failures[way]) {
             *count += 1;
@@ -59,7 +59,8 @@ impl FailureSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::TaskReport;
+    use crate::domain::code::TaskErrorCode;
+    use crate::domain::event::{TaskError, TaskReport};
 
     fn told(outcomes: &[(Outcome, usize)]) -> Vec<String> {
         let mut afterword = FailureSummary::default();
@@ -81,7 +82,8 @@ mod tests {
     #[test]
     fn errors_reported_for_all_tasks_are_not_repeated() {
         let mut afterword = FailureSummary::default();
-        let report = TaskReport { is_run_wide: true, ..TaskReport::new(TaskId::new("t").unwrap(), Outcome::Error) };
+        let error = TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::Disk, "the disk is full".to_owned()) };
+        let report = TaskReport { error: Some(error), ..TaskReport::new(TaskId::new("t").unwrap(), Outcome::Error) };
         afterword.update(&Event::Task(Box::new(report)));
         assert!(afterword.lines().is_empty());
     }

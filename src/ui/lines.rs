@@ -7,7 +7,7 @@ use indicatif::{HumanBytes, HumanCount};
 use super::Style;
 use super::output_buffer::redact_keys;
 use crate::domain::event::{Event, Fault, Outcome, Summary, TaskReport, VerifySummary};
-use crate::redact::{escape_control_chars, redact_urls};
+use crate::redact::{display_url, escape_control_chars, redact_urls};
 
 /// Characters of one trouble: what the network says may be as long as an answer.
 const MAX_MESSAGE_CHARS: usize = 2000;
@@ -115,20 +115,35 @@ fn join_counts(counts: &[(&str, u64)], none: &str) -> String {
     if told.is_empty() { none.to_owned() } else { told.join(", ") }
 }
 
-/// What is wrong with a task, a line each, and none when nothing is.
+/// What is wrong with a task, one line per problem.
 fn problems(report: &TaskReport) -> Vec<String> {
-    let told = report.error.as_deref().filter(|error| !error.trim().is_empty());
     let line = |text: &str| vec![format!("{}: {text}", report.task.as_str())];
     match report.outcome {
-        // Told by the run that found it.
+        // The run that found it has reported it.
         _ if report.reused => Vec::new(),
-        Outcome::Failed => line(&format!("the task failed: {}", told.unwrap_or("the gateway gives no reason"))),
+        Outcome::Failed => line(&format!("the task failed: {}", message(report).unwrap_or("the gateway gives no reason"))),
         Outcome::NotFound => line("the gateway knows no such task; is it the key that made it?"),
         Outcome::Empty => line("finished, but it names nothing to download"),
-        Outcome::Error if report.is_run_wide => Vec::new(),
-        Outcome::Error => line(told.unwrap_or("nobody knows why")),
-        _ => report.problems.iter().flat_map(|problem| line(problem)).collect(),
+        Outcome::Error if report.is_run_wide() => Vec::new(),
+        Outcome::Error => line(message(report).unwrap_or("nobody knows why")),
+        _ => asset_problems(report).iter().flat_map(|problem| line(problem)).collect(),
     }
+}
+
+/// Why a task failed or is in error, if there is a reason.
+pub(super) fn message(report: &TaskReport) -> Option<&str> {
+    let message = report.error.as_ref().map(|error| error.message.as_str()).or(report.err_reason.as_deref());
+    message.filter(|message| !message.trim().is_empty())
+}
+
+/// What could not be saved of a task, one line per asset.
+pub(super) fn asset_problems(report: &TaskReport) -> Vec<String> {
+    let assets = report.errors.iter().map(|error| match &error.url {
+        Some(url) => format!("{}: {} ({})", error.key(), error.error, display_url(url)),
+        None => format!("{}: {}", error.key(), error.error),
+    });
+    let names_less = report.names_less.then(|| "the gateway names less than before; what is here is kept".to_owned());
+    assets.chain(names_less).collect()
 }
 
 fn error_line(text: &str, color: bool) -> String {

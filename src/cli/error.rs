@@ -8,6 +8,8 @@ use clap::error::ContextValue;
 
 use super::environment::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
+use crate::jobs::export::ExportError;
+use crate::jobs::verify::VerifyError;
 use crate::redact::{KeyError, escape_control_chars, redact_key_like, redact_urls};
 use crate::{session, storage, ui};
 
@@ -73,15 +75,12 @@ pub(super) enum Error {
     /// What was typed is wrong, or asks for help: clap says it.
     #[error(transparent)]
     Usage(#[from] clap::Error),
-    /// The output of an export can't be where it is wanted.
-    #[error("{} is a file of the archive itself; choose another name", .0.display())]
-    OutputIsArchiveFile(PathBuf),
-    /// A bag is no stream.
-    #[error("a bag is a folder: name a new one with -O NEWDIR")]
-    BagToStdout,
-    /// A path that text can't hold.
-    #[error("the path of {} is not UTF-8, which no export can hold", .0.display())]
-    PathNotUtf8(PathBuf),
+    /// Nothing can be exported.
+    #[error(transparent)]
+    Export(ExportError),
+    /// The archive can't be verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// Standard output takes no more.
     #[error("can't write to standard output: {0}")]
     StandardOutput(io::Error),

@@ -1,19 +1,17 @@
 //! Where the ids come from: arguments first, then the lists, line by line.
 //!
-//! Lists are streamed: of each id only what tells it from the others is held, however long the list
-//! is. A repeated id counts once, and its first line counts. A line that can't be read is told, with
-//! file and number, and the others go on; the exit code tells it too.
+//! Lists are streamed, however long they are. The run counts a repeated id once, by its first line. A line that can't be read
+//! is reported with file and number, and the others are still read; the exit code is 2 then.
 //!
 //! Invariant: no id holds the API key, which would show wherever the id does, and no note beside one.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
 use crate::domain::event::{Emitter, Event};
@@ -59,17 +57,17 @@ impl Input {
         Ok(Self { ids, lists: lists.collect::<Result<_, _>>()?, key })
     }
 
-    /// Sends every id once. Ends early when nobody takes them any more; standard input, which may
-    /// never end, also once `is_over` is set. Returns how many lines could not be read.
-    pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, is_over: &OnceLock<String>) -> u64 {
-        let mut sending = RequestSender { requests, emitter, key: self.key, seen: HashSet::new(), bad_lines: 0 };
+    /// Sends a request for each id. Ends early when the run takes no more; standard input, which may never end, also once
+    /// `queries_ended` is cancelled. Returns how many lines could not be read.
+    pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, queries_ended: &CancellationToken) -> u64 {
+        let mut sending = RequestSender { requests, emitter, key: self.key, bad_lines: 0 };
         for id in self.ids {
             if !sending.send(Request::new(id)) {
                 return sending.bad_lines;
             }
         }
         for list in self.lists {
-            if !sending.send_list(list, is_over) {
+            if !sending.send_list(list, queries_ended) {
                 break;
             }
         }
@@ -81,16 +79,15 @@ struct RequestSender<'a> {
     requests: &'a Sender<Request>,
     emitter: &'a Emitter,
     key: ApiKey,
-    seen: HashSet<u128>,
     bad_lines: u64,
 }
 
 impl RequestSender<'_> {
-    fn send_list(&mut self, mut list: IdList, is_over: &OnceLock<String>) -> bool {
+    fn send_list(&mut self, mut list: IdList, queries_ended: &CancellationToken) -> bool {
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
-            if list.is_standard_input && is_over.get().is_some() {
+            if list.is_standard_input && queries_ended.is_cancelled() {
                 return true;
             }
             let read = io::Read::take(&mut list.reader, MAX_LINE).read_until(b'\n', &mut line);
@@ -119,12 +116,8 @@ impl RequestSender<'_> {
         true
     }
 
-    /// Whether somebody still takes requests.
-    fn send(&mut self, request: Request) -> bool {
-        if !self.seen.insert(request.id.fingerprint()) {
-            return true;
-        }
-        self.emitter.tasks.discovered.add(1);
+    /// False when the run takes no more requests.
+    fn send(&self, request: Request) -> bool {
         self.requests.blocking_send(request).is_ok()
     }
 }

@@ -13,7 +13,6 @@ mod effective;
 mod environment;
 mod error;
 mod export;
-mod gallery;
 mod generate;
 mod input;
 mod runner;
@@ -23,12 +22,10 @@ mod values;
 mod verify;
 
 use std::ffi::OsString;
-use std::path::Path;
 
-use tokio_util::sync::CancellationToken;
-
+use crate::domain::event::{Emitter, Event};
+use crate::jobs::{JobOutcome, StopHandle, gallery, index};
 use crate::redact::ApiKey;
-use crate::storage::{Archive, ArchiveScan, LockWait};
 use crate::{threads, ui};
 use args::Command;
 use environment::{Environment, KEY_VARIABLE};
@@ -76,9 +73,9 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, 
             let options = settings::remote_options(remote, &given.config)?;
             verify::repair(&dir, quick, options, settings::style(&style, environment))
         }
-        Command::Index { dir } => index(&dir),
+        Command::Index { dir } => Ok(exit_code(index::index(dir, &StopHandle::default(), &print_messages())?)),
         Command::Export(args) => export::run(&args),
-        Command::Gallery { dir } => Ok(gallery::run(&dir)?),
+        Command::Gallery { dir } => Ok(exit_code(gallery::gallery(dir, &StopHandle::default(), &print_messages())?)),
         Command::Config(_) => print_result(&given.to_toml()),
         Command::Schema { document } => print_result(&generate::schema(document)),
         Command::Completions { shell } => print_result(&generate::completions(shell)),
@@ -86,19 +83,17 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, 
     }
 }
 
-fn index(dir: &Path) -> Result<u8, Error> {
-    // A task's folder has nothing that is derived.
-    if ArchiveScan::is_single_at(dir)? {
-        return Ok(0);
-    }
-    let report = Archive::open(dir)?.rebuild_root(&lock_wait(CancellationToken::new()))?;
-    report.notes().chain(report.faults()).for_each(|message| ui::print_warning(&message));
-    Ok(u8::from(report.has_faults()))
+/// Prints warnings and errors at once, for jobs that show no progress.
+fn print_messages() -> Emitter {
+    Emitter::new(|event| match event {
+        Event::Warning(message) => ui::print_warning(&message),
+        Event::Error(message) => ui::print_error(&message),
+        _ => {}
+    })
 }
 
-/// Waits for locks until `stop` is cancelled, and warns of a long wait.
-fn lock_wait(stop: CancellationToken) -> LockWait {
-    LockWait::new(stop, ui::print_warning)
+fn exit_code(outcome: JobOutcome) -> u8 {
+    u8::from(!outcome.is_complete)
 }
 
 /// It is all that the verb does; its exit code.

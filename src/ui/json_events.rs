@@ -107,6 +107,7 @@ struct Task<'a> {
 struct ErrorObject<'a> {
     /// The asset's kind.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Kind")]
     kind: Option<Kind>,
     /// The asset's number within the kind, from 1, in the API's order.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,6 +115,7 @@ struct ErrorObject<'a> {
     index: Option<usize>,
     /// The cause, for programs. New codes may be added.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ErrorCode")]
     code: Option<ErrorCode>,
     /// The HTTP status, when there was one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,8 @@ use clap::error::ContextValue;
 
 use super::environment::{BASE_URL_VARIABLE, KEY_VARIABLE};
 use crate::gateway::BaseUrlError;
+use crate::jobs::export::ExportError;
+use crate::jobs::verify::VerifyError;
 use crate::redact::KeyError;
 use crate::ui::{self, for_terminal};
 use crate::{session, storage};
@@ -78,21 +80,21 @@ pub(super) enum Error {
     /// The arguments are wrong, or ask for help. clap has the text.
     #[error(transparent)]
     Usage(#[from] clap::Error),
-    /// An export that would replace a file of the archive.
-    #[error("can't export to {}: it is a file of the archive; choose another name", .0.display())]
-    OutputIsArchiveFile(PathBuf),
-    /// A bag to standard output.
-    #[error("a bag can't be written to standard output: name a new folder with -O NEWDIR")]
-    BagToStdout,
-    /// A path that an export can't contain.
-    #[error("can't export {}: its path is not UTF-8; rename the folder", .0.display())]
-    PathNotUtf8(PathBuf),
+    /// The export failed.
+    #[error(transparent)]
+    Export(ExportError),
+    /// The archive can't be verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// Standard output can't be written.
     #[error("can't write to standard output: {0}")]
     StandardOutput(io::Error),
     /// The session can't be prepared.
     #[error(transparent)]
     Session(#[from] session::Error),
+    /// The system has no threads left.
+    #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
+    Threads(io::Error),
     /// The limit of open files is too low.
     #[error("the limit of open files is too low: raise it with `ulimit -n`")]
     Descriptors,

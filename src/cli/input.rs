@@ -1,19 +1,18 @@
 //! Reads the task ids: the arguments first, then the lists, line by line.
 //!
-//! Lists are streamed. Only a fingerprint of each id is kept, so that a list may be very long. A repeated id counts once,
-//! with the fields of its first line. A line that can't be read is reported with its file and number; the other lines are
-//! still read, and the run ends with exit code 2.
+//! Lists are streamed, so that a list may be very long. The run counts a repeated id once, with the fields of its first line.
+//! A line that can't be read is reported with its file and number; the other lines are still read, and the run ends with
+//! exit code 2.
 //!
 //! Invariant: no id and no field contains the API key, because both are shown and stored.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
 use crate::domain::event::{Emitter, Event};
@@ -59,17 +58,17 @@ impl Input {
         Ok(Self { ids, lists: lists.collect::<Result<_, _>>()?, key })
     }
 
-    /// Sends every id once. Ends early if the receiver is closed. Standard input may never end, so that it is not read any
-    /// further once `refusal` is set. Returns the number of lines that could not be read.
-    pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, refusal: &OnceLock<String>) -> u64 {
-        let mut sender = RequestSender { requests, emitter, key: self.key, seen: HashSet::new(), bad_lines: 0 };
+    /// Sends a request for each id. Ends early if the receiver is closed. Standard input may never end, so that it is not read
+    /// any further once `queries_ended` is cancelled. Returns the number of lines that could not be read.
+    pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, queries_ended: &CancellationToken) -> u64 {
+        let mut sender = RequestSender { requests, emitter, key: self.key, bad_lines: 0 };
         for id in self.ids {
             if !sender.send(Request::new(id)) {
                 return sender.bad_lines;
             }
         }
         for list in self.lists {
-            if !sender.send_list(list, refusal) {
+            if !sender.send_list(list, queries_ended) {
                 break;
             }
         }
@@ -82,17 +81,16 @@ struct RequestSender<'a> {
     requests: &'a Sender<Request>,
     emitter: &'a Emitter,
     key: ApiKey,
-    seen: HashSet<u128>,
     bad_lines: u64,
 }
 
 impl RequestSender<'_> {
     /// Sends the requests of a list. Returns whether the receiver is still open.
-    fn send_list(&mut self, mut list: IdList, refusal: &OnceLock<String>) -> bool {
+    fn send_list(&mut self, mut list: IdList, queries_ended: &CancellationToken) -> bool {
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
-            if list.is_standard_input && refusal.get().is_some() {
+            if list.is_standard_input && queries_ended.is_cancelled() {
                 return true;
             }
             let read = io::Read::take(&mut list.reader, MAX_LINE).read_until(b'\n', &mut line);
@@ -123,12 +121,8 @@ impl RequestSender<'_> {
         true
     }
 
-    /// Sends a request, if its id is new. Returns whether the receiver is still open.
-    fn send(&mut self, request: Request) -> bool {
-        if !self.seen.insert(request.id.fingerprint()) {
-            return true;
-        }
-        self.emitter.tasks.discovered.add(1);
+    /// Sends a request. Returns whether the receiver is still open.
+    fn send(&self, request: Request) -> bool {
         self.requests.blocking_send(request).is_ok()
     }
 }

@@ -1,32 +1,48 @@
 //! The main job: archives the tasks of the settings, then writes the gallery page if `--gallery` asks for it.
 
+use std::path::PathBuf;
+
+use futures::stream;
+
 use super::error::Error;
+use super::print_messages;
 use super::runner::{self, RunResult};
 use super::settings::Settings;
-use super::{gallery, lock_wait};
-use crate::session::Session;
+use super::ui_thread::UiThread;
+use crate::jobs::{StopHandle, gallery};
+use crate::session::{REQUEST_QUEUE_CAPACITY, Session};
 use crate::storage;
 use crate::threads;
 
 /// Runs the main job and returns the exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let Settings { input, output, gallery, options, style } = settings;
-    let is_dry_run = options.dry_run;
+    let has_page = gallery && !options.dry_run;
     let session = Session::open(&output, options)?;
-    // A page that can't be written is an error before the first request.
-    let page = gallery.then(|| gallery::open_page(&output)).transpose()?.filter(|_| !is_dry_run);
-    let result = runner::run_session(session, style, |sender, emitter, refusal| input.send(sender, emitter, refusal))?;
+    if gallery {
+        // A page that can't be written is an error before the first request.
+        gallery::check_target(&output)?;
+    }
+    let (events, mut ui_thread) = UiThread::start(style)?;
+    ui_thread.show_trace(&events, style);
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(REQUEST_QUEUE_CAPACITY);
+    let (reader_events, queries_ended) = (events.clone(), session.queries_ended());
+    let read = move || input.send(&sender, &reader_events, &queries_ended);
+    let reader = threads::spawn_thread("ids", read).map_err(Error::Threads)?;
+    let stop = session.stop_handle();
+    let requests = stream::poll_fn(move |context| receiver.poll_recv(context));
+    let run = async { session.get(requests, events).await.map(Some) };
+    let result = runner::run_session(run, &stop, ui_thread, Some(reader))?;
     // An interrupted run ends at once; the next run writes the page.
-    if let Some(page) = page.filter(|_| !result.stop.is_cancelled()) {
-        write_page(&result, page, output)?;
+    if has_page && !stop.token().is_cancelled() {
+        write_page(&result, output, stop)?;
     }
     Ok(result.exit_code())
 }
 
 /// Writes the page on a worker thread, so that an interrupt can end the wait for its lock.
-fn write_page(result: &RunResult, page: storage::OutputFile, output: std::path::PathBuf) -> Result<(), Error> {
-    let wait = lock_wait(result.stop.clone());
-    let write = threads::run_blocking(move || gallery::write(&page, &output, &wait));
+fn write_page(result: &RunResult, output: PathBuf, stop: StopHandle) -> Result<(), Error> {
+    let write = threads::run_blocking(move || gallery::gallery(&output, &stop, &print_messages()));
     match result.runtime.block_on(write).unwrap_or(Err(storage::Error::Panicked)) {
         // `Locked`: an interrupt ended the wait.
         Ok(_) | Err(storage::Error::Locked(_)) => Ok(()),

@@ -17,7 +17,6 @@ mod effective;
 mod environment;
 mod error;
 mod export;
-mod gallery;
 mod generate;
 mod input;
 mod main_job;
@@ -30,13 +29,11 @@ mod values;
 mod verify;
 
 use std::ffi::OsString;
-use std::path::Path;
 
-use tokio_util::sync::CancellationToken;
-
+use crate::domain::event::{Emitter, Event};
+use crate::jobs::{JobOutcome, StopHandle, gallery, index};
 use crate::redact::ApiKey;
-use crate::storage::{Archive, ArchiveScan, LockWait};
-use crate::{session, threads, ui};
+use crate::{threads, ui};
 use args::Command;
 use environment::{Environment, KEY_VARIABLE};
 use error::Error;
@@ -72,7 +69,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, 
     let (mut args, effective) = effective::parse(arguments, environment)?;
     effective.warnings().iter().for_each(|warning| ui::print_warning(warning));
     if !matches!(args.command, Some(Command::Config(_) | Command::Schema { .. } | Command::Completions { .. } | Command::Man)) {
-        threads::init_pools().map_err(session::Error::Threads)?;
+        threads::init_pools().map_err(Error::Threads)?;
     }
     let Some(command) = args.command.take() else {
         return main_job::run(Settings::resolve(args, &effective.config, environment)?);
@@ -83,9 +80,9 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, 
             let options = settings::remote_options(remote, &effective.config)?;
             verify::repair(&dir, quick, options, settings::style(&style, environment))
         }
-        Command::Index { dir } => index(&dir),
+        Command::Index { dir } => Ok(exit_code(index::index(dir, &StopHandle::default(), &print_messages())?)),
         Command::Export(args) => export::run(&args),
-        Command::Gallery { dir } => Ok(gallery::run(&dir)?),
+        Command::Gallery { dir } => Ok(exit_code(gallery::gallery(dir, &StopHandle::default(), &print_messages())?)),
         Command::Config(_) => print_result(&effective.to_toml()),
         Command::Schema { document } => print_result(&generate::schema(document)),
         Command::Completions { shell } => print_result(&generate::completions(shell)),
@@ -93,20 +90,17 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, 
     }
 }
 
-/// The command `index`.
-fn index(dir: &Path) -> Result<u8, Error> {
-    // The folder of one task has no derived files.
-    if ArchiveScan::is_single_at(dir)? {
-        return Ok(0);
-    }
-    let report = Archive::open(dir)?.rebuild_root(&lock_wait(CancellationToken::new()))?;
-    report.notes().chain(report.faults()).for_each(|message| ui::print_warning(&message));
-    Ok(u8::from(report.has_faults()))
+/// Prints warnings and errors at once, for jobs that show no progress.
+fn print_messages() -> Emitter {
+    Emitter::new(|event| match event {
+        Event::Warning(message) => ui::print_warning(&message),
+        Event::Error(message) => ui::print_error(&message),
+        _ => {}
+    })
 }
 
-/// Waits for locks until `stop` is cancelled, and prints a warning if that takes long.
-fn lock_wait(stop: CancellationToken) -> LockWait {
-    LockWait::new(stop, ui::print_warning)
+fn exit_code(outcome: JobOutcome) -> u8 {
+    u8::from(!outcome.is_complete)
 }
 
 /// Prints the result of a command that only prints, and returns the exit code.

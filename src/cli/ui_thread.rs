@@ -3,7 +3,7 @@
 //! It ends with the summary, or when all emitters are gone. The run never waits for it except at its end, and then only a
 //! second after an interrupt: the reader of our output may have stopped reading.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -12,17 +12,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
 use crate::domain::event::Emitter;
-use crate::session;
 use crate::threads;
-use crate::ui::{self, Style};
+use crate::ui::{self, Style, trace};
 
 /// How long an interrupted run waits for its output to be read.
 const OUTPUT_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The number of `-v` that shows `tracing` events.
+const TRACE_VERBOSITY: u8 = 2;
 
 /// The thread, and whether it has shown everything.
 pub(super) struct UiThread {
     thread: JoinHandle<()>,
     done: oneshot::Receiver<()>,
+    /// Shows `tracing` events as long as it exists.
+    traced: Option<Arc<Emitter>>,
 }
 
 impl UiThread {
@@ -38,12 +42,21 @@ impl UiThread {
             // An interrupted run no longer waits.
             let _ = finished.send(());
         };
-        let thread = threads::spawn_thread("interface", work).map_err(session::Error::Threads)?;
-        Ok((emitter, Self { thread, done }))
+        let thread = threads::spawn_thread("interface", work).map_err(Error::Threads)?;
+        Ok((emitter, Self { thread, done, traced: None }))
+    }
+
+    /// Shows the `tracing` events of this process from now on, if `style` asks for them. To be called once.
+    pub(super) fn show_trace(&mut self, events: &Emitter, style: Style) {
+        if style.verbose >= TRACE_VERBOSITY {
+            let events = self.traced.insert(Arc::new(events.clone()));
+            trace::install(vec![trace::detail_sink(events)]);
+        }
     }
 
     /// Waits until everything is shown, or until [`OUTPUT_DRAIN_TIMEOUT`] after `stop`. Returns whether everything is shown.
     pub(super) async fn wait(&mut self, stop: &CancellationToken) -> bool {
+        self.traced = None;
         let timeout = async {
             stop.cancelled().await;
             tokio::time::sleep(OUTPUT_DRAIN_TIMEOUT).await;
@@ -56,6 +69,7 @@ impl UiThread {
 
     /// Waits for the end of the thread. An error is a panic.
     pub(super) fn join(self) -> thread::Result<()> {
+        drop(self.traced);
         self.thread.join()
     }
 }

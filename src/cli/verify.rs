@@ -3,18 +3,16 @@
 use std::path::Path;
 
 use super::error::Error;
-use super::runner;
+use super::runner::run_session;
 use super::ui_thread::UiThread;
 use super::values::shell_quote;
-use crate::domain::event::{Event, VerifySummary};
-use crate::jobs::verify::Finding;
-use crate::session::{self, Options, Session, verify_with_events};
-use crate::storage::ArchiveScan;
+use crate::jobs::verify::{VerifyOutcome, verify};
+use crate::session::{Options, Session};
 use crate::ui::{self, Style};
 
 /// Verifies, reports what is wrong, and returns the exit code.
 pub(super) fn run(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
-    let (summary, _) = verify_and_show(&ArchiveScan::open(dir)?, quick, style)?;
+    let summary = verify_and_show(dir, quick, style)?.summary;
     if summary.damaged + summary.missing > 0 && !style.quiet && !style.json {
         ui::print_hint(&format!("to download these files again, run: yescale-dl repair {}", shell_quote(dir)));
     }
@@ -23,25 +21,21 @@ pub(super) fn run(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
 
 /// Verifies, downloads damaged and missing files again, and returns the exit code.
 pub(super) fn repair(dir: &Path, quick: bool, options: Options, style: Style) -> Result<u8, Error> {
-    let scan = ArchiveScan::open(dir)?;
-    let (summary, findings) = verify_and_show(&scan, quick, style)?;
-    if summary.is_intact() {
+    let verified = verify_and_show(dir, quick, style)?;
+    if verified.summary.is_intact() {
         return Ok(0);
     }
-    let (requests, has_unrepairable) = session::repair_requests(&findings);
-    if summary.files == 0 && requests.is_empty() {
-        // No manifest could be read, so that no task id is known.
-        return Ok(1);
-    }
-    let result = runner::run_session(Session::from_scan(&scan, options)?, style, move |sender, emitter, _| {
-        emitter.tasks.discovered.add(requests.len() as u64);
-        for request in requests {
-            if sender.blocking_send(request).is_err() {
-                break;
-            }
-        }
-        0
-    })?;
+    let session = Session::open_verified(&verified, options)?;
+    let (events, mut ui_thread) = UiThread::start(style)?;
+    ui_thread.show_trace(&events, style);
+    let stop = session.stop_handle();
+    let mut has_unrepairable = false;
+    let run = async {
+        let repair = session.repair(&verified, events).await?;
+        has_unrepairable = repair.has_unrepairable;
+        Ok(repair.run)
+    };
+    let result = run_session(run, &stop, ui_thread, None)?;
     Ok(match result.exit_code() {
         0 | 3 if has_unrepairable => 1,
         code => code,
@@ -49,12 +43,11 @@ pub(super) fn repair(dir: &Path, quick: bool, options: Options, style: Style) ->
 }
 
 /// Verifies with progress and findings shown.
-fn verify_and_show(scan: &ArchiveScan, quick: bool, style: Style) -> Result<(VerifySummary, Vec<Finding>), Error> {
-    let (emitter, ui_thread) = UiThread::start(style)?;
-    let verified = verify_with_events(scan, quick, &emitter)?;
-    emitter.emit(Event::Verified(verified.0.clone()));
-    drop(emitter);
-    // The thread ends with the summary. A panic in it loses output only.
+fn verify_and_show(dir: &Path, quick: bool, style: Style) -> Result<VerifyOutcome, Error> {
+    let (events, ui_thread) = UiThread::start(style)?;
+    let verified = verify(dir, quick, &events);
+    // The thread ends with the summary or, after an error, with the last emitter. A panic in it loses output only.
+    drop(events);
     let _ = ui_thread.join();
-    Ok(verified)
+    Ok(verified?)
 }

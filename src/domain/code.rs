@@ -58,6 +58,8 @@ pub enum TaskErrorCode {
     Disk,
     /// Another process holds the task's folder.
     Locked,
+    /// A fault of this program.
+    Internal,
 }
 
 /// Why a run ended with exit code 2: the `code` of the `fatal` event.
@@ -82,4 +84,6 @@ pub enum FatalCode {
     Output,
     /// The account's task list can't be read.
     Account,
+    /// A fault of this program.
+    Internal,
 }

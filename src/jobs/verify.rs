@@ -1,10 +1,11 @@
-//! `verify`: is everything that the manifests name there, and whole?
+//! `verify`: check that every file in the manifests is present and intact.
 //!
-//! Works offline and changes nothing. Tasks are gone through a batch at a time, so that an archive of any size
-//! fits in memory, and files are hashed on all cores; what seems broken is looked at again under its task's lock
-//! before it is said. Findings come in the order of their paths. What can't be read is a finding, and ends nothing.
+//! It works offline and changes nothing. Tasks are read in batches, so that an archive of any size fits into memory; files
+//! are hashed on all cores. What seems broken is checked again under its task's lock before it is reported. Findings are
+//! sorted by path. What can't be read is a finding, and the verification continues.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -12,24 +13,50 @@ use std::time::Instant;
 use crate::domain::asset_key::AssetKey;
 use crate::domain::event::{Counter, Emitter, Event, Fault, Transfer, VerifySummary};
 use crate::layout::MANIFEST;
-use crate::storage::{ArchiveScan, ExpectedFile, ScanUnit, group_by_path};
+use crate::storage::{self, ArchiveScan, ExpectedFile, ScanUnit, group_by_path};
 use crate::threads;
 
-/// Tasks that are gone through in one go.
+/// Tasks that are read in one batch.
 const BATCH: usize = 2048;
-/// A file that takes a while to look through.
+/// A file of this size or more gets a progress bar.
 const LARGE_FILE: u64 = 64 << 20;
+
+/// Why an archive can't be verified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// There is no archive of ours, or its folder can't be listed.
+    #[error("{}", .0.message())]
+    Archive(#[from] storage::Error),
+    /// The system allows no more threads.
+    #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
+    Threads(#[source] io::Error),
+}
+
+/// The result of a verification.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct VerifyOutcome {
+    /// The counts.
+    pub summary: VerifySummary,
+    /// Everything that is wrong, sorted by path.
+    pub findings: Vec<Finding>,
+    /// The folder that was verified, as it was given.
+    pub root: PathBuf,
+    /// Whether that is the folder of one task.
+    pub is_single_task: bool,
+}
 
 /// Something that is wrong.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// Relative to the folder that was looked at.
+    /// Relative to the verified folder.
     pub path: String,
     /// What is wrong.
     pub fault: Fault,
-    /// The task that it is of, when any manifest tells.
+    /// Its task, when a manifest names the path.
     pub task_id: Option<String>,
-    /// What of the task it is, when a manifest names it.
+    /// What the path is for the task, when a manifest names it.
     pub target: Option<FindingTarget>,
 }
 
@@ -42,53 +69,68 @@ pub enum FindingTarget {
     Text,
 }
 
-/// Holds everything that `survey` finds against the disk, by size alone when `quick`; tells what is wrong, and gives it back.
+/// Checks every file that the manifests name, in the archive or the folder of one task at `root`: by SHA-256, or by size
+/// alone when `quick`. Each finding is an event as well; the last event is [`Event::Verified`]. Blocks, and works on all
+/// cores.
 ///
 /// # Errors
-/// When no thread can be started for it.
-pub(crate) fn verify(survey: &ArchiveScan, quick: bool, emitter: &Emitter) -> io::Result<(VerifySummary, Vec<Finding>)> {
+/// When there is no archive of ours, it can't be listed, or no thread can be started. A file that can't be read is a finding.
+pub fn verify(root: impl AsRef<Path>, quick: bool, events: &Emitter) -> Result<VerifyOutcome, VerifyError> {
     let started = Instant::now();
-    let looking = Verifier { survey, quick, emitter, state: Mutex::default() };
-    emitter.tasks.discovered.add(survey.folder_count() as u64);
-    let mut batch = Vec::with_capacity(BATCH);
-    let root_fault = threads::cpu_pool()?.install(|| {
-        let root_fault = survey.for_each_unit(|place| {
-            batch.push(place);
-            if batch.len() == BATCH {
-                looking.scan_batch(std::mem::take(&mut batch));
-            }
-        });
-        looking.scan_batch(batch);
-        root_fault
-    });
-    let VerifyState { mut findings, mut counts } = looking.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let root_fault = root_fault.map(|fault| (MANIFEST.to_owned(), fault)).filter(|found| !survey.faults.contains(found));
-    let at_sight = survey.faults.iter().cloned().chain(root_fault);
-    findings.extend(at_sight.map(|(path, fault)| Finding { path, fault, task_id: None, target: None }));
+    let scan = ArchiveScan::open(root.as_ref())?;
+    let VerifyState { mut findings, counts } = check_all(&scan, quick, events).map_err(VerifyError::Threads)?;
     findings.sort_by(|one, other| (&one.path, one.fault).cmp(&(&other.path, other.fault)));
-    let mut last = None;
-    for finding in &findings {
-        // Entries that name the same file are told once.
-        let now = (&finding.path, finding.fault);
-        if last.replace(now) != Some(now) {
-            counts.count(finding.fault);
-            emitter.emit(Event::Finding(finding.path.clone(), finding.fault));
-        }
-    }
-    Ok((counts.with_elapsed(started.elapsed()), findings))
+    let summary = report(&findings, counts, events).with_elapsed(started.elapsed());
+    events.emit(Event::Verified(summary.clone()));
+    Ok(VerifyOutcome { summary, findings, root: scan.root().to_owned(), is_single_task: scan.is_single })
 }
 
-/// What has been seen so far.
+/// Checks all tasks, a batch at a time, and adds the faults of the root folder itself.
+fn check_all(scan: &ArchiveScan, quick: bool, events: &Emitter) -> io::Result<VerifyState> {
+    let verifier = Verifier { scan, quick, events, state: Mutex::default() };
+    events.tasks.discovered.add(scan.folder_count() as u64);
+    let mut batch = Vec::with_capacity(BATCH);
+    let root_fault = threads::cpu_pool()?.install(|| {
+        let root_fault = scan.for_each_unit(|unit| {
+            batch.push(unit);
+            if batch.len() == BATCH {
+                verifier.check_batch(std::mem::take(&mut batch));
+            }
+        });
+        verifier.check_batch(batch);
+        root_fault
+    });
+    let mut state = verifier.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let root_fault = root_fault.map(|fault| (MANIFEST.to_owned(), fault)).filter(|found| !scan.faults.contains(found));
+    let root_faults = scan.faults.iter().cloned().chain(root_fault);
+    state.findings.extend(root_faults.map(|(path, fault)| Finding { path, fault, task_id: None, target: None }));
+    Ok(state)
+}
+
+/// Emits the sorted findings and counts their faults. Several entries may name the same file, which is reported once.
+fn report(findings: &[Finding], mut counts: VerifySummary, events: &Emitter) -> VerifySummary {
+    let mut last = None;
+    for finding in findings {
+        let current = (&finding.path, finding.fault);
+        if last.replace(current) != Some(current) {
+            counts.count(finding.fault);
+            events.emit(Event::Finding(finding.path.clone(), finding.fault));
+        }
+    }
+    counts
+}
+
+/// The result so far.
 #[derive(Default)]
 struct VerifyState {
     findings: Vec<Finding>,
-    /// Files and bytes; the faults are counted from the findings.
+    /// Files and bytes. The faults are counted later, from the sorted findings.
     counts: VerifySummary,
 }
 
-/// A task on its way, whose files are checked on many threads.
+/// A task whose files are checked on many threads. It counts as done when the last of them drops it.
 struct DoneOnDrop<'a> {
-    /// Files that are still to be checked.
+    /// Files that are not checked yet.
     remaining: AtomicUsize,
     /// What seems broken so far.
     suspects: Mutex<Vec<ExpectedFile>>,
@@ -102,82 +144,83 @@ impl Drop for DoneOnDrop<'_> {
 }
 
 struct Verifier<'a> {
-    survey: &'a ArchiveScan,
+    scan: &'a ArchiveScan,
     quick: bool,
-    emitter: &'a Emitter,
+    events: &'a Emitter,
     state: Mutex<VerifyState>,
 }
 
 impl Verifier<'_> {
-    /// Visits places and checks what is claimed there, on all cores; a large task's files are shared among them.
-    fn scan_batch(&self, places: Vec<ScanUnit>) {
-        rayon::scope(|all| {
-            for place in places {
-                all.spawn(move |all| {
-                    let visit = self.survey.scan_task(&place);
-                    let files = group_by_path(visit.expected, |claim| &claim.path);
-                    self.update(|seen| {
-                        seen.counts.files += files.len() as u64;
-                        seen.findings.extend(visit.faults.into_iter().map(|(path, fault)| Finding {
+    /// Reads the manifests of `units` and checks the files that they name, on all cores. The files of a large task are
+    /// shared among the cores.
+    fn check_batch(&self, units: Vec<ScanUnit>) {
+        rayon::scope(|scope| {
+            for unit in units {
+                scope.spawn(move |scope| {
+                    let task_scan = self.scan.scan_task(&unit);
+                    let files = group_by_path(task_scan.expected, |file| &file.path);
+                    self.update(|state| {
+                        state.counts.files += files.len() as u64;
+                        state.findings.extend(task_scan.faults.into_iter().map(|(path, fault)| Finding {
                             path,
                             fault,
-                            task_id: visit.task_id.clone(),
+                            task_id: task_scan.task_id.clone(),
                             target: None,
                         }));
                     });
-                    let left = AtomicUsize::new(files.len());
-                    let task =
-                        Arc::new(DoneOnDrop { remaining: left, suspects: Mutex::default(), done: &self.emitter.tasks.done });
-                    for claims in files {
+                    let remaining = AtomicUsize::new(files.len());
+                    let task = Arc::new(DoneOnDrop { remaining, suspects: Mutex::default(), done: &self.events.tasks.done });
+                    for expected in files {
                         let task = Arc::clone(&task);
-                        all.spawn(move |_| self.check_file(&claims, &task));
+                        scope.spawn(move |_| self.check_file(&expected, &task));
                     }
                 });
             }
         });
     }
 
-    /// Checks the claims on one file; whoever is the last of a task checks again what seems broken of it.
-    fn check_file(&self, claims: &[ExpectedFile], task: &DoneOnDrop<'_>) {
-        let faults = self.check_with_progress(claims);
-        let suspects = claims.iter().zip(faults).filter(|(_, fault)| fault.is_some()).map(|(claim, _)| claim.clone());
+    /// Checks one file against all entries that name it. The thread that checks the last file of a task checks the suspects
+    /// of the task again, under its lock.
+    fn check_file(&self, expected: &[ExpectedFile], task: &DoneOnDrop<'_>) {
+        let faults = self.check_with_progress(expected);
+        let suspects = expected.iter().zip(faults).filter(|(_, fault)| fault.is_some()).map(|(file, _)| file.clone());
         lock(&task.suspects).extend(suspects);
-        let size = claims.first().map_or(0, |claim| claim.size);
-        self.update(|seen| seen.counts.bytes = seen.counts.bytes.saturating_add(size));
+        let size = expected.first().map_or(0, |file| file.size);
+        self.update(|state| state.counts.bytes = state.counts.bytes.saturating_add(size));
         if task.remaining.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }
-        let broken = self.survey.recheck_locked(std::mem::take(&mut *lock(&task.suspects)), self.quick);
-        self.update(|seen| {
-            seen.findings.extend(broken.into_iter().map(|(claim, fault)| Finding {
-                path: claim.path,
+        let broken = self.scan.recheck_locked(std::mem::take(&mut *lock(&task.suspects)), self.quick);
+        self.update(|state| {
+            state.findings.extend(broken.into_iter().map(|(file, fault)| Finding {
+                path: file.path,
                 fault,
-                task_id: Some(claim.task_id),
-                target: Some(claim.key.map_or(FindingTarget::Text, FindingTarget::File)),
+                task_id: Some(file.task_id),
+                target: Some(file.key.map_or(FindingTarget::Text, FindingTarget::File)),
             }));
         });
     }
 
-    /// Checks with the bytes counted as they are read; a large file is worth a bar.
-    fn check_with_progress(&self, claims: &[ExpectedFile]) -> Vec<Option<Fault>> {
-        let meter = Counter::default();
-        let large = claims.first().filter(|claim| !self.quick && claim.size >= LARGE_FILE);
-        if let Some(claim) = large {
-            let shown = Transfer { name: claim.path.clone(), total: Some(claim.size), counter: meter.clone() };
-            self.emitter.emit(Event::TransferStarted(shown));
+    /// Checks a file and counts its bytes as they are read. A large file is announced as a transfer.
+    fn check_with_progress(&self, expected: &[ExpectedFile]) -> Vec<Option<Fault>> {
+        let counter = Counter::default();
+        let large = expected.first().filter(|file| !self.quick && file.size >= LARGE_FILE);
+        if let Some(file) = large {
+            let transfer = Transfer { name: file.path.clone(), total: Some(file.size), counter: counter.clone() };
+            self.events.emit(Event::TransferStarted(transfer));
         }
-        let checked = self.survey.check(claims, self.quick, |bytes| {
-            meter.add(bytes);
-            self.emitter.bytes.add(bytes);
+        let faults = self.scan.check(expected, self.quick, |bytes| {
+            counter.add(bytes);
+            self.events.bytes.add(bytes);
         });
         if large.is_some() {
-            self.emitter.emit(Event::TransferEnded(meter));
+            self.events.emit(Event::TransferEnded(counter));
         }
-        checked
+        faults
     }
 
-    fn update(&self, what: impl FnOnce(&mut VerifyState)) {
-        what(&mut lock(&self.state));
+    fn update(&self, change: impl FnOnce(&mut VerifyState)) {
+        change(&mut lock(&self.state));
     }
 }
 

@@ -34,7 +34,7 @@ impl FailureSummary {
     pub(super) fn update(&mut self, event: &Event) {
         let Event::Task(report) = event else { return };
         self.task_count += 1;
-        let is_reported = report.reused || report.is_run_wide;
+        let is_reported = report.reused || report.is_run_wide();
         let kind = FAILURE_KINDS.iter().position(|(outcome, ..)| *outcome == report.outcome && !is_reported);
         if let Some((ids, count)) = kind.map(|kind| &mut self.failures[kind]) {
             *count += 1;
@@ -68,7 +68,8 @@ fn ids_line(word: &str, ids: &[TaskId], count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::TaskReport;
+    use crate::domain::code::TaskErrorCode;
+    use crate::domain::event::{TaskError, TaskReport};
 
     fn summary_of(outcomes: &[(Outcome, usize)]) -> Vec<String> {
         let mut failures = FailureSummary::default();
@@ -90,7 +91,8 @@ mod tests {
     #[test]
     fn errors_reported_for_all_tasks_are_not_repeated() {
         let mut failures = FailureSummary::default();
-        let report = TaskReport { is_run_wide: true, ..TaskReport::new(TaskId::new("t").unwrap(), Outcome::Error) };
+        let error = TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::Disk, "the disk is full".to_owned()) };
+        let report = TaskReport { error: Some(error), ..TaskReport::new(TaskId::new("t").unwrap(), Outcome::Error) };
         failures.update(&Event::Task(Box::new(report)));
         assert!(failures.lines().is_empty());
     }

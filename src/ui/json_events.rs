@@ -2,14 +2,18 @@
 //!
 //! The JSON Schema is generated from the types that are serialized here.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::lines;
 use super::progress::ProgressEstimator;
 use super::sanitize::redact_keys_in_json;
+use crate::domain::asset_key::Kind;
+use crate::domain::code::{AssetErrorCode, TaskErrorCode};
 use crate::domain::event::{Event, Fault, FileReport, Outcome, Summary, TaskReport, VerifySummary};
 use crate::domain::manifest::FileEntry;
 use crate::redact::{escape_control_chars_json, redact_urls};
@@ -69,9 +73,42 @@ struct Task<'a> {
     files: usize,
     /// Their size in bytes.
     bytes: u64,
-    /// What went wrong, for people.
+    /// Assets that could not be saved; or, in state `error`, the one reason.
+    errors: Vec<ErrorObject<'a>>,
+    /// What is wrong, in one text for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// One error of a task: an asset that could not be saved, as in the manifest, or why nothing is known of the task.
+#[derive(Serialize, JsonSchema)]
+struct ErrorObject<'a> {
+    /// The asset's kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Kind")]
+    kind: Option<Kind>,
+    /// The asset's number within the kind, from 1, in the API's order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    index: Option<usize>,
+    /// The cause, for programs. New codes may be added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ErrorCode")]
+    code: Option<ErrorCode>,
+    /// The HTTP status, when there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 100, max = 999))]
+    http_status: Option<u16>,
+    /// The cause, for people.
+    error: Cow<'a, str>,
+}
+
+/// The code of an asset's error, or of a task's.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum ErrorCode {
+    Asset(AssetErrorCode),
+    Task(TaskErrorCode),
 }
 
 /// `--dry-run`: what would be done with one asset or text.
@@ -169,7 +206,7 @@ fn file(report: &FileReport) -> File<'_> {
 }
 
 fn task(report: &TaskReport) -> Task<'_> {
-    let problems = (!report.problems.is_empty()).then(|| report.problems.join("; "));
+    let problems = Some(lines::asset_problems(report).join("; ")).filter(|problems| !problems.is_empty());
     Task {
         task_id: report.task.as_str(),
         state: report.outcome,
@@ -178,8 +215,31 @@ fn task(report: &TaskReport) -> Task<'_> {
         path: report.path.as_deref(),
         files: report.files,
         bytes: report.bytes,
-        error: report.error.clone().filter(|error| !error.is_empty()).or(problems).map(|error| redact_urls(&error).into_owned()),
+        errors: errors(report),
+        error: lines::message(report).map(str::to_owned).or(problems).map(|error| redact_urls(&error).into_owned()),
     }
+}
+
+/// The errors of a task as objects. Its URLs are left out: they are signed.
+fn errors(report: &TaskReport) -> Vec<ErrorObject<'_>> {
+    let of_task = report.error.iter().map(|error| ErrorObject {
+        kind: None,
+        index: None,
+        code: Some(ErrorCode::Task(error.code)),
+        http_status: None,
+        error: redact_urls(&error.message),
+    });
+    let of_assets = report.errors.iter().map(|error| {
+        let (code, http_status) = (error.code(), error.http_status());
+        ErrorObject {
+            kind: Some(error.key().kind),
+            index: Some(error.key().index),
+            code: code.map(ErrorCode::Asset),
+            http_status,
+            error: redact_urls(&error.error),
+        }
+    });
+    of_task.chain(of_assets).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, HumanCount};
 use super::Style;
 use super::sanitize::for_terminal;
 use crate::domain::event::{Event, Fault, Outcome, Summary, TaskReport, VerifySummary};
-use crate::redact::escape_control_chars;
+use crate::redact::{display_url, escape_control_chars};
 
 /// The line for standard output, if the event is a result.
 pub(super) fn stdout_line(event: &Event, color: bool) -> Option<String> {
@@ -123,20 +123,35 @@ fn join_counts(counts: &[(&str, u64)], none: &str) -> String {
     if parts.is_empty() { none.to_owned() } else { parts.join(", ") }
 }
 
-/// The problems of a task, one line each.
+/// What is wrong with a task, one line per problem.
 fn problems(report: &TaskReport) -> Vec<String> {
-    let error = report.error.as_deref().filter(|error| !error.trim().is_empty());
     let line = |text: &str| vec![format!("{}: {text}", report.task.as_str())];
     match report.outcome {
-        // The run that found the problem reported it.
+        // The run that found it has reported it.
         _ if report.reused => Vec::new(),
-        Outcome::Failed => line(&format!("the task failed: {}", error.unwrap_or("the gateway gave no reason"))),
+        Outcome::Failed => line(&format!("the task failed: {}", message(report).unwrap_or("the gateway gave no reason"))),
         Outcome::NotFound => line("the gateway knows no such task; check the id and the account of the API key"),
         Outcome::Empty => line("the task finished without files and without text"),
-        Outcome::Error if report.is_run_wide => Vec::new(),
-        Outcome::Error => line(error.unwrap_or("unknown error")),
-        _ => report.problems.iter().flat_map(|problem| line(problem)).collect(),
+        Outcome::Error if report.is_run_wide() => Vec::new(),
+        Outcome::Error => line(message(report).unwrap_or("unknown error")),
+        _ => asset_problems(report).iter().flat_map(|problem| line(problem)).collect(),
     }
+}
+
+/// Why a task failed or is in error, if there is a reason.
+pub(super) fn message(report: &TaskReport) -> Option<&str> {
+    let message = report.error.as_ref().map(|error| error.message.as_str()).or(report.err_reason.as_deref());
+    message.filter(|message| !message.trim().is_empty())
+}
+
+/// What could not be saved of a task, one line per asset.
+pub(super) fn asset_problems(report: &TaskReport) -> Vec<String> {
+    let assets = report.errors.iter().map(|error| match &error.url {
+        Some(url) => format!("{}: {} ({})", error.key(), error.error, display_url(url)),
+        None => format!("{}: {}", error.key(), error.error),
+    });
+    let names_less = report.names_less.then(|| "the gateway names less than before; what is here is kept".to_owned());
+    assets.chain(names_less).collect()
 }
 
 pub(super) fn colored(text: &str, hue: AnsiColor, color: bool) -> String {

@@ -1,7 +1,7 @@
-//! What a run, or a `verify`, came to in all: its last event.
+//! The counts of a run or of a `verify`: its last event.
 //!
-//! A task is counted once, under how it ended; a file on disk once for each thing that is wrong with it. So the counts
-//! add up, and whoever reads them need not have seen the events before.
+//! A task is counted once, under its outcome. A file on disk is counted once for each fault. So the counts add up, and a
+//! reader of the summary alone has the whole result.
 
 use std::time::Duration;
 
@@ -10,29 +10,29 @@ use serde::Serialize;
 
 use super::{Fault, Outcome, TaskReport};
 
-/// The counts of a run, its last event; those from `complete` to `error` are disjoint and add up to the ids.
+/// The counts of a run, its last event. Those from `complete` to `error` are disjoint, and their sum is the number of ids.
 #[derive(Clone, Default, PartialEq, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Tasks of which everything is here.
+    /// Tasks of which the archive holds everything.
     pub complete: u64,
-    /// Tasks of which all that was asked for is here.
+    /// Tasks of which the archive holds everything that was asked for.
     pub partial: u64,
-    /// Tasks that were already here, or were left alone.
+    /// Tasks that the archive had already, or that the options leave alone.
     pub reused: u64,
     /// Tasks that lack some asset.
     pub incomplete: u64,
     /// Tasks that failed at the gateway.
     pub failed: u64,
-    /// Tasks that finished and name nothing.
+    /// Tasks that finished without files or text.
     pub empty: u64,
-    /// Ids that the gateway does not know.
+    /// Ids of which the gateway has no task.
     pub not_found: u64,
     /// Tasks that are not finished yet.
     pub pending: u64,
-    /// Tasks that could not be asked about, understood or written.
+    /// Tasks that could not be queried, read or written.
     pub error: u64,
-    /// Files that came in this run.
+    /// Files that were fetched in this run.
     pub files: u64,
     /// Their size in bytes.
     pub bytes: u64,
@@ -60,13 +60,13 @@ impl Summary {
         self.bytes += report.fetched_bytes;
     }
 
-    /// The run took so long.
+    /// Records how long the run took.
     #[must_use]
     pub(crate) fn with_elapsed(self, elapsed: Duration) -> Self {
         Self { seconds: rounded_seconds(elapsed), ..self }
     }
 
-    /// Tasks that ended badly.
+    /// Tasks that did not end well.
     #[must_use]
     pub fn unsuccessful(&self) -> u64 {
         self.incomplete + self.failed + self.empty + self.not_found + self.error
@@ -81,13 +81,13 @@ pub struct VerifySummary {
     pub files: u64,
     /// Their size in bytes, as recorded.
     pub bytes: u64,
-    /// Files whose bytes are not those that were recorded.
+    /// Files whose bytes are not the recorded ones.
     pub damaged: u64,
-    /// Files and folders that are not there.
+    /// Files and folders that do not exist.
     pub missing: u64,
-    /// Files and folders that the disk does not give.
+    /// Files and folders that the disk fails to read.
     pub unreadable: u64,
-    /// Paths that lead elsewhere, and were not looked at.
+    /// Paths that leave their folder or go through a link; these were not opened.
     #[serde(rename = "unsafe")]
     pub not_safe: u64,
     /// Files that no manifest names.
@@ -109,13 +109,13 @@ impl VerifySummary {
         } += 1;
     }
 
-    /// It took so long.
+    /// Records how long it took.
     #[must_use]
     pub(crate) fn with_elapsed(self, elapsed: Duration) -> Self {
         Self { seconds: rounded_seconds(elapsed), ..self }
     }
 
-    /// Whether everything that a manifest names is whole, as far as that can be told at all.
+    /// Whether every file that a manifest names could be read and is intact.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.damaged + self.missing + self.unreadable + self.not_safe == 0

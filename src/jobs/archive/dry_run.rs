@@ -1,4 +1,4 @@
-//! `--dry-run`: the plan, told instead of carried out.
+//! `--dry-run`: reports the plan of a task and carries out nothing of it.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,51 +14,55 @@ use crate::layout;
 use crate::media::media_type;
 use crate::storage::TaskSnapshot;
 
-/// Tells what would be done in `folder` with each asset of a task and with its text; how the task would end if all went well.
-pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &Task, known: &TaskSnapshot) -> Outcome {
-    let say = |action: &'static str, name: &str, reason: &str| {
+/// Reports what a run would do in `folder` with each asset of a task and with its text. Returns the outcome that the task
+/// would have without errors.
+pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &Task, snapshot: &TaskSnapshot) -> Outcome {
+    let report = |action: &'static str, name: &str, reason: &str| {
         let path = folder.join(name).display().to_string();
         job.emitter.emit(Event::Planned { task: id.clone(), action, path, reason: reason.to_owned() });
     };
-    let here: HashMap<AssetKey, &FileEntry> = known.present_files.iter().map(|file| (file.key(), file)).collect();
-    let items = plan::plan(task, known.recorded_files(), &known.present_files, job.wanted, job.force);
-    let (mut has_errors, mut has_left_out) = (false, false);
+    let present: HashMap<AssetKey, &FileEntry> = snapshot.present_files.iter().map(|file| (file.key(), file)).collect();
+    let items = plan::plan(task, snapshot.recorded_files(), &snapshot.present_files, job.wanted, job.force);
+    let (mut has_errors, mut has_skipped) = (false, false);
     for PlannedAsset { asset, action, reason } in items {
         match (action, asset.source()) {
             (Action::Fetch, Err(error)) => {
                 has_errors = true;
-                say("refuse", &planned_name(asset), &error);
+                report("refuse", &planned_name(asset), &error);
             }
-            (Action::Fetch, Ok(_)) => say("fetch", &planned_name(asset), reason),
+            (Action::Fetch, Ok(_)) => report("fetch", &planned_name(asset), reason),
             (Action::Keep, _) => {
                 let kept = [Kind::Video, Kind::Image, Kind::Audio].iter().find_map(|kind| {
-                    here.get(&AssetKey { kind: *kind, index: asset.index }).filter(|file| asset.selector().matches(file.key()))
+                    present.get(&AssetKey { kind: *kind, index: asset.index }).filter(|file| asset.selector().matches(file.key()))
                 });
-                say("keep", &kept.map_or_else(|| planned_name(asset), |file| file.path().to_owned()), reason);
+                report("keep", &kept.map_or_else(|| planned_name(asset), |file| file.path().to_owned()), reason);
             }
             (Action::Skip, _) => {
-                has_left_out = true;
-                say("leave", &planned_name(asset), reason);
+                has_skipped = true;
+                report("leave", &planned_name(asset), reason);
             }
         }
     }
     if task.text.is_some() {
-        has_left_out |= !job.wanted.text;
-        let (verb, reason) = if job.wanted.text { ("write", "the text result") } else { ("leave", "excluded by --only") };
-        say(verb, layout::TEXT, reason);
+        has_skipped |= !job.wanted.text;
+        let (action, reason) = if job.wanted.text { ("write", "the text result") } else { ("leave", "excluded by --only") };
+        report(action, layout::TEXT, reason);
     }
-    match () {
-        () if task.phase == TaskPhase::Failed => Outcome::Failed,
-        () if has_errors => Outcome::Incomplete,
-        () if has_left_out => Outcome::Partial,
-        () => Outcome::Complete,
+    if task.phase == TaskPhase::Failed {
+        Outcome::Failed
+    } else if has_errors {
+        Outcome::Incomplete
+    } else if has_skipped {
+        Outcome::Partial
+    } else {
+        Outcome::Complete
     }
 }
 
-/// The name as far as it can be known before the bytes are.
+/// The file name, as far as it can be decided before the bytes are known.
 fn planned_name(asset: &Asset) -> String {
-    let slot = asset.key(None);
+    let key = asset.key(None);
     let declared = asset.content_type.as_deref().and_then(media_type::parse_content_type);
     let extension = declared.map_or("*", |declared| declared.media_type.extension());
-    format!("{}.{extension}", layout::file_stem(slot.kind, slot.index, asset.count))
+    format!("{}.{extension}", layout::file_stem(key.kind, key.index, asset.count))
 }

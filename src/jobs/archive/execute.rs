@@ -21,7 +21,6 @@ use crate::domain::merge::{self, FetchResults};
 use crate::domain::plan::{self, Action};
 use crate::domain::task::Task;
 use crate::gateway::{MemoryPermit, Purpose, TaskResponse};
-use crate::redact::display_url;
 use crate::storage::{self, StagedFile, TaskLease, TaskSnapshot, blocking};
 use crate::transfer::{self, DownloadJob, Fetched};
 
@@ -53,7 +52,7 @@ impl TaskJob {
             || known.entry.as_ref().is_none_or(|before| !entry.eq_ignoring_archived_at(before));
         let before = known.entry;
         let (state, noted) = (outcome_from_state(entry.state), EntryTotals::from_entry(&entry));
-        let problems = Self::problems(&entry, &not_replaced, is_less);
+        let errors = Self::errors(&entry, not_replaced);
         if is_news {
             let fetched = only.as_ref().map(|only| only.entry().clone());
             // Whatever comes of it, the manifest may have its name by then.
@@ -71,10 +70,10 @@ impl TaskJob {
             blocking(tidied).await?;
         }
         self.apply_totals(noted);
-        self.report.problems = problems;
+        (self.report.errors, self.report.names_less) = (errors, is_less);
         Ok(match state {
             // The archive is as whole as before, but this run did not get what it was sent for.
-            Outcome::Complete | Outcome::Partial if !self.report.problems.is_empty() => Outcome::Incomplete,
+            Outcome::Complete | Outcome::Partial if self.report.has_problems() => Outcome::Incomplete,
             other => other,
         })
     }
@@ -167,15 +166,11 @@ impl TaskJob {
         self.job.emitter.emit(Event::File(Box::new(report)));
     }
 
-    /// What a person should know about single assets, a line each: what is not here, and what was not replaced.
-    fn problems(entry: &TaskEntry, not_replaced: &[AssetError], is_less: bool) -> Vec<String> {
+    /// The errors of assets that are missing, then of those that could not be replaced.
+    fn errors(entry: &TaskEntry, not_replaced: Vec<AssetError>) -> Vec<AssetError> {
         let recorded: HashSet<AssetKey> = entry.errors.iter().map(AssetError::key).collect();
-        let not_replaced = not_replaced.iter().filter(|error| !recorded.contains(&error.key()));
-        let told = entry.errors.iter().chain(not_replaced).map(|error| match &error.url {
-            Some(url) => format!("{}: {} ({})", error.key(), error.error, display_url(url)),
-            None => format!("{}: {}", error.key(), error.error),
-        });
-        told.chain(is_less.then(|| "the gateway names less than before; what is here is kept".to_owned())).collect()
+        let not_replaced = not_replaced.into_iter().filter(|error| !recorded.contains(&error.key()));
+        entry.errors.iter().cloned().chain(not_replaced).collect()
     }
 }
 

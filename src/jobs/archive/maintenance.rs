@@ -1,7 +1,7 @@
-//! What a task's folder may need beside its assets: none of it asks anybody.
+//! What a task's folder may need besides its assets: cleanup, a damaged manifest, a lost text, new `meta`.
 //!
-//! A run that died leaves things to tidy up, a manifest breaks, a text is lost, an input line brings notes. Each is mended
-//! under the task's lock, from what the archive itself knows, however the task ends otherwise.
+//! None of it needs the network. Each repair uses only what the archive itself has, and runs under the task's lock, whatever
+//! the outcome of the task is.
 
 use super::task_job::{TaskAbort, TaskJob};
 use crate::domain::event::Outcome;
@@ -9,59 +9,60 @@ use crate::domain::manifest::TaskEntry;
 use crate::storage::{TaskLease, TaskSnapshot, blocking};
 
 impl TaskJob {
-    /// Removes what a run that died on its last steps left, unless another one is at work here, and mends a broken manifest.
-    pub(super) async fn cleanup(&mut self, known: &TaskSnapshot) -> Result<(), TaskAbort> {
-        let Some(entry) = known.entry.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
-        if known.is_from_root() {
-            let (held, ()) = self.acquire_lease(|_| Ok(())).await?;
+    /// Restores a damaged manifest, and removes what a killed run left behind, unless another process works on the task.
+    pub(super) async fn cleanup(&mut self, snapshot: &TaskSnapshot) -> Result<(), TaskAbort> {
+        let Some(entry) = snapshot.entry.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
+        if snapshot.is_from_root() {
+            let (lease, ()) = self.acquire_lease(|_| Ok(())).await?;
             self.has_changed = true;
-            held.commit_task(entry.clone(), Some(entry), None).await?;
-        } else if known.has_leftovers() {
-            let folder = self.folder.clone();
-            if let Some(held) = blocking(move || folder.try_lease()).await? {
-                let settled = held.recover_and_commit(entry).await;
-                self.has_changed |= *settled.as_ref().unwrap_or(&true);
-                settled?;
+            lease.commit_task(entry.clone(), Some(entry), None).await?;
+        } else if snapshot.has_leftovers() {
+            let task_dir = self.task_dir.clone();
+            if let Some(lease) = blocking(move || task_dir.try_lease()).await? {
+                let committed = lease.recover_and_commit(entry).await;
+                // After an error nobody knows whether the manifest was replaced.
+                self.has_changed |= *committed.as_ref().unwrap_or(&true);
+                committed?;
             }
         }
         Ok(())
     }
 
-    /// Writes a lost text again, which needs nobody but the manifest; how the task ends when nothing else was lost.
-    pub(super) async fn restore_text(&mut self, known: &TaskSnapshot) -> Result<Option<Outcome>, TaskAbort> {
-        let (Some(lost), Some(entry)) = (&self.repair, known.entry.clone()) else { return Ok(None) };
-        let is_all = lost.keys.is_empty();
-        if lost.text {
-            let (held, ()) = self.acquire_lease(|_| Ok(())).await?;
-            held.restore_text(entry).await?;
+    /// Writes a lost text again from the manifest. Returns the outcome when nothing else was lost.
+    pub(super) async fn restore_text(&mut self, snapshot: &TaskSnapshot) -> Result<Option<Outcome>, TaskAbort> {
+        let (Some(scope), Some(entry)) = (&self.repair, snapshot.entry.clone()) else { return Ok(None) };
+        let is_text_only = scope.keys.is_empty();
+        if scope.text {
+            let (lease, ()) = self.acquire_lease(|_| Ok(())).await?;
+            lease.restore_text(entry).await?;
         }
-        if is_all {
-            self.cleanup(known).await?;
+        if is_text_only {
+            self.cleanup(snapshot).await?;
         }
-        // Nobody was asked, and what is here is as it was.
-        Ok(is_all.then(|| self.mark_reused(known)))
+        // The gateway was not asked, and the files are as before.
+        Ok(is_text_only.then(|| self.mark_reused(snapshot)))
     }
 
-    /// What is still to do for a task that the way did not lead to its end.
+    /// Does what is left to do for a task whose run has ended.
     pub(super) async fn finish(&mut self) -> Result<(), TaskAbort> {
-        if let Some(known) = self.index_snapshot.take().filter(|_| !self.has_changed) {
-            self.cleanup(&known).await?;
+        if let Some(snapshot) = self.index_snapshot.take().filter(|_| !self.has_changed) {
+            self.cleanup(&snapshot).await?;
         }
         self.record_meta().await
     }
 
-    /// Records what the input line brought, in a manifest that nothing else has changed.
+    /// Records the request's `meta` in a manifest that the run has not written.
     async fn record_meta(&mut self) -> Result<(), TaskAbort> {
         let Some(meta) = self.meta.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
-        let folder = self.folder.clone();
-        let known = blocking(move || folder.read_snapshot()).await?.entry;
-        if known.is_none_or(|entry| entry.meta.as_ref() == Some(&meta)) {
+        let task_dir = self.task_dir.clone();
+        let entry = blocking(move || task_dir.read_snapshot()).await?.entry;
+        if entry.is_none_or(|entry| entry.meta.as_ref() == Some(&meta)) {
             return Ok(());
         }
-        let (held, known) = self.acquire_lease(TaskLease::read_snapshot).await?;
-        if let Some(before) = known.entry {
+        let (lease, snapshot) = self.acquire_lease(TaskLease::read_snapshot).await?;
+        if let Some(before) = snapshot.entry {
             self.has_changed = true;
-            held.commit_task(TaskEntry { meta: Some(meta), ..before.clone() }, Some(before), None).await?;
+            lease.commit_task(TaskEntry { meta: Some(meta), ..before.clone() }, Some(before), None).await?;
         }
         Ok(())
     }

@@ -1,57 +1,61 @@
 //! The main job: from task ids to a complete archive.
 //!
-//! What is here is looked at first, many tasks in one go: most of a nightly run ends there. Every other
-//! task goes its way alone, many at once: ask, lock, plan, fetch, record. The lock is taken when the
-//! answer is in, and what is here is read again under it: another process may have been faster. One
-//! task's trouble never stops another; only a refused key ends the asking, and then what is known is
-//! still finished. With `--wait` an unfinished task leaves the way and comes back to its beginning.
+//! The run first checks what the archive already has, many tasks in one batch: most of a nightly run ends there. Every other
+//! task runs on its own, many at once: query, lock, plan, download, commit. The lock is taken when the answer has arrived,
+//! and the task's folder is read again under it, because another process may have been faster.
+//!
+//! A problem of one task never stops another. Only a refused key ends the queries; downloads whose links are known are then
+//! still finished. With `--wait`, an unfinished task leaves its slot and is queried again later.
 
 mod dry_run;
 mod execute;
 mod maintenance;
+mod outcome;
 mod poll_queue;
 mod scheduler;
 mod task_job;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
+use super::{emit_report, lock_wait};
 use crate::domain::asset_key::AssetKey;
-use crate::domain::event::{Emitter, Event, Summary};
+use crate::domain::event::{Emitter, Event};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
 use crate::gateway::{self, Gateway, Purpose, TaskResponse};
-use crate::storage::{self, Archive, LockWait, Report, blocking};
-use crate::transfer::Downloader;
-use scheduler::Scheduler;
+use crate::storage::{self, Archive, Report, blocking};
+use crate::transfer::{self, Downloader};
+use scheduler::{RunStats, Scheduler};
 
+pub use outcome::{FatalError, RunOutcome};
 pub use poll_queue::PollPolicy;
 
-/// What tasks get to come to a clean end after an interrupt.
+/// How long tasks may take to end after an interrupt.
 const GRACE_PERIOD: Duration = Duration::from_millis(600);
-/// Tasks that are looked at in one go.
+/// Tasks that are checked in one batch.
 const BATCH: usize = 128;
-/// How long ids that are already on their way are waited for after the key was refused.
+/// After the key was refused, how long to wait for requests that were sent already.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// One id to archive.
+/// One task to archive.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The task.
     pub id: TaskId,
-    /// Notes of one's own, which its entry records as they are; none leaves what is recorded.
+    /// The caller's own fields, which the manifest records unchanged. None leaves the recorded ones.
     pub meta: Option<Map<String, Value>>,
-    /// What a verification found lost: that is fetched again, and nothing else. None archives all of the task.
+    /// What to fetch again, and nothing else. None archives the whole task.
     pub repair: Option<RepairScope>,
 }
 
 impl Request {
-    /// Everything of a task.
+    /// A request for everything of a task.
     #[must_use]
     pub fn new(id: TaskId) -> Self {
         Self { id, meta: None, repair: None }
@@ -67,132 +71,131 @@ pub struct RepairScope {
     pub text: bool,
 }
 
-/// What the main job needs.
+/// Everything that a run needs besides its requests.
 pub(crate) struct ArchiveJob {
-    /// Where to.
+    /// The target.
     pub archive: Archive,
-    /// The archive as the user wrote it, for paths that can be opened from the working directory.
+    /// The archive's path as the user wrote it, for paths that are shown.
     pub display_root: PathBuf,
-    /// Whom to ask.
+    /// The gateway, with the key.
     pub gateway: Arc<Gateway>,
-    /// How to fetch.
+    /// Downloads assets.
     pub downloader: Downloader,
-    /// Tasks on their way at once: more than the downloads at once, so that neither asking nor waiting for the disk keeps
-    /// a download waiting. Each keeps up to two files open.
+    /// Tasks that run at once. There are more of them than downloads at once, so that neither a query nor a sync keeps a
+    /// download waiting. Each has up to two files open.
     pub max_concurrent_tasks: usize,
     /// What `--only` asks for.
     pub wanted: KindFilter,
-    /// Whether each file gets the date of its task's `finish_time`.
+    /// Whether each file's time is set to its task's `finish_time`.
     pub mtime: bool,
-    /// Whether to tell the plan and write nothing.
+    /// Whether to report the plan and write nothing.
     pub dry_run: bool,
-    /// Whether to fetch what is here again.
+    /// Whether to fetch again what the archive has.
     pub force: bool,
-    /// Whether what the archive records as failed, or as lacking dead links alone, is left alone.
+    /// Whether to skip tasks that the archive records as failed, or as incomplete because of dead links alone.
     pub skip_failed: bool,
-    /// How unfinished tasks are waited for; none leaves them to another run.
+    /// How to wait for unfinished tasks. None leaves them to another run.
     pub wait: Option<PollPolicy>,
-    /// Where to tell.
+    /// Where events go.
     pub emitter: Emitter,
-    /// Set once the gateway refuses the key, with its words.
+    /// The gateway's words, once it has refused the key.
     pub key_refusal: Arc<OnceLock<String>>,
-    /// Cancelled at the same moment: nobody waits for more ids.
+    /// Cancelled when the key is refused: then nothing waits for more requests.
     pub stop_queries: CancellationToken,
     /// Ends the run early.
     pub stop: CancellationToken,
 }
 
 impl ArchiveJob {
-    /// Asks the gateway; a refused key is heard by all.
+    /// Queries the gateway. A refused key ends all queries.
     async fn query(&self, id: &TaskId, purpose: Purpose) -> Result<TaskResponse, gateway::Error> {
-        let answer = self.gateway.get_task(id, purpose).await;
-        if let Err(gateway::Error::KeyRejected(words)) = &answer {
+        let response = self.gateway.get_task(id, purpose).await;
+        if let Err(gateway::Error::KeyRejected(words)) = &response {
             self.key_refusal.get_or_init(|| words.clone());
             self.stop_queries.cancel();
         }
-        answer
+        response
     }
 }
 
-/// How a run ended.
-#[derive(Debug)]
-pub struct RunOutcome {
-    /// The counts.
-    pub summary: Summary,
-    /// Why it could not go on, when it could not: the key was refused, or the root manifest not written.
-    pub fatal_error: Option<String>,
-    /// Whether tasks of the archive, of this run or not, can't be read: each is reported as an event.
-    pub has_faults: bool,
-}
-
-/// Archives every task that `requests` brings.
+/// Archives every task that `requests` names.
 pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> RunOutcome {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let mut scheduler = Scheduler::new(job);
-    let (mut is_open, mut is_cut) = (true, false);
+    let (mut is_open, mut is_aborted) = (true, false);
     let overdue = wait_out_grace_period(scheduler.job.stop.clone());
     tokio::pin!(overdue);
     while is_open || !scheduler.is_idle() {
         let has_room = scheduler.has_capacity();
         tokio::select! {
-            batch = next_batch(&mut requests, &scheduler.job), if is_open && has_room => match batch.is_empty() {
-                true => is_open = false,
-                false => scheduler.submit(batch),
-            },
-            look = scheduler.poll_queue.next(&scheduler.job), if has_room && scheduler.poll_queue.len() > 0 => scheduler.resubmit(look),
-            Some(looked) = scheduler.checking.join_next_with_id() => scheduler.on_checked(looked),
-            Some(ended) = scheduler.running.join_next_with_id() => scheduler.on_finished(ended),
-            () = &mut overdue, if !is_cut => {
-                is_cut = true;
+            batch = next_batch(&mut requests, &scheduler.job), if is_open && has_room => {
+                if batch.is_empty() { is_open = false } else { scheduler.submit(batch) }
+            }
+            check = scheduler.poll_queue.next(&scheduler.job), if has_room && scheduler.poll_queue.len() > 0 => scheduler.resubmit(check),
+            Some(checked) = scheduler.checking.join_next() => scheduler.on_checked(checked),
+            Some(finished) = scheduler.running.join_next() => scheduler.on_finished(finished),
+            () = &mut overdue, if !is_aborted => {
+                is_aborted = true;
                 scheduler.abort_all().await;
             }
         }
         scheduler.dispatch_ready();
     }
-    // A task that was cut off may have committed something that nobody has heard of.
-    let is_all_heard = scheduler.task_ids.is_empty() && !scheduler.has_panicked;
-    let (job, tally) = (scheduler.job, scheduler.stats);
-    let mut broken = job.key_refusal.get().map(|words| format!("the gateway refuses the API key: {words}"));
-    let mut has_faults = false;
-    if !job.dry_run {
-        let (report, failed) = update_root(&job, tally.changed, tally.reused, is_all_heard).await;
-        report.notes().for_each(|message| job.emitter.emit(Event::Warning(message)));
-        report.faults().for_each(|message| job.emitter.emit(Event::Warning(message)));
-        has_faults = report.has_faults();
-        broken = broken.or(failed);
-    }
-    let summary = tally.summary.with_elapsed(started.elapsed());
-    job.emitter.emit(Event::Summary(summary.clone()));
-    RunOutcome { summary, fatal_error: broken, has_faults }
+    let Scheduler { job, stats, has_unreported, .. } = scheduler;
+    finish(&job, stats, has_unreported, started).await
 }
 
-/// Brings the root manifest up to date; what was found amiss, and why that broke the run, if it did.
-async fn update_root(job: &ArchiveJob, changed: Vec<TaskId>, reused: Vec<u128>, is_all_heard: bool) -> (Report, Option<String>) {
-    let (archive, emitter) = (job.archive.clone(), job.emitter.clone());
-    let wait = LockWait::new(job.stop.clone(), move |message| emitter.emit(Event::Warning(message.to_owned())));
-    let error = match blocking(move || archive.update_root(changed, &reused, is_all_heard, &wait)).await {
-        // Locked: the run was stopped while another process held the lock. The dirty marker stays: the next run writes the root manifest.
-        Err(storage::Error::Locked(_)) => return (Report::default(), None),
-        Ok(report) => return (report, None),
+/// Updates the root manifest and emits the summary.
+async fn finish(job: &ArchiveJob, stats: RunStats, has_unreported: bool, started: Instant) -> RunOutcome {
+    let RunStats { summary, changed, reused } = stats;
+    let mut fatal_error = job.key_refusal.get().map(|words| FatalError::KeyRefused(words.clone()));
+    let mut has_faults = false;
+    if !job.dry_run {
+        match update_root(job, changed, reused, !has_unreported).await {
+            Ok(report) => {
+                emit_report(&report, &job.emitter, Event::Warning);
+                has_faults = report.has_faults();
+            }
+            Err(error) => _ = fatal_error.get_or_insert(error),
+        }
+    }
+    let summary = summary.with_elapsed(started.elapsed());
+    job.emitter.emit(Event::Summary(summary.clone()));
+    RunOutcome { summary, fatal_error, has_faults }
+}
+
+/// Updates the root manifest. The report is empty when the next run has to do it.
+async fn update_root(
+    job: &ArchiveJob,
+    changed: Vec<TaskId>,
+    reused: Vec<u128>,
+    is_all_reported: bool,
+) -> Result<Report, FatalError> {
+    let (archive, wait) = (job.archive.clone(), lock_wait(&job.stop, &job.emitter));
+    let error = match blocking(move || archive.update_root(changed, &reused, is_all_reported, &wait)).await {
+        Ok(report) => return Ok(report),
+        // The run was stopped while another process held the lock. The dirty marker stays, so that the next run writes the
+        // root manifest.
+        Err(storage::Error::Locked(_)) => return Ok(Report::default()),
         Err(error) => error,
     };
     let message = format!("the archive's manifest could not be written: {}", error.message());
     match job.downloader.disk.handle_error(error.into()) {
-        // Not the whole run's fault: it is reported, and the next run writes it.
-        error if error.ends_run() => {
+        transfer::Error::Store(error) => Err(FatalError::RootManifest(error)),
+        // The disk takes no more, which is reported once and fails the tasks. The next run writes the root manifest.
+        _ => {
             job.emitter.emit(Event::Error(message));
-            (Report::default(), None)
+            Ok(Report::default())
         }
-        _ => (Report::default(), Some(message)),
     }
 }
 
-/// The next requests; none when there are no more, or they are not waited for any more.
+/// The next requests. Empty when there are no more, or when the run does not wait for more.
 async fn next_batch(requests: &mut Receiver<Request>, job: &ArchiveJob) -> Vec<Request> {
     let mut batch = Vec::new();
     let received = requests.recv_many(&mut batch, BATCH);
-    if job.key_refusal.get().is_some() {
-        // What is known by now is told; a list that is still being written is not waited for.
+    if job.stop_queries.is_cancelled() {
+        // Requests that were sent already are still reported. A list that is still being written is not waited for.
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, received).await;
         return batch;
     }
@@ -205,7 +208,7 @@ async fn next_batch(requests: &mut Receiver<Request>, job: &ArchiveJob) -> Vec<R
     batch
 }
 
-/// Ends a while after an interrupt: what is still not done by then is left to the next run.
+/// Ends some time after an interrupt. What is not finished by then is left to the next run.
 async fn wait_out_grace_period(stop: CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(GRACE_PERIOD).await;

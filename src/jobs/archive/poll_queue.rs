@@ -1,9 +1,9 @@
-//! `--wait`: unfinished tasks, and when each is asked about again.
+//! `--wait`: unfinished tasks, and when each is queried again.
 //!
-//! A task that waits is its request and a moment, and nothing else: no lock, no download slot, none of the
-//! places of tasks on their way, so that any number of them never keeps a new one from being asked. The
-//! delay between two looks grows, with jitter, so that tasks which were given together spread out. The
-//! last look falls on the end of the time: what is pending then is told so.
+//! A waiting task is its request and a point in time, and nothing else. It has no lock, no download slot and no slot of a
+//! running task, so that any number of waiting tasks never delays the query of a new one. The delay between two queries
+//! grows, with jitter, so that tasks that were submitted together spread out. The last query falls on the deadline; a task
+//! that is pending then is reported as pending.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::http::retry::jitter;
 
 const MAX_DELAY: Duration = Duration::from_secs(15);
 
-/// How unfinished tasks are waited for; by default without end.
+/// How to wait for unfinished tasks. The default waits without a limit.
 #[derive(Clone, Copy, Debug)]
 pub struct PollPolicy {
-    /// From the start of the run; none is no end.
+    /// Time from the start of the run. None is no limit.
     pub timeout: Option<Duration>,
-    /// Before a task is asked about for the second time, 2 s by default; it grows from there, up to 15 s.
+    /// Time before the second query of a task. Default 2 s; later delays grow up to 15 s.
     pub first_delay: Duration,
 }
 
@@ -30,44 +30,44 @@ impl Default for PollPolicy {
     }
 }
 
-/// A look at a task, now or later.
+/// A check of a task, now or later.
 pub(super) struct PendingCheck {
     pub request: Request,
-    /// Until the next one, if it is still not finished.
+    /// Time until the next check if the task is still unfinished.
     pub delay: Duration,
 }
 
-/// The tasks that wait, in the order of their looks.
+/// The waiting tasks, ordered by the time of their next check.
 pub(super) struct PollQueue {
     policy: Option<PollPolicy>,
     deadline: Option<Instant>,
     checks: BTreeMap<(Instant, u64), PendingCheck>,
-    /// Tells looks of one moment apart.
+    /// Makes keys of the same moment unique.
     sequence: u64,
 }
 
 impl PollQueue {
-    /// Nobody waits yet; none ever will without `wait`. Its time begins now.
+    /// An empty queue whose time starts now. Without a policy no task ever waits.
     pub(super) fn new(policy: Option<PollPolicy>) -> Self {
-        let deadline = policy.and_then(|wait| Instant::now().checked_add(wait.timeout?));
+        let deadline = policy.and_then(|policy| Instant::now().checked_add(policy.timeout?));
         Self { policy, deadline, checks: BTreeMap::new(), sequence: 0 }
     }
 
-    /// The first look at a task.
+    /// The first check of a task.
     pub(super) fn first_check(&self, request: Request) -> PendingCheck {
-        PendingCheck { request, delay: self.policy.map_or(Duration::ZERO, |wait| wait.first_delay.min(MAX_DELAY)) }
+        PendingCheck { request, delay: self.policy.map_or(Duration::ZERO, |policy| policy.first_delay.min(MAX_DELAY)) }
     }
 
-    /// Whether an unfinished task is worth another look.
+    /// Whether an unfinished task may be checked again.
     pub(super) fn has_time(&self) -> bool {
-        self.policy.is_some() && self.deadline.is_none_or(|end| Instant::now() < end)
+        self.policy.is_some() && self.deadline.is_none_or(|deadline| Instant::now() < deadline)
     }
 
-    /// Puts a task aside for `delay`, or what is left of the time.
+    /// Schedules a task after `delay`, or at the deadline if that is earlier.
     pub(super) fn schedule(&mut self, request: Request, delay: Duration) {
         // Up to a quarter less.
         let due = Instant::now() + delay.mul_f64(1.0 - jitter() / 4.0);
-        let due = self.deadline.map_or(due, |end| due.min(end));
+        let due = self.deadline.map_or(due, |deadline| due.min(deadline));
         self.sequence += 1;
         self.checks.insert((due, self.sequence), PendingCheck { request, delay: delay.mul_f64(1.5).min(MAX_DELAY) });
     }
@@ -76,8 +76,7 @@ impl PollQueue {
         self.checks.len()
     }
 
-    /// The next look, once its time has come, or at once when the asking has ended: nobody waits for anything then.
-    /// When the run is to stop there is none, and none is left.
+    /// The next check, once it is due, or at once when queries have ended. When the run is stopped, the queue is cleared.
     pub(super) async fn next(&mut self, job: &ArchiveJob) -> Option<PendingCheck> {
         let (due, _) = *self.checks.first_key_value()?.0;
         tokio::select! {
@@ -86,7 +85,7 @@ impl PollQueue {
             () = job.stop_queries.cancelled() => {}
             () = sleep_until(due) => {}
         }
-        self.checks.pop_first().map(|(_, look)| look)
+        self.checks.pop_first().map(|(_, check)| check)
     }
 }
 
@@ -101,15 +100,15 @@ mod tests {
 
     #[test]
     fn poll_delays_grow_up_to_a_bound_with_jitter() {
-        let mut waiting = PollQueue::new(Some(PollPolicy { timeout: None, first_delay: Duration::from_secs(2) }));
-        let mut look = waiting.first_check(request("t"));
+        let mut queue = PollQueue::new(Some(PollPolicy { timeout: None, first_delay: Duration::from_secs(2) }));
+        let mut check = queue.first_check(request("t"));
         for most in [2.0, 3.0, 4.5, 6.75, 10.125, 15.0, 15.0] {
             let before = Instant::now();
-            waiting.schedule(look.request, look.delay);
-            let ((due, _), next) = waiting.checks.pop_first().unwrap();
+            queue.schedule(check.request, check.delay);
+            let ((due, _), next) = queue.checks.pop_first().unwrap();
             let delay = (due - before).as_secs_f64();
             assert!(delay >= most * 0.75 && delay < most + 0.5, "{delay} of {most}");
-            look = next;
+            check = next;
         }
     }
 
@@ -126,11 +125,11 @@ mod tests {
 
     #[test]
     fn last_check_falls_on_the_deadline() {
-        let mut waiting = PollQueue::new(Some(PollPolicy { timeout: Some(Duration::from_secs(5)), first_delay: MAX_DELAY }));
-        waiting.schedule(request("a"), MAX_DELAY);
-        waiting.schedule(request("b"), MAX_DELAY);
-        let end = waiting.deadline.unwrap();
-        assert!(waiting.checks.keys().all(|(due, _)| *due == end));
-        assert_eq!(waiting.len(), 2);
+        let mut queue = PollQueue::new(Some(PollPolicy { timeout: Some(Duration::from_secs(5)), first_delay: MAX_DELAY }));
+        queue.schedule(request("a"), MAX_DELAY);
+        queue.schedule(request("b"), MAX_DELAY);
+        let deadline = queue.deadline.unwrap();
+        assert!(queue.checks.keys().all(|(due, _)| *due == deadline));
+        assert_eq!(queue.len(), 2);
     }
 }

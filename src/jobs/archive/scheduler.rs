@@ -1,26 +1,38 @@
-//! The tasks of a run: those that are looked at, those ready to go, those on their way, those that wait.
+//! The tasks of a run: being checked, ready, running, or waiting for their next query.
 //!
-//! A look costs no more than a few reads, so that it is taken for a whole batch on one blocking thread. What
-//! it does not settle waits here, in order, for one of the places of tasks on their way.
+//! A check costs no more than a few reads, so that a whole batch is checked on one blocking thread. A task that the check
+//! does not finish waits in order for a slot of the running tasks. A panic in one task is an error of that task alone.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinError, JoinSet};
+use futures::FutureExt;
+use tokio::task::{JoinError, JoinSet};
 
 use super::poll_queue::{PendingCheck, PollQueue};
 use super::task_job::TaskJob;
 use super::{ArchiveJob, Request};
-use crate::domain::event::{Event, Outcome, Summary, TaskReport};
+use crate::domain::code::TaskErrorCode;
+use crate::domain::event::{Event, Outcome, Summary, TaskError, TaskReport};
 use crate::domain::task::TaskId;
 use crate::threads::{self, WorkerError};
 
-/// Batches that are looked at at once.
+/// Batches that are checked at once.
 const MAX_CONCURRENT_CHECKS: usize = 4;
 
-/// A task, how it ended if it did, and how long it will wait if it is not finished.
-type TaskResult = (Option<TaskReport>, TaskJob, Duration);
+/// A task that was checked or run to its end, or the id of one that panicked.
+type TaskResult = Result<Step, TaskId>;
+
+/// A task after its check or its run.
+pub(super) struct Step {
+    /// How the task ended, if it did.
+    report: Option<TaskReport>,
+    task: TaskJob,
+    /// Time until the next query if the task is unfinished.
+    delay: Duration,
+}
 
 /// The tasks of a run.
 pub(super) struct Scheduler {
@@ -28,19 +40,18 @@ pub(super) struct Scheduler {
     pub checking: JoinSet<Result<Vec<TaskResult>, WorkerError>>,
     ready: VecDeque<(TaskJob, Duration)>,
     pub running: JoinSet<TaskResult>,
-    /// Of those that are looked at or on their way: who they are should they break down.
-    pub task_ids: HashMap<Id, Vec<TaskId>>,
     pub poll_queue: PollQueue,
     pub stats: RunStats,
-    /// Whether some task broke down, and nobody knows how far it had come.
-    pub has_panicked: bool,
+    /// Whether some task panicked or was aborted. It may have committed something that `stats` does not have.
+    pub has_unreported: bool,
 }
 
-/// What came of the tasks of a run.
+/// The results of a run.
 #[derive(Default)]
 pub(super) struct RunStats {
     pub summary: Summary,
     pub changed: Vec<TaskId>,
+    /// Fingerprints of the ids.
     pub reused: Vec<u128>,
 }
 
@@ -52,129 +63,125 @@ impl Scheduler {
             checking: JoinSet::new(),
             ready: VecDeque::new(),
             running: JoinSet::new(),
-            task_ids: HashMap::new(),
             stats: RunStats::default(),
-            has_panicked: false,
+            has_unreported: false,
         }
     }
 
-    /// Whether nothing is left to do, or to wait for.
+    /// Whether no task is left.
     pub(super) fn is_idle(&self) -> bool {
         self.checking.is_empty() && self.ready.is_empty() && self.running.is_empty() && self.poll_queue.len() == 0
     }
 
-    /// Whether more tasks may be looked at: as long as those that are ready get their places.
+    /// Whether more tasks may be checked. False while a ready task waits for a slot.
     pub(super) fn has_capacity(&self) -> bool {
         self.checking.len() < MAX_CONCURRENT_CHECKS && self.ready.is_empty()
     }
 
-    /// Takes new requests in.
+    /// Adds new requests.
     pub(super) fn submit(&mut self, requests: Vec<Request>) {
-        let looks = requests.into_iter().map(|request| self.poll_queue.first_check(request)).collect();
-        self.spawn_check(looks);
+        let checks = requests.into_iter().map(|request| self.poll_queue.first_check(request)).collect();
+        self.spawn_checks(checks);
     }
 
-    /// Takes in a task that has waited, if one has.
-    pub(super) fn resubmit(&mut self, look: Option<PendingCheck>) {
-        if let Some(look) = look {
-            self.spawn_check(vec![look]);
+    /// Adds a task whose wait is over.
+    pub(super) fn resubmit(&mut self, check: Option<PendingCheck>) {
+        if let Some(check) = check {
+            self.spawn_checks(vec![check]);
         }
-        self.update_waiting_count();
+        self.update_pending_count();
     }
 
-    fn spawn_check(&mut self, looks: Vec<PendingCheck>) {
-        let (job, ids) = (Arc::clone(&self.job), looks.iter().map(|look| look.request.id.clone()).collect());
-        let look = move |PendingCheck { request, delay }| {
-            let mut course = TaskJob::new(Arc::clone(&job), request);
-            (course.check_existing(), course, delay)
+    fn spawn_checks(&mut self, checks: Vec<PendingCheck>) {
+        let job = Arc::clone(&self.job);
+        let check = move |PendingCheck { request, delay }| {
+            let id = request.id.clone();
+            let checked = catch_unwind(AssertUnwindSafe(|| {
+                let mut task = TaskJob::new(Arc::clone(&job), request);
+                Step { report: task.check_existing(), task, delay }
+            }));
+            checked.map_err(|_| id)
         };
-        let started = self.checking.spawn(threads::run_blocking(move || looks.into_iter().map(look).collect()));
-        self.task_ids.insert(started.id(), ids);
+        self.checking.spawn(threads::run_blocking(move || checks.into_iter().map(check).collect()));
     }
 
-    /// A batch has been looked at.
-    pub(super) fn on_checked(&mut self, looked: Result<(Id, Result<Vec<TaskResult>, WorkerError>), JoinError>) {
-        match looked {
-            Ok((at, Err(WorkerError))) => self.on_panic(at),
-            Ok((at, Ok(courses))) => {
-                self.task_ids.remove(&at);
-                for (report, course, delay) in courses {
-                    match report {
-                        Some(report) => self.report(&report.task.clone(), Some(report)),
-                        None => self.ready.push_back((course, delay)),
-                    }
-                }
+    /// Handles a batch that was checked.
+    pub(super) fn on_checked(&mut self, batch: Result<Result<Vec<TaskResult>, WorkerError>, JoinError>) {
+        let Ok(Ok(results)) = batch else {
+            self.has_unreported = true;
+            return;
+        };
+        for result in results {
+            match result {
+                Ok(Step { report: Some(report), .. }) => self.report(report),
+                Ok(Step { report: None, task, delay }) => self.ready.push_back((task, delay)),
+                Err(id) => self.on_panic(id),
             }
-            Err(error) => self.on_panic(error.id()),
         }
     }
 
-    /// Sends off what is ready, as far as there are places.
+    /// Starts ready tasks while there are free slots.
     pub(super) fn dispatch_ready(&mut self) {
         while self.running.len() < self.job.max_concurrent_tasks {
-            let Some((mut course, delay)) = self.ready.pop_front() else { return };
-            let id = course.id().clone();
-            let started = self.running.spawn(async move { (course.run().await, course, delay) });
-            self.task_ids.insert(started.id(), vec![id]);
+            let Some((mut task, delay)) = self.ready.pop_front() else { return };
+            let id = task.id().clone();
+            let run = async move { Step { report: task.run().await, task, delay } };
+            self.running.spawn(AssertUnwindSafe(run).catch_unwind().map(|ended| ended.map_err(|_| id)));
         }
     }
 
-    /// A task has come to its end.
-    pub(super) fn on_finished(&mut self, ended: Result<(Id, TaskResult), JoinError>) {
-        let (at, (report, course, delay)) = match ended {
-            Ok(ended) => ended,
-            Err(error) => return self.on_panic(error.id()),
+    /// Handles a task whose run ended.
+    pub(super) fn on_finished(&mut self, result: Result<TaskResult, JoinError>) {
+        let Step { report, task, delay } = match result {
+            Ok(Ok(step)) => step,
+            Ok(Err(id)) => return self.on_panic(id),
+            Err(_) => {
+                self.has_unreported = true;
+                return;
+            }
         };
-        self.task_ids.remove(&at);
-        let id = course.id().clone();
-        if course.has_changed {
-            self.stats.changed.push(id.clone());
+        if task.has_changed {
+            self.stats.changed.push(task.id().clone());
         }
-        let is_pending = report.as_ref().is_some_and(|report| report.outcome == Outcome::Pending);
-        if is_pending && self.can_poll_again() {
-            self.poll_queue.schedule(course.into_request(), delay);
-            self.update_waiting_count();
+        // A task that was interrupted has no report.
+        let Some(report) = report else { return };
+        if report.outcome == Outcome::Pending && self.can_poll_again() {
+            self.poll_queue.schedule(task.into_request(), delay);
+            self.update_pending_count();
         } else {
-            self.report(&id, report);
+            self.report(report);
         }
     }
 
-    /// Gives up what is not done yet.
+    /// Aborts the tasks that are not finished.
     pub(super) async fn abort_all(&mut self) {
+        self.has_unreported |= !self.checking.is_empty() || !self.running.is_empty();
         self.ready.clear();
         self.checking.shutdown().await;
         self.running.shutdown().await;
     }
 
-    /// Whether anything will come of waiting.
+    /// Whether an unfinished task will be queried again in this run.
     fn can_poll_again(&self) -> bool {
         self.poll_queue.has_time() && !self.job.stop.is_cancelled() && !self.job.stop_queries.is_cancelled()
     }
 
-    fn on_panic(&mut self, at: Id) {
-        self.has_panicked = true;
-        for id in self.task_ids.remove(&at).unwrap_or_default() {
-            self.report(&id, None);
-        }
+    fn on_panic(&mut self, id: TaskId) {
+        self.has_unreported = true;
+        let error = TaskError::new(TaskErrorCode::Internal, "internal error; please report it".to_owned());
+        self.report(TaskReport { error: Some(error), ..TaskReport::new(id, Outcome::Error) });
     }
 
-    fn report(&mut self, id: &TaskId, report: Option<TaskReport>) {
-        let is_cut = self.job.stop.is_cancelled();
-        // A task that broke down is in error, and never takes the run with it.
-        let broken = || TaskReport {
-            error: Some("it broke down: a fault of this program".to_owned()),
-            ..TaskReport::new(id.clone(), Outcome::Error)
-        };
-        let Some(report) = report.or_else(|| (!is_cut).then(broken)) else { return };
+    fn report(&mut self, report: TaskReport) {
         self.stats.summary.count(&report);
         if report.reused {
-            self.stats.reused.push(id.fingerprint());
+            self.stats.reused.push(report.task.fingerprint());
         }
         self.job.emitter.tasks.done.add(1);
         self.job.emitter.emit(Event::Task(Box::new(report)));
     }
 
-    fn update_waiting_count(&self) {
+    fn update_pending_count(&self) {
         self.job.emitter.tasks.pending.set(self.poll_queue.len() as u64);
     }
 }

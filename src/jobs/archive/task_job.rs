@@ -1,7 +1,7 @@
-//! One task's way: what is here (a look, taken before the others), ask, lock, plan, fetch, record.
+//! One task: check what the archive has, query, lock, plan, download, commit.
 //!
-//! Whatever happens on the way, it ends in one report, and the archive keeps what it has: a task
-//! that now fails, is unknown or names less leaves its manifest as it was.
+//! A task ends in exactly one report, unless the run is interrupted. The archive keeps what it has: a task that now fails,
+//! is unknown or names less leaves its manifest unchanged.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 use super::{ArchiveJob, RepairScope, Request, dry_run};
 use crate::domain::asset_key::AssetKey;
-use crate::domain::event::{Event, Outcome, TaskReport};
+use crate::domain::code::TaskErrorCode;
+use crate::domain::event::{Event, Outcome, TaskError, TaskReport};
 use crate::domain::manifest::{FileEntry, State, TaskEntry};
 use crate::domain::plan;
 use crate::domain::task::{Task, TaskId, TaskPhase};
@@ -20,26 +21,26 @@ use crate::gateway::{self, Purpose, TaskResponse};
 use crate::storage::{self, REPORT_AFTER, TaskDir, TaskLease, TaskSnapshot, blocking};
 use crate::transfer;
 
-/// How long to wait before looking at a lock again that another process holds.
+/// Time between two attempts to get a lock that another process holds.
 const LOCK_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// One task on its way.
+/// One task of a run.
 pub(super) struct TaskJob {
     pub(super) job: Arc<ArchiveJob>,
-    pub(super) folder: TaskDir,
+    pub(super) task_dir: TaskDir,
     pub(super) meta: Option<Map<String, Value>>,
     pub(super) repair: Option<RepairScope>,
-    /// What the look saw, until the way goes on from it.
-    snapshot: TaskSnapshot,
-    /// What only the root's manifest remembers of the task, until its own is written again.
+    /// What the check read. The run takes it.
+    checked: TaskSnapshot,
+    /// What only the root manifest has of the task, until the task manifest is written again.
     pub(super) index_snapshot: Option<TaskSnapshot>,
-    /// Told at the end; filled on the way.
+    /// The report so far.
     pub(super) report: TaskReport,
-    /// Whether the task's folder is another than before.
+    /// Whether the task's folder was changed.
     pub(super) has_changed: bool,
 }
 
-/// What a report says of an entry.
+/// What a report takes from an entry.
 pub(super) struct EntryTotals {
     files: usize,
     bytes: u64,
@@ -52,15 +53,15 @@ impl EntryTotals {
     }
 }
 
-/// Why a task went no further.
+/// Why a task could not be continued.
 pub(super) enum TaskAbort {
     Gateway(gateway::Error),
     Store(storage::Error),
-    /// The asking has ended for all.
+    /// The gateway refuses the key, so that the run queries no more.
     KeyRefused,
-    /// The disk takes no more; told once, for all.
+    /// The disk takes no more. The run reports it once.
     Disk(transfer::Error),
-    /// The run was interrupted.
+    /// The run was stopped.
     Interrupted,
 }
 
@@ -78,138 +79,158 @@ impl From<gateway::Error> for TaskAbort {
 
 impl TaskJob {
     pub(super) fn new(job: Arc<ArchiveJob>, request: Request) -> Self {
-        let folder = job.archive.task_dir(&request.id);
+        let task_dir = job.archive.task_dir(&request.id);
         Self {
             job,
-            folder,
+            task_dir,
             meta: request.meta,
             repair: request.repair,
-            snapshot: TaskSnapshot::default(),
+            checked: TaskSnapshot::default(),
             index_snapshot: None,
             report: TaskReport::new(request.id, Outcome::Error),
             has_changed: false,
         }
     }
 
-    /// What it started from, to go the way again.
+    /// The request that this job was made from, for another query.
     pub(super) fn into_request(self) -> Request {
         Request { id: self.report.task, meta: self.meta, repair: self.repair }
     }
 
-    /// Looks at what is here; how the task ended, when that is all that there is to do. Blocks.
+    /// Reads what the archive has. Returns the report when there is nothing else to do. Blocks.
     pub(super) fn check_existing(&mut self) -> Option<TaskReport> {
-        match self.folder.read_snapshot() {
-            Ok(known) => self.snapshot = known,
-            Err(error) => {
-                self.report.outcome = self.record_abort(error.into());
-                return Some(self.take_report());
-            }
+        match self.task_dir.read_snapshot() {
+            Ok(snapshot) => self.checked = snapshot,
+            Err(error) => return self.end(Err(error.into())),
         }
-        let entry = self.snapshot.entry.as_ref();
-        let has_news = self.meta.is_some() && entry.is_some_and(|entry| entry.meta != self.meta);
-        if has_news || self.snapshot.has_leftovers() || !self.is_up_to_date(&self.snapshot) {
+        let entry = self.checked.entry.as_ref();
+        let has_new_meta = self.meta.is_some() && entry.is_some_and(|entry| entry.meta != self.meta);
+        if has_new_meta || self.checked.has_leftovers() || !self.is_up_to_date(&self.checked) {
             return None;
         }
-        let known = std::mem::take(&mut self.snapshot);
-        self.update_report(known.entry.as_ref());
-        self.report.outcome = self.mark_reused(&known);
-        Some(self.take_report())
+        let snapshot = std::mem::take(&mut self.checked);
+        self.update_report(snapshot.entry.as_ref());
+        let outcome = self.mark_reused(&snapshot);
+        self.end(Ok(outcome))
     }
 
-    fn take_report(&mut self) -> TaskReport {
-        let bare = TaskReport::new(self.id().clone(), Outcome::Error);
-        std::mem::replace(&mut self.report, bare)
-    }
-
-    /// Goes all the way; how the task ended, unless the run did before.
+    /// Runs the task to its end. None when the run was interrupted before that.
     pub(super) async fn run(&mut self) -> Option<TaskReport> {
-        let gone = self.run_steps().await;
-        let gone = match (gone, self.finish().await) {
-            (Ok(_) | Err(TaskAbort::Interrupted), Err(stop)) => Err(stop),
-            (gone, _) => gone,
+        let result = self.run_steps().await;
+        let result = match (result, self.finish().await) {
+            (Ok(_) | Err(TaskAbort::Interrupted), Err(abort)) => Err(abort),
+            (result, _) => result,
         };
-        self.report.outcome = match gone {
+        self.end(result)
+    }
+
+    /// Completes the report and returns it. None when the run was interrupted.
+    fn end(&mut self, result: Result<Outcome, TaskAbort>) -> Option<TaskReport> {
+        self.report.outcome = match result {
             Ok(outcome) => outcome,
             Err(TaskAbort::Interrupted) => return None,
-            Err(stop) => self.record_abort(stop),
+            Err(TaskAbort::Gateway(gateway::Error::NotFound)) => Outcome::NotFound,
+            Err(TaskAbort::Gateway(error)) => self.fail(TaskError::new(gateway_error_code(&error), error.to_string())),
+            Err(TaskAbort::KeyRefused) => {
+                let message = "not asked: the gateway refuses the API key".to_owned();
+                self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::HttpStatus, message) })
+            }
+            Err(TaskAbort::Store(error)) => {
+                let code = storage_error_code(&error);
+                let error = self.job.downloader.disk.handle_error(error.into());
+                self.fail(TaskError { is_run_wide: error.ends_run(), ..TaskError::new(code, error.to_string()) })
+            }
+            Err(TaskAbort::Disk(error)) => {
+                self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::Disk, error.to_string()) })
+            }
         };
-        Some(self.take_report())
+        let empty = TaskReport::new(self.id().clone(), Outcome::Error);
+        Some(std::mem::replace(&mut self.report, empty))
+    }
+
+    fn fail(&mut self, error: TaskError) -> Outcome {
+        self.report.error = Some(error);
+        Outcome::Error
     }
 
     async fn run_steps(&mut self) -> Result<Outcome, TaskAbort> {
-        let mut known = std::mem::take(&mut self.snapshot);
-        self.update_report(known.entry.as_ref());
-        if let Some(outcome) = self.restore_text(&known).await? {
+        let mut snapshot = std::mem::take(&mut self.checked);
+        self.update_report(snapshot.entry.as_ref());
+        if let Some(outcome) = self.restore_text(&snapshot).await? {
             return Ok(outcome);
         }
-        if self.is_up_to_date(&known) {
-            self.cleanup(&known).await?;
-            return Ok(self.mark_reused(&known));
+        if self.is_up_to_date(&snapshot) {
+            self.cleanup(&snapshot).await?;
+            return Ok(self.mark_reused(&snapshot));
         }
-        self.index_snapshot = known.is_from_root().then(|| known.clone());
-        // It is read again under the lock; until then many tasks may wait.
-        known.drop_response();
-        // The room ends with the last copy of anything from the answer.
-        let TaskResponse { task, memory_permit: _room } = self.query().await?;
+        self.index_snapshot = snapshot.is_from_root().then(|| snapshot.clone());
+        // The response is read again under the lock. Until then many tasks may wait, and it would take memory.
+        snapshot.drop_response();
+        // The permit lives as long as any copy of the answer.
+        let TaskResponse { task, memory_permit: _permit } = self.query().await?;
         self.report.status.clone_from(&task.status);
-        if let Some(outcome) = self.early_outcome(&task, known.entry.as_ref()) {
+        if let Some(outcome) = self.early_outcome(&task, snapshot.entry.as_ref()) {
             return Ok(outcome);
         }
         if self.job.dry_run {
-            return Ok(dry_run::report_plan(&self.job, self.id(), &self.display_path(), &task, &known));
+            return Ok(dry_run::report_plan(&self.job, self.id(), &self.display_path(), &task, &snapshot));
         }
-        let (held, known) = self.acquire_lease(TaskLease::recover).await?;
-        if self.is_up_to_date(&known) || self.narrow_repair_scope(&known, &held).await? {
-            // Another process has been here in the meantime.
-            self.update_report(known.entry.as_ref());
-            return Ok(self.mark_reused(&known));
+        let (lease, snapshot) = self.acquire_lease(TaskLease::recover).await?;
+        if self.is_up_to_date(&snapshot) || self.narrow_repair_scope(&snapshot, &lease).await? {
+            // Another process has archived the task in the meantime.
+            self.update_report(snapshot.entry.as_ref());
+            return Ok(self.mark_reused(&snapshot));
         }
-        self.download_and_commit(task, known, held).await
+        self.download_and_commit(task, snapshot, lease).await
     }
 
-    /// Whether nothing of what `repair` found lost is lost any more, now that the lock is held.
-    async fn narrow_repair_scope(&mut self, known: &TaskSnapshot, held: &Arc<TaskLease>) -> Result<bool, TaskAbort> {
-        let Some(mut lost) = self.repair.take() else { return Ok(false) };
-        let (recorded, holder) = (known.recorded_files().to_vec(), Arc::clone(held));
-        let still = blocking(move || {
+    /// Drops from the repair scope what is intact now that the lock is held. True when nothing is left of it.
+    async fn narrow_repair_scope(&mut self, snapshot: &TaskSnapshot, lease: &Arc<TaskLease>) -> Result<bool, TaskAbort> {
+        let Some(mut scope) = self.repair.take() else { return Ok(false) };
+        let (recorded, lease) = (snapshot.recorded_files().to_vec(), Arc::clone(lease));
+        let narrowed = blocking(move || {
             let recorded: HashMap<AssetKey, &FileEntry> = recorded.iter().map(|entry| (entry.key(), entry)).collect();
-            let mut still = Vec::new();
-            for slot in std::mem::take(&mut lost.keys) {
-                let entry = recorded.get(&slot);
-                if !entry.map_or(Ok(false), |entry| holder.has(entry))? {
-                    still.push(slot);
+            let mut lost = Vec::new();
+            for key in std::mem::take(&mut scope.keys) {
+                if !recorded.get(&key).map_or(Ok(false), |entry| lease.has(entry))? {
+                    lost.push(key);
                 }
             }
-            lost.keys = still;
-            Ok::<_, storage::Error>(lost)
+            scope.keys = lost;
+            Ok::<_, storage::Error>(scope)
         });
-        let still = still.await?;
-        let is_all_here = still.keys.is_empty();
-        self.repair = Some(still);
-        Ok(is_all_here)
+        let scope = narrowed.await?;
+        let is_empty = scope.keys.is_empty();
+        self.repair = Some(scope);
+        Ok(is_empty)
     }
 
     pub(super) fn id(&self) -> &TaskId {
         &self.report.task
     }
 
-    fn is_up_to_date(&self, known: &TaskSnapshot) -> bool {
+    fn is_up_to_date(&self, snapshot: &TaskSnapshot) -> bool {
         let ArchiveJob { wanted, force, skip_failed, .. } = *self.job;
         let is_enough = |entry: &TaskEntry| {
-            // To fetch everything again still leaves alone what is asked to be left alone.
+            // `--force` does not fetch what `--skip-failed` leaves alone.
             (!force && plan::is_up_to_date(entry, wanted)) || (skip_failed && plan::is_permanent_failure(entry, wanted))
         };
-        self.repair.is_none() && !known.is_from_root() && known.is_intact() && known.entry.as_ref().is_some_and(is_enough)
+        self.repair.is_none()
+            && !snapshot.is_from_root()
+            && snapshot.is_intact()
+            && snapshot.entry.as_ref().is_some_and(is_enough)
     }
 
-    /// The task's folder, as the user wrote the archive.
+    /// The task's folder below the archive's path as the user wrote it.
     pub(super) fn display_path(&self) -> PathBuf {
-        self.job.archive.display_task_dir(&self.job.display_root, &self.folder)
+        self.job.archive.display_task_dir(&self.job.display_root, &self.task_dir)
     }
 
-    /// Takes into the report what the archive has.
+    /// Copies into the report what the archive has.
     pub(super) fn update_report(&mut self, entry: Option<&TaskEntry>) {
-        entry.map(EntryTotals::from_entry).into_iter().for_each(|noted| self.apply_totals(noted));
+        if let Some(entry) = entry {
+            self.apply_totals(EntryTotals::from_entry(entry));
+        }
     }
 
     pub(super) fn apply_totals(&mut self, EntryTotals { files, bytes, has_text }: EntryTotals) {
@@ -222,40 +243,40 @@ impl TaskJob {
             return Err(TaskAbort::KeyRefused);
         }
         self.job.downloader.disk.check().map_err(TaskAbort::Disk)?;
-        let answer = tokio::select! {
-            // Before all else what has come.
+        let response = tokio::select! {
+            // An answer that has arrived counts before a stop.
             biased;
-            answer = self.job.query(self.id(), Purpose::Task) => answer,
+            response = self.job.query(self.id(), Purpose::Task) => response,
             () = self.job.stop.cancelled() => return Err(TaskAbort::Interrupted),
             () = self.job.stop_queries.cancelled() => return Err(TaskAbort::KeyRefused),
         };
-        match answer {
+        match response {
             Err(gateway::Error::KeyRejected(_)) => Err(TaskAbort::KeyRefused),
-            answer => Ok(answer?),
+            response => Ok(response?),
         }
     }
 
-    /// How the task ends when its answer brings nothing that the archive would take.
-    fn early_outcome(&mut self, task: &Task, known: Option<&TaskEntry>) -> Option<Outcome> {
+    /// The outcome, when the answer has nothing that the archive would store.
+    fn early_outcome(&mut self, task: &Task, entry: Option<&TaskEntry>) -> Option<Outcome> {
         match task.phase {
             TaskPhase::Pending => Some(Outcome::Pending),
             TaskPhase::Finished if task.is_empty() => Some(Outcome::Empty),
             TaskPhase::Finished => None,
             TaskPhase::Failed => {
-                self.report.error.clone_from(&task.err_reason);
-                known.is_some_and(|known| known.state != State::Failed).then_some(Outcome::Failed)
+                self.report.err_reason.clone_from(&task.err_reason);
+                entry.is_some_and(|entry| entry.state != State::Failed).then_some(Outcome::Failed)
             }
         }
     }
 
-    pub(super) fn mark_reused(&mut self, known: &TaskSnapshot) -> Outcome {
+    pub(super) fn mark_reused(&mut self, snapshot: &TaskSnapshot) -> Outcome {
         self.report.reused = true;
-        let entry = known.entry.as_ref();
+        let entry = snapshot.entry.as_ref();
         self.report.status = entry.and_then(|entry| entry.status.clone());
         entry.map_or(Outcome::Complete, |entry| outcome_from_state(entry.state))
     }
 
-    /// The task's folder, once no other process has it, and what `read` says of it then.
+    /// Waits until no other process holds the task's folder, leases it, and returns the lease with what `read` reads under it.
     pub(super) async fn acquire_lease<T: Send + 'static>(
         &self,
         read: fn(&TaskLease) -> Result<T, storage::Error>,
@@ -263,33 +284,36 @@ impl TaskJob {
         let started = Instant::now();
         let mut is_reported = false;
         loop {
-            let folder = self.folder.clone();
-            let held = move || folder.try_lease()?.map(|held| read(&held).map(|known| (held, known))).transpose();
-            if let Some(held) = blocking(held).await? {
-                return Ok(held);
+            let task_dir = self.task_dir.clone();
+            let try_lease = move || task_dir.try_lease()?.map(|lease| read(&lease).map(|found| (lease, found))).transpose();
+            if let Some(leased) = blocking(try_lease).await? {
+                return Ok(leased);
             }
             if !is_reported && started.elapsed() >= REPORT_AFTER {
                 is_reported = true;
-                self.job.emitter.emit(Event::Warning(self.folder.waiting_message()));
+                self.job.emitter.emit(Event::Warning(self.task_dir.waiting_message()));
             }
-            self.job.stop.run_until_cancelled(tokio::time::sleep(LOCK_RETRY_DELAY)).await.ok_or(TaskAbort::Interrupted)?;
+            let delay = tokio::time::sleep(LOCK_RETRY_DELAY);
+            self.job.stop.run_until_cancelled(delay).await.ok_or(TaskAbort::Interrupted)?;
         }
     }
+}
 
-    fn record_abort(&mut self, stop: TaskAbort) -> Outcome {
-        let (why, is_told_for_all) = match stop {
-            TaskAbort::Gateway(gateway::Error::NotFound) => return Outcome::NotFound,
-            TaskAbort::Gateway(error) => (error.to_string(), false),
-            TaskAbort::Store(error) => {
-                let error = self.job.downloader.disk.handle_error(error.into());
-                (error.to_string(), error.ends_run())
-            }
-            TaskAbort::Disk(error) => (error.to_string(), true),
-            TaskAbort::Interrupted => (transfer::Error::Stopped.to_string(), false),
-            TaskAbort::KeyRefused => ("not asked: the gateway refuses the API key".to_owned(), true),
-        };
-        (self.report.error, self.report.is_run_wide) = (Some(why), is_told_for_all);
-        Outcome::Error
+/// Read from the error's words until the gateway's errors have codes of their own.
+fn gateway_error_code(error: &gateway::Error) -> TaskErrorCode {
+    match error {
+        gateway::Error::Failed(message) if message.contains("HTTP ") => TaskErrorCode::HttpStatus,
+        gateway::Error::Failed(message) if message.starts_with("the API could not be asked") => TaskErrorCode::Network,
+        gateway::Error::Failed(_) => TaskErrorCode::BadAnswer,
+        gateway::Error::NotFound | gateway::Error::KeyRejected(_) => TaskErrorCode::HttpStatus,
+    }
+}
+
+fn storage_error_code(error: &storage::Error) -> TaskErrorCode {
+    match error {
+        storage::Error::Locked(_) => TaskErrorCode::Locked,
+        storage::Error::Panicked => TaskErrorCode::Internal,
+        _ => TaskErrorCode::Disk,
     }
 }
 

@@ -1,27 +1,61 @@
-//! The tag files of a BagIt 1.0 bag (RFC 8493).
+//! A BagIt 1.0 bag (RFC 8493): copies of all files with their checksums.
 //!
-//! Its payload is in `data/`, a folder a task, with the task's own manifest in it: taken out of the bag
-//! it is an archive again. Every payload file stands in `manifest-sha256.txt`, every tag file in
-//! `tagmanifest-sha256.txt`.
+//! The payload is in `data/`, one folder per task, with the task manifest in it. Taken out of the bag, `data/` is an archive
+//! again. `manifest-sha256.txt` lists every payload file, `tagmanifest-sha256.txt` every tag file. Storage writes the folder
+//! ([`BagWriter`]); this module decides what is in it.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use crate::domain::manifest::GENERATOR;
+use jiff::Timestamp;
+
+use super::Skipped;
+use crate::domain::manifest::{GENERATOR, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
+use crate::layout::{self, MANIFEST, TEXT};
+use crate::storage::{self, ArchiveReader, BagWriter};
 
-/// A file that is in the bag.
-pub(crate) struct Payload {
-    /// From the bag's own folder: `data/…`.
-    pub path: String,
+/// A file in the bag.
+struct Payload {
+    /// Relative to the bag: `data/…`.
+    path: String,
     /// In bytes.
-    pub size: u64,
+    size: u64,
     /// Of all its bytes.
-    pub sha256: Sha256Hex,
+    sha256: Sha256Hex,
 }
 
-/// The bag's tag files, each a name and a text; `date` is `YYYY-MM-DD`.
-#[must_use]
-pub(crate) fn tag_files(payload: &[Payload], date: &str) -> Vec<(&'static str, String)> {
+/// Writes everything of `tasks`, their manifests too, as a bag into the new `folder`.
+pub(super) fn write(
+    reader: &ArchiveReader,
+    tasks: &[TaskEntry],
+    folder: &Path,
+    skipped: &mut Skipped<'_>,
+) -> Result<(), storage::Error> {
+    let mut bag = BagWriter::create(folder)?;
+    let mut payload = Vec::new();
+    for task in tasks {
+        let task_folder = layout::folder_name(&task.task_id);
+        let text = task.text.as_ref().map(|text| (reader.file_path(task, TEXT), Some(Sha256Hex::digest(text.as_bytes()))));
+        let media = task.files.iter().map(|file| (reader.media_path(task, file), Some(file.sha256().clone())));
+        let manifest = (reader.file_path(task, MANIFEST), None);
+        for (source, expected) in media.chain(text).chain([manifest]) {
+            let Some(source) = skipped.skip_single_file(source)? else { continue };
+            let path = format!("data/{task_folder}/{}", source.file_name().unwrap_or_default().display());
+            if let Some((size, sha256)) = skipped.skip_single_file(bag.copy(&source, &path, expected.as_ref()))? {
+                payload.push(Payload { path, size, sha256 });
+            }
+        }
+    }
+    let now = Timestamp::now().to_string();
+    for (name, text) in tag_files(&payload, &now[..10]) {
+        bag.add_tag_file(name, &text)?;
+    }
+    bag.finish()
+}
+
+/// The names and texts of the tag files. `date` is `YYYY-MM-DD`.
+fn tag_files(payload: &[Payload], date: &str) -> Vec<(&'static str, String)> {
     let bytes = payload.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
     let info = format!("Bag-Software-Agent: {GENERATOR}\nBagging-Date: {date}\nPayload-Oxum: {bytes}.{}\n", payload.len());
     let mut tags = vec![
@@ -42,7 +76,7 @@ fn checksum_lines<'a>(files: impl Iterator<Item = (&'a Sha256Hex, &'a str)>) -> 
     })
 }
 
-/// What would end a line, and what escapes it, are all that a path must not hold as it is.
+/// Escapes line ends and the escape character itself; a path may hold everything else.
 fn escaped(path: &str) -> String {
     path.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

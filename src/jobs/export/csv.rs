@@ -1,8 +1,8 @@
-//! A table, a row a file, as RFC 4180 has it, in UTF-8 with a line of headings.
+//! A table with one row per file: RFC 4180, UTF-8, with a header line.
 //!
-//! A spreadsheet takes a text that begins with `=`, `+`, `-` or `@` for a formula, whoever wrote it: such a
-//! text gets a `'` in front. Of ours it can only be an odd task id or a field of a forged manifest; paths
-//! never begin so. Links are left out: they are signed, and a table is made to be passed on.
+//! A spreadsheet evaluates a cell that begins with `=`, `+`, `-` or `@` as a formula, so that such a text gets a `'` in
+//! front. Only an unusual task id or a field of a forged manifest can begin so; paths never do. URLs are left out: they are
+//! signed, and a table is made to be shared.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -31,20 +31,20 @@ struct Row<'a> {
     meta: String,
 }
 
-/// Its headings, told apart from the rows so that an empty table has them too.
+/// The header line, written separately so that an empty table has it too.
 const HEADINGS: [&str; 11] =
     ["task_id", "state", "kind", "index", "path", "size", "sha256", "content_type", "duration_seconds", "finish_time", "meta"];
 
-pub(super) fn write(items: &[ExportItem<'_>], place: &PathBase, to: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, to: &mut dyn Write) -> io::Result<()> {
     let mut table = WriterBuilder::new().has_headers(false).from_writer(to);
     table.write_record(HEADINGS).map_err(into_io_error)?;
     for item in items {
-        table.serialize(row(item, place)).map_err(into_io_error)?;
+        table.serialize(row(item, base)).map_err(into_io_error)?;
     }
     table.flush()
 }
 
-/// The error beneath, of its own kind: a closed pipe is no failure.
+/// The I/O error inside, with its kind: a closed pipe is no failure.
 fn into_io_error(error: ::csv::Error) -> io::Error {
     match error.into_kind() {
         ErrorKind::Io(error) => error,
@@ -52,14 +52,14 @@ fn into_io_error(error: ::csv::Error) -> io::Error {
     }
 }
 
-fn row<'a>(item: &ExportItem<'a>, place: &PathBase) -> Row<'a> {
+fn row<'a>(item: &ExportItem<'a>, base: &PathBase) -> Row<'a> {
     let (task, file) = (item.task, item.file);
     Row {
         task_id: escape_formula(&task.task_id),
         state: task.state,
         kind: file.key().kind,
         index: file.key().index,
-        path: place.path(file),
+        path: base.path(file),
         size: file.size(),
         sha256: file.sha256(),
         content_type: escape_formula(file.content_type.as_deref().unwrap_or_default()),
@@ -80,9 +80,9 @@ fn escape_formula(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::export::Format;
+    use crate::jobs::export::format::TextFormat;
+    use crate::jobs::export::format::tests::{task, written};
     use crate::jobs::export::path_base::tests::beside;
-    use crate::jobs::export::tests::{task, written};
     use serde_json::json;
 
     fn rows(table: &str) -> Vec<Vec<String>> {
@@ -92,10 +92,10 @@ mod tests {
 
     #[test]
     fn empty_table_has_a_header_that_matches_the_row_fields() {
-        let empty = written(Format::Csv, &task("t", &[]), &beside("a"));
+        let empty = written(TextFormat::Csv, &task("t", &[]), &beside("a"));
         assert_eq!(rows(&empty), [HEADINGS]);
         let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
-        let row = serde_json::to_value(row(&crate::jobs::export::tests::items(&task)[0], &beside("a"))).unwrap();
+        let row = serde_json::to_value(row(&crate::jobs::export::format::tests::items(&task)[0], &beside("a"))).unwrap();
         assert!(row.as_object().unwrap().keys().eq(HEADINGS.iter()));
     }
 
@@ -113,7 +113,7 @@ mod tests {
             let mut task = task(id, &[("video", "t/video-1.mp4", json!({"content_type": id, "duration_seconds": 2.5}))]);
             task.finish_time = Some(id.to_owned());
             task.meta = json!({"prompt": id}).as_object().cloned();
-            let rows = rows(&written(Format::Csv, &task, &beside("=a,\"b")));
+            let rows = rows(&written(TextFormat::Csv, &task, &beside("=a,\"b")));
             let meta = json!({"prompt": id}).to_string();
             let zeros = "0".repeat(64);
             let expected = [cell, "complete", "video", "1", "./=a,\"b/t/video-1.mp4", "7", &zeros, cell, "2.5", cell, &meta];

@@ -1,8 +1,8 @@
-//! A list for ffmpeg's concat demuxer: the videos, or, where there are none, the audio.
+//! A list for ffmpeg's concat demuxer: the videos, or the audio files if there are no videos.
 //!
-//! `ffmpeg -f concat -safe 0 -i LIST -c copy OUT`. Within single quotes nothing is special but the
-//! quote; a line break can't be written at all, and is refused. A length is told where the container
-//! told it, so that ffmpeg can seek through the whole; the API's is not true enough for that.
+//! Use: `ffmpeg -f concat -safe 0 -i LIST -c copy OUT`. Within single quotes only the quote is special. A line break can't
+//! be written at all and is refused. A duration is written only if it is the container's, so that ffmpeg can seek through
+//! the whole list; the API's is not exact enough for that.
 
 use std::io::{self, Write};
 
@@ -10,12 +10,12 @@ use super::{ExportItem, PathBase};
 use crate::domain::asset_key::Kind;
 use crate::media::duration::is_plausible;
 
-pub(super) fn write(items: &[ExportItem<'_>], place: &PathBase, to: &mut dyn Write) -> io::Result<()> {
-    let is_there = |kind| items.iter().any(|item| item.file.key().kind == kind);
-    let kind = if is_there(Kind::Video) { Kind::Video } else { Kind::Audio };
+pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, to: &mut dyn Write) -> io::Result<()> {
+    let has = |kind| items.iter().any(|item| item.file.key().kind == kind);
+    let kind = if has(Kind::Video) { Kind::Video } else { Kind::Audio };
     writeln!(to, "ffconcat version 1.0")?;
     for item in items.iter().filter(|item| item.file.key().kind == kind) {
-        writeln!(to, "file {}", quoted(&place.path(item.file))?)?;
+        writeln!(to, "file {}", quoted(&base.path(item.file))?)?;
         if let Some(seconds) = item.file.measured_duration_seconds.filter(|seconds| is_plausible(*seconds)) {
             writeln!(to, "duration {seconds:.3}")?;
         }
@@ -33,16 +33,16 @@ fn quoted(path: &str) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::export::Format;
+    use crate::jobs::export::format::TextFormat;
+    use crate::jobs::export::format::tests::{items, task, written};
     use crate::jobs::export::path_base::tests::beside;
-    use crate::jobs::export::tests::{items, task, written};
     use serde_json::json;
 
     #[test]
     fn lists_videos_or_else_audio_with_measured_durations_only() {
         let video = ("video", "t/video-1.mp4", json!({"measured_duration_seconds": 1.5, "duration_seconds": 2}));
         let audio = ("audio", "t/audio-1.mp3", json!({"duration_seconds": 2}));
-        let list = |files: &[_]| written(Format::Ffconcat, &task("t", files), &beside("a"));
+        let list = |files: &[_]| written(TextFormat::Ffconcat, &task("t", files), &beside("a"));
         let both = list(&[audio.clone(), video]);
         assert_eq!(both, "ffconcat version 1.0\nfile 'a/t/video-1.mp4'\nduration 1.500\n");
         assert_eq!(list(&[audio]), "ffconcat version 1.0\nfile 'a/t/audio-1.mp3'\n");
@@ -60,7 +60,7 @@ mod tests {
             ("http:a", "file './http:a/t/video-1.mp4'\n"),
         ] {
             let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
-            assert_eq!(written(Format::Ffconcat, &task, &beside(name)).split_once('\n').unwrap().1, expected);
+            assert_eq!(written(TextFormat::Ffconcat, &task, &beside(name)).split_once('\n').unwrap().1, expected);
         }
         for name in ["a\nfile 'b", "a\rb"] {
             let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);

@@ -1,31 +1,31 @@
-//! A playlist for players: every video and audio file, one behind the other, in UTF-8.
+//! A playlist for players: every video and audio file, one after another, in UTF-8.
 //!
-//! A line is a comment, a title or a URI: a title has no line break, and a URI is escaped, so that none
-//! is taken for another. Pictures don't play, and are left out.
+//! A line is a comment, a title or a URI. A title has no line break and a URI is escaped, so that no line is read as
+//! another sort. Images are left out, because they do not play.
 
 use std::io::{self, Write};
 
 use super::{ExportItem, PathBase};
 use crate::domain::asset_key::Kind;
 
-pub(super) fn write(items: &[ExportItem<'_>], place: &PathBase, to: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "#EXTM3U")?;
     for item in items.iter().filter(|item| item.file.key().kind != Kind::Image) {
         match item.seconds() {
             Some(seconds) => write!(to, "#EXTINF:{seconds:.3},")?,
-            // So players write what they don't know.
+            // The usual value for an unknown duration.
             None => write!(to, "#EXTINF:-1,")?,
         }
-        writeln!(to, "{}\n{}", item.title(), place.uri(item.file))?;
+        writeln!(to, "{}\n{}", item.title(), base.uri(item.file))?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::jobs::export::Format;
+    use crate::jobs::export::format::TextFormat;
+    use crate::jobs::export::format::tests::{task, written};
     use crate::jobs::export::path_base::tests::beside;
-    use crate::jobs::export::tests::{task, written};
     use serde_json::json;
 
     #[test]
@@ -35,7 +35,7 @@ mod tests {
             ("video", "t/video-1.mp4", json!({"duration_seconds": 5.1, "measured_duration_seconds": 5.083})),
             ("audio", "t/audio-1.mp3", json!({})),
         ];
-        let list = written(Format::M3u8, &task("a,b\r\n#EXTM3U\u{2028}\u{85}", &files), &beside("#1 a"));
+        let list = written(TextFormat::M3u8, &task("a,b\r\n#EXTM3U\u{2028}\u{85}", &files), &beside("#1 a"));
         let title = "a,b\\r\\n#EXTM3U\\u{2028}\\u{85}";
         assert_eq!(
             list,

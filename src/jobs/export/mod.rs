@@ -1,141 +1,196 @@
-//! An archive's manifests, told as other programs read them: timelines, playlists, tables, bags.
+//! `export`: write an archive in the format of another program: timelines, playlists, tables, bags.
 //!
-//! Pure: entries go in, text comes out. One file a format, each with the escaping of that format; what a
-//! format can't hold is refused with a reason, never bent. Everything in an entry is hostile, save for a
-//! file's path, which the store has found to be a plain name in a task's folder.
+//! A file that is missing, damaged, unsafe or not for the format is reported as an error and left out. The rest is exported.
+//! Nothing in the archive changes. The order is that of the manifest: task id, kind, number.
 //!
-//! The order is that of the manifest: task id, kind, number.
+//! There is one module per format, with the escaping of that format. What a format can't hold is refused with a reason,
+//! never altered. Everything in an entry is hostile, except a file's path: storage has checked that it is a plain name in a
+//! task's folder.
 
 mod bagit;
 mod csv;
 mod ffconcat;
+mod format;
 mod m3u8;
 mod otio;
 mod path_base;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
-pub(crate) use bagit::{Payload, tag_files};
-pub(crate) use path_base::PathBase;
-
+use super::{JobOutcome, emit_report};
 use crate::domain::asset_key::Kind;
-use crate::domain::manifest::{FileEntry, TaskEntry};
-use crate::media::duration::is_plausible;
-use crate::redact::escape_control_chars;
+use crate::domain::event::{Emitter, Event};
+use crate::domain::manifest::TaskEntry;
+use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
+use crate::storage::{self, ArchiveReader};
+pub use format::ExportFormat;
+use format::{ExportItem, TextFormat};
+use path_base::PathBase;
 
-/// What a file can be written as; a bag is more than one, see [`tags`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Format {
-    /// A timeline, for editors.
-    Otio,
-    /// A list for ffmpeg.
-    Ffconcat,
-    /// A table, for spreadsheets.
-    Csv,
-    /// A playlist, for players.
-    M3u8,
+/// What to export.
+#[derive(Clone, Debug)]
+pub struct ExportOptions {
+    /// The format.
+    pub format: ExportFormat,
+    /// The ids of the tasks to export. Empty: all tasks.
+    pub tasks: Vec<String>,
+    /// Frames per second for files without a frame rate of their own. Only [`ExportFormat::Otio`] uses it.
+    pub rate: f64,
 }
 
-/// A file that is there.
-#[derive(Clone, Copy)]
-pub(crate) struct ExportItem<'a> {
-    /// The task that it is of.
-    pub task: &'a TaskEntry,
-    /// Its entry, with a path that is safe.
-    pub file: &'a FileEntry,
-    /// The frames a second of a video, where it tells.
-    pub frame_rate: Option<f64>,
-}
-
-impl ExportItem<'_> {
-    /// How long it plays: what its container says counts for more than what the API does.
-    fn seconds(&self) -> Option<f64> {
-        let told = [self.file.measured_duration_seconds, self.file.duration_seconds];
-        told.into_iter().flatten().find(|seconds| is_plausible(*seconds))
-    }
-
-    /// `777935781150867525 video 1`, in one line and without what readers stumble over.
-    fn title(&self) -> String {
-        escape_control_chars(&format!("{} {}", self.task.task_id, self.file.key())).into_owned()
-    }
-}
-
-impl Format {
-    /// Why the format can't take a file of a kind that it does take.
+impl ExportOptions {
+    /// All tasks, at 24 frames per second.
     #[must_use]
-    pub(crate) fn rejection_reason(self, item: &ExportItem<'_>) -> Option<&'static str> {
-        match self {
-            Self::Csv => None,
-            _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
-            Self::Otio if item.file.key().kind != Kind::Image && item.seconds().is_none() => {
-                Some("nobody says how long it plays, and a timeline has to know")
-            }
-            _ => None,
-        }
+    pub fn new(format: ExportFormat) -> Self {
+        Self { format, tasks: Vec::new(), rate: 24.0 }
+    }
+}
+
+/// Where an export goes.
+pub enum ExportTarget<'a> {
+    /// A file, which is replaced atomically; for a bag, a new folder. Paths in the export are relative to its folder.
+    Path(&'a Path),
+    /// A stream. Paths in the export are absolute. A reader that closes the stream has read enough, which is no error.
+    Stream(&'a mut dyn Write),
+}
+
+/// Why nothing could be exported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The archive can't be read, or the target can't be written.
+    #[error("{}", .0.message())]
+    Archive(#[from] storage::Error),
+    /// The target is a file of the archive itself.
+    #[error("{} is a file of the archive itself; choose another name", .0.display())]
+    TargetIsArchiveFile(PathBuf),
+    /// A bag can't be written to a stream.
+    #[error("a bag is a folder: name a new one with -O NEWDIR")]
+    BagToStream,
+    /// The format can't hold a path that is not text.
+    #[error("the path of {} is not UTF-8, which no export can hold", .0.display())]
+    PathNotUtf8(PathBuf),
+    /// The stream can't be written.
+    #[error("can't write the export: {0}")]
+    Stream(#[source] io::Error),
+}
+
+/// Exports the archive, or the folder of one task, at `root`. Each task and file that is left out is an [`Event::Error`].
+/// Blocks.
+///
+/// # Errors
+/// When there is no archive of ours at `root`, or nothing can be written to `target`.
+pub fn export(
+    root: impl AsRef<Path>,
+    options: &ExportOptions,
+    target: ExportTarget<'_>,
+    events: &Emitter,
+) -> Result<JobOutcome, ExportError> {
+    let mut reader = ArchiveReader::open(root.as_ref())?;
+    emit_report(&reader.report, events, Event::Error);
+    let mut skipped = Skipped { is_any: reader.report.has_faults(), events };
+    let tasks = select_tasks(std::mem::take(&mut reader.tasks), &options.tasks, &mut skipped);
+    match (options.format.text_format(), target) {
+        (Some(format), target) => write_text(&reader, &tasks, format, options.rate, target, &mut skipped)?,
+        (None, ExportTarget::Path(folder)) => bagit::write(&reader, &tasks, folder, &mut skipped)?,
+        (None, ExportTarget::Stream(_)) => return Err(ExportError::BagToStream),
+    }
+    Ok(JobOutcome { is_complete: !skipped.is_any })
+}
+
+/// Reports what is left out.
+struct Skipped<'a> {
+    is_any: bool,
+    events: &'a Emitter,
+}
+
+impl Skipped<'_> {
+    fn report(&mut self, reason: String) {
+        self.is_any = true;
+        self.events.emit(Event::Error(reason));
     }
 
-    /// Writes `items` to `to`, their files named by `place`; `rate` is for what has none of its own.
-    ///
-    /// # Errors
-    /// What `to` reports; or when the format can't hold the archive's own path.
-    pub(crate) fn write(self, items: &[ExportItem<'_>], place: &PathBase, rate: f64, to: &mut dyn Write) -> io::Result<()> {
-        match self {
-            Self::Otio => otio::write(items, place, rate, to),
-            Self::Ffconcat => ffconcat::write(items, place, to),
-            Self::Csv => csv::write(items, place, to),
-            Self::M3u8 => m3u8::write(items, place, to),
+    /// Turns an error of a single file into `None` and reports it. Any other error ends the export.
+    fn skip_single_file<T>(&mut self, result: Result<T, storage::Error>) -> Result<Option<T>, storage::Error> {
+        match result {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_single_file() => {
+                self.report(error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    /// A task of these files, each a kind, a path and more fields.
-    pub(super) fn task(id: &str, files: &[(&str, &str, Value)]) -> TaskEntry {
-        let file = |(kind, path, more): &(&str, &str, Value)| {
-            let mut file = json!({"kind": kind, "index": 1, "path": path, "size": 7, "sha256": "0".repeat(64)});
-            file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            file
-        };
-        let files: Vec<Value> = files.iter().map(file).collect();
-        serde_json::from_value(json!({"task_id": id, "state": "complete", "files": files})).unwrap()
-    }
-
-    /// The items of a task, their rate 12.
-    pub(super) fn items(task: &TaskEntry) -> Vec<ExportItem<'_>> {
-        task.files.iter().map(|file| ExportItem { task, file, frame_rate: Some(12.0) }).collect()
-    }
-
-    pub(super) fn written(format: Format, task: &TaskEntry, place: &PathBase) -> String {
-        let mut bytes = Vec::new();
-        format.write(&items(task), place, 24.0, &mut bytes).unwrap();
-        String::from_utf8(bytes).unwrap()
-    }
-
-    #[test]
-    fn measured_duration_wins_and_implausible_ones_are_ignored() {
-        for (measured, told, expected) in [
-            (json!(5.083), json!(5.1), Some(5.083)),
-            (Value::Null, json!(5.1), Some(5.1)),
-            (json!(-1), json!(5.1), Some(5.1)),
-            (json!(0), json!(1e300), None),
-        ] {
-            let times = json!({"measured_duration_seconds": measured, "duration_seconds": told});
-            let task = task("t", &[("video", "t/video-1.mp4", times)]);
-            let item = items(&task)[0];
-            assert_eq!(item.seconds(), expected, "{measured} {told}");
-            assert_eq!(Format::Otio.rejection_reason(&item).is_some(), expected.is_none());
+/// The tasks with these ids, or all tasks when there are no ids.
+fn select_tasks(mut tasks: Vec<TaskEntry>, ids: &[String], skipped: &mut Skipped<'_>) -> Vec<TaskEntry> {
+    if !ids.is_empty() {
+        let ids: BTreeSet<&str> = ids.iter().map(|id| id.trim()).collect();
+        tasks.retain(|task| ids.contains(task.task_id.as_str()));
+        for id in ids.iter().filter(|id| tasks.binary_search_by(|task| task.task_id.as_str().cmp(id)).is_err()) {
+            skipped.report(format!("{id}: the archive has no such task"));
         }
     }
+    tasks
+}
 
-    #[test]
-    fn hls_playlist_is_exported_to_csv_only() {
-        let task = task("t", &[("video", "t/video-1.m3u8", json!({"duration_seconds": 5}))]);
-        let refused =
-            [Format::Otio, Format::Ffconcat, Format::M3u8, Format::Csv].map(|format| format.rejection_reason(&items(&task)[0]));
-        assert_eq!(refused.map(|refusal| refusal.is_some()), [true, true, true, false]);
+fn write_text(
+    reader: &ArchiveReader,
+    tasks: &[TaskEntry],
+    format: TextFormat,
+    rate: f64,
+    target: ExportTarget<'_>,
+    skipped: &mut Skipped<'_>,
+) -> Result<(), ExportError> {
+    let base = path_base(&target, reader.root())?;
+    let items = collect_items(reader, tasks, format, skipped)?;
+    match target {
+        ExportTarget::Path(file) => Ok(storage::replace(file, |to| format.write(&items, &base, rate, to))?),
+        ExportTarget::Stream(to) => match format.write(&items, &base, rate, to) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ExportError::Stream(error)),
+            _ => Ok(()),
+        },
     }
+}
+
+/// The files that the format can hold.
+fn collect_items<'a>(
+    reader: &ArchiveReader,
+    tasks: &'a [TaskEntry],
+    format: TextFormat,
+    skipped: &mut Skipped<'_>,
+) -> Result<Vec<ExportItem<'a>>, ExportError> {
+    let mut items = Vec::new();
+    for task in tasks {
+        for file in &task.files {
+            let Some(path) = skipped.skip_single_file(reader.media_path(task, file))? else { continue };
+            let needs_rate = format == TextFormat::Otio && file.key().kind == Kind::Video;
+            let frame_rate = if needs_rate { storage::frame_rate(&path) } else { None };
+            let item = ExportItem { task, file, frame_rate };
+            match format.rejection_reason(&item) {
+                Some(reason) => skipped.report(format!("{} is left out: {reason}", path.display())),
+                None => items.push(item),
+            }
+        }
+    }
+    Ok(items)
+}
+
+/// How paths in the export begin.
+fn path_base(target: &ExportTarget<'_>, root: &Path) -> Result<PathBase, ExportError> {
+    let base = match target {
+        ExportTarget::Stream(_) => PathBase::absolute(root),
+        ExportTarget::Path(file) => {
+            let folder = storage::canonical_parent(file)?;
+            let is_ours = |name| [MANIFEST, SHA256SUMS, GALLERY, TEXT].iter().any(|ours| name == *ours);
+            if folder.starts_with(root) && file.file_name().is_some_and(is_ours) {
+                return Err(ExportError::TargetIsArchiveFile((*file).to_owned()));
+            }
+            PathBase::relative_to(&folder, root)
+        }
+    };
+    base.ok_or_else(|| ExportError::PathNotUtf8(root.to_owned()))
 }

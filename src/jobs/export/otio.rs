@@ -1,8 +1,8 @@
-//! OpenTimelineIO: a track a kind, a clip a file, one behind the other.
+//! OpenTimelineIO: one track per kind, one clip per file, one after another.
 //!
-//! The lengths are the media's own. A video counts in its own frames, and as its length is known to the
-//! millisecond, one that is within that of a whole number of them is that number. What tells no rate
-//! counts in the one that was asked for, to the fraction.
+//! Durations are the media's own. The duration of a video is counted in its own frames. It is known to the millisecond, so
+//! that a duration within one millisecond of a whole number of frames is that number. A file without a frame rate is
+//! counted in the requested rate, with fractions.
 
 use std::io::{self, Write};
 
@@ -11,17 +11,17 @@ use serde_json::{Value, json};
 use super::{ExportItem, PathBase};
 use crate::domain::asset_key::Kind;
 
-/// What is ours among others' metadata.
+/// The key of our metadata.
 const NAME: &str = "yescale-dl";
-/// How long a picture is shown.
+/// How long an image is shown.
 const STILL_SECONDS: f64 = 5.0;
 
-pub(super) fn write(items: &[ExportItem<'_>], place: &PathBase, rate: f64, to: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, rate: f64, to: &mut dyn Write) -> io::Result<()> {
     let tracks: Vec<Value> = [Kind::Video, Kind::Image, Kind::Audio]
         .into_iter()
         .filter_map(|kind| {
             let clips: Vec<Value> =
-                items.iter().filter(|item| item.file.key().kind == kind).map(|item| clip(item, place, rate)).collect();
+                items.iter().filter(|item| item.file.key().kind == kind).map(|item| clip(item, base, rate)).collect();
             (!clips.is_empty()).then(|| track(kind, &clips))
         })
         .collect();
@@ -48,7 +48,7 @@ fn track(kind: Kind, clips: &[Value]) -> Value {
     json!({
         "OTIO_SCHEMA": "Track.1",
         "name": kind,
-        // OpenTimelineIO knows two: a picture is a video to it.
+        // OpenTimelineIO has only these two kinds; an image is a video.
         "kind": if kind == Kind::Audio { "Audio" } else { "Video" },
         "metadata": {},
         "source_range": null,
@@ -58,8 +58,8 @@ fn track(kind: Kind, clips: &[Value]) -> Value {
     })
 }
 
-/// Of version 1, which every reader takes.
-fn clip(item: &ExportItem<'_>, place: &PathBase, rate: f64) -> Value {
+/// Version 1, which every reader accepts.
+fn clip(item: &ExportItem<'_>, base: &PathBase, rate: f64) -> Value {
     let file = item.file;
     let seconds = item.seconds().filter(|_| file.key().kind != Kind::Image).unwrap_or(STILL_SECONDS);
     let range =
@@ -81,7 +81,7 @@ fn clip(item: &ExportItem<'_>, place: &PathBase, rate: f64) -> Value {
             "name": null,
             "metadata": {},
             "available_range": range,
-            "target_url": place.uri(file),
+            "target_url": base.uri(file),
         },
     })
 }
@@ -100,9 +100,9 @@ fn frame_count(seconds: f64, rate: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::export::Format;
+    use crate::jobs::export::format::TextFormat;
+    use crate::jobs::export::format::tests::{task, written};
     use crate::jobs::export::path_base::tests::beside;
-    use crate::jobs::export::tests::{task, written};
 
     #[test]
     fn duration_within_1_ms_of_whole_frames_is_rounded() {
@@ -122,9 +122,9 @@ mod tests {
             ("video", "t/video-1.mp4", length.clone()),
             ("audio", "t/audio-1.mp3", length),
         ];
-        let timeline: Value = serde_json::from_str(&written(Format::Otio, &task(id, &files), &beside("a b"))).unwrap();
+        let timeline: Value = serde_json::from_str(&written(TextFormat::Otio, &task(id, &files), &beside("a b"))).unwrap();
         let tracks = timeline["tracks"]["children"].as_array().unwrap();
-        let told = |track: &Value| {
+        let summary = |track: &Value| {
             let clip = &track["children"][0];
             let duration = &clip["source_range"]["duration"];
             assert_eq!(clip["metadata"][NAME]["task_id"], id);
@@ -136,7 +136,7 @@ mod tests {
             )
         };
         assert_eq!(
-            tracks.iter().map(told).collect::<Vec<_>>(),
+            tracks.iter().map(summary).collect::<Vec<_>>(),
             [
                 (json!("Video"), json!("a%20b/t/video-1.mp4"), Some(24.0), Some(12.0)),
                 (json!("Video"), json!("a%20b/t/image-1.png"), Some(60.0), Some(12.0)),

@@ -1,10 +1,10 @@
-//! How files are named from where an export stands: by path, and by URI.
+//! The paths and URIs of files as an export writes them.
 //!
-//! What differs from archive to archive is the way to its root, which may hold anything that a file
-//! system allows; the names below it are ours, from alphabets that need no escape anywhere.
+//! Only the path to the archive's root needs escaping: it may hold anything that a file system allows. The names below it
+//! are ours, from alphabets that need no escaping anywhere.
 //!
-//! Invariant: a relative path begins with nothing that a program could take for an option, a protocol
-//! or a formula, and a relative URI with nothing that it could take for a comment or a scheme.
+//! Invariant: a program can't read the beginning of a relative path as an option, a protocol or a formula, nor the beginning
+//! of a relative URI as a comment or a scheme.
 
 use std::path::Path;
 
@@ -13,80 +13,80 @@ use url::Url;
 
 use crate::domain::manifest::FileEntry;
 
-/// What may stand in a segment of any URI as it is.
+/// Everything but what a segment of a URI may hold unescaped.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The way from an export to the archive's root.
+/// The path from an export to the archive's root.
 #[derive(Debug)]
-pub(crate) struct PathBase {
+pub(super) struct PathBase {
     path: String,
     uri: String,
 }
 
 impl PathBase {
-    /// An export that may be put anywhere. None when the archive's path is not UTF-8, or not absolute.
+    /// For an export that may be moved. None when the archive's path is not UTF-8, or not absolute.
     #[must_use]
-    pub(crate) fn absolute(root: &Path) -> Option<Self> {
+    pub(super) fn absolute(root: &Path) -> Option<Self> {
         let uri = Url::from_directory_path(root).ok()?;
         Some(Self { path: format!("{}/", with_forward_slashes(root)?.trim_end_matches('/')), uri: uri.into() })
     }
 
-    /// An export that will stand in `folder`. None as for [`Place::anywhere`].
+    /// For an export in `folder`. None as for [`PathBase::absolute`].
     #[must_use]
-    pub(crate) fn relative_to(folder: &Path, root: &Path) -> Option<Self> {
-        let way = pathdiff::diff_paths(root, folder)?;
-        if way.is_absolute() {
-            // There is none from one disk of Windows to another.
+    pub(super) fn relative_to(folder: &Path, root: &Path) -> Option<Self> {
+        let path = pathdiff::diff_paths(root, folder)?;
+        if path.is_absolute() {
+            // On Windows there is no relative path from one drive to another.
             return Self::absolute(root);
         }
-        let way = with_forward_slashes(&way)?;
-        if way.is_empty() {
+        let path = with_forward_slashes(&path)?;
+        if path.is_empty() {
             return Some(Self { path: String::new(), uri: String::new() });
         }
-        let segments: Vec<String> = way.split('/').map(|segment| utf8_percent_encode(segment, ESCAPED).to_string()).collect();
-        let start = if is_plain(&way) { "" } else { "./" };
-        Some(Self { path: format!("{start}{way}/"), uri: format!("{}/", segments.join("/")) })
+        let segments: Vec<String> = path.split('/').map(|segment| utf8_percent_encode(segment, ESCAPED).to_string()).collect();
+        let start = if is_plain(&path) { "" } else { "./" };
+        Some(Self { path: format!("{start}{path}/"), uri: format!("{}/", segments.join("/")) })
     }
 
     /// The path of a file of the archive.
     #[must_use]
-    pub(crate) fn path(&self, file: &FileEntry) -> String {
+    pub(super) fn path(&self, file: &FileEntry) -> String {
         format!("{}{}", self.path, file.path())
     }
 
     /// The URI, or the relative reference, of a file of the archive.
     #[must_use]
-    pub(crate) fn uri(&self, file: &FileEntry) -> String {
+    pub(super) fn uri(&self, file: &FileEntry) -> String {
         format!("{}{}", self.uri, file.path())
     }
 }
 
-/// With the separator that every system and every format understands.
+/// The path with the separator that every system and every format understands.
 fn with_forward_slashes(path: &Path) -> Option<String> {
     let text = path.to_str()?;
     Some(if cfg!(windows) { text.replace('\\', "/") } else { text.to_owned() })
 }
 
-fn is_plain(way: &str) -> bool {
-    let first = way.split('/').next().unwrap_or_default();
+fn is_plain(path: &str) -> bool {
+    let first = path.split('/').next().unwrap_or_default();
     first.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '.') && !first.contains(':')
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::jobs::export::tests::task;
+    use crate::jobs::export::format::tests::task;
     use serde_json::json;
 
-    /// The place of an archive called `name`, beside the export.
+    /// The base of an archive called `name`, beside the export.
     pub(in crate::jobs::export) fn beside(name: &str) -> PathBase {
         PathBase::relative_to(Path::new("/home"), &Path::new("/home").join(name)).unwrap()
     }
 
     #[cfg(unix)]
-    fn named(place: &PathBase) -> (String, String) {
+    fn named(base: &PathBase) -> (String, String) {
         let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
-        (place.path(&task.files[0]), place.uri(&task.files[0]))
+        (base.path(&task.files[0]), base.uri(&task.files[0]))
     }
 
     #[cfg(unix)]
@@ -103,8 +103,8 @@ pub(super) mod tests {
             ("/a", "/a/http:", "./http:/t/video-1.mp4", "http%3A/t/video-1.mp4"),
             ("/a", "/a/%41?é\n", "./%41?é\n/t/video-1.mp4", "%2541%3F%C3%A9%0A/t/video-1.mp4"),
         ] {
-            let place = PathBase::relative_to(Path::new(folder), Path::new(root)).unwrap();
-            assert_eq!(named(&place), (path.to_owned(), uri.to_owned()), "{root}");
+            let base = PathBase::relative_to(Path::new(folder), Path::new(root)).unwrap();
+            assert_eq!(named(&base), (path.to_owned(), uri.to_owned()), "{root}");
         }
     }
 

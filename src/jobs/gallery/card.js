@@ -1,5 +1,5 @@
-// What stands in the page for a task: its card, and all of it, large. Whatever a task says becomes text nodes and encoded relative
-// paths, never markup.
+// The elements of a task: its card in the grid, and its content in the viewer. Texts of a task become text nodes and encoded
+// relative paths, never markup.
 const make = (tag, properties, ...children) => {
   const node = Object.assign(document.createElement(tag), properties);
   node.append(...children);

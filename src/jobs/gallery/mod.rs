@@ -1,230 +1,41 @@
-//! The gallery: tasks of manifests become one page to look through an archive, offline.
+//! `gallery`: write `index.html` into an archive, or into the folder of one task: a page for browsing it offline.
 //!
-//! Owns what of a task the page is told, the order (newest first), and the quoting. Everything a task
-//! says is hostile: it stands in the page as JSON in a data block without a single `<`, the script makes
-//! text nodes of it and nothing else, and a policy lets no other script or style in and no request out.
-//! A path is told only when we could have made it, so it is plain and relative; a URL never with what signs it.
-//! The same tasks give the same bytes.
+//! The tasks are read like those of an export. The page is made and written under the root's lock, so that of many processes
+//! the last one writes what all of them have archived.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::Value;
+mod page;
 
-use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
-use crate::integrity::digest::sha256;
-use crate::layout;
-use crate::redact::redact_urls;
+use std::path::Path;
 
-/// How every page of ours begins, and no other: what does not is never overwritten.
-pub(crate) const PAGE_MARKER: &str = "<!doctype html>\n<!-- yescale-dl gallery:";
+use super::{JobOutcome, StopHandle, emit_report, lock_wait};
+use crate::domain::event::{Emitter, Event};
+use crate::storage::{ArchiveReader, Error, OutputFile, Report};
+use page::{PAGE_MARKER, Page};
 
-const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = concat!(include_str!("task.js"), include_str!("card.js"), include_str!("page.js"));
-
-/// Takes tasks, in any order, and becomes the page.
-#[derive(Default)]
-pub(crate) struct Gallery {
-    cards: Vec<Card>,
+/// Writes the gallery page of the archive, or of the one task, in `root`. A page that would not change is not written. A task
+/// that can't be read is an [`Event::Error`]. Blocks.
+///
+/// # Errors
+/// When there is no archive of ours in `root`, its `index.html` is not ours, or the page can't be written.
+/// [`Error::Locked`] is the result of `stop`.
+pub fn gallery(root: impl AsRef<Path>, stop: &StopHandle, events: &Emitter) -> Result<JobOutcome, Error> {
+    let root = root.as_ref();
+    let file = OutputFile::at(root, PAGE_MARKER)?;
+    let mut report = Report::default();
+    file.update(&lock_wait(stop.token(), events), || {
+        let mut page = Page::default();
+        report = ArchiveReader::for_each_task(root, |task, is_single| page.add(task, is_single))?;
+        Ok(page.into_html())
+    })?;
+    emit_report(&report, events, Event::Error);
+    Ok(JobOutcome { is_complete: !report.has_faults() })
 }
 
-/// A task as the page has it, and where it stands among the others.
-struct Card {
-    time: Option<i64>,
-    task_id: String,
-    json: String,
-}
-
-/// A task as the script reads it: what is left out is empty, or as the script knows it.
-#[derive(Serialize)]
-struct CardData {
-    id: String,
-    /// Where its files are, when that is not the id.
-    #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
-    folder: Option<String>,
-    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
-    state: Option<State>,
-    /// In Unix seconds.
-    #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
-    time: Option<i64>,
-    #[serde(rename = "m", skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-    #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[serde(rename = "x", skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    /// Names and values, as text.
-    #[serde(rename = "n", skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<(String, String)>,
-    #[serde(rename = "f", skip_serializing_if = "Vec::is_empty")]
-    files: Vec<CardFile>,
-    /// What is not here, and why.
-    #[serde(rename = "e", skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<(String, String)>,
-}
-
-/// Name, size in bytes, duration in seconds.
-#[derive(Serialize)]
-struct CardFile(String, u64, #[serde(skip_serializing_if = "Option::is_none")] Option<f64>);
-
-impl Gallery {
-    /// Takes a task, as the manifest of the page's folder has it: of an archive, or of the one task alone.
-    pub(crate) fn add(&mut self, task: TaskEntry, is_single: bool) {
-        let told = CardData::from_task(task, is_single);
-        let json = serde_json::to_string(&told).expect("text and numbers under names of our own become JSON");
-        self.cards.push(Card { time: told.time, task_id: told.id, json: escape_json_for_html(&json) });
-    }
-
-    /// The page.
-    #[must_use]
-    pub(crate) fn into_html(mut self) -> String {
-        self.cards.sort_by(|one, other| other.time.cmp(&one.time).then_with(|| one.task_id.cmp(&other.task_id)));
-        let policy = format!(
-            "default-src 'none'; script-src '{}'; style-src '{}'; img-src 'self' file:; media-src 'self' file:; base-uri 'none'; \
-             form-action 'none'",
-            csp_hash(SCRIPT),
-            csp_hash(STYLE)
-        );
-        let page = TEMPLATE.replace("{{policy}}", &policy).replace("{{style}}", STYLE).replace("{{script}}", SCRIPT);
-        // Last, so that nothing in the data is taken for a place in the page.
-        let data: Vec<&str> = self.cards.iter().map(|card| card.json.as_str()).collect();
-        page.replace("{{data}}", &format!("[{}]", data.join(",\n")))
-    }
-}
-
-impl CardData {
-    fn from_task(task: TaskEntry, is_single: bool) -> Self {
-        let folder = layout::folder_name(&task.task_id);
-        let name = |file: &FileEntry| {
-            let name = if is_single { file.name() } else { file.name_in_folder(&folder) };
-            name.map(|name| CardFile(name.to_owned(), file.size(), file.duration_seconds))
-        };
-        let shown =
-            |text: Option<String>| text.filter(|text| !text.trim().is_empty()).map(|text| redact_urls(&text).into_owned());
-        let missing = |error: &AssetError| (error.key().to_string(), redact_urls(&error.error).into_owned());
-        Self {
-            time: [&task.finish_time, &task.submit_time, &task.archived_at]
-                .into_iter()
-                .flatten()
-                .find_map(|time| unix_seconds(time)),
-            state: (task.state != State::Complete).then_some(task.state),
-            message: shown(task.message),
-            reason: shown(task.err_reason),
-            text: shown(task.text),
-            notes: task.meta.into_iter().flatten().map(|(name, value)| (name, meta_value_text(value))).collect(),
-            files: task.files.iter().filter_map(name).collect(),
-            errors: task.errors.iter().map(missing).collect(),
-            folder: if is_single { Some(String::new()) } else { (folder != task.task_id).then_some(folder) },
-            id: task.task_id,
-        }
-    }
-}
-
-fn unix_seconds(time: &str) -> Option<i64> {
-    time.parse::<Timestamp>().ok().map(Timestamp::as_second)
-}
-
-/// A note's value for people; numbers to the digit.
-fn meta_value_text(value: Value) -> String {
-    let text = if let Value::String(text) = value { text } else { value.to_string() };
-    redact_urls(&text).into_owned()
-}
-
-/// JSON that no browser takes for markup or the end of a line: these stand in strings only, where an escape says the same.
-fn escape_json_for_html(json: &str) -> String {
-    json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
-}
-
-/// How a policy names a script or style that stands in the page.
-fn csp_hash(text: &str) -> String {
-    format!("sha256-{}", BASE64_STANDARD.encode(sha256(text.as_bytes())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn page(tasks: &[Value]) -> String {
-        let mut gallery = Gallery::default();
-        for task in tasks {
-            gallery.add(serde_json::from_value(task.clone()).unwrap(), false);
-        }
-        gallery.into_html()
-    }
-
-    fn data(page: &str) -> Vec<Value> {
-        let (_, rest) = page.split_once("type=\"application/json\">").unwrap();
-        serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
-    }
-
-    fn file(path: &str) -> Value {
-        json!({"kind": "video", "index": 1, "path": path, "size": 7, "sha256": "0".repeat(64), "duration_seconds": 5.1,
-            "url": "https://h/x?sig=SECRET"})
-    }
-
-    #[test]
-    fn tasks_are_sorted_newest_first_and_undated_ones_last() {
-        let at = |id: &str, time: &str| json!({"task_id": id, "state": "complete", "finish_time": time});
-        let order = [
-            at("b", "2025-07-27T06:48:50Z"),
-            at("none", "soon"),
-            at("new", "2026-01-01T00:00:00+01:00"),
-            at("a", "2025-07-27T06:48:50Z"),
-            json!({"task_id": "archived", "state": "failed", "archived_at": "2025-08-01T00:00:00Z"}),
-        ];
-        let mut reversed = order.clone();
-        reversed.reverse();
-        let page = page(&order);
-        let ids: Vec<Value> = data(&page).into_iter().map(|mut task| task["id"].take()).collect();
-        assert_eq!(ids, ["new", "archived", "a", "b", "none"]);
-        assert_eq!(page, self::page(&reversed), "the same tasks give the same bytes");
-    }
-
-    #[test]
-    fn task_text_is_escaped_in_the_page_data() {
-        let hostile = "</script><script>alert(1)</script><!--\u{2028}\u{2029}{{data}}{{script}}";
-        let task = json!({"task_id": hostile, "state": "failed", "message": hostile, "err_reason": hostile, "text": hostile,
-            "meta": {hostile: [hostile]}, "errors": [{"kind": "image", "index": 1, "error": hostile}]});
-        let page = page(std::slice::from_ref(&task));
-        assert_eq!(page.matches("<script").count(), self::page(&[]).matches("<script").count());
-        assert!(!page.contains(['\u{2028}', '\u{2029}']));
-        let told = &data(&page)[0];
-        assert_eq!((&told["id"], &told["x"], &told["n"][0][0]), (&task["task_id"], &task["text"], &task["task_id"]));
-        assert_eq!(told["e"], json!([["image 1", hostile]]));
-    }
-
-    #[test]
-    fn foreign_paths_and_url_signatures_are_left_out() {
-        let page = page(&[json!({"task_id": "Odd", "state": "complete", "message": "see https://h/y?sig=SECRET",
-            "meta": {"source": "https://h/z?sig=SECRET", "seed": 12_345_678_901_234_567_890_u64},
-            "files": [file("../video-1.mp4"), file("other/video-1.mp4"), file("Odd-e2dc18b67f1f5ff0/manifest.json"),
-                file(&format!("{}/video-1.mp4", layout::folder_name("Odd")))]})]);
-        assert!(!page.contains("SECRET"));
-        let told = &data(&page)[0];
-        assert_eq!(told["f"], json!([["video-1.mp4", 7, 5.1]]));
-        assert_eq!(told["d"], layout::folder_name("Odd"));
-        assert_eq!(told["n"], json!([["source", "https://h/z"], ["seed", "12345678901234567890"]]));
-    }
-
-    #[test]
-    fn single_task_page_links_to_files_beside_it() {
-        let mut gallery = Gallery::default();
-        let task = json!({"task_id": "t", "state": "complete", "files": [file("video-1.mp4")]});
-        gallery.add(serde_json::from_value(task).unwrap(), true);
-        let told = data(&gallery.into_html()).remove(0);
-        assert_eq!(told, json!({"id": "t", "d": "", "f": [["video-1.mp4", 7, 5.1]]}));
-    }
-
-    #[test]
-    fn page_starts_with_the_mark_and_every_placeholder_is_filled() {
-        let page = page(&[]);
-        assert!(page.starts_with(PAGE_MARKER) && !page.contains("{{"), "{page}");
-        for (text, tag) in [(SCRIPT, "script"), (STYLE, "style")] {
-            assert!(page.contains(&format!("<{tag}>{text}</{tag}>")), "what is hashed is what stands there");
-            assert!(page.contains(&csp_hash(text)) && !text.contains('\r'));
-        }
-    }
+/// Fails when `root` has an `index.html` that is not ours, so that a run can refuse before it starts.
+///
+/// # Errors
+/// As above.
+#[cfg(feature = "cli")]
+pub(crate) fn check_target(root: &Path) -> Result<(), Error> {
+    OutputFile::at(root, PAGE_MARKER).map(drop)
 }

@@ -1,11 +1,11 @@
-// The page: what is looked for, the grid, one task large, the keys. Only cards near the window are in the page, media only where one
-// stays for a moment; so a hundred thousand tasks cost what a hundred do.
+// The page: search and filters, the grid, the viewer of one task, the keyboard. Only cards near the window are in the document, and
+// media are loaded only where scrolling stops. So a hundred thousand tasks cost as much as a hundred.
 (() => {
   const find = (id) => document.getElementById(id);
   const [grid, viewer, stage, search] = ["grid", "viewer", "stage", "search"].map(find);
   const tasks = JSON.parse(find("data").textContent);
 
-  // The view: what is asked for, kept in the URL's fragment.
+  // The view: search, filters and the open task, kept in the URL's fragment.
   let view,
     found = [],
     current = 0;
@@ -40,7 +40,7 @@
       const kinds = Object.keys(KINDS).filter((kind) => hasKind(task, kind));
       const isKind = !view.kind.length || kinds.some((kind) => view.kind.includes(kind));
       const isState = !view.state.length || view.state.includes(stateOf(task));
-      // A filter's number is what it would show beside the other filters.
+      // The number of a filter is the count of tasks that it would show together with the other filters.
       if (isState) for (const kind of kinds) counts[kind] = (counts[kind] ?? 0) + 1;
       if (isKind) counts[stateOf(task)] = (counts[stateOf(task)] ?? 0) + 1;
       return isKind && isState;
@@ -69,7 +69,7 @@
     scrollTo(0, 0);
   };
 
-  // The grid: cards have one size, so that which are near the window is arithmetic.
+  // The grid. All cards have one size, so that arithmetic finds the cards near the window.
   const cards = new Map();
   let columns, width, gap, step;
   const measure = () => {
@@ -143,7 +143,7 @@
     cards.get(current)?.firstChild.focus({ preventScroll: true });
   };
 
-  // One task, large.
+  // The viewer of one task.
   const open = (task) => {
     view.open = task.id;
     writeView();
@@ -174,7 +174,7 @@
     else viewer.close();
   };
   viewer.addEventListener("close", () => {
-    // The browser has given the focus back to where it was before.
+    // The browser has already returned the focus to where it was before.
     const at = found.findIndex((task) => task.id === view.open);
     stage.replaceChildren();
     view.open = "";
@@ -182,10 +182,10 @@
     if (found.length) moveTo(at < 0 ? current : at);
   });
 
-  // What people do.
+  // Input.
   const chips = (name, labels) => {
     for (const [value, label] of Object.entries(labels)) {
-      // A filter that has nothing to show is only in the way.
+      // A filter without tasks is left out.
       if (!tasks.some((task) => (name === "kind" ? hasKind(task, value) : stateOf(task) === value))) continue;
       const box = make("input", { type: "checkbox", name, value });
       box.addEventListener("change", () =>
@@ -259,13 +259,13 @@
     follow();
   };
   addEventListener("hashchange", show);
-  // Where there is nothing, there is nothing to look for.
+  // An empty archive has no search and no filters.
   find("filters").hidden = search.parentNode.hidden = !tasks.length;
 
   show();
   try {
     document.title = find("title").textContent = decodeURIComponent(location.pathname.split("/").at(-2)) || "Gallery";
   } catch {
-    // A folder whose name is no text goes without.
+    // A folder name that can't be decoded is not shown.
   }
 })();

@@ -1,12 +1,12 @@
 "use strict";
-// What a task says, for people: its kinds, its title, where its files are, what can be searched. Nothing here touches the page.
+// A task's texts for people: kinds, title, paths of files, searchable words. Nothing here changes the document.
 const KINDS = { video: "Video", image: "Image", audio: "Audio", text: "Text" };
 const STATES = { complete: "Complete", partial: "Partial", incomplete: "Incomplete", failed: "Failed" };
-// An SVG that is opened by itself could run scripts.
+// SVG is left out: opened on its own, it could run scripts.
 const LINKED = /\.(jpg|png|webp|gif|avif|bmp|mp4|mov|webm|mkv|mp3|wav|flac|ogg|opus|m4a|aac)$/;
 const stateOf = (task) => task.s ?? "complete";
 const kindOf = (file) => file[0].split("-")[0];
-// What to show it with: a gateway calls a film an image at times, and a GIF a video.
+// The element that shows a file. The extension decides, because a gateway may call a film an image and a GIF a video.
 const shapeOf = (file) => {
   if (kindOf(file) === "audio" || /\.(mp3|wav|flac|ogg|opus|m4a|aac)$/.test(file[0])) return "audio";
   if (/\.(mp4|mov|webm|mkv)$/.test(file[0])) return "video";

@@ -62,7 +62,7 @@ fn event_fields_have_the_order_of_the_contract() {
     let run = world.run_json(&["t1"]).exits(0);
     let file = ["event", "task_id", "kind", "index", "path", "size", "sha256", "content_type", "warnings"];
     assert_eq!(keys(&run.events_of("file")[0]), file);
-    assert_eq!(keys(&run.task("t1")), ["event", "task_id", "state", "status", "reused", "path", "files", "bytes"]);
+    assert_eq!(keys(&run.task("t1")), ["event", "task_id", "state", "status", "reused", "path", "files", "bytes", "errors"]);
     let summary = [
         "event",
         "complete",
@@ -119,6 +119,27 @@ fn task_error_gives_the_reason_without_url_queries() {
     let why = |id: &str| run.task(id)["error"].as_str().unwrap().to_owned();
     assert!(why("links").contains("/dead.png") && why("links").contains("HTTP 404") && why("links").contains("ftp://h/x"));
     assert!(why("failed").contains("https://h/a.png today"), "{}", why("failed"));
+    assert_eq!(
+        run.task("links")["errors"][0],
+        json!({"kind": "image", "index": 1, "code": "dead_link", "http_status": 404, "error": "HTTP 404 Not Found"})
+    );
+    assert_eq!(run.task("failed")["errors"], json!([]));
+}
+
+#[test]
+fn error_state_has_one_error_with_a_code() {
+    let world = World::new();
+    world.answers("broken", [crate::support::Answer::raw(200, "{")]);
+    world.answers("refused", [crate::support::Answer::json(400, &json!({"error": "no"}))]);
+    world.write_file("yescale/foreign/manifest.json", r#"{"name": "my app"}"#);
+    world.serve_task("foreign", &json!({"text": "la"}));
+    let run = world.run_json(&["broken", "refused", "foreign"]).exits(1);
+    for (id, code) in [("broken", "bad_answer"), ("refused", "http_status"), ("foreign", "disk")] {
+        let task = run.task(id);
+        let errors = task["errors"].as_array().unwrap();
+        assert_eq!((&task["state"], errors.len(), &errors[0]["code"]), (&json!("error"), 1, &json!(code)), "{task}");
+        assert!(errors[0]["error"].as_str().is_some_and(|error| !error.is_empty()), "{task}");
+    }
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn schema_rejects_invalid_events() {
     events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());
     for (event, fields) in [
         ("file", "event task_id kind index path size sha256 warnings"),
-        ("task", "event task_id state reused files bytes"),
+        ("task", "event task_id state reused files bytes errors"),
         ("plan", "event task_id action path reason"),
         ("finding", "event path finding"),
     ] {
@@ -192,6 +192,12 @@ fn schema_rejects_invalid_events() {
         with_more["of_the_future"] = json!(null);
         takes(&schema, &with_more);
     }
+    let task = events.iter().find(|line| line["event"] == "task").unwrap();
+    refuses_without(&schema, task, "/errors/0", "error");
+    refuses_other_fields(&schema, task, "/errors/0", &[]);
+    let mut wrong_code = task.clone();
+    wrong_code["errors"][0]["code"] = json!("bad_luck");
+    refuses(&schema, &wrong_code, "bad_luck");
     let summaries: Vec<_> = events.iter().filter(|line| line["event"] == "summary").collect();
     for (line, field) in [(summaries[0], "reused"), (summaries[1], "unsafe")] {
         refuses_without(&schema, line, "", &format!("event files bytes seconds {field}"));

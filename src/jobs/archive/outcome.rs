@@ -1,0 +1,44 @@
+//! How a run ended, and why one could not go on.
+
+use crate::domain::code::FatalCode;
+use crate::domain::event::Summary;
+use crate::storage;
+
+/// How a run ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RunOutcome {
+    /// The counts.
+    pub summary: Summary,
+    /// Why the run could not go on, when it could not.
+    pub fatal_error: Option<FatalError>,
+    /// Whether some task of the archive can't be read, be it a task of this run or not. Each is reported as a warning.
+    pub has_faults: bool,
+}
+
+/// Why a run could not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FatalError {
+    /// The gateway refuses the API key, with these words.
+    #[error("the gateway refuses the API key: {0}")]
+    KeyRefused(String),
+    /// The root manifest could not be written. The task folders are complete; the next run writes the root manifest.
+    #[error("the archive's manifest could not be written: {}", .0.message())]
+    RootManifest(#[source] storage::Error),
+    /// A thread panicked that the run needs.
+    #[error("internal error; please report it")]
+    Panicked,
+}
+
+impl FatalError {
+    /// The cause, for programs.
+    #[must_use]
+    pub fn code(&self) -> FatalCode {
+        match self {
+            Self::KeyRefused(_) => FatalCode::KeyRefused,
+            Self::RootManifest(_) => FatalCode::Archive,
+            Self::Panicked => FatalCode::Internal,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The formats: what each accepts, and which module writes it.
+//!
+//! To add a format: a module beside this one, and a variant of [`ExportFormat`] here with its row in each match.
+
+use std::io::{self, Write};
+
+use super::path_base::PathBase;
+use super::{csv, ffconcat, m3u8, otio};
+use crate::domain::asset_key::Kind;
+use crate::domain::manifest::{FileEntry, TaskEntry};
+use crate::media::duration::is_plausible;
+use crate::redact::escape_control_chars;
+
+/// A format of another program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ExportFormat {
+    /// A timeline for editors (OpenTimelineIO).
+    Otio,
+    /// A list for ffmpeg's concat demuxer.
+    Ffconcat,
+    /// A table for spreadsheets, one row per file.
+    Csv,
+    /// A playlist for players.
+    M3u8,
+    /// A BagIt 1.0 bag: a new folder with copies of the files and their checksums.
+    Bagit,
+}
+
+impl ExportFormat {
+    /// The format of a single text. None for a bag, which is a folder.
+    pub(super) fn text_format(self) -> Option<TextFormat> {
+        match self {
+            Self::Otio => Some(TextFormat::Otio),
+            Self::Ffconcat => Some(TextFormat::Ffconcat),
+            Self::Csv => Some(TextFormat::Csv),
+            Self::M3u8 => Some(TextFormat::M3u8),
+            Self::Bagit => None,
+        }
+    }
+}
+
+/// A format that is written as one text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum TextFormat {
+    Otio,
+    Ffconcat,
+    Csv,
+    M3u8,
+}
+
+/// A file to export.
+#[derive(Clone, Copy)]
+pub(super) struct ExportItem<'a> {
+    /// Its task.
+    pub task: &'a TaskEntry,
+    /// Its entry. The path is safe.
+    pub file: &'a FileEntry,
+    /// Frames per second of a video, if its container has them.
+    pub frame_rate: Option<f64>,
+}
+
+impl ExportItem<'_> {
+    /// The duration. The container counts for more than the API.
+    pub(super) fn seconds(&self) -> Option<f64> {
+        let durations = [self.file.measured_duration_seconds, self.file.duration_seconds];
+        durations.into_iter().flatten().find(|seconds| is_plausible(*seconds))
+    }
+
+    /// `777935781150867525 video 1`, on one line and with control characters escaped.
+    pub(super) fn title(&self) -> String {
+        escape_control_chars(&format!("{} {}", self.task.task_id, self.file.key())).into_owned()
+    }
+}
+
+impl TextFormat {
+    /// Why the format can't hold a file, although it holds others of this kind.
+    #[must_use]
+    pub(super) fn rejection_reason(self, item: &ExportItem<'_>) -> Option<&'static str> {
+        match self {
+            Self::Csv => None,
+            _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
+            Self::Otio if item.file.key().kind != Kind::Image && item.seconds().is_none() => {
+                Some("nobody says how long it plays, and a timeline has to know")
+            }
+            _ => None,
+        }
+    }
+
+    /// Writes `items` to `to`, with paths from `base`. `rate` is for files without a frame rate of their own.
+    ///
+    /// # Errors
+    /// When `to` fails, or the format can't hold the archive's own path.
+    pub(super) fn write(self, items: &[ExportItem<'_>], base: &PathBase, rate: f64, to: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Otio => otio::write(items, base, rate, to),
+            Self::Ffconcat => ffconcat::write(items, base, to),
+            Self::Csv => csv::write(items, base, to),
+            Self::M3u8 => m3u8::write(items, base, to),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A task of these files, each a kind, a path and more fields.
+    pub(in crate::jobs::export) fn task(id: &str, files: &[(&str, &str, Value)]) -> TaskEntry {
+        let file = |(kind, path, more): &(&str, &str, Value)| {
+            let mut file = json!({"kind": kind, "index": 1, "path": path, "size": 7, "sha256": "0".repeat(64)});
+            file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            file
+        };
+        let files: Vec<Value> = files.iter().map(file).collect();
+        serde_json::from_value(json!({"task_id": id, "state": "complete", "files": files})).unwrap()
+    }
+
+    /// The items of a task, their rate 12.
+    pub(in crate::jobs::export) fn items(task: &TaskEntry) -> Vec<ExportItem<'_>> {
+        task.files.iter().map(|file| ExportItem { task, file, frame_rate: Some(12.0) }).collect()
+    }
+
+    pub(in crate::jobs::export) fn written(format: TextFormat, task: &TaskEntry, place: &PathBase) -> String {
+        let mut bytes = Vec::new();
+        format.write(&items(task), place, 24.0, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn measured_duration_wins_and_implausible_ones_are_ignored() {
+        for (measured, told, expected) in [
+            (json!(5.083), json!(5.1), Some(5.083)),
+            (Value::Null, json!(5.1), Some(5.1)),
+            (json!(-1), json!(5.1), Some(5.1)),
+            (json!(0), json!(1e300), None),
+        ] {
+            let times = json!({"measured_duration_seconds": measured, "duration_seconds": told});
+            let task = task("t", &[("video", "t/video-1.mp4", times)]);
+            let item = items(&task)[0];
+            assert_eq!(item.seconds(), expected, "{measured} {told}");
+            assert_eq!(TextFormat::Otio.rejection_reason(&item).is_some(), expected.is_none());
+        }
+    }
+
+    #[test]
+    fn hls_playlist_is_exported_to_csv_only() {
+        let task = task("t", &[("video", "t/video-1.m3u8", json!({"duration_seconds": 5}))]);
+        let refused = [TextFormat::Otio, TextFormat::Ffconcat, TextFormat::M3u8, TextFormat::Csv]
+            .map(|format| format.rejection_reason(&items(&task)[0]));
+        assert_eq!(refused.map(|refusal| refusal.is_some()), [true, true, true, false]);
+    }
+}

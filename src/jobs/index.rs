@@ -1,0 +1,27 @@
+//! `index`: rebuild the root manifest and `SHA256SUMS` from the task folders.
+//!
+//! Both are derived: the task folders are the archive. The task folders themselves change only where a task manifest is
+//! damaged or missing and the root manifest can restore it.
+
+use std::path::Path;
+
+use super::{JobOutcome, StopHandle, emit_report, lock_wait};
+use crate::domain::event::{Emitter, Event};
+use crate::storage::{Archive, ArchiveScan, Error};
+
+/// Rebuilds the root manifest and `SHA256SUMS` of the archive at `root`. Blocks, and works on all cores.
+///
+/// The folder of one task has no derived files, so that there is nothing to do. A task that can't be read is a warning and
+/// keeps its entry.
+///
+/// # Errors
+/// When there is no archive of ours at `root`, or the files can't be written. [`Error::Locked`] is the result of `stop`.
+pub fn index(root: impl AsRef<Path>, stop: &StopHandle, events: &Emitter) -> Result<JobOutcome, Error> {
+    let root = root.as_ref();
+    if ArchiveScan::is_single_at(root)? {
+        return Ok(JobOutcome { is_complete: true });
+    }
+    let report = Archive::open(root)?.rebuild_root(&lock_wait(stop.token(), events))?;
+    emit_report(&report, events, Event::Warning);
+    Ok(JobOutcome { is_complete: !report.has_faults() })
+}

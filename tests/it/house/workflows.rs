@@ -1,4 +1,5 @@
-//! What runs beside the key or the release in a workflow is pinned, and what is promised to builders is checked.
+//! Workflows: every action that runs beside the key or the release is pinned to a commit, and the README installs
+//! nothing by a name that somebody else could register.
 
 use std::fs;
 use std::path::Path;

@@ -2,7 +2,7 @@
 //! nothing: the root manifest stands for them, and whatever nobody can say is named.
 
 use std::fs;
-use std::path::Path;
+use std::path::MAIN_SEPARATOR_STR;
 
 use serde_json::{Value, json};
 
@@ -39,8 +39,10 @@ fn derived(world: &World) -> [Vec<u8>; 2] {
     ["manifest.json", "SHA256SUMS"].map(|name| fs::read(world.archive().join(name)).unwrap())
 }
 
-fn says(run: &Run, words: &[&str]) {
-    assert!(words.iter().all(|word| run.stderr.contains(word)), "{words:?} {run:?}");
+/// Standard error contains all of `words`. A `/` in them is the separator of this system.
+fn assert_stderr_contains(run: &Run, words: &[&str]) {
+    let contains = |word: &&str| run.stderr.contains(&word.replace('/', MAIN_SEPARATOR_STR));
+    assert!(words.iter().all(contains), "{words:?} {run:?}");
 }
 
 #[test]
@@ -57,7 +59,7 @@ fn verify_reports_and_index_restores_a_damaged_task_manifest() {
             None => fs::remove_file(&path).map(|()| "missing t1/manifest.json"),
         };
         assert_eq!(findings(&run_command(&world, &["verify", "--json"]).exits(1)), [finding.unwrap()], "{name}");
-        says(&run_command(&world, &["index"]).exits(0), &["t1/manifest.json", "restored"]);
+        assert_stderr_contains(&run_command(&world, &["index"]).exits(0), &["t1/manifest.json", "restored"]);
         assert_eq!(derived(&world), before, "{name}");
         assert_eq!(world.task_entry("t1"), entry, "{name}");
         assert!(findings(&run_command(&world, &["verify", "--json"]).exits(0)).is_empty(), "{name}");
@@ -137,7 +139,7 @@ fn unrecoverable_manifest_is_reported_and_kept() {
         archive_two_tasks(&world);
         world.write_file("yescale/t1/manifest.json", bytes);
         fs::remove_file(world.archive().join("manifest.json")).unwrap();
-        says(&run_command(&world, &["index"]).exits(1), &["t1/manifest.json", "damaged"]);
+        assert_stderr_contains(&run_command(&world, &["index"]).exits(1), &["t1/manifest.json", "damaged"]);
         assert_eq!(world.root_manifest()["tasks"][0]["task_id"], "t2");
         assert!(findings(&run_command(&world, &["verify", "--json"]).exits(1)).contains(&"damaged t1/manifest.json".to_owned()));
         run_command(&world, &["repair", "--json"]).exits(1);
@@ -157,7 +159,7 @@ fn folder_without_any_manifest_entry_is_reported() {
     world.write_file("yescale/t3/.video-1.part", "");
     world.write_file("yescale/photos/a.png", "mine");
     let run = run_command(&world, &["index"]).exits(1);
-    says(&run, &["t1"]);
+    assert_stderr_contains(&run, &["t1"]);
     assert!(!run.stderr.contains("t3") && !run.stderr.contains("photos"), "{run:?}");
 }
 
@@ -166,7 +168,7 @@ fn index_drops_a_missing_folder_and_reports_it() {
     let world = World::new();
     archive_two_tasks(&world);
     fs::remove_dir_all(world.archive().join("t1")).unwrap();
-    says(&run_command(&world, &["index"]).exits(0), &["t1", "gone"]);
+    assert_stderr_contains(&run_command(&world, &["index"]).exits(0), &["t1", "gone"]);
     assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 1);
 }
 
@@ -178,7 +180,7 @@ fn folder_replaced_by_a_symlink_keeps_its_entry() {
     let (before, outside) = (derived(&world), world.home().join("outside"));
     fs::rename(world.archive().join("t1"), &outside).unwrap();
     std::os::unix::fs::symlink(&outside, world.archive().join("t1")).unwrap();
-    says(&run_command(&world, &["index"]).exits(1), &["t1"]);
+    assert_stderr_contains(&run_command(&world, &["index"]).exits(1), &["t1"]);
     assert_eq!(derived(&world), before);
 }
 
@@ -200,7 +202,7 @@ fn foreign_task_manifest_is_kept_and_the_root_keeps_its_entry() {
         archive_two_tasks(&world);
         let before = derived(&world);
         world.write_file("yescale/t1/manifest.json", foreign);
-        says(&run_command(&world, &["index"]).exits(1), &["t1/manifest.json"]);
+        assert_stderr_contains(&run_command(&world, &["index"]).exits(1), &["t1/manifest.json"]);
         assert_eq!(derived(&world), before, "{foreign}");
         assert_eq!(findings(&run_command(&world, &["verify", "--json"]).exits(1)), ["damaged t1/manifest.json"]);
         assert_eq!(fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap(), foreign);
@@ -257,6 +259,7 @@ fn fields_of_a_newer_version_survive_every_rewrite() {
 mod refused {
     use std::os::unix::fs::{PermissionsExt, chown};
     use std::os::unix::process::CommandExt;
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::support::run::Running;
@@ -283,9 +286,9 @@ mod refused {
     }
 
     /// Takes every right away, until it is dropped.
-    struct Closed(std::path::PathBuf, u32);
+    struct Closed(PathBuf, u32);
 
-    fn close(path: std::path::PathBuf) -> Closed {
+    fn close(path: PathBuf) -> Closed {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         Closed(path, mode)
@@ -303,18 +306,18 @@ mod refused {
         archive_two_tasks(&world);
         let before = derived(&world);
         let closed = close(world.archive().join("t1"));
-        says(&held_back(&world, &["index"]).exits(1), &["t1"]);
+        assert_stderr_contains(&held_back(&world, &["index"]).exits(1), &["t1"]);
         assert_eq!(derived(&world), before);
         world.serve_task("t3", &json!({"text": "la"}));
-        says(&held_back(&world, &["t3"]).exits(1), &["t1"]);
+        assert_stderr_contains(&held_back(&world, &["t3"]).exits(1), &["t1"]);
         world.write_file("yescale/.committing-1-0", "");
-        says(&held_back(&world, &["t3"]).exits(1), &["t1"]);
+        assert_stderr_contains(&held_back(&world, &["t3"]).exits(1), &["t1"]);
         let named = |world: &World| world.root_manifest()["tasks"].as_array().unwrap().len();
         assert_eq!(named(&world), 3);
         for name in ["manifest.json", "SHA256SUMS"] {
             fs::remove_file(world.archive().join(name)).unwrap();
         }
-        says(&held_back(&world, &["t3"]).exits(1), &["t1"]);
+        assert_stderr_contains(&held_back(&world, &["t3"]).exits(1), &["t1"]);
         assert_eq!(named(&world), 2, "nobody knows of the closed one, and the others have their root");
         drop(closed);
         assert_eq!(held_back(&world, &["index"]).exits(0).stderr, "");
@@ -364,10 +367,10 @@ mod refused {
         let _closed = close(world.archive().join("t1"));
         let run = held_back(&world, &["export", "csv", "yescale"]).exits(1);
         assert!(run.stdout.contains("t2/image-1.gif") && !run.stdout.contains("t1/"), "{run:?}");
-        says(&run, &["t1/video-1.mp4"]);
+        assert_stderr_contains(&run, &["t1/video-1.mp4"]);
         fs::remove_file(world.archive().join("manifest.json")).unwrap();
         for args in [&["export", "csv", "yescale"][..], &["gallery", "yescale"]] {
-            says(&held_back(&world, args).exits(1), &["t1"]);
+            assert_stderr_contains(&held_back(&world, args).exits(1), &["t1"]);
         }
     }
 }
@@ -386,7 +389,10 @@ fn overlong_file_name_in_a_manifest_stops_nothing() {
     let run = run_command(&world, &["verify", "--json"]).exits(1);
     let told: Vec<String> = findings(&run).into_iter().map(|finding| finding.chars().take(30).collect()).collect();
     assert!(told.contains(&"missing t2/image-1.gif".to_owned()) && told.contains(&"missing t1/text.txt".to_owned()), "{run:?}");
-    assert_eq!(run.summary()["unreadable"], 1, "{run:?}");
+    // Windows and Wine do not all tell an overlong name from a missing file.
+    let summary = run.summary();
+    assert_eq!(summary["unreadable"].as_u64().unwrap() + summary["missing"].as_u64().unwrap(), 3, "{run:?}");
+    assert!(cfg!(windows) || summary["unreadable"] == 1, "{run:?}");
     run_command(&world, &["repair", "--json"]).exits(1);
     assert!(world.archive().join("t2/image-1.gif").exists() && world.archive().join("t1/text.txt").exists());
 }

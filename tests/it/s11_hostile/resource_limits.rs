@@ -1,4 +1,5 @@
-//! Where a user may have few threads or open files, fewer are used, or the run does not start. Linux only: its tools set the limit.
+//! "There is no panic and no hang where threads, memory or file descriptors are few: the program uses fewer, or exits
+//! with 2" (section 5). Linux only: its tools set the limits.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, Permissions};
@@ -11,13 +12,13 @@ use serde_json::json;
 use crate::support::run::Running;
 use crate::support::{Reply, World, sample};
 
-/// A user who runs nothing else.
+/// A user who runs no other process.
 const USER: u32 = 64_321;
 
 /// The program as [`USER`], with a limit that `prlimit` sets.
 fn limited(world: &World, limit: &str, args: &[&str]) -> Command {
     let program = world.plain_command(args);
-    // The user may not be allowed into the folder that it was built in.
+    // The user may have no access to the build folder, so the program is copied.
     let copy = world.home().join("program");
     fs::copy(program.get_program(), &copy).unwrap();
     let mut command = Command::new("setpriv");
@@ -32,10 +33,11 @@ fn limited(world: &World, limit: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Runs with each of `limits`; the exit codes of the main job. Whatever the limit, nothing panics, and a run that starts
-/// comes to its end.
+/// Runs with each of `limits` and returns the exit codes of the main job. With any limit nothing panics, and a run
+/// that starts also ends.
 fn codes(limits: impl IntoIterator<Item = String>, reason: &str) -> Vec<i32> {
-    // One at a time: all are one user's, and a copied program can't be started while another test has inherited its file.
+    // One at a time: the limits count all processes of the user, and a copied program can't be started while another
+    // test has its file open for writing.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let codes = limits.into_iter().map(|limit| {
@@ -48,7 +50,7 @@ fn codes(limits: impl IntoIterator<Item = String>, reason: &str) -> Vec<i32> {
             assert!(!run.stderr.contains("panicked"), "{limit} {args:?} {run:?}");
             match run.code {
                 Some(0) => {}
-                // Nothing was begun, so that the other commands have nothing to work on.
+                // The run did not start, so the other commands have no archive.
                 Some(2) if args == ["t1"] && run.stderr.contains(reason) => return 2,
                 _ => panic!("{limit} {args:?} {run:?}"),
             }

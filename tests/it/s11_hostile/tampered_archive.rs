@@ -1,5 +1,6 @@
-//! Traps that somebody left in an archive, or sets while a run is at work: hard links, swapped folders, poisoned parts.
-//! Unix only: the traps are made with Unix calls.
+//! "No file of ours is written through a hard link … or through a folder that was swapped since it was locked. Part
+//! files and records found on disk are trusted only for bytes that this user wrote (owner), as far as their hashes
+//! prove them". Unix only: the traps are made with Unix calls.
 #![cfg(unix)]
 
 use std::fs;
@@ -14,7 +15,7 @@ use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
 
 const MIB: usize = 1 << 20;
 
-/// Puts a hard link to a file outside of the archive in the place of `inside`, with the same content.
+/// Replaces `inside` by a hard link to a file outside the archive with the same content.
 fn trap(world: &World, inside: &Path) -> std::path::PathBuf {
     let outside = world.home().join("outside");
     let content = fs::read(inside).unwrap_or_default();
@@ -25,7 +26,7 @@ fn trap(world: &World, inside: &Path) -> std::path::PathBuf {
     outside
 }
 
-/// A task `t1` of one video, whose first download was cut at 9 MiB and left a part with a journal.
+/// Makes a task `t1` with one video. Its first download was cut at 9 MiB and left a part file with a journal.
 fn unfinished(world: &World) -> RemoteFile {
     let remote = RemoteFile::new(world, "/large.mp4", 12 * MIB, &[ServerFault::CutAt(9 * MIB)]);
     world.serve_task("t1", &json!({"videos": [remote.url]}));
@@ -67,7 +68,7 @@ fn part_or_journal_of_another_user_is_not_trusted() {
         let world = World::new();
         let remote = unfinished(&world);
         let path = world.archive().join("t1").join(name);
-        // Only root can give a file away; another tester can't make this trap.
+        // Only root can change the owner of a file; other users can't run this test.
         if chown(&path, Some(65534), None).is_err() {
             return;
         }
@@ -94,14 +95,15 @@ fn verified_by_in_a_commit_log_is_not_trusted() {
     assert_eq!(world.task_entry("t1")["files"][0].get("verified_by"), None);
 }
 
-/// Starts a run of `t1`, one video and perhaps a text, and returns when the download hangs after 9 MiB. It goes on after a second.
+/// Starts a run of `t1`, with one video and perhaps a text, and returns when the download stalls after 9 MiB. It
+/// continues after a second.
 fn hanging(world: &World, text: Option<&str>) -> Running {
     let remote = RemoteFile::new(world, "/large.mp4", 12 * MIB, &[ServerFault::StallAt(9 * MIB), ServerFault::Healthy]);
     world.serve_task("t1", &json!({"videos": [remote.url], "text": text}));
     let running = world.start(&["t1", "-x", "1", "--stall-timeout", "1s"]);
     let started = Instant::now();
     while !fs::metadata(world.archive().join("t1/.video-1.part")).is_ok_and(|part| part.len() >= 8 * MIB as u64) {
-        assert!(started.elapsed() < Duration::from_secs(20), "nothing came");
+        assert!(started.elapsed() < Duration::from_secs(20), "no data arrived");
         std::thread::sleep(Duration::from_millis(5));
     }
     running

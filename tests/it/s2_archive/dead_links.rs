@@ -1,4 +1,5 @@
-//! A dead link is asked for anew once, and never hammered; other faults of a host are not the gateway's business.
+//! "For a dead link (401, 403, 404, 410) the gateway is asked for a fresh link, once." Other faults of a media host
+//! cause no request to the gateway.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! What a host promises of a file is held against it before the file gets its name.
+//! "Digests that the host sends … are checked; a mismatch means a broken body." A file gets its name only after the
+//! check.
 
 use std::fs;
 
@@ -20,18 +21,18 @@ fn base64(bytes: impl AsRef<[u8]>) -> String {
     STANDARD.encode(bytes)
 }
 
-fn cyclic(bytes: &[u8], algorithm: &'static crc::Algorithm<u32>) -> String {
+fn crc(bytes: &[u8], algorithm: &'static crc::Algorithm<u32>) -> String {
     base64(crc::Crc::<u32>::new(algorithm).checksum(bytes).to_be_bytes())
 }
 
-/// Each header with what it says of `bytes`, and the name that the manifest gives it.
+/// Each digest header with its value for `bytes`, by the name that the manifest has.
 fn headers(bytes: &[u8]) -> Vec<(&'static str, String)> {
     let md5 = base64(md5::Md5::digest(bytes));
     let sha1 = base64(sha1::Sha1::digest(bytes));
     let (sha256, sha512) = (base64(Sha256::digest(bytes)), base64(Sha512::digest(bytes)));
     let crc64 = crc::Crc::<u64>::new(&crc::CRC_64_XZ).checksum(bytes);
     let nvme = crc::Crc::<u64>::new(&crc::CRC_64_NVME).checksum(bytes);
-    let castagnoli = cyclic(bytes, &crc::CRC_32_ISCSI);
+    let castagnoli = crc(bytes, &crc::CRC_32_ISCSI);
     vec![
         ("Content-MD5", md5.clone()),
         ("Repr-Digest", format!("sha-256=:{sha256}:")),
@@ -44,7 +45,7 @@ fn headers(bytes: &[u8]) -> Vec<(&'static str, String)> {
         ("x-oss-hash-crc64ecma", crc64.to_string()),
         ("x-amz-checksum-sha256", sha256),
         ("x-amz-checksum-sha1", sha1),
-        ("x-amz-checksum-crc32", cyclic(bytes, &crc::CRC_32_ISO_HDLC)),
+        ("x-amz-checksum-crc32", crc(bytes, &crc::CRC_32_ISO_HDLC)),
         ("x-amz-checksum-crc32c", castagnoli),
         ("x-amz-checksum-crc64nvme", base64(nvme.to_be_bytes())),
     ]
@@ -109,7 +110,7 @@ fn unreadable_digest_headers_are_ignored() {
 fn digest_of_a_range_alone_is_not_checked_against_the_file() {
     let whole = body();
     let cut = SIZE / 3;
-    // What each header says is of the range alone, which is right for these and wrong for those.
+    // Each header has the digest of the range alone. That is correct for some headers and wrong for others.
     for (header, value, code) in headers(&whole[cut..])
         .into_iter()
         .map(|(header, value)| (header, value, i32::from(!matches!(header, "Content-MD5" | "Content-Digest" | "Digest"))))

@@ -1,6 +1,8 @@
-//! A disk that refuses something in mid-run: what is optional is lost alone, and nothing is fetched only to be discarded.
+//! A disk that refuses a call during a run: an optional step is skipped alone, and nothing is fetched only to be
+//! discarded.
 //!
-//! Linux alone: calls are made to fail by a library that is loaded before the C library.
+//! "When a disk becomes full, read-only or fails during a run, the part file that met the fault is dropped." Linux
+//! only: a library that is loaded before the C library makes calls fail.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -18,7 +20,7 @@ const EROFS: i32 = 30;
 const EDQUOT: i32 = 122;
 const EOPNOTSUPP: i32 = 95;
 
-/// As many tasks with one image each; their ids.
+/// Makes `count` tasks with one image each. Returns their ids.
 fn tasks(world: &World, count: usize) -> Vec<String> {
     let image = world.serve_sample("picture.png");
     let ids: Vec<String> = (1..=count).map(|n| format!("t{n}")).collect();

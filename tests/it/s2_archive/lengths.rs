@@ -1,7 +1,7 @@
 //! "A file is whole only if everything that was said about its length agrees."
 //!
-//! A host sends a slice of a file and calls it something else, or tells two lengths. The file is then the whole remote
-//! one, or it is absent. It is never the slice.
+//! A host sends a slice of a file under another status, or gives two lengths. The file is then the whole remote one,
+//! or it is absent. It is never the slice.
 
 use std::fs;
 
@@ -23,14 +23,14 @@ fn tagged(body: &[u8]) -> Reply {
     reply(body).header("ETag", ETAG)
 }
 
-/// The range that a request asks for, as it is in the file.
+/// The range that a request asks for, within the file.
 fn asked(head: &str, size: usize) -> Option<(usize, usize)> {
     let line = head.lines().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned))?;
     let (from, last) = line.split_once('-')?;
     Some((from.parse().ok()?, last.parse().map_or(size, |last: usize| (last + 1).min(size))))
 }
 
-/// A host that has `bytes` and answers a range with `status` and an honest `Content-Range`.
+/// A reply that serves ranges of `bytes` with `status` and a correct `Content-Range`.
 fn ranged(bytes: &[u8], status: &'static str) -> Reply {
     let bytes = bytes.to_vec();
     Reply::dynamic(move |head| match asked(head, bytes.len()) {
@@ -42,7 +42,7 @@ fn ranged(bytes: &[u8], status: &'static str) -> Reply {
     })
 }
 
-/// What is in the archive after one run against `replies`: the video, or nothing. The exit code agrees with it.
+/// Runs once against `replies`. Returns the archived video, if there is one. The exit code agrees with it.
 fn fetched(world: &World, replies: Vec<Reply>) -> Option<Vec<u8>> {
     let url = world.media.script("/a.mp4", replies);
     world.serve_task("t1", &json!({"videos": [url]}));
@@ -72,7 +72,7 @@ fn range_under_another_success_status_is_accepted_as_a_range() {
     for status in ["200 OK", "203 Non-Authoritative Information", "206 Partial Content"] {
         is_whole(status, vec![tagged(&bytes).cut_after(CUT), ranged(&bytes, status)], &bytes);
     }
-    // The same without a validator: nothing can be joined, and the slice is no file.
+    // The same without a validator: nothing can be joined, and the slice is not the file.
     let rest = reply(&bytes[CUT..]).header("Content-Range", &format!("bytes {CUT}-{}/{SIZE}", SIZE - 1));
     is_absent("no validator", vec![tagged(&bytes).cut_after(CUT), rest]);
 }
@@ -195,7 +195,7 @@ fn same_version_with_a_shorter_length_is_rejected() {
             is_absent(what, vec![tagged(&bytes).cut_after(cut), short.clone()]);
             is_whole(what, vec![tagged(&bytes).cut_after(cut), short.clone(), ranged(&bytes, "206 Partial Content")], &bytes);
         }
-        // The next run remembers it by the part file.
+        // The next run reads the length from the part file's journal.
         let world = World::new();
         assert!(fetched(&world, vec![tagged(&bytes).cut_after(CUT), Reply::status("500 Oops")]).is_none());
         assert!(fetched(&world, vec![short.clone()]).is_none(), "{what}, in the next run");
@@ -208,7 +208,7 @@ fn range_of_a_shorter_file_with_the_same_etag_is_not_joined() {
     let bytes = noise(3, SIZE);
     let shorter = &bytes[..SIZE - 1_000_000];
     is_absent("shorter", vec![tagged(&bytes).cut_after(CUT), ranged(shorter, "206 Partial Content")]);
-    // A longer one is another file: it is fetched from its first byte on.
+    // A longer one is another file: it is fetched from its first byte.
     let longer = noise(3, SIZE + 1_000_000);
     is_whole("longer", vec![tagged(&bytes).cut_after(CUT), ranged(&longer, "206 Partial Content")], &longer);
 }
@@ -222,7 +222,7 @@ fn body_longer_than_its_range_is_not_joined() {
         tagged(&other).chunked(&[SIZE - CUT, 1]).with_status("206 Partial Content").header("Content-Range", &range)
     };
     is_absent("the rest", vec![tagged(&bytes).cut_after(CUT), too_long(), Reply::status("400 No")]);
-    // One piece of several has the whole file for its body.
+    // One of several segments gets the whole file as its body.
     let large = noise(3, LARGE);
     let sent = large.clone();
     let odd = Reply::dynamic(move |head| match asked(head, sent.len()) {

@@ -1,7 +1,8 @@
-//! Whatever a server does, the file is right or absent, and the next run with a healthy server completes it.
+//! For any sequence of server faults the file is correct or absent, and the next run with a healthy server completes
+//! it.
 //!
-//! Scripts of faults come from a seeded generator of our own: `YESCALE_DL_SCRIPTS` says how many, and a
-//! failing one is told by its number, which is its seed.
+//! A seeded generator makes the scripts of faults. `YESCALE_DL_SCRIPTS` sets their number; a failure names the number
+//! of its script, which is its seed.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use crate::support::{RemoteFile, ServerFault, World};
 
-/// A generator of the scripts' choices.
+/// The random number generator for the scripts.
 struct Dice(u64);
 
 impl Dice {
@@ -46,10 +47,10 @@ fn play(seed: u64) {
     let mut dice = Dice(seed);
     let size = [1, 700, 90_000, 2_000_000, 5_000_000, 17 << 20][dice.roll(6)] + dice.roll(1000);
     let mut script: Vec<ServerFault> = (0..=dice.roll(9)).map(|_| dice.fault(size)).collect();
-    // A script that stalls forever would only take time.
+    // A script that stalls forever would only cost time.
     script.retain(|fault| !matches!(fault, ServerFault::StallAt(_)) || size < 1_000_000);
     script.push(if dice.roll(3) == 0 { ServerFault::Status("500 Oops", &[]) } else { ServerFault::Healthy });
-    let told = format!("script {seed}: {size} bytes, {script:?}");
+    let script_name = format!("script {seed}: {size} bytes, {script:?}");
 
     let world = World::new();
     let remote = RemoteFile::new(&world, "/a.mp4", size, &script);
@@ -63,24 +64,24 @@ fn play(seed: u64) {
         let expected = match is_right {
             Some(true) => 0,
             None => 1,
-            Some(false) => panic!("a wrong file in round {round} of {told}"),
+            Some(false) => panic!("a wrong file in round {round} of {script_name}"),
         };
-        assert_eq!(run.code, Some(expected), "round {round} of {told}\n{}", run.stderr);
+        assert_eq!(run.code, Some(expected), "round {round} of {script_name}\n{}", run.stderr);
     }
     remote.set_script(&world, &[ServerFault::Healthy]);
-    // Healthy, but the machine may be slow.
+    // The server is healthy, but the machine may be slow.
     let run = world.run(&["t1"]);
-    assert_eq!(run.code, Some(0), "at last, {told}\n{}", run.stderr);
+    assert_eq!(run.code, Some(0), "at last, {script_name}\n{}", run.stderr);
     let bytes = fs::read(&path).unwrap();
-    assert!(bytes == *remote.bytes || bytes == *remote.replacement, "a wrong file at last: {told}");
-    assert_eq!(world.files("t1"), ["video-1.mp4"], "{told}");
+    assert!(bytes == *remote.bytes || bytes == *remote.replacement, "a wrong file at last: {script_name}");
+    assert_eq!(world.files("t1"), ["video-1.mp4"], "{script_name}");
 }
 
 #[test]
 fn file_is_right_or_absent_under_random_server_faults() {
     let scripts = std::env::var("YESCALE_DL_SCRIPTS").ok().and_then(|count| count.parse().ok()).unwrap_or(60);
     let next = AtomicU64::new(0);
-    // Most of the time is spent waiting for stalls.
+    // Most of the time is spent waiting for stalls, so the scripts run in parallel.
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {

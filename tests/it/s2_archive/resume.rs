@@ -1,7 +1,8 @@
-//! What broke off goes on where it ended, in the same run and in the next, and is spliced only on proof.
+//! An interrupted download continues where it ended, in the same run and in the next.
 //!
-//! The requests that the host saw are the evidence: which byte was asked for first, and under which
-//! `If-Range`. Whatever happened on the way, the file is one version of the remote one, whole.
+//! "Bytes are joined only on proof: the exact range that was requested, the same total, the same strong validator
+//! (`If-Range`)." The tests check the requests that the host received: the first requested byte, and the `If-Range`.
+//! In every case the file is one whole version of the remote file.
 
 use std::fs;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ fn video(world: &World) -> PathBuf {
     world.archive().join("t1/video-1.mp4")
 }
 
-/// The first bytes asked for, and whether a range was asked for at all.
+/// The first requested byte of each request; none where no range was requested.
 fn asked(seen: &[SeenRequest]) -> Vec<Option<u64>> {
     seen.iter().map(|seen| seen.range.map(|(from, _)| from)).collect()
 }
@@ -57,11 +58,11 @@ fn truncated_body_resumes_at_the_next_byte() {
 #[test]
 fn bytes_are_joined_only_under_a_matching_validator_and_range() {
     for (script, requests) in [
-        // The whole file instead: taken as it is.
+        // The host sends the whole file instead: it is accepted.
         (&[CutAt(CUT), IgnoreRange][..], vec![None, Some(CUT)]),
         (&[CutAt(CUT), NoRanges], vec![None, Some(CUT)]),
         (&[CutAt(CUT), Replaced], vec![None, Some(CUT)]),
-        // No proof: from the first byte on, once more.
+        // Without proof the download starts again from the first byte.
         (&[CutAt(CUT), WrongRange, Healthy], vec![None, Some(CUT), None]),
         (&[CutAt(CUT), ShortRange, Healthy], vec![None, Some(CUT), None]),
         (&[CutAt(CUT), ChangedEtag, Healthy], vec![None, Some(CUT), None]),
@@ -70,7 +71,7 @@ fn bytes_are_joined_only_under_a_matching_validator_and_range() {
         (&[CutAt(CUT), NoValidator, Healthy], vec![None, Some(CUT), None]),
         (&[CutAt(CUT), Status("416 Range Not Satisfiable", &[]), Healthy], vec![None, Some(CUT), None]),
         (&[CutAt(CUT), Status("206 Partial Content", &[]), Healthy], vec![None, Some(CUT), None]),
-        // A passing fault takes nothing away from what is here.
+        // A transient fault costs nothing of the downloaded part.
         (&[CutAt(CUT), Status("500 Oops", &[]), Healthy], vec![None, Some(CUT), Some(CUT)]),
         (&[CutAt(CUT), Status("503 Busy", &[("Retry-After", "0")]), Healthy], vec![None, Some(CUT), Some(CUT)]),
     ] {
@@ -97,7 +98,7 @@ fn without_a_strong_validator_the_download_restarts() {
         let world = World::new();
         let RemoteFile { path, bytes, .. } = remote(&world, &[Healthy]);
         let remote = RemoteFile::new(&world, "/a.mp4", SIZE, &[Healthy]);
-        // The cut comes on a weak answer: two faults in one.
+        // The reply with a weak validator is also cut: two faults in one.
         let cut = match weak {
             WeakEtag => "W/\"v1\"",
             _ => "",
@@ -155,7 +156,7 @@ fn progress_refills_the_retries_and_no_progress_exhausts_them() {
     );
 }
 
-/// A run that gets the first `CUT` bytes and no more.
+/// Makes a run that gets the first `CUT` bytes and no more.
 fn left(world: &World) -> RemoteFile {
     let remote = remote(world, &[CutAt(CUT), Status("500 Oops", &[])]);
     world.run(&["t1", "--retries", "1"]).exits(1);
@@ -171,7 +172,7 @@ fn next_run_resumes_where_a_failed_run_ended() {
         remote.set_script(&world, &[next]);
         world.run(&["t1"]).exits(0);
         assert_eq!(asked(&remote.requests(&world)), [None, Some(CUT as u64), Some(CUT as u64)]);
-        assert!(is_whole(&world, &remote), "and nothing of the part stays");
+        assert!(is_whole(&world, &remote), "and nothing of the part is left");
     }
 }
 
@@ -183,22 +184,22 @@ fn kill_loses_at_most_4_mib_per_connection() {
     world.serve_task("t1", &json!({"videos": [remote.url]}));
     let running = world.start(&["t1", "-x", "1"]);
     let part = world.archive().join("t1/.video-1.part");
-    // What came is on the disk but for less than a hop's worth.
+    // The received bytes are on disk, except for less than one buffer.
     until(|| fs::metadata(&part).is_ok_and(|part| part.len() + (512 << 10) >= at as u64));
     running.kill();
     assert!(!world.archive().join("t1/manifest.json").exists() && !video(&world).exists());
     remote.set_script(&world, &[Healthy]);
     world.run(&["t1"]).exits(0);
     let from = remote.requests(&world)[1].range_start();
-    assert!(from + (4 << 20) + (512 << 10) >= at as u64, "went on at {from} of {at}");
+    assert!(from + (4 << 20) + (512 << 10) >= at as u64, "resumed at {from} of {at}");
     assert!(is_whole(&world, &remote), "and no dot-file is left");
 }
 
-/// Waits for what comes of itself, not forever.
+/// Waits for a condition, up to a limit.
 fn until(is_so: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
     while !is_so() {
-        assert!(begun.elapsed().as_secs() < 20, "it never came");
+        assert!(begun.elapsed().as_secs() < 20, "it did not happen in time");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
@@ -276,7 +277,7 @@ fn complete_part_is_not_fetched_again() {
     assert!(seen[1..].iter().all(|seen| seen.range_start() > 0), "{seen:?}");
 }
 
-/// Gzip of a file of a size, of which a place is wrong, and then the same without a fault.
+/// A gzip body of the given size with one wrong byte, and then the same body without the fault.
 fn is_tried_again(sizes: &[(usize, usize)]) {
     use std::io::Write as _;
     for &(size, at) in sizes {

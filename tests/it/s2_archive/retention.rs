@@ -1,4 +1,4 @@
-//! Section 2, "what the archive has, it keeps": nothing that comes later takes anything away.
+//! "The archive keeps what it has": no later response removes anything.
 
 use std::fs;
 
@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use crate::support::audit::sha256;
 use crate::support::{Answer, Reply, World, sample, success};
 
-/// A later answer, made from a list of one image.
+/// A later response, made from a list with one image.
 type Later = fn(&World, Value) -> Answer;
 
-/// A complete task of two images, a video, text and meta.
+/// Archives a complete task with two images, a video, text and meta.
 fn full(world: &World) {
     let (png, mp4) = (world.serve_sample("picture.png"), world.serve_sample("video-1s.mp4"));
     world.serve_task("t1", &json!({"videos": [mp4], "images": [png, png], "text": "la la"}));
     world.run_with_input(r#"{"task_id":"t1","prompt":"a cat"}"#, &["-i", "-"]).exits(0);
 }
 
-/// What must stay: every file and its hash, manifests and dot-files (the audit's concern) aside.
+/// The hashes of all files that must stay. Manifests and dot-files are left to the audit.
 fn media(world: &World) -> Vec<(String, String)> {
     let is_media = |name: &str| !name.ends_with("manifest.json") && !name.contains("/.");
     world.tree().into_iter().filter(|(name, _)| is_media(name)).map(|(name, (bytes, _))| (name, sha256(&bytes))).collect()
@@ -53,7 +53,7 @@ fn smaller_later_response_removes_nothing() {
         assert!(matches!(run.code, Some(1 | 3)), "it is reported: {name} {run:?}");
         assert_eq!(media(&world), before, "{name}");
         assert_eq!(kept(&world.task_entry("t1")), kept(&entry), "{name}");
-        assert_eq!(world.task_entry("t1")["state"], "complete", "the archive is as whole as before: {name}");
+        assert_eq!(world.task_entry("t1")["state"], "complete", "the archive is as intact as before: {name}");
     }
 }
 
@@ -106,7 +106,7 @@ fn damaged_file_with_a_dead_link_is_kept() {
     let half = sample("picture.png")[..30].to_vec();
     fs::write(&file, &half).unwrap();
     world.media.script("/picture.png", [Reply::status("404 Not Found")]);
-    // Not `run`: what the manifest says of a damaged file is left open here.
+    // Not `run`: the audit would reject the damaged file.
     world.start(&["t1"]).wait(false).exits(1);
     assert_eq!(fs::read(&file).ok(), Some(half), "what is on disk stays");
 }

@@ -1,4 +1,4 @@
-//! `--retries` bounds what a host can cost: only proven progress refills the budget.
+//! `--retries` bounds the cost of a host: only proven progress resets the budget.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,10 +8,10 @@ use crate::support::faults::{ETAG, noise};
 use crate::support::{Reply, World};
 
 const SIZE: usize = 1_000_000;
-/// A program that asks so often would never have ended.
+/// A program that makes so many requests would never end.
 const ENDLESS: usize = 60;
 
-/// How often a host is asked that answers its n-th request with `reply` of n.
+/// The number of requests to a host that answers request n with `reply(n)`.
 fn asked(reply: impl Fn(usize, &[u8]) -> Reply + Send + Sync + 'static) -> usize {
     let world = World::new();
     let (count, bytes) = (AtomicUsize::new(0), noise(5, SIZE));
@@ -37,7 +37,7 @@ fn progress_without_a_validator_does_not_refill_retries() {
 fn progress_across_changing_versions_does_not_refill_retries() {
     let another = |n: usize| format!("\"{n}\"");
     assert!(asked(move |n, bytes| Reply::ok(bytes).header("ETag", &another(n)).cut_after(n)) <= 10);
-    // The same version, but none of its bytes can be joined.
+    // The same version, but its bytes can't be joined.
     assert!(asked(|n, bytes| Reply::ok(bytes).header("ETag", ETAG).cut_after(n)) <= 10);
     // A range of another version each time.
     let range = move |n: usize, bytes: &[u8]| {
@@ -64,6 +64,6 @@ fn ever_longer_leading_ranges_exhaust_the_retries() {
 #[test]
 fn checksum_mismatches_exhaust_the_retries() {
     let wrong = |reply: Reply| reply.header("ETag", ETAG).header("Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA==");
-    // Cut, then whole and wrong, in turn, and each cut a little later.
+    // Cut, then whole but wrong, in turn, and each cut a little later.
     assert!(asked(move |n, bytes| if n % 2 == 1 { wrong(Reply::ok(bytes)).cut_after(n) } else { wrong(Reply::ok(bytes)) }) <= 10);
 }

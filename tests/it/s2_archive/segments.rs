@@ -1,4 +1,5 @@
-//! A large file over several connections: in pieces, in order, and right whatever one of them meets.
+//! A large file over several connections: the segments are joined in order, and the file is correct whichever segment
+//! fails.
 
 use std::fs;
 
@@ -30,7 +31,7 @@ fn is_right(world: &World, remote: &RemoteFile) {
     assert_eq!(world.files("t1"), ["video-1.mp4"]);
 }
 
-/// The ranges that were asked for, from the first byte to the one after the last.
+/// The requested ranges, each from its first byte to the one after the last.
 fn ranges(seen: &[SeenRequest]) -> Vec<(usize, usize)> {
     let number = |at: u64| usize::try_from(at).unwrap();
     seen.iter()
@@ -45,11 +46,11 @@ fn segments_of_a_large_file_are_disjoint_and_cover_it() {
     run(&world, "4").exits(0);
     is_right(&world, &remote);
     let seen = remote.requests(&world);
-    assert_eq!(seen.iter().filter(|seen| seen.range.is_none()).count(), 1, "the first one brings the first piece");
+    assert_eq!(seen.iter().filter(|seen| seen.range.is_none()).count(), 1, "the first request gets the first segment");
     let mut ranges = ranges(&seen);
     ranges.sort_unstable();
     let first = ranges[0].0;
-    assert!(first <= 4 * MIB, "the first piece is small: {first}");
+    assert!(first <= 4 * MIB, "the first segment is small: {first}");
     assert!(ranges.windows(2).all(|pair| pair[0].1 == pair[1].0), "disjoint, and without a gap: {ranges:?}");
     assert_eq!(ranges.last().unwrap().1, SIZE);
     assert!(ranges.iter().all(|(from, to)| to - from <= 4 * MIB), "a kill costs no more than 4 MiB each: {ranges:?}");
@@ -61,7 +62,7 @@ fn segments_are_requested_in_file_order() {
     let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "4").exits(0);
     for (at, (from, _)) in ranges(&remote.requests(&world)).into_iter().enumerate() {
-        // Two that are asked for at the same moment may come in either order.
+        // Two requests at the same moment may arrive in either order.
         assert!(from.abs_diff((at + 1) * 2 * MIB) <= 8 * MIB, "piece {at} begins at {from}");
     }
 }
@@ -169,5 +170,5 @@ fn next_run_resumes_a_segmented_download() {
     run(&world, "4").exits(0);
     is_right(&world, &remote);
     let first = remote.requests(&world)[before].range_start();
-    assert!(first > 0, "nothing was left to go on from");
+    assert!(first > 0, "nothing was left to resume from");
 }

@@ -1,4 +1,7 @@
-//! Section 3: what a manifest keeps of the answer, in which state a task is, and in which order all of it stands.
+//! The recorded response, the state of a task, and the order of tasks and fields.
+//!
+//! "`response` is the API's answer as it was: every unknown field kept, numbers to the digit, `data:` payloads cut
+//! out."
 
 use serde_json::{Map, Value, json};
 
@@ -28,8 +31,8 @@ fn error_entry_has_its_url_if_there_is_one() {
     world.serve_task("t1", &json!({"images": ["", dead, "data:,", "ftp://h/x?y"]}));
     world.run(&["t1"]).exits(1);
     let entry = world.task_entry("t1");
-    let told: Vec<Value> = entry["errors"].as_array().unwrap().iter().map(|error| error["url"].clone()).collect();
-    assert_eq!(told, [json!(null), json!(dead), json!("data:"), json!("ftp://h/x?y")]);
+    let urls: Vec<Value> = entry["errors"].as_array().unwrap().iter().map(|error| error["url"].clone()).collect();
+    assert_eq!(urls, [json!(null), json!(dead), json!("data:"), json!("ftp://h/x?y")]);
     assert_eq!(keys(&entry["errors"][0]), ["kind", "index", "error"]);
 }
 
@@ -81,8 +84,8 @@ fn tasks_are_sorted_by_id_not_by_folder() {
     shuffled.reverse();
     world.run(&shuffled).exits(0);
     let root = world.root_manifest();
-    let told: Vec<&str> = root["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap()).collect();
-    assert_eq!(told, ids);
+    let found: Vec<&str> = root["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap()).collect();
+    assert_eq!(found, ids);
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn state_follows_from_saved_failed_and_left_out_assets() {
     }
 }
 
-/// The value of `response` as it stands in a task's manifest.
+/// The text of `response` in a task manifest.
 fn response_text(world: &World, folder: &str) -> String {
     let text = std::fs::read_to_string(world.archive().join(folder).join("manifest.json")).unwrap();
     text.split_once("\"response\": ").unwrap().1.trim_end().strip_suffix("\n    }\n  ]\n}").unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! `--wait`: unfinished tasks are asked about again, and nobody else waits for them.
+//! `--wait`: unfinished tasks are polled, and they delay no other task.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ fn unfinished_task_is_polled_until_it_finishes() {
         let image = json!({"images": [world.serve_sample("picture.png")]});
         world.answers(&id, [pending(), pending(), Answer::json(200, &success(&image))]);
         let run = world.run_json(&[wait, "--poll-delay", "20ms", &id]).exits(0);
-        assert_eq!(run.state(&id), "complete", "and told once");
+        assert_eq!(run.state(&id), "complete", "and reported once");
         assert_eq!((&run.summary()["complete"], &run.summary()["pending"]), (&json!(1), &json!(0)));
     }
     assert_eq!(world.gateway_requests().len(), 6);
@@ -78,7 +78,7 @@ fn waiting_tasks_do_not_block_new_tasks() {
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     let mut running = world.start(&["--json", "--wait", "--poll-delay", "200ms", "-j", "1", "-i", "-"]);
     running.write(&format!("{}\nt1\n", waiting.join("\n")));
-    // The list is still open, and everyone before it waits.
+    // The list is still open, and all tasks before it wait.
     let lines = std::iter::repeat_with(|| serde_json::from_str(&running.read_line()).unwrap());
     let events: Vec<Value> = lines.filter(|event: &Value| event["event"] != "progress").take(2).collect();
     assert_eq!((&events[0]["event"], &events[1]["state"]), (&json!("file"), &json!("complete")), "{events:?}");
@@ -102,7 +102,7 @@ fn rejected_key_ends_the_wait() {
     running.write("t2\n");
     let run = world.audit(running.wait(true)).exits(2);
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
-    assert_eq!(run.events_of("task").len(), 2, "and every task is told");
+    assert_eq!(run.events_of("task").len(), 2, "and every task is reported");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn interrupt_ends_the_wait_at_once() {
     world.answers("t1", [pending().notify_on_request(&asked)]);
     let running = world.start(&["--json", "--wait", "--poll-delay", "15s", "t1"]);
     assert!(asked.wait());
-    // By now it waits, most likely; an end while it is still asked must be as quick.
+    // By now the task waits, most likely. An interrupt during the request must be as quick.
     std::thread::sleep(Duration::from_millis(300));
     let started = Instant::now();
     let killed = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();

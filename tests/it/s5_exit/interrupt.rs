@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: a clean and quick end, nothing lost that was whole, nothing wrong left behind.
+//! SIGINT and SIGTERM: "What was finished is committed, the root manifest too …; the rest resumes next time."
 #![cfg(unix)]
 
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::run::Running;
 use crate::support::{Answer, Gate, RemoteFile, Reply, Run, ServerFault, World, sample, success};
 
-/// What an end may take on a busy machine.
+/// How long ending may take on a busy machine.
 const SOON: Duration = Duration::from_secs(2);
 
 fn signal(running: &Running, name: &str) {
@@ -18,7 +18,7 @@ fn signal(running: &Running, name: &str) {
     assert!(status.success());
 }
 
-/// Sends the signal and waits for the end, which must be soon.
+/// Sends the signal and waits for the end, which must come soon.
 fn interrupt(running: Running, name: &str) -> Run {
     signal(&running, name);
     let started = Instant::now();
@@ -27,7 +27,7 @@ fn interrupt(running: Running, name: &str) -> Run {
     run
 }
 
-/// Until `path` has been asked for.
+/// Waits until `path` has been requested.
 fn await_request(world: &World, path: &str) {
     await_that(|| world.media.request_count(path) > 0);
 }
@@ -35,7 +35,7 @@ fn await_request(world: &World, path: &str) {
 fn await_that(is_so: impl Fn() -> bool) {
     let started = Instant::now();
     while !is_so() {
-        assert!(started.elapsed() < Duration::from_secs(20), "it never happened");
+        assert!(started.elapsed() < Duration::from_secs(20), "it did not happen in time");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -55,14 +55,14 @@ fn interrupt_keeps_whole_files_and_the_next_run_resumes() {
         let run = world.audit(interrupt(running, name)).exits(code);
         assert_eq!(run.events_of("summary").len(), 1, "{run:?}");
         assert_eq!(run.state("t0"), "complete");
-        assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 1, "what was complete is named");
+        assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 1, "complete tasks are named");
         assert!(!world.archive().join("t1/video-1.mp4").exists());
 
         large.set_script(&world, &[ServerFault::Healthy]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.media.request_count("/small.png"), 1, "a finished file is not fetched again");
         let from = large.requests(&world).last().unwrap().range_start();
-        assert!(from >= 8 << 20, "it went on at {from}");
+        assert!(from >= 8 << 20, "it resumed at {from}");
         assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *large.bytes);
     }
 }
@@ -91,7 +91,7 @@ fn interrupted_force_leaves_no_stale_hash() {
     let second = RemoteFile::new(&world, "/2.mp4", 60_000, &[ServerFault::Healthy]);
     world.serve_task("t1", &json!({"videos": [first.url, second.url]}));
     world.run(&["t1"]).exits(0);
-    // As many bytes, but others.
+    // The same number of bytes, but other ones.
     first.set_script(&world, &[ServerFault::Replaced]);
     second.set_script(&world, &[ServerFault::StallAt(1000)]);
     let file = world.archive().join("t1/video-1.mp4");
@@ -99,7 +99,7 @@ fn interrupted_force_leaves_no_stale_hash() {
     await_that(|| fs::read(&file).is_ok_and(|bytes| bytes == *first.replacement));
     await_request(&world, "/2.mp4");
     interrupt(running, "INT").exits(130);
-    // The next run looks at nothing but sizes, and must not take the new bytes for the old ones. The audit hashes.
+    // The next run compares only sizes, and must not take the new bytes for the old ones. The audit compares hashes.
     world.run(&["t1"]).exits(0);
 }
 
@@ -123,7 +123,7 @@ fn segmented_download_ends_at_once_on_a_signal() {
 
 #[test]
 fn interrupt_ends_every_kind_of_wait_at_once() {
-    // For the gateway's answer, for an unfinished task, for a busy host, for the next try, for more ids.
+    // Waits for the gateway's response, for an unfinished task, for a busy host, for a retry, for more ids.
     let waits: [fn(&World) -> Running; 5] = [
         |world| {
             let (asked, never) = (Gate::default(), Gate::default());
@@ -199,7 +199,7 @@ fn second_interrupt_ends_at_once() {
     let running = world.start(&["t1"]);
     await_request(&world, "/stuck.png");
     signal(&running, "INT");
-    // By then the first one may have done it all.
+    // By then the first signal may already have ended the run.
     let _ = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
     let started = Instant::now();
     assert_eq!(running.wait(false).code, Some(130));
@@ -229,10 +229,10 @@ fn interrupt_works_while_the_output_pipe_is_full() {
         let ids: Vec<String> = (0..2000).map(|n| format!("missing-{n}")).collect();
         world.write_file("ids.txt", ids.join("\n"));
         let mut command = world.plain_command(&["-i", "ids.txt", "--json"]);
-        // More than a pipe holds is said, and never read.
+        // The output is more than a pipe holds, and is never read.
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         await_that(|| world.gateway_requests().len() > 1500);
-        assert!(child.try_wait().unwrap().is_none(), "it waits for its reader");
+        assert!(child.try_wait().unwrap().is_none(), "it blocks on its output");
         assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
         let ended = Instant::now();
         while child.try_wait().unwrap().is_none() {

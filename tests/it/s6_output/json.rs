@@ -1,4 +1,4 @@
-//! Section 6, `--json`: one object a line and nothing else, its fields in their order, its paths such as can be opened.
+//! `--json`: one JSON object per line and nothing else, with the fields in order and paths that can be opened.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn keys(event: &Value) -> Vec<&str> {
     event.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// Every line is an object that says what it is, and a summary is the last and the only one.
+/// Checks that every line is an event, and that the last one is the only summary.
 #[track_caller]
 fn is_pure(run: &Run, summaries: usize) {
     let events = run.events();
@@ -43,7 +43,7 @@ fn stdout_has_only_one_json_object_per_line() {
     for more in [&[][..], &["--quick"], &["-q"], &["-v"], &["--color", "always"]] {
         is_pure(&run_command(&world, &[&["verify", "--json"], more].concat()), 1);
     }
-    // What was found, then what came of it.
+    // First the findings, then the results of the repair.
     is_pure(&run_command(&world, &["repair", "--json", "-q"]).exits(0), 2);
 }
 

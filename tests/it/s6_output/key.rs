@@ -1,5 +1,7 @@
-//! The key goes to the gateway's origin only, and nothing prints it. (Every run's output and archive are looked
-//! through by the audit; a media host that sees any `Authorization` fails its test.)
+//! "A key never appears in any output, log, manifest or error", and it is sent to the gateway's origin only.
+//!
+//! The audit searches the output and archive of every run for it. A media host that receives any `Authorization`
+//! fails its test.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -173,7 +175,7 @@ fn media_request_with_the_key_never_leaves_the_origin() {
     let elsewhere = world.serve_sample("picture.png");
     world.answers_at("/closed", [Answer::raw(401, ""), Answer::redirect(&elsewhere)]);
     world.serve_task("t1", &json!({"images": [format!("{}/closed", world.base_url())]}));
-    // Whether it is fetched without the key or refused is free; the media host's own check is the test.
+    // The link may be fetched without the key, or refused: the check of the media host is the test.
     let run = world.run(&["t1", "--retries", "0"]);
     assert!(matches!(run.code, Some(0 | 1)) && world.gateway_requests().len() >= 3, "{run:?}");
 }

@@ -1,7 +1,8 @@
-//! Section 7, side by side: sixteen real processes in one archive, some of which are killed at any moment.
+//! "Any number of processes may work in one archive at once": sixteen real processes in one archive, some of which
+//! are killed at random moments.
 //!
-//! The media host counts: what no killed process was at is fetched once. After one more run the archive is whole and
-//! true, and nothing of a lock is left: `audited` looks for that after it.
+//! The media host counts requests: a file that no killed process was downloading is fetched once. After one more run
+//! the archive is complete and consistent, and no lock file is left: the audit checks this.
 
 use std::fs;
 use std::thread;
@@ -13,7 +14,7 @@ use crate::support::commands::{archive_two_tasks, findings, flip_bit, run_comman
 use crate::support::run::Running;
 use crate::support::{Reply, World, sample};
 
-/// Seeded, so that a failure can be had again.
+/// Seeded, so that a failure can be reproduced.
 struct Dice(u64);
 
 impl Dice {
@@ -25,7 +26,7 @@ impl Dice {
     }
 }
 
-/// Tasks of two files and a text each, at paths of their own; the media take `pause` to come.
+/// Makes tasks with two files and a text each, at their own paths. Each file takes `pause` to arrive.
 fn tasks(world: &World, count: usize, pause: Duration) -> Vec<String> {
     let host = |path: String, name: &str| {
         let bytes = sample(name);
@@ -45,9 +46,9 @@ fn asked(world: &World, ids: &[String]) -> Vec<usize> {
     paths.map(|path| world.media.request_count(&path)).collect()
 }
 
-/// One more run over all ids; then everything is here and true.
+/// Runs once more over all ids, and checks that the archive is complete and consistent.
 #[track_caller]
-fn all_is_here(world: &World, ids: &[String]) {
+fn finish_archive(world: &World, ids: &[String]) {
     world.run(ids).exits(0);
     assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), ids.len());
     for id in ids {
@@ -72,9 +73,9 @@ fn sixteen_processes_with_equal_ids_fetch_each_file_once() {
         run.wait(false).exits(0);
     }
     assert_eq!(asked(&world, &ids), vec![1; 24]);
-    // Before the run after it: the last of the sixteen must have left a true root.
+    // Before the next run: the last of the sixteen must have left a correct root manifest.
     crate::support::audit::check_archive(&world.archive(), crate::support::KEY);
-    all_is_here(&world, &ids);
+    finish_archive(&world, &ids);
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn sixteen_processes_with_overlapping_ids_lose_nothing() {
     }
     assert_eq!(asked(&world, &ids), vec![1; 72]);
     crate::support::audit::check_archive(&world.archive(), crate::support::KEY);
-    all_is_here(&world, &ids);
+    finish_archive(&world, &ids);
 }
 
 #[cfg(unix)]
@@ -115,7 +116,7 @@ fn killed_processes_lose_at_most_their_current_files() {
                 None => drop(run.wait(false).exits(0)),
             }
         }
-        all_is_here(&world, &ids);
+        finish_archive(&world, &ids);
         let asked = asked(&world, &ids);
         assert!(asked.iter().all(|&count| (1..=1 + kills).contains(&count)), "seed {seed}: {asked:?}");
     }
@@ -131,9 +132,9 @@ fn commands_killed_during_runs_harm_nothing() {
         ids[..8].iter().for_each(|id| flip_bit(&world, &format!("{id}/image-1.png")));
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
         let getting: Vec<Running> = (0..4).map(|n| world.start(&ids[n * 2..])).collect();
-        for verb in ["index", "repair", "verify", "index", "repair", "index", "repair", "index"] {
-            let network: &[&str] = if verb == "repair" { &["--retry-delay", "0s"] } else { &[] };
-            let run = Running::start(world.plain_command(&[&[verb], network].concat()));
+        for command_name in ["index", "repair", "verify", "index", "repair", "index", "repair", "index"] {
+            let network: &[&str] = if command_name == "repair" { &["--retry-delay", "0s"] } else { &[] };
+            let run = Running::start(world.plain_command(&[&[command_name], network].concat()));
             thread::sleep(Duration::from_millis(dice.roll(60)));
             run.kill();
         }
@@ -141,7 +142,7 @@ fn commands_killed_during_runs_harm_nothing() {
             run.wait(false).exits(0);
         }
         run_command(&world, &["repair", "--retry-delay", "0s"]).exits(0);
-        all_is_here(&world, &ids);
+        finish_archive(&world, &ids);
     }
 }
 
@@ -166,7 +167,7 @@ fn verify_and_index_during_runs_find_and_do_no_damage() {
         run.wait(false).exits(0);
     }
     assert_eq!(asked(&world, &ids), vec![1; 48]);
-    all_is_here(&world, &ids);
+    finish_archive(&world, &ids);
 }
 
 #[test]
@@ -217,7 +218,7 @@ fn concurrent_get_and_repair_leave_a_consistent_archive() {
     for run in getting.into_iter().chain(repairing) {
         run.wait(false).exits(0);
     }
-    all_is_here(&world, &ids);
+    finish_archive(&world, &ids);
     let states: Vec<Value> = ids.iter().map(|id| world.task_entry(id)["state"].clone()).collect();
     assert!(states.iter().all(|state| state == "complete"), "{states:?}");
 }

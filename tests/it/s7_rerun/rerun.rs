@@ -1,4 +1,4 @@
-//! Section 7, as far as it is built: running again costs nothing, and runs side by side don't harm each other.
+//! "A task that is complete … costs no network at all"; concurrent runs do not harm each other.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::support::{Gate, Reply, World, sample};
 
-/// Waits for `path` to appear; a program that never makes it fails the test.
-fn appears(path: &std::path::Path) {
+/// Waits for `path` to appear. A program that never makes it fails the test.
+fn await_path(path: &std::path::Path) {
     let started = Instant::now();
     while !path.exists() {
         assert!(started.elapsed() < Duration::from_secs(20), "{} never came", path.display());
@@ -183,7 +183,7 @@ fn killed_run_leaves_only_whole_files_that_are_reused() {
     let slow = world.media.script("/slow", [Reply::ok(video.clone()).stall_after(video.len() / 2)]);
     world.serve_task("t1", &json!({"videos": [slow], "images": [world.serve_sample("picture.png")], "text": "la"}));
     let running = world.start(&["t1"]);
-    appears(&world.archive().join("t1/image-1.png"));
+    await_path(&world.archive().join("t1/image-1.png"));
     running.kill();
     let tree = world.tree();
     let finals: Vec<&String> = tree.keys().filter(|name| name.starts_with("t1/") && !name.starts_with("t1/.")).collect();
@@ -198,7 +198,7 @@ fn killed_run_leaves_only_whole_files_that_are_reused() {
 
 fn dot_files_of_a_killed_run_are_removed_on_completion() {
     let world = World::new();
-    // Enough that a good part of it is on disk before the host falls silent.
+    // Enough bytes that a part of them is on disk before the host stalls.
     let large = vec![1; 1 << 20];
     world.serve_task("t1", &json!({"url": world.media.script("/slow", [Reply::ok(large.clone()).stall_after(large.len() - 1)])}));
     let running = world.start(&["t1"]);
@@ -208,7 +208,7 @@ fn dot_files_of_a_killed_run_are_removed_on_completion() {
         std::thread::sleep(Duration::from_millis(2));
     }
     running.kill();
-    // The gateway names the same task in another shape now; the audit looks for what is left.
+    // The gateway's response has another shape now. The audit looks for leftover files.
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     world.run(&["t1"]).exits(0);
     assert_eq!(world.files("t1"), ["image-1.png"]);
@@ -224,10 +224,10 @@ fn root_manifest_is_corrected_after_a_kill() {
     world.serve_task("t1", &json!({"text": "la"}));
     world.serve_task("t2", &json!({"images": [slow]}));
     let running = world.start(&["t1", "t2"]);
-    appears(&world.archive().join("t1/manifest.json"));
+    await_path(&world.archive().join("t1/manifest.json"));
     running.kill();
     gate.open();
-    // t1 is complete and costs nothing; the audit compares the root with the folders.
+    // t1 is complete and needs no request. The audit compares the root manifest with the folders.
     world.run(&["t1"]).exits(0);
 }
 

@@ -1,4 +1,4 @@
-//! Section 8, `completions` and `man`: both know the main job and every verb, and the programs that read them can.
+//! `completions` and `man`: both contain every option and command, and the programs that read them accept them.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ fn script(world: &World, shell: &str) -> String {
     run_command(world, &["completions", shell]).exits(0).stdout
 }
 
-/// What `program` says of `script`, and that it does not complain.
+/// The output of `program` for `script`. It must report no error.
 fn read_by(program: &str, args: &[&str], script: &str) -> String {
     let world = World::new();
     let path = world.write_file("script", script);

@@ -1,7 +1,7 @@
-//! Section 8, `export`: what is there told in other programs' formats, offline, and nothing else touched.
+//! `export`: the archive in the formats of other programs, offline, and nothing else changed.
 //!
-//! What can't be told is for `left_out`, whether those programs understand the rest for `exported`; bags, which are more than
-//! a text, are in `bag`.
+//! Entries that can't be exported are in `export_skipped`, the programs that read the formats in `export_interop`,
+//! bags in `export_bagit`.
 
 use std::fs;
 use std::path::Path;
@@ -15,10 +15,11 @@ use crate::support::{Run, World, sample};
 
 pub(crate) const TEXTS: [&str; 4] = ["otio", "ffconcat", "csv", "m3u8"];
 
-/// An id that every format has to escape.
+/// An id that every format must escape.
 pub(crate) const ODD: &str = "=T2,\"é'\\";
 
-/// Two tasks: `t1` of three videos, a picture and a song, `ODD` of another song and its text, in an oddly called archive.
+/// Makes two tasks: `t1` with three videos, an image and an audio file, `ODD` with another audio file and a text, in
+/// an archive with an unusual name.
 pub(crate) fn odd_archive(world: &World) -> &'static str {
     let videos = ["video-1s.mp4", "clip.mov", "clip.webm"].map(|name| world.serve_sample(name));
     world.serve_task(
@@ -30,7 +31,7 @@ pub(crate) fn odd_archive(world: &World) -> &'static str {
     oddly_called(world)
 }
 
-/// Calls the archive as no archive should be called.
+/// Renames the archive to an unusual name.
 pub(crate) fn oddly_called(world: &World) -> &'static str {
     const NAME: &str = "it's #1, 50% é";
     fs::rename(world.archive(), world.home().join(NAME)).unwrap();
@@ -78,18 +79,18 @@ fn paths_are_relative_to_the_output_and_absolute_on_stdout() {
 fn every_format_writes_the_expected_output() {
     let world = World::new();
     archive_two_tasks(&world);
-    let told = |format: &str| exported(&world, &[format, "yescale", "-O", "out"]).exits(0);
-    told("ffconcat");
+    let export_to_file = |format: &str| exported(&world, &[format, "yescale", "-O", "out"]).exits(0);
+    export_to_file("ffconcat");
     let written = || fs::read_to_string(world.home().join("out")).unwrap();
     assert_eq!(written(), "ffconcat version 1.0\nfile 'yescale/t1/video-1.mp4'\nduration 1.000\n");
-    told("m3u8");
+    export_to_file("m3u8");
     assert_eq!(written(), "#EXTM3U\n#EXTINF:1.000,t1 video 1\nyescale/t1/video-1.mp4\n");
-    told("csv");
+    export_to_file("csv");
     let hash = sha256(&sample("video-1s.mp4"));
     let row = format!("t1,complete,video,1,yescale/t1/video-1.mp4,{},{hash},video/mp4,1.0,,", sample("video-1s.mp4").len());
     assert_eq!(written().lines().nth(1), Some(row.as_str()));
-    told("otio");
-    let told: Vec<Value> = clips(&written())
+    export_to_file("otio");
+    let found: Vec<Value> = clips(&written())
         .into_iter()
         .map(|clip| {
             let length = &clip["source_range"]["duration"];
@@ -102,7 +103,7 @@ fn every_format_writes_the_expected_output() {
         json!(["yescale/t1/image-2.png", 120.0, 24.0]),
         json!(["yescale/t2/image-1.gif", 120.0, 24.0]),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -141,8 +142,8 @@ fn task_option_selects_ids_and_reports_unknown_ones() {
     };
     assert_eq!(ids(&["--task", "t3", "t2"], 0).0, "t2 t3");
     assert_eq!(ids(&["yescale", "--task", "t3", "--task", "t3"], 0).0, "t3");
-    let (told, trouble) = ids(&["--task", "t2", "t9"], 1);
-    assert_eq!((told.as_str(), trouble.as_str()), ("t2", "error: t9: the archive has no such task\n"));
+    let (stdout, stderr) = ids(&["--task", "t2", "t9"], 1);
+    assert_eq!((stdout.as_str(), stderr.as_str()), ("t2", "error: t9: the archive has no such task\n"));
 }
 
 #[test]

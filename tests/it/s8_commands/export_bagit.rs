@@ -1,4 +1,4 @@
-//! Section 8, `export bagit`: copies that were proven, in a bag that is there whole or not at all.
+//! `export bagit`: verified copies, in a bag that is complete or absent.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,8 +37,8 @@ fn damaged_and_missing_files_are_left_out_of_the_bag() {
     fs::write(world.archive().join("t1/text.txt"), "LA\nLA").unwrap();
     fs::remove_file(world.archive().join("t2/text.txt")).unwrap();
     let run = exported(&world, &["bagit", "-O", "bag"]).exits(1);
-    let told = ["image-1.png is damaged", "text.txt is damaged", "text.txt is missing"];
-    assert!(run.stderr.lines().count() == 3 && told.iter().all(|told| run.stderr.contains(told)), "{run:?}");
+    let warnings = ["image-1.png is damaged", "text.txt is damaged", "text.txt is missing"];
+    assert!(run.stderr.lines().count() == 3 && warnings.iter().all(|warning| run.stderr.contains(warning)), "{run:?}");
     let sums = fs::read_to_string(world.home().join("bag/manifest-sha256.txt")).unwrap();
     assert!(!sums.contains("t1/image-1.png") && !sums.contains("text.txt") && sums.contains("t1/image-2.png"), "{sums}");
     assert!(!world.home().join("bag/data/t1/image-1.png").exists());

@@ -1,4 +1,4 @@
-//! Section 8, `export`, of what is not as a manifest says, or not to be trusted: it is told, and the rest is exported.
+//! `export` of entries that do not match the disk, or can't be trusted: they are reported, and the rest is exported.
 
 use std::fs;
 
@@ -76,8 +76,8 @@ fn files_behind_symlinks_are_reported_and_never_exported() {
     symlink(outside.join("video-1.mp4"), world.archive().join("t1/video-1.mp4")).unwrap();
     for format in TEXTS {
         let run = exported(&world, &[format]).exits(1);
-        let told: Vec<bool> = run.stderr.lines().map(|line| line.contains(" is unsafe: ")).collect();
-        assert_eq!(told, [true, true], "{run:?}");
+        let is_unsafe: Vec<bool> = run.stderr.lines().map(|line| line.contains(" is unsafe: ")).collect();
+        assert_eq!(is_unsafe, [true, true], "{run:?}");
         assert!(!run.stdout.contains("video-1.mp4") && !run.stdout.contains("t2/image-1.gif"), "{run:?}");
     }
     exported(&world, &["bagit", "-O", "bag"]).exits(1);

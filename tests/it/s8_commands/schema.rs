@@ -1,4 +1,4 @@
-//! Section 8, `schema`: it takes what the program writes, all of it, and refuses what the program would never write.
+//! `schema`: the JSON Schemas accept everything that the program writes, and reject what it never writes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,24 +18,25 @@ fn schema(document: &str) -> Validator {
 }
 
 #[track_caller]
-fn takes(schema: &Validator, document: &Value) {
+fn assert_accepts(schema: &Validator, document: &Value) {
     let errors: Vec<String> = schema.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
 }
 
 #[track_caller]
-fn refuses(schema: &Validator, document: &Value, why: &str) {
+fn assert_rejects(schema: &Validator, document: &Value, why: &str) {
     assert!(!schema.is_valid(document), "{why} is taken: {document:#}");
 }
 
-/// Every manifest of the archive, the root's first.
+/// Every manifest of the archive, the root manifest first.
 fn manifests(world: &World) -> Vec<Value> {
     let tree = world.tree();
     let manifests = tree.iter().filter(|(name, _)| name.ends_with("manifest.json"));
     manifests.map(|(_, (bytes, _))| serde_json::from_slice(bytes).unwrap()).collect()
 }
 
-/// An archive with everything in it that a manifest can have but what only hosts can tell; its last run.
+/// Makes an archive with every field that a manifest can have, except those that need a special host. Returns the
+/// last run.
 fn full(world: &World) -> Run {
     let mov = world.media.script("/v", [Reply::ok(sample("clip.mov")).header("Last-Modified", "Sun, 27 Jul 2025 06:49:48 GMT")]);
     let result =
@@ -46,7 +47,7 @@ fn full(world: &World) -> Run {
     world.run_with_input(r#"{"id":"full","prompt":{"deep":[1.50,null]}}"#, &["--json", "-i", "-"]).exits(1)
 }
 
-/// A run that takes long enough to tell how far it is.
+/// A run that takes long enough to report progress.
 fn slow(world: &World) -> Run {
     let gate = Gate::default();
     world.serve_task(
@@ -67,10 +68,10 @@ fn samples_of_every_platform_match_the_schemas() {
     let manifests = manifests(&world);
     assert_eq!(manifests.len(), 1 + standin.ids().len());
     for document in &manifests {
-        takes(&manifest, document);
+        assert_accepts(&manifest, document);
     }
     for line in &run.events() {
-        takes(&event, line);
+        assert_accepts(&event, line);
     }
 }
 
@@ -101,7 +102,7 @@ fn every_event_and_enum_value_matches_the_schema() {
     events.extend(slow(&world).exits(0).events());
 
     for line in &events {
-        takes(&event, line);
+        assert_accepts(&event, line);
     }
     let seen: BTreeSet<&str> = events
         .iter()
@@ -125,12 +126,12 @@ fn schema_rejects_invalid_manifests() {
     let [root, own] = &manifests(&world)[..] else { panic!("two manifests") };
     let [task, file] = ["/tasks/0", "/tasks/0/files/0"];
     for document in [root, own] {
-        takes(&schema, document);
+        assert_accepts(&schema, document);
         for folder in ["", task, file, "/tasks/0/errors/0"] {
-            refuses_other_fields(&schema, document, folder, &["response"]);
+            assert_rejects_other_types(&schema, document, folder, &["response"]);
             let mut with_more = document.clone();
             with_more.pointer_mut(folder).unwrap()["of_the_future"] = json!([null]);
-            takes(&schema, &with_more);
+            assert_accepts(&schema, &with_more);
         }
     }
     for (folder, field, wrong) in [
@@ -153,12 +154,12 @@ fn schema_rejects_invalid_manifests() {
     ] {
         let mut document = own.clone();
         document.pointer_mut(folder).unwrap()[field] = wrong.clone();
-        refuses(&schema, &document, &format!("{field}: {wrong}"));
+        assert_rejects(&schema, &document, &format!("{field}: {wrong}"));
     }
-    refuses_without(&schema, own, "", "manifest_version generator tasks");
-    refuses_without(&schema, own, task, "task_id state files errors");
-    refuses_without(&schema, own, file, "kind index path size sha256 warnings");
-    refuses_without(&schema, own, "/tasks/0/errors/0", "kind index error");
+    assert_requires(&schema, own, "", "manifest_version generator tasks");
+    assert_requires(&schema, own, task, "task_id state files errors");
+    assert_requires(&schema, own, file, "kind index path size sha256 warnings");
+    assert_requires(&schema, own, "/tasks/0/errors/0", "kind index error");
 }
 
 #[test]
@@ -175,47 +176,47 @@ fn schema_rejects_invalid_events() {
         ("finding", "event path finding"),
     ] {
         let line = events.iter().find(|line| line["event"] == event).unwrap();
-        refuses_without(&schema, line, "", fields);
-        refuses_other_fields(&schema, line, "", &[]);
+        assert_requires(&schema, line, "", fields);
+        assert_rejects_other_types(&schema, line, "", &[]);
         for (field, wrong) in
             [("event", "unheard_of"), ("state", "done"), ("finding", "broken"), ("action", "eat"), ("kind", "text")]
         {
             let mut wrong_line = line.clone();
             if wrong_line.get(field).is_some() {
                 wrong_line[field] = json!(wrong);
-                refuses(&schema, &wrong_line, wrong);
+                assert_rejects(&schema, &wrong_line, wrong);
             }
         }
         let mut with_more = line.clone();
         with_more["of_the_future"] = json!(null);
-        takes(&schema, &with_more);
+        assert_accepts(&schema, &with_more);
     }
     let summaries: Vec<_> = events.iter().filter(|line| line["event"] == "summary").collect();
     for (line, field) in [(summaries[0], "reused"), (summaries[1], "unsafe")] {
-        refuses_without(&schema, line, "", &format!("event files bytes seconds {field}"));
-        refuses_other_fields(&schema, line, "", &[]);
+        assert_requires(&schema, line, "", &format!("event files bytes seconds {field}"));
+        assert_rejects_other_types(&schema, line, "", &[]);
     }
 }
 
-/// A field of the object at `folder` that is null, or of a type of its own, is refused.
+/// Checks that a field of the object at `folder` is rejected when it is null or of another type.
 #[track_caller]
-fn refuses_other_fields(schema: &Validator, document: &Value, folder: &str, but: &[&str]) {
+fn assert_rejects_other_types(schema: &Validator, document: &Value, folder: &str, but: &[&str]) {
     let fields: Vec<String> = document.pointer(folder).unwrap().as_object().unwrap().keys().cloned().collect();
     for field in fields.iter().filter(|field| !but.contains(&field.as_str())) {
         for wrong in [json!(null), json!([[]])] {
             let mut document = document.clone();
             document.pointer_mut(folder).unwrap()[field] = wrong.clone();
-            refuses(schema, &document, &format!("{folder}/{field}: {wrong}"));
+            assert_rejects(schema, &document, &format!("{folder}/{field}: {wrong}"));
         }
     }
 }
 
 #[track_caller]
-fn refuses_without(schema: &Validator, document: &Value, folder: &str, fields: &str) {
+fn assert_requires(schema: &Validator, document: &Value, folder: &str, fields: &str) {
     for field in fields.split(' ') {
         let mut document = document.clone();
         let removed = document.pointer_mut(folder).unwrap().as_object_mut().unwrap().shift_remove(field);
         assert!(removed.is_some(), "{folder} has no {field}: {document:#}");
-        refuses(schema, &document, &format!("{folder} without {field}"));
+        assert_rejects(schema, &document, &format!("{folder} without {field}"));
     }
 }

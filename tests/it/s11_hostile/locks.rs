@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::support::World;
 
 /// Starts the program and returns once it reports that it waits for a lock.
-fn waiting(world: &World, args: &[&str]) -> (Child, String) {
+fn start_waiting(world: &World, args: &[&str]) -> (Child, String) {
     let mut child = world.plain_command(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = lines.find_map(|line| line.ok().filter(|line| line.contains("waiting for"))).unwrap();
@@ -21,7 +21,7 @@ fn waiting(world: &World, args: &[&str]) -> (Child, String) {
     (child, line)
 }
 
-fn end(mut child: Child) -> Option<i32> {
+fn wait_for_exit(mut child: Child) -> Option<i32> {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -55,12 +55,12 @@ fn lock_wait_message_names_the_holding_process() {
         let world = world();
         let lock = File::open(world.home().join(folder)).unwrap();
         lock.lock().unwrap();
-        let (child, line) = waiting(&world, args);
+        let (child, line) = start_waiting(&world, args);
         assert!(line.contains(&format!("waiting for {folder}: ")), "{line}");
         let is_listed = fs::read_to_string("/proc/locks").is_ok_and(|locks| locks.contains(&format!(" {} ", std::process::id())));
         assert_eq!(line.contains(&format!("process {} ", std::process::id())), is_listed, "{line}");
         drop(lock);
-        assert_eq!(end(child), Some(0), "{args:?}");
+        assert_eq!(wait_for_exit(child), Some(0), "{args:?}");
     }
 }
 
@@ -71,9 +71,9 @@ fn lock_wait_ends_at_the_first_signal() {
             let world = world();
             let lock = File::open(world.home().join(folder)).unwrap();
             lock.lock().unwrap();
-            let (child, _) = waiting(&world, args);
+            let (child, _) = start_waiting(&world, args);
             assert!(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap().success());
-            assert_eq!(end(child), Some(code), "{args:?} {signal}");
+            assert_eq!(wait_for_exit(child), Some(code), "{args:?} {signal}");
             drop(lock);
             world.run(&["new", "t1"]).exits(0);
             assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 2, "the next run names what was committed");

@@ -16,7 +16,7 @@ use crate::support::{Reply, World, sample};
 const USER: u32 = 64_321;
 
 /// The program as [`USER`], with a limit that `prlimit` sets.
-fn limited(world: &World, limit: &str, args: &[&str]) -> Command {
+fn command_with_limit(world: &World, limit: &str, args: &[&str]) -> Command {
     let program = world.plain_command(args);
     // The user may have no access to the build folder, so the program is copied.
     let copy = world.home().join("program");
@@ -35,7 +35,7 @@ fn limited(world: &World, limit: &str, args: &[&str]) -> Command {
 
 /// Runs with each of `limits` and returns the exit codes of the main job. With any limit nothing panics, and a run
 /// that starts also ends.
-fn codes(limits: impl IntoIterator<Item = String>, reason: &str) -> Vec<i32> {
+fn exit_codes_under(limits: impl IntoIterator<Item = String>, reason: &str) -> Vec<i32> {
     // One at a time: the limits count all processes of the user, and a copied program can't be started while another
     // test has its file open for writing.
     static ALONE: Mutex<()> = Mutex::new(());
@@ -46,7 +46,7 @@ fn codes(limits: impl IntoIterator<Item = String>, reason: &str) -> Vec<i32> {
         let second = world.media.script("/second.png", [Reply::ok(sample("picture.png"))]);
         world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png"), second], "text": "la la"}));
         for args in [&["t1"][..], &["verify"], &["index"], &["gallery"]] {
-            let run = Running::start(limited(&world, &limit, args)).wait(false);
+            let run = Running::start(command_with_limit(&world, &limit, args)).wait(false);
             assert!(!run.stderr.contains("panicked"), "{limit} {args:?} {run:?}");
             match run.code {
                 Some(0) => {}
@@ -63,20 +63,20 @@ fn codes(limits: impl IntoIterator<Item = String>, reason: &str) -> Vec<i32> {
 #[test]
 #[ignore = "needs root, setpriv and prlimit"]
 fn run_with_few_threads_succeeds_or_does_not_start() {
-    let codes = codes((1..=16).map(|threads| format!("--nproc={threads}")), "threads");
+    let codes = exit_codes_under((1..=16).map(|threads| format!("--nproc={threads}")), "threads");
     assert_eq!((codes[0], codes[15]), (2, 0), "{codes:?}");
 }
 
 #[test]
 #[ignore = "needs root, setpriv and prlimit"]
 fn run_with_little_address_space_succeeds_or_does_not_start() {
-    let codes = codes((1..=12).map(|step| format!("--as={}", step * 100_000_000_u64)), "memory");
+    let codes = exit_codes_under((1..=12).map(|step| format!("--as={}", step * 100_000_000_u64)), "memory");
     assert_eq!((codes[1], codes[11]), (2, 0), "{codes:?}");
 }
 
 #[test]
 #[ignore = "needs root, setpriv and prlimit"]
 fn run_with_few_open_files_succeeds_or_does_not_start() {
-    let codes = codes((4..=48).map(|files| format!("--nofile={files}")), "open");
+    let codes = exit_codes_under((4..=48).map(|files| format!("--nofile={files}")), "open");
     assert_eq!((codes[1], codes[44]), (2, 0), "{codes:?}");
 }

@@ -13,12 +13,12 @@ use crate::support::{Gate, KEY, Reply, World, sample, success};
 fn gateway_request_carries_the_key_and_user_agent() {
     let world = World::new();
     world.archive_task("t1");
-    let questions = world.gateway_requests();
-    assert_eq!(questions.len(), 1);
-    assert_eq!((questions[0].method.as_str(), questions[0].url.path()), ("GET", "/task/t1"));
-    assert_eq!(questions[0].headers["authorization"], format!("Bearer {KEY}").as_str());
+    let requests = world.gateway_requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!((requests[0].method.as_str(), requests[0].url.path()), ("GET", "/task/t1"));
+    assert_eq!(requests[0].headers["authorization"], format!("Bearer {KEY}").as_str());
     let agent = concat!("yescale-dl/", env!("CARGO_PKG_VERSION"));
-    assert_eq!(questions[0].headers["user-agent"], agent);
+    assert_eq!(requests[0].headers["user-agent"], agent);
     assert!(world.media.heads()[0].contains(&format!("{}: {agent}", "user-agent")), "{}", world.media.heads()[0]);
 }
 

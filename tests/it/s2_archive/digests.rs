@@ -55,7 +55,7 @@ fn reply(header: &str, value: &str) -> Reply {
     Reply::ok(body()).content_type("video/mp4").header("ETag", "\"v1\"").header(header, value)
 }
 
-fn hosted(world: &World, replies: impl IntoIterator<Item = Reply>) {
+fn serve(world: &World, replies: impl IntoIterator<Item = Reply>) {
     let url = world.media.script("/a.mp4", replies);
     world.serve_task("t1", &json!({"videos": [url]}));
 }
@@ -64,7 +64,7 @@ fn hosted(world: &World, replies: impl IntoIterator<Item = Reply>) {
 fn verified_digest_is_recorded_in_the_manifest() {
     for (header, value) in headers(&body()) {
         let world = World::new();
-        hosted(&world, [reply(header, &value)]);
+        serve(&world, [reply(header, &value)]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
     }
@@ -74,13 +74,13 @@ fn verified_digest_is_recorded_in_the_manifest() {
 fn digest_mismatch_fails_the_body() {
     for ((header, wrong), (_, right)) in headers(&noise(6, SIZE)).into_iter().zip(headers(&body())) {
         let world = World::new();
-        hosted(&world, [reply(header, &wrong)]);
+        serve(&world, [reply(header, &wrong)]);
         world.run(&["t1", "--retries", "1"]).exits(1);
         assert_eq!((world.media.request_count("/a.mp4"), world.files("t1")), (2, Vec::new()), "{header}: {wrong}");
         let error = world.task_entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned();
         assert!(error.contains(&header.to_lowercase()), "{error}");
 
-        hosted(&world, [reply(header, &wrong), reply(header, &right)]);
+        serve(&world, [reply(header, &wrong), reply(header, &right)]);
         world.run(&["t1", "--retries", "1"]).exits(0);
         assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), body());
     }
@@ -100,7 +100,7 @@ fn unreadable_digest_headers_are_ignored() {
         ("ETag", "\"d41d8cd98f00b204e9800998ecf8427e\""),
     ] {
         let world = World::new();
-        hosted(&world, [Reply::ok(body()).content_type("video/mp4").header(header, value)]);
+        serve(&world, [Reply::ok(body()).content_type("video/mp4").header(header, value)]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], Value::Null, "{header}: {value}");
     }
@@ -120,7 +120,7 @@ fn digest_of_a_range_alone_is_not_checked_against_the_file() {
             Reply::ok(&whole[cut..]).with_status("206 Partial Content").content_type("video/mp4").header("ETag", "\"v1\"");
         let range = range.header("Content-Range", &format!("bytes {cut}-{}/{SIZE}", SIZE - 1)).header(header, &value);
         let first = Reply::ok(whole.clone()).content_type("video/mp4").header("ETag", "\"v1\"").cut_after(cut);
-        hosted(&world, [first, range, Reply::status("400 No")]);
+        serve(&world, [first, range, Reply::status("400 No")]);
         world.run(&["t1"]).exits(code);
         if code == 0 {
             assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), whole, "{header}");
@@ -139,7 +139,7 @@ fn whole_file_digest_on_a_range_is_verified() {
         let range =
             Reply::ok(&whole[cut..]).with_status("206 Partial Content").content_type("video/mp4").header("ETag", "\"v1\"");
         let range = range.header("Content-Range", &format!("bytes {cut}-{}/{SIZE}", SIZE - 1)).header(header, &value);
-        hosted(&world, [Reply::ok(whole.clone()).content_type("video/mp4").header("ETag", "\"v1\"").cut_after(cut), range]);
+        serve(&world, [Reply::ok(whole.clone()).content_type("video/mp4").header("ETag", "\"v1\"").cut_after(cut), range]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
     }
@@ -154,7 +154,7 @@ fn digest_of_an_encoded_body_is_ignored() {
     for (header, value) in headers(&zipped) {
         let world = World::new();
         let reply = Reply::ok(zipped.clone()).content_type("video/mp4").header("Content-Encoding", "gzip").header(header, &value);
-        hosted(&world, [reply]);
+        serve(&world, [reply]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], Value::Null, "{header}");
     }

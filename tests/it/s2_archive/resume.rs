@@ -30,7 +30,7 @@ fn video(world: &World) -> PathBuf {
 }
 
 /// The first requested byte of each request; none where no range was requested.
-fn asked(seen: &[SeenRequest]) -> Vec<Option<u64>> {
+fn range_starts(seen: &[SeenRequest]) -> Vec<Option<u64>> {
     seen.iter().map(|seen| seen.range.map(|(from, _)| from)).collect()
 }
 
@@ -49,7 +49,7 @@ fn truncated_body_resumes_at_the_next_byte() {
         let seen = remote.requests(&world);
         let then = from + 7.min(SIZE - from);
         let expected = [None, Some(from as u64), Some(then as u64)];
-        assert_eq!(asked(&seen), expected[..seen.len()], "{first:?}");
+        assert_eq!(range_starts(&seen), expected[..seen.len()], "{first:?}");
         assert!(seen[1..].iter().all(|seen| seen.if_range.as_deref() == Some(ETAG)), "{seen:?}");
         assert!(is_whole(&world, &remote));
     }
@@ -79,7 +79,7 @@ fn bytes_are_joined_only_under_a_matching_validator_and_range() {
         let remote = remote(&world, script);
         world.run(&["t1"]).exits(0);
         let expected: Vec<Option<u64>> = requests.into_iter().map(|from| from.map(|from| from as u64)).collect();
-        assert_eq!(asked(&remote.requests(&world)), expected, "{script:?}");
+        assert_eq!(range_starts(&remote.requests(&world)), expected, "{script:?}");
         assert!(is_whole(&world, &remote), "{script:?}");
     }
 }
@@ -110,7 +110,7 @@ fn without_a_strong_validator_the_download_restarts() {
             if matches!(weak, FreshLastModified) { reply.header("Last-Modified", &now).header("Date", &now) } else { reply };
         world.media.script(&path, [reply.clone().cut_after(CUT), reply]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(asked(&remote.requests(&world)), [None, None], "{weak:?}");
+        assert_eq!(range_starts(&remote.requests(&world)), [None, None], "{weak:?}");
         assert!(is_whole(&world, &remote));
     }
 }
@@ -124,7 +124,7 @@ fn old_last_modified_date_is_a_strong_validator() {
     world.media.script(&remote.path, [first.header("Date", &date).cut_after(CUT), remote.reply(OnlyLastModified)]);
     world.run(&["t1"]).exits(0);
     let seen = remote.requests(&world);
-    assert_eq!((asked(&seen), seen[1].if_range.as_deref()), (vec![None, Some(CUT as u64)], Some(OLD_DATE)));
+    assert_eq!((range_starts(&seen), seen[1].if_range.as_deref()), (vec![None, Some(CUT as u64)], Some(OLD_DATE)));
     assert!(is_whole(&world, &remote));
 }
 
@@ -135,7 +135,7 @@ fn after_two_restarts_no_range_is_requested() {
     let remote = remote(&world, &script);
     world.run(&["t1"]).exits(0);
     let cut = CUT as u64;
-    assert_eq!(asked(&remote.requests(&world)), [None, Some(cut), None, Some(cut + 1), None, None]);
+    assert_eq!(range_starts(&remote.requests(&world)), [None, Some(cut), None, Some(cut + 1), None, None]);
     assert!(is_whole(&world, &remote));
 }
 
@@ -157,7 +157,7 @@ fn progress_refills_the_retries_and_no_progress_exhausts_them() {
 }
 
 /// Makes a run that gets the first `CUT` bytes and no more.
-fn left(world: &World) -> RemoteFile {
+fn interrupted_download(world: &World) -> RemoteFile {
     let remote = remote(world, &[CutAt(CUT), Status("500 Oops", &[])]);
     world.run(&["t1", "--retries", "1"]).exits(1);
     assert_eq!(world.files("t1"), [".video-1.journal", ".video-1.part"]);
@@ -168,10 +168,10 @@ fn left(world: &World) -> RemoteFile {
 fn next_run_resumes_where_a_failed_run_ended() {
     for next in [Healthy, Drip(100_000)] {
         let world = World::new();
-        let remote = left(&world);
+        let remote = interrupted_download(&world);
         remote.set_script(&world, &[next]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(asked(&remote.requests(&world)), [None, Some(CUT as u64), Some(CUT as u64)]);
+        assert_eq!(range_starts(&remote.requests(&world)), [None, Some(CUT as u64), Some(CUT as u64)]);
         assert!(is_whole(&world, &remote), "and nothing of the part is left");
     }
 }
@@ -185,7 +185,7 @@ fn kill_loses_at_most_4_mib_per_connection() {
     let running = world.start(&["t1", "-x", "1"]);
     let part = world.archive().join("t1/.video-1.part");
     // The received bytes are on disk, except for less than one buffer.
-    until(|| fs::metadata(&part).is_ok_and(|part| part.len() + (512 << 10) >= at as u64));
+    await_condition(|| fs::metadata(&part).is_ok_and(|part| part.len() + (512 << 10) >= at as u64));
     running.kill();
     assert!(!world.archive().join("t1/manifest.json").exists() && !video(&world).exists());
     remote.set_script(&world, &[Healthy]);
@@ -196,9 +196,9 @@ fn kill_loses_at_most_4_mib_per_connection() {
 }
 
 /// Waits for a condition, up to a limit.
-fn until(is_so: impl Fn() -> bool) {
+fn await_condition(condition: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
-    while !is_so() {
+    while !condition() {
         assert!(begun.elapsed().as_secs() < 20, "it did not happen in time");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
@@ -208,11 +208,11 @@ fn until(is_so: impl Fn() -> bool) {
 fn fresh_link_resumes_the_part_if_the_file_is_the_same() {
     for (fault, requests) in [(Healthy, vec![Some(CUT as u64)]), (ChangedEtag, vec![Some(CUT as u64), None])] {
         let world = World::new();
-        let remote = left(&world);
+        let remote = interrupted_download(&world);
         let fresh = remote.serve_at(&world, "/fresh.mp4", &[fault]);
         world.serve_task("t1", &json!({"videos": [format!("{fresh}?sig=2")]}));
         world.run(&["t1"]).exits(0);
-        assert_eq!(asked(&requests_at(&world, "/fresh.mp4")), requests);
+        assert_eq!(range_starts(&requests_at(&world, "/fresh.mp4")), requests);
         assert!(is_whole(&world, &remote));
     }
 }
@@ -233,7 +233,7 @@ fn part_file_is_validated_against_its_journal() {
     ];
     for (what, harm) in harms {
         let world = World::new();
-        let remote = left(&world);
+        let remote = interrupted_download(&world);
         let folder = world.archive().join("t1");
         let (mut part, mut journal) =
             (fs::read(folder.join(".video-1.part")).unwrap(), fs::read(folder.join(".video-1.journal")).unwrap());
@@ -278,7 +278,7 @@ fn complete_part_is_not_fetched_again() {
 }
 
 /// A gzip body of the given size with one wrong byte, and then the same body without the fault.
-fn is_tried_again(sizes: &[(usize, usize)]) {
+fn assert_retried(sizes: &[(usize, usize)]) {
     use std::io::Write as _;
     for &(size, at) in sizes {
         let world = World::new();
@@ -298,10 +298,10 @@ fn is_tried_again(sizes: &[(usize, usize)]) {
 
 #[test]
 fn corrupt_encoding_is_retried() {
-    is_tried_again(&[(50_000, 10), (50_000, 100), (2_000_000, 100)]);
+    assert_retried(&[(50_000, 10), (50_000, 100), (2_000_000, 100)]);
 }
 
 #[test]
 fn corrupt_encoding_late_in_the_body_is_retried() {
-    is_tried_again(&[(2_000_000, 10)]);
+    assert_retried(&[(2_000_000, 10)]);
 }

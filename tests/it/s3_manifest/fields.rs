@@ -226,9 +226,9 @@ fn readers_ignore_unknown_fields() {
         let text = text.replace("\"manifest_version\": 1,", "\"manifest_version\": 1,\n  \"future\": {\"x\": [1]},");
         fs::write(&path, text.replace("\"kind\": \"image\",", "\"kind\": \"image\",\n          \"future\": true,")).unwrap();
     }
-    let questions = world.gateway_requests().len();
+    let requests = world.gateway_requests().len();
     let run = world.start(&["--json", "t1"]).wait(false).exits(0);
-    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), questions));
+    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), requests));
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn dry_run_reports_action_path_and_reason_of_each_asset() {
     let (before, fetched) = (world.tree(), world.media.heads().len());
     let run = world.start(&["--json", "--dry-run", "t1", "--only", "image"]).wait(false).exits(1);
     let plans = run.events_of("plan");
-    let plans: Vec<String> =
+    let actions: Vec<String> =
         plans.iter().map(|plan| format!("{} {}", plan["action"].as_str().unwrap(), plan["path"].as_str().unwrap())).collect();
     let expected = [
         "leave yescale/t1/video-1.mp4",
@@ -197,7 +197,7 @@ fn dry_run_reports_action_path_and_reason_of_each_asset() {
         "fetch yescale/t1/image-4.*",
         "leave yescale/t1/text.txt",
     ];
-    assert_eq!(plans.iter().map(|line| line.replace('\\', "/")).collect::<Vec<_>>(), expected);
+    assert_eq!(actions.iter().map(|line| line.replace('\\', "/")).collect::<Vec<_>>(), expected);
     assert!(plans.iter().all(|plan| plan["reason"].as_str().is_some_and(|why| !why.is_empty())), "{plans:?}");
     let lines = world.start(&["--dry-run", "t1", "--only", "image"]).wait(false).exits(1).stdout;
     for plan in &plans {

@@ -29,12 +29,12 @@ fn interrupt(running: Running, name: &str) -> Run {
 
 /// Waits until `path` has been requested.
 fn await_request(world: &World, path: &str) {
-    await_that(|| world.media.request_count(path) > 0);
+    await_condition(|| world.media.request_count(path) > 0);
 }
 
-fn await_that(is_so: impl Fn() -> bool) {
+fn await_condition(condition: impl Fn() -> bool) {
     let started = Instant::now();
-    while !is_so() {
+    while !condition() {
         assert!(started.elapsed() < Duration::from_secs(20), "it did not happen in time");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -50,8 +50,8 @@ fn interrupt_keeps_whole_files_and_the_next_run_resumes() {
         world.serve_task("t1", &json!({"images": [small], "videos": [large.url]}));
         let running = world.start(&["t0", "t1", "--json"]);
         let part = world.archive().join("t1/.video-1.part");
-        await_that(|| fs::metadata(&part).is_ok_and(|part| part.len() >= 8 << 20));
-        await_that(|| world.archive().join("t1/image-1.png").exists());
+        await_condition(|| fs::metadata(&part).is_ok_and(|part| part.len() >= 8 << 20));
+        await_condition(|| world.archive().join("t1/image-1.png").exists());
         let run = world.audit(interrupt(running, name)).exits(code);
         assert_eq!(run.events_of("summary").len(), 1, "{run:?}");
         assert_eq!(run.state("t0"), "complete");
@@ -96,7 +96,7 @@ fn interrupted_force_leaves_no_stale_hash() {
     second.set_script(&world, &[ServerFault::StallAt(1000)]);
     let file = world.archive().join("t1/video-1.mp4");
     let running = world.start(&["t1", "--force"]);
-    await_that(|| fs::read(&file).is_ok_and(|bytes| bytes == *first.replacement));
+    await_condition(|| fs::read(&file).is_ok_and(|bytes| bytes == *first.replacement));
     await_request(&world, "/2.mp4");
     interrupt(running, "INT").exits(130);
     // The next run compares only sizes, and must not take the new bytes for the old ones. The audit compares hashes.
@@ -114,7 +114,7 @@ fn segmented_download_ends_at_once_on_a_signal() {
     );
     world.serve_task("t1", &json!({"videos": [large.url]}));
     let running = world.start(&["t1", "-x", "4"]);
-    await_that(|| large.requests(&world).len() >= 4);
+    await_condition(|| large.requests(&world).len() >= 4);
     world.audit(interrupt(running, "TERM")).exits(143);
     large.set_script(&world, &[ServerFault::Healthy]);
     world.run(&["t1", "-x", "4"]).exits(0);
@@ -218,7 +218,7 @@ fn interrupt_ends_large_responses_that_wait_for_memory() {
     }
     let running = world.start(&ids);
     await_request(&world, "/stuck.png");
-    await_that(|| world.gateway_requests().len() >= ids.len());
+    await_condition(|| world.gateway_requests().len() >= ids.len());
     world.audit(interrupt(running, "INT")).exits(130);
 }
 
@@ -231,7 +231,7 @@ fn interrupt_works_while_the_output_pipe_is_full() {
         let mut command = world.plain_command(&["-i", "ids.txt", "--json"]);
         // The output is more than a pipe holds, and is never read.
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        await_that(|| world.gateway_requests().len() > 1500);
+        await_condition(|| world.gateway_requests().len() > 1500);
         assert!(child.try_wait().unwrap().is_none(), "it blocks on its output");
         assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
         let ended = Instant::now();

@@ -22,11 +22,11 @@ fn complete_task_needs_no_request_and_rewrites_nothing() {
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
     world.serve_task("Odd", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
     world.run(&["t1", "Odd"]).exits(0);
-    let (before, questions, heads) = (world.tree(), world.gateway_requests().len(), world.media.heads().len());
+    let (before, requests, heads) = (world.tree(), world.gateway_requests().len(), world.media.heads().len());
     for args in [&["t1", "Odd"][..], &["t1", "--only", "video"], &["Odd", "-o", "./yescale/"]] {
         world.run(args).exits(0);
     }
-    assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, questions, heads));
+    assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, requests, heads));
 }
 
 #[test]
@@ -45,11 +45,11 @@ fn partial_task_is_reused_and_the_rest_fetched_on_demand() {
         &json!({"videos": [world.serve_sample("video-1s.mp4")], "images": [world.serve_sample("picture.png")]}),
     );
     world.run(&["t1", "--only", "video"]).exits(0);
-    let (before, questions) = (world.tree(), world.gateway_requests().len());
+    let (before, requests) = (world.tree(), world.gateway_requests().len());
     for only in ["video", "audio", "video,text"] {
         assert_eq!(world.run_json(&["t1", "--only", only]).exits(0).task("t1")["reused"], true, "{only}");
     }
-    assert_eq!((world.tree(), world.gateway_requests().len()), (before, questions));
+    assert_eq!((world.tree(), world.gateway_requests().len()), (before, requests));
     world.run(&["t1"]).exits(0);
     assert_eq!((world.media.request_count("/video-1s.mp4"), world.media.request_count("/picture.png")), (1, 1));
     assert_eq!(world.task_entry("t1")["state"], "complete");
@@ -108,18 +108,18 @@ fn skip_failed_skips_permanent_failures() {
     world.serve_task("dead", &json!({"images": [world.serve_sample("picture.png"), dead], "text": "la"}));
     let ids = ["failed", "dead"];
     world.run(&[&ids[..], &["--skip-failed"]].concat()).exits(1);
-    let (before, questions, heads) = (world.tree(), world.gateway_requests().len(), world.media.heads().len());
+    let (before, requests, heads) = (world.tree(), world.gateway_requests().len(), world.media.heads().len());
     for more in [&[][..], &["--only", "image"], &["--force"]] {
         let run = world.run_json(&[&ids[..], &["--skip-failed"], more].concat()).exits(0);
         assert_eq!(ids.map(|id| run.state(id)), ["failed", "incomplete"]);
         assert_eq!((&run.task("failed")["reused"], &run.summary()["reused"]), (&json!(true), &json!(2)));
         assert!(run.stderr.is_empty(), "{}", run.stderr);
     }
-    assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, questions, heads));
+    assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, requests, heads));
     world.run(&ids).exits(1);
     assert_eq!(
         world.gateway_requests().len(),
-        questions + 3,
+        requests + 3,
         "without it both are asked about, the dead link for a fresh one too"
     );
 }
@@ -241,7 +241,7 @@ fn task_folder_copied_from_another_archive_is_indexed() {
     for name in ["manifest.json", "image-1.png"] {
         fs::copy(folder.join(name), world.archive().join("t1").join(name)).unwrap();
     }
-    let questions = world.gateway_requests().len();
+    let requests = world.gateway_requests().len();
     let run = world.run_json(&["t1"]).exits(0);
-    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), questions));
+    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), requests));
 }

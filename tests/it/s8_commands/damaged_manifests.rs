@@ -111,9 +111,9 @@ fn repair_restores_a_missing_manifest() {
     archive_two_tasks(&world);
     let entry = without_response(world.task_entry("t2"));
     fs::remove_file(world.archive().join("t2/manifest.json")).unwrap();
-    let questions = world.gateway_requests().len();
+    let requests = world.gateway_requests().len();
     run_command(&world, &["repair", "--json"]).exits(0);
-    assert_eq!((world.task_entry("t2"), world.gateway_requests().len()), (entry, questions));
+    assert_eq!((world.task_entry("t2"), world.gateway_requests().len()), (entry, requests));
 }
 
 #[test]

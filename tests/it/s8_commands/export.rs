@@ -28,11 +28,11 @@ pub(crate) fn odd_archive(world: &World) -> &'static str {
     );
     world.serve_task("%3DT2%2C%22%C3%A9%27%5C", &json!({"audio": [world.serve_sample("song.wav")], "text": "la\nla"}));
     world.run(&["t1", ODD]).exits(0);
-    oddly_called(world)
+    rename_oddly(world)
 }
 
 /// Renames the archive to an unusual name.
-pub(crate) fn oddly_called(world: &World) -> &'static str {
+pub(crate) fn rename_oddly(world: &World) -> &'static str {
     const NAME: &str = "it's #1, 50% é";
     fs::rename(world.archive(), world.home().join(NAME)).unwrap();
     NAME
@@ -49,7 +49,7 @@ fn clips(timeline: &str) -> Vec<Value> {
     tracks.into_iter().flat_map(|track| track["children"].as_array().unwrap().clone()).collect()
 }
 
-pub(crate) fn exported(world: &World, args: &[&str]) -> Run {
+pub(crate) fn export(world: &World, args: &[&str]) -> Run {
     run_command(world, &[&["export"], args].concat())
 }
 
@@ -60,7 +60,7 @@ fn paths_are_relative_to_the_output_and_absolute_on_stdout() {
     fs::create_dir_all(world.home().join("out/deep")).unwrap();
     let named = ["t1/video-1.mp4", "t1/image-1.png", "t1/image-2.png", "t2/image-1.gif"];
     for (output, way) in [("list.csv", "yescale/"), ("out/deep/list.csv", "../../yescale/"), ("yescale/list.csv", "")] {
-        let run = exported(&world, &["csv", "-O", output]).exits(0);
+        let run = export(&world, &["csv", "-O", output]).exits(0);
         assert!(run.stdout.is_empty() && run.stderr.is_empty(), "{run:?}");
         let output = world.home().join(output);
         let paths = column(&fs::read_to_string(&output).unwrap(), 4);
@@ -69,7 +69,7 @@ fn paths_are_relative_to_the_output_and_absolute_on_stdout() {
         fs::remove_file(output).unwrap();
     }
     for args in [&["csv"][..], &["csv", "-O", "-", "yescale"]] {
-        let paths = column(&exported(&world, args).exits(0).stdout, 4);
+        let paths = column(&export(&world, args).exits(0).stdout, 4);
         assert!(paths.iter().all(|path| Path::new(path).is_absolute() && Path::new(path).is_file()), "{paths:?}");
         assert!(paths.iter().zip(named).all(|(path, name)| path.ends_with(name)));
     }
@@ -79,7 +79,7 @@ fn paths_are_relative_to_the_output_and_absolute_on_stdout() {
 fn every_format_writes_the_expected_output() {
     let world = World::new();
     archive_two_tasks(&world);
-    let export_to_file = |format: &str| exported(&world, &[format, "yescale", "-O", "out"]).exits(0);
+    let export_to_file = |format: &str| export(&world, &[format, "yescale", "-O", "out"]).exits(0);
     export_to_file("ffconcat");
     let written = || fs::read_to_string(world.home().join("out")).unwrap();
     assert_eq!(written(), "ffconcat version 1.0\nfile 'yescale/t1/video-1.mp4'\nduration 1.000\n");
@@ -110,7 +110,7 @@ fn every_format_writes_the_expected_output() {
 fn rate_option_applies_only_to_media_without_a_frame_rate() {
     let world = World::new();
     let name = odd_archive(&world);
-    let run = exported(&world, &["otio", name, "--rate", "30000/1001"]).exits(0);
+    let run = export(&world, &["otio", name, "--rate", "30000/1001"]).exits(0);
     let asked = 30000.0 / 1001.0;
     let rates: Vec<(String, f64, f64)> = clips(&run.stdout)
         .iter()
@@ -137,7 +137,7 @@ fn task_option_selects_ids_and_reports_unknown_ones() {
     archive_two_tasks(&world);
     world.archive_task("t3");
     let ids = |args: &[&str], code| {
-        let run = exported(&world, &[&["csv"], args].concat()).exits(code);
+        let run = export(&world, &[&["csv"], args].concat()).exits(code);
         (column(&run.stdout, 0).join(" "), run.stderr)
     };
     assert_eq!(ids(&["--task", "t3", "t2"], 0).0, "t2 t3");
@@ -151,13 +151,13 @@ fn single_task_folder_is_exported_as_an_archive() {
     let world = World::new();
     archive_two_tasks(&world);
     fs::rename(world.archive().join("t1"), world.home().join("mail")).unwrap();
-    let run = exported(&world, &["m3u8", "mail", "-O", "mail/list.m3u8"]).exits(0);
+    let run = export(&world, &["m3u8", "mail", "-O", "mail/list.m3u8"]).exits(0);
     assert!(run.stderr.is_empty());
     assert_eq!(
         fs::read_to_string(world.home().join("mail/list.m3u8")).unwrap(),
         "#EXTM3U\n#EXTINF:1.000,t1 video 1\nvideo-1.mp4\n"
     );
-    exported(&world, &["bagit", "mail", "-O", "bag"]).exits(0);
+    export(&world, &["bagit", "mail", "-O", "bag"]).exits(0);
     let data = read_tree(&world.home().join("bag/data"));
     assert_eq!(
         data.keys().collect::<Vec<_>>(),
@@ -173,10 +173,10 @@ fn meta_and_unusual_ids_are_exported() {
     let world = World::new();
     world.serve_task("%3D1%2B1", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
     world.run_with_input("{\"task_id\":\"=1+1\",\"prompt\":\"a \\\"cat\\\", and\"}", &["-i", "-"]).exits(0);
-    let table = exported(&world, &["csv"]).exits(0).stdout;
+    let table = export(&world, &["csv"]).exits(0).stdout;
     let row = table.lines().nth(1).unwrap();
     assert!(row.starts_with("'=1+1,complete,") && row.ends_with(r#","{""prompt"":""a \""cat\"", and""}""#), "{table}");
-    let clip = clips(&exported(&world, &["otio"]).exits(0).stdout).remove(0);
+    let clip = clips(&export(&world, &["otio"]).exits(0).stdout).remove(0);
     assert_eq!(clip["metadata"]["yescale-dl"]["task_id"], "=1+1");
 }
 
@@ -209,13 +209,13 @@ fn only_plain_files_are_replaced_and_only_as_a_whole() {
     let world = World::new();
     archive_two_tasks(&world);
     world.write_file("list.csv", "old".repeat(999));
-    exported(&world, &["csv", "-O", "list.csv"]).exits(0);
-    let stdout = exported(&world, &["csv"]).stdout;
+    export(&world, &["csv", "-O", "list.csv"]).exits(0);
+    let stdout = export(&world, &["csv"]).stdout;
     assert_eq!(column(&fs::read_to_string(world.home().join("list.csv")).unwrap(), 0), column(&stdout, 0));
     let before = read_tree(world.home());
     for output in ["yescale", ".", "..", "nowhere/list.csv", "yescale/manifest.json", "yescale/SHA256SUMS", "yescale/t1/text.txt"]
     {
-        let run = exported(&world, &["csv", "-O", output]).exits(2);
+        let run = export(&world, &["csv", "-O", output]).exits(2);
         assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{run:?}");
     }
     assert!(read_tree(world.home()) == before);
@@ -229,7 +229,7 @@ fn symlink_as_output_is_neither_replaced_nor_followed() {
     let (link, notes) = (world.home().join("link"), world.write_file("notes.txt", "mine"));
     std::os::unix::fs::symlink(&notes, &link).unwrap();
     for format in ["csv", "bagit"] {
-        exported(&world, &[format, "-O", "link"]).exits(2);
+        export(&world, &[format, "-O", "link"]).exits(2);
         assert_eq!((fs::read_link(&link).unwrap(), fs::read(&notes).unwrap()), (notes.clone(), b"mine".to_vec()));
     }
 }
@@ -249,7 +249,7 @@ fn invalid_export_arguments_exit_with_2() {
         &["bagit"],
         &["bagit", "-O", "-"],
     ] {
-        let run = exported(&world, args).exits(2);
+        let run = export(&world, args).exits(2);
         assert!(run.stdout.is_empty() && !run.stderr.is_empty(), "{run:?}");
     }
 }

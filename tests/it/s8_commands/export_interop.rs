@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::export::{ODD, odd_archive, oddly_called};
+use super::export::{ODD, odd_archive, rename_oddly};
 use crate::support::commands::run_command;
 use crate::support::{World, sample};
 
@@ -56,7 +56,7 @@ fn ffmpeg_plays_the_ffconcat_list() {
     world.serve_task("t1", &json!({"videos": [video, video], "audio": [song]}));
     world.serve_task("T2", &json!({"audio": [song, song]}));
     world.run(&["t1", "T2"]).exits(0);
-    let name = oddly_called(&world);
+    let name = rename_oddly(&world);
     for (task, length) in [("t1", 36), ("T2", 9600)] {
         let absolute = run_command(&world, &["export", "ffconcat", name, "--task", task]).exits(0).stdout;
         world.write_file("absolute", absolute);

@@ -22,10 +22,10 @@ fn derived(world: &World) -> [Vec<u8>; 2] {
 }
 
 fn index(world: &World) {
-    assert!(indexed(world).stderr.is_empty());
+    assert!(index_and_audit(world).stderr.is_empty());
 }
 
-fn indexed(world: &World) -> Run {
+fn index_and_audit(world: &World) -> Run {
     world.audit(run_command(world, &["index"])).exits(0)
 }
 
@@ -60,7 +60,7 @@ fn broken_or_wrong_root_manifest_is_rebuilt() {
     ] {
         world.write_file("yescale/manifest.json", wrong);
         world.write_file("yescale/SHA256SUMS", "anything");
-        let run = indexed(&world);
+        let run = index_and_audit(&world);
         assert_eq!(run.stderr.contains("ghost: its folder is gone"), wrong.contains("ghost"), "{run:?}");
         assert_eq!(derived(&world), before, "{wrong:?}");
     }
@@ -73,7 +73,7 @@ fn moved_task_folders_are_dropped_and_added_again() {
     let before = derived(&world);
     let (inside, outside) = (world.archive().join("t1"), world.home().join("t1"));
     fs::rename(&inside, &outside).unwrap();
-    assert!(indexed(&world).stderr.contains("t1: its folder is gone"));
+    assert!(index_and_audit(&world).stderr.contains("t1: its folder is gone"));
     assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 2);
     fs::rename(&outside, &inside).unwrap();
     index(&world);

@@ -37,7 +37,7 @@ fn manifests(world: &World) -> Vec<Value> {
 
 /// Makes an archive with every field that a manifest can have, except those that need a special host. Returns the
 /// last run.
-fn full(world: &World) -> Run {
+fn archive_full(world: &World) -> Run {
     let mov = world.media.script("/v", [Reply::ok(sample("clip.mov")).header("Last-Modified", "Sun, 27 Jul 2025 06:49:48 GMT")]);
     let result =
         json!({"videos": [{"url": mov, "content_type": "video/mp4", "duration": 5.1}], "images": ["ftp://h/x"], "text": "la"});
@@ -48,7 +48,7 @@ fn full(world: &World) -> Run {
 }
 
 /// A run that takes long enough to report progress.
-fn slow(world: &World) -> Run {
+fn run_slowly(world: &World) -> Run {
     let gate = Gate::default();
     world.serve_task(
         "slow",
@@ -94,12 +94,12 @@ fn every_event_and_enum_value_matches_the_schema() {
     let mut events = world.run_json(&args(&["--dry-run"])).exits(1).events();
     events.extend(world.run_json(&args(&["--dry-run", "--max-size", "1"])).events());
     events.extend(world.run_json(&args(&[])).exits(1).events());
-    events.extend(full(&world).events());
+    events.extend(archive_full(&world).events());
     flip_bit(&world, "old/image-1.png");
     fs::remove_file(world.archive().join("complete/image-1.png")).unwrap();
     world.write_file("yescale/full/stray", "");
     events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());
-    events.extend(slow(&world).exits(0).events());
+    events.extend(run_slowly(&world).exits(0).events());
 
     for line in &events {
         assert_accepts(&event, line);
@@ -122,7 +122,7 @@ fn every_event_and_enum_value_matches_the_schema() {
 #[test]
 fn schema_rejects_invalid_manifests() {
     let (schema, world) = (schema("manifest"), World::new());
-    full(&world);
+    archive_full(&world);
     let [root, own] = &manifests(&world)[..] else { panic!("two manifests") };
     let [task, file] = ["/tasks/0", "/tasks/0/files/0"];
     for document in [root, own] {
@@ -165,7 +165,7 @@ fn schema_rejects_invalid_manifests() {
 #[test]
 fn schema_rejects_invalid_events() {
     let (schema, world) = (schema("events"), World::new());
-    let mut events = full(&world).events();
+    let mut events = archive_full(&world).events();
     events.extend(world.run_json(&["full", "--force", "--dry-run"]).events_of("plan"));
     flip_bit(&world, "full/video-1.mp4");
     events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());

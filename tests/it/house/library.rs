@@ -22,20 +22,20 @@ fn requests(ids: &'static [&str]) -> impl Iterator<Item = Request> + Send {
 fn run_works_on_the_callers_runtime_and_reports_each_id_once() {
     let world = World::new();
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&lines);
-    let run = session(&world).get(requests(&["t1", "gone", "t1"]), move |event| match event {
-        Event::File(file) => sink.lock().unwrap().push(format!("file {}", file.entry.path())),
-        Event::Task(task) => sink.lock().unwrap().push(format!("task {} {:?}", task.task, task.outcome)),
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let get = session(&world).get(requests(&["t1", "gone", "t1"]), move |event| match event {
+        Event::File(file) => heard.lock().unwrap().push(format!("file {}", file.entry.path())),
+        Event::Task(task) => heard.lock().unwrap().push(format!("task {} {:?}", task.task, task.outcome)),
         _ => {}
     });
     let runtime = Runtime::new().unwrap();
-    let outcome = runtime.block_on(runtime.spawn(run)).unwrap().unwrap();
-    assert_eq!((outcome.summary.complete, outcome.summary.not_found, outcome.fatal_error), (1, 1, None));
-    let lines = std::mem::take(&mut *lines.lock().unwrap());
-    let lines_of_t1: Vec<_> = lines.iter().filter(|line| !line.contains("gone")).collect();
-    assert_eq!(lines_of_t1, ["file image-1.png", "task t1 Complete"]);
-    assert_eq!(lines.len(), 3, "{lines:?}");
+    let ended = runtime.block_on(runtime.spawn(get)).unwrap().unwrap();
+    assert_eq!((ended.summary.complete, ended.summary.not_found, ended.fatal_error), (1, 1, None));
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    let of_t1: Vec<_> = told.iter().filter(|line| !line.contains("gone")).collect();
+    assert_eq!(of_t1, ["file image-1.png", "task t1 Complete"]);
+    assert_eq!(told.len(), 3, "{told:?}");
     assert_eq!(world.run(&["t1"]).exits(0).stdout.matches("t1").count(), 2, "the program finds it complete");
 }
 
@@ -62,14 +62,14 @@ fn stopped_run_ends_and_the_next_run_completes_it() {
     let session = Session::open(world.archive(), options).unwrap();
     let stopper = session.stop_handle();
     world.serve_task("t2", &json!({"text": "la"}));
-    let run = session.get(requests(&["t1", "t2"]), move |event| {
-        // Without this, the run would wait for the other task without end.
+    let get = session.get(requests(&["t1", "t2"]), move |event| {
+        // It would wait for the other one without end.
         if matches!(event, Event::Task(_)) {
             stopper.stop();
         }
     });
-    let outcome = Runtime::new().unwrap().block_on(run).unwrap();
-    assert_eq!((outcome.summary.unsuccessful(), outcome.fatal_error), (0, None));
+    let ended = Runtime::new().unwrap().block_on(get).unwrap();
+    assert_eq!((ended.summary.unsuccessful(), ended.fatal_error), (0, None));
     world.archive_task("t1");
 }
 
@@ -77,8 +77,8 @@ fn stopped_run_ends_and_the_next_run_completes_it() {
 fn rejected_key_fails_at_the_end_and_foreign_folder_on_open() {
     let world = World::new();
     world.answers("t1", [Answer::json(401, &json!({"error": {"message": "Invalid token", "type": "new_api_error"}}))]);
-    let outcome = Runtime::new().unwrap().block_on(session(&world).get(requests(&["t1"]), drop)).unwrap();
-    assert!(outcome.fatal_error.is_some_and(|error| error.contains("Invalid token")), "in the gateway's own words");
+    let ended = Runtime::new().unwrap().block_on(session(&world).get(requests(&["t1"]), drop)).unwrap();
+    assert!(ended.fatal_error.is_some_and(|why| why.contains("Invalid token")), "in the gateway's own words");
     let foreign = world.write_file("other/manifest.json", r#"{"name": "my app"}"#);
     let opened = Session::open(foreign.parent().unwrap(), Options::new(ApiKey::parse(KEY).unwrap()));
     assert!(matches!(opened, Err(Error::Archive(ArchiveError::Foreign(path))) if path == foreign));

@@ -33,7 +33,7 @@ fn help() -> String {
 /// The long names of options in a text.
 fn options(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '-');
-    words.filter(|word| word.len() > 2 && word.starts_with("--")).map(str::to_owned).collect()
+    words.filter(|word| word.starts_with("--") && word.contains(char::is_alphabetic)).map(str::to_owned).collect()
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn response_of_64_mib_is_read_and_a_larger_one_rejected() {
     let run = world.run_json(&["large", "larger"]).exits(1);
     assert_eq!([run.state("large"), run.state("larger")], ["complete", "error"]);
     assert!(run.task("larger")["error"].as_str().unwrap().contains("64 MiB"));
-    assert_eq!(world.task_entry("large")["response"]["preview"], "data:,", "the payload is cut out wherever it stands");
+    assert_eq!(world.task_entry("large")["response"]["preview"], "data:,", "payloads are cut out everywhere");
 }
 
 #[test]

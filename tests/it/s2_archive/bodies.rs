@@ -126,8 +126,8 @@ fn redirect_is_followed_and_a_redirect_loop_ends() {
     let url = world.media.script("/a", [Reply::redirect("/b?sig=1")]);
     world.media.script("/b", [Reply::redirect(&end)]);
     let entry = only_image(&world, "t1", &format!("{url}?sig=0"), &[], 0);
-    assert_eq!(entry["files"][0]["url"], format!("{url}?sig=0"), "the manifest has the link that the answer had");
-    assert!(world.media.heads().iter().all(|head| !head.to_lowercase().contains("referer")), "the page before is a signed link");
+    assert_eq!(entry["files"][0]["url"], format!("{url}?sig=0"), "the manifest has the link of the response");
+    assert!(world.media.heads().iter().all(|head| !head.to_lowercase().contains("referer")), "a Referer would be a signed link");
 
     let round = world.media.script("/round", [Reply::redirect("/round")]);
     only_image(&world, "t2", &round, &[], 1);

@@ -50,9 +50,9 @@ fn failure_to_set_mtime_is_only_a_warning() {
             let warnings = file["warnings"].as_array().unwrap();
             assert!(warnings.iter().any(|warning| warning.as_str().unwrap().contains("time could not be set")), "{entry}");
         }
-        let asked = world.media.heads().len();
+        let requests = world.media.heads().len();
         run(&world, &args, "futimens", "t1/", errno).exits(0);
-        assert_eq!(world.media.heads().len(), asked, "nothing is fetched again");
+        assert_eq!(world.media.heads().len(), requests, "nothing is fetched again");
     }
 }
 

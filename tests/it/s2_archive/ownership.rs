@@ -155,12 +155,12 @@ fn task_folder_is_rejected_as_output_archive() {
     let world = World::new();
     world.archive_task("t1");
     world.serve_task("t2", &json!({"text": "la"}));
-    let (before, asked) = (world.tree(), world.gateway_requests().len());
+    let (before, requests) = (world.tree(), world.gateway_requests().len());
     for id in ["t1", "t2"] {
         let run = world.run(&["-o", "yescale/t1", id]).exits(2);
         assert!(run.stderr.contains("one task's folder"), "{run:?}");
     }
-    assert_eq!((world.tree(), world.gateway_requests().len()), (before, asked));
+    assert_eq!((world.tree(), world.gateway_requests().len()), (before, requests));
 }
 
 #[test]

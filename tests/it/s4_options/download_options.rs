@@ -231,10 +231,10 @@ fn dry_run_prints_paths_and_writes_nothing() {
 
     let world = World::new();
     world.archive_task("t1");
-    let (before, asked) = (world.tree(), world.media.heads().len());
+    let (before, requests) = (world.tree(), world.media.heads().len());
     world.run(&["--dry-run", "--force", "t1"]).exits(0);
     world.run_with_input(r#"{"id":"t1","prompt":"x"}"#, &["--dry-run", "-i", "-"]).exits(0);
-    assert_eq!((world.tree(), world.media.heads().len()), (before, asked));
+    assert_eq!((world.tree(), world.media.heads().len()), (before, requests));
 }
 
 #[test]

@@ -47,8 +47,8 @@ fn task_pending_at_the_deadline_is_reported_once() {
     let task = run.task("t1");
     assert_eq!((&task["state"], &task["status"]), (&json!("pending"), &json!("IN_PROGRESS")));
     assert_eq!((&run.summary()["pending"], &run.summary()["reused"]), (&json!(1), &json!(1)));
-    let asked = world.requested_paths().iter().filter(|path| *path == "/task/t1").count();
-    assert!((3..=12).contains(&asked), "with growing delays: {asked}");
+    let polls = world.requested_paths().iter().filter(|path| *path == "/task/t1").count();
+    assert!((3..=12).contains(&polls), "with growing delays: {polls}");
 }
 
 #[test]
@@ -92,12 +92,12 @@ fn waiting_tasks_do_not_block_new_tasks() {
 #[test]
 fn rejected_key_ends_the_wait() {
     let world = World::new();
-    let asked = Gate::default();
-    world.answers("t1", [pending().notify_on_request(&asked)]);
+    let requested = Gate::default();
+    world.answers("t1", [pending().notify_on_request(&requested)]);
     world.answers("t2", [refusal()]);
     let mut running = world.start(&["--json", "--wait", "--poll-delay", "15s", "-i", "-"]);
     running.write("t1\n");
-    assert!(asked.wait());
+    assert!(requested.wait());
     let started = Instant::now();
     running.write("t2\n");
     let run = world.audit(running.wait(true)).exits(2);
@@ -109,10 +109,10 @@ fn rejected_key_ends_the_wait() {
 #[cfg(unix)]
 fn interrupt_ends_the_wait_at_once() {
     let world = World::new();
-    let asked = Gate::default();
-    world.answers("t1", [pending().notify_on_request(&asked)]);
+    let requested = Gate::default();
+    world.answers("t1", [pending().notify_on_request(&requested)]);
     let running = world.start(&["--json", "--wait", "--poll-delay", "15s", "t1"]);
-    assert!(asked.wait());
+    assert!(requested.wait());
     // By now the task waits, most likely. An interrupt during the request must be as quick.
     std::thread::sleep(Duration::from_millis(300));
     let started = Instant::now();
@@ -130,7 +130,7 @@ fn duration_without_equals_sign_gives_a_usage_hint() {
         let run = world.run(args).exits(2);
         assert!(run.stderr.contains("--wait=10m") && run.stdout.is_empty(), "{run:?}");
     }
-    assert_eq!((world.gateway_requests().len(), world.archive().exists()), (0, false), "nothing was asked, nothing made");
+    assert_eq!((world.gateway_requests().len(), world.archive().exists()), (0, false), "no request was made, and no folder");
     world.serve_task("10m", &json!({"text": "la"}));
     world.run(&["--wait", "--", "10m"]).exits(0);
 }

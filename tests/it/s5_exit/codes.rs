@@ -199,13 +199,13 @@ fn rejected_key_ends_the_run_while_standard_input_is_open() {
 #[test]
 fn running_downloads_finish_after_a_rejected_key() {
     let world = World::new();
-    let (asked, refused) = (Gate::default(), Gate::default());
-    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&asked).after_gate(&refused)]);
+    let (requested, refused) = (Gate::default(), Gate::default());
+    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&requested).after_gate(&refused)]);
     world.serve_task("t1", &json!({"images": [url]}));
     world.answers("t2", [refusal(401).notify_on_request(&refused)]);
     let mut running = world.start(&["-i", "-"]);
     running.write("t1\n");
-    assert!(asked.wait(), "the download has started");
+    assert!(requested.wait(), "the download has started");
     running.write("t2\n");
     world.audit(running.wait(false)).exits(2);
     assert_eq!(world.task_entry("t1")["state"], "complete");

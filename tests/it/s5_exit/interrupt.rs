@@ -126,19 +126,19 @@ fn interrupt_ends_every_kind_of_wait_at_once() {
     // Waits for the gateway's response, for an unfinished task, for a busy host, for a retry, for more ids.
     let waits: [fn(&World) -> Running; 5] = [
         |world| {
-            let (asked, never) = (Gate::default(), Gate::default());
-            let slow = Reply::ok("{}").after_gate(&never).notify_on_request(&asked);
+            let (requested, never) = (Gate::default(), Gate::default());
+            let slow = Reply::ok("{}").after_gate(&never).notify_on_request(&requested);
             world.media.allow_key_for("/task/");
             world.media.script("/task/t1", [slow]);
             let running = world.start(&["t1", "--base-url", &world.media.origin()]);
-            assert!(asked.wait());
+            assert!(requested.wait());
             running
         },
         |world| {
-            let asked = Gate::default();
-            world.answers("t1", [Answer::json(429, &json!({"error": {"message": "busy"}})).notify_on_request(&asked)]);
+            let requested = Gate::default();
+            world.answers("t1", [Answer::json(429, &json!({"error": {"message": "busy"}})).notify_on_request(&requested)]);
             let running = Running::start(world.plain_command(&["t1", "--retry-delay", "20s"]));
-            assert!(asked.wait());
+            assert!(requested.wait());
             running
         },
         |world| {
@@ -178,15 +178,15 @@ fn interrupt_exit_code_wins_over_every_other() {
         [(refusal, "INT", 130), (Answer::raw(200, "{"), "TERM", 143), (Answer::json(200, &json!({"status": "x"})), "INT", 130)]
     {
         let world = World::new();
-        let (stuck, asked) =
+        let (stuck, requested) =
             (world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stall_after(5)]), Gate::default());
         world.serve_task("t1", &json!({"images": [stuck]}));
-        world.answers("t2", [answer.notify_on_request(&asked)]);
+        world.answers("t2", [answer.notify_on_request(&requested)]);
         let mut running = world.start(&["-i", "-"]);
         running.write("t1\n");
         await_request(&world, "/stuck.png");
         running.write("t2\n");
-        assert!(asked.wait());
+        assert!(requested.wait());
         world.audit(interrupt(running, signal)).exits(code);
     }
 }

@@ -79,9 +79,9 @@ fn killed_and_run_again(name: &str, first: &[&str], expected: &BTreeMap<String, 
     assert!(killed_at(&world, name, &["t1", "t2"]), "{name} was never reached");
     world.start(&["t1", "t2"]).wait(false).exits(0);
     assert_eq!((dot_files(&world), hashes(&world)), (Vec::new(), expected.clone()), "{name}");
-    let (asked, before) = (world.media.heads().len(), world.tree());
+    let (requests, before) = (world.media.heads().len(), world.tree());
     assert_eq!(world.run_json(&["t1", "t2"]).exits(0).summary()["reused"], 2, "{name}");
-    assert_eq!((world.media.heads().len(), world.tree() == before), (asked, true), "{name}: a third run changes nothing");
+    assert_eq!((world.media.heads().len(), world.tree() == before), (requests, true), "{name}: a third run changes nothing");
 }
 
 fn expected() -> BTreeMap<String, String> {

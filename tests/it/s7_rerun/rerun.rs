@@ -120,7 +120,7 @@ fn skip_failed_skips_permanent_failures() {
     assert_eq!(
         world.gateway_requests().len(),
         requests + 3,
-        "without it both are asked about, the dead link for a fresh one too"
+        "without it both are requested again, the dead link for a fresh one too"
     );
 }
 
@@ -164,11 +164,11 @@ fn concurrent_processes_fetch_nothing_twice_and_lose_nothing() {
 #[test]
 fn second_process_waits_for_a_leased_task() {
     let world = World::new();
-    let (asked, gate) = (Gate::default(), Gate::default());
-    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&asked).after_gate(&gate)]);
+    let (requested, gate) = (Gate::default(), Gate::default());
+    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&requested).after_gate(&gate)]);
     world.serve_task("t1", &json!({"images": [url]}));
     let first = world.start(&["t1"]);
-    assert!(asked.wait());
+    assert!(requested.wait());
     let second = world.start(&["--json", "t1"]);
     gate.open();
     first.wait(false).exits(0);
@@ -219,8 +219,8 @@ fn dot_files_of_a_killed_run_are_removed_on_completion() {
 fn root_manifest_is_corrected_after_a_kill() {
     let world = World::new();
     world.archive_task("t0");
-    let (asked, gate) = (Gate::default(), Gate::default());
-    let slow = world.media.script("/slow", [Reply::ok(sample("picture.png")).notify_on_request(&asked).after_gate(&gate)]);
+    let (requested, gate) = (Gate::default(), Gate::default());
+    let slow = world.media.script("/slow", [Reply::ok(sample("picture.png")).notify_on_request(&requested).after_gate(&gate)]);
     world.serve_task("t1", &json!({"text": "la"}));
     world.serve_task("t2", &json!({"images": [slow]}));
     let running = world.start(&["t1", "t2"]);

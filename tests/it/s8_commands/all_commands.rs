@@ -34,7 +34,7 @@ fn args_for<'a>(command_args: &[&'a str], folder: &'a str, bag: &'a str) -> Vec<
 fn commands_except_repair_need_no_key_and_no_network() {
     let world = World::new();
     archive_two_tasks(&world);
-    let asked = world.gateway_requests().len() + world.media.heads().len();
+    let requests = world.gateway_requests().len() + world.media.heads().len();
     for command_args in COMMANDS.iter().filter(|command_args| command_args[0] != "repair").chain(&[
         &["config"][..],
         &["schema", "events"],
@@ -50,7 +50,7 @@ fn commands_except_repair_need_no_key_and_no_network() {
         let run = Running::start(command).wait(false).exits(0);
         assert!(run.stderr.is_empty(), "{args:?}: {run:?}");
     }
-    assert_eq!(world.gateway_requests().len() + world.media.heads().len(), asked);
+    assert_eq!(world.gateway_requests().len() + world.media.heads().len(), requests);
 }
 
 #[test]

@@ -63,8 +63,9 @@ fn help_fits_the_terminal_width() {
 fn bash_accepts_its_completions() {
     let script = script(&World::new(), "bash");
     run_reader("bash", &["-n"], &script);
-    let asked = "\nCOMP_WORDS=(yescale-dl ver); COMP_CWORD=1; _yescale__dl yescale-dl ver yescale-dl; echo ${COMPREPLY[@]}\n";
-    assert_eq!(run_reader("bash", &[], &(script + asked)).trim(), "verify");
+    let completion =
+        "\nCOMP_WORDS=(yescale-dl ver); COMP_CWORD=1; _yescale__dl yescale-dl ver yescale-dl; echo ${COMPREPLY[@]}\n";
+    assert_eq!(run_reader("bash", &[], &(script + completion)).trim(), "verify");
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn rate_option_applies_only_to_media_without_a_frame_rate() {
     let world = World::new();
     let name = odd_archive(&world);
     let run = export(&world, &["otio", name, "--rate", "30000/1001"]).exits(0);
-    let asked = 30000.0 / 1001.0;
+    let default_rate = 30000.0 / 1001.0;
     let rates: Vec<(String, f64, f64)> = clips(&run.stdout)
         .iter()
         .map(|clip| {
@@ -123,10 +123,10 @@ fn rate_option_applies_only_to_media_without_a_frame_rate() {
     let expected = [
         ("t1 video 1", 12.0, 1.0),
         ("t1 video 2", 12.0, 1.5),
-        ("t1 video 3", asked, 0.75),
-        ("t1 image 1", asked, 5.0),
-        ("ODD audio 1", asked, 0.6),
-        ("t1 audio 1", asked, 1.3),
+        ("t1 video 3", default_rate, 0.75),
+        ("t1 image 1", default_rate, 5.0),
+        ("ODD audio 1", default_rate, 0.6),
+        ("t1 audio 1", default_rate, 1.3),
     ];
     assert_eq!(rates, expected.map(|(name, rate, seconds)| (name.to_owned(), rate, seconds)));
 }

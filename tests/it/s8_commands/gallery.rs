@@ -51,13 +51,13 @@ fn page_is_deterministic_and_not_rewritten_unchanged() {
 fn foreign_index_html_is_kept_and_no_request_is_made() {
     let world = World::new();
     world.archive_task("t1");
-    let asked = world.gateway_requests().len();
+    let requests = world.gateway_requests().len();
     let theirs = world.write_file("yescale/index.html", "<!doctype html>\n<title>my site</title>");
     for run in [world.run(&["--gallery", "t2"]), world.run(&["--gallery", "--dry-run", "t2"]), run_command(&world, &["gallery"])]
     {
         assert!(run.exits(2).stderr.contains("index.html is not ours"));
     }
-    assert_eq!(world.gateway_requests().len(), asked);
+    assert_eq!(world.gateway_requests().len(), requests);
     assert_eq!(fs::read_to_string(&theirs).unwrap(), "<!doctype html>\n<title>my site</title>");
     // Without `--gallery`, a foreign index.html is no error.
     world.run(&["t1"]).exits(0);

@@ -73,11 +73,11 @@ fn search_and_filters_narrow_the_grid_and_update_the_url() {
     let page = page(&world);
     let mut browser = Browser::open(&page, "", 1280);
     browser.press("/");
-    for (asked, shown) in
+    for (query, shown) in
         [("giac mo", json!([ALL[2]])), ("MOON cat", json!([ALL[1]])), ("lab lyrics", json!([ALL[3]])), ("no such", json!([]))]
     {
-        browser.eval(&format!("(document.activeElement.value = {}, search.dispatchEvent(new Event('input')))", json!(asked)));
-        assert_eq!(browser.eval(TITLES), shown, "{asked}");
+        browser.eval(&format!("(document.activeElement.value = {}, search.dispatchEvent(new Event('input')))", json!(query)));
+        assert_eq!(browser.eval(TITLES), shown, "{query}");
     }
     assert_eq!(browser.eval("[empty.hidden, count.textContent]"), json!([false, "0 of 5 tasks"]));
     browser.eval("clear.click()");

@@ -1,11 +1,11 @@
 //! The cost of very many tasks, as users see it: the release binary, in seconds and MiB.
 //!
 //! - `cargo bench --bench scale -- [N]` makes an archive of N tasks (by default 100,000) in the temporary folder,
-//! with the library's own writer, and runs over it.
+//!   with the library's own writer, and runs over it.
 //! - `cargo bench --bench scale -- ids [N]` sends N ids (by default a million) through standard input, every other
-//! one unknown to the gateway, and prints the memory per id.
+//!   one unknown to the gateway, and prints the memory per id.
 //! - `cargo bench --bench scale -- grow [N]` fetches growing numbers of small tasks, up to N (by default 100,000),
-//! and growing files, up to 16 GiB.
+//!   and growing files, up to 16 GiB.
 //!
 //! Under `cargo test` all of them run with tiny sizes, so that they keep working.
 //!

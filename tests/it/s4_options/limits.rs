@@ -1,11 +1,8 @@
 //! Limits: the rate, the size, redirects, and the number of retries.
 
 use std::fs;
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::json;
 
 use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
@@ -20,7 +17,13 @@ fn error(world: &World) -> String {
 }
 
 /// `size` zeros, compressed to about a thousandth of that.
+#[cfg(unix)]
 fn bomb(size: usize) -> Vec<u8> {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     packer.write_all(&vec![0; size]).unwrap();
     packer.finish().unwrap()

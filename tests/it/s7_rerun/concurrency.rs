@@ -6,7 +6,9 @@
 
 use std::fs;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -15,8 +17,10 @@ use crate::support::run::Running;
 use crate::support::{Reply, World, sample};
 
 /// Seeded, so that a failure can be reproduced.
+#[cfg(unix)]
 struct Dice(u64);
 
+#[cfg(unix)]
 impl Dice {
     fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;

@@ -79,6 +79,7 @@ impl Running {
     }
 
     /// The id of its process.
+    #[cfg(unix)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

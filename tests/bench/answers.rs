@@ -1,11 +1,11 @@
-//! What hostile answers cost, with the release binary: seconds, peak memory, and the size of the task manifest.
+//! The cost of hostile responses, with the release binary: seconds, peak memory, and the size of the task manifest.
 //!
-//! `cargo bench --bench answers -- [MIB]` has the program archive answers of MIB MiB each (60 unless told), one, four and
-//! sixteen at once, for each shape that once multiplied in memory or on disk. Under `cargo test` it is gone through with
-//! 1 MiB, so that it keeps working.
+//! `cargo bench --bench answers -- [MIB]` lets the program archive responses of MIB MiB each (by default 60), one,
+//! four and sixteen at once, for each shape that once multiplied in memory or on disk. Under `cargo test` it runs
+//! with 1 MiB, so that it keeps working.
 //!
-//! The bound: memory stays below four times the size of one answer plus 64 MiB, however many are under way, and a task
-//! manifest below twice the answer.
+//! The bound: memory stays below four times the size of one response plus 64 MiB, however many are in progress, and a
+//! task manifest below twice the response.
 #![allow(clippy::unwrap_used, reason = "in a bench, a panic is the report")]
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench prints its table and reads what was written")]
 
@@ -18,7 +18,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
-/// A shape's name, and the answers of it by their size.
+/// The name of a shape, and a function that makes a response of a given size.
 type Shape = (&'static str, fn(usize) -> String);
 
 const SHAPES: [Shape; 12] = [
@@ -50,46 +50,45 @@ fn result(fields: &str) -> String {
 }
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let is_bench = words.iter().any(|word| word == "--bench");
-    let told = words.iter().find_map(|word| word.parse::<usize>().ok());
-    let size = told.unwrap_or(if is_bench { 60 } else { 1 }) << 20;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let is_bench = args.iter().any(|arg| arg == "--bench");
+    let mebibytes = args.iter().find_map(|arg| arg.parse::<usize>().ok());
+    let size = mebibytes.unwrap_or(if is_bench { 60 } else { 1 }) << 20;
     println!("bound: {:.0} MiB of memory\n", 4.0 * mib(size) + 64.0);
     println!("{:<12} {:>9} {:>8} {:>9} {:>9} {:>9}", "shape", "MiB each", "at once", "seconds", "peak MiB", "manifest");
-    let only = |name: &str| {
-        SHAPES.iter().all(|(shape, _)| !words.iter().any(|word| word == shape)) || words.iter().any(|word| word == name)
-    };
-    for (count, way) in [(1, "length"), (4, "length"), (4, "chunked"), (16, "length")] {
+    let only =
+        |name: &str| SHAPES.iter().all(|(shape, _)| !args.iter().any(|arg| arg == shape)) || args.iter().any(|arg| arg == name);
+    for (count, framing) in [(1, "length"), (4, "length"), (4, "chunked"), (16, "length")] {
         for (name, make) in SHAPES.iter().filter(|(name, _)| only(name)) {
-            measure(name, &Arc::new(make(size)), count, way);
+            measure(name, &Arc::new(make(size)), count, framing);
         }
     }
 }
 
-/// One run over `count` answers, sent with their length or in chunks.
-fn measure(name: &str, answer: &Arc<String>, count: usize, way: &str) {
+/// Measures one run over `count` responses, sent with their length or in chunks.
+fn measure(name: &str, answer: &Arc<String>, count: usize, framing: &str) {
     let home = TempDir::new().unwrap();
-    let gateway = serve(answer, way == "chunked");
+    let gateway = serve(answer, framing == "chunked");
     let ids: Vec<String> = (0..count).map(|n| format!("t{n}")).collect();
-    let told = home.path().join("time");
+    let report = home.path().join("time");
     let mut command = Command::new("/usr/bin/time");
-    command.args(["-q", "-f", "%e %M", "-o"]).arg(&told).arg(env!("CARGO_BIN_EXE_yescale-dl")).arg("-q").args(&ids);
+    command.args(["-q", "-f", "%e %M", "-o"]).arg(&report).arg(env!("CARGO_BIN_EXE_yescale-dl")).arg("-q").args(&ids);
     command.current_dir(home.path()).env("HOME", home.path()).env("YESCALE_API_KEY", "sk-bench").env("YESCALE_BASE_URL", gateway);
     let code = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().code();
     assert!(matches!(code, Some(0 | 1)), "{name} ended with {code:?}");
-    let told = fs::read_to_string(told).unwrap();
-    let (seconds, kibibytes) = told.trim().split_once(' ').unwrap();
+    let report = fs::read_to_string(report).unwrap();
+    let (seconds, kibibytes) = report.trim().split_once(' ').unwrap();
     let manifest = fs::metadata(home.path().join("yescale/t0/manifest.json")).map_or(0, |found| found.len());
     println!(
         "{name:<12} {:>9.1} {:>8} {seconds:>9} {:>9.1} {:>9.1}",
         mib(answer.len()),
-        if way == "chunked" { format!("{count} c") } else { count.to_string() },
+        if framing == "chunked" { format!("{count} c") } else { count.to_string() },
         kibibytes.parse::<f64>().unwrap() / 1024.0,
         mib(usize::try_from(manifest).unwrap()),
     );
 }
 
-/// A gateway that gives `answer` about every task; what to give as `--base-url`.
+/// Starts a gateway that sends `answer` for every task. Returns its base URL.
 fn serve(answer: &Arc<String>, is_chunked: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,14 +1,16 @@
-//! A gateway and media host on a loopback port that costs next to nothing, so that what is measured is the program.
+//! A gateway and media host on a loopback port that needs almost no CPU time, so that the benchmark measures the
+//! program.
 //!
-//! Plain threads and kept connections: an id that begins with `new` is a finished task of a text, with `queued` one
-//! that is not finished; `image-BYTES-…` and `video-BYTES-…` are finished tasks of one file of that many bytes, which
-//! is served here too, in ranges where asked for; any other is unknown. It ends with the process.
+//! It uses plain threads and persistent connections. An id that begins with `new` is a finished task with a text; one
+//! that begins with `queued` is not finished; `image-BYTES-…` and `video-BYTES-…` are finished tasks with one file of
+//! that many bytes, which this host serves too, in ranges where requested. Any other id is unknown. The host ends
+//! with the process.
 
 use std::io::{BufRead as _, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// What to give as `--base-url`.
+/// Starts the host. Returns its base URL.
 pub(crate) fn start() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -20,14 +22,14 @@ pub(crate) fn start() -> String {
     format!("http://{address}")
 }
 
-/// What bodies are made of, behind the first bytes.
+/// What bodies consist of, after their first bytes.
 static BLOCK: [u8; 64 << 10] = [0x5A; 64 << 10];
-/// How an MP4 begins: its media reach to the end of the file.
+/// The start of an MP4 whose media reach to the end of the file.
 const MP4: &[u8] = b"\0\0\0\x14ftypisom\0\0\0\0isom\0\0\0\0mdat";
-/// How a PNG begins.
+/// The start of a PNG.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01";
 
-/// Answers on one connection until the other side closes it.
+/// Answers requests on one connection until the client closes it.
 fn serve(stream: &TcpStream) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let (mut reader, mut writer) = (BufReader::new(stream), stream);
@@ -54,8 +56,8 @@ fn serve(stream: &TcpStream) -> Option<()> {
 
 fn answer(path: &str, host: &str) -> (&'static str, String) {
     let id = path.strip_prefix("/task/").unwrap_or_default();
-    let mut words = id.split('-');
-    match (words.next(), words.next()) {
+    let mut parts = id.split('-');
+    match (parts.next(), parts.next()) {
         (Some("new"), _) => ("200 OK", r#"{"status":"SUCCESS","task_result":{"text":"la"}}"#.to_owned()),
         (Some("queued"), _) => ("200 OK", r#"{"status":"QUEUED","progress":"0%"}"#.to_owned()),
         (Some(kind @ ("image" | "video")), Some(bytes)) => {
@@ -66,7 +68,7 @@ fn answer(path: &str, host: &str) -> (&'static str, String) {
     }
 }
 
-/// Sends `KIND-BYTES`, or the part of it that `range` asks for.
+/// Sends the file `KIND-BYTES`, or the requested range of it.
 fn send_file(writer: &mut impl Write, file: &str, range: Option<&str>) -> Option<()> {
     let (kind, total) = file.split_once('-')?;
     let (start, total) = (if kind == "video" { MP4 } else { PNG }, total.parse::<u64>().ok()?);

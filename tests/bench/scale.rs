@@ -1,13 +1,16 @@
-//! How the program fares with very many tasks, as a person would see it: the release binary, in seconds and MiB.
+//! The cost of very many tasks, as users see it: the release binary, in seconds and MiB.
 //!
-//! `cargo bench --bench scale -- [N]` makes an archive of N tasks (100,000 unless told) in the temporary folder, by
-//! the library's own writer, and runs over it; `cargo bench --bench scale -- ids [N]` sends N ids (a million unless
-//! told) through standard input, every other one unknown to the gateway, and tells what each costs in memory;
-//! `cargo bench --bench scale -- grow [N]` fetches ever more small tasks, up to N (100,000 unless told), and ever larger
-//! files, up to 16 GiB. Under `cargo test` all are gone through with next to nothing, so that they keep working.
+//! - `cargo bench --bench scale -- [N]` makes an archive of N tasks (by default 100,000) in the temporary folder,
+//!   with the library's own writer, and runs over it.
+//! - `cargo bench --bench scale -- ids [N]` sends N ids (by default a million) through standard input, every other
+//!   one unknown to the gateway, and prints the memory per id.
+//! - `cargo bench --bench scale -- grow [N]` fetches growing numbers of small tasks, up to N (by default 100,000),
+//!   and growing files, up to 16 GiB.
 //!
-//! Aims, on two cores and 100,000 tasks: a run that changes nothing 3 s and 150 MiB, one more task 1 s, and at most
-//! 100 bytes for an id.
+//! Under `cargo test` all of them run with tiny sizes, so that they keep working.
+//!
+//! Goals, on two cores and 100,000 tasks: a run that changes nothing takes 3 s and 150 MiB, one more task 1 s, and an
+//! id at most 100 bytes.
 #![allow(clippy::unwrap_used, reason = "in a bench, a panic is the report")]
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench prints its table and makes its own files")]
 
@@ -30,30 +33,32 @@ const TASKS: usize = 100_000;
 const IDS: usize = 1_000_000;
 const LARGEST: u64 = 16 << 30;
 
-/// What one run cost.
+/// The cost of one run.
 struct Cost {
     seconds: f64,
     mebibytes: f64,
 }
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let is_bench = words.iter().any(|word| word == "--bench");
-    let count = words.iter().find_map(|word| word.parse::<usize>().ok());
-    let of = |usual: usize| count.unwrap_or(if is_bench { usual } else { 50 });
-    let is = |name: &str| words.iter().any(|word| word == name);
-    match () {
-        () if is("ids") => ids(of(IDS)),
-        () if is("grow") => grow(of(TASKS), LARGEST),
-        () => archive(of(TASKS)),
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let is_bench = args.iter().any(|arg| arg == "--bench");
+    let count = args.iter().find_map(|arg| arg.parse::<usize>().ok());
+    let count_or = |default: usize| count.unwrap_or(if is_bench { default } else { 50 });
+    let has_arg = |name: &str| args.iter().any(|arg| arg == name);
+    if has_arg("ids") {
+        ids(count_or(IDS));
+    } else if has_arg("grow") {
+        grow(count_or(TASKS), LARGEST);
+    } else {
+        archive(count_or(TASKS));
     }
     if !is_bench {
-        ids(of(IDS));
-        grow(of(TASKS), 20 << 20);
+        ids(count_or(IDS));
+        grow(count_or(TASKS), 20 << 20);
     }
 }
 
-/// Ever more small tasks, and ever larger files.
+/// Measures growing numbers of small tasks, and growing files.
 fn grow(most: usize, largest: u64) {
     let gateway = loopback::start();
     let row = |name: &str, list: &str, unit: &str, units: f64| {
@@ -72,7 +77,7 @@ fn grow(most: usize, largest: u64) {
     }
 }
 
-/// An archive of `count` tasks, and what is done with it day by day.
+/// Measures the everyday commands on an archive of `count` tasks.
 fn archive(count: usize) {
     let home = TempDir::new().unwrap();
     let root = home.path().join("yescale");
@@ -94,14 +99,14 @@ fn archive(count: usize) {
         ("run that adds one to all ids", &["-q", "-i", list, "new-2"], ""),
         ("verify --quick", &["verify", "--quick"], ""),
     ];
-    for (name, words, input) in runs {
-        print_row(name, &run(home.path(), &gateway, words, input, &[0]));
+    for (name, args, input) in runs {
+        print_row(name, &run(home.path(), &gateway, args, input, &[0]));
     }
     print_row("verify", &run(home.path(), &gateway, &["verify"], "", &[0]));
     verify_missing(&gateway, count.min(8000));
 }
 
-/// One task whose `count` files are all missing, or all the same file.
+/// Measures `verify` on one task whose `count` files are all missing, or are all the same file.
 fn verify_missing(gateway: &str, count: usize) {
     for is_missing in [true, false] {
         let home = TempDir::new().unwrap();
@@ -124,7 +129,7 @@ fn verify_missing(gateway: &str, count: usize) {
     }
 }
 
-/// `count` ids through standard input, half of them not found and half not finished, against next to none.
+/// Measures `count` ids on standard input, half of them not found and half not finished, against a short list.
 fn ids(count: usize) {
     let home = TempDir::new().unwrap();
     let gateway = loopback::start();
@@ -144,12 +149,12 @@ fn ids(count: usize) {
     println!("{each:.0} bytes for each id");
 }
 
-/// As long as those of the gateway.
+/// An id of the same length as the gateway's.
 fn id(n: usize) -> String {
     format!("{}", 777_900_000_000_000_000 + n)
 }
 
-/// Task folders of one small image and a text each, made by the library's own writer on all cores.
+/// Makes task folders with one small image and a text each, with the library's own writer, on all cores.
 fn make_archive(root: &Path, count: usize) {
     fs::create_dir(root).unwrap();
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -198,19 +203,19 @@ fn make_task(root: &Path, id: &str) {
     manifest::write(file, |push| push(&entry)).unwrap();
 }
 
-/// Runs the program under `time`, which tells what it cost.
-fn run(home: &Path, gateway: &str, words: &[&str], input: &str, codes: &[i32]) -> Cost {
-    let told = home.join("time");
+/// Runs the program under `time`, which measures its cost.
+fn run(home: &Path, gateway: &str, args: &[&str], input: &str, codes: &[i32]) -> Cost {
+    let report = home.join("time");
     let mut command = Command::new("/usr/bin/time");
-    command.args(["-q", "-f", "%e %M", "-o"]).arg(&told).arg(env!("CARGO_BIN_EXE_yescale-dl")).args(words);
+    command.args(["-q", "-f", "%e %M", "-o"]).arg(&report).arg(env!("CARGO_BIN_EXE_yescale-dl")).args(args);
     command.current_dir(home).env("HOME", home).env("YESCALE_API_KEY", "sk-bench").env("YESCALE_BASE_URL", gateway);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    // A program that reads nothing from there may have ended by now.
+    // A program that does not read its standard input may have exited already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let code = child.wait().unwrap().code();
-    assert!(code.is_some_and(|code| codes.contains(&code)), "{words:?} ended with {code:?}");
-    let told = fs::read_to_string(told).unwrap();
-    let (seconds, kibibytes) = told.trim().split_once(' ').unwrap();
+    assert!(code.is_some_and(|code| codes.contains(&code)), "{args:?} ended with {code:?}");
+    let report = fs::read_to_string(report).unwrap();
+    let (seconds, kibibytes) = report.trim().split_once(' ').unwrap();
     Cost { seconds: seconds.parse().unwrap(), mebibytes: kibibytes.parse::<f64>().unwrap() / 1024.0 }
 }
 

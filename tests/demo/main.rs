@@ -1,12 +1,12 @@
 //! `cargo run --example demo`: the real program, on your machine, against a stand-in for the gateway.
 //!
-//! It archives one finished sample task of each platform into `./yescale-demo`, just as the command line
-//! would: nothing in the run is simulated but the other end of the wire. No account, no key, no internet. Each
-//! media answer takes a moment, so that there is something to watch.
+//! It archives one finished sample task of each platform into `./yescale-demo`, as the command line does. Only the
+//! servers are simulated. It needs no account, no key and no internet. Each media response takes a moment, so that
+//! the progress is visible.
 //!
-//! Invariant: nothing is left behind but `yescale-demo`, and the exit code is the run's own.
+//! Invariant: only `yescale-demo` is left behind, and the exit code is that of the run.
 
-#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "an example talks, and reads its samples")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "an example prints, and reads its samples")]
 
 mod standin;
 
@@ -25,7 +25,7 @@ const MEDIA_DELAY: Duration = Duration::from_millis(150);
 
 fn main() -> io::Result<ExitCode> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    // This runtime is idle when the run makes its own: the stand-in answers from threads of its own.
+    // This runtime is idle when the run makes its own, because the stand-in answers from its own threads.
     let standin = Runtime::new()?.block_on(StandIn::start(&tests.join("media"), &tests.join("tasks"))).with_delay(MEDIA_DELAY);
     let key_file = key_file(standin.key())?;
 
@@ -35,7 +35,7 @@ fn main() -> io::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// The key goes through a file, as the program wants it: a command line can be read by everybody on the machine.
+/// Writes the key to a file, as the program requires: everybody on the machine can read a command line.
 fn key_file(key: &str) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new()?;
     writeln!(file, "{key}")?;
@@ -54,16 +54,16 @@ fn closing_message(standin: &StandIn) -> String {
     let key = if standin.leaks().is_empty() { "never saw the key" } else { "SAW THE KEY, which is a bug" };
     format!(
         "
-{tasks} sample tasks went through. The stand-in's media host was asked {requests} times and {key}.
+{tasks} sample tasks were archived. The stand-in's media host received {requests} requests and {key}.
 
-  {ARCHIVE}/                one folder a task, with its media, text.txt and manifest
-  {ARCHIVE}/index.html      open it in a browser: everything to look at, to play and to search
+  {ARCHIVE}/                one folder per task, with its media, text.txt and manifest
+  {ARCHIVE}/index.html      open it in a browser: look at, play and search everything
   {ARCHIVE}/manifest.json   everything in the archive: sizes, hashes, types, durations, origins
 
-  cd {ARCHIVE} && sha256sum -c SHA256SUMS    proves every byte, without any tool of ours
+  cd {ARCHIVE} && sha256sum -c SHA256SUMS    checks every byte, without any tool of ours
 
-Run the demo again: the archive is complete, so that nothing is fetched twice.
-Delete {ARCHIVE}/ when you have seen enough.
+Run the demo again: the archive is complete, so nothing is fetched again.
+Delete {ARCHIVE}/ when you no longer need it.
 "
     )
 }

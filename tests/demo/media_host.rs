@@ -1,11 +1,11 @@
-//! The media half of the stand-in: one host that plays all the platforms' hosts, each under its name as the
-//! first segment of the path.
+//! The media half of the stand-in: one server for the media hosts of all platforms, each under its name as the first
+//! segment of the path.
 //!
-//! It is as strict as signed storage is: a link works with the query it was handed out with, byte for byte,
-//! and for GET alone; a request that carries any `Authorization` is refused and written down, for a key sent
-//! here is a leaked key. It serves whole files and single ranges, with the validators a resume needs.
+//! It is as strict as signed storage. A link works only with exactly the query it was issued with, and only for GET.
+//! A request with any `Authorization` is refused and recorded, because a key sent here is a leaked key. The server
+//! sends whole files and single ranges, with the validators that a resume needs.
 //!
-//! Invariant: no request makes it panic, and every body is the file's own bytes.
+//! Invariant: no request makes it panic, and every body consists of the file's own bytes.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -26,7 +26,7 @@ const REFUSED: &str = "<?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch
 
 pub(crate) struct MediaHost {
     files: HashMap<String, File>,
-    /// Path and query of each link in the answers.
+    /// Path and query of each link in the responses.
     links: HashSet<String>,
     pub(crate) delay: OnceLock<Duration>,
     requests: AtomicUsize,
@@ -109,11 +109,12 @@ impl File {
         }
     }
 
-    /// The range to send: none for the whole file, an empty one for what lies beyond its end. Unreadable and
-    /// multiple ranges are ignored, as RFC 9110 lets a server do; one made for other bytes must be.
+    /// The range to send: none for the whole file, an empty one for a range beyond its end. Unreadable and multiple
+    /// ranges are ignored, as RFC 9110 allows; a range for another version of the file must be ignored.
     fn range(&self, request: &Request) -> Option<Range<usize>> {
-        let still_meant = header(request, "if-range").is_none_or(|validator| [&*self.etag, LAST_MODIFIED].contains(&validator));
-        let (first, last) = header(request, "range").filter(|_| still_meant)?.strip_prefix("bytes=")?.split_once('-')?;
+        let is_same_version =
+            header(request, "if-range").is_none_or(|validator| [&*self.etag, LAST_MODIFIED].contains(&validator));
+        let (first, last) = header(request, "range").filter(|_| is_same_version)?.strip_prefix("bytes=")?.split_once('-')?;
         let (start, size) = (first.parse().ok()?, self.bytes.len());
         let last = if last.is_empty() { usize::MAX } else { last.parse().ok().filter(|last| *last >= start)? };
         Some(start.min(size)..last.saturating_add(1).min(size))

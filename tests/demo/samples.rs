@@ -1,11 +1,10 @@
-//! The sample tasks: what the gateway answers for each platform, and what an archive of it must hold.
+//! The sample tasks: the gateway's response for each platform, and what an archive of it must contain.
 //!
-//! A sample is a JSON template in three parts: `answer` is sent, `serves` says which media file each path
-//! of the media host stands for, `expect` what the archive must look like afterwards. Before it is parsed,
-//! `{media}` becomes the address of the media host, `{base64:FILE}` and `{base64-unpadded:FILE}` the bytes
-//! of a media file.
+//! A sample is a JSON template in three parts. `answer` is sent, `serves` maps each path of the media host to a media
+//! file, and `expect` describes the archive afterwards. Before it is parsed, `{media}` is replaced by the address of
+//! the media host, and `{base64:FILE}` and `{base64-unpadded:FILE}` by the bytes of a media file.
 //!
-//! Invariant: an answer goes out as its author wrote it, every odd field, null and order kept.
+//! Invariant: a response is sent as its author wrote it, with every odd field and null, in order.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,13 +16,13 @@ use serde_json::Value;
 
 #[derive(Deserialize)]
 pub(crate) struct Task {
-    /// Path on the media host, without its query, to what answers there.
+    /// The files that the media host serves, by path without query.
     pub(crate) serves: BTreeMap<String, Served>,
     pub(crate) answer: Value,
     pub(crate) expect: Expected,
 }
 
-/// A media file, under the type that its name suggests or under the one that its real host would declare.
+/// A media file, with the media type of its name or the one that its real host would declare.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Served {
@@ -31,7 +30,8 @@ pub(crate) enum Served {
     Declared { file: String, content_type: String },
 }
 
-/// The task's folder after a run: its name, its media files in sorted order, whether `text.txt` stands beside them.
+/// The task folder after a run: its name, its media files in sorted order, whether it has a `text.txt`, and the
+/// state.
 #[derive(Deserialize)]
 pub(crate) struct Expected {
     pub(crate) folder: String,

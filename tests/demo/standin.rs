@@ -1,11 +1,11 @@
-//! A stand-in for the gateway and the media hosts behind it, in this process, on loopback ports that
-//! the system chose: the demo runs against it, and so do the tests.
+//! A stand-in for the gateway and the media hosts, in this process, on loopback ports chosen by the system. The demo
+//! and the tests use it.
 //!
-//! It answers for the sample tasks and for nothing else. The gateway half is here; `media_host` holds the
-//! other, `samples` what both of them say. wiremock serves each half from a thread of its own, so it goes on
-//! answering while its owner blocks, and stops when it is dropped.
+//! It serves the sample tasks only. This module has the gateway half; `media_host` has the other half, `samples` the
+//! data of both. wiremock serves each half from its own thread, so a server answers while its owner blocks, and stops
+//! when it is dropped.
 //!
-//! Invariant: the key is asked for by the gateway and refused by the media host.
+//! Invariant: the gateway requires the key, and the media host refuses it.
 #![allow(dead_code, reason = "the demo and the tests share this file, and each uses a part of it")]
 
 #[path = "media_host.rs"]
@@ -29,7 +29,7 @@ const KEY: &str = "sk-demo";
 
 pub(crate) struct StandIn {
     gateway: MockServer,
-    // Held so that it goes on serving.
+    // Kept so that it continues to serve.
     _media: MockServer,
     media_host: Arc<MediaHost>,
     tasks: Arc<[Task]>,
@@ -42,19 +42,19 @@ impl StandIn {
         let tasks: Arc<[Task]> = samples::load(tasks_dir, media_dir, &media.uri()).into();
         let media_host = Arc::new(MediaHost::new(&tasks, media_dir, &media.uri()));
 
-        let (asked, host) = (Arc::clone(&tasks), Arc::clone(&media_host));
-        serve(&gateway, move |request| answer(&asked, request)).await;
+        let (samples, host) = (Arc::clone(&tasks), Arc::clone(&media_host));
+        serve(&gateway, move |request| answer(&samples, request)).await;
         serve(&media, move |request| host.respond(request)).await;
         Self { gateway, _media: media, media_host, tasks }
     }
 
-    /// Makes every answer of the media host wait, so that there is a progress to be seen. The first call counts.
+    /// Delays every response of the media host, so that progress is visible. Only the first call has an effect.
     pub(crate) fn with_delay(self, delay: Duration) -> Self {
         self.media_host.delay.get_or_init(|| delay);
         self
     }
 
-    /// What to give as `--base-url`.
+    /// The value for `--base-url`.
     pub(crate) fn base_url(&self) -> String {
         self.gateway.uri()
     }
@@ -72,12 +72,12 @@ impl StandIn {
         &self.tasks
     }
 
-    /// How many requests the media host has seen so far.
+    /// How many requests the media host has received so far.
     pub(crate) fn media_requests(&self) -> usize {
         self.media_host.requests()
     }
 
-    /// The paths on the media host that were asked for with an `Authorization`: empty, or the key has leaked.
+    /// The paths on the media host that were requested with an `Authorization`. If there are any, the key has leaked.
     pub(crate) fn leaks(&self) -> Vec<String> {
         self.media_host.leaks()
     }

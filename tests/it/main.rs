@@ -1,8 +1,9 @@
-//! The real program against lying servers: each `sN_` room is a section of the contract, each test a sentence of it.
+//! Integration tests: the real program against a gateway and media hosts that send anything. Each `sN_` folder is a
+//! section of `docs/contract.md`; each test checks a sentence of it.
 //!
-//! Whatever a test is about, every run in it is audited too (`support::audit`): what a manifest names is on
-//! disk with that size and hash, the root tells what the task folders tell, no dot-file outlives a finished
-//! task, and the key is nowhere.
+//! Every run of every test is audited too (`support::audit`): each file that a manifest names is on disk with that
+//! size and hash, the root manifest agrees with the task folders, no dot-file is left in a finished task, and the key
+//! appears nowhere.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 #![expect(clippy::disallowed_methods, reason = "tests look at the disk themselves")]
 

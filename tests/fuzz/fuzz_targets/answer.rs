@@ -1,4 +1,5 @@
-//! Any status with any body is judged without a panic; the key never comes back; what is a task is in order.
+//! Any status with any body is classified without a panic. The message never contains the key. Asset numbers of a
+//! task are consistent.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any bytes are judged and read without a panic; no name climbs; what was written is read back the same.
+//! Any bytes are checked and parsed without a panic. No file name leaves its folder. A written manifest parses to the
+//! same tasks.
 #![no_main]
 
 use std::io::{Cursor, Write};

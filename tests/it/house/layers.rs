@@ -1,7 +1,8 @@
-//! The layers and the doors: who may import whom, checked against the paths in `src/`.
+//! The layers of `src/`, and the external crates that one folder alone may use, checked against the paths in the
+//! source.
 //!
-//! A module uses only modules of lower layers, or of its own layer where that is said. A crate with an effect is used in one
-//! folder. Tests inside `src` may use anything.
+//! A module uses only modules of lower layers; the table says where it may use its own layer. A crate with side
+//! effects is used in one folder. Tests inside `src` may use anything.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,24 +39,24 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// Each room and the text of one of its files, without comments and tests.
-fn rooms() -> Vec<(String, String)> {
+/// The source files, each as its top folder and its text without comments and tests.
+fn source_files() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let rooms = files(&root).into_iter().map(|path| {
+    let sources = files(&root).into_iter().map(|path| {
         let first = path.strip_prefix(&root).unwrap().iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap().lines().filter(|line| !line.trim_start().starts_with("//"));
         (first, code.collect::<Vec<_>>().join("\n"))
     });
-    rooms.filter(|(room, _)| room != "lib" && room != "main").collect()
+    sources.filter(|(folder, _)| folder != "lib" && folder != "main").collect()
 }
 
-fn layer(room: &str) -> usize {
-    LAYERS.iter().position(|rooms| rooms.contains(&room)).unwrap_or_else(|| panic!("{room} is in no layer"))
+fn layer(folder: &str) -> usize {
+    LAYERS.iter().position(|folders| folders.contains(&folder)).unwrap_or_else(|| panic!("{folder} is in no layer"))
 }
 
 /// The folders that a path after `crate::` names: one, or those of a group such as `{jobs, ui::{self, Style}}`.
-fn named(path: &str) -> Vec<&str> {
+fn top_folders(path: &str) -> Vec<&str> {
     let first = |path: &str| path.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(path.len());
     let Some(group) = path.strip_prefix('{') else { return vec![&path[..first(path)]] };
     let (mut names, mut depth, mut start) = (Vec::new(), 0, 0);
@@ -80,18 +81,18 @@ fn named(path: &str) -> Vec<&str> {
 
 #[test]
 fn grouped_imports_name_every_folder() {
-    assert_eq!(named("jobs::archive::run(x)"), ["jobs"]);
-    assert_eq!(named("{jobs, ui::{self, Style},\n session};"), ["jobs", "ui", "session"]);
+    assert_eq!(top_folders("jobs::archive::run(x)"), ["jobs"]);
+    assert_eq!(top_folders("{jobs, ui::{self, Style},\n session};"), ["jobs", "ui", "session"]);
 }
 
 #[test]
 fn modules_import_only_lower_layers() {
-    for (room, code) in rooms() {
-        for used in code.split("crate::").skip(1).flat_map(named) {
-            let (from, to) = (layer(&room), layer(used));
-            // The gateway client keeps the same rules for connections and retries as the media client.
-            let is_neighbour = used == room || from == 0 || from == LAYERS.len() - 1 || (room == "gateway" && used == "http");
-            assert!(to < from || (to == from && is_neighbour), "{room} uses {used}");
+    for (folder, code) in source_files() {
+        for used in code.split("crate::").skip(1).flat_map(top_folders) {
+            let (from, to) = (layer(&folder), layer(used));
+            // The gateway client shares the connections and retries of the media client.
+            let is_neighbour = used == folder || from == 0 || from == LAYERS.len() - 1 || (folder == "gateway" && used == "http");
+            assert!(to < from || (to == from && is_neighbour), "{folder} uses {used}");
         }
     }
 }
@@ -100,20 +101,21 @@ fn modules_import_only_lower_layers() {
 fn crate_docs_name_every_module() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
     let inside = page.split("//! # Inside").nth(1).unwrap();
-    for room in LAYERS.concat() {
-        assert!(inside.contains(&format!("`{room}`")), "{room}");
+    for folder in LAYERS.concat() {
+        assert!(inside.contains(&format!("`{folder}`")), "{folder}");
     }
 }
 
 #[test]
 fn each_external_crate_is_used_in_one_module() {
-    for (room, code) in rooms() {
+    for (folder, code) in source_files() {
         for (name, allowed) in DOORS {
             let is_used = code.contains(&format!("use {name}::")) || code.contains(&format!(" {name}::"));
-            assert!(!is_used || allowed.contains(&room.as_str()), "{room} uses {name}");
+            assert!(!is_used || allowed.contains(&folder.as_str()), "{folder} uses {name}");
         }
         let writes = ["println!", "eprintln!", "stdout()", "stderr()"].iter().any(|word| code.contains(word));
-        // `cli` only asks whether they are terminals; `storage` prints at a checkpoint, for tests alone.
-        assert!(!writes || ["ui", "cli", "storage"].contains(&room.as_str()), "{room} prints");
+        // `cli` only checks whether they are terminals; `storage` prints at a checkpoint, which only tests compile
+        // in.
+        assert!(!writes || ["ui", "cli", "storage"].contains(&folder.as_str()), "{folder} prints");
     }
 }

@@ -1,4 +1,4 @@
-//! The crate in another program's hands: the same archive as the command line makes, in the embedder's own process.
+//! The crate inside another program: it makes the same archive as the command line, in the embedder's own process.
 
 use std::sync::{Arc, Mutex};
 

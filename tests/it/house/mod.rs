@@ -1,5 +1,7 @@
-//! What no section says: how the code is laid out, what is written of its tests, and the crate in another program.
+//! Rules that are in no section of the contract: the layers of the code, the references between documents, tests and
+//! program, the workflows, and the use of the crate in another program.
 
+mod contract;
 mod doc_references;
 mod layers;
 mod library;

@@ -1,5 +1,5 @@
-//! A lock that somebody else holds is waited for aloud, and every wait ends at the first signal.
-//! Unix only: signals, and locks of folders.
+//! "No wait for a lock is silent: after 3 s it is reported once … Every wait ends at the first signal." Unix only:
+//! the tests use signals and locks of folders.
 #![cfg(unix)]
 
 use std::fs::{self, File};
@@ -11,17 +11,17 @@ use serde_json::json;
 
 use crate::support::World;
 
-/// Starts the program and returns it once it says that it waits for a lock.
-fn waiting(world: &World, args: &[&str]) -> (Child, String) {
+/// Starts the program and returns once it reports that it waits for a lock.
+fn start_waiting(world: &World, args: &[&str]) -> (Child, String) {
     let mut child = world.plain_command(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = lines.find_map(|line| line.ok().filter(|line| line.contains("waiting for"))).unwrap();
-    // The rest is read, so that the program never waits for its reader.
+    // The rest is read too, so that the program never blocks on a full pipe.
     std::thread::spawn(move || lines.count());
     (child, line)
 }
 
-fn end(mut child: Child) -> Option<i32> {
+fn wait_for_exit(mut child: Child) -> Option<i32> {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -35,7 +35,7 @@ fn end(mut child: Child) -> Option<i32> {
     }
 }
 
-/// A task that is complete, and one that is not archived yet.
+/// Makes a complete task, and one that is not archived yet.
 fn world() -> World {
     let world = World::new();
     world.archive_task("t1");
@@ -53,14 +53,14 @@ fn lock_wait_message_names_the_holding_process() {
         ("yescale/t1", &["t1", "--force"]),
     ] {
         let world = world();
-        let held = File::open(world.home().join(folder)).unwrap();
-        held.lock().unwrap();
-        let (child, line) = waiting(&world, args);
+        let lock = File::open(world.home().join(folder)).unwrap();
+        lock.lock().unwrap();
+        let (child, line) = start_waiting(&world, args);
         assert!(line.contains(&format!("waiting for {folder}: ")), "{line}");
         let is_listed = fs::read_to_string("/proc/locks").is_ok_and(|locks| locks.contains(&format!(" {} ", std::process::id())));
         assert_eq!(line.contains(&format!("process {} ", std::process::id())), is_listed, "{line}");
-        drop(held);
-        assert_eq!(end(child), Some(0), "{args:?}");
+        drop(lock);
+        assert_eq!(wait_for_exit(child), Some(0), "{args:?}");
     }
 }
 
@@ -69,12 +69,12 @@ fn lock_wait_ends_at_the_first_signal() {
     for (folder, args) in [("yescale", &["new"][..]), ("yescale", &["t1", "--gallery"]), ("yescale/t1", &["t1", "--force"])] {
         for (signal, code) in [("INT", 130), ("TERM", 143)] {
             let world = world();
-            let held = File::open(world.home().join(folder)).unwrap();
-            held.lock().unwrap();
-            let (child, _) = waiting(&world, args);
+            let lock = File::open(world.home().join(folder)).unwrap();
+            lock.lock().unwrap();
+            let (child, _) = start_waiting(&world, args);
             assert!(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap().success());
-            assert_eq!(end(child), Some(code), "{args:?} {signal}");
-            drop(held);
+            assert_eq!(wait_for_exit(child), Some(code), "{args:?} {signal}");
+            drop(lock);
             world.run(&["new", "t1"]).exits(0);
             assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 2, "the next run names what was committed");
         }

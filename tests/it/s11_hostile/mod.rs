@@ -1,4 +1,4 @@
-//! Section 11: traps in an archive, locks that others hold, and systems with few threads.
+//! Section 11, "Hostile input": "Everything from the network and every file of an archive is hostile."
 
 mod locks;
 mod resource_limits;

@@ -1,5 +1,6 @@
-//! Traps that somebody left in an archive, or sets while a run is at work: hard links, swapped folders, poisoned parts.
-//! Unix only: the traps are made with Unix calls.
+//! "No file of ours is written through a hard link … or through a folder that was swapped since it was locked. Part
+//! files and records found on disk are trusted only for bytes that this user wrote (owner), as far as their hashes
+//! prove them". Unix only: the traps are made with Unix calls.
 #![cfg(unix)]
 
 use std::fs;
@@ -14,8 +15,8 @@ use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
 
 const MIB: usize = 1 << 20;
 
-/// Puts a hard link to a file outside of the archive in the place of `inside`, with the same content.
-fn trap(world: &World, inside: &Path) -> std::path::PathBuf {
+/// Replaces `inside` by a hard link to a file outside the archive with the same content.
+fn replace_by_hard_link(world: &World, inside: &Path) -> std::path::PathBuf {
     let outside = world.home().join("outside");
     let content = fs::read(inside).unwrap_or_default();
     fs::write(&outside, content).unwrap();
@@ -25,8 +26,8 @@ fn trap(world: &World, inside: &Path) -> std::path::PathBuf {
     outside
 }
 
-/// A task `t1` of one video, whose first download was cut at 9 MiB and left a part with a journal.
-fn unfinished(world: &World) -> RemoteFile {
+/// Makes a task `t1` with one video. Its first download was cut at 9 MiB and left a part file with a journal.
+fn archive_unfinished(world: &World) -> RemoteFile {
     let remote = RemoteFile::new(world, "/large.mp4", 12 * MIB, &[ServerFault::CutAt(9 * MIB)]);
     world.serve_task("t1", &json!({"videos": [remote.url]}));
     world.run(&["t1", "-x", "1", "--retries", "0"]).exits(1);
@@ -38,7 +39,7 @@ fn unfinished(world: &World) -> RemoteFile {
 fn hard_linked_commit_log_is_replaced_not_written() {
     let world = World::new();
     fs::create_dir_all(world.archive().join("t1")).unwrap();
-    let outside = trap(&world, &world.archive().join("t1/.finished"));
+    let outside = replace_by_hard_link(&world, &world.archive().join("t1/.finished"));
     fs::write(&outside, "precious\n").unwrap();
     let second = world.media.script("/second.png", [Reply::ok(sample("picture.png"))]);
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png"), second]}));
@@ -51,8 +52,8 @@ fn hard_linked_commit_log_is_replaced_not_written() {
 fn hard_linked_part_or_journal_is_replaced_not_written() {
     for name in [".video-1.part", ".video-1.journal"] {
         let world = World::new();
-        let remote = unfinished(&world);
-        let outside = trap(&world, &world.archive().join("t1").join(name));
+        let remote = archive_unfinished(&world);
+        let outside = replace_by_hard_link(&world, &world.archive().join("t1").join(name));
         let before = fs::read(&outside).unwrap();
         assert!(!before.is_empty());
         world.run(&["t1"]).exits(0);
@@ -65,9 +66,9 @@ fn hard_linked_part_or_journal_is_replaced_not_written() {
 fn part_or_journal_of_another_user_is_not_trusted() {
     for name in [".video-1.part", ".video-1.journal"] {
         let world = World::new();
-        let remote = unfinished(&world);
+        let remote = archive_unfinished(&world);
         let path = world.archive().join("t1").join(name);
-        // Only root can give a file away; another tester can't make this trap.
+        // Only root can change the owner of a file; other users can't run this test.
         if chown(&path, Some(65534), None).is_err() {
             return;
         }
@@ -94,14 +95,15 @@ fn verified_by_in_a_commit_log_is_not_trusted() {
     assert_eq!(world.task_entry("t1")["files"][0].get("verified_by"), None);
 }
 
-/// Starts a run of `t1`, one video and perhaps a text, and returns when the download hangs after 9 MiB. It goes on after a second.
-fn hanging(world: &World, text: Option<&str>) -> Running {
+/// Starts a run of `t1`, with one video and perhaps a text, and returns when the download stalls after 9 MiB. It
+/// continues after a second.
+fn start_stalled_run(world: &World, text: Option<&str>) -> Running {
     let remote = RemoteFile::new(world, "/large.mp4", 12 * MIB, &[ServerFault::StallAt(9 * MIB), ServerFault::Healthy]);
     world.serve_task("t1", &json!({"videos": [remote.url], "text": text}));
     let running = world.start(&["t1", "-x", "1", "--stall-timeout", "1s"]);
     let started = Instant::now();
     while !fs::metadata(world.archive().join("t1/.video-1.part")).is_ok_and(|part| part.len() >= 8 * MIB as u64) {
-        assert!(started.elapsed() < Duration::from_secs(20), "nothing came");
+        assert!(started.elapsed() < Duration::from_secs(20), "no data arrived");
         std::thread::sleep(Duration::from_millis(5));
     }
     running
@@ -111,7 +113,7 @@ fn hanging(world: &World, text: Option<&str>) -> Running {
 fn file_created_by_the_user_during_a_run_is_not_overwritten() {
     for name in ["video-1.mp4", "text.txt", "manifest.json"] {
         let world = World::new();
-        let running = hanging(&world, Some("la la"));
+        let running = start_stalled_run(&world, Some("la la"));
         world.write_file(&format!("yescale/t1/{name}"), "precious");
         let run = running.wait(false).exits(1);
         let reason = if name == "manifest.json" { "it is left as it is" } else { "is not ours" };
@@ -127,7 +129,7 @@ fn folder_swapped_for_a_symlink_is_not_written_through() {
         world.write_file(&format!("outside/{name}"), "precious");
     }
     let (folder, moved) = (world.archive().join("t1"), world.archive().join("t1-moved"));
-    let running = hanging(&world, Some("la la"));
+    let running = start_stalled_run(&world, Some("la la"));
     fs::rename(&folder, &moved).unwrap();
     symlink(world.home().join("outside"), &folder).unwrap();
     let run = running.wait(false).exits(1);

@@ -1,7 +1,8 @@
-//! What an answer names: its lists in every shape, the kinds, the numbers, and URLs that are none.
+//! The assets of a response: lists in every shape, kinds, numbers, and invalid URLs.
 //!
-//! "`videos`, `images`, `audio`: a list of objects, but also one object, plain URL strings, null" · "A lone `task_result.url`
-//! takes its kind from its type" · "N counts every item that is not null" · "Equal URLs are separate assets".
+//! "`videos`, `images` and `audio` are lists of objects, but also one object, plain URL strings, or null" · "A lone
+//! `task_result.url` takes its kind from its media type" · "N counts every item that is not null" · "Equal URLs are
+//! separate assets".
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ fn paths(world: &World, folder: &str) -> Vec<String> {
     entry["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
 }
 
-fn slots(entries: &Value) -> Vec<String> {
+fn keys(entries: &Value) -> Vec<String> {
     entries.as_array().unwrap().iter().map(|entry| format!("{} {}", entry["kind"].as_str().unwrap(), entry["index"])).collect()
 }
 
@@ -63,7 +64,7 @@ fn single_url_kind_comes_from_declared_http_magic_then_path() {
         ("magic", serve("/c.mp4", sample("picture.png"), "application/octet-stream"), "binary/octet-stream", "image-1.png"),
         ("path", serve("/d.wav", noise(), "text/plain"), "x", "audio-1.wav"),
         ("nothing", serve("/e", noise(), ""), "application/octet-stream", "video-1.bin"),
-        // A type may say the kind, and yet be in no table of extensions.
+        // A media type can name the kind without being in the table of extensions.
         ("declared-alone", serve("/f.mp4", sample("picture.png"), "video/mp4"), "audio/amr", "audio-1.mp4"),
         ("http-alone", serve("/g.mp4", noise(), "image/jxl"), "audio/", "image-1.mp4"),
     ] {
@@ -114,7 +115,7 @@ fn every_non_null_item_gets_an_index() {
     assert_eq!(run.state("t1"), "incomplete");
     assert_eq!(paths(&world, "t1"), [format!("image-{}.png", count + 1)]);
     let errors: Vec<String> = (1..=count).map(|n| format!("image {n}")).collect();
-    assert_eq!(slots(&world.task_entry("t1")["errors"]), errors);
+    assert_eq!(keys(&world.task_entry("t1")["errors"]), errors);
     assert_eq!(world.media.heads().len(), 1);
 }
 
@@ -137,7 +138,7 @@ fn invalid_value_in_place_of_a_list_counts_as_one_item() {
         let id = format!("t{n}");
         world.serve_task(&id, &json!({"videos": odd, "text": "la"}));
         world.run(&[&id]).exits(1);
-        assert_eq!(slots(&world.task_entry(&id)["errors"]), ["video 1"], "{odd}");
+        assert_eq!(keys(&world.task_entry(&id)["errors"]), ["video 1"], "{odd}");
     }
 }
 
@@ -176,6 +177,6 @@ fn failed_single_url_is_an_error_of_its_kind() {
         let id = format!("t{n}");
         world.serve_task(&id, &json!({"url": url, "content_type": content_type}));
         world.run(&[&id]).exits(1);
-        assert_eq!(slots(&world.task_entry(&id)["errors"]), [slot], "{url} {content_type}");
+        assert_eq!(keys(&world.task_entry(&id)["errors"]), [slot], "{url} {content_type}");
     }
 }

@@ -1,7 +1,9 @@
-//! Answers that are large, or that hold many values: bounded memory, one after the other, and never in the way of others.
+//! Responses that are large or hold many values: memory is bounded, they are read one after the other, and they do
+//! not delay other tasks.
 //!
-//! "Up to 64 MiB is read, and memory stays below four times its size plus 64 MiB, whatever it holds, all answers under way
-//! together" · "`Content-Encoding: gzip` and `deflate` are decoded, also unasked". The figures are in `tests/bench/answers.rs`.
+//! "up to 64 MiB is read. Memory stays below four times the answer's size plus 64 MiB, whatever the answer holds, for
+//! all answers in progress together. `Content-Encoding: gzip` and `deflate` are decoded, also when not requested."
+//! The measurements are in `tests/bench/answers.rs`.
 
 use std::io::Write as _;
 
@@ -11,7 +13,7 @@ use serde_json::json;
 
 use crate::support::{Answer, Gate, Reply, World, sample, success};
 
-/// An answer of about `size` bytes more than what `result` takes.
+/// A response that is about `size` bytes larger than `result`.
 fn large(result: &serde_json::Value, size: usize) -> String {
     success(result).to_string().replacen('{', &format!(r#"{{"x":"{}","#, "x".repeat(size)), 1)
 }
@@ -22,7 +24,7 @@ fn gzip(text: &str) -> Vec<u8> {
     to.finish().unwrap()
 }
 
-/// The program may take 2 GiB of addresses; a tree of these values takes more.
+/// The program may use 2 GiB of address space; a tree of these values needs more.
 #[cfg(target_os = "linux")]
 #[test]
 fn many_small_values_do_not_multiply_memory() {
@@ -68,7 +70,7 @@ fn many_large_responses_and_link_refreshes_all_complete() {
     for (n, id) in ids.iter().enumerate() {
         let size = [20 << 10, 3 << 20, 5 << 20][n % 3];
         let [first, second] = [&dead, &png].map(|url| Answer::raw(200, large(&json!({"images": [url]}), size)));
-        // Asked for a third time where there was no room for it at first.
+        // A third request is made when there was no memory for the response at first.
         world.answers(id, [first.clone(), second.clone(), second]);
     }
     let args: Vec<&str> = ids.iter().map(String::as_str).collect();
@@ -82,10 +84,11 @@ fn many_large_responses_and_link_refreshes_all_complete() {
 fn large_response_with_slow_media_does_not_block_small_tasks() {
     let world = World::new();
     let (slow, small) = (Gate::default(), Gate::default());
-    let held = world.media.script("/slow.png", [Reply::ok(sample("picture.png")).notify_on_request(&slow).after_gate(&small)]);
+    let slow_url =
+        world.media.script("/slow.png", [Reply::ok(sample("picture.png")).notify_on_request(&slow).after_gate(&small)]);
     let opening =
         world.media.script("/small.png", [Reply::ok(sample("picture.png")).notify_on_request(&small).after_gate(&slow)]);
-    world.answers("large", [Answer::raw(200, large(&json!({"images": [held]}), 5 << 20))]);
+    world.answers("large", [Answer::raw(200, large(&json!({"images": [slow_url]}), 5 << 20))]);
     world.serve_task("small", &json!({"images": [opening]}));
     let run = world.run_json(&["large", "small"]).exits(0);
     assert_eq!([run.state("large"), run.state("small")], ["complete", "complete"]);
@@ -128,16 +131,16 @@ fn encoded_response_is_decoded_and_bounded_by_decoded_size() {
 #[test]
 fn long_messages_are_truncated_but_whole_in_the_response() {
     let world = World::new();
-    let words = "é".repeat(1 << 20);
-    world.answer("t1", &json!({"status": "FAILURE", "err_reason": words, "message": words}));
+    let message = "é".repeat(1 << 20);
+    world.answer("t1", &json!({"status": "FAILURE", "err_reason": message, "message": message}));
     world.run(&["t1"]).exits(1);
     let entry = world.task_entry("t1");
     for field in ["err_reason", "message"] {
         assert!(
             entry[field].as_str().unwrap().len() < 70_000
-                && words.starts_with(entry[field].as_str().unwrap().trim_end_matches('…'))
+                && message.starts_with(entry[field].as_str().unwrap().trim_end_matches('…'))
         );
-        assert_eq!(entry["response"][field], words);
+        assert_eq!(entry["response"][field], message);
     }
 }
 

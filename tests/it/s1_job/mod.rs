@@ -1,4 +1,5 @@
-//! Section 1, the job: what the gateway is asked, and how its answers are read.
+//! Section 1, "The main job": "For each task id, the program sends `GET {base}/task/{id}` with `Authorization: Bearer
+//! KEY`. It downloads every asset into the archive, saves the text and writes the manifests."
 
 mod assets;
 mod large_responses;

@@ -1,7 +1,8 @@
-//! What the gateway is asked: each task by its id, with the key, and all of it side by side.
+//! The requests to the gateway: one per task by its id, with the key, all of them concurrent.
 //!
-//! "For each task id: `GET {base}/task/{id}` with `Authorization: Bearer KEY`" · "Everything is concurrent, across tasks and
-//! within one" · "The id is the one asked for" · "It goes out as one path segment".
+//! "For each task id, the program sends `GET {base}/task/{id}` with `Authorization: Bearer KEY`" · "Everything runs
+//! concurrently, across tasks and within one task" · "The id of a task is the one that was asked for" · "It is sent
+//! as one path segment".
 
 use serde_json::json;
 
@@ -12,12 +13,12 @@ use crate::support::{Gate, KEY, Reply, World, sample, success};
 fn gateway_request_carries_the_key_and_user_agent() {
     let world = World::new();
     world.archive_task("t1");
-    let questions = world.gateway_requests();
-    assert_eq!(questions.len(), 1);
-    assert_eq!((questions[0].method.as_str(), questions[0].url.path()), ("GET", "/task/t1"));
-    assert_eq!(questions[0].headers["authorization"], format!("Bearer {KEY}").as_str());
+    let requests = world.gateway_requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!((requests[0].method.as_str(), requests[0].url.path()), ("GET", "/task/t1"));
+    assert_eq!(requests[0].headers["authorization"], format!("Bearer {KEY}").as_str());
     let agent = concat!("yescale-dl/", env!("CARGO_PKG_VERSION"));
-    assert_eq!(questions[0].headers["user-agent"], agent);
+    assert_eq!(requests[0].headers["user-agent"], agent);
     assert!(world.media.heads()[0].contains(&format!("{}: {agent}", "user-agent")), "{}", world.media.heads()[0]);
 }
 
@@ -64,7 +65,7 @@ fn requested_id_wins_over_the_id_in_the_response() {
 fn tasks_and_files_are_fetched_concurrently() {
     let world = World::new();
     let (first, second, third) = (Gate::default(), Gate::default(), Gate::default());
-    // Each waits for another one to be asked for: one after the other they would never end.
+    // Each response waits until another one is requested: sequential requests would never end.
     let image = || Reply::ok(sample("picture.png"));
     let a = world.media.script("/a", [image().notify_on_request(&first).after_gate(&second)]);
     let b = world.media.script("/b", [image().notify_on_request(&second).after_gate(&third)]);
@@ -72,7 +73,7 @@ fn tasks_and_files_are_fetched_concurrently() {
     world.serve_task("t1", &json!({"images": [a, b]}));
     world.serve_task("t2", &json!({"images": [c]}));
     world.run(&["t1", "t2"]).exits(0);
-    assert_eq!(world.media.heads().len(), 3, "nothing was tried twice");
+    assert_eq!(world.media.heads().len(), 3, "nothing was requested twice");
 }
 
 #[test]

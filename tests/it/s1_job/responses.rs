@@ -1,7 +1,8 @@
-//! What an answer says of its task as a whole: finished, failed, pending, unknown, or nothing that can be read.
+//! What a response says of its task as a whole: finished, failed, pending, not found, or unreadable.
 //!
-//! "Status, case and blanks ignored" · "Not found: HTTP 404 with any body, or an error body that says so" · "An answer may be
-//! large: up to 64 MiB is read" · "Too large, broken, too deep or of the wrong shape is an `error` of that task".
+//! "The status is compared without case and blanks" · "Not found is HTTP 404, or an error body that says so" · "up to
+//! 64 MiB is read" · "An answer that is too large, broken, too deep (100 levels) or of the wrong shape is an `error`
+//! of that task".
 
 use serde_json::json;
 
@@ -57,7 +58,7 @@ fn every_form_of_task_not_found_is_recognized() {
     ids.iter().zip(cases).for_each(|(id, answer)| world.answers(id, [answer]));
     let run = world.run_json(&ids.iter().map(String::as_str).collect::<Vec<_>>()).exits(1);
     assert_eq!(run.summary()["not_found"], ids.len());
-    assert_eq!(world.gateway_requests().len(), ids.len(), "that is an answer: nothing is asked again");
+    assert_eq!(world.gateway_requests().len(), ids.len(), "not found is an answer: no request is retried");
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn response_of_64_mib_is_read_and_a_larger_one_rejected() {
     let run = world.run_json(&["large", "larger"]).exits(1);
     assert_eq!([run.state("large"), run.state("larger")], ["complete", "error"]);
     assert!(run.task("larger")["error"].as_str().unwrap().contains("64 MiB"));
-    assert_eq!(world.task_entry("large")["response"]["preview"], "data:,", "the payload is cut out wherever it stands");
+    assert_eq!(world.task_entry("large")["response"]["preview"], "data:,", "payloads are cut out everywhere");
 }
 
 #[test]

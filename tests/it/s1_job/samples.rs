@@ -55,7 +55,7 @@ fn second_run_makes_no_request_and_changes_no_file() {
     let run = archive(&world, &standin, &ids).exits(0);
     assert_eq!((world.tree(), standin.media_requests()), (before.clone(), requests));
     assert_eq!(run.summary()["reused"], ids.len());
-    // Nobody is there to be asked any more.
+    // The stand-in no longer runs.
     drop((standin, runtime));
     let mut command = world.command(&ids);
     command.env("YESCALE_API_KEY", key).env("YESCALE_BASE_URL", base_url);
@@ -79,7 +79,7 @@ fn order_of_ids_does_not_change_the_archive() {
     assert!(archives[0] == archives[1]);
 }
 
-/// A manifest without the one thing that may differ.
+/// A manifest without `archived_at`, the one field that may differ.
 fn undated(bytes: &[u8]) -> Vec<u8> {
     let Ok(mut manifest) = serde_json::from_slice::<Value>(bytes) else { return bytes.to_vec() };
     for task in manifest["tasks"].as_array_mut().into_iter().flatten() {

@@ -1,7 +1,8 @@
 //! Times and durations as platforms write them.
 //!
-//! "Times are Unix seconds or, above 1e11, milliseconds, as numbers or digits in a string; 0, negative and absurd ones are
-//! unknown" · "Durations are numbers or strings, in seconds; anything not finite and above 0 is unknown".
+//! "Times are Unix seconds or, above 1e11, milliseconds, as numbers or as digits in a string. 0, negative and
+//! out-of-range times are unknown. Durations are numbers or strings …, in seconds; anything that is not finite and
+//! above 0 is unknown."
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::support::{Reply, World, success};
 #[test]
 fn times_parse_as_seconds_or_milliseconds_or_are_unknown() {
     let world = World::new();
-    for (n, (given, told)) in [
+    for (n, (given, expected)) in [
         (json!(1_753_598_930), Some("2025-07-27T06:48:50Z")),
         (json!("1753598930"), Some("2025-07-27T06:48:50Z")),
         (json!(1_753_598_930_123_u64), Some("2025-07-27T06:48:50Z")),
@@ -40,7 +41,7 @@ fn times_parse_as_seconds_or_milliseconds_or_are_unknown() {
         world.run(&[&id]).exits(0);
         for field in ["submit_time", "finish_time"] {
             let found = world.task_entry(&id);
-            assert_eq!(found.get(field).map(|time| time.as_str().unwrap()), told, "{field} {given}");
+            assert_eq!(found.get(field).map(|time| time.as_str().unwrap()), expected, "{field} {given}");
         }
     }
 }
@@ -48,7 +49,7 @@ fn times_parse_as_seconds_or_milliseconds_or_are_unknown() {
 #[test]
 fn durations_parse_as_seconds_or_are_unknown() {
     let world = World::new();
-    // Without a container that could tell.
+    // The files have no container that could give a duration.
     let url = world.media.script("/noise", [Reply::ok(*b"\x01\x02noise")]);
     let cases = [
         (json!(5), Some(5.0)),

@@ -1,4 +1,7 @@
-//! Bodies on the wire (whole, cut, without a length, redirected) and `data:` URIs: what counts as whole.
+//! Complete, cut, unframed and redirected bodies, and `data:` URIs: which of them are whole.
+//!
+//! "A body with neither a length nor an end mark is taken with a warning" · "Transient faults are retried with
+//! exponential back-off and jitter" · "Redirects are followed as browsers do, at most 10".
 
 use serde_json::{Value, json};
 
@@ -112,7 +115,7 @@ fn only_transient_statuses_are_retried() {
     for (n, status) in ["401 Unauthorized", "403 Forbidden", "404 Not Found", "410 Gone"].into_iter().enumerate() {
         let path = format!("/dead/{n}");
         only_image(&world, &format!("dead{n}"), &world.media.script(&path, [Reply::status(status)]), &[], 1);
-        assert!(world.media.request_count(&path) <= 2, "a dead link is not hammered: {status}");
+        assert!(world.media.request_count(&path) <= 2, "a dead link is not requested again and again: {status}");
     }
 }
 
@@ -123,8 +126,8 @@ fn redirect_is_followed_and_a_redirect_loop_ends() {
     let url = world.media.script("/a", [Reply::redirect("/b?sig=1")]);
     world.media.script("/b", [Reply::redirect(&end)]);
     let entry = only_image(&world, "t1", &format!("{url}?sig=0"), &[], 0);
-    assert_eq!(entry["files"][0]["url"], format!("{url}?sig=0"), "the manifest has the link that the answer had");
-    assert!(world.media.heads().iter().all(|head| !head.to_lowercase().contains("referer")), "the page before is a signed link");
+    assert_eq!(entry["files"][0]["url"], format!("{url}?sig=0"), "the manifest has the link of the response");
+    assert!(world.media.heads().iter().all(|head| !head.to_lowercase().contains("referer")), "a Referer would be a signed link");
 
     let round = world.media.script("/round", [Reply::redirect("/round")]);
     only_image(&world, "t2", &round, &[], 1);
@@ -134,7 +137,7 @@ fn redirect_is_followed_and_a_redirect_loop_ends() {
 #[test]
 fn unreachable_host_is_an_error_without_the_query() {
     let world = World::new();
-    // Bound and let go: nobody listens there.
+    // The port was bound and released: nothing listens on it.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let entry = only_image(&world, "t1", &format!("http://127.0.0.1:{port}/x.png?sig=secret"), &["--retries", "1"], 1);
     let error = entry["errors"][0]["error"].as_str().unwrap();

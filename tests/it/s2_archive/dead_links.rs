@@ -1,4 +1,5 @@
-//! A dead link is asked for anew once, and never hammered; other faults of a host are not the gateway's business.
+//! "For a dead link (401, 403, 404, 410) the gateway is asked for a fresh link, once." Other faults of a media host
+//! cause no request to the gateway.
 
 use serde_json::{Value, json};
 
@@ -32,7 +33,7 @@ fn dead_links_are_refreshed_once_per_task() {
 
 #[test]
 fn same_link_is_not_retried_and_a_second_dead_link_is_final() {
-    for (second, asked) in [("/dead", [1, 0]), ("/also-dead", [1, 1])] {
+    for (second, requests) in [("/dead", [1, 0]), ("/also-dead", [1, 1])] {
         let world = World::new();
         for path in ["/dead", "/also-dead"] {
             world.media.script(path, [Reply::status("403 Forbidden")]);
@@ -41,7 +42,7 @@ fn same_link_is_not_retried_and_a_second_dead_link_is_final() {
         world.answers("t1", [answer(&[&url("/dead")]), answer(&[&url(second)])]);
         world.run(&["t1"]).exits(1);
         assert_eq!(world.gateway_requests().len(), 2, "{second}");
-        assert_eq!(["/dead", "/also-dead"].map(|path| world.media.request_count(path)), asked);
+        assert_eq!(["/dead", "/also-dead"].map(|path| world.media.request_count(path)), requests);
         assert_eq!(world.task_entry("t1")["errors"][0]["error"], "HTTP 403 Forbidden");
     }
 }

@@ -1,4 +1,5 @@
-//! What a host promises of a file is held against it before the file gets its name.
+//! "Digests that the host sends … are checked; a mismatch means a broken body." A file gets its name only after the
+//! check.
 
 use std::fs;
 
@@ -20,18 +21,18 @@ fn base64(bytes: impl AsRef<[u8]>) -> String {
     STANDARD.encode(bytes)
 }
 
-fn cyclic(bytes: &[u8], algorithm: &'static crc::Algorithm<u32>) -> String {
+fn crc(bytes: &[u8], algorithm: &'static crc::Algorithm<u32>) -> String {
     base64(crc::Crc::<u32>::new(algorithm).checksum(bytes).to_be_bytes())
 }
 
-/// Each header with what it says of `bytes`, and the name that the manifest gives it.
+/// Each digest header with its value for `bytes`, by the name that the manifest has.
 fn headers(bytes: &[u8]) -> Vec<(&'static str, String)> {
     let md5 = base64(md5::Md5::digest(bytes));
     let sha1 = base64(sha1::Sha1::digest(bytes));
     let (sha256, sha512) = (base64(Sha256::digest(bytes)), base64(Sha512::digest(bytes)));
     let crc64 = crc::Crc::<u64>::new(&crc::CRC_64_XZ).checksum(bytes);
     let nvme = crc::Crc::<u64>::new(&crc::CRC_64_NVME).checksum(bytes);
-    let castagnoli = cyclic(bytes, &crc::CRC_32_ISCSI);
+    let castagnoli = crc(bytes, &crc::CRC_32_ISCSI);
     vec![
         ("Content-MD5", md5.clone()),
         ("Repr-Digest", format!("sha-256=:{sha256}:")),
@@ -44,7 +45,7 @@ fn headers(bytes: &[u8]) -> Vec<(&'static str, String)> {
         ("x-oss-hash-crc64ecma", crc64.to_string()),
         ("x-amz-checksum-sha256", sha256),
         ("x-amz-checksum-sha1", sha1),
-        ("x-amz-checksum-crc32", cyclic(bytes, &crc::CRC_32_ISO_HDLC)),
+        ("x-amz-checksum-crc32", crc(bytes, &crc::CRC_32_ISO_HDLC)),
         ("x-amz-checksum-crc32c", castagnoli),
         ("x-amz-checksum-crc64nvme", base64(nvme.to_be_bytes())),
     ]
@@ -54,7 +55,7 @@ fn reply(header: &str, value: &str) -> Reply {
     Reply::ok(body()).content_type("video/mp4").header("ETag", "\"v1\"").header(header, value)
 }
 
-fn hosted(world: &World, replies: impl IntoIterator<Item = Reply>) {
+fn serve(world: &World, replies: impl IntoIterator<Item = Reply>) {
     let url = world.media.script("/a.mp4", replies);
     world.serve_task("t1", &json!({"videos": [url]}));
 }
@@ -63,7 +64,7 @@ fn hosted(world: &World, replies: impl IntoIterator<Item = Reply>) {
 fn verified_digest_is_recorded_in_the_manifest() {
     for (header, value) in headers(&body()) {
         let world = World::new();
-        hosted(&world, [reply(header, &value)]);
+        serve(&world, [reply(header, &value)]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
     }
@@ -73,13 +74,13 @@ fn verified_digest_is_recorded_in_the_manifest() {
 fn digest_mismatch_fails_the_body() {
     for ((header, wrong), (_, right)) in headers(&noise(6, SIZE)).into_iter().zip(headers(&body())) {
         let world = World::new();
-        hosted(&world, [reply(header, &wrong)]);
+        serve(&world, [reply(header, &wrong)]);
         world.run(&["t1", "--retries", "1"]).exits(1);
         assert_eq!((world.media.request_count("/a.mp4"), world.files("t1")), (2, Vec::new()), "{header}: {wrong}");
         let error = world.task_entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned();
         assert!(error.contains(&header.to_lowercase()), "{error}");
 
-        hosted(&world, [reply(header, &wrong), reply(header, &right)]);
+        serve(&world, [reply(header, &wrong), reply(header, &right)]);
         world.run(&["t1", "--retries", "1"]).exits(0);
         assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), body());
     }
@@ -99,7 +100,7 @@ fn unreadable_digest_headers_are_ignored() {
         ("ETag", "\"d41d8cd98f00b204e9800998ecf8427e\""),
     ] {
         let world = World::new();
-        hosted(&world, [Reply::ok(body()).content_type("video/mp4").header(header, value)]);
+        serve(&world, [Reply::ok(body()).content_type("video/mp4").header(header, value)]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], Value::Null, "{header}: {value}");
     }
@@ -109,7 +110,7 @@ fn unreadable_digest_headers_are_ignored() {
 fn digest_of_a_range_alone_is_not_checked_against_the_file() {
     let whole = body();
     let cut = SIZE / 3;
-    // What each header says is of the range alone, which is right for these and wrong for those.
+    // Each header has the digest of the range alone. That is correct for some headers and wrong for others.
     for (header, value, code) in headers(&whole[cut..])
         .into_iter()
         .map(|(header, value)| (header, value, i32::from(!matches!(header, "Content-MD5" | "Content-Digest" | "Digest"))))
@@ -119,7 +120,7 @@ fn digest_of_a_range_alone_is_not_checked_against_the_file() {
             Reply::ok(&whole[cut..]).with_status("206 Partial Content").content_type("video/mp4").header("ETag", "\"v1\"");
         let range = range.header("Content-Range", &format!("bytes {cut}-{}/{SIZE}", SIZE - 1)).header(header, &value);
         let first = Reply::ok(whole.clone()).content_type("video/mp4").header("ETag", "\"v1\"").cut_after(cut);
-        hosted(&world, [first, range, Reply::status("400 No")]);
+        serve(&world, [first, range, Reply::status("400 No")]);
         world.run(&["t1"]).exits(code);
         if code == 0 {
             assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), whole, "{header}");
@@ -138,7 +139,7 @@ fn whole_file_digest_on_a_range_is_verified() {
         let range =
             Reply::ok(&whole[cut..]).with_status("206 Partial Content").content_type("video/mp4").header("ETag", "\"v1\"");
         let range = range.header("Content-Range", &format!("bytes {cut}-{}/{SIZE}", SIZE - 1)).header(header, &value);
-        hosted(&world, [Reply::ok(whole.clone()).content_type("video/mp4").header("ETag", "\"v1\"").cut_after(cut), range]);
+        serve(&world, [Reply::ok(whole.clone()).content_type("video/mp4").header("ETag", "\"v1\"").cut_after(cut), range]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], header.to_lowercase(), "{value}");
     }
@@ -153,7 +154,7 @@ fn digest_of_an_encoded_body_is_ignored() {
     for (header, value) in headers(&zipped) {
         let world = World::new();
         let reply = Reply::ok(zipped.clone()).content_type("video/mp4").header("Content-Encoding", "gzip").header(header, &value);
-        hosted(&world, [reply]);
+        serve(&world, [reply]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], Value::Null, "{header}");
     }

@@ -1,6 +1,8 @@
-//! A disk that refuses something in mid-run: what is optional is lost alone, and nothing is fetched only to be discarded.
+//! A disk that refuses a call during a run: an optional step is skipped alone, and nothing is fetched only to be
+//! discarded.
 //!
-//! Linux alone: calls are made to fail by a library that is loaded before the C library.
+//! "When a disk becomes full, read-only or fails during a run, the part file that met the fault is dropped." Linux
+//! only: a library that is loaded before the C library makes calls fail.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -18,7 +20,7 @@ const EROFS: i32 = 30;
 const EDQUOT: i32 = 122;
 const EOPNOTSUPP: i32 = 95;
 
-/// As many tasks with one image each; their ids.
+/// Makes `count` tasks with one image each. Returns their ids.
 fn tasks(world: &World, count: usize) -> Vec<String> {
     let image = world.serve_sample("picture.png");
     let ids: Vec<String> = (1..=count).map(|n| format!("t{n}")).collect();
@@ -48,9 +50,9 @@ fn failure_to_set_mtime_is_only_a_warning() {
             let warnings = file["warnings"].as_array().unwrap();
             assert!(warnings.iter().any(|warning| warning.as_str().unwrap().contains("time could not be set")), "{entry}");
         }
-        let asked = world.media.heads().len();
+        let requests = world.media.heads().len();
         run(&world, &args, "futimens", "t1/", errno).exits(0);
-        assert_eq!(world.media.heads().len(), asked, "nothing is fetched again");
+        assert_eq!(world.media.heads().len(), requests, "nothing is fetched again");
     }
 }
 

@@ -1,4 +1,4 @@
-//! "`Content-Encoding: gzip` and `deflate` are undone; size and hash are of the result."
+//! "`Content-Encoding: gzip` and `deflate` are decoded; size and hash are those of the result."
 
 use std::io::Write as _;
 
@@ -58,7 +58,7 @@ fn unrequested_gzip_and_deflate_are_decoded() {
             "size and hash are of the result"
         );
     }
-    assert!(world.media.heads().iter().all(|head| !head.to_lowercase().contains("gzip")), "nobody asked for it");
+    assert!(world.media.heads().iter().all(|head| !head.to_lowercase().contains("gzip")), "no encoding was requested");
 }
 
 #[test]
@@ -105,8 +105,8 @@ fn encoded_empty_body_is_rejected() {
     assert_eq!((entry["errors"].as_array().unwrap().len(), world.files("t1")), (3, Vec::new()), "{entry}");
 }
 
-/// A video of which the first answer brings a part as it is, and `then` the rest in its own way, after `Full`.
-fn goes_on_with(then: impl Fn(&[u8]) -> Vec<Reply>, ranges: &[bool]) {
+/// Makes a video whose first reply sends a part without encoding. The replies of `then` send the rest.
+fn assert_resumes(then: impl Fn(&[u8]) -> Vec<Reply>, ranges: &[bool]) {
     let (world, bytes) = (World::new(), noise(7, 900_000));
     let plain = Reply::ok(bytes.as_slice()).content_type("video/mp4").header("ETag", ETAG).header("Accept-Ranges", "bytes");
     let mut replies = vec![plain.clone().cut_after(400_000)];
@@ -122,19 +122,19 @@ fn goes_on_with(then: impl Fn(&[u8]) -> Vec<Reply>, ranges: &[bool]) {
 fn encoded_range_is_never_joined() {
     let range = |bytes: &[u8]| {
         let rest = gzip(&bytes[400_000..]);
-        // Without a length, which alone would tell it.
+        // Without a length, which alone would reveal the encoding.
         let reply =
             Reply::ok(rest).chunked(&[]).with_status("206 Partial Content").content_type("video/mp4").header("ETag", ETAG);
         vec![reply.header("Content-Range", "bytes 400000-899999/900000").header("Content-Encoding", "gzip")]
     };
-    goes_on_with(range, &[false, true, false]);
+    assert_resumes(range, &[false, true, false]);
 }
 
 #[test]
 fn encoded_whole_file_in_reply_to_a_range_is_accepted() {
     for (coding, encode) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("deflate", zlib), ("deflate", raw_deflate)] {
         let whole = |bytes: &[u8]| vec![Reply::ok(encode(bytes)).content_type("video/mp4").header("Content-Encoding", coding)];
-        goes_on_with(whole, &[false, true]);
+        assert_resumes(whole, &[false, true]);
     }
 }
 
@@ -147,5 +147,5 @@ fn interrupted_encoded_body_restarts_from_zero() {
     world.run(&["t1", "--retries", "0"]).exits(1);
     world.run(&["t1"]).exits(0);
     assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), bytes);
-    assert!(requests_at(&world, "/a.mp4").iter().all(|seen| seen.range.is_none()), "what was undone has no place to go on from");
+    assert!(requests_at(&world, "/a.mp4").iter().all(|seen| seen.range.is_none()), "a decoded body has no offset to resume from");
 }

@@ -1,7 +1,6 @@
-//! A full disk: one clear message, nothing lost, nothing in the way, and the next run with room goes on.
+//! A full disk: one message, nothing lost, no later task blocked, and the next run with enough space continues.
 //!
-//! Needs a small disk: the tests mount a tmpfs, for which one has to be root. They are run by hand:
-//! `cargo test --test it disk:: -- --ignored`.
+//! The tests mount a small tmpfs, which needs root. Run them by hand: `cargo test --test it disk:: -- --ignored`.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -12,15 +11,15 @@ use serde_json::json;
 
 use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
 
-/// A small disk on the archive's place, until dropped.
+/// A small disk mounted at the archive's path, until it is dropped.
 struct Small<'a>(&'a Path);
 
 impl<'a> Small<'a> {
-    fn mount(place: &'a Path, bytes: usize) -> Self {
-        fs::create_dir_all(place).unwrap();
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(place).status();
+    fn mount(path: &'a Path, bytes: usize) -> Self {
+        fs::create_dir_all(path).unwrap();
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(path).status();
         assert!(done.unwrap().success(), "a tmpfs needs root");
-        Self(place)
+        Self(path)
     }
 
     fn grow(&self, bytes: usize) {
@@ -37,9 +36,9 @@ impl Drop for Small<'_> {
 
 const MIB: usize = 1 << 20;
 
-/// Fills a disk to its last byte.
-fn fill(place: &Path) -> std::path::PathBuf {
-    let path = place.join(".filler");
+/// Fills a disk completely. Returns the file that fills it.
+fn fill(path: &Path) -> std::path::PathBuf {
+    let path = path.join(".filler");
     let mut filler = fs::File::create(&path).unwrap();
     while std::io::Write::write_all(&mut filler, &[0; 4096]).is_ok() {}
     path
@@ -54,7 +53,7 @@ fn full_disk_is_reported_once_and_harms_no_other_task() {
         let disk = Small::mount(&archive, 40 * MIB);
         world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
         world.run(&["t1"]).exits(0);
-        // There is room for it when it begins.
+        // There is enough space when the download begins.
         let large = RemoteFile::new(&world, "/large.mp4", 20 * MIB, &[ServerFault::Drip(1 << 20)]);
         world.serve_task("t2", &json!({"videos": [large.url]}));
         let running = world.start(&["t1", "t2", "t3", "-x", connections]);

@@ -1,7 +1,7 @@
-//! What stands where, and what is derived from what.
+//! The files of an archive, and which of them are derived.
 //!
-//! "default ./yescale, created when missing" · "`SHA256SUMS`: every file and text.txt" · "The root manifest and `SHA256SUMS`
-//! are derived from the task manifests", the same bytes each time.
+//! "default ./yescale, created when missing" · "`SHA256SUMS`: every file and text.txt" · "The root manifest and
+//! `SHA256SUMS` are derived from the task manifests", with the same bytes each time.
 
 use serde_json::json;
 

@@ -1,8 +1,9 @@
-//! What a file is called: its type, from whoever says one first, and its extension, from a closed table.
+//! How the media type and the extension of a file are chosen: from the first source that names a known type, and a
+//! closed table.
 //!
-//! "The extension comes from the API's `content_type` … from the HTTP `Content-Type`, then from the bytes' magic number, then
-//! from the URL's path; else `bin`" · "One everyday extension a type" · "Bytes that are provably of another media type than
-//! declared are kept, named as declared, and carry a warning and `detected_type`".
+//! "The extension comes from the API's `content_type` … from the HTTP `Content-Type`, then from the magic number of
+//! the bytes, then from the URL's path; else it is `bin`" · "one everyday extension per type" · "Bytes that are
+//! provably of another media type than declared are kept, named as declared, and get a warning and `detected_type`".
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::support::{Reply, World, sample};
 
 const NOISE: &[u8] = b"\x01\x02 bytes without any magic";
 
-/// Archives `items` as the images of a task; its entry.
+/// Archives `items` as the images of a task. Returns its manifest entry.
 pub(super) fn images(world: &World, id: &str, items: &[Value], code: i32) -> Value {
     world.serve_task(id, &json!({"images": items}));
     world.run(&[id]).exits(code);
@@ -123,7 +124,7 @@ fn file_of_another_type_is_named_as_declared_with_a_warning() {
     assert_eq!(std::fs::read(world.archive().join("t1/image-1.png")).unwrap(), sample("picture.jpg"), "never altered");
 }
 
-/// Each extension of the table, its type's proper name, and bytes that begin as its files do.
+/// Each extension of the table, the media type of it, and the first bytes of such a file.
 fn table() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let padded = |magic: &[u8]| [magic, &[0; 64]].concat();
     let iso = |brand: &[u8]| padded(&[b"\0\0\0\x14ftyp", brand, b"\0\0\0\0", brand].concat());
@@ -169,7 +170,7 @@ fn each_type_has_one_extension_from_every_source() {
         items.push(json!(by(&format!("path.{}", extension.to_uppercase()), NOISE, "")));
         expected.extend([extension; 4]);
     }
-    // The playlists' media are not here.
+    // The media of the playlists are not in the archive.
     let entry = images(&world, "t1", &items, 1);
     assert_eq!(extensions(&entry), expected);
     let files = entry["files"].as_array().unwrap();

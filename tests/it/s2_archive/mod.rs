@@ -1,4 +1,5 @@
-//! Section 2, the archive on disk: its names, what it keeps, what a file is, and how it becomes whole.
+//! Section 2, "The archive on disk": "The archive keeps what it has", "A file has its final name only when it is
+//! whole", "A file is whole only if everything that was said about its length agrees".
 
 mod bodies;
 mod dead_links;

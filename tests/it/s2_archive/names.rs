@@ -1,15 +1,16 @@
-//! Task id to folder, asset to file name.
+//! Folder names for task ids, and file names for assets.
 //!
-//! "Folder name: the id itself when it is 1 to 100 bytes of `a-z 0-9 . _ -` …" · "Any other id: its first 40 characters …
-//! then `-` and the first 16 hex digits of the SHA-256 of the id" · "Nothing from the network names a path outside its task
-//! folder" · "N is padded with zeros to the same width when the answer has 10 or more items of a kind".
+//! "The folder name is the id itself when the id is 1 to 100 bytes of `a-z 0-9 . _ -`" · "For any other id … the name
+//! is: the first 40 characters …, then `-` and the first 16 hex digits of the SHA-256 of the id" · "Nothing from the
+//! network names a path outside its task folder" · "N is padded with zeros to the same width when the answer has 10
+//! or more items of a kind".
 
 use serde_json::{Value, json};
 
 use crate::support::World;
 use crate::support::audit::hashed_folder;
 
-/// Ids that are their own folders.
+/// Ids that are their own folder names.
 const PLAIN: [&str; 16] = [
     "9f1c",
     "task_abc.d-e",
@@ -29,7 +30,7 @@ const PLAIN: [&str; 16] = [
     "auxiliary.con",
 ];
 
-/// Ids that are not safe on every disk, or could pose as something else.
+/// Ids that are not safe on every disk, or could be confused with other files.
 const ODD: [&str; 39] = [
     "Abc",
     "CjNQtmctxFMAAAAAAGZ1Vw",
@@ -97,7 +98,7 @@ fn safe_id_is_its_own_folder_and_any_other_is_hashed() {
         assert_eq!(std::fs::read_to_string(world.archive().join(&folder).join("text.txt")).unwrap(), id);
     }
     assert_eq!(hashed_folder("CjNQtmctxFMAAAAAAGZ1Vw"), "CjNQtmctxFMAAAAAAGZ1Vw-dde46322e86f5d57");
-    assert_eq!(std::fs::read_dir(world.home()).unwrap().count(), 1, "nothing stands outside the archive");
+    assert_eq!(std::fs::read_dir(world.home()).unwrap().count(), 1, "nothing was written outside the archive");
 }
 
 #[test]

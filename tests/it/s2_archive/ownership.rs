@@ -1,9 +1,10 @@
-//! Whose is what: what a crash broke of ours is rebuilt, what is not ours is never overwritten.
+//! Which files the program may overwrite: its own broken files are rebuilt, the files of others are never
+//! overwritten.
 //!
-//! "Ours is a `manifest.json` that parses and has `manifest_version` and `tasks`. An empty one, one of zeros, or one that
-//! begins as ours does and breaks off is ours and broken" · "A `SHA256SUMS` is ours when …" · "at the root exit 2 before
-//! anything is asked, in a task folder an `error` of that task alone. A higher `manifest_version` than known: the same" ·
-//! "A folder whose manifest names another id is an error of that task".
+//! "A `manifest.json` is ours when it parses and has `manifest_version` and `tasks`. One that is empty, zeroed, or
+//! begins as ours does and breaks off is ours and broken" · "A `SHA256SUMS` is ours when …" · "at the root the exit
+//! code is 2 before any request; in a task folder it is an `error` of that task alone. A `manifest_version` higher
+//! than the known one is treated the same" · "A folder whose manifest names another id is an error of that task".
 
 use serde_json::json;
 
@@ -154,12 +155,12 @@ fn task_folder_is_rejected_as_output_archive() {
     let world = World::new();
     world.archive_task("t1");
     world.serve_task("t2", &json!({"text": "la"}));
-    let (before, asked) = (world.tree(), world.gateway_requests().len());
+    let (before, requests) = (world.tree(), world.gateway_requests().len());
     for id in ["t1", "t2"] {
         let run = world.run(&["-o", "yescale/t1", id]).exits(2);
         assert!(run.stderr.contains("one task's folder"), "{run:?}");
     }
-    assert_eq!((world.tree(), world.gateway_requests().len()), (before, asked));
+    assert_eq!((world.tree(), world.gateway_requests().len()), (before, requests));
 }
 
 #[test]

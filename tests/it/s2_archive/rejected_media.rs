@@ -1,7 +1,9 @@
-//! What is no media: refused by its bytes, whatever it calls itself; and what is kept, though it is not all.
+//! Bodies that are not media are refused by their bytes, whatever type they declare; incomplete media are kept with a
+//! mark.
 //!
-//! "Refused, as an entry in `errors`: an empty body, and one that is by its bytes HTML, JSON, or XML other than SVG" · "A header
-//! alone refuses nothing" · "An HLS playlist is kept, but its media is not here: the task is `incomplete`".
+//! "These bodies are refused, as an entry in `errors`: an empty body; a body whose bytes are HTML, JSON or XML other
+//! than SVG" · "A header alone refuses nothing" · "An HLS playlist is kept, but its media is not in the archive: the
+//! task is `incomplete`".
 
 use serde_json::{Value, json};
 
@@ -39,7 +41,7 @@ fn non_media_body_is_rejected_by_its_bytes() {
     let entry = images(&world, "t1", &urls, 1);
     assert_eq!((entry["state"].as_str(), entry["files"].as_array().unwrap().len()), (Some("incomplete"), 0), "{entry}");
     assert_eq!(entry["errors"].as_array().unwrap().len(), cases.len());
-    assert_eq!(world.files("t1"), Vec::<String>::new(), "nothing of it stays");
+    assert_eq!(world.files("t1"), Vec::<String>::new(), "nothing of it is left");
 }
 
 #[test]
@@ -112,7 +114,7 @@ fn non_media_body_is_rejected_under_any_declared_type() {
     }
     let entry = images(&world, "t1", &items, 1);
     assert_eq!((entry["errors"].as_array().unwrap().len(), world.files("t1")), (items.len(), Vec::new()), "{entry}");
-    assert_eq!(world.media.heads().len(), items.len(), "what is refused is not tried again");
+    assert_eq!(world.media.heads().len(), items.len(), "refused content is not requested again");
 }
 
 #[test]

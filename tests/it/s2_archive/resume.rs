@@ -1,7 +1,8 @@
-//! What broke off goes on where it ended, in the same run and in the next, and is spliced only on proof.
+//! An interrupted download continues where it ended, in the same run and in the next.
 //!
-//! The requests that the host saw are the evidence: which byte was asked for first, and under which
-//! `If-Range`. Whatever happened on the way, the file is one version of the remote one, whole.
+//! "Bytes are joined only on proof: the exact range that was requested, the same total, the same strong validator
+//! (`If-Range`)." The tests check the requests that the host received: the first requested byte, and the `If-Range`.
+//! In every case the file is one whole version of the remote file.
 
 use std::fs;
 use std::path::PathBuf;
@@ -28,8 +29,8 @@ fn video(world: &World) -> PathBuf {
     world.archive().join("t1/video-1.mp4")
 }
 
-/// The first bytes asked for, and whether a range was asked for at all.
-fn asked(seen: &[SeenRequest]) -> Vec<Option<u64>> {
+/// The first requested byte of each request; none where no range was requested.
+fn range_starts(seen: &[SeenRequest]) -> Vec<Option<u64>> {
     seen.iter().map(|seen| seen.range.map(|(from, _)| from)).collect()
 }
 
@@ -48,7 +49,7 @@ fn truncated_body_resumes_at_the_next_byte() {
         let seen = remote.requests(&world);
         let then = from + 7.min(SIZE - from);
         let expected = [None, Some(from as u64), Some(then as u64)];
-        assert_eq!(asked(&seen), expected[..seen.len()], "{first:?}");
+        assert_eq!(range_starts(&seen), expected[..seen.len()], "{first:?}");
         assert!(seen[1..].iter().all(|seen| seen.if_range.as_deref() == Some(ETAG)), "{seen:?}");
         assert!(is_whole(&world, &remote));
     }
@@ -57,11 +58,11 @@ fn truncated_body_resumes_at_the_next_byte() {
 #[test]
 fn bytes_are_joined_only_under_a_matching_validator_and_range() {
     for (script, requests) in [
-        // The whole file instead: taken as it is.
+        // The host sends the whole file instead: it is accepted.
         (&[CutAt(CUT), IgnoreRange][..], vec![None, Some(CUT)]),
         (&[CutAt(CUT), NoRanges], vec![None, Some(CUT)]),
         (&[CutAt(CUT), Replaced], vec![None, Some(CUT)]),
-        // No proof: from the first byte on, once more.
+        // Without proof the download starts again from the first byte.
         (&[CutAt(CUT), WrongRange, Healthy], vec![None, Some(CUT), None]),
         (&[CutAt(CUT), ShortRange, Healthy], vec![None, Some(CUT), None]),
         (&[CutAt(CUT), ChangedEtag, Healthy], vec![None, Some(CUT), None]),
@@ -70,7 +71,7 @@ fn bytes_are_joined_only_under_a_matching_validator_and_range() {
         (&[CutAt(CUT), NoValidator, Healthy], vec![None, Some(CUT), None]),
         (&[CutAt(CUT), Status("416 Range Not Satisfiable", &[]), Healthy], vec![None, Some(CUT), None]),
         (&[CutAt(CUT), Status("206 Partial Content", &[]), Healthy], vec![None, Some(CUT), None]),
-        // A passing fault takes nothing away from what is here.
+        // A transient fault costs nothing of the downloaded part.
         (&[CutAt(CUT), Status("500 Oops", &[]), Healthy], vec![None, Some(CUT), Some(CUT)]),
         (&[CutAt(CUT), Status("503 Busy", &[("Retry-After", "0")]), Healthy], vec![None, Some(CUT), Some(CUT)]),
     ] {
@@ -78,7 +79,7 @@ fn bytes_are_joined_only_under_a_matching_validator_and_range() {
         let remote = remote(&world, script);
         world.run(&["t1"]).exits(0);
         let expected: Vec<Option<u64>> = requests.into_iter().map(|from| from.map(|from| from as u64)).collect();
-        assert_eq!(asked(&remote.requests(&world)), expected, "{script:?}");
+        assert_eq!(range_starts(&remote.requests(&world)), expected, "{script:?}");
         assert!(is_whole(&world, &remote), "{script:?}");
     }
 }
@@ -97,7 +98,7 @@ fn without_a_strong_validator_the_download_restarts() {
         let world = World::new();
         let RemoteFile { path, bytes, .. } = remote(&world, &[Healthy]);
         let remote = RemoteFile::new(&world, "/a.mp4", SIZE, &[Healthy]);
-        // The cut comes on a weak answer: two faults in one.
+        // The reply with a weak validator is also cut: two faults in one.
         let cut = match weak {
             WeakEtag => "W/\"v1\"",
             _ => "",
@@ -109,7 +110,7 @@ fn without_a_strong_validator_the_download_restarts() {
             if matches!(weak, FreshLastModified) { reply.header("Last-Modified", &now).header("Date", &now) } else { reply };
         world.media.script(&path, [reply.clone().cut_after(CUT), reply]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(asked(&remote.requests(&world)), [None, None], "{weak:?}");
+        assert_eq!(range_starts(&remote.requests(&world)), [None, None], "{weak:?}");
         assert!(is_whole(&world, &remote));
     }
 }
@@ -123,7 +124,7 @@ fn old_last_modified_date_is_a_strong_validator() {
     world.media.script(&remote.path, [first.header("Date", &date).cut_after(CUT), remote.reply(OnlyLastModified)]);
     world.run(&["t1"]).exits(0);
     let seen = remote.requests(&world);
-    assert_eq!((asked(&seen), seen[1].if_range.as_deref()), (vec![None, Some(CUT as u64)], Some(OLD_DATE)));
+    assert_eq!((range_starts(&seen), seen[1].if_range.as_deref()), (vec![None, Some(CUT as u64)], Some(OLD_DATE)));
     assert!(is_whole(&world, &remote));
 }
 
@@ -134,7 +135,7 @@ fn after_two_restarts_no_range_is_requested() {
     let remote = remote(&world, &script);
     world.run(&["t1"]).exits(0);
     let cut = CUT as u64;
-    assert_eq!(asked(&remote.requests(&world)), [None, Some(cut), None, Some(cut + 1), None, None]);
+    assert_eq!(range_starts(&remote.requests(&world)), [None, Some(cut), None, Some(cut + 1), None, None]);
     assert!(is_whole(&world, &remote));
 }
 
@@ -155,8 +156,8 @@ fn progress_refills_the_retries_and_no_progress_exhausts_them() {
     );
 }
 
-/// A run that gets the first `CUT` bytes and no more.
-fn left(world: &World) -> RemoteFile {
+/// Makes a run that gets the first `CUT` bytes and no more.
+fn interrupted_download(world: &World) -> RemoteFile {
     let remote = remote(world, &[CutAt(CUT), Status("500 Oops", &[])]);
     world.run(&["t1", "--retries", "1"]).exits(1);
     assert_eq!(world.files("t1"), [".video-1.journal", ".video-1.part"]);
@@ -167,11 +168,11 @@ fn left(world: &World) -> RemoteFile {
 fn next_run_resumes_where_a_failed_run_ended() {
     for next in [Healthy, Drip(100_000)] {
         let world = World::new();
-        let remote = left(&world);
+        let remote = interrupted_download(&world);
         remote.set_script(&world, &[next]);
         world.run(&["t1"]).exits(0);
-        assert_eq!(asked(&remote.requests(&world)), [None, Some(CUT as u64), Some(CUT as u64)]);
-        assert!(is_whole(&world, &remote), "and nothing of the part stays");
+        assert_eq!(range_starts(&remote.requests(&world)), [None, Some(CUT as u64), Some(CUT as u64)]);
+        assert!(is_whole(&world, &remote), "and nothing of the part is left");
     }
 }
 
@@ -183,22 +184,22 @@ fn kill_loses_at_most_4_mib_per_connection() {
     world.serve_task("t1", &json!({"videos": [remote.url]}));
     let running = world.start(&["t1", "-x", "1"]);
     let part = world.archive().join("t1/.video-1.part");
-    // What came is on the disk but for less than a hop's worth.
-    until(|| fs::metadata(&part).is_ok_and(|part| part.len() + (512 << 10) >= at as u64));
+    // The received bytes are on disk, except for less than one buffer.
+    await_condition(|| fs::metadata(&part).is_ok_and(|part| part.len() + (512 << 10) >= at as u64));
     running.kill();
     assert!(!world.archive().join("t1/manifest.json").exists() && !video(&world).exists());
     remote.set_script(&world, &[Healthy]);
     world.run(&["t1"]).exits(0);
     let from = remote.requests(&world)[1].range_start();
-    assert!(from + (4 << 20) + (512 << 10) >= at as u64, "went on at {from} of {at}");
+    assert!(from + (4 << 20) + (512 << 10) >= at as u64, "resumed at {from} of {at}");
     assert!(is_whole(&world, &remote), "and no dot-file is left");
 }
 
-/// Waits for what comes of itself, not forever.
-fn until(is_so: impl Fn() -> bool) {
+/// Waits for a condition, up to a limit.
+fn await_condition(condition: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed().as_secs() < 20, "it never came");
+    while !condition() {
+        assert!(begun.elapsed().as_secs() < 20, "it did not happen in time");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
@@ -207,11 +208,11 @@ fn until(is_so: impl Fn() -> bool) {
 fn fresh_link_resumes_the_part_if_the_file_is_the_same() {
     for (fault, requests) in [(Healthy, vec![Some(CUT as u64)]), (ChangedEtag, vec![Some(CUT as u64), None])] {
         let world = World::new();
-        let remote = left(&world);
+        let remote = interrupted_download(&world);
         let fresh = remote.serve_at(&world, "/fresh.mp4", &[fault]);
         world.serve_task("t1", &json!({"videos": [format!("{fresh}?sig=2")]}));
         world.run(&["t1"]).exits(0);
-        assert_eq!(asked(&requests_at(&world, "/fresh.mp4")), requests);
+        assert_eq!(range_starts(&requests_at(&world, "/fresh.mp4")), requests);
         assert!(is_whole(&world, &remote));
     }
 }
@@ -232,7 +233,7 @@ fn part_file_is_validated_against_its_journal() {
     ];
     for (what, harm) in harms {
         let world = World::new();
-        let remote = left(&world);
+        let remote = interrupted_download(&world);
         let folder = world.archive().join("t1");
         let (mut part, mut journal) =
             (fs::read(folder.join(".video-1.part")).unwrap(), fs::read(folder.join(".video-1.journal")).unwrap());
@@ -276,8 +277,8 @@ fn complete_part_is_not_fetched_again() {
     assert!(seen[1..].iter().all(|seen| seen.range_start() > 0), "{seen:?}");
 }
 
-/// Gzip of a file of a size, of which a place is wrong, and then the same without a fault.
-fn is_tried_again(sizes: &[(usize, usize)]) {
+/// A gzip body of the given size with one wrong byte, and then the same body without the fault.
+fn assert_retried(sizes: &[(usize, usize)]) {
     use std::io::Write as _;
     for &(size, at) in sizes {
         let world = World::new();
@@ -297,10 +298,10 @@ fn is_tried_again(sizes: &[(usize, usize)]) {
 
 #[test]
 fn corrupt_encoding_is_retried() {
-    is_tried_again(&[(50_000, 10), (50_000, 100), (2_000_000, 100)]);
+    assert_retried(&[(50_000, 10), (50_000, 100), (2_000_000, 100)]);
 }
 
 #[test]
 fn corrupt_encoding_late_in_the_body_is_retried() {
-    is_tried_again(&[(2_000_000, 10)]);
+    assert_retried(&[(2_000_000, 10)]);
 }

@@ -1,4 +1,4 @@
-//! Section 2, "what the archive has, it keeps": nothing that comes later takes anything away.
+//! "The archive keeps what it has": no later response removes anything.
 
 use std::fs;
 
@@ -7,23 +7,23 @@ use serde_json::{Value, json};
 use crate::support::audit::sha256;
 use crate::support::{Answer, Reply, World, sample, success};
 
-/// A later answer, made from a list of one image.
+/// A later response, made from a list with one image.
 type Later = fn(&World, Value) -> Answer;
 
-/// A complete task of two images, a video, text and meta.
-fn full(world: &World) {
+/// Archives a complete task with two images, a video, text and meta.
+fn archive_full_task(world: &World) {
     let (png, mp4) = (world.serve_sample("picture.png"), world.serve_sample("video-1s.mp4"));
     world.serve_task("t1", &json!({"videos": [mp4], "images": [png, png], "text": "la la"}));
     world.run_with_input(r#"{"task_id":"t1","prompt":"a cat"}"#, &["-i", "-"]).exits(0);
 }
 
-/// What must stay: every file and its hash, manifests and dot-files (the audit's concern) aside.
+/// The hashes of all files that must stay. Manifests and dot-files are left to the audit.
 fn media(world: &World) -> Vec<(String, String)> {
     let is_media = |name: &str| !name.ends_with("manifest.json") && !name.contains("/.");
     world.tree().into_iter().filter(|(name, _)| is_media(name)).map(|(name, (bytes, _))| (name, sha256(&bytes))).collect()
 }
 
-fn kept(entry: &Value) -> [Value; 4] {
+fn retained_fields(entry: &Value) -> [Value; 4] {
     let files = entry["files"].as_array().unwrap().iter().map(|file| json!([file["path"], file["sha256"]])).collect();
     [Value::Array(files), entry["text"].clone(), entry["text_path"].clone(), entry["meta"].clone()]
 }
@@ -46,14 +46,14 @@ fn smaller_later_response_removes_nothing() {
     ];
     for (name, later) in cases {
         let world = World::new();
-        full(&world);
+        archive_full_task(&world);
         let (before, entry) = (media(&world), world.task_entry("t1"));
         world.answers("t1", [later(&world, one(&world))]);
         let run = world.run_json(&["--force", "t1"]);
         assert!(matches!(run.code, Some(1 | 3)), "it is reported: {name} {run:?}");
         assert_eq!(media(&world), before, "{name}");
-        assert_eq!(kept(&world.task_entry("t1")), kept(&entry), "{name}");
-        assert_eq!(world.task_entry("t1")["state"], "complete", "the archive is as whole as before: {name}");
+        assert_eq!(retained_fields(&world.task_entry("t1")), retained_fields(&entry), "{name}");
+        assert_eq!(world.task_entry("t1")["state"], "complete", "the archive is as intact as before: {name}");
     }
 }
 
@@ -67,19 +67,19 @@ fn failed_download_under_force_keeps_the_old_file() {
         Reply::ok(sample("picture.jpg")).cut_after(9),
     ] {
         let world = World::new();
-        full(&world);
+        archive_full_task(&world);
         let (before, entry) = (media(&world), world.task_entry("t1"));
         world.media.script("/picture.png", [dead]);
         let run = world.run_json(&["--force", "--retries", "1", "t1"]).exits(1);
         assert!(!run.stderr.is_empty());
-        assert_eq!((media(&world), kept(&world.task_entry("t1"))), (before, kept(&entry)));
+        assert_eq!((media(&world), retained_fields(&world.task_entry("t1"))), (before, retained_fields(&entry)));
     }
 }
 
 #[test]
 fn force_replaces_each_file_only_after_a_whole_download() {
     let world = World::new();
-    full(&world);
+    archive_full_task(&world);
     world.media.script("/video-1s.mp4", [Reply::status("404 Not Found")]);
     world.media.script("/picture.png", [Reply::ok(sample("picture.jpg")).content_type("image/jpeg")]);
     world.run(&["--force", "t1"]).exits(1);
@@ -106,7 +106,7 @@ fn damaged_file_with_a_dead_link_is_kept() {
     let half = sample("picture.png")[..30].to_vec();
     fs::write(&file, &half).unwrap();
     world.media.script("/picture.png", [Reply::status("404 Not Found")]);
-    // Not `run`: what the manifest says of a damaged file is left open here.
+    // Not `run`: the audit would reject the damaged file.
     world.start(&["t1"]).wait(false).exits(1);
     assert_eq!(fs::read(&file).ok(), Some(half), "what is on disk stays");
 }
@@ -114,7 +114,7 @@ fn damaged_file_with_a_dead_link_is_kept() {
 #[test]
 fn missing_file_with_a_dead_link_leaves_other_files_alone() {
     let world = World::new();
-    full(&world);
+    archive_full_task(&world);
     fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
     world.media.script("/video-1s.mp4", [Reply::status("410 Gone")]);
     let run = world.start(&["--json", "t1"]).wait(false).exits(1);
@@ -159,11 +159,15 @@ fn changed_text_is_replaced_and_vanished_text_is_kept() {
 
 fn later_run_with_only_removes_nothing() {
     let world = World::new();
-    full(&world);
+    archive_full_task(&world);
     let (before, entry) = (media(&world), world.task_entry("t1"));
     for only in ["video", "image", "audio", "text"] {
         world.run(&["--force", "--only", only, "t1"]).exits(0);
-        assert_eq!((media(&world), kept(&world.task_entry("t1"))), (before.clone(), kept(&entry)), "{only}");
+        assert_eq!(
+            (media(&world), retained_fields(&world.task_entry("t1"))),
+            (before.clone(), retained_fields(&entry)),
+            "{only}"
+        );
     }
     assert_eq!(world.task_entry("t1")["state"], "complete");
 }
@@ -172,9 +176,9 @@ fn later_run_with_only_removes_nothing() {
 fn meta_is_updated_offline_and_kept_by_runs_without_meta() {
     let world = World::new();
     world.archive_task("t1");
-    let questions = world.gateway_requests().len();
+    let requests = world.gateway_requests().len();
     let run = world.run_with_input(r#"{"id":"t1","prompt":"a cat","seed":1.50}"#, &["-i", "-", "--json"]).exits(0);
-    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), questions));
+    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), requests));
     assert_eq!(world.task_entry("t1")["meta"].to_string(), r#"{"prompt":"a cat","seed":1.50}"#);
     let before = world.tree();
     world.run(&["t1"]).exits(0);
@@ -198,7 +202,7 @@ fn meta_is_recorded_even_when_the_request_fails() {
 #[test]
 fn lost_file_of_an_expired_task_keeps_its_entry() {
     let world = World::new();
-    full(&world);
+    archive_full_task(&world);
     let before = world.task_entry("t1");
     fs::remove_file(world.archive().join("t1/video-1.mp4")).unwrap();
     for gone in [Answer::json(404, &json!({"error": "Task not found"})), Answer::json(200, &json!({"status": "EXPIRED"}))] {
@@ -212,7 +216,7 @@ fn lost_file_of_an_expired_task_keeps_its_entry() {
 #[test]
 fn response_with_other_assets_adds_them_and_removes_nothing() {
     let world = World::new();
-    full(&world);
+    archive_full_task(&world);
     let before = media(&world);
     world.serve_task("t1", &json!({"audio": [world.serve_sample("song.mp3")], "text": "la la"}));
     world.run(&["--force", "t1"]).exits(1);

@@ -1,4 +1,5 @@
-//! A large file over several connections: in pieces, in order, and right whatever one of them meets.
+//! A large file over several connections: the segments are joined in order, and the file is correct whichever segment
+//! fails.
 
 use std::fs;
 
@@ -24,13 +25,13 @@ fn run(world: &World, connections: &str) -> Run {
 }
 
 #[track_caller]
-fn is_right(world: &World, remote: &RemoteFile) {
+fn assert_complete(world: &World, remote: &RemoteFile) {
     let hash = sha256(&fs::read(world.archive().join("t1/video-1.mp4")).unwrap());
     assert!(hash == sha256(&remote.bytes) || hash == sha256(&remote.replacement), "another file");
     assert_eq!(world.files("t1"), ["video-1.mp4"]);
 }
 
-/// The ranges that were asked for, from the first byte to the one after the last.
+/// The requested ranges, each from its first byte to the one after the last.
 fn ranges(seen: &[SeenRequest]) -> Vec<(usize, usize)> {
     let number = |at: u64| usize::try_from(at).unwrap();
     seen.iter()
@@ -43,13 +44,13 @@ fn ranges(seen: &[SeenRequest]) -> Vec<(usize, usize)> {
 fn segments_of_a_large_file_are_disjoint_and_cover_it() {
     let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "4").exits(0);
-    is_right(&world, &remote);
+    assert_complete(&world, &remote);
     let seen = remote.requests(&world);
-    assert_eq!(seen.iter().filter(|seen| seen.range.is_none()).count(), 1, "the first one brings the first piece");
+    assert_eq!(seen.iter().filter(|seen| seen.range.is_none()).count(), 1, "the first request gets the first segment");
     let mut ranges = ranges(&seen);
     ranges.sort_unstable();
     let first = ranges[0].0;
-    assert!(first <= 4 * MIB, "the first piece is small: {first}");
+    assert!(first <= 4 * MIB, "the first segment is small: {first}");
     assert!(ranges.windows(2).all(|pair| pair[0].1 == pair[1].0), "disjoint, and without a gap: {ranges:?}");
     assert_eq!(ranges.last().unwrap().1, SIZE);
     assert!(ranges.iter().all(|(from, to)| to - from <= 4 * MIB), "a kill costs no more than 4 MiB each: {ranges:?}");
@@ -61,7 +62,7 @@ fn segments_are_requested_in_file_order() {
     let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "4").exits(0);
     for (at, (from, _)) in ranges(&remote.requests(&world)).into_iter().enumerate() {
-        // Two that are asked for at the same moment may come in either order.
+        // Two requests at the same moment may arrive in either order.
         assert!(from.abs_diff((at + 1) * 2 * MIB) <= 8 * MIB, "piece {at} begins at {from}");
     }
 }
@@ -70,7 +71,7 @@ fn segments_are_requested_in_file_order() {
 fn one_connection_makes_one_request() {
     let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "1").exits(0);
-    is_right(&world, &remote);
+    assert_complete(&world, &remote);
     assert_eq!((remote.requests(&world).len(), world.media.max_active()), (1, 1));
 }
 
@@ -79,7 +80,7 @@ fn small_files_and_hosts_without_ranges_use_one_plain_request() {
     for (size, script) in [(16 * MIB - 1, Healthy), (SIZE, NoRanges), (SIZE, NoValidator)] {
         let (world, remote) = world(size, std::slice::from_ref(&script));
         run(&world, "4").exits(0);
-        is_right(&world, &remote);
+        assert_complete(&world, &remote);
         let seen = remote.requests(&world);
         assert_eq!((seen.len(), seen[0].range), (1, None), "{size} {script:?}");
     }
@@ -89,7 +90,7 @@ fn small_files_and_hosts_without_ranges_use_one_plain_request() {
 fn host_that_ignores_ranges_is_read_as_one_stream() {
     let (world, remote) = world(SIZE, &[IgnoreRange]);
     run(&world, "4").exits(0);
-    is_right(&world, &remote);
+    assert_complete(&world, &remote);
     let seen = remote.requests(&world);
     assert_eq!(seen.iter().filter(|seen| seen.range.is_none()).count(), 1, "{seen:?}");
     assert!(seen.len() <= 2, "{seen:?}");
@@ -117,7 +118,7 @@ fn fault_on_one_connection_leaves_the_file_right() {
             let (world, remote) = world(SIZE, &script);
             let run = world.start(&["t1", "-x", "4", "--stall-timeout", "1s"]).wait(false).exits(0);
             assert!(run.stderr.is_empty() || !run.stderr.contains("error"), "{run:?}");
-            is_right(&world, &remote);
+            assert_complete(&world, &remote);
         }
     }
 }
@@ -126,7 +127,7 @@ fn fault_on_one_connection_leaves_the_file_right() {
 fn truncated_segment_resumes_within_the_segment() {
     let (world, remote) = world(SIZE, &[Healthy, Healthy, CutAt(100_000), Healthy]);
     run(&world, "4").exits(0);
-    is_right(&world, &remote);
+    assert_complete(&world, &remote);
     let ranges = ranges(&remote.requests(&world));
     let cut = ranges[1];
     assert!(ranges.contains(&(cut.0 + 100_000, cut.1)), "{ranges:?}");
@@ -141,7 +142,7 @@ fn file_replaced_during_download_is_one_version_or_absent() {
             let (world, remote) = world(SIZE, &script);
             let run = run(&world, "4");
             if run.code == Some(0) {
-                is_right(&world, &remote);
+                assert_complete(&world, &remote);
             } else {
                 assert!(!world.archive().join("t1/video-1.mp4").exists(), "{run:?}");
             }
@@ -156,7 +157,7 @@ fn link_that_expires_between_segments_is_refreshed() {
     let answer = |url: &str| crate::support::Answer::json(200, &crate::support::success(&json!({"videos": [url]})));
     world.answers("t1", [answer(&remote.url), answer(&fresh)]);
     run(&world, "4").exits(0);
-    is_right(&world, &remote);
+    assert_complete(&world, &remote);
     assert_eq!(world.gateway_requests().len(), 2);
 }
 
@@ -167,7 +168,7 @@ fn next_run_resumes_a_segmented_download() {
     let before = remote.requests(&world).len();
     remote.set_script(&world, &[Healthy]);
     run(&world, "4").exits(0);
-    is_right(&world, &remote);
+    assert_complete(&world, &remote);
     let first = remote.requests(&world)[before].range_start();
-    assert!(first > 0, "nothing was left to go on from");
+    assert!(first > 0, "nothing was left to resume from");
 }

@@ -1,4 +1,5 @@
-//! "Inside the archive no symlink is followed when writing or verifying; DIR itself and what is above it may be links."
+//! "Inside the archive no symlink is followed when writing or verifying. DIR itself and the folders above it may be
+//! links."
 #![cfg(unix)]
 
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! Section 3: manifest.json, version 1.
+//! The fields of manifest.json: their order, their types, and when they are left out.
 
 use std::fs;
 
@@ -10,8 +10,8 @@ use crate::support::{Answer, Reply, World, sample};
 
 const DATE: &str = "Sun, 27 Jul 2025 06:49:48 GMT";
 
-/// A task with everything that a manifest can tell; the text of its own manifest.
-fn told(world: &World) -> String {
+/// Archives a task with every field that a manifest can have. Returns the text of its task manifest.
+fn full_manifest(world: &World) -> String {
     let clip = sample("clip.mov");
     let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&clip));
     let clip = Reply::ok(clip).header("Last-Modified", DATE).header("Repr-Digest", &format!("sha-256=:{digest}:"));
@@ -31,7 +31,7 @@ pub(super) fn keys(value: &Value) -> Vec<&str> {
 #[test]
 fn keys_have_the_order_of_the_contract() {
     let world = World::new();
-    let manifest: Value = serde_json::from_str(&told(&world)).unwrap();
+    let manifest: Value = serde_json::from_str(&full_manifest(&world)).unwrap();
     assert_eq!(keys(&manifest), ["manifest_version", "generator", "tasks"]);
     let task = &manifest["tasks"][0];
     let order = [
@@ -80,7 +80,7 @@ fn keys_have_the_order_of_the_contract() {
 #[test]
 fn every_field_has_the_value_of_the_contract() {
     let world = World::new();
-    let manifest: Value = serde_json::from_str(&told(&world)).unwrap();
+    let manifest: Value = serde_json::from_str(&full_manifest(&world)).unwrap();
     assert_eq!(
         (&manifest["manifest_version"], &manifest["generator"]),
         (&json!(1), &json!(concat!("yescale-dl ", env!("CARGO_PKG_VERSION"))))
@@ -117,7 +117,7 @@ fn every_field_has_the_value_of_the_contract() {
 #[test]
 fn response_keeps_every_digit_and_payloads_are_cut_out() {
     let world = World::new();
-    told(&world);
+    full_manifest(&world);
     let response = world.task_entry("t1")["response"].to_string();
     assert!(response.contains(r#""b":1.50,"a":[12345678901234567890123,1"#) && response.contains("-0.0"), "{response}");
     assert!(response.contains(r#""text":"la\r\n\u0000♪""#) && !response.contains("QUJD"), "{response}");
@@ -127,7 +127,7 @@ fn response_keeps_every_digit_and_payloads_are_cut_out() {
 #[test]
 fn manifest_is_indented_by_two_and_ends_with_a_newline() {
     let world = World::new();
-    let text = told(&world);
+    let text = full_manifest(&world);
     for text in [text, fs::read_to_string(world.archive().join("manifest.json")).unwrap()] {
         assert!(
             text.starts_with("{\n  \"manifest_version\": 1,\n  \"generator\": \"yescale-dl ") && text.ends_with("\n  ]\n}\n")
@@ -186,16 +186,16 @@ fn duration_comes_from_the_api_or_else_from_the_container() {
     );
     world.run(&["t1"]).exits(0);
     let entry = world.task_entry("t1");
-    let told = |n: usize| {
+    let durations_of = |n: usize| {
         let file = &entry["files"][n];
         (file["duration_seconds"].as_f64(), file["duration_source"].as_str(), file["measured_duration_seconds"].as_f64())
     };
-    let (seconds, source, measured) = told(0);
+    let (seconds, source, measured) = durations_of(0);
     assert_eq!((seconds, source), (measured, Some("media")));
     assert!((measured.unwrap() - 1.0).abs() < 0.2, "{measured:?}");
-    assert_eq!(told(1), (Some(7.0), Some("api"), measured));
-    assert_eq!(told(2), (None, None, None), "images have none");
-    assert!(told(3).0.is_some() && told(3).1 == Some("media"), "{entry}");
+    assert_eq!(durations_of(1), (Some(7.0), Some("api"), measured));
+    assert_eq!(durations_of(2), (None, None, None), "images have none");
+    assert!(durations_of(3).0.is_some() && durations_of(3).1 == Some("media"), "{entry}");
 }
 
 #[test]
@@ -228,9 +228,9 @@ fn readers_ignore_unknown_fields() {
         let text = text.replace("\"manifest_version\": 1,", "\"manifest_version\": 1,\n  \"future\": {\"x\": [1]},");
         fs::write(&path, text.replace("\"kind\": \"image\",", "\"kind\": \"image\",\n          \"future\": true,")).unwrap();
     }
-    let questions = world.gateway_requests().len();
+    let requests = world.gateway_requests().len();
     let run = world.start(&["--json", "t1"]).wait(false).exits(0);
-    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), questions));
+    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), requests));
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! Section 3: what a manifest keeps of the answer, in which state a task is, and in which order all of it stands.
+//! The recorded response, the state of a task, and the order of tasks and fields.
+//!
+//! "`response` is the API's answer as it was: every unknown field kept, numbers to the digit, `data:` payloads cut
+//! out."
 
 use serde_json::{Map, Value, json};
 
@@ -82,8 +85,8 @@ fn tasks_are_sorted_by_id_not_by_folder() {
     shuffled.reverse();
     world.run(&shuffled).exits(0);
     let root = world.root_manifest();
-    let told: Vec<&str> = root["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap()).collect();
-    assert_eq!(told, ids);
+    let found: Vec<&str> = root["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap()).collect();
+    assert_eq!(found, ids);
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn state_follows_from_saved_failed_and_left_out_assets() {
     }
 }
 
-/// The value of `response` as it stands in a task's manifest.
+/// The text of `response` in a task manifest.
 fn response_text(world: &World, folder: &str) -> String {
     let text = std::fs::read_to_string(world.archive().join(folder).join("manifest.json")).unwrap();
     text.split_once("\"response\": ").unwrap().1.trim_end().strip_suffix("\n    }\n  ]\n}").unwrap().to_owned()

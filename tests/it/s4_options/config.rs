@@ -1,4 +1,6 @@
-//! Section 4, `--config`, and section 8, `config`: the command line over the environment over the file.
+//! `--config`, and the command `config` of section 8.
+//!
+//! "The command line wins over the environment, and the environment over the file."
 
 use serde_json::json;
 
@@ -9,8 +11,8 @@ use crate::support::{KEY, Run, World};
 /// Where `World` has the user's own configuration.
 const OWN: &str = "config/yescale-dl/config.toml";
 
-/// What `config` says of `setting`, blanks apart.
-fn told(world: &World, args: &[&str], setting: &str) -> String {
+/// The line of `config` about `setting`, with single blanks.
+fn config_line(world: &World, args: &[&str], setting: &str) -> String {
     let run = run_command(world, &[&["config"], args].concat()).exits(0);
     let is_it = |line: &&str| line.trim_start_matches("# ").split([' ', ',']).next() == Some(setting);
     let line = run.stdout.lines().find(is_it).unwrap_or_else(|| panic!("no {setting} in {}", run.stdout));
@@ -40,7 +42,7 @@ fn command_line_overrides_environment_overrides_config_file() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la"}));
     world.write_file(OWN, "jobs = 3\nbase-url = 'http://127.0.0.1:1'\nonly = 'image,text'\nquiet = true\noutput = 'x'");
-    // With the separators of this system.
+    // With the path separators of this system.
     let own: std::path::PathBuf = world.home().components().chain(std::path::Path::new(OWN).components()).collect();
     let output = toml_text(&own.with_file_name("x"));
     let file = |line: usize| format!("# {}:{line}", own.display());
@@ -61,7 +63,7 @@ fn command_line_overrides_environment_overrides_config_file() {
         (&[], "max-size", "# max-size # not set".to_owned()),
         (&[], "output", format!("output = {output} {}", file(5))),
     ] {
-        assert_eq!(told(&world, args, setting), expected, "{args:?}");
+        assert_eq!(config_line(&world, args, setting), expected, "{args:?}");
     }
     let run = world.run_json(&["t1", "-o", "yescale", "--no-quiet"]).exits(0);
     assert_eq!(run.state("t1"), "complete");
@@ -79,7 +81,7 @@ fn config_output_is_a_config_file_with_the_same_values() {
     world.write_file("again.toml", &first.stdout);
     let expected: Vec<String> = settings(first)
         .into_iter()
-        // A relative path in a file stands for one beside the file.
+        // A relative path in a file is relative to the file's folder.
         .map(|line| line.replace("\"yescale\"", &toml_text(&world.home().join("yescale"))))
         .collect();
     let again = run_command(&world, &["config", "--config", world.home().join("again.toml").to_str().unwrap()]).exits(0);
@@ -89,8 +91,8 @@ fn config_output_is_a_config_file_with_the_same_values() {
 #[test]
 fn config_hides_the_key_and_shows_its_source() {
     let world = World::new();
-    assert_eq!(told(&world, &[], "api-key"), "# api-key, which is hidden # YESCALE_API_KEY");
-    assert_eq!(told(&world, &["--api-key-file", "sk-oops"], "api-key-file").matches("sk-").count(), 0);
+    assert_eq!(config_line(&world, &[], "api-key"), "# api-key, which is hidden # YESCALE_API_KEY");
+    assert_eq!(config_line(&world, &["--api-key-file", "sk-oops"], "api-key-file").matches("sk-").count(), 0);
     world.write_file("key.toml", format!("\n\napi-key = \"{KEY}\"\n"));
     let run = without_environment(&world, &["-j", "1", "--config", "key.toml", "t1", "--base-url", &world.base_url()]).exits(1);
     assert!(run.stderr.contains("knows no such task"), "{run:?}");
@@ -194,8 +196,8 @@ fn flag_set_in_the_config_can_be_turned_off() {
     let run = world.run(&["t1", "--no-json"]).exits(0);
     assert!(run.stdout.starts_with("complete"), "{run:?}");
     world.run(&["waits", "--no-wait"]).exits(3);
-    assert_eq!(told(&world, &["--no-wait", "--wait"], "wait"), "wait = true # command line");
-    assert_eq!(told(&world, &["-q"], "verbose"), "verbose = 0 # command line");
+    assert_eq!(config_line(&world, &["--no-wait", "--wait"], "wait"), "wait = true # command line");
+    assert_eq!(config_line(&world, &["-q"], "verbose"), "verbose = 0 # command line");
 }
 
 #[test]
@@ -281,7 +283,7 @@ fn command_is_recognized_only_as_the_first_word() {
     }
 }
 
-/// Elsewhere the environment is text.
+/// On other systems the environment is Unicode text.
 #[cfg(unix)]
 #[test]
 fn non_utf8_environment_variable_is_an_error_not_missing() {

@@ -1,4 +1,4 @@
-//! Section 4: the options of the main job that are built.
+//! The options of the main job that select and control downloads.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -59,7 +59,7 @@ fn ids_on_standard_input_are_streamed() {
     let mut running = world.start(&["--json", "-i", "-"]);
     running.write("a\n");
     let first: Value = serde_json::from_str(&running.read_line()).unwrap();
-    assert_eq!((&first["event"], &first["task_id"]), (&json!("task"), &json!("a")), "told before the list has ended");
+    assert_eq!((&first["event"], &first["task_id"]), (&json!("task"), &json!("a")), "reported before the list has ended");
     running.write("b\n");
     assert_eq!(world.audit(running.wait(false)).exits(0).state("b"), "complete");
 }
@@ -105,7 +105,7 @@ fn only_downloads_the_named_kinds() {
         assert_eq!((run.state(&id).as_str(), world.files(&id)), ("partial", files.iter().map(|f| (*f).to_owned()).collect()));
         assert_eq!(world.task_entry(&id)["errors"], json!([]));
     }
-    assert_eq!(world.media.heads().len(), 4, "what was left out was not fetched");
+    assert_eq!(world.media.heads().len(), 4, "kinds that were left out were not fetched");
     world.run(&["t1", "--only", "pictures"]).exits(2);
 }
 
@@ -148,7 +148,7 @@ fn pasted_base_urls_are_normalized() {
     }
 }
 
-/// Runs with no key in the environment and `input` on standard input.
+/// Runs without a key in the environment and with `input` on standard input.
 fn without_key(world: &World, args: &[&str], input: &str) -> Run {
     let mut command = world.command(args);
     command.env_remove("YESCALE_API_KEY");
@@ -180,7 +180,7 @@ fn jobs_limits_concurrent_downloads() {
     let world = World::new();
     let (first, second) = (Gate::default(), Gate::default());
     let image = || Reply::ok(sample("picture.png"));
-    // The first two wait for each other, so two do run at once.
+    // The first two wait for each other, so two downloads do run at once.
     let mut urls = vec![
         world.media.script("/a", [image().notify_on_request(&first).after_gate(&second)]),
         world.media.script("/b", [image().notify_on_request(&second).after_gate(&first)]),
@@ -231,10 +231,10 @@ fn dry_run_prints_paths_and_writes_nothing() {
 
     let world = World::new();
     world.archive_task("t1");
-    let (before, asked) = (world.tree(), world.media.heads().len());
+    let (before, requests) = (world.tree(), world.media.heads().len());
     world.run(&["--dry-run", "--force", "t1"]).exits(0);
     world.run_with_input(r#"{"id":"t1","prompt":"x"}"#, &["--dry-run", "-i", "-"]).exits(0);
-    assert_eq!((world.tree(), world.media.heads().len()), (before, asked));
+    assert_eq!((world.tree(), world.media.heads().len()), (before, requests));
 }
 
 #[test]

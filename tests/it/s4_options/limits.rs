@@ -1,11 +1,8 @@
-//! Limits: the rate, the size, redirects, and how often a host is asked again.
+//! Limits: the rate, the size, redirects, and the number of retries.
 
 use std::fs;
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::json;
 
 use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
@@ -19,8 +16,14 @@ fn error(world: &World) -> String {
     world.task_entry("t1")["errors"][0]["error"].as_str().unwrap().to_owned()
 }
 
-/// `size` zeros, which come to a thousandth of that.
+/// `size` zeros, compressed to about a thousandth of that.
+#[cfg(unix)]
 fn bomb(size: usize) -> Vec<u8> {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     packer.write_all(&vec![0; size]).unwrap();
     packer.finish().unwrap()
@@ -35,7 +38,7 @@ fn limit_rate_is_respected() {
     let started = Instant::now();
     world.run(&["t1", "--limit-rate", "1M"]).exits(0);
     let took = started.elapsed().as_secs_f64();
-    assert!((1.7..=3.5).contains(&took), "2 MiB at 1 MiB a second took {took}");
+    assert!((1.7..=3.5).contains(&took), "2 MiB at 1 MiB per second took {took}");
 }
 
 #[test]
@@ -71,7 +74,7 @@ fn file_without_a_length_is_aborted_at_max_size() {
     }
 }
 
-/// The program may write no file of more than 8 MiB: the system kills it when it tries.
+/// The program may write no file of more than 8 MiB: the system kills it if it tries.
 #[cfg(unix)]
 #[test]
 fn decompression_bomb_is_rejected_before_it_fills_the_disk() {
@@ -113,7 +116,7 @@ fn at_most_ten_redirects_are_followed() {
 #[test]
 fn every_status_is_retried_as_specified() {
     let world = World::new();
-    // 1xx are no answers: what follows them is.
+    // A 1xx is not the response: the response follows it.
     let statuses: Vec<u16> = (200..=599).filter(|status| *status != 401 && *status != 403).collect();
     let urls: Vec<String> = statuses
         .iter()
@@ -152,7 +155,7 @@ fn retry_after_pauses_the_whole_host() {
         let second = world.media.script("/second", [picture]);
         world.serve_task("t1", &json!({"images": [first, second]}));
         let started = Instant::now();
-        // One at a time: the second one comes after the first one was told to wait.
+        // One at a time: the second request is made after the first one got `Retry-After`.
         world.run(&["t1", "-j", "1"]).exits(0);
         assert!(started.elapsed() >= Duration::from_secs(1), "{status}: it waited only {:?}", started.elapsed());
         assert_eq!(world.media.request_count("/first"), 2);

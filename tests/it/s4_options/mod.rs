@@ -1,4 +1,5 @@
-//! Section 4, the options of the main job, and where each may come from.
+//! Section 4, "Options of the main job": "The command line wins over the environment, and the environment over the
+//! file."
 
 mod address_policy;
 mod config;

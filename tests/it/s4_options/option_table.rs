@@ -1,4 +1,4 @@
-//! Section 4: what holds for every row of the table, and the rows that no other room is about.
+//! What holds for every row of the option table, and the rows that no other module tests.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::commands::run_command;
 use crate::support::{Gate, KEY, Reply, World, sample};
 
-/// Every row that a configuration can hold, too, and its default where the contract names one.
+/// Every row that a configuration file can set too, and its default where the contract names one.
 const ROWS: [(&str, &str); 23] = [
     ("output", "\"yescale\""),
     ("base-url", "\"https://api.yescale.io\""),
@@ -187,7 +187,7 @@ fn dry_run_reports_action_path_and_reason_of_each_asset() {
     let (before, fetched) = (world.tree(), world.media.heads().len());
     let run = world.start(&["--json", "--dry-run", "t1", "--only", "image"]).wait(false).exits(1);
     let plans = run.events_of("plan");
-    let told: Vec<String> =
+    let actions: Vec<String> =
         plans.iter().map(|plan| format!("{} {}", plan["action"].as_str().unwrap(), plan["path"].as_str().unwrap())).collect();
     let expected = [
         "leave yescale/t1/video-1.mp4",
@@ -197,14 +197,14 @@ fn dry_run_reports_action_path_and_reason_of_each_asset() {
         "fetch yescale/t1/image-4.*",
         "leave yescale/t1/text.txt",
     ];
-    assert_eq!(told.iter().map(|line| line.replace('\\', "/")).collect::<Vec<_>>(), expected);
+    assert_eq!(actions.iter().map(|line| line.replace('\\', "/")).collect::<Vec<_>>(), expected);
     assert!(plans.iter().all(|plan| plan["reason"].as_str().is_some_and(|why| !why.is_empty())), "{plans:?}");
     let lines = world.start(&["--dry-run", "t1", "--only", "image"]).wait(false).exits(1).stdout;
     for plan in &plans {
         let (action, path) = (plan["action"].as_str().unwrap(), plan["path"].as_str().unwrap());
-        let is_told =
+        let is_reported =
             |line: &str| line.starts_with(action) && line.contains(path) && line.contains(plan["reason"].as_str().unwrap());
-        assert!(lines.lines().any(is_told), "{plan}: {lines}");
+        assert!(lines.lines().any(is_reported), "{plan}: {lines}");
     }
     assert!(world.tree() == before && world.media.heads().len() == fetched, "nothing is written and nothing fetched");
 }

@@ -1,4 +1,4 @@
-//! `--wait`: unfinished tasks are asked about again, and nobody else waits for them.
+//! `--wait`: unfinished tasks are polled, and they delay no other task.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ fn unfinished_task_is_polled_until_it_finishes() {
         let image = json!({"images": [world.serve_sample("picture.png")]});
         world.answers(&id, [pending(), pending(), Answer::json(200, &success(&image))]);
         let run = world.run_json(&[wait, "--poll-delay", "20ms", &id]).exits(0);
-        assert_eq!(run.state(&id), "complete", "and told once");
+        assert_eq!(run.state(&id), "complete", "and reported once");
         assert_eq!((&run.summary()["complete"], &run.summary()["pending"]), (&json!(1), &json!(0)));
     }
     assert_eq!(world.gateway_requests().len(), 6);
@@ -47,8 +47,8 @@ fn task_pending_at_the_deadline_is_reported_once() {
     let task = run.task("t1");
     assert_eq!((&task["state"], &task["status"]), (&json!("pending"), &json!("IN_PROGRESS")));
     assert_eq!((&run.summary()["pending"], &run.summary()["reused"]), (&json!(1), &json!(1)));
-    let asked = world.requested_paths().iter().filter(|path| *path == "/task/t1").count();
-    assert!((3..=12).contains(&asked), "with growing delays: {asked}");
+    let polls = world.requested_paths().iter().filter(|path| *path == "/task/t1").count();
+    assert!((3..=12).contains(&polls), "with growing delays: {polls}");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn waiting_tasks_do_not_block_new_tasks() {
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     let mut running = world.start(&["--json", "--wait", "--poll-delay", "200ms", "-j", "1", "-i", "-"]);
     running.write(&format!("{}\nt1\n", waiting.join("\n")));
-    // The list is still open, and everyone before it waits.
+    // The list is still open, and all tasks before it wait.
     let lines = std::iter::repeat_with(|| serde_json::from_str(&running.read_line()).unwrap());
     let events: Vec<Value> = lines.filter(|event: &Value| event["event"] != "progress").take(2).collect();
     assert_eq!((&events[0]["event"], &events[1]["state"]), (&json!("file"), &json!("complete")), "{events:?}");
@@ -92,28 +92,28 @@ fn waiting_tasks_do_not_block_new_tasks() {
 #[test]
 fn rejected_key_ends_the_wait() {
     let world = World::new();
-    let asked = Gate::default();
-    world.answers("t1", [pending().notify_on_request(&asked)]);
+    let requested = Gate::default();
+    world.answers("t1", [pending().notify_on_request(&requested)]);
     world.answers("t2", [refusal()]);
     let mut running = world.start(&["--json", "--wait", "--poll-delay", "15s", "-i", "-"]);
     running.write("t1\n");
-    assert!(asked.wait());
+    assert!(requested.wait());
     let started = Instant::now();
     running.write("t2\n");
     let run = world.audit(running.wait(true)).exits(2);
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
-    assert_eq!(run.events_of("task").len(), 2, "and every task is told");
+    assert_eq!(run.events_of("task").len(), 2, "and every task is reported");
 }
 
 #[test]
 #[cfg(unix)]
 fn interrupt_ends_the_wait_at_once() {
     let world = World::new();
-    let asked = Gate::default();
-    world.answers("t1", [pending().notify_on_request(&asked)]);
+    let requested = Gate::default();
+    world.answers("t1", [pending().notify_on_request(&requested)]);
     let running = world.start(&["--json", "--wait", "--poll-delay", "15s", "t1"]);
-    assert!(asked.wait());
-    // By now it waits, most likely; an end while it is still asked must be as quick.
+    assert!(requested.wait());
+    // By now the task waits, most likely. An interrupt during the request must be as quick.
     std::thread::sleep(Duration::from_millis(300));
     let started = Instant::now();
     let killed = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
@@ -130,7 +130,7 @@ fn duration_without_equals_sign_gives_a_usage_hint() {
         let run = world.run(args).exits(2);
         assert!(run.stderr.contains("--wait=10m") && run.stdout.is_empty(), "{run:?}");
     }
-    assert_eq!((world.gateway_requests().len(), world.archive().exists()), (0, false), "nothing was asked, nothing made");
+    assert_eq!((world.gateway_requests().len(), world.archive().exists()), (0, false), "no request was made, and no folder");
     world.serve_task("10m", &json!({"text": "la"}));
     world.run(&["--wait", "--", "10m"]).exits(0);
 }

@@ -1,12 +1,12 @@
-//! Section 5: exit codes, and which one wins.
+//! Exit codes, and which of several applies.
 
 use serde_json::{Value, json};
 
 use crate::support::run::Running;
 use crate::support::{Answer, Gate, Reply, World, sample, success};
 
-/// A gateway with a task for each way to end.
-fn every_end(world: &World) {
+/// Gives the gateway one task for each outcome.
+fn serve_every_outcome(world: &World) {
     world.serve_task("good", &json!({"text": "la"}));
     world.serve_task("dead", &json!({"images": [format!("{}/dead", world.media.origin())]}));
     world.serve_task("empty", &json!({}));
@@ -37,7 +37,7 @@ fn worst_outcome_decides_the_exit_code() {
         (&["good", "pending", "failed", "refused"], 2),
     ] {
         let world = World::new();
-        every_end(&world);
+        serve_every_outcome(&world);
         world.run(ids).exits(code);
     }
 }
@@ -58,7 +58,7 @@ fn worse_outcome_of_every_pair_decides_the_exit_code() {
     ];
     let worst = |codes: [i32; 2]| [2, 1, 3, 0].into_iter().find(|code| codes.contains(code)).unwrap();
     let world = World::new();
-    every_end(&world);
+    serve_every_outcome(&world);
     world.archive_task("here");
     for (at, (one, code)) in ends.iter().enumerate() {
         for (other, second) in &ends[at + 1..] {
@@ -98,7 +98,7 @@ fn partial_task_exits_with_0() {
 #[test]
 fn failing_tasks_do_not_stop_the_others() {
     let world = World::new();
-    every_end(&world);
+    serve_every_outcome(&world);
     let bad = ["dead", "empty", "failed", "pending", "broken", "unknown"];
     let many: Vec<String> = (0..150).map(|n| format!("t{n}")).collect();
     for id in &many {
@@ -139,7 +139,7 @@ fn usage_errors_exit_with_2_and_a_message_on_stderr() {
         let run = world.run(args).exits(2);
         assert!(run.stdout.is_empty() && !run.stderr.is_empty(), "{args:?}: {run:?}");
     }
-    assert_eq!((world.gateway_requests().len(), world.archive().exists()), (0, false), "nothing was asked, nothing made");
+    assert_eq!((world.gateway_requests().len(), world.archive().exists()), (0, false), "no request was made, and no folder");
 }
 
 #[test]
@@ -199,13 +199,13 @@ fn rejected_key_ends_the_run_while_standard_input_is_open() {
 #[test]
 fn running_downloads_finish_after_a_rejected_key() {
     let world = World::new();
-    let (asked, refused) = (Gate::default(), Gate::default());
-    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&asked).after_gate(&refused)]);
+    let (requested, refused) = (Gate::default(), Gate::default());
+    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&requested).after_gate(&refused)]);
     world.serve_task("t1", &json!({"images": [url]}));
     world.answers("t2", [refusal(401).notify_on_request(&refused)]);
     let mut running = world.start(&["-i", "-"]);
     running.write("t1\n");
-    assert!(asked.wait(), "the download is on its way");
+    assert!(requested.wait(), "the download has started");
     running.write("t2\n");
     world.audit(running.wait(false)).exits(2);
     assert_eq!(world.task_entry("t1")["state"], "complete");

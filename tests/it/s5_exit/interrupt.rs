@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: a clean and quick end, nothing lost that was whole, nothing wrong left behind.
+//! SIGINT and SIGTERM: "What was finished is committed, the root manifest too …; the rest resumes next time."
 #![cfg(unix)]
 
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::run::Running;
 use crate::support::{Answer, Gate, RemoteFile, Reply, Run, ServerFault, World, sample, success};
 
-/// What an end may take on a busy machine.
+/// How long ending may take on a busy machine.
 const SOON: Duration = Duration::from_secs(2);
 
 fn signal(running: &Running, name: &str) {
@@ -18,7 +18,7 @@ fn signal(running: &Running, name: &str) {
     assert!(status.success());
 }
 
-/// Sends the signal and waits for the end, which must be soon.
+/// Sends the signal and waits for the end, which must come soon.
 fn interrupt(running: Running, name: &str) -> Run {
     signal(&running, name);
     let started = Instant::now();
@@ -27,15 +27,15 @@ fn interrupt(running: Running, name: &str) -> Run {
     run
 }
 
-/// Until `path` has been asked for.
+/// Waits until `path` has been requested.
 fn await_request(world: &World, path: &str) {
-    await_that(|| world.media.request_count(path) > 0);
+    await_condition(|| world.media.request_count(path) > 0);
 }
 
-fn await_that(is_so: impl Fn() -> bool) {
+fn await_condition(condition: impl Fn() -> bool) {
     let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < Duration::from_secs(20), "it never happened");
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(20), "it did not happen in time");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -50,19 +50,19 @@ fn interrupt_keeps_whole_files_and_the_next_run_resumes() {
         world.serve_task("t1", &json!({"images": [small], "videos": [large.url]}));
         let running = world.start(&["t0", "t1", "--json"]);
         let part = world.archive().join("t1/.video-1.part");
-        await_that(|| fs::metadata(&part).is_ok_and(|part| part.len() >= 8 << 20));
-        await_that(|| world.archive().join("t1/image-1.png").exists());
+        await_condition(|| fs::metadata(&part).is_ok_and(|part| part.len() >= 8 << 20));
+        await_condition(|| world.archive().join("t1/image-1.png").exists());
         let run = world.audit(interrupt(running, name)).exits(code);
         assert_eq!(run.events_of("summary").len(), 1, "{run:?}");
         assert_eq!(run.state("t0"), "complete");
-        assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 1, "what was complete is named");
+        assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 1, "complete tasks are named");
         assert!(!world.archive().join("t1/video-1.mp4").exists());
 
         large.set_script(&world, &[ServerFault::Healthy]);
         world.run(&["t1"]).exits(0);
         assert_eq!(world.media.request_count("/small.png"), 1, "a finished file is not fetched again");
         let from = large.requests(&world).last().unwrap().range_start();
-        assert!(from >= 8 << 20, "it went on at {from}");
+        assert!(from >= 8 << 20, "it resumed at {from}");
         assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *large.bytes);
     }
 }
@@ -91,15 +91,15 @@ fn interrupted_force_leaves_no_stale_hash() {
     let second = RemoteFile::new(&world, "/2.mp4", 60_000, &[ServerFault::Healthy]);
     world.serve_task("t1", &json!({"videos": [first.url, second.url]}));
     world.run(&["t1"]).exits(0);
-    // As many bytes, but others.
+    // The same number of bytes, but other ones.
     first.set_script(&world, &[ServerFault::Replaced]);
     second.set_script(&world, &[ServerFault::StallAt(1000)]);
     let file = world.archive().join("t1/video-1.mp4");
     let running = world.start(&["t1", "--force"]);
-    await_that(|| fs::read(&file).is_ok_and(|bytes| bytes == *first.replacement));
+    await_condition(|| fs::read(&file).is_ok_and(|bytes| bytes == *first.replacement));
     await_request(&world, "/2.mp4");
     interrupt(running, "INT").exits(130);
-    // The next run looks at nothing but sizes, and must not take the new bytes for the old ones. The audit hashes.
+    // The next run compares only sizes, and must not take the new bytes for the old ones. The audit compares hashes.
     world.run(&["t1"]).exits(0);
 }
 
@@ -114,7 +114,7 @@ fn segmented_download_ends_at_once_on_a_signal() {
     );
     world.serve_task("t1", &json!({"videos": [large.url]}));
     let running = world.start(&["t1", "-x", "4"]);
-    await_that(|| large.requests(&world).len() >= 4);
+    await_condition(|| large.requests(&world).len() >= 4);
     world.audit(interrupt(running, "TERM")).exits(143);
     large.set_script(&world, &[ServerFault::Healthy]);
     world.run(&["t1", "-x", "4"]).exits(0);
@@ -123,22 +123,22 @@ fn segmented_download_ends_at_once_on_a_signal() {
 
 #[test]
 fn interrupt_ends_every_kind_of_wait_at_once() {
-    // For the gateway's answer, for an unfinished task, for a busy host, for the next try, for more ids.
+    // Waits for the gateway's response, for an unfinished task, for a busy host, for a retry, for more ids.
     let waits: [fn(&World) -> Running; 5] = [
         |world| {
-            let (asked, never) = (Gate::default(), Gate::default());
-            let slow = Reply::ok("{}").after_gate(&never).notify_on_request(&asked);
+            let (requested, never) = (Gate::default(), Gate::default());
+            let slow = Reply::ok("{}").after_gate(&never).notify_on_request(&requested);
             world.media.allow_key_for("/task/");
             world.media.script("/task/t1", [slow]);
             let running = world.start(&["t1", "--base-url", &world.media.origin()]);
-            assert!(asked.wait());
+            assert!(requested.wait());
             running
         },
         |world| {
-            let asked = Gate::default();
-            world.answers("t1", [Answer::json(429, &json!({"error": {"message": "busy"}})).notify_on_request(&asked)]);
+            let requested = Gate::default();
+            world.answers("t1", [Answer::json(429, &json!({"error": {"message": "busy"}})).notify_on_request(&requested)]);
             let running = Running::start(world.plain_command(&["t1", "--retry-delay", "20s"]));
-            assert!(asked.wait());
+            assert!(requested.wait());
             running
         },
         |world| {
@@ -178,15 +178,15 @@ fn interrupt_exit_code_wins_over_every_other() {
         [(refusal, "INT", 130), (Answer::raw(200, "{"), "TERM", 143), (Answer::json(200, &json!({"status": "x"})), "INT", 130)]
     {
         let world = World::new();
-        let (stuck, asked) =
+        let (stuck, requested) =
             (world.media.script("/stuck.png", [Reply::ok(sample("picture.png")).stall_after(5)]), Gate::default());
         world.serve_task("t1", &json!({"images": [stuck]}));
-        world.answers("t2", [answer.notify_on_request(&asked)]);
+        world.answers("t2", [answer.notify_on_request(&requested)]);
         let mut running = world.start(&["-i", "-"]);
         running.write("t1\n");
         await_request(&world, "/stuck.png");
         running.write("t2\n");
-        assert!(asked.wait());
+        assert!(requested.wait());
         world.audit(interrupt(running, signal)).exits(code);
     }
 }
@@ -199,7 +199,7 @@ fn second_interrupt_ends_at_once() {
     let running = world.start(&["t1"]);
     await_request(&world, "/stuck.png");
     signal(&running, "INT");
-    // By then the first one may have done it all.
+    // By then the first signal may already have ended the run.
     let _ = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
     let started = Instant::now();
     assert_eq!(running.wait(false).code, Some(130));
@@ -218,7 +218,7 @@ fn interrupt_ends_large_responses_that_wait_for_memory() {
     }
     let running = world.start(&ids);
     await_request(&world, "/stuck.png");
-    await_that(|| world.gateway_requests().len() >= ids.len());
+    await_condition(|| world.gateway_requests().len() >= ids.len());
     world.audit(interrupt(running, "INT")).exits(130);
 }
 
@@ -229,10 +229,10 @@ fn interrupt_works_while_the_output_pipe_is_full() {
         let ids: Vec<String> = (0..2000).map(|n| format!("missing-{n}")).collect();
         world.write_file("ids.txt", ids.join("\n"));
         let mut command = world.plain_command(&["-i", "ids.txt", "--json"]);
-        // More than a pipe holds is said, and never read.
+        // The output is more than a pipe holds, and is never read.
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        await_that(|| world.gateway_requests().len() > 1500);
-        assert!(child.try_wait().unwrap().is_none(), "it waits for its reader");
+        await_condition(|| world.gateway_requests().len() > 1500);
+        assert!(child.try_wait().unwrap().is_none(), "it blocks on its output");
         assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
         let ended = Instant::now();
         while child.try_wait().unwrap().is_none() {

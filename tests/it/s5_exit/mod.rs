@@ -1,4 +1,5 @@
-//! Section 5, exit codes, and how a run is interrupted.
+//! Section 5, "Exit codes": "Where several apply, the order is: a signal's code, then 2, 1, 3, 0. One bad task never
+//! stops the others."
 
 mod codes;
 mod interrupt;

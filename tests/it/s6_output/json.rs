@@ -1,4 +1,4 @@
-//! Section 6, `--json`: one object a line and nothing else, its fields in their order, its paths such as can be opened.
+//! `--json`: one JSON object per line and nothing else, with the fields in order and paths that can be opened.
 
 use std::fs;
 use std::path::Path;
@@ -13,9 +13,9 @@ fn keys(event: &Value) -> Vec<&str> {
     event.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// Every line is an object that says what it is, and a summary is the last and the only one.
+/// Checks that every line is an event, and that the last one is the only summary.
 #[track_caller]
-fn is_pure(run: &Run, summaries: usize) {
+fn assert_only_events(run: &Run, summaries: usize) {
     let events = run.events();
     assert!(events.iter().all(|event| event["event"].is_string()), "{run:?}");
     assert_eq!(run.events_of("summary").len(), summaries, "{run:?}");
@@ -35,16 +35,16 @@ fn stdout_has_only_one_json_object_per_line() {
     {
         let id = format!("new{at}");
         world.serve_task(&id, &jpg);
-        is_pure(&world.run_json(&[&[&*id, "t1", "unknown", "..", "a\nb"], more].concat()).exits(1), 1);
+        assert_only_events(&world.run_json(&[&[&*id, "t1", "unknown", "..", "a\nb"], more].concat()).exits(1), 1);
     }
     flip_bit(&world, "t1/image-1.png");
     // Windows allows no line break in a name.
     world.write_file(if cfg!(windows) { "yescale/a b" } else { "yescale/a\nb" }, "mine");
     for more in [&[][..], &["--quick"], &["-q"], &["-v"], &["--color", "always"]] {
-        is_pure(&run_command(&world, &[&["verify", "--json"], more].concat()), 1);
+        assert_only_events(&run_command(&world, &[&["verify", "--json"], more].concat()), 1);
     }
-    // What was found, then what came of it.
-    is_pure(&run_command(&world, &["repair", "--json", "-q"]).exits(0), 2);
+    // First the findings, then the results of the repair.
+    assert_only_events(&run_command(&world, &["repair", "--json", "-q"]).exits(0), 2);
 }
 
 #[test]

@@ -1,5 +1,7 @@
-//! The key goes to the gateway's origin only, and nothing prints it. (Every run's output and archive are looked
-//! through by the audit; a media host that sees any `Authorization` fails its test.)
+//! "A key never appears in any output, log, manifest or error", and it is sent to the gateway's origin only.
+//!
+//! The audit searches the output and archive of every run for it. A media host that receives any `Authorization`
+//! fails its test.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -84,8 +86,8 @@ fn gateway_link_is_requested_verbatim_and_recorded_without_the_key() {
     world.answers_at("/file/x.png", [Answer::raw(200, sample("picture.png"))]);
     world.serve_task("t1", &json!({"images": [format!("{}/file/x.png?a=%2F&key={KEY}&b='", world.base_url())]}));
     world.run(&["t1"]).exits(0);
-    let asked = world.gateway_requests().into_iter().find(|question| question.url.path() == "/file/x.png").unwrap();
-    assert!(asked.url.query().unwrap().contains(&format!("key={KEY}&")), "{}", asked.url);
+    let request = world.gateway_requests().into_iter().find(|request| request.url.path() == "/file/x.png").unwrap();
+    assert!(request.url.query().unwrap().contains(&format!("key={KEY}&")), "{}", request.url);
     assert_eq!(world.task_entry("t1")["files"][0]["url"], format!("{}/file/x.png?a=%2F&key=[key]&b='", world.base_url()));
 }
 
@@ -162,7 +164,7 @@ fn gateway_link_gets_the_key_only_after_401_or_403() {
         .collect();
     assert_eq!(keyed.iter().filter(|(path, _)| path == "/open").collect::<Vec<_>>(), [&("/open".to_owned(), false)]);
     for path in ["/closed", "/forbidden"] {
-        let tries: Vec<bool> = keyed.iter().filter(|(asked, _)| asked == path).map(|(_, keyed)| *keyed).collect();
+        let tries: Vec<bool> = keyed.iter().filter(|(requested, _)| requested == path).map(|(_, keyed)| *keyed).collect();
         assert_eq!(tries, [false, true], "{path}");
     }
 }
@@ -173,7 +175,7 @@ fn media_request_with_the_key_never_leaves_the_origin() {
     let elsewhere = world.serve_sample("picture.png");
     world.answers_at("/closed", [Answer::raw(401, ""), Answer::redirect(&elsewhere)]);
     world.serve_task("t1", &json!({"images": [format!("{}/closed", world.base_url())]}));
-    // Whether it is fetched without the key or refused is free; the media host's own check is the test.
+    // The link may be fetched without the key, or refused: the check of the media host is the test.
     let run = world.run(&["t1", "--retries", "0"]);
     assert!(matches!(run.code, Some(0 | 1)) && world.gateway_requests().len() >= 3, "{run:?}");
 }
@@ -184,7 +186,7 @@ fn other_port_of_the_gateway_host_never_gets_the_key() {
     let url = world.media.script("/x", [Reply::status("401 Unauthorized")]);
     world.serve_task("t1", &json!({"images": [url]}));
     world.run(&["t1"]).exits(1);
-    assert!(world.media.request_count("/x") >= 1, "asked, and never with the key");
+    assert!(world.media.request_count("/x") >= 1, "requested, and never with the key");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Section 6, standard output and standard error, and what never shows in them.
+//! Section 6, "Standard output and standard error": "Results go to standard output, everything else (progress,
+//! warnings, errors) to standard error." "A key never appears in any output, log, manifest or error".
 
 mod json;
 mod key;

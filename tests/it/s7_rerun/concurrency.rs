@@ -1,11 +1,14 @@
-//! Section 7, side by side: sixteen real processes in one archive, some of which are killed at any moment.
+//! "Any number of processes may work in one archive at once": sixteen real processes in one archive, some of which
+//! are killed at random moments.
 //!
-//! The media host counts: what no killed process was at is fetched once. After one more run the archive is whole and
-//! true, and nothing of a lock is left: `audited` looks for that after it.
+//! The media host counts requests: a file that no killed process was downloading is fetched once. After one more run
+//! the archive is complete and consistent, and no lock file is left: the audit checks this.
 
 use std::fs;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -13,20 +16,22 @@ use crate::support::commands::{archive_two_tasks, findings, flip_bit, run_comman
 use crate::support::run::Running;
 use crate::support::{Reply, World, sample};
 
-/// Seeded, so that a failure can be had again.
+/// Seeded, so that a failure can be reproduced.
+#[cfg(unix)]
 struct Dice(u64);
 
+#[cfg(unix)]
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 % sides
+        self.0 % bound
     }
 }
 
-/// Tasks of two files and a text each, at paths of their own; the media take `pause` to come.
-fn tasks(world: &World, count: usize, pause: Duration) -> Vec<String> {
+/// Makes tasks with two files and a text each, at their own paths. Each file takes `pause` to arrive.
+fn serve_tasks(world: &World, count: usize, pause: Duration) -> Vec<String> {
     let host = |path: String, name: &str| {
         let bytes = sample(name);
         let half = bytes.len() / 2 + 1;
@@ -40,14 +45,14 @@ fn tasks(world: &World, count: usize, pause: Duration) -> Vec<String> {
     ids
 }
 
-fn asked(world: &World, ids: &[String]) -> Vec<usize> {
+fn request_counts(world: &World, ids: &[String]) -> Vec<usize> {
     let paths = ids.iter().flat_map(|id| [format!("/{id}.png"), format!("/{id}.mp4")]);
     paths.map(|path| world.media.request_count(&path)).collect()
 }
 
-/// One more run over all ids; then everything is here and true.
+/// Runs once more over all ids, and checks that the archive is complete and consistent.
 #[track_caller]
-fn all_is_here(world: &World, ids: &[String]) {
+fn finish_archive(world: &World, ids: &[String]) {
     world.run(ids).exits(0);
     assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), ids.len());
     for id in ids {
@@ -66,28 +71,28 @@ fn all_is_here(world: &World, ids: &[String]) {
 #[test]
 fn sixteen_processes_with_equal_ids_fetch_each_file_once() {
     let world = World::new();
-    let ids = tasks(&world, 12, Duration::from_millis(10));
+    let ids = serve_tasks(&world, 12, Duration::from_millis(10));
     let running: Vec<Running> = (0..16).map(|_| world.start(&ids)).collect();
     for run in running {
         run.wait(false).exits(0);
     }
-    assert_eq!(asked(&world, &ids), vec![1; 24]);
-    // Before the run after it: the last of the sixteen must have left a true root.
+    assert_eq!(request_counts(&world, &ids), vec![1; 24]);
+    // Before the next run: the last of the sixteen must have left a correct root manifest.
     crate::support::audit::check_archive(&world.archive(), crate::support::KEY);
-    all_is_here(&world, &ids);
+    finish_archive(&world, &ids);
 }
 
 #[test]
 fn sixteen_processes_with_overlapping_ids_lose_nothing() {
     let world = World::new();
-    let ids = tasks(&world, 36, Duration::from_millis(3));
+    let ids = serve_tasks(&world, 36, Duration::from_millis(3));
     let running: Vec<Running> = (0..16).map(|n| world.start(&ids[n * 2..(n * 2 + 6).min(36)])).collect();
     for run in running {
         run.wait(false).exits(0);
     }
-    assert_eq!(asked(&world, &ids), vec![1; 72]);
+    assert_eq!(request_counts(&world, &ids), vec![1; 72]);
     crate::support::audit::check_archive(&world.archive(), crate::support::KEY);
-    all_is_here(&world, &ids);
+    finish_archive(&world, &ids);
 }
 
 #[cfg(unix)]
@@ -95,13 +100,13 @@ fn sixteen_processes_with_overlapping_ids_lose_nothing() {
 fn killed_processes_lose_at_most_their_current_files() {
     for seed in [1, 7, 42] {
         let world = World::new();
-        let ids = tasks(&world, 16, Duration::from_millis(20));
+        let ids = serve_tasks(&world, 16, Duration::from_millis(20));
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
         let started = Instant::now();
         let mut running: Vec<(Option<Duration>, Running)> = Vec::new();
         for n in 0..16_u64 {
-            let from = usize::try_from(dice.roll(8)).unwrap();
-            let death = (n % 3 == 0).then(|| started.elapsed() + Duration::from_millis(30 + dice.roll(500)));
+            let from = usize::try_from(dice.below(8)).unwrap();
+            let death = (n % 3 == 0).then(|| started.elapsed() + Duration::from_millis(30 + dice.below(500)));
             running.push((death, world.start(&ids[from..])));
         }
         let kills = running.iter().filter(|(death, _)| death.is_some()).count();
@@ -115,9 +120,9 @@ fn killed_processes_lose_at_most_their_current_files() {
                 None => drop(run.wait(false).exits(0)),
             }
         }
-        all_is_here(&world, &ids);
-        let asked = asked(&world, &ids);
-        assert!(asked.iter().all(|&count| (1..=1 + kills).contains(&count)), "seed {seed}: {asked:?}");
+        finish_archive(&world, &ids);
+        let counts = request_counts(&world, &ids);
+        assert!(counts.iter().all(|&count| (1..=1 + kills).contains(&count)), "seed {seed}: {counts:?}");
     }
 }
 
@@ -126,29 +131,29 @@ fn killed_processes_lose_at_most_their_current_files() {
 fn commands_killed_during_runs_harm_nothing() {
     for seed in [3, 11] {
         let world = World::new();
-        let ids = tasks(&world, 16, Duration::from_millis(10));
+        let ids = serve_tasks(&world, 16, Duration::from_millis(10));
         world.run(&ids[..8]).exits(0);
         ids[..8].iter().for_each(|id| flip_bit(&world, &format!("{id}/image-1.png")));
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
         let getting: Vec<Running> = (0..4).map(|n| world.start(&ids[n * 2..])).collect();
-        for verb in ["index", "repair", "verify", "index", "repair", "index", "repair", "index"] {
-            let network: &[&str] = if verb == "repair" { &["--retry-delay", "0s"] } else { &[] };
-            let run = Running::start(world.plain_command(&[&[verb], network].concat()));
-            thread::sleep(Duration::from_millis(dice.roll(60)));
+        for command_name in ["index", "repair", "verify", "index", "repair", "index", "repair", "index"] {
+            let network: &[&str] = if command_name == "repair" { &["--retry-delay", "0s"] } else { &[] };
+            let run = Running::start(world.plain_command(&[&[command_name], network].concat()));
+            thread::sleep(Duration::from_millis(dice.below(60)));
             run.kill();
         }
         for run in getting {
             run.wait(false).exits(0);
         }
         run_command(&world, &["repair", "--retry-delay", "0s"]).exits(0);
-        all_is_here(&world, &ids);
+        finish_archive(&world, &ids);
     }
 }
 
 #[test]
 fn verify_and_index_during_runs_find_and_do_no_damage() {
     let world = World::new();
-    let ids = tasks(&world, 24, Duration::from_millis(10));
+    let ids = serve_tasks(&world, 24, Duration::from_millis(10));
     world.run(&ids[..2]).exits(0);
     let getting: Vec<Running> = (0..6).map(|n| world.start(&ids[n * 3..])).collect();
     let looking: Vec<(&str, Running)> = (0..10)
@@ -165,14 +170,14 @@ fn verify_and_index_during_runs_find_and_do_no_damage() {
     for run in getting {
         run.wait(false).exits(0);
     }
-    assert_eq!(asked(&world, &ids), vec![1; 48]);
-    all_is_here(&world, &ids);
+    assert_eq!(request_counts(&world, &ids), vec![1; 48]);
+    finish_archive(&world, &ids);
 }
 
 #[test]
 fn verify_finds_no_damage_during_a_forced_run() {
     let world = World::new();
-    let ids = tasks(&world, 8, Duration::ZERO);
+    let ids = serve_tasks(&world, 8, Duration::ZERO);
     world.run(&ids).exits(0);
     for id in &ids {
         for (name, kind) in [("png", "picture.jpg"), ("mp4", "clip.mov")] {
@@ -205,7 +210,7 @@ fn concurrent_repairs_fetch_nothing_twice() {
 #[test]
 fn concurrent_get_and_repair_leave_a_consistent_archive() {
     let world = World::new();
-    let ids = tasks(&world, 8, Duration::from_millis(5));
+    let ids = serve_tasks(&world, 8, Duration::from_millis(5));
     world.run(&ids[..4]).exits(0);
     for id in &ids[..4] {
         flip_bit(&world, &format!("{id}/image-1.png"));
@@ -217,7 +222,7 @@ fn concurrent_get_and_repair_leave_a_consistent_archive() {
     for run in getting.into_iter().chain(repairing) {
         run.wait(false).exits(0);
     }
-    all_is_here(&world, &ids);
+    finish_archive(&world, &ids);
     let states: Vec<Value> = ids.iter().map(|id| world.task_entry(id)["state"].clone()).collect();
     assert!(states.iter().all(|state| state == "complete"), "{states:?}");
 }

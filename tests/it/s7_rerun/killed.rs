@@ -1,7 +1,8 @@
-//! Killed at any instant, the program leaves nothing wrong behind, and the next run goes on from there.
+//! "A process killed at any instant … leaves no wrong byte under a final name and no broken manifest. The next run
+//! continues from there".
 //!
-//! Run with `cargo test --features checkpoints`: the program then stops where it is told to, says so,
-//! and waits to be killed.
+//! Run with `cargo test --features checkpoints`: the program then stops at the checkpoint that the environment names,
+//! prints its name, and waits to be killed.
 #![cfg(all(unix, feature = "checkpoints"))]
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use crate::support::faults::SeenRequest;
 use crate::support::{RemoteFile, ServerFault, World, sample};
 
 const MIB: u64 = 1 << 20;
-/// What a kill may cost for each connection.
+/// The number of bytes that a kill may cost per connection.
 const COST: u64 = 4 * MIB;
 const CHECKPOINTS: [&str; 9] = [
     "vouched",
@@ -30,12 +31,12 @@ const CHECKPOINTS: [&str; 9] = [
     "root-written",
 ];
 
-/// Runs until the checkpoint is reached and kills the program there; whether it got there.
+/// Runs until the checkpoint and kills the program there. Returns whether the checkpoint was reached.
 fn killed_at(world: &World, name: &str, args: &[&str]) -> bool {
     killed_after(world, name, args, || ())
 }
 
-/// As `killed_at`, with something done before the kill.
+/// Like `killed_at`, with an action before the kill.
 fn killed_after(world: &World, name: &str, args: &[&str], before: impl FnOnce()) -> bool {
     let mut command = world.command(args);
     command.env("YESCALE_DL_STOP_AT", name).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -43,19 +44,19 @@ fn killed_after(world: &World, name: &str, args: &[&str], before: impl FnOnce())
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let is_there = lines.any(|line| line == format!("checkpoint {name}"));
     before();
-    // SIGKILL; one that has ended can't be killed any more.
+    // SIGKILL. A process that has exited can't be killed.
     let _ = child.kill();
     child.wait().unwrap();
     is_there
 }
 
-/// The hashes of all files but the manifests, by name.
+/// The hashes of all files except the manifests, by name.
 fn hashes(world: &World) -> BTreeMap<String, String> {
     let files = world.tree().into_iter().filter(|(name, _)| !name.ends_with("manifest.json") && name != "SHA256SUMS");
     files.map(|(name, (bytes, _))| (name, sha256(&bytes))).collect()
 }
 
-/// Two tasks: one with everything, one with a text alone.
+/// Makes two tasks: one with files of every kind, one with a text only.
 fn world() -> World {
     let world = World::new();
     let large = RemoteFile::new(&world, "/large.mp4", 6 << 20, &[ServerFault::Healthy]);
@@ -65,11 +66,11 @@ fn world() -> World {
     world
 }
 
-fn dots(world: &World) -> Vec<String> {
+fn dot_files(world: &World) -> Vec<String> {
     world.tree().into_keys().filter(|path| path.starts_with('.') || path.contains("/.")).collect()
 }
 
-/// Killed at `name`, in an archive that had `first` before; run again, and once more.
+/// Kills a run at `name`, in an archive that already had `first`. Then runs twice more.
 fn killed_and_run_again(name: &str, first: &[&str], expected: &BTreeMap<String, String>) {
     let world = world();
     if !first.is_empty() {
@@ -77,10 +78,10 @@ fn killed_and_run_again(name: &str, first: &[&str], expected: &BTreeMap<String, 
     }
     assert!(killed_at(&world, name, &["t1", "t2"]), "{name} was never reached");
     world.start(&["t1", "t2"]).wait(false).exits(0);
-    assert_eq!((dots(&world), hashes(&world)), (Vec::new(), expected.clone()), "{name}");
-    let (asked, before) = (world.media.heads().len(), world.tree());
+    assert_eq!((dot_files(&world), hashes(&world)), (Vec::new(), expected.clone()), "{name}");
+    let (requests, before) = (world.media.heads().len(), world.tree());
     assert_eq!(world.run_json(&["t1", "t2"]).exits(0).summary()["reused"], 2, "{name}");
-    assert_eq!((world.media.heads().len(), world.tree() == before), (asked, true), "{name}: a third run changes nothing");
+    assert_eq!((world.media.heads().len(), world.tree() == before), (requests, true), "{name}: a third run changes nothing");
 }
 
 fn expected() -> BTreeMap<String, String> {
@@ -121,7 +122,7 @@ fn any_next_run_repairs_the_root_manifest() {
         let is_there = world.archive().join("t1/manifest.json").exists();
         assert_eq!(named(&world).contains(&"t1".to_owned()), is_there, "{name}");
         world.run(&["t1"]).exits(0);
-        assert_eq!((named(&world), dots(&world)), (["t1", "t2", "t3"].map(str::to_owned).to_vec(), Vec::new()), "{name}");
+        assert_eq!((named(&world), dot_files(&world)), (["t1", "t2", "t3"].map(str::to_owned).to_vec(), Vec::new()), "{name}");
     }
 }
 
@@ -162,7 +163,7 @@ fn kill_during_force_leaves_no_stale_hash() {
         let remote = RemoteFile::new(&world, "/a.mp4", 50_000, &[ServerFault::Healthy]);
         world.serve_task("t1", &json!({"videos": [remote.url], "text": "la"}));
         world.run(&["t1"]).exits(0);
-        // As many bytes, but others.
+        // The same number of bytes, but other ones.
         remote.set_script(&world, &[ServerFault::Replaced]);
         assert!(killed_at(&world, name, &["--force", "t1"]), "{name}");
         world.start(&["t1"]).wait(false).exits(0);
@@ -182,31 +183,32 @@ fn waiting_process_takes_over_from_a_killed_one() {
         let is_there = killed_after(&world, name, &["t1"], || *waits.borrow_mut() = Some(world.start(&["t1"])));
         assert!(is_there, "{name}");
         world.audit(waits.into_inner().unwrap().wait(false)).exits(0);
-        assert_eq!((world.media.request_count("/picture.png"), dots(&world)), (1, Vec::new()), "{name}");
+        assert_eq!((world.media.request_count("/picture.png"), dot_files(&world)), (1, Vec::new()), "{name}");
     }
 }
 
-/// The bytes that these requests asked for of a file of `total` bytes.
+/// The number of bytes that these requests asked for of a file of `total` bytes.
 fn bytes(seen: &[SeenRequest], total: u64) -> u64 {
     seen.iter().map(|seen| seen.range.map_or(total, |(from, last)| last.map_or(total, |last| last + 1) - from)).sum()
 }
 
-/// Killed at `name` and run again, no byte is asked for twice beyond what a kill may cost.
-fn goes_on(name: &str, connections: &str, size: u64) {
+/// After a kill at `name`, the next run requests no byte twice beyond what a kill may cost.
+fn resumes_after_kill(name: &str, connections: &str, size: u64) {
     let lanes: u64 = connections.parse().unwrap();
     let world = World::new();
     let remote = RemoteFile::new(&world, "/a.mp4", usize::try_from(size).unwrap(), &[ServerFault::Healthy]);
     world.serve_task("t1", &json!({"videos": [remote.url]}));
     assert!(killed_at(&world, name, &["t1", "-x", connections]));
     let before = remote.requests(&world).len();
-    // What the first run has at most: one plain stream has the rest of the file coming, several have their pieces.
+    // The most that the first run can have received: one plain stream gets the rest of the file, several connections
+    // get their segments.
     let had = match (name, lanes) {
         ("vouched", 1) => 4 * MIB,
         ("vouched", _) => bytes(&remote.requests(&world)[1..], size) + 2 * MIB,
         _ => size,
     };
     world.start(&["t1", "-x", connections]).wait(false).exits(0);
-    // The first one asks for all that is left, and is hung up on when it has its piece.
+    // The first request asks for the whole rest, and is closed when its segment is complete.
     let again = &remote.requests(&world)[before..];
     let from = again.iter().map(SeenRequest::range_start).min().unwrap_or(size);
     assert!(from + COST * lanes + MIB >= had, "{name} -x {connections}: had {had}, went on at {from}: {again:?}");
@@ -216,14 +218,14 @@ fn goes_on(name: &str, connections: &str, size: u64) {
 #[test]
 fn kill_refetches_at_most_4_mib_per_connection() {
     for (connections, size) in [("1", 11 * MIB + 7), ("1", 8 * MIB), ("2", 24 * MIB), ("4", 24 * MIB)] {
-        goes_on("vouched", connections, size);
-        goes_on("manifest-temporary", connections, size);
+        resumes_after_kill("vouched", connections, size);
+        resumes_after_kill("manifest-temporary", connections, size);
     }
-    goes_on("synced", "1", 11 * MIB + 7);
+    resumes_after_kill("synced", "1", 11 * MIB + 7);
 }
 
 #[test]
 fn complete_part_is_not_refetched_after_a_kill() {
-    goes_on("synced", "2", 24 * MIB);
-    goes_on("synced", "4", 24 * MIB);
+    resumes_after_kill("synced", "2", 24 * MIB);
+    resumes_after_kill("synced", "4", 24 * MIB);
 }

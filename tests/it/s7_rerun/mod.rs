@@ -1,4 +1,5 @@
-//! Section 7, running again, and side by side.
+//! Section 7, "Running again, and side by side": "Nothing is fetched twice, nothing is lost, and the root manifest
+//! ends up naming every task."
 
 mod concurrency;
 mod killed;

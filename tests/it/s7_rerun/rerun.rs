@@ -1,4 +1,4 @@
-//! Section 7, as far as it is built: running again costs nothing, and runs side by side don't harm each other.
+//! "A task that is complete … costs no network at all"; concurrent runs do not harm each other.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::support::{Gate, Reply, World, sample};
 
-/// Waits for `path` to appear; a program that never makes it fails the test.
-fn appears(path: &std::path::Path) {
+/// Waits for `path` to appear. A program that never makes it fails the test.
+fn await_path(path: &std::path::Path) {
     let started = Instant::now();
     while !path.exists() {
         assert!(started.elapsed() < Duration::from_secs(20), "{} never came", path.display());
@@ -22,11 +22,11 @@ fn complete_task_needs_no_request_and_rewrites_nothing() {
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
     world.serve_task("Odd", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
     world.run(&["t1", "Odd"]).exits(0);
-    let (before, questions, heads) = (world.tree(), world.gateway_requests().len(), world.media.heads().len());
+    let (before, requests, heads) = (world.tree(), world.gateway_requests().len(), world.media.heads().len());
     for args in [&["t1", "Odd"][..], &["t1", "--only", "video"], &["Odd", "-o", "./yescale/"]] {
         world.run(args).exits(0);
     }
-    assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, questions, heads));
+    assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, requests, heads));
 }
 
 #[test]
@@ -45,11 +45,11 @@ fn partial_task_is_reused_and_the_rest_fetched_on_demand() {
         &json!({"videos": [world.serve_sample("video-1s.mp4")], "images": [world.serve_sample("picture.png")]}),
     );
     world.run(&["t1", "--only", "video"]).exits(0);
-    let (before, questions) = (world.tree(), world.gateway_requests().len());
+    let (before, requests) = (world.tree(), world.gateway_requests().len());
     for only in ["video", "audio", "video,text"] {
         assert_eq!(world.run_json(&["t1", "--only", only]).exits(0).task("t1")["reused"], true, "{only}");
     }
-    assert_eq!((world.tree(), world.gateway_requests().len()), (before, questions));
+    assert_eq!((world.tree(), world.gateway_requests().len()), (before, requests));
     world.run(&["t1"]).exits(0);
     assert_eq!((world.media.request_count("/video-1s.mp4"), world.media.request_count("/picture.png")), (1, 1));
     assert_eq!(world.task_entry("t1")["state"], "complete");
@@ -108,19 +108,19 @@ fn skip_failed_skips_permanent_failures() {
     world.serve_task("dead", &json!({"images": [world.serve_sample("picture.png"), dead], "text": "la"}));
     let ids = ["failed", "dead"];
     world.run(&[&ids[..], &["--skip-failed"]].concat()).exits(1);
-    let (before, questions, heads) = (world.tree(), world.gateway_requests().len(), world.media.heads().len());
+    let (before, requests, heads) = (world.tree(), world.gateway_requests().len(), world.media.heads().len());
     for more in [&[][..], &["--only", "image"], &["--force"]] {
         let run = world.run_json(&[&ids[..], &["--skip-failed"], more].concat()).exits(0);
         assert_eq!(ids.map(|id| run.state(id)), ["failed", "incomplete"]);
         assert_eq!((&run.task("failed")["reused"], &run.summary()["reused"]), (&json!(true), &json!(2)));
         assert!(run.stderr.is_empty(), "{}", run.stderr);
     }
-    assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, questions, heads));
+    assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, requests, heads));
     world.run(&ids).exits(1);
     assert_eq!(
         world.gateway_requests().len(),
-        questions + 3,
-        "without it both are asked about, the dead link for a fresh one too"
+        requests + 3,
+        "without it both are requested again, the dead link for a fresh one too"
     );
 }
 
@@ -164,11 +164,11 @@ fn concurrent_processes_fetch_nothing_twice_and_lose_nothing() {
 #[test]
 fn second_process_waits_for_a_leased_task() {
     let world = World::new();
-    let (asked, gate) = (Gate::default(), Gate::default());
-    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&asked).after_gate(&gate)]);
+    let (requested, gate) = (Gate::default(), Gate::default());
+    let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&requested).after_gate(&gate)]);
     world.serve_task("t1", &json!({"images": [url]}));
     let first = world.start(&["t1"]);
-    assert!(asked.wait());
+    assert!(requested.wait());
     let second = world.start(&["--json", "t1"]);
     gate.open();
     first.wait(false).exits(0);
@@ -183,7 +183,7 @@ fn killed_run_leaves_only_whole_files_that_are_reused() {
     let slow = world.media.script("/slow", [Reply::ok(video.clone()).stall_after(video.len() / 2)]);
     world.serve_task("t1", &json!({"videos": [slow], "images": [world.serve_sample("picture.png")], "text": "la"}));
     let running = world.start(&["t1"]);
-    appears(&world.archive().join("t1/image-1.png"));
+    await_path(&world.archive().join("t1/image-1.png"));
     running.kill();
     let tree = world.tree();
     let finals: Vec<&String> = tree.keys().filter(|name| name.starts_with("t1/") && !name.starts_with("t1/.")).collect();
@@ -198,7 +198,7 @@ fn killed_run_leaves_only_whole_files_that_are_reused() {
 
 fn dot_files_of_a_killed_run_are_removed_on_completion() {
     let world = World::new();
-    // Enough that a good part of it is on disk before the host falls silent.
+    // Enough bytes that a part of them is on disk before the host stalls.
     let large = vec![1; 1 << 20];
     world.serve_task("t1", &json!({"url": world.media.script("/slow", [Reply::ok(large.clone()).stall_after(large.len() - 1)])}));
     let running = world.start(&["t1"]);
@@ -208,7 +208,7 @@ fn dot_files_of_a_killed_run_are_removed_on_completion() {
         std::thread::sleep(Duration::from_millis(2));
     }
     running.kill();
-    // The gateway names the same task in another shape now; the audit looks for what is left.
+    // The gateway's response has another shape now. The audit looks for leftover files.
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     world.run(&["t1"]).exits(0);
     assert_eq!(world.files("t1"), ["image-1.png"]);
@@ -219,15 +219,15 @@ fn dot_files_of_a_killed_run_are_removed_on_completion() {
 fn root_manifest_is_corrected_after_a_kill() {
     let world = World::new();
     world.archive_task("t0");
-    let (asked, gate) = (Gate::default(), Gate::default());
-    let slow = world.media.script("/slow", [Reply::ok(sample("picture.png")).notify_on_request(&asked).after_gate(&gate)]);
+    let (requested, gate) = (Gate::default(), Gate::default());
+    let slow = world.media.script("/slow", [Reply::ok(sample("picture.png")).notify_on_request(&requested).after_gate(&gate)]);
     world.serve_task("t1", &json!({"text": "la"}));
     world.serve_task("t2", &json!({"images": [slow]}));
     let running = world.start(&["t1", "t2"]);
-    appears(&world.archive().join("t1/manifest.json"));
+    await_path(&world.archive().join("t1/manifest.json"));
     running.kill();
     gate.open();
-    // t1 is complete and costs nothing; the audit compares the root with the folders.
+    // t1 is complete and needs no request. The audit compares the root manifest with the folders.
     world.run(&["t1"]).exits(0);
 }
 
@@ -241,7 +241,7 @@ fn task_folder_copied_from_another_archive_is_indexed() {
     for name in ["manifest.json", "image-1.png"] {
         fs::copy(folder.join(name), world.archive().join("t1").join(name)).unwrap();
     }
-    let questions = world.gateway_requests().len();
+    let requests = world.gateway_requests().len();
     let run = world.run_json(&["t1"]).exits(0);
-    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), questions));
+    assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), requests));
 }

@@ -1,4 +1,7 @@
-//! Section 8: what holds for every verb that works on an archive.
+//! What holds for every command that works on an archive.
+//!
+//! "All commands except `repair` work offline from the manifests. DIR is an archive … or one task folder, by default
+//! `./yescale`."
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +11,8 @@ use crate::support::audit::read_tree;
 use crate::support::commands::{archive_two_tasks, run_command};
 use crate::support::run::Running;
 
-/// Each verb that works on a folder, with what it needs besides.
-const VERBS: [&[&str]; 9] = [
+/// Each command that works on a folder, with its further arguments.
+const COMMANDS: [&[&str]; 9] = [
     &["verify"],
     &["repair"],
     &["index"],
@@ -21,25 +24,33 @@ const VERBS: [&[&str]; 9] = [
     &["export", "bagit"],
 ];
 
-/// The arguments on `folder`; a bag is put into `bag`.
-fn on<'a>(verb: &[&'a str], folder: &'a str, bag: &'a str) -> Vec<&'a str> {
-    let output: &[&str] = if verb.last() == Some(&"bagit") { &["-O", bag] } else { &[] };
-    [verb, &[folder], output].concat()
+/// The arguments of a command on `folder`. A bag is written to `bag`.
+fn args_for<'a>(command_args: &[&'a str], folder: &'a str, bag: &'a str) -> Vec<&'a str> {
+    let output: &[&str] = if command_args.last() == Some(&"bagit") { &["-O", bag] } else { &[] };
+    [command_args, &[folder], output].concat()
 }
 
 #[test]
 fn commands_except_repair_need_no_key_and_no_network() {
     let world = World::new();
     archive_two_tasks(&world);
-    let asked = world.gateway_requests().len() + world.media.heads().len();
-    for verb in VERBS.iter().filter(|verb| verb[0] != "repair").chain(&[&["config"][..], &["schema", "events"], &["man"]]) {
-        let args = if ["config", "schema", "man"].contains(&verb[0]) { verb.to_vec() } else { on(verb, "yescale", "bag") };
+    let requests = world.gateway_requests().len() + world.media.heads().len();
+    for command_args in COMMANDS.iter().filter(|command_args| command_args[0] != "repair").chain(&[
+        &["config"][..],
+        &["schema", "events"],
+        &["man"],
+    ]) {
+        let args = if ["config", "schema", "man"].contains(&command_args[0]) {
+            command_args.to_vec()
+        } else {
+            args_for(command_args, "yescale", "bag")
+        };
         let mut command = world.plain_command(&args);
         command.env_remove("YESCALE_API_KEY").env("YESCALE_BASE_URL", "http://127.0.0.1:1");
         let run = Running::start(command).wait(false).exits(0);
         assert!(run.stderr.is_empty(), "{args:?}: {run:?}");
     }
-    assert_eq!(world.gateway_requests().len() + world.media.heads().len(), asked);
+    assert_eq!(world.gateway_requests().len() + world.media.heads().len(), requests);
 }
 
 #[test]
@@ -51,21 +62,21 @@ fn commands_accept_an_archive_or_task_folder_and_default_to_yescale() {
     for name in read_tree(&world.archive().join("t1")).keys() {
         fs::copy(world.archive().join("t1").join(name), renamed.join(name)).unwrap();
     }
-    for (at, named) in VERBS.iter().enumerate() {
+    for (at, named) in COMMANDS.iter().enumerate() {
         let absolute = world.archive().join("t1");
         let absolute = absolute.to_str().unwrap();
         for (n, folder) in
             ["yescale", "yescale/", "yescale/t1", "./yescale/../yescale/t2", "it's 50% é #1", absolute].into_iter().enumerate()
         {
             let bag = format!("bag{at}-{n}");
-            run_command(&world, &on(named, folder, &bag)).exits(0);
+            run_command(&world, &args_for(named, folder, &bag)).exits(0);
         }
-        let (default, bag) = (on(named, "yescale", "default-bag"), "default-bag");
-        let default: Vec<&str> = default.into_iter().filter(|word| *word != "yescale").collect();
+        let (default, bag) = (args_for(named, "yescale", "default-bag"), "default-bag");
+        let default: Vec<&str> = default.into_iter().filter(|arg| *arg != "yescale").collect();
         run_command(&world, &default).exits(0);
         assert_eq!(world.home().join(bag).exists(), named.last() == Some(&"bagit"));
     }
-    assert_eq!(run_command(&world, &["verify", "--json"]).exits(0).summary()["unknown"], 0, "nothing of theirs is left there");
+    assert_eq!(run_command(&world, &["verify", "--json"]).exits(0).summary()["unknown"], 0, "they left nothing there");
 }
 
 #[test]
@@ -75,9 +86,9 @@ fn commands_exit_with_2_on_a_folder_that_is_no_archive() {
     world.write_file("app/manifest.json", r#"{"name":"an app"}"#);
     world.write_file("file", "mine");
     let before = read_tree(world.home());
-    for named in VERBS {
+    for named in COMMANDS {
         for folder in ["photos", "app", "file", "nowhere"] {
-            let run = run_command(&world, &on(named, folder, "bag")).exits(2);
+            let run = run_command(&world, &args_for(named, folder, "bag")).exits(2);
             assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{named:?} {folder}: {run:?}");
         }
     }
@@ -107,8 +118,8 @@ fn export_paths_do_not_depend_on_the_working_directory() {
     for format in ["csv", "ffconcat", "m3u8", "otio"] {
         let mut command = world.plain_command(&["export", format, "../yescale"]);
         command.current_dir(world.home().join("a b"));
-        let told = Running::start(command).wait(false).exits(0).stdout;
+        let output_text = Running::start(command).wait(false).exits(0).stdout;
         let file = Path::new("yescale").join("t1").join("video-1.mp4").display().to_string().replace('\\', "/");
-        assert!(told.contains(&format!("/{file}")) && !told.contains(".."), "{format}: {told}");
+        assert!(output_text.contains(&format!("/{file}")) && !output_text.contains(".."), "{format}: {output_text}");
     }
 }

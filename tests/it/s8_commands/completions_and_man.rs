@@ -1,4 +1,4 @@
-//! Section 8, `completions` and `man`: both know the main job and every verb, and the programs that read them can.
+//! `completions` and `man`: both contain every option and command, and the programs that read them accept them.
 
 use std::process::Command;
 
@@ -11,8 +11,8 @@ fn script(world: &World, shell: &str) -> String {
     run_command(world, &["completions", shell]).exits(0).stdout
 }
 
-/// What `program` says of `script`, and that it does not complain.
-fn read_by(program: &str, args: &[&str], script: &str) -> String {
+/// The output of `program` for `script`. It must report no error.
+fn run_reader(program: &str, args: &[&str], script: &str) -> String {
     let world = World::new();
     let path = world.write_file("script", script);
     let output = Command::new(program).args(args).arg(path).env("MANWIDTH", "80").output().unwrap();
@@ -62,29 +62,30 @@ fn help_fits_the_terminal_width() {
 #[ignore = "needs bash"]
 fn bash_accepts_its_completions() {
     let script = script(&World::new(), "bash");
-    read_by("bash", &["-n"], &script);
-    let asked = "\nCOMP_WORDS=(yescale-dl ver); COMP_CWORD=1; _yescale__dl yescale-dl ver yescale-dl; echo ${COMPREPLY[@]}\n";
-    assert_eq!(read_by("bash", &[], &(script + asked)).trim(), "verify");
+    run_reader("bash", &["-n"], &script);
+    let completion =
+        "\nCOMP_WORDS=(yescale-dl ver); COMP_CWORD=1; _yescale__dl yescale-dl ver yescale-dl; echo ${COMPREPLY[@]}\n";
+    assert_eq!(run_reader("bash", &[], &(script + completion)).trim(), "verify");
 }
 
 #[test]
 #[ignore = "needs zsh"]
 fn zsh_accepts_its_completions() {
-    read_by("zsh", &["-n"], &script(&World::new(), "zsh"));
+    run_reader("zsh", &["-n"], &script(&World::new(), "zsh"));
 }
 
 #[test]
 #[ignore = "needs fish"]
 fn fish_accepts_its_completions() {
     let script = script(&World::new(), "fish");
-    read_by("fish", &["--no-execute"], &script);
-    assert!(read_by("fish", &[], &(script + "\ncomplete -C 'yescale-dl ver'\n")).starts_with("verify\t"));
+    run_reader("fish", &["--no-execute"], &script);
+    assert!(run_reader("fish", &[], &(script + "\ncomplete -C 'yescale-dl ver'\n")).starts_with("verify\t"));
 }
 
 #[test]
 #[ignore = "needs man"]
 fn man_renders_the_man_page() {
     let page = run_command(&World::new(), &["man"]).exits(0).stdout;
-    let shown = read_by("man", &["--warnings", "-l"], &page);
+    let shown = run_reader("man", &["--warnings", "-l"], &page);
     assert!(shown.contains("yescale-dl verify [OPTIONS] [DIR]") && shown.contains("-x, --connections"), "{shown}");
 }

@@ -1,15 +1,18 @@
-//! Section 2 and 8: a task manifest that is damaged or missing, and a folder that can't be entered, are never taken for
-//! nothing: the root manifest stands for them, and whatever nobody can say is named.
+//! Sections 2 and 8: what can't be read is not treated as absent.
+//!
+//! "A task manifest that is missing, empty, zeroed, cut or unreadable as JSON is restored from the root manifest" ·
+//! "A task folder that can't be entered keeps its entry in the root manifest, is named in a warning, and blocks
+//! nothing else".
 
 use std::fs;
-use std::path::Path;
+use std::path::MAIN_SEPARATOR_STR;
 
 use serde_json::{Value, json};
 
 use crate::support::commands::{archive_two_tasks, findings, run_command};
 use crate::support::{Reply, Run, World};
 
-/// What a rotting disk, an editor or a crash makes of a manifest.
+/// Damage that a failing disk, an editor or a crash does to a manifest.
 fn damages(whole: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let text = String::from_utf8(whole.to_vec()).unwrap();
     let mut rotted = whole.to_vec();
@@ -39,8 +42,10 @@ fn derived(world: &World) -> [Vec<u8>; 2] {
     ["manifest.json", "SHA256SUMS"].map(|name| fs::read(world.archive().join(name)).unwrap())
 }
 
-fn says(run: &Run, words: &[&str]) {
-    assert!(words.iter().all(|word| run.stderr.contains(word)), "{words:?} {run:?}");
+/// Standard error contains all of `words`. A `/` in them is the separator of this system.
+fn assert_stderr_contains(run: &Run, words: &[&str]) {
+    let contains = |word: &&str| run.stderr.contains(&word.replace('/', MAIN_SEPARATOR_STR));
+    assert!(words.iter().all(contains), "{words:?} {run:?}");
 }
 
 #[test]
@@ -57,7 +62,7 @@ fn verify_reports_and_index_restores_a_damaged_task_manifest() {
             None => fs::remove_file(&path).map(|()| "missing t1/manifest.json"),
         };
         assert_eq!(findings(&run_command(&world, &["verify", "--json"]).exits(1)), [finding.unwrap()], "{name}");
-        says(&run_command(&world, &["index"]).exits(0), &["t1/manifest.json", "restored"]);
+        assert_stderr_contains(&run_command(&world, &["index"]).exits(0), &["t1/manifest.json", "restored"]);
         assert_eq!(derived(&world), before, "{name}");
         assert_eq!(world.task_entry("t1"), entry, "{name}");
         assert!(findings(&run_command(&world, &["verify", "--json"]).exits(0)).is_empty(), "{name}");
@@ -95,7 +100,7 @@ fn get_restores_the_entry_from_the_root_with_all_links_dead() {
             world.media.script(name, [Reply::status("404 Not Found")]);
         }
         world.run(&["t1"]).exits(0);
-        // The answer is asked for again, so that the entry is a later one.
+        // The gateway is asked again, so the whole entry is not compared.
         assert!(derived(&world)[1] == sums && world.task_entry("t1")["files"] == files, "damaged: {is_damaged}");
     }
 }
@@ -106,9 +111,9 @@ fn repair_restores_a_missing_manifest() {
     archive_two_tasks(&world);
     let entry = without_response(world.task_entry("t2"));
     fs::remove_file(world.archive().join("t2/manifest.json")).unwrap();
-    let questions = world.gateway_requests().len();
+    let requests = world.gateway_requests().len();
     run_command(&world, &["repair", "--json"]).exits(0);
-    assert_eq!((world.task_entry("t2"), world.gateway_requests().len()), (entry, questions));
+    assert_eq!((world.task_entry("t2"), world.gateway_requests().len()), (entry, requests));
 }
 
 #[test]
@@ -124,7 +129,7 @@ fn changes_by_an_editor_are_not_damage() {
         fs::write(&path, &same).unwrap();
         assert!(findings(&run_command(&world, &["verify", "--json"]).exits(0)).is_empty(), "{same}");
         assert!(run_command(&world, &["index"]).exits(0).stderr.is_empty());
-        // Not `run`: the audit reads plain JSON alone.
+        // Not `run`: the audit reads plain JSON only.
         assert!(world.start(&["t1"]).wait(false).exits(0).stderr.is_empty());
         assert_eq!((derived(&world), fs::read_to_string(&path).unwrap()), (before.clone(), same));
     }
@@ -137,7 +142,7 @@ fn unrecoverable_manifest_is_reported_and_kept() {
         archive_two_tasks(&world);
         world.write_file("yescale/t1/manifest.json", bytes);
         fs::remove_file(world.archive().join("manifest.json")).unwrap();
-        says(&run_command(&world, &["index"]).exits(1), &["t1/manifest.json", "damaged"]);
+        assert_stderr_contains(&run_command(&world, &["index"]).exits(1), &["t1/manifest.json", "damaged"]);
         assert_eq!(world.root_manifest()["tasks"][0]["task_id"], "t2");
         assert!(findings(&run_command(&world, &["verify", "--json"]).exits(1)).contains(&"damaged t1/manifest.json".to_owned()));
         run_command(&world, &["repair", "--json"]).exits(1);
@@ -153,11 +158,11 @@ fn folder_without_any_manifest_entry_is_reported() {
     archive_two_tasks(&world);
     fs::remove_file(world.archive().join("t1/manifest.json")).unwrap();
     fs::remove_file(world.archive().join("manifest.json")).unwrap();
-    // Of what a run has not finished, and of what is nobody's, nothing is said.
+    // An unfinished task and a foreign folder are not reported.
     world.write_file("yescale/t3/.video-1.part", "");
     world.write_file("yescale/photos/a.png", "mine");
     let run = run_command(&world, &["index"]).exits(1);
-    says(&run, &["t1"]);
+    assert_stderr_contains(&run, &["t1"]);
     assert!(!run.stderr.contains("t3") && !run.stderr.contains("photos"), "{run:?}");
 }
 
@@ -166,7 +171,7 @@ fn index_drops_a_missing_folder_and_reports_it() {
     let world = World::new();
     archive_two_tasks(&world);
     fs::remove_dir_all(world.archive().join("t1")).unwrap();
-    says(&run_command(&world, &["index"]).exits(0), &["t1", "gone"]);
+    assert_stderr_contains(&run_command(&world, &["index"]).exits(0), &["t1", "gone"]);
     assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 1);
 }
 
@@ -178,7 +183,7 @@ fn folder_replaced_by_a_symlink_keeps_its_entry() {
     let (before, outside) = (derived(&world), world.home().join("outside"));
     fs::rename(world.archive().join("t1"), &outside).unwrap();
     std::os::unix::fs::symlink(&outside, world.archive().join("t1")).unwrap();
-    says(&run_command(&world, &["index"]).exits(1), &["t1"]);
+    assert_stderr_contains(&run_command(&world, &["index"]).exits(1), &["t1"]);
     assert_eq!(derived(&world), before);
 }
 
@@ -200,7 +205,7 @@ fn foreign_task_manifest_is_kept_and_the_root_keeps_its_entry() {
         archive_two_tasks(&world);
         let before = derived(&world);
         world.write_file("yescale/t1/manifest.json", foreign);
-        says(&run_command(&world, &["index"]).exits(1), &["t1/manifest.json"]);
+        assert_stderr_contains(&run_command(&world, &["index"]).exits(1), &["t1/manifest.json"]);
         assert_eq!(derived(&world), before, "{foreign}");
         assert_eq!(findings(&run_command(&world, &["verify", "--json"]).exits(1)), ["damaged t1/manifest.json"]);
         assert_eq!(fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap(), foreign);
@@ -252,40 +257,41 @@ fn fields_of_a_newer_version_survive_every_rewrite() {
     assert_eq!(world.root_manifest()["tasks"][0]["files"][0]["facts"], manifest["tasks"][0]["files"][0]["facts"]);
 }
 
-/// Runs that the disk refuses something. Root is refused nothing, so that the program runs as another user then.
+/// Runs without access to some files. Root has access to everything, so under root the program runs as another user.
 #[cfg(unix)]
 mod refused {
     use std::os::unix::fs::{PermissionsExt, chown};
     use std::os::unix::process::CommandExt;
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::support::run::Running;
 
     const NOBODY: u32 = 65534;
 
-    /// The program as a user whom permissions hold back.
-    fn held_back(world: &World, args: &[&str]) -> Run {
+    /// Runs the program as a user to whom permissions apply.
+    fn run_as_user(world: &World, args: &[&str]) -> Run {
         let mut command = world.plain_command(args);
         if rustix::process::geteuid().is_root() {
-            give(world.home());
+            chown_all(world.home());
             command.uid(NOBODY).gid(NOBODY);
         }
         Running::start(command).wait(false)
     }
 
-    fn give(path: &Path) {
+    fn chown_all(path: &Path) {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
         if fs::symlink_metadata(path).unwrap().is_dir() {
             for entry in fs::read_dir(path).unwrap() {
-                give(&entry.unwrap().path());
+                chown_all(&entry.unwrap().path());
             }
         }
     }
 
-    /// Takes every right away, until it is dropped.
-    struct Closed(std::path::PathBuf, u32);
+    /// Removes all permissions of a path until it is dropped.
+    struct Closed(PathBuf, u32);
 
-    fn close(path: std::path::PathBuf) -> Closed {
+    fn close(path: PathBuf) -> Closed {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         Closed(path, mode)
@@ -303,21 +309,21 @@ mod refused {
         archive_two_tasks(&world);
         let before = derived(&world);
         let closed = close(world.archive().join("t1"));
-        says(&held_back(&world, &["index"]).exits(1), &["t1"]);
+        assert_stderr_contains(&run_as_user(&world, &["index"]).exits(1), &["t1"]);
         assert_eq!(derived(&world), before);
         world.serve_task("t3", &json!({"text": "la"}));
-        says(&held_back(&world, &["t3"]).exits(1), &["t1"]);
+        assert_stderr_contains(&run_as_user(&world, &["t3"]).exits(1), &["t1"]);
         world.write_file("yescale/.committing-1-0", "");
-        says(&held_back(&world, &["t3"]).exits(1), &["t1"]);
+        assert_stderr_contains(&run_as_user(&world, &["t3"]).exits(1), &["t1"]);
         let named = |world: &World| world.root_manifest()["tasks"].as_array().unwrap().len();
         assert_eq!(named(&world), 3);
         for name in ["manifest.json", "SHA256SUMS"] {
             fs::remove_file(world.archive().join(name)).unwrap();
         }
-        says(&held_back(&world, &["t3"]).exits(1), &["t1"]);
-        assert_eq!(named(&world), 2, "nobody knows of the closed one, and the others have their root");
+        assert_stderr_contains(&run_as_user(&world, &["t3"]).exits(1), &["t1"]);
+        assert_eq!(named(&world), 2, "the unreadable task is unknown, and the others are in the root manifest");
         drop(closed);
-        assert_eq!(held_back(&world, &["index"]).exits(0).stderr, "");
+        assert_eq!(run_as_user(&world, &["index"]).exits(0).stderr, "");
         assert_eq!(named(&world), 3);
     }
 
@@ -335,10 +341,10 @@ mod refused {
             close(t4.join("manifest.json")),
             close(world.archive().join("lost+found")),
         ];
-        let run = held_back(&world, &["verify", "--json"]).exits(1);
+        let run = run_as_user(&world, &["verify", "--json"]).exits(1);
         let expected = ["unreadable t1/image-1.png", "missing t2/text.txt", "unreadable t3", "unreadable t4/manifest.json"];
         assert_eq!((findings(&run), &run.summary()["unreadable"]), (expected.map(str::to_owned).to_vec(), &json!(3)));
-        let lines = held_back(&world, &["verify"]).exits(1).stdout;
+        let lines = run_as_user(&world, &["verify"]).exits(1).stdout;
         assert!(lines.contains("3 unreadable"), "{lines}");
     }
 
@@ -350,7 +356,7 @@ mod refused {
         fs::remove_file(world.archive().join("t2/text.txt")).unwrap();
         fs::remove_file(world.archive().join("t1/image-1.png")).unwrap();
         let closed = [close(world.archive().join("t3")), close(world.archive().join("t1/video-1.mp4"))];
-        held_back(&world, &["repair", "--json"]).exits(1);
+        run_as_user(&world, &["repair", "--json"]).exits(1);
         assert!(world.archive().join("t2/text.txt").exists() && world.archive().join("t1/image-1.png").exists());
         drop(closed);
         assert!(findings(&run_command(&world, &["verify", "--json"]).exits(0)).is_empty());
@@ -362,12 +368,12 @@ mod refused {
         let world = World::new();
         archive_two_tasks(&world);
         let _closed = close(world.archive().join("t1"));
-        let run = held_back(&world, &["export", "csv", "yescale"]).exits(1);
+        let run = run_as_user(&world, &["export", "csv", "yescale"]).exits(1);
         assert!(run.stdout.contains("t2/image-1.gif") && !run.stdout.contains("t1/"), "{run:?}");
-        says(&run, &["t1/video-1.mp4"]);
+        assert_stderr_contains(&run, &["t1/video-1.mp4"]);
         fs::remove_file(world.archive().join("manifest.json")).unwrap();
         for args in [&["export", "csv", "yescale"][..], &["gallery", "yescale"]] {
-            says(&held_back(&world, args).exits(1), &["t1"]);
+            assert_stderr_contains(&run_as_user(&world, args).exits(1), &["t1"]);
         }
     }
 }
@@ -384,10 +390,14 @@ fn overlong_file_name_in_a_manifest_stops_nothing() {
     fs::remove_file(world.archive().join("t1/text.txt")).unwrap();
     fs::remove_file(world.archive().join("t2/image-1.gif")).unwrap();
     let run = run_command(&world, &["verify", "--json"]).exits(1);
-    let told: Vec<String> = findings(&run).into_iter().map(|finding| finding.chars().take(30).collect()).collect();
-    assert!(told.contains(&"missing t2/image-1.gif".to_owned()) && told.contains(&"missing t1/text.txt".to_owned()), "{run:?}");
-    assert_eq!(run.summary()["unreadable"], 1, "{run:?}");
-    run_command(&world, &["repair", "--json"]).exits(1);
+    let found: Vec<String> = findings(&run).into_iter().map(|finding| finding.chars().take(30).collect()).collect();
+    assert!(found.contains(&"missing t2/image-1.gif".to_owned()) && found.contains(&"missing t1/text.txt".to_owned()), "{run:?}");
+    // Wine reports an overlong name as a missing file, which can be repaired.
+    let summary = run.summary();
+    assert_eq!(summary["unreadable"].as_u64().unwrap() + summary["missing"].as_u64().unwrap(), 3, "{run:?}");
+    let is_unreadable = summary["unreadable"] == 1;
+    assert!(is_unreadable || cfg!(windows), "{run:?}");
+    run_command(&world, &["repair", "--json"]).exits(i32::from(is_unreadable));
     assert!(world.archive().join("t2/image-1.gif").exists() && world.archive().join("t1/text.txt").exists());
 }
 

@@ -1,7 +1,7 @@
-//! Section 8, `export`: what is there told in other programs' formats, offline, and nothing else touched.
+//! `export`: the archive in the formats of other programs, offline, and nothing else changed.
 //!
-//! What can't be told is for `left_out`, whether those programs understand the rest for `exported`; bags, which are more than
-//! a text, are in `bag`.
+//! Entries that can't be exported are in `export_skipped`, the programs that read the formats in `export_interop`,
+//! bags in `export_bagit`.
 
 use std::fs;
 use std::path::Path;
@@ -15,10 +15,11 @@ use crate::support::{Run, World, sample};
 
 pub(crate) const TEXTS: [&str; 4] = ["otio", "ffconcat", "csv", "m3u8"];
 
-/// An id that every format has to escape.
+/// An id that every format must escape.
 pub(crate) const ODD: &str = "=T2,\"é'\\";
 
-/// Two tasks: `t1` of three videos, a picture and a song, `ODD` of another song and its text, in an oddly called archive.
+/// Makes two tasks: `t1` with three videos, an image and an audio file, `ODD` with another audio file and a text, in
+/// an archive with an unusual name.
 pub(crate) fn odd_archive(world: &World) -> &'static str {
     let videos = ["video-1s.mp4", "clip.mov", "clip.webm"].map(|name| world.serve_sample(name));
     world.serve_task(
@@ -27,11 +28,11 @@ pub(crate) fn odd_archive(world: &World) -> &'static str {
     );
     world.serve_task("%3DT2%2C%22%C3%A9%27%5C", &json!({"audio": [world.serve_sample("song.wav")], "text": "la\nla"}));
     world.run(&["t1", ODD]).exits(0);
-    oddly_called(world)
+    rename_oddly(world)
 }
 
-/// Calls the archive as no archive should be called.
-pub(crate) fn oddly_called(world: &World) -> &'static str {
+/// Renames the archive to an unusual name.
+pub(crate) fn rename_oddly(world: &World) -> &'static str {
     const NAME: &str = "it's #1, 50% é";
     fs::rename(world.archive(), world.home().join(NAME)).unwrap();
     NAME
@@ -48,7 +49,7 @@ fn clips(timeline: &str) -> Vec<Value> {
     tracks.into_iter().flat_map(|track| track["children"].as_array().unwrap().clone()).collect()
 }
 
-pub(crate) fn exported(world: &World, args: &[&str]) -> Run {
+pub(crate) fn export(world: &World, args: &[&str]) -> Run {
     run_command(world, &[&["export"], args].concat())
 }
 
@@ -59,7 +60,7 @@ fn paths_are_relative_to_the_output_and_absolute_on_stdout() {
     fs::create_dir_all(world.home().join("out/deep")).unwrap();
     let named = ["t1/video-1.mp4", "t1/image-1.png", "t1/image-2.png", "t2/image-1.gif"];
     for (output, way) in [("list.csv", "yescale/"), ("out/deep/list.csv", "../../yescale/"), ("yescale/list.csv", "")] {
-        let run = exported(&world, &["csv", "-O", output]).exits(0);
+        let run = export(&world, &["csv", "-O", output]).exits(0);
         assert!(run.stdout.is_empty() && run.stderr.is_empty(), "{run:?}");
         let output = world.home().join(output);
         let paths = column(&fs::read_to_string(&output).unwrap(), 4);
@@ -68,7 +69,7 @@ fn paths_are_relative_to_the_output_and_absolute_on_stdout() {
         fs::remove_file(output).unwrap();
     }
     for args in [&["csv"][..], &["csv", "-O", "-", "yescale"]] {
-        let paths = column(&exported(&world, args).exits(0).stdout, 4);
+        let paths = column(&export(&world, args).exits(0).stdout, 4);
         assert!(paths.iter().all(|path| Path::new(path).is_absolute() && Path::new(path).is_file()), "{paths:?}");
         assert!(paths.iter().zip(named).all(|(path, name)| path.ends_with(name)));
     }
@@ -78,18 +79,18 @@ fn paths_are_relative_to_the_output_and_absolute_on_stdout() {
 fn every_format_writes_the_expected_output() {
     let world = World::new();
     archive_two_tasks(&world);
-    let told = |format: &str| exported(&world, &[format, "yescale", "-O", "out"]).exits(0);
-    told("ffconcat");
+    let export_to_file = |format: &str| export(&world, &[format, "yescale", "-O", "out"]).exits(0);
+    export_to_file("ffconcat");
     let written = || fs::read_to_string(world.home().join("out")).unwrap();
     assert_eq!(written(), "ffconcat version 1.0\nfile 'yescale/t1/video-1.mp4'\nduration 1.000\n");
-    told("m3u8");
+    export_to_file("m3u8");
     assert_eq!(written(), "#EXTM3U\n#EXTINF:1.000,t1 video 1\nyescale/t1/video-1.mp4\n");
-    told("csv");
+    export_to_file("csv");
     let hash = sha256(&sample("video-1s.mp4"));
     let row = format!("t1,complete,video,1,yescale/t1/video-1.mp4,{},{hash},video/mp4,1.0,,", sample("video-1s.mp4").len());
     assert_eq!(written().lines().nth(1), Some(row.as_str()));
-    told("otio");
-    let told: Vec<Value> = clips(&written())
+    export_to_file("otio");
+    let found: Vec<Value> = clips(&written())
         .into_iter()
         .map(|clip| {
             let length = &clip["source_range"]["duration"];
@@ -102,15 +103,15 @@ fn every_format_writes_the_expected_output() {
         json!(["yescale/t1/image-2.png", 120.0, 24.0]),
         json!(["yescale/t2/image-1.gif", 120.0, 24.0]),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 }
 
 #[test]
 fn rate_option_applies_only_to_media_without_a_frame_rate() {
     let world = World::new();
     let name = odd_archive(&world);
-    let run = exported(&world, &["otio", name, "--rate", "30000/1001"]).exits(0);
-    let asked = 30000.0 / 1001.0;
+    let run = export(&world, &["otio", name, "--rate", "30000/1001"]).exits(0);
+    let default_rate = 30000.0 / 1001.0;
     let rates: Vec<(String, f64, f64)> = clips(&run.stdout)
         .iter()
         .map(|clip| {
@@ -122,10 +123,10 @@ fn rate_option_applies_only_to_media_without_a_frame_rate() {
     let expected = [
         ("t1 video 1", 12.0, 1.0),
         ("t1 video 2", 12.0, 1.5),
-        ("t1 video 3", asked, 0.75),
-        ("t1 image 1", asked, 5.0),
-        ("ODD audio 1", asked, 0.6),
-        ("t1 audio 1", asked, 1.3),
+        ("t1 video 3", default_rate, 0.75),
+        ("t1 image 1", default_rate, 5.0),
+        ("ODD audio 1", default_rate, 0.6),
+        ("t1 audio 1", default_rate, 1.3),
     ];
     assert_eq!(rates, expected.map(|(name, rate, seconds)| (name.to_owned(), rate, seconds)));
 }
@@ -136,13 +137,13 @@ fn task_option_selects_ids_and_reports_unknown_ones() {
     archive_two_tasks(&world);
     world.archive_task("t3");
     let ids = |args: &[&str], code| {
-        let run = exported(&world, &[&["csv"], args].concat()).exits(code);
+        let run = export(&world, &[&["csv"], args].concat()).exits(code);
         (column(&run.stdout, 0).join(" "), run.stderr)
     };
     assert_eq!(ids(&["--task", "t3", "t2"], 0).0, "t2 t3");
     assert_eq!(ids(&["yescale", "--task", "t3", "--task", "t3"], 0).0, "t3");
-    let (told, trouble) = ids(&["--task", "t2", "t9"], 1);
-    assert_eq!((told.as_str(), trouble.as_str()), ("t2", "error: t9: the archive has no such task\n"));
+    let (stdout, stderr) = ids(&["--task", "t2", "t9"], 1);
+    assert_eq!((stdout.as_str(), stderr.as_str()), ("t2", "error: t9: the archive has no such task\n"));
 }
 
 #[test]
@@ -150,13 +151,13 @@ fn single_task_folder_is_exported_as_an_archive() {
     let world = World::new();
     archive_two_tasks(&world);
     fs::rename(world.archive().join("t1"), world.home().join("mail")).unwrap();
-    let run = exported(&world, &["m3u8", "mail", "-O", "mail/list.m3u8"]).exits(0);
+    let run = export(&world, &["m3u8", "mail", "-O", "mail/list.m3u8"]).exits(0);
     assert!(run.stderr.is_empty());
     assert_eq!(
         fs::read_to_string(world.home().join("mail/list.m3u8")).unwrap(),
         "#EXTM3U\n#EXTINF:1.000,t1 video 1\nvideo-1.mp4\n"
     );
-    exported(&world, &["bagit", "mail", "-O", "bag"]).exits(0);
+    export(&world, &["bagit", "mail", "-O", "bag"]).exits(0);
     let data = read_tree(&world.home().join("bag/data"));
     assert_eq!(
         data.keys().collect::<Vec<_>>(),
@@ -172,10 +173,10 @@ fn meta_and_unusual_ids_are_exported() {
     let world = World::new();
     world.serve_task("%3D1%2B1", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
     world.run_with_input("{\"task_id\":\"=1+1\",\"prompt\":\"a \\\"cat\\\", and\"}", &["-i", "-"]).exits(0);
-    let table = exported(&world, &["csv"]).exits(0).stdout;
+    let table = export(&world, &["csv"]).exits(0).stdout;
     let row = table.lines().nth(1).unwrap();
     assert!(row.starts_with("'=1+1,complete,") && row.ends_with(r#","{""prompt"":""a \""cat\"", and""}""#), "{table}");
-    let clip = clips(&exported(&world, &["otio"]).exits(0).stdout).remove(0);
+    let clip = clips(&export(&world, &["otio"]).exits(0).stdout).remove(0);
     assert_eq!(clip["metadata"]["yescale-dl"]["task_id"], "=1+1");
 }
 
@@ -208,13 +209,13 @@ fn only_plain_files_are_replaced_and_only_as_a_whole() {
     let world = World::new();
     archive_two_tasks(&world);
     world.write_file("list.csv", "old".repeat(999));
-    exported(&world, &["csv", "-O", "list.csv"]).exits(0);
-    let stdout = exported(&world, &["csv"]).stdout;
+    export(&world, &["csv", "-O", "list.csv"]).exits(0);
+    let stdout = export(&world, &["csv"]).stdout;
     assert_eq!(column(&fs::read_to_string(world.home().join("list.csv")).unwrap(), 0), column(&stdout, 0));
     let before = read_tree(world.home());
     for output in ["yescale", ".", "..", "nowhere/list.csv", "yescale/manifest.json", "yescale/SHA256SUMS", "yescale/t1/text.txt"]
     {
-        let run = exported(&world, &["csv", "-O", output]).exits(2);
+        let run = export(&world, &["csv", "-O", output]).exits(2);
         assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{run:?}");
     }
     assert!(read_tree(world.home()) == before);
@@ -228,7 +229,7 @@ fn symlink_as_output_is_neither_replaced_nor_followed() {
     let (link, notes) = (world.home().join("link"), world.write_file("notes.txt", "mine"));
     std::os::unix::fs::symlink(&notes, &link).unwrap();
     for format in ["csv", "bagit"] {
-        exported(&world, &[format, "-O", "link"]).exits(2);
+        export(&world, &[format, "-O", "link"]).exits(2);
         assert_eq!((fs::read_link(&link).unwrap(), fs::read(&notes).unwrap()), (notes.clone(), b"mine".to_vec()));
     }
 }
@@ -248,7 +249,7 @@ fn invalid_export_arguments_exit_with_2() {
         &["bagit"],
         &["bagit", "-O", "-"],
     ] {
-        let run = exported(&world, args).exits(2);
+        let run = export(&world, args).exits(2);
         assert!(run.stdout.is_empty() && !run.stderr.is_empty(), "{run:?}");
     }
 }

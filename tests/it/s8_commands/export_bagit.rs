@@ -1,9 +1,9 @@
-//! Section 8, `export bagit`: copies that were proven, in a bag that is there whole or not at all.
+//! `export bagit`: verified copies, in a bag that is complete or absent.
 
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::export::exported;
+use super::export::export;
 use crate::support::World;
 use crate::support::audit::{read_tree, sha256};
 use crate::support::commands::{archive_two_tasks, flip_bit, run_command};
@@ -14,7 +14,7 @@ fn bag_holds_verified_files_and_its_data_is_an_archive() {
     archive_two_tasks(&world);
     fs::create_dir(world.home().join("bag")).unwrap();
     let before = world.tree();
-    let run = exported(&world, &["bagit", "-O", "bag"]).exits(0);
+    let run = export(&world, &["bagit", "-O", "bag"]).exits(0);
     assert!(run.stdout.is_empty() && run.stderr.is_empty() && world.tree() == before, "{run:?}");
     let bag = world.home().join("bag");
     let data = read_tree(&bag.join("data"));
@@ -36,9 +36,9 @@ fn damaged_and_missing_files_are_left_out_of_the_bag() {
     flip_bit(&world, "t1/image-1.png");
     fs::write(world.archive().join("t1/text.txt"), "LA\nLA").unwrap();
     fs::remove_file(world.archive().join("t2/text.txt")).unwrap();
-    let run = exported(&world, &["bagit", "-O", "bag"]).exits(1);
-    let told = ["image-1.png is damaged", "text.txt is damaged", "text.txt is missing"];
-    assert!(run.stderr.lines().count() == 3 && told.iter().all(|told| run.stderr.contains(told)), "{run:?}");
+    let run = export(&world, &["bagit", "-O", "bag"]).exits(1);
+    let warnings = ["image-1.png is damaged", "text.txt is damaged", "text.txt is missing"];
+    assert!(run.stderr.lines().count() == 3 && warnings.iter().all(|warning| run.stderr.contains(warning)), "{run:?}");
     let sums = fs::read_to_string(world.home().join("bag/manifest-sha256.txt")).unwrap();
     assert!(!sums.contains("t1/image-1.png") && !sums.contains("text.txt") && sums.contains("t1/image-2.png"), "{sums}");
     assert!(!world.home().join("bag/data/t1/image-1.png").exists());
@@ -52,10 +52,10 @@ fn bag_replaces_no_existing_path_and_leaves_no_leftovers() {
     world.write_file("file", "mine");
     let before = read_tree(world.home());
     for place in ["full", "file", ".", "yescale", "nowhere/bag"] {
-        assert!(exported(&world, &["bagit", "-O", place]).exits(2).stdout.is_empty());
+        assert!(export(&world, &["bagit", "-O", place]).exits(2).stdout.is_empty());
     }
     assert!(read_tree(world.home()) == before);
-    exported(&world, &["bagit", "-O", "bag/"]).exits(0);
+    export(&world, &["bagit", "-O", "bag/"]).exits(0);
     let mut names: Vec<_> = fs::read_dir(world.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["bag", "file", "full", "yescale"]);

@@ -1,7 +1,7 @@
-//! Section 8, `export`, before the programs that it is for: each reads what was written for it.
+//! `export`, read by the programs that the formats are for.
 //!
-//! They are no part of the toolchain, so these tests are run by `.ci/run`, or by hand:
-//! `cargo test --test it exported:: -- --ignored`.
+//! These programs are not part of the toolchain, so the tests are run by `.ci/run`, or by hand: `cargo test --test it
+//! export_interop:: -- --ignored`.
 
 use std::fs;
 use std::path::Path;
@@ -9,12 +9,12 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::export::{ODD, odd_archive, oddly_called};
+use super::export::{ODD, odd_archive, rename_oddly};
 use crate::support::commands::run_command;
 use crate::support::{World, sample};
 
-/// What a program says on standard output; it must have nothing to complain about.
-fn said(program: &str, args: &[&str], folder: &Path) -> String {
+/// The standard output of a program. It must report no error.
+fn output_of(program: &str, args: &[&str], folder: &Path) -> String {
     let done = Command::new(program).args(args).current_dir(folder).output().unwrap();
     let complaints = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success() && complaints.is_empty(), "{program}: {complaints}");
@@ -42,8 +42,8 @@ for clip in timeline.find_clips():
     world.write_file("absolute.otio", absolute);
     run_command(&world, &["export", "otio", name, "-O", "relative.otio"]).exits(0);
     for file in ["absolute.otio", "relative.otio"] {
-        // 1 + 1.5 + 0.75; one picture; 0.6 + 1.3
-        assert_eq!(said("python3", &["-c", SCRIPT, file], world.home()), "Video 3 3.25\nVideo 1 5.0\nAudio 2 1.9\n");
+        // 1 + 1.5 + 0.75; one image; 0.6 + 1.3
+        assert_eq!(output_of("python3", &["-c", SCRIPT, file], world.home()), "Video 3 3.25\nVideo 1 5.0\nAudio 2 1.9\n");
     }
 }
 
@@ -51,19 +51,19 @@ for clip in timeline.find_clips():
 #[ignore = "needs ffmpeg"]
 fn ffmpeg_plays_the_ffconcat_list() {
     let world = World::new();
-    // Of one codec each, as ffmpeg asks: two videos of 18 frames, two songs of 4800 samples.
+    // One codec per list, as ffmpeg requires: two videos of 18 frames, two audio files of 4800 samples.
     let [video, song] = ["clip.mov", "song.wav"].map(|name| world.serve_sample(name));
     world.serve_task("t1", &json!({"videos": [video, video], "audio": [song]}));
     world.serve_task("T2", &json!({"audio": [song, song]}));
     world.run(&["t1", "T2"]).exits(0);
-    let name = oddly_called(&world);
+    let name = rename_oddly(&world);
     for (task, length) in [("t1", 36), ("T2", 9600)] {
         let absolute = run_command(&world, &["export", "ffconcat", name, "--task", task]).exits(0).stdout;
         world.write_file("absolute", absolute);
         run_command(&world, &["export", "ffconcat", name, "-O", "relative", "--task", task]).exits(0);
         for list in ["absolute", "relative"] {
             let args = ["-v", "error", "-f", "concat", "-safe", "0", "-i", list, "-f", "framecrc", "-"];
-            let played = said("ffmpeg", &args, world.home());
+            let played = output_of("ffmpeg", &args, world.home());
             let frames = played.lines().filter(|line| line.starts_with("0,"));
             let lengths = frames.map(|frame| frame.split(',').nth(3).unwrap().trim().parse::<u64>().unwrap());
             assert_eq!(lengths.sum::<u64>(), length, "{played}");
@@ -81,7 +81,7 @@ fn ffprobe_opens_every_playlist_entry() {
     assert_eq!(uris.len(), 5);
     for uri in uris {
         let path = url::Url::parse(uri).unwrap().to_file_path().unwrap();
-        said("ffprobe", &["-v", "error", path.to_str().unwrap()], world.home());
+        output_of("ffprobe", &["-v", "error", path.to_str().unwrap()], world.home());
     }
 }
 
@@ -100,9 +100,9 @@ except bagit.BagValidationError:
     let world = World::new();
     let name = odd_archive(&world);
     run_command(&world, &["export", "bagit", name, "-O", "bag"]).exits(0);
-    assert_eq!(said("python3", &["-c", SCRIPT, "bag"], world.home()), "1.0 9\n");
+    assert_eq!(output_of("python3", &["-c", SCRIPT, "bag"], world.home()), "1.0 9\n");
     fs::write(world.home().join("bag/data/t1/image-1.png"), sample("picture.gif")).unwrap();
-    assert_eq!(said("python3", &["-c", SCRIPT, "bag"], world.home()), "refused\n");
+    assert_eq!(output_of("python3", &["-c", SCRIPT, "bag"], world.home()), "refused\n");
 }
 
 #[test]
@@ -119,5 +119,5 @@ for row in csv.DictReader(open(sys.argv[1], newline='', encoding='utf-8'), stric
     let name = odd_archive(&world);
     run_command(&world, &["export", "csv", name, "-O", "list.csv"]).exits(0);
     let expected = "'ODD audio 1 0.6\nt1 video 1 1.0\nt1 video 2 1.5\nt1 video 3 0.75\nt1 image 1 \nt1 audio 1 1.3\n";
-    assert_eq!(said("python3", &["-c", SCRIPT, "list.csv"], world.home()).replace(ODD, "ODD"), expected);
+    assert_eq!(output_of("python3", &["-c", SCRIPT, "list.csv"], world.home()).replace(ODD, "ODD"), expected);
 }

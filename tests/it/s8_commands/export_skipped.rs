@@ -1,10 +1,10 @@
-//! Section 8, `export`, of what is not as a manifest says, or not to be trusted: it is told, and the rest is exported.
+//! `export` of entries that do not match the disk, or can't be trusted: they are reported, and the rest is exported.
 
 use std::fs;
 
 use serde_json::json;
 
-use super::export::{TEXTS, exported};
+use super::export::{TEXTS, export};
 use crate::support::audit::read_tree;
 use crate::support::commands::archive_two_tasks;
 use crate::support::{World, sample};
@@ -17,7 +17,7 @@ fn missing_or_damaged_files_are_reported_and_the_rest_exported() {
     fs::write(world.archive().join("t1/image-1.png"), "cut").unwrap();
     let before = world.tree();
     for format in TEXTS {
-        let run = exported(&world, &[format]).exits(1);
+        let run = export(&world, &[format]).exits(1);
         assert_eq!(run.stderr.lines().count(), 2, "{run:?}");
         assert!(run.stderr.contains("video-1.mp4 is missing") && run.stderr.contains("image-1.png is damaged"), "{run:?}");
         assert!(!run.stdout.contains("video-1.mp4") && !run.stdout.contains("t1/image-1.png"), "{run:?}");
@@ -44,11 +44,11 @@ fn path_outside_the_task_folder_is_reported_and_never_exported() {
         root["tasks"][0]["files"][1]["path"] = json!(path);
         world.write_file("yescale/manifest.json", root.to_string());
         for format in TEXTS {
-            let run = exported(&world, &[format]).exits(1);
+            let run = export(&world, &[format]).exits(1);
             assert!(run.stderr.contains(" is unsafe: ") && run.stderr.lines().count() == 1, "{path:?} {run:?}");
             assert!(!run.stdout.contains("outside") && !run.stdout.contains("passwd"), "{run:?}");
         }
-        exported(&world, &["bagit", "-O", "bag"]).exits(1);
+        export(&world, &["bagit", "-O", "bag"]).exits(1);
         let bagged: Vec<String> = read_tree(&world.home().join("bag/data")).into_keys().collect();
         let expected = [
             "t1/image-2.png",
@@ -75,12 +75,12 @@ fn files_behind_symlinks_are_reported_and_never_exported() {
     fs::rename(world.archive().join("t1/video-1.mp4"), outside.join("video-1.mp4")).unwrap();
     symlink(outside.join("video-1.mp4"), world.archive().join("t1/video-1.mp4")).unwrap();
     for format in TEXTS {
-        let run = exported(&world, &[format]).exits(1);
-        let told: Vec<bool> = run.stderr.lines().map(|line| line.contains(" is unsafe: ")).collect();
-        assert_eq!(told, [true, true], "{run:?}");
+        let run = export(&world, &[format]).exits(1);
+        let is_unsafe: Vec<bool> = run.stderr.lines().map(|line| line.contains(" is unsafe: ")).collect();
+        assert_eq!(is_unsafe, [true, true], "{run:?}");
         assert!(!run.stdout.contains("video-1.mp4") && !run.stdout.contains("t2/image-1.gif"), "{run:?}");
     }
-    exported(&world, &["bagit", "-O", "bag"]).exits(1);
+    export(&world, &["bagit", "-O", "bag"]).exits(1);
     let bagged: Vec<String> = read_tree(&world.home().join("bag/data")).into_keys().collect();
     assert_eq!(bagged, ["t1/image-1.png", "t1/image-2.png", "t1/manifest.json", "t1/text.txt"]);
 }
@@ -96,7 +96,7 @@ fn duplicate_or_invalid_entries_add_no_row() {
     tasks[0]["files"].as_array_mut().unwrap().push(again);
     tasks.extend([tasks[0].clone(), json!({"no": "task"})]);
     world.write_file("yescale/manifest.json", root.to_string());
-    let run = exported(&world, &["csv"]).exits(1);
+    let run = export(&world, &["csv"]).exits(1);
     assert_eq!(
         (run.stdout.lines().count(), run.stderr.as_str()),
         (5, "error: yescale: 1 of its manifest's entries can't be read\n")
@@ -107,13 +107,13 @@ fn duplicate_or_invalid_entries_add_no_row() {
 fn export_works_without_a_root_manifest() {
     let world = World::new();
     archive_two_tasks(&world);
-    let whole = exported(&world, &["csv"]).exits(0).stdout;
+    let whole = export(&world, &["csv"]).exits(0).stdout;
     let manifest = world.archive().join("manifest.json");
     let bytes = fs::read(&manifest).unwrap();
     fs::write(&manifest, &bytes[..bytes.len() / 2]).unwrap();
-    assert_eq!(exported(&world, &["csv"]).exits(0).stdout, whole);
+    assert_eq!(export(&world, &["csv"]).exits(0).stdout, whole);
     fs::remove_file(manifest).unwrap();
-    assert_eq!(exported(&world, &["csv"]).exits(0).stdout, whole);
+    assert_eq!(export(&world, &["csv"]).exits(0).stdout, whole);
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn hls_playlist_is_exported_to_csv_only() {
     let world = World::new();
     world.serve_task("t1", &json!({"videos": [world.serve_sample("playlist.m3u8"), world.serve_sample("clip.mov")]}));
     world.run(&["t1"]).exits(1);
-    assert_eq!(exported(&world, &["csv"]).exits(0).stdout.lines().count(), 3);
+    assert_eq!(export(&world, &["csv"]).exits(0).stdout.lines().count(), 3);
     for format in ["otio", "ffconcat", "m3u8"] {
-        let run = exported(&world, &[format]).exits(1);
+        let run = export(&world, &[format]).exits(1);
         assert!(run.stderr.contains("video-1.m3u8 is left out") && run.stdout.contains("video-2.mov"), "{run:?}");
         assert!(!run.stdout.contains("video-1.m3u8"), "{run:?}");
     }
@@ -135,8 +135,8 @@ fn line_break_in_the_archive_path_is_rejected_by_ffconcat_only() {
     let world = World::new();
     archive_two_tasks(&world);
     fs::rename(world.archive(), world.home().join("a\nb")).unwrap();
-    assert!(exported(&world, &["ffconcat", "a\nb", "-O", "list"]).exits(2).stderr.contains("line break"));
+    assert!(export(&world, &["ffconcat", "a\nb", "-O", "list"]).exits(2).stderr.contains("line break"));
     assert!(!world.home().join("list").exists());
-    assert!(exported(&world, &["m3u8", "a\nb", "-O", "list"]).exits(0).stderr.is_empty());
+    assert!(export(&world, &["m3u8", "a\nb", "-O", "list"]).exits(0).stderr.is_empty());
     assert!(fs::read_to_string(world.home().join("list")).unwrap().ends_with("\na%0Ab/t1/video-1.mp4\n"));
 }

@@ -1,4 +1,4 @@
-//! Section 8, `gallery`, and `--gallery`: one page beside the manifest, derived, and never in place of somebody else's.
+//! `gallery`, and `--gallery`: one derived page beside the manifest, which never replaces a file of somebody else.
 
 use std::fs;
 
@@ -21,8 +21,8 @@ fn page_lists_every_task_without_signed_links() {
     assert!(!world.archive().join("index.html").exists());
     let run = world.audit(run_command(&world, &["gallery"])).exits(0);
     assert!(run.stderr.is_empty(), "{run:?}");
-    for told in ["\"t1\"", "image-1.png", "la la", "\"failed\"", "flagged at http://h/x\""] {
-        assert!(page(&world).contains(told), "{told}");
+    for expected in ["\"t1\"", "image-1.png", "la la", "\"failed\"", "flagged at http://h/x\""] {
+        assert!(page(&world).contains(expected), "{expected}");
     }
     assert!(!page(&world).contains("SECRET"));
     let run = run_command(&world, &["verify"]).exits(0);
@@ -44,22 +44,22 @@ fn page_is_deterministic_and_not_rewritten_unchanged() {
     fs::remove_file(world.archive().join("manifest.json")).unwrap();
     let merged = page(&world);
     run_command(&world, &["gallery", "yescale"]).exits(0);
-    assert_eq!(page(&world), merged, "the task folders tell the same");
+    assert_eq!(page(&world), merged, "the task folders have the same entries");
 }
 
 #[test]
 fn foreign_index_html_is_kept_and_no_request_is_made() {
     let world = World::new();
     world.archive_task("t1");
-    let asked = world.gateway_requests().len();
+    let requests = world.gateway_requests().len();
     let theirs = world.write_file("yescale/index.html", "<!doctype html>\n<title>my site</title>");
     for run in [world.run(&["--gallery", "t2"]), world.run(&["--gallery", "--dry-run", "t2"]), run_command(&world, &["gallery"])]
     {
         assert!(run.exits(2).stderr.contains("index.html is not ours"));
     }
-    assert_eq!(world.gateway_requests().len(), asked);
+    assert_eq!(world.gateway_requests().len(), requests);
     assert_eq!(fs::read_to_string(&theirs).unwrap(), "<!doctype html>\n<title>my site</title>");
-    // Whoever does not ask for the gallery is not bothered by it.
+    // Without `--gallery`, a foreign index.html is no error.
     world.run(&["t1"]).exits(0);
 }
 
@@ -107,7 +107,7 @@ fn tasks_committed_by_a_killed_run_are_shown() {
     world.archive_task("t1");
     let before = ["manifest.json", "SHA256SUMS"].map(|name| (name, fs::read(world.archive().join(name)).unwrap()));
     world.archive_task("t2");
-    // As a run leaves it that dies between its task's manifest and the root's.
+    // The state that a run leaves when it is killed between the task manifest and the root manifest.
     for (name, bytes) in &before {
         world.write_file(&format!("yescale/{name}"), bytes);
     }
@@ -119,7 +119,7 @@ fn tasks_committed_by_a_killed_run_are_shown() {
     run_command(&world, &["gallery"]).exits(0);
     assert!(page(&world).contains(r#""id":"t2""#));
     world.run(&["t1"]).exits(0);
-    assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 2, "word of it was left for the next run");
+    assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 2, "a marker was left for the next run");
 }
 
 #[test]

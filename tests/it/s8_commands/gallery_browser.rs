@@ -1,4 +1,4 @@
-//! The gallery page in a real browser, opened from disk: looked through, searched, walked with keys, and attacked.
+//! The gallery page in a real browser, opened from disk: browsing, search, keyboard, and hostile data.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use crate::support::browser::Browser;
 use crate::support::commands::run_command;
 use crate::support::{Answer, Reply, World, sample};
 
-/// Says that a script of the data ran.
+/// Set when a script in the data ran.
 const HOSTILE: &str = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1><svg onload=window.ran=1>\
     <iframe src=\"javascript:top.ran=1\"></iframe>{{script}}\u{2028}\u{202e}javascript:window.ran=1";
 
-/// The page of an archive with a task of every sort.
+/// The page of an archive with a task of every kind.
 fn page(world: &World) -> PathBuf {
     let named = |id: &str, day: u32, model: &str, result: &Value| {
         let message = format!("YEScale - LAB - {model} - Task Result");
@@ -40,9 +40,9 @@ fn page(world: &World) -> PathBuf {
 const TITLES: &str = "[...document.querySelectorAll('#grid .name')].map((name) => name.textContent)";
 const ALL: [&str; 5] = ["kling", "a cat on the moon", "Một giấc mơ bay qua", "only words", "broken"];
 
-fn is_at_peace(browser: &Browser) {
+fn assert_no_errors(browser: &Browser) {
     assert_eq!(browser.console_errors, Vec::<String>::new());
-    // The icons of its own controls are data to the browser.
+    // The icons of the browser's own controls are `data:` URLs.
     let is_local = |url: &String| ["file:", "data:", "about:"].iter().any(|scheme| url.starts_with(scheme));
     assert!(browser.requests.iter().all(is_local), "{:?}", browser.requests);
 }
@@ -60,8 +60,8 @@ fn grid_shows_all_tasks_newest_first_without_network_requests() {
         assert_eq!(browser.eval("document.querySelectorAll('#grid audio[controls]').length"), 1);
         assert_eq!(browser.eval("document.querySelector('#grid .failed .excerpt').textContent"), "the prompt was flagged");
         assert_eq!(browser.eval("document.documentElement.scrollWidth <= innerWidth"), true, "{width}");
-        is_at_peace(&browser);
-        // For people to look at: an empty page would be a small picture.
+        assert_no_errors(&browser);
+        // A screenshot for people to look at. An empty page would give a small file.
         assert!(browser.screenshot().len() > 5_000);
     }
 }
@@ -73,11 +73,11 @@ fn search_and_filters_narrow_the_grid_and_update_the_url() {
     let page = page(&world);
     let mut browser = Browser::open(&page, "", 1280);
     browser.press("/");
-    for (asked, shown) in
+    for (query, shown) in
         [("giac mo", json!([ALL[2]])), ("MOON cat", json!([ALL[1]])), ("lab lyrics", json!([ALL[3]])), ("no such", json!([]))]
     {
-        browser.eval(&format!("(document.activeElement.value = {}, search.dispatchEvent(new Event('input')))", json!(asked)));
-        assert_eq!(browser.eval(TITLES), shown, "{asked}");
+        browser.eval(&format!("(document.activeElement.value = {}, search.dispatchEvent(new Event('input')))", json!(query)));
+        assert_eq!(browser.eval(TITLES), shown, "{query}");
     }
     assert_eq!(browser.eval("[empty.hidden, count.textContent]"), json!([false, "0 of 5 tasks"]));
     browser.eval("clear.click()");
@@ -85,7 +85,7 @@ fn search_and_filters_narrow_the_grid_and_update_the_url() {
     browser.eval("document.querySelector('[value=failed]').click()");
     assert_eq!(browser.eval(TITLES), json!(["broken"]));
     assert_eq!(browser.eval("location.hash"), "#state=failed");
-    is_at_peace(&browser);
+    assert_no_errors(&browser);
     for (fragment, shown) in [
         ("#kind=video,audio", json!([ALL[0], ALL[2]])),
         ("#kind=text&q=words", json!([ALL[3]])),
@@ -94,7 +94,7 @@ fn search_and_filters_narrow_the_grid_and_update_the_url() {
     ] {
         let mut browser = Browser::open(&page, fragment, 1280);
         assert_eq!(browser.eval(TITLES), shown, "{fragment}");
-        is_at_peace(&browser);
+        assert_no_errors(&browser);
     }
 }
 
@@ -126,7 +126,7 @@ fn viewer_opens_a_task_and_arrow_keys_move_through_all() {
     );
     browser.press("Escape");
     browser.wait("!viewer.open && location.hash === '' && document.activeElement.textContent.includes('broken')");
-    is_at_peace(&browser);
+    assert_no_errors(&browser);
     let mut bookmarked = Browser::open(&page, "#open=song", 390);
     assert_eq!(bookmarked.eval("[viewer.open, stage.querySelector('.text').textContent]"), json!([true, "Một giấc mơ bay qua"]));
 }
@@ -153,8 +153,8 @@ fn script_in_task_data_never_runs() {
     }
     let made = "document.querySelectorAll('iframe, svg, #grid script, dialog script, [onerror], [onload], [src=x]').length";
     assert_eq!(browser.eval(&format!("[{made}, window.ran ?? 0, document.scripts.length]")), json!([0, 0, 2]));
-    is_at_peace(&browser);
-    // The policy holds even for what would get past the script.
+    assert_no_errors(&browser);
+    // The content security policy applies even to markup that the page's script would let through.
     browser.eval("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.ran=1\">')");
     browser.eval("document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran=1' }))");
     browser.wait("document.querySelector('[src=x]').complete");

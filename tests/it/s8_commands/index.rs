@@ -1,4 +1,5 @@
-//! Section 8, `index`: what is derived comes back byte for byte from the task folders, and nothing else is written.
+//! `index`: "rebuilds the root manifest and `SHA256SUMS` from the task folders", byte for byte, and writes nothing
+//! else.
 
 use std::fs;
 
@@ -7,8 +8,8 @@ use serde_json::json;
 use crate::support::commands::run_command;
 use crate::support::{Run, World};
 
-/// Three tasks of every sort: complete, failed and with an id that is no folder's name.
-fn three(world: &World) {
+/// Makes three tasks: complete, failed, and one whose id is no folder name.
+fn archive_three_tasks(world: &World) {
     let png = world.serve_sample("picture.png");
     world.serve_task("t1", &json!({"images": [png, png], "text": "la"}));
     world.serve_task("Odd", &json!({"videos": [world.serve_sample("video-1s.mp4")]}));
@@ -21,17 +22,17 @@ fn derived(world: &World) -> [Vec<u8>; 2] {
 }
 
 fn index(world: &World) {
-    assert!(indexed(world).stderr.is_empty());
+    assert!(index_and_audit(world).stderr.is_empty());
 }
 
-fn indexed(world: &World) -> Run {
+fn index_and_audit(world: &World) -> Run {
     world.audit(run_command(world, &["index"])).exits(0)
 }
 
 #[test]
 fn derived_files_are_rebuilt_byte_for_byte() {
     let world = World::new();
-    three(&world);
+    archive_three_tasks(&world);
     let (before, tree) = (derived(&world), world.tree());
     for gone in [&["manifest.json"][..], &["SHA256SUMS"], &["manifest.json", "SHA256SUMS"], &[]] {
         for name in gone {
@@ -48,7 +49,7 @@ fn derived_files_are_rebuilt_byte_for_byte() {
 #[test]
 fn broken_or_wrong_root_manifest_is_rebuilt() {
     let world = World::new();
-    three(&world);
+    archive_three_tasks(&world);
     let before = derived(&world);
     for wrong in [
         "",
@@ -59,7 +60,7 @@ fn broken_or_wrong_root_manifest_is_rebuilt() {
     ] {
         world.write_file("yescale/manifest.json", wrong);
         world.write_file("yescale/SHA256SUMS", "anything");
-        let run = indexed(&world);
+        let run = index_and_audit(&world);
         assert_eq!(run.stderr.contains("ghost: its folder is gone"), wrong.contains("ghost"), "{run:?}");
         assert_eq!(derived(&world), before, "{wrong:?}");
     }
@@ -68,11 +69,11 @@ fn broken_or_wrong_root_manifest_is_rebuilt() {
 #[test]
 fn moved_task_folders_are_dropped_and_added_again() {
     let world = World::new();
-    three(&world);
+    archive_three_tasks(&world);
     let before = derived(&world);
     let (inside, outside) = (world.archive().join("t1"), world.home().join("t1"));
     fs::rename(&inside, &outside).unwrap();
-    assert!(indexed(&world).stderr.contains("t1: its folder is gone"));
+    assert!(index_and_audit(&world).stderr.contains("t1: its folder is gone"));
     assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 2);
     fs::rename(&outside, &inside).unwrap();
     index(&world);
@@ -82,7 +83,7 @@ fn moved_task_folders_are_dropped_and_added_again() {
 #[test]
 fn archive_without_a_root_manifest_gets_one() {
     let (world, other) = (World::new(), World::new());
-    three(&world);
+    archive_three_tasks(&world);
     fs::create_dir(other.archive()).unwrap();
     fs::rename(world.archive().join("t1"), other.archive().join("t1")).unwrap();
     fs::create_dir_all(other.archive().join("My photos")).unwrap();
@@ -100,7 +101,7 @@ fn foreign_files_are_never_overwritten() {
         ("SHA256SUMS", format!("{hash}  linux.iso\n")),
     ] {
         let world = World::new();
-        three(&world);
+        archive_three_tasks(&world);
         for name in ["manifest.json", "SHA256SUMS"] {
             fs::remove_file(world.archive().join(name)).unwrap();
         }
@@ -126,7 +127,7 @@ fn index_creates_no_archive() {
 #[test]
 fn task_folder_is_left_unchanged() {
     let world = World::new();
-    three(&world);
+    archive_three_tasks(&world);
     fs::rename(world.archive().join("t1"), world.home().join("the best one")).unwrap();
     for dir in ["yescale/Odd-dde46322e86f5d57", "the best one", "yescale/failed"] {
         let folder = world.home().join(dir);
@@ -140,7 +141,7 @@ fn task_folder_is_left_unchanged() {
 #[test]
 fn renamed_folder_of_a_failed_task_keeps_its_manifest() {
     let world = World::new();
-    three(&world);
+    archive_three_tasks(&world);
     let folder = world.home().join("the failed one");
     fs::rename(world.archive().join("failed"), &folder).unwrap();
     let before = crate::support::audit::read_tree(&folder);
@@ -151,7 +152,7 @@ fn renamed_folder_of_a_failed_task_keeps_its_manifest() {
 #[test]
 fn task_folder_used_as_output_loses_nothing() {
     let world = World::new();
-    three(&world);
+    archive_three_tasks(&world);
     world.serve_task("t2", &json!({"text": "lo"}));
     let before = world.tree()["t1/manifest.json"].clone();
     world.start(&["-o", "yescale/t1", "t2"]).wait(false);
@@ -163,7 +164,7 @@ fn task_folder_used_as_output_loses_nothing() {
 #[test]
 fn leftovers_of_a_killed_run_are_removed_from_the_root() {
     let world = World::new();
-    three(&world);
+    archive_three_tasks(&world);
     let before = derived(&world);
     for left in [".committing-1-0", ".manifest.json.x1", ".lock"] {
         let path = world.write_file(&format!("yescale/{left}"), "{");

@@ -1,4 +1,4 @@
-//! Section 8, the other verbs.
+//! Section 8, "The other commands": "All commands except `repair` work offline from the manifests."
 
 mod all_commands;
 mod completions_and_man;

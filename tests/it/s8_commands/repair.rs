@@ -1,4 +1,4 @@
-//! Section 8, `repair`: only what is lost is fetched again, by the task id, and nothing healthy is touched.
+//! `repair`: "fetches again what is damaged or missing, by the task id … A healthy file is never touched."
 
 use std::fs;
 
@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 use crate::support::commands::{archive_two_tasks, findings, flip_bit, run_command};
 use crate::support::{Answer, KEY, Reply, Run, World, sample};
 
-/// Repairs the archive; whatever is left must be a true archive.
-fn repairs(world: &World, args: &[&str]) -> Run {
+/// Runs `repair` and audits the archive.
+fn repair(world: &World, args: &[&str]) -> Run {
     world.audit(run_command(world, &[&["repair", "--json", "--retry-delay", "0s"], args].concat()))
 }
 
-/// What is untouched when only `paths` were to be mended.
-pub(super) fn but(world: &World, paths: &[&str]) -> crate::support::audit::Tree {
+/// The files that must be unchanged when only `paths` were repaired.
+pub(super) fn tree_without(world: &World, paths: &[&str]) -> crate::support::audit::Tree {
     let mut tree = world.tree();
     tree.retain(|name, _| !paths.contains(&name.as_str()));
     tree
 }
 
-pub(super) fn healthy(world: &World) {
+pub(super) fn assert_intact(world: &World) {
     let run = run_command(world, &["verify", "--json"]).exits(0);
     assert!(findings(&run).is_empty(), "{run:?}");
 }
@@ -30,18 +30,18 @@ fn only_lost_files_are_fetched_and_healthy_ones_untouched() {
     archive_two_tasks(&world);
     flip_bit(&world, "t1/video-1.mp4");
     fs::remove_file(world.archive().join("t2/image-1.gif")).unwrap();
-    // The manifests may be written anew: they tell when.
+    // The manifests may be rewritten: they have a time.
     let lost = ["t1/video-1.mp4", "t2/image-1.gif", "manifest.json", "SHA256SUMS", "t1/manifest.json", "t2/manifest.json"];
-    let (before, questions, files) =
-        (but(&world, &lost), world.gateway_requests().len(), world.task_entry("t1")["files"].clone());
-    let run = repairs(&world, &[]).exits(0);
+    let (before, requests, files) =
+        (tree_without(&world, &lost), world.gateway_requests().len(), world.task_entry("t1")["files"].clone());
+    let run = repair(&world, &[]).exits(0);
     assert_eq!(findings(&run), ["damaged t1/video-1.mp4", "missing t2/image-1.gif"]);
     assert_eq!(run.events_of("file").len(), 2);
-    assert!(but(&world, &lost) == before, "the healthy files were touched");
-    assert_eq!(world.task_entry("t1")["files"], files, "the same bytes came");
+    assert!(tree_without(&world, &lost) == before, "the healthy files were touched");
+    assert_eq!(world.task_entry("t1")["files"], files, "the fetched bytes are the same");
     assert_eq!(["/video-1s.mp4", "/picture.gif", "/picture.png"].map(|path| world.media.request_count(path)), [2, 2, 2]);
-    assert_eq!(world.gateway_requests().len(), questions + 2);
-    healthy(&world);
+    assert_eq!(world.gateway_requests().len(), requests + 2);
+    assert_intact(&world);
 }
 
 #[test]
@@ -49,9 +49,9 @@ fn intact_archive_needs_no_request() {
     let world = World::new();
     archive_two_tasks(&world);
     world.write_file("yescale/notes.txt", "mine");
-    let (before, questions) = (world.tree(), world.gateway_requests().len());
-    repairs(&world, &[]).exits(0);
-    assert_eq!((world.tree(), world.gateway_requests().len()), (before, questions));
+    let (before, requests) = (world.tree(), world.gateway_requests().len());
+    repair(&world, &[]).exits(0);
+    assert_eq!((world.tree(), world.gateway_requests().len()), (before, requests));
 }
 
 #[test]
@@ -63,9 +63,9 @@ fn fresh_links_replace_dead_recorded_links() {
     world.media.script("/picture.png", [Reply::status("410 Gone")]);
     world.serve_task("t1", &json!({"videos": [fresh], "images": [fresh, fresh], "text": "la\nla"}));
     let before = world.media.heads().len();
-    repairs(&world, &[]).exits(0);
+    repair(&world, &[]).exits(0);
     assert_eq!((world.media.request_count("/fresh"), world.media.heads().len()), (1, before + 1));
-    healthy(&world);
+    assert_intact(&world);
 }
 
 #[test]
@@ -73,14 +73,14 @@ fn text_is_restored_from_the_manifest_without_a_request() {
     for damage in [None, Some("LA\nLA"), Some("")] {
         let world = World::new();
         archive_two_tasks(&world);
-        let (before, questions) = (but(&world, &["t1/text.txt"]), world.gateway_requests().len());
+        let (before, requests) = (tree_without(&world, &["t1/text.txt"]), world.gateway_requests().len());
         match damage {
             None => fs::remove_file(world.archive().join("t1/text.txt")).unwrap(),
             Some(text) => fs::write(world.archive().join("t1/text.txt"), text).unwrap(),
         }
-        repairs(&world, &[]).exits(0);
+        repair(&world, &[]).exits(0);
         assert_eq!(fs::read(world.archive().join("t1/text.txt")).unwrap(), b"la\nla");
-        assert_eq!((but(&world, &["t1/text.txt"]), world.gateway_requests().len()), (before, questions));
+        assert_eq!((tree_without(&world, &["t1/text.txt"]), world.gateway_requests().len()), (before, requests));
     }
 }
 
@@ -91,16 +91,16 @@ fn changed_remote_file_is_accepted_with_a_new_hash_and_warning() {
     let meta = world.task_entry("t1")["archived_at"].clone();
     flip_bit(&world, "t1/image-1.png");
     world.media.script("/picture.png", [Reply::ok(sample("picture.jpg")).content_type("image/png")]);
-    let before = but(&world, &["t1/image-1.png", "t1/manifest.json", "manifest.json", "SHA256SUMS"]);
-    let run = repairs(&world, &[]).exits(0);
+    let before = tree_without(&world, &["t1/image-1.png", "t1/manifest.json", "manifest.json", "SHA256SUMS"]);
+    let run = repair(&world, &[]).exits(0);
     assert_eq!(run.events_of("file").len(), 1);
     let file = &world.task_entry("t1")["files"][1];
     assert_eq!(file["size"], sample("picture.jpg").len());
     assert!(!file["warnings"].as_array().unwrap().is_empty(), "{file}");
     assert!(world.task_entry("t1")["files"][2]["warnings"].as_array().unwrap().is_empty() && meta.is_string());
-    let after = but(&world, &["t1/image-1.png", "t1/manifest.json", "manifest.json", "SHA256SUMS"]);
+    let after = tree_without(&world, &["t1/image-1.png", "t1/manifest.json", "manifest.json", "SHA256SUMS"]);
     assert!(before.iter().all(|(name, found)| after.get(name) == Some(found)));
-    healthy(&world);
+    assert_intact(&world);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn failed_repair_keeps_files_and_entries_and_exits_with_1() {
         let world = World::new();
         archive_two_tasks(&world);
         flip_bit(&world, "t1/image-1.png");
-        let told = format!("answer {}, link {}", answer.is_some(), link.is_some());
+        let case = format!("answer {}, link {}", answer.is_some(), link.is_some());
         if let Some(answer) = answer {
             world.answers("t1", [answer]);
         }
@@ -128,15 +128,15 @@ fn failed_repair_keeps_files_and_entries_and_exits_with_1() {
         }
         let (before, entry) = (world.tree(), world.task_entry("t1"));
         let run = run_command(&world, &["repair", "--json", "--retry-delay", "0s", "--retries", "1"]).exits(1);
-        assert!(!run.stderr.is_empty() && run.state("t1") != "complete", "{told} {run:?}");
+        assert!(!run.stderr.is_empty() && run.state("t1") != "complete", "{case} {run:?}");
         let media = |tree: &crate::support::audit::Tree| {
             let media = tree.iter().filter(|(name, _)| name.starts_with('t') && !name.ends_with("manifest.json"));
             media.map(|(name, found)| (name.clone(), found.1)).collect::<Vec<_>>()
         };
-        assert_eq!(media(&world.tree()), media(&before), "{told}");
-        // The state may tell that the file could not be had.
+        assert_eq!(media(&world.tree()), media(&before), "{case}");
+        // The state may change to report the missing file.
         for key in ["files", "text", "text_path", "meta"] {
-            assert_eq!(world.task_entry("t1")[key], entry[key], "{told}");
+            assert_eq!(world.task_entry("t1")[key], entry[key], "{case}");
         }
         let left = run_command(&world, &["verify", "--json"]).exits(1);
         assert_eq!(findings(&left), ["damaged t1/image-1.png"]);
@@ -151,7 +151,7 @@ fn healthy_text_is_not_replaced_by_a_different_response_text() {
     let png = world.serve_sample("picture.png");
     world.serve_task("t1", &json!({"videos": [world.serve_sample("video-1s.mp4")], "images": [png, png], "text": "other"}));
     let before = world.tree()["t1/text.txt"].clone();
-    repairs(&world, &[]).exits(0);
+    repair(&world, &[]).exits(0);
     assert!(world.tree()["t1/text.txt"] == before, "{}", String::from_utf8_lossy(&world.tree()["t1/text.txt"].0));
     assert_eq!(world.task_entry("t1")["text"], "la\nla");
 }
@@ -204,7 +204,7 @@ fn repair_keeps_partial_states_and_recorded_errors() {
     let (before, dead_asked) = (["part", "less"].map(|id| world.task_entry(id)), world.media.request_count("/dead"));
     flip_bit(&world, "part/image-1.png");
     flip_bit(&world, "less/image-2.png");
-    repairs(&world, &[]);
+    repair(&world, &[]);
     for (before, id) in before.iter().zip(["part", "less"]) {
         let after = world.task_entry(id);
         assert_eq!([&after["state"], &after["errors"], &after["files"]], [&before["state"], &before["errors"], &before["files"]]);
@@ -214,7 +214,7 @@ fn repair_keeps_partial_states_and_recorded_errors() {
         (dead_asked, 0),
         "only what is lost"
     );
-    healthy(&world);
+    assert_intact(&world);
 }
 
 #[test]
@@ -271,8 +271,8 @@ fn task_in_a_hashed_folder_is_requested_by_its_real_id() {
     world.run(&[odd]).exits(0);
     let folder = crate::support::audit::hashed_folder(odd);
     flip_bit(&world, &format!("{folder}/image-1.png"));
-    let run = repairs(&world, &[]).exits(0);
+    let run = repair(&world, &[]).exits(0);
     let path = std::path::Path::new("yescale").join(&folder);
     assert_eq!(run.task(odd)["path"], Value::String(path.display().to_string()));
-    healthy(&world);
+    assert_intact(&world);
 }

@@ -1,10 +1,10 @@
-//! Section 8, `repair`, of manifests that are broken: mended from what the root remembers, and never taken for success.
+//! `repair` of broken manifests: they are restored from the root manifest, and an unrecoverable one is not a success.
 
 use std::fs;
 
 use serde_json::json;
 
-use super::repair::{but, healthy};
+use super::repair::{assert_intact, tree_without};
 use crate::support::World;
 use crate::support::commands::{archive_two_tasks, run_command};
 
@@ -16,14 +16,14 @@ fn broken_task_manifest_is_repaired_offline() {
         let mut entry = world.task_entry("t1");
         world.write_file("yescale/t1/manifest.json", broken);
         let own = ["t1/manifest.json", "manifest.json", "SHA256SUMS"];
-        let (before, questions) = (but(&world, &own), world.gateway_requests().len());
-        // The audit wants the answer, which only the lost manifest had.
+        let (before, requests) = (tree_without(&world, &own), world.gateway_requests().len());
+        // The audit requires the `response`, which only the lost manifest had.
         run_command(&world, &["repair", "--json"]).exits(0);
         entry.as_object_mut().unwrap().shift_remove("response");
         assert_eq!(world.task_entry("t1"), entry);
-        assert_eq!(world.gateway_requests().len(), questions, "{broken:?}");
-        assert!(but(&world, &own) == before, "the healthy files were touched: {broken:?}");
-        healthy(&world);
+        assert_eq!(world.gateway_requests().len(), requests, "{broken:?}");
+        assert!(tree_without(&world, &own) == before, "the healthy files were touched: {broken:?}");
+        assert_intact(&world);
     }
 }
 

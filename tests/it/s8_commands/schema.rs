@@ -1,4 +1,4 @@
-//! Section 8, `schema`: it takes what the program writes, all of it, and refuses what the program would never write.
+//! `schema`: the JSON Schemas accept everything that the program writes, and reject what it never writes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,14 +28,15 @@ fn refuses(schema: &Validator, document: &Value, why: &str) {
     assert!(!schema.is_valid(document), "{why} is taken: {document:#}");
 }
 
-/// Every manifest of the archive, the root's first.
+/// Every manifest of the archive, the root manifest first.
 fn manifests(world: &World) -> Vec<Value> {
     let tree = world.tree();
     let manifests = tree.iter().filter(|(name, _)| name.ends_with("manifest.json"));
     manifests.map(|(_, (bytes, _))| serde_json::from_slice(bytes).unwrap()).collect()
 }
 
-/// An archive with everything in it that a manifest can have but what only hosts can tell; its last run.
+/// Makes an archive with every field that a manifest can have, except those that need a special host. Returns the
+/// last run.
 fn full(world: &World) -> Run {
     let mov = world.media.script("/v", [Reply::ok(sample("clip.mov")).header("Last-Modified", "Sun, 27 Jul 2025 06:49:48 GMT")]);
     let result =
@@ -46,8 +47,8 @@ fn full(world: &World) -> Run {
     world.run_with_input(r#"{"id":"full","prompt":{"deep":[1.50,null]}}"#, &["--json", "-i", "-"]).exits(1)
 }
 
-/// A run that takes long enough to tell how far it is.
-fn slow(world: &World) -> Run {
+/// A run that takes long enough to report progress.
+fn run_slowly(world: &World) -> Run {
     let gate = Gate::default();
     world.serve_task(
         "slow",
@@ -98,7 +99,7 @@ fn every_event_and_enum_value_matches_the_schema() {
     fs::remove_file(world.archive().join("complete/image-1.png")).unwrap();
     world.write_file("yescale/full/stray", "");
     events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());
-    events.extend(slow(&world).exits(0).events());
+    events.extend(run_slowly(&world).exits(0).events());
 
     for line in &events {
         takes(&event, line);
@@ -205,7 +206,7 @@ fn schema_rejects_invalid_events() {
     }
 }
 
-/// A field of the object at `folder` that is null, or of a type of its own, is refused.
+/// Checks that a field of the object at `folder` is rejected when it is null or of another type.
 #[track_caller]
 fn refuses_other_fields(schema: &Validator, document: &Value, folder: &str, but: &[&str]) {
     let fields: Vec<String> = document.pointer(folder).unwrap().as_object().unwrap().keys().cloned().collect();

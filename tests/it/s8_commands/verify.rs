@@ -1,4 +1,4 @@
-//! Section 8, `verify`: every file that a manifest names is looked at, nothing else is touched, and nothing is changed.
+//! `verify`: "hashes every file that a manifest names", reports each fault, and changes nothing.
 
 use std::collections::BTreeSet;
 use std::fs;

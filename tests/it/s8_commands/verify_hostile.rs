@@ -1,7 +1,7 @@
-//! Section 8, `verify` before what is not to be trusted: manifests that lie, climb or break off, and links.
+//! `verify` of an archive that can't be trusted: manifests with wrong, climbing or truncated content, and symlinks.
 //!
-//! What a hostile manifest points at lies outside of the archive with the very bytes that it claims: were it
-//! opened, it would be found whole. It is told, never touched.
+//! A hostile manifest points at a file outside the archive with exactly the bytes that it claims: if the program
+//! opened it, it would find it intact. The path must be reported, and never opened.
 
 use std::fs;
 
@@ -121,10 +121,10 @@ fn files_behind_symlinks_are_unsafe_even_if_intact() {
     symlink(outside.join("none"), &dangling).unwrap();
     let before = crate::support::audit::read_tree(&outside);
     let run = run_command(&world, &["verify", "--json"]).exits(1);
-    let told: Vec<String> = findings(&run).into_iter().filter(|finding| finding != "unknown t2").collect();
+    let found: Vec<String> = findings(&run).into_iter().filter(|finding| finding != "unknown t2").collect();
     let expected =
         ["unsafe t1/image-1.png", "unsafe t1/image-2.png", "unsafe t1/text.txt", "unsafe t2/image-1.gif", "unsafe t2/text.txt"];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
     assert_eq!(crate::support::audit::read_tree(&outside), before);
 }
 

@@ -1,4 +1,4 @@
-//! What must hold of any archive after any run, whatever the run was about.
+//! The audit: what must hold of any archive after any run, whatever the test is about.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// A file or link below a folder: its bytes (a link's target for a link), and when it was written.
+/// The files and links below a folder, by path: the bytes (for a link, its target) and the modification time.
 pub(crate) type Tree = BTreeMap<String, (Vec<u8>, SystemTime)>;
 
 pub(crate) fn read_tree(root: &Path) -> Tree {
@@ -38,59 +38,59 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// The folder that the contract gives a task whose id is not plain.
+/// The folder name that the contract gives a task whose id is no safe folder name.
 pub(crate) fn hashed_folder(id: &str) -> String {
     let start: String = id.chars().take(40).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     format!("{start}-{}", &sha256(id.as_bytes())[..16])
 }
 
-/// Checks a whole archive. What does not parse as a manifest is the test's own doing and left alone.
+/// Checks a whole archive. A file that does not parse as a manifest was put there by the test, and is skipped.
 pub(crate) fn check_archive(root: &Path, key: &str) {
     let tree = read_tree(root);
     for (name, (bytes, _)) in &tree {
-        assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()), "the key stands in {name}");
-        assert!(name.contains('/') || !name.starts_with('.'), "{name} stayed at the root");
+        assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()), "{name} contains the key");
+        assert!(name.contains('/') || !name.starts_with('.'), "{name} was left at the root");
     }
-    let mut rooted = Vec::new();
+    let mut root_entries = Vec::new();
     for (name, (bytes, _)) in &tree {
         let Some(folder) = name.strip_suffix("/manifest.json") else { continue };
         let Ok(manifest) = serde_json::from_slice::<Value>(bytes) else { continue };
         if manifest["manifest_version"] == 1 && manifest["tasks"][0]["state"].is_string() {
-            rooted.push(check_task(&tree, folder, &manifest));
+            root_entries.push(check_task(&tree, folder, &manifest));
         }
     }
-    check_root_manifest(&tree, rooted);
+    check_root_manifest(&tree, root_entries);
 }
 
-/// Checks one task folder; its entry as the root must have it.
+/// Checks one task folder. Returns its entry as the root manifest must have it.
 fn check_task(tree: &Tree, folder: &str, manifest: &Value) -> Value {
     let entry = &manifest["tasks"][0];
     assert_eq!(manifest["tasks"].as_array().unwrap().len(), 1, "{folder}");
     for file in entry["files"].as_array().unwrap() {
         let path = format!("{folder}/{}", file["path"].as_str().unwrap());
-        let (bytes, _) = tree.get(&path).unwrap_or_else(|| panic!("{path} is named, but not there"));
+        let (bytes, _) = tree.get(&path).unwrap_or_else(|| panic!("{path} is in the manifest, but not on disk"));
         assert_eq!((file["size"].as_u64().unwrap(), file["sha256"].as_str().unwrap()), (bytes.len() as u64, &*sha256(bytes)));
     }
     if let Some(path) = entry["text_path"].as_str() {
         assert_eq!(tree[&format!("{folder}/{path}")].0, entry["text"].as_str().unwrap().as_bytes());
     }
     if entry["state"] == "complete" || entry["state"] == "partial" {
-        let dots: Vec<_> = tree.keys().filter(|name| name.starts_with(&format!("{folder}/."))).collect();
-        assert!(dots.is_empty(), "{dots:?} stayed in a finished folder");
+        let dot_files: Vec<_> = tree.keys().filter(|name| name.starts_with(&format!("{folder}/."))).collect();
+        assert!(dot_files.is_empty(), "{dot_files:?} left in a finished folder");
     }
-    let mut rooted = entry.clone();
-    let fields = rooted.as_object_mut().unwrap();
-    assert!(fields.shift_remove("response").is_some(), "{folder} has no answer");
+    let mut root_entry = entry.clone();
+    let fields = root_entry.as_object_mut().unwrap();
+    assert!(fields.shift_remove("response").is_some(), "{folder} has no response");
     if let Some(path) = fields.get_mut("text_path") {
         *path = format!("{folder}/{}", path.as_str().unwrap()).into();
     }
     for file in fields["files"].as_array_mut().unwrap() {
         file["path"] = format!("{folder}/{}", file["path"].as_str().unwrap()).into();
     }
-    rooted
+    root_entry
 }
 
-/// The root manifest and the checksum list say what the task folders say, and nothing else.
+/// Checks that the root manifest and the checksum list have the entries of the task folders, and nothing else.
 fn check_root_manifest(tree: &Tree, mut tasks: Vec<Value>) {
     let Some((root, _)) = tree.get("manifest.json") else {
         assert!(tasks.is_empty(), "there are tasks, but no root manifest");

@@ -1,6 +1,8 @@
-//! A real browser without a window, driven through its DevTools protocol: what a page shows, asks for and complains of.
+//! A headless browser, driven through its DevTools protocol: what a page shows, which requests it makes and which
+//! errors it logs.
 //!
-//! The protocol goes over two pipes, which the shell hands to Chromium as the descriptors it expects: no port is opened.
+//! The protocol uses two pipes, which the shell passes to Chromium as the file descriptors that it expects. No port
+//! is opened.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -11,11 +13,11 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// `--no-sandbox`, as tests may run as root in a container; nothing but the page under test is opened.
+/// `--no-sandbox`, because tests may run as root in a container. Only the page under test is opened.
 const CHROMIUM: &str = "exec chromium --headless --no-sandbox --disable-gpu --remote-debugging-pipe \
     --user-data-dir=\"$1\" 3<&0 4>&1 >/dev/null 2>&1";
 
-/// Resolves once `test` holds; a page that never gets there is an error, not a test that hangs.
+/// Resolves once `test` holds. A page where it never holds is an error, not a test that hangs.
 const UNTIL: &str = "const until = async (test) => { const end = Date.now() + 20000; while (!test()) { \
     if (Date.now() > end) throw new Error('never: ' + test); await new Promise((done) => setTimeout(done, 20)); } };";
 
@@ -25,7 +27,7 @@ pub(crate) struct Browser {
     stdout: BufReader<ChildStdout>,
     session: Value,
     last_id: u64,
-    /// Whatever was requested.
+    /// The URLs of all requests.
     pub requests: Vec<String>,
     /// Errors and warnings of the console, and exceptions.
     pub console_errors: Vec<String>,
@@ -33,24 +35,16 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// With a page open and loaded, `width` pixels wide.
+    /// Opens a page, `width` pixels wide, and waits until it is loaded.
     pub(crate) fn open(page: &Path, fragment: &str, width: u32) -> Self {
         let profile = TempDir::new().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", CHROMIUM, "sh"]).arg(profile.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let (requests, complaints) = (Vec::new(), Vec::new());
-        let mut browser = Self {
-            child,
-            stdin: to,
-            stdout: from,
-            session: Value::Null,
-            last_id: 0,
-            requests,
-            console_errors: complaints,
-            _profile: profile,
-        };
+        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let (requests, console_errors) = (Vec::new(), Vec::new());
+        let mut browser =
+            Self { child, stdin, stdout, session: Value::Null, last_id: 0, requests, console_errors, _profile: profile };
         let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}))["targetId"].take();
         browser.session =
             browser.call("Target.attachToTarget", &json!({"targetId": target, "flatten": true}))["sessionId"].take();
@@ -66,7 +60,7 @@ impl Browser {
         browser
     }
 
-    /// What an expression is; it may await.
+    /// The value of an expression, which may await.
     #[track_caller]
     pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let script = format!("(async () => {{ {UNTIL} return {expression}; }})()");
@@ -76,13 +70,13 @@ impl Browser {
         answer["result"]["value"].take()
     }
 
-    /// Waits until an expression holds.
+    /// Waits until an expression is true.
     #[track_caller]
     pub(crate) fn wait(&mut self, expression: &str) {
         self.eval(&format!("await until(() => {expression})"));
     }
 
-    /// Presses a key, as its event calls it.
+    /// Presses a key, by the name that its event has.
     pub(crate) fn press(&mut self, key: &str) {
         let (text, code) = match key {
             "Escape" => ("", 27),
@@ -95,7 +89,7 @@ impl Browser {
         }
     }
 
-    /// What is on the screen, as a PNG.
+    /// The visible page, as a PNG.
     pub(crate) fn screenshot(&mut self) -> Vec<u8> {
         let answer = self.call("Page.captureScreenshot", &json!({"format": "png"}));
         BASE64_STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
@@ -103,14 +97,14 @@ impl Browser {
 
     fn call(&mut self, method: &str, params: &Value) -> Value {
         self.last_id += 1;
-        let mut question = json!({"id": self.last_id, "method": method, "params": params});
+        let mut request = json!({"id": self.last_id, "method": method, "params": params});
         if self.session.is_string() {
-            question["sessionId"] = self.session.clone();
+            request["sessionId"] = self.session.clone();
         }
-        self.stdin.write_all(format!("{question}\0").as_bytes()).unwrap();
+        self.stdin.write_all(format!("{request}\0").as_bytes()).unwrap();
         loop {
             let mut bytes = Vec::new();
-            assert!(self.stdout.read_until(0, &mut bytes).unwrap() > 0, "the browser has gone away");
+            assert!(self.stdout.read_until(0, &mut bytes).unwrap() > 0, "the browser has exited");
             let mut message: Value = serde_json::from_slice(&bytes[..bytes.len() - 1]).unwrap();
             if message["id"] == self.last_id {
                 assert!(message.get("error").is_none(), "{method}: {message}");

@@ -1,4 +1,4 @@
-//! The verbs of section 8 as tests run them, and what is done to an archive before they look at it.
+//! The commands of section 8 as tests run them, and the damage that tests do to an archive first.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 use super::run::Running;
 use super::{Run, World};
 
-/// Runs a verb to its end: no option may stand before it.
+/// Runs a command to its end. A command must be the first word, so no option is added before it.
 pub(crate) fn run_command(world: &World, args: &[impl AsRef<OsStr>]) -> Run {
     Running::start(world.plain_command(args)).wait(false)
 }
 
-/// The findings of `verify --json`, in their order, as `WORD PATH`.
+/// The findings of `verify --json`, in order, as `FINDING PATH`.
 pub(crate) fn findings(run: &Run) -> Vec<String> {
-    let told = |event: &Value| format!("{} {}", event["finding"].as_str().unwrap(), event["path"].as_str().unwrap());
-    run.events_of("finding").iter().map(told).collect()
+    let line = |event: &Value| format!("{} {}", event["finding"].as_str().unwrap(), event["path"].as_str().unwrap());
+    run.events_of("finding").iter().map(line).collect()
 }
 
-/// What `verify --json` finds in the archive, and that it changes nothing.
+/// Checks the findings of `verify --json`, and that it changes nothing.
 #[track_caller]
 pub(crate) fn assert_findings(world: &World, expected: &[&str]) {
     let before = world.tree();
@@ -33,7 +33,7 @@ pub(crate) fn assert_findings(world: &World, expected: &[&str]) {
     assert!(world.tree() == before, "verify changes nothing");
 }
 
-/// Two tasks: `t1` of a video, two images and a text, `t2` of one image and a text.
+/// Archives two tasks: `t1` with a video, two images and a text, `t2` with one image and a text.
 pub(crate) fn archive_two_tasks(world: &World) {
     let (png, mp4) = (world.serve_sample("picture.png"), world.serve_sample("video-1s.mp4"));
     world.serve_task("t1", &json!({"videos": [mp4], "images": [png, png], "text": "la\nla"}));
@@ -41,7 +41,7 @@ pub(crate) fn archive_two_tasks(world: &World) {
     world.run(&["t1", "t2"]).exits(0);
 }
 
-/// Turns one bit over, and leaves the size as it is.
+/// Flips one bit of a file. Its size stays the same.
 pub(crate) fn flip_bit(world: &World, path: &str) {
     let path = world.archive().join(path);
     let mut bytes = fs::read(&path).unwrap();

@@ -1,8 +1,8 @@
-//! A disk that refuses chosen calls, for the program alone.
+//! Makes chosen system calls fail, for the program alone.
 //!
-//! A small library, compiled once and loaded before the C library, fails a call on files below a path with a given error.
-//! The Rust standard library goes through the C library for these calls. Linux alone: elsewhere libraries are loaded in
-//! other ways.
+//! A small library, compiled once and loaded before the C library, fails a call on files below a path with a given
+//! error. This works because the Rust standard library makes these calls through the C library. Linux only: other
+//! systems load libraries in other ways.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,7 +54,7 @@ ssize_t write(int fd, const void *bytes, size_t size) {
 }
 "#;
 
-/// A command whose `calls` fail with `errno` on every file whose path contains `path`.
+/// Makes `calls` of the command fail with `errno` on every file whose path contains `path`.
 pub(crate) fn fail_calls(mut command: Command, calls: &str, path: &str, errno: i32) -> Command {
     command.env("LD_PRELOAD", preload_library()).env("REFUSED_CALLS", calls).env("REFUSED_PATH", path);
     command.env("REFUSED_ERRNO", errno.to_string());
@@ -67,7 +67,7 @@ fn preload_library() -> &'static Path {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let (source, library) = (folder.join("refusing.c"), folder.join("refusing.so"));
         std::fs::write(&source, SOURCE).unwrap();
-        // Whoever links Rust programs has it.
+        // Linking Rust programs needs a C compiler, so there is one.
         let done = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl").status();
         assert!(done.unwrap().success());
         library

@@ -1,9 +1,9 @@
-//! A remote file whose host does a given thing wrong at each request, and everything else right.
+//! A remote file whose host makes one chosen fault per request, and is correct in everything else.
 //!
-//! By default ranges are served as the standard has it: `ETag`, an old `Last-Modified`, `Date`,
-//! `Accept-Ranges`, `If-Range`, 206 with `Content-Range`, 416. A script of [`Fault`]s says what is
-//! otherwise, one a request; the last one stays. Bytes are pseudo-random, so that no two places of a
-//! file look alike and a wrong splice is seen.
+//! By default ranges are served as the standard says: `ETag`, an old `Last-Modified`, `Date`, `Accept-Ranges`,
+//! `If-Range`, 206 with `Content-Range`, 416. A script of [`ServerFault`]s names the deviations, one per request; the
+//! last one repeats. The bytes are pseudo-random: no two places of a file are alike, so that a test sees bytes joined
+//! at the wrong place.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,54 +14,54 @@ use super::{Reply, World};
 /// What a host does at one request.
 #[derive(Clone, Debug)]
 pub(crate) enum ServerFault {
-    /// Nothing wrong.
+    /// No fault.
     Healthy,
-    /// Hangs up after so many bytes of the body.
+    /// Closes the connection after this many bytes of the body.
     CutAt(usize),
-    /// Sends nothing more after so many bytes of the body.
+    /// Sends nothing more after this many bytes of the body.
     StallAt(usize),
-    /// Sends the whole file, whatever range was asked for, and claims to serve ranges.
+    /// Sends the whole file, whatever range was requested, and claims to serve ranges.
     IgnoreRange,
-    /// Sends, and says so, a range one byte off.
+    /// Sends a range that is one byte off, with a `Content-Range` that says so.
     WrongRange,
-    /// Sends, and says so, the first half of the range.
+    /// Sends the first half of the range, with a `Content-Range` that says so.
     ShortRange,
-    /// Says that it sends the range, but ends after half of it, in order.
+    /// Declares the whole range, but ends the body after half of it, with a valid last chunk.
     ShortBody,
-    /// Has another file by now, and sends the range of that one, whatever `If-Range` says.
+    /// Has another file now, and sends the range of that one, whatever `If-Range` says.
     ChangedEtag,
-    /// Has another file by now, and does all right.
+    /// Has another file now, and handles `If-Range` correctly.
     Replaced,
     /// Has only a weak validator, and serves any range.
     WeakEtag,
     /// Has no validator, and serves any range.
     NoValidator,
-    /// Has an old date for a validator.
+    /// Has an old `Last-Modified` as its only validator.
     OnlyLastModified,
-    /// Has a date that is too young to be one.
+    /// Has only a `Last-Modified` that is too recent to be a validator.
     FreshLastModified,
-    /// Knows no ranges.
+    /// Does not support ranges.
     NoRanges,
-    /// Answers so, with these headers.
+    /// Answers with this status and these headers.
     Status(&'static str, &'static [(&'static str, &'static str)]),
-    /// Answers 200 with a page.
+    /// Answers 200 with an HTML page.
     Html,
-    /// Sends so many bytes at once, with pauses between.
+    /// Sends this many bytes at once, with pauses between.
     Drip(usize),
-    /// Sends everything in one chunk, and hangs up instead of ending.
+    /// Sends everything in one chunk, and closes the connection instead of sending the last chunk.
     MissingLastChunk,
 }
 
-/// What was asked for at one request.
+/// What one request asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct SeenRequest {
-    /// The first byte, and the last one, when it was said.
+    /// The first byte, and the last one if the request named it.
     pub range: Option<(u64, Option<u64>)>,
     pub if_range: Option<String>,
 }
 
 impl SeenRequest {
-    /// The first byte asked for.
+    /// The first byte that was requested.
     pub(crate) fn range_start(&self) -> u64 {
         self.range.map_or(0, |(from, _)| from)
     }
@@ -72,32 +72,32 @@ pub(crate) struct RemoteFile {
     pub path: String,
     pub url: String,
     pub bytes: Arc<Vec<u8>>,
-    /// What the host has after `ChangedEtag` and `Replaced`.
+    /// The file that `ChangedEtag` and `Replaced` serve.
     pub replacement: Arc<Vec<u8>>,
 }
 
 impl RemoteFile {
-    /// A video of `size` bytes at `path`, served as `script` says.
+    /// Serves a video of `size` bytes at `path` as `script` says.
     pub(crate) fn new(world: &World, path: &str, size: usize, script: &[ServerFault]) -> Self {
-        let (bytes, other) = (Arc::new(noise(1, size)), Arc::new(noise(2, size)));
-        let remote = Self { path: path.to_owned(), url: format!("{}{path}", world.media.origin()), bytes, replacement: other };
+        let (bytes, replacement) = (Arc::new(noise(1, size)), Arc::new(noise(2, size)));
+        let remote = Self { path: path.to_owned(), url: format!("{}{path}", world.media.origin()), bytes, replacement };
         remote.set_script(world, script);
         remote
     }
 
-    /// From here on it is served as `script` says.
+    /// Serves the file as `script` says from now on.
     pub(crate) fn set_script(&self, world: &World, script: &[ServerFault]) {
         world.media.script(&self.path, script.iter().map(|fault| self.reply(fault.clone())));
     }
 
-    /// The same file at another link; its URL.
+    /// Serves the same file at another link. Returns its URL.
     pub(crate) fn serve_at(&self, world: &World, path: &str, script: &[ServerFault]) -> String {
         world.media.script(path, script.iter().map(|fault| self.reply(fault.clone())))
     }
 
     pub(crate) fn reply(&self, fault: ServerFault) -> Reply {
-        let (bytes, other) = (Arc::clone(&self.bytes), Arc::clone(&self.replacement));
-        Reply::dynamic(move |head| answer(&fault, head, &bytes, &other))
+        let (bytes, replacement) = (Arc::clone(&self.bytes), Arc::clone(&self.replacement));
+        Reply::dynamic(move |head| answer(&fault, head, &bytes, &replacement))
     }
 
     /// The requests so far, in order.
@@ -124,7 +124,7 @@ fn header(head: &str, name: &str) -> Option<String> {
     fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
 }
 
-/// Deterministic bytes that look like nothing.
+/// Pseudo-random bytes, the same for the same seed.
 pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(size + 8);
@@ -141,11 +141,11 @@ pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
 pub(crate) const ETAG: &str = "\"v1\"";
 pub(crate) const OLD_DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
-fn answer(fault: &ServerFault, head: &str, bytes: &Arc<Vec<u8>>, other: &Arc<Vec<u8>>) -> Reply {
-    let is_other = matches!(fault, ServerFault::ChangedEtag | ServerFault::Replaced);
-    let (file, etag) = if is_other { (other, "\"v2\"") } else { (bytes, ETAG) };
+fn answer(fault: &ServerFault, head: &str, bytes: &Arc<Vec<u8>>, replacement: &Arc<Vec<u8>>) -> Reply {
+    let is_replaced = matches!(fault, ServerFault::ChangedEtag | ServerFault::Replaced);
+    let (file, etag) = if is_replaced { (replacement, "\"v2\"") } else { (bytes, ETAG) };
     let now = httpdate::fmt_http_date(SystemTime::now());
-    let dressed = |reply: Reply| {
+    let with_headers = |reply: Reply| {
         let reply = reply.content_type("video/mp4").header("Date", &now);
         let reply = if matches!(fault, ServerFault::NoRanges) { reply } else { reply.header("Accept-Ranges", "bytes") };
         match fault {
@@ -157,26 +157,27 @@ fn answer(fault: &ServerFault, head: &str, bytes: &Arc<Vec<u8>>, other: &Arc<Vec
         }
     };
     let SeenRequest { range, if_range } = parse_request(head);
-    // Who has no strong validator of its own lets any `If-Range` through: the lax hosts that splicing breaks on.
+    // A host without a strong validator accepts any `If-Range`: such hosts break clients that join bytes without
+    // proof.
     let is_same = match fault {
         ServerFault::Replaced => if_range.as_deref() == Some(etag),
         ServerFault::OnlyLastModified => if_range.as_deref() == Some(OLD_DATE),
         ServerFault::ChangedEtag | ServerFault::WeakEtag | ServerFault::NoValidator | ServerFault::FreshLastModified => true,
         _ => if_range.as_deref() == Some(ETAG),
     };
-    let whole = || dressed(Reply::ok(file.as_slice()));
+    let whole = || with_headers(Reply::ok(file.as_slice()));
     let total = file.len() as u64;
     let sent = match (range, fault) {
         (_, ServerFault::Status(status, headers)) => {
             return headers.iter().fold(Reply::status(status), |reply, (name, value)| reply.header(name, value));
         }
-        (_, ServerFault::Html) => return dressed(Reply::ok("<!doctype html><title>Just a moment...</title>")),
+        (_, ServerFault::Html) => return with_headers(Reply::ok("<!doctype html><title>Just a moment...</title>")),
         (None, _) | (_, ServerFault::IgnoreRange | ServerFault::NoRanges) => whole(),
         _ if !is_same => whole(),
         (Some((from, _)), _) if from >= total => {
-            return dressed(Reply::status("416 Range Not Satisfiable")).header("Content-Range", &format!("bytes */{total}"));
+            return with_headers(Reply::status("416 Range Not Satisfiable")).header("Content-Range", &format!("bytes */{total}"));
         }
-        (Some((from, last)), _) => dressed(partial(fault, file, from, last)),
+        (Some((from, last)), _) => with_headers(partial(fault, file, from, last)),
     };
     match *fault {
         ServerFault::CutAt(at) => sent.cut_after(at),

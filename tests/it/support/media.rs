@@ -1,7 +1,7 @@
-//! A media host over plain TCP, so that it can say and do what no HTTP library lets a server do.
+//! A media host over plain TCP, which can send anything, also what no HTTP library lets a server send.
 //!
-//! Each path has a script of replies, the last of which is repeated; anything else is 404. Every request
-//! head is kept. Invariant: a host that ever saw an `Authorization` fails its test when it is dropped.
+//! Each path has a script of replies, the last of which repeats; any other path is 404. Every request head is
+//! recorded. Invariant: a host that received an `Authorization` fails its test when it is dropped.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
@@ -11,10 +11,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// No wait is longer than this, so that a broken program fails a test instead of hanging it.
+/// The longest wait, so that a broken program fails a test instead of hanging it.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// Something that opens once; whoever waits for it goes on then.
+/// Opens once, and then releases every waiter.
 #[derive(Clone, Default)]
 pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -24,17 +24,17 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    /// Whether it opened in time.
+    /// Waits, and returns whether the gate opened in time.
     pub(crate) fn wait(&self) -> bool {
-        let (open, bell) = &*self.0;
-        *bell.wait_timeout_while(open.lock().unwrap(), MAX_WAIT, |open| !*open).unwrap().0
+        let (open, condvar) = &*self.0;
+        *condvar.wait_timeout_while(open.lock().unwrap(), MAX_WAIT, |open| !*open).unwrap().0
     }
 }
 
-/// Makes an answer to what the head of a request says.
+/// Makes a reply from the head of a request.
 type ReplyFn = Arc<dyn Fn(&str) -> Reply + Send + Sync>;
 
-/// One answer, built up from a plain one.
+/// One reply, built from a plain one.
 #[derive(Clone)]
 pub(crate) struct Reply {
     status: String,
@@ -43,7 +43,7 @@ pub(crate) struct Reply {
     framing: Framing,
     body_limit: Option<usize>,
     is_stalled: bool,
-    /// As much of it at once, and the pause after that.
+    /// How much of the body is sent at once, and the pause before each piece.
     pace: Option<(usize, Duration)>,
     make: Option<ReplyFn>,
     gate: Option<Gate>,
@@ -54,7 +54,7 @@ pub(crate) struct Reply {
 enum Framing {
     Length(usize),
     UntilClose,
-    /// The sizes of the first chunks; the rest is one more.
+    /// The sizes of the first chunks; the rest is one more chunk.
     Chunks(Vec<usize>),
 }
 
@@ -77,16 +77,16 @@ impl Reply {
         }
     }
 
-    /// The answer that `making` makes of the request's head.
-    pub(crate) fn dynamic(making: impl Fn(&str) -> Self + Send + Sync + 'static) -> Self {
-        Self { make: Some(Arc::new(making)), ..Self::ok("") }
+    /// The reply that `make` makes from the request's head.
+    pub(crate) fn dynamic(make: impl Fn(&str) -> Self + Send + Sync + 'static) -> Self {
+        Self { make: Some(Arc::new(make)), ..Self::ok("") }
     }
 
     pub(crate) fn status(status: &str) -> Self {
         Self { status: status.to_owned(), ..Self::ok("no") }
     }
 
-    /// The same with another status.
+    /// The same reply with another status.
     pub(crate) fn with_status(self, status: &str) -> Self {
         Self { status: status.to_owned(), ..self }
     }
@@ -113,34 +113,34 @@ impl Reply {
         Self { framing: Framing::Chunks(sizes.to_vec()), ..self }
     }
 
-    /// Sends that much of the body and closes.
+    /// Sends this much of the body and closes the connection.
     pub(crate) fn cut_after(self, sent: usize) -> Self {
         Self { body_limit: Some(sent), ..self }
     }
 
-    /// Sends that much of the body, then nothing more, until the other side goes away.
+    /// Sends this much of the body, then nothing more, until the client closes the connection.
     pub(crate) fn stall_after(self, sent: usize) -> Self {
         Self { body_limit: Some(sent), is_stalled: true, ..self }
     }
 
-    /// Sends no faster than `size` bytes, then a pause.
+    /// Sends the body in pieces of `size` bytes, with a pause before each.
     pub(crate) fn throttled(self, size: usize, pause: Duration) -> Self {
         Self { pace: Some((size, pause)), ..self }
     }
 
-    /// Answers when `gate` opens; one that never does cuts the connection.
+    /// Replies when `gate` opens. If it never opens, the connection is closed.
     pub(crate) fn after_gate(self, gate: &Gate) -> Self {
         Self { gate: Some(gate.clone()), ..self }
     }
 
-    /// Opens `asked` when the request is in.
-    pub(crate) fn notify_on_request(self, asked: &Gate) -> Self {
-        Self { on_request: Some(asked.clone()), ..self }
+    /// Opens `gate` when the request has arrived.
+    pub(crate) fn notify_on_request(self, gate: &Gate) -> Self {
+        Self { on_request: Some(gate.clone()), ..self }
     }
 
     fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
-        if let Some(asked) = &self.on_request {
-            asked.open();
+        if let Some(gate) = &self.on_request {
+            gate.open();
         }
         if self.gate.as_ref().is_some_and(|gate| !gate.wait()) {
             return Ok(());
@@ -162,7 +162,7 @@ impl Reply {
             })?,
         }
         if self.is_stalled {
-            // Ends when the other side has had enough; the stream's timeout is the bound.
+            // Ends when the client closes the connection, or at the stream's timeout.
             let _ = stream.read(&mut [0]);
         }
         Ok(())
@@ -191,8 +191,8 @@ struct HostState {
     heads: Mutex<Vec<String>>,
     active: AtomicUsize,
     max_active: AtomicUsize,
-    is_over: AtomicBool,
-    /// Requests for this prefix may carry the key: it plays the gateway behind a proxy.
+    is_stopping: AtomicBool,
+    /// Requests for this prefix may carry the key: this host then acts as the gateway behind a proxy.
     gateway_prefix: Mutex<Option<String>>,
 }
 
@@ -210,7 +210,7 @@ impl MediaServer {
         let shared = Arc::clone(&host);
         let listener = thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                if shared.is_over.load(Ordering::SeqCst) {
+                if shared.is_stopping.load(Ordering::SeqCst) {
                     break;
                 }
                 let host = Arc::clone(&shared);
@@ -225,24 +225,24 @@ impl MediaServer {
         format!("http://{}", self.address)
     }
 
-    /// What `path`, without its query, answers, one reply a request; the last one stays. Its URL.
+    /// Sets the replies of `path` (without its query), one per request; the last one repeats. Returns its URL.
     pub(crate) fn script(&self, path: &str, replies: impl IntoIterator<Item = Reply>) -> String {
         let replies = replies.into_iter().collect();
         self.host.scripts.lock().unwrap().insert(path.to_owned(), replies);
         format!("{}{path}", self.origin())
     }
 
-    /// This host is a proxy too: requests for `prefix` are the gateway's.
+    /// Makes this host a proxy too: requests for `prefix` are for the gateway and may carry the key.
     pub(crate) fn allow_key_for(&self, prefix: &str) {
         *self.host.gateway_prefix.lock().unwrap() = Some(prefix.to_owned());
     }
 
-    /// The heads of all requests so far, as they came.
+    /// The heads of all requests so far, verbatim.
     pub(crate) fn heads(&self) -> Vec<String> {
         self.host.heads.lock().unwrap().clone()
     }
 
-    /// How often `path` was asked for.
+    /// How many requests there were for `path`.
     pub(crate) fn request_count(&self, path: &str) -> usize {
         self.heads().iter().filter(|head| target(head) == path).count()
     }
@@ -254,17 +254,17 @@ impl MediaServer {
 
 impl Drop for MediaServer {
     fn drop(&mut self) {
-        self.host.is_over.store(true, Ordering::SeqCst);
-        // Wakes the listener, which then sees that it is over.
+        self.host.is_stopping.store(true, Ordering::SeqCst);
+        // Wakes the listener, which then sees that it must stop.
         let _ = TcpStream::connect(&self.address);
         let _ = self.listener.take().map(JoinHandle::join);
         if thread::panicking() {
             return;
         }
-        let keyed = self.host.gateway_prefix.lock().unwrap().clone();
+        let key_prefix = self.host.gateway_prefix.lock().unwrap().clone();
         for head in self.heads() {
-            let is_gateway = keyed.as_ref().is_some_and(|prefix| target(&head).starts_with(prefix));
-            assert!(is_gateway || !head.to_lowercase().contains("authorization"), "a media host saw the key: {head}");
+            let is_gateway = key_prefix.as_ref().is_some_and(|prefix| target(&head).starts_with(prefix));
+            assert!(is_gateway || !head.to_lowercase().contains("authorization"), "a media host received the key: {head}");
         }
     }
 }
@@ -278,8 +278,8 @@ impl HostState {
         let path = target(&head).to_owned();
         self.heads.lock().unwrap().push(head.clone());
         let reply = self.next_reply(&path);
-        let reply = reply.make.as_ref().map_or_else(|| reply.clone(), |making| making(&head));
-        // One who hangs up early has its reasons.
+        let reply = reply.make.as_ref().map_or_else(|| reply.clone(), |make| make(&head));
+        // A client that closes the connection early is no error.
         let _ = reply.send(&mut stream);
         self.active.fetch_sub(1, Ordering::SeqCst);
         let _ = stream.shutdown(Shutdown::Both);
@@ -294,7 +294,7 @@ impl HostState {
     }
 }
 
-/// What was asked for, without its query.
+/// The target of a request, without its query.
 pub(super) fn target(head: &str) -> &str {
     head.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! What every test stands on: a `World` with a gateway and a media host, and the program run in it.
+//! What all tests share: `World`, which has a gateway, a media host and a working directory, and the program run in
+//! it.
 
 pub(crate) mod audit;
 pub(crate) mod browser;

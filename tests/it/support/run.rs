@@ -1,4 +1,4 @@
-//! The program, run to its end or watched on its way, and what it said.
+//! The program, run to its end or observed while it runs, and its output.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -7,27 +7,27 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A run that takes longer hangs.
+/// A run that takes longer counts as hung.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a run ended.
 #[derive(Debug)]
 pub(crate) struct Run {
-    /// None for one that was killed.
+    /// None when the process was killed.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Run {
-    /// The exit code was this one; the output is in the report when it was not.
+    /// Checks the exit code. A failure shows the output.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// The `--json` events: every line of standard output is one, or this fails.
+    /// The `--json` events. Fails when a line of standard output is no event.
     #[track_caller]
     pub(crate) fn events(&self) -> Vec<Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
@@ -47,7 +47,7 @@ impl Run {
         tasks.remove(0)
     }
 
-    /// How the task of `id` ended.
+    /// The state in the `task` event of `id`.
     #[track_caller]
     pub(crate) fn state(&self, id: &str) -> String {
         self.task(id)["state"].as_str().unwrap().to_owned()
@@ -61,13 +61,13 @@ impl Run {
     }
 }
 
-/// A run on its way.
+/// A run in progress.
 pub(crate) struct Running {
     child: Child,
     pub stdin: Option<ChildStdin>,
     stdout: Option<BufReader<ChildStdout>>,
     stderr: JoinHandle<String>,
-    seen: String,
+    read: String,
 }
 
 impl Running {
@@ -75,17 +75,18 @@ impl Running {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = drain(child.stderr.take().unwrap());
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
-        Self { child, stdin, stdout, stderr, seen: String::new() }
+        Self { child, stdin, stdout, stderr, read: String::new() }
     }
 
-    /// Of its process.
+    /// The id of its process.
+    #[cfg(unix)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     pub(crate) fn write(&mut self, text: &str) {
         let stdin = self.stdin.as_mut().unwrap();
-        // A program that has ended takes no more.
+        // A program that has exited reads no more.
         let _ = stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush());
     }
 
@@ -93,7 +94,7 @@ impl Running {
     pub(crate) fn read_line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
-        self.seen.push_str(&line);
+        self.read.push_str(&line);
         line
     }
 
@@ -123,7 +124,7 @@ impl Running {
         };
         drop(stdin);
         let rest = stdout.map(|stdout| stdout.join().unwrap()).unwrap_or_default();
-        Run { code, stdout: self.seen + &rest, stderr: self.stderr.join().unwrap() }
+        Run { code, stdout: self.read + &rest, stderr: self.stderr.join().unwrap() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A working directory, a gateway and a media host, and the program in the middle of them.
+//! A working directory, a gateway and a media host, and the program run between them.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ use super::{Gate, MediaServer, Reply, Run};
 
 pub(crate) const KEY: &str = "sk-it-key-0123456789abcdef";
 
-/// One answer of the gateway.
+/// One response of the gateway.
 #[derive(Clone)]
 pub(crate) struct Answer {
     status: u16,
@@ -46,9 +46,9 @@ impl Answer {
         Self { location: Some(to.to_owned()), ..Self::raw(302, "") }
     }
 
-    /// Opens `asked` when the question is in.
-    pub(crate) fn notify_on_request(self, asked: &Gate) -> Self {
-        Self { on_request: Some(asked.clone()), ..self }
+    /// Opens `gate` when the request has arrived.
+    pub(crate) fn notify_on_request(self, gate: &Gate) -> Self {
+        Self { on_request: Some(gate.clone()), ..self }
     }
 
     fn template(&self) -> ResponseTemplate {
@@ -58,7 +58,7 @@ impl Answer {
     }
 }
 
-/// An answer about a finished task.
+/// The response about a finished task.
 pub(crate) fn success(result: &Value) -> Value {
     json!({"status": "SUCCESS", "progress": "100%", "task_result": result})
 }
@@ -73,7 +73,7 @@ type Answers = Arc<Mutex<HashMap<String, Vec<Answer>>>>;
 pub(crate) struct World {
     home: TempDir,
     gateway: MockServer,
-    // Held so that the gateway goes on serving.
+    // Kept so that the gateway continues to serve.
     runtime: Runtime,
     answers: Answers,
     pub media: MediaServer,
@@ -88,12 +88,12 @@ impl World {
         Self { home: TempDir::new().unwrap(), gateway, runtime, answers, media: MediaServer::start() }
     }
 
-    /// The gateway says in turn what `answers` say about `id`; the last one stays.
+    /// Sets the gateway's responses about `id`, one per request; the last one repeats.
     pub(crate) fn answers(&self, id: &str, answers: impl IntoIterator<Item = Answer>) {
         self.answers_at(&format!("/task/{id}"), answers);
     }
 
-    /// As `answers`, for any path of the gateway, as it goes over the wire.
+    /// Like `answers`, for any path of the gateway, as it is on the wire.
     pub(crate) fn answers_at(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
         self.answers.lock().unwrap().insert(path.to_owned(), answers.into_iter().collect());
     }
@@ -102,17 +102,17 @@ impl World {
         self.answers(id, [Answer::json(200, body)]);
     }
 
-    /// The gateway has a finished task with this result.
+    /// Gives the gateway a finished task with this result.
     pub(crate) fn serve_task(&self, id: &str, result: &Value) {
         self.answer(id, &success(result));
     }
 
-    /// The media host has a sample under a path that ends as its name; its URL.
+    /// Gives the media host a sample under a path that is its name. Returns its URL.
     pub(crate) fn serve_sample(&self, name: &str) -> String {
         self.media.script(&format!("/{name}"), [Reply::ok(sample(name))])
     }
 
-    /// A finished task with one image, complete in the archive.
+    /// Archives a finished task with one image. Returns its folder.
     pub(crate) fn archive_task(&self, id: &str) -> PathBuf {
         self.serve_task(id, &json!({"images": [self.serve_sample("picture.png")]}));
         self.run(&[id]).exits(0);
@@ -123,7 +123,7 @@ impl World {
         self.gateway.uri()
     }
 
-    /// What the gateway was asked, as it came over the wire, in order.
+    /// The requests to the gateway, in order, as they were on the wire.
     pub(crate) fn gateway_requests(&self) -> Vec<Request> {
         self.runtime.block_on(self.gateway.received_requests()).unwrap()
     }
@@ -141,14 +141,14 @@ impl World {
         self.home().join("yescale")
     }
 
-    /// The program, ready to run, and to try again at once.
+    /// The program, ready to run, with no delay before retries.
     pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.plain_command(&["--retry-delay", "0s"]);
         command.args(args);
         command
     }
 
-    /// The program, ready to run: nothing of the tester's own environment reaches it.
+    /// The program, ready to run, without the settings in the tester's own environment.
     pub(crate) fn plain_command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_yescale-dl"));
         for (name, _) in std::env::vars_os() {
@@ -168,26 +168,26 @@ impl World {
         Running::start(self.command(args))
     }
 
-    /// Runs to the end, with nothing on standard input, and audits the archive.
+    /// Runs to the end, with empty standard input, and audits the archive.
     pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Run {
         self.audit(self.start(args).wait(false))
     }
 
-    /// As `run`, with `text` on standard input.
+    /// Like `run`, with `text` on standard input.
     pub(crate) fn run_with_input(&self, text: &str, args: &[impl AsRef<OsStr>]) -> Run {
         let mut running = self.start(args);
         running.write(text);
         self.audit(running.wait(false))
     }
 
-    /// As `run`, with `--json`.
+    /// Like `run`, with `--json`.
     pub(crate) fn run_json(&self, args: &[&str]) -> Run {
         self.run(&[&["--json"], args].concat())
     }
 
-    /// What must hold after every run.
+    /// Checks what must hold after every run.
     pub(crate) fn audit(&self, run: Run) -> Run {
-        assert!(!run.stdout.contains(KEY) && !run.stderr.contains(KEY), "the key was shown: {run:?}");
+        assert!(!run.stdout.contains(KEY) && !run.stderr.contains(KEY), "the output contains the key: {run:?}");
         audit::check_archive(&self.archive(), KEY);
         run
     }
@@ -196,12 +196,12 @@ impl World {
         manifest(&self.archive())
     }
 
-    /// The entry in the manifest of a task's folder.
+    /// The entry in the manifest of a task folder.
     pub(crate) fn task_entry(&self, folder: &str) -> Value {
         manifest(&self.archive().join(folder))["tasks"][0].take()
     }
 
-    /// The names in a task's folder, in order, without its manifest.
+    /// The file names in a task folder, in order, without its manifest.
     pub(crate) fn files(&self, folder: &str) -> Vec<String> {
         let folder = format!("{folder}/");
         let names = self.tree().into_keys().filter_map(|name| name.strip_prefix(&folder).map(str::to_owned));
@@ -212,7 +212,7 @@ impl World {
         audit::read_tree(&self.archive())
     }
 
-    /// Writes a file below the working directory, its folders too.
+    /// Writes a file below the working directory, and makes its folders.
     pub(crate) fn write_file(&self, path: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.home().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -180,14 +180,12 @@ async fn update_root(
         Err(error) => error,
     };
     let message = format!("the archive's manifest could not be written: {}", error.message());
-    match job.downloader.disk.handle_error(error.into()) {
-        transfer::Error::Store(error) => Err(FatalError::RootManifest(error)),
-        // The disk takes no more, which is reported once and fails the tasks. The next run writes the root manifest.
-        _ => {
-            job.emitter.emit(Event::Error(message));
-            Ok(Report::default())
-        }
+    if let transfer::Error::Store(error) = job.downloader.disk.handle_error(error.into()) {
+        return Err(FatalError::RootManifest(error));
     }
+    // The disk takes no more, which is reported once and fails the tasks. The next run writes the root manifest.
+    job.emitter.emit(Event::Error(message));
+    Ok(Report::default())
 }
 
 /// The next requests. Empty when there are no more, or when the run does not wait for more.

@@ -28,7 +28,7 @@ use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use crate::redact::ApiKey;
-use crate::storage::{Archive, ArchiveScan, LockWait};
+use crate::storage::{ArchiveScan, LockWait, Storage};
 use crate::{threads, ui};
 use args::Command;
 use environment::{Environment, KEY_VARIABLE};
@@ -91,7 +91,7 @@ fn index(dir: &Path) -> Result<u8, Error> {
     if ArchiveScan::is_single_at(dir)? {
         return Ok(0);
     }
-    let report = Archive::open(dir)?.rebuild_root(&lock_wait(CancellationToken::new()))?;
+    let report = Storage::open(dir)?.rebuild_index(&lock_wait(CancellationToken::new()))?;
     report.notes().chain(report.faults()).for_each(|message| ui::print_warning(&message));
     Ok(u8::from(report.has_faults()))
 }

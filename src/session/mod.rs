@@ -19,7 +19,7 @@ use crate::gateway::{self, Gateway};
 use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, resolves_to_private};
 use crate::jobs::archive::{self, ArchiveJob, Request, RunOutcome};
 use crate::jobs::verify::{self, Finding};
-use crate::storage::{self, Archive, ArchiveScan};
+use crate::storage::{self, ArchiveScan, Storage};
 use crate::transfer::{Disk, Downloader};
 
 pub use options::Options;
@@ -55,7 +55,7 @@ pub enum Error {
 /// One run on an archive. Any number of them may work in one archive at once, in one process or in many.
 #[derive(Debug)]
 pub struct Session {
-    archive: Archive,
+    storage: Storage,
     root: PathBuf,
     options: Options,
     stop: CancellationToken,
@@ -68,12 +68,12 @@ impl Session {
     /// When what stands there is not ours, or of a later version.
     pub fn open(root: impl Into<PathBuf>, options: Options) -> Result<Self, Error> {
         let root = root.into();
-        Ok(Self::with_archive(Archive::open(&root)?, root, options))
+        Ok(Self::with_storage(Storage::open(&root)?, root, options))
     }
 
-    /// `archive`, which is shown as `root`.
-    fn with_archive(archive: Archive, root: PathBuf, options: Options) -> Self {
-        Self { archive, root, options, stop: CancellationToken::new() }
+    /// `storage`, which is shown as `root`.
+    fn with_storage(storage: Storage, root: PathBuf, options: Options) -> Self {
+        Self { storage, root, options, stop: CancellationToken::new() }
     }
 
     /// Archives what `requests` name, each id once, and tells `events` of it. What is here costs no request. One bad task
@@ -128,17 +128,17 @@ impl Session {
             policy,
             connections: options.connections.map_or(DEFAULT_CONNECTIONS, NonZeroUsize::get),
             max_size: options.max_size,
-            disk: Disk::new(self.archive.clone(), emitter.clone()),
+            disk: Disk::new(self.storage.clone(), emitter.clone()),
             stop: self.stop.clone(),
             slots: Semaphore::new(options.jobs.get()),
             kind_filter: options.wanted,
             emitter: emitter.clone(),
         };
         if !options.dry_run {
-            self.archive.create()?;
+            self.storage.create()?;
         }
         Ok(ArchiveJob {
-            archive: self.archive,
+            storage: self.storage,
             display_root: self.root,
             gateway,
             downloader,

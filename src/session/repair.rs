@@ -8,14 +8,14 @@ use crate::domain::task::TaskId;
 use crate::jobs::archive::{RepairScope, Request};
 use crate::jobs::verify::{Finding, FindingTarget};
 use crate::layout::MANIFEST;
-use crate::storage::{Archive, ArchiveScan};
+use crate::storage::{ArchiveScan, Storage};
 
 impl Session {
     /// A run on what `survey` looked at: an archive, or one task's folder.
     pub(crate) fn from_scan(survey: &ArchiveScan, options: Options) -> Result<Self, Error> {
         let root = survey.root();
-        let archive = if survey.is_single { Archive::single_task(root) } else { Archive::open(root)? };
-        Ok(Self::with_archive(archive, root.to_owned(), options))
+        let storage = if survey.is_single { Storage::single_task(root) } else { Storage::open(root)? };
+        Ok(Self::with_storage(storage, root.to_owned(), options))
     }
 }
 

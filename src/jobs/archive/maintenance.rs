@@ -6,7 +6,9 @@
 use super::task_job::{TaskAbort, TaskJob};
 use crate::domain::event::Outcome;
 use crate::domain::manifest::TaskEntry;
-use crate::storage::{TaskLease, TaskSnapshot, blocking};
+use std::sync::Arc;
+
+use crate::storage::{TaskCommit, TaskLease, TaskSnapshot, blocking};
 
 impl TaskJob {
     /// Removes what a run that died on its last steps left, unless another one is at work here, and mends a broken manifest.
@@ -15,10 +17,10 @@ impl TaskJob {
         if known.is_from_root() {
             let (held, ()) = self.acquire_lease(|_| Ok(())).await?;
             self.has_changed = true;
-            held.commit_task(entry.clone(), Some(entry), None).await?;
+            held.commit(TaskCommit { entry: entry.clone(), before: Some(entry), unpublished: Vec::new() }).await?;
         } else if known.has_leftovers() {
-            let folder = self.folder.clone();
-            if let Some(held) = blocking(move || folder.try_lease()).await? {
+            let (job, id) = (Arc::clone(&self.job), self.id().clone());
+            if let Some(held) = blocking(move || job.storage.lease(&id)).await? {
                 let settled = held.recover_and_commit(entry).await;
                 self.has_changed |= *settled.as_ref().unwrap_or(&true);
                 settled?;
@@ -53,15 +55,16 @@ impl TaskJob {
     /// Records what the input line brought, in a manifest that nothing else has changed.
     async fn record_meta(&mut self) -> Result<(), TaskAbort> {
         let Some(meta) = self.meta.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
-        let folder = self.folder.clone();
-        let known = blocking(move || folder.read_snapshot()).await?.entry;
+        let (job, id) = (Arc::clone(&self.job), self.id().clone());
+        let known = blocking(move || job.storage.read(&id)).await?.entry;
         if known.is_none_or(|entry| entry.meta.as_ref() == Some(&meta)) {
             return Ok(());
         }
         let (held, known) = self.acquire_lease(TaskLease::read_snapshot).await?;
         if let Some(before) = known.entry {
             self.has_changed = true;
-            held.commit_task(TaskEntry { meta: Some(meta), ..before.clone() }, Some(before), None).await?;
+            let entry = TaskEntry { meta: Some(meta), ..before.clone() };
+            held.commit(TaskCommit { entry, before: Some(before), unpublished: Vec::new() }).await?;
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ use crate::domain::event::{Emitter, Event, Summary};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
 use crate::gateway::{self, Gateway, Purpose, TaskResponse};
-use crate::storage::{self, Archive, LockWait, Report, blocking};
+use crate::storage::{self, LockWait, Report, Storage, blocking};
 use crate::transfer::Downloader;
 use scheduler::Scheduler;
 
@@ -70,7 +70,7 @@ pub struct RepairScope {
 /// What the main job needs.
 pub(crate) struct ArchiveJob {
     /// Where to.
-    pub archive: Archive,
+    pub storage: Storage,
     /// The archive as the user wrote it, for paths that can be opened from the working directory.
     pub display_root: PathBuf,
     /// Whom to ask.
@@ -168,9 +168,9 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
 
 /// Brings the root manifest up to date; what was found amiss, and why that broke the run, if it did.
 async fn update_root(job: &ArchiveJob, changed: Vec<TaskId>, reused: Vec<u128>, is_all_heard: bool) -> (Report, Option<String>) {
-    let (archive, emitter) = (job.archive.clone(), job.emitter.clone());
+    let (storage, emitter) = (job.storage.clone(), job.emitter.clone());
     let wait = LockWait::new(job.stop.clone(), move |message| emitter.emit(Event::Warning(message.to_owned())));
-    let error = match blocking(move || archive.update_root(changed, &reused, is_all_heard, &wait)).await {
+    let error = match blocking(move || storage.update_index(changed, &reused, is_all_heard, &wait)).await {
         // Locked: the run was stopped while another process held the lock. The dirty marker stays: the next run writes the root manifest.
         Err(storage::Error::Locked(_)) => return (Report::default(), None),
         Ok(report) => return (report, None),

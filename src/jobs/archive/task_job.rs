@@ -17,7 +17,7 @@ use crate::domain::manifest::{FileEntry, State, TaskEntry};
 use crate::domain::plan;
 use crate::domain::task::{Task, TaskId, TaskPhase};
 use crate::gateway::{self, Purpose, TaskResponse};
-use crate::storage::{self, REPORT_AFTER, TaskDir, TaskLease, TaskSnapshot, blocking};
+use crate::storage::{self, REPORT_AFTER, TaskLease, TaskSnapshot, blocking};
 use crate::transfer;
 
 /// How long to wait before looking at a lock again that another process holds.
@@ -26,7 +26,6 @@ const LOCK_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// One task on its way.
 pub(super) struct TaskJob {
     pub(super) job: Arc<ArchiveJob>,
-    pub(super) folder: TaskDir,
     pub(super) meta: Option<Map<String, Value>>,
     pub(super) repair: Option<RepairScope>,
     /// What the look saw, until the way goes on from it.
@@ -78,10 +77,8 @@ impl From<gateway::Error> for TaskAbort {
 
 impl TaskJob {
     pub(super) fn new(job: Arc<ArchiveJob>, request: Request) -> Self {
-        let folder = job.archive.task_dir(&request.id);
         Self {
             job,
-            folder,
             meta: request.meta,
             repair: request.repair,
             snapshot: TaskSnapshot::default(),
@@ -98,7 +95,7 @@ impl TaskJob {
 
     /// Looks at what is here; how the task ended, when that is all that there is to do. Blocks.
     pub(super) fn check_existing(&mut self) -> Option<TaskReport> {
-        match self.folder.read_snapshot() {
+        match self.job.storage.read(self.id()) {
             Ok(known) => self.snapshot = known,
             Err(error) => {
                 self.report.outcome = self.record_abort(error.into());
@@ -204,7 +201,7 @@ impl TaskJob {
 
     /// The task's folder, as the user wrote the archive.
     pub(super) fn display_path(&self) -> PathBuf {
-        self.job.archive.display_task_dir(&self.job.display_root, &self.folder)
+        self.job.storage.task_path(&self.job.display_root, self.id())
     }
 
     /// Takes into the report what the archive has.
@@ -263,14 +260,14 @@ impl TaskJob {
         let started = Instant::now();
         let mut is_reported = false;
         loop {
-            let folder = self.folder.clone();
-            let held = move || folder.try_lease()?.map(|held| read(&held).map(|known| (held, known))).transpose();
+            let (job, id) = (Arc::clone(&self.job), self.id().clone());
+            let held = move || job.storage.lease(&id)?.map(|held| read(&held).map(|known| (held, known))).transpose();
             if let Some(held) = blocking(held).await? {
                 return Ok(held);
             }
             if !is_reported && started.elapsed() >= REPORT_AFTER {
                 is_reported = true;
-                self.job.emitter.emit(Event::Warning(self.folder.waiting_message()));
+                self.job.emitter.emit(Event::Warning(self.job.storage.waiting_message(self.id())));
             }
             self.job.stop.run_until_cancelled(tokio::time::sleep(LOCK_RETRY_DELAY)).await.ok_or(TaskAbort::Interrupted)?;
         }

@@ -7,18 +7,20 @@ use std::sync::Arc;
 
 use super::dirty_marker::DirtyMarker;
 use super::group_sync::GroupSync;
-use super::lock::LockWait;
+use super::lease::TaskLease;
+use super::lock::{self, LockWait};
 use super::manifest_files::{self, ManifestStatus};
 use super::root_index::RootManifestIndex;
+use super::task_dir::{TaskDir, TaskSnapshot};
 use super::{atomic, path_check, root_manifest};
 use crate::domain::asset_key::Kind;
 use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST, SHA256SUMS, TEXT};
-use crate::storage::{Error, Report, TaskDir};
+use crate::storage::{Error, Report};
 
 /// An archive that may be written to.
 #[derive(Clone, Debug)]
-pub(crate) struct Archive {
+pub(crate) struct LocalArchive {
     root: PathBuf,
     dirty_marker: Arc<DirtyMarker>,
     group_sync: Arc<GroupSync>,
@@ -27,7 +29,7 @@ pub(crate) struct Archive {
     is_single: bool,
 }
 
-impl Archive {
+impl LocalArchive {
     /// The archive at `root`, there or not: nothing is made yet.
     ///
     /// # Errors
@@ -73,17 +75,37 @@ impl Archive {
         }
     }
 
-    /// The folder of a task.
-    #[must_use]
-    pub(crate) fn task_dir(&self, id: &TaskId) -> TaskDir {
-        let path = if self.is_single { self.root.clone() } else { self.root.join(layout::folder_name(id.as_str())) };
-        TaskDir::new(Arc::clone(&self.dirty_marker), Arc::clone(&self.group_sync), Arc::clone(&self.root_index), id, path)
+    /// What the archive has of a task, without its lock. An empty snapshot when it has nothing. Blocks.
+    ///
+    /// # Errors
+    /// When the task's folder or manifest is foreign, belongs to another task or can't be read.
+    pub(crate) fn read(&self, id: &TaskId) -> Result<TaskSnapshot, Error> {
+        self.task_dir(id).read_snapshot()
     }
 
-    /// Where a task's folder is below `shown`, the archive as the user wrote it.
+    /// Locks a task's folder, which is created when it is missing. None while another process holds the lock. Blocks.
+    ///
+    /// # Errors
+    /// When something else has the folder's name, or the folder can't be created or locked.
+    pub(crate) fn lease(&self, id: &TaskId) -> Result<Option<Arc<TaskLease>>, Error> {
+        self.task_dir(id).try_lease()
+    }
+
+    /// The message for a person who waits for the lease of a task.
     #[must_use]
-    pub(crate) fn display_task_dir(&self, shown: &Path, folder: &TaskDir) -> PathBuf {
-        if self.is_single { shown.to_owned() } else { shown.join(folder.path().file_name().unwrap_or_default()) }
+    pub(crate) fn waiting_message(&self, id: &TaskId) -> String {
+        lock::waiting_message(&self.task_path(&self.root, id))
+    }
+
+    /// The path of a task's folder when the archive is at `root`: as the user wrote it, for messages.
+    #[must_use]
+    pub(crate) fn task_path(&self, root: &Path, id: &TaskId) -> PathBuf {
+        if self.is_single { root.to_owned() } else { root.join(layout::folder_name(id.as_str())) }
+    }
+
+    fn task_dir(&self, id: &TaskId) -> TaskDir {
+        let path = self.task_path(&self.root, id);
+        TaskDir::new(Arc::clone(&self.dirty_marker), Arc::clone(&self.group_sync), Arc::clone(&self.root_index), id, path)
     }
 
     /// How many bytes its disk has left for media, where the system tells: what the root's files need to be written anew is not.
@@ -113,7 +135,7 @@ impl Archive {
     ///
     /// # Errors
     /// When the disk says no, or `wait` ended before the root was free; the old files then still stand.
-    pub(crate) fn update_root(
+    pub(crate) fn update_index(
         &self,
         changed: Vec<TaskId>,
         reused: &[u128],
@@ -135,7 +157,7 @@ impl Archive {
     ///
     /// # Errors
     /// When the disk says no, or `wait` ended before the root was free; the old files then still stand.
-    pub(crate) fn rebuild_root(&self, wait: &LockWait) -> Result<Report, Error> {
+    pub(crate) fn rebuild_index(&self, wait: &LockWait) -> Result<Report, Error> {
         root_manifest::rebuild(&self.root, wait)
     }
 
@@ -212,7 +234,7 @@ mod tests {
                     fs::write(path.join(name), content).unwrap();
                 }
             }
-            assert_eq!(Archive::open(path).is_ok(), is_opened, "{manifest:?} {sums:?}");
+            assert_eq!(LocalArchive::open(path).is_ok(), is_opened, "{manifest:?} {sums:?}");
         }
     }
 
@@ -221,9 +243,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, b"").unwrap();
-        assert!(matches!(Archive::open(&file), Err(Error::Foreign(_))));
+        assert!(matches!(LocalArchive::open(&file), Err(Error::Foreign(_))));
         let missing = folder.path().join("a/b");
-        let archive = Archive::open(&missing).unwrap();
+        let archive = LocalArchive::open(&missing).unwrap();
         assert!(!missing.exists());
         archive.create().unwrap();
         assert!(missing.is_dir());

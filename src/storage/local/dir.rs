@@ -111,12 +111,10 @@ impl Dir {
         system::is_in_place(self)
     }
 
-    /// Whether a file can be taken for one that this user wrote here: a regular file, under one name, and owned by the user
-    /// that new files belong to.
-    pub(in crate::storage) fn check_trusted(&self, found: FileStat) -> io::Result<bool> {
-        if !found.is_file || found.is_hard_link {
-            return Ok(false);
-        }
+    /// Checks that this user wrote the file called `name`: a regular file with one name, whose owner is the user that new files
+    /// belong to. False also when there is no such file.
+    pub(in crate::storage) fn check_trusted(&self, name: &str) -> io::Result<bool> {
+        let Some(found) = self.stat(name)?.filter(|found| found.is_file && !found.is_hard_link) else { return Ok(false) };
         Ok(found.owner == system::user() || Some(found.owner) == self.probe_new_file_owner()?)
     }
 
@@ -147,7 +145,7 @@ mod tests {
         dir.open("a", OpenMode::Append).unwrap().write_all(b"d").unwrap();
         let found = dir.stat("a").unwrap().unwrap();
         assert_eq!((found.is_file, found.size, found.is_hard_link), (true, 4, false));
-        assert!(dir.check_trusted(found).unwrap());
+        assert!(dir.check_trusted("a").unwrap());
         fs::write(folder.path().join("b"), b"old").unwrap();
         dir.rename("a", "b").unwrap();
         assert_eq!(dir.names().unwrap(), ["b"]);
@@ -165,7 +163,7 @@ mod tests {
         let dir = Dir::at(folder.path());
         let found = dir.stat("a").unwrap().unwrap();
         assert!(found.is_hard_link);
-        assert!(!dir.check_trusted(found).unwrap());
+        assert!(!dir.check_trusted("a").unwrap());
         if cfg!(unix) {
             for how in [OpenMode::Append, OpenMode::ReadWrite] {
                 assert!(dir.open("a", how).is_err(), "also when it took the name after the look");

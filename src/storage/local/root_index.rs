@@ -97,9 +97,12 @@ impl RootManifestIndex {
             positioned::read_range(&file, place.text.start, place.text.end, |block| text.extend_from_slice(block))
         });
         match read {
-            Ok(()) => Ok(RawTask::from(text.as_slice()).parse().filter(|task| layout::folder_name(&task.task_id) == folder)),
+            Ok(end) if end == place.text.end => {
+                Ok(RawTask::from(text.as_slice()).parse().filter(|task| layout::folder_name(&task.task_id) == folder))
+            }
             // A shorter version stands there, or none.
-            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound) => Ok(None),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }

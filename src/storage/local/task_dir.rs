@@ -3,11 +3,13 @@
 //! Reads only; who wants to write takes its lock, and has a [`Held`].
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::dirty_marker::DirtyMarker;
 use super::group_sync::GroupSync;
+use super::lease::TaskLease;
 use super::lock::{self, Lock};
 use super::manifest_files::ManifestLookup;
 use super::root_index::RootManifestIndex;
@@ -15,11 +17,11 @@ use super::{commit_log, manifest_files, path_check};
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
 use crate::layout::{MANIFEST, TEXT};
-use crate::storage::{Error, TaskLease};
+use crate::storage::Error;
 
 /// A task's folder, there or not.
 #[derive(Clone, Debug)]
-pub(crate) struct TaskDir {
+pub(in crate::storage) struct TaskDir {
     id: String,
     path: PathBuf,
     pub(in crate::storage) dirty_marker: Arc<DirtyMarker>,
@@ -83,7 +85,7 @@ impl TaskDir {
 
     /// Where it is.
     #[must_use]
-    pub(crate) fn path(&self) -> &Path {
+    pub(in crate::storage) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -91,7 +93,7 @@ impl TaskDir {
     ///
     /// # Errors
     /// When the folder or its manifest is not ours, belongs to another task or can't be read.
-    pub(crate) fn read_snapshot(&self) -> Result<TaskSnapshot, Error> {
+    pub(in crate::storage) fn read_snapshot(&self) -> Result<TaskSnapshot, Error> {
         if !self.exists()? {
             return Ok(TaskSnapshot::default());
         }
@@ -146,16 +148,8 @@ impl TaskDir {
     ///
     /// # Errors
     /// When something else stands in its place or the disk says no.
-    pub(crate) fn try_lease(&self) -> Result<Option<Arc<TaskLease>>, Error> {
-        let is_made = match self.exists()? {
-            true => false,
-            false => match fs::create_dir(&self.path) {
-                Ok(()) => true,
-                // Another process has just made it.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
-                Err(error) => return Err(Error::io("create", &self.path)(error)),
-            },
-        };
+    pub(in crate::storage) fn try_lease(&self) -> Result<Option<Arc<TaskLease>>, Error> {
+        let is_made = !self.exists()? && self.create()?;
         let Some(lock) = Lock::try_lock_folder(&self.path).map_err(Error::io("lock", &self.path))? else { return Ok(None) };
         // Between the two another process may have been here and gone.
         let is_new = is_made && path_check::is_empty_folder(&self.path);
@@ -163,10 +157,13 @@ impl TaskDir {
         Ok(Some(TaskLease::new(self.clone(), dir, lock, is_new)))
     }
 
-    /// What to tell a person who waits for the folder's lock.
-    #[must_use]
-    pub(crate) fn waiting_message(&self) -> String {
-        lock::waiting_message(&self.path)
+    /// Creates the folder. Whether this call did: another process may be faster.
+    fn create(&self) -> Result<bool, Error> {
+        match fs::create_dir(&self.path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(Error::io("create", &self.path)(error)),
+        }
     }
 
     fn exists(&self) -> Result<bool, Error> {

@@ -81,7 +81,7 @@ pub(in crate::storage) fn journal_name(part: &str) -> String {
 /// that this user wrote are believed: whoever else can write here could have chosen both.
 pub(in crate::storage) fn validate_and_truncate(dir: &Dir, name: &str) -> io::Result<Option<ResumedPart>> {
     let journal = journal_name(name);
-    if !check_trusted_file(dir, name)? || !check_trusted_file(dir, &journal)? {
+    if !dir.check_trusted(name)? || !dir.check_trusted(&journal)? {
         return Ok(None);
     }
     let mut lines = Lines { reader: BufReader::new(dir.open(&journal, OpenMode::Read)?), read: 0 };
@@ -105,10 +105,6 @@ pub(in crate::storage) fn validate_and_truncate(dir: &Dir, name: &str) -> io::Re
     kept.seek(SeekFrom::Start(vouched_for))?;
     let journal = Journal { dir: dir.clone(), name: journal, version, file: Some(kept) };
     Ok(Some(ResumedPart { journal, file, prefix: proof }))
-}
-
-fn check_trusted_file(dir: &Dir, name: &str) -> io::Result<bool> {
-    dir.stat(name)?.map_or(Ok(false), |found| dir.check_trusted(found))
 }
 
 /// Whole lines of a journal, each with the journal's length up to its end.
@@ -145,10 +141,7 @@ impl HashedPrefix {
     /// This and the bytes of `file` up to what is vouched for; none when they are others.
     fn extended_to(&self, file: &File, vouched: &Checkpoint) -> io::Result<Option<Self>> {
         let mut further = self.clone();
-        match positioned::read_range(file, self.size, vouched.size, |block| further.update(block)) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            read => read?,
-        }
+        positioned::read_range(file, self.size, vouched.size, |block| further.update(block))?;
         let is_same = further.size == vouched.size && further.hasher.clone().finish() == vouched.sha256;
         Ok(is_same.then_some(further))
     }

@@ -21,10 +21,23 @@ use crate::storage::failpoint;
 use crate::storage::local::dir::{Dir, OpenMode};
 
 pub(crate) use positioned_writer::PositionedWriter;
-pub(crate) use sealed::{Sealed, VerifiedPart};
+pub(crate) use sealed::Sealed;
 
 /// The journal vouches for the bytes at least this often: what a kill costs at most.
 const CHECKPOINT_INTERVAL: u64 = 4 << 20;
+
+/// The cause of a failed write to a [`Part`] that has reached its maximum size.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("more bytes than are allowed")]
+pub(crate) struct SizeLimitExceeded;
+
+impl SizeLimitExceeded {
+    /// Whether this is why a write failed, and not the disk.
+    #[must_use]
+    pub(crate) fn is_cause_of(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|cause| cause.is::<Self>())
+    }
+}
 
 /// A file that is still growing.
 pub(crate) struct Part {
@@ -123,7 +136,9 @@ impl Part {
     /// When they can't be read back.
     pub(crate) fn advance(&mut self, to: u64) -> io::Result<()> {
         let file = Arc::clone(self.open()?);
-        positioned::read_range(&file, self.prefix.size, to, |block| self.prefix.update(block))?;
+        if positioned::read_range(&file, self.prefix.size, to, |block| self.prefix.update(block))? < to {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.checkpoint()
     }
 
@@ -171,7 +186,7 @@ impl Write for Part {
         let front = self.prefix.size;
         if self.max_size.is_some_and(|most| front + bytes.len() as u64 > most) {
             self.journal = None;
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more bytes than are allowed"));
+            return Err(io::Error::other(SizeLimitExceeded));
         }
         if let Err(error) = self.positioned_writer()?.write_at(bytes, front) {
             // A part that the disk would not take is in the way of all others: it goes.
@@ -287,7 +302,7 @@ mod tests {
         part.write_all(b"def").unwrap();
         let sealed = part.seal();
         assert_eq!((sealed.head(), sealed.sha256()), ((&b"abcdef"[..], true), &Sha256Hex::digest(b"abcdef")));
-        drop(sealed.into_verified(AssetKey { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap());
+        drop(sealed.into_staged(AssetKey { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"abcdef");
     }
 

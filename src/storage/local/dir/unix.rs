@@ -31,7 +31,7 @@ pub(super) fn open(dir: &Dir, name: &str, how: OpenMode) -> io::Result<File> {
         // Another file may have taken the name since somebody looked.
         let opened = rustix::fs::fstat(&file)?;
         if FileType::from_raw_mode(opened.st_mode) != FileType::RegularFile || opened.st_nlink > 1 {
-            return Err(io::ErrorKind::InvalidInput.into());
+            return Err(io::Error::other("it is no plain file, or a hard link to a file elsewhere"));
         }
     }
     Ok(file.into())

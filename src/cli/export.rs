@@ -18,7 +18,8 @@ use crate::domain::manifest::TaskEntry;
 use crate::integrity::digest::Sha256Hex;
 use crate::jobs::export::{ExportItem, Format, PathBase, Payload, tag_files};
 use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS, TEXT};
-use crate::storage::{self, ArchiveReader, BagWriter};
+use crate::media::duration;
+use crate::storage::{self, ArchiveReader, NewFolder};
 use crate::ui;
 
 /// Does it; the exit code.
@@ -89,7 +90,8 @@ fn write_export(
         for file in &task.files {
             let Some(path) = troubles.ok_or_report(catalog.media_path(task, file))? else { continue };
             let asks_for_rate = format == Format::Otio && file.key().kind == Kind::Video;
-            let rate = if asks_for_rate { storage::frame_rate(&path) } else { None };
+            // Without a rate the export uses the usual one.
+            let rate = if asks_for_rate { catalog.open_file(&path).ok().and_then(duration::frame_rate) } else { None };
             let item = ExportItem { task, file, frame_rate: rate };
             match format.rejection_reason(&item) {
                 Some(reason) => troubles.report(format!("{} is left out: {reason}", path.display())),
@@ -127,7 +129,8 @@ fn write_bag(catalog: &ArchiveReader, tasks: &[TaskEntry], place: &Path, trouble
     if is_standard_output(place) {
         return Err(Error::BagToStdout);
     }
-    let mut bag = BagWriter::create(place)?;
+    let mut bag = NewFolder::create(place)?;
+    bag.create_dir("data")?;
     let mut payload = Vec::new();
     for task in tasks {
         let folder = layout::folder_name(&task.task_id);
@@ -144,7 +147,7 @@ fn write_bag(catalog: &ArchiveReader, tasks: &[TaskEntry], place: &Path, trouble
     }
     let today = Timestamp::now().to_string();
     for (name, text) in tag_files(&payload, &today[..10]) {
-        bag.add_tag_file(name, &text)?;
+        bag.write_file(name, &text)?;
     }
     Ok(bag.finish()?)
 }

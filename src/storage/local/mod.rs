@@ -8,7 +8,6 @@
 
 pub(super) mod archive;
 pub(super) mod atomic;
-pub(super) mod bag_writer;
 mod collect;
 pub(super) mod commit;
 pub(super) mod commit_log;
@@ -18,6 +17,7 @@ mod group_sync;
 pub(super) mod lease;
 pub(super) mod lock;
 pub(super) mod manifest_files;
+pub(super) mod new_folder;
 pub(super) mod output_file;
 pub(super) mod part_factory;
 pub(super) mod path_check;

@@ -13,7 +13,6 @@ use crate::domain::event::Fault;
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
 use crate::layout;
-use crate::media::duration;
 use crate::storage::local::{path_check, root_manifest};
 use crate::storage::{Error, Report};
 
@@ -93,6 +92,14 @@ impl ArchiveReader {
         self.checked_path(task, name, None)
     }
 
+    /// Opens a file at a path that [`Self::media_path`] returned.
+    ///
+    /// # Errors
+    /// When it can't be opened.
+    pub(crate) fn open_file(&self, path: &Path) -> Result<File, Error> {
+        File::open(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })
+    }
+
     fn checked_path(&self, task: &TaskEntry, name: &str, size: Option<u64>) -> Result<PathBuf, Error> {
         let folder = if self.is_single { String::new() } else { layout::folder_name(&task.task_id) + "/" };
         let place = folder + name;
@@ -105,12 +112,6 @@ impl ArchiveReader {
             Err(source) => Err(Error::Unreadable { path, source }),
         }
     }
-}
-
-/// The frames a second of the video at `path`, where it can be read and tells: without them an export takes the usual rate.
-#[must_use]
-pub(crate) fn frame_rate(path: &Path) -> Option<f64> {
-    File::open(path).ok().and_then(duration::frame_rate)
 }
 
 /// Without the gateway's answer, in order, and every file once, however often it is named.

@@ -18,7 +18,7 @@ use crate::integrity::digest::{Hasher, Sha256Hex, for_each_chunk};
 use crate::storage::Error;
 
 /// A bag that is being filled; dropped before its end, it leaves nothing.
-pub(crate) struct BagWriter {
+pub(crate) struct NewFolder {
     target: PathBuf,
     temp_dir: TempDir,
     folders: BTreeSet<PathBuf>,
@@ -26,7 +26,7 @@ pub(crate) struct BagWriter {
     _lock: Option<Lock>,
 }
 
-impl BagWriter {
+impl NewFolder {
     /// Begins a bag that will stand at `place`, where nothing may be but an empty folder.
     ///
     /// # Errors
@@ -38,16 +38,14 @@ impl BagWriter {
         let Some(name) = place.file_name().filter(|_| is_free) else { return Err(Error::Occupied(place.to_owned())) };
         let mut builder = Builder::new();
         let prefix = format!(".{}.yescale-dl-", name.to_string_lossy());
-        remove_stale_bags(atomic::parent(place), &prefix);
+        remove_stale_folders(atomic::parent(place), &prefix);
         builder.prefix(&prefix);
         #[cfg(unix)]
         // Temporary folders are private by default; the bag is as open as the user's umask says.
         builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777));
         let making = builder.tempdir_in(atomic::parent(place)).map_err(Error::io("create", place))?;
         let lock = Lock::try_lock_folder(making.path()).map_err(Error::io("lock", making.path()))?.filter(Lock::is_folder_lock);
-        let mut bag = Self { target: place.to_owned(), temp_dir: making, folders: BTreeSet::new(), _lock: lock };
-        bag.make_folder("data")?;
-        Ok(bag)
+        Ok(Self { target: place.to_owned(), temp_dir: making, folders: BTreeSet::new(), _lock: lock })
     }
 
     /// Copies the file at `from` into the bag as `to`; its size and hash.
@@ -56,7 +54,7 @@ impl BagWriter {
     /// When it can't be read, or its bytes are not the `expected` ones, after which it is not in the bag; or the disk says no.
     pub(crate) fn copy(&mut self, from: &Path, to: &str, expected: Option<&Sha256Hex>) -> Result<(u64, Sha256Hex), Error> {
         let (folder, _) = to.rsplit_once('/').unwrap_or_default();
-        self.make_folder(folder)?;
+        self.create_dir(folder)?;
         let path = self.temp_dir.path().join(to);
         let unreadable = |source| Error::Unreadable { path: from.to_owned(), source };
         let source = File::open(from).map_err(unreadable)?;
@@ -86,7 +84,7 @@ impl BagWriter {
     ///
     /// # Errors
     /// When the disk says no.
-    pub(crate) fn add_tag_file(&self, name: &str, text: &str) -> Result<(), Error> {
+    pub(crate) fn write_file(&self, name: &str, text: &str) -> Result<(), Error> {
         atomic::write(self.temp_dir.path(), name, |to| to.write_all(text.as_bytes()))
     }
 
@@ -106,7 +104,11 @@ impl BagWriter {
         atomic::sync_folder(atomic::parent(&self.target))
     }
 
-    fn make_folder(&mut self, name: &str) -> Result<(), Error> {
+    /// Creates a folder in it, and the folders above that one.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(crate) fn create_dir(&mut self, name: &str) -> Result<(), Error> {
         let path = self.temp_dir.path().join(name);
         fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
         self.folders.insert(path);
@@ -115,7 +117,7 @@ impl BagWriter {
 }
 
 /// Removes what killed programs left of bags: folders in `folder` whose names begin with `prefix`, and that nobody holds.
-fn remove_stale_bags(folder: &Path, prefix: &str) {
+fn remove_stale_folders(folder: &Path, prefix: &str) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for left in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)).map(|entry| entry.path()) {
         if let Ok(Some(lock)) = Lock::try_lock_folder(&left)
@@ -139,9 +141,9 @@ mod tests {
         for left in [".bag.yescale-dl-dead01", ".bag.mine", ".other.yescale-dl-dead01"] {
             fs::create_dir_all(folder.path().join(left).join("data/t")).unwrap();
         }
-        let living = BagWriter::create(&folder.path().join("bag")).unwrap();
+        let living = NewFolder::create(&folder.path().join("bag")).unwrap();
         assert!(!folder.path().join(".bag.yescale-dl-dead01").exists());
-        let second = BagWriter::create(&folder.path().join("bag")).unwrap();
+        let second = NewFolder::create(&folder.path().join("bag")).unwrap();
         assert_eq!(names(), 4, "two of others, two in the making");
         living.finish().unwrap();
         drop(second);
@@ -154,19 +156,19 @@ mod tests {
         let (source, place) = (folder.path().join("source"), folder.path().join("bag"));
         fs::write(&source, b"abc").unwrap();
         fs::create_dir(&place).unwrap();
-        drop(BagWriter::create(&place).unwrap());
+        drop(NewFolder::create(&place).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "what was given up is gone");
 
-        let mut bag = BagWriter::create(&place).unwrap();
+        let mut bag = NewFolder::create(&place).unwrap();
         assert_eq!(bag.copy(&source, "data/t/a", Some(&Sha256Hex::digest(b"abc"))).unwrap(), (3, Sha256Hex::digest(b"abc")));
         assert!(matches!(bag.copy(&source, "data/t/b", Some(&Sha256Hex::digest(b"abd"))), Err(Error::Damaged(_))));
-        bag.add_tag_file("bagit.txt", "x").unwrap();
+        bag.write_file("bagit.txt", "x").unwrap();
         assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "nothing yet");
         bag.finish().unwrap();
         assert_eq!(fs::read(place.join("data/t/a")).unwrap(), b"abc");
         assert!(place.join("bagit.txt").exists() && !place.join("data/t/b").exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
-        assert!(matches!(BagWriter::create(&place), Err(Error::Occupied(_))));
-        assert!(matches!(BagWriter::create(&source), Err(Error::Occupied(_))));
+        assert!(matches!(NewFolder::create(&place), Err(Error::Occupied(_))));
+        assert!(matches!(NewFolder::create(&source), Err(Error::Occupied(_))));
     }
 }

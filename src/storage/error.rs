@@ -105,24 +105,10 @@ impl Error {
         }
     }
 
-    /// As the writer of a file reports it.
-    pub(super) fn into_io(self) -> io::Error {
-        io::Error::new(self.kind(), self.message())
-    }
-
     /// Whether it is one file's fault alone, and others can do without it.
     #[must_use]
     pub fn is_single_file(&self) -> bool {
         matches!(self, Self::Unsafe(_) | Self::Missing(_) | Self::Damaged(_) | Self::Unreadable { .. })
-    }
-
-    /// What kind of fault it is.
-    #[must_use]
-    pub fn kind(&self) -> io::ErrorKind {
-        match self {
-            Self::Io { source, .. } | Self::Unreadable { source, .. } => source.kind(),
-            _ => io::ErrorKind::Other,
-        }
     }
 
     /// The whole story in one line, the cause included.

@@ -35,9 +35,9 @@ impl OutputFile {
     /// # Errors
     /// What `make` reports, or when the disk says no; the old page then still stands.
     pub(crate) fn update(&self, wait: &LockWait, make: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
-        let _lock = Lock::lock_folder(&self.folder, wait).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::NoArchive(self.folder.clone()),
-            _ => error,
+        let _lock = Lock::lock_folder(&self.folder, wait).map_err(|error| match error {
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Error::NoArchive(self.folder.clone()),
+            error => error,
         })?;
         let text = make()?;
         self.refuse_foreign()?;

@@ -61,7 +61,7 @@ impl PartFactory {
         let lease = &self.0;
         let staged = sealed.into_staged(key, name, modified)?;
         let path = lease.dir.join(name);
-        let is_taken = || lease.dir.stat(name).map_err(Error::io("look at", &path)).map(|found| found.is_some());
+        let is_taken = || lease.dir.stat(name).map_err(Error::io("check", &path)).map(|found| found.is_some());
         if !lease.may_replace(name) && is_taken()? && !commit_log::matches_entry(&lease.dir, name, staged.entry())? {
             staged.discard();
             return Err(Error::Foreign(path));

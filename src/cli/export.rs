@@ -91,7 +91,7 @@ fn write_export(
             let Some(path) = troubles.ok_or_report(catalog.media_path(task, file))? else { continue };
             let asks_for_rate = format == Format::Otio && file.key().kind == Kind::Video;
             // Without a rate the export uses the usual one.
-            let rate = if asks_for_rate { catalog.open_file(&path).ok().and_then(duration::frame_rate) } else { None };
+            let rate = if asks_for_rate { catalog.open_media(task, file).ok().and_then(duration::frame_rate) } else { None };
             let item = ExportItem { task, file, frame_rate: rate };
             match format.rejection_reason(&item) {
                 Some(reason) => troubles.report(format!("{} is left out: {reason}", path.display())),

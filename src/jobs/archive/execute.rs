@@ -1,7 +1,7 @@
 //! Carries out a plan: fetches the assets of one task, all at once, and commits the task.
 //!
-//! A dead link is requested again from the gateway, once for all assets of the task. An asset that could not be saved is reported,
-//! and removes nothing that the archive has.
+//! A dead link is requested again from the gateway, once for all assets of the task. An asset that could not be saved is
+//! reported, and removes nothing that the archive has.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -3,11 +3,11 @@
 //! A run that died leaves things to tidy up, a manifest breaks, a text is lost, an input line brings notes. Each is mended
 //! under the task's lock, from what the archive itself knows, however the task ends otherwise.
 
+use std::sync::Arc;
+
 use super::task_job::{TaskAbort, TaskJob};
 use crate::domain::event::Outcome;
 use crate::domain::manifest::TaskEntry;
-use std::sync::Arc;
-
 use crate::storage::{TaskCommit, TaskLease, TaskSnapshot, blocking};
 
 impl TaskJob {

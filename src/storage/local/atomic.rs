@@ -16,11 +16,7 @@ use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
 use crate::storage::{Error, failpoint};
 
 /// Replaces `folder/name` with what `fill` writes.
-pub(in crate::storage) fn write(
-    folder: &Path,
-    name: &str,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), Error> {
+pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let new = stage(&Dir::at(folder), name, fill)?;
     let renamed = group_sync::sync(&new.temp_path())
         .map_err(Error::io("sync", &new.dir.join(&new.name)))
@@ -31,18 +27,14 @@ pub(in crate::storage) fn write(
 /// A new version of a file, under a dot-name. When it never gets its final name, the next writer of the folder removes it.
 /// Until then it can be the only record of files that have their final names already.
 #[must_use]
-pub(in crate::storage) struct PendingReplace {
+pub(super) struct PendingReplace {
     dir: Dir,
     temp_name: String,
     name: String,
 }
 
 /// Writes the new version of `name` in `dir`. The caller renames it once it is durable.
-pub(in crate::storage) fn stage(
-    dir: &Dir,
-    name: &str,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<PendingReplace, Error> {
+pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<PendingReplace, Error> {
     let path = dir.join(name);
     let fail = |action| Error::io(action, &path);
     let (temp_name, file) = create_temporary(dir, name).map_err(fail("create"))?;
@@ -72,17 +64,17 @@ fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
 
 impl PendingReplace {
     /// The path under the dot-name.
-    pub(in crate::storage) fn temp_path(&self) -> PathBuf {
+    pub(super) fn temp_path(&self) -> PathBuf {
         self.dir.join(&self.temp_name)
     }
 
     /// Gives it the final name, in place of the old version.
-    pub(in crate::storage) fn rename_into_place(&self) -> Result<(), Error> {
+    pub(super) fn rename_into_place(&self) -> Result<(), Error> {
         self.dir.rename(&self.temp_name, &self.name).map_err(Error::io("replace", &self.dir.join(&self.name)))
     }
 
     /// Removes it.
-    pub(in crate::storage) fn discard(&self) {
+    pub(super) fn discard(&self) {
         // What can't be removed now is removed by the next writer of the folder.
         let _ = self.dir.remove(&self.temp_name);
     }
@@ -111,7 +103,7 @@ pub(crate) fn canonical_parent(path: &Path) -> Result<PathBuf, Error> {
 }
 
 /// The folder of a path, as it is written.
-pub(in crate::storage) fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -119,12 +111,12 @@ pub(in crate::storage) fn parent(path: &Path) -> &Path {
 }
 
 /// Whether `name` is a temporary file that a killed writer left of one of this program's small files.
-pub(in crate::storage) fn is_leftover(name: &str) -> bool {
+pub(super) fn is_leftover(name: &str) -> bool {
     [GALLERY, MANIFEST, SHA256SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name))
 }
 
 /// Whether `name` is a temporary file that a killed writer left of `ours`.
-pub(in crate::storage) fn is_leftover_of(ours: &str, name: &str) -> bool {
+pub(super) fn is_leftover_of(ours: &str, name: &str) -> bool {
     let rest = name.strip_prefix('.').and_then(|name| name.strip_prefix(ours)).and_then(|rest| rest.strip_prefix('.'));
     rest.is_some_and(|rest| !is_editor_suffix(rest))
 }
@@ -135,7 +127,7 @@ fn is_editor_suffix(ending: &str) -> bool {
 }
 
 /// Makes the names in a folder durable.
-pub(in crate::storage) fn sync_folder(folder: &Path) -> Result<(), Error> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
     group_sync::sync(folder).map_err(Error::io("sync", folder))
 }
 

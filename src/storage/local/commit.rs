@@ -150,7 +150,8 @@ impl TaskLease {
         }
     }
 
-    /// Removes what only the download of `entry`, which the manifest has by now, needed. Parts stay while a file is still missing.
+    /// Removes what only the download of `entry`, which the manifest has by now, needed. Parts stay while a file is still
+    /// missing.
     pub(crate) fn cleanup(&self, entry: &TaskEntry) {
         let is_log_superseded = commit_log::is_superseded_by(&self.dir, entry);
         let is_done = matches!(entry.state, State::Complete | State::Partial);

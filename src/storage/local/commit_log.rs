@@ -1,8 +1,8 @@
 //! The commit log: the record of a task's finished files until the task's manifest names them.
 //!
-//! A dot-file with one line of JSON per file. A line is durable before its file gets the final name. (Files in a commit have the
-//! manifest under its dot-name as their record instead.) A killed run leaves the log behind. The next run checks each line against
-//! the disk, by size and hash, and rolls forward: what is complete is not fetched again, and what is not is ignored.
+//! A dot-file with one line of JSON per file. A line is durable before its file gets the final name. (Files in a commit have
+//! the manifest under its dot-name as their record instead.) A killed run leaves the log behind. The next run checks each line
+//! against the disk, by size and hash, and rolls forward: what is complete is not fetched again, and what is not is ignored.
 //!
 //! The log is not believed where another user wrote it, or where it is a hard link. It never passes on `verified_by`: nothing on
 //! disk proves what a host said.
@@ -76,8 +76,8 @@ impl CommitLog {
         log.write_all(format!("\n{line}\n").as_bytes()).map_err(Error::io("write", &self.dir.join(NAME)))
     }
 
-    /// The log, opened for appending. One that another user wrote, or that is a hard link to a file elsewhere, is replaced and not
-    /// written to.
+    /// The log, opened for appending. One that another user wrote, or that is a hard link to a file elsewhere, is replaced and
+    /// not written to.
     fn open(&self) -> Result<File, Error> {
         let path = self.dir.join(NAME);
         let failed = |error| Error::io("create", &path)(error);

@@ -15,29 +15,29 @@ const PREFIX: &str = ".committing-";
 
 /// The dirty marker of one process in one archive.
 #[derive(Debug)]
-pub(in crate::storage) struct DirtyMarker {
+pub(super) struct DirtyMarker {
     root: PathBuf,
     lock: Mutex<Option<Lock>>,
     is_enabled: bool,
 }
 
 impl DirtyMarker {
-    pub(in crate::storage) fn new(root: &Path) -> Self {
+    pub(super) fn new(root: &Path) -> Self {
         Self { root: root.to_owned(), lock: Mutex::new(None), is_enabled: true }
     }
 
     /// A marker that is never set: the archive has no root manifest.
-    pub(in crate::storage) fn disabled(root: &Path) -> Self {
+    pub(super) fn disabled(root: &Path) -> Self {
         Self { root: root.to_owned(), lock: Mutex::new(None), is_enabled: false }
     }
 
     /// The root of the archive.
-    pub(in crate::storage) fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Sets the marker, unless it is set.
-    pub(in crate::storage) fn set(&self) -> Result<(), Error> {
+    pub(super) fn set(&self) -> Result<(), Error> {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         // A process with the same id may have died on another machine. Then the next name is free.
         let names = (0_u32..).map(|n| self.root.join(format!("{PREFIX}{}-{n}", std::process::id())));
@@ -51,7 +51,7 @@ impl DirtyMarker {
     }
 
     /// Removes the marker: the root manifest names every task.
-    pub(in crate::storage) fn clear(&self) {
+    pub(super) fn clear(&self) {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
@@ -66,19 +66,19 @@ impl Drop for DirtyMarker {
 }
 
 /// The markers of killed processes. They stay for the next run, unless they are cleared.
-pub(in crate::storage) struct StaleMarkers {
+pub(super) struct StaleMarkers {
     locks: Vec<Lock>,
     /// Whether there is a marker whose process may be alive or dead.
     is_uncertain: bool,
 }
 
 impl StaleMarkers {
-    pub(in crate::storage) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.locks.is_empty() && !self.is_uncertain
     }
 
     /// Removes the markers: the root manifest names every task.
-    pub(in crate::storage) fn clear(mut self) {
+    pub(super) fn clear(mut self) {
         self.locks.clear();
     }
 }
@@ -93,7 +93,7 @@ impl Drop for StaleMarkers {
 ///
 /// # Errors
 /// When the root can't be listed: then it is unknown whether there are any.
-pub(in crate::storage) fn find_stale(root: &Path) -> io::Result<StaleMarkers> {
+pub(super) fn find_stale(root: &Path) -> io::Result<StaleMarkers> {
     let mut stale = StaleMarkers { locks: Vec::new(), is_uncertain: false };
     for entry in fs::read_dir(root)? {
         let entry = entry?;

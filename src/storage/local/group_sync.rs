@@ -31,7 +31,7 @@ const GROUP_DELAY: Duration = Duration::from_millis(3);
 
 /// The sync thread of one archive. It starts with the first request and ends when this is dropped.
 #[derive(Debug)]
-pub(in crate::storage) struct GroupSync {
+pub(super) struct GroupSync {
     root: PathBuf,
     sender: Mutex<Option<Sender<SyncRequest>>>,
 }
@@ -42,12 +42,12 @@ struct SyncRequest {
 }
 
 impl GroupSync {
-    pub(in crate::storage) fn new(root: &Path) -> Self {
+    pub(super) fn new(root: &Path) -> Self {
         Self { root: root.to_owned(), sender: Mutex::new(None) }
     }
 
     /// Makes everything durable that was written before this call, `written` above all, and then runs `then` with the result.
-    pub(in crate::storage) async fn run_after_sync<T: Send + 'static>(
+    pub(super) async fn run_after_sync<T: Send + 'static>(
         &self,
         written: Vec<PathBuf>,
         then: impl FnOnce(Result<(), Error>) -> Result<T, Error> + Send + 'static,
@@ -130,7 +130,7 @@ fn sync_each(paths: BTreeSet<&Path>) -> HashMap<PathBuf, io::Error> {
 }
 
 /// Makes a file, or the names in a folder, durable.
-pub(in crate::storage) fn sync(path: &Path) -> io::Result<()> {
+pub(super) fn sync(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     return open_to_sync(path)?.sync_all();
     // Windows can sync only a file that is open for writing. It can't sync folders, and they need no sync.

@@ -1,7 +1,7 @@
 //! A task's folder, locked by its only writer, and how a file gets its final name there.
 //!
-//! Between any two steps lies a sync, which many tasks share ([`GroupSync`](super::group_sync::GroupSync)). [`TaskLease::publish`]
-//! writes the bytes of a file and its line in the commit log, syncs, and gives the file its final name.
+//! Between any two steps lies a sync, which many tasks share ([`GroupSync`](super::group_sync::GroupSync)).
+//! [`TaskLease::publish`] writes the bytes of a file and its line in the commit log, syncs, and gives the file its final name.
 //! [`TaskLease::commit`] can do the same for files that have not been published, with the task: then the manifest under its
 //! dot-name is the record.
 
@@ -84,8 +84,8 @@ impl TaskLease {
         if self.is_new { Ok(()) } else { self.commit_log.begin() }
     }
 
-    /// Records a file in the commit log, and gives it its final name once both are durable. The file is durable on return, but for
-    /// the name, which the next sync of the folder covers.
+    /// Records a file in the commit log, and gives it its final name once both are durable. The file is durable on return, but
+    /// for the name, which the next sync of the folder covers.
     ///
     /// # Errors
     /// When the disk fails. A file that could not be recorded or synced is removed.

@@ -46,8 +46,8 @@ impl PartFactory {
         Part::resume(lease.dir.clone(), name.clone()).map_err(Error::io("resume", &lease.dir.join(&name)))
     }
 
-    /// Stages a complete file: as the asset `key`, to be called `name`, with the modification time `modified`. A file that has the
-    /// name already is only replaced when the task's manifest or commit log names it. Blocks.
+    /// Stages a complete file: as the asset `key`, to be called `name`, with the modification time `modified`. A file that has
+    /// the name already is only replaced when the task's manifest or commit log names it. Blocks.
     ///
     /// # Errors
     /// When a foreign file has the name, or the disk fails; the staged bytes are then removed.

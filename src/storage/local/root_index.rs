@@ -20,7 +20,7 @@ use crate::storage::staging::positioned;
 
 /// The root manifest of an archive, for look-ups of single tasks.
 #[derive(Debug)]
-pub(in crate::storage) struct RootManifestIndex {
+pub(super) struct RootManifestIndex {
     manifest: PathBuf,
     offsets: OnceLock<io::Result<RootManifestOffsets>>,
 }
@@ -36,7 +36,7 @@ struct TaskOffset {
 }
 
 impl RootManifestIndex {
-    pub(in crate::storage) fn new(root: &Path) -> Self {
+    pub(super) fn new(root: &Path) -> Self {
         Self { manifest: root.join(MANIFEST), offsets: OnceLock::new() }
     }
 
@@ -44,7 +44,7 @@ impl RootManifestIndex {
     ///
     /// # Errors
     /// When the root manifest can't be read.
-    pub(in crate::storage) fn task_entry(&self, task_id: &str) -> Result<Option<TaskEntry>, Error> {
+    pub(super) fn task_entry(&self, task_id: &str) -> Result<Option<TaskEntry>, Error> {
         Ok(self
             .root_entry(&layout::folder_name(task_id))?
             .filter(|task| task.task_id == task_id)
@@ -55,7 +55,7 @@ impl RootManifestIndex {
     ///
     /// # Errors
     /// When the root manifest can't be read.
-    pub(in crate::storage) fn root_entry(&self, folder: &str) -> Result<Option<TaskEntry>, Error> {
+    pub(super) fn root_entry(&self, folder: &str) -> Result<Option<TaskEntry>, Error> {
         let found = match self.offsets()?.get(folder) {
             Some(offset) => self.read_entry_at(offset, folder),
             None => return Ok(None),
@@ -72,7 +72,7 @@ impl RootManifestIndex {
     ///
     /// # Errors
     /// When the root manifest can't be read.
-    pub(in crate::storage) fn folders_and_ids(&self) -> Result<impl Iterator<Item = (&str, &str)>, Error> {
+    pub(super) fn folders_and_ids(&self) -> Result<impl Iterator<Item = (&str, &str)>, Error> {
         Ok(self.offsets()?.iter().map(|(folder, offset)| (folder.as_str(), offset.id.as_deref().unwrap_or(folder))))
     }
 
@@ -80,7 +80,7 @@ impl RootManifestIndex {
     ///
     /// # Errors
     /// When the root manifest can't be read.
-    pub(in crate::storage) fn id_of(&self, folder: &str) -> Result<Option<&str>, Error> {
+    pub(super) fn id_of(&self, folder: &str) -> Result<Option<&str>, Error> {
         let found = self.offsets()?.get_key_value(folder);
         Ok(found.map(|(folder, offset)| offset.id.as_deref().unwrap_or(folder)))
     }

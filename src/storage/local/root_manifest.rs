@@ -97,8 +97,8 @@ fn write_root_files(root: &Path, collect: impl FnOnce(&mut TaskSink<'_>) -> Resu
     Ok(true)
 }
 
-/// Calls `on_task` with every task of the archive, or of the one task's folder, at `root`. The tasks come from the manifest there,
-/// or from the task folders where that can't be trusted.
+/// Calls `on_task` with every task of the archive, or of the one task's folder, at `root`. The tasks come from the manifest
+/// there, or from the task folders where that can't be trusted.
 ///
 /// # Errors
 /// When the manifest is foreign, or the archive can't be read. When single tasks can't be read, after all others were passed on.

@@ -21,11 +21,11 @@ use crate::storage::Error;
 
 /// A task's folder, which may not exist.
 #[derive(Clone, Debug)]
-pub(in crate::storage) struct TaskDir {
+pub(super) struct TaskDir {
     id: String,
     path: PathBuf,
-    pub(in crate::storage) dirty_marker: Arc<DirtyMarker>,
-    pub(in crate::storage) group_sync: Arc<GroupSync>,
+    pub(super) dirty_marker: Arc<DirtyMarker>,
+    pub(super) group_sync: Arc<GroupSync>,
     root_index: Arc<RootManifestIndex>,
 }
 
@@ -73,7 +73,7 @@ impl TaskSnapshot {
 }
 
 impl TaskDir {
-    pub(in crate::storage) fn new(
+    pub(super) fn new(
         dirty_marker: Arc<DirtyMarker>,
         group_sync: Arc<GroupSync>,
         root_index: Arc<RootManifestIndex>,
@@ -85,7 +85,7 @@ impl TaskDir {
 
     /// The path of the folder.
     #[must_use]
-    pub(in crate::storage) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -93,7 +93,7 @@ impl TaskDir {
     ///
     /// # Errors
     /// When the folder or its manifest is foreign, belongs to another task or can't be read.
-    pub(in crate::storage) fn read_snapshot(&self) -> Result<TaskSnapshot, Error> {
+    pub(super) fn read_snapshot(&self) -> Result<TaskSnapshot, Error> {
         if !self.exists()? {
             return Ok(TaskSnapshot::default());
         }
@@ -142,7 +142,7 @@ impl TaskDir {
     ///
     /// # Errors
     /// When something else has the name, or the disk fails.
-    pub(in crate::storage) fn try_lease(&self) -> Result<Option<Arc<TaskLease>>, Error> {
+    pub(super) fn try_lease(&self) -> Result<Option<Arc<TaskLease>>, Error> {
         let is_made = !self.exists()? && self.create()?;
         let Some(lock) = Lock::try_lock_folder(&self.path).map_err(Error::io("lock", &self.path))? else { return Ok(None) };
         // Another process may have used the folder between the two calls.

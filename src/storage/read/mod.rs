@@ -1,4 +1,5 @@
-//! Reading an archive: scanning its folders ([`scan`]), reading its tasks ([`reader`]), reporting what can't be read ([`report`]).
+//! Reading an archive: scanning its folders ([`scan`]), reading its tasks ([`reader`]), reporting what can't be read
+//! ([`report`]).
 //!
 //! Owns every decision about what of an archive can be believed. It writes nothing, and holds a lock only while it checks again
 //! what seems broken.

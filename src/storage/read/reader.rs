@@ -92,12 +92,13 @@ impl ArchiveReader {
         self.checked_path(task, name, None)
     }
 
-    /// Opens a file at a path that [`Self::media_path`] returned.
+    /// Opens one of a task's files.
     ///
     /// # Errors
-    /// When it can't be opened.
-    pub(crate) fn open_file(&self, path: &Path) -> Result<File, Error> {
-        File::open(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })
+    /// As for [`Self::media_path`], and when the file can't be opened.
+    pub(crate) fn open_media(&self, task: &TaskEntry, file: &FileEntry) -> Result<File, Error> {
+        let path = self.media_path(task, file)?;
+        File::open(&path).map_err(|source| Error::Unreadable { path, source })
     }
 
     fn checked_path(&self, task: &TaskEntry, name: &str, size: Option<u64>) -> Result<PathBuf, Error> {

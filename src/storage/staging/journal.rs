@@ -17,11 +17,11 @@ use crate::integrity::remote_version::RemoteVersion;
 use crate::storage::local::dir::{Dir, OpenMode};
 
 /// How many of a file's first bytes are journal_file in memory, to detect its media type.
-pub(in crate::storage) const HEAD_SIZE: usize = 16 << 10;
+pub(super) const HEAD_SIZE: usize = 16 << 10;
 
 /// A journal that is being written. Its file is created with the first line.
 #[derive(Debug)]
-pub(in crate::storage) struct Journal {
+pub(super) struct Journal {
     dir: Dir,
     name: String,
     version: RemoteVersion,
@@ -35,23 +35,23 @@ struct Checkpoint {
 }
 
 /// A part whose bytes are proven, ready to be continued.
-pub(in crate::storage) struct ResumedPart {
+pub(super) struct ResumedPart {
     pub journal: Journal,
     pub file: File,
     pub prefix: HashedPrefix,
 }
 
 impl Journal {
-    pub(in crate::storage) fn new(dir: Dir, name: String, version: RemoteVersion) -> Self {
+    pub(super) fn new(dir: Dir, name: String, version: RemoteVersion) -> Self {
         Self { dir, name, version, file: None }
     }
 
-    pub(in crate::storage) fn version(&self) -> &RemoteVersion {
+    pub(super) fn version(&self) -> &RemoteVersion {
         &self.version
     }
 
     /// Writes a checkpoint for the first `size` bytes, which are all that `hasher` has hashed.
-    pub(in crate::storage) fn checkpoint(&mut self, size: u64, hasher: &Hasher) -> io::Result<()> {
+    pub(super) fn checkpoint(&mut self, size: u64, hasher: &Hasher) -> io::Result<()> {
         let mut lines = Vec::new();
         if self.file.is_none() {
             self.dir.remove(&self.name)?;
@@ -65,7 +65,7 @@ impl Journal {
     }
 
     /// Removes the journal.
-    pub(in crate::storage) fn discard(&mut self) {
+    pub(super) fn discard(&mut self) {
         self.file = None;
         // One that stays is harmless: without its part it proves nothing.
         let _ = self.dir.remove(&self.name);
@@ -73,13 +73,13 @@ impl Journal {
 }
 
 /// The name of a part's journal.
-pub(in crate::storage) fn journal_name(part: &str) -> String {
+pub(super) fn journal_name(part: &str) -> String {
     format!("{}.journal", part.strip_suffix(".part").unwrap_or(part))
 }
 
 /// Hashes the part called `name` again and compares it with its journal. Cuts off what neither proves, in both files. None when
 /// nothing is proven. Only files that this user wrote are believed: anybody else who can write here could have chosen both.
-pub(in crate::storage) fn validate_and_truncate(dir: &Dir, name: &str) -> io::Result<Option<ResumedPart>> {
+pub(super) fn validate_and_truncate(dir: &Dir, name: &str) -> io::Result<Option<ResumedPart>> {
     let journal = journal_name(name);
     if !dir.check_trusted(name)? || !dir.check_trusted(&journal)? {
         return Ok(None);
@@ -124,7 +124,7 @@ impl<R: BufRead> Lines<R> {
 
 /// The first bytes of a part, and their running hash.
 #[derive(Clone, Default)]
-pub(in crate::storage) struct HashedPrefix {
+pub(super) struct HashedPrefix {
     pub hasher: Hasher,
     pub size: u64,
     pub head: Vec<u8>,
@@ -132,7 +132,7 @@ pub(in crate::storage) struct HashedPrefix {
 
 impl HashedPrefix {
     /// Adds the next bytes.
-    pub(in crate::storage) fn update(&mut self, bytes: &[u8]) {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
         self.head.extend_from_slice(&bytes[..bytes.len().min(HEAD_SIZE - self.head.len())]);

@@ -16,7 +16,7 @@ const SYNC_THRESHOLD: u64 = 32 << 20;
 
 /// The background sync of one file.
 #[derive(Default)]
-pub(in crate::storage) struct WriteBack {
+pub(super) struct WriteBack {
     sync_started_at: u64,
     under_way: Option<Arc<OnceLock<io::Result<()>>>>,
 }
@@ -26,7 +26,7 @@ impl WriteBack {
     ///
     /// # Errors
     /// When the previous sync failed: then the content of the disk is unknown.
-    pub(in crate::storage) fn start_sync_if_due(&mut self, file: &Arc<File>, size: u64) -> io::Result<()> {
+    pub(super) fn start_sync_if_due(&mut self, file: &Arc<File>, size: u64) -> io::Result<()> {
         if size < self.sync_started_at + SYNC_THRESHOLD || self.under_way.as_ref().is_some_and(|done| done.get().is_none()) {
             return Ok(());
         }
@@ -45,7 +45,7 @@ impl WriteBack {
     ///
     /// # Errors
     /// When the sync failed.
-    pub(in crate::storage) fn finish(&mut self) -> io::Result<()> {
+    pub(super) fn finish(&mut self) -> io::Result<()> {
         match self.under_way.take().as_ref().map(|done| done.wait()) {
             Some(Err(error)) => Err(clone_io_error(error)),
             _ => Ok(()),
@@ -54,13 +54,13 @@ impl WriteBack {
 }
 
 #[cfg(test)]
-pub(in crate::storage) mod tests {
+pub(in crate::storage::staging) mod tests {
     use std::io::Write;
 
     use super::*;
 
     /// A finished sync that failed.
-    pub(in crate::storage) fn failing() -> WriteBack {
+    pub(in crate::storage::staging) fn failing() -> WriteBack {
         let done = OnceLock::from(Err(io::Error::other("broken")));
         WriteBack { sync_started_at: 0, under_way: Some(Arc::new(done)) }
     }

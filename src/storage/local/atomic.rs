@@ -37,9 +37,9 @@ pub(super) struct PendingReplace {
 pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<PendingReplace, Error> {
     let path = dir.join(name);
     let fail = |action| Error::io(action, &path);
-    let (temp_name, file) = create_temporary(dir, name).map_err(fail("create"))?;
+    let (temp_name, target) = create_temporary(dir, name).map_err(fail("create"))?;
     let new = PendingReplace { dir: dir.clone(), temp_name, name: name.to_owned() };
-    let mut writer = BufWriter::with_capacity(64 << 10, file);
+    let mut writer = BufWriter::with_capacity(64 << 10, target);
     let filled = fill(&mut writer).and_then(|()| writer.flush());
     // Closed in any case: some systems can't remove an open file.
     drop(writer.into_parts());

@@ -35,7 +35,7 @@ impl SizeLimitExceeded {
     /// Whether this is why a write failed, and not the disk.
     #[must_use]
     pub(crate) fn is_cause_of(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|cause| cause.is::<Self>())
+        error.get_ref().is_some_and(|cause| cause.downcast_ref::<Self>().is_some())
     }
 }
 

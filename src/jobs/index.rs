@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{JobOutcome, StopHandle, emit_report, lock_wait};
 use crate::domain::event::{Emitter, Event};
-use crate::storage::{Archive, ArchiveScan, Error};
+use crate::storage::{ArchiveScan, Error, Storage};
 
 /// Rebuilds the root manifest and `SHA256SUMS` of the archive at `root`. Blocks, and works on all cores.
 ///
@@ -21,7 +21,7 @@ pub fn index(root: impl AsRef<Path>, stop: &StopHandle, events: &Emitter) -> Res
     if ArchiveScan::is_single_at(root)? {
         return Ok(JobOutcome { is_complete: true });
     }
-    let report = Archive::open(root)?.rebuild_root(&lock_wait(stop.token(), events))?;
+    let report = Storage::open(root)?.rebuild_index(&lock_wait(stop.token(), events))?;
     emit_report(&report, events, Event::Warning);
     Ok(JobOutcome { is_complete: !report.has_faults() })
 }

@@ -22,7 +22,7 @@ use crate::jobs::StopHandle;
 use crate::jobs::archive::{self, ArchiveJob, Request, RunOutcome};
 use crate::jobs::repair::{RepairOutcome, RepairPlan};
 use crate::jobs::verify::VerifyOutcome;
-use crate::storage::{self, Archive};
+use crate::storage::{self, Storage};
 use crate::transfer::{Disk, Downloader};
 
 pub use options::Options;
@@ -54,7 +54,7 @@ pub enum Error {
 /// One run on an archive. Any number of runs may work in one archive at once, in one process or in many.
 #[derive(Debug)]
 pub struct Session {
-    archive: Archive,
+    storage: Storage,
     root: PathBuf,
     options: Options,
     stop: StopHandle,
@@ -69,7 +69,7 @@ impl Session {
     /// When `root` has something that is not ours, or that a later version wrote.
     pub fn open(root: impl Into<PathBuf>, options: Options) -> Result<Self, Error> {
         let root = root.into();
-        Ok(Self::with_archive(Archive::open(&root)?, root, options))
+        Ok(Self::with_storage(Storage::open(&root)?, root, options))
     }
 
     /// Opens what was verified, for [`Session::repair`]: an archive, or the folder of one task.
@@ -78,12 +78,12 @@ impl Session {
     /// As for [`Session::open`].
     pub fn open_verified(verified: &VerifyOutcome, options: Options) -> Result<Self, Error> {
         let root = &verified.root;
-        let archive = if verified.is_single_task { Archive::single_task(root) } else { Archive::open(root)? };
-        Ok(Self::with_archive(archive, root.clone(), options))
+        let storage = if verified.is_single_task { Storage::single_task(root) } else { Storage::open(root)? };
+        Ok(Self::with_storage(storage, root.clone(), options))
     }
 
-    fn with_archive(archive: Archive, root: PathBuf, options: Options) -> Self {
-        Self { archive, root, options, stop: StopHandle::default(), queries_ended: CancellationToken::new() }
+    fn with_storage(storage: Storage, root: PathBuf, options: Options) -> Self {
+        Self { storage, root, options, stop: StopHandle::default(), queries_ended: CancellationToken::new() }
     }
 
     /// Archives the tasks that `requests` names, each id once. A task that the archive has needs no network. One bad task
@@ -165,17 +165,17 @@ impl Session {
             policy,
             connections: options.connections.map_or(DEFAULT_CONNECTIONS, NonZeroUsize::get),
             max_size: options.max_size,
-            disk: Disk::new(self.archive.clone(), emitter.clone()),
+            disk: Disk::new(self.storage.clone(), emitter.clone()),
             stop: self.stop.token().clone(),
             slots: Semaphore::new(options.jobs.get()),
             kind_filter: options.wanted,
             emitter: emitter.clone(),
         };
         if !options.dry_run {
-            self.archive.create()?;
+            self.storage.create()?;
         }
         Ok(ArchiveJob {
-            archive: self.archive,
+            storage: self.storage,
             display_root: self.root,
             gateway,
             downloader,

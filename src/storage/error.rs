@@ -1,131 +1,117 @@
-//! What can go wrong on the disk: which thing, at which path, and why.
+//! Errors of storage: what was done, to which path, and why it failed.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What went wrong on the disk.
+/// What went wrong in an archive, or on its disk.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The system said no.
+    /// A file system call failed.
     #[error("can't {action} {}", .path.display())]
     Io {
-        /// What was tried: `create`, `write`, …
+        /// What was done: `create`, `write`, …
         action: &'static str,
-        /// To what.
+        /// The path it was done to.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
     /// The run was stopped before another process released a lock.
     #[error("{} is locked by another process", .0.display())]
     Locked(PathBuf),
-    /// A panic.
-    #[error("the writer broke down: a fault of this program")]
+    /// A panic in code that ran on another thread.
+    #[error("internal error while writing to the archive; please report it")]
     Panicked,
-    /// Something of that name is there and is not ours.
-    #[error("{} is not ours, and is never overwritten; move it away or choose another folder", .0.display())]
+    /// This program did not write what has this name.
+    #[error("{} was not written by yescale-dl, and is never overwritten; move it away or choose another folder", .0.display())]
     Foreign(PathBuf),
-    /// A later version of this program wrote it.
-    #[error("{} was written by a later version (manifest_version {version}); use that one", .path.display())]
+    /// A later version of this program wrote the manifest.
+    #[error("{} was written by a later version (manifest_version {version}); use that version", .path.display())]
     Newer {
         /// The manifest.
         path: PathBuf,
         /// Its version.
         version: u64,
     },
-    /// One task's folder where an archive of such is needed.
+    /// One task's folder was given where an archive is needed.
     #[error("{} is one task's folder, not an archive", .0.display())]
     SingleTask(PathBuf),
-    /// An archive where one task's folder is needed.
-    #[error("{} names several tasks: it is an archive's, and no task's own", .0.display())]
+    /// An archive was found where one task's folder is needed.
+    #[error("{} names several tasks: it is the manifest of an archive, not of one task", .0.display())]
     ManyTasks(PathBuf),
-    /// There is nothing of ours.
+    /// The folder holds nothing that this program wrote.
     #[error("there is no archive in {}", .0.display())]
     NoArchive(PathBuf),
-    /// A place for something new is taken.
-    #[error("{} is there, and not an empty folder; choose a new one", .0.display())]
+    /// Something exists where a new folder was to be created.
+    #[error("{} exists, and is not an empty folder; choose a new one", .0.display())]
     Occupied(PathBuf),
-    /// What is to be written to can't be replaced by a file.
-    #[error("{} can't be replaced: it is not a plain file, or has no name in UTF-8", .0.display())]
+    /// The output can't be replaced by a file.
+    #[error("can't replace {}: it is not a plain file, or its name is not UTF-8", .0.display())]
     NotReplaceable(PathBuf),
     /// A file that a manifest names under a path that is never followed.
-    #[error("{} is unsafe: it leads out of its task's folder, or through a link", .0.display())]
+    #[error("{} is unsafe: it leads out of its task's folder, or through a symlink", .0.display())]
     Unsafe(PathBuf),
-    /// A file that a manifest names and that is not there.
+    /// A file that a manifest names and that does not exist.
     #[error("{} is missing; `yescale-dl repair` fetches it again", .0.display())]
     Missing(PathBuf),
-    /// A file that is not what a manifest says.
+    /// A file that is not what its manifest says.
     #[error("{} is damaged; `yescale-dl repair` fetches it again", .0.display())]
     Damaged(PathBuf),
-    /// A task folder that another process moved away while it was written to.
-    #[error("{} was moved or replaced while its task was archived; what was written is where the folder is now", .0.display())]
+    /// A task's folder was moved away by another process while files were written to it.
+    #[error("{} was moved or replaced while its task was archived; the files are where the folder is now", .0.display())]
     Moved(PathBuf),
-    /// A file that the disk does not give.
+    /// A file that can't be read.
     #[error("can't read {}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Some of an archive's tasks could not be read.
+    /// Single tasks of an archive could not be read.
     #[error("{0}")]
     Incomplete(String),
-    /// A task's own manifest that is damaged, and of whose task nobody else knows.
+    /// A task's own manifest is damaged, and the root manifest does not name the task.
     #[error("{} is damaged, and the root manifest does not name its task; it is left as it is", .0.display())]
     DamagedManifest(PathBuf),
-    /// A task folder that belongs to another task.
+    /// A task's folder holds the manifest of another task.
     #[error("{} is the manifest of another task, `{id}`", .path.display())]
     OtherTask {
         /// The manifest.
         path: PathBuf,
-        /// The id that it names.
+        /// The task id in it.
         id: String,
     },
 }
 
-/// `error` once more, for whoever else it befell: it can't be cloned.
+/// A copy of `error`, for another request that it concerns: an `io::Error` can't be cloned.
 pub(super) fn clone_io_error(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }
 
 impl Error {
-    /// Names the path and the action that an I/O error lacks.
+    /// Adds the action and the path to an I/O error.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
-    /// What the system said, when something was written and not only looked at.
+    /// The I/O error, when something was written and not only read.
     #[must_use]
     pub(crate) fn write_error(&self) -> Option<&io::Error> {
         match self {
-            Self::Io { action: "look at" | "read" | "list" | "open", .. } => None,
+            Self::Io { action: "check" | "read" | "list" | "open", .. } => None,
             Self::Io { source, .. } => Some(source),
             _ => None,
         }
     }
 
-    /// As the writer of a file reports it.
-    pub(super) fn into_io(self) -> io::Error {
-        io::Error::new(self.kind(), self.message())
-    }
-
-    /// Whether it is one file's fault alone, and others can do without it.
+    /// Whether the error concerns a single file, so that the work can go on without that file.
     #[must_use]
     pub fn is_single_file(&self) -> bool {
         matches!(self, Self::Unsafe(_) | Self::Missing(_) | Self::Damaged(_) | Self::Unreadable { .. })
     }
 
-    /// What kind of fault it is.
-    #[must_use]
-    pub fn kind(&self) -> io::ErrorKind {
-        match self {
-            Self::Io { source, .. } | Self::Unreadable { source, .. } => source.kind(),
-            _ => io::ErrorKind::Other,
-        }
-    }
-
-    /// The whole story in one line, the cause included.
+    /// The message in one line, with its cause.
     #[must_use]
     pub fn message(&self) -> String {
         match self {

@@ -1,7 +1,7 @@
-//! Places at which tests kill the program, to see what a crash leaves.
+//! Points at which tests kill the program, to see what a crash leaves on disk.
 //!
-//! Compiled in only with the feature `checkpoints`; otherwise a call is nothing. A program that is told
-//! to stop at a checkpoint says so on standard error, once, and waits to be killed.
+//! Compiled in only with the feature `checkpoints`; otherwise a call does nothing. A program that is told to stop at a point
+//! prints that on standard error, once, and waits to be killed.
 
 /// The program has just done what `name` says.
 #[cfg(feature = "checkpoints")]
@@ -17,6 +17,6 @@ pub(super) fn reached(name: &str) {
     }
 }
 
-/// Nothing, in any program that is meant to be used.
+/// Does nothing: programs for use are built without the feature.
 #[cfg(not(feature = "checkpoints"))]
 pub(super) fn reached(_: &str) {}

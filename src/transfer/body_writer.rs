@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Error;
 use crate::domain::event::Counter;
 use crate::http::{self, Body, ContentCoding, Decoder};
-use crate::storage::{Part, blocking};
+use crate::storage::{Part, SizeLimitExceeded, blocking};
 
 /// Bytes that are worth a hop.
 const WRITE_BATCH: usize = 256 << 10;
@@ -134,8 +134,7 @@ fn classify_write_error(error: io::Error) -> Error {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
             Error::Http(http::Error::Transient(format!("its encoding is broken: {error}")))
         }
-        // Only ours says so of itself; a file system's own limit is the disk's fault.
-        io::ErrorKind::FileTooLarge if error.raw_os_error().is_none() => Error::TooLarge,
+        _ if SizeLimitExceeded::is_cause_of(&error) => Error::TooLarge,
         _ => Error::Write(error),
     }
 }

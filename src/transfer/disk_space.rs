@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::Error;
 use crate::domain::event::{Counter, Emitter, Event};
-use crate::storage::Archive;
+use crate::storage::Storage;
 
 /// Left free, so that what is whole can be committed: below that the disk counts as full.
 const MIN_FREE_SPACE: u64 = 1 << 20;
@@ -22,7 +22,7 @@ const MAX_CONSECUTIVE_FAULTS: u32 = 3;
 
 /// The disk of an archive.
 pub(crate) struct Disk {
-    archive: Archive,
+    storage: Storage,
     emitter: Emitter,
     under_way: Arc<Mutex<Vec<PendingFile>>>,
     faults: AtomicU32,
@@ -46,10 +46,10 @@ impl From<DiskFailure> for Error {
 }
 
 impl Disk {
-    /// The disk that `archive` is on.
+    /// The disk that `storage` is on.
     #[must_use]
-    pub(crate) fn new(archive: Archive, emitter: Emitter) -> Self {
-        Self { archive, emitter, under_way: Arc::default(), faults: AtomicU32::new(0), failure: OnceLock::new() }
+    pub(crate) fn new(storage: Storage, emitter: Emitter) -> Self {
+        Self { storage, emitter, under_way: Arc::default(), faults: AtomicU32::new(0), failure: OnceLock::new() }
     }
 
     /// Whether something new may be started.
@@ -69,7 +69,7 @@ impl Disk {
     #[must_use]
     pub(crate) fn handle_error(&self, error: Error) -> Error {
         let Some(source) = error.write_error() else { return error };
-        match (DiskErrorKind::from_error(source), self.archive.probe_write()) {
+        match (DiskErrorKind::from_error(source), self.storage.probe_write()) {
             (DiskErrorKind::Other, _) if source.kind() == io::ErrorKind::PermissionDenied => error,
             (_, Err(why)) if DiskErrorKind::from_error(&why) == DiskErrorKind::NoSpace => {
                 self.mark_failed(DiskFailure::Full, &why)
@@ -86,7 +86,7 @@ impl Disk {
 
     /// Whether there is room again. What a quota leaves, nobody tells.
     fn has_room(&self, fault: &io::Error) -> bool {
-        fault.kind() != io::ErrorKind::QuotaExceeded && self.archive.free_space().is_some_and(|free| free >= RECOVERED_FREE_SPACE)
+        fault.kind() != io::ErrorKind::QuotaExceeded && self.storage.free_space().is_some_and(|free| free >= RECOVERED_FREE_SPACE)
     }
 
     /// Nothing new is started any more: told once.
@@ -112,7 +112,7 @@ impl Disk {
         let (size, here) = (total.unwrap_or(0), meter.get());
         let needed = size.saturating_sub(here);
         let mut under_way = lock_pending(&self.under_way);
-        let free = self.archive.free_space();
+        let free = self.storage.free_space();
         if let Some(free) = free {
             let promised: u64 = under_way.iter().map(|other| other.size.saturating_sub(other.meter.get())).sum();
             let left = free.saturating_sub(promised).saturating_sub(MIN_FREE_SPACE);

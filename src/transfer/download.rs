@@ -41,7 +41,7 @@ impl Downloader {
         let _room = self.disk.reserve(Some(order.asset.url.len() as u64 / 4 * 3), &Counter::default())?;
         let staged = blocking(move || {
             let bytes = data_uri::decode(order.asset.url.trim()).map_err(|error| Error::InvalidUrl(error.to_string()))?;
-            let mut part = order.lease.part(&order.stem())?;
+            let mut part = order.parts.resume(&order.stem())?;
             part.restart().map_err(Error::Write)?;
             part.set_max_size(max_size);
             let head = ResponseHead {
@@ -58,7 +58,7 @@ impl Downloader {
     }
 
     async fn download(&self, order: DownloadJob, url: &Url) -> Result<Option<StagedFile>, Error> {
-        let mut part = match order.lease.new_part(&order.stem()) {
+        let mut part = match order.parts.create(&order.stem()) {
             Some(part) => part,
             None => order.open_part().await?,
         };

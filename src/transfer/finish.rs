@@ -58,8 +58,8 @@ pub(super) fn finish(order: &DownloadJob, arrival: CompletedBody, wanted: KindFi
     let measured = measure_duration(&sealed, slot.kind, decided.as_ref());
     let detected = decided.as_ref().and_then(|declared| media_type::mismatch(declared.media_type, sealed.head().0));
 
-    let mut draft = sealed.into_verified(slot, &name, order.modified)?;
-    draft.update_entry(|entry| {
+    let mut staged = order.parts.stage(sealed, slot, &name, order.modified)?;
+    staged.update_entry(|entry| {
         entry.content_type = Some(decided.map_or_else(|| "application/octet-stream".to_owned(), |declared| declared.essence));
         entry.url = order.asset.recorded_url();
         entry.last_modified = head.last_modified.and_then(format_timestamp);
@@ -76,7 +76,7 @@ pub(super) fn finish(order: &DownloadJob, arrival: CompletedBody, wanted: KindFi
                 .push("the host gave neither a length nor an end mark: nothing shows that the file is whole".to_owned());
         }
     });
-    Ok(Some(order.lease.stage(draft, &order.replaceable)?))
+    Ok(Some(staged))
 }
 
 /// Whether as much came as the host promised in all; a length on the wire is none of what was encoded.

@@ -14,7 +14,6 @@ mod segments;
 
 pub(crate) use disk_space::Disk;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -30,7 +29,7 @@ use crate::gateway::Gateway;
 use crate::http::retry::RetryPolicy;
 use crate::http::{self, MediaClient};
 use crate::layout;
-use crate::storage::{self, Part, StagedFile, TaskLease, blocking};
+use crate::storage::{self, Part, PartFactory, StagedFile, blocking};
 
 /// What the downloads of a run share.
 pub(crate) struct Downloader {
@@ -63,10 +62,8 @@ pub(crate) struct DownloadJob {
     pub task: TaskId,
     /// The asset.
     pub asset: Asset,
-    /// Where to.
-    pub lease: Arc<TaskLease>,
-    /// Files there that may be replaced.
-    pub replaceable: Arc<HashSet<String>>,
+    /// Makes the part file and stages the complete one.
+    pub parts: PartFactory,
     /// The date that the file shall have.
     pub modified: Option<SystemTime>,
 }
@@ -74,8 +71,8 @@ pub(crate) struct DownloadJob {
 impl DownloadJob {
     /// Its part, with what an earlier try or run left of it.
     async fn open_part(&self) -> Result<Part, Error> {
-        let (held, stem) = (Arc::clone(&self.lease), self.stem());
-        blocking(move || Ok(held.part(&stem)?)).await
+        let (parts, stem) = (self.parts.clone(), self.stem());
+        blocking(move || Ok(parts.resume(&stem)?)).await
     }
 
     /// How a person tells it from the others.

@@ -1,7 +1,7 @@
-//! A plan carried out: the assets of one task, fetched all at once, and what is recorded of them.
+//! Carries out a plan: fetches the assets of one task, all at once, and commits the task.
 //!
-//! A dead link is asked for anew, once for all assets of the task. What could not be had is told, and
-//! takes nothing away of what is here.
+//! A dead link is requested again from the gateway, once for all assets of the task. An asset that could not be saved is
+//! reported, and removes nothing that the archive has.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,130 +21,123 @@ use crate::domain::merge::{self, FetchResults};
 use crate::domain::plan::{self, Action};
 use crate::domain::task::Task;
 use crate::gateway::{MemoryPermit, Purpose, TaskResponse};
-use crate::storage::{self, StagedFile, TaskLease, TaskSnapshot, blocking};
+use crate::storage::{self, StagedFile, TaskCommit, TaskLease, TaskSnapshot, blocking};
 use crate::transfer::{self, DownloadJob, Fetched};
 
-/// Assets of one task that are under way at once: each takes memory before it has a slot.
+/// Assets of one task that are fetched at once: each takes memory before it has a slot.
 const MAX_CONCURRENT_ASSETS: usize = 1024;
 
 impl TaskJob {
-    /// Fetches what the plan says and records what came of it.
+    /// Fetches what the plan says and commits the result.
     pub(super) async fn download_and_commit(
         &mut self,
         task: Task,
-        known: TaskSnapshot,
-        held: Arc<TaskLease>,
+        snapshot: TaskSnapshot,
+        lease: Arc<TaskLease>,
     ) -> Result<Outcome, TaskAbort> {
-        let (mut results, only) = self.fetch_assets(&task, &known, &held).await?;
-        self.warn_about_changed_bytes(&mut results, known.recorded_files());
+        let (mut results, unpublished) = self.fetch_assets(&task, &snapshot, &lease).await?;
+        self.warn_about_changed_bytes(&mut results, snapshot.recorded_files());
         let not_replaced = not_replaced(&results);
-        let is_less = known.entry.as_ref().is_some_and(|known| merge::is_less_complete(&task, known));
-        let mut entry = merge::merge(self.id().as_str(), known.entry.as_ref(), task, results, self.job.wanted, Timestamp::now());
-        if let Some(before) = known.entry.as_ref().filter(|_| self.repair.is_some()) {
-            // What was not lost is not touched.
+        let is_less = snapshot.entry.as_ref().is_some_and(|before| merge::is_less_complete(&task, before));
+        let mut entry =
+            merge::merge(self.id().as_str(), snapshot.entry.as_ref(), task, results, self.job.wanted, Timestamp::now());
+        if let Some(before) = snapshot.entry.as_ref().filter(|_| self.repair.is_some()) {
+            // A repair changes nothing but what was damaged or missing.
             (entry.text, entry.text_path) = (before.text.clone(), before.text_path.clone());
         }
         if let Some(meta) = self.meta.take() {
             entry.meta = Some(meta);
         }
-        let is_news = known.is_from_root()
-            || !known.is_intact()
-            || known.entry.as_ref().is_none_or(|before| !entry.eq_ignoring_archived_at(before));
-        let before = known.entry;
-        let (state, noted) = (outcome_from_state(entry.state), EntryTotals::from_entry(&entry));
+        let is_changed = snapshot.is_from_root()
+            || !snapshot.is_intact()
+            || snapshot.entry.as_ref().is_none_or(|before| !entry.eq_ignoring_archived_at(before));
+        let (outcome, totals) = (outcome_from_state(entry.state), EntryTotals::from_entry(&entry));
         let errors = Self::errors(&entry, not_replaced);
-        if is_news {
-            let fetched = only.as_ref().map(|only| only.entry().clone());
-            // Whatever comes of it, the manifest may have its name by then.
-            self.has_changed = true;
-            held.commit_task(entry, before, only).await?;
-            if let Some(file) = fetched {
-                self.job.downloader.disk.reset_faults();
-                self.report_file(&file);
-            }
+        if is_changed {
+            self.commit(&lease, TaskCommit { entry, before: snapshot.entry, unpublished }).await?;
         } else {
-            let tidied = move || {
-                held.cleanup(&entry);
+            let cleanup = move || {
+                lease.cleanup(&entry);
                 Ok::<_, storage::Error>(())
             };
-            blocking(tidied).await?;
+            blocking(cleanup).await?;
         }
-        self.apply_totals(noted);
+        self.apply_totals(totals);
         (self.report.errors, self.report.names_less) = (errors, is_less);
-        Ok(match state {
-            // The archive is as whole as before, but this run did not get what it was sent for.
+        Ok(match outcome {
+            // The archive is as complete as before, but this run did not save all that it was asked for.
             Outcome::Complete | Outcome::Partial if self.report.has_problems() => Outcome::Incomplete,
             other => other,
         })
     }
 
+    /// Commits the task, and reports the files that the commit published.
+    async fn commit(&mut self, lease: &Arc<TaskLease>, commit: TaskCommit) -> Result<(), TaskAbort> {
+        let published: Vec<FileEntry> = commit.unpublished.iter().map(|file| file.entry().clone()).collect();
+        // Also a commit that fails may have written the manifest.
+        self.has_changed = true;
+        lease.commit(commit).await?;
+        for file in &published {
+            self.job.downloader.disk.reset_faults();
+            self.report_file(file);
+        }
+        Ok(())
+    }
+
+    /// Fetches what the plan says. The files that the commit still has to publish come with the results.
     async fn fetch_assets(
         &mut self,
         task: &Task,
-        known: &TaskSnapshot,
-        held: &Arc<TaskLease>,
-    ) -> Result<(FetchResults, Option<StagedFile>), TaskAbort> {
-        let ours = known.recorded_files().iter().chain(&known.present_files).filter_map(FileEntry::name).map(str::to_owned);
-        let ours: Arc<HashSet<String>> = Arc::new(ours.collect());
+        snapshot: &TaskSnapshot,
+        lease: &Arc<TaskLease>,
+    ) -> Result<(FetchResults, Vec<StagedFile>), TaskAbort> {
         let modified = task.finish_time.filter(|_| self.job.mtime).and_then(|time| SystemTime::try_from(time).ok());
-        let lost: Option<HashSet<AssetKey>> = self.repair.as_ref().map(|lost| lost.keys.iter().copied().collect());
-        let is_lost = |slot: AssetKey| lost.as_ref().is_some_and(|lost| lost.contains(&slot));
-        let here: Vec<FileEntry> = known.present_files.iter().filter(|file| !is_lost(file.key())).cloned().collect();
-        let mut results = FetchResults { kept: here.clone(), ..FetchResults::default() };
-        let fresh = OnceCell::new();
-        let mut orders = Vec::new();
-        let planned = plan::plan(task, known.recorded_files(), &here, self.job.wanted, self.job.force);
-        // The one file of a new task is committed with the task.
-        let is_only = known.entry.is_none() && here.is_empty() && planned.len() == 1;
-        let mut only = None;
+        let scope: Option<HashSet<AssetKey>> = self.repair.as_ref().map(|repair| repair.keys.iter().copied().collect());
+        let is_lost = |key: AssetKey| scope.as_ref().is_some_and(|scope| scope.contains(&key));
+        let present: Vec<FileEntry> = snapshot.present_files.iter().filter(|file| !is_lost(file.key())).cloned().collect();
+        let mut results = FetchResults { kept: present.clone(), ..FetchResults::default() };
+        let mut downloads = Vec::new();
+        let planned = plan::plan(task, snapshot.recorded_files(), &present, self.job.wanted, self.job.force);
+        // The one file of a new task is published by the commit.
+        let is_only = snapshot.entry.is_none() && present.is_empty() && planned.len() == 1;
         for item in planned {
-            let is_in_scope = lost.as_ref().is_none_or(|lost| item.asset.selector().matches_any(lost));
+            let is_in_scope = scope.as_ref().is_none_or(|scope| item.asset.selector().matches_any(scope));
             results.has_skipped |= item.action == Action::Skip || (item.action == Action::Fetch && !is_in_scope);
             if item.action == Action::Fetch && is_in_scope {
                 results.attempted.insert(item.asset.selector());
-                let (held, ours) = (Arc::clone(held), Arc::clone(&ours));
-                orders.push(DownloadJob {
-                    task: self.id().clone(),
-                    asset: item.asset.clone(),
-                    lease: held,
-                    replaceable: ours,
-                    modified,
-                });
+                let (task, asset) = (self.id().clone(), item.asset.clone());
+                downloads.push(DownloadJob { task, asset, parts: lease.parts(), modified });
             }
         }
-        let job = Arc::clone(&self.job);
-        let fetch = |order| fetch_one(Arc::clone(&job), order, &fresh, is_only);
-        let mut under_way = stream::iter(orders).map(fetch).buffer_unordered(MAX_CONCURRENT_ASSETS);
-        let mut stop = None;
-        while let Some((asset, fetched)) = under_way.next().await {
+        let (job, refreshed, mut unpublished) = (Arc::clone(&self.job), OnceCell::new(), Vec::new());
+        let publish_to = (!is_only).then_some(lease);
+        let fetch = |download| fetch_one(&job, download, &refreshed, publish_to);
+        let mut fetching = stream::iter(downloads).map(fetch).buffer_unordered(MAX_CONCURRENT_ASSETS);
+        let mut abort = None;
+        while let Some((asset, fetched)) = fetching.next().await {
             match fetched {
-                Ok(AssetOutcome::Committed(file)) => {
+                Ok(AssetOutcome::Published(file)) => {
                     self.report_file(&file);
                     results.fetched.push(*file);
                 }
-                Ok(AssetOutcome::Uncommitted(staged)) => {
-                    results.fetched.push(staged.entry().clone());
-                    only = Some(*staged);
+                Ok(AssetOutcome::Staged(file)) => {
+                    results.fetched.push(file.entry().clone());
+                    unpublished.push(*file);
                 }
                 Ok(AssetOutcome::NotWanted) => results.has_skipped = true,
-                Err(transfer::Error::Stopped) => stop = Some(TaskAbort::Interrupted),
-                Err(error) if error.ends_run() => stop = Some(TaskAbort::Disk(error)),
+                Err(transfer::Error::Stopped) => abort = Some(TaskAbort::Interrupted),
+                Err(error) if error.ends_run() => abort = Some(TaskAbort::Disk(error)),
                 Err(error) => {
-                    let told = self.job.gateway.redacted_message(&error);
-                    results.errors.push(AssetError::new(
-                        asset.key(None),
-                        asset.recorded_url(),
-                        error.code(),
-                        error.http_status(),
-                        told,
-                    ));
+                    let message = self.job.gateway.redacted_message(&error);
+                    let (url, code, status) = (asset.recorded_url(), error.code(), error.http_status());
+                    results.errors.push(AssetError::new(asset.key(None), url, code, status, message));
                 }
             }
         }
-        stop.map_or(Ok((results, only)), Err)
+        abort.map_or(Ok((results, unpublished)), Err)
     }
 
-    /// Marks files that `repair` got with other bytes than were recorded: they are taken all the same.
+    /// Adds a warning to files that `repair` fetched with other bytes than were recorded. They are saved all the same.
     fn warn_about_changed_bytes(&self, results: &mut FetchResults, recorded: &[FileEntry]) {
         if self.repair.is_none() {
             return;
@@ -174,66 +167,66 @@ impl TaskJob {
     }
 }
 
-/// The errors of assets that are here all the same: they are told, and not recorded.
+/// The errors of assets that the archive has all the same. They are reported and not recorded.
 fn not_replaced(results: &FetchResults) -> Vec<AssetError> {
-    let here: HashSet<AssetKey> = results.kept.iter().chain(&results.fetched).map(FileEntry::key).collect();
-    results.errors.iter().filter(|error| here.contains(&error.key())).cloned().collect()
+    let present: HashSet<AssetKey> = results.kept.iter().chain(&results.fetched).map(FileEntry::key).collect();
+    results.errors.iter().filter(|error| present.contains(&error.key())).cloned().collect()
 }
 
-/// What came of an asset.
+/// The result for one asset.
 enum AssetOutcome {
     /// A file under its final name.
-    Committed(Box<FileEntry>),
-    /// The one file of a new task, still to be committed.
-    Uncommitted(Box<StagedFile>),
+    Published(Box<FileEntry>),
+    /// A file that the commit publishes.
+    Staged(Box<StagedFile>),
+    /// It turned out to be of a kind that was not asked for.
     NotWanted,
 }
 
-/// One asset, committed unless it is the `only` one.
+/// Fetches one asset and publishes it with the lease, when there is one to publish to.
 async fn fetch_one(
-    job: Arc<ArchiveJob>,
-    order: DownloadJob,
-    fresh: &OnceCell<RefreshedAssets>,
-    is_only: bool,
+    job: &Arc<ArchiveJob>,
+    download: DownloadJob,
+    refreshed: &OnceCell<RefreshedAssets>,
+    publish_to: Option<&Arc<TaskLease>>,
 ) -> (Asset, Result<AssetOutcome, transfer::Error>) {
-    let held = Arc::clone(&order.lease);
-    let (asset, fetched) = fetch_with_fresh_link(&job, order, fresh).await;
-    let come = match fetched {
-        Ok(Fetched::File(staged)) if is_only => Ok(AssetOutcome::Uncommitted(staged)),
-        Ok(Fetched::File(staged)) => {
+    let (asset, fetched) = fetch_with_fresh_link(job, download, refreshed).await;
+    let outcome = match (fetched, publish_to) {
+        (Ok(Fetched::File(staged)), Some(lease)) => {
             let disk = &job.downloader.disk;
-            let committed = held.publish(*staged).await.inspect(|_| disk.reset_faults());
-            committed.map(|file| AssetOutcome::Committed(Box::new(file))).map_err(|error| disk.handle_error(error.into()))
+            let published = lease.publish(*staged).await.inspect(|_| disk.reset_faults());
+            published.map(|file| AssetOutcome::Published(Box::new(file))).map_err(|error| disk.handle_error(error.into()))
         }
-        Ok(Fetched::NotWanted) => Ok(AssetOutcome::NotWanted),
-        Err(error) => Err(error),
+        (Ok(Fetched::File(staged)), None) => Ok(AssetOutcome::Staged(staged)),
+        (Ok(Fetched::NotWanted), _) => Ok(AssetOutcome::NotWanted),
+        (Err(error), _) => Err(error),
     };
-    (asset, come)
+    (asset, outcome)
 }
 
-/// The assets of a second answer, by kind and number, and their room.
+/// The assets of a second answer, by kind and number, and the memory that they are counted in.
 type RefreshedAssets = (HashMap<AssetSelector, Asset>, Option<MemoryPermit>);
 
-/// One asset; a dead link is asked for anew once, for all assets of the task together.
+/// Fetches one asset. After a dead link the gateway is asked once, for all assets of the task together.
 async fn fetch_with_fresh_link(
     job: &Arc<ArchiveJob>,
-    order: DownloadJob,
-    fresh: &OnceCell<RefreshedAssets>,
+    download: DownloadJob,
+    refreshed: &OnceCell<RefreshedAssets>,
 ) -> (Asset, Result<Fetched, transfer::Error>) {
-    let dead = match job.downloader.fetch(order.clone()).await {
+    let dead_link = match job.downloader.fetch(download.clone()).await {
         Err(error) if error.is_dead_link() => error,
-        done => return (order.asset, done),
+        done => return (download.asset, done),
     };
-    let by_number = |asset: Asset| (asset.selector(), asset);
+    let by_selector = |asset: Asset| (asset.selector(), asset);
     let assets =
-        |answered: TaskResponse| (answered.task.assets.into_iter().map(by_number).collect(), Some(answered.memory_permit));
-    // Without an answer the dead link stays dead, and is told as that.
-    let ask = || async { job.query(&order.task, Purpose::FreshLinks).await.map(assets).unwrap_or_default() };
-    let Some((assets, _)) = job.stop.run_until_cancelled(fresh.get_or_init(ask)).await else {
-        return (order.asset, Err(transfer::Error::Stopped));
+        |response: TaskResponse| (response.task.assets.into_iter().map(by_selector).collect(), Some(response.memory_permit));
+    // Without an answer the link stays dead, and that is the error which is reported.
+    let query = || async { job.query(&download.task, Purpose::FreshLinks).await.map(assets).unwrap_or_default() };
+    let Some((assets, _)) = job.stop.run_until_cancelled(refreshed.get_or_init(query)).await else {
+        return (download.asset, Err(transfer::Error::Stopped));
     };
-    match assets.get(&order.asset.selector()).filter(|asset| asset.url != order.asset.url) {
-        Some(asset) => (asset.clone(), job.downloader.fetch(DownloadJob { asset: asset.clone(), ..order }).await),
-        None => (order.asset, Err(dead)),
+    match assets.get(&download.asset.selector()).filter(|asset| asset.url != download.asset.url) {
+        Some(asset) => (asset.clone(), job.downloader.fetch(DownloadJob { asset: asset.clone(), ..download }).await),
+        None => (download.asset, Err(dead_link)),
     }
 }

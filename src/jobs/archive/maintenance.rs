@@ -3,10 +3,12 @@
 //! None of it needs the network. Each repair uses only what the archive itself has, and runs under the task's lock, whatever
 //! the outcome of the task is.
 
+use std::sync::Arc;
+
 use super::task_job::{TaskAbort, TaskJob};
 use crate::domain::event::Outcome;
 use crate::domain::manifest::TaskEntry;
-use crate::storage::{TaskLease, TaskSnapshot, blocking};
+use crate::storage::{TaskCommit, TaskLease, TaskSnapshot, blocking};
 
 impl TaskJob {
     /// Restores a damaged manifest, and removes what a killed run left behind, unless another process works on the task.
@@ -15,10 +17,10 @@ impl TaskJob {
         if snapshot.is_from_root() {
             let (lease, ()) = self.acquire_lease(|_| Ok(())).await?;
             self.has_changed = true;
-            lease.commit_task(entry.clone(), Some(entry), None).await?;
+            lease.commit(TaskCommit { entry: entry.clone(), before: Some(entry), unpublished: Vec::new() }).await?;
         } else if snapshot.has_leftovers() {
-            let task_dir = self.task_dir.clone();
-            if let Some(lease) = blocking(move || task_dir.try_lease()).await? {
+            let (job, id) = (Arc::clone(&self.job), self.id().clone());
+            if let Some(lease) = blocking(move || job.storage.lease(&id)).await? {
                 let committed = lease.recover_and_commit(entry).await;
                 // After an error nobody knows whether the manifest was replaced.
                 self.has_changed |= *committed.as_ref().unwrap_or(&true);
@@ -54,15 +56,16 @@ impl TaskJob {
     /// Records the request's `meta` in a manifest that the run has not written.
     async fn record_meta(&mut self) -> Result<(), TaskAbort> {
         let Some(meta) = self.meta.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
-        let task_dir = self.task_dir.clone();
-        let entry = blocking(move || task_dir.read_snapshot()).await?.entry;
+        let (job, id) = (Arc::clone(&self.job), self.id().clone());
+        let entry = blocking(move || job.storage.read(&id)).await?.entry;
         if entry.is_none_or(|entry| entry.meta.as_ref() == Some(&meta)) {
             return Ok(());
         }
         let (lease, snapshot) = self.acquire_lease(TaskLease::read_snapshot).await?;
         if let Some(before) = snapshot.entry {
             self.has_changed = true;
-            lease.commit_task(TaskEntry { meta: Some(meta), ..before.clone() }, Some(before), None).await?;
+            let entry = TaskEntry { meta: Some(meta), ..before.clone() };
+            lease.commit(TaskCommit { entry, before: Some(before), unpublished: Vec::new() }).await?;
         }
         Ok(())
     }

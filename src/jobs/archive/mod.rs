@@ -29,7 +29,7 @@ use crate::domain::event::{Emitter, Event};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
 use crate::gateway::{self, Gateway, Purpose, TaskResponse};
-use crate::storage::{self, Archive, Report, blocking};
+use crate::storage::{self, Report, Storage, blocking};
 use crate::transfer::{self, Downloader};
 use scheduler::{RunStats, Scheduler};
 
@@ -74,7 +74,7 @@ pub struct RepairScope {
 /// Everything that a run needs besides its requests.
 pub(crate) struct ArchiveJob {
     /// The target.
-    pub archive: Archive,
+    pub storage: Storage,
     /// The archive's path as the user wrote it, for paths that are shown.
     pub display_root: PathBuf,
     /// The gateway, with the key.
@@ -171,8 +171,8 @@ async fn update_root(
     reused: Vec<u128>,
     is_all_reported: bool,
 ) -> Result<Report, FatalError> {
-    let (archive, wait) = (job.archive.clone(), lock_wait(&job.stop, &job.emitter));
-    let error = match blocking(move || archive.update_root(changed, &reused, is_all_reported, &wait)).await {
+    let (storage, wait) = (job.storage.clone(), lock_wait(&job.stop, &job.emitter));
+    let error = match blocking(move || storage.update_index(changed, &reused, is_all_reported, &wait)).await {
         Ok(report) => return Ok(report),
         // The run was stopped while another process held the lock. The dirty marker stays, so that the next run writes the
         // root manifest.

@@ -18,7 +18,7 @@ use crate::domain::manifest::{FileEntry, State, TaskEntry};
 use crate::domain::plan;
 use crate::domain::task::{Task, TaskId, TaskPhase};
 use crate::gateway::{self, Purpose, TaskResponse};
-use crate::storage::{self, REPORT_AFTER, TaskDir, TaskLease, TaskSnapshot, blocking};
+use crate::storage::{self, REPORT_AFTER, TaskLease, TaskSnapshot, blocking};
 use crate::transfer;
 
 /// Time between two attempts to get a lock that another process holds.
@@ -27,7 +27,6 @@ const LOCK_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// One task of a run.
 pub(super) struct TaskJob {
     pub(super) job: Arc<ArchiveJob>,
-    pub(super) task_dir: TaskDir,
     pub(super) meta: Option<Map<String, Value>>,
     pub(super) repair: Option<RepairScope>,
     /// What the check read. The run takes it.
@@ -79,10 +78,8 @@ impl From<gateway::Error> for TaskAbort {
 
 impl TaskJob {
     pub(super) fn new(job: Arc<ArchiveJob>, request: Request) -> Self {
-        let task_dir = job.archive.task_dir(&request.id);
         Self {
             job,
-            task_dir,
             meta: request.meta,
             repair: request.repair,
             checked: TaskSnapshot::default(),
@@ -99,7 +96,7 @@ impl TaskJob {
 
     /// Reads what the archive has. Returns the report when there is nothing else to do. Blocks.
     pub(super) fn check_existing(&mut self) -> Option<TaskReport> {
-        match self.task_dir.read_snapshot() {
+        match self.job.storage.read(self.id()) {
             Ok(snapshot) => self.checked = snapshot,
             Err(error) => return self.end(Err(error.into())),
         }
@@ -223,7 +220,7 @@ impl TaskJob {
 
     /// The task's folder below the archive's path as the user wrote it.
     pub(super) fn display_path(&self) -> PathBuf {
-        self.job.archive.display_task_dir(&self.job.display_root, &self.task_dir)
+        self.job.storage.task_path(&self.job.display_root, self.id())
     }
 
     /// Copies into the report what the archive has.
@@ -284,14 +281,14 @@ impl TaskJob {
         let started = Instant::now();
         let mut is_reported = false;
         loop {
-            let task_dir = self.task_dir.clone();
-            let try_lease = move || task_dir.try_lease()?.map(|lease| read(&lease).map(|found| (lease, found))).transpose();
+            let (job, id) = (Arc::clone(&self.job), self.id().clone());
+            let try_lease = move || job.storage.lease(&id)?.map(|lease| read(&lease).map(|found| (lease, found))).transpose();
             if let Some(leased) = blocking(try_lease).await? {
                 return Ok(leased);
             }
             if !is_reported && started.elapsed() >= REPORT_AFTER {
                 is_reported = true;
-                self.job.emitter.emit(Event::Warning(self.task_dir.waiting_message()));
+                self.job.emitter.emit(Event::Warning(self.job.storage.waiting_message(self.id())));
             }
             let delay = tokio::time::sleep(LOCK_RETRY_DELAY);
             self.job.stop.run_until_cancelled(delay).await.ok_or(TaskAbort::Interrupted)?;

@@ -2,7 +2,7 @@
 //!
 //! The payload is in `data/`, one folder per task, with the task manifest in it. Taken out of the bag, `data/` is an archive
 //! again. `manifest-sha256.txt` lists every payload file, `tagmanifest-sha256.txt` every tag file. Storage writes the folder
-//! ([`BagWriter`]); this module decides what is in it.
+//! ([`NewFolder`]); this module decides what is in it.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::Skipped;
 use crate::domain::manifest::{GENERATOR, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
 use crate::layout::{self, MANIFEST, TEXT};
-use crate::storage::{self, ArchiveReader, BagWriter};
+use crate::storage::{self, ArchiveReader, NewFolder};
 
 /// A file in the bag.
 struct Payload {
@@ -32,7 +32,8 @@ pub(super) fn write(
     folder: &Path,
     skipped: &mut Skipped<'_>,
 ) -> Result<(), storage::Error> {
-    let mut bag = BagWriter::create(folder)?;
+    let mut bag = NewFolder::create(folder)?;
+    bag.create_dir("data")?;
     let mut payload = Vec::new();
     for task in tasks {
         let task_folder = layout::folder_name(&task.task_id);
@@ -49,7 +50,7 @@ pub(super) fn write(
     }
     let now = Timestamp::now().to_string();
     for (name, text) in tag_files(&payload, &now[..10]) {
-        bag.add_tag_file(name, &text)?;
+        bag.write_file(name, &text)?;
     }
     bag.finish()
 }

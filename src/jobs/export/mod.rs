@@ -24,6 +24,7 @@ use crate::domain::asset_key::Kind;
 use crate::domain::event::{Emitter, Event};
 use crate::domain::manifest::TaskEntry;
 use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
+use crate::media::duration;
 use crate::storage::{self, ArchiveReader};
 pub use format::ExportFormat;
 use format::{ExportItem, TextFormat};
@@ -168,7 +169,8 @@ fn collect_items<'a>(
         for file in &task.files {
             let Some(path) = skipped.skip_single_file(reader.media_path(task, file))? else { continue };
             let needs_rate = format == TextFormat::Otio && file.key().kind == Kind::Video;
-            let frame_rate = if needs_rate { storage::frame_rate(&path) } else { None };
+            // Without a rate the export uses that of its options.
+            let frame_rate = if needs_rate { reader.open_media(task, file).ok().and_then(duration::frame_rate) } else { None };
             let item = ExportItem { task, file, frame_rate };
             match format.rejection_reason(&item) {
                 Some(reason) => skipped.report(format!("{} is left out: {reason}", path.display())),

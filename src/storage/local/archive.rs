@@ -1,4 +1,8 @@
-//! The archive's root: is it ours, and where is what?
+//! The root of a local archive: whether this program wrote it, and where its tasks are.
+//!
+//! It refuses a root whose manifest or checksum list another program wrote, and one that is a single task's folder. Everything
+//! that writes to the archive starts here: a task with [`LocalArchive::lease`], the root's files with
+//! [`LocalArchive::update_index`].
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
@@ -7,31 +11,33 @@ use std::sync::Arc;
 
 use super::dirty_marker::DirtyMarker;
 use super::group_sync::GroupSync;
-use super::lock::LockWait;
+use super::lease::TaskLease;
+use super::lock::{self, LockWait};
 use super::manifest_files::{self, ManifestStatus};
 use super::root_index::RootManifestIndex;
+use super::task_dir::{TaskDir, TaskSnapshot};
 use super::{atomic, path_check, root_manifest};
 use crate::domain::asset_key::Kind;
 use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST, SHA256SUMS, TEXT};
-use crate::storage::{Error, Report, TaskDir};
+use crate::storage::{Error, Report};
 
-/// An archive that may be written to.
+/// An archive on a local disk, open for writing. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Archive {
+pub(crate) struct LocalArchive {
     root: PathBuf,
     dirty_marker: Arc<DirtyMarker>,
     group_sync: Arc<GroupSync>,
     root_index: Arc<RootManifestIndex>,
-    /// Whether the root itself is the one task's folder.
+    /// Whether the root itself is the folder of the only task.
     is_single: bool,
 }
 
-impl Archive {
-    /// The archive at `root`, there or not: nothing is made yet.
+impl LocalArchive {
+    /// The archive at `root`, which may not exist yet. Creates nothing.
     ///
     /// # Errors
-    /// When what stands there is not ours, or of a later version.
+    /// When the root is foreign, or of a later version.
     pub(crate) fn open(root: &Path) -> Result<Self, Error> {
         let archive = Self {
             root: root.to_owned(),
@@ -49,7 +55,7 @@ impl Archive {
         Ok(archive)
     }
 
-    /// The one task's folder at `root`, as an archive of one: it has no files of a root to keep up to date.
+    /// The one task's folder at `root`, as an archive of one task. It has no root files to keep up to date.
     #[must_use]
     pub(crate) fn single_task(root: &Path) -> Self {
         Self {
@@ -61,10 +67,10 @@ impl Archive {
         }
     }
 
-    /// Makes the folder when it is missing.
+    /// Creates the root folder when it is missing.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// When it can't be created.
     pub(crate) fn create(&self) -> Result<(), Error> {
         fs::create_dir_all(&self.root).map_err(Error::io("create", &self.root))?;
         match self.root.canonicalize().ok().as_deref().and_then(Path::parent) {
@@ -73,20 +79,41 @@ impl Archive {
         }
     }
 
-    /// The folder of a task.
+    /// What the archive has of a task, without its lock. An empty snapshot when it has nothing. Blocks.
+    ///
+    /// # Errors
+    /// When the task's folder or manifest is foreign, belongs to another task or can't be read.
+    pub(crate) fn read(&self, id: &TaskId) -> Result<TaskSnapshot, Error> {
+        self.task_dir(id).read_snapshot()
+    }
+
+    /// Locks a task's folder, which is created when it is missing. None while another process holds the lock. Blocks.
+    ///
+    /// # Errors
+    /// When something else has the folder's name, or the folder can't be created or locked.
+    pub(crate) fn lease(&self, id: &TaskId) -> Result<Option<Arc<TaskLease>>, Error> {
+        self.task_dir(id).try_lease()
+    }
+
+    /// The message for a person who waits for the lease of a task.
     #[must_use]
-    pub(crate) fn task_dir(&self, id: &TaskId) -> TaskDir {
-        let path = if self.is_single { self.root.clone() } else { self.root.join(layout::folder_name(id.as_str())) };
+    pub(crate) fn waiting_message(&self, id: &TaskId) -> String {
+        lock::waiting_message(&self.task_path(&self.root, id))
+    }
+
+    /// The path of a task's folder when the archive is at `root`: as the user wrote it, for messages.
+    #[must_use]
+    pub(crate) fn task_path(&self, root: &Path, id: &TaskId) -> PathBuf {
+        if self.is_single { root.to_owned() } else { root.join(layout::folder_name(id.as_str())) }
+    }
+
+    fn task_dir(&self, id: &TaskId) -> TaskDir {
+        let path = self.task_path(&self.root, id);
         TaskDir::new(Arc::clone(&self.dirty_marker), Arc::clone(&self.group_sync), Arc::clone(&self.root_index), id, path)
     }
 
-    /// Where a task's folder is below `shown`, the archive as the user wrote it.
-    #[must_use]
-    pub(crate) fn display_task_dir(&self, shown: &Path, folder: &TaskDir) -> PathBuf {
-        if self.is_single { shown.to_owned() } else { shown.join(folder.path().file_name().unwrap_or_default()) }
-    }
-
-    /// How many bytes its disk has left for media, where the system tells: what the root's files need to be written anew is not.
+    /// How many bytes the disk has left for media, where the system reports that. The space to rewrite the root's files is not
+    /// counted.
     #[must_use]
     pub(crate) fn free_space(&self) -> Option<u64> {
         let size = |name: &str| fs::symlink_metadata(self.root.join(name)).map_or(0, |found| found.len());
@@ -97,23 +124,23 @@ impl Archive {
         free.map(|free| free.saturating_sub(size(MANIFEST) + size(SHA256SUMS)))
     }
 
-    /// Writes a little to its disk and takes it back.
+    /// Writes a little to the disk and removes it again.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// When the disk fails.
     pub(crate) fn probe_write(&self) -> io::Result<()> {
         let mut file = tempfile::tempfile_in(&self.root)?;
         file.write_all(&[0; 4096])?;
         file.sync_data()
     }
 
-    /// Brings the root manifest and the checksum list up to date with the task folders of `changed`. The tasks that
-    /// `reused` has the fingerprints of should be named there already; where one is not, the root is rebuilt. Unless
-    /// `is_all`, more may have been committed than `changed` tells, and the next run is left word of it.
+    /// Updates the root manifest and the checksum list from the task folders of `changed`. The tasks whose fingerprints are in
+    /// `reused` should be in the root manifest already; when one is not, the root is rebuilt. Unless `is_all`, this run may
+    /// have committed more tasks than `changed` names, and the dirty marker stays for the next run.
     ///
     /// # Errors
-    /// When the disk says no, or `wait` ended before the root was free; the old files then still stand.
-    pub(crate) fn update_root(
+    /// When the disk fails, or `wait` ended before the root's lock was free. The old files then still stand.
+    pub(crate) fn update_index(
         &self,
         changed: Vec<TaskId>,
         reused: &[u128],
@@ -130,23 +157,23 @@ impl Archive {
         Ok(report)
     }
 
-    /// Writes the root manifest and the checksum list anew, from the task folders; what can't be read there keeps the entry
-    /// that it has.
+    /// Writes the root manifest and the checksum list anew from the task folders. A task that can't be read there keeps its
+    /// entry.
     ///
     /// # Errors
-    /// When the disk says no, or `wait` ended before the root was free; the old files then still stand.
-    pub(crate) fn rebuild_root(&self, wait: &LockWait) -> Result<Report, Error> {
+    /// When the disk fails, or `wait` ended before the root's lock was free. The old files then still stand.
+    pub(crate) fn rebuild_index(&self, wait: &LockWait) -> Result<Report, Error> {
         root_manifest::rebuild(&self.root, wait)
     }
 
     fn refuse_foreign(&self) -> Result<(), Error> {
-        let (mut count, mut is_answered) = (0_usize, false);
-        let standing = manifest_files::read_root(&self.root, |task| {
+        let (mut count, mut has_response) = (0_usize, false);
+        let status = manifest_files::read_root(&self.root, |task| {
             count += 1;
-            is_answered = count == 1 && task.has_response();
+            has_response = count == 1 && task.has_response();
         })?;
-        // Only a task's own manifest keeps the gateway's answer.
-        if standing == ManifestStatus::Valid && is_answered {
+        // Only a task's own manifest holds the gateway's response.
+        if status == ManifestStatus::Valid && has_response {
             return Err(Error::SingleTask(self.root.clone()));
         }
         let sums = self.root.join(SHA256SUMS);
@@ -154,18 +181,18 @@ impl Archive {
         let is_ours = match path_check::lstat(&sums).map_err(fail)? {
             None => true,
             Some(found) if !found.is_file() => false,
-            Some(_) => standing != ManifestStatus::Missing || names_task_files_only(&sums).map_err(fail)?,
+            Some(_) => status != ManifestStatus::Missing || names_task_files_only(&sums).map_err(fail)?,
         };
         if is_ours { Ok(()) } else { Err(Error::Foreign(sums)) }
     }
 }
 
-/// Whether all lines of a checksum list name files in task folders.
+/// Whether every line of a checksum list names a file in a task's folder.
 fn names_task_files_only(path: &Path) -> io::Result<bool> {
     for line in BufReader::new(fs::File::open(path)?).lines() {
         match line {
             Ok(line) if names_a_task_file(&line) => {}
-            // A line that is no text names none.
+            // A line that is not text names no file.
             Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
             _ => return Ok(false),
         }
@@ -212,7 +239,7 @@ mod tests {
                     fs::write(path.join(name), content).unwrap();
                 }
             }
-            assert_eq!(Archive::open(path).is_ok(), is_opened, "{manifest:?} {sums:?}");
+            assert_eq!(LocalArchive::open(path).is_ok(), is_opened, "{manifest:?} {sums:?}");
         }
     }
 
@@ -221,9 +248,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, b"").unwrap();
-        assert!(matches!(Archive::open(&file), Err(Error::Foreign(_))));
+        assert!(matches!(LocalArchive::open(&file), Err(Error::Foreign(_))));
         let missing = folder.path().join("a/b");
-        let archive = Archive::open(&missing).unwrap();
+        let archive = LocalArchive::open(&missing).unwrap();
         assert!(!missing.exists());
         archive.create().unwrap();
         assert!(missing.is_dir());

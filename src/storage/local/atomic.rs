@@ -1,8 +1,8 @@
-//! Replacing a small file all at once, durably.
+//! Replaces a small file atomically and durably.
 //!
-//! The new bytes are written under a dot-name in the same folder, synced ([`write`], or the caller of [`stage`]),
-//! and renamed over the old: whoever reads sees the old file or the new one, also after a crash. The folder
-//! is synced by the caller ([`sync_folder`]), who knows when that matters.
+//! The new bytes are written under a dot-name in the same folder, synced (by [`write`], or by the caller of [`stage`]), and
+//! renamed over the old file. A reader sees the old file or the new one, also after a crash. The caller syncs the folder
+//! ([`sync_folder`]) when that matters.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -16,47 +16,40 @@ use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
 use crate::storage::{Error, failpoint};
 
 /// Replaces `folder/name` with what `fill` writes.
-pub(in crate::storage) fn write(
-    folder: &Path,
-    name: &str,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), Error> {
+pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let new = stage(&Dir::at(folder), name, fill)?;
-    let placed = group_sync::sync(&new.temp_path())
+    let renamed = group_sync::sync(&new.temp_path())
         .map_err(Error::io("sync", &new.dir.join(&new.name)))
         .and_then(|()| new.rename_into_place());
-    placed.inspect_err(|_| new.discard())
+    renamed.inspect_err(|_| new.discard())
 }
 
-/// What is to stand under a name. Where it never comes to that, the next writer of the folder removes it: until then it may
-/// be all that tells of files which have their names already.
+/// A new version of a file, under a dot-name. When it never gets its final name, the next writer of the folder removes it.
+/// Until then it can be the only record of files that have their final names already.
 #[must_use]
-pub(in crate::storage) struct PendingReplace {
+pub(super) struct PendingReplace {
     dir: Dir,
     temp_name: String,
     name: String,
 }
 
-/// Writes what is to stand in `dir` as `name`. It is placed there once it is durable.
-pub(in crate::storage) fn stage(
-    dir: &Dir,
-    name: &str,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<PendingReplace, Error> {
+/// Writes the new version of `name` in `dir`. The caller renames it once it is durable.
+pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<PendingReplace, Error> {
     let path = dir.join(name);
     let fail = |action| Error::io(action, &path);
-    let (temporary, to) = create_temporary(dir, name).map_err(fail("create"))?;
-    let new = PendingReplace { dir: dir.clone(), temp_name: temporary, name: name.to_owned() };
-    let mut writer = BufWriter::with_capacity(64 << 10, to);
+    let (temp_name, target) = create_temporary(dir, name).map_err(fail("create"))?;
+    let new = PendingReplace { dir: dir.clone(), temp_name, name: name.to_owned() };
+    let mut writer = BufWriter::with_capacity(64 << 10, target);
     let filled = fill(&mut writer).and_then(|()| writer.flush());
-    // Closed, whatever came of it: an open file can't be removed everywhere.
+    // Closed in any case: some systems can't remove an open file.
     drop(writer.into_parts());
     filled.map_err(fail("write")).inspect_err(|_| new.discard())?;
     failpoint::reached(if name == MANIFEST { "manifest-temporary" } else { "other-temporary" });
     Ok(new)
 }
 
-/// A new file with a name of its own, as open as the user's umask says. The library gives the name, the folder the file.
+/// Creates a file under an unused dot-name, with the permissions of the user's umask. The library chooses the name; `dir`
+/// creates the file.
 fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
     let create = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
@@ -64,33 +57,34 @@ fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
     };
     let made = Builder::new().prefix(&format!(".{name}.")).make_in("", create)?;
     let ((name, file), path) = made.into_parts();
-    // It is removed by name, in the folder, and not by this path.
+    // It is removed by its name in the folder, not by this path.
     let _ = path.keep();
     Ok((name, file))
 }
 
 impl PendingReplace {
-    /// Where it stands until then.
-    pub(in crate::storage) fn temp_path(&self) -> PathBuf {
+    /// The path under the dot-name.
+    pub(super) fn temp_path(&self) -> PathBuf {
         self.dir.join(&self.temp_name)
     }
 
-    /// Gives it its name, in place of what has it now.
-    pub(in crate::storage) fn rename_into_place(&self) -> Result<(), Error> {
+    /// Gives it the final name, in place of the old version.
+    pub(super) fn rename_into_place(&self) -> Result<(), Error> {
         self.dir.rename(&self.temp_name, &self.name).map_err(Error::io("replace", &self.dir.join(&self.name)))
     }
 
-    /// Gives it up.
-    pub(in crate::storage) fn discard(&self) {
+    /// Removes it.
+    pub(super) fn discard(&self) {
         // What can't be removed now is removed by the next writer of the folder.
         let _ = self.dir.remove(&self.temp_name);
     }
 }
 
-/// Replaces, or makes, a file that the user named. Something there that is no plain file stays, a link too: `/dev/stdout` is one.
+/// Replaces or creates a file that the user named. It refuses to replace anything but a plain file, and also a link:
+/// `/dev/stdout` is one.
 ///
 /// # Errors
-/// When it does, or the disk says no.
+/// When the file can't be replaced, or the disk fails.
 pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let is_replaceable = fs::symlink_metadata(path).map_or(true, |found| found.is_file());
     let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| is_replaceable) else {
@@ -100,40 +94,40 @@ pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Resu
     sync_folder(parent(path))
 }
 
-/// The folder, no link in the way, that a file which the user named will stand in.
+/// The canonical folder of a file that the user named.
 ///
 /// # Errors
-/// When there is none.
+/// When the folder does not exist.
 pub(crate) fn canonical_parent(path: &Path) -> Result<PathBuf, Error> {
     dunce::canonicalize(parent(path)).map_err(Error::io("open", parent(path)))
 }
 
-/// The folder that something stands in, as it is written.
-pub(in crate::storage) fn parent(path: &Path) -> &Path {
+/// The folder of a path, as it is written.
+pub(super) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
 }
 
-/// Whether `name` is what a killed writer of one of our small files left behind.
-pub(in crate::storage) fn is_leftover(name: &str) -> bool {
+/// Whether `name` is a temporary file that a killed writer left of one of this program's small files.
+pub(super) fn is_leftover(name: &str) -> bool {
     [GALLERY, MANIFEST, SHA256SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name))
 }
 
-/// Whether `name` is what a killed writer of `ours` left behind.
-pub(in crate::storage) fn is_leftover_of(ours: &str, name: &str) -> bool {
+/// Whether `name` is a temporary file that a killed writer left of `ours`.
+pub(super) fn is_leftover_of(ours: &str, name: &str) -> bool {
     let rest = name.strip_prefix('.').and_then(|name| name.strip_prefix(ours)).and_then(|rest| rest.strip_prefix('.'));
-    rest.is_some_and(|rest| !is_of_editor(rest))
+    rest.is_some_and(|rest| !is_editor_suffix(rest))
 }
 
-/// Whether an editor gives such an ending to its file beside the one that it has open: `.manifest.json.swp`.
-fn is_of_editor(ending: &str) -> bool {
+/// Whether editors give such an ending to a file beside the one they have open: `.manifest.json.swp`.
+fn is_editor_suffix(ending: &str) -> bool {
     ending.ends_with('~') || (ending.len() == 3 && ending.starts_with("sw"))
 }
 
 /// Makes the names in a folder durable.
-pub(in crate::storage) fn sync_folder(folder: &Path) -> Result<(), Error> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
     group_sync::sync(folder).map_err(Error::io("sync", folder))
 }
 

@@ -1,8 +1,8 @@
-//! The tasks of an archive, from its folders and from what the root manifest remembers.
+//! Collects the tasks of an archive, from its task folders and from the old root manifest.
 //!
-//! A folder tells of its task itself. Where it can't be entered or read, or its manifest is missing or damaged, the root
-//! manifest's entry stands for it: an error is never taken for a task that is gone. Only a folder that is not there any more
-//! takes its task with it. Whatever is not as it should be is reported by name, and keeps no other task from being gathered.
+//! A task's own manifest comes first. Where the folder can't be entered or read, or its manifest is missing or damaged, the root
+//! manifest's entry is used: an error is never taken for a task that is gone. A task is dropped only when its folder is gone.
+//! Every fault is reported by name, and stops no other task from being collected.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -16,127 +16,122 @@ use super::manifest_files::{self, ManifestLookup};
 use super::root_index::RootManifestIndex;
 use super::{atomic, path_check};
 use crate::domain::asset_key::Kind;
-use crate::domain::manifest::{self, TaskEntry};
+use crate::domain::manifest::{self, RawTask, TaskEntry};
 use crate::layout::{self, MANIFEST, TEXT};
 use crate::storage::Error;
 use crate::storage::read::report::Report;
 use crate::threads;
 
-/// Task folders that are read in one go.
+/// Task folders that are read at once.
 const BATCH: usize = 1024;
 
-/// Takes the tasks of an archive, in the order of their ids.
-pub(in crate::storage) type TaskSink<'a> = dyn FnMut(TaskEntry) -> io::Result<()> + 'a;
+/// Receives the tasks of an archive, in the order of their ids.
+pub(super) type TaskSink<'a> = dyn FnMut(TaskEntry) -> Result<(), Error> + 'a;
 
-/// What a task's folder gives.
+/// What was found in the place of a task's folder.
 enum TaskDirState {
-    /// Its task.
+    /// The folder and its manifest.
     Task(Box<TaskEntry>),
-    /// There is no such folder.
+    /// No folder.
     Gone,
-    /// There is no manifest in it.
+    /// A folder without a manifest.
     NoManifest,
-    /// The manifest can't be read as one.
+    /// A manifest that can't be parsed.
     Damaged,
-    /// It can't be entered or read, or is not what it should be.
+    /// A folder that can't be entered or read, or something that is no task's folder.
     Failed(Error),
 }
 
-/// Gathers the tasks of the archive at `root`.
-pub(in crate::storage) struct TaskCollector<'a> {
+/// Collects the tasks of the archive at `root`.
+pub(super) struct TaskCollector<'a> {
     root: &'a Path,
-    /// Whether lost and damaged task manifests are written again.
+    /// Whether missing and damaged task manifests are restored from the root manifest.
     restores: bool,
     report: &'a mut Report,
 }
 
 impl<'a> TaskCollector<'a> {
-    pub(in crate::storage) fn new(root: &'a Path, restores: bool, report: &'a mut Report) -> Self {
+    pub(super) fn new(root: &'a Path, restores: bool, report: &'a mut Report) -> Self {
         Self { root, restores, report }
     }
 
-    /// All tasks, from their folders.
-    pub(in crate::storage) fn collect_all(mut self, take: &mut TaskSink<'_>) -> io::Result<()> {
-        let memory = RootManifestIndex::new(self.root);
-        let names = self.listed()?;
+    /// Collects all tasks from their folders.
+    pub(super) fn collect_all(mut self, sink: &mut TaskSink<'_>) -> Result<(), Error> {
+        let root_index = RootManifestIndex::new(self.root);
+        let names = self.folder_names().map_err(Error::io("list", self.root))?;
         let mut folders = Vec::with_capacity(names.len());
         for name in &names {
-            // A folder that is called as its task, or that the root knows, need not be opened to learn where it stands.
-            let id = match memory.id_of(name).map_err(Error::into_io)? {
+            // A folder named after its task, or one that the root manifest names, needs no opening to sort it by its id.
+            let id = match root_index.id_of(name)? {
                 Some(id) => Some(id.to_owned()),
                 None if layout::folder_name(name) == *name => Some(name.clone()),
                 None => self.read_task_id(name),
             };
             folders.extend(id.map(|id| (id, name.as_str())));
         }
-        let gone: BTreeSet<&str> = memory
-            .folders_and_ids()
-            .map_err(Error::into_io)?
-            .filter(|(name, _)| !names.contains(*name))
-            .map(|(_, id)| id)
-            .collect();
+        let gone: BTreeSet<&str> =
+            root_index.folders_and_ids()?.filter(|(name, _)| !names.contains(*name)).map(|(_, id)| id).collect();
         for id in gone {
             self.report_dropped(id);
         }
         folders.sort_unstable();
         for batch in folders.chunks(BATCH) {
-            // A large one is read when it is its turn: a batch of them would stand in memory together.
+            // A large one is read alone, in its turn: a batch of them would be in memory together.
             let ahead = |name| if is_large(self.root, name) { None } else { Some(read_task_dir(self.root, name)) };
             let ahead = || batch.par_iter().map(|(_, name)| ahead(name)).collect();
-            let readings: Vec<Option<TaskDirState>> = threads::cpu_pool()?.install(ahead);
-            for ((_, name), reading) in batch.iter().zip(readings) {
-                let reading = reading.unwrap_or_else(|| read_task_dir(self.root, name));
-                let rooted =
-                    if let TaskDirState::Task(_) = reading { None } else { memory.root_entry(name).map_err(Error::into_io)? };
-                self.resolve(name, reading, rooted).map_or(Ok(()), &mut *take)?;
+            let pool = threads::cpu_pool().map_err(Error::io("start threads for", self.root))?;
+            let states: Vec<Option<TaskDirState>> = pool.install(ahead);
+            for ((_, name), state) in batch.iter().zip(states) {
+                let state = state.unwrap_or_else(|| read_task_dir(self.root, name));
+                let root_entry = if let TaskDirState::Task(_) = state { None } else { root_index.root_entry(name)? };
+                self.resolve(name, state, root_entry).map_or(Ok(()), &mut *sink)?;
             }
         }
         Ok(())
     }
 
-    /// The old root's tasks and the changed ones, in the order of their ids. Gives up, with false, where the old root can't
-    /// be merged into.
-    pub(in crate::storage) fn merge_changed(
-        mut self,
-        mut changed: BTreeSet<String>,
-        take: &mut TaskSink<'_>,
-    ) -> io::Result<bool> {
+    /// Collects the tasks of the old root manifest and the changed ones, in the order of their ids. Returns false where the old
+    /// root manifest has no such order or an entry that can't be parsed: then nothing can be merged into it.
+    pub(super) fn merge_changed(mut self, mut changed: BTreeSet<String>, sink: &mut TaskSink<'_>) -> Result<bool, Error> {
+        let path = self.root.join(MANIFEST);
         let mut last = String::new();
         let mut result = Ok(true);
-        manifest::for_each_task(File::open(self.root.join(MANIFEST))?, |task| {
+        let on_task = |task: RawTask<'_>| {
             if matches!(result, Ok(true)) {
                 result = match task.parse() {
                     Some(task) if task.task_id > last => {
                         last.clone_from(&task.task_id);
-                        self.merge_one(task, &mut changed, take).map(|()| true)
+                        self.merge_one(task, &mut changed, sink).map(|()| true)
                     }
                     _ => Ok(false),
                 };
             }
-        })?;
-        if result? {
-            changed.into_iter().try_for_each(|id| self.collect_dir(&id, None, take))?;
-            return Ok(true);
+        };
+        let read = File::open(&path).and_then(|file| manifest::for_each_task(file, on_task));
+        read.map_err(Error::io("read", &path))?;
+        if !result? {
+            return Ok(false);
         }
-        Ok(false)
+        changed.into_iter().try_for_each(|id| self.collect_dir(&id, None, sink))?;
+        Ok(true)
     }
 
-    /// One task of the old root, after the changed ones that come before it.
-    fn merge_one(&mut self, task: TaskEntry, changed: &mut BTreeSet<String>, take: &mut TaskSink<'_>) -> io::Result<()> {
+    /// Collects one task of the old root manifest, after the changed ones that come before it.
+    fn merge_one(&mut self, task: TaskEntry, changed: &mut BTreeSet<String>, sink: &mut TaskSink<'_>) -> Result<(), Error> {
         while changed.first().is_some_and(|next| *next < task.task_id) {
-            changed.pop_first().map_or(Ok(()), |id| self.collect_dir(&id, None, take))?;
+            changed.pop_first().map_or(Ok(()), |id| self.collect_dir(&id, None, sink))?;
         }
         let manifest = self.root.join(layout::folder_name(&task.task_id)).join(MANIFEST);
         let is_changed = changed.remove(&task.task_id);
-        // A look at its manifest is enough where nothing has changed.
+        // Where nothing has changed, it is enough that the manifest exists.
         if !is_changed && matches!(path_check::lstat(&manifest), Ok(Some(_))) {
-            return take(task);
+            return sink(task);
         }
-        self.collect_dir(&task.task_id.clone(), Some(task), take)
+        self.collect_dir(&task.task_id.clone(), Some(task), sink)
     }
 
-    /// The names at the root that a task's folder could have.
-    fn listed(&self) -> io::Result<HashSet<String>> {
+    /// The names in the root that a task's folder can have.
+    fn folder_names(&self) -> io::Result<HashSet<String>> {
         let mut names = HashSet::new();
         for entry in fs::read_dir(self.root)? {
             names.extend(entry?.file_name().into_string().ok().filter(|name| layout::is_folder_name(name)));
@@ -144,20 +139,20 @@ impl<'a> TaskCollector<'a> {
         Ok(names)
     }
 
-    /// The id of a folder that is not called as its task, and that the root does not know.
+    /// The task id of a folder that is not named after its task, and that the root manifest does not name.
     fn read_task_id(&mut self, name: &str) -> Option<String> {
         self.resolve(name, read_task_dir(self.root, name), None).map(|task| task.task_id)
     }
 
-    fn collect_dir(&mut self, id: &str, rooted: Option<TaskEntry>, take: &mut TaskSink<'_>) -> io::Result<()> {
+    fn collect_dir(&mut self, id: &str, root_entry: Option<TaskEntry>, sink: &mut TaskSink<'_>) -> Result<(), Error> {
         let name = layout::folder_name(id);
-        self.resolve(&name, read_task_dir(self.root, &name), rooted).map_or(Ok(()), take)
+        self.resolve(&name, read_task_dir(self.root, &name), root_entry).map_or(Ok(()), sink)
     }
 
-    /// What stands for the task of a folder, when `rooted` is what the root manifest says of it; reports what is wrong.
-    fn resolve(&mut self, name: &str, reading: TaskDirState, rooted: Option<TaskEntry>) -> Option<TaskEntry> {
+    /// Decides which entry is used for the task of a folder; `root_entry` is that of the root manifest. Reports what is wrong.
+    fn resolve(&mut self, name: &str, state: TaskDirState, root_entry: Option<TaskEntry>) -> Option<TaskEntry> {
         let manifest = || self.root.join(name).join(MANIFEST);
-        match (reading, &rooted) {
+        match (state, &root_entry) {
             (TaskDirState::Task(task), _) => return Some(task.into_root_relative()),
             (TaskDirState::Gone, None) => {}
             (TaskDirState::Gone, Some(task)) => {
@@ -171,43 +166,43 @@ impl<'a> TaskCollector<'a> {
             (TaskDirState::Failed(error), Some(_)) => {
                 self.report.add_fault(format!("{}; the task keeps its entry in the root manifest", error.message()));
             }
-            // Another program's folder, or an archive within this one, is no concern of ours.
+            // Another program's folder, or an archive inside this one, is ignored.
             (TaskDirState::Failed(Error::Foreign(_) | Error::ManyTasks(_)), None) => {}
             (TaskDirState::Failed(error @ (Error::OtherTask { .. } | Error::Newer { .. })), None) => {
                 self.report.add_note(error.message());
             }
             (TaskDirState::Failed(error), None) => self.report.add_fault(error.message()),
         }
-        rooted
+        root_entry
     }
 
     fn report_dropped(&mut self, id: &str) {
         self.report.add_note(format!("{id}: its folder is gone; the task is dropped from the root manifest"));
     }
 
-    /// Writes a task's own manifest as the root manifest remembers it.
+    /// Restores a task's own manifest from the root manifest.
     fn restore_manifest(&mut self, name: &str, what: &str, task: &TaskEntry) {
         let folder = self.root.join(name);
-        let told = folder.join(MANIFEST);
+        let path = folder.join(MANIFEST);
         if !self.restores {
-            return self.report.add_note(format!("{} {what}; the root manifest's entry is taken", told.display()));
+            return self.report.add_note(format!("{} {what}; the root manifest's entry is used", path.display()));
         }
         match write_missing_manifest(&folder, &task.clone().into_task_relative()) {
-            Ok(true) => self.report.add_note(format!("{} {what}, and is restored from the root manifest", told.display())),
-            // Another process is at work there, and writes it.
+            Ok(true) => self.report.add_note(format!("{} {what}, and is restored from the root manifest", path.display())),
+            // Another process holds the lock, and writes the manifest.
             Ok(false) => {}
-            Err(error) => self.report.add_fault(format!("{} {what}, and can't be restored: {}", told.display(), error.message())),
+            Err(error) => self.report.add_fault(format!("{} {what}, and can't be restored: {}", path.display(), error.message())),
         }
     }
 
-    /// Reports a folder without a manifest that a task has left files in. One that a run has not finished yet has none.
+    /// Reports a folder that holds files of a task and no manifest, unless a run has not finished there.
     fn report_orphan_files(&mut self, name: &str) {
         let folder = self.root.join(name);
-        let is_left_alone = has_files_of_a_task(&folder).and_then(|has_files| {
-            // Another process may have finished the task in the meantime; it tells the root of it.
+        let is_orphaned = has_files_of_a_task(&folder).and_then(|has_files| {
+            // Another process may have committed the task meanwhile. It updates the root itself.
             Ok(has_files && path_check::lstat(&folder.join(MANIFEST))?.is_none())
         });
-        match is_left_alone {
+        match is_orphaned {
             Ok(false) => {}
             Ok(true) => self.report.add_fault(format!(
                 "{} holds files of a task, but no manifest, and the root manifest does not name the task",
@@ -218,13 +213,13 @@ impl<'a> TaskCollector<'a> {
     }
 }
 
-/// Whether the manifest in the folder called `name` is large. One that can't be looked at is reported when it is read.
+/// Whether the manifest in the folder called `name` is large. One whose size can't be read is reported when it is read itself.
 fn is_large(root: &Path, name: &str) -> bool {
     let found = path_check::lstat(&root.join(name).join(MANIFEST)).ok().flatten();
     found.is_some_and(|found| found.len() > manifest_files::LARGE)
 }
 
-/// What the folder called `name` gives, without the gateway's answer: many are read in one go.
+/// Reads the folder called `name`. The entry is without the gateway's response, because many are in memory at once.
 fn read_task_dir(root: &Path, name: &str) -> TaskDirState {
     let path = root.join(name);
     match path_check::lstat(&path) {
@@ -245,10 +240,10 @@ fn read_task_dir(root: &Path, name: &str) -> TaskDirState {
     }
 }
 
-/// Writes the manifest of a task's folder, unless another process is at work there. Whether it was written.
+/// Writes the manifest of a task's folder, unless another process holds the folder's lock. Whether it was written.
 fn write_missing_manifest(folder: &Path, task: &TaskEntry) -> Result<bool, Error> {
     let Some(_lock) = Lock::try_lock_folder(folder).map_err(Error::io("lock", folder))? else { return Ok(false) };
-    // Another process may have been here in the meantime.
+    // Another process may have written it meanwhile.
     if let ManifestLookup::Task(_) = manifest_files::read_own(folder)? {
         return Ok(false);
     }
@@ -257,7 +252,7 @@ fn write_missing_manifest(folder: &Path, task: &TaskEntry) -> Result<bool, Error
     Ok(true)
 }
 
-/// Whether a folder holds files under the names that a task's have, and nothing that a run has left to go on from.
+/// Whether a folder holds files with the names of a task's files, and no dot-file that a run left to continue from.
 fn has_files_of_a_task(folder: &Path) -> io::Result<bool> {
     let mut has_files = false;
     for entry in fs::read_dir(folder)? {

@@ -1,146 +1,166 @@
-//! A task's folder brought to its end: the text, the manifest, and what only the way there needed.
+//! Commits a task: files that are not published yet, the text, the manifest, and cleanup.
 //!
-//! The text and the manifest are written under dot-names first; then the text gets its own name, then, last, the
-//! manifest. Until it has that the old one stands, with everything that it names; files that the new one no longer
-//! names are removed after that, and only if the old one did name them.
+//! The text and the manifest are written under dot-names first. Then the files and the text get their final names and, last, the
+//! manifest. Until then the old manifest stands, with every file that it names. Files that the new manifest no longer names are
+//! removed after that, and only when the old manifest did name them.
+//!
+//! A file in the commit needs no line in the commit log: the manifest under its dot-name, synced before the file is renamed, is
+//! its record. So the one file of a new task costs one sync less and no commit log.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::atomic::PendingReplace;
 use super::dir::{FileStat, OpenMode};
-use super::lease::{StagedFile, TaskLease};
+use super::lease::TaskLease;
 use super::{atomic, commit_log, lock};
 use crate::domain::manifest::{self, FileEntry, State, TaskEntry};
 use crate::layout::{MANIFEST, TEXT};
+use crate::storage::staging::staged_file::StagedFile;
 use crate::storage::{Error, blocking, failpoint};
 
+/// What a commit makes of a task.
+pub(crate) struct TaskCommit {
+    /// The entry that the manifest gets.
+    pub entry: TaskEntry,
+    /// The entry that it has now; none for a new task.
+    pub before: Option<TaskEntry>,
+    /// Files of `entry` that are staged and not published. They get their final names with the task.
+    pub unpublished: Vec<StagedFile>,
+}
+
+/// A commit whose text and manifest are written under dot-names.
+struct StagedCommit {
+    commit: TaskCommit,
+    text: Option<PendingReplace>,
+    manifest: PendingReplace,
+}
+
 impl TaskLease {
-    /// Gives `only`, the one file of a new task, and the text their names and, last, writes the manifest; then removes what
-    /// only the way there needed.
+    /// Commits the task, and then removes what only its download needed. Every step waits for the sync of the step before.
     ///
     /// # Errors
-    /// When the disk says no; the old manifest then still stands.
-    pub(crate) async fn commit_task(
-        self: &Arc<Self>,
-        entry: TaskEntry,
-        before: Option<TaskEntry>,
-        only: Option<StagedFile>,
-    ) -> Result<(), Error> {
-        let held = Arc::clone(self);
-        let staged = blocking(move || {
-            held.task_dir.dirty_marker.set()?;
-            held.mark_in_progress()?;
-            let text = held.stage_text(&entry, before.as_ref())?;
-            let fill = |to: &mut dyn Write| manifest::write_task_manifest(to, &entry);
-            let new = atomic::stage(&held.dir, MANIFEST, fill);
-            let new = new.inspect_err(|_| text.iter().for_each(PendingReplace::discard))?;
-            Ok::<_, Error>((text, new, entry, before))
-        });
-        // On a full disk the file would be in the way of all others.
-        let (text, new, entry, before) =
-            staged.await.inspect_err(|_| only.iter().for_each(|only| only.verified_part.discard()))?;
-        // In a folder that this run made, the one file has left nothing behind.
-        let is_tidy = self.is_new && only.is_some();
-        if text.is_some() || only.is_some() {
-            let parts = only.iter().map(|only| only.verified_part.path());
-            let written = parts.chain(text.iter().chain([&new]).map(PendingReplace::temp_path)).collect();
-            let place = move |_: &Self, synced: Result<(), Error>| {
-                match only {
-                    Some(only) => only.rename_into_place(synced).map(|_| ())?,
-                    None => synced?,
-                }
+    /// When the disk fails. The old manifest then still stands, unless the failure came after the new one got its name.
+    pub(crate) async fn commit(self: &Arc<Self>, commit: TaskCommit) -> Result<(), Error> {
+        let lease = Arc::clone(self);
+        let StagedCommit { commit, text, manifest } = blocking(move || lease.stage_commit(commit)).await?;
+        let TaskCommit { entry, before, unpublished } = commit;
+        if text.is_some() || !unpublished.is_empty() {
+            let paths = unpublished.iter().map(StagedFile::path);
+            let written: Vec<PathBuf> = paths.chain(text.iter().chain([&manifest]).map(PendingReplace::temp_path)).collect();
+            let rename = move |_: &Self, synced: Result<(), Error>| {
+                // After a failed sync the content of the disk is unknown, whatever reading it back returns.
+                synced.inspect_err(|_| unpublished.iter().for_each(StagedFile::discard))?;
+                unpublished.into_iter().try_for_each(|file| file.rename_into_place().map(drop))?;
                 text.map_or(Ok(()), |text| text.rename_into_place())
             };
-            self.after_sync(written, place).await?;
+            self.after_sync(written, rename).await?;
         }
         failpoint::reached("text-written");
         let is_first = before.is_none();
-        self.after_sync(vec![new.temp_path()], move |held, synced| {
+        self.after_sync(vec![manifest.temp_path()], move |lease, synced| {
             synced?;
-            held.refuse_moved()?;
+            lease.refuse_moved()?;
             if is_first {
-                // Somebody may have put a file of another kind there since.
-                held.read_snapshot()?;
+                // Refuses a foreign manifest that was put there meanwhile.
+                lease.read_snapshot()?;
             }
-            new.rename_into_place()
+            manifest.rename_into_place()
         })
         .await?;
-        let conclude = move |held: &Self, synced: Result<(), Error>| {
+        self.after_sync(Vec::new(), move |lease, synced| {
             failpoint::reached("manifest-written");
             synced?;
-            if !is_tidy {
-                held.remove_unnamed_files(&entry, before.as_ref());
+            // In a folder that this run made, only a commit log can be left.
+            if !lease.is_new || lease.commit_log.is_begun() {
+                lease.remove_unnamed_files(&entry, before.as_ref());
+                lease.cleanup(&entry);
             }
             Ok(())
-        };
-        self.after_sync(Vec::new(), conclude).await
+        })
+        .await
     }
 
-    /// Writes the text that `entry` has, whatever stands in its place.
+    /// Writes the text and the manifest under dot-names. When that fails, the unpublished files are removed: on a full disk they
+    /// would take the room of all others.
+    fn stage_commit(&self, commit: TaskCommit) -> Result<StagedCommit, Error> {
+        let stage = || {
+            self.task_dir.dirty_marker.set()?;
+            self.mark_in_progress()?;
+            let text = self.stage_text(&commit.entry, commit.before.as_ref())?;
+            let fill = |to: &mut dyn Write| manifest::write_task_manifest(to, &commit.entry);
+            let manifest = atomic::stage(&self.dir, MANIFEST, fill);
+            Ok((manifest.inspect_err(|_| text.iter().for_each(PendingReplace::discard))?, text))
+        };
+        let (manifest, text) = stage().inspect_err(|_| commit.unpublished.iter().for_each(StagedFile::discard))?;
+        Ok(StagedCommit { commit, text, manifest })
+    }
+
+    /// Writes the text of `entry` again, in place of whatever has its name.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// When the disk fails.
     pub(crate) async fn restore_text(self: &Arc<Self>, entry: TaskEntry) -> Result<(), Error> {
-        let held = Arc::clone(self);
+        let lease = Arc::clone(self);
         let staged = blocking(move || {
-            held.mark_in_progress()?;
-            Ok::<_, Error>((held.stage_text(&entry, Some(&entry))?, entry))
+            lease.mark_in_progress()?;
+            Ok::<_, Error>((lease.stage_text(&entry, Some(&entry))?, entry))
         });
         let (text, entry) = staged.await?;
         if let Some(text) = text {
             self.after_sync(vec![text.temp_path()], move |_, synced| synced.and_then(|()| text.rename_into_place())).await?;
         }
-        self.after_sync(Vec::new(), move |held, synced| synced.map(|()| held.cleanup(&entry))).await
+        self.after_sync(Vec::new(), move |lease, synced| synced.map(|()| lease.cleanup(&entry))).await
     }
 
-    /// Brings to an end what a run that died left: files that it finished take the place of those that `entry` names.
-    /// Whether that changed the manifest.
+    /// Completes what a killed run left: files that it finished replace those that `entry` names. Whether that changed the
+    /// manifest.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// When the disk fails.
     pub(crate) async fn recover_and_commit(self: &Arc<Self>, entry: TaskEntry) -> Result<bool, Error> {
-        let (held, mut after) = (Arc::clone(self), entry.clone());
+        let (lease, mut after) = (Arc::clone(self), entry.clone());
         let (before, after) = blocking(move || {
-            held.roll_forward(&mut after.files)?;
+            lease.roll_forward(&mut after.files)?;
             after.sort();
             if after == entry {
-                held.cleanup(&entry);
+                lease.cleanup(&entry);
             }
             Ok::<_, Error>((entry, after))
         })
         .await?;
         let has_changed = after != before;
         if has_changed {
-            self.commit_task(after, Some(before), None).await?;
+            self.commit(TaskCommit { entry: after, before: Some(before), unpublished: Vec::new() }).await?;
         }
         Ok(has_changed)
     }
 
-    /// The manifest stands: removes files that `before` named and `entry` does not, and what only the way needed.
+    /// Removes files that `before` named and `entry`, which the manifest has by now, does not.
     fn remove_unnamed_files(&self, entry: &TaskEntry, before: Option<&TaskEntry>) {
         let named: HashSet<&str> = entry.files.iter().map(FileEntry::path).collect();
         for stale in before.iter().flat_map(|before| &before.files).filter_map(FileEntry::name) {
             if !named.contains(stale) {
-                // It stays as a file that no manifest names, which `verify` tells.
+                // One that can't be removed stays as a file that no manifest names. `verify` reports it.
                 let _ = self.dir.remove(stale);
             }
         }
-        self.cleanup(entry);
     }
 
-    /// Removes what only the way to `entry`, which the manifest has by now, needed. Parts stay where something is still missing.
+    /// Removes what only the download of `entry`, which the manifest has by now, needed. Parts stay while a file is still
+    /// missing.
     pub(crate) fn cleanup(&self, entry: &TaskEntry) {
-        let is_recorded = commit_log::is_superseded_by(&self.dir, entry);
+        let is_log_superseded = commit_log::is_superseded_by(&self.dir, entry);
         let is_done = matches!(entry.state, State::Complete | State::Partial);
-        // Where the names can't be read, the next run removes what is left.
+        // Where the folder can't be listed, the next run removes what is left.
         for name in &self.dir.names().unwrap_or_default() {
             let name = name.as_str();
             let is_stray_lock = name == lock::NAME && self.lock.is_folder_lock();
             if is_stray_lock
-                || (name == commit_log::NAME && is_recorded)
+                || (name == commit_log::NAME && is_log_superseded)
                 || atomic::is_leftover(name)
                 || (is_done && is_part(name))
             {
@@ -150,7 +170,7 @@ impl TaskLease {
         }
     }
 
-    /// Whether the file of the text holds `text`.
+    /// Whether the file of the text, which has the status `found`, holds `text`.
     fn has_text(&self, found: FileStat, text: &str) -> io::Result<bool> {
         let is_same = |mut file: File| {
             let mut bytes = Vec::new();
@@ -160,13 +180,13 @@ impl TaskLease {
         if has_size { self.dir.open(TEXT, OpenMode::Read).and_then(is_same) } else { Ok(false) }
     }
 
-    /// The folder that is locked must still be the one that the archive shows, or the manifest would stand elsewhere.
-    pub(in crate::storage) fn refuse_moved(&self) -> Result<(), Error> {
+    /// Refuses to go on when the folder's path no longer leads to the locked folder: the manifest would be written elsewhere.
+    pub(super) fn refuse_moved(&self) -> Result<(), Error> {
         let path = self.task_dir.path();
         if self.dir.is_in_place().map_err(Error::io("read", path))? { Ok(()) } else { Err(Error::Moved(path.to_owned())) }
     }
 
-    /// The text of `entry`, to be placed; none where it stands already.
+    /// Writes the text of `entry` under a dot-name. None when its file holds that text already.
     fn stage_text(&self, entry: &TaskEntry, before: Option<&TaskEntry>) -> Result<Option<PendingReplace>, Error> {
         let Some(text) = &entry.text else { return Ok(None) };
         if let Some(found) = self.dir.stat(TEXT).map_err(Error::io("read", &self.dir.join(TEXT)))? {
@@ -181,7 +201,7 @@ impl TaskLease {
     }
 }
 
-/// Whether `name` is an unfinished file's or its journal's.
+/// Whether `name` is that of a part or of its journal.
 fn is_part(name: &str) -> bool {
     let is_ours = |stem: &str| ["video-", "image-", "audio-", "asset-"].iter().any(|kind| stem.starts_with(kind));
     let stem = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part").or_else(|| name.strip_suffix(".journal")));

@@ -1,9 +1,11 @@
-//! The record of a task's finished files, until its manifest takes over.
+//! The commit log: the record of a task's finished files until the task's manifest names them.
 //!
-//! A dot-file with a line of JSON for each file, durable before the file gets its final name (the one file of a new task
-//! has a manifest under its dot-name for that). A run
-//! that died leaves it behind; the next one proves each line against the disk (size and hash, not
-//! trust) and rolls forward: nothing that was whole is fetched again, nothing that was not is kept.
+//! A dot-file with one line of JSON per file. A line is durable before its file gets the final name. (Files in a commit have
+//! the manifest under its dot-name as their record instead.) A killed run leaves the log behind. The next run checks each line
+//! against the disk, by size and hash, and rolls forward: what is complete is not fetched again, and what is not is ignored.
+//!
+//! The log is not believed where another user wrote it, or where it is a hard link. It never passes on `verified_by`: nothing on
+//! disk proves what a host said.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -20,57 +22,68 @@ use crate::domain::manifest::{self, FileEntry, TaskEntry};
 use crate::integrity::digest::hash_reader;
 use crate::layout::MANIFEST;
 use crate::storage::Error;
-use crate::storage::staging::part::VerifiedPart;
+use crate::storage::staging::staged_file::StagedFile;
 
-pub(in crate::storage) const NAME: &str = ".finished";
+/// The name of the log. Versions of this program that wrote archives before have the same.
+pub(super) const NAME: &str = ".finished";
+
 #[derive(Serialize, Deserialize)]
 struct LogEntry {
     part: String,
     entry: FileEntry,
 }
 
-/// The record of one task folder. The lease on the folder makes this process its only writer; the lock in here makes the
-/// files of the task, which end at any moment, write one after the other.
+/// The commit log of one task folder, for its writer. The lease makes this process the only writer; the mutex makes the files of
+/// the task, which finish at any moment, append one after the other.
 #[derive(Debug)]
-pub(in crate::storage) struct Record {
+pub(super) struct CommitLog {
     dir: Dir,
-    writing: Mutex<()>,
+    /// Whether this run has begun or continued the log.
+    is_begun: Mutex<bool>,
 }
 
-impl Record {
-    pub(in crate::storage) fn of(dir: Dir) -> Self {
-        Self { dir, writing: Mutex::default() }
+impl CommitLog {
+    pub(super) fn new(dir: Dir) -> Self {
+        Self { dir, is_begun: Mutex::new(false) }
     }
 
-    /// Begins the record, if there is none yet.
-    pub(in crate::storage) fn begin(&self) -> Result<(), Error> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.open().map(drop)
+    /// Creates the log when there is none.
+    pub(super) fn begin(&self) -> Result<(), Error> {
+        let mut is_begun = self.is_begun.lock().unwrap_or_else(PoisonError::into_inner);
+        self.open()?;
+        *is_begun = true;
+        Ok(())
     }
 
-    /// Records `draft`: once that is durable it is a finished file, whatever happens.
-    pub(in crate::storage) fn append(&self, draft: &VerifiedPart) -> Result<(), Error> {
+    /// Whether this run has written to the log.
+    pub(super) fn is_begun(&self) -> bool {
+        *self.is_begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends `file`. Once the line and the file are durable, the file is finished, whatever happens next.
+    pub(super) fn append(&self, file: &StagedFile) -> Result<(), Error> {
         let fail = |error| Error::io("write", &self.dir.join(NAME))(error);
-        let line = LogEntry { part: draft.part_name.clone(), entry: draft.entry.clone() };
+        let line = LogEntry { part: file.part_name().to_owned(), entry: file.entry().clone() };
         let line = serde_json::to_string(&line).map_err(|error| fail(error.into()))?;
-        self.write(&line)
+        self.append_line(&line)
     }
 
-    fn write(&self, line: &str) -> Result<(), Error> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        // The line break first ends what a crash may have cut.
-        let line = format!("\n{line}\n");
-        self.open()?.write_all(line.as_bytes()).map_err(Error::io("write", &self.dir.join(NAME)))
+    fn append_line(&self, line: &str) -> Result<(), Error> {
+        let mut is_begun = self.is_begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.open()?;
+        *is_begun = true;
+        // The line break in front ends a line that a crash has cut.
+        log.write_all(format!("\n{line}\n").as_bytes()).map_err(Error::io("write", &self.dir.join(NAME)))
     }
 
-    /// The record, open for appending. One that another user wrote, or that is a hard link to a file elsewhere, is replaced
-    /// and not written to.
+    /// The log, opened for appending. One that another user wrote, or that is a hard link to a file elsewhere, is replaced and
+    /// not written to.
     fn open(&self) -> Result<File, Error> {
         let path = self.dir.join(NAME);
         let failed = |error| Error::io("create", &path)(error);
         match self.dir.stat(NAME).map_err(failed)? {
             Some(found) if !found.is_file => return Err(Error::Foreign(path)),
-            Some(found) if self.dir.check_trusted(found).map_err(failed)? => {
+            Some(_) if self.dir.check_trusted(NAME).map_err(failed)? => {
                 return self.dir.open(NAME, OpenMode::Append).map_err(failed);
             }
             Some(_) => self.dir.remove(NAME).map_err(failed)?,
@@ -80,49 +93,50 @@ impl Record {
     }
 }
 
-/// The recorded files that are proven whole, under their final names at last; those of a manifest that did not get its
-/// name, too. Only what this user recorded is believed, and nothing that a host vouched for.
-pub(in crate::storage) fn roll_forward(dir: &Dir) -> Result<Vec<FileEntry>, Error> {
-    let mut proven: HashMap<AssetKey, FileEntry> = HashMap::new();
+/// The recorded files that are complete on disk. Each has its final name on return. Records are the lines of the log and the
+/// manifests that did not get their final name, as far as this user wrote them.
+pub(super) fn roll_forward(dir: &Dir) -> Result<Vec<FileEntry>, Error> {
+    let mut complete: HashMap<AssetKey, FileEntry> = HashMap::new();
     for LogEntry { part, mut entry } in pending_manifest_entries(dir)?.into_iter().chain(parse(&read_trusted(dir, NAME)?)) {
         if roll_forward_file(dir, &part, &entry)? {
             entry.verified_by = None;
-            proven.insert(entry.key(), entry);
+            complete.insert(entry.key(), entry);
         }
     }
-    Ok(proven.into_values().collect())
+    Ok(complete.into_values().collect())
 }
 
-/// Whether a manifest has all that is recorded, so that the record may go.
-pub(in crate::storage) fn is_superseded_by(dir: &Dir, task: &TaskEntry) -> bool {
+/// Whether the manifest of `task` names every file in the log, so that the log can be removed.
+pub(super) fn is_superseded_by(dir: &Dir, task: &TaskEntry) -> bool {
     let named: HashSet<AssetKey> = task.files.iter().map(FileEntry::key).collect();
-    // A record that can't be read stays.
+    // A log that can't be read stays.
     read(dir, NAME).is_ok_and(|text| parse(&text).iter().all(|line| named.contains(&line.entry.key())))
 }
 
-/// Which of the files called `names` are recorded, and whole: they have their places, and the manifest does not name them yet.
+/// Which of the files called `names` are recorded and complete: they have their final names, and the manifest does not name them
+/// yet.
 pub(in crate::storage) fn find_verified(folder: &Path, names: &HashSet<&str>) -> Result<HashSet<String>, Error> {
     let dir = Dir::at(folder);
-    let mut proven = HashSet::new();
+    let mut complete = HashSet::new();
     for LogEntry { entry, .. } in parse(&read(&dir, NAME)?) {
         if names.contains(entry.path()) && matches_entry(&dir, entry.path(), &entry)? {
-            proven.insert(entry.path().to_owned());
+            complete.insert(entry.path().to_owned());
         }
     }
-    Ok(proven)
+    Ok(complete)
 }
 
-/// The lines that can be read; a crash may have cut the last one.
+/// The lines that can be read. A crash may have cut the last one.
 fn parse(text: &[u8]) -> Vec<LogEntry> {
     text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-/// What a file holds that this user wrote; nothing where there is no such file.
+/// The content of a file that this user wrote; empty where there is no such file.
 fn read_trusted(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
-    if check_trusted_file(dir, name)? { read(dir, name) } else { Ok(Vec::new()) }
+    if check_trusted(dir, name)? { read(dir, name) } else { Ok(Vec::new()) }
 }
 
-/// What a regular file holds; nothing where there is none.
+/// The content of a regular file; empty where there is none.
 fn read(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
     let read = || {
         let mut text = Vec::new();
@@ -134,48 +148,45 @@ fn read(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
     read().map_err(Error::io("read", &dir.join(name)))
 }
 
-/// What manifests under dot-names say of their files: written in full, these are records like any other.
+/// The files of manifests that did not get their final name. Such a manifest, when it is complete, is a record like the log.
 fn pending_manifest_entries(dir: &Dir) -> Result<Vec<LogEntry>, Error> {
     let mut lines = Vec::new();
     let names = dir.names().map_err(Error::io("list", &dir.join("")))?;
     for name in names.iter().filter(|name| atomic::is_leftover_of(MANIFEST, name)) {
-        // One that breaks off is no record.
+        // A manifest that a crash has cut is no record.
         let _ = manifest::for_each_task(read_trusted(dir, name)?.as_slice(), |task| {
             for entry in task.parse().into_iter().flat_map(|task| task.files) {
                 let stem = entry.path().split_once('.').map_or("", |(stem, _)| stem);
                 // Where the kind was not known at first, the part has another name.
-                let nameless = format!(".asset-{}.part", entry.key().index);
+                let without_kind = format!(".asset-{}.part", entry.key().index);
                 lines.push(LogEntry { part: format!(".{stem}.part"), entry: entry.clone() });
-                lines.push(LogEntry { part: nameless, entry });
+                lines.push(LogEntry { part: without_kind, entry });
             }
         });
     }
     Ok(lines)
 }
 
+/// Whether the file of `entry` is complete under its final name, which a complete part gets here.
 fn roll_forward_file(dir: &Dir, part: &str, entry: &FileEntry) -> Result<bool, Error> {
     let Some(name) = entry.name() else { return Ok(false) };
-    if check_trusted_file(dir, name)? && matches_entry(dir, name, entry)? {
+    if check_trusted(dir, name)? && matches_entry(dir, name, entry)? {
         return Ok(true);
     }
-    if !part.starts_with('.')
-        || part.contains(['/', '\\'])
-        || !check_trusted_file(dir, part)?
-        || !matches_entry(dir, part, entry)?
-    {
+    let is_plain_name = part.starts_with('.') && !part.contains(['/', '\\']);
+    if !is_plain_name || !check_trusted(dir, part)? || !matches_entry(dir, part, entry)? {
         return Ok(false);
     }
     dir.rename(part, name).map_err(Error::io("rename", &dir.join(part)))?;
     Ok(true)
 }
 
-fn check_trusted_file(dir: &Dir, name: &str) -> Result<bool, Error> {
-    let found = dir.stat(name).and_then(|found| found.map_or(Ok(false), |found| dir.check_trusted(found)));
-    found.map_err(Error::io("read", &dir.join(name)))
+fn check_trusted(dir: &Dir, name: &str) -> Result<bool, Error> {
+    dir.check_trusted(name).map_err(Error::io("read", &dir.join(name)))
 }
 
 /// Whether the plain file called `name` has the size and the hash of `entry`.
-pub(in crate::storage) fn matches_entry(dir: &Dir, name: &str, entry: &FileEntry) -> Result<bool, Error> {
+pub(super) fn matches_entry(dir: &Dir, name: &str, entry: &FileEntry) -> Result<bool, Error> {
     let hash = || {
         let found = dir.stat(name)?.filter(|found| found.is_file && found.size == entry.size());
         found.map(|_| hash_reader(dir.open(name, OpenMode::Read)?)).transpose()
@@ -191,14 +202,14 @@ mod tests {
 
     use super::*;
 
-    /// Has many threads write a line each at the same moment; how many lines the record has then.
+    /// Lets many threads append a line each at the same moment. Returns how many lines the log has then.
     fn lines_of_many(folder: &Path) -> usize {
-        let (record, barrier) = (Record::of(Dir::at(folder)), Barrier::new(8));
+        let (log, barrier) = (CommitLog::new(Dir::at(folder)), Barrier::new(8));
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     barrier.wait();
-                    record.write("line").unwrap();
+                    log.append_line("line").unwrap();
                 });
             }
         });

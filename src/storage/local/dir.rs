@@ -1,10 +1,11 @@
-//! A folder as its writer holds it: names in it are reached through the folder that was opened, not through its path.
+//! A folder that its writer holds open: names in it are resolved against the open folder, not against its path.
 //!
-//! While a task is downloaded, somebody else may move its folder away and put a symlink in its place. On Unix each name is
-//! therefore resolved against the open folder, and no symlink is followed. On Windows the path is used: there a program
-//! can't move a folder in which another one has files open. A [`Dir`] without an open folder uses the path, too.
+//! While a task is downloaded, another process can move its folder away and put a symlink in its place. On Unix each name is
+//! therefore resolved against the open folder, and no symlink is followed. On Windows the path is used: there a folder can't be
+//! moved while a program has files in it open. A [`Dir`] without an open folder uses the path, too.
 //!
-//! What is found in a folder may be a trap: a hard link to a file elsewhere, or a file of another user. [`Found`] says so.
+//! A file in the folder can be a trap: a hard link to a file elsewhere, or a file of another user. [`Dir::check_trusted`]
+//! detects both.
 
 use std::fs::File;
 use std::io;
@@ -24,38 +25,38 @@ pub(in crate::storage) struct Dir {
     opened: Option<Arc<File>>,
 }
 
-/// How a file is opened. In no case is a symlink followed, and nothing is written to through a hard link.
+/// How a file is opened. No mode follows a symlink, and none opens a hard link for writing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::storage) enum OpenMode {
-    /// To be read.
+    /// For reading.
     Read,
-    /// To be read and written.
+    /// For reading and writing.
     ReadWrite,
-    /// To be written at its end.
+    /// For appending.
     Append,
-    /// Made, to be read and written; an error when something of that name is there.
+    /// Creates the file, for reading and writing. An error when the name exists.
     CreateNew,
 }
 
-/// A file that shows whom new files belong to. By its name it is a leftover of the manifest, and removed with these when the
-/// program is killed beside it.
+/// The name of a file that is created to learn the owner of new files. The name looks like a temporary manifest, so that it is
+/// removed like one when the program is killed in between.
 const OWNER_PROBE: &str = ".manifest.json.owner";
 
-/// What stands under a name.
+/// What has a name in the folder.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::storage) struct FileStat {
     /// Whether it is a regular file.
     pub is_file: bool,
     /// In bytes.
     pub size: u64,
-    /// Whether it has other names, so that writing to it would write to a file elsewhere, too.
+    /// Whether it has other names, so that writing to it would change a file elsewhere.
     is_hard_link: bool,
-    /// The user that owns it; 0 where users have no numbers.
+    /// The user id of its owner; 0 where users have no numbers.
     owner: u32,
 }
 
 impl Dir {
-    /// The folder that `path` names at each use.
+    /// The folder that has the path `path` at each use.
     pub(in crate::storage) fn at(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -64,23 +65,23 @@ impl Dir {
         }
     }
 
-    /// The folder that `opened` is, wherever it is moved to. `path` is where it was.
+    /// The folder that `opened` refers to, wherever it is moved. `path` is where it was.
     #[cfg(unix)]
     pub(in crate::storage) fn from_opened(path: &Path, opened: Arc<File>) -> Self {
         Self { path: path.to_owned(), opened: Some(opened) }
     }
 
-    /// Where a name of the folder is, for messages and for syncing.
+    /// The path of a name in the folder, for messages and for syncing.
     pub(in crate::storage) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
     /// Opens a file.
-    pub(in crate::storage) fn open(&self, name: &str, how: OpenMode) -> io::Result<File> {
-        system::open(self, name, how)
+    pub(in crate::storage) fn open(&self, name: &str, mode: OpenMode) -> io::Result<File> {
+        system::open(self, name, mode)
     }
 
-    /// What stands under a name, itself and not what it leads to; none where nothing does.
+    /// The status of a name; of a symlink itself, not of its target. None when the name does not exist.
     pub(in crate::storage) fn stat(&self, name: &str) -> io::Result<Option<FileStat>> {
         match system::find(self, name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -88,12 +89,12 @@ impl Dir {
         }
     }
 
-    /// Gives a file another name, in place of what has that name.
+    /// Renames a file, in place of the file that has the new name.
     pub(in crate::storage) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         system::rename(self, from, to)
     }
 
-    /// Removes a file; one that is not there is removed already.
+    /// Removes a file. It is no error when the file does not exist.
     pub(in crate::storage) fn remove(&self, name: &str) -> io::Result<()> {
         match system::remove(self, name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -101,7 +102,7 @@ impl Dir {
         }
     }
 
-    /// The names in the folder; those that are not UTF-8 are not ours, and left out.
+    /// The names in the folder. A name that is not UTF-8 is none of this program's, and left out.
     pub(in crate::storage) fn names(&self) -> io::Result<Vec<String>> {
         system::names(self)
     }
@@ -111,16 +112,14 @@ impl Dir {
         system::is_in_place(self)
     }
 
-    /// Whether a file can be taken for one that this user wrote here: a regular file, under one name, and owned by the user
-    /// that new files belong to.
-    pub(in crate::storage) fn check_trusted(&self, found: FileStat) -> io::Result<bool> {
-        if !found.is_file || found.is_hard_link {
-            return Ok(false);
-        }
+    /// Checks that this user wrote the file called `name`: a regular file with one name, whose owner is the user that new files
+    /// belong to. False also when there is no such file.
+    pub(in crate::storage) fn check_trusted(&self, name: &str) -> io::Result<bool> {
+        let Some(found) = self.stat(name)?.filter(|found| found.is_file && !found.is_hard_link) else { return Ok(false) };
         Ok(found.owner == system::user() || Some(found.owner) == self.probe_new_file_owner()?)
     }
 
-    /// Some network shares give all files to one user, whoever writes them.
+    /// The owner of a file that is created now: some network shares give all files to one user, whoever writes them.
     fn probe_new_file_owner(&self) -> io::Result<Option<u32>> {
         self.remove(OWNER_PROBE)?;
         drop(self.open(OWNER_PROBE, OpenMode::CreateNew)?);
@@ -147,7 +146,7 @@ mod tests {
         dir.open("a", OpenMode::Append).unwrap().write_all(b"d").unwrap();
         let found = dir.stat("a").unwrap().unwrap();
         assert_eq!((found.is_file, found.size, found.is_hard_link), (true, 4, false));
-        assert!(dir.check_trusted(found).unwrap());
+        assert!(dir.check_trusted("a").unwrap());
         fs::write(folder.path().join("b"), b"old").unwrap();
         dir.rename("a", "b").unwrap();
         assert_eq!(dir.names().unwrap(), ["b"]);
@@ -165,10 +164,10 @@ mod tests {
         let dir = Dir::at(folder.path());
         let found = dir.stat("a").unwrap().unwrap();
         assert!(found.is_hard_link);
-        assert!(!dir.check_trusted(found).unwrap());
+        assert!(!dir.check_trusted("a").unwrap());
         if cfg!(unix) {
-            for how in [OpenMode::Append, OpenMode::ReadWrite] {
-                assert!(dir.open("a", how).is_err(), "also when it took the name after the look");
+            for mode in [OpenMode::Append, OpenMode::ReadWrite] {
+                assert!(dir.open("a", mode).is_err(), "also a link that was made after the check");
             }
         }
     }

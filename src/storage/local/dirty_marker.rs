@@ -1,8 +1,7 @@
-//! The sign that a process has committed tasks which the root manifest does not name yet.
+//! The dirty marker: a process has committed tasks that the root manifest does not name yet.
 //!
-//! A locked dot-file in the root, from the first commit until the root manifest is written. One that
-//! is found unlocked belongs to a run that died in between: what it committed is known to nobody, so
-//! the root is rebuilt from the task folders.
+//! It is a locked dot-file in the root, from the first commit until the root manifest is written. A marker without a lock
+//! belongs to a killed run. Which tasks that run committed is unknown, so the root is rebuilt from the task folders.
 
 use std::fs;
 use std::io;
@@ -14,51 +13,51 @@ use crate::storage::Error;
 
 const PREFIX: &str = ".committing-";
 
-/// The mark of one process in one archive.
+/// The dirty marker of one process in one archive.
 #[derive(Debug)]
-pub(in crate::storage) struct DirtyMarker {
+pub(super) struct DirtyMarker {
     root: PathBuf,
     lock: Mutex<Option<Lock>>,
     is_enabled: bool,
 }
 
 impl DirtyMarker {
-    pub(in crate::storage) fn new(root: &Path) -> Self {
+    pub(super) fn new(root: &Path) -> Self {
         Self { root: root.to_owned(), lock: Mutex::new(None), is_enabled: true }
     }
 
-    /// No mark: there is no root manifest that could lag behind.
-    pub(in crate::storage) fn disabled(root: &Path) -> Self {
+    /// A marker that is never set: the archive has no root manifest.
+    pub(super) fn disabled(root: &Path) -> Self {
         Self { root: root.to_owned(), lock: Mutex::new(None), is_enabled: false }
     }
 
-    /// The archive.
-    pub(in crate::storage) fn root(&self) -> &Path {
+    /// The root of the archive.
+    pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Sets the mark, unless it stands.
-    pub(in crate::storage) fn set(&self) -> Result<(), Error> {
-        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another process of the same number may have died on another machine: then the next name is free.
+    /// Sets the marker, unless it is set.
+    pub(super) fn set(&self) -> Result<(), Error> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        // A process with the same id may have died on another machine. Then the next name is free.
         let names = (0_u32..).map(|n| self.root.join(format!("{PREFIX}{}-{n}", std::process::id())));
-        for path in names.take(if held.is_some() || !self.is_enabled { 0 } else { 1000 }) {
-            *held = Lock::try_lock_file(&path).map_err(Error::io("lock", &path))?;
-            if held.is_some() {
+        for path in names.take(if lock.is_some() || !self.is_enabled { 0 } else { 1000 }) {
+            *lock = Lock::try_lock_file(&path).map_err(Error::io("lock", &path))?;
+            if lock.is_some() {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Takes the mark away: the root manifest names everything.
-    pub(in crate::storage) fn clear(&self) {
+    /// Removes the marker: the root manifest names every task.
+    pub(super) fn clear(&self) {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
 impl Drop for DirtyMarker {
-    /// What was committed is still not in the root manifest: the file stays, unlocked, and tells it.
+    /// The root manifest still lacks committed tasks: the file stays, unlocked, as a sign for the next run.
     fn drop(&mut self) {
         if let Some(lock) = self.lock.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             lock.release_keeping_file();
@@ -66,20 +65,20 @@ impl Drop for DirtyMarker {
     }
 }
 
-/// The marks of processes that died with them set. They stay for whoever comes next, unless they are cleared.
-pub(in crate::storage) struct StaleMarkers {
+/// The markers of killed processes. They stay for the next run, unless they are cleared.
+pub(super) struct StaleMarkers {
     locks: Vec<Lock>,
-    /// Whether there is a mark of which nobody can say whether its process lives.
+    /// Whether there is a marker whose process may be alive or dead.
     is_uncertain: bool,
 }
 
 impl StaleMarkers {
-    pub(in crate::storage) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.locks.is_empty() && !self.is_uncertain
     }
 
-    /// Takes the marks away: the root manifest names everything.
-    pub(in crate::storage) fn clear(mut self) {
+    /// Removes the markers: the root manifest names every task.
+    pub(super) fn clear(mut self) {
         self.locks.clear();
     }
 }
@@ -90,24 +89,24 @@ impl Drop for StaleMarkers {
     }
 }
 
-/// The marks of processes that died with them set.
+/// Finds the markers of killed processes.
 ///
 /// # Errors
-/// When the root can't be listed: then nobody knows whether there are any.
-pub(in crate::storage) fn find_stale(root: &Path) -> io::Result<StaleMarkers> {
-    let mut dead = StaleMarkers { locks: Vec::new(), is_uncertain: false };
+/// When the root can't be listed: then it is unknown whether there are any.
+pub(super) fn find_stale(root: &Path) -> io::Result<StaleMarkers> {
+    let mut stale = StaleMarkers { locks: Vec::new(), is_uncertain: false };
     for entry in fs::read_dir(root)? {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) {
-            // Getting the lock is the proof.
+            // Only the marker of a dead process can be locked.
             match Lock::try_take_over(&entry.path()) {
-                Ok(lock) => dead.locks.extend(lock),
-                // It may be another user's who died.
-                Err(_) => dead.is_uncertain = true,
+                Ok(lock) => stale.locks.extend(lock),
+                // It may be that of another user's process, which may be dead.
+                Err(_) => stale.is_uncertain = true,
             }
         }
     }
-    Ok(dead)
+    Ok(stale)
 }
 
 #[cfg(test)]
@@ -117,24 +116,24 @@ mod tests {
     #[test]
     fn live_markers_are_kept_and_stale_ones_found_once() {
         let root = tempfile::tempdir().unwrap();
-        let mark = DirtyMarker::new(root.path());
-        mark.set().unwrap();
-        mark.set().unwrap();
+        let marker = DirtyMarker::new(root.path());
+        marker.set().unwrap();
+        marker.set().unwrap();
         assert!(find_stale(root.path()).unwrap().is_empty());
-        mark.clear();
+        marker.clear();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         fs::write(root.path().join(".committing-1-0"), b"").unwrap();
         let found = find_stale(root.path()).unwrap();
         assert_eq!(found.locks.len(), 1);
         found.clear();
         assert!(find_stale(root.path()).unwrap().is_empty());
-        mark.set().unwrap();
-        drop(mark);
+        marker.set().unwrap();
+        drop(marker);
         for _ in 0..2 {
             assert_eq!(
                 find_stale(root.path()).unwrap().locks.len(),
                 1,
-                "who ends without the root manifest leaves word, also within its process"
+                "a marker that is dropped uncleared is stale, also in its own process"
             );
         }
     }

@@ -1,9 +1,9 @@
-//! One writer at a time, across processes, without anything left behind.
+//! Locks between processes, which leave nothing behind.
 //!
-//! A lock is the system's: a killed holder frees it by dying. A folder is locked itself where the system
-//! can do that, else by a dot-file in it (a file for each task, made and removed, would cost more than all
-//! else that a small task writes). A lock file is removed by its holder, so whoever gets a lock checks that the
-//! path still names what it locked: what was removed meanwhile guards nothing.
+//! The system holds each lock, and frees it when its holder dies. A folder is locked itself where the system can do that, else
+//! with a dot-file in it. (Creating and removing a lock file for every task would cost more than everything else that a small
+//! task writes.) The holder removes its lock file. So after locking, a process checks that the path still names the file that
+//! it locked: a lock on a removed file protects nothing.
 
 mod wait;
 
@@ -20,29 +20,29 @@ use crate::storage::Error;
 pub(in crate::storage) use wait::waiting_message;
 pub(crate) use wait::{LockWait, REPORT_AFTER};
 
-/// In a folder that can't be locked itself.
+/// The name of the lock file in a folder that can't be locked itself.
 pub(in crate::storage) const NAME: &str = ".lock";
 
-/// A lock that is held until dropped.
+/// A lock, held until it is dropped.
 #[derive(Debug)]
 pub(in crate::storage) struct Lock {
-    /// The lock's own file, if it has one.
+    /// The path of the lock file, if there is one.
     path: Option<PathBuf>,
     /// The lock file, or the folder itself.
     file: Arc<File>,
 }
 
-/// How long to wait before looking again at a lock that somebody holds.
+/// How long to wait before trying again to take a lock that another process holds.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Lock {
-    /// Takes the lock of `folder` as soon as no other process has it. `wait` reports a long wait, and can end it. Blocks.
+    /// Locks `folder` as soon as no other process holds its lock. `wait` reports a long wait, and can end it. Blocks.
     ///
     /// # Errors
-    /// [`Error::Locked`] when `wait` ended first; else what the disk reports.
+    /// [`Error::Locked`] when `wait` ended first; else the error of the disk.
     pub(in crate::storage) fn lock_folder(folder: &Path, wait: &LockWait) -> Result<Self, Error> {
         let fail = |error| Error::io("lock", folder)(error);
-        // By whatever links the archive is reached, it has one lock.
+        // One lock per archive, whatever symlinks lead to it.
         let real = folder.canonicalize().map_err(fail)?;
         let started = Instant::now();
         let mut is_reported = false;
@@ -61,18 +61,18 @@ impl Lock {
         }
     }
 
-    /// Takes the lock of `folder`; none when somebody else has it for as long as `most`. Blocks.
-    pub(in crate::storage) fn lock_folder_timeout(folder: &Path, most: Duration) -> io::Result<Option<Self>> {
+    /// Locks `folder`; none when another process holds the lock for as long as `timeout`. Blocks.
+    pub(in crate::storage) fn lock_folder_timeout(folder: &Path, timeout: Duration) -> io::Result<Option<Self>> {
         let started = Instant::now();
         loop {
             match Self::try_lock_folder(folder)? {
-                None if started.elapsed() < most => thread::sleep(POLL_INTERVAL),
+                None if started.elapsed() < timeout => thread::sleep(POLL_INTERVAL),
                 found => return Ok(found),
             }
         }
     }
 
-    /// Takes the lock of `folder`; none while somebody else has it.
+    /// Locks `folder`; none while another process holds the lock.
     pub(in crate::storage) fn try_lock_folder(folder: &Path) -> io::Result<Option<Self>> {
         #[cfg(unix)]
         loop {
@@ -83,19 +83,19 @@ impl Lock {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) if is_folder_lock_unsupported(&error) => break,
-                // Never another lock than whoever got this one.
+                // Falling back to the lock file could give two owners.
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
         Self::try_lock_file(&folder.join(NAME))
     }
 
-    /// Whether it is the folder itself that is locked, so that a lock file there is nobody's.
+    /// Whether the folder itself is locked. Then no process holds a lock file in it.
     pub(in crate::storage) fn is_folder_lock(&self) -> bool {
         self.path.is_none()
     }
 
-    /// The folder at `path`, which this lock is for, as it was locked.
+    /// The locked folder, opened. `path` is the path that was locked.
     ///
     /// # Errors
     /// When it can't be opened.
@@ -109,17 +109,17 @@ impl Lock {
         Ok(Dir::at(path))
     }
 
-    /// Lets go of it, and leaves its file for whoever comes next.
+    /// Releases the lock, and leaves its file in place.
     pub(in crate::storage) fn release_keeping_file(mut self) {
         self.path = None;
     }
 
-    /// Takes the lock at `path`; none while somebody else has it.
+    /// Locks the file at `path`, which is created when it is missing; none while another process holds the lock.
     pub(in crate::storage) fn try_lock_file(path: &Path) -> io::Result<Option<Self>> {
         Self::open(path, true)
     }
 
-    /// Takes over the lock that a dead holder left at `path`; none when its holder lives, or has removed it.
+    /// Locks the file that a dead process left at `path`; none when its process lives, or has removed it.
     pub(in crate::storage) fn try_take_over(path: &Path) -> io::Result<Option<Self>> {
         match Self::open(path, false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -130,13 +130,13 @@ impl Lock {
     fn open(path: &Path, create: bool) -> io::Result<Option<Self>> {
         loop {
             if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
-                return Err(io::Error::other("something that is no file stands in the lock's place"));
+                return Err(io::Error::other("the lock file is not a plain file"));
             }
             let file = OpenOptions::new().create(create).truncate(false).write(true).open(path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                // Some network shares know no locks; better to work unguarded there than not at all.
+                // Some network shares have no locks. Working without one is better than not working.
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
@@ -147,7 +147,7 @@ impl Lock {
     }
 }
 
-/// Whether locks are for files alone here, as on some network shares.
+/// Whether only files can be locked here, as on some network shares.
 #[cfg(unix)]
 fn is_folder_lock_unsupported(error: &io::Error) -> bool {
     use rustix::io::Errno;
@@ -161,7 +161,7 @@ impl Drop for Lock {
     fn drop(&mut self) {
         let is_there = |path: &&PathBuf| still_names(path, &self.file).unwrap_or(false);
         if let Some(path) = self.path.as_ref().filter(is_there) {
-            // Removed while still held: nobody can have locked this very file in between.
+            // Removed while it is still locked: no other process can have locked this file in between.
             let _ = fs::remove_file(path);
         }
     }
@@ -219,7 +219,7 @@ mod tests {
         let path = folder.path().join(".lock");
         fs::write(&path, b"").unwrap();
         assert!(Lock::try_take_over(&path).unwrap().is_some());
-        assert!(Lock::try_take_over(&path).unwrap().is_none(), "it is gone, and stays so");
+        assert!(Lock::try_take_over(&path).unwrap().is_none(), "a lock file that is gone is not created again");
         assert!(!path.exists());
     }
 

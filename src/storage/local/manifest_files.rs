@@ -1,6 +1,6 @@
-//! Manifests on disk: is one there, is it ours, and what does it say?
+//! Reads manifests from disk: whether one exists, whether this program wrote it, and what it says.
 //!
-//! A symlink in a manifest's place is not ours. What can't be read is an error, never a missing manifest.
+//! A symlink in place of a manifest is foreign. A manifest that can't be read is an error, and never a missing manifest.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -11,42 +11,43 @@ use crate::domain::manifest::{self, Ownership, RawTask, TaskEntry, TaskManifest}
 use crate::layout::MANIFEST;
 use crate::storage::Error;
 
-/// A task's manifest of more bytes is read as it comes from the disk: its text beside all that it says would take too much.
+/// A larger manifest of a task is parsed as a stream: its text and its parsed form together would take too much memory.
 pub(in crate::storage) const LARGE: u64 = 1 << 20;
 
-/// What stands in a root manifest's place.
+/// The state of a root manifest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::storage) enum ManifestStatus {
     /// There is none.
     Missing,
-    /// Ours, but damaged.
+    /// Written by this program, and damaged.
     Damaged,
-    /// Ours, and whole.
+    /// Written by this program, and complete.
     Valid,
 }
 
-/// What stands in the place of a task's own manifest.
+/// The state of a task's own manifest.
 #[derive(Debug)]
 pub(in crate::storage) enum ManifestLookup {
-    /// A manifest, and the one task that it names.
+    /// A manifest with one task.
     Task(Box<TaskEntry>),
     /// There is none.
     Missing,
-    /// It can't be read as a manifest. `is_cut`: a crash left it so, and it may be written anew.
+    /// It can't be parsed.
     Damaged {
-        /// Whether it may be written anew.
+        /// Whether a crash cut it, so that it may be written anew.
         is_cut: bool,
     },
 }
 
-/// Whose the root manifest in `folder` is, and what it names, task by task.
-pub(in crate::storage) fn read_root(folder: &Path, each: impl FnMut(RawTask<'_>)) -> Result<ManifestStatus, Error> {
+/// Reads the root manifest in `folder` and calls `on_task` with each of its tasks.
+pub(in crate::storage) fn read_root(folder: &Path, on_task: impl FnMut(RawTask<'_>)) -> Result<ManifestStatus, Error> {
     let path = folder.join(MANIFEST);
-    if !is_there(&path)? {
+    if !is_present(&path)? {
         return Ok(ManifestStatus::Missing);
     }
-    let verdict = File::open(&path).and_then(|file| manifest::check_ownership(file, each)).map_err(Error::io("read", &path))?;
-    match verdict {
+    let ownership =
+        File::open(&path).and_then(|file| manifest::check_ownership(file, on_task)).map_err(Error::io("read", &path))?;
+    match ownership {
         Ownership::Ours => Ok(ManifestStatus::Valid),
         Ownership::Truncated | Ownership::Corrupt => Ok(ManifestStatus::Damaged),
         Ownership::Foreign | Ownership::NotJson => Err(Error::Foreign(path)),
@@ -54,13 +55,13 @@ pub(in crate::storage) fn read_root(folder: &Path, each: impl FnMut(RawTask<'_>)
     }
 }
 
-/// What the manifest of a task's `folder` says. Its own id is not compared with the folder's name.
+/// Reads the manifest in a task's `folder`. Its task id is not compared with the folder's name.
 ///
 /// # Errors
-/// When it is another program's, a later version's or an archive's, or can't be read.
+/// When it is foreign, of a later version or an archive's, or can't be read.
 pub(in crate::storage) fn read_own(folder: &Path) -> Result<ManifestLookup, Error> {
     let path = folder.join(MANIFEST);
-    if !is_there(&path)? {
+    if !is_present(&path)? {
         return Ok(ManifestLookup::Missing);
     }
     let file = match File::open(&path) {
@@ -83,7 +84,7 @@ pub(in crate::storage) fn read_own(folder: &Path) -> Result<ManifestLookup, Erro
     }
 }
 
-fn is_there(path: &Path) -> Result<bool, Error> {
+fn is_present(path: &Path) -> Result<bool, Error> {
     match path_check::lstat(path).map_err(Error::io("read", path))? {
         None => Ok(false),
         Some(found) if found.is_file() => Ok(true),

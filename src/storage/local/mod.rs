@@ -1,18 +1,25 @@
 //! An archive on a local disk: task folders, locks, the commit log, group sync, atomic replacement, the root manifest.
+//!
+//! Owns every write to an archive, and every name in it. A task is written by one process at a time, which holds the lock of its
+//! folder ([`lease`]); the root's files are written under the short lock of the root ([`root_manifest`]).
+//!
+//! Invariant: a process that is killed at any instant leaves only complete files under final names, and either the old manifest
+//! or the new one. Dot-names are either recovered or removed by the next writer.
 
 pub(super) mod archive;
 pub(super) mod atomic;
-pub(super) mod bag_writer;
 mod collect;
-mod commit;
+pub(super) mod commit;
 pub(super) mod commit_log;
 pub(super) mod dir;
-pub(super) mod dirty_marker;
+mod dirty_marker;
 mod group_sync;
 pub(super) mod lease;
 pub(super) mod lock;
 pub(super) mod manifest_files;
+pub(super) mod new_folder;
 pub(super) mod output_file;
+pub(super) mod part_factory;
 pub(super) mod path_check;
 mod root_index;
 pub(super) mod root_manifest;

@@ -1,8 +1,8 @@
-//! A page of ours beside a manifest, made from it: `index.html`.
+//! The generated page beside a manifest: `index.html`.
 //!
-//! It is ours when it begins with our mark; anything else of that name is never overwritten. It is made and written under
-//! the root's lock, so that of many processes the last one writes what all of them have archived. One that would not
-//! change is not written.
+//! This program's pages begin with a mark; any other file of that name is never overwritten. The page is generated and written
+//! under the root's lock: of several processes the last one writes what all of them have archived. A page that would not change
+//! is not written.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -13,33 +13,33 @@ use super::{atomic, path_check};
 use crate::layout::GALLERY;
 use crate::storage::Error;
 
-/// The place of a page, where there is none or one of ours.
+/// The place of the page, which is free or holds one of this program's pages.
 pub(crate) struct OutputFile {
     folder: PathBuf,
     signature: &'static str,
 }
 
 impl OutputFile {
-    /// The place of the page in `folder`; ours begin with `mark`.
+    /// The page in `folder`. This program's pages begin with `signature`.
     ///
     /// # Errors
-    /// When a page stands there that is not ours.
-    pub(crate) fn at(folder: &Path, mark: &'static str) -> Result<Self, Error> {
-        let page = Self { folder: folder.to_owned(), signature: mark };
+    /// When another file has the name.
+    pub(crate) fn at(folder: &Path, signature: &'static str) -> Result<Self, Error> {
+        let page = Self { folder: folder.to_owned(), signature };
         page.refuse_foreign()?;
         Ok(page)
     }
 
-    /// Writes the page that `make` gives, unless it stands there already.
+    /// Writes the page that `generate` returns, unless the file holds it already.
     ///
     /// # Errors
-    /// What `make` reports, or when the disk says no; the old page then still stands.
-    pub(crate) fn update(&self, wait: &LockWait, make: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
-        let _lock = Lock::lock_folder(&self.folder, wait).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::NoArchive(self.folder.clone()),
-            _ => error,
+    /// The error of `generate`, or when the disk fails. The old page then still stands.
+    pub(crate) fn update(&self, wait: &LockWait, generate: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
+        let _lock = Lock::lock_folder(&self.folder, wait).map_err(|error| match error {
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Error::NoArchive(self.folder.clone()),
+            error => error,
         })?;
-        let text = make()?;
+        let text = generate()?;
         self.refuse_foreign()?;
         if fs::read(self.folder.join(GALLERY)).is_ok_and(|old| old == text.as_bytes()) {
             return Ok(());
@@ -57,7 +57,7 @@ impl OutputFile {
         };
         match path_check::lstat(&path).map_err(Error::io("read", &path))? {
             None => Ok(()),
-            // One that is too short for the mark, or can't be read, is nobody's to overwrite either.
+            // A file that is too short for the mark, or can't be read, is not overwritten either.
             Some(found) if found.is_file() && begins_as_ours().unwrap_or(false) => Ok(()),
             Some(_) => Err(Error::Foreign(path)),
         }

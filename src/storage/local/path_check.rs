@@ -1,4 +1,4 @@
-//! What stands at a path, at first sight: no file is opened, and no symlink inside the archive followed.
+//! Path checks that open no file and follow no symlink inside the archive.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -7,8 +7,8 @@ use std::path::Path;
 use super::lock;
 use crate::domain::event::Fault;
 
-/// What is wrong with the file that should be at `path` below `root`, in a folder or not: a plain one, and of `size` bytes
-/// where that is known. `root` itself may be a link.
+/// The fault of the file that should be at `path` below `root`: a plain file, of `size` bytes when that is known. `path` has at
+/// most one folder. `root` itself may be a symlink.
 pub(in crate::storage) fn check_file(root: &Path, path: &str, size: Option<u64>) -> io::Result<Option<Fault>> {
     Ok(match checked_size(root, path)? {
         Ok(found) => size.filter(|size| *size != found).map(|_| Fault::Damaged),
@@ -16,7 +16,7 @@ pub(in crate::storage) fn check_file(root: &Path, path: &str, size: Option<u64>)
     })
 }
 
-/// The size of the plain file that should be at `path` below `root`, or what is wrong with it. `root` itself may be a link.
+/// The size of the plain file that should be at `path` below `root`, or its fault. `root` itself may be a symlink.
 pub(in crate::storage) fn checked_size(root: &Path, path: &str) -> io::Result<Result<u64, Fault>> {
     if let Some((folder, _)) = path.rsplit_once('/')
         && lstat(&root.join(folder))?.is_some_and(|found| !found.is_dir())
@@ -31,10 +31,10 @@ pub(in crate::storage) fn checked_size(root: &Path, path: &str) -> io::Result<Re
     })
 }
 
-/// Whether `path` is a plain file of `size` bytes. A symlink is none, and a name that the disk can't hold names none.
+/// Whether `path` is a plain file of `size` bytes. A symlink is not, and neither is a name that the disk can't have.
 ///
 /// # Errors
-/// When the disk can't tell.
+/// When the disk can't say.
 pub(in crate::storage) fn is_file_with_size(path: &Path, size: u64) -> io::Result<bool> {
     match lstat(path) {
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(false),
@@ -42,14 +42,14 @@ pub(in crate::storage) fn is_file_with_size(path: &Path, size: u64) -> io::Resul
     }
 }
 
-/// Whether a folder holds nothing, a lock aside. One that can't be listed counts as one that holds something: then more is
-/// looked at, and nothing is taken for new.
+/// Whether a folder is empty, except for a lock file. One that can't be listed counts as not empty: then nothing in it is taken
+/// for new.
 pub(in crate::storage) fn is_empty_folder(folder: &Path) -> bool {
     let is_lock = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == lock::NAME);
     fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_lock))
 }
 
-/// What stands at `path`, a link itself and not what it leads to; none where nothing does.
+/// The status of `path`; of a symlink itself, not of its target. None when it does not exist.
 pub(in crate::storage) fn lstat(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),

@@ -1,9 +1,9 @@
-//! What the root manifest remembers of tasks whose own manifests are lost or broken.
+//! Looks up single tasks in the root manifest, for tasks whose own manifests are missing or damaged.
 //!
-//! Many may be, where a disk went bad; so the root is gone through once, by whoever asks first, and only where each task
-//! stands in it is kept. The file is opened for each answer and closed again: while it is open, some systems can't replace
-//! it. Where another version stands there by then, that one is gone through. A root manifest that is damaged still tells
-//! what can be read. One that the disk does not give is an error: nothing is taken for forgotten.
+//! A failing disk can damage many manifests. So the root manifest is scanned once, with the first look-up, and only the offset
+//! of each task is kept. The file is opened for each look-up and closed again, because some systems can't replace an open file.
+//! When the file was replaced meanwhile, it is scanned again. A damaged root manifest still gives the entries that can be
+//! parsed. One that can't be read is an error: no task is taken for unknown.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,14 +18,14 @@ use crate::storage::Error;
 use crate::storage::error::clone_io_error;
 use crate::storage::staging::positioned;
 
-/// The root manifest of an archive, asked for single tasks.
+/// The root manifest of an archive, for look-ups of single tasks.
 #[derive(Debug)]
-pub(in crate::storage) struct RootManifestIndex {
+pub(super) struct RootManifestIndex {
     manifest: PathBuf,
     offsets: OnceLock<io::Result<RootManifestOffsets>>,
 }
 
-/// Where each task stands, by the name of its folder.
+/// The offset of each task, by the name of its folder.
 type RootManifestOffsets = HashMap<String, TaskOffset>;
 
 #[derive(Debug)]
@@ -36,100 +36,103 @@ struct TaskOffset {
 }
 
 impl RootManifestIndex {
-    pub(in crate::storage) fn new(root: &Path) -> Self {
+    pub(super) fn new(root: &Path) -> Self {
         Self { manifest: root.join(MANIFEST), offsets: OnceLock::new() }
     }
 
-    /// What it says of a task, as the task's own manifest had it.
+    /// The entry of a task, with paths relative to the task's folder.
     ///
     /// # Errors
-    /// When the disk says no.
-    pub(in crate::storage) fn task_entry(&self, task_id: &str) -> Result<Option<TaskEntry>, Error> {
+    /// When the root manifest can't be read.
+    pub(super) fn task_entry(&self, task_id: &str) -> Result<Option<TaskEntry>, Error> {
         Ok(self
             .root_entry(&layout::folder_name(task_id))?
             .filter(|task| task.task_id == task_id)
             .map(TaskEntry::into_task_relative))
     }
 
-    /// What it says of the task whose folder has this name.
+    /// The entry of the task whose folder has this name.
     ///
     /// # Errors
-    /// When the disk says no.
-    pub(in crate::storage) fn root_entry(&self, folder: &str) -> Result<Option<TaskEntry>, Error> {
+    /// When the root manifest can't be read.
+    pub(super) fn root_entry(&self, folder: &str) -> Result<Option<TaskEntry>, Error> {
         let found = match self.offsets()?.get(folder) {
-            Some(place) => self.read_entry_at(place, folder),
+            Some(offset) => self.read_entry_at(offset, folder),
             None => return Ok(None),
         };
         let found = found.and_then(|found| match found {
             Some(task) => Ok(Some(task)),
-            // Another version has been written since.
-            None => scan_offsets(&self.manifest)?.get(folder).map_or(Ok(None), |place| self.read_entry_at(place, folder)),
+            // The file was replaced meanwhile.
+            None => scan_offsets(&self.manifest)?.get(folder).map_or(Ok(None), |offset| self.read_entry_at(offset, folder)),
         });
         found.map_err(Error::io("read", &self.manifest))
     }
 
-    /// The folders and ids of all the tasks that it names.
+    /// The folders and ids of all tasks in it.
     ///
     /// # Errors
-    /// When the disk says no.
-    pub(in crate::storage) fn folders_and_ids(&self) -> Result<impl Iterator<Item = (&str, &str)>, Error> {
-        Ok(self.offsets()?.iter().map(|(folder, place)| (folder.as_str(), place.id.as_deref().unwrap_or(folder))))
+    /// When the root manifest can't be read.
+    pub(super) fn folders_and_ids(&self) -> Result<impl Iterator<Item = (&str, &str)>, Error> {
+        Ok(self.offsets()?.iter().map(|(folder, offset)| (folder.as_str(), offset.id.as_deref().unwrap_or(folder))))
     }
 
     /// The id of the task whose folder has this name.
     ///
     /// # Errors
-    /// When the disk says no.
-    pub(in crate::storage) fn id_of(&self, folder: &str) -> Result<Option<&str>, Error> {
+    /// When the root manifest can't be read.
+    pub(super) fn id_of(&self, folder: &str) -> Result<Option<&str>, Error> {
         let found = self.offsets()?.get_key_value(folder);
-        Ok(found.map(|(folder, place)| place.id.as_deref().unwrap_or(folder)))
+        Ok(found.map(|(folder, offset)| offset.id.as_deref().unwrap_or(folder)))
     }
 
     fn offsets(&self) -> Result<&RootManifestOffsets, Error> {
-        let learned = self.offsets.get_or_init(|| scan_offsets(&self.manifest));
-        learned.as_ref().map_err(|error| Error::io("read", &self.manifest)(clone_io_error(error)))
+        let offsets = self.offsets.get_or_init(|| scan_offsets(&self.manifest));
+        offsets.as_ref().map_err(|error| Error::io("read", &self.manifest)(clone_io_error(error)))
     }
 
-    /// The entry at `place`, when it is the one of the task whose folder has this name.
-    fn read_entry_at(&self, place: &TaskOffset, folder: &str) -> io::Result<Option<TaskEntry>> {
+    /// The entry at `offset`, when it is that of the task whose folder has this name.
+    fn read_entry_at(&self, offset: &TaskOffset, folder: &str) -> io::Result<Option<TaskEntry>> {
         let mut text = Vec::new();
         let read = File::open(&self.manifest).and_then(|file| {
-            positioned::read_range(&file, place.text.start, place.text.end, |block| text.extend_from_slice(block))
+            positioned::read_range(&file, offset.text.start, offset.text.end, |block| text.extend_from_slice(block))
         });
         match read {
-            Ok(()) => Ok(RawTask::from(text.as_slice()).parse().filter(|task| layout::folder_name(&task.task_id) == folder)),
-            // A shorter version stands there, or none.
-            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound) => Ok(None),
+            Ok(end) if end == offset.text.end => {
+                Ok(RawTask::from(text.as_slice()).parse().filter(|task| layout::folder_name(&task.task_id) == folder))
+            }
+            // A shorter version has replaced it, or it was removed.
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-/// Where each task stands in the root manifest; nothing where there is none.
+/// The offset of each task in the root manifest; empty when there is none.
 fn scan_offsets(manifest: &Path) -> io::Result<RootManifestOffsets> {
-    let mut places = HashMap::new();
-    let mut learn = |task: RawTask<'_>| {
+    let mut offsets = HashMap::new();
+    let mut on_task = |task: RawTask<'_>| {
         if let Some(id) = task.id() {
             let (folder, text) = (layout::folder_name(&id), task.byte_range());
             let id = (folder != id).then_some(id);
-            places.entry(folder).or_insert(TaskOffset { id, text });
+            offsets.entry(folder).or_insert(TaskOffset { id, text });
         }
     };
     let file = match File::open(manifest) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(RootManifestOffsets::new()),
         file => file?,
     };
-    if let Err(error) = manifest::for_each_task(&file, &mut learn) {
+    if let Err(error) = manifest::for_each_task(&file, &mut on_task) {
         if !matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) {
             return Err(error);
         }
-        // One that breaks off, or is garbled, may still name more behind the damage.
+        // A manifest that is cut or damaged may have more entries behind the damage.
         let mut text = Vec::new();
         (&file).rewind()?;
         (&file).read_to_end(&mut text)?;
-        manifest::salvage(&text, learn);
+        manifest::salvage(&text, on_task);
     }
-    Ok(places)
+    Ok(offsets)
 }
 
 #[cfg(test)]
@@ -143,23 +146,23 @@ mod tests {
         let mut text = Vec::new();
         let ids: Vec<String> = (0..10_000).map(|n| format!("{n:05}")).collect();
         manifest::write(&mut text, |push| ids.iter().try_for_each(|id| push(&entry(id)))).unwrap();
-        // Longer than what is read at once, twice, and broken off.
+        // Longer than two blocks, and cut.
         text.truncate(text.len() - 30);
         assert!(text.len() > 2 * (256 << 10));
         std::fs::write(root.path().join(MANIFEST), &text).unwrap();
-        let memory = RootManifestIndex::new(root.path());
-        let of = |id: &str| memory.task_entry(id).unwrap();
+        let index = RootManifestIndex::new(root.path());
+        let of = |id: &str| index.task_entry(id).unwrap();
         for id in &ids[..9999] {
             assert_eq!(of(id).unwrap().task_id, *id);
         }
         assert_eq!(of("09999"), None);
-        assert_eq!(memory.folders_and_ids().unwrap().count(), 9999);
+        assert_eq!(index.folders_and_ids().unwrap().count(), 9999);
         let mut other = Vec::new();
         manifest::write(&mut other, |push| ids[5000..].iter().try_for_each(|id| push(&entry(id)))).unwrap();
         let new = root.path().join("new");
         std::fs::write(&new, &other).unwrap();
         std::fs::rename(&new, root.path().join(MANIFEST)).unwrap();
-        assert_eq!(of("09000").unwrap().task_id, "09000", "another version answers once it stands there");
+        assert_eq!(of("09000").unwrap().task_id, "09000", "a version that replaced the first is read");
         assert_eq!(of("00007"), None);
         std::fs::remove_file(root.path().join(MANIFEST)).unwrap();
         assert_eq!(of("09000"), None);
@@ -178,9 +181,9 @@ mod tests {
         let mut text = Vec::new();
         manifest::write(&mut text, |push| ["Odd", "t1"].iter().try_for_each(|id| push(&entry(id)))).unwrap();
         std::fs::write(root.path().join(MANIFEST), &text).unwrap();
-        let memory = RootManifestIndex::new(root.path());
-        assert_eq!(memory.id_of(&layout::folder_name("Odd")).unwrap(), Some("Odd"));
-        assert_eq!(memory.root_entry("t1").unwrap().unwrap().task_id, "t1");
-        assert_eq!(memory.task_entry("odd").unwrap(), None);
+        let index = RootManifestIndex::new(root.path());
+        assert_eq!(index.id_of(&layout::folder_name("Odd")).unwrap(), Some("Odd"));
+        assert_eq!(index.root_entry("t1").unwrap().unwrap().task_id, "t1");
+        assert_eq!(index.task_entry("odd").unwrap(), None);
     }
 }

@@ -1,13 +1,15 @@
-//! One task's folder, and what is known of it.
+//! One task's folder, and what the archive has of the task: a [`TaskSnapshot`].
 //!
-//! Reads only; who wants to write takes its lock, and has a [`Held`].
+//! It only reads, and creates the folder for a [`TaskLease`]. Writing needs the lease.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::dirty_marker::DirtyMarker;
 use super::group_sync::GroupSync;
+use super::lease::TaskLease;
 use super::lock::{self, Lock};
 use super::manifest_files::ManifestLookup;
 use super::root_index::RootManifestIndex;
@@ -15,24 +17,24 @@ use super::{commit_log, manifest_files, path_check};
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
 use crate::layout::{MANIFEST, TEXT};
-use crate::storage::{Error, TaskLease};
+use crate::storage::Error;
 
-/// A task's folder, there or not.
+/// A task's folder, which may not exist.
 #[derive(Clone, Debug)]
-pub(crate) struct TaskDir {
+pub(super) struct TaskDir {
     id: String,
     path: PathBuf,
-    pub(in crate::storage) dirty_marker: Arc<DirtyMarker>,
-    pub(in crate::storage) group_sync: Arc<GroupSync>,
+    pub(super) dirty_marker: Arc<DirtyMarker>,
+    pub(super) group_sync: Arc<GroupSync>,
     root_index: Arc<RootManifestIndex>,
 }
 
-/// What a folder's manifest says, and how much of it is on disk.
+/// What a task's manifest says, and how much of it is on disk.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskSnapshot {
-    /// The manifest's entry, when there is a manifest that can be read.
+    /// The manifest's entry, when a manifest can be read.
     pub entry: Option<TaskEntry>,
-    /// Its files that are there, of the right size.
+    /// The files of the entry that exist with the recorded size.
     pub present_files: Vec<FileEntry>,
     is_text_present: bool,
     has_leftovers: bool,
@@ -40,13 +42,13 @@ pub(crate) struct TaskSnapshot {
 }
 
 impl TaskSnapshot {
-    /// Whether the task's own manifest is lost or broken, and only the root's remembers it.
+    /// Whether the task's own manifest is missing or damaged, and the entry is the root manifest's.
     #[must_use]
     pub(crate) fn is_from_root(&self) -> bool {
         self.is_from_root
     }
 
-    /// Whether a run that died on its last steps left something to tidy up.
+    /// Whether a killed run left something to clean up.
     #[must_use]
     pub(crate) fn has_leftovers(&self) -> bool {
         self.has_leftovers
@@ -58,12 +60,12 @@ impl TaskSnapshot {
         self.entry.as_ref().is_some_and(|entry| self.is_text_present && self.present_files.len() == entry.files.len())
     }
 
-    /// Lets go of the gateway's answer, which may be long, when nothing will be written from this.
+    /// Drops the gateway's response, which may be long, when nothing will be written from this snapshot.
     pub(crate) fn drop_response(&mut self) {
         self.entry.iter_mut().for_each(|entry| entry.response = None);
     }
 
-    /// The entry's files, there or not.
+    /// The files of the entry, on disk or not.
     #[must_use]
     pub(crate) fn recorded_files(&self) -> &[FileEntry] {
         self.entry.as_ref().map_or(&[], |entry| &entry.files)
@@ -71,7 +73,7 @@ impl TaskSnapshot {
 }
 
 impl TaskDir {
-    pub(in crate::storage) fn new(
+    pub(super) fn new(
         dirty_marker: Arc<DirtyMarker>,
         group_sync: Arc<GroupSync>,
         root_index: Arc<RootManifestIndex>,
@@ -81,49 +83,43 @@ impl TaskDir {
         Self { id: id.as_str().to_owned(), path, dirty_marker, group_sync, root_index }
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
-    pub(crate) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What is known of the task. Nothing, when there is no folder.
+    /// What the archive has of the task. Empty when there is no folder.
     ///
     /// # Errors
-    /// When the folder or its manifest is not ours, belongs to another task or can't be read.
-    pub(crate) fn read_snapshot(&self) -> Result<TaskSnapshot, Error> {
+    /// When the folder or its manifest is foreign, belongs to another task or can't be read.
+    pub(super) fn read_snapshot(&self) -> Result<TaskSnapshot, Error> {
         if !self.exists()? {
             return Ok(TaskSnapshot::default());
         }
-        let Some((entry, is_recalled)) = self.read_entry()? else { return Ok(TaskSnapshot::default()) };
+        let Some((entry, is_from_root)) = self.read_entry()? else { return Ok(TaskSnapshot::default()) };
         if entry.task_id != self.id {
             return Err(Error::OtherTask { path: self.path.join(MANIFEST), id: entry.task_id });
         }
-        let mut here = Vec::with_capacity(entry.files.len());
+        let mut present_files = Vec::with_capacity(entry.files.len());
         for file in &entry.files {
             if let Some(name) = file.name()
                 && self.has_file(name, file.size())?
             {
-                here.push(file.clone());
+                present_files.push(file.clone());
             }
         }
-        let text_is_here = match &entry.text {
+        let is_text_present = match &entry.text {
             Some(text) => self.has_file(TEXT, text.len() as u64)?,
             None => true,
         };
-        // What can't be seen now is tidied up by another run.
+        // What can't be seen now is cleaned up by another run.
         let has_leftovers = [lock::NAME, commit_log::NAME].iter().any(|name| fs::symlink_metadata(self.path.join(name)).is_ok());
-        Ok(TaskSnapshot {
-            entry: Some(entry),
-            present_files: here,
-            is_text_present: text_is_here,
-            has_leftovers,
-            is_from_root: is_recalled,
-        })
+        Ok(TaskSnapshot { entry: Some(entry), present_files, is_text_present, has_leftovers, is_from_root })
     }
 
-    /// What the task's own manifest says, or, where that is lost or damaged, what the root manifest remembers of it; and
-    /// whether it is the latter.
+    /// The entry of the task's own manifest or, where that is missing or damaged, of the root manifest; and whether it is the
+    /// latter.
     fn read_entry(&self) -> Result<Option<(TaskEntry, bool)>, Error> {
         let found = manifest_files::read_own(&self.path)?;
         if let ManifestLookup::Task(entry) = found {
@@ -139,34 +135,29 @@ impl TaskDir {
 
     fn has_file(&self, name: &str, size: u64) -> Result<bool, Error> {
         let path = self.path.join(name);
-        path_check::is_file_with_size(&path, size).map_err(Error::io("look at", &path))
+        path_check::is_file_with_size(&path, size).map_err(Error::io("check", &path))
     }
 
-    /// Takes the folder's lock, making the folder when it is missing; none while another process has it.
+    /// Locks the folder, which is created when it is missing. None while another process holds the lock.
     ///
     /// # Errors
-    /// When something else stands in its place or the disk says no.
-    pub(crate) fn try_lease(&self) -> Result<Option<Arc<TaskLease>>, Error> {
-        let is_made = match self.exists()? {
-            true => false,
-            false => match fs::create_dir(&self.path) {
-                Ok(()) => true,
-                // Another process has just made it.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
-                Err(error) => return Err(Error::io("create", &self.path)(error)),
-            },
-        };
+    /// When something else has the name, or the disk fails.
+    pub(super) fn try_lease(&self) -> Result<Option<Arc<TaskLease>>, Error> {
+        let is_made = !self.exists()? && self.create()?;
         let Some(lock) = Lock::try_lock_folder(&self.path).map_err(Error::io("lock", &self.path))? else { return Ok(None) };
-        // Between the two another process may have been here and gone.
+        // Another process may have used the folder between the two calls.
         let is_new = is_made && path_check::is_empty_folder(&self.path);
         let dir = lock.open_dir(&self.path).map_err(Error::io("open", &self.path))?;
         Ok(Some(TaskLease::new(self.clone(), dir, lock, is_new)))
     }
 
-    /// What to tell a person who waits for the folder's lock.
-    #[must_use]
-    pub(crate) fn waiting_message(&self) -> String {
-        lock::waiting_message(&self.path)
+    /// Creates the folder. Whether this call did: another process may be faster.
+    fn create(&self) -> Result<bool, Error> {
+        match fs::create_dir(&self.path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(Error::io("create", &self.path)(error)),
+        }
     }
 
     fn exists(&self) -> Result<bool, Error> {

@@ -1,8 +1,8 @@
-//! What an archive holds by its manifests, for whoever derives something from them.
+//! Reads the tasks of an archive from its manifests, for exports and the gallery.
 //!
-//! Reads only, and trusts nothing: the root manifest is taken when it is ours and whole, and no run died before it
-//! was up to date; else the task folders' own are. A file is handed out only under a name that this program could have given it, in
-//! its task's folder, not through a symlink, and of the size that was recorded.
+//! It only reads, and trusts nothing. The root manifest is used when it is valid and no killed run left it outdated; otherwise
+//! the manifests of the task folders are. A file's path is returned only when the name is one that this program gives, the file
+//! is in its task's folder, no symlink leads there, and the size is the recorded one.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -13,14 +13,13 @@ use crate::domain::event::Fault;
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
 use crate::layout;
-use crate::media::duration;
 use crate::storage::local::{path_check, root_manifest};
 use crate::storage::{Error, Report};
 
-/// The tasks of an archive, or the one of a task's folder.
+/// The tasks of an archive, or the one task of a task's folder.
 pub(crate) struct ArchiveReader {
     root: PathBuf,
-    /// In the order of their ids, their files in that of kinds and numbers, and without the gateway's answers.
+    /// In the order of their ids. The files are in the order of kinds and numbers, and there are no gateway responses.
     pub tasks: Vec<TaskEntry>,
     /// What is wrong with single tasks.
     pub report: Report,
@@ -28,76 +27,85 @@ pub(crate) struct ArchiveReader {
 }
 
 impl ArchiveReader {
-    /// Reads what the archive, or the task's folder, at `root` holds.
+    /// Reads the archive, or the task's folder, at `root`.
     ///
     /// # Errors
-    /// When there is neither, or its manifest is not ours or of a later version.
+    /// When there is neither, or the manifest is foreign or of a later version.
     pub(crate) fn open(root: &Path) -> Result<Self, Error> {
-        let mut catalog = Self { root: resolve_root(root)?, tasks: Vec::new(), report: Report::default(), is_single: false };
-        catalog.report = Self::for_each_task(root, |task, is_single| {
-            catalog.is_single = is_single;
-            catalog.tasks.push(task);
+        let mut archive = Self { root: resolve_root(root)?, tasks: Vec::new(), report: Report::default(), is_single: false };
+        archive.report = Self::for_each_task(root, |task, is_single| {
+            archive.is_single = is_single;
+            archive.tasks.push(task);
         })?;
-        catalog.tasks.sort_by(|one, other| one.task_id.cmp(&other.task_id));
-        Ok(catalog)
+        archive.tasks.sort_by(|one, other| one.task_id.cmp(&other.task_id));
+        Ok(archive)
     }
 
-    /// Calls `take` with every task, each once, and with whether the folder is that task's own; what is wrong with single
-    /// tasks. The tasks come one after the other, so that there may be very many.
+    /// Calls `on_task` with every task once, and with whether `root` is that task's own folder. Returns what is wrong with
+    /// single tasks. Tasks are read one by one, so that an archive of any size fits in memory.
     ///
     /// # Errors
-    /// As for [`Catalog::of`].
-    pub(crate) fn for_each_task(root: &Path, mut take: impl FnMut(TaskEntry, bool)) -> Result<Report, Error> {
-        let place = resolve_root(root)?;
+    /// As for [`Self::open`].
+    pub(crate) fn for_each_task(root: &Path, mut on_task: impl FnMut(TaskEntry, bool)) -> Result<Report, Error> {
+        let path = resolve_root(root)?;
         let (mut ids, mut first) = (HashSet::new(), None);
-        let (is_ours, report) = root_manifest::read_tasks(root, |task| {
-            // However often it is named, a task is one.
+        let (is_valid, report) = root_manifest::read_tasks(root, |task| {
+            // A task is passed on once, however often the manifest names it.
             let is_new = TaskId::new(&task.task_id).is_some_and(|id| ids.insert(id.fingerprint()));
             match ids.len() {
                 _ if !is_new => {}
-                // Alone it may be a task's own, but more may come.
+                // A first task may be the only one; its folder is known when no second one follows.
                 1 => first = Some(task),
-                _ => first.take().into_iter().chain([task]).for_each(|task| take(normalized(task), false)),
+                _ => first.take().into_iter().chain([task]).for_each(|task| on_task(normalized(task), false)),
             }
         })?;
-        if !is_ours && ids.is_empty() {
-            return Err(Error::NoArchive(place));
+        if !is_valid && ids.is_empty() {
+            return Err(Error::NoArchive(path));
         }
         if let Some(task) = first {
             let is_own = task.is_task_relative();
-            take(normalized(task), is_own);
+            on_task(normalized(task), is_own);
         }
         Ok(report)
     }
 
-    /// Where it stands, no link in the way.
+    /// The canonical path of the archive.
     #[must_use]
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where one of a task's files is.
+    /// The path of one of a task's files.
     ///
     /// # Errors
-    /// When its path is not one of ours, or what stands there is not of the recorded size.
+    /// When the recorded path is unsafe, or the file is missing or not of the recorded size.
     pub(crate) fn media_path(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
         let name = if self.is_single { file.name() } else { file.name_in_folder(&layout::folder_name(&task.task_id)) };
         self.checked_path(task, name.ok_or_else(|| Error::Unsafe(self.root.join(file.path())))?, Some(file.size()))
     }
 
-    /// Where a plain file called `name`, one of ours, stands in a task's folder.
+    /// The path of the plain file `name`, one of this program's names, in a task's folder.
     ///
     /// # Errors
-    /// When nothing is there, or something else.
+    /// When it does not exist or is no plain file.
     pub(crate) fn file_path(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
         self.checked_path(task, name, None)
     }
 
+    /// Opens one of a task's files.
+    ///
+    /// # Errors
+    /// As for [`Self::media_path`], and when the file can't be opened.
+    pub(crate) fn open_media(&self, task: &TaskEntry, file: &FileEntry) -> Result<File, Error> {
+        let path = self.media_path(task, file)?;
+        File::open(&path).map_err(|source| Error::Unreadable { path, source })
+    }
+
     fn checked_path(&self, task: &TaskEntry, name: &str, size: Option<u64>) -> Result<PathBuf, Error> {
         let folder = if self.is_single { String::new() } else { layout::folder_name(&task.task_id) + "/" };
-        let place = folder + name;
-        let path = self.root.join(&place);
-        match path_check::check_file(&self.root, &place, size) {
+        let relative = folder + name;
+        let path = self.root.join(&relative);
+        match path_check::check_file(&self.root, &relative, size) {
             Ok(None) => Ok(path),
             Ok(Some(Fault::Missing)) => Err(Error::Missing(path)),
             Ok(Some(Fault::Unsafe)) => Err(Error::Unsafe(path)),
@@ -107,13 +115,7 @@ impl ArchiveReader {
     }
 }
 
-/// The frames a second of the video at `path`, where it can be read and tells: without them an export takes the usual rate.
-#[must_use]
-pub(crate) fn frame_rate(path: &Path) -> Option<f64> {
-    File::open(path).ok().and_then(duration::frame_rate)
-}
-
-/// Without the gateway's answer, in order, and every file once, however often it is named.
+/// Removes the gateway's response, sorts the files, and keeps each file once.
 fn normalized(mut task: TaskEntry) -> TaskEntry {
     task.response = None;
     task.sort();
@@ -142,7 +144,7 @@ mod tests {
     fn reader(manifest: &str) -> Result<(ArchiveReader, tempfile::TempDir), Error> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(MANIFEST), manifest).unwrap();
-        ArchiveReader::open(folder.path()).map(|catalog| (catalog, folder))
+        ArchiveReader::open(folder.path()).map(|archive| (archive, folder))
     }
 
     #[test]
@@ -150,11 +152,11 @@ mod tests {
         let file = |kind: &str, name: &str| json!({"kind": kind, "index": 1, "path": format!("a/{name}"), "size": 1, "sha256": "0".repeat(64)});
         let files = [file("image", "image-1.png"), file("video", "video-1.mp4")];
         let tasks = json!([{"task_id": "b", "state": "complete"}, 7, {"task_id": "a", "state": "complete", "files": files}]);
-        let (catalog, _folder) = reader(&json!({"manifest_version": 1, "tasks": tasks}).to_string()).unwrap();
-        let ids: Vec<&str> = catalog.tasks.iter().map(|task| task.task_id.as_str()).collect();
-        let paths: Vec<&str> = catalog.tasks[0].files.iter().map(FileEntry::path).collect();
+        let (archive, _folder) = reader(&json!({"manifest_version": 1, "tasks": tasks}).to_string()).unwrap();
+        let ids: Vec<&str> = archive.tasks.iter().map(|task| task.task_id.as_str()).collect();
+        let paths: Vec<&str> = archive.tasks[0].files.iter().map(FileEntry::path).collect();
         assert_eq!((ids, paths), (vec!["a", "b"], vec!["a/video-1.mp4", "a/image-1.png"]));
-        assert!(catalog.report.faults().next().unwrap().contains("1 of its manifest's entries"));
+        assert!(archive.report.faults().next().unwrap().contains("1 of its manifest's entries"));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! What a reading of an archive's folders found beside their tasks, in words.
+//! Messages about what was found while an archive's folders were read.
 //!
-//! Of very many messages only the first are kept: a disk that went bad would fill the terminal otherwise.
+//! Only the first messages are kept: a failing disk would fill the terminal otherwise.
 
-/// Messages of one sort that are kept.
+/// How many messages of one kind are kept.
 const MAX_MESSAGES: usize = 50;
 
-/// What was found. The messages may hold what a manifest says: whoever prints makes them safe.
+/// What was found. The messages may hold text from a manifest: the code that prints them makes them safe for a terminal.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     notes: Messages,
@@ -19,27 +19,27 @@ struct Messages {
 }
 
 impl Report {
-    /// Something that should be known, and is in order.
+    /// Adds something that the user should know, and that needs no action.
     pub(in crate::storage) fn add_note(&mut self, message: String) {
         self.notes.push(message);
     }
 
-    /// Something that is left to be mended.
+    /// Adds something that needs repair.
     pub(in crate::storage) fn add_fault(&mut self, message: String) {
         self.faults.push(message);
     }
 
-    /// What should be known, and is in order.
+    /// What the user should know, and needs no action.
     pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
         self.notes.lines()
     }
 
-    /// What is left to be mended.
+    /// What needs repair.
     pub(crate) fn faults(&self) -> impl Iterator<Item = String> {
         self.faults.lines()
     }
 
-    /// Whether something is left to be mended.
+    /// Whether something needs repair.
     #[must_use]
     pub(crate) fn has_faults(&self) -> bool {
         !self.faults.first.is_empty()

@@ -1,9 +1,9 @@
-//! What is known of an unfinished file, beside it: of which version it is, and what its bytes were.
+//! The journal beside a part file: which version of the remote file the bytes are of, and what the bytes were.
 //!
-//! The first line says the version. Each further line is a length and the hash of all bytes up to
-//! there: the running hash, which costs nothing to look at. A crash may leave anything in the file
-//! (a tail of zeros, old blocks) and may cut the journal too; so a part is believed only as far as
-//! hashing it again comes by the same values. Having been synced is no proof, and is not asked for.
+//! The first line holds the version. Each further line is a checkpoint: a length, and the hash of all bytes up to it, which is
+//! the running hash and costs nothing extra. A crash can leave anything in the part (zeros at its end, old blocks) and can cut
+//! the journal. So a part is believed only as far as hashing it again gives the same values. That bytes were synced is no
+//! prefix, and the journal is never synced.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
@@ -16,12 +16,12 @@ use crate::integrity::digest::{Hasher, Sha256Hex};
 use crate::integrity::remote_version::RemoteVersion;
 use crate::storage::local::dir::{Dir, OpenMode};
 
-/// How many of a file's first bytes are kept at hand, to tell what it is.
-pub(in crate::storage) const HEAD_SIZE: usize = 16 << 10;
+/// How many of a file's first bytes are journal_file in memory, to detect its media type.
+pub(super) const HEAD_SIZE: usize = 16 << 10;
 
-/// A journal that is being written. Its file is made with the first line.
+/// A journal that is being written. Its file is created with the first line.
 #[derive(Debug)]
-pub(in crate::storage) struct Journal {
+pub(super) struct Journal {
     dir: Dir,
     name: String,
     version: RemoteVersion,
@@ -34,24 +34,24 @@ struct Checkpoint {
     sha256: Sha256Hex,
 }
 
-/// A part that was proven: what can go on where it ended.
-pub(in crate::storage) struct ResumedPart {
+/// A part whose bytes are proven, ready to be continued.
+pub(super) struct ResumedPart {
     pub journal: Journal,
     pub file: File,
     pub prefix: HashedPrefix,
 }
 
 impl Journal {
-    pub(in crate::storage) fn new(dir: Dir, name: String, version: RemoteVersion) -> Self {
+    pub(super) fn new(dir: Dir, name: String, version: RemoteVersion) -> Self {
         Self { dir, name, version, file: None }
     }
 
-    pub(in crate::storage) fn version(&self) -> &RemoteVersion {
+    pub(super) fn version(&self) -> &RemoteVersion {
         &self.version
     }
 
-    /// Vouches for the first `size` bytes, of which `hasher` has seen all.
-    pub(in crate::storage) fn checkpoint(&mut self, size: u64, hasher: &Hasher) -> io::Result<()> {
+    /// Writes a checkpoint for the first `size` bytes, which are all that `hasher` has hashed.
+    pub(super) fn checkpoint(&mut self, size: u64, hasher: &Hasher) -> io::Result<()> {
         let mut lines = Vec::new();
         if self.file.is_none() {
             self.dir.remove(&self.name)?;
@@ -64,54 +64,50 @@ impl Journal {
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(&lines))
     }
 
-    /// Removes it.
-    pub(in crate::storage) fn discard(&mut self) {
+    /// Removes the journal.
+    pub(super) fn discard(&mut self) {
         self.file = None;
-        // Without its part it proves nothing.
+        // One that stays is harmless: without its part it proves nothing.
         let _ = self.dir.remove(&self.name);
     }
 }
 
-/// What the journal of a part is called.
-pub(in crate::storage) fn journal_name(part: &str) -> String {
+/// The name of a part's journal.
+pub(super) fn journal_name(part: &str) -> String {
     format!("{}.journal", part.strip_suffix(".part").unwrap_or(part))
 }
 
-/// Proves the part called `name` by its journal, and cuts off both what can't be proven; none when nothing is. Only files
-/// that this user wrote are believed: whoever else can write here could have chosen both.
-pub(in crate::storage) fn validate_and_truncate(dir: &Dir, name: &str) -> io::Result<Option<ResumedPart>> {
+/// Hashes the part called `name` again and compares it with its journal. Cuts off what neither proves, in both files. None when
+/// nothing is proven. Only files that this user wrote are believed: anybody else who can write here could have chosen both.
+pub(super) fn validate_and_truncate(dir: &Dir, name: &str) -> io::Result<Option<ResumedPart>> {
     let journal = journal_name(name);
-    if !check_trusted_file(dir, name)? || !check_trusted_file(dir, &journal)? {
+    if !dir.check_trusted(name)? || !dir.check_trusted(&journal)? {
         return Ok(None);
     }
     let mut lines = Lines { reader: BufReader::new(dir.open(&journal, OpenMode::Read)?), read: 0 };
-    let Some((version, mut vouched_for)) = lines.next::<RemoteVersion>() else { return Ok(None) };
+    let Some((version, mut valid_size)) = lines.next::<RemoteVersion>() else { return Ok(None) };
     let file = dir.open(name, OpenMode::ReadWrite)?;
-    let mut proof = HashedPrefix::default();
-    while let Some((vouched, end)) = lines.next::<Checkpoint>() {
-        match proof.extended_to(&file, &vouched)? {
-            Some(further) => proof = further,
+    let mut prefix = HashedPrefix::default();
+    while let Some((checkpoint, end)) = lines.next::<Checkpoint>() {
+        match prefix.extended_to(&file, &checkpoint)? {
+            Some(extended) => prefix = extended,
             None => break,
         }
-        vouched_for = end;
+        valid_size = end;
     }
-    if proof.size == 0 {
+    if prefix.size == 0 {
         return Ok(None);
     }
-    file.set_len(proof.size)?;
-    // Not opened for appending: Windows lets no such handle cut the file.
-    let mut kept = dir.open(&journal, OpenMode::ReadWrite)?;
-    kept.set_len(vouched_for)?;
-    kept.seek(SeekFrom::Start(vouched_for))?;
-    let journal = Journal { dir: dir.clone(), name: journal, version, file: Some(kept) };
-    Ok(Some(ResumedPart { journal, file, prefix: proof }))
+    file.set_len(prefix.size)?;
+    // Not opened for appending: on Windows such a handle can't truncate the file.
+    let mut journal_file = dir.open(&journal, OpenMode::ReadWrite)?;
+    journal_file.set_len(valid_size)?;
+    journal_file.seek(SeekFrom::Start(valid_size))?;
+    let journal = Journal { dir: dir.clone(), name: journal, version, file: Some(journal_file) };
+    Ok(Some(ResumedPart { journal, file, prefix }))
 }
 
-fn check_trusted_file(dir: &Dir, name: &str) -> io::Result<bool> {
-    dir.stat(name)?.map_or(Ok(false), |found| dir.check_trusted(found))
-}
-
-/// Whole lines of a journal, each with the journal's length up to its end.
+/// Reads complete lines of a journal, each with the journal's length up to its end.
 struct Lines<R> {
     reader: R,
     read: u64,
@@ -126,31 +122,28 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// The first bytes of a part, hashed.
+/// The first bytes of a part, and their running hash.
 #[derive(Clone, Default)]
-pub(in crate::storage) struct HashedPrefix {
+pub(super) struct HashedPrefix {
     pub hasher: Hasher,
     pub size: u64,
     pub head: Vec<u8>,
 }
 
 impl HashedPrefix {
-    /// Takes the next bytes.
-    pub(in crate::storage) fn update(&mut self, bytes: &[u8]) {
+    /// Adds the next bytes.
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
         self.head.extend_from_slice(&bytes[..bytes.len().min(HEAD_SIZE - self.head.len())]);
     }
 
-    /// This and the bytes of `file` up to what is vouched for; none when they are others.
-    fn extended_to(&self, file: &File, vouched: &Checkpoint) -> io::Result<Option<Self>> {
-        let mut further = self.clone();
-        match positioned::read_range(file, self.size, vouched.size, |block| further.update(block)) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            read => read?,
-        }
-        let is_same = further.size == vouched.size && further.hasher.clone().finish() == vouched.sha256;
-        Ok(is_same.then_some(further))
+    /// This prefix, extended by the bytes of `file` up to the checkpoint; none when the hash differs.
+    fn extended_to(&self, file: &File, checkpoint: &Checkpoint) -> io::Result<Option<Self>> {
+        let mut extended = self.clone();
+        positioned::read_range(file, self.size, checkpoint.size, |block| extended.update(block))?;
+        let is_same = extended.size == checkpoint.size && extended.hasher.clone().finish() == checkpoint.sha256;
+        Ok(is_same.then_some(extended))
     }
 }
 
@@ -166,7 +159,7 @@ mod tests {
         RemoteVersion { validator: Validator::Etag("\"a\"".to_owned()), total: Some(12) }
     }
 
-    /// A part of `bytes`, vouched for after each of `ends`.
+    /// A part of `bytes` with a checkpoint after each of `ends`.
     fn part(folder: &Path, bytes: &[u8], ends: &[usize]) -> PathBuf {
         let path = folder.join(".video-1.part");
         fs::write(&path, bytes).unwrap();
@@ -188,7 +181,7 @@ mod tests {
     }
 
     fn validated_size(path: &Path) -> u64 {
-        resume(path).map_or(0, |proven| proven.prefix.size)
+        resume(path).map_or(0, |resumed| resumed.prefix.size)
     }
 
     #[test]
@@ -197,7 +190,7 @@ mod tests {
         let path = part(folder.path(), b"abcdefghijkl", &[4, 8]);
         let found = resume(&path).unwrap();
         assert_eq!((found.prefix.size, found.journal.version()), (8, &version()));
-        assert_eq!(fs::read(&path).unwrap(), b"abcdefgh", "what nobody vouches for is cut off");
+        assert_eq!(fs::read(&path).unwrap(), b"abcdefgh", "bytes without a checkpoint are cut off");
         drop(found);
 
         for (bytes, size) in
@@ -251,7 +244,7 @@ mod tests {
     fn wrong_lengths_in_the_journal_validate_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = part(folder.path(), b"abcdefghijkl", &[8, 4]);
-        assert_eq!(validated_size(&path), 8, "going back proves nothing more");
+        assert_eq!(validated_size(&path), 8, "a smaller length proves nothing more");
         let line = format!("{{\"size\":{},\"sha256\":\"{}\"}}\n", u64::MAX, Sha256Hex::digest(b""));
         let first = serde_json::to_string(&version()).unwrap();
         fs::write(beside(&path), format!("{first}\n{line}")).unwrap();

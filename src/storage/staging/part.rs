@@ -1,10 +1,10 @@
-//! One file on its way in: `Part -> Sealed -> Draft`, which `Held` then stages and commits.
+//! A file while it is downloaded: `Part -> Sealed -> StagedFile`.
 //!
-//! A [`Part`] takes bytes under a dot-name and hashes them in order; its file is made with the first
-//! byte. Bytes may also be written ahead of that front, at offsets, by several connections; the front
-//! then reads them back. Once it is known of which version of the remote file the bytes are, a journal
-//! vouches for them, and what a dropped part has is kept for the next try, or the next run; without a
-//! version it is worth nothing and goes. (Its length is that of its tests: what a drop and a crash leave is one idea.)
+//! A [`Part`] writes bytes under a dot-name and hashes them in order. Its file is created with the first byte. Several
+//! connections can also write at offsets beyond the hashed prefix ([`PositionedWriter`]); the prefix then advances by reading
+//! those bytes back. Once the version of the remote file is known, a journal records checkpoints, and a dropped part stays for
+//! the next attempt or the next run. Without a version the bytes can't be continued, and a dropped part is removed. (This file
+//! is long because of its tests: what a drop and what a crash leave is one idea.)
 
 mod positioned_writer;
 mod sealed;
@@ -21,12 +21,25 @@ use crate::storage::failpoint;
 use crate::storage::local::dir::{Dir, OpenMode};
 
 pub(crate) use positioned_writer::PositionedWriter;
-pub(crate) use sealed::{Sealed, VerifiedPart};
+pub(crate) use sealed::Sealed;
 
-/// The journal vouches for the bytes at least this often: what a kill costs at most.
+/// The journal gets a checkpoint at least this often: a kill costs at most so many bytes.
 const CHECKPOINT_INTERVAL: u64 = 4 << 20;
 
-/// A file that is still growing.
+/// The cause of a failed write to a [`Part`] that has reached its maximum size.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("more bytes than are allowed")]
+pub(crate) struct SizeLimitExceeded;
+
+impl SizeLimitExceeded {
+    /// Whether this is why a write failed, and not the disk.
+    #[must_use]
+    pub(crate) fn is_cause_of(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|cause| cause.downcast_ref::<Self>().is_some())
+    }
+}
+
+/// A file that still grows.
 pub(crate) struct Part {
     dir: Dir,
     name: String,
@@ -52,14 +65,14 @@ impl Part {
         }
     }
 
-    /// The part called `name`, with what an earlier try left there, as far as it can be proven.
+    /// The part called `name`, with the bytes of earlier attempts as far as they are proven.
     pub(in crate::storage) fn resume(dir: Dir, name: String) -> io::Result<Self> {
         Ok(match journal::validate_and_truncate(&dir, &name)? {
-            Some(proven) => Self {
-                file: Some(Arc::new(proven.file)),
-                checkpointed: proven.prefix.size,
-                prefix: proven.prefix,
-                journal: Some(proven.journal),
+            Some(resumed) => Self {
+                file: Some(Arc::new(resumed.file)),
+                checkpointed: resumed.prefix.size,
+                prefix: resumed.prefix,
+                journal: Some(resumed.journal),
                 dir,
                 name,
                 max_size: None,
@@ -69,36 +82,37 @@ impl Part {
         })
     }
 
-    /// How many bytes it has, from the first one on without a gap.
+    /// How many bytes it has from the first one on, without a gap.
     #[must_use]
     pub(crate) fn size(&self) -> u64 {
         self.prefix.size
     }
 
-    /// Of which version of the remote file they are, when that is known.
+    /// The version of the remote file that the bytes are of, when it is known.
     #[must_use]
     pub(crate) fn version(&self) -> Option<&RemoteVersion> {
         self.journal.as_ref().map(Journal::version)
     }
 
-    /// Says of which version the bytes from the first one on are: from here on they are worth keeping.
+    /// Sets the version that the bytes are of. From here on the part is kept when it is dropped.
     pub(crate) fn set_version(&mut self, version: RemoteVersion) {
         if self.version() != Some(&version) {
             self.journal = Some(Journal::new(self.dir.clone(), journal::journal_name(&self.name), version));
         }
     }
 
-    /// Refuses to take more than `most` bytes in all, however they come.
-    pub(crate) fn set_max_size(&mut self, most: Option<u64>) {
-        self.max_size = most;
+    /// Sets how many bytes it may have in all, however they are written.
+    pub(crate) fn set_max_size(&mut self, max_size: Option<u64>) {
+        self.max_size = max_size;
     }
 
-    /// Drops what was written: the next byte is the first again, of a version not known yet.
+    /// Removes all bytes. The next byte is the first one again, of an unknown version.
     ///
     /// # Errors
     /// When the file can't be removed.
     pub(crate) fn restart(&mut self) -> io::Result<()> {
-        // While a sync is under way the file is open, and some systems can't remove it. Its bytes are given up: so is its error.
+        // A sync under way keeps the file open, and some systems can't remove an open file. The error of the sync does not
+        // matter: its bytes are removed.
         let _ = std::mem::take(&mut self.write_back).finish();
         self.file = None;
         self.prefix = HashedPrefix::default();
@@ -109,27 +123,29 @@ impl Part {
         self.dir.remove(&self.name)
     }
 
-    /// The file, for writers ahead of the front.
+    /// A writer for bytes beyond the hashed prefix.
     ///
     /// # Errors
-    /// When it can't be made.
+    /// When the file can't be created.
     pub(crate) fn positioned_writer(&mut self) -> io::Result<PositionedWriter> {
         Ok(PositionedWriter(Arc::clone(self.open()?)))
     }
 
-    /// Moves the front on to `to`, over bytes that were written ahead of it.
+    /// Advances the hashed prefix to `to`, over bytes that a positioned writer has written.
     ///
     /// # Errors
     /// When they can't be read back.
     pub(crate) fn advance(&mut self, to: u64) -> io::Result<()> {
         let file = Arc::clone(self.open()?);
-        positioned::read_range(&file, self.prefix.size, to, |block| self.prefix.update(block))?;
+        if positioned::read_range(&file, self.prefix.size, to, |block| self.prefix.update(block))? < to {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.checkpoint()
     }
 
-    /// Gives it up, and its room on the disk with it.
+    /// Removes the part, which frees its space on the disk.
     pub(crate) fn discard(mut self) {
-        // What stays is overwritten by the next run.
+        // What can't be removed now is overwritten by the next run.
         let _ = self.restart();
     }
 
@@ -141,12 +157,12 @@ impl Part {
             self.checkpointed = self.prefix.size;
             failpoint::reached("vouched");
         }
-        let sent = self.file.as_ref().map_or(Ok(()), |file| self.write_back.start_sync_if_due(file, self.prefix.size));
-        if sent.is_err() {
-            // Reading it back would show what the disk never got.
+        let started = self.file.as_ref().map_or(Ok(()), |file| self.write_back.start_sync_if_due(file, self.prefix.size));
+        if started.is_err() {
+            // Reading the bytes back could return what the disk never got.
             self.journal = None;
         }
-        sent
+        started
     }
 
     fn open(&mut self) -> io::Result<&Arc<File>> {
@@ -165,16 +181,16 @@ impl Part {
     }
 }
 
-/// Takes bytes at the front.
+/// Appends to the hashed prefix.
 impl Write for Part {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let front = self.prefix.size;
-        if self.max_size.is_some_and(|most| front + bytes.len() as u64 > most) {
+        if self.max_size.is_some_and(|max| front + bytes.len() as u64 > max) {
             self.journal = None;
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more bytes than are allowed"));
+            return Err(io::Error::other(SizeLimitExceeded));
         }
         if let Err(error) = self.positioned_writer()?.write_at(bytes, front) {
-            // A part that the disk would not take is in the way of all others: it goes.
+            // On a full disk a part that can't be written takes the room of all others: it is removed.
             self.journal = None;
             return Err(error);
         }
@@ -194,14 +210,15 @@ impl Drop for Part {
             return;
         }
         let is_kept = match &mut self.journal {
-            // Reading back what failed to be written would show what the disk never got, and the system tells it only once.
+            // Reading the bytes back after a failed write could return what the disk never got. The system reports such a
+            // failure once.
             Some(journal) if self.prefix.size > 0 && self.write_back.finish().is_ok() => {
                 self.prefix.size == self.checkpointed || journal.checkpoint(self.prefix.size, &self.prefix.hasher).is_ok()
             }
             _ => false,
         };
         if !is_kept {
-            // Where this fails, the next run starts over that name.
+            // Where this fails, the next run replaces the file.
             let _ = self.restart();
         }
     }
@@ -239,7 +256,7 @@ mod tests {
     fn dropped_part_without_a_version_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = begun(folder.path());
-        assert!(names(folder.path()).is_empty(), "no byte, no file");
+        assert!(names(folder.path()).is_empty(), "without a byte there is no file");
         part.write_all(b"abc").unwrap();
         assert_eq!(names(folder.path()), [".video-1.part"]);
         drop(part);
@@ -287,7 +304,7 @@ mod tests {
         part.write_all(b"def").unwrap();
         let sealed = part.seal();
         assert_eq!((sealed.head(), sealed.sha256()), ((&b"abcdef"[..], true), &Sha256Hex::digest(b"abcdef")));
-        drop(sealed.into_verified(AssetKey { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap());
+        drop(sealed.into_staged(AssetKey { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"abcdef");
     }
 
@@ -310,7 +327,7 @@ mod tests {
         for _ in 0..11 {
             part.write_all(&vec![5; 1 << 20]).unwrap();
         }
-        // What the disk has at this instant, and nothing that a drop would add.
+        // What the disk has now, without what a drop adds.
         for name in [".video-1.part", ".video-1.journal"] {
             fs::copy(folder.path().join(name), folder.path().join(name.replace("-1", "-2"))).unwrap();
         }

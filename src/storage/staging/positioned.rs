@@ -1,8 +1,8 @@
 //! Reads and writes at an offset, never at a file's shared cursor.
 //!
-//! One handle of a part file is used by several threads at once. On Windows even a write at an offset moves the cursor of
-//! the handle, so a `seek` followed by a `read` can return the bytes of another place. No module of this store seeks in a
-//! file that another thread may use.
+//! Several threads use one handle of a part file at once. On Windows even a write at an offset moves the cursor of the handle,
+//! so a `seek` followed by a `read` can return bytes of another place. No module of storage seeks in a file that another thread
+//! may use.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ pub(in crate::storage) fn read_at(file: &File, to: &mut [u8], offset: u64) -> io
     return std::os::unix::fs::FileExt::read_at(file, to, offset);
     #[cfg(windows)]
     match std::os::windows::fs::FileExt::seek_read(file, to, offset) {
-        // Windows reports the end of the file as an error when the offset lies behind it.
+        // Windows reports an offset beyond the end of the file as an error.
         Err(error) if error.raw_os_error() == Some(ERROR_HANDLE_EOF) => Ok(0),
         read => read,
     }
@@ -41,26 +41,24 @@ pub(in crate::storage) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -
     }
 }
 
-/// Reads the bytes from `from` to `to` in blocks and gives each to `take`.
-///
-/// # Errors
-/// `UnexpectedEof` when the file ends before `to`.
-pub(in crate::storage) fn read_range(file: &File, from: u64, to: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+/// Reads the bytes from `from` to `to` in blocks and passes each to `on_block`. Returns the offset at which it stopped: `to`, or
+/// the end of a file that is shorter.
+pub(in crate::storage) fn read_range(file: &File, from: u64, to: u64, mut on_block: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut block = vec![0; BLOCK.min(usize::try_from(to.saturating_sub(from)).unwrap_or(BLOCK))];
     let mut at = from;
     while at < to {
-        let most = block.len().min(usize::try_from(to - at).unwrap_or(BLOCK));
-        match read_at(file, &mut block[..most], at) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+        let wanted = block.len().min(usize::try_from(to - at).unwrap_or(BLOCK));
+        match read_at(file, &mut block[..wanted], at) {
+            Ok(0) => break,
             Ok(read) => {
-                take(&block[..read]);
+                on_block(&block[..read]);
                 at += read as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(at)
 }
 
 const BLOCK: usize = 256 << 10;
@@ -76,10 +74,10 @@ mod tests {
     fn range_read_ignores_concurrent_writes_elsewhere() {
         let file = tempfile::tempfile().unwrap();
         write_all_at(&file, &[7; 4096], 0).unwrap();
-        let (file, is_over) = (&file, &AtomicBool::new(false));
+        let (file, is_done) = (&file, &AtomicBool::new(false));
         thread::scope(|scope| {
             scope.spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
+                while !is_done.load(Ordering::Relaxed) {
                     write_all_at(file, &[9; 4096], 1 << 20).unwrap();
                 }
             });
@@ -88,19 +86,16 @@ mod tests {
                 read_range(file, 0, 4096, |block| bytes.extend_from_slice(block)).unwrap();
                 assert_eq!(bytes, [7; 4096]);
             }
-            is_over.store(true, Ordering::Relaxed);
+            is_done.store(true, Ordering::Relaxed);
         });
     }
 
     #[test]
-    fn range_past_the_end_is_an_error_not_a_short_read() {
+    fn range_past_the_end_stops_at_the_end() {
         let file = tempfile::tempfile().unwrap();
         write_all_at(&file, b"abc", 0).unwrap();
         let mut bytes = Vec::new();
-        assert_eq!(
-            read_range(&file, 1, 4, |block| bytes.extend_from_slice(block)).unwrap_err().kind(),
-            io::ErrorKind::UnexpectedEof
-        );
+        assert_eq!(read_range(&file, 1, 4, |block| bytes.extend_from_slice(block)).unwrap(), 3);
         assert_eq!(bytes, b"bc");
         assert_eq!(read_at(&file, &mut [0; 4], 1000).unwrap(), 0);
         read_range(&file, 2, 2, |_| panic!("an empty range has no block")).unwrap();

@@ -1,8 +1,8 @@
-//! A large file goes to the disk while it is still coming, so that the last sync is short.
+//! Syncs a large file in the background while it is still downloaded, so that the last sync is short.
 //!
-//! Left alone, systems with much memory begin to write only when there are gigabytes to write, and whoever waits
-//! for the sync waits for all of them. One sync of a file at a time is under way, beside its writer; that it failed is
-//! heard by the writer, for the system tells it only once.
+//! Without this, systems with much memory begin to write only when gigabytes are waiting, and a sync then waits for all of
+//! them. At most one sync of a file runs at a time, beside the writer. The writer gets the error of a failed sync, because the
+//! system reports it only once.
 
 use std::fs::File;
 use std::io;
@@ -11,41 +11,41 @@ use std::sync::{Arc, OnceLock};
 use crate::storage::error::clone_io_error;
 use crate::threads;
 
-/// Bytes that are worth a sync.
+/// A sync starts after so many new bytes.
 const SYNC_THRESHOLD: u64 = 32 << 20;
 
-/// What of one file is on its way to the disk.
+/// The background sync of one file.
 #[derive(Default)]
-pub(in crate::storage) struct WriteBack {
+pub(super) struct WriteBack {
     sync_started_at: u64,
     under_way: Option<Arc<OnceLock<io::Result<()>>>>,
 }
 
 impl WriteBack {
-    /// The file's first `size` bytes are written: sends them on their way when that is worth it.
+    /// Starts a sync in the background when enough of the first `size` bytes, which are written, are new.
     ///
     /// # Errors
-    /// When what was sent before failed: nobody knows what is on the disk then.
-    pub(in crate::storage) fn start_sync_if_due(&mut self, file: &Arc<File>, size: u64) -> io::Result<()> {
+    /// When the previous sync failed: then the content of the disk is unknown.
+    pub(super) fn start_sync_if_due(&mut self, file: &Arc<File>, size: u64) -> io::Result<()> {
         if size < self.sync_started_at + SYNC_THRESHOLD || self.under_way.as_ref().is_some_and(|done| done.get().is_none()) {
             return Ok(());
         }
         self.finish()?;
         let done = Arc::new(OnceLock::new());
-        let (file, telling) = (Arc::clone(file), Arc::clone(&done));
+        let (file, result) = (Arc::clone(file), Arc::clone(&done));
         threads::spawn_on_cpu_pool(move || {
-            // Set by nobody else.
-            let _ = telling.set(file.sync_data());
+            // Only this closure sets it.
+            let _ = result.set(file.sync_data());
         });
         (self.sync_started_at, self.under_way) = (size, Some(done));
         Ok(())
     }
 
-    /// Waits for what is under way. Blocks.
+    /// Waits for the sync under way. Blocks.
     ///
     /// # Errors
-    /// When it failed.
-    pub(in crate::storage) fn finish(&mut self) -> io::Result<()> {
+    /// When the sync failed.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
         match self.under_way.take().as_ref().map(|done| done.wait()) {
             Some(Err(error)) => Err(clone_io_error(error)),
             _ => Ok(()),
@@ -54,13 +54,13 @@ impl WriteBack {
 }
 
 #[cfg(test)]
-pub(in crate::storage) mod tests {
+pub(in crate::storage::staging) mod tests {
     use std::io::Write;
 
     use super::*;
 
-    /// A sync that is under way and fails.
-    pub(in crate::storage) fn failing() -> WriteBack {
+    /// A finished sync that failed.
+    pub(in crate::storage::staging) fn failing() -> WriteBack {
         let done = OnceLock::from(Err(io::Error::other("broken")));
         WriteBack { sync_started_at: 0, under_way: Some(Arc::new(done)) }
     }
@@ -77,7 +77,7 @@ pub(in crate::storage) mod tests {
         write_back.start_sync_if_due(&file, 2 * SYNC_THRESHOLD).unwrap();
         assert!(
             write_back.sync_started_at == SYNC_THRESHOLD || write_back.sync_started_at == 2 * SYNC_THRESHOLD,
-            "a second one begins when the first has ended"
+            "a second sync starts only after the first has ended"
         );
         write_back.finish().unwrap();
         assert!(write_back.under_way.is_none());

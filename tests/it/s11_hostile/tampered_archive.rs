@@ -116,7 +116,7 @@ fn file_created_by_the_user_during_a_run_is_not_overwritten() {
         let running = start_stalled_run(&world, Some("la la"));
         world.write_file(&format!("yescale/t1/{name}"), "precious");
         let run = running.wait(false).exits(1);
-        let reason = if name == "manifest.json" { "it is left as it is" } else { "is not ours" };
+        let reason = if name == "manifest.json" { "it is left as it is" } else { "was not written by yescale-dl" };
         assert!(run.stderr.contains(reason), "{run:?}");
         assert_eq!(fs::read_to_string(world.archive().join("t1").join(name)).unwrap(), "precious", "{name}");
     }

@@ -132,7 +132,7 @@ fn invalid_config_entry_is_an_error_with_file_and_line() {
         ("base_url = 'http://h'", "no setting `base_url`"),
         ("poll-delay = '1s'", "no setting"),
         ("api-key = ['sk-SECRET']", "expects a string"),
-        ("api-key = 'sk-SECRET SECRET'", "a blank or a character"),
+        ("api-key = 'sk-SECRET SECRET'", "whitespace or a character"),
         ("api-key = 'sk-SECRET'\napi-key-file = 'x'", "remove one"),
         ("quiet = true\nverbose = 1", "`verbose` and `quiet` can't be used together"),
         ("api-key = 'sk-SECRET", "invalid"),

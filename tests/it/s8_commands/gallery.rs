@@ -55,7 +55,7 @@ fn foreign_index_html_is_kept_and_no_request_is_made() {
     let theirs = world.write_file("yescale/index.html", "<!doctype html>\n<title>my site</title>");
     for run in [world.run(&["--gallery", "t2"]), world.run(&["--gallery", "--dry-run", "t2"]), run_command(&world, &["gallery"])]
     {
-        assert!(run.exits(2).stderr.contains("index.html is not ours"));
+        assert!(run.exits(2).stderr.contains("index.html was not written by yescale-dl"));
     }
     assert_eq!(world.gateway_requests().len(), requests);
     assert_eq!(fs::read_to_string(&theirs).unwrap(), "<!doctype html>\n<title>my site</title>");

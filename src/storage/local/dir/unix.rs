@@ -1,4 +1,4 @@
-//! Names in a folder on Unix: every call goes through the open folder, where there is one.
+//! Names in a folder on Unix: every call goes through the open folder, when there is one.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, renameat, statat,
 
 use super::{Dir, FileStat, OpenMode};
 
-/// The folder to resolve `name` against, and what to resolve.
+/// The folder to resolve against, and the path to resolve.
 fn resolve<'a>(dir: &'a Dir, name: &str) -> (BorrowedFd<'a>, PathBuf) {
     match &dir.opened {
         Some(folder) => (folder.as_fd(), name.into()),
@@ -17,21 +17,21 @@ fn resolve<'a>(dir: &'a Dir, name: &str) -> (BorrowedFd<'a>, PathBuf) {
     }
 }
 
-pub(super) fn open(dir: &Dir, name: &str, how: OpenMode) -> io::Result<File> {
+pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> io::Result<File> {
     let (folder, path) = resolve(dir, name);
-    let flags = match how {
-        // A pipe in the place of a file must not block.
+    let flags = match mode {
+        // Opening a pipe in place of a file must not block.
         OpenMode::Read => OFlags::RDONLY | OFlags::NONBLOCK,
         OpenMode::ReadWrite => OFlags::RDWR | OFlags::NONBLOCK,
         OpenMode::Append => OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK,
         OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
     };
     let file = openat(folder, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?;
-    if matches!(how, OpenMode::ReadWrite | OpenMode::Append) {
-        // Another file may have taken the name since somebody looked.
+    if matches!(mode, OpenMode::ReadWrite | OpenMode::Append) {
+        // Another file may have taken the name since it was checked.
         let opened = rustix::fs::fstat(&file)?;
         if FileType::from_raw_mode(opened.st_mode) != FileType::RegularFile || opened.st_nlink > 1 {
-            return Err(io::ErrorKind::InvalidInput.into());
+            return Err(io::Error::other("it is no plain file, or a hard link to a file elsewhere"));
         }
     }
     Ok(file.into())
@@ -80,7 +80,7 @@ pub(super) fn is_in_place(dir: &Dir) -> io::Result<bool> {
     }
 }
 
-/// The user that this process writes as.
+/// The user that new files of this process belong to.
 pub(super) fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }

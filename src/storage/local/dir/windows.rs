@@ -1,4 +1,4 @@
-//! Names in a folder on Windows: by its path.
+//! Names in a folder on Windows: every call uses the folder's path.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,16 +10,16 @@ use winapi_util::file::information;
 
 use super::{Dir, FileStat, OpenMode};
 
-/// A virus scanner or a reader may have a file open for a moment, in which it can't be replaced.
+/// A virus scanner or a reader can have a file open for a moment, and then it can't be replaced.
 const RENAME_RETRY_DELAYS_MS: [u64; 8] = [1, 5, 20, 50, 100, 200, 400, 800];
 
-pub(super) fn open(dir: &Dir, name: &str, how: OpenMode) -> io::Result<File> {
+pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> io::Result<File> {
     let path = dir.path.join(name);
-    if how != OpenMode::CreateNew && fs::symlink_metadata(&path)?.is_symlink() {
-        return Err(io::Error::other("a symlink stands in the place of a file"));
+    if mode != OpenMode::CreateNew && fs::symlink_metadata(&path)?.is_symlink() {
+        return Err(io::Error::other("it is a symlink"));
     }
     let mut options = OpenOptions::new();
-    match how {
+    match mode {
         OpenMode::Read => options.read(true),
         OpenMode::ReadWrite => options.read(true).write(true),
         OpenMode::Append => options.append(true),

@@ -1,8 +1,7 @@
-//! How a wait for a lock is reported, and how it ends early.
+//! Waits for locks: how they are reported, and how they end early.
 //!
-//! Another process may hold a lock for as long as it likes; any user who can read a folder can lock it. So no wait is silent
-//! for more than [`REPORT_AFTER`], and each wait ends when the run is stopped. Linux lists its locks, so that there the
-//! process can be named.
+//! Another process may hold a lock for any time, and any user who can read a folder can lock it. So every wait is reported
+//! after [`REPORT_AFTER`], and ends when the run is stopped. Linux lists its locks, so that the message can name the process.
 
 use std::fmt;
 use std::path::Path;
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// A wait that takes longer than this is reported, once.
+/// A longer wait is reported, once.
 pub(crate) const REPORT_AFTER: Duration = Duration::from_secs(3);
 
 /// Reports and ends waits for locks.
@@ -22,7 +21,7 @@ pub(crate) struct LockWait {
 }
 
 impl LockWait {
-    /// Waits end when `stop` is cancelled; `report` gets a message for people.
+    /// Waits end when `stop` is cancelled. `report` gets a message for people.
     pub(crate) fn new(stop: CancellationToken, report: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { stop, report: Arc::new(report) }
     }
@@ -42,7 +41,7 @@ impl fmt::Debug for LockWait {
     }
 }
 
-/// What to tell a person about a wait for the lock of `folder`.
+/// The message about a wait for the lock of `folder`.
 pub(in crate::storage) fn waiting_message(folder: &Path) -> String {
     match holder(folder) {
         Some(process) => format!("waiting for {}: process {process} has locked it", folder.display()),
@@ -50,11 +49,11 @@ pub(in crate::storage) fn waiting_message(folder: &Path) -> String {
     }
 }
 
-/// The process that holds the lock of `folder`, where the system tells.
+/// The process that holds the lock of `folder`, where the system lists locks.
 #[cfg(target_os = "linux")]
 fn holder(folder: &Path) -> Option<u32> {
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    // The folder itself is locked, or the lock file in it.
+    // Either the folder itself is locked, or the lock file in it.
     [folder.to_owned(), folder.join(super::NAME)].iter().find_map(|path| holder_in(&locks, &std::fs::metadata(path).ok()?))
 }
 
@@ -86,7 +85,7 @@ mod tests {
         let path = folder.path();
         assert!(waiting_message(path).ends_with(": another process has locked it"));
         let _lock = Lock::try_lock_folder(path).unwrap().unwrap();
-        // Some file systems show another device to `stat` than to the list of locks.
+        // Some file systems report another device in `stat` than in the list of locks.
         let own = format!("waiting for {}: process {} has locked it", path.display(), std::process::id());
         let is_listed = std::fs::read_to_string("/proc/locks").unwrap().contains(&format!(" {} ", std::process::id()));
         assert_eq!(waiting_message(path) == own, is_listed, "{}", waiting_message(path));

@@ -1,8 +1,8 @@
-//! Claims held against the disk.
+//! Compares expected files with the disk.
 //!
-//! A file that several entries name is read once. What seems broken is looked at again under its task's lock, all of a task
-//! at once: the lock is taken once, and the task's manifest and its record of finished files are read once, so that the cost
-//! stays linear in the number of claims.
+//! A file that several entries name is read once. What seems broken is checked again under its task's lock, for all files of a
+//! task together: the lock, the task's manifest and its commit log are taken once. So the cost stays linear in the number of
+//! expected files.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -21,96 +21,96 @@ use crate::storage::local::lock::Lock;
 use crate::storage::local::manifest_files::{self, ManifestLookup};
 use crate::storage::local::{commit_log, path_check};
 
-/// How long a writer at work in one folder is waited for, whatever is wrong there.
+/// How long to wait for a process that is writing in one folder.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl ArchiveScan {
-    /// Holds claims on one file against the disk: by size alone when `quick`, else by its bytes, which are read once and
-    /// which `passed` hears of. What is wrong with each claim.
+    /// Compares one file with its entries: by size alone when `quick`, else by its bytes, which are read once and counted with
+    /// `on_bytes`. Returns the fault of each entry.
     #[must_use]
-    pub(crate) fn check(&self, claims: &[ExpectedFile], quick: bool, passed: impl FnMut(u64)) -> Vec<Option<Fault>> {
-        // The disk says no: nobody knows what the file is like.
-        self.compare_with_disk(claims, quick, passed).unwrap_or_else(|_| vec![Some(Fault::Unreadable); claims.len()])
+    pub(crate) fn check(&self, expected: &[ExpectedFile], quick: bool, on_bytes: impl FnMut(u64)) -> Vec<Option<Fault>> {
+        // The disk can't be read, so the state of the file is unknown.
+        self.compare_with_disk(expected, quick, on_bytes).unwrap_or_else(|_| vec![Some(Fault::Unreadable); expected.len()])
     }
 
     fn compare_with_disk(
         &self,
-        claims: &[ExpectedFile],
+        expected: &[ExpectedFile],
         quick: bool,
-        mut passed: impl FnMut(u64),
+        mut on_bytes: impl FnMut(u64),
     ) -> io::Result<Vec<Option<Fault>>> {
-        let Some(ExpectedFile { path, .. }) = claims.first() else { return Ok(Vec::new()) };
-        let all = |fault| Ok(vec![Some(fault); claims.len()]);
+        let Some(ExpectedFile { path, .. }) = expected.first() else { return Ok(Vec::new()) };
+        let all = |fault| Ok(vec![Some(fault); expected.len()]);
         let size = match path_check::checked_size(&self.root, path)? {
             Ok(size) => size,
             Err(fault) => return all(fault),
         };
-        let is_of_size = |claim: &ExpectedFile| claim.size == size;
+        let is_of_size = |file: &ExpectedFile| file.size == size;
         let mut sha256 = None;
-        if !quick && claims.iter().any(is_of_size) {
+        if !quick && expected.iter().any(is_of_size) {
             let file = match File::open(self.root.join(path)) {
-                // A forced run may have just replaced it by one of another name.
+                // A forced run may have just replaced it by a file with another name.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return all(Fault::Missing),
                 file => file?,
             };
             let mut hasher = Hasher::default();
             for_each_chunk(file, |bytes| {
                 hasher.update(bytes);
-                passed(bytes.len() as u64);
+                on_bytes(bytes.len() as u64);
             })?;
             sha256 = Some(hasher.finish());
         }
-        let is_whole = |claim: &ExpectedFile| is_of_size(claim) && sha256.as_ref().is_none_or(|sha256| *sha256 == claim.sha256);
-        Ok(claims.iter().map(|claim| (!is_whole(claim)).then_some(Fault::Damaged)).collect())
+        let is_intact = |file: &ExpectedFile| is_of_size(file) && sha256.as_ref().is_none_or(|sha256| *sha256 == file.sha256);
+        Ok(expected.iter().map(|file| (!is_intact(file)).then_some(Fault::Damaged)).collect())
     }
 
-    /// Holds claims of one task that seem broken against the disk again, with the task's lock held: another process may just
-    /// have replaced the files. One that has the lock for long is not waited for; what it has recorded as finished is no
-    /// fault. The claims that are broken all the same. What is read of the task is read once, however many they are.
+    /// Checks the broken files of one task again while the task's lock is held: another process may have just replaced them.
+    /// When another process keeps the lock for long, files that its commit log proves are no faults. Returns the files that are
+    /// broken all the same. Everything about the task is read once, however many files there are.
     #[must_use]
-    pub(crate) fn recheck_locked(&self, claims: Vec<ExpectedFile>, quick: bool) -> Vec<(ExpectedFile, Fault)> {
-        let Some(first) = claims.first() else { return Vec::new() };
+    pub(crate) fn recheck_locked(&self, expected: Vec<ExpectedFile>, quick: bool) -> Vec<(ExpectedFile, Fault)> {
+        let Some(first) = expected.first() else { return Vec::new() };
         let folder = if self.is_single { self.root.clone() } else { self.root.join(layout::folder_name(&first.task_id)) };
-        // Where it can't be looked at, no lock is to be had either, and what was found stands.
+        // Where the folder can't be examined, it can't be locked either, and the findings stand.
         let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
-        // Where no lock can be had (a read-only disk), nobody else writes either.
+        // Where no lock can be taken (a read-only disk), no other process writes either.
         let lock = if is_folder { Lock::lock_folder_timeout(&folder, LOCK_TIMEOUT) } else { Ok(None) };
-        let broken = self.recheck(claims, &folder, quick);
+        let broken = self.recheck(expected, &folder, quick);
         if broken.is_empty() || !is_folder || !matches!(lock, Ok(None)) {
             return broken;
         }
-        // A record that can't be read excuses nothing.
-        let names = broken.iter().map(|(claim, _)| claim.name()).collect();
+        // A commit log that can't be read excuses nothing.
+        let names = broken.iter().map(|(file, _)| file.name()).collect();
         let finished = commit_log::find_verified(&folder, &names).unwrap_or_default();
-        let left = broken.into_iter().map(|(claim, _)| claim).filter(|claim| !finished.contains(claim.name())).collect();
-        // Whoever had it may just have ended.
+        let left = broken.into_iter().map(|(file, _)| file).filter(|file| !finished.contains(file.name())).collect();
+        // The holder of the lock may have finished meanwhile.
         self.recheck(left, &folder, quick)
     }
 
-    /// Holds what the manifest in `folder` says by now of claims against the disk.
-    fn recheck(&self, claims: Vec<ExpectedFile>, folder: &Path, quick: bool) -> Vec<(ExpectedFile, Fault)> {
+    /// Compares the entries that the manifest in `folder` has by now with the disk.
+    fn recheck(&self, expected: Vec<ExpectedFile>, folder: &Path, quick: bool) -> Vec<(ExpectedFile, Fault)> {
         let mut now = TaskScan::default();
-        // Where it can't be read, the claims stand as they are.
+        // Where it can't be read, the old entries are used.
         if let Ok(ManifestLookup::Task(task)) = manifest_files::read_own(folder) {
-            let prefix = claims.first().and_then(|claim| claim.path.rsplit_once('/')).map(|(folder, _)| format!("{folder}/"));
+            let prefix = expected.first().and_then(|file| file.path.rsplit_once('/')).map(|(folder, _)| format!("{folder}/"));
             now.expect_task(&task, prefix.as_deref().unwrap_or_default());
         }
-        let mut by_part: HashMap<Option<AssetKey>, ExpectedFile> = HashMap::new();
-        for claim in now.expected {
-            by_part.entry(claim.key).or_insert(claim);
+        let mut by_key: HashMap<Option<AssetKey>, ExpectedFile> = HashMap::new();
+        for file in now.expected {
+            by_key.entry(file.key).or_insert(file);
         }
-        let renewed = claims.into_iter().map(|claim| (by_part.get(&claim.key).unwrap_or(&claim).clone(), claim)).collect();
+        let renewed = expected.into_iter().map(|file| (by_key.get(&file.key).unwrap_or(&file).clone(), file)).collect();
         let groups = group_by_path(renewed, |(now, _): &(ExpectedFile, ExpectedFile)| &now.path);
         let check = |group: Vec<(ExpectedFile, ExpectedFile)>| {
-            let (now, claims): (Vec<ExpectedFile>, Vec<ExpectedFile>) = group.into_iter().unzip();
+            let (now, expected): (Vec<ExpectedFile>, Vec<ExpectedFile>) = group.into_iter().unzip();
             let faults = self.check(&now, quick, |_| {});
-            claims.into_iter().zip(faults).filter_map(|(claim, fault)| Some((claim, fault?))).collect::<Vec<_>>()
+            expected.into_iter().zip(faults).filter_map(|(file, fault)| Some((file, fault?))).collect::<Vec<_>>()
         };
         groups.into_par_iter().flat_map_iter(check).collect()
     }
 }
 
-/// Puts together what is about the same path, in the order of first mention.
+/// Groups items of the same path, in the order of first mention.
 pub(crate) fn group_by_path<T>(items: Vec<T>, path: impl Fn(&T) -> &String) -> Vec<Vec<T>> {
     let (mut groups, mut at): (Vec<Vec<T>>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
     for item in items {

@@ -1,7 +1,7 @@
-//! What manifests claim of one task, without any of it being believed.
+//! The files that manifests name for one task. Nothing of that is believed yet.
 //!
-//! The task's own manifest comes first; the root's adds what that one does not name. A path that is not a plain name of
-//! ours in the task's folder is never claimed, but told as unsafe.
+//! The task's own manifest comes first; the root's adds what that one does not name. A path that is not one of this program's
+//! names in the task's folder is never expected, and is reported as unsafe.
 
 use std::collections::HashSet;
 
@@ -14,11 +14,11 @@ use crate::layout::{self, GALLERY, MANIFEST, TEXT};
 /// A file that some manifest names.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ExpectedFile {
-    /// The task that it is of.
+    /// The task that it belongs to.
     pub task_id: String,
-    /// Which asset; none for the text.
+    /// The asset; none for the text.
     pub key: Option<AssetKey>,
-    /// Relative to the folder that was surveyed.
+    /// Relative to the folder that is scanned.
     pub path: String,
     /// In bytes.
     pub size: u64,
@@ -27,26 +27,26 @@ pub(crate) struct ExpectedFile {
 }
 
 impl ExpectedFile {
-    /// Its name in its folder.
+    /// Its name in the task's folder.
     #[must_use]
     pub(crate) fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 }
 
-/// What should be in a place, and what is wrong there at first sight.
+/// The files that should be in a unit, and what is wrong there without reading any file.
 #[derive(Default)]
 pub(crate) struct TaskScan {
-    /// Whose folder it is, as far as any manifest tells.
+    /// The task of the folder, when some manifest names it.
     pub task_id: Option<String>,
-    /// What should be there.
+    /// The files that should be there.
     pub expected: Vec<ExpectedFile>,
-    /// What is wrong, by path.
+    /// The faults, by path.
     pub faults: Vec<(String, Fault)>,
 }
 
 impl TaskScan {
-    /// Claims what a task's own manifest names; `prefix` leads to its folder.
+    /// Expects the files of a task's own manifest. `prefix` leads to its folder.
     pub(super) fn expect_task(&mut self, task: &TaskEntry, prefix: &str) {
         for file in &task.files {
             match file.name() {
@@ -58,10 +58,10 @@ impl TaskScan {
         self.task_id = Some(task.task_id.clone());
     }
 
-    /// Claims what the root manifest names beyond that: files of folders that are gone or broken.
+    /// Expects the further files of the root manifest's entry: those of folders that are missing or broken.
     pub(super) fn expect_root_entry(&mut self, task: &TaskEntry) {
         let folder = layout::folder_name(&task.task_id);
-        let own: HashSet<String> = self.expected.iter().map(|claim| claim.path.clone()).collect();
+        let own: HashSet<String> = self.expected.iter().map(|file| file.path.clone()).collect();
         for file in task.files.iter().filter(|file| !own.contains(file.path())) {
             match file.name_in_folder(&folder) {
                 Some(_) => self.expect_file(task, file, file.path().to_owned()),
@@ -73,12 +73,13 @@ impl TaskScan {
             self.expect_text(task, &prefix, &prefix);
         }
         self.task_id.get_or_insert_with(|| task.task_id.clone());
-        // Files of a folder whose manifest is broken were listed as unknown; the root has just named them.
-        let claimed: HashSet<&str> = self.expected.iter().map(|claim| claim.path.as_str()).collect();
-        self.faults.retain(|(path, fault)| *fault != Fault::Unknown || !claimed.contains(path.as_str()));
+        // Files of a folder with a broken manifest were listed as unknown. The root manifest has just named some of them.
+        let expected: HashSet<&str> = self.expected.iter().map(|file| file.path.as_str()).collect();
+        self.faults.retain(|(path, fault)| *fault != Fault::Unknown || !expected.contains(path.as_str()));
     }
 
-    /// Claims the text, whose file has one name alone; `recorded` leads to the task's folder in the manifest's own paths.
+    /// Expects the text, whose file has only one possible name. `recorded` leads to the task's folder in the manifest's own
+    /// paths.
     fn expect_text(&mut self, task: &TaskEntry, prefix: &str, recorded: &str) {
         if let Some(path) = task.text_path.as_deref().filter(|path| *path != format!("{recorded}{TEXT}")) {
             let within = path.strip_prefix(recorded).unwrap_or(path);
@@ -102,7 +103,7 @@ impl TaskScan {
     }
 }
 
-/// The files that a task's folder holds by right.
+/// The names that a task's folder may hold.
 pub(super) fn expected_names(task: &TaskEntry) -> HashSet<String> {
     let files = task.files.iter().filter_map(FileEntry::name).map(str::to_owned);
     let text = task.text.as_ref().map(|_| TEXT.to_owned());

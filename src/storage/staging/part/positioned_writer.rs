@@ -1,4 +1,4 @@
-//! Bytes written ahead of a part's front, at their offsets, by several connections.
+//! Writes bytes of a part at their offsets, from several connections, beyond the prefix that is hashed in order.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::storage::staging::positioned;
 
-/// Writes ahead of a part's front. Cheap to clone.
+/// Writes beyond the hashed prefix of a part. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct PositionedWriter(pub(super) Arc<File>);
 
@@ -14,7 +14,7 @@ impl PositionedWriter {
     /// Writes `bytes` at `offset`.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// When the disk fails.
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         positioned::write_all_at(&self.0, bytes, offset)
     }
@@ -39,7 +39,7 @@ mod tests {
         ahead.write_at(b"cd", 2).unwrap();
         assert_eq!(part.size(), 2);
         part.advance(6).unwrap();
-        assert!(part.advance(7).is_err(), "what was never written can't be read back");
+        assert!(part.advance(7).is_err(), "bytes that were never written can't be read back");
         part.write_all(b"g").unwrap();
         assert_eq!(part.seal().sha256(), &Sha256Hex::digest(b"abcdefg"));
     }

@@ -1,11 +1,9 @@
-//! A file that has come: [`Sealed`] has all its bytes, their number and their hash; a [`Draft`] has the name and the
-//! entry that it will have, too.
+//! A file that has all its bytes: their number and hash are final. [`Sealed::into_staged`] gives it its entry.
 //!
-//! Neither is durable yet. Until `Held` has seen to that, the entry stands in no manifest of that name.
+//! It is not durable yet.
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::Part;
@@ -13,8 +11,8 @@ use crate::domain::asset_key::AssetKey;
 use crate::domain::manifest::FileEntry;
 use crate::integrity::digest::Sha256Hex;
 use crate::storage::Error;
-use crate::storage::local::dir::{Dir, OpenMode};
-use crate::storage::staging::journal;
+use crate::storage::local::dir::OpenMode;
+use crate::storage::staging::staged_file::StagedFile;
 
 /// A file that has all its bytes.
 pub(crate) struct Sealed {
@@ -23,7 +21,7 @@ pub(crate) struct Sealed {
 }
 
 impl Part {
-    /// Ends the file.
+    /// Ends the file: no more bytes are written to it.
     #[must_use]
     pub(crate) fn seal(self) -> Sealed {
         Sealed { sha256: self.prefix.hasher.clone().finish(), part: self }
@@ -43,14 +41,14 @@ impl Sealed {
         &self.sha256
     }
 
-    /// The first bytes, and whether they are all.
+    /// The first bytes, and whether they are the whole file.
     #[must_use]
     pub(crate) fn head(&self) -> (&[u8], bool) {
         let head = &self.part.prefix.head;
         (head, self.size() == head.len() as u64)
     }
 
-    /// The file, to look into.
+    /// The file, opened for reading.
     ///
     /// # Errors
     /// When it can't be opened again.
@@ -58,66 +56,37 @@ impl Sealed {
         self.part.dir.open(&self.part.name, OpenMode::Read)
     }
 
-    /// Gives it up: it is not what was promised.
+    /// Removes the file, which is not what was promised.
     pub(crate) fn discard(self) {
         self.part.discard();
     }
 
-    /// Names the file: `slot` as `name`, dated `modified`.
+    /// Makes the entry of the file: the asset `key`, to be called `name`. Sets the modification time to `modified`.
     ///
     /// # Errors
-    /// When the disk says no; the bytes are then gone.
-    pub(crate) fn into_verified(
+    /// When the disk fails; the bytes are then removed.
+    pub(in crate::storage) fn into_staged(
         mut self,
-        slot: AssetKey,
+        key: AssetKey,
         name: &str,
         modified: Option<SystemTime>,
-    ) -> Result<VerifiedPart, Error> {
-        let mut entry = FileEntry::new(slot, name, self.size(), self.sha256.clone());
-        let (dir, part) = (self.part.dir.clone(), self.part.name.clone());
+    ) -> Result<StagedFile, Error> {
+        let mut entry = FileEntry::new(key, name, self.size(), self.sha256.clone());
+        let (dir, part_name) = (self.part.dir.clone(), self.part.name.clone());
         if let Err(error) = self.part.write_back.finish() {
-            // After a failed sync nobody knows what is on the disk, whatever reading it back may say.
+            // After a failed sync the content of the disk is unknown, whatever reading it back returns.
             self.part.discard();
-            return Err(Error::io("write", &dir.join(&part))(error));
+            return Err(Error::io("write", &dir.join(&part_name))(error));
         }
         if let (Some(file), Some(time)) = (&self.part.file, modified)
             && let Err(error) = file.set_modified(time)
         {
-            // Some file systems keep no times, or let only the owner set them. The file is whole all the same.
+            // Some file systems keep no times, or let only the owner set them. The file is complete all the same.
             entry.warnings.push(format!("its time could not be set: {error}"));
         }
-        // It is more than a part now, and not to be removed as one. Its journal goes when something better vouches for it.
+        // Dropping the part must not remove the file. Its journal is removed when a durable record replaces it.
         self.part.file = None;
-        Ok(VerifiedPart { dir, part_name: part, has_journal: self.part.checkpointed > 0, entry })
-    }
-}
-
-/// A whole file under its dot-name, with the entry that it will have.
-pub(crate) struct VerifiedPart {
-    pub(in crate::storage) dir: Dir,
-    /// Its dot-name.
-    pub(in crate::storage) part_name: String,
-    /// Whether a journal lies beside it.
-    pub(in crate::storage) has_journal: bool,
-    pub(in crate::storage) entry: FileEntry,
-}
-
-impl VerifiedPart {
-    /// Where it stands.
-    pub(in crate::storage) fn path(&self) -> PathBuf {
-        self.dir.join(&self.part_name)
-    }
-
-    /// The entry, to say what is known of the file.
-    pub(crate) fn update_entry(&mut self, describe: impl FnOnce(&mut FileEntry)) {
-        describe(&mut self.entry);
-    }
-
-    /// Gives the file up, and its journal.
-    pub(in crate::storage) fn discard(&self) {
-        // What can't be removed now is removed by the next run.
-        let _ = self.dir.remove(&self.part_name);
-        let _ = self.dir.remove(&journal::journal_name(&self.part_name));
+        Ok(StagedFile::new(dir, part_name, self.part.checkpointed > 0, entry))
     }
 }
 
@@ -141,9 +110,9 @@ mod tests {
         assert_eq!(sealed.head().0.len(), HEAD_SIZE);
         assert!(!sealed.head().1);
         let whole = [&[7; HEAD_SIZE - 1][..], b"abc"].concat();
-        let slot = AssetKey { kind: Kind::Video, index: 1 };
-        let draft = sealed.into_verified(slot, "video-1.mp4", None).unwrap();
-        assert_eq!(draft.entry.sha256(), &Sha256Hex::digest(&whole));
-        assert_eq!(std::fs::read(draft.dir.join(&draft.part_name)).unwrap(), whole);
+        let key = AssetKey { kind: Kind::Video, index: 1 };
+        let staged = sealed.into_staged(key, "video-1.mp4", None).unwrap();
+        assert_eq!(staged.entry().sha256(), &Sha256Hex::digest(&whole));
+        assert_eq!(std::fs::read(staged.path()).unwrap(), whole);
     }
 }

@@ -1,0 +1,75 @@
+//! Part files in a leased task folder: all that a download needs of the lease.
+//!
+//! A download makes its part here and stages the complete file here. It can neither publish nor commit: the job does that, with
+//! the lease. A factory, and so every download under way, keeps the lease and its lock alive.
+
+use std::sync::{Arc, PoisonError};
+use std::time::SystemTime;
+
+use super::commit_log;
+use super::lease::TaskLease;
+use crate::domain::asset_key::AssetKey;
+use crate::storage::Error;
+use crate::storage::staging::part::{Part, Sealed};
+use crate::storage::staging::staged_file::StagedFile;
+
+/// Makes the parts of one task and stages the complete ones. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct PartFactory(Arc<TaskLease>);
+
+impl TaskLease {
+    /// The factory for parts in this folder.
+    #[must_use]
+    pub(crate) fn parts(self: &Arc<Self>) -> PartFactory {
+        PartFactory(Arc::clone(self))
+    }
+}
+
+impl PartFactory {
+    /// An empty part, named by `stem` until its final name is known. None where an earlier attempt may have left bytes: then
+    /// [`Self::resume`] the part. Doesn't touch the disk.
+    #[must_use]
+    pub(crate) fn create(&self, stem: &str) -> Option<Part> {
+        let lease = &self.0;
+        let is_first = || lease.started_parts.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.to_owned());
+        (lease.is_new && is_first()).then(|| Part::new(lease.dir.clone(), part_name(stem)))
+    }
+
+    /// The part named by `stem`, with the bytes of earlier attempts that its journal proves. Blocks.
+    ///
+    /// # Errors
+    /// When the part can't be read, or the folder can't be written to.
+    pub(crate) fn resume(&self, stem: &str) -> Result<Part, Error> {
+        let lease = &self.0;
+        lease.mark_in_progress()?;
+        let name = part_name(stem);
+        Part::resume(lease.dir.clone(), name.clone()).map_err(Error::io("resume", &lease.dir.join(&name)))
+    }
+
+    /// Stages a complete file: as the asset `key`, to be called `name`, with the modification time `modified`. A file that has
+    /// the name already is only replaced when the task's manifest or commit log names it. Blocks.
+    ///
+    /// # Errors
+    /// When a foreign file has the name, or the disk fails; the staged bytes are then removed.
+    pub(crate) fn stage(
+        &self,
+        sealed: Sealed,
+        key: AssetKey,
+        name: &str,
+        modified: Option<SystemTime>,
+    ) -> Result<StagedFile, Error> {
+        let lease = &self.0;
+        let staged = sealed.into_staged(key, name, modified)?;
+        let path = lease.dir.join(name);
+        let is_taken = || lease.dir.stat(name).map_err(Error::io("check", &path)).map(|found| found.is_some());
+        if !lease.may_replace(name) && is_taken()? && !commit_log::matches_entry(&lease.dir, name, staged.entry())? {
+            staged.discard();
+            return Err(Error::Foreign(path));
+        }
+        Ok(staged)
+    }
+}
+
+fn part_name(stem: &str) -> String {
+    format!(".{stem}.part")
+}

@@ -1,0 +1,66 @@
+//! A complete file under its dot-name, with the entry that the manifest will have for it.
+//!
+//! It is not durable yet. Only a task's lease syncs it and gives it its final name (`publish` or `commit`); until then no
+//! manifest under a final name has its entry.
+
+use std::path::PathBuf;
+
+use super::journal;
+use crate::domain::manifest::FileEntry;
+use crate::storage::local::dir::Dir;
+use crate::storage::{Error, failpoint};
+
+/// A complete file that waits to become durable.
+pub(crate) struct StagedFile {
+    dir: Dir,
+    part_name: String,
+    has_journal: bool,
+    entry: FileEntry,
+}
+
+impl StagedFile {
+    pub(super) fn new(dir: Dir, part_name: String, has_journal: bool, entry: FileEntry) -> Self {
+        Self { dir, part_name, has_journal, entry }
+    }
+
+    /// The entry that the manifest will have.
+    #[must_use]
+    pub(crate) fn entry(&self) -> &FileEntry {
+        &self.entry
+    }
+
+    /// Adds to the entry what is known of the file.
+    pub(crate) fn update_entry(&mut self, describe: impl FnOnce(&mut FileEntry)) {
+        describe(&mut self.entry);
+    }
+
+    /// Its dot-name.
+    pub(in crate::storage) fn part_name(&self) -> &str {
+        &self.part_name
+    }
+
+    /// Its path under the dot-name.
+    pub(in crate::storage) fn path(&self) -> PathBuf {
+        self.dir.join(&self.part_name)
+    }
+
+    /// Removes the file and its journal.
+    pub(in crate::storage) fn discard(&self) {
+        // What can't be removed now is removed by the next run.
+        let _ = self.dir.remove(&self.part_name);
+        let _ = self.dir.remove(&journal::journal_name(&self.part_name));
+    }
+
+    /// Gives the file its final name. Its bytes, and a record of them, must be durable.
+    pub(in crate::storage) fn rename_into_place(self) -> Result<FileEntry, Error> {
+        failpoint::reached("synced");
+        let Self { dir, part_name, has_journal, entry } = self;
+        dir.rename(&part_name, entry.path()).map_err(Error::io("rename", &dir.join(entry.path())))?;
+        if has_journal {
+            // The commit log, or the manifest, proves the file now.
+            let _ = dir.remove(&journal::journal_name(&part_name));
+        }
+        failpoint::reached("renamed");
+        Ok(entry)
+    }
+}

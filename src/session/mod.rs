@@ -121,7 +121,8 @@ impl Session {
         let throttle = options.limit_rate.map(|rate| Arc::new(Throttle::new(rate)));
         let (policy, base) = (options.retry_policy(), options.base_url.clone());
         let keyed = client::gateway_client(&options.network, base.as_url())?;
-        let gateway = Arc::new(Gateway::new(keyed, base, options.key.clone(), policy, throttle.clone(), emitter.clone())?);
+        let gateway = Gateway::new(keyed, base, options.key.clone(), policy, emitter.clone(), self.stop.clone())?;
+        let gateway = Arc::new(gateway.with_throttle(throttle.clone()));
         let downloader = Downloader {
             media: self.media_client(throttle).await?,
             gateway: Arc::clone(&gateway),

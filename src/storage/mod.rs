@@ -25,7 +25,7 @@ pub(crate) use local::task_dir::{TaskDir, TaskSnapshot};
 pub(crate) use read::reader::{ArchiveReader, frame_rate};
 pub(crate) use read::report::Report;
 pub(crate) use read::scan::{ArchiveScan, ExpectedFile, ScanUnit, group_by_path};
-pub(crate) use staging::part::{Part, PositionedWriter, Sealed};
+pub(crate) use staging::part::{Part, PositionedWriter, Sealed, SizeLimitExceeded};
 
 use crate::threads;
 

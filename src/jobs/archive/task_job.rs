@@ -231,6 +231,7 @@ impl TaskJob {
         };
         match answer {
             Err(gateway::Error::KeyRejected(_)) => Err(TaskAbort::KeyRefused),
+            Err(gateway::Error::Interrupted) => Err(TaskAbort::Interrupted),
             answer => Ok(answer?),
         }
     }

@@ -26,6 +26,11 @@ pub(crate) use sealed::{Sealed, VerifiedPart};
 /// The journal vouches for the bytes at least this often: what a kill costs at most.
 const CHECKPOINT_INTERVAL: u64 = 4 << 20;
 
+/// A write beyond the size limit of a part. It is found inside the [`io::Error`] of the write.
+#[derive(Debug, thiserror::Error)]
+#[error("more bytes than are allowed")]
+pub(crate) struct SizeLimitExceeded;
+
 /// A file that is still growing.
 pub(crate) struct Part {
     dir: Dir,
@@ -171,7 +176,7 @@ impl Write for Part {
         let front = self.prefix.size;
         if self.max_size.is_some_and(|most| front + bytes.len() as u64 > most) {
             self.journal = None;
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more bytes than are allowed"));
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, SizeLimitExceeded));
         }
         if let Err(error) = self.positioned_writer()?.write_at(bytes, front) {
             // A part that the disk would not take is in the way of all others: it goes.

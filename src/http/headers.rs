@@ -19,7 +19,7 @@ pub(super) fn lossy(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 /// All values of `name`, read as [`lossy`] does, without blanks around them.
-pub(super) fn all_lossy<'a, N: AsHeaderName>(headers: &'a HeaderMap, name: N) -> impl Iterator<Item = String> + use<'a, N> {
+pub(super) fn all_lossy<N: AsHeaderName>(headers: &HeaderMap, name: N) -> impl Iterator<Item = String> + use<'_, N> {
     headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
 }
 

@@ -5,6 +5,8 @@
 //! reading, and memory is bounded whatever the sizes. The last chunks are returned unwritten: the caller writes, checks and
 //! commits a small file in a single hop. A body that breaks off loses no byte that was received.
 
+use std::io;
+
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -127,9 +129,12 @@ fn write_chunks(sink: Decoder<Part>, chunks: &[Bytes]) -> Result<Decoder<Part>, 
 fn classify_write_error(error: DecodeError) -> Error {
     match error {
         DecodeError::Encoding(error) => Error::Http(http::Error::BrokenEncoding(error.to_string())),
-        DecodeError::Destination(error) if error.get_ref().is_some_and(|inner| inner.is::<SizeLimitExceeded>()) => {
-            Error::TooLarge
-        }
+        DecodeError::Destination(error) if is_size_limit(&error) => Error::TooLarge,
         DecodeError::Destination(error) => Error::Write(error),
     }
+}
+
+fn is_size_limit(error: &io::Error) -> bool {
+    let Some(inner) = error.get_ref() else { return false };
+    inner.is::<SizeLimitExceeded>()
 }

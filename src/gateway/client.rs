@@ -22,7 +22,7 @@ use crate::domain::event::Emitter;
 use crate::domain::task::{Task, TaskId};
 use crate::http::retry::{NoRetry, RetryDriver, RetryPolicy};
 use crate::http::{self, Body, HostLimiter, HostState, RangeRequest, Throttle, is_busy_status, with_range_headers};
-use crate::redact::ApiKey;
+use crate::redact::{ApiKey, display_url};
 use crate::threads;
 
 /// From this size on, in bytes, parsing takes milliseconds.
@@ -210,10 +210,19 @@ impl Gateway {
     }
 
     async fn send(&self, url: &Url, range: Option<&RangeRequest>) -> Result<Response, http::Error> {
+        tracing::debug!(url = %self.key.redact(&display_url(url.as_str())), "request to the gateway");
         let request = self.client.get(url.clone()).header(AUTHORIZATION, self.authorization.clone());
         match with_range_headers(request, range).send().await {
-            Ok(response) => Ok(response),
-            Err(error) => Err(http::Error::from_send_error(error).await.redact_key(&self.key)),
+            Ok(response) => {
+                let (status, bytes) = (response.status().as_u16(), response.content_length());
+                tracing::debug!(host = url.host_str(), status, bytes, "response of the gateway");
+                Ok(response)
+            }
+            Err(error) => {
+                let error = http::Error::from_send_error(error).await.redact_key(&self.key);
+                tracing::debug!(host = url.host_str(), %error, "request to the gateway failed");
+                Err(error)
+            }
         }
     }
 

@@ -120,6 +120,12 @@ fn check_redirect(attempt: Attempt<'_>, check: impl Fn(&Url) -> Result<(), Polic
     } else {
         check(attempt.url())
     };
+    tracing::debug!(
+        status = attempt.status().as_u16(),
+        host = attempt.url().host_str(),
+        is_followed = checked.is_ok(),
+        "redirect"
+    );
     match checked {
         Ok(()) => attempt.follow(),
         Err(violation) => attempt.error(violation),

@@ -22,7 +22,7 @@ use super::throttle::Throttle;
 use super::{ContentCoding, Error, HostLimiter, check_proxy_auth};
 use crate::integrity::checksum::{self, ExpectedDigest};
 use crate::integrity::remote_version::{RemoteVersion, Validator};
-use crate::redact::ApiKey;
+use crate::redact::{ApiKey, display_url};
 
 /// Sends requests to media hosts. Cheap to clone.
 #[derive(Clone)]
@@ -67,12 +67,17 @@ impl MediaClient {
     async fn send(&self, url: &Url, range: Option<&RangeRequest>, permit: Option<OwnedSemaphorePermit>) -> Result<Body, Error> {
         let UrlPolicy { key, .. } = &self.url_policy;
         self.url_policy.check(url)?;
+        tracing::debug!(url = %key.redact(&display_url(url.as_str())), range = range.map(RangeRequest::header_value), "request");
         let sent = with_range_headers(self.client.get(url.clone()), range).send().await;
         let body = match sent {
             Ok(response) => Body::from_response(response, range, permit, self.throttle.clone()),
             Err(error) => Err(Error::from_send_error(error).await),
         };
-        body.map(|body| body.redact_key(key)).map_err(|error| error.redact_key(key))
+        body.map(|body| body.redact_key(key)).map_err(|error| {
+            let error = error.redact_key(key);
+            tracing::debug!(host = url.host_str(), %error, "request failed");
+            error
+        })
     }
 }
 
@@ -183,6 +188,12 @@ impl Body {
     ) -> Result<Self, Error> {
         check_proxy_auth(&response)?;
         let (status, headers) = (response.status(), response.headers());
+        tracing::debug!(
+            host = response.url().host_str(),
+            status = status.as_u16(),
+            bytes = response.content_length(),
+            "response"
+        );
         if status == StatusCode::RANGE_NOT_SATISFIABLE && range.is_some() {
             return Err(Error::RangeMismatch("the host has no such range of it"));
         }

@@ -135,6 +135,7 @@ impl<'a> RetryDriver<'a> {
     pub(crate) async fn wait_after(&mut self, failure: &Failure<'_>) -> Result<(), NoRetry> {
         let RetryDecision::RetryAfter(delay) = self.decide(failure) else { return Err(NoRetry::GivenUp) };
         let message = format!("{}: {}; retry in {}", self.subject, failure.reason, Seconds(delay));
+        tracing::debug!(subject = %self.subject, delay = ?delay, is_busy = failure.is_busy, "retry");
         self.emitter.emit(Event::Detail(message));
         self.stop.run_until_cancelled(tokio::time::sleep(delay)).await.ok_or(NoRetry::Stopped)
     }
@@ -154,6 +155,7 @@ impl<'a> RetryDriver<'a> {
 
     fn report_cooldown(&self, failure: &Failure<'_>, delay: Duration) {
         let host = self.host.name();
+        tracing::debug!(host, delay = ?delay, "cooldown");
         self.emitter.emit(Event::Detail(format!("{host}: {}; no requests to this host for {}", failure.reason, Seconds(delay))));
     }
 }

@@ -194,6 +194,7 @@ impl AttemptContext<'_> {
         // The first body waits meanwhile; no byte of it is lost.
         let second = stop.run_until_cancelled(media.try_get(self.url, &range)).await??;
         let second = second.ok().filter(|second| second.head.is_partial);
+        tracing::debug!(subject = %self.job, total, connections, is_segmented = second.is_some(), "segments");
         let segmented = SegmentedDownload {
             subject: self.job.to_string(),
             media: media.clone(),

@@ -31,7 +31,10 @@ impl Downloader {
             AssetSource::Data => self.decode(job).await,
             AssetSource::Http(url) => self.download(&job, &url).await,
         };
-        let staged = staged.map_err(|error| self.disk.handle_error(error))?;
+        let staged = staged.map_err(|error| {
+            tracing::debug!(code = ?error.code(), status = error.http_status(), "download failed");
+            self.disk.handle_error(error)
+        })?;
         Ok(staged.map_or(Fetched::NotWanted, |staged| Fetched::File(Box::new(staged))))
     }
 

@@ -6,6 +6,7 @@
 
 mod address_policy;
 mod body_extent;
+mod causes;
 pub(crate) mod client;
 mod encoding;
 mod error;

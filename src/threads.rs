@@ -1,9 +1,9 @@
-//! The threads of this process, made so that few are enough.
+//! The threads of this process. A few threads are enough.
 //!
-//! Where a user or a container may have few threads, starting one fails at any time. Nothing here panics then, and nothing
-//! waits for a thread that will never run. Two pools are made once and keep their threads: one for work that blocks (the
-//! disk), one for work that computes (hashing, parsing). Both do with one thread. A single thread for something else is
-//! started with [`start`], whose error the caller handles.
+//! Where a user or a container may have few threads, starting one may fail at any time. Then nothing here panics, and nothing
+//! waits for a thread that will never run. Two pools are started once and keep their threads: one for work that blocks (the
+//! disk), and one for work that computes (hashing, parsing). Each works with a single thread. [`spawn_thread`] starts a thread
+//! for anything else, and its caller handles the error.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,14 +15,14 @@ use std::thread::{self, JoinHandle};
 use rayon::{ThreadBuilder, ThreadPool, ThreadPoolBuilder};
 use tokio::sync::oneshot;
 
-/// A panic in work that was given to a pool.
+/// A panic in the work of a pool, or no thread to run it.
 #[derive(Debug)]
 pub(crate) struct WorkerError;
 
 /// Starts a thread called `name`.
 ///
 /// # Errors
-/// When the system has none left.
+/// When the system allows no more threads.
 pub(crate) fn spawn_thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -30,10 +30,10 @@ pub(crate) fn spawn_thread<T: Send + 'static>(
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// Makes both pools, so that what follows finds them.
+/// Starts both pools.
 ///
 /// # Errors
-/// When not even one thread for each can be started.
+/// When a pool can't start a single thread.
 pub(crate) fn init_pools() -> io::Result<()> {
     cpu_pool()?;
     BLOCKING_POOL.spawn_worker()
@@ -51,47 +51,47 @@ pub(crate) fn probe_threads(count: usize) -> bool {
     let is_enough = waiting.len() == count;
     for (release, thread) in waiting {
         drop(release);
-        // It only waited.
+        // It did nothing but wait.
         let _ = thread.join();
     }
     is_enough
 }
 
-/// As many threads as are worth it for computing.
+/// How many threads to use for computing.
 pub(crate) fn parallelism() -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    address_space().map_or(cores, |most| cores.min(parallelism_within(most)).max(1))
+    address_space().map_or(cores, |limit| cores.min(parallelism_within(limit)).max(1))
 }
 
-/// Whether a run fits into the address space that this process may have.
+/// Whether the address space of this process is large enough for a run.
 pub(crate) fn has_enough_address_space() -> bool {
-    address_space().is_none_or(|most| parallelism_within(most) > 0)
+    address_space().is_none_or(|limit| parallelism_within(limit) > 0)
 }
 
-/// How many cores can be used with `most` bytes of address space. An allocation that fails would end the process, so that room
-/// is kept for the allocator's own reserve for each thread.
-fn parallelism_within(most: u64) -> usize {
+/// How many cores can be used with `limit` bytes of address space. A failed allocation would end the process, so each thread
+/// counts with the memory that the allocator reserves for it.
+fn parallelism_within(limit: u64) -> usize {
     const BYTES_PER_THREAD: u64 = 66 << 20;
     const THREADS_PER_CORE: u64 = 3;
     const OTHER_THREADS: u64 = 8;
     const PROGRAM_BYTES: u64 = 128 << 20;
-    let left = most.saturating_sub(PROGRAM_BYTES + OTHER_THREADS * BYTES_PER_THREAD);
+    let left = limit.saturating_sub(PROGRAM_BYTES + OTHER_THREADS * BYTES_PER_THREAD);
     usize::try_from(left / (THREADS_PER_CORE * BYTES_PER_THREAD)).unwrap_or(usize::MAX)
 }
 
-/// The limit of the address space; none where there is no limit.
+/// The limit of the address space, if there is one.
 #[cfg(target_os = "linux")]
 fn address_space() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::As).current
 }
 
-/// Other systems do not limit it, or not so that it matters.
+/// Other systems have no limit that matters.
 #[cfg(not(target_os = "linux"))]
 fn address_space() -> Option<u64> {
     None
 }
 
-/// The pool for work that computes: as many threads as there are cores, or as many as the system allows.
+/// The pool for work that computes. It has a thread for each core, or as many as the system allows.
 ///
 /// # Errors
 /// When the system allows none.
@@ -103,14 +103,14 @@ pub(crate) fn cpu_pool() -> io::Result<&'static ThreadPool> {
     }
 }
 
-/// The threads are started first, and the pool gets those that did start: rayon itself gives up when one is missing.
+/// Starts the threads first and builds the pool from those that started: rayon itself fails when one is missing.
 fn build_cpu_pool() -> io::Result<ThreadPool> {
     let mut started = Vec::new();
     let mut error = None;
     for _ in 0..parallelism() {
-        let (give, given) = mpsc::channel::<ThreadBuilder>();
-        match spawn_thread("compute", move || given.into_iter().for_each(ThreadBuilder::run)) {
-            Ok(_) => started.push(give),
+        let (sender, receiver) = mpsc::channel::<ThreadBuilder>();
+        match spawn_thread("compute", move || receiver.into_iter().for_each(ThreadBuilder::run)) {
+            Ok(_) => started.push(sender),
             Err(failed) => error = Some(failed),
         }
     }
@@ -127,7 +127,7 @@ fn build_cpu_pool() -> io::Result<ThreadPool> {
         .map_err(io::Error::other)
 }
 
-/// Runs `work` on the pool for computing, or here when there is none.
+/// Runs `work` on the pool for computing, or on this thread when there is no pool.
 pub(crate) fn spawn_on_cpu_pool(work: impl FnOnce() + Send + 'static) {
     match cpu_pool() {
         Ok(pool) => pool.spawn(work),
@@ -140,16 +140,16 @@ pub(crate) fn spawn_on_cpu_pool(work: impl FnOnce() + Send + 'static) {
 /// # Errors
 /// When it panics, or no thread can be started for it.
 pub(crate) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkerError> {
-    let (give, given) = oneshot::channel();
-    // Without a thread the channel is closed.
+    let (sender, receiver) = oneshot::channel();
+    // Without a thread the sender is dropped, and the receiver returns an error.
     let _ = spawn_blocking(move || {
-        // Nobody may be waiting any more.
-        let _ = give.send(work());
+        // A closed receiver is not an error.
+        let _ = sender.send(work());
     });
-    given.await.map_err(|_| WorkerError)
+    receiver.await.map_err(|_| WorkerError)
 }
 
-/// Runs `work` where blocking is allowed, and waits for nothing.
+/// Runs `work` where blocking is allowed, without waiting for it.
 ///
 /// # Errors
 /// When no thread can be started for it.
@@ -159,7 +159,7 @@ pub(crate) fn spawn_blocking(work: impl FnOnce() + Send + 'static) -> io::Result
 
 type BlockingJob = Box<dyn FnOnce() + Send>;
 
-/// Threads for work that blocks. Few: it is short, and many short hops keep few threads awake, and wake many.
+/// Threads for work that blocks. They are few, because the work is short: with many threads, many short jobs would wake them all.
 struct BlockingPool {
     state: Mutex<PoolState>,
     wake: Condvar,
@@ -184,7 +184,7 @@ impl BlockingPool {
         self.wake.notify_one();
         match if needs_thread { self.spawn_worker() } else { Ok(()) } {
             Err(error) if self.lock().threads == 0 => {
-                // No thread will ever take them.
+                // No thread will ever run the jobs.
                 self.lock().jobs.clear();
                 Err(error)
             }
@@ -199,13 +199,13 @@ impl BlockingPool {
         started.map(drop).inspect_err(|_| self.lock().threads -= 1)
     }
 
-    /// Takes jobs as long as the process lives.
+    /// Runs jobs until the process ends.
     fn run_worker(&self) {
         let mut state = self.lock();
         loop {
             while let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // Who waits for a job that panics sees a closed channel.
+                // The caller of a job that panics gets a closed channel.
                 let _ = catch_unwind(AssertUnwindSafe(job));
                 state = self.lock();
             }
@@ -230,7 +230,7 @@ mod tests {
         let results: Vec<i32> = results.into_iter().map(Result::unwrap).collect();
         assert_eq!(results, (0..100).map(|n| n * 2).collect::<Vec<_>>());
         assert!(run_blocking(|| panic!("expected in this test")).await.is_err());
-        assert!(run_blocking(|| 1).await.is_ok(), "a panic takes no thread away");
+        assert!(run_blocking(|| 1).await.is_ok(), "a panic ends no thread");
     }
 
     #[test]

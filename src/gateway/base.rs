@@ -1,4 +1,4 @@
-//! The gateway's base URL, as people paste it: with blanks, a trailing slash or `/v1`.
+//! The base URL of the gateway. Blanks, a trailing slash and `/v1` around a pasted URL are ignored.
 
 use std::str::FromStr;
 
@@ -6,17 +6,17 @@ use url::Url;
 
 use crate::domain::task::TaskId;
 
-/// Where the gateway is.
+/// The base URL of the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
-/// Why a text is no base URL.
+/// Why a text is not a base URL.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
-    /// Not an absolute http(s) URL: what was given, without what is secret in it.
+    /// Not an absolute http(s) URL: the text, without secrets.
     #[error("`{0}` is not an absolute http or https URL, such as https://api.yescale.io")]
     NotHttp(String),
-    /// A user, a password, a query or a fragment, none of which the API takes.
+    /// It has a user, a password, a query or a fragment. The API uses none of them.
     #[error("a base URL has no user, password, query or fragment")]
     Extras,
 }
@@ -43,7 +43,7 @@ impl FromStr for BaseUrl {
 }
 
 impl BaseUrl {
-    /// Where a task is asked for; none for an id that no URL can carry.
+    /// The URL of a task; none for an id that can't be part of a URL.
     #[must_use]
     pub(crate) fn task_url(&self, id: &TaskId) -> Option<Url> {
         let base = self.0.as_str().trim_end_matches('/');

@@ -1,46 +1,34 @@
-//! Status and body of an API answer: what do they say?
+//! Decides what a response of the gateway means, from its status and its body. No I/O.
 //!
-//! A pure decision. The gateway says the same thing in many ways (a missing task as 404, as 400 or
-//! as 200; `error` as text or as an object), so the body is looked at before the status. Whatever it
-//! echoes of the key is scrubbed before anyone else sees it; only the URLs of assets, which are sent, stay as they came.
+//! The gateway says the same thing in many ways: a missing task is 404, 400 or 200, and `error` is a text or an object. So the
+//! body counts before the status. The key is redacted in everything that the gateway echoes. Only the URLs of assets keep it,
+//! because requests are sent to them.
 
 use reqwest::StatusCode;
 use serde_json::value::RawValue;
 
+use super::error::Error;
 use super::lenient_json::{self, Unreadable};
 use crate::domain::json::{self, Fields, JsonType};
 use crate::domain::task::Task;
-use crate::http::{is_transient_status, status_line};
+use crate::http::status_line;
 use crate::redact::ApiKey;
 
-/// Characters of the gateway's own words that a message repeats.
+/// The most characters of the gateway's own words in a message.
 const MAX_MESSAGE_CHARS: usize = 300;
-/// How far into an error's words it is looked for what is wrong, in bytes.
+/// How much of a message is searched for its cause, in bytes.
 const MAX_ERROR_SCAN: usize = 64 << 10;
 
-/// Where errors have their words, the plainest first.
+/// The fields that contain the message of an error, the plainest first.
 const MESSAGE_FIELDS: [&str; 5] = ["error", "message", "description", "msg", "code"];
 
-/// What an answer says.
-#[derive(Debug)]
-pub enum ResponseClass {
-    /// About the task.
-    Task(Box<Task>),
-    /// There is no such task.
-    NotFound,
-    /// The key was refused, with the gateway's words.
-    KeyRejected(String),
-    /// A passing fault: worth asking again.
-    Transient(String),
-    /// Anything else, for this task alone.
-    Error(String),
-}
-
-/// Judges an answer.
-#[must_use]
-pub fn classify(status: StatusCode, body: Vec<u8>, key: &ApiKey) -> ResponseClass {
+/// Reads a response: the task, or why it is none.
+///
+/// # Errors
+/// See [`Error`]. No text in it contains `key`.
+pub fn classify(status: StatusCode, body: Vec<u8>, key: &ApiKey) -> Result<Box<Task>, Error> {
     if status == StatusCode::NOT_FOUND {
-        return ResponseClass::NotFound;
+        return Err(Error::NotFound);
     }
     let start = BodyStart::sniff(&body);
     let parsed = lenient_json::parse(body);
@@ -50,32 +38,25 @@ pub fn classify(status: StatusCode, body: Vec<u8>, key: &ApiKey) -> ResponseClas
         .filter(|answer| JsonType::detect(answer) == JsonType::Object)
         .map(|answer| AnswerFields::parse(answer));
     let is_error = !status.is_success() || object.as_ref().is_some_and(AnswerFields::is_error_body);
-    let is_of_no_task = |object: &AnswerFields<'_>| !object.is_about_a_task() && object.0.get("task_id").is_none();
-    if object.as_ref().is_some_and(|object| (is_error || is_of_no_task(object)) && object.says_not_found()) {
-        return ResponseClass::NotFound;
+    let has_no_task = |object: &AnswerFields<'_>| !object.is_about_a_task() && object.0.get("task_id").is_none();
+    if object.as_ref().is_some_and(|object| (is_error || has_no_task(object)) && object.says_not_found()) {
+        return Err(Error::NotFound);
     }
-    let words = object.as_ref().and_then(|object| object.error_message(key));
-    match (status.as_u16(), parsed) {
-        (401, _) => ResponseClass::KeyRejected(status_message(status, words)),
-        (403, Ok(answer)) if JsonType::detect(&answer) == JsonType::Object => {
-            ResponseClass::KeyRejected(status_message(status, words))
+    let message = object.as_ref().and_then(|object| object.error_message(key));
+    let is_key_rejected = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && object.is_some());
+    if is_key_rejected {
+        return Err(Error::KeyRejected(status_message(status, message)));
+    }
+    match parsed {
+        Ok(answer) if status.is_success() && !is_error => {
+            Task::parse(answer, key).map(Box::new).map_err(|error| Error::BadAnswer(format!("can't be read: {error}")))
         }
-        (code, _) if code == 403 || is_transient_status(status) => ResponseClass::Transient(status_message(status, words)),
-        (200..=299, Ok(_)) if is_error => ResponseClass::Error(status_message(status, words)),
-        (200..=299, Ok(answer)) => parse_task(answer, key),
-        (200..=299, Err(error)) => ResponseClass::Error(unreadable_message(start, &error)),
-        _ => ResponseClass::Error(status_message(status, words)),
+        Err(error) if status.is_success() => Err(Error::BadAnswer(unreadable_message(start, &error))),
+        _ => Err(Error::Status { status, message }),
     }
 }
 
-fn parse_task(answer: Box<RawValue>, key: &ApiKey) -> ResponseClass {
-    match Task::parse(answer, key) {
-        Ok(task) => ResponseClass::Task(Box::new(task)),
-        Err(misread) => ResponseClass::Error(format!("the API's answer can't be read: {misread}")),
-    }
-}
-
-/// The fields of an answer that tell what it is.
+/// The fields of an answer that decide what it is.
 struct AnswerFields<'a>(Fields<'a>);
 
 impl<'a> AnswerFields<'a> {
@@ -84,7 +65,7 @@ impl<'a> AnswerFields<'a> {
         Self(Fields::select(answer, &[error, message, description, msg, code, "success", "status", "task_id", "task_result"]))
     }
 
-    /// An error body says that something is wrong, and is about no task. (A failed task may have an `error` too.)
+    /// Whether the body reports an error and is not about a task. (A failed task may have an `error`, too.)
     fn is_error_body(&self) -> bool {
         let Self(fields) = self;
         let code = |code: &RawValue| code.get().parse::<u64>().is_ok_and(|code| matches!(code, 400..600 | 40_000..60_000));
@@ -92,12 +73,12 @@ impl<'a> AnswerFields<'a> {
             || fields.get_object("error").is_some()
             || fields.get("success").is_some_and(|success| success.get() == "false")
             || map_text(fields, "code", |code| code != "success").unwrap_or(false)
-            // As HTTP would, from gateways that answer 200 to everything.
+            // The status that HTTP would have, from gateways that answer 200 to everything.
             || fields.get("code").is_some_and(code);
         is_wrong && !self.is_about_a_task()
     }
 
-    /// Whether it has a task's status, or a result.
+    /// Whether it has the status or the result of a task.
     fn is_about_a_task(&self) -> bool {
         has_text(&self.0, "status") || self.0.get_object("task_result").is_some()
     }
@@ -109,47 +90,46 @@ impl<'a> AnswerFields<'a> {
         says_so(&self.0) || says_so(&inner)
     }
 
-    /// The gateway's own words for what is wrong, from any of the shapes that it uses; none when nothing is.
+    /// The message of an error, in any of the shapes that gateways use.
     fn error_message(&self, key: &ApiKey) -> Option<String> {
-        let words = |fields: &Fields<'_>, name: &str| map_text(fields, name, |text| truncate_message(&key.redact(text)));
+        let text = |fields: &Fields<'_>, name: &str| map_text(fields, name, |text| truncate_message(&key.redact(text)));
         match self.0.get_object("error") {
-            Some(error) => words(&Fields::select(error, &MESSAGE_FIELDS), "message")
+            Some(error) => text(&Fields::select(error, &MESSAGE_FIELDS), "message")
                 .or_else(|| Some(truncate_message(&json::compact(error.get(), |text| Some(key.redact(text).into_owned()))))),
-            None => MESSAGE_FIELDS.iter().find_map(|name| words(&self.0, name)),
+            None => MESSAGE_FIELDS.iter().find_map(|name| text(&self.0, name)),
         }
     }
 }
 
-/// Whether an error's words are those of a missing task. Long ones are about something else.
-fn is_not_found(words: &str) -> bool {
-    let words = json::truncate(words, MAX_ERROR_SCAN).to_lowercase().replace(['_', '-'], " ");
-    let gone = ["not found", "not exist", "doesn't exist", "no such"].iter().any(|gone| words.contains(gone));
-    (words.contains("task") && gone) || words.contains("任务不存在")
+/// Whether a message says that a task does not exist. The gateway's protocol has no field for this cause.
+fn is_not_found(message: &str) -> bool {
+    let message = json::truncate(message, MAX_ERROR_SCAN).to_lowercase().replace(['_', '-'], " ");
+    let is_missing = ["not found", "not exist", "doesn't exist", "no such"].iter().any(|text| message.contains(text));
+    (message.contains("task") && is_missing) || message.contains("任务不存在")
 }
 
-/// As much of the gateway's words as a message repeats.
-fn truncate_message(words: &str) -> String {
-    words.chars().take(MAX_MESSAGE_CHARS).collect()
+fn truncate_message(message: &str) -> String {
+    message.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
 fn has_text(fields: &Fields<'_>, name: &str) -> bool {
     map_text(fields, name, |_| ()).is_some()
 }
 
-/// What `read` makes of a field that says something.
+/// The result of `read` on a field that is a text and not blank.
 fn map_text<T>(fields: &Fields<'_>, name: &str, read: impl FnOnce(&str) -> T) -> Option<T> {
     json::map_string(fields.get(name)?, |text| (!text.trim().is_empty()).then(|| read(text))).flatten()
 }
 
-fn status_message(status: StatusCode, words: Option<String>) -> String {
+fn status_message(status: StatusCode, message: Option<String>) -> String {
     let status = status_line(status);
-    words.map_or_else(|| status.clone(), |words| format!("{status}: {words}"))
+    message.map_or_else(|| status.clone(), |message| format!("{status}: {message}"))
 }
 
-/// How a body begins, blanks aside.
+/// The beginning of a body, without blanks.
 #[derive(Clone, Copy)]
 enum BodyStart {
-    Nowhere,
+    Empty,
     Markup,
     Other,
 }
@@ -157,7 +137,7 @@ enum BodyStart {
 impl BodyStart {
     fn sniff(body: &[u8]) -> Self {
         match body.trim_ascii_start() {
-            [] => Self::Nowhere,
+            [] => Self::Empty,
             [b'<', ..] => Self::Markup,
             _ => Self::Other,
         }
@@ -166,9 +146,9 @@ impl BodyStart {
 
 fn unreadable_message(start: BodyStart, error: &Unreadable) -> String {
     match start {
-        BodyStart::Nowhere => "the API's answer is empty".to_owned(),
-        BodyStart::Markup => "the API's answer is a web page, not JSON: is the base URL right?".to_owned(),
-        BodyStart::Other => format!("the API's answer {error}"),
+        BodyStart::Empty => "is empty".to_owned(),
+        BodyStart::Markup => "is a web page, not JSON: is the base URL right?".to_owned(),
+        BodyStart::Other => error.to_string(),
     }
 }
 
@@ -179,11 +159,11 @@ mod tests {
     fn classified(status: u16, body: &str) -> String {
         let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
         match classify(StatusCode::from_u16(status).unwrap(), body.into(), &key) {
-            ResponseClass::Task(task) => format!("task {:?} {}", task.phase, task.response.raw()),
-            ResponseClass::NotFound => "not found".to_owned(),
-            ResponseClass::KeyRejected(words) => format!("refused {words}"),
-            ResponseClass::Transient(words) => format!("passing {words}"),
-            ResponseClass::Error(words) => format!("error {words}"),
+            Ok(task) => format!("task {:?} {}", task.phase, task.response.raw()),
+            Err(Error::NotFound) => "not found".to_owned(),
+            Err(Error::KeyRejected(message)) => format!("refused {message}"),
+            Err(error) if error.is_transient() => format!("transient: {error}"),
+            Err(error) => error.to_string(),
         }
     }
 
@@ -213,27 +193,31 @@ mod tests {
     #[test]
     fn error_bodies_are_classified() {
         let invalid = r#"{"error":{"message":"Invalid token (request id: 7)","type":"new_api_error","code":""}}"#;
-        for (status, body, told) in [
+        for (status, body, expected) in [
             (401, invalid, "refused HTTP 401 Unauthorized: Invalid token (request id: 7)"),
             (401, "", "refused HTTP 401 Unauthorized"),
             (401, r#"{"success":false,"message":"expired"}"#, "refused HTTP 401 Unauthorized: expired"),
             (403, r#"{"error":{"message":"banned"}}"#, "refused HTTP 403 Forbidden: banned"),
-            (403, "<html>challenge</html>", "passing HTTP 403 Forbidden"),
-            (403, "", "passing HTTP 403 Forbidden"),
-            (503, "<html>", "passing HTTP 503 Service Unavailable"),
-            (503, r#"{"error":{"message":"no channel"}}"#, "passing HTTP 503 Service Unavailable: no channel"),
-            (429, "", "passing HTTP 429 Too Many Requests"),
-            (500, "", "passing HTTP 500 Internal Server Error"),
-            (524, "<html>", "passing HTTP 524"),
-            (400, r#"{"description":"bad","type":"x","code":4}"#, "error HTTP 400 Bad Request: bad"),
-            (400, r#"{"code":null,"message":"m","param":"p","type":"t"}"#, "error HTTP 400 Bad Request: m"),
-            (200, r#"{"success":false,"message":"no"}"#, "error HTTP 200 OK: no"),
-            (200, r#"{"error":"overloaded"}"#, "error HTTP 200 OK: overloaded"),
-            (200, r#"{"code":500,"msg":"no quota"}"#, "error HTTP 200 OK: no quota"),
-            (302, "", "error HTTP 302 Found"),
-            (418, "", "error HTTP 418 I'm a teapot"),
+            (403, "<html>challenge</html>", "transient: the gateway answers HTTP 403 Forbidden"),
+            (403, "", "transient: the gateway answers HTTP 403 Forbidden"),
+            (503, "<html>", "transient: the gateway answers HTTP 503 Service Unavailable"),
+            (
+                503,
+                r#"{"error":{"message":"no channel"}}"#,
+                "transient: the gateway answers HTTP 503 Service Unavailable: no channel",
+            ),
+            (429, "", "transient: the gateway answers HTTP 429 Too Many Requests"),
+            (500, "", "transient: the gateway answers HTTP 500 Internal Server Error"),
+            (524, "<html>", "transient: the gateway answers HTTP 524"),
+            (400, r#"{"description":"bad","type":"x","code":4}"#, "the gateway answers HTTP 400 Bad Request: bad"),
+            (400, r#"{"code":null,"message":"m","param":"p","type":"t"}"#, "the gateway answers HTTP 400 Bad Request: m"),
+            (200, r#"{"success":false,"message":"no"}"#, "the gateway answers HTTP 200 OK: no"),
+            (200, r#"{"error":"overloaded"}"#, "the gateway answers HTTP 200 OK: overloaded"),
+            (200, r#"{"code":500,"msg":"no quota"}"#, "the gateway answers HTTP 200 OK: no quota"),
+            (302, "", "the gateway answers HTTP 302 Found"),
+            (418, "", "the gateway answers HTTP 418 I'm a teapot"),
         ] {
-            assert_eq!(classified(status, body), told, "{status} {body}");
+            assert_eq!(classified(status, body), expected, "{status} {body}");
         }
     }
 
@@ -256,15 +240,15 @@ mod tests {
 
     #[test]
     fn unusable_responses_give_clear_errors() {
-        for (body, told) in [
-            ("", "error the API's answer is empty"),
-            ("<!doctype html>", "error the API's answer is a web page"),
-            (r#"{"status":"SUC"#, "error the API's answer is broken JSON: EOF"),
-            ("[]", "error the API's answer can't be read: the answer is a list"),
-            ("\"x\"", "error the API's answer can't be read: the answer is a string"),
-            (r#"{"status":"SUCCESS","task_result":7}"#, "error the API's answer can't be read: task_result is a number"),
+        for (body, expected) in [
+            ("", "the gateway's answer is empty"),
+            ("<!doctype html>", "the gateway's answer is a web page"),
+            (r#"{"status":"SUC"#, "the gateway's answer is broken JSON: EOF"),
+            ("[]", "the gateway's answer can't be read: the answer is a list"),
+            ("\"x\"", "the gateway's answer can't be read: the answer is a string"),
+            (r#"{"status":"SUCCESS","task_result":7}"#, "the gateway's answer can't be read: task_result is a number"),
         ] {
-            assert!(classified(200, body).starts_with(told), "{body}: {}", classified(200, body));
+            assert!(classified(200, body).starts_with(expected), "{body}: {}", classified(200, body));
         }
         let deep = |levels: usize| format!(r#"{{"status":"SUCCESS","x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
         assert!(classified(200, &deep(99)).starts_with("task"));
@@ -284,9 +268,7 @@ mod tests {
     fn key_is_kept_in_the_requested_url_and_redacted_in_the_recorded_one() {
         let (key, url) = (ApiKey::parse("sk-1234567890abcdef").unwrap(), "http://h/x?key=sk-1234567890abcdef");
         let answer = format!(r#"{{"status":"SUCCESS","task_result":{{"videos":["{url}"]}}}}"#);
-        let ResponseClass::Task(task) = classify(StatusCode::OK, answer.as_bytes().to_vec(), &key) else {
-            panic!("it is a task")
-        };
+        let task = classify(StatusCode::OK, answer.as_bytes().to_vec(), &key).unwrap();
         assert_eq!(&*task.assets[0].url, url);
         assert_eq!(task.assets[0].recorded_url().as_deref(), Some("http://h/x?key=[key]"));
         assert_eq!(task.response.raw().get(), answer.replace("sk-1234567890abcdef", "[key]"));

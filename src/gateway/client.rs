@@ -1,8 +1,8 @@
-//! Asking the gateway about a task, until it says something.
+//! The client of the gateway: requests a task until there is an answer.
 //!
-//! Passing faults are asked again within the budget; everything else is an answer. A refused key is
-//! told apart, because it ends the asking of the whole run. Bodies are read up to 64 MiB, decoded: results
-//! may come inside as `data:` URIs. Before memory is taken for more than a small one, it gets its [`Room`].
+//! Transient faults are retried within the budget; everything else is an answer. A refused key has its own error, because it
+//! ends the requests of the whole run. Bodies are read up to 64 MiB, decoded, because an answer may contain whole files as
+//! `data:` URIs. A body that is not small needs a [`MemoryPermit`] before memory is used for it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,24 +11,26 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::base::BaseUrl;
-use super::classify::{ResponseClass, classify};
+use super::classify::classify;
+use super::error::{Error, FailedAttempt};
 use super::memory_budget::{MemoryBudget, MemoryPermit};
-use super::response::{GatewayResponse as AnswerBody, ReceiveOutcome, receive};
-use crate::domain::event::{Emitter, Event};
+use super::response::{GatewayResponse, ReceiveOutcome, receive};
+use crate::domain::event::Emitter;
 use crate::domain::task::{Task, TaskId};
-use crate::http::retry::{RetryPolicy, RetryState};
-use crate::http::{self, Body, HostLimiter, RangeRequest, Throttle, is_busy_status, with_range_headers};
-use crate::redact::ApiKey;
+use crate::http::retry::{NoRetry, RetryDriver, RetryPolicy};
+use crate::http::{self, Body, HostLimiter, HostState, RangeRequest, Throttle, is_busy_status, with_range_headers};
+use crate::redact::{ApiKey, display_url};
 use crate::threads;
 
-/// Bytes of an answer that take milliseconds to read.
+/// From this size on, in bytes, parsing takes milliseconds.
 const LARGE_RESPONSE: usize = 1 << 20;
-/// Questions at once.
+/// Requests to the gateway at once.
 const MAX_CONCURRENT_REQUESTS: usize = 32;
 
-/// The gateway, as one key sees it.
+/// The gateway, used with one key.
 pub struct Gateway {
     client: Client,
     base: BaseUrl,
@@ -38,17 +40,18 @@ pub struct Gateway {
     hosts: HostLimiter,
     throttle: Option<Arc<Throttle>>,
     emitter: Emitter,
+    stop: CancellationToken,
     budgets: MemoryBudgets,
 }
 
-/// The budgets for the memory of answers. One that is asked for while another is kept has one of its own: who holds room
-/// of the first never waits for more of it.
+/// The memory budgets of answers. An answer that is requested while another is kept has its own budget: so a task that holds
+/// memory of the first budget never waits for more of it.
 struct MemoryBudgets {
     task: MemoryBudget,
     fresh_links: MemoryBudget,
 }
 
-/// What a question is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
     /// To archive the task.
@@ -57,183 +60,173 @@ pub enum Purpose {
     FreshLinks,
 }
 
-/// A task, and the room that its memory has.
+/// A task, and the permit for its memory.
 #[derive(Debug)]
 pub struct TaskResponse {
-    /// What the gateway knows.
+    /// The gateway's answer.
     pub task: Task,
     /// To be kept as long as anything of the task is.
     pub memory_permit: MemoryPermit,
 }
 
-/// Why there is no task.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The gateway knows no such task.
-    #[error("the gateway knows no such task")]
-    NotFound,
-    /// The key was refused, in the gateway's own words; no other task will fare better.
-    #[error("the gateway refuses the API key ({0})")]
-    KeyRejected(String),
-    /// Anything else, of this task alone, in words for people.
-    #[error("{0}")]
-    Failed(String),
+/// What one response says, before anything is decided about another attempt.
+struct ClassifiedResponse {
+    result: Result<Box<Task>, Error>,
+    status: StatusCode,
+    retry_after: Option<Duration>,
 }
 
 impl Gateway {
-    /// The gateway at `base`, asked with `key` over a client that never leaves its origin.
+    /// The gateway at `base`, used with `key` over a client that never leaves its origin.
     ///
     /// # Errors
-    /// When no header can carry the key.
+    /// When no header can contain the key.
     pub fn new(
         client: Client,
         base: BaseUrl,
         key: ApiKey,
         policy: RetryPolicy,
-        throttle: Option<Arc<Throttle>>,
         emitter: Emitter,
+        stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
-            .map_err(|_| Error::Failed("the API key can't stand in a header".to_owned()))?;
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| Error::InvalidKey)?;
         authorization.set_sensitive(true);
         let budgets = MemoryBudgets { task: MemoryBudget::new(), fresh_links: MemoryBudget::new() };
-        Ok(Self {
-            client,
-            base,
-            authorization,
-            key,
-            policy,
-            hosts: HostLimiter::new(MAX_CONCURRENT_REQUESTS, policy),
-            throttle,
-            emitter,
-            budgets,
-        })
+        let hosts = HostLimiter::new(MAX_CONCURRENT_REQUESTS, policy);
+        Ok(Self { client, base, authorization, key, policy, hosts, throttle: None, emitter, stop, budgets })
     }
 
-    /// What the gateway knows about a task.
+    /// The same, with a rate limit for the media that it sends.
+    #[must_use]
+    pub fn with_throttle(self, throttle: Option<Arc<Throttle>>) -> Self {
+        Self { throttle, ..self }
+    }
+
+    /// Requests a task.
     ///
     /// # Errors
-    /// When there is no such task, the key is refused, or nothing can be made of the answers.
+    /// When there is no such task, the key is refused, or no attempt brought an answer.
     pub async fn get_task(&self, id: &TaskId, purpose: Purpose) -> Result<TaskResponse, Error> {
-        let url = self.base.task_url(id).ok_or_else(|| Error::Failed("no URL can carry this id".to_owned()))?;
+        let url = self.base.task_url(id).ok_or(Error::InvalidId)?;
         let budget = match purpose {
             Purpose::Task => &self.budgets.task,
             Purpose::FreshLinks => &self.budgets.fresh_links,
         };
-        let mut attempts = RetryState::new(self.policy);
+        let host = self.hosts.host_for(&url);
+        let mut retries = RetryDriver::new(id, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
         loop {
-            let (fault, delay) = match self.request_task(&url, budget).await {
-                Ok((ResponseClass::Task(task), _, room)) => return Ok(TaskResponse { task: *task, memory_permit: room }),
-                Ok((ResponseClass::NotFound, ..)) => return Err(Error::NotFound),
-                Ok((ResponseClass::KeyRejected(words), ..)) => return Err(Error::KeyRejected(words)),
-                Ok((ResponseClass::Error(words), ..)) => return Err(Error::Failed(words)),
-                Ok((ResponseClass::Transient(words), asked, _)) => (words, attempts.next_delay(asked)),
-                Err(error) if error.is_transient() => (self.redacted_message(&error), attempts.next_delay(None)),
-                Err(error) => (self.redacted_message(&error), None),
+            let failed = match self.request_task(&url, &host, budget).await {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
             };
-            let Some(delay) = delay else { return Err(Error::Failed(format!("the API could not be asked: {fault}"))) };
-            self.emitter.emit(Event::Detail(format!("{id}: {fault}; asking again")));
-            tokio::time::sleep(delay).await;
+            match retries.wait_after(&failed.failure()).await {
+                Ok(()) => {}
+                Err(NoRetry::GivenUp) => return Err(failed.error),
+                Err(NoRetry::Stopped) => return Err(Error::Interrupted),
+            }
         }
     }
 
-    /// Asks for a media URL on the gateway's own origin, with the key; none for a URL elsewhere, which never gets it.
-    pub async fn get_media(&self, url: &Url, ask: Option<&RangeRequest>) -> Option<Result<Body, http::Error>> {
+    /// Requests a media URL on the gateway's own origin, with the key. None for any other URL: it never gets the key.
+    pub async fn get_media(&self, url: &Url, range: Option<&RangeRequest>) -> Option<Result<Body, http::Error>> {
         if url.origin() != self.base.as_url().origin() {
             return None;
         }
         let permit = self.hosts.host_for(url).acquire().await;
-        let answer =
-            self.send(url, ask).await.and_then(|response| Body::from_response(response, ask, permit, self.throttle.clone()));
-        Some(answer.map(|body| body.redact_key(&self.key)))
+        let response = self.send(url, range).await;
+        let body = response.and_then(|response| Body::from_response(response, range, permit, self.throttle.clone()));
+        Some(body.map(|body| body.redact_key(&self.key)))
     }
 
-    /// Asks until the host is not busy any more, or that is not worth waiting for, and the answer has room.
-    async fn request_task(
-        &self,
-        url: &Url,
-        budget: &MemoryBudget,
-    ) -> Result<(ResponseClass, Option<Duration>, MemoryPermit), http::Error> {
-        let (host, mut room) = (self.hosts.host_for(url), MemoryPermit::default());
+    /// Sends one request, and again when there was no memory for the answer.
+    async fn request_task(&self, url: &Url, host: &HostState, budget: &MemoryBudget) -> Result<TaskResponse, FailedAttempt> {
+        let mut memory_permit = MemoryPermit::default();
         loop {
             let permit = host.acquire().await;
             let response = self.send(url, None).await?;
             http::check_proxy_auth(&response)?;
-            let received = receive(response, budget, &mut room).await?;
+            let received = receive(response, budget, &mut memory_permit, &self.key).await?;
             drop(permit);
-            let judged = match received {
-                ReceiveOutcome::Complete(body) => self.classify_response(body, &mut room, budget).await,
+            let classified = match received {
+                ReceiveOutcome::Complete(response) => self.classify_response(response, &mut memory_permit, budget).await,
                 ReceiveOutcome::NeedsMemory(bytes) => Err(bytes),
             };
-            let (verdict, status, asked) = match judged {
-                Ok(judged) => judged,
+            let ClassifiedResponse { result, status, retry_after } = match classified {
+                Ok(classified) => classified,
                 Err(bytes) => {
-                    // What it has goes first, so that nobody waits for room while holding some.
-                    drop(std::mem::take(&mut room));
-                    room = budget.acquire(bytes).await;
+                    // The permit goes first, so that no request waits for memory while it holds some.
+                    drop(std::mem::take(&mut memory_permit));
+                    memory_permit = budget.acquire(bytes).await;
                     continue;
                 }
             };
-            // Under whatever status, an answer is an answer.
-            let is_busy = matches!(verdict, ResponseClass::Transient(_)) && is_busy_status(status, asked.is_some());
+            // An answer is an answer, under any status.
+            let is_busy = result.as_ref().is_err_and(Error::is_transient) && is_busy_status(status, retry_after.is_some());
             if !is_busy {
                 host.reset_backoff();
             }
-            if !is_busy || !host.start_cooldown(asked) {
-                return Ok((verdict, asked, room));
-            }
-            room = MemoryPermit::default();
+            return result.map(|task| TaskResponse { task: *task, memory_permit }).map_err(|error| FailedAttempt {
+                error,
+                is_busy,
+                retry_after,
+            });
         }
     }
 
-    /// What a body says; how much room it needs, where it has too little.
+    /// Parses a response. The error is the memory that it needs, where its permit has less.
     ///
-    /// Reading a long answer takes a while, in which others have something to do. (On a thread for blocking work, the end of
-    /// the run would wait for it.)
+    /// A large response is parsed on the pool for computing, because that takes a while. (On a thread for blocking work, the end
+    /// of the run would wait for it.)
     async fn classify_response(
         &self,
-        body: AnswerBody,
-        room: &mut MemoryPermit,
+        response: GatewayResponse,
+        memory_permit: &mut MemoryPermit,
         budget: &MemoryBudget,
-    ) -> Result<(ResponseClass, StatusCode, Option<Duration>), usize> {
-        let (status, asked, longest) = (body.status, body.retry_after, room.capacity());
-        let read = move |body: AnswerBody, key: &ApiKey| -> Result<(usize, ResponseClass), usize> {
-            Ok(match body.decode(longest)? {
+    ) -> Result<ClassifiedResponse, usize> {
+        let (status, retry_after, capacity) = (response.status, response.retry_after, memory_permit.capacity());
+        let parse = move |response: GatewayResponse, key: &ApiKey| -> Result<(usize, Result<Box<Task>, Error>), usize> {
+            Ok(match response.decode(capacity)? {
                 Ok(bytes) => (bytes.len(), classify(status, bytes, key)),
-                Err(error) => (0, ResponseClass::Transient(error)),
+                Err(error) => (0, Err(error)),
             })
         };
-        let (size, verdict) = if body.is_shorter_than(LARGE_RESPONSE) {
-            read(body, &self.key)?
+        let (size, result) = if response.is_shorter_than(LARGE_RESPONSE) {
+            parse(response, &self.key)?
         } else {
-            let (key, (telling, told)) = (self.key.clone(), oneshot::channel());
+            let (key, (sender, receiver)) = (self.key.clone(), oneshot::channel());
             threads::spawn_on_cpu_pool(move || {
-                // Nobody may be waiting any more.
-                let _ = catch_unwind(AssertUnwindSafe(|| read(body, &key))).map(|verdict| telling.send(verdict));
+                // A closed receiver is not an error.
+                let _ = catch_unwind(AssertUnwindSafe(|| parse(response, &key))).map(|parsed| sender.send(parsed));
             });
-            let broken = "reading the API's answer broke down: a fault of this program";
-            told.await.unwrap_or_else(|_| Ok((0, ResponseClass::Error(broken.to_owned()))))?
+            let panicked = || Error::BadAnswer("could not be parsed: internal error; please report it".to_owned());
+            receiver.await.unwrap_or_else(|_| Ok((0, Err(panicked()))))?
         };
-        let needed = match &verdict {
-            ResponseClass::Task(task) => size.max(task.memory_size()),
-            _ => 0,
-        };
-        if !budget.try_grow(room, needed) {
+        let needed = result.as_ref().map_or(0, |task| size.max(task.memory_size()));
+        if !budget.try_grow(memory_permit, needed) {
             return Err(needed);
         }
-        budget.shrink(room, needed);
-        Ok((verdict, status, asked))
+        budget.shrink(memory_permit, needed);
+        Ok(ClassifiedResponse { result, status, retry_after })
     }
 
-    async fn send(&self, url: &Url, ask: Option<&RangeRequest>) -> Result<Response, http::Error> {
+    async fn send(&self, url: &Url, range: Option<&RangeRequest>) -> Result<Response, http::Error> {
+        tracing::debug!(url = %self.key.redact(&display_url(url.as_str())), "request to the gateway");
         let request = self.client.get(url.clone()).header(AUTHORIZATION, self.authorization.clone());
-        match with_range_headers(request, ask).send().await {
-            Ok(response) => Ok(response),
-            Err(error) => Err(http::Error::from_send_error(error).await),
+        match with_range_headers(request, range).send().await {
+            Ok(response) => {
+                let (status, bytes) = (response.status().as_u16(), response.content_length());
+                tracing::debug!(host = url.host_str(), status, bytes, "response of the gateway");
+                Ok(response)
+            }
+            Err(error) => {
+                let error = http::Error::from_send_error(error).await.redact_key(&self.key);
+                tracing::debug!(host = url.host_str(), %error, "request to the gateway failed");
+                Err(error)
+            }
         }
     }
 
-    /// An error in words that can be shown: hosts may echo the key in what they say.
+    /// The text of an error without the key, which a host may echo.
     pub(crate) fn redacted_message(&self, error: &impl std::fmt::Display) -> String {
         self.key.redact(&error.to_string()).into_owned()
     }

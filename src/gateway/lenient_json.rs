@@ -1,7 +1,6 @@
-//! JSON as some gateways write it: behind a byte order mark, or with half a character where a text was cut.
+//! Parses JSON with two faults that gateways produce: a byte order mark, and half of a character where a text was cut.
 //!
-//! Neither is worth a task. What is whole JSON is read as it stands; what is broken in any other way stays an error. The body
-//! becomes the text of the answer without being copied.
+//! Neither fault is a reason to lose a task. Any other fault is an error. The body becomes the text of the answer without a copy.
 
 use serde::de::Error as _;
 use serde_json::value::RawValue;
@@ -9,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::domain::json;
 use crate::domain::manifest::MAX_DEPTH;
 
-/// Why an answer can't be read.
+/// Why an answer can't be parsed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
     #[error("is broken JSON: {0}")]
@@ -18,7 +17,7 @@ pub(super) enum Unreadable {
     TooDeep,
 }
 
-/// Reads the body of an answer.
+/// Parses the body of an answer.
 pub(super) fn parse(mut body: Vec<u8>) -> Result<Box<RawValue>, Unreadable> {
     if body.starts_with(b"\xEF\xBB\xBF") {
         body.drain(..3);
@@ -29,7 +28,7 @@ pub(super) fn parse(mut body: Vec<u8>) -> Result<Box<RawValue>, Unreadable> {
     if json::depth(answer.get()) > MAX_DEPTH { Err(Unreadable::TooDeep) } else { Ok(answer) }
 }
 
-/// Puts a replacement character in place of each half of a surrogate pair that stands alone.
+/// Puts a replacement character in place of each lone half of a surrogate pair.
 fn replace_lone_surrogates(body: &mut [u8]) {
     let mut at = 0;
     while let Some(escape) = body[at..].iter().position(|&byte| byte == b'\\') {
@@ -41,14 +40,14 @@ fn replace_lone_surrogates(body: &mut [u8]) {
                 6
             }
             Some(_) => 6,
-            // Whatever else is escaped begins no escape itself.
+            // The character after the backslash does not start another escape.
             None => 2,
         };
         at = at.min(body.len());
     }
 }
 
-/// The UTF-16 unit that an escape stands for, when `text` begins with one.
+/// The UTF-16 unit of the escape at the start of `text`.
 fn parse_utf16_escape(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
@@ -60,7 +59,7 @@ mod tests {
 
     #[test]
     fn lone_surrogate_becomes_one_replacement_character() {
-        for (body, read_as) in [
+        for (body, expected) in [
             (r#""\ud83d""#, "\u{fffd}"),
             (r#""a\ud83dz""#, "a\u{fffd}z"),
             (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
@@ -72,7 +71,7 @@ mod tests {
             (r#""\ud83d\ude00""#, "😀"),
         ] {
             let answer = parse(body.into()).unwrap();
-            assert_eq!(serde_json::from_str::<String>(answer.get()).unwrap(), read_as, "{body}");
+            assert_eq!(serde_json::from_str::<String>(answer.get()).unwrap(), expected, "{body}");
         }
         for broken in ["", "\"\\ud83d", r#"{"a":"\ud83d",}"#, r#""\u12"#, r#""\ud8"#, "\\", "\"\\"] {
             assert!(parse(broken.into()).is_err(), "{broken}");

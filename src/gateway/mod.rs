@@ -1,13 +1,15 @@
-//! The API client: task id to answer. The key lives here and speaks to the gateway's origin alone.
+//! The client of the gateway: from a task id to its answer. The key is kept here and sent to the gateway's origin only.
 
 mod base;
 mod classify;
 mod client;
+mod error;
 mod lenient_json;
 mod memory_budget;
 mod response;
 
 pub use base::{BaseUrl, BaseUrlError};
-pub use classify::{ResponseClass, classify};
-pub use client::{Error, Gateway, Purpose, TaskResponse};
+pub use classify::classify;
+pub use client::{Gateway, Purpose, TaskResponse};
+pub use error::Error;
 pub use memory_budget::MemoryPermit;

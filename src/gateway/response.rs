@@ -1,24 +1,25 @@
-//! The body of an answer on its way in: bounded, with room for it before memory is taken, and its encoding undone.
+//! Receives the body of an answer: bounded, with a memory permit before memory is used, and decoded.
 //!
-//! A length that was promised gets its room at once. Without one, and for an encoded body, a medium answer is expected first
-//! and a large one when it turns out to be longer.
+//! Memory for an announced length is requested at once. Without a length, and for an encoded body, a medium answer is expected
+//! first, and a large one when it turns out to be longer.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use reqwest::{Response, StatusCode};
 
+use super::error::Error;
 use super::memory_budget::{MEDIUM, MemoryBudget, MemoryPermit};
 use crate::http::retry::retry_after;
-use crate::http::{self, ContentCoding, Decoder};
+use crate::http::{self, ContentCoding, DecodeError, Decoder, content_coding};
+use crate::redact::ApiKey;
 
 /// The longest answer that is read, in bytes.
 const MAX_RESPONSE_SIZE: usize = 64 << 20;
-/// How many times as long an encoded body is expected to become.
+/// How many times longer an encoded body is expected to become.
 const EXPECTED_COMPRESSION_RATIO: usize = 16;
 
-/// An answer that has come.
+/// A response that was received.
 pub(super) struct GatewayResponse {
     pub status: StatusCode,
     /// How long the gateway asks to wait.
@@ -27,42 +28,43 @@ pub(super) struct GatewayResponse {
     coding: ContentCoding,
 }
 
-/// What came of reading an answer.
+/// The result of receiving a response.
 pub(super) enum ReceiveOutcome {
-    /// All of it.
+    /// The whole response.
     Complete(GatewayResponse),
-    /// It needs so many bytes, and there is no room for them just now.
+    /// It needs a permit for this many bytes, which is not available now.
     NeedsMemory(usize),
 }
 
-/// Reads an answer, as far as there is room for it.
+/// Receives a response, as far as there is memory for it. No text in the error contains `key`.
 ///
 /// # Errors
-/// When the connection breaks, or the answer is too long or in an encoding that can't be undone.
+/// When the connection breaks, or the response is too long or has an encoding that can't be decoded.
 pub(super) async fn receive(
     mut response: Response,
     budget: &MemoryBudget,
-    room: &mut MemoryPermit,
-) -> Result<ReceiveOutcome, http::Error> {
-    let (status, asked) = (response.status(), retry_after(response.headers()));
-    let coding = content_coding(response.headers())?;
-    let promised = response.content_length().map(|promised| usize::try_from(promised).unwrap_or(usize::MAX));
-    if promised.is_some_and(|promised| promised > MAX_RESPONSE_SIZE) {
+    memory: &mut MemoryPermit,
+    key: &ApiKey,
+) -> Result<ReceiveOutcome, Error> {
+    let redacted = |error: http::Error| Error::Request(error.redact_key(key));
+    let (status, retry_after) = (response.status(), retry_after(response.headers()));
+    let coding = content_coding(response.headers()).map_err(redacted)?;
+    let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced > MAX_RESPONSE_SIZE {
         return Err(too_large_error());
     }
-    let promised_room = promised.unwrap_or(0);
-    if !budget.try_grow(room, promised_room) {
-        return Ok(ReceiveOutcome::NeedsMemory(promised_room));
+    if !budget.try_grow(memory, announced) {
+        return Ok(ReceiveOutcome::NeedsMemory(announced));
     }
-    let mut bytes = Vec::with_capacity(promised_room);
-    while let Some(chunk) = response.chunk().await? {
+    let mut bytes = Vec::with_capacity(announced);
+    while let Some(chunk) = response.chunk().await.map_err(|error| redacted(error.into()))? {
         let length = bytes.len() + chunk.len();
         if length > MAX_RESPONSE_SIZE {
             return Err(too_large_error());
         }
-        if length > room.capacity() {
+        if length > memory.capacity() {
             let needed = if length <= MEDIUM { MEDIUM } else { MAX_RESPONSE_SIZE };
-            if !budget.try_grow(room, needed) {
+            if !budget.try_grow(memory, needed) {
                 return Ok(ReceiveOutcome::NeedsMemory(needed));
             }
         }
@@ -70,48 +72,43 @@ pub(super) async fn receive(
     }
     if coding != ContentCoding::Identity {
         let needed = bytes.len().saturating_mul(EXPECTED_COMPRESSION_RATIO).min(MAX_RESPONSE_SIZE);
-        if !budget.try_grow(room, needed) {
+        if !budget.try_grow(memory, needed) {
             return Ok(ReceiveOutcome::NeedsMemory(needed));
         }
     }
-    Ok(ReceiveOutcome::Complete(GatewayResponse { status, retry_after: asked, bytes, coding }))
+    Ok(ReceiveOutcome::Complete(GatewayResponse { status, retry_after, bytes, coding }))
 }
 
-fn content_coding(headers: &HeaderMap) -> Result<ContentCoding, http::Error> {
-    let header = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    ContentCoding::parse(header).map_err(http::Error::Permanent)
-}
-
-fn too_large_error() -> http::Error {
-    http::Error::Permanent(format!("its answer is longer than {} MiB", MAX_RESPONSE_SIZE >> 20))
+fn too_large_error() -> Error {
+    Error::BadAnswer(format!("is longer than {} MiB", MAX_RESPONSE_SIZE >> 20))
 }
 
 impl GatewayResponse {
-    /// Whether it is shorter than `length`, and will be.
+    /// Whether it is shorter than `length`, also when it is decoded.
     pub(super) fn is_shorter_than(&self, length: usize) -> bool {
         self.bytes.len() < if self.coding == ContentCoding::Identity { length } else { length / EXPECTED_COMPRESSION_RATIO }
     }
 
-    /// Its bytes, decoded, or what is wrong with their encoding.
+    /// The decoded body, or why it can't be decoded.
     ///
     /// # Errors
-    /// How much room it needs, where it gets longer than `room`.
-    pub(super) fn decode(self, room: usize) -> Result<Result<Vec<u8>, String>, usize> {
+    /// How much memory it needs, where it becomes longer than `capacity`.
+    pub(super) fn decode(self, capacity: usize) -> Result<Result<Vec<u8>, Error>, usize> {
         if self.coding == ContentCoding::Identity {
             return Ok(Ok(self.bytes));
         }
-        let longest = room.min(MAX_RESPONSE_SIZE);
-        let sink = BoundedBuffer { bytes: Vec::new(), max_len: longest };
-        match Decoder::new(sink, self.coding).write(&self.bytes).and_then(Decoder::finish) {
+        let max_len = capacity.min(MAX_RESPONSE_SIZE);
+        let buffer = BoundedBuffer { bytes: Vec::new(), max_len };
+        match Decoder::new(buffer, self.coding).write(&self.bytes).and_then(Decoder::finish) {
             Ok(decoded) => Ok(Ok(decoded.bytes)),
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge && longest < MAX_RESPONSE_SIZE => Err(MAX_RESPONSE_SIZE),
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(Err(too_large_error().to_string())),
-            Err(error) => Ok(Err(format!("its encoding is broken: {error}"))),
+            Err(DecodeError::Destination(_)) if max_len < MAX_RESPONSE_SIZE => Err(MAX_RESPONSE_SIZE),
+            Err(DecodeError::Destination(_)) => Ok(Err(too_large_error())),
+            Err(DecodeError::Encoding(error)) => Ok(Err(http::Error::BrokenEncoding(error.to_string()).into())),
         }
     }
 }
 
-/// Bytes that are not more than so many.
+/// A buffer of at most `max_len` bytes.
 struct BoundedBuffer {
     bytes: Vec<u8>,
     max_len: usize,

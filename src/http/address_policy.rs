@@ -1,23 +1,21 @@
-//! Which addresses media may come from.
+//! Which addresses media may be downloaded from.
 //!
-//! A media URL is the word of a stranger, and this program may run where more can be reached than
-//! from outside. So an address is judged when a connection is made, after the name was looked up,
-//! and at each redirect; loopback, private and link-local ones are refused unless the user, or a
-//! gateway that is itself at one, says otherwise. A configured proxy may be anywhere.
+//! A media URL comes from outside, and this program may run where private services can be reached. So an address is checked when
+//! a connection is made, after the name was resolved, and at each redirect. Loopback, private and link-local addresses are
+//! refused, unless the user allows them or the gateway itself is at one. A configured proxy may be anywhere.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::oneshot;
-
-use crate::threads;
 use url::Url;
 
-use super::error::{KEY_LEAK, PRIVATE_ADDRESS};
+use super::error::PolicyViolation;
 use crate::redact::ApiKey;
+use crate::threads;
 
-/// How far media requests may reach.
+/// Which addresses media requests may reach.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum AddressPolicy {
     /// Public addresses only.
@@ -27,8 +25,8 @@ pub(crate) enum AddressPolicy {
 }
 
 impl AddressPolicy {
-    /// Whether `url` may be asked, as far as its text tells: literal addresses are judged here, and the names that are loopback
-    /// everywhere; others when they are looked up, which behind a proxy is the proxy's to do.
+    /// Whether `url` may be requested, as far as its text shows: literal addresses are checked here, and the names that mean
+    /// loopback everywhere. Other names are checked when they are resolved. Behind a proxy only the proxy resolves them.
     #[must_use]
     pub(crate) fn allows(self, url: &Url) -> bool {
         self == Self::Anywhere
@@ -41,46 +39,46 @@ impl AddressPolicy {
     }
 }
 
-/// Where media requests may go.
+/// Which URLs media requests may use.
 #[derive(Clone, Debug)]
 pub(crate) struct UrlPolicy {
-    /// How far.
+    /// Which addresses.
     pub addresses: AddressPolicy,
-    /// Never leaves the gateway's origin, also in a link that the gateway made with it.
+    /// Never leaves the gateway's origin, not even in a link that the gateway built with it.
     pub key: ApiKey,
-    /// Where the gateway is.
+    /// The URL of the gateway.
     pub gateway: Url,
 }
 
 impl UrlPolicy {
-    /// Whether `url` may be asked, as far as its text tells; else why not.
-    pub(super) fn check(&self, url: &Url) -> Result<(), &'static str> {
+    /// Checks whether `url` may be requested, as far as its text shows.
+    pub(super) fn check(&self, url: &Url) -> Result<(), PolicyViolation> {
         if !self.addresses.allows(url) {
-            return Err(PRIVATE_ADDRESS);
+            return Err(PolicyViolation::PrivateAddress);
         }
         if url.origin() != self.gateway.origin() && self.key.occurs_in(url.as_str()) {
-            return Err(KEY_LEAK);
+            return Err(PolicyViolation::KeyLeak);
         }
         Ok(())
     }
 }
 
-/// Whether `url` leads to an address that media would not be fetched from; a name is looked up.
+/// Whether `url` leads to an address that is not public. A name is resolved.
 pub(crate) async fn resolves_to_private(url: &Url) -> bool {
     match url.domain() {
-        Some(name) => look_up(name.to_owned()).await.is_ok_and(|found| found.iter().any(|address| !is_public(address.ip()))),
+        Some(name) => resolve(name.to_owned()).await.is_ok_and(|found| found.iter().any(|address| !is_public(address.ip()))),
         None => !AddressPolicy::Public.allows(url),
     }
 }
 
-/// RFC 6761: `localhost`, and all below it; and what hosts files call the same.
+/// RFC 6761: `localhost` and all names below it, and the usual names of loopback in hosts files.
 fn is_loopback_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let usual = ["localhost.localdomain", "localhost6", "localhost6.localdomain6", "ip6-localhost", "ip6-loopback"];
     name.rsplit('.').next() == Some("localhost") || usual.contains(&&*name)
 }
 
-/// Whether an address is neither loopback, private, link-local nor otherwise out of the public's reach.
+/// Whether an address can be reached from anywhere: not loopback, private, link-local or reserved.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -101,7 +99,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || (a == 192 && b == 0 && c == 0)
         // 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24.
         || address.is_documentation())
-    // 198.18/15 stays allowed: proxies that fake addresses answer from there.
+    // 198.18/15 is allowed: proxies that fake addresses use it.
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -113,21 +111,21 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     match segments {
         // IPv4-mapped and IPv4-compatible, unspecified and loopback among them.
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] => embedded(high, low) && address != Ipv6Addr::LOCALHOST,
-        // NAT64 and 6to4 carry an IPv4 address too.
+        // NAT64 and 6to4 contain an IPv4 address, too.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
-        // A network's own NAT64.
+        // The NAT64 of a local network.
         [0x64, 0xff9b, 1, ..] => false,
         [0x2002, high, low, ..] => embedded(high, low),
-        // Teredo, which carries an IPv4 address in disguise, benchmarks and other assignments of the IETF.
+        // Teredo, which contains an obfuscated IPv4 address, benchmarks and other assignments of the IETF.
         [0x2001, 0..0x200, ..] => false,
         // Documentation: 2001:db8::/32 and 3fff::/20.
         [0x2001, 0xdb8, ..] | [0x3fff, 0..0x1000, ..] => false,
-        // Global unicast is 2000::/3. SIIT, discard, unique local, link-local, site-local and multicast are not in it.
+        // Global unicast is 2000::/3. SIIT, discard, unique local, link-local, site-local and multicast are outside of it.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }
 
-/// Looks names up as the system does, and keeps to addresses within `reach`.
+/// Resolves names as the system does, and returns only the addresses that `policy` allows.
 pub(super) struct Resolver {
     pub policy: AddressPolicy,
     /// Hosts of configured proxies, which may be anywhere.
@@ -139,30 +137,30 @@ impl Resolve for Resolver {
         let is_anywhere =
             self.policy == AddressPolicy::Anywhere || self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
         Box::pin(async move {
-            let found = look_up(name.as_str().to_owned()).await?;
+            let found = resolve(name.as_str().to_owned()).await?;
             let allowed: Vec<SocketAddr> =
                 found.iter().copied().filter(|address| is_anywhere || is_public(address.ip())).collect();
             if allowed.is_empty() && !found.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, PRIVATE_ADDRESS).into());
+                return Err(PolicyViolation::PrivateAddress.into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
 }
 
-/// On a thread of its own: a slow resolver must not hold up those few that write.
-async fn look_up(name: String) -> io::Result<Vec<SocketAddr>> {
-    let (telling, told) = oneshot::channel();
-    let find = move |name: &str| (name, 0).to_socket_addrs().map(Iterator::collect);
-    let wanted = name.clone();
+/// Resolves a name on a thread of its own: a slow resolver must not block the few threads that write.
+async fn resolve(name: String) -> io::Result<Vec<SocketAddr>> {
+    let (sender, receiver) = oneshot::channel();
+    let resolve = move |name: &str| (name, 0).to_socket_addrs().map(Iterator::collect);
+    let same = name.clone();
     let started = threads::spawn_thread("names", move || {
-        // Nobody may be waiting any more.
-        let _ = telling.send(find(&wanted));
+        // A closed receiver is not an error.
+        let _ = sender.send(resolve(&same));
     });
     match started {
-        Ok(_) => told.await.map_err(io::Error::other)?,
-        // Where threads are few, it takes its turn with the others.
-        Err(_) => threads::run_blocking(move || find(&name))
+        Ok(_) => receiver.await.map_err(io::Error::other)?,
+        // Where threads are few, the shared pool does it.
+        Err(_) => threads::run_blocking(move || resolve(&name))
             .await
             .map_err(|threads::WorkerError| io::Error::other("the resolver panicked"))?,
     }

@@ -1,91 +1,90 @@
-//! Which bytes of a file an answer brings, decided from everything that its head says about them.
+//! Which bytes of a file a response contains, decided from everything that its head says about them.
 //!
-//! Under any 2xx status a `Content-Range` counts: hosts send slices under 200, and whole files under 206. It is read
-//! twice. Bytes are joined only on its exact form (`range::prove`). A loose reading, which forgives the punctuation, is
-//! enough to keep a slice from being taken as the whole file. What makes no sense even then says nothing, and costs no
-//! file: only a statement that can be understood can contradict.
+//! A `Content-Range` counts under any 2xx status: hosts send slices under 200, and whole files under 206. It is read twice.
+//! Bytes are joined only on its exact form (`range::validate`). A lenient reading, which ignores wrong punctuation, is enough to
+//! keep a slice from being saved as the whole file. A value that has no meaning even then is ignored, and costs no file: only a
+//! statement that can be understood can contradict another.
 //!
-//! Invariant: an [`Extent`] is the range that was asked for, or it begins at the first byte of the file.
+//! Invariant: a [`BodyExtent`] is the requested range, or it begins at the first byte of the file.
 
 use std::ops::Range;
 
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, TRANSFER_ENCODING};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 
 use super::Error;
+use super::headers::all_lossy;
 use super::range::{self, RangeRequest};
 
-/// The bytes of a file that an answer brings.
+/// The bytes of a file that a response contains.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct BodyExtent {
-    /// Whether they are the range that was asked for.
+    /// Whether they are the requested range.
     pub is_partial: bool,
-    /// How many bytes the body has on the wire, when the head says.
+    /// The length of the body on the wire, when the head says it.
     pub length: Option<u64>,
-    /// How long the whole file is, when the head says.
+    /// The length of the whole file, when the head says it.
     pub total: Option<u64>,
-    /// Whether the host says that it does not know where the file ends.
+    /// Whether the host says that it does not know the length of the file.
     pub is_open_ended: bool,
 }
 
-/// What an answer with a 2xx status brings.
+/// What a response with a 2xx status contains.
 ///
 /// # Errors
-/// When it is not the range that was asked for and does not begin at the first byte, or when the head contradicts itself.
-pub(super) fn body_extent(status: StatusCode, ask: Option<&RangeRequest>, headers: &HeaderMap) -> Result<BodyExtent, Error> {
-    let said = ExtentHeaders::from_headers(status, headers);
-    let Some(ask) = ask else {
-        // A 206 that names no range is no slip of one try.
-        let is_final = said.is_partial && said.range.is_none();
-        return said
-            .leading_extent(true)
-            .map_err(|why| if is_final { Error::Permanent(why.to_owned()) } else { Error::LengthMismatch(why) });
+/// When it is not the requested range and does not begin at the first byte, or when the head contradicts itself.
+pub(super) fn body_extent(status: StatusCode, request: Option<&RangeRequest>, headers: &HeaderMap) -> Result<BodyExtent, Error> {
+    let fields = ExtentHeaders::from_headers(status, headers);
+    let Some(request) = request else {
+        // The host sends a 206 without a range each time.
+        let fault = if fields.is_partial && fields.range.is_none() { Error::UnnamedRange } else { Error::LengthMismatch };
+        return fields.leading_extent(true).map_err(fault);
     };
-    match range::validate(ask, headers) {
+    match range::validate(request, headers) {
         Ok(total) => {
-            let length = said.range.map(|range| range.end - range.start);
+            let length = fields.range.map(|range| range.end - range.start);
             Ok(BodyExtent { is_partial: true, length, total: Some(total), is_open_ended: false })
         }
         // The whole file instead of the range.
-        Err(_) if said.range.is_none() && !said.is_partial => said.leading_extent(false).map_err(Error::RangeMismatch),
-        Err(_) if said.is_everything() => said.leading_extent(false).map_err(Error::RangeMismatch),
-        Err(why) => Err(why),
+        Err(_) if fields.range.is_none() && !fields.is_partial => fields.leading_extent(false).map_err(Error::RangeMismatch),
+        Err(_) if fields.is_everything() => fields.leading_extent(false).map_err(Error::RangeMismatch),
+        Err(error) => Err(error),
     }
 }
 
-/// How long the body is by `Content-Length`. Beside chunks it counts for nothing.
+/// The length of the body by `Content-Length`. It is ignored beside chunks.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    let is_chunked = values(headers, &TRANSFER_ENCODING).any(|coding| !coding.trim().eq_ignore_ascii_case("identity"));
+    let is_chunked = all_lossy(headers, TRANSFER_ENCODING).any(|coding| !coding.trim().eq_ignore_ascii_case("identity"));
     let value = headers.get(CONTENT_LENGTH).filter(|_| !is_chunked)?;
-    // The same length may stand there more than once; the HTTP client refuses different ones.
+    // The same length may be repeated. The HTTP client refuses different ones.
     parse_digits(value.to_str().ok()?.split(',').next()?)
 }
 
-/// What the head of an answer says about the extent of its body.
+/// What the head of a response says about the extent of its body.
 struct ExtentHeaders {
     /// Whether the status is that of a part.
     is_partial: bool,
-    /// Whether the body has pieces of the file, each with a head of its own.
+    /// Whether the body has several parts of the file, each with its own head.
     is_multipart: bool,
     /// Whether there are several ranges that differ.
     is_ambiguous: bool,
-    /// The bytes that the body has of the file.
+    /// The bytes of the file that the body contains.
     range: Option<Range<u64>>,
-    /// How long the file is.
+    /// The length of the file.
     total: Option<u64>,
-    /// How long the body is.
+    /// The length of the body.
     length: Option<u64>,
-    /// Whether bytes of this version can be joined with others.
+    /// Whether bytes of this version can be joined with others later.
     is_resumable: bool,
 }
 
 impl ExtentHeaders {
     fn from_headers(status: StatusCode, headers: &HeaderMap) -> Self {
-        let mut ranges = values(headers, &CONTENT_RANGE);
+        let mut ranges = all_lossy(headers, CONTENT_RANGE);
         let first = ranges.next();
         let is_ambiguous = ranges.any(|other| first.as_ref() != Some(&other));
         let (range, total) = first.as_deref().map(parse_content_range_leniently).unwrap_or_default();
-        let is_multipart = values(headers, &CONTENT_TYPE).any(|value| is_byteranges(&value));
+        let is_multipart = all_lossy(headers, CONTENT_TYPE).any(|value| is_byteranges(&value));
         Self {
             is_partial: status == StatusCode::PARTIAL_CONTENT,
             is_multipart,
@@ -101,20 +100,20 @@ impl ExtentHeaders {
         matches!((&self.range, self.total), (Some(range), Some(total)) if *range == (0..total))
     }
 
-    /// The file from its first byte on: all of it, or the beginning where that `may_go_on`.
-    fn leading_extent(&self, may_go_on: bool) -> Result<BodyExtent, &'static str> {
+    /// The file from its first byte on: all of it, or only its beginning where the rest `can_follow`.
+    fn leading_extent(&self, can_follow: bool) -> Result<BodyExtent, &'static str> {
         if self.is_multipart {
-            return Err("the host sends pieces of the file in one body");
+            return Err("the host sends several parts of the file in one body");
         }
         if self.is_ambiguous {
             return Err("the host names two ranges of the file for one body");
         }
-        let may_go_on = may_go_on && self.is_resumable;
+        let can_follow = can_follow && self.is_resumable;
         let (length, total) = match (&self.range, self.total) {
             (None, _) if self.is_partial => return Err("the host does not say which range it sends"),
             (None, total) => (total.or(self.length), total.or(self.length)),
             (Some(range), Some(total)) if *range == (0..total) => (Some(total), Some(total)),
-            (Some(range), Some(total)) if range.start == 0 && may_go_on => (Some(range.end), Some(total)),
+            (Some(range), Some(total)) if range.start == 0 && can_follow => (Some(range.end), Some(total)),
             (Some(range), None) if range.start == 0 && !self.is_partial => (Some(range.end), Some(range.end)),
             _ => return Err("the host sends only a part of the file"),
         };
@@ -125,12 +124,12 @@ impl ExtentHeaders {
     }
 }
 
-/// The range and the total of a `Content-Range`, each as far as it makes sense.
+/// The range and the total of a `Content-Range`, each as far as it can be understood.
 fn parse_content_range_leniently(value: &str) -> (Option<Range<u64>>, Option<u64>) {
     let value = value.trim();
     let rest = match value.split_at_checked(5) {
         Some((unit, rest)) if unit.eq_ignore_ascii_case("bytes") => rest,
-        // Without a unit they are bytes; another unit says nothing about bytes.
+        // Without a unit they are bytes. Another unit says nothing about bytes.
         _ if value.starts_with(|first: char| first.is_ascii_digit() || first == '*') => value,
         _ => return (None, None),
     };
@@ -138,7 +137,7 @@ fn parse_content_range_leniently(value: &str) -> (Option<Range<u64>>, Option<u64
     let (range, total) = rest.split_once('/').unwrap_or((rest, "*"));
     let total = parse_digits(total);
     if total == Some(0) {
-        // No byte is in an empty file: the host says this of files that are not empty.
+        // An empty file has no bytes to send, so this total is wrong.
         return (None, None);
     }
     let range = range.split_once('-').and_then(|(from, last)| Some(parse_digits(from)?..parse_digits(last)?.checked_add(1)?));
@@ -149,20 +148,16 @@ fn is_byteranges(content_type: &str) -> bool {
     content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("multipart/byteranges")
 }
 
-/// A number of digits alone.
+/// A number that has digits only.
 pub(super) fn parse_digits(text: &str) -> Option<u64> {
     let text = text.trim();
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> + use<'a> {
-    headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::range::tests::headers;
+    use crate::http::headers::tests::headers;
     use crate::integrity::remote_version::{RemoteVersion, Validator};
 
     const ETAG: (&str, &str) = ("etag", "\"a\"");
@@ -180,8 +175,7 @@ mod tests {
     fn decided(status: u16, ask: Option<&RangeRequest>, lines: &[(&'static str, &str)]) -> (bool, Expected) {
         match body_extent(StatusCode::from_u16(status).unwrap(), ask, &headers(lines)) {
             Ok(extent) => (extent.is_partial, Ok((extent.length, extent.total))),
-            Err(Error::LengthMismatch(why) | Error::RangeMismatch(why)) => (false, Err(why)),
-            Err(Error::Permanent(why)) if why == UNSAID => (false, Err(UNSAID)),
+            Err(Error::LengthMismatch(why) | Error::RangeMismatch(why) | Error::UnnamedRange(why)) => (false, Err(why)),
             Err(other) => panic!("{other}"),
         }
     }

@@ -1,64 +1,107 @@
-//! Undoing a `Content-Encoding` that a host forces on us.
+//! Decodes a `Content-Encoding` that was not asked for.
 //!
-//! We ask for identity; some hosts send gzip or deflate all the same. What is kept is the result.
-//! The decoder writes through to where the bytes go, a window at a time, so a small body that blows
-//! up fills no memory. Stacked or unknown codings are refused, not guessed.
+//! Requests ask for identity, but some hosts send gzip or deflate all the same. The decoded bytes are kept. The decoder writes
+//! to its destination a window at a time, so a small body that expands to a huge one fills no memory. Stacked and unknown
+//! encodings are refused, not guessed. An error of the destination is never taken for an error of the encoding.
 
 use std::io::{self, Write};
 
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// How many bytes tell one form of a coding from another.
+/// Bytes that are needed to tell one form of an encoding from another.
 const SNIFF_LEN: usize = 2;
 
 /// How a body is encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ContentCoding {
-    /// As it is.
+    /// Not encoded.
     #[default]
     Identity,
     /// `gzip`
     Gzip,
-    /// `deflate`: a zlib stream by the standard, a raw one by some hosts.
+    /// `deflate`: a zlib stream by the standard, a raw deflate stream from some hosts.
     Deflate,
 }
 
 impl ContentCoding {
-    /// What a `Content-Encoding` header says; blank is identity.
-    ///
-    /// # Errors
-    /// For a coding that can't be undone, in words for the asset's error.
-    pub fn parse(header: &str) -> Result<Self, String> {
+    /// Reads a `Content-Encoding` header: blank is identity, none is an encoding that can't be decoded.
+    #[must_use]
+    pub fn parse(header: &str) -> Option<Self> {
         let codings: Vec<String> = header
             .split(',')
             .map(|coding| coding.trim().to_ascii_lowercase())
             .filter(|coding| !coding.is_empty() && coding != "identity")
             .collect();
         match codings.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] => Ok(Self::Identity),
-            ["gzip" | "x-gzip"] => Ok(Self::Gzip),
-            ["deflate"] => Ok(Self::Deflate),
-            _ => Err(format!("the host sends it in an encoding that was not asked for: {}", codings.join(", "))),
+            [] => Some(Self::Identity),
+            ["gzip" | "x-gzip"] => Some(Self::Gzip),
+            ["deflate"] => Some(Self::Deflate),
+            _ => None,
         }
     }
 }
 
-/// Undoes a coding on the way to `W`.
+/// Why bytes could not be decoded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DecodeError {
+    /// They are not valid in their encoding.
+    #[error("{0}")]
+    Encoding(#[source] io::Error),
+    /// The destination did not accept them.
+    #[error("{0}")]
+    Destination(#[source] io::Error),
+}
+
+impl DecodeError {
+    fn from_decoder(error: io::Error) -> Self {
+        match error.downcast::<DestinationError>() {
+            Ok(DestinationError(error)) => Self::Destination(error),
+            Err(error) => Self::Encoding(error),
+        }
+    }
+}
+
+/// Decodes bytes on the way to `W`.
 pub(crate) enum Decoder<W: Write> {
-    /// Nothing has to be undone.
+    /// Nothing to decode.
     Plain(W),
-    /// Too little has come to tell what it is: where to, in which coding, and what has come.
+    /// Too few bytes yet to tell the form of the encoding: the destination, the encoding, the bytes.
     Undetected(W, ContentCoding, Vec<u8>),
-    /// Undoing gzip.
-    Gzip(MultiGzDecoder<W>),
-    /// Undoing a zlib stream.
-    Zlib(ZlibDecoder<W>),
-    /// Undoing a raw deflate stream.
-    RawDeflate(DeflateDecoder<W>),
+    /// Decodes gzip.
+    Gzip(MultiGzDecoder<Destination<W>>),
+    /// Decodes a zlib stream.
+    Zlib(ZlibDecoder<Destination<W>>),
+    /// Decodes a raw deflate stream.
+    RawDeflate(DeflateDecoder<Destination<W>>),
+}
+
+/// Marks errors of the destination, so that they can be told from errors of the encoding.
+pub(crate) struct Destination<W>(W);
+
+/// An error of the destination. It travels through the decoder inside another [`io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct DestinationError(io::Error);
+
+impl DestinationError {
+    /// The kind stays, so that an interrupted write is still repeated.
+    fn wrap(error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), Self(error))
+    }
+}
+
+impl<W: Write> Write for Destination<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(DestinationError::wrap)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(DestinationError::wrap)
+    }
 }
 
 impl<W: Write> Decoder<W> {
-    /// Bytes in `coding` go in, decoded ones go to `writer`.
+    /// Decodes bytes in `coding` into `writer`.
     pub(crate) fn new(writer: W, coding: ContentCoding) -> Self {
         match coding {
             ContentCoding::Identity => Self::Plain(writer),
@@ -66,11 +109,11 @@ impl<W: Write> Decoder<W> {
         }
     }
 
-    /// Takes the next bytes of the body.
+    /// Decodes the next bytes of the body.
     ///
     /// # Errors
-    /// What the writer reports, and `InvalidData` or `InvalidInput` for a broken stream.
-    pub(crate) fn write(self, bytes: &[u8]) -> io::Result<Self> {
+    /// When the stream is broken, or the writer fails.
+    pub(crate) fn write(self, bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut decoder = match self {
             Self::Undetected(writer, coding, mut first) => {
                 first.extend_from_slice(bytes);
@@ -82,50 +125,53 @@ impl<W: Write> Decoder<W> {
             decoder => decoder,
         };
         match &mut decoder {
-            Self::Plain(writer) | Self::Undetected(writer, ..) => writer.write_all(bytes)?,
-            Self::Gzip(writer) => writer.write_all(bytes)?,
-            Self::Zlib(writer) => writer.write_all(bytes)?,
-            Self::RawDeflate(writer) => writer.write_all(bytes)?,
+            Self::Plain(writer) | Self::Undetected(writer, ..) => writer.write_all(bytes).map_err(DecodeError::Destination)?,
+            Self::Gzip(writer) => writer.write_all(bytes).map_err(DecodeError::from_decoder)?,
+            Self::Zlib(writer) => writer.write_all(bytes).map_err(DecodeError::from_decoder)?,
+            Self::RawDeflate(writer) => writer.write_all(bytes).map_err(DecodeError::from_decoder)?,
         }
         Ok(decoder)
     }
 
     fn detect(writer: W, coding: ContentCoding, first: &[u8]) -> Self {
         match coding {
-            ContentCoding::Gzip if first.starts_with(&[0x1f, 0x8b]) => Self::Gzip(MultiGzDecoder::new(writer)),
-            ContentCoding::Deflate if is_zlib(first) => Self::Zlib(ZlibDecoder::new(writer)),
-            ContentCoding::Deflate => Self::RawDeflate(DeflateDecoder::new(writer)),
-            // A host that claims gzip for bytes which are none has stored them so: they are kept as they are.
+            ContentCoding::Gzip if first.starts_with(&[0x1f, 0x8b]) => Self::Gzip(MultiGzDecoder::new(Destination(writer))),
+            ContentCoding::Deflate if is_zlib(first) => Self::Zlib(ZlibDecoder::new(Destination(writer))),
+            ContentCoding::Deflate => Self::RawDeflate(DeflateDecoder::new(Destination(writer))),
+            // The host stores a file that is not gzip under this header: it is kept as it is.
             ContentCoding::Gzip | ContentCoding::Identity => Self::Plain(writer),
         }
     }
 
-    /// Where the bytes go.
+    /// The destination.
     pub(crate) fn inner(&self) -> &W {
         match self {
             Self::Plain(writer) | Self::Undetected(writer, ..) => writer,
-            Self::Gzip(decoder) => decoder.get_ref(),
-            Self::Zlib(decoder) => decoder.get_ref(),
-            Self::RawDeflate(decoder) => decoder.get_ref(),
+            Self::Gzip(decoder) => &decoder.get_ref().0,
+            Self::Zlib(decoder) => &decoder.get_ref().0,
+            Self::RawDeflate(decoder) => &decoder.get_ref().0,
         }
     }
 
-    /// Ends the body; where the bytes went.
+    /// Ends the body. Returns the destination.
     ///
     /// # Errors
-    /// When the stream had not come to its end.
-    pub(crate) fn finish(self) -> io::Result<W> {
-        match self {
-            Self::Plain(writer) => Ok(writer),
-            Self::Undetected(mut writer, _, first) => writer.write_all(&first).map(|()| writer),
+    /// When the stream is not complete, or the writer fails.
+    pub(crate) fn finish(self) -> Result<W, DecodeError> {
+        let finished = match self {
+            Self::Plain(writer) => return Ok(writer),
+            Self::Undetected(mut writer, _, first) => {
+                return writer.write_all(&first).map(|()| writer).map_err(DecodeError::Destination);
+            }
             Self::Gzip(decoder) => decoder.finish(),
             Self::Zlib(decoder) => decoder.finish(),
             Self::RawDeflate(decoder) => decoder.finish(),
-        }
+        };
+        finished.map(|Destination(writer)| writer).map_err(DecodeError::from_decoder)
     }
 }
 
-/// A zlib header: method 8, and a check that one in 31 random pairs passes.
+/// Whether it starts with a zlib header: method 8, and a check that one in 31 random pairs passes.
 fn is_zlib(first: &[u8]) -> bool {
     matches!(first, [method, flags, ..] if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31))
 }
@@ -136,7 +182,7 @@ mod tests {
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
-    fn decoded(coding: ContentCoding, body: &[u8], step: usize) -> io::Result<Vec<u8>> {
+    fn decoded(coding: ContentCoding, body: &[u8], step: usize) -> Result<Vec<u8>, DecodeError> {
         let mut decoder = Decoder::new(Vec::new(), coding);
         for piece in body.chunks(step) {
             decoder = decoder.write(piece)?;
@@ -180,7 +226,29 @@ mod tests {
     #[test]
     fn truncated_encoded_stream_is_an_error() {
         for (coding, body) in bodies() {
-            assert!(decoded(coding, &body[..body.len() / 2], 512).is_err(), "{coding:?}");
+            let result = decoded(coding, &body[..body.len() / 2], 512);
+            assert!(matches!(result, Err(DecodeError::Encoding(_))), "{coding:?}");
+        }
+    }
+
+    /// A destination that is full from the start.
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::InvalidData.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn error_of_the_destination_is_not_an_error_of_the_encoding() {
+        for (coding, body) in bodies().into_iter().chain([(ContentCoding::Identity, vec![0; 100])]) {
+            let result = Decoder::new(Full, coding).write(&body).and_then(Decoder::finish);
+            assert!(matches!(result, Err(DecodeError::Destination(_))), "{coding:?}");
         }
     }
 
@@ -194,10 +262,10 @@ mod tests {
             ("deflate", ContentCoding::Deflate),
             ("identity, gzip", ContentCoding::Gzip),
         ] {
-            assert_eq!(ContentCoding::parse(header), Ok(coding), "{header}");
+            assert_eq!(ContentCoding::parse(header), Some(coding), "{header}");
         }
         for header in ["br", "zstd", "gzip, gzip", "gzip, deflate", "compress"] {
-            assert!(ContentCoding::parse(header).is_err(), "{header}");
+            assert_eq!(ContentCoding::parse(header), None, "{header}");
         }
     }
 }

@@ -1,32 +1,40 @@
-//! What can go wrong with a request, in words that are safe to show.
+//! Why a request failed: one variant for each cause that a caller treats differently.
 //!
-//! reqwest's own messages hold the URL, which may be signed: they are taken apart here and put
-//! together without it. The class (passing or final) is decided here too, by walking the chain of
-//! causes: the telling one is several wrappers down.
+//! Callers never compare texts: whether to retry, and the code for programs, follow from the variant. No message contains a
+//! URL, which may be signed. `causes` makes these errors from those of the HTTP library.
 
-use std::error::Error as _;
-use std::io;
 use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
 
 use super::proxy;
+use crate::domain::code::AssetErrorCode;
+use crate::redact::ApiKey;
 
-/// Marks a refused address in a chain of causes.
-pub(super) const PRIVATE_ADDRESS: &str = "its host is at a private or loopback address; --allow-private-hosts allows that";
-/// Marks a link that would carry the key to another host.
-pub(super) const KEY_LEAK: &str = "its URL holds the API key and leads away from the gateway: not requested";
-/// Marks a redirect that would leave https.
-pub(super) const DOWNGRADE: &str = "it redirects from https to http";
-/// Marks a redirect that leaves the gateway's origin.
-pub(super) const OFF_ORIGIN: &str = "it redirects away from the gateway's origin";
-/// Marks a chain of redirects without an end.
-pub(super) const TOO_MANY_REDIRECTS: &str = "it redirects more than 10 times";
+/// A rule of this program that forbids a request or a redirect. It travels inside the errors of reqwest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PolicyViolation {
+    /// The host has a private address, and private hosts are not allowed.
+    #[error("its host is at a private or loopback address; --allow-private-hosts allows that")]
+    PrivateAddress,
+    /// The link would carry the key to another host.
+    #[error("its URL holds the API key and leads away from the gateway: not requested")]
+    KeyLeak,
+    /// A redirect from https to http.
+    #[error("it redirects from https to http")]
+    Downgrade,
+    /// A redirect of the gateway to another origin.
+    #[error("it redirects away from the gateway's origin")]
+    OffOrigin,
+    /// A chain of redirects that does not end.
+    #[error("it redirects more than 10 times")]
+    TooManyRedirects,
+}
 
-/// What went wrong with a request.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The host answered with this status.
+    /// The host answered with a status other than success.
     #[error("{}", status_line(*.status))]
     Status {
         /// The status.
@@ -34,35 +42,134 @@ pub enum Error {
         /// How long the host asks to wait.
         retry_after: Option<Duration>,
     },
-    /// The answer is not the range that was asked for: what is here can't be continued.
-    #[error("it can't be continued: {0}")]
+    /// The response is not the range that was requested: the bytes received before can't be continued.
+    #[error("can't resume: {0}")]
     RangeMismatch(&'static str),
-    /// What is said about the length of the file does not agree. What is here may still be continued.
-    #[error("nothing shows that it is whole: {0}")]
+    /// The statements about the length of the file contradict each other. The bytes received before may still be continued.
+    #[error("the file may be incomplete: {0}")]
     LengthMismatch(&'static str),
-    /// Nothing came of the connection; worth another try.
+    /// A 206 to a request for the whole file that does not say which range it is. The host sends the same each time.
     #[error("{0}")]
-    Transient(String),
-    /// Another try would end the same.
-    #[error("{0}")]
-    Permanent(String),
+    UnnamedRange(&'static str),
+    /// The body ended before its announced length.
+    #[error("incomplete body: received {received} of {expected} bytes")]
+    Incomplete {
+        /// Bytes received.
+        received: u64,
+        /// Bytes announced.
+        expected: u64,
+    },
+    /// The body does not have the digest that the host sent in this header.
+    #[error("checksum mismatch: `{0}`")]
+    ChecksumMismatch(&'static str),
+    /// The body is not valid in the encoding that its header names.
+    #[error("the body's Content-Encoding is broken: {0}")]
+    BrokenEncoding(String),
+    /// An encoding that this program can't decode.
+    #[error("the host sends an unsupported {header}: {value}")]
+    UnsupportedEncoding {
+        /// The header.
+        header: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// A rule of this program forbids the request.
+    #[error(transparent)]
+    Policy(#[from] PolicyViolation),
+    /// No connection within the connect timeout.
+    #[error("no connection within the connect timeout")]
+    ConnectTimeout,
+    /// No data within the stall timeout.
+    #[error("no data received within the stall timeout")]
+    StallTimeout,
+    /// No connection.
+    #[error("{}", with_cause("no connection", .0))]
+    Connect(String),
+    /// The connection was closed or reset.
+    #[error("{}", with_cause("connection lost", .0))]
+    Disconnected(String),
+    /// Another fault of the transfer.
+    #[error("{}", with_cause("transfer failed", .0))]
+    Transfer(String),
+    /// The host's certificate is not trusted.
+    #[error("{}", with_cause("the host's certificate is not trusted", .0))]
+    Certificate(String),
+    /// The HTTP library refuses to build the request.
+    #[error("{}", with_cause("invalid request", .0))]
+    InvalidRequest(String),
+    /// The proxy itself answered with this status.
+    #[error("the proxy {proxy} answers {}", status_line(*.status))]
+    ProxyStatus {
+        /// The proxy, without user and password.
+        proxy: String,
+        /// Its status.
+        status: StatusCode,
+    },
+    /// The proxy does not connect to the host, and does not say why.
+    #[error("the proxy {proxy} refuses to connect to the host")]
+    ProxyRefused {
+        /// The proxy, without user and password.
+        proxy: String,
+    },
+    /// No connection to the proxy.
+    #[error("{}", with_cause(&format!("no connection through the proxy {proxy}"), .cause))]
+    ProxyConnect {
+        /// The proxy, without user and password.
+        proxy: String,
+        /// The innermost cause.
+        cause: String,
+    },
 }
 
 impl Error {
-    /// Whether another try may end better.
+    /// Whether another attempt may succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Status { status, .. } => is_transient_status(*status),
-            Self::Transient(_) | Self::RangeMismatch(_) | Self::LengthMismatch(_) => true,
-            Self::Permanent(_) => false,
+            Self::Status { status, .. } | Self::ProxyStatus { status, .. } => is_transient_status(*status),
+            Self::RangeMismatch(_)
+            | Self::LengthMismatch(_)
+            | Self::Incomplete { .. }
+            | Self::ChecksumMismatch(_)
+            | Self::BrokenEncoding(_)
+            | Self::ConnectTimeout
+            | Self::StallTimeout
+            | Self::Connect(_)
+            | Self::Disconnected(_)
+            | Self::Transfer(_)
+            | Self::ProxyRefused { .. }
+            | Self::ProxyConnect { .. } => true,
+            Self::UnnamedRange(_)
+            | Self::UnsupportedEncoding { .. }
+            | Self::Policy(_)
+            | Self::Certificate(_)
+            | Self::InvalidRequest(_) => false,
         }
     }
 
-    /// Whether the link is dead: a fresh one from the gateway may live.
+    /// Whether the link is dead: the gateway may have a fresh one.
     #[must_use]
     pub fn is_dead_link(&self) -> bool {
         matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403 | 404 | 410))
+    }
+
+    /// Whether the host says that it is busy.
+    #[must_use]
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Status { status, retry_after } if is_busy_status(*status, retry_after.is_some()))
+    }
+
+    /// Whether the host answered at all.
+    #[must_use]
+    pub(crate) fn is_response(&self) -> bool {
+        matches!(
+            self,
+            Self::Status { .. }
+                | Self::RangeMismatch(_)
+                | Self::LengthMismatch(_)
+                | Self::UnnamedRange(_)
+                | Self::UnsupportedEncoding { .. }
+        )
     }
 
     /// How long the host asks to wait.
@@ -73,12 +180,80 @@ impl Error {
             _ => None,
         }
     }
+
+    /// The status with which the host refused the request.
+    #[must_use]
+    pub(crate) fn http_status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(status.as_u16()),
+            _ => None,
+        }
+    }
+
+    /// The cause, for programs.
+    #[must_use]
+    pub(crate) fn code(&self) -> AssetErrorCode {
+        match self {
+            Self::Status { .. } if self.is_dead_link() => AssetErrorCode::DeadLink,
+            Self::Status { .. } => AssetErrorCode::HttpStatus,
+            Self::RangeMismatch(_)
+            | Self::LengthMismatch(_)
+            | Self::UnnamedRange(_)
+            | Self::Incomplete { .. }
+            | Self::BrokenEncoding(_) => AssetErrorCode::IncompleteBody,
+            Self::ChecksumMismatch(_) => AssetErrorCode::ChecksumMismatch,
+            Self::UnsupportedEncoding { .. } => AssetErrorCode::RefusedContent,
+            Self::Policy(PolicyViolation::PrivateAddress) => AssetErrorCode::PrivateAddress,
+            // The link leads to a place that this program does not request.
+            Self::Policy(_) | Self::InvalidRequest(_) => AssetErrorCode::BadUrl,
+            Self::ConnectTimeout | Self::StallTimeout => AssetErrorCode::Timeout,
+            Self::Connect(_)
+            | Self::Disconnected(_)
+            | Self::Transfer(_)
+            | Self::Certificate(_)
+            | Self::ProxyStatus { .. }
+            | Self::ProxyRefused { .. }
+            | Self::ProxyConnect { .. } => AssetErrorCode::Network,
+        }
+    }
+
+    /// The same, without `key` in the texts that came from the host.
+    #[must_use]
+    pub(crate) fn redact_key(mut self, key: &ApiKey) -> Self {
+        match &mut self {
+            Self::BrokenEncoding(text)
+            | Self::UnsupportedEncoding { value: text, .. }
+            | Self::Connect(text)
+            | Self::Disconnected(text)
+            | Self::Transfer(text)
+            | Self::Certificate(text)
+            | Self::InvalidRequest(text)
+            | Self::ProxyConnect { cause: text, .. } => key.redact_in_place(text),
+            _ => {}
+        }
+        self
+    }
 }
 
-/// Whether a status stands for a passing fault.
+/// An error when the response is the proxy's own: only a proxy asks for its authorization.
+pub(crate) fn check_proxy_auth(response: &Response) -> Result<(), Error> {
+    let status = response.status();
+    match proxy::display_name(response.url()) {
+        Some(proxy) if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(Error::ProxyStatus { proxy, status }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a status stands for a transient fault.
 #[must_use]
 pub(crate) fn is_transient_status(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)
+}
+
+/// Whether a status says that the host is busy, and not that something is broken.
+#[must_use]
+pub(crate) fn is_busy_status(status: StatusCode, has_retry_after: bool) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE && has_retry_after)
 }
 
 /// `HTTP 404 Not Found`
@@ -90,115 +265,38 @@ pub(crate) fn status_line(status: StatusCode) -> String {
     }
 }
 
-impl Error {
-    /// What became of a request that got no answer. When a proxy refused, its status is part of it.
-    pub(crate) async fn from_send_error(error: reqwest::Error) -> Self {
-        let is_refused = causes(&error).iter().any(|cause| cause.contains("tunnel error: unsuccessful"));
-        let (Some(url), true) = (error.url(), is_refused) else { return error.into() };
-        match (proxy::display_name(url), proxy::probe_tunnel_refusal(url).await) {
-            (Some(proxy), Some(status)) => proxy_refusal(&proxy, status),
-            _ => error.into(),
-        }
-    }
-}
-
-impl From<reqwest::Error> for Error {
-    fn from(error: reqwest::Error) -> Self {
-        let causes = causes(&error);
-        let innermost = causes.last().cloned().unwrap_or_default();
-        let rules = [PRIVATE_ADDRESS, KEY_LEAK, DOWNGRADE, OFF_ORIGIN, TOO_MANY_REDIRECTS];
-        if let Some(rule) = rules.iter().find(|rule| causes.iter().any(|cause| cause.contains(*rule))) {
-            return Self::Permanent((*rule).to_owned());
-        }
-        // A timed-out body also counts as a decoding fault, so the timeout is looked at first.
-        if error.is_timeout() {
-            let what = if error.is_connect() { "the connection was not made in time" } else { "nothing came for too long" };
-            return Self::Transient(what.to_owned());
-        }
-        if causes.iter().any(|cause| cause.contains("certificate")) {
-            return Self::Permanent(format!("the host's certificate is not trusted: {innermost}"));
-        }
-        if error.is_builder() {
-            return Self::Permanent(format!("the request can't be made: {innermost}"));
-        }
-        if error.is_connect()
-            && let Some(proxy) = error.url().and_then(proxy::display_name)
-        {
-            return proxy_connect_error(&proxy, &causes);
-        }
-        let what = match () {
-            () if error.is_connect() => "no connection",
-            () if is_disconnect(&error) => "the connection broke off",
-            () => "the transfer failed",
-        };
-        Self::Transient(if innermost.is_empty() { what.to_owned() } else { format!("{what}: {innermost}") })
-    }
-}
-
-/// A connection that did not come about by way of a proxy.
-fn proxy_connect_error(proxy: &str, causes: &[String]) -> Error {
-    let has = |text: &str| causes.iter().any(|cause| cause.contains(text));
-    if has("proxy authorization required") {
-        return proxy_refusal(proxy, StatusCode::PROXY_AUTHENTICATION_REQUIRED);
-    }
-    if has("tunnel error: unsuccessful") {
-        return Error::Transient(format!("the proxy {proxy} refuses to connect to the host"));
-    }
-    let innermost = causes.last().map_or("", String::as_str);
-    Error::Transient(format!("no connection by way of the proxy {proxy}: {innermost}"))
-}
-
-fn proxy_refusal(proxy: &str, status: StatusCode) -> Error {
-    let told = format!("the proxy {proxy} answers {}", status_line(status));
-    if is_transient_status(status) { Error::Transient(told) } else { Error::Permanent(told) }
-}
-
-/// The fault of the proxy, when the answer is its own: only a proxy asks for its authorization.
-pub(crate) fn check_proxy_auth(response: &Response) -> Result<(), Error> {
-    match proxy::display_name(response.url()) {
-        Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            Err(proxy_refusal(&proxy, response.status()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The messages of the causes below reqwest's own, which holds the URL.
-fn causes(error: &reqwest::Error) -> Vec<String> {
-    chain(error).map(ToString::to_string).collect()
-}
-
-fn is_disconnect(error: &reqwest::Error) -> bool {
-    chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| {
-        matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-    })
-}
-
-fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(error.source(), |&cause| cause.source())
+fn with_cause(what: &str, cause: &str) -> String {
+    if cause.is_empty() { what.to_owned() } else { format!("{what}: {cause}") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn status(code: u16) -> Error {
+        Error::Status { status: StatusCode::from_u16(code).expect("in range"), retry_after: None }
+    }
+
     #[test]
     fn every_status_is_classified() {
-        let passing: Vec<u16> =
-            (100..=599).filter(|code| is_transient_status(StatusCode::from_u16(*code).expect("in range"))).collect();
+        let passing: Vec<u16> = (100..=599).filter(|code| status(*code).is_transient()).collect();
         let expected: Vec<u16> = [408, 425, 429].into_iter().chain(500..=599).collect();
         assert_eq!(passing, expected);
-        let dead: Vec<u16> = (100..=599)
-            .filter(|code| {
-                Error::Status { status: StatusCode::from_u16(*code).expect("in range"), retry_after: None }.is_dead_link()
-            })
-            .collect();
+        let dead: Vec<u16> = (100..=599).filter(|code| status(*code).code() == AssetErrorCode::DeadLink).collect();
         assert_eq!(dead, [401, 403, 404, 410]);
+        assert_eq!((status(500).code(), status(500).http_status()), (AssetErrorCode::HttpStatus, Some(500)));
     }
 
     #[test]
     fn status_is_displayed_with_its_reason() {
-        assert_eq!(Error::Status { status: StatusCode::NOT_FOUND, retry_after: None }.to_string(), "HTTP 404 Not Found");
-        assert_eq!(status_line(StatusCode::from_u16(524).unwrap()), "HTTP 524");
+        assert_eq!(status(404).to_string(), "HTTP 404 Not Found");
+        assert_eq!(status(524).to_string(), "HTTP 524");
+    }
+
+    #[test]
+    fn texts_from_the_host_lose_the_key() {
+        let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
+        let error = Error::UnsupportedEncoding { header: "Content-Encoding", value: "sk-1234567890abcdef".to_owned() };
+        assert_eq!(error.redact_key(&key).to_string(), "the host sends an unsupported Content-Encoding: [key]");
     }
 }

@@ -1,8 +1,8 @@
-//! What is known of each host: how many requests it may get at once, and whether it asked for a rest.
+//! Limits for each host: how many requests at once, and cooldowns.
 //!
-//! A host that says it is busy (429, or 503 with a `Retry-After`) is left alone by every request of
-//! the run, not only by the one that heard it. That costs no request its tries, but our patience with
-//! the host, which an answer restores. Permits are held while a body comes, never across a wait.
+//! A host that says it is busy (429, or 503 with `Retry-After`) gets a cooldown: no request of the run is sent to it until the
+//! cooldown ends, whichever request got that response. A cooldown costs no request its attempts. It costs patience with the
+//! host, which any other response restores. A permit is held while a body arrives, and never across a wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use super::retry::{RetryPolicy, RetryState};
+use super::retry::{RetryDecision, RetryPolicy, RetryState};
 
-/// What a refusal costs at least, however short the wait: a host that asks for none must not be asked forever.
+/// What a cooldown costs at least: a host that asks for no wait must not be asked forever.
 const MIN_COOLDOWN_COST: Duration = Duration::from_secs(1);
 
 /// All hosts of a run. Cheap to clone.
@@ -21,47 +21,76 @@ const MIN_COOLDOWN_COST: Duration = Duration::from_secs(1);
 pub(crate) struct HostLimiter {
     max_concurrent: usize,
     policy: RetryPolicy,
-    known: Arc<Mutex<HashMap<String, Arc<HostState>>>>,
+    hosts: Arc<Mutex<HashMap<String, Arc<HostState>>>>,
 }
 
 /// One host.
 pub(crate) struct HostState {
+    name: String,
     permits: Arc<Semaphore>,
-    cooldown: Mutex<Cooldown>,
+    cooldown: Mutex<CooldownState>,
 }
 
-/// How a host is to be left alone.
-struct Cooldown {
+struct CooldownState {
     until: Instant,
     delays: RetryState,
     wait_budget: Duration,
     policy: RetryPolicy,
 }
 
+/// What a request does that found its host busy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BusyDecision {
+    /// It waits until the cooldown ends, and keeps its attempts.
+    Wait(Duration),
+    /// The patience with the host is used up, or there is none: the request needs one of its own attempts.
+    UseAttempt,
+}
+
+/// The effect of a response that says that the host is busy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Cooldown {
+    /// What the request does.
+    pub decision: BusyDecision,
+    /// The length of the cooldown, if this response started it or made it longer.
+    pub started: Option<Duration>,
+}
+
 impl HostLimiter {
-    /// Each host gets `at_once` requests at most.
+    /// Allows `max_concurrent` requests to one host at once.
     #[must_use]
     pub(crate) fn new(max_concurrent: usize, policy: RetryPolicy) -> Self {
-        Self { max_concurrent, policy, known: Arc::default() }
+        Self { max_concurrent, policy, hosts: Arc::default() }
     }
 
     /// The host of `url`, by name and port.
     #[must_use]
     pub(crate) fn host_for(&self, url: &Url) -> Arc<HostState> {
         let name = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.entry(name).or_insert_with(|| Arc::new(HostState::new(self.max_concurrent, self.policy))))
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get(&name) {
+            return Arc::clone(host);
+        }
+        let host = Arc::new(HostState::new(name.clone(), self.max_concurrent, self.policy));
+        hosts.insert(name, Arc::clone(&host));
+        host
     }
 }
 
 impl HostState {
-    fn new(at_once: usize, policy: RetryPolicy) -> Self {
-        let rest =
-            Cooldown { until: Instant::now(), delays: unlimited_retries(policy), wait_budget: policy.max_busy_wait, policy };
-        Self { permits: Arc::new(Semaphore::new(at_once)), cooldown: Mutex::new(rest) }
+    fn new(name: String, max_concurrent: usize, policy: RetryPolicy) -> Self {
+        let delays = unlimited_retries(policy);
+        let cooldown = CooldownState { until: Instant::now(), delays, wait_budget: policy.max_busy_wait, policy };
+        Self { name, permits: Arc::new(Semaphore::new(max_concurrent)), cooldown: Mutex::new(cooldown) }
     }
 
-    /// Waits until the host may be asked, and for a permit to ask it.
+    /// Name and port, for people.
+    #[must_use]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Waits for the end of a cooldown and for a permit.
     pub(crate) async fn acquire(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             let until = self.lock_cooldown().until;
@@ -69,7 +98,7 @@ impl HostState {
                 tokio::time::sleep_until(until.into()).await;
                 continue;
             }
-            // It is never closed, so the permit always comes.
+            // The semaphore is never closed, so there is always a permit.
             let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             if self.lock_cooldown().until <= Instant::now() {
                 return permit;
@@ -77,7 +106,7 @@ impl HostState {
         }
     }
 
-    /// A permit, if one is free and the host is not resting.
+    /// A permit, if one is free and there is no cooldown.
     #[must_use]
     pub(crate) fn try_acquire(&self) -> Option<OwnedSemaphorePermit> {
         if self.lock_cooldown().until > Instant::now() {
@@ -86,37 +115,47 @@ impl HostState {
         Arc::clone(&self.permits).try_acquire_owned().ok()
     }
 
-    /// The host answered with something else than that it is busy.
+    /// Restores the patience after a response that does not say that the host is busy.
     pub(crate) fn reset_backoff(&self) {
-        let mut rest = self.lock_cooldown();
-        if rest.until <= Instant::now() {
-            (rest.delays, rest.wait_budget) = (unlimited_retries(rest.policy), rest.policy.max_busy_wait);
+        let mut cooldown = self.lock_cooldown();
+        if cooldown.until <= Instant::now() {
+            (cooldown.delays, cooldown.wait_budget) = (unlimited_retries(cooldown.policy), cooldown.policy.max_busy_wait);
         }
     }
 
-    /// The host says that it is busy, and for how long: it gets its rest. Whether that is worth waiting for, beside the tries.
-    #[must_use]
-    pub(crate) fn start_cooldown(&self, asked: Option<Duration>) -> bool {
-        let mut rest = self.lock_cooldown();
+    /// Starts a cooldown after a response that says that the host is busy, and for how long, or joins the one under way.
+    pub(crate) fn start_cooldown(&self, retry_after: Option<Duration>) -> Cooldown {
+        let mut cooldown = self.lock_cooldown();
         let now = Instant::now();
-        if rest.until > now && asked.is_none() {
-            // Others have heard it already, and it rests.
-            return !rest.policy.max_busy_wait.is_zero();
+        if cooldown.until > now && retry_after.is_none() {
+            // Another request started this cooldown.
+            let decision = match cooldown.policy.max_busy_wait.is_zero() {
+                true => BusyDecision::UseAttempt,
+                false => BusyDecision::Wait(cooldown.until - now),
+            };
+            return Cooldown { decision, started: None };
         }
-        let Some(delay) = rest.delays.next_delay(asked) else { return false };
-        let cost = (now + delay).saturating_duration_since(rest.until.max(now)).max(MIN_COOLDOWN_COST);
-        rest.until = rest.until.max(now + delay);
-        let is_worth_it = rest.wait_budget >= cost;
-        rest.wait_budget = rest.wait_budget.saturating_sub(cost);
-        is_worth_it
+        let RetryDecision::RetryAfter(delay) = cooldown.delays.use_attempt(retry_after) else {
+            return Cooldown { decision: BusyDecision::UseAttempt, started: None };
+        };
+        let before = cooldown.until.max(now);
+        let added = (now + delay).saturating_duration_since(before);
+        // Responses to requests that were sent together ask for nearly the same moment: that is one cooldown.
+        let is_new = cooldown.until <= now || added >= MIN_COOLDOWN_COST;
+        cooldown.until = before + added;
+        let cost = added.max(MIN_COOLDOWN_COST);
+        let is_affordable = cooldown.wait_budget >= cost;
+        cooldown.wait_budget = cooldown.wait_budget.saturating_sub(cost);
+        let decision = if is_affordable { BusyDecision::Wait(cooldown.until - now) } else { BusyDecision::UseAttempt };
+        Cooldown { decision, started: is_new.then_some(delay) }
     }
 
-    fn lock_cooldown(&self) -> MutexGuard<'_, Cooldown> {
+    fn lock_cooldown(&self) -> MutexGuard<'_, CooldownState> {
         self.cooldown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Delays that only patience ends, unless there are no retries at all.
+/// Delays that only the patience ends, unless there are no retries at all.
 fn unlimited_retries(policy: RetryPolicy) -> RetryState {
     RetryState::new(RetryPolicy { retries: if policy.retries == 0 { 0 } else { u32::MAX }, ..policy })
 }
@@ -126,43 +165,52 @@ mod tests {
     use super::*;
 
     fn host(retries: u32, first_delay: Duration, minutes: u64) -> HostState {
-        HostState::new(2, RetryPolicy { retries, first_delay, max_busy_wait: Duration::from_secs(60 * minutes) })
+        let policy = RetryPolicy { retries, first_delay, max_busy_wait: Duration::from_secs(60 * minutes) };
+        HostState::new("h:443".to_owned(), 2, policy)
+    }
+
+    fn is_wait(cooldown: Cooldown) -> bool {
+        matches!(cooldown.decision, BusyDecision::Wait(_))
     }
 
     #[test]
     fn cooldown_applies_to_all_requests_of_a_host() {
         let host = host(5, Duration::from_secs(1), 10);
         assert!(host.try_acquire().is_some());
-        assert!(host.start_cooldown(Some(Duration::from_secs(60))));
-        assert!(host.try_acquire().is_none(), "nobody asks while it rests");
-        assert!(host.start_cooldown(None), "who asked before hears the same and waits with the others");
+        let minute = Duration::from_secs(60);
+        assert_eq!(host.start_cooldown(Some(minute)), Cooldown { decision: BusyDecision::Wait(minute), started: Some(minute) });
+        assert!(host.try_acquire().is_none(), "no request is sent during the cooldown");
+        let joined = host.start_cooldown(None);
+        assert!(is_wait(joined) && joined.started.is_none(), "a request that was sent before waits with the others");
+        assert_eq!(host.start_cooldown(Some(minute)).started, None, "nearly the same moment is the same cooldown");
+        assert!(host.start_cooldown(Some(2 * minute)).started.is_some(), "a longer one is reported");
     }
 
     #[test]
     fn patience_runs_out_and_a_response_restores_it() {
         let host = host(5, Duration::ZERO, 10);
-        let refusals = (1..1000).take_while(|_| host.start_cooldown(None)).count();
+        let refusals = (1..1000).take_while(|_| is_wait(host.start_cooldown(None))).count();
         assert_eq!(refusals, 600, "ten minutes at a second each at least");
         host.reset_backoff();
-        assert!(host.start_cooldown(None));
+        assert!(is_wait(host.start_cooldown(None)));
     }
 
     #[test]
     fn without_patience_the_host_cools_down_but_retries_decide() {
         for host in [host(5, Duration::from_secs(60), 0), host(0, Duration::from_secs(60), 0)] {
-            assert!(!host.start_cooldown(None));
+            assert!(!is_wait(host.start_cooldown(None)));
         }
         let host = host(5, Duration::from_secs(60), 0);
-        assert!(!host.start_cooldown(None));
-        assert!(host.try_acquire().is_none(), "it rests all the same");
+        assert!(!is_wait(host.start_cooldown(None)));
+        assert!(host.try_acquire().is_none(), "there is a cooldown all the same");
     }
 
     #[test]
     fn hosts_are_distinguished_by_name_and_port() {
         let hosts = HostLimiter::new(1, RetryPolicy { retries: 1, first_delay: Duration::ZERO, max_busy_wait: Duration::ZERO });
-        let of = |url: &str| hosts.host_for(&Url::parse(url).unwrap());
-        assert!(Arc::ptr_eq(&of("https://a/x?y"), &of("https://a:443/z")));
-        assert!(!Arc::ptr_eq(&of("https://a/x"), &of("https://a:8443/x")));
-        assert!(!Arc::ptr_eq(&of("https://a/x"), &of("https://b/x")));
+        let host = |url: &str| hosts.host_for(&Url::parse(url).unwrap());
+        assert!(Arc::ptr_eq(&host("https://a/x?y"), &host("https://a:443/z")));
+        assert!(!Arc::ptr_eq(&host("https://a/x"), &host("https://a:8443/x")));
+        assert!(!Arc::ptr_eq(&host("https://a/x"), &host("https://b/x")));
     }
 }

@@ -1,102 +1,100 @@
-//! Asking a media host for an asset, and the body that comes.
+//! The client for media hosts, and the bodies that they send.
 //!
-//! A host's permit travels inside the [`Body`], so it is held exactly as long as bytes are coming. A
-//! body that was asked for as a range is handed out only when it is proven to be that very range.
-//! What the answer's head says is read here, once; what to do about it is `transfer`'s.
+//! A [`Body`] holds the permit of its host, so the permit is held exactly as long as bytes arrive. The body of a range request
+//! is handed out only after its head is proven to be that range. The head is read here, once. The `transfer` module decides
+//! what follows from it, and `retry` decides about another attempt.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::address_policy::UrlPolicy;
 use super::body_extent::{self, BodyExtent};
+use super::headers::{self, content_coding};
+use super::host_limits::HostState;
 use super::range::{self, RangeRequest};
 use super::retry::retry_after;
 use super::throttle::Throttle;
 use super::{ContentCoding, Error, HostLimiter, check_proxy_auth};
 use crate::integrity::checksum::{self, ExpectedDigest};
 use crate::integrity::remote_version::{RemoteVersion, Validator};
-use crate::redact::ApiKey;
+use crate::redact::{ApiKey, display_url};
 
-/// Asks media hosts. Cheap to clone.
+/// Sends requests to media hosts. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct MediaClient {
-    /// Never sends the key.
+    /// It never sends the key.
     pub client: Client,
     /// Where links may lead.
     pub url_policy: UrlPolicy,
-    /// What is known of the hosts.
+    /// The limits of each host.
     pub hosts: HostLimiter,
-    /// The rate of all bodies together.
+    /// The rate limit of all bodies together.
     pub throttle: Option<Arc<Throttle>>,
 }
 
 impl MediaClient {
-    /// Asks for `url`, or for a range of it, as soon as its host may be asked.
+    /// The host of `url`.
+    #[must_use]
+    pub(crate) fn host_for(&self, url: &Url) -> Arc<HostState> {
+        self.hosts.host_for(url)
+    }
+
+    /// Requests `url`, or a range of it, once, as soon as its host has a free permit and no cooldown.
     ///
     /// # Errors
-    /// No answer, a status other than success, or a range that is not the one asked for.
-    pub(crate) async fn get(&self, url: &Url, ask: Option<&RangeRequest>) -> Result<Body, Error> {
+    /// No response, a status other than success, or a range other than the requested one.
+    pub(crate) async fn get(&self, url: &Url, range: Option<&RangeRequest>) -> Result<Body, Error> {
         let host = self.hosts.host_for(url);
-        loop {
-            let permit = host.acquire().await;
-            match self.send(url, ask, permit).await {
-                Err(Error::Status { status, retry_after }) if is_busy_status(status, retry_after.is_some()) => {
-                    if !host.start_cooldown(retry_after) {
-                        return Err(Error::Status { status, retry_after });
-                    }
-                }
-                answer => {
-                    if !matches!(answer, Err(Error::Transient(_))) {
-                        host.reset_backoff();
-                    }
-                    return answer;
-                }
-            }
+        let permit = host.acquire().await;
+        let result = self.send(url, range, permit).await;
+        if result.as_ref().err().is_none_or(|error| error.is_response() && !error.is_busy()) {
+            host.reset_backoff();
         }
+        result
     }
 
-    /// As [`MediaClient::get`], but only if the host can be asked at once: none when it can't.
-    pub(crate) async fn try_get(&self, url: &Url, ask: &RangeRequest) -> Option<Result<Body, Error>> {
+    /// As [`MediaClient::get`], but only if the request can be sent at once: none otherwise.
+    pub(crate) async fn try_get(&self, url: &Url, range: &RangeRequest) -> Option<Result<Body, Error>> {
         let permit = self.hosts.host_for(url).try_acquire()?;
-        Some(self.send(url, Some(ask), Some(permit)).await)
+        Some(self.send(url, Some(range), Some(permit)).await)
     }
 
-    async fn send(&self, url: &Url, ask: Option<&RangeRequest>, permit: Option<OwnedSemaphorePermit>) -> Result<Body, Error> {
-        self.url_policy.check(url).map_err(|rule| Error::Permanent(rule.to_owned()))?;
-        let sent = with_range_headers(self.client.get(url.clone()), ask).send().await;
-        let response = match sent {
-            Ok(response) => response,
-            Err(error) => return Err(Error::from_send_error(error).await),
+    async fn send(&self, url: &Url, range: Option<&RangeRequest>, permit: Option<OwnedSemaphorePermit>) -> Result<Body, Error> {
+        let UrlPolicy { key, .. } = &self.url_policy;
+        self.url_policy.check(url)?;
+        tracing::debug!(url = %key.redact(&display_url(url.as_str())), range = range.map(RangeRequest::header_value), "request");
+        let sent = with_range_headers(self.client.get(url.clone()), range).send().await;
+        let body = match sent {
+            Ok(response) => Body::from_response(response, range, permit, self.throttle.clone()),
+            Err(error) => Err(Error::from_send_error(error).await),
         };
-        Ok(Body::from_response(response, ask, permit, self.throttle.clone())?.redact_key(&self.url_policy.key))
+        body.map(|body| body.redact_key(key)).map_err(|error| {
+            let error = error.redact_key(key);
+            tracing::debug!(host = url.host_str(), %error, "request failed");
+            error
+        })
     }
 }
 
-/// A request for a range, where one is asked for.
-pub(crate) fn with_range_headers(request: RequestBuilder, ask: Option<&RangeRequest>) -> RequestBuilder {
-    match ask {
-        Some(ask) => request.header(RANGE, ask.header_value()).header(IF_RANGE, ask.version.validator.as_str()),
+/// Adds the headers of a range request, if it is one.
+pub(crate) fn with_range_headers(request: RequestBuilder, range: Option<&RangeRequest>) -> RequestBuilder {
+    match range {
+        Some(range) => request.header(RANGE, range.header_value()).header(IF_RANGE, range.version.validator.as_str()),
         None => request,
     }
 }
 
-/// Whether a host says that it is busy, and not that something is broken.
-#[must_use]
-pub(crate) fn is_busy_status(status: StatusCode, says_for_how_long: bool) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE && says_for_how_long)
-}
-
-/// What the head of an answer says about its body.
+/// What the head of a response says about its body.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseHead {
-    /// `Content-Type`, as it came.
+    /// `Content-Type`, as received.
     pub content_type: Option<String>,
-    /// How many bytes the body has on the wire, when the host says.
+    /// The length of the body on the wire, when the host says it.
     pub length: Option<u64>,
     /// `Last-Modified`, when it is a date.
     pub last_modified: Option<SystemTime>,
@@ -104,30 +102,30 @@ pub struct ResponseHead {
     pub coding: ContentCoding,
     /// Whether the end of the file can be told from a cut: by a length or an end mark.
     pub has_end: bool,
-    /// Whether it is the range that was asked for, and not the whole.
+    /// Whether it is the requested range, and not the whole file.
     pub is_partial: bool,
-    /// What tells this version of the file from others.
+    /// What identifies this version of the file.
     pub validator: Option<Validator>,
-    /// How long the whole file is, when the host says.
+    /// The length of the whole file, when the host says it.
     pub total: Option<u64>,
     /// Whether the host says that it serves ranges.
     pub accepts_ranges: bool,
-    /// Digests of the file that the host promises.
+    /// Digests of the file that the host sent.
     pub expected_digests: Vec<ExpectedDigest>,
 }
 
 impl ResponseHead {
-    /// Of which version of the file the bytes are, when they can be told from another's.
+    /// The version of the file that the bytes belong to, when it can be told from other versions.
     #[must_use]
     pub fn version(&self) -> Option<RemoteVersion> {
         let validator = self.validator.clone().filter(|_| self.coding == ContentCoding::Identity)?;
         Some(RemoteVersion { validator, total: self.total })
     }
 
-    /// Takes in what was said before about the same version.
+    /// Adds what an earlier response said about the same version.
     ///
     /// # Errors
-    /// When this answer is of the same version and shorter.
+    /// When this response is of the same version and shorter.
     pub fn merge_known_version(&mut self, known: &RemoteVersion) -> Result<(), Error> {
         let is_same = self.version().is_some_and(|version| version.validator == known.validator);
         let Some(known) = known.total.filter(|_| is_same) else { return Ok(()) };
@@ -139,28 +137,16 @@ impl ResponseHead {
     }
 
     fn from_headers(extent: &BodyExtent, headers: &HeaderMap) -> Result<Self, Error> {
-        let transfer = text(headers, &TRANSFER_ENCODING).map(|coding| coding.trim().to_ascii_lowercase());
-        let is_chunked = match transfer.as_deref() {
-            Some("chunked") => true,
-            // It ends with its connection.
-            None | Some("identity") => false,
-            Some(other) => {
-                return Err(Error::Permanent(format!(
-                    "the host sends it in a transfer encoding that was not asked for: {other}"
-                )));
-            }
-        };
-        // A digest of the answer is one of the file only where the answer has all of it.
+        // A digest of the response is one of the file only where the response has all of it.
         let is_part = extent.is_partial || (extent.length.is_some() && extent.length != extent.total);
-        let values = |name: &str| {
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
-        };
+        let values = |name: &str| headers::all_lossy(headers, name).collect();
+        let last_modified = headers::lossy(headers, &LAST_MODIFIED);
         Ok(Self {
-            content_type: text(headers, &CONTENT_TYPE),
+            content_type: headers::lossy(headers, &CONTENT_TYPE),
             length: extent.length,
-            last_modified: text(headers, &LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(&value).ok()),
-            coding: ContentCoding::parse(&text(headers, &CONTENT_ENCODING).unwrap_or_default()).map_err(Error::Permanent)?,
-            has_end: (is_chunked || extent.length.is_some()) && !extent.is_open_ended,
+            last_modified: last_modified.and_then(|value| httpdate::parse_http_date(&value).ok()),
+            coding: content_coding(headers)?,
+            has_end: (is_chunked(headers)? || extent.length.is_some()) && !extent.is_open_ended,
             is_partial: extent.is_partial,
             validator: range::strong_validator(headers),
             total: extent.total,
@@ -170,9 +156,19 @@ impl ResponseHead {
     }
 }
 
-/// A body on its way.
+/// Whether the body has an end mark. Without chunks it ends with its connection.
+fn is_chunked(headers: &HeaderMap) -> Result<bool, Error> {
+    let coding = headers::lossy(headers, &TRANSFER_ENCODING).map(|coding| coding.trim().to_ascii_lowercase());
+    match coding.as_deref() {
+        Some("chunked") => Ok(true),
+        None | Some("identity") => Ok(false),
+        Some(other) => Err(Error::UnsupportedEncoding { header: "Transfer-Encoding", value: other.to_owned() }),
+    }
+}
+
+/// A body that is being received.
 pub struct Body {
-    /// What its head said.
+    /// What its head says.
     pub head: ResponseHead,
     response: Response,
     throttle: Option<Arc<Throttle>>,
@@ -180,37 +176,43 @@ pub struct Body {
 }
 
 impl Body {
-    /// The body of an answer: the whole file, or the range that was asked for.
+    /// The body of a response: the whole file, or the requested range.
     ///
     /// # Errors
-    /// For any other answer, and for an encoding that can't be undone.
+    /// For any other response, and for an encoding that can't be decoded.
     pub fn from_response(
         response: Response,
-        ask: Option<&RangeRequest>,
+        range: Option<&RangeRequest>,
         permit: Option<OwnedSemaphorePermit>,
         throttle: Option<Arc<Throttle>>,
     ) -> Result<Self, Error> {
         check_proxy_auth(&response)?;
         let (status, headers) = (response.status(), response.headers());
-        if status == StatusCode::RANGE_NOT_SATISFIABLE && ask.is_some() {
+        tracing::debug!(
+            host = response.url().host_str(),
+            status = status.as_u16(),
+            bytes = response.content_length(),
+            "response"
+        );
+        if status == StatusCode::RANGE_NOT_SATISFIABLE && range.is_some() {
             return Err(Error::RangeMismatch("the host has no such range of it"));
         }
         if !status.is_success() {
             return Err(Error::Status { status, retry_after: retry_after(headers) });
         }
-        let head = ResponseHead::from_headers(&body_extent::body_extent(status, ask, headers)?, headers)?;
+        let head = ResponseHead::from_headers(&body_extent::body_extent(status, range, headers)?, headers)?;
         Ok(Self { head, response, throttle, _permit: permit })
     }
 
-    /// Takes what the host echoes of `key` out of the head. A validator with the key in it is not used: it would stand in a
-    /// journal.
+    /// Removes `key` from the head, where the host echoes it. A validator that contains the key is not used: it would be
+    /// written to a journal.
     pub(crate) fn redact_key(mut self, key: &ApiKey) -> Self {
         self.head.validator = self.head.validator.take().filter(|validator| !key.occurs_in(validator.as_str()));
         self.head.content_type.iter_mut().for_each(|content_type| key.redact_in_place(content_type));
         self
     }
 
-    /// The next bytes; none at the end, which is only the end when everything promised has come.
+    /// The next bytes; none at the end. It is the end of the file only when everything that was announced has arrived.
     ///
     /// # Errors
     /// When the body breaks off, stalls or is malformed.
@@ -221,8 +223,4 @@ impl Body {
         }
         Ok(chunk)
     }
-}
-
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }

@@ -1,14 +1,16 @@
-//! Media requests: who may be spoken to, what came, and whether to try again.
+//! The network as the rest of the program sees it: which hosts may be asked, what they answered, and whether to retry.
 //!
-//! Two clients, never one: `client::media` has never seen the key; `client::gateway` has it only in
-//! the hands of `gateway`, and neither is carried off its origin by a redirect. HTTP/1.1 alone:
-//! large files gain nothing from sharing one connection's window, and every media host speaks it.
+//! There are two clients, never one. `client::media_client` never gets the key. `client::gateway_client` gets it only from the
+//! `gateway` module. No redirect carries the key off the gateway's origin. Both speak HTTP/1.1 only: large files gain nothing
+//! from sharing the window of one connection, and every media host speaks it.
 
 mod address_policy;
 mod body_extent;
+mod causes;
 pub(crate) mod client;
 mod encoding;
 mod error;
+mod headers;
 mod host_limits;
 mod media;
 mod proxy;
@@ -17,9 +19,10 @@ pub(crate) mod retry;
 mod throttle;
 
 pub(crate) use address_policy::{AddressPolicy, UrlPolicy, resolves_to_private};
-pub(crate) use encoding::{ContentCoding, Decoder};
-pub(crate) use error::{Error, check_proxy_auth, is_transient_status, status_line};
-pub(crate) use host_limits::HostLimiter;
-pub(crate) use media::{Body, MediaClient, ResponseHead, is_busy_status, with_range_headers};
+pub(crate) use encoding::{ContentCoding, DecodeError, Decoder};
+pub(crate) use error::{Error, check_proxy_auth, is_busy_status, is_transient_status, status_line};
+pub(crate) use headers::content_coding;
+pub(crate) use host_limits::{HostLimiter, HostState};
+pub(crate) use media::{Body, MediaClient, ResponseHead, with_range_headers};
 pub(crate) use range::RangeRequest;
 pub(crate) use throttle::Throttle;

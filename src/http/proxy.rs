@@ -1,8 +1,9 @@
-//! The proxies that the environment names.
+//! The proxies of the environment.
 //!
-//! They are read here and not by the HTTP library, which skips a value that it does not understand and connects directly: the key
-//! would leave by a way that the user ruled out. A value that is no proxy is an error instead. As for curl, a lower-case name wins
-//! over the upper-case one, and a blank value counts as unset. No message repeats a value: it may hold a password.
+//! They are read here and not by the HTTP library: the library skips a value that it does not understand and connects directly,
+//! and the key would then take a route that the user excluded. Here a value that is not a proxy is an error. As for curl, a
+//! lower-case name wins over the upper-case one, and a blank value counts as unset. No message repeats a value, because it may
+//! contain a password.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,17 +15,17 @@ use percent_encoding::percent_decode_str;
 use reqwest::{ClientBuilder, NoProxy, Proxy, StatusCode, Url};
 use tokio::net::TcpStream;
 
-/// How long a proxy has to say why it refuses.
+/// How long to wait for the status of a proxy that refuses a tunnel.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A status line is shorter, in bytes.
+/// The longest status line, in bytes.
 const MAX_STATUS_LINE: usize = 4096;
 
-/// What a proxy may speak.
+/// The supported protocols of a proxy.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
-/// Why a variable names no proxy.
+/// Why a variable does not name a proxy.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{variable} names no proxy that can be used: {fault}; correct it, or unset it to connect directly")]
+#[error("{variable} does not name a usable proxy: {fault}; correct it, or unset it to connect directly")]
 pub struct ProxyError {
     variable: &'static str,
     fault: String,
@@ -39,12 +40,12 @@ pub(super) struct Proxies {
 }
 
 impl Proxies {
-    /// Those of this process's environment.
+    /// Reads the environment of this process.
     ///
     /// # Errors
     /// When a variable can't be read as a proxy.
     pub(super) fn from_environment() -> Result<Self, ProxyError> {
-        #[expect(clippy::disallowed_methods, reason = "the proxies hold for programs that embed this crate, too")]
+        #[expect(clippy::disallowed_methods, reason = "programs that embed this crate use the same proxies")]
         Self::from_vars(|name| std::env::var_os(name))
     }
 
@@ -55,56 +56,56 @@ impl Proxies {
                 let value = set(name);
                 value.map(|value| parse_proxy_url(&value).map_err(|fault| ProxyError { variable: name, fault })).transpose()
             };
-            // Both are read: one that is wrong is told, also where the other wins.
+            // Both are read, so that a wrong one is reported even where the other wins.
             let (lower, upper) = (read(lower)?, read(upper)?);
             Ok(lower.or(upper))
         };
-        // In a CGI program, whoever sends the request sets `HTTP_PROXY`, by a header of that name.
+        // In a CGI program the client can set `HTTP_PROXY`, by a header of that name.
         let upper_http = if environment("REQUEST_METHOD").is_some() { "http_proxy" } else { "HTTP_PROXY" };
         let all = proxy("all_proxy", "ALL_PROXY")?;
-        let none_for = set("no_proxy").or_else(|| set("NO_PROXY")).unwrap_or_default();
+        let exceptions = set("no_proxy").or_else(|| set("NO_PROXY")).unwrap_or_default();
         Ok(Self {
             http: proxy("http_proxy", upper_http)?.or_else(|| all.clone()),
             https: proxy("https_proxy", "HTTPS_PROXY")?.or(all),
-            no_proxy: parse_no_proxy(&none_for.to_string_lossy()),
+            no_proxy: parse_no_proxy(&exceptions.to_string_lossy()),
         })
     }
 
-    /// The hosts of the proxies: these may be anywhere.
+    /// The hosts of the proxies. They may have private addresses.
     pub(super) fn hosts(&self) -> Vec<String> {
         [&self.http, &self.https].into_iter().flatten().filter_map(Url::host_str).map(str::to_owned).collect()
     }
 
-    /// Lets `builder` connect by way of these proxies and no others.
+    /// Makes `builder` connect through these proxies and no others.
     ///
     /// # Errors
-    /// What the HTTP library has against one.
+    /// When the HTTP library refuses one.
     pub(super) fn apply(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, reqwest::Error> {
         builder = builder.no_proxy();
-        let none_for = NoProxy::from_string(&self.no_proxy);
+        let exceptions = NoProxy::from_string(&self.no_proxy);
         if let Some(proxy) = &self.http {
-            builder = builder.proxy(Proxy::http(proxy.clone())?.no_proxy(none_for.clone()));
+            builder = builder.proxy(Proxy::http(proxy.clone())?.no_proxy(exceptions.clone()));
         }
         if let Some(proxy) = &self.https {
-            builder = builder.proxy(Proxy::https(proxy.clone())?.no_proxy(none_for));
+            builder = builder.proxy(Proxy::https(proxy.clone())?.no_proxy(exceptions));
         }
         Ok(builder)
     }
 
-    /// How messages name the proxy for `url`: without user and password. None where exceptions may make the connection a direct one.
+    /// The proxy for `url` as messages name it: without user and password. None where the connection may be direct.
     fn display_name(&self, url: &Url) -> Option<String> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
         proxy.as_ref().filter(|_| self.no_proxy.is_empty()).map(without_credentials)
     }
 }
 
-/// The same for the proxies of this process's environment.
+/// The same for the environment of this process.
 pub(super) fn display_name(url: &Url) -> Option<String> {
     Proxies::from_environment().ok()?.display_name(url)
 }
 
-/// The status with which the proxy for `url`, an https URL, refuses a tunnel. The HTTP library does not tell it, so the proxy is
-/// asked once more. None when it can't be asked, or does not refuse.
+/// The status with which the proxy for `url`, an https URL, refuses a tunnel. The HTTP library does not return it, so the tunnel
+/// is requested once more. None when the proxy does not answer or does not refuse.
 pub(super) async fn probe_tunnel_refusal(url: &Url) -> Option<StatusCode> {
     let proxy = Proxies::from_environment().ok()?.https.filter(|proxy| proxy.scheme() == "http")?;
     let status = async {
@@ -132,7 +133,7 @@ pub(super) async fn probe_tunnel_refusal(url: &Url) -> Option<StatusCode> {
     tokio::time::timeout(PROBE_TIMEOUT, status).await.ok().flatten()
 }
 
-/// The header line for a proxy with a user.
+/// The header line with the user and password of a proxy, if it has any.
 fn authorization(proxy: &Url) -> String {
     if proxy.username().is_empty() && proxy.password().is_none() {
         return String::new();
@@ -148,40 +149,40 @@ fn without_credentials(proxy: &Url) -> String {
     format!("{}://{}{port}", proxy.scheme(), proxy.host_str().unwrap_or_default())
 }
 
-/// Reads a proxy as it stands in a variable; else what is wrong with it, without repeating any of it but a scheme.
+/// Parses the value of a variable. An error repeats nothing of it but a scheme.
 fn parse_proxy_url(value: &OsString) -> Result<Url, String> {
     let text = value.to_str().ok_or("it is not UTF-8")?.trim();
     if text.starts_with(['"', '\'']) {
-        return Err("it stands in quotes".to_owned());
+        return Err("it is in quotes".to_owned());
     }
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     let scheme = scheme.to_ascii_lowercase();
     if !SCHEMES.contains(&scheme.as_str()) {
         let is_plain = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let told = if is_plain && scheme.len() <= 10 { format!("`{scheme}://`") } else { "its scheme".to_owned() };
-        return Err(format!("{told} is none of {}", SCHEMES.join(", ")));
+        let shown = if is_plain && scheme.len() <= 10 { format!("`{scheme}://`") } else { "its scheme".to_owned() };
+        return Err(format!("{shown} is not one of {}", SCHEMES.join(", ")));
     }
     let is_plain = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
-    // Read as http, so that a host must be one, whatever the scheme.
-    let read = Url::parse(&format!("http://{rest}")).ok().filter(|_| is_plain && !rest.starts_with('/'));
-    let read = read.ok_or("it is no URL such as http://proxy.example:3128")?;
-    if read.path() != "/" || read.query().is_some() || read.fragment().is_some() {
-        return Err("there is more than scheme, host and port".to_owned());
+    // Parsed as http, so that the host is checked whatever the scheme.
+    let parsed = Url::parse(&format!("http://{rest}")).ok().filter(|_| is_plain && !rest.starts_with('/'));
+    let parsed = parsed.ok_or("it is not a URL such as http://proxy.example:3128")?;
+    if parsed.path() != "/" || parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err("it has more than scheme, host and port".to_owned());
     }
-    // The port as it was typed: 80 is not left out for other schemes.
+    // The port as it was typed: 80 is the default of http alone.
     let port = rest.trim_end_matches('/').rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    let host = read.host_str().ok_or("it has no host")?;
-    let user = match (read.username(), read.password()) {
+    let host = parsed.host_str().ok_or("it has no host")?;
+    let user = match (parsed.username(), parsed.password()) {
         ("", None) => String::new(),
         (user, None) => format!("{user}@"),
         (user, Some(password)) => format!("{user}:{password}@"),
     };
     let port = port.map_or_else(String::new, |port| format!(":{port}"));
     let proxy = Url::parse(&format!("{scheme}://{user}{host}{port}"));
-    proxy.map_err(|_| "it is no URL such as http://proxy.example:3128".to_owned())
+    proxy.map_err(|_| "it is not a URL such as http://proxy.example:3128".to_owned())
 }
 
-/// Hosts that are asked without a proxy, with commas between them.
+/// The hosts that are requested without a proxy, separated by commas.
 fn parse_no_proxy(text: &str) -> String {
     let hosts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|host| !host.is_empty());
     hosts.map(|host| host.trim_matches(['[', ']'])).collect::<Vec<_>>().join(",")

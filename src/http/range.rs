@@ -1,37 +1,37 @@
-//! Is this what was asked for? The proof that bytes may be spliced.
+//! Range requests, and the proof that bytes of two responses may be joined.
 //!
-//! Bytes of two answers are joined only when the second is the exact range asked for, of
-//! the same total, with the same strong validator, under whatever 2xx status. A validator is an `ETag` without `W/`, or a
-//! `Last-Modified` at least a minute older than the answer's `Date`: within a second a file may
-//! change twice. With neither there is no splicing at all.
+//! Bytes are joined only when the second response is the exact range that was requested, of the same total and with the same
+//! strong validator. Any 2xx status will do. A validator is an `ETag` without `W/`, or a `Last-Modified` at least a minute older
+//! than the response's `Date`, because a file may change twice within a second. Without a validator nothing is joined.
 
-use reqwest::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
+use reqwest::header::{ACCEPT_RANGES, CONTENT_RANGE, DATE, ETAG, HeaderMap, LAST_MODIFIED};
 
 use super::body_extent::{self, parse_digits};
+use super::headers::{content_coding, strict};
 use super::{ContentCoding, Error};
 use crate::integrity::remote_version::{RemoteVersion, Validator};
 
-/// A `Last-Modified` younger than this, in seconds, may not be the last.
+/// A `Last-Modified` younger than this, in seconds, may not identify a version.
 const MIN_LAST_MODIFIED_AGE: u64 = 60;
-/// Why an answer of a known version is not taken as the whole of it.
+/// Why a response of a known version is not accepted as the whole file.
 pub(super) const SHORTER_THAN_BEFORE: &str = "it is shorter than the host said before of the same version";
 
-/// The strong validator of an answer, when it has one.
+/// The strong validator of a response, when it has one.
 pub(super) fn strong_validator(headers: &HeaderMap) -> Option<Validator> {
     if headers.contains_key(ETAG) {
-        let etag = text(headers, &ETAG)?;
+        let etag = strict(headers, &ETAG)?;
         return (etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2).then(|| Validator::Etag(etag.to_owned()));
     }
-    let (changed, date) = (text(headers, &LAST_MODIFIED)?, text(headers, &DATE)?);
+    let (changed, date) = (strict(headers, &LAST_MODIFIED)?, strict(headers, &DATE)?);
     let age = httpdate::parse_http_date(date).ok()?.duration_since(httpdate::parse_http_date(changed).ok()?).ok()?;
     (age.as_secs() >= MIN_LAST_MODIFIED_AGE).then(|| Validator::LastModified(changed.to_owned()))
 }
 
-/// Whether an answer is of the version that `validator` names.
+/// Whether a response is of the version that `validator` names.
 fn matches_validator(validator: &Validator, headers: &HeaderMap) -> bool {
     match validator {
-        Validator::Etag(etag) => text(headers, &ETAG) == Some(etag),
-        Validator::LastModified(changed) => !headers.contains_key(ETAG) && text(headers, &LAST_MODIFIED) == Some(changed),
+        Validator::Etag(etag) => strict(headers, &ETAG) == Some(etag),
+        Validator::LastModified(changed) => !headers.contains_key(ETAG) && strict(headers, &LAST_MODIFIED) == Some(changed),
     }
 }
 
@@ -40,9 +40,9 @@ fn matches_validator(validator: &Validator, headers: &HeaderMap) -> bool {
 pub struct RangeRequest {
     /// The first byte.
     pub start: u64,
-    /// The byte after the last one; none for all that follow.
+    /// The byte after the last one; none for the rest of the file.
     pub end: Option<u64>,
-    /// Of which version.
+    /// The version of the file.
     pub version: RemoteVersion,
 }
 
@@ -57,18 +57,18 @@ impl RangeRequest {
     }
 }
 
-/// Whether an answer is the one to `ask`: how long the whole file is.
+/// Checks that a response is the requested range. Returns the length of the whole file.
 ///
 /// # Errors
-/// [`Error::Range`] where what is here is worth nothing any more, [`Error::Length`] where the host says of the same
-/// version that it is shorter than it was.
-pub(super) fn validate(ask: &RangeRequest, headers: &HeaderMap) -> Result<u64, Error> {
+/// [`Error::RangeMismatch`] where the bytes received before are worthless, [`Error::LengthMismatch`] where the host says that the
+/// same version is shorter than before.
+pub(super) fn validate(request: &RangeRequest, headers: &HeaderMap) -> Result<u64, Error> {
     let mut ranges = headers.get_all(CONTENT_RANGE).iter().map(|value| value.to_str().ok().and_then(parse_content_range));
     let Some((from, to, total)) = ranges.next().flatten().filter(|range| ranges.all(|other| other.as_ref() == Some(range)))
     else {
         return Err(Error::RangeMismatch("the host does not say which range it sends"));
     };
-    if from != ask.start || to != ask.end.map_or(total, |to| to.min(total)) {
+    if from != request.start || to != request.end.map_or(total, |to| to.min(total)) {
         return Err(Error::RangeMismatch("the host sends another range than the one asked for"));
     }
     if body_extent::content_length(headers).is_some_and(|length| length != to - from) {
@@ -77,19 +77,19 @@ pub(super) fn validate(ask: &RangeRequest, headers: &HeaderMap) -> Result<u64, E
     if !is_identity_encoded(headers) {
         return Err(Error::RangeMismatch("the host encodes a range of it"));
     }
-    if !matches_validator(&ask.version.validator, headers) {
+    if !matches_validator(&request.version.validator, headers) {
         return Err(Error::RangeMismatch("the file is another one than before"));
     }
-    match ask.version.total {
+    match request.version.total {
         Some(known) if total < known => Err(Error::LengthMismatch(SHORTER_THAN_BEFORE)),
         Some(known) if total > known => Err(Error::RangeMismatch("the file has another length than before")),
         _ => Ok(total),
     }
 }
 
-/// Whether the bytes come as they are.
+/// Whether the body has no encoding.
 pub(super) fn is_identity_encoded(headers: &HeaderMap) -> bool {
-    text(headers, &CONTENT_ENCODING).is_none_or(|coding| ContentCoding::parse(coding) == Ok(ContentCoding::Identity))
+    content_coding(headers).is_ok_and(|coding| coding == ContentCoding::Identity)
 }
 
 /// `bytes 0-4/10` as the first byte, the byte after the last one, and the total.
@@ -103,24 +103,13 @@ fn parse_content_range(value: &str) -> Option<(u64, u64, u64)> {
 
 /// Whether a host says that it serves ranges.
 pub(super) fn accepts_ranges(headers: &HeaderMap) -> bool {
-    text(headers, &ACCEPT_RANGES).is_some_and(|units| units.split(',').any(|unit| unit.trim().eq_ignore_ascii_case("bytes")))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+    strict(headers, &ACCEPT_RANGES).is_some_and(|units| units.split(',').any(|unit| unit.trim().eq_ignore_ascii_case("bytes")))
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use super::super::headers::tests::headers;
     use super::*;
-
-    pub(in crate::http) fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(HeaderName::from_static(name), value.parse().unwrap());
-        }
-        headers
-    }
 
     #[test]
     fn only_strong_validators_count() {

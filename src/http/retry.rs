@@ -1,30 +1,49 @@
-//! Again, and when? This decides; the caller waits, so that waiting can be cut short and tests need no clock.
+//! Retries: one policy that decides, one driver that waits and reports.
 //!
-//! The delay doubles from half a second up to half a minute, with jitter, so that many clients
-//! which failed together don't come back together. What the host asks for with `Retry-After` holds,
-//! up to two minutes: a longer wait is another run's business. Progress refills the budget, so that
-//! a long download over a bad line is not punished for its length.
+//! The policy has two budgets. [`RetryState`] counts the attempts of one request: the delay doubles from half a second up to
+//! half a minute, with jitter, so that clients which failed together do not return together. Only proven progress refills it,
+//! so that a long download over a bad line is not punished for its length. The other budget is the patience with a busy host
+//! (429, or 503 with `Retry-After`): it belongs to the host, see [`HostState`], and such a wait costs no attempt.
+//! `Retry-After` counts up to two minutes: a longer wait is left to another run.
+//!
+//! [`RetryDriver`] is the only place that waits. It reports every retry with its reason and delay as a detail event, and every
+//! cooldown of a host once. The stop token ends each wait.
 
-use std::hash::{BuildHasher, RandomState};
+use std::fmt::{self, Display};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use tokio_util::sync::CancellationToken;
+
+use super::Error;
+use super::host_limits::{BusyDecision, HostState};
+use crate::domain::event::{Emitter, Event};
 
 const MAX_DELAY: Duration = Duration::from_secs(30);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 
-/// How often, and how soon, a request is tried again.
+/// How often, and how soon, a request is retried.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// Further tries after the first one.
+    /// Attempts after the first one.
     pub retries: u32,
-    /// Before the first of them; it doubles from there.
+    /// Delay before the first retry; it doubles from there.
     pub first_delay: Duration,
-    /// How long a busy host is waited for in all, beside the tries.
+    /// How long to wait for a busy host in all, besides the attempts.
     pub max_busy_wait: Duration,
 }
 
-/// The tries of one request.
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RetryDecision {
+    /// Send the request again after this delay.
+    RetryAfter(Duration),
+    /// Report the failure.
+    GiveUp,
+}
+
+/// The attempts of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct RetryState {
     policy: RetryPolicy,
@@ -32,44 +51,143 @@ pub(crate) struct RetryState {
 }
 
 impl RetryState {
-    /// A whole budget.
+    /// A full budget.
     #[must_use]
     pub(crate) fn new(policy: RetryPolicy) -> Self {
         Self { policy, used: 0 }
     }
 
-    /// How long to wait before the next try; none when there is none.
-    pub(crate) fn next_delay(&mut self, asked: Option<Duration>) -> Option<Duration> {
+    /// Uses up an attempt, if one is left. `retry_after` is what the host asked for.
+    pub(crate) fn use_attempt(&mut self, retry_after: Option<Duration>) -> RetryDecision {
         if self.used >= self.policy.retries {
-            return None;
+            return RetryDecision::GiveUp;
         }
         let backed_off = self.policy.first_delay.saturating_mul(1 << self.used.min(16)).min(MAX_DELAY);
         self.used += 1;
-        // Up to a quarter less, never more than was decided.
-        let jittered = backed_off.mul_f64(1.0 - jitter() / 4.0);
-        Some(asked.map_or(jittered, |asked| asked.min(MAX_RETRY_AFTER).max(jittered)))
+        let jittered = with_jitter(backed_off);
+        RetryDecision::RetryAfter(retry_after.map_or(jittered, |asked| asked.min(MAX_RETRY_AFTER).max(jittered)))
     }
 
-    /// New bytes came: the budget is whole again.
+    /// Makes the budget full again, after progress.
     pub(crate) fn refill(&mut self) {
         self.used = 0;
     }
 }
 
-/// A number from 0 to 1, another one each time.
-#[must_use]
-pub(crate) fn jitter() -> f64 {
-    let random = RandomState::new().hash_one(0_u8);
-    f64::from((random >> 32) as u32) / f64::from(u32::MAX)
+/// A failed attempt, as the policy sees it.
+pub(crate) struct Failure<'a> {
+    /// Why it failed, for people.
+    pub reason: &'a (dyn Display + Sync),
+    /// Whether another attempt may succeed.
+    pub is_transient: bool,
+    /// Whether the host says that it is busy.
+    pub is_busy: bool,
+    /// How long the host asks to wait.
+    pub retry_after: Option<Duration>,
 }
 
-/// How long an answer asks to wait.
+impl<'a> From<&'a Error> for Failure<'a> {
+    fn from(error: &'a Error) -> Self {
+        Self { reason: error, is_transient: error.is_transient(), is_busy: error.is_busy(), retry_after: error.retry_after() }
+    }
+}
+
+/// Why there is no further attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoRetry {
+    /// The policy gave up.
+    GivenUp,
+    /// The run was stopped during the wait.
+    Stopped,
+}
+
+/// Retries one request: decides by the policy, reports, waits.
+pub(crate) struct RetryDriver<'a> {
+    subject: &'a (dyn Display + Sync),
+    host: Arc<HostState>,
+    attempts: RetryState,
+    emitter: &'a Emitter,
+    stop: &'a CancellationToken,
+}
+
+impl<'a> RetryDriver<'a> {
+    /// For a request to `host` that reports name `subject`.
+    #[must_use]
+    pub(crate) fn new(
+        subject: &'a (dyn Display + Sync),
+        host: Arc<HostState>,
+        policy: RetryPolicy,
+        emitter: &'a Emitter,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        Self { subject, host, attempts: RetryState::new(policy), emitter, stop }
+    }
+
+    /// Makes the budget full again, after progress.
+    pub(crate) fn refill(&mut self) {
+        self.attempts.refill();
+    }
+
+    /// Waits until the request may be sent again.
+    ///
+    /// # Errors
+    /// When there is no further attempt.
+    pub(crate) async fn wait_after(&mut self, failure: &Failure<'_>) -> Result<(), NoRetry> {
+        let RetryDecision::RetryAfter(delay) = self.decide(failure) else { return Err(NoRetry::GivenUp) };
+        let message = format!("{}: {}; retry in {}", self.subject, failure.reason, Seconds(delay));
+        tracing::debug!(subject = %self.subject, delay = ?delay, is_busy = failure.is_busy, "retry");
+        self.emitter.emit(Event::Detail(message));
+        self.stop.run_until_cancelled(tokio::time::sleep(delay)).await.ok_or(NoRetry::Stopped)
+    }
+
+    fn decide(&mut self, failure: &Failure<'_>) -> RetryDecision {
+        if failure.is_busy {
+            let cooldown = self.host.start_cooldown(failure.retry_after);
+            if let Some(delay) = cooldown.started {
+                self.report_cooldown(failure, delay);
+            }
+            if let BusyDecision::Wait(delay) = cooldown.decision {
+                return RetryDecision::RetryAfter(delay);
+            }
+        }
+        if failure.is_transient { self.attempts.use_attempt(failure.retry_after) } else { RetryDecision::GiveUp }
+    }
+
+    fn report_cooldown(&self, failure: &Failure<'_>, delay: Duration) {
+        let host = self.host.name();
+        tracing::debug!(host, delay = ?delay, "cooldown");
+        self.emitter.emit(Event::Detail(format!("{host}: {}; no requests to this host for {}", failure.reason, Seconds(delay))));
+    }
+}
+
+/// `0.4 s` below ten seconds, `12 s` above.
+struct Seconds(Duration);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Rounded up to a tenth: a wait is never shorter than reported.
+        let tenths = self.0.as_millis().div_ceil(100);
+        if tenths >= 100 || tenths.is_multiple_of(10) {
+            write!(f, "{} s", tenths.div_ceil(10))
+        } else {
+            write!(f, "{}.{} s", tenths / 10, tenths % 10)
+        }
+    }
+}
+
+/// `delay`, or up to a quarter less.
+#[must_use]
+pub(crate) fn with_jitter(delay: Duration) -> Duration {
+    delay.mul_f64(1.0 - fastrand::f64() / 4.0)
+}
+
+/// How long a response asks to wait.
 #[must_use]
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
 }
 
-/// What a `Retry-After` asks for, in either form, seen from `now`.
+/// The delay in a `Retry-After`: seconds, or a date as seen from `now`.
 fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     match value.parse::<u64>() {
@@ -80,35 +198,46 @@ fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use super::super::HostLimiter;
     use super::*;
 
-    fn attempts(retries: u32) -> RetryState {
-        RetryState::new(RetryPolicy { retries, first_delay: Duration::from_millis(500), max_busy_wait: Duration::ZERO })
+    fn policy(retries: u32) -> RetryPolicy {
+        RetryPolicy { retries, first_delay: Duration::from_millis(500), max_busy_wait: Duration::ZERO }
+    }
+
+    fn delay(attempts: &mut RetryState, retry_after: Option<Duration>) -> Option<Duration> {
+        match attempts.use_attempt(retry_after) {
+            RetryDecision::RetryAfter(delay) => Some(delay),
+            RetryDecision::GiveUp => None,
+        }
     }
 
     #[test]
     fn retry_delays_double_up_to_a_bound_and_end() {
-        let mut attempts = attempts(9);
-        let delays: Vec<Duration> = std::iter::from_fn(|| attempts.next_delay(None)).collect();
+        let mut attempts = RetryState::new(policy(9));
+        let delays: Vec<Duration> = std::iter::from_fn(|| delay(&mut attempts, None)).collect();
         for (delay, most) in delays.iter().zip([0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]) {
             let most = Duration::from_secs_f64(most);
             assert!(*delay <= most && *delay >= most.mul_f64(0.74), "{delay:?} of {most:?}");
         }
         assert_eq!(delays.len(), 9);
         attempts.refill();
-        assert!(attempts.next_delay(None).is_some());
+        assert!(delay(&mut attempts, None).is_some());
     }
 
     #[test]
     fn zero_retries_means_no_retry() {
-        assert_eq!(attempts(0).next_delay(Some(Duration::from_secs(1))), None);
+        assert_eq!(RetryState::new(policy(0)).use_attempt(Some(Duration::from_secs(1))), RetryDecision::GiveUp);
     }
 
     #[test]
     fn retry_after_is_honored_within_bounds() {
-        assert_eq!(attempts(1).next_delay(Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
-        assert_eq!(attempts(1).next_delay(Some(Duration::from_secs(86_400))), Some(MAX_RETRY_AFTER));
-        assert!(attempts(1).next_delay(Some(Duration::ZERO)).unwrap() > Duration::ZERO, "an eager host is not hammered");
+        let first = |asked: u64| delay(&mut RetryState::new(policy(1)), Some(Duration::from_secs(asked))).unwrap();
+        assert_eq!(first(7), Duration::from_secs(7));
+        assert_eq!(first(86_400), MAX_RETRY_AFTER);
+        assert!(first(0) > Duration::ZERO, "an eager host is not hammered");
     }
 
     #[test]
@@ -126,5 +255,73 @@ mod tests {
         ] {
             assert_eq!(parse_retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
         }
+    }
+
+    #[test]
+    fn delays_are_displayed_in_seconds() {
+        for (millis, shown) in
+            [(0, "0 s"), (1, "0.1 s"), (430, "0.5 s"), (999, "1 s"), (3000, "3 s"), (9400, "9.4 s"), (12_340, "13 s")]
+        {
+            assert_eq!(Seconds(Duration::from_millis(millis)).to_string(), shown, "{millis}");
+        }
+    }
+
+    /// What the driver reports for `failures` in a row, and how it ends.
+    async fn driven(policy: RetryPolicy, failures: &[Error], stop: &CancellationToken) -> (Vec<String>, Result<(), NoRetry>) {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&events);
+        let emitter = Emitter::new(move |event| {
+            if let Event::Detail(line) = event {
+                seen.lock().unwrap().push(line);
+            }
+        });
+        let host = HostLimiter::new(1, policy).host_for(&"https://h/a?sig=1".parse().unwrap());
+        let mut driver = RetryDriver::new(&"video-1 t1", host, policy, &emitter, stop);
+        let mut ended = Ok(());
+        for failure in failures {
+            ended = driver.wait_after(&failure.into()).await;
+        }
+        let lines = events.lock().unwrap().clone();
+        (lines, ended)
+    }
+
+    fn status(code: u16, retry_after_millis: Option<u64>) -> Error {
+        let status = reqwest::StatusCode::from_u16(code).unwrap();
+        Error::Status { status, retry_after: retry_after_millis.map(Duration::from_millis) }
+    }
+
+    #[tokio::test]
+    async fn each_retry_is_reported_with_its_reason_and_delay() {
+        let policy = RetryPolicy { retries: 2, first_delay: Duration::ZERO, max_busy_wait: Duration::ZERO };
+        let failures = [status(502, None), Error::StallTimeout, status(500, None)];
+        let (lines, ended) = driven(policy, &failures, &CancellationToken::new()).await;
+        assert_eq!(
+            lines,
+            [
+                "video-1 t1: HTTP 502 Bad Gateway; retry in 0 s",
+                "video-1 t1: no data received within the stall timeout; retry in 0 s"
+            ]
+        );
+        assert_eq!(ended, Err(NoRetry::GivenUp));
+    }
+
+    #[tokio::test]
+    async fn wait_for_a_busy_host_costs_no_attempt_and_is_reported() {
+        let policy = RetryPolicy { retries: 1, first_delay: Duration::ZERO, max_busy_wait: Duration::from_secs(600) };
+        let failures = [status(429, Some(100)), status(503, Some(100)), status(500, None)];
+        let (lines, ended) = driven(policy, &failures, &CancellationToken::new()).await;
+        assert_eq!(ended, Ok(()), "one attempt is left");
+        assert_eq!(lines[0], "h:443: HTTP 429 Too Many Requests; no requests to this host for 0.1 s");
+        assert_eq!(lines[1], "video-1 t1: HTTP 429 Too Many Requests; retry in 0.1 s");
+        assert_eq!(lines[4], "video-1 t1: HTTP 500 Internal Server Error; retry in 0 s");
+    }
+
+    #[tokio::test]
+    async fn stop_token_ends_the_wait_and_permanent_faults_are_not_retried() {
+        let stop = CancellationToken::new();
+        let (lines, ended) = driven(policy(5), &[status(404, None)], &stop).await;
+        assert_eq!((lines.len(), ended), (0, Err(NoRetry::GivenUp)));
+        stop.cancel();
+        assert_eq!(driven(policy(5), &[status(429, Some(60_000))], &stop).await.1, Err(NoRetry::Stopped));
     }
 }

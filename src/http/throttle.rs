@@ -1,23 +1,22 @@
-//! A limit on the bytes a second of the whole run.
+//! The rate limit of the whole run, in bytes per second.
 //!
-//! Time is handed out ahead: each chunk books the time that it takes at the rate, and its reader
-//! waits for the end of what was booked before it. Unused time is not saved up beyond a tenth of a
-//! second, so there is no burst after a pause.
+//! Each chunk books the time that it takes at the rate, and its reader waits until the booked time ends. At most a tenth of a
+//! second of unused time is kept, so there is no burst after a pause.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The most that is saved up while nothing comes.
+/// The most unused time that is kept.
 const BURST: Duration = Duration::from_millis(100);
 
-/// Holds all readers together to one rate.
+/// Limits all readers together to one rate.
 pub struct Throttle {
     bytes_per_second: f64,
     booked: Mutex<Instant>,
 }
 
 impl Throttle {
-    /// At most `bytes_per_second`.
+    /// A limit of `bytes_per_second`.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
     pub fn new(bytes_per_second: u64) -> Self {
@@ -29,7 +28,7 @@ impl Throttle {
         tokio::time::sleep_until(self.book(bytes, Instant::now()).into()).await;
     }
 
-    /// Books time for `bytes`; when they may pass.
+    /// Books time for `bytes`. Returns when they may pass.
     #[expect(clippy::cast_precision_loss, reason = "a chunk is no longer than 53 bits")]
     fn book(&self, bytes: usize, now: Instant) -> Instant {
         let mut booked = self.booked.lock().unwrap_or_else(PoisonError::into_inner);

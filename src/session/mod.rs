@@ -157,8 +157,9 @@ impl Session {
         let throttle = options.limit_rate.map(|rate| Arc::new(Throttle::new(rate)));
         let (policy, base) = (options.retry_policy(), options.base_url.clone());
         let client = client::gateway_client(&options.network, base.as_url())?;
-        let gateway = Gateway::new(client, base, options.key.clone(), policy, throttle.clone(), emitter.clone())?;
-        let gateway = Arc::new(gateway);
+        let stop = self.stop.token().clone();
+        let gateway = Gateway::new(client, base, options.key.clone(), policy, emitter.clone(), stop)?;
+        let gateway = Arc::new(gateway.with_throttle(throttle.clone()));
         let downloader = Downloader {
             media: self.media_client(throttle).await?,
             gateway: Arc::clone(&gateway),

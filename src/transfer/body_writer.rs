@@ -1,12 +1,9 @@
-//! Moves one body's bytes to the disk.
+//! Writes the bytes of one body to the disk.
 //!
-//! Chunks are gathered, as they came and uncopied, until there is enough of them for one hop to
-//! where blocking is allowed; there they are decoded, hashed and written while the next ones are
-//! gathered. One hop at a time is under way, so a slow disk stops the reading and memory stays
-//! bounded whatever the sizes. What is left at the end is handed back: a small file is written, judged
-//! and committed in a single hop by the caller. A body that breaks off loses nothing that came.
-
-use std::io;
+//! Chunks are collected without a copy until they are worth one hop to a thread where blocking is allowed. There they are
+//! decoded, hashed and written, while the next chunks are collected. Only one hop runs at a time, so a slow disk stops the
+//! reading, and memory is bounded whatever the sizes. The last chunks are returned unwritten: the caller writes, checks and
+//! commits a small file in a single hop. A body that breaks off loses no byte that was received.
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -14,18 +11,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use crate::domain::event::Counter;
-use crate::http::{self, Body, ContentCoding, Decoder};
-use crate::storage::{Part, SizeLimitExceeded, blocking};
+use crate::http::{self, Body, ContentCoding, DecodeError, Decoder};
+use crate::storage::{self, Part, SizeLimitExceeded, blocking};
 
 /// Bytes that are worth a hop.
 const WRITE_BATCH: usize = 256 << 10;
 
-/// Why a body is not taken that goes on after its end.
+/// Why a body that continues after its announced end is refused.
 pub(super) const LONGER_THAN_DECLARED: &str = "the host sends more than it says";
 
-/// What a transfer counts in, and what ends it early.
+/// What a transfer counts in, and what stops it.
 pub(super) struct TransferContext<'a> {
-    pub meters: &'a [&'a Counter],
+    pub counters: &'a [&'a Counter],
     pub stop: &'a CancellationToken,
 }
 
@@ -33,31 +30,31 @@ impl TransferContext<'_> {
     /// The next bytes of `body`, counted; none at its end.
     pub(super) async fn next_chunk(&self, body: &mut Body) -> Result<Option<Bytes>, Error> {
         let chunk = self.stop.run_until_cancelled(body.chunk()).await.ok_or(Error::Stopped)??;
-        for meter in self.meters {
-            meter.add(chunk.as_ref().map_or(0, Bytes::len) as u64);
+        for counter in self.counters {
+            counter.add(chunk.as_ref().map_or(0, Bytes::len) as u64);
         }
         Ok(chunk)
     }
 }
 
-/// A file on its way in, and the bytes that it has not taken yet.
+/// A part with its decoder, and the received bytes that are not written yet.
 pub(super) struct WrittenBody {
     pub sink: Decoder<Part>,
     pub unwritten: Vec<Bytes>,
 }
 
 impl WrittenBody {
-    /// A file that has come whole already.
+    /// A part that has all its bytes.
     pub(super) fn from_part(part: Part) -> Self {
         Self { sink: Decoder::new(part, ContentCoding::Identity), unwritten: Vec::new() }
     }
 
-    /// Writes the rest, ends the encoding, and gives the part.
+    /// Writes the rest, ends the decoding, and returns the part.
     pub(super) fn finish(self) -> Result<Part, Error> {
         write_chunks(self.sink, &self.unwritten)?.finish().map_err(classify_write_error)
     }
 
-    /// Writes the rest of a body that broke off; the part, when what it has can be continued.
+    /// Writes the rest of a body that broke off. Returns the part, if it can be continued.
     pub(super) fn salvage(self) -> Result<Option<Part>, Error> {
         Ok(match write_chunks(self.sink, &self.unwritten)? {
             Decoder::Plain(part) => Some(part),
@@ -66,44 +63,42 @@ impl WrittenBody {
     }
 }
 
-/// Pours `body` into `sink`: to its end, or until the fault that is given back with what came.
+/// Writes `body` to `sink`, to its end or until a fault. Returns the fault beside what was received.
 pub(super) async fn write_body(
     body: &mut Body,
     sink: Decoder<Part>,
-    limits: &TransferContext<'_>,
+    context: &TransferContext<'_>,
 ) -> Result<(WrittenBody, Option<Error>), Error> {
-    let mut hops = BlockingWriter { idle: Some(sink), busy: None };
-    let (mut gathered, mut size) = (Vec::new(), 0);
-    // What the head says of the body holds for what comes, however the body ends.
-    let (said, mut came) = (body.head.length, 0);
+    let mut writer = BlockingWriter { idle: Some(sink), busy: None };
+    let (mut batch, mut batch_size) = (Vec::new(), 0);
+    // The announced length counts, however the body ends.
+    let (announced, mut received) = (body.head.length, 0);
     let fault = loop {
-        match limits.next_chunk(body).await {
+        match context.next_chunk(body).await {
             Ok(Some(chunk)) => {
-                came += chunk.len() as u64;
-                if said.is_some_and(|said| came > said) {
+                received += chunk.len() as u64;
+                if announced.is_some_and(|announced| received > announced) {
                     break Some(Error::Http(http::Error::LengthMismatch(LONGER_THAN_DECLARED)));
                 }
-                size += chunk.len();
-                gathered.push(chunk);
+                batch_size += chunk.len();
+                batch.push(chunk);
             }
-            Ok(None) => break said.filter(|said| came < *said).map(|said| short(came, said)),
+            Ok(None) => {
+                let missing = announced.filter(|expected| received < *expected);
+                break missing.map(|expected| Error::Http(http::Error::Incomplete { received, expected }));
+            }
             Err(fault) => break Some(fault),
         }
-        if size >= WRITE_BATCH {
-            let sink = hops.join().await?;
-            hops.start(sink, std::mem::take(&mut gathered));
-            size = 0;
+        if batch_size >= WRITE_BATCH {
+            let sink = writer.join().await?;
+            writer.start(sink, std::mem::take(&mut batch));
+            batch_size = 0;
         }
     };
-    Ok((WrittenBody { sink: hops.join().await?, unwritten: gathered }, fault))
+    Ok((WrittenBody { sink: writer.join().await?, unwritten: batch }, fault))
 }
 
-/// A body that ended early.
-fn short(came: u64, said: u64) -> Error {
-    Error::Http(http::Error::Transient(format!("{came} of {said} bytes came")))
-}
-
-/// The sink: here, or on a hop.
+/// The sink: idle here, or busy in a hop.
 struct BlockingWriter {
     idle: Option<Decoder<Part>>,
     busy: Option<JoinHandle<Result<Decoder<Part>, Error>>>,
@@ -114,12 +109,12 @@ impl BlockingWriter {
         self.busy = Some(tokio::spawn(blocking(move || write_chunks(sink, &chunks))));
     }
 
-    /// The sink, once the hop under way has landed.
+    /// Waits for the hop and returns the sink.
     async fn join(&mut self) -> Result<Decoder<Part>, Error> {
-        let lost = || Error::Write(io::Error::other("the writer broke down"));
+        let panicked = || Error::Store(storage::Error::Panicked);
         match self.busy.take() {
-            Some(hop) => hop.await.map_err(|_| lost())?,
-            None => self.idle.take().ok_or_else(lost),
+            Some(hop) => hop.await.map_err(|_| panicked())?,
+            None => self.idle.take().ok_or_else(panicked),
         }
     }
 }
@@ -128,13 +123,11 @@ fn write_chunks(sink: Decoder<Part>, chunks: &[Bytes]) -> Result<Decoder<Part>, 
     chunks.iter().try_fold(sink, |sink, chunk| sink.write(chunk)).map_err(classify_write_error)
 }
 
-/// A broken encoding is the host's fault, and may pass; anything else is the disk's.
-fn classify_write_error(error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
-            Error::Http(http::Error::Transient(format!("its encoding is broken: {error}")))
-        }
-        _ if SizeLimitExceeded::is_cause_of(&error) => Error::TooLarge,
-        _ => Error::Write(error),
+/// A broken encoding is a fault of the host and may be transient. Any other error is one of the disk, or of the size limit.
+fn classify_write_error(error: DecodeError) -> Error {
+    match error {
+        DecodeError::Encoding(error) => Error::Http(http::Error::BrokenEncoding(error.to_string())),
+        DecodeError::Destination(error) if SizeLimitExceeded::is_cause_of(&error) => Error::TooLarge,
+        DecodeError::Destination(error) => Error::Write(error),
     }
 }

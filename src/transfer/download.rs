@@ -1,8 +1,8 @@
-//! Drives one asset, from its slot to a staged file: tries, waits, and tries again as long as the budget lasts.
+//! Downloads one asset to a staged file: attempts, and retries as long as the budget lasts.
 //!
-//! One budget covers requests that failed and bodies that broke. Only proven progress refills it: bytes of a known version,
-//! beyond the furthest byte of all tries before. A file that is another one now starts over at once, which costs no try. What is left of a file that could not be had stays as a part for the
-//! next run, when it can be continued.
+//! One budget covers failed requests and broken bodies. Only proven progress refills it: bytes of a known version, beyond the
+//! furthest byte of all attempts before. A file that changed starts over at once, which costs no attempt. A part that can be
+//! continued is kept for the next run when the download fails.
 
 use bytes::Bytes;
 use url::Url;
@@ -12,98 +12,109 @@ use super::body_writer::WrittenBody;
 use super::finish::{self, CompletedBody};
 use super::{DownloadJob, Downloader, Error, Fetched};
 use crate::domain::asset::AssetSource;
-use crate::domain::event::{Counter, Event};
-use crate::http::retry::RetryState;
+use crate::domain::event::Counter;
+use crate::http::retry::{Failure, NoRetry, RetryDriver};
 use crate::http::{self, ResponseHead};
 use crate::media::data_uri;
-use crate::storage::{StagedFile, blocking};
+use crate::storage::{Part, StagedFile, blocking};
 
 impl Downloader {
-    /// Fetches one asset.
+    /// Downloads one asset.
     ///
     /// # Errors
-    /// Why it could not be had.
-    pub(crate) async fn fetch(&self, order: DownloadJob) -> Result<Fetched, Error> {
-        // Never closed, so the slot always comes.
+    /// Why it could not be saved.
+    pub(crate) async fn fetch(&self, job: DownloadJob) -> Result<Fetched, Error> {
+        // The semaphore is never closed, so there is always a slot.
         let _slot = self.stop.run_until_cancelled(self.slots.acquire()).await.ok_or(Error::Stopped)?;
         self.disk.check()?;
-        let staged = match order.asset.source().map_err(Error::InvalidUrl)? {
-            AssetSource::Data => self.decode(order).await,
-            AssetSource::Http(url) => self.download(order, &url).await,
+        let staged = match job.asset.source().map_err(Error::InvalidUrl)? {
+            AssetSource::Data => self.decode(job).await,
+            AssetSource::Http(url) => self.download(&job, &url).await,
         };
-        let staged = staged.map_err(|error| self.disk.handle_error(error))?;
+        let staged = staged.map_err(|error| {
+            tracing::debug!(code = ?error.code(), status = error.http_status(), "download failed");
+            self.disk.handle_error(error)
+        })?;
         Ok(staged.map_or(Fetched::NotWanted, |staged| Fetched::File(Box::new(staged))))
     }
 
-    async fn decode(&self, order: DownloadJob) -> Result<Option<StagedFile>, Error> {
-        let (wanted, max_size) = (self.kind_filter, self.max_size);
+    async fn decode(&self, job: DownloadJob) -> Result<Option<StagedFile>, Error> {
+        let (kind_filter, max_size) = (self.kind_filter, self.max_size);
         // Base64 has four characters for three bytes.
-        let _room = self.disk.reserve(Some(order.asset.url.len() as u64 / 4 * 3), &Counter::default())?;
+        let _reservation = self.disk.reserve(Some(job.asset.url.len() as u64 / 4 * 3), &Counter::default())?;
         let staged = blocking(move || {
-            let bytes = data_uri::decode(order.asset.url.trim()).map_err(|error| Error::InvalidUrl(error.to_string()))?;
-            let mut part = order.parts.resume(&order.stem())?;
+            let bytes = data_uri::decode(job.asset.url.trim()).map_err(|error| Error::InvalidUrl(error.to_string()))?;
+            let mut part = job.parts.resume(&job.stem())?;
             part.restart().map_err(Error::Write)?;
             part.set_max_size(max_size);
             let head = ResponseHead {
-                content_type: data_uri::declared_type(&order.asset.url).map(str::to_owned),
+                content_type: data_uri::declared_type(&job.asset.url).map(str::to_owned),
                 has_end: true,
                 ..ResponseHead::default()
             };
-            let poured = WrittenBody { unwritten: vec![Bytes::from(bytes)], ..WrittenBody::from_part(part) };
-            finish::finish(&order, CompletedBody::new(poured, head), wanted)
+            let written = WrittenBody { unwritten: vec![Bytes::from(bytes)], ..WrittenBody::from_part(part) };
+            finish::finish(&job, CompletedBody::new(written, head), kind_filter)
         });
         let staged = staged.await?;
         self.emitter.bytes.add(staged.as_ref().map_or(0, |staged| staged.entry().size()));
         Ok(staged)
     }
 
-    async fn download(&self, order: DownloadJob, url: &Url) -> Result<Option<StagedFile>, Error> {
-        let mut part = match order.parts.create(&order.stem()) {
+    async fn download(&self, job: &DownloadJob, url: &Url) -> Result<Option<StagedFile>, Error> {
+        let mut part = match job.parts.create(&job.stem()) {
             Some(part) => part,
-            None => order.open_part().await?,
+            None => job.open_part().await?,
         };
-        let mut tries = AttemptContext { downloader: self, job: &order, url, restarts: 0, last_version: None };
-        let mut attempts = RetryState::new(self.policy);
+        let mut context = AttemptContext { downloader: self, job, url, restarts: 0, last_version: None };
+        let mut retries = RetryDriver::new(job, self.media.host_for(url), self.policy, &self.emitter, &self.stop);
         let mut furthest = part.size();
         loop {
-            let (left, fault) = match tries.run(part).await {
-                Ok(AttemptOutcome::Incomplete(part, error)) => (Some(part), Error::Http(error)),
-                Ok(AttemptOutcome::Complete(arrival)) => {
-                    let (same, wanted) = (order.clone(), self.kind_filter);
-                    match blocking(move || finish::finish(&same, arrival, wanted)).await {
-                        Ok(staged) => return Ok(staged),
-                        Err(fault) => {
-                            // It came to its end: no try gets further.
-                            furthest = u64::MAX;
-                            (None, fault)
-                        }
+            let (left, error) = match context.run(part).await {
+                Ok(AttemptOutcome::Incomplete(part, error)) => (Some(part), error),
+                Ok(AttemptOutcome::Complete(body)) => match self.finish(job, body).await {
+                    Err(Error::Http(error)) => {
+                        // The body was complete: no attempt gets further.
+                        furthest = u64::MAX;
+                        (None, error)
                     }
-                }
-                Err(fault) => (None, fault),
+                    finished => return finished,
+                },
+                Err(Error::Http(error)) => (None, error),
+                Err(error) => return Err(error),
             };
-            let Error::Http(error) = fault else { return Err(fault) };
             part = match left {
                 Some(part) => part,
-                // What came can't be continued, but another try may bring it whole.
-                None => order.open_part().await?,
+                // The body can't be continued, but another attempt may succeed.
+                None => job.open_part().await?,
             };
-            if matches!(error, http::Error::RangeMismatch(_)) && tries.restarts <= MAX_RESTARTS {
-                part = tries.restart(part).await?;
+            if matches!(error, http::Error::RangeMismatch(_)) && context.restarts <= MAX_RESTARTS {
+                part = context.restart(part).await?;
                 continue;
             }
-            if part.size() > furthest && part.version().is_some() && !tries.is_resume_disabled() {
-                attempts.refill();
+            if part.size() > furthest && part.version().is_some() && !context.is_resume_disabled() {
+                retries.refill();
             }
             furthest = furthest.max(part.size());
-            let delay = if error.is_transient() { attempts.next_delay(error.retry_after()) } else { None };
-            let Some(delay) = delay else { return Err(abandon_part(part, Error::Http(error)).await) };
-            self.emitter.emit(Event::Detail(format!("{}: {error}; trying again", order.display_name())));
-            if self.stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
-                return Err(abandon_part(part, Error::Stopped).await);
+            if let Err(end) = retries.wait_after(&Failure::from(&error)).await {
+                return Err(abandon_after(part, error, end).await);
             }
-            if let Err(why) = self.disk.check() {
-                return Err(abandon_part(part, why).await);
+            if let Err(error) = self.disk.check() {
+                return Err(abandon_part(part, error).await);
             }
         }
     }
+
+    async fn finish(&self, job: &DownloadJob, body: CompletedBody) -> Result<Option<StagedFile>, Error> {
+        let (job, kind_filter) = (job.clone(), self.kind_filter);
+        blocking(move || finish::finish(&job, body, kind_filter)).await
+    }
+}
+
+/// The error of a download that is not retried any more.
+async fn abandon_after(part: Part, error: http::Error, end: NoRetry) -> Error {
+    let error = match end {
+        NoRetry::GivenUp => Error::Http(error),
+        NoRetry::Stopped => Error::Stopped,
+    };
+    abandon_part(part, error).await
 }

@@ -1,8 +1,8 @@
-//! Looks at what came: is it what was promised, what is it called, how long does it play?
+//! Checks a received file, names it and describes it: length, digests, media type, duration.
 //!
-//! Bytes speak louder than headers: an HTML page, JSON or nothing at all is refused whatever it
-//! calls itself, while media of another type than declared is kept, under the declared name, with a
-//! warning. Runs in one blocking hop, from the last bytes to the recorded file, which waits to be durable.
+//! The bytes count more than the headers. An HTML page, JSON or an empty body is refused whatever its headers say. Media of
+//! another type than declared is kept under the declared name, with a warning. All of this is one blocking hop, from the last
+//! bytes to a staged file that is not durable yet.
 
 use std::time::SystemTime;
 
@@ -19,11 +19,11 @@ use crate::media::duration;
 use crate::media::media_type::{self, DeclaredType, MediaType};
 use crate::storage::{Sealed, StagedFile};
 
-/// A body that has come to its end.
+/// A body that was received to its end.
 pub(super) struct CompletedBody {
     pub written: WrittenBody,
     pub head: ResponseHead,
-    /// How large it may become while its last bytes are written.
+    /// The limit for its last bytes, which are written here.
     pub limit: SizeLimit,
 }
 
@@ -33,38 +33,36 @@ impl CompletedBody {
     }
 }
 
-/// Judges, names and records what came; none when it turned out to be of a kind that was not asked for.
-pub(super) fn finish(order: &DownloadJob, arrival: CompletedBody, wanted: KindFilter) -> Result<Option<StagedFile>, Error> {
-    let CompletedBody { written: poured, head, limit } = arrival;
-    let sealed = poured.finish().map_err(|error| limit.explain(error))?.seal();
-    let verified_by =
-        match check_length(&sealed, &head).and_then(|()| reject_non_media(&sealed)).and_then(|()| verify_digests(&sealed, &head))
-        {
-            Ok(verified_by) => verified_by,
-            Err(refused) => {
-                sealed.discard();
-                return Err(refused);
-            }
-        };
-    let decided = resolve_media_type(order, &head, &sealed);
-    let said = head.content_type.as_deref().and_then(media_type::kind_of_content_type);
-    let slot = order.asset.key(said.or_else(|| decided.as_ref().map(|declared| declared.media_type.kind())));
-    if !wanted.includes(slot.kind) {
+/// Turns a body into a staged file; none when it is of a kind that was not asked for.
+pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFilter) -> Result<Option<StagedFile>, Error> {
+    let CompletedBody { written, head, limit } = body;
+    let sealed = written.finish().map_err(|error| limit.explain(error))?.seal();
+    let verified_by = match check_body(&sealed, &head) {
+        Ok(verified_by) => verified_by,
+        Err(error) => {
+            sealed.discard();
+            return Err(error);
+        }
+    };
+    let decided = resolve_media_type(job, &head, &sealed);
+    let header_kind = head.content_type.as_deref().and_then(media_type::kind_of_content_type);
+    let key = job.asset.key(header_kind.or_else(|| decided.as_ref().map(|declared| declared.media_type.kind())));
+    if !kind_filter.includes(key.kind) {
         sealed.discard();
         return Ok(None);
     }
     let extension = decided.as_ref().map_or("bin", |declared| declared.media_type.extension());
-    let name = format!("{}.{extension}", layout::file_stem(slot.kind, slot.index, order.asset.count));
-    let measured = measure_duration(&sealed, slot.kind, decided.as_ref());
+    let name = format!("{}.{extension}", layout::file_stem(key.kind, key.index, job.asset.count));
+    let measured = measure_duration(&sealed, key.kind, decided.as_ref());
     let detected = decided.as_ref().and_then(|declared| media_type::mismatch(declared.media_type, sealed.head().0));
 
-    let mut staged = order.parts.stage(sealed, slot, &name, order.modified)?;
+    let mut staged = job.parts.stage(sealed, key, &name, job.modified)?;
     staged.update_entry(|entry| {
         entry.content_type = Some(decided.map_or_else(|| "application/octet-stream".to_owned(), |declared| declared.essence));
-        entry.url = order.asset.recorded_url();
+        entry.url = job.asset.recorded_url();
         entry.last_modified = head.last_modified.and_then(format_timestamp);
         entry.verified_by = verified_by.map(str::to_owned);
-        describe_duration(entry, order.asset.duration, measured);
+        describe_duration(entry, job.asset.duration, measured);
         if let Some(detected) = detected {
             entry.detected_type = Some(detected.to_owned());
             let declared = entry.content_type.as_deref().unwrap_or_default();
@@ -79,49 +77,54 @@ pub(super) fn finish(order: &DownloadJob, arrival: CompletedBody, wanted: KindFi
     Ok(Some(staged))
 }
 
-/// Whether as much came as the host promised in all; a length on the wire is none of what was encoded.
+/// Checks the bytes against everything that the host said. Returns the header whose digest matched.
+fn check_body(sealed: &Sealed, head: &ResponseHead) -> Result<Option<&'static str>, Error> {
+    check_length(sealed, head)?;
+    reject_non_media(sealed)?;
+    verify_digests(sealed, head)
+}
+
+/// Checks the total length. The length of an encoded body is not that of the file.
 fn check_length(sealed: &Sealed, head: &ResponseHead) -> Result<(), Error> {
     match head.total.filter(|_| head.coding == ContentCoding::Identity) {
         Some(total) if total != sealed.size() => {
-            Err(Error::Http(http::Error::Transient(format!("{} of {total} bytes came", sealed.size()))))
+            Err(Error::Http(http::Error::Incomplete { received: sealed.size(), expected: total }))
         }
         _ => Ok(()),
     }
 }
 
 fn reject_non_media(sealed: &Sealed) -> Result<(), Error> {
-    let (head, is_whole) = sealed.head();
+    let (head, is_complete) = sealed.head();
     if sealed.size() == 0 {
         return Err(Error::Rejected("the host sent an empty body".to_owned()));
     }
-    match media_type::detect_non_media(head, is_whole) {
-        Some(refusal) => Err(Error::Rejected(format!("the host sent {refusal} instead of media"))),
+    match media_type::detect_non_media(head, is_complete) {
+        Some(found) => Err(Error::Rejected(format!("the host sent {found} instead of media"))),
         None => Ok(()),
     }
 }
 
-/// Holds the file against what its host promises of it; the header that it agrees with.
+/// Compares the file with the digests of its host. Returns the header whose digest matched.
 fn verify_digests(sealed: &Sealed, head: &ResponseHead) -> Result<Option<&'static str>, Error> {
     match checksum::check(&head.expected_digests, sealed.sha256(), || sealed.reader()).map_err(Error::Write)? {
         DigestCheck::NotProvided => Ok(None),
         DigestCheck::Verified(header) => Ok(Some(header)),
-        DigestCheck::Mismatch(header) => {
-            Err(Error::Http(http::Error::Transient(format!("what came does not agree with the host's {header}"))))
-        }
+        DigestCheck::Mismatch(header) => Err(Error::Http(http::Error::ChecksumMismatch(header))),
     }
 }
 
-/// The type that names the file: the API's, else the host's, else the bytes', else the path's.
-fn resolve_media_type(order: &DownloadJob, head: &ResponseHead, sealed: &Sealed) -> Option<DeclaredType> {
-    let of = |media_type: MediaType| DeclaredType { essence: media_type.essence().to_owned(), media_type };
+/// The type that gives the extension: declared by the API, else by the host, else from the bytes, else from the URL's path.
+fn resolve_media_type(job: &DownloadJob, head: &ResponseHead, sealed: &Sealed) -> Option<DeclaredType> {
+    let detected = |media_type: MediaType| DeclaredType { essence: media_type.essence().to_owned(), media_type };
     let declared = |content_type: &Option<String>| content_type.as_deref().and_then(media_type::parse_content_type);
-    declared(&order.asset.content_type)
+    declared(&job.asset.content_type)
         .or_else(|| declared(&head.content_type))
-        .or_else(|| media_type::from_bytes(sealed.head().0).map(of))
-        .or_else(|| order.asset.type_by_path().map(of))
+        .or_else(|| media_type::from_bytes(sealed.head().0).map(detected))
+        .or_else(|| job.asset.type_by_path().map(detected))
 }
 
-/// What the container says, in seconds. Images have no duration.
+/// The duration in the container, in seconds. Images have none.
 fn measure_duration(sealed: &Sealed, kind: Kind, decided: Option<&DeclaredType>) -> Option<f64> {
     if kind == Kind::Image {
         return None;

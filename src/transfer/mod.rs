@@ -1,9 +1,9 @@
-//! One asset from URL to committed file, and many of them at once.
+//! Downloads assets: each from its URL to a staged file, many of them at once.
 //!
-//! [`Downloader`] is what the assets of a run share: the clients, the slots, the room on the disk. `fetch` drives one
-//! asset and decides whether to try again; `tries` asks, once, and has `pour` (or `lanes`, over several connections)
-//! move what comes to the disk; `finish` looks at what came, and refuses it or gives it a name. None of them knows a
-//! manifest: what comes out is a `FileEntry` that waits to be durable, or why there is none.
+//! [`Downloader`] is what the assets of a run share: the clients, the slots, the disk. `download` drives one asset and retries
+//! it. `attempt` sends one request, and `body_writer` (or `segments`, over several connections) writes its body to the disk.
+//! `finish` checks the file and names it, or refuses it. None of them reads or writes a manifest: the result is a staged file
+//! that is not durable yet, or an [`Error`].
 
 mod attempt;
 mod body_writer;
@@ -14,6 +14,7 @@ mod segments;
 
 pub(crate) use disk_space::Disk;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -33,29 +34,29 @@ use crate::storage::{self, Part, PartFactory, StagedFile, blocking};
 
 /// What the downloads of a run share.
 pub(crate) struct Downloader {
-    /// The client that has never seen the key.
+    /// The client that never gets the key.
     pub media: MediaClient,
-    /// For links to the gateway's own origin, and nothing else here.
+    /// For links to the gateway's own origin only.
     pub gateway: Arc<Gateway>,
-    /// How often to try again.
+    /// How often to retry.
     pub policy: RetryPolicy,
     /// Connections for one large file.
     pub connections: usize,
-    /// The largest file that is taken, in bytes.
+    /// The largest file that is saved, in bytes.
     pub max_size: Option<u64>,
-    /// Where it goes, as far as room is concerned.
+    /// The disk of the archive.
     pub disk: Disk,
-    /// Ends everything early.
+    /// Stops everything.
     pub stop: CancellationToken,
-    /// One for each download at once.
+    /// One for each download that may run at once.
     pub slots: Semaphore,
-    /// What `--only` asks for: a lone URL's kind is known only here.
+    /// What `--only` asks for. The kind of a lone URL is known only after its download.
     pub kind_filter: KindFilter,
-    /// Where to tell.
+    /// Receives the events.
     pub emitter: Emitter,
 }
 
-/// One download to do.
+/// One download.
 #[derive(Clone)]
 pub(crate) struct DownloadJob {
     /// The task, for people.
@@ -64,109 +65,111 @@ pub(crate) struct DownloadJob {
     pub asset: Asset,
     /// Makes the part file and stages the complete one.
     pub parts: PartFactory,
-    /// The date that the file shall have.
+    /// The modification time for the file.
     pub modified: Option<SystemTime>,
 }
 
 impl DownloadJob {
-    /// Its part, with what an earlier try or run left of it.
+    /// Its part, with the bytes of an earlier attempt or run.
     async fn open_part(&self) -> Result<Part, Error> {
         let (parts, stem) = (self.parts.clone(), self.stem());
         blocking(move || Ok(parts.resume(&stem)?)).await
     }
 
-    /// How a person tells it from the others.
-    fn display_name(&self) -> String {
-        format!("{} {}", self.stem(), self.task)
-    }
-
-    /// What the part is known by. A lone URL's kind may not be known before its bytes are.
+    /// The name of the part. The kind of a lone URL may be unknown before its bytes are.
     fn stem(&self) -> String {
         let Asset { kind, index, count, .. } = self.asset;
         kind.map_or_else(|| format!("asset-{index}"), |kind| layout::file_stem(kind, index, count))
     }
 }
 
-/// Why an asset could not be had.
+/// `video-1 TASK`
+impl fmt::Display for DownloadJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.stem(), self.task)
+    }
+}
+
+/// Why an asset could not be saved.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Its URL can't be fetched at all.
+    /// Its URL can't be requested.
     #[error("{0}")]
     InvalidUrl(String),
-    /// The host.
+    /// The request failed.
     #[error("{0}")]
     Http(#[from] http::Error),
-    /// What came is not what was promised.
+    /// The body is not media.
     #[error("{0}")]
     Rejected(String),
     /// It has more bytes than `--max-size` allows.
     #[error("larger than --max-size")]
     TooLarge,
-    /// Nobody says how long it is, and it has more bytes than half of the free space had room for.
-    #[error("larger than {0} bytes, half of the free space: its host does not say how large it is")]
+    /// Its length is unknown, and it is larger than half of the free space.
+    #[error("larger than {0} bytes, half of the free space; its host does not say how large it is")]
     TooLargeForDisk(u64),
-    /// The disk.
+    /// The task's folder.
     #[error("{}", .0.message())]
     Store(#[from] storage::Error),
-    /// The disk is full; told once, for all.
+    /// The disk is full. This is reported once for all assets.
     #[error("the disk is full")]
     DiskFull,
-    /// The disk is read-only or broken; told once, for all.
+    /// The disk is read-only or failing. This is reported once for all assets.
     #[error("the disk can't be written to")]
     DiskFailing,
-    /// The disk has too little room for a file of known length.
-    #[error("no room for it: it needs {needed} more bytes, and {free} are free")]
+    /// The disk has too little space for a file of known length.
+    #[error("not enough disk space: {needed} bytes needed, {available} available")]
     NoSpace {
-        /// What is missing of it, in bytes.
+        /// Bytes that the file still needs.
         needed: u64,
-        /// What the disk has left beside the downloads under way, in bytes.
-        free: u64,
+        /// Bytes that the disk has besides those for other downloads.
+        available: u64,
     },
-    /// The run was interrupted.
+    /// The run was stopped.
     #[error("interrupted")]
     Stopped,
-    /// Writing the bytes.
-    #[error("can't write it to the disk: {0}")]
+    /// A write failed.
+    #[error("can't write to the disk: {0}")]
     Write(std::io::Error),
 }
 
 impl Error {
-    /// Whether the link is dead: a fresh one may live.
+    /// The cause, for programs.
+    #[must_use]
+    pub(crate) fn code(&self) -> AssetErrorCode {
+        match self {
+            Self::InvalidUrl(_) => AssetErrorCode::BadUrl,
+            Self::Http(error) => error.code(),
+            Self::Rejected(_) => AssetErrorCode::RefusedContent,
+            Self::TooLarge | Self::TooLargeForDisk(_) | Self::NoSpace { .. } => AssetErrorCode::TooLarge,
+            Self::Store(_) | Self::DiskFull | Self::DiskFailing | Self::Write(_) => AssetErrorCode::Disk,
+            // It ends the task, and no manifest records it.
+            Self::Stopped => AssetErrorCode::Network,
+        }
+    }
+
+    /// The status with which the host refused the request.
+    #[must_use]
+    pub(crate) fn http_status(&self) -> Option<u16> {
+        match self {
+            Self::Http(error) => error.http_status(),
+            _ => None,
+        }
+    }
+
+    /// Whether the link is dead: the gateway may have a fresh one.
     #[must_use]
     pub(crate) fn is_dead_link(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_dead_link())
     }
 
-    /// The code of the failure, as a manifest records it.
-    #[must_use]
-    pub(crate) fn code(&self) -> AssetErrorCode {
-        match self {
-            Self::InvalidUrl(_) => AssetErrorCode::BadUrl,
-            Self::Http(http::Error::Status { status, .. }) => AssetErrorCode::from_http_status(status.as_u16()),
-            Self::Http(http::Error::RangeMismatch(_) | http::Error::LengthMismatch(_)) => AssetErrorCode::IncompleteBody,
-            Self::Http(http::Error::Transient(_) | http::Error::Permanent(_)) | Self::Stopped => AssetErrorCode::Network,
-            Self::Rejected(_) => AssetErrorCode::RefusedContent,
-            Self::TooLarge | Self::TooLargeForDisk(_) => AssetErrorCode::TooLarge,
-            Self::Store(_) | Self::DiskFull | Self::DiskFailing | Self::NoSpace { .. } | Self::Write(_) => AssetErrorCode::Disk,
-        }
-    }
-
-    /// The HTTP status, where there was one.
-    #[must_use]
-    pub(crate) fn http_status(&self) -> Option<u16> {
-        match self {
-            Self::Http(http::Error::Status { status, .. }) => Some(status.as_u16()),
-            _ => None,
-        }
-    }
-
-    /// Whether it ends the run: nothing new is started, and that is told once for all.
+    /// Whether it ends the run: nothing new is started, and that is reported once for all assets.
     #[must_use]
     pub(crate) fn ends_run(&self) -> bool {
         matches!(self, Self::DiskFull | Self::DiskFailing)
     }
 
-    /// What the system said when something was written.
+    /// The system's error, when something was written.
     fn write_error(&self) -> Option<&std::io::Error> {
         match self {
             Self::Write(source) => Some(source),
@@ -176,10 +179,28 @@ impl Error {
     }
 }
 
-/// What came of an order.
+/// The result of a download.
 pub(crate) enum Fetched {
-    /// The file is whole, and waits to be durable: its task commits it.
+    /// The file is complete, but not durable yet: its task commits it.
     File(Box<StagedFile>),
-    /// It turned out to be of a kind that was not asked for.
+    /// It is of a kind that was not asked for.
     NotWanted,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_code() {
+        for (error, code) in [
+            (Error::Http(http::Error::StallTimeout), AssetErrorCode::Timeout),
+            (Error::Http(http::Error::ChecksumMismatch("content-md5")), AssetErrorCode::ChecksumMismatch),
+            (Error::Rejected("an empty body".to_owned()), AssetErrorCode::RefusedContent),
+            (Error::NoSpace { needed: 2, available: 1 }, AssetErrorCode::TooLarge),
+            (Error::Write(std::io::ErrorKind::StorageFull.into()), AssetErrorCode::Disk),
+        ] {
+            assert_eq!((error.code(), error.http_status()), (code, None), "{error}");
+        }
+    }
 }

@@ -1,10 +1,10 @@
-//! One large file over several connections.
+//! Downloads one large file over several connections.
 //!
-//! The file is cut into pieces of [`PIECE`] bytes, which lanes claim in file order and write at
-//! their place; the front follows and hashes them while they are still in memory. No lane runs
-//! further ahead of the front than the window allows, so that a kill costs at most 4 MiB a
-//! connection, and memory does not grow with the file. Every range is proven as it comes; a lane
-//! whose host changes its mind ends them all, and the caller decides what the part is still worth.
+//! The file is divided into segments of [`SEGMENT_SIZE`] bytes. Workers, one per connection, claim segments in file order and
+//! write them at their offset. The front follows, and hashes the segments while they are still in memory. No worker gets further
+//! ahead of the front than the window allows. So a kill costs at most 4 MiB per connection, and memory does not grow with the
+//! file. Every range is proven when its response arrives. When a worker fails, all workers stop, and the caller decides whether
+//! the part can be continued.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -19,81 +19,84 @@ use url::Url;
 
 use super::Error;
 use super::body_writer::{LONGER_THAN_DECLARED, TransferContext};
-use crate::domain::event::Counter;
-use crate::http::retry::{RetryPolicy, RetryState};
-use crate::http::{self, Body, MediaClient, RangeRequest};
+use crate::domain::event::{Counter, Emitter};
+use crate::http::retry::{Failure, NoRetry, RetryDriver, RetryPolicy};
+use crate::http::{self, Body, HostState, MediaClient, RangeRequest};
 use crate::integrity::remote_version::RemoteVersion;
-use crate::storage::{Part, PositionedWriter, blocking};
+use crate::storage::{self, Part, PositionedWriter, blocking};
 
-/// What a lane fetches at once.
+/// The bytes of one range request.
 pub(super) const SEGMENT_SIZE: u64 = 2 << 20;
-/// Pieces that may be under way or ahead of the front, for each lane.
+/// Segments per connection that may be in progress or ahead of the front.
 const SEGMENTS_PER_CONNECTION: usize = 2;
 /// Bytes that are worth a hop.
 const WRITE_BATCH: usize = 128 << 10;
 
-/// What the lanes of one file share.
+/// What the workers of one file share.
 pub(super) struct SegmentedDownload {
+    /// The asset, for people.
+    pub subject: String,
     pub media: MediaClient,
+    pub host: Arc<HostState>,
     pub url: Url,
     pub version: RemoteVersion,
     pub total: u64,
     pub policy: RetryPolicy,
-    pub meters: Vec<Counter>,
+    pub counters: Vec<Counter>,
+    pub emitter: Emitter,
     pub stop: CancellationToken,
 }
 
-/// Pours everything from the part's front on over `count` connections: `first` has the front's bytes, `second` those a
-/// piece later. To the end, or until the fault that is given back with what came.
+/// Downloads everything from the part's front on over `count` connections. `first` starts at the front, `second` one segment
+/// later. Returns the part and, if it is not complete, the fault.
 pub(super) async fn download_segments(
-    lanes: SegmentedDownload,
+    download: SegmentedDownload,
     mut part: Part,
     first: Body,
     second: Body,
     count: usize,
 ) -> Result<(Part, Option<Error>), Error> {
     let front = part.size();
-    let (done, mut pieces) = mpsc::unbounded_channel();
-    let shared = Arc::new(SegmentState {
+    let (finished, mut segments) = mpsc::unbounded_channel();
+    let state = Arc::new(SegmentState {
         next_offset: AtomicU64::new(front + 2 * SEGMENT_SIZE),
         window: Semaphore::new(count * SEGMENTS_PER_CONNECTION - 2),
         writer: part.positioned_writer().map_err(Error::Write)?,
-        done,
-        download: lanes,
+        finished,
+        download,
     });
-    let mut running = JoinSet::new();
-    let given = [(first, front..front + SEGMENT_SIZE), (second, front + SEGMENT_SIZE..front + 2 * SEGMENT_SIZE)];
-    for begun in given.into_iter().map(Some).chain(std::iter::repeat_with(|| None)).take(count) {
-        running.spawn(Arc::clone(&shared).run_worker(begun));
+    let mut workers = JoinSet::new();
+    let started = [(first, front..front + SEGMENT_SIZE), (second, front + SEGMENT_SIZE..front + 2 * SEGMENT_SIZE)];
+    for started in started.into_iter().map(Some).chain(std::iter::repeat_with(|| None)).take(count) {
+        workers.spawn(Arc::clone(&state).run_worker(started));
     }
     let mut ahead = BTreeSet::new();
     let mut fault = None;
-    while part.size() < shared.download.total && fault.is_none() {
+    while part.size() < state.download.total && fault.is_none() {
         tokio::select! {
             biased;
-            Some((from, to)) = pieces.recv() => {
+            Some((from, to)) = segments.recv() => {
                 ahead.insert((from, to));
                 let to = advance_front(&mut ahead, part.size());
                 if to > part.size() {
-                    let passed = usize::try_from((to - part.size()).div_ceil(SEGMENT_SIZE)).unwrap_or(1);
+                    let count = usize::try_from((to - part.size()).div_ceil(SEGMENT_SIZE)).unwrap_or(1);
                     part = blocking(move || part.advance(to).map_err(Error::Write).map(|()| part)).await?;
-                    shared.window.add_permits(passed);
+                    state.window.add_permits(count);
                 }
             }
-            Some(ended) = running.join_next() => fault = ended.unwrap_or_else(|_| Err(worker_panicked())).err(),
+            Some(result) = workers.join_next() => fault = result.unwrap_or_else(|_| Err(worker_panicked())).err(),
             else => fault = Some(worker_panicked()),
         }
     }
-    running.shutdown().await;
+    workers.shutdown().await;
     Ok((part, fault))
 }
 
-/// A lane that did not end as lanes do.
 fn worker_panicked() -> Error {
-    Error::Write(std::io::Error::other("a connection's writer broke down"))
+    Error::Store(storage::Error::Panicked)
 }
 
-/// Where the front gets to with the pieces ahead of it, which it takes out.
+/// Moves the front over the segments that follow it without a gap, and removes them from `ahead`.
 fn advance_front(ahead: &mut BTreeSet<(u64, u64)>, mut front: u64) -> u64 {
     while let Some(&(from, to)) = ahead.first().filter(|(from, _)| *from <= front) {
         ahead.remove(&(from, to));
@@ -107,17 +110,17 @@ struct SegmentState {
     next_offset: AtomicU64,
     window: Semaphore,
     writer: PositionedWriter,
-    done: mpsc::UnboundedSender<(u64, u64)>,
+    finished: mpsc::UnboundedSender<(u64, u64)>,
 }
 
 impl SegmentState {
-    /// Fetches the piece that is begun, then claims others until there are none.
-    async fn run_worker(self: Arc<Self>, begun: Option<(Body, Range<u64>)>) -> Result<(), Error> {
-        if let Some((body, piece)) = begun {
-            self.fetch_segment(piece, Some(body)).await?;
+    /// Downloads the segment that is started, then claims others until there are none.
+    async fn run_worker(self: Arc<Self>, started: Option<(Body, Range<u64>)>) -> Result<(), Error> {
+        if let Some((body, segment)) = started {
+            self.fetch_segment(segment, Some(body)).await?;
         }
-        while let Some(piece) = self.claim_segment().await {
-            self.fetch_segment(piece, None).await?;
+        while let Some(segment) = self.claim_segment().await {
+            self.fetch_segment(segment, None).await?;
         }
         Ok(())
     }
@@ -128,33 +131,38 @@ impl SegmentState {
         (from < self.download.total).then(|| from..(from + SEGMENT_SIZE).min(self.download.total))
     }
 
-    async fn fetch_segment(&self, whole: Range<u64>, mut body: Option<Body>) -> Result<(), Error> {
-        let mut piece = whole.clone();
-        let mut attempts = RetryState::new(self.download.policy);
-        while !piece.is_empty() {
-            let start = piece.start;
-            let error = match self.fetch_some(&mut piece, body.take()).await {
+    async fn fetch_segment(&self, segment: Range<u64>, mut body: Option<Body>) -> Result<(), Error> {
+        let SegmentedDownload { subject, host, policy, emitter, stop, .. } = &self.download;
+        let mut retries = RetryDriver::new(subject, Arc::clone(host), *policy, emitter, stop);
+        let mut rest = segment.clone();
+        while !rest.is_empty() {
+            let start = rest.start;
+            let error = match self.fetch_some(&mut rest, body.take()).await {
                 Ok(()) => continue,
                 Err(Error::Http(error)) => error,
                 Err(error) => return Err(error),
             };
-            if piece.start > start {
-                attempts.refill();
+            if rest.start > start {
+                retries.refill();
             }
-            let is_other_file = matches!(error, http::Error::RangeMismatch(_));
-            let delay = if error.is_transient() && !is_other_file { attempts.next_delay(error.retry_after()) } else { None };
-            let Some(delay) = delay else { return Err(Error::Http(error)) };
-            self.download.stop.run_until_cancelled(tokio::time::sleep(delay)).await.ok_or(Error::Stopped)?;
+            let mut failure = Failure::from(&error);
+            // The file changed: the caller starts over.
+            failure.is_transient &= !matches!(error, http::Error::RangeMismatch(_));
+            match retries.wait_after(&failure).await {
+                Ok(()) => {}
+                Err(NoRetry::GivenUp) => return Err(Error::Http(error)),
+                Err(NoRetry::Stopped) => return Err(Error::Stopped),
+            }
         }
-        // The receiver is gone only when the run has ended.
-        let _ = self.done.send((whole.start, whole.end));
+        // A closed receiver is not an error: the download has ended.
+        let _ = self.finished.send((segment.start, segment.end));
         Ok(())
     }
 
-    async fn request_segment(&self, piece: &Range<u64>) -> Result<Body, Error> {
+    async fn request_segment(&self, rest: &Range<u64>) -> Result<Body, Error> {
         let SegmentedDownload { media, url, version, stop, .. } = &self.download;
-        let ask = RangeRequest { start: piece.start, end: Some(piece.end), version: version.clone() };
-        let body = stop.run_until_cancelled(media.get(url, Some(&ask))).await.ok_or(Error::Stopped)??;
+        let range = RangeRequest { start: rest.start, end: Some(rest.end), version: version.clone() };
+        let body = stop.run_until_cancelled(media.get(url, Some(&range))).await.ok_or(Error::Stopped)??;
         if body.head.is_partial {
             Ok(body)
         } else {
@@ -162,33 +170,38 @@ impl SegmentState {
         }
     }
 
-    /// Fetches the piece, or as much of it as one body brings; `piece` is what is left.
-    async fn fetch_some(&self, piece: &mut Range<u64>, body: Option<Body>) -> Result<(), Error> {
-        let SegmentedDownload { stop, meters, .. } = &self.download;
-        let mut body = if let Some(body) = body { body } else { self.request_segment(piece).await? };
-        // A body may go on beyond the piece: the first one is the whole rest of the file.
-        let is_bounded = body.head.length.is_some_and(|length| length <= piece.end - piece.start);
-        let meters: Vec<&Counter> = meters.iter().collect();
-        let limits = TransferContext { meters: &meters, stop };
-        while !piece.is_empty() {
-            let (chunks, fault) = read_batch(&mut body, piece.end - piece.start, is_bounded, &limits).await;
-            let (ahead, at) = (self.writer.clone(), piece.start);
-            piece.start += chunks.iter().map(Bytes::len).sum::<usize>() as u64;
-            blocking(move || write_chunks(&ahead, &chunks, at)).await?;
+    /// Downloads `rest`, or as much of it as one body has. `rest` becomes what is still missing.
+    async fn fetch_some(&self, rest: &mut Range<u64>, body: Option<Body>) -> Result<(), Error> {
+        let SegmentedDownload { stop, counters, .. } = &self.download;
+        let mut body = if let Some(body) = body { body } else { self.request_segment(rest).await? };
+        // A body may continue beyond the segment: the first one is the whole rest of the file.
+        let is_bounded = body.head.length.is_some_and(|length| length <= rest.end - rest.start);
+        let counters: Vec<&Counter> = counters.iter().collect();
+        let context = TransferContext { counters: &counters, stop };
+        while !rest.is_empty() {
+            let (chunks, fault) = read_batch(&mut body, rest.end - rest.start, is_bounded, &context).await;
+            let (writer, offset) = (self.writer.clone(), rest.start);
+            rest.start += chunks.iter().map(Bytes::len).sum::<usize>() as u64;
+            blocking(move || write_chunks(&writer, &chunks, offset)).await?;
             if let Some(fault) = fault {
                 return Err(fault);
             }
         }
-        if is_bounded { expect_end(&mut body, &limits).await } else { Ok(()) }
+        if is_bounded { expect_end(&mut body, &context).await } else { Ok(()) }
     }
 }
 
-/// What is worth a hop of the next `left` bytes of `body`, and what ended them early.
-async fn read_batch(body: &mut Body, left: u64, is_bounded: bool, limits: &TransferContext<'_>) -> (Vec<Bytes>, Option<Error>) {
+/// Reads a batch of the next `expected` bytes of `body`. Returns the fault that ended them early, too.
+async fn read_batch(
+    body: &mut Body,
+    expected: u64,
+    is_bounded: bool,
+    context: &TransferContext<'_>,
+) -> (Vec<Bytes>, Option<Error>) {
     let (mut chunks, mut size) = (Vec::new(), 0);
-    let left = usize::try_from(left).unwrap_or(usize::MAX);
+    let left = usize::try_from(expected).unwrap_or(usize::MAX);
     while size < left.min(WRITE_BATCH) {
-        match limits.next_chunk(body).await {
+        match context.next_chunk(body).await {
             Ok(Some(mut chunk)) => {
                 if is_bounded && chunk.len() > left - size {
                     return (chunks, Some(Error::Http(http::Error::RangeMismatch(LONGER_THAN_DECLARED))));
@@ -198,7 +211,7 @@ async fn read_batch(body: &mut Body, left: u64, is_bounded: bool, limits: &Trans
                 chunks.push(chunk);
             }
             Ok(None) => {
-                return (chunks, Some(Error::Http(http::Error::Transient("the body is shorter than its range".to_owned()))));
+                return (chunks, Some(Error::Http(http::Error::Incomplete { received: size as u64, expected })));
             }
             Err(fault) => return (chunks, Some(fault)),
         }
@@ -206,21 +219,21 @@ async fn read_batch(body: &mut Body, left: u64, is_bounded: bool, limits: &Trans
     (chunks, None)
 }
 
-/// Sees the body of a piece end with the piece. One that goes on has other bytes than it says.
-async fn expect_end(body: &mut Body, limits: &TransferContext<'_>) -> Result<(), Error> {
-    match limits.next_chunk(body).await {
+/// Checks that the body ends with its range. A body that continues has other bytes than it says.
+async fn expect_end(body: &mut Body, context: &TransferContext<'_>) -> Result<(), Error> {
+    match context.next_chunk(body).await {
         Ok(None) => Ok(()),
         Ok(Some(_)) => Err(Error::Http(http::Error::RangeMismatch(LONGER_THAN_DECLARED))),
-        // All bytes of the range came, and nothing after them: the range itself proves them.
+        // All bytes of the range arrived, and nothing after them: the range itself proves them.
         Err(Error::Http(_)) => Ok(()),
         Err(fault) => Err(fault),
     }
 }
 
-fn write_chunks(ahead: &PositionedWriter, chunks: &[Bytes], mut at: u64) -> Result<(), Error> {
+fn write_chunks(writer: &PositionedWriter, chunks: &[Bytes], mut offset: u64) -> Result<(), Error> {
     for chunk in chunks {
-        ahead.write_at(chunk, at).map_err(Error::Write)?;
-        at += chunk.len() as u64;
+        writer.write_at(chunk, offset).map_err(Error::Write)?;
+        offset += chunk.len() as u64;
     }
     Ok(())
 }

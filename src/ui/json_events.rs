@@ -226,7 +226,7 @@ fn errors(report: &TaskReport) -> Vec<ErrorObject<'_>> {
         kind: None,
         index: None,
         code: Some(ErrorCode::Task(error.code)),
-        http_status: None,
+        http_status: error.http_status,
         error: redact_urls(&error.message),
     });
     let of_assets = report.errors.iter().map(|error| {

@@ -80,6 +80,8 @@ pub struct TaskReport {
 pub struct TaskError {
     /// The cause, for programs.
     pub code: TaskErrorCode,
+    /// The HTTP status, where the cause is one.
+    pub http_status: Option<u16>,
     /// The cause, for people.
     pub message: String,
     /// Whether the cause concerns the whole run. Such a cause is reported once, by the run.
@@ -89,7 +91,7 @@ pub struct TaskError {
 impl TaskError {
     /// An error of one task alone.
     pub(crate) fn new(code: TaskErrorCode, message: String) -> Self {
-        Self { code, message, is_run_wide: false }
+        Self { code, http_status: None, message, is_run_wide: false }
     }
 }
 

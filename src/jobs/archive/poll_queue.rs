@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::{ArchiveJob, Request};
-use crate::http::retry::jitter;
+use crate::http::retry::with_jitter;
 
 const MAX_DELAY: Duration = Duration::from_secs(15);
 
@@ -65,8 +65,7 @@ impl PollQueue {
 
     /// Schedules a task after `delay`, or at the deadline if that is earlier.
     pub(super) fn schedule(&mut self, request: Request, delay: Duration) {
-        // Up to a quarter less.
-        let due = Instant::now() + delay.mul_f64(1.0 - jitter() / 4.0);
+        let due = Instant::now() + with_jitter(delay);
         let due = self.deadline.map_or(due, |deadline| due.min(deadline));
         self.sequence += 1;
         self.checks.insert((due, self.sequence), PendingCheck { request, delay: delay.mul_f64(1.5).min(MAX_DELAY) });

@@ -127,7 +127,10 @@ impl TaskJob {
             Ok(outcome) => outcome,
             Err(TaskAbort::Interrupted) => return None,
             Err(TaskAbort::Gateway(gateway::Error::NotFound)) => Outcome::NotFound,
-            Err(TaskAbort::Gateway(error)) => self.fail(TaskError::new(gateway_error_code(&error), error.to_string())),
+            Err(TaskAbort::Gateway(error)) => {
+                let http_status = error.http_status();
+                self.fail(TaskError { http_status, ..TaskError::new(error.code(), error.to_string()) })
+            }
             Err(TaskAbort::KeyRefused) => {
                 let message = "not asked: the gateway refuses the API key".to_owned();
                 self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::HttpStatus, message) })
@@ -249,6 +252,7 @@ impl TaskJob {
         };
         match response {
             Err(gateway::Error::KeyRejected(_)) => Err(TaskAbort::KeyRefused),
+            Err(gateway::Error::Interrupted) => Err(TaskAbort::Interrupted),
             response => Ok(response?),
         }
     }
@@ -293,16 +297,6 @@ impl TaskJob {
             let delay = tokio::time::sleep(LOCK_RETRY_DELAY);
             self.job.stop.run_until_cancelled(delay).await.ok_or(TaskAbort::Interrupted)?;
         }
-    }
-}
-
-/// Read from the error's words until the gateway's errors have codes of their own.
-fn gateway_error_code(error: &gateway::Error) -> TaskErrorCode {
-    match error {
-        gateway::Error::Failed(message) if message.contains("HTTP ") => TaskErrorCode::HttpStatus,
-        gateway::Error::Failed(message) if message.starts_with("the API could not be asked") => TaskErrorCode::Network,
-        gateway::Error::Failed(_) => TaskErrorCode::BadAnswer,
-        gateway::Error::NotFound | gateway::Error::KeyRejected(_) => TaskErrorCode::HttpStatus,
     }
 }
 

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use reqwest::StatusCode;
 use yescale_dl::ApiKey;
-use yescale_dl::gateway::{ResponseClass, classify};
+use yescale_dl::gateway::classify;
 use yescale_dl::manifest::depth;
 
 const KEY: &str = "sk-1234567890abcdef";
@@ -15,9 +15,8 @@ fuzz_target!(|input: &[u8]| {
     let Ok(status) = StatusCode::from_u16(100 + u16::from_be_bytes([*high, *low]) % 500) else { return };
     let key = ApiKey::parse(KEY).expect("it is one");
     let told = match classify(status, body.to_vec(), &key) {
-        ResponseClass::NotFound => String::new(),
-        ResponseClass::KeyRejected(words) | ResponseClass::Transient(words) | ResponseClass::Error(words) => words,
-        ResponseClass::Task(task) => {
+        Err(error) => error.to_string(),
+        Ok(task) => {
             assert!(status.is_success());
             let response = serde_json::from_str(task.response.text().get()).expect("what is kept can be read again");
             assert!(depth(&response) <= 100);

@@ -18,8 +18,9 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// Crates, and the only folders that may use them.
-const DOORS: [(&str, &[&str]); 13] = [
+const DOORS: [(&str, &[&str]); 14] = [
     ("reqwest", &["http", "gateway"]),
+    ("rustls", &["http"]),
     ("clap", &["cli"]),
     ("toml", &["cli"]),
     ("indicatif", &["ui"]),

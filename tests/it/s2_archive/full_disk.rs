@@ -115,7 +115,7 @@ fn data_uri_without_disk_space_fails_only_its_task() {
     world.serve_task("t2", &json!({"images": [world.serve_sample("picture.png")]}));
     let run = world.run(&["t1", "t2", "-j", "1"]).exits(1);
     assert!(!run.stderr.contains("the disk is full"), "{}", run.stderr);
-    assert!(world.task_entry("t1")["errors"][0]["error"].as_str().unwrap().contains("no room for it"));
+    assert!(world.task_entry("t1")["errors"][0]["error"].as_str().unwrap().contains("not enough disk space"));
     assert_eq!(world.task_entry("t2")["state"], "complete");
 }
 
@@ -128,7 +128,7 @@ fn file_that_would_fill_the_disk_is_not_started() {
     let large = RemoteFile::new(&world, "/large.mp4", 8 * MIB, &[ServerFault::NoValidator]);
     world.serve_task("t1", &json!({"videos": [large.url]}));
     let run = world.run(&["t1"]).exits(1);
-    assert!(run.stderr.contains("no room for it"), "{}", run.stderr);
+    assert!(run.stderr.contains("not enough disk space"), "{}", run.stderr);
     assert!(!world.files("t1").iter().any(|name| name.contains(".part")), "{:?}", world.files("t1"));
     disk.grow(64 * MIB);
     world.run(&["t1"]).exits(0);
@@ -145,6 +145,6 @@ fn disk_space_is_checked_before_a_large_download() {
     world.serve_task("t1", &json!({"videos": [large.url], "images": [world.serve_sample("picture.png")]}));
     world.run(&["t1"]).exits(1);
     let entry = world.task_entry("t1");
-    assert!(entry["errors"][0]["error"].as_str().unwrap().starts_with("no room for it"), "{entry}");
+    assert!(entry["errors"][0]["error"].as_str().unwrap().starts_with("not enough disk space"), "{entry}");
     assert_eq!(entry["files"].as_array().unwrap().len(), 1, "the small one is here");
 }

@@ -120,6 +120,6 @@ fn failing_proxy_is_named_without_its_password() {
     assert!(stderr.contains(&format!("the proxy {proxy} answers HTTP 404")), "{stderr}");
     for (variable, gateway) in [("all_proxy", "http://198.18.0.1"), ("HTTPS_PROXY", "https://198.18.0.1")] {
         let stderr = told(variable, "http://user:secret@127.0.0.1:1", gateway);
-        assert!(stderr.contains("by way of the proxy http://127.0.0.1:1") && !stderr.contains("secret"), "{stderr}");
+        assert!(stderr.contains("through the proxy http://127.0.0.1:1") && !stderr.contains("secret"), "{stderr}");
     }
 }

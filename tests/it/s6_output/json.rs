@@ -154,6 +154,6 @@ fn verbose_output_goes_to_standard_error() {
         world.serve_task(id, &json!({"images": [url]}));
         let run = world.run(&[&[id], more].concat()).exits(0);
         assert_eq!((run.stdout.lines().count(), !run.stderr.is_empty()), (2, is_more), "{run:?}");
-        assert_eq!((run.stderr.contains("trying again"), run.stderr.contains("image-1.png")), (is_more, is_more), "{run:?}");
+        assert_eq!((run.stderr.contains("retry in"), run.stderr.contains("image-1.png")), (is_more, is_more), "{run:?}");
     }
 }

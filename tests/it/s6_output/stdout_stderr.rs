@@ -43,11 +43,39 @@ fn verbose_reports_each_retry() {
         );
         let run = world.run(args).exits(0);
         let lines = [
-            "t1: HTTP 500 Internal Server Error: no channel at http://h/a; asking again",
-            "image-1 t1: HTTP 502 Bad Gateway; trying again",
+            "t1: the gateway answers HTTP 500 Internal Server Error: no channel at http://h/a; retry in 0 s",
+            "image-1 t1: HTTP 502 Bad Gateway; retry in 0 s",
         ];
         assert!(lines.iter().all(|line| run.stderr.contains(line) == is_reported), "{}", run.stderr);
     }
+}
+
+#[test]
+fn verbose_reports_each_wait_for_a_busy_host_with_its_delay() {
+    let world = World::new();
+    let busy = || Reply::status("429 Too Many Requests").header("Retry-After", "1");
+    let picture = world.media.script("/a", [busy(), busy(), Reply::ok(sample("picture.png"))]);
+    world.serve_task("t1", &json!({"images": [picture]}));
+    let run = world.run(&["t1", "-v"]).exits(0);
+    let host = world.media.origin().replace("http://", "");
+    let count = |line: &str| run.stderr.lines().filter(|shown| *shown == line).count();
+    assert_eq!(count("image-1 t1: HTTP 429 Too Many Requests; retry in 1 s"), 2, "{}", run.stderr);
+    assert_eq!(count(&format!("{host}: HTTP 429 Too Many Requests; no requests to this host for 1 s")), 2, "{}", run.stderr);
+}
+
+#[test]
+fn verbose_reports_a_cooldown_of_the_gateway_once() {
+    let world = World::new();
+    let ids: Vec<String> = (0..8).map(|n| format!("t{n}")).collect();
+    for id in &ids {
+        world.answers(id, [Answer::raw(429, ""), Answer::json(200, &success(&json!({"text": "la"})))]);
+    }
+    // Without `Retry-After` the delay is ours.
+    let mut command = world.plain_command(&["--retry-delay", "1s", "-v"]);
+    command.args(&ids);
+    let run = world.audit(Running::start(command).wait(false)).exits(0);
+    let count = |part: &str| run.stderr.matches(part).count();
+    assert_eq!((count("no requests to this host for"), count("; retry in ")), (1, 8), "{}", run.stderr);
 }
 
 #[test]

@@ -1,0 +1,143 @@
+//! Why there is no answer about a task: one variant for each cause that a caller treats differently.
+//!
+//! No text in here contains the key: the gateway's words are redacted before an [`Error`] is made.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use crate::domain::code::{AssetErrorCode, TaskErrorCode};
+use crate::http::retry::Failure;
+use crate::http::{self, is_transient_status, status_line};
+
+/// Why there is no answer about a task.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The gateway knows no such task.
+    #[error("the gateway knows no such task")]
+    NotFound,
+    /// The gateway refuses the key, in its own words. It refuses it for all other tasks, too.
+    #[error("the gateway refuses the API key ({0})")]
+    KeyRejected(String),
+    /// The gateway reports an error, by its status or in its body.
+    #[error("the gateway answers {}{}", status_line(*.status), with_message(.message.as_deref()))]
+    Status {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The gateway's own words.
+        message: Option<String>,
+    },
+    /// The request failed before there was an answer.
+    #[error("the request to the gateway failed: {0}")]
+    Request(#[source] http::Error),
+    /// The answer can't be used: the reason.
+    #[error("the gateway's answer {0}")]
+    BadAnswer(String),
+    /// The id can't be part of a URL.
+    #[error("this id can't be part of a URL")]
+    InvalidId,
+    /// The key can't be part of a header.
+    #[error("the API key can't be sent in a header")]
+    InvalidKey,
+    /// The run was stopped before there was an answer.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// The cause, for programs.
+    #[must_use]
+    pub fn code(&self) -> TaskErrorCode {
+        match self {
+            Self::NotFound | Self::KeyRejected(_) | Self::Status { .. } => TaskErrorCode::HttpStatus,
+            Self::Request(error) => match error.code() {
+                AssetErrorCode::RefusedContent | AssetErrorCode::IncompleteBody => TaskErrorCode::BadAnswer,
+                _ => TaskErrorCode::Network,
+            },
+            Self::BadAnswer(_) | Self::InvalidId | Self::InvalidKey => TaskErrorCode::BadAnswer,
+            Self::Interrupted => TaskErrorCode::Network,
+        }
+    }
+
+    /// The status of the answer, where the cause is one.
+    #[must_use]
+    pub fn http_status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(status.as_u16()),
+            Self::NotFound => Some(StatusCode::NOT_FOUND.as_u16()),
+            _ => None,
+        }
+    }
+
+    /// Whether another attempt may succeed. A refused key is [`Error::KeyRejected`]: any other 403 comes from what protects the
+    /// gateway, and passes.
+    #[must_use]
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status == StatusCode::FORBIDDEN || is_transient_status(*status),
+            Self::Request(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        Self::Request(error)
+    }
+}
+
+fn with_message(message: Option<&str>) -> String {
+    message.map(|message| format!(": {message}")).unwrap_or_default()
+}
+
+/// One request without an answer about the task, and what decides about another attempt.
+pub(super) struct FailedAttempt {
+    pub error: Error,
+    pub is_busy: bool,
+    pub retry_after: Option<Duration>,
+}
+
+impl FailedAttempt {
+    pub(super) fn failure(&self) -> Failure<'_> {
+        Failure {
+            reason: &self.error,
+            is_transient: self.error.is_transient(),
+            is_busy: self.is_busy,
+            retry_after: self.retry_after,
+        }
+    }
+}
+
+impl From<Error> for FailedAttempt {
+    fn from(error: Error) -> Self {
+        Self { error, is_busy: false, retry_after: None }
+    }
+}
+
+impl From<http::Error> for FailedAttempt {
+    fn from(error: http::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_code() {
+        let status = |code: u16| Error::Status { status: StatusCode::from_u16(code).unwrap(), message: None };
+        for (error, code, is_transient) in [
+            (status(500), TaskErrorCode::HttpStatus, true),
+            (status(403), TaskErrorCode::HttpStatus, true),
+            (status(400), TaskErrorCode::HttpStatus, false),
+            (http::Error::StallTimeout.into(), TaskErrorCode::Network, true),
+            (http::Error::BrokenEncoding("x".to_owned()).into(), TaskErrorCode::BadAnswer, true),
+            (Error::BadAnswer("is empty".to_owned()), TaskErrorCode::BadAnswer, false),
+        ] {
+            assert_eq!((error.code(), error.is_transient()), (code, is_transient), "{error}");
+        }
+    }
+}

@@ -76,7 +76,7 @@ impl Input {
     }
 }
 
-/// Sends requests, each id once.
+/// Sends requests.
 struct RequestSender<'a> {
     requests: &'a Sender<Request>,
     emitter: &'a Emitter,

@@ -9,7 +9,7 @@
 //! Texts may hold what the network sent: a reader that prints them escapes them first (`redact::escape_control_chars`).
 
 mod counter;
-pub(crate) mod report;
+mod report;
 mod summary;
 
 use std::fmt;

@@ -75,7 +75,7 @@ struct Task<'a> {
     bytes: u64,
     /// Assets that could not be saved; or, in state `error`, the one reason.
     errors: Vec<ErrorObject<'a>>,
-    /// What is wrong, in one text for people.
+    /// What went wrong, in one text for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -229,15 +229,12 @@ fn errors(report: &TaskReport) -> Vec<ErrorObject<'_>> {
         http_status: error.http_status,
         error: redact_urls(&error.message),
     });
-    let of_assets = report.errors.iter().map(|error| {
-        let (code, http_status) = (error.code(), error.http_status());
-        ErrorObject {
-            kind: Some(error.key().kind),
-            index: Some(error.key().index),
-            code: code.map(ErrorCode::Asset),
-            http_status,
-            error: redact_urls(&error.error),
-        }
+    let of_assets = report.errors.iter().map(|error| ErrorObject {
+        kind: Some(error.key().kind),
+        index: Some(error.key().index),
+        code: error.code().map(ErrorCode::Asset),
+        http_status: error.http_status(),
+        error: redact_urls(&error.error),
     });
     of_task.chain(of_assets).collect()
 }

@@ -123,11 +123,11 @@ fn join_counts(counts: &[(&str, u64)], none: &str) -> String {
     if parts.is_empty() { none.to_owned() } else { parts.join(", ") }
 }
 
-/// What is wrong with a task, one line per problem.
+/// The problems of a task, one line each.
 fn problems(report: &TaskReport) -> Vec<String> {
     let line = |text: &str| vec![format!("{}: {text}", report.task.as_str())];
     match report.outcome {
-        // The run that found it has reported it.
+        // The run that found the problem reported it.
         _ if report.reused => Vec::new(),
         Outcome::Failed => line(&format!("the task failed: {}", message(report).unwrap_or("the gateway gave no reason"))),
         Outcome::NotFound => line("the gateway knows no such task; check the id and the account of the API key"),

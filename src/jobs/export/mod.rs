@@ -65,13 +65,13 @@ pub enum ExportError {
     #[error("{}", .0.message())]
     Archive(#[from] storage::Error),
     /// The target is a file of the archive itself.
-    #[error("{} is a file of the archive itself; choose another name", .0.display())]
+    #[error("can't export to {}: it is a file of the archive; choose another name", .0.display())]
     TargetIsArchiveFile(PathBuf),
     /// A bag can't be written to a stream.
-    #[error("a bag is a folder: name a new one with -O NEWDIR")]
+    #[error("a bag can't be written to standard output: name a new folder with -O NEWDIR")]
     BagToStream,
     /// The format can't hold a path that is not text.
-    #[error("the path of {} is not UTF-8, which no export can hold", .0.display())]
+    #[error("can't export {}: its path is not UTF-8; rename the folder", .0.display())]
     PathNotUtf8(PathBuf),
     /// The stream can't be written.
     #[error("can't write the export: {0}")]
@@ -118,7 +118,7 @@ impl Skipped<'_> {
         match result {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is_single_file() => {
-                self.report(error.to_string());
+                self.report(error.message());
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -169,7 +169,7 @@ fn collect_items<'a>(
         for file in &task.files {
             let Some(path) = skipped.skip_single_file(reader.media_path(task, file))? else { continue };
             let needs_rate = format == TextFormat::Otio && file.key().kind == Kind::Video;
-            // Without a rate the export uses that of its options.
+            // Without a rate the export uses the usual one.
             let frame_rate = if needs_rate { reader.open_media(task, file).ok().and_then(duration::frame_rate) } else { None };
             let item = ExportItem { task, file, frame_rate };
             match format.rejection_reason(&item) {

@@ -13,12 +13,12 @@ const KEY: &str = "sk-1234567890abcdef";
 fuzz_target!(|input: &[u8]| {
     let [high, low, body @ ..] = input else { return };
     let Ok(status) = StatusCode::from_u16(100 + u16::from_be_bytes([*high, *low]) % 500) else { return };
-    let key = ApiKey::parse(KEY).expect("it is one");
-    let told = match classify(status, body.to_vec(), &key) {
+    let key = ApiKey::parse(KEY).expect("the key is valid");
+    let message = match classify(status, body.to_vec(), &key) {
         Err(error) => error.to_string(),
         Ok(task) => {
             assert!(status.is_success());
-            let response = serde_json::from_str(task.response.text().get()).expect("what is kept can be read again");
+            let response = serde_json::from_str(task.response.text().get()).expect("a recorded response can be parsed again");
             assert!(depth(&response) <= 100);
             for asset in &task.assets {
                 assert!(asset.index >= 1 && asset.index <= asset.count, "{asset:?}");
@@ -26,5 +26,5 @@ fuzz_target!(|input: &[u8]| {
             task.err_reason.clone().unwrap_or_default()
         }
     };
-    assert!(!told.contains(KEY), "the key came back: {told}");
+    assert!(!message.contains(KEY), "the message contains the key: {message}");
 });

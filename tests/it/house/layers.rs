@@ -17,8 +17,8 @@ const LAYERS: [&[&str]; 6] = [
     &["cli", "ui"],
 ];
 
-/// Crates, and the only folders that may use them.
-const DOORS: [(&str, &[&str]); 14] = [
+/// External crates, and the only folders that may use each.
+const RESTRICTED_CRATES: [(&str, &[&str]); 14] = [
     ("reqwest", &["http", "gateway"]),
     ("rustls", &["http"]),
     ("clap", &["cli"]),
@@ -110,7 +110,7 @@ fn crate_docs_name_every_module() {
 #[test]
 fn each_external_crate_is_used_in_one_module() {
     for (folder, code) in source_files() {
-        for (name, allowed) in DOORS {
+        for (name, allowed) in RESTRICTED_CRATES {
             let is_used = code.contains(&format!("use {name}::")) || code.contains(&format!(" {name}::"));
             assert!(!is_used || allowed.contains(&folder.as_str()), "{folder} uses {name}");
         }

@@ -26,23 +26,23 @@ fn requests(ids: &'static [&str]) -> impl Stream<Item = Request> + Send {
 fn run_works_on_the_callers_runtime_and_reports_each_id_once() {
     let world = World::new();
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")], "text": "la"}));
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&told);
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&lines);
     let events = Emitter::new(move |event| match event {
-        Event::File(file) => heard.lock().unwrap().push(format!("file {}", file.entry.path())),
-        Event::Task(task) => heard.lock().unwrap().push(format!("task {} {:?}", task.task, task.outcome)),
+        Event::File(file) => sink.lock().unwrap().push(format!("file {}", file.entry.path())),
+        Event::Task(task) => sink.lock().unwrap().push(format!("task {} {:?}", task.task, task.outcome)),
         _ => {}
     });
     let tasks = events.tasks.clone();
     let get = session(&world).get(requests(&["t1", "gone", "t1"]), events);
     let runtime = Runtime::new().unwrap();
-    let ended = runtime.block_on(runtime.spawn(get)).unwrap().unwrap();
-    assert_eq!((ended.summary.complete, ended.summary.not_found, ended.fatal_error.is_none()), (1, 1, true));
+    let outcome = runtime.block_on(runtime.spawn(get)).unwrap().unwrap();
+    assert_eq!((outcome.summary.complete, outcome.summary.not_found, outcome.fatal_error.is_none()), (1, 1, true));
     assert_eq!((tasks.discovered.get(), tasks.done.get()), (2, 2));
-    let told = std::mem::take(&mut *told.lock().unwrap());
-    let of_t1: Vec<_> = told.iter().filter(|line| !line.contains("gone")).collect();
-    assert_eq!(of_t1, ["file image-1.png", "task t1 Complete"]);
-    assert_eq!(told.len(), 3, "{told:?}");
+    let lines = std::mem::take(&mut *lines.lock().unwrap());
+    let lines_of_t1: Vec<_> = lines.iter().filter(|line| !line.contains("gone")).collect();
+    assert_eq!(lines_of_t1, ["file image-1.png", "task t1 Complete"]);
+    assert_eq!(lines.len(), 3, "{lines:?}");
     assert_eq!(world.run(&["t1"]).exits(0).stdout.matches("t1").count(), 2, "the program finds it complete");
 }
 
@@ -78,8 +78,8 @@ fn stopped_run_ends_and_the_next_run_completes_it() {
     });
     // A queue that stays open does not keep the run from ending.
     let get = session.get(requests(&["t1", "t2"]).chain(stream::pending()), events);
-    let ended = Runtime::new().unwrap().block_on(get).unwrap();
-    assert_eq!((ended.summary.unsuccessful(), ended.fatal_error.is_none()), (0, true));
+    let outcome = Runtime::new().unwrap().block_on(get).unwrap();
+    assert_eq!((outcome.summary.unsuccessful(), outcome.fatal_error.is_none()), (0, true));
     world.archive_task("t1");
 }
 

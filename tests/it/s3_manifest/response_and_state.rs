@@ -31,8 +31,8 @@ fn error_entry_has_its_url_if_there_is_one() {
     world.serve_task("t1", &json!({"images": ["", dead, "data:,", "ftp://h/x?y"]}));
     world.run(&["t1"]).exits(1);
     let entry = world.task_entry("t1");
-    let told: Vec<Value> = entry["errors"].as_array().unwrap().iter().map(|error| error["url"].clone()).collect();
-    assert_eq!(told, [json!(null), json!(dead), json!("data:"), json!("ftp://h/x?y")]);
+    let urls: Vec<Value> = entry["errors"].as_array().unwrap().iter().map(|error| error["url"].clone()).collect();
+    assert_eq!(urls, [json!(null), json!(dead), json!("data:"), json!("ftp://h/x?y")]);
     assert_eq!(keys(&entry["errors"][0]), ["kind", "index", "code", "error"]);
     assert_eq!([0, 3].map(|at| &entry["errors"][at]["code"]), ["bad_url"; 2]);
 }

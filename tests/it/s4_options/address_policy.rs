@@ -108,18 +108,18 @@ fn failing_proxy_is_named_without_its_password() {
     let gateway = "http://198.18.0.1/task/";
     world.media.script(&format!("{gateway}t1"), [Reply::status("407 Proxy Authentication Required")]);
     world.media.allow_key_for(gateway);
-    let told = |variable: &str, proxy: &str, gateway: &str| {
+    let failure = |variable: &str, proxy: &str, gateway: &str| {
         let mut command = world.command(&["--retries", "0", "--base-url", gateway, "t1"]);
         command.env(variable, proxy);
         Running::start(command).wait(false).exits(1).stderr
     };
     let proxy = world.media.origin();
-    let stderr = told("http_proxy", &proxy.replace("http://", "http://user:secret@"), "http://198.18.0.1");
+    let stderr = failure("http_proxy", &proxy.replace("http://", "http://user:secret@"), "http://198.18.0.1");
     assert!(stderr.contains(&format!("the proxy {proxy} answers HTTP 407")) && !stderr.contains("secret"), "{stderr}");
-    let stderr = told("HTTPS_PROXY", &proxy, "https://198.18.0.1");
+    let stderr = failure("HTTPS_PROXY", &proxy, "https://198.18.0.1");
     assert!(stderr.contains(&format!("the proxy {proxy} answers HTTP 404")), "{stderr}");
     for (variable, gateway) in [("all_proxy", "http://198.18.0.1"), ("HTTPS_PROXY", "https://198.18.0.1")] {
-        let stderr = told(variable, "http://user:secret@127.0.0.1:1", gateway);
+        let stderr = failure(variable, "http://user:secret@127.0.0.1:1", gateway);
         assert!(stderr.contains("through the proxy http://127.0.0.1:1") && !stderr.contains("secret"), "{stderr}");
     }
 }

@@ -18,13 +18,13 @@ fn schema(document: &str) -> Validator {
 }
 
 #[track_caller]
-fn takes(schema: &Validator, document: &Value) {
+fn assert_accepts(schema: &Validator, document: &Value) {
     let errors: Vec<String> = schema.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
 }
 
 #[track_caller]
-fn refuses(schema: &Validator, document: &Value, why: &str) {
+fn assert_rejects(schema: &Validator, document: &Value, why: &str) {
     assert!(!schema.is_valid(document), "{why} is taken: {document:#}");
 }
 
@@ -37,7 +37,7 @@ fn manifests(world: &World) -> Vec<Value> {
 
 /// Makes an archive with every field that a manifest can have, except those that need a special host. Returns the
 /// last run.
-fn full(world: &World) -> Run {
+fn archive_full(world: &World) -> Run {
     let mov = world.media.script("/v", [Reply::ok(sample("clip.mov")).header("Last-Modified", "Sun, 27 Jul 2025 06:49:48 GMT")]);
     let result =
         json!({"videos": [{"url": mov, "content_type": "video/mp4", "duration": 5.1}], "images": ["ftp://h/x"], "text": "la"});
@@ -68,10 +68,10 @@ fn samples_of_every_platform_match_the_schemas() {
     let manifests = manifests(&world);
     assert_eq!(manifests.len(), 1 + standin.ids().len());
     for document in &manifests {
-        takes(&manifest, document);
+        assert_accepts(&manifest, document);
     }
     for line in &run.events() {
-        takes(&event, line);
+        assert_accepts(&event, line);
     }
 }
 
@@ -94,7 +94,7 @@ fn every_event_and_enum_value_matches_the_schema() {
     let mut events = world.run_json(&args(&["--dry-run"])).exits(1).events();
     events.extend(world.run_json(&args(&["--dry-run", "--max-size", "1"])).events());
     events.extend(world.run_json(&args(&[])).exits(1).events());
-    events.extend(full(&world).events());
+    events.extend(archive_full(&world).events());
     flip_bit(&world, "old/image-1.png");
     fs::remove_file(world.archive().join("complete/image-1.png")).unwrap();
     world.write_file("yescale/full/stray", "");
@@ -102,7 +102,7 @@ fn every_event_and_enum_value_matches_the_schema() {
     events.extend(run_slowly(&world).exits(0).events());
 
     for line in &events {
-        takes(&event, line);
+        assert_accepts(&event, line);
     }
     let seen: BTreeSet<&str> = events
         .iter()
@@ -122,16 +122,16 @@ fn every_event_and_enum_value_matches_the_schema() {
 #[test]
 fn schema_rejects_invalid_manifests() {
     let (schema, world) = (schema("manifest"), World::new());
-    full(&world);
+    archive_full(&world);
     let [root, own] = &manifests(&world)[..] else { panic!("two manifests") };
     let [task, file, error] = ["/tasks/0", "/tasks/0/files/0", "/tasks/0/errors/0"];
     for document in [root, own] {
-        takes(&schema, document);
+        assert_accepts(&schema, document);
         for folder in ["", task, file, error] {
-            refuses_other_fields(&schema, document, folder, &["response"]);
+            assert_rejects_other_types(&schema, document, folder, &["response"]);
             let mut with_more = document.clone();
             with_more.pointer_mut(folder).unwrap()["of_the_future"] = json!([null]);
-            takes(&schema, &with_more);
+            assert_accepts(&schema, &with_more);
         }
     }
     for (folder, field, wrong) in [
@@ -156,18 +156,18 @@ fn schema_rejects_invalid_manifests() {
     ] {
         let mut document = own.clone();
         document.pointer_mut(folder).unwrap()[field] = wrong.clone();
-        refuses(&schema, &document, &format!("{field}: {wrong}"));
+        assert_rejects(&schema, &document, &format!("{field}: {wrong}"));
     }
-    refuses_without(&schema, own, "", "manifest_version generator tasks");
-    refuses_without(&schema, own, task, "task_id state files errors");
-    refuses_without(&schema, own, file, "kind index path size sha256 warnings");
-    refuses_without(&schema, own, error, "kind index error");
+    assert_requires(&schema, own, "", "manifest_version generator tasks");
+    assert_requires(&schema, own, task, "task_id state files errors");
+    assert_requires(&schema, own, file, "kind index path size sha256 warnings");
+    assert_requires(&schema, own, error, "kind index error");
 }
 
 #[test]
 fn schema_rejects_invalid_events() {
     let (schema, world) = (schema("events"), World::new());
-    let mut events = full(&world).events();
+    let mut events = archive_full(&world).events();
     events.extend(world.run_json(&["full", "--force", "--dry-run"]).events_of("plan"));
     flip_bit(&world, "full/video-1.mp4");
     events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());
@@ -178,53 +178,53 @@ fn schema_rejects_invalid_events() {
         ("finding", "event path finding"),
     ] {
         let line = events.iter().find(|line| line["event"] == event).unwrap();
-        refuses_without(&schema, line, "", fields);
-        refuses_other_fields(&schema, line, "", &[]);
+        assert_requires(&schema, line, "", fields);
+        assert_rejects_other_types(&schema, line, "", &[]);
         for (field, wrong) in
             [("event", "unheard_of"), ("state", "done"), ("finding", "broken"), ("action", "eat"), ("kind", "text")]
         {
             let mut wrong_line = line.clone();
             if wrong_line.get(field).is_some() {
                 wrong_line[field] = json!(wrong);
-                refuses(&schema, &wrong_line, wrong);
+                assert_rejects(&schema, &wrong_line, wrong);
             }
         }
         let mut with_more = line.clone();
         with_more["of_the_future"] = json!(null);
-        takes(&schema, &with_more);
+        assert_accepts(&schema, &with_more);
     }
     let task = events.iter().find(|line| line["event"] == "task").unwrap();
-    refuses_without(&schema, task, "/errors/0", "error");
-    refuses_other_fields(&schema, task, "/errors/0", &[]);
+    assert_requires(&schema, task, "/errors/0", "error");
+    assert_rejects_other_types(&schema, task, "/errors/0", &[]);
     let mut wrong_code = task.clone();
     wrong_code["errors"][0]["code"] = json!("bad_luck");
-    refuses(&schema, &wrong_code, "bad_luck");
+    assert_rejects(&schema, &wrong_code, "bad_luck");
     let summaries: Vec<_> = events.iter().filter(|line| line["event"] == "summary").collect();
     for (line, field) in [(summaries[0], "reused"), (summaries[1], "unsafe")] {
-        refuses_without(&schema, line, "", &format!("event files bytes seconds {field}"));
-        refuses_other_fields(&schema, line, "", &[]);
+        assert_requires(&schema, line, "", &format!("event files bytes seconds {field}"));
+        assert_rejects_other_types(&schema, line, "", &[]);
     }
 }
 
 /// Checks that a field of the object at `folder` is rejected when it is null or of another type.
 #[track_caller]
-fn refuses_other_fields(schema: &Validator, document: &Value, folder: &str, but: &[&str]) {
+fn assert_rejects_other_types(schema: &Validator, document: &Value, folder: &str, but: &[&str]) {
     let fields: Vec<String> = document.pointer(folder).unwrap().as_object().unwrap().keys().cloned().collect();
     for field in fields.iter().filter(|field| !but.contains(&field.as_str())) {
         for wrong in [json!(null), json!([[]])] {
             let mut document = document.clone();
             document.pointer_mut(folder).unwrap()[field] = wrong.clone();
-            refuses(schema, &document, &format!("{folder}/{field}: {wrong}"));
+            assert_rejects(schema, &document, &format!("{folder}/{field}: {wrong}"));
         }
     }
 }
 
 #[track_caller]
-fn refuses_without(schema: &Validator, document: &Value, folder: &str, fields: &str) {
+fn assert_requires(schema: &Validator, document: &Value, folder: &str, fields: &str) {
     for field in fields.split(' ') {
         let mut document = document.clone();
         let removed = document.pointer_mut(folder).unwrap().as_object_mut().unwrap().shift_remove(field);
         assert!(removed.is_some(), "{folder} has no {field}: {document:#}");
-        refuses(schema, &document, &format!("{folder} without {field}"));
+        assert_rejects(schema, &document, &format!("{folder} without {field}"));
     }
 }

@@ -23,6 +23,7 @@ use crate::jobs::archive::{self, ArchiveJob, Request, RunOutcome};
 use crate::jobs::repair::{RepairOutcome, RepairPlan};
 use crate::jobs::verify::VerifyOutcome;
 use crate::storage::{self, Storage};
+use crate::threads;
 use crate::transfer::{Disk, Downloader};
 
 pub use options::Options;
@@ -49,6 +50,9 @@ pub enum Error {
     /// No request can carry this key.
     #[error(transparent)]
     Gateway(#[from] gateway::Error),
+    /// The system has no threads left.
+    #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
+    Threads(#[source] std::io::Error),
 }
 
 /// One run on an archive. Any number of runs may work in one archive at once, in one process or in many.
@@ -152,6 +156,7 @@ impl Session {
 
     /// Makes the clients and everything else that a run needs besides its requests.
     async fn prepare(self, events: Emitter) -> Result<ArchiveJob, Error> {
+        threads::init_pools().map_err(Error::Threads)?;
         let options = &self.options;
         let emitter = events.redacting(options.key.clone());
         let throttle = options.limit_rate.map(|rate| Arc::new(Throttle::new(rate)));

@@ -141,8 +141,8 @@ impl Error {
             Self::InvalidUrl(_) => AssetErrorCode::BadUrl,
             Self::Http(error) => error.code(),
             Self::Rejected(_) => AssetErrorCode::RefusedContent,
-            Self::TooLarge | Self::TooLargeForDisk(_) | Self::NoSpace { .. } => AssetErrorCode::TooLarge,
-            Self::Store(_) | Self::DiskFull | Self::DiskFailing | Self::Write(_) => AssetErrorCode::Disk,
+            Self::TooLarge | Self::TooLargeForDisk(_) => AssetErrorCode::TooLarge,
+            Self::Store(_) | Self::DiskFull | Self::DiskFailing | Self::NoSpace { .. } | Self::Write(_) => AssetErrorCode::Disk,
             // It ends the task, and no manifest records it.
             Self::Stopped => AssetErrorCode::Network,
         }
@@ -197,7 +197,8 @@ mod tests {
             (Error::Http(http::Error::StallTimeout), AssetErrorCode::Timeout),
             (Error::Http(http::Error::ChecksumMismatch("content-md5")), AssetErrorCode::ChecksumMismatch),
             (Error::Rejected("an empty body".to_owned()), AssetErrorCode::RefusedContent),
-            (Error::NoSpace { needed: 2, available: 1 }, AssetErrorCode::TooLarge),
+            (Error::NoSpace { needed: 2, available: 1 }, AssetErrorCode::Disk),
+            (Error::TooLarge, AssetErrorCode::TooLarge),
             (Error::Write(std::io::ErrorKind::StorageFull.into()), AssetErrorCode::Disk),
         ] {
             assert_eq!((error.code(), error.http_status()), (code, None), "{error}");

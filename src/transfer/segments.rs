@@ -178,8 +178,9 @@ impl SegmentState {
         let is_bounded = body.head.length.is_some_and(|length| length <= rest.end - rest.start);
         let counters: Vec<&Counter> = counters.iter().collect();
         let context = TransferContext { counters: &counters, stop };
+        let start = rest.start;
         while !rest.is_empty() {
-            let (chunks, fault) = read_batch(&mut body, rest.end - rest.start, is_bounded, &context).await;
+            let (chunks, fault) = read_batch(&mut body, rest.start - start, rest.end - rest.start, is_bounded, &context).await;
             let (writer, offset) = (self.writer.clone(), rest.start);
             rest.start += chunks.iter().map(Bytes::len).sum::<usize>() as u64;
             blocking(move || write_chunks(&writer, &chunks, offset)).await?;
@@ -191,15 +192,16 @@ impl SegmentState {
     }
 }
 
-/// Reads a batch of the next `expected` bytes of `body`. Returns the fault that ended them early, too.
+/// Reads a batch of the `missing` bytes of `body`, after the `received` ones. Returns the fault that ended them early, too.
 async fn read_batch(
     body: &mut Body,
-    expected: u64,
+    received: u64,
+    missing: u64,
     is_bounded: bool,
     context: &TransferContext<'_>,
 ) -> (Vec<Bytes>, Option<Error>) {
     let (mut chunks, mut size) = (Vec::new(), 0);
-    let left = usize::try_from(expected).unwrap_or(usize::MAX);
+    let left = usize::try_from(missing).unwrap_or(usize::MAX);
     while size < left.min(WRITE_BATCH) {
         match context.next_chunk(body).await {
             Ok(Some(mut chunk)) => {
@@ -211,7 +213,8 @@ async fn read_batch(
                 chunks.push(chunk);
             }
             Ok(None) => {
-                return (chunks, Some(Error::Http(http::Error::Incomplete { received: size as u64, expected })));
+                let (received, expected) = (received + size as u64, received + missing);
+                return (chunks, Some(Error::Http(http::Error::Incomplete { received, expected })));
             }
             Err(fault) => return (chunks, Some(fault)),
         }

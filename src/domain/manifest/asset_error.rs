@@ -5,7 +5,7 @@
 //! [`AssetError::http_status`] derive both from the text of such an old entry.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::unknown_fields::{UnknownFields, keep_unknown_fields};
@@ -29,8 +29,8 @@ pub struct AssetError {
     code: Option<RecordedCode>,
     /// The HTTP status, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 100, max = 999))]
-    http_status: Option<u16>,
+    #[schemars(with = "u16", range(min = 100, max = 999))]
+    http_status: Option<RecordedStatus>,
     /// What went wrong, for people.
     pub error: String,
     /// Fields that this version does not know.
@@ -49,11 +49,28 @@ enum RecordedCode {
     Unknown(Value),
 }
 
+/// A status as it is recorded.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(untagged)]
+enum RecordedStatus {
+    Known(u16),
+    /// What is no status, of any JSON type: it must never make a manifest unreadable.
+    Unknown(Value),
+}
+
+impl<'de> Deserialize<'de> for RecordedStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let status = value.as_u64().and_then(|status| u16::try_from(status).ok());
+        Ok(status.map_or(Self::Unknown(value), Self::Known))
+    }
+}
+
 impl AssetError {
     /// The entry of the asset `key`, which could not be saved.
     #[must_use]
     pub(crate) fn new(key: AssetKey, url: Option<String>, code: AssetErrorCode, http_status: Option<u16>, error: String) -> Self {
-        let code = Some(RecordedCode::Known(code));
+        let (code, http_status) = (Some(RecordedCode::Known(code)), http_status.map(RecordedStatus::Known));
         Self { kind: key.kind, index: key.index, url, code, http_status, error, unknown: UnknownFields::default() }
     }
 
@@ -77,9 +94,10 @@ impl AssetError {
     /// The HTTP status, where there was one.
     #[must_use]
     pub fn http_status(&self) -> Option<u16> {
-        match &self.code {
-            Some(_) => self.http_status,
-            None => self.http_status.or_else(|| status_in_text(&self.error)),
+        match (&self.http_status, &self.code) {
+            (Some(RecordedStatus::Known(status)), _) => Some(*status),
+            (Some(RecordedStatus::Unknown(_)), _) | (None, Some(_)) => None,
+            (None, None) => status_in_text(&self.error),
         }
     }
 }
@@ -123,6 +141,9 @@ mod tests {
             (r#""code":"timeout","error":"HTTP 404 was not the cause""#, Some(Timeout), None),
             (r#""code":"code_of_a_newer_version","error":"HTTP 404""#, None, None),
             (r#""code":["dead_link",1.50],"http_status":404,"error":"x""#, None, Some(404)),
+            (r#""code":"dead_link","http_status":"404","error":"x""#, Some(DeadLink), None),
+            (r#""code":"dead_link","http_status":-1,"error":"x""#, Some(DeadLink), None),
+            (r#""code":"dead_link","http_status":70000,"error":"x""#, Some(DeadLink), None),
         ] {
             let read = entry(fields);
             assert_eq!((read.code(), read.http_status()), (code, http_status), "{fields}");

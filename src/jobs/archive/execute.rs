@@ -227,6 +227,8 @@ async fn fetch_with_fresh_link(
     };
     match assets.get(&download.asset.selector()).filter(|asset| asset.url != download.asset.url) {
         Some(asset) => (asset.clone(), job.downloader.fetch(DownloadJob { asset: asset.clone(), ..download }).await),
+        // A query that an interrupt ended says nothing about the link.
+        None if job.stop.is_cancelled() => (download.asset, Err(transfer::Error::Stopped)),
         None => (download.asset, Err(dead_link)),
     }
 }

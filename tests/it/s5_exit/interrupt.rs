@@ -245,3 +245,15 @@ fn interrupt_works_while_the_output_pipe_is_full() {
         assert_eq!(child.wait().unwrap().code(), Some(code));
     }
 }
+
+#[test]
+fn interrupted_query_for_fresh_links_records_no_dead_link() {
+    let world = World::new();
+    let dead = world.media.script("/gone.png", [Reply::status("404 Not Found")]);
+    let first = Answer::json(200, &success(&json!({"images": [dead]})));
+    world.answers("t1", [first, Answer::json(503, &json!({"error": {"message": "busy"}}))]);
+    let running = Running::start(world.plain_command(&["t1"]));
+    await_condition(|| world.gateway_requests().len() >= 2);
+    world.audit(interrupt(running, "INT")).exits(130);
+    assert!(!world.archive().join("t1/manifest.json").exists(), "no link is known to be dead");
+}

@@ -14,7 +14,7 @@ use clap_complete::Shell;
 
 use super::values::{WaitMode, count, duration, duration_or_zero, header_value, size, wait_mode};
 use crate::session::DEFAULT_JOBS;
-pub(super) use export::{ExportArgs, ExportFormat};
+pub(super) use export::{ExportArgs, FormatArg};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -135,7 +135,7 @@ impl HostState {
             };
             return Cooldown { decision, started: None };
         }
-        let RetryDecision::RetryAfter(delay) = cooldown.delays.use_attempt(retry_after) else {
+        let RetryDecision::RetryIn(delay) = cooldown.delays.use_attempt(retry_after) else {
             return Cooldown { decision: BusyDecision::UseAttempt, started: None };
         };
         let before = cooldown.until.max(now);

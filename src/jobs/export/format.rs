@@ -28,16 +28,24 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// The format of a single text. None for a bag, which is a folder.
-    pub(super) fn text_format(self) -> Option<TextFormat> {
+    /// What an export in this format is on disk.
+    pub(super) fn output(self) -> FormatOutput {
         match self {
-            Self::Otio => Some(TextFormat::Otio),
-            Self::Ffconcat => Some(TextFormat::Ffconcat),
-            Self::Csv => Some(TextFormat::Csv),
-            Self::M3u8 => Some(TextFormat::M3u8),
-            Self::Bagit => None,
+            Self::Otio => FormatOutput::Text(TextFormat::Otio),
+            Self::Ffconcat => FormatOutput::Text(TextFormat::Ffconcat),
+            Self::Csv => FormatOutput::Text(TextFormat::Csv),
+            Self::M3u8 => FormatOutput::Text(TextFormat::M3u8),
+            Self::Bagit => FormatOutput::Bag,
         }
     }
+}
+
+/// What an export is on disk.
+pub(super) enum FormatOutput {
+    /// One text.
+    Text(TextFormat),
+    /// A folder: a BagIt bag.
+    Bag,
 }
 
 /// A format that is written as one text.

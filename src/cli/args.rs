@@ -1,7 +1,7 @@
 //! The options and commands of the program, as clap parses them.
 //!
-//! Owns names, help texts and defaults. What the values mean for a run is decided in `settings`. A new option for every run
-//! goes into [`ConfigurableArgs`]: the configuration file and `config` then accept it, too.
+//! Owns names, help texts and defaults. What the values mean for a run is decided in `settings`. To add an option: see
+//! `cli/mod.rs`.
 
 mod export;
 

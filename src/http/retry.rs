@@ -1,10 +1,10 @@
 //! Retries: one policy that decides, one driver that waits and reports.
 //!
-//! The policy has two budgets. [`RetryState`] counts the attempts of one request: the delay doubles from half a second up to
-//! half a minute, with jitter, so that clients which failed together do not return together. Only proven progress refills it,
-//! so that a long download over a bad line is not punished for its length. The other budget is the patience with a busy host
-//! (429, or 503 with `Retry-After`): it belongs to the host, see [`HostState`], and such a wait costs no attempt.
-//! `Retry-After` counts up to two minutes: a longer wait is left to another run.
+//! The policy has two budgets. The first one is the attempts of one request ([`RetryState`]). The delay between them doubles
+//! from half a second up to half a minute, with jitter, so that clients that failed together do not return together. Only
+//! proven progress refills the attempts, so a long download over a bad line is not punished for its length. The second budget
+//! is the patience with a busy host (429, or 503 with `Retry-After`). It belongs to the host (see [`HostState`]), and such a
+//! wait costs no attempt. A longer `Retry-After` is cut to two minutes, and the host is then asked again.
 //!
 //! [`RetryDriver`] is the only place that waits. It reports every retry with its reason and delay as a detail event, and every
 //! cooldown of a host once. The stop token ends each wait.

@@ -1,6 +1,14 @@
 //! The formats: what each accepts, and which module writes it.
 //!
-//! To add a format: a module beside this one, and a variant of [`ExportFormat`] here with its row in each match.
+//! To add a format:
+//!
+//! 1. A module beside this one that writes it, and its `mod` line in `jobs/export/mod.rs`.
+//! 2. A variant of [`ExportFormat`] here, and its row in [`ExportFormat::output`].
+//! 3. For a format of one text: a variant of [`TextFormat`], with its row in [`TextFormat::write`] and, when it can't hold
+//!    every file, in [`TextFormat::rejection_reason`]. For another folder: a variant of [`FormatOutput`], and its arms in
+//!    `export`.
+//! 4. The command line: a variant of `FormatArg` in `cli/args/export.rs`, and its arm in `cli/export.rs`.
+//! 5. Its description in `README.md` and in section 8 of `docs/contract.md`.
 
 use std::io::{self, Write};
 

@@ -134,12 +134,15 @@ impl LocalArchive {
         file.sync_data()
     }
 
-    /// Updates the root manifest and the checksum list from the task folders of `changed`. The tasks whose fingerprints are in
-    /// `reused` should be in the root manifest already; when one is not, the root is rebuilt. Unless `is_all`, this run may
-    /// have committed more tasks than `changed` names, and the dirty marker stays for the next run.
+    /// Updates the index of the archive from the task folders of `changed`. On a local disk the index is the root manifest and
+    /// `SHA256SUMS`; in a bucket it is the index objects (`docs/contract.md`, section 9).
+    ///
+    /// The tasks whose fingerprints are in `reused` should be in the root manifest already; when one is not, the root is
+    /// rebuilt. Unless `is_all`, this run may have committed more tasks than `changed` names, and the dirty marker stays for the
+    /// next run.
     ///
     /// # Errors
-    /// When the disk fails, or `wait` ended before the root's lock was free. The old files then still stand.
+    /// When the disk fails, or `wait` ended before the root's lock was free. Then the old files are unchanged.
     pub(crate) fn update_index(
         &self,
         changed: Vec<TaskId>,
@@ -157,11 +160,11 @@ impl LocalArchive {
         Ok(report)
     }
 
-    /// Writes the root manifest and the checksum list anew from the task folders. A task that can't be read there keeps its
-    /// entry.
+    /// Writes the index anew from the task folders. On a local disk the index is the root manifest and `SHA256SUMS`; in a bucket
+    /// it is the index objects (`docs/contract.md`, section 9). A task that can't be read in its folder keeps its entry.
     ///
     /// # Errors
-    /// When the disk fails, or `wait` ended before the root's lock was free. The old files then still stand.
+    /// When the disk fails, or `wait` ended before the root's lock was free. Then the old files are unchanged.
     pub(crate) fn rebuild_index(&self, wait: &LockWait) -> Result<Report, Error> {
         root_manifest::rebuild(&self.root, wait)
     }

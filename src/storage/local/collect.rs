@@ -1,8 +1,8 @@
 //! Collects the tasks of an archive, from its task folders and from the old root manifest.
 //!
-//! A task's own manifest comes first. Where the folder can't be entered or read, or its manifest is missing or damaged, the root
-//! manifest's entry is used: an error is never taken for a task that is gone. A task is dropped only when its folder is gone.
-//! Every fault is reported by name, and stops no other task from being collected.
+//! A task's own manifest comes first. Where the folder can't be entered or read, or its manifest is missing or damaged, the
+//! root manifest's entry is used: an error never counts as a missing task. A task is dropped only when its folder does not
+//! exist. Every fault is reported by name, and stops no other task from being collected.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};

@@ -3,7 +3,7 @@
 //! A failing disk can damage many manifests. So the root manifest is scanned once, with the first look-up, and only the offset
 //! of each task is kept. The file is opened for each look-up and closed again, because some systems can't replace an open file.
 //! When the file was replaced meanwhile, it is scanned again. A damaged root manifest still gives the entries that can be
-//! parsed. One that can't be read is an error: no task is taken for unknown.
+//! parsed. A root manifest that can't be read is an error, so no task is treated as unknown.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,8 +1,8 @@
 //! The names in an archive: from task id to folder name, from asset to file name.
 //!
-//! Every name is made here, from closed alphabets, and is safe on every system: no separator, no device name, and no two
-//! names that a file system could treat as one. Nothing from the network can name a path outside its task folder. Extensions
-//! come only from the table in `media_type`.
+//! Folder names and file stems are made here; `transfer::finish` adds the extension, which comes only from the table in
+//! `media_type`. All names use closed alphabets and are safe on every system: no separator, no device name, and no two names
+//! that a file system could treat as one. Nothing from the network can name a path outside its task folder.
 
 use crate::domain::asset_key::Kind;
 use crate::integrity::digest::Sha256Hex;

@@ -71,7 +71,7 @@
 //! - **Errors** have two levels. A job returns an error when it can't start. What goes wrong with one task or asset is data: the
 //!   [`Outcome`] and [`TaskError`] in its [`TaskReport`], and [`TaskEntry::errors`] in the manifest. Between the two,
 //!   [`RunOutcome::fatal_error`] says why a run could not go on. Programs decide by the enums, such as [`TaskErrorCode`],
-//!   [`AssetErrorCode`] and [`FatalCode`]; the words are for people.
+//!   [`AssetErrorCode`] and [`FatalCode`]; the texts are for people.
 //! - **Sources**: facts about a task come from the gateway, facts about a file from its bytes; the docs of each field say which.
 //!   Texts may hold anything that the network sent. Escape them before you show them.
 //!
@@ -104,12 +104,13 @@
 //!
 //! # Where to add
 //!
-//! - An export format: a module in `jobs/export`, a variant in `jobs/export/format.rs`, its name in `cli/args/export.rs`.
-//! - An option of a run: a field in `session/options.rs`, and its flag in `cli/args.rs`.
-//! - A storage backend: a folder beside `storage/local`, behind the types that `storage/mod.rs` exports.
+//! - An export format: see `jobs/export/format.rs`.
+//! - An option of a run, or a command: see `cli/mod.rs`.
+//! - A storage backend: see `storage/mod.rs`.
 //! - A retry rule: `http/retry.rs` decides when and how long; which errors are transient: `http/error.rs` and
 //!   `gateway/classify.rs`.
-//! - A media type: a row in `media/media_type.rs`, and its magic number in `media/media_type/magic.rs`.
+//! - A media type: a row in `media/media_type.rs`, and its magic number in `media/media_type/magic.rs`. Which type wins, when the
+//!   declared type and the bytes differ: `transfer/finish.rs`.
 
 #![warn(missing_docs)]
 // What only the command line uses is dead code without it. The default build checks for dead code.

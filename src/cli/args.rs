@@ -1,7 +1,7 @@
 //! The options and commands of the program, as clap parses them.
 //!
-//! Owns names, help texts and defaults. What the values mean for a run is decided in `settings`. A new option for every run
-//! goes into [`ConfigurableArgs`]: the configuration file and `config` then accept it, too.
+//! Owns names, help texts and defaults. What the values mean for a run is decided in `settings`. To add an option: see
+//! `cli/mod.rs`.
 
 mod export;
 
@@ -14,7 +14,7 @@ use clap_complete::Shell;
 
 use super::values::{WaitMode, count, duration, duration_or_zero, header_value, size, wait_mode};
 use crate::session::DEFAULT_JOBS;
-pub(super) use export::{ExportArgs, ExportFormat};
+pub(super) use export::{ExportArgs, FormatArg};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -69,7 +69,7 @@ fn check_wait(arguments: &[OsString]) -> Result<(), clap::Error> {
 
 /// The word after a `--wait` without a value, if it looks like a duration.
 fn misplaced_wait_value(arguments: &[OsString]) -> Option<&str> {
-    // No value of an option begins with a dash, so that these words are options.
+    // No value of an option begins with a dash, so these words are options.
     let options = arguments.split(|word| word == "--").next()?;
     let next = options.windows(2).find(|words| words[0] == "--wait").and_then(|words| words[1].to_str())?;
     duration_or_zero(next).is_ok().then_some(next)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::args::{ExportArgs, ExportFormat as FormatArg};
+use super::args::{ExportArgs, FormatArg};
 use super::error::Error;
 use crate::jobs::export::{ExportError, ExportFormat, ExportOptions, ExportTarget, export};
 use crate::ui;

@@ -1,6 +1,6 @@
 //! Reads the task ids: the arguments first, then the lists, line by line.
 //!
-//! Lists are streamed, so that a list may be very long. The run counts a repeated id once, with the fields of its first line.
+//! Lists are streamed, so a list may be very long. The run counts a repeated id once, with the fields of its first line.
 //! A line that can't be read is reported with its file and number; the other lines are still read, and the run ends with
 //! exit code 2.
 //!
@@ -58,7 +58,7 @@ impl Input {
         Ok(Self { ids, lists: lists.collect::<Result<_, _>>()?, key })
     }
 
-    /// Sends a request for each id. Ends early if the receiver is closed. Standard input may never end, so that it is not read
+    /// Sends a request for each id. Ends early if the receiver is closed. Standard input may never end, so it is not read
     /// any further once `queries_ended` is cancelled. Returns the number of lines that could not be read.
     pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, queries_ended: &CancellationToken) -> u64 {
         let mut sender = RequestSender { requests, emitter, key: self.key, bad_lines: 0 };

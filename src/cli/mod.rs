@@ -1,13 +1,23 @@
 //! The command line: from the arguments to the exit code.
 //!
-//! `args` defines options and commands. `effective` merges what was typed over the environment (`environment`) and the
+//! `args` defines options and commands. `effective` merges the typed arguments over the environment (`environment`) and the
 //! configuration file (`config`). `settings` validates the result and makes the options of a run from it. Then one command
-//! runs: `main_job`, or the file with the name of the command (`verify` also has `repair`; `generate` has schemas,
-//! completions and the manual page). `runner` runs a session, with `input` (the ids), `ui_thread` (the output), `runtime`
-//! and `signals`.
+//! runs: `main_job`, or the file with the name of the command (`verify` also has `repair`; `generate` has schemas, completions
+//! and the manual page). `runner` runs a session, with `input` (the ids), `ui_thread` (the output), `runtime` and `signals`.
 //!
-//! A new option goes into `args`, and into `settings`, which gives it to the session. A new command goes into
-//! `args::Command` and into `dispatch`.
+//! To add an option of a run:
+//!
+//! 1. `args`: its flag and its help text. An option for every run goes into `ConfigurableArgs`, or into `RemoteArgs` inside it
+//!    when `repair` needs it, too; the configuration file and the command `config` then accept it. An option for one run goes
+//!    into `Args`, and its name into `unknown_setting` in `config`, which refuses it in the file with a reason.
+//! 2. `effective`: a row in `implicit_default`, only for an option whose default its parser does not have.
+//! 3. `session/options.rs`: a field of `Options`, with its default in `Options::new`.
+//! 4. `settings`: its value in `Settings::resolve`. An option of `RemoteArgs` is also set in `remote_options`. The compiler
+//!    does not require that one: `..Options::new(key)` there gives a forgotten field its default.
+//! 5. `Session::prepare` in `session/mod.rs`: passes it to the code that uses it.
+//! 6. The tables of options in `README.md` and in section 4 of `docs/contract.md`.
+//!
+//! To add a command: a variant of `args::Command`, and its arm in `dispatch`.
 
 #![expect(clippy::disallowed_methods, reason = "the command line opens the files that the user names, and reads the environment")]
 

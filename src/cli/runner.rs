@@ -56,7 +56,7 @@ pub(super) fn run_session(
     let interrupt_code = Arc::new(AtomicU8::new(0));
     runtime.spawn(signals::handle_signals(stop.token().clone(), Arc::clone(&interrupt_code)));
     let mut outcome = runtime.block_on(run)?;
-    // After a fatal error or an interrupt the reader may block on its input, so that it is not joined.
+    // After a fatal error or an interrupt the reader may block on its input, so it is not joined.
     let is_read = !stop.token().is_cancelled() && outcome.as_ref().is_none_or(|outcome| outcome.fatal_error.is_none());
     let bad_lines = match reader {
         Some(reader) if is_read => reader.join().unwrap_or_else(|_| record_panic(&mut outcome)),

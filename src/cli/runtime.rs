@@ -1,6 +1,6 @@
 //! The tokio runtime of a run, made so that low limits of the system give an error and no panic.
 //!
-//! Tokio panics if it can't create its pipes or threads. The limits are therefore tried before: descriptors, address space,
+//! Tokio panics if it can't create its pipes or threads. So this module tests the limits first: descriptors, address space,
 //! threads. With too few threads the runtime works on the main thread alone.
 
 use tokio::runtime::{Builder, Runtime};

@@ -49,7 +49,11 @@ impl Settings {
             return Err(Error::StdinUsedTwice);
         }
         let wait = |timeout| Some(PollPolicy { timeout, first_delay: typed.poll_delay });
+        let remote = remote_options(typed.remote, config)?;
+        // No `..`: the compiler then requires each new option here.
         let options = Options {
+            key: remote.key,
+            base_url: remote.base_url,
             wanted: kind_filter(&typed.only),
             wait: match typed.wait {
                 WaitMode::No => None,
@@ -60,7 +64,14 @@ impl Settings {
             skip_failed: typed.skip_failed,
             mtime: typed.mtime,
             dry_run: args.dry_run,
-            ..remote_options(typed.remote, config)?
+            jobs: remote.jobs,
+            connections: remote.connections,
+            limit_rate: remote.limit_rate,
+            max_size: remote.max_size,
+            retries: remote.retries,
+            retry_delay: remote.retry_delay,
+            network: remote.network,
+            allow_private_hosts: remote.allow_private_hosts,
         };
         Ok(Self {
             style: style(&typed.style, environment),

@@ -1,7 +1,8 @@
 //! A task's assets, and the source of their bytes.
 //!
 //! An [`AssetKey`], the kind and the number, identifies an asset before and after the download. Only the kind of a lone URL may
-//! be unknown until its bytes are here. [`Asset::source`] is the only place that decides what a URL asks for.
+//! be unknown until its bytes are here. [`Asset::source`] is the only place that decides how the bytes are obtained: by a
+//! request, from the URL itself (`data:`), or not at all.
 
 mod parse;
 

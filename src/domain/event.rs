@@ -1,7 +1,7 @@
 //! Events: what happened in a run, and in which order it is reported.
 //!
 //! The core emits events and prints nothing. Bars, lines and JSON are all readers of this one stream. The order:
-//! - each transfer worth showing: `TransferStarted`, then `TransferEnded`; its counter moves in between
+//! - each transfer of a large file: `TransferStarted`, then `TransferEnded`; its counter moves in between
 //! - each file that was fetched in this run: one `File`, once the file is complete on disk
 //! - each task: one `Task`, after all its files
 //!

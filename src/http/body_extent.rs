@@ -1,9 +1,10 @@
 //! Which bytes of a file a response contains, decided from everything that its head says about them.
 //!
-//! A `Content-Range` counts under any 2xx status: hosts send slices under 200, and whole files under 206. It is read twice.
-//! Bytes are joined only on its exact form (`range::validate`). A lenient reading, which ignores wrong punctuation, is enough to
-//! keep a slice from being saved as the whole file. A value that has no meaning even then is ignored, and costs no file: only a
-//! statement that can be understood can contradict another.
+//! A `Content-Range` counts under any 2xx status: some hosts send slices with status 200, and whole files with status 206. The
+//! header is parsed strictly and leniently. Only the strict parse (`range::validate`) permits joining bytes. The lenient parse
+//! ignores wrong punctuation; it is enough to keep a slice from being saved as the whole file. A value that the lenient parse
+//! can't read either is ignored; the download does not fail because of it. Only a value that can be read can contradict another
+//! one.
 //!
 //! Invariant: a [`BodyExtent`] is the requested range, or it begins at the first byte of the file.
 

@@ -1,8 +1,8 @@
 //! Reading single response headers.
 //!
 //! A value that decides something (a validator, a range) must be visible ASCII: [`strict`]. A value that is only shown or
-//! compared loosely is read whatever its bytes: [`lossy`]. The `headers` crate is no replacement: it has one strict reading of
-//! `Content-Range` and `Content-Length`, where hosts send slices with broken ones.
+//! compared loosely is read whatever its bytes are: [`lossy`]. The `headers` crate is no replacement: it parses `Content-Range`
+//! and `Content-Length` only strictly, and some hosts send slices with malformed values.
 
 use reqwest::header::{AsHeaderName, CONTENT_ENCODING, HeaderMap, HeaderName};
 

@@ -2,7 +2,7 @@
 //!
 //! A host that says it is busy (429, or 503 with `Retry-After`) gets a cooldown: no request of the run is sent to it until the
 //! cooldown ends, whichever request got that response. A cooldown costs no request its attempts. It costs patience with the
-//! host, which any other response restores. A permit is held while a body arrives, and never across a wait.
+//! host, which any other response restores. A permit is held while a body arrives, and never during a wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -135,7 +135,7 @@ impl HostState {
             };
             return Cooldown { decision, started: None };
         }
-        let RetryDecision::RetryAfter(delay) = cooldown.delays.use_attempt(retry_after) else {
+        let RetryDecision::RetryIn(delay) = cooldown.delays.use_attempt(retry_after) else {
             return Cooldown { decision: BusyDecision::UseAttempt, started: None };
         };
         let before = cooldown.until.max(now);

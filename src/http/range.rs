@@ -1,8 +1,8 @@
 //! Range requests, and the proof that bytes of two responses may be joined.
 //!
 //! Bytes are joined only when the second response is the exact range that was requested, of the same total and with the same
-//! strong validator. Any 2xx status will do. A validator is an `ETag` without `W/`, or a `Last-Modified` at least a minute older
-//! than the response's `Date`, because a file may change twice within a second. Without a validator nothing is joined.
+//! strong validator. Any 2xx status is accepted. A validator is an `ETag` without `W/`, or a `Last-Modified` at least a minute
+//! older than the response's `Date`, because a file may change twice within a second. Without a validator nothing is joined.
 
 use reqwest::header::{ACCEPT_RANGES, CONTENT_RANGE, DATE, ETAG, HeaderMap, LAST_MODIFIED};
 

@@ -1,10 +1,10 @@
 //! Retries: one policy that decides, one driver that waits and reports.
 //!
-//! The policy has two budgets. [`RetryState`] counts the attempts of one request: the delay doubles from half a second up to
-//! half a minute, with jitter, so that clients which failed together do not return together. Only proven progress refills it,
-//! so that a long download over a bad line is not punished for its length. The other budget is the patience with a busy host
-//! (429, or 503 with `Retry-After`): it belongs to the host, see [`HostState`], and such a wait costs no attempt.
-//! `Retry-After` counts up to two minutes: a longer wait is left to another run.
+//! The policy has two budgets. The first one is the attempts of one request ([`RetryState`]). The delay between them doubles
+//! from half a second up to half a minute, with jitter, so that clients that failed together do not return together. Only
+//! proven progress refills the attempts, so a long download over a bad line is not punished for its length. The second budget
+//! is the patience with a busy host (429, or 503 with `Retry-After`). It belongs to the host (see [`HostState`]), and such a
+//! wait costs no attempt. A longer `Retry-After` is cut to two minutes, and the host is then asked again.
 //!
 //! [`RetryDriver`] is the only place that waits. It reports every retry with its reason and delay as a detail event, and every
 //! cooldown of a host once. The stop token ends each wait.
@@ -38,7 +38,7 @@ pub struct RetryPolicy {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RetryDecision {
     /// Send the request again after this delay.
-    RetryAfter(Duration),
+    RetryIn(Duration),
     /// Report the failure.
     GiveUp,
 }
@@ -65,7 +65,7 @@ impl RetryState {
         let backed_off = self.policy.first_delay.saturating_mul(1 << self.used.min(16)).min(MAX_DELAY);
         self.used += 1;
         let jittered = with_jitter(backed_off);
-        RetryDecision::RetryAfter(retry_after.map_or(jittered, |asked| asked.min(MAX_RETRY_AFTER).max(jittered)))
+        RetryDecision::RetryIn(retry_after.map_or(jittered, |asked| asked.min(MAX_RETRY_AFTER).max(jittered)))
     }
 
     /// Makes the budget full again, after progress.
@@ -133,7 +133,7 @@ impl<'a> RetryDriver<'a> {
     /// # Errors
     /// When there is no further attempt.
     pub(crate) async fn wait_after(&mut self, failure: &Failure<'_>) -> Result<(), NoRetry> {
-        let RetryDecision::RetryAfter(delay) = self.decide(failure) else { return Err(NoRetry::GivenUp) };
+        let RetryDecision::RetryIn(delay) = self.decide(failure) else { return Err(NoRetry::GivenUp) };
         let message = format!("{}: {}; retry in {}", self.subject, failure.reason, Seconds(delay));
         tracing::debug!(subject = %self.subject, delay = ?delay, is_busy = failure.is_busy, "retry");
         self.emitter.emit(Event::Detail(message));
@@ -147,7 +147,7 @@ impl<'a> RetryDriver<'a> {
                 self.report_cooldown(failure, delay);
             }
             if let BusyDecision::Wait(delay) = cooldown.decision {
-                return RetryDecision::RetryAfter(delay);
+                return RetryDecision::RetryIn(delay);
             }
         }
         if failure.is_transient { self.attempts.use_attempt(failure.retry_after) } else { RetryDecision::GiveUp }
@@ -209,7 +209,7 @@ mod tests {
 
     fn delay(attempts: &mut RetryState, retry_after: Option<Duration>) -> Option<Duration> {
         match attempts.use_attempt(retry_after) {
-            RetryDecision::RetryAfter(delay) => Some(delay),
+            RetryDecision::RetryIn(delay) => Some(delay),
             RetryDecision::GiveUp => None,
         }
     }

@@ -11,7 +11,7 @@ use crate::storage::{ArchiveScan, Error, Storage};
 
 /// Rebuilds the root manifest and `SHA256SUMS` of the archive at `root`. Blocks, and works on all cores.
 ///
-/// The folder of one task has no derived files, so that there is nothing to do. A task that can't be read is a warning and
+/// The folder of one task has no derived files, so there is nothing to do. A task that can't be read is a warning and
 /// keeps its entry.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The options of a run, with the defaults of the command line.
 //!
-//! A new option is a field of [`Options`] with its default in [`Options::new`].
+//! To add an option: see `cli/mod.rs`.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Points at which tests kill the program, to see what a crash leaves on disk.
 //!
-//! Compiled in only with the feature `checkpoints`; otherwise a call does nothing. A program that is told to stop at a point
-//! prints that on standard error, once, and waits to be killed.
+//! Compiled in only with the feature `checkpoints`; otherwise a call does nothing. A test names a point in an environment
+//! variable. The program prints a line on standard error when it reaches that point, and waits to be killed.
 
 /// The program has just done what `name` says.
 #[cfg(feature = "checkpoints")]

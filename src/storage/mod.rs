@@ -12,10 +12,18 @@
 //! final name, sync of the folder, task manifest, then the root's derived files. So a name without a leading dot always belongs
 //! to a complete file. No symlink inside the archive is followed, and nothing that this program did not write is overwritten.
 //!
-//! Where a second backend goes: [`Storage`] is the local one as long as there is no other. An object store gets a module beside
-//! `local`, and `Storage` and `TaskLease` become closed enums here. `staging` serves both: parts are always on a local disk.
+//! # A second backend
+//!
+//! [`Storage`] is not a trait: it is `LocalArchive` in `local/archive.rs`, the only backend so far. A second one, such as an
+//! object store, needs:
+//! - a module beside `local`;
+//! - `Storage` and [`TaskLease`] as closed enums here, with a variant for each backend;
+//! - nothing new in `staging`: parts are on the local disk, whatever the backend is;
+//! - a second implementation of `read` ([`ArchiveReader`], [`ArchiveScan`], [`each_task`]);
+//! - a choice of the backend where a `Path` is opened: `Storage::open` in `session/mod.rs` and `jobs/index.rs`, the readers in
+//!   `jobs/verify.rs`, `jobs/export` and `jobs/gallery`.
 
-#![expect(clippy::disallowed_methods, reason = "this is the door to the disk")]
+#![expect(clippy::disallowed_methods, reason = "storage is the only layer that touches the disk")]
 
 mod error;
 mod failpoint;

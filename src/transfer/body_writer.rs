@@ -1,9 +1,9 @@
 //! Writes the bytes of one body to the disk.
 //!
-//! Chunks are collected without a copy until they are worth one hop to a thread where blocking is allowed. There they are
-//! decoded, hashed and written, while the next chunks are collected. Only one hop runs at a time, so a slow disk stops the
-//! reading, and memory is bounded whatever the sizes. The last chunks are returned unwritten: the caller writes, checks and
-//! commits a small file in a single hop. A body that breaks off loses no byte that was received.
+//! Chunks are collected, without a copy, until there are enough for one call on a blocking thread. That call decodes, hashes
+//! and writes them, while the next chunks are collected. Only one call runs at a time, so a slow disk stops the reading, and
+//! the memory is bounded for every size of file. The last chunks are returned unwritten: the caller writes, checks and commits
+//! a small file in a single call. A body that breaks off loses no byte that was received.
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -14,7 +14,7 @@ use crate::domain::event::Counter;
 use crate::http::{self, Body, ContentCoding, DecodeError, Decoder};
 use crate::storage::{self, Part, SizeLimitExceeded, blocking};
 
-/// Bytes that are worth a hop.
+/// How many bytes to collect before one call on a blocking thread.
 const WRITE_BATCH: usize = 256 << 10;
 
 /// Why a body that continues after its announced end is refused.
@@ -98,7 +98,7 @@ pub(super) async fn write_body(
     Ok((WrittenBody { sink: writer.join().await?, unwritten: batch }, fault))
 }
 
-/// The sink: idle here, or busy in a hop.
+/// The sink: idle here, or busy in a call on a blocking thread.
 struct BlockingWriter {
     idle: Option<Decoder<Part>>,
     busy: Option<JoinHandle<Result<Decoder<Part>, Error>>>,
@@ -109,11 +109,11 @@ impl BlockingWriter {
         self.busy = Some(tokio::spawn(blocking(move || write_chunks(sink, &chunks))));
     }
 
-    /// Waits for the hop and returns the sink.
+    /// Waits for the call and returns the sink.
     async fn join(&mut self) -> Result<Decoder<Part>, Error> {
         let panicked = || Error::Store(storage::Error::Panicked);
         match self.busy.take() {
-            Some(hop) => hop.await.map_err(|_| panicked())?,
+            Some(call) => call.await.map_err(|_| panicked())?,
             None => self.idle.take().ok_or_else(panicked),
         }
     }

@@ -1,9 +1,9 @@
 //! Free space on the disk, and the end of a run whose disk is full or failing.
 //!
-//! Space is reserved for a download of known length, so that all of them fit together. A download of unknown length may use half
-//! of the free space: so it is refused for its own size and does not fill the disk. After a fault of the disk its part is
-//! removed and the disk is checked again. The run continues when there is space and a test file can be written. Otherwise
-//! nothing new is started, and one message says so.
+//! Space is reserved for a download of known length, so that all of them fit together. A download of unknown length may use
+//! half of the free space: a longer one fails because of its own size, and does not fill the disk. After a fault of the disk
+//! its part is removed and the disk is checked again. The run continues when there is space and a test file can be written.
+//! Otherwise nothing new is started, and one message reports it.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,8 +1,8 @@
 //! Checks a received file, names it and describes it: length, digests, media type, duration.
 //!
 //! The bytes count more than the headers. An HTML page, JSON or an empty body is refused whatever its headers say. Media of
-//! another type than declared is kept under the declared name, with a warning. All of this is one blocking hop, from the last
-//! bytes to a staged file that is not durable yet.
+//! another type than declared is kept under the declared name, with a warning. All of this is one call on a blocking thread,
+//! from the last bytes to a staged file that is not durable yet.
 
 use std::time::SystemTime;
 

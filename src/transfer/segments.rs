@@ -1,10 +1,12 @@
 //! Downloads one large file over several connections.
 //!
 //! The file is divided into segments of [`SEGMENT_SIZE`] bytes. Workers, one per connection, claim segments in file order and
-//! write them at their offset. The front follows, and hashes the segments while they are still in memory. No worker gets further
-//! ahead of the front than the window allows. So a kill costs at most 4 MiB per connection, and memory does not grow with the
-//! file. Every range is proven when its response arrives. When a worker fails, all workers stop, and the caller decides whether
-//! the part can be continued.
+//! write them at their offset. The front is the end of the bytes that have no gap before them. It follows the workers, and the
+//! segments that it passes are hashed while they are still in memory. At most two segments per connection may lie beyond the
+//! front (the window). If the process is killed, at most 4 MiB per connection are lost. The memory does not grow with the file.
+//!
+//! The head of each response is checked against the requested range and version before its bytes are written. When a worker
+//! fails, all workers stop, and the caller decides whether the part can be continued.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -29,7 +31,7 @@ use crate::storage::{self, Part, PositionedWriter, blocking};
 pub(super) const SEGMENT_SIZE: u64 = 2 << 20;
 /// Segments per connection that may be in progress or ahead of the front.
 const SEGMENTS_PER_CONNECTION: usize = 2;
-/// Bytes that are worth a hop.
+/// How many bytes to collect before one call on a blocking thread.
 const WRITE_BATCH: usize = 128 << 10;
 
 /// What the workers of one file share.

@@ -1,6 +1,6 @@
 //! The last lines of a run: the tasks that did not succeed, and what to do.
 //!
-//! After a long run the lines of single tasks may have scrolled away, so that the first ids of each outcome are repeated.
+//! After a long run the lines of single tasks may have scrolled away, so the first ids of each outcome are repeated.
 //! Reused tasks are left out: an earlier run reported them. So are errors that were reported once for all tasks.
 
 use crate::domain::event::{Event, Outcome};

@@ -1,6 +1,6 @@
 //! The arguments of `export`.
 //!
-//! A new format is one more [`ExportFormat`] here, and one more `Format` in `jobs::export` that writes it.
+//! To add a format: see `jobs/export/format.rs`.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::cli::values::frame_rate;
 pub(in crate::cli) struct ExportArgs {
     /// Format to write
     #[arg(value_name = "FORMAT")]
-    pub format: ExportFormat,
+    pub format: FormatArg,
 
     /// Archive, or folder of one task
     #[arg(value_name = "DIR", default_value = "yescale")]
@@ -34,7 +34,7 @@ pub(in crate::cli) struct ExportArgs {
 
 /// The formats that `export` can write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(in crate::cli) enum ExportFormat {
+pub(in crate::cli) enum FormatArg {
     /// Timeline for video editors (OpenTimelineIO): one track per kind, one clip per file, 5 s per still
     Otio,
     /// The videos, or else the audio files, in sequence: ffmpeg -f concat -safe 0 -i FILE

@@ -1,6 +1,7 @@
-//! Counters of what changes too often to be an event. A job adds to them; whoever shows the run reads them.
+//! Counters of what changes too often to be an event. A job adds to them; the code that shows the run reads them.
 //!
-//! Relaxed atomics: a hundred thousand tasks a second wake no thread, and a value that is read is at most a moment old.
+//! They are relaxed atomics: counting wakes no thread, even at a hundred thousand tasks a second. A value that is read is at most
+//! a moment old.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

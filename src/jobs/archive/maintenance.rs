@@ -22,7 +22,7 @@ impl TaskJob {
             let (job, id) = (Arc::clone(&self.job), self.id().clone());
             if let Some(lease) = blocking(move || job.storage.lease(&id)).await? {
                 let committed = lease.recover_and_commit(entry).await;
-                // After an error nobody knows whether the manifest was replaced.
+                // After an error it is unknown whether the manifest was replaced.
                 self.has_changed |= *committed.as_ref().unwrap_or(&true);
                 committed?;
             }

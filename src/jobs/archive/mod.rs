@@ -1,8 +1,8 @@
 //! The main job: from task ids to a complete archive.
 //!
-//! The run first checks what the archive already has, many tasks in one batch: most of a nightly run ends there. Every other
-//! task runs on its own, many at once: query, lock, plan, download, commit. The lock is taken when the answer has arrived,
-//! and the task's folder is read again under it, because another process may have been faster.
+//! The run first checks what the archive already has, many tasks in one batch: in a nightly run most tasks need nothing else.
+//! Every other task runs on its own, many at once: query, lock, plan, download, commit. The lock is taken when the answer has
+//! arrived, and the task's folder is read again under it, because another process may have been faster.
 //!
 //! A problem of one task never stops another. Only a refused key ends the queries; downloads whose links are known are then
 //! still finished. With `--wait`, an unfinished task leaves its slot and is queried again later.
@@ -183,7 +183,7 @@ async fn update_root(
     if let transfer::Error::Store(error) = job.downloader.disk.handle_error(error.into()) {
         return Err(FatalError::RootManifest(error));
     }
-    // The disk takes no more, which is reported once and fails the tasks. The next run writes the root manifest.
+    // The disk is full or failing, which is reported once and fails the tasks. The next run writes the root manifest.
     job.emitter.emit(Event::Error(message));
     Ok(Report::default())
 }

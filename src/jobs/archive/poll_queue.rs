@@ -1,9 +1,9 @@
 //! `--wait`: unfinished tasks, and when each is queried again.
 //!
 //! A waiting task is its request and a point in time, and nothing else. It has no lock, no download slot and no slot of a
-//! running task, so that any number of waiting tasks never delays the query of a new one. The delay between two queries
-//! grows, with jitter, so that tasks that were submitted together spread out. The last query falls on the deadline; a task
-//! that is pending then is reported as pending.
+//! running task, so waiting tasks never delay the query of a new one, whatever their number is. The delay between two queries
+//! grows, with jitter, so that tasks that were submitted together spread out. The last query falls on the deadline; a task that
+//! is pending then is reported as pending.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

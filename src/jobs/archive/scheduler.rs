@@ -1,7 +1,7 @@
 //! The tasks of a run: being checked, ready, running, or waiting for their next query.
 //!
-//! A check costs no more than a few reads, so that a whole batch is checked on one blocking thread. A task that the check
-//! does not finish waits in order for a slot of the running tasks. A panic in one task is an error of that task alone.
+//! A check costs no more than a few reads, so a whole batch is checked on one blocking thread. A task that the check does not
+//! finish waits in order for a slot of the running tasks. A panic in one task is an error of that task alone.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

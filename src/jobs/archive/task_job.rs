@@ -1,7 +1,7 @@
 //! One task: check what the archive has, query, lock, plan, download, commit.
 //!
-//! A task ends in exactly one report, unless the run is interrupted. The archive keeps what it has: a task that now fails,
-//! is unknown or names less leaves its manifest unchanged.
+//! A task ends in exactly one report, unless the run is interrupted. The archive keeps what it has: when the task now fails or
+//! is unknown, or its answer has fewer assets, its manifest stays unchanged.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -56,9 +56,9 @@ impl EntryTotals {
 pub(super) enum TaskAbort {
     Gateway(gateway::Error),
     Store(storage::Error),
-    /// The gateway refuses the key, so that the run queries no more.
+    /// The gateway refuses the key, so the run sends no more queries.
     KeyRefused,
-    /// The disk takes no more. The run reports it once.
+    /// The disk is full or failing. The run reports it once.
     Disk(transfer::Error),
     /// The run was stopped.
     Interrupted,

@@ -1,8 +1,8 @@
 //! A table with one row per file: RFC 4180, UTF-8, with a header line.
 //!
-//! A spreadsheet evaluates a cell that begins with `=`, `+`, `-` or `@` as a formula, so that such a text gets a `'` in
-//! front. Only an unusual task id or a field of a forged manifest can begin so; paths never do. URLs are left out: they are
-//! signed, and a table is made to be shared.
+//! A spreadsheet evaluates a cell that begins with `=`, `+`, `-` or `@` as a formula, so such a text gets a `'` in front. Only
+//! an unusual task id or a field of a forged manifest can begin so; paths never do. URLs are left out: they are signed, and
+//! tables are often shared.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

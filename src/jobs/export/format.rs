@@ -1,6 +1,14 @@
 //! The formats: what each accepts, and which module writes it.
 //!
-//! To add a format: a module beside this one, and a variant of [`ExportFormat`] here with its row in each match.
+//! To add a format:
+//!
+//! 1. A module beside this one that writes it, and its `mod` line in `jobs/export/mod.rs`.
+//! 2. A variant of [`ExportFormat`] here, and its row in [`ExportFormat::output`].
+//! 3. For a format of one text: a variant of [`TextFormat`], with its row in [`TextFormat::write`] and, when it can't hold
+//!    every file, in [`TextFormat::rejection_reason`]. For another folder: a variant of [`FormatOutput`], and its arms in
+//!    `export`.
+//! 4. The command line: a variant of `FormatArg` in `cli/args/export.rs`, and its arm in `cli/export.rs`.
+//! 5. Its description in `README.md` and in section 8 of `docs/contract.md`.
 
 use std::io::{self, Write};
 
@@ -28,16 +36,24 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// The format of a single text. None for a bag, which is a folder.
-    pub(super) fn text_format(self) -> Option<TextFormat> {
+    /// What an export in this format is on disk.
+    pub(super) fn output(self) -> FormatOutput {
         match self {
-            Self::Otio => Some(TextFormat::Otio),
-            Self::Ffconcat => Some(TextFormat::Ffconcat),
-            Self::Csv => Some(TextFormat::Csv),
-            Self::M3u8 => Some(TextFormat::M3u8),
-            Self::Bagit => None,
+            Self::Otio => FormatOutput::Text(TextFormat::Otio),
+            Self::Ffconcat => FormatOutput::Text(TextFormat::Ffconcat),
+            Self::Csv => FormatOutput::Text(TextFormat::Csv),
+            Self::M3u8 => FormatOutput::Text(TextFormat::M3u8),
+            Self::Bagit => FormatOutput::Bag,
         }
     }
+}
+
+/// What an export is on disk.
+pub(super) enum FormatOutput {
+    /// One text.
+    Text(TextFormat),
+    /// A folder: a BagIt bag.
+    Bag,
 }
 
 /// A format that is written as one text.

@@ -1,7 +1,7 @@
 //! A playlist for players: every video and audio file, one after another, in UTF-8.
 //!
-//! A line is a comment, a title or a URI. A title has no line break and a URI is escaped, so that no line is read as
-//! another sort. Images are left out, because they do not play.
+//! A line is a comment, a title or a URI. A title has no line break and a URI is escaped, so no line can be read as one of
+//! another type. Images are left out, because they do not play.
 
 use std::io::{self, Write};
 

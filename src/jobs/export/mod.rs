@@ -1,11 +1,11 @@
 //! `export`: write an archive in the format of another program: timelines, playlists, tables, bags.
 //!
-//! A file that is missing, damaged, unsafe or not for the format is reported as an error and left out. The rest is exported.
-//! Nothing in the archive changes. The order is that of the manifest: task id, kind, number.
+//! A file that is missing, damaged or unsafe, or that the format can't hold, is reported as an error and left out. The rest is
+//! exported. Nothing in the archive changes. The order is that of the manifest: task id, kind, number.
 //!
-//! There is one module per format, with the escaping of that format. What a format can't hold is refused with a reason,
-//! never altered. Everything in an entry is hostile, except a file's path: storage has checked that it is a plain name in a
-//! task's folder.
+//! There is one module per format, with the escaping of that format. What a format can't hold is refused with a reason, never
+//! altered. Everything in an entry is hostile, except a file's path: storage has checked that it is a plain name in a task's
+//! folder.
 
 mod bagit;
 mod csv;
@@ -27,7 +27,7 @@ use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
 use crate::media::duration;
 use crate::storage::{self, ArchiveReader};
 pub use format::ExportFormat;
-use format::{ExportItem, TextFormat};
+use format::{ExportItem, FormatOutput, TextFormat};
 use path_base::PathBase;
 
 /// What to export.
@@ -93,10 +93,10 @@ pub fn export(
     emit_report(&reader.report, events, Event::Error);
     let mut skipped = Skipped { is_any: reader.report.has_faults(), events };
     let tasks = select_tasks(std::mem::take(&mut reader.tasks), &options.tasks, &mut skipped);
-    match (options.format.text_format(), target) {
-        (Some(format), target) => write_text(&reader, &tasks, format, options.rate, target, &mut skipped)?,
-        (None, ExportTarget::Path(folder)) => bagit::write(&reader, &tasks, folder, &mut skipped)?,
-        (None, ExportTarget::Stream(_)) => return Err(ExportError::BagToStream),
+    match (options.format.output(), target) {
+        (FormatOutput::Text(format), target) => write_text(&reader, &tasks, format, options.rate, target, &mut skipped)?,
+        (FormatOutput::Bag, ExportTarget::Path(folder)) => bagit::write(&reader, &tasks, folder, &mut skipped)?,
+        (FormatOutput::Bag, ExportTarget::Stream(_)) => return Err(ExportError::BagToStream),
     }
     Ok(JobOutcome { is_complete: !skipped.is_any })
 }

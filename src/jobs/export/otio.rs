@@ -1,8 +1,8 @@
 //! OpenTimelineIO: one track per kind, one clip per file, one after another.
 //!
-//! Durations are the media's own. The duration of a video is counted in its own frames. It is known to the millisecond, so
-//! that a duration within one millisecond of a whole number of frames is that number. A file without a frame rate is
-//! counted in the requested rate, with fractions.
+//! Durations are those of the media. The duration of a video is counted in its own frames. It is known to the millisecond, so a
+//! duration within one millisecond of a whole number of frames counts as that number. A file without a frame rate is counted in
+//! the requested rate, with fractions.
 
 use std::io::{self, Write};
 

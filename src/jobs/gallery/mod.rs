@@ -1,7 +1,7 @@
 //! `gallery`: write `index.html` into an archive, or into the folder of one task: a page for browsing it offline.
 //!
-//! The tasks are read like those of an export. The page is made and written under the root's lock, so that of many processes
-//! the last one writes what all of them have archived.
+//! The tasks are read like those of an export. The page is made and written under the root's lock, so of several processes the
+//! last one includes the tasks of all.
 
 mod page;
 

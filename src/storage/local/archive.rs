@@ -14,7 +14,7 @@ use super::group_sync::GroupSync;
 use super::lease::TaskLease;
 use super::lock::{self, LockWait};
 use super::manifest_files::{self, ManifestStatus};
-use super::root_index::RootManifestIndex;
+use super::root_lookup::RootManifestLookup;
 use super::task_dir::{TaskDir, TaskSnapshot};
 use super::{atomic, path_check, root_manifest};
 use crate::domain::asset_key::Kind;
@@ -28,7 +28,7 @@ pub(crate) struct LocalArchive {
     root: PathBuf,
     dirty_marker: Arc<DirtyMarker>,
     group_sync: Arc<GroupSync>,
-    root_index: Arc<RootManifestIndex>,
+    root_lookup: Arc<RootManifestLookup>,
     /// Whether the root itself is the folder of the only task.
     is_single: bool,
 }
@@ -43,7 +43,7 @@ impl LocalArchive {
             root: root.to_owned(),
             dirty_marker: Arc::new(DirtyMarker::new(root)),
             group_sync: Arc::new(GroupSync::new(root)),
-            root_index: Arc::new(RootManifestIndex::new(root)),
+            root_lookup: Arc::new(RootManifestLookup::new(root)),
             is_single: false,
         };
         match fs::metadata(root) {
@@ -62,7 +62,7 @@ impl LocalArchive {
             root: root.to_owned(),
             dirty_marker: Arc::new(DirtyMarker::disabled(root)),
             group_sync: Arc::new(GroupSync::new(root)),
-            root_index: Arc::new(RootManifestIndex::new(root)),
+            root_lookup: Arc::new(RootManifestLookup::new(root)),
             is_single: true,
         }
     }
@@ -109,7 +109,7 @@ impl LocalArchive {
 
     fn task_dir(&self, id: &TaskId) -> TaskDir {
         let path = self.task_path(&self.root, id);
-        TaskDir::new(Arc::clone(&self.dirty_marker), Arc::clone(&self.group_sync), Arc::clone(&self.root_index), id, path)
+        TaskDir::new(Arc::clone(&self.dirty_marker), Arc::clone(&self.group_sync), Arc::clone(&self.root_lookup), id, path)
     }
 
     /// How many bytes the disk has left for media, where the system reports that. The space to rewrite the root's files is not
@@ -134,12 +134,15 @@ impl LocalArchive {
         file.sync_data()
     }
 
-    /// Updates the root manifest and the checksum list from the task folders of `changed`. The tasks whose fingerprints are in
-    /// `reused` should be in the root manifest already; when one is not, the root is rebuilt. Unless `is_all`, this run may
-    /// have committed more tasks than `changed` names, and the dirty marker stays for the next run.
+    /// Updates the index of the archive from the task folders of `changed`. On a local disk the index is the root manifest and
+    /// `SHA256SUMS`; in a bucket it is the index objects (`docs/contract.md`, section 9).
+    ///
+    /// The tasks whose fingerprints are in `reused` should be in the root manifest already; when one is not, the root is
+    /// rebuilt. Unless `is_all`, this run may have committed more tasks than `changed` names, and the dirty marker stays for the
+    /// next run.
     ///
     /// # Errors
-    /// When the disk fails, or `wait` ended before the root's lock was free. The old files then still stand.
+    /// When the disk fails, or `wait` ended before the root's lock was free. Then the old files are unchanged.
     pub(crate) fn update_index(
         &self,
         changed: Vec<TaskId>,
@@ -157,11 +160,11 @@ impl LocalArchive {
         Ok(report)
     }
 
-    /// Writes the root manifest and the checksum list anew from the task folders. A task that can't be read there keeps its
-    /// entry.
+    /// Writes the index anew from the task folders. On a local disk the index is the root manifest and `SHA256SUMS`; in a bucket
+    /// it is the index objects (`docs/contract.md`, section 9). A task that can't be read in its folder keeps its entry.
     ///
     /// # Errors
-    /// When the disk fails, or `wait` ended before the root's lock was free. The old files then still stand.
+    /// When the disk fails, or `wait` ended before the root's lock was free. Then the old files are unchanged.
     pub(crate) fn rebuild_index(&self, wait: &LockWait) -> Result<Report, Error> {
         root_manifest::rebuild(&self.root, wait)
     }

@@ -1,8 +1,8 @@
 //! Collects the tasks of an archive, from its task folders and from the old root manifest.
 //!
-//! A task's own manifest comes first. Where the folder can't be entered or read, or its manifest is missing or damaged, the root
-//! manifest's entry is used: an error is never taken for a task that is gone. A task is dropped only when its folder is gone.
-//! Every fault is reported by name, and stops no other task from being collected.
+//! A task's own manifest comes first. Where the folder can't be entered or read, or its manifest is missing or damaged, the
+//! root manifest's entry is used: an error never counts as a missing task. A task is dropped only when its folder does not
+//! exist. Every fault is reported by name, and stops no other task from being collected.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::lock::Lock;
 use super::manifest_files::{self, ManifestLookup};
-use super::root_index::RootManifestIndex;
+use super::root_lookup::RootManifestLookup;
 use super::{atomic, path_check};
 use crate::domain::asset_key::Kind;
 use crate::domain::manifest::{self, RawTask, TaskEntry};
@@ -57,12 +57,12 @@ impl<'a> TaskCollector<'a> {
 
     /// Collects all tasks from their folders.
     pub(super) fn collect_all(mut self, sink: &mut TaskSink<'_>) -> Result<(), Error> {
-        let root_index = RootManifestIndex::new(self.root);
+        let root_lookup = RootManifestLookup::new(self.root);
         let names = self.folder_names().map_err(Error::io("list", self.root))?;
         let mut folders = Vec::with_capacity(names.len());
         for name in &names {
             // A folder named after its task, or one that the root manifest names, needs no opening to sort it by its id.
-            let id = match root_index.id_of(name)? {
+            let id = match root_lookup.id_of(name)? {
                 Some(id) => Some(id.to_owned()),
                 None if layout::folder_name(name) == *name => Some(name.clone()),
                 None => self.read_task_id(name),
@@ -70,7 +70,7 @@ impl<'a> TaskCollector<'a> {
             folders.extend(id.map(|id| (id, name.as_str())));
         }
         let gone: BTreeSet<&str> =
-            root_index.folders_and_ids()?.filter(|(name, _)| !names.contains(*name)).map(|(_, id)| id).collect();
+            root_lookup.folders_and_ids()?.filter(|(name, _)| !names.contains(*name)).map(|(_, id)| id).collect();
         for id in gone {
             self.report_dropped(id);
         }
@@ -83,7 +83,7 @@ impl<'a> TaskCollector<'a> {
             let states: Vec<Option<TaskDirState>> = pool.install(ahead);
             for ((_, name), state) in batch.iter().zip(states) {
                 let state = state.unwrap_or_else(|| read_task_dir(self.root, name));
-                let root_entry = if let TaskDirState::Task(_) = state { None } else { root_index.root_entry(name)? };
+                let root_entry = if let TaskDirState::Task(_) = state { None } else { root_lookup.root_entry(name)? };
                 self.resolve(name, state, root_entry).map_or(Ok(()), &mut *sink)?;
             }
         }

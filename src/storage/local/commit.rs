@@ -1,11 +1,11 @@
 //! Commits a task: files that are not published yet, the text, the manifest, and cleanup.
 //!
-//! The text and the manifest are written under dot-names first. Then the files and the text get their final names and, last, the
-//! manifest. Until then the old manifest stands, with every file that it names. Files that the new manifest no longer names are
-//! removed after that, and only when the old manifest did name them.
+//! The text and the manifest are written under dot-names first. Then the files and the text get their final names and, last,
+//! the manifest. Until then the old manifest is valid, with every file that it names. After that, files that the old manifest
+//! named and the new one does not are removed. No other file is removed.
 //!
-//! A file in the commit needs no line in the commit log: the manifest under its dot-name, synced before the file is renamed, is
-//! its record. So the one file of a new task costs one sync less and no commit log.
+//! A file in the commit needs no line in the commit log: its record is the manifest under its dot-name, which is synced before
+//! the file is renamed. So the one file of a new task costs one sync less and no commit log.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -43,7 +43,7 @@ impl TaskLease {
     /// Commits the task, and then removes what only its download needed. Every step waits for the sync of the step before.
     ///
     /// # Errors
-    /// When the disk fails. The old manifest then still stands, unless the failure came after the new one got its name.
+    /// When the disk fails. The old manifest is then still valid, unless the failure came after the new one got its name.
     pub(crate) async fn commit(self: &Arc<Self>, commit: TaskCommit) -> Result<(), Error> {
         let lease = Arc::clone(self);
         let StagedCommit { commit, text, manifest } = blocking(move || lease.stage_commit(commit)).await?;

@@ -1,11 +1,12 @@
 //! The commit log: the record of a task's finished files until the task's manifest names them.
 //!
-//! A dot-file with one line of JSON per file. A line is durable before its file gets the final name. (Files in a commit have
-//! the manifest under its dot-name as their record instead.) A killed run leaves the log behind. The next run checks each line
-//! against the disk, by size and hash, and rolls forward: what is complete is not fetched again, and what is not is ignored.
+//! It is a dot-file with one line of JSON per file. A line is durable before its file gets the final name. (Files in a commit
+//! have the manifest under its dot-name as their record instead.) A killed run leaves the log behind. The next run checks each
+//! line against the disk, by size and hash, and rolls forward: a complete file is not fetched again, and a line without a
+//! complete file is ignored.
 //!
-//! The log is not believed where another user wrote it, or where it is a hard link. It never passes on `verified_by`: nothing on
-//! disk proves what a host said.
+//! The log is not trusted when another user wrote it, or when it is a hard link. `verified_by` is never taken from it: nothing
+//! on disk proves what a host said.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;

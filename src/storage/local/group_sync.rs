@@ -2,8 +2,8 @@
 //!
 //! A sync costs about the same for one file as for hundreds. So a writer submits the paths that it has written, and a closure
 //! to run once they are durable. One thread collects the requests that wait, syncs their paths together, and then runs their
-//! closures in order. The order on disk holds for each task: a closure finds everything durable that was written before its
-//! request. With few paths, or on a file system that is not known to report failures of `syncfs`, each path is synced
+//! closures in order. When a closure runs, everything that was written before its request is durable, so each task keeps its
+//! order on disk. With few paths, or on a file system that is not known to report failures of `syncfs`, each path is synced
 //! separately.
 
 use std::collections::{BTreeSet, HashMap};
@@ -23,10 +23,10 @@ use crate::storage::Error;
 use crate::storage::error::clone_io_error;
 use crate::threads;
 
-/// Up to so many paths are synced one by one: `syncfs` also waits for the writes of other programs.
+/// Up to this many paths are synced one by one: `syncfs` also waits for the writes of other programs.
 const MAX_INDIVIDUAL_SYNCS: usize = 8;
 
-/// After a sync of many paths, the next one waits so long for more requests.
+/// After a sync of many paths, the next one waits this long for more requests.
 const GROUP_DELAY: Duration = Duration::from_millis(3);
 
 /// The sync thread of one archive. It starts with the first request and ends when this is dropped.

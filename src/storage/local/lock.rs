@@ -1,4 +1,4 @@
-//! Locks between processes, which leave nothing behind.
+//! Locks between processes, which leave no file behind.
 //!
 //! The system holds each lock, and frees it when its holder dies. A folder is locked itself where the system can do that, else
 //! with a dot-file in it. (Creating and removing a lock file for every task would cost more than everything else that a small

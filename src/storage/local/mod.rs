@@ -21,6 +21,6 @@ pub(super) mod new_folder;
 pub(super) mod output_file;
 pub(super) mod part_factory;
 pub(super) mod path_check;
-mod root_index;
+mod root_lookup;
 pub(super) mod root_manifest;
 pub(super) mod task_dir;

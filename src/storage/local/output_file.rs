@@ -1,7 +1,7 @@
 //! The generated page beside a manifest: `index.html`.
 //!
-//! This program's pages begin with a mark; any other file of that name is never overwritten. The page is generated and written
-//! under the root's lock: of several processes the last one writes what all of them have archived. A page that would not change
+//! This program's pages begin with a signature; any other file of that name is never overwritten. The page is generated and
+//! written under the root's lock, so of several processes the last one includes the tasks of all. A page that would not change
 //! is not written.
 
 use std::fs::{self, File};
@@ -33,7 +33,7 @@ impl OutputFile {
     /// Writes the page that `generate` returns, unless the file holds it already.
     ///
     /// # Errors
-    /// The error of `generate`, or when the disk fails. The old page then still stands.
+    /// The error of `generate`, or when the disk fails. Then the old page is unchanged.
     pub(crate) fn update(&self, wait: &LockWait, generate: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
         let _lock = Lock::lock_folder(&self.folder, wait).map_err(|error| match error {
             Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Error::NoArchive(self.folder.clone()),
@@ -57,7 +57,7 @@ impl OutputFile {
         };
         match path_check::lstat(&path).map_err(Error::io("read", &path))? {
             None => Ok(()),
-            // A file that is too short for the mark, or can't be read, is not overwritten either.
+            // A file that is too short for the signature, or can't be read, is not overwritten either.
             Some(found) if found.is_file() && begins_as_ours().unwrap_or(false) => Ok(()),
             Some(_) => Err(Error::Foreign(path)),
         }

@@ -12,7 +12,7 @@ use super::group_sync::GroupSync;
 use super::lease::TaskLease;
 use super::lock::{self, Lock};
 use super::manifest_files::ManifestLookup;
-use super::root_index::RootManifestIndex;
+use super::root_lookup::RootManifestLookup;
 use super::{commit_log, manifest_files, path_check};
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
@@ -26,7 +26,7 @@ pub(super) struct TaskDir {
     path: PathBuf,
     pub(super) dirty_marker: Arc<DirtyMarker>,
     pub(super) group_sync: Arc<GroupSync>,
-    root_index: Arc<RootManifestIndex>,
+    root_lookup: Arc<RootManifestLookup>,
 }
 
 /// What a task's manifest says, and how much of it is on disk.
@@ -76,11 +76,11 @@ impl TaskDir {
     pub(super) fn new(
         dirty_marker: Arc<DirtyMarker>,
         group_sync: Arc<GroupSync>,
-        root_index: Arc<RootManifestIndex>,
+        root_lookup: Arc<RootManifestLookup>,
         id: &TaskId,
         path: PathBuf,
     ) -> Self {
-        Self { id: id.as_str().to_owned(), path, dirty_marker, group_sync, root_index }
+        Self { id: id.as_str().to_owned(), path, dirty_marker, group_sync, root_lookup }
     }
 
     /// The path of the folder.
@@ -125,7 +125,7 @@ impl TaskDir {
         if let ManifestLookup::Task(entry) = found {
             return Ok(Some((*entry, false)));
         }
-        match (self.root_index.task_entry(&self.id)?, found) {
+        match (self.root_lookup.task_entry(&self.id)?, found) {
             (Some(entry), _) => Ok(Some((entry, true))),
             // It may be the only record of the task.
             (None, ManifestLookup::Damaged { is_cut: false }) => Err(Error::DamagedManifest(self.path.join(MANIFEST))),

@@ -1,11 +1,11 @@
 //! Reading an archive: scanning its folders ([`scan`]), reading its tasks ([`reader`]), reporting what can't be read
 //! ([`report`]).
 //!
-//! Owns every decision about what of an archive can be believed. It writes nothing, and holds a lock only while it checks again
-//! what seems broken.
+//! Owns every decision about which parts of an archive can be trusted. It writes nothing, and holds a lock only while it checks
+//! again what seems broken.
 //!
-//! Invariant: no path from a manifest is opened before it is known to be a name that this program gives, in its task's folder,
-//! through no symlink. What can't be read is reported, and never taken for missing.
+//! Invariant: a path from a manifest is opened only after a check: it is a name that this program gives, in its task's folder,
+//! and no symlink leads there. What can't be read is reported, and is never treated as missing.
 
 pub(super) mod reader;
 pub(super) mod report;

@@ -1,9 +1,9 @@
-//! The journal beside a part file: which version of the remote file the bytes are of, and what the bytes were.
+//! The journal beside a part file. It records from which version of the remote file the bytes came, and hashes that prove them.
 //!
-//! The first line holds the version. Each further line is a checkpoint: a length, and the hash of all bytes up to it, which is
-//! the running hash and costs nothing extra. A crash can leave anything in the part (zeros at its end, old blocks) and can cut
-//! the journal. So a part is believed only as far as hashing it again gives the same values. That bytes were synced is no
-//! prefix, and the journal is never synced.
+//! The first line holds the version. Each further line is a checkpoint: a length, and the hash of all bytes up to it. The hash
+//! is taken from the running hash, so it costs almost nothing. A crash can leave anything in the part (zeros at its end, old
+//! blocks) and can cut the journal. So a part is trusted only as far as hashing it again gives the same values. A sync does not
+//! prove that all bytes before a point are there. So only the hashes count, and the journal is never synced.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
@@ -16,7 +16,7 @@ use crate::integrity::digest::{Hasher, Sha256Hex};
 use crate::integrity::remote_version::RemoteVersion;
 use crate::storage::local::dir::{Dir, OpenMode};
 
-/// How many of a file's first bytes are journal_file in memory, to detect its media type.
+/// How many of a file's first bytes are kept in memory, to detect its media type.
 pub(super) const HEAD_SIZE: usize = 16 << 10;
 
 /// A journal that is being written. Its file is created with the first line.
@@ -78,7 +78,7 @@ pub(super) fn journal_name(part: &str) -> String {
 }
 
 /// Hashes the part called `name` again and compares it with its journal. Cuts off what neither proves, in both files. None when
-/// nothing is proven. Only files that this user wrote are believed: anybody else who can write here could have chosen both.
+/// nothing is proven. Only files that this user wrote are trusted: another user who can write here could have chosen both.
 pub(super) fn validate_and_truncate(dir: &Dir, name: &str) -> io::Result<Option<ResumedPart>> {
     let journal = journal_name(name);
     if !dir.check_trusted(name)? || !dir.check_trusted(&journal)? {

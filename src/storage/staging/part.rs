@@ -23,7 +23,7 @@ use crate::storage::local::dir::{Dir, OpenMode};
 pub(crate) use positioned_writer::PositionedWriter;
 pub(crate) use sealed::Sealed;
 
-/// The journal gets a checkpoint at least this often: a kill costs at most so many bytes.
+/// The journal gets a checkpoint at least this often: a process that is killed loses at most this many bytes.
 const CHECKPOINT_INTERVAL: u64 = 4 << 20;
 
 /// The cause of a failed write to a [`Part`] that has reached its maximum size.

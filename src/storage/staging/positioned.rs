@@ -1,7 +1,7 @@
 //! Reads and writes at an offset, never at a file's shared cursor.
 //!
 //! Several threads use one handle of a part file at once. On Windows even a write at an offset moves the cursor of the handle,
-//! so a `seek` followed by a `read` can return bytes of another place. No module of storage seeks in a file that another thread
+//! so a `seek` followed by a `read` can return bytes from another offset. No module of storage seeks in a file that another thread
 //! may use.
 
 use std::fs::File;

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use crate::storage::error::clone_io_error;
 use crate::threads;
 
-/// A sync starts after so many new bytes.
+/// A sync starts after this many new bytes.
 const SYNC_THRESHOLD: u64 = 32 << 20;
 
 /// The background sync of one file.

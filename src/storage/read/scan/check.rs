@@ -71,7 +71,7 @@ impl ArchiveScan {
     pub(crate) fn recheck_locked(&self, expected: Vec<ExpectedFile>, quick: bool) -> Vec<(ExpectedFile, Fault)> {
         let Some(first) = expected.first() else { return Vec::new() };
         let folder = if self.is_single { self.root.clone() } else { self.root.join(layout::folder_name(&first.task_id)) };
-        // Where the folder can't be examined, it can't be locked either, and the findings stand.
+        // Where the folder can't be examined, it can't be locked either, and the findings are kept.
         let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
         // Where no lock can be taken (a read-only disk), no other process writes either.
         let lock = if is_folder { Lock::lock_folder_timeout(&folder, LOCK_TIMEOUT) } else { Ok(None) };
@@ -79,7 +79,7 @@ impl ArchiveScan {
         if broken.is_empty() || !is_folder || !matches!(lock, Ok(None)) {
             return broken;
         }
-        // A commit log that can't be read excuses nothing.
+        // When the commit log can't be read, no finding is dropped because of it.
         let names = broken.iter().map(|(file, _)| file.name()).collect();
         let finished = commit_log::find_verified(&folder, &names).unwrap_or_default();
         let left = broken.into_iter().map(|(file, _)| file).filter(|file| !finished.contains(file.name())).collect();

@@ -1,7 +1,7 @@
-//! The files that manifests name for one task. Nothing of that is believed yet.
+//! The files that manifests name for one task. None of them is trusted yet.
 //!
-//! The task's own manifest comes first; the root's adds what that one does not name. A path that is not one of this program's
-//! names in the task's folder is never expected, and is reported as unsafe.
+//! The task's own manifest comes first. The root manifest adds only files that the task's own does not name. A path that is not
+//! one of this program's names in the task's folder is never expected, and is reported as unsafe.
 
 use std::collections::HashSet;
 

@@ -56,7 +56,7 @@ impl Sealed {
         self.part.dir.open(&self.part.name, OpenMode::Read)
     }
 
-    /// Removes the file, which is not what was promised.
+    /// Removes the file, because a check refused it.
     pub(crate) fn discard(self) {
         self.part.discard();
     }

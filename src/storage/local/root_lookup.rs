@@ -3,7 +3,7 @@
 //! A failing disk can damage many manifests. So the root manifest is scanned once, with the first look-up, and only the offset
 //! of each task is kept. The file is opened for each look-up and closed again, because some systems can't replace an open file.
 //! When the file was replaced meanwhile, it is scanned again. A damaged root manifest still gives the entries that can be
-//! parsed. One that can't be read is an error: no task is taken for unknown.
+//! parsed. A root manifest that can't be read is an error, so no task is treated as unknown.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,7 +20,7 @@ use crate::storage::staging::positioned;
 
 /// The root manifest of an archive, for look-ups of single tasks.
 #[derive(Debug)]
-pub(super) struct RootManifestIndex {
+pub(super) struct RootManifestLookup {
     manifest: PathBuf,
     offsets: OnceLock<io::Result<RootManifestOffsets>>,
 }
@@ -35,7 +35,7 @@ struct TaskOffset {
     text: Range<u64>,
 }
 
-impl RootManifestIndex {
+impl RootManifestLookup {
     pub(super) fn new(root: &Path) -> Self {
         Self { manifest: root.join(MANIFEST), offsets: OnceLock::new() }
     }
@@ -150,13 +150,13 @@ mod tests {
         text.truncate(text.len() - 30);
         assert!(text.len() > 2 * (256 << 10));
         std::fs::write(root.path().join(MANIFEST), &text).unwrap();
-        let index = RootManifestIndex::new(root.path());
-        let of = |id: &str| index.task_entry(id).unwrap();
+        let lookup = RootManifestLookup::new(root.path());
+        let of = |id: &str| lookup.task_entry(id).unwrap();
         for id in &ids[..9999] {
             assert_eq!(of(id).unwrap().task_id, *id);
         }
         assert_eq!(of("09999"), None);
-        assert_eq!(index.folders_and_ids().unwrap().count(), 9999);
+        assert_eq!(lookup.folders_and_ids().unwrap().count(), 9999);
         let mut other = Vec::new();
         manifest::write(&mut other, |push| ids[5000..].iter().try_for_each(|id| push(&entry(id)))).unwrap();
         let new = root.path().join("new");
@@ -172,7 +172,7 @@ mod tests {
     fn unreadable_root_manifest_is_an_error() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join(MANIFEST)).unwrap();
-        assert!(RootManifestIndex::new(root.path()).task_entry("t1").is_err());
+        assert!(RootManifestLookup::new(root.path()).task_entry("t1").is_err());
     }
 
     #[test]
@@ -181,9 +181,9 @@ mod tests {
         let mut text = Vec::new();
         manifest::write(&mut text, |push| ["Odd", "t1"].iter().try_for_each(|id| push(&entry(id)))).unwrap();
         std::fs::write(root.path().join(MANIFEST), &text).unwrap();
-        let index = RootManifestIndex::new(root.path());
-        assert_eq!(index.id_of(&layout::folder_name("Odd")).unwrap(), Some("Odd"));
-        assert_eq!(index.root_entry("t1").unwrap().unwrap().task_id, "t1");
-        assert_eq!(index.task_entry("odd").unwrap(), None);
+        let lookup = RootManifestLookup::new(root.path());
+        assert_eq!(lookup.id_of(&layout::folder_name("Odd")).unwrap(), Some("Odd"));
+        assert_eq!(lookup.root_entry("t1").unwrap().unwrap().task_id, "t1");
+        assert_eq!(lookup.task_entry("odd").unwrap(), None);
     }
 }

@@ -97,7 +97,7 @@ impl TextFormat {
             Self::Csv => None,
             _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
             Self::Otio if item.file.key().kind != Kind::Image && item.seconds().is_none() => {
-                Some("nobody says how long it plays, and a timeline has to know")
+                Some("its duration is unknown, and a timeline needs it")
             }
             _ => None,
         }

@@ -75,7 +75,7 @@ pub(crate) enum Decoder<W: Write> {
     RawDeflate(DeflateDecoder<Destination<W>>),
 }
 
-/// Marks errors of the destination, so that they can be told from errors of the encoding.
+/// Marks errors of the destination, which are different from errors of the encoding.
 pub(crate) struct Destination<W>(W);
 
 /// An error of the destination. It travels through the decoder inside another [`io::Error`].

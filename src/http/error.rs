@@ -244,7 +244,7 @@ pub(crate) fn check_proxy_auth(response: &Response) -> Result<(), Error> {
     }
 }
 
-/// Whether a status stands for a transient fault.
+/// Whether a status means a transient fault.
 #[must_use]
 pub(crate) fn is_transient_status(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)

@@ -146,16 +146,16 @@ pub(super) mod tests {
 
     #[test]
     fn measured_duration_wins_and_implausible_ones_are_ignored() {
-        for (measured, told, expected) in [
+        for (measured, declared, expected) in [
             (json!(5.083), json!(5.1), Some(5.083)),
             (Value::Null, json!(5.1), Some(5.1)),
             (json!(-1), json!(5.1), Some(5.1)),
             (json!(0), json!(1e300), None),
         ] {
-            let times = json!({"measured_duration_seconds": measured, "duration_seconds": told});
+            let times = json!({"measured_duration_seconds": measured, "duration_seconds": declared});
             let task = task("t", &[("video", "t/video-1.mp4", times)]);
             let item = items(&task)[0];
-            assert_eq!(item.seconds(), expected, "{measured} {told}");
+            assert_eq!(item.seconds(), expected, "{measured} {declared}");
             assert_eq!(TextFormat::Otio.rejection_reason(&item).is_some(), expected.is_none());
         }
     }

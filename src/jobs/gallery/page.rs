@@ -193,9 +193,9 @@ mod tests {
         let page = page(std::slice::from_ref(&task));
         assert_eq!(page.matches("<script").count(), self::page(&[]).matches("<script").count());
         assert!(!page.contains(['\u{2028}', '\u{2029}']));
-        let told = &data(&page)[0];
-        assert_eq!((&told["id"], &told["x"], &told["n"][0][0]), (&task["task_id"], &task["text"], &task["task_id"]));
-        assert_eq!(told["e"], json!([["image 1", hostile]]));
+        let card = &data(&page)[0];
+        assert_eq!((&card["id"], &card["x"], &card["n"][0][0]), (&task["task_id"], &task["text"], &task["task_id"]));
+        assert_eq!(card["e"], json!([["image 1", hostile]]));
     }
 
     #[test]
@@ -205,10 +205,10 @@ mod tests {
             "files": [file("../video-1.mp4"), file("other/video-1.mp4"), file("Odd-e2dc18b67f1f5ff0/manifest.json"),
                 file(&format!("{}/video-1.mp4", layout::folder_name("Odd")))]})]);
         assert!(!page.contains("SECRET"));
-        let told = &data(&page)[0];
-        assert_eq!(told["f"], json!([["video-1.mp4", 7, 5.1]]));
-        assert_eq!(told["d"], layout::folder_name("Odd"));
-        assert_eq!(told["n"], json!([["source", "https://h/z"], ["seed", "12345678901234567890"]]));
+        let card = &data(&page)[0];
+        assert_eq!(card["f"], json!([["video-1.mp4", 7, 5.1]]));
+        assert_eq!(card["d"], layout::folder_name("Odd"));
+        assert_eq!(card["n"], json!([["source", "https://h/z"], ["seed", "12345678901234567890"]]));
     }
 
     #[test]
@@ -216,8 +216,8 @@ mod tests {
         let mut page = Page::default();
         let task = json!({"task_id": "t", "state": "complete", "files": [file("video-1.mp4")]});
         page.add(serde_json::from_value(task).unwrap(), true);
-        let told = data(&page.into_html()).remove(0);
-        assert_eq!(told, json!({"id": "t", "d": "", "f": [["video-1.mp4", 7, 5.1]]}));
+        let card = data(&page.into_html()).remove(0);
+        assert_eq!(card, json!({"id": "t", "d": "", "f": [["video-1.mp4", 7, 5.1]]}));
     }
 
     #[test]

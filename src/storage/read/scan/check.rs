@@ -87,7 +87,7 @@ impl ArchiveScan {
         self.recheck(left, &folder, quick)
     }
 
-    /// Compares the entries that the manifest in `folder` has by now with the disk.
+    /// Compares the current entries of the manifest in `folder` with the disk.
     fn recheck(&self, expected: Vec<ExpectedFile>, folder: &Path, quick: bool) -> Vec<(ExpectedFile, Fault)> {
         let mut now = TaskScan::default();
         // Where it can't be read, the old entries are used.

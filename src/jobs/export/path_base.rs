@@ -75,7 +75,9 @@ fn is_plain(path: &str) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    #[cfg(unix)]
     use crate::jobs::export::format::tests::task;
+    #[cfg(unix)]
     use serde_json::json;
 
     /// The base of an archive called `name`, beside the export.

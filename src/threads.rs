@@ -30,13 +30,13 @@ pub(crate) fn spawn_thread<T: Send + 'static>(
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// Starts both pools.
+/// Starts both pools, unless they run already.
 ///
 /// # Errors
 /// When a pool can't start a single thread.
 pub(crate) fn init_pools() -> io::Result<()> {
     cpu_pool()?;
-    BLOCKING_POOL.spawn_worker()
+    if BLOCKING_POOL.lock().threads > 0 { Ok(()) } else { BLOCKING_POOL.spawn_worker() }
 }
 
 /// Whether `count` more threads can be started now.

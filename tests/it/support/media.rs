@@ -192,6 +192,8 @@ struct HostState {
     active: AtomicUsize,
     max_active: AtomicUsize,
     is_stopping: AtomicBool,
+    /// How many requests it takes at once, and the reply to more.
+    concurrency: Mutex<Option<(usize, Reply)>>,
     /// Requests for this prefix may carry the key: this host then acts as the gateway behind a proxy.
     gateway_prefix: Mutex<Option<String>>,
 }
@@ -230,6 +232,11 @@ impl MediaServer {
         let replies = replies.into_iter().collect();
         self.host.scripts.lock().unwrap().insert(path.to_owned(), replies);
         format!("{}{path}", self.origin())
+    }
+
+    /// Takes at most `limit` requests at once, and sends `refusal` to all others.
+    pub(crate) fn limit_concurrency(&self, limit: usize, refusal: Reply) {
+        *self.host.concurrency.lock().unwrap() = Some((limit, refusal));
     }
 
     /// Makes this host a proxy too: requests for `prefix` are for the gateway and may carry the key.
@@ -277,7 +284,8 @@ impl HostState {
         self.max_active.fetch_max(now, Ordering::SeqCst);
         let path = target(&head).to_owned();
         self.heads.lock().unwrap().push(head.clone());
-        let reply = self.next_reply(&path);
+        let refusal = self.concurrency.lock().unwrap().clone().filter(|(limit, _)| now > *limit);
+        let reply = refusal.map_or_else(|| self.next_reply(&path), |(_, refusal)| refusal);
         let reply = reply.make.as_ref().map_or_else(|| reply.clone(), |make| make(&head));
         // A client that closes the connection early is no error.
         let _ = reply.send(&mut stream);

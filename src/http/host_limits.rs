@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 use url::Url;
 
 use self::queue::{Admissions, Need, SlotKind};
-pub(crate) use self::window::{Patience, Reduction, Refusal};
 use self::window::Window;
+pub(crate) use self::window::{Patience, Reduction, Refusal};
 use super::Error;
 use super::retry::RetryPolicy;
 
@@ -48,6 +48,7 @@ pub(crate) struct HostState {
 pub(crate) struct Connection {
     host: Arc<HostState>,
     round: u64,
+    granted: Instant,
     is_accepted: bool,
 }
 
@@ -208,7 +209,7 @@ impl Connection {
         let mut admissions = self.host.shared.lock();
         let host = admissions.host(self.host.number);
         host.load.accepted += 1;
-        host.window.on_accepted(host.load, Instant::now());
+        host.window.on_accepted(host.load, self.granted.elapsed(), Instant::now());
         drop(admissions);
         self.host.response.notify_waiters();
         self.host.shared.grant_free();

@@ -16,8 +16,8 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, status_line};
 use super::host_limits::{HostState, Patience, Reduction};
+use super::{Error, status_line};
 use crate::domain::event::{Emitter, Event};
 
 const MAX_DELAY: Duration = Duration::from_secs(30);
@@ -94,7 +94,12 @@ pub(crate) struct Failure<'a> {
 
 impl<'a> From<&'a Error> for Failure<'a> {
     fn from(error: &'a Error) -> Self {
-        Self { reason: error, is_transient: error.is_transient(), is_busy: error.refusal().is_some(), retry_after: error.retry_after() }
+        Self {
+            reason: error,
+            is_transient: error.is_transient(),
+            is_busy: error.refusal().is_some(),
+            retry_after: error.retry_after(),
+        }
     }
 }
 

@@ -188,7 +188,8 @@ impl SegmentState {
         let mut context = TransferContext { counters: &counters, stop, rate };
         let start = rest.start;
         while !rest.is_empty() {
-            let (chunks, fault) = read_batch(&mut body, rest.start - start, rest.end - rest.start, is_bounded, &mut context).await;
+            let (chunks, fault) =
+                read_batch(&mut body, rest.start - start, rest.end - rest.start, is_bounded, &mut context).await;
             let (writer, offset) = (self.writer.clone(), rest.start);
             rest.start += chunks.iter().map(Bytes::len).sum::<usize>() as u64;
             blocking(move || write_chunks(&writer, &chunks, offset)).await?;

@@ -108,12 +108,12 @@ impl Admissions {
         };
         match need {
             _ if !is_open => None,
-            Need::Connection => Some(self.grant(host, None)),
+            Need::Connection => Some(self.grant(host, None, now)),
             // Another host may wait for the slot.
             Need::SlotAndConnection if !self.waiting.is_empty() => None,
             Need::SlotAndConnection => {
                 let kind = self.free_slot(host.number)?;
-                Some(self.grant(host, Some(kind)))
+                Some(self.grant(host, Some(kind), now))
             }
         }
     }
@@ -134,7 +134,7 @@ impl Admissions {
         let mut cancelled = Vec::new();
         while let Some((number, need, kind)) = self.next(now) {
             let Some(waiter) = self.hosts[number].queue(need).pop_front() else { break };
-            let grant = self.grant(&waiter.host, kind);
+            let grant = self.grant(&waiter.host, kind, now);
             if let Err(Ok(grant)) = waiter.reply.send(Ok(grant)) {
                 cancelled.push(grant);
             }
@@ -200,7 +200,7 @@ impl Admissions {
         }
     }
 
-    fn grant(&mut self, host: &Arc<HostState>, kind: Option<SlotKind>) -> Grant {
+    fn grant(&mut self, host: &Arc<HostState>, kind: Option<SlotKind>, now: Instant) -> Grant {
         let state = &mut self.hosts[host.number];
         state.load.in_flight += 1;
         let slot = kind.map(|kind| {
@@ -211,6 +211,7 @@ impl Admissions {
             }
             Slot { host: Arc::clone(host), kind }
         });
-        Grant { connection: Connection { host: Arc::clone(host), round: state.window.round(), is_accepted: false }, slot }
+        let round = state.window.round();
+        Grant { connection: Connection { host: Arc::clone(host), round, granted: now, is_accepted: false }, slot }
     }
 }

@@ -6,8 +6,9 @@
 //! tried again only after many accepted requests, and after twice as many each time that it is refused again. So a host that
 //! takes two requests at once gets two, and is seldom asked for more.
 //!
-//! A refusal also starts a cooldown: the time that the host asks for (`Retry-After`), or a short one of our own. Ours doubles
-//! while the host accepts nothing, and ends early when an accepted request ends, because the host then has room.
+//! A refusal also starts a cooldown: the time that the host asks for (`Retry-After`), or one of our own. Ours begins with one
+//! round trip, or with the first delay of the retry policy when the host has accepted nothing lately. It doubles until the host
+//! accepts something, and ends early when an accepted request ends, because the host then has room.
 //!
 //! A refusal costs no attempt while the host accepts anything (see [`Patience`]). A host that accepts nothing any more is given
 //! up after as many rounds as there are retries. Otherwise a thousand waiting files would each find that out alone.
@@ -20,6 +21,8 @@ use crate::http::retry::{RetryPolicy, delay_before_retry};
 
 /// A host that accepted a request this recently is working: its refusals cost no attempts.
 const RECENTLY: Duration = Duration::from_secs(60);
+/// The shortest first cooldown of a host that works.
+const MIN_COOLDOWN: Duration = Duration::from_millis(5);
 /// What a cooldown costs at least: a host that asks for no wait must not be asked forever.
 const MIN_COOLDOWN_COST: Duration = Duration::from_secs(1);
 /// Accepted requests, per request at once, before a ceiling is tried again.
@@ -84,6 +87,8 @@ pub(super) struct Window {
     probe_interval: usize,
     cooldown: Option<Cooldown>,
     last_accepted: Option<Instant>,
+    /// The average time from a request to its response, of accepted requests.
+    round_trip: Duration,
     refusals: RefusalsInARow,
 }
 
@@ -114,6 +119,7 @@ impl Window {
             probe_interval: FIRST_PROBE,
             cooldown: None,
             last_accepted: None,
+            round_trip: Duration::ZERO,
             refusals: RefusalsInARow::none(policy),
         }
     }
@@ -152,9 +158,10 @@ impl Window {
         }
     }
 
-    /// The host accepted a request.
-    pub(super) fn on_accepted(&mut self, load: Load, now: Instant) {
-        self.last_accepted = Some(now);
+    /// The host accepted a request, `round_trip` after it was sent.
+    pub(super) fn on_accepted(&mut self, load: Load, round_trip: Duration, now: Instant) {
+        let is_first = self.last_accepted.replace(now).is_none();
+        self.round_trip = if is_first { round_trip } else { (7 * self.round_trip + round_trip) / 8 };
         self.refusals = RefusalsInARow::none(self.policy);
         self.accepted += 1;
         if self.limit >= self.max || load.in_flight < self.limit {
@@ -185,7 +192,7 @@ impl Window {
         let mut own_delay = Duration::ZERO;
         if is_new {
             self.halve(load);
-            own_delay = delay_before_retry(self.policy.first_delay, self.refusals.rounds, refusal.retry_after);
+            own_delay = delay_before_retry(self.first_cooldown(load, now), self.refusals.rounds, refusal.retry_after);
             self.refusals.rounds = self.refusals.rounds.saturating_add(1);
         } else if refusal.retry_after.is_some() {
             own_delay = delay_before_retry(Duration::ZERO, 0, refusal.retry_after);
@@ -210,6 +217,11 @@ impl Window {
         if round == self.round && self.is_working(load, now) {
             self.halve(load);
         }
+    }
+
+    fn first_cooldown(&self, load: Load, now: Instant) -> Duration {
+        let first_delay = self.policy.first_delay;
+        if self.is_working(load, now) { self.round_trip.max(MIN_COOLDOWN).min(first_delay) } else { first_delay }
     }
 
     fn halve(&mut self, load: Load) {
@@ -275,12 +287,13 @@ mod tests {
             tick += 1;
             assert!(tick < 100_000, "{allowed}: {done} of {files}");
             let now = start + Duration::from_millis(10) * u32::try_from(tick).unwrap();
-            let load = |sent: &[Sent]| Load { in_flight: sent.len(), accepted: sent.iter().filter(|one| one.is_accepted).count() };
+            let load =
+                |sent: &[Sent]| Load { in_flight: sent.len(), accepted: sent.iter().filter(|one| one.is_accepted).count() };
             // Responses to the requests of the last tick, then the ends of bodies.
             for n in (0..sent.len()).rev().filter(|n| sent[*n].ends == 0).collect::<Vec<_>>() {
                 if load(&sent).accepted < allowed {
                     (sent[n].is_accepted, sent[n].ends) = (true, tick + 9);
-                    window.on_accepted(load(&sent), now);
+                    window.on_accepted(load(&sent), Duration::from_millis(10), now);
                 } else {
                     window.on_refused(sent[n].round, load(&sent), refusal(503, None), now);
                     sent.remove(n);
@@ -346,7 +359,7 @@ mod tests {
         let load = Load { in_flight: 32, accepted: 0 };
         window.on_failed(0, load, now);
         assert_eq!(window.limit, MAX, "a host that is down is not busy");
-        window.on_accepted(load, now);
+        window.on_accepted(load, Duration::ZERO, now);
         window.on_failed(0, load, now);
         window.on_failed(0, load, now);
         assert_eq!(window.limit, 16, "once per round trip");
@@ -368,7 +381,7 @@ mod tests {
     fn refusal_is_free_while_the_host_works_and_for_a_minute_after() {
         let (mut window, now) = (window(0), Instant::now());
         let load = Load { in_flight: 1, accepted: 0 };
-        window.on_accepted(Load { in_flight: 1, accepted: 1 }, now);
+        window.on_accepted(Load { in_flight: 1, accepted: 1 }, Duration::ZERO, now);
         for seconds in [0, 30, 59] {
             let now = now + Duration::from_secs(seconds);
             window.on_refused(window.round(), load, refusal(503, None), now);
@@ -393,7 +406,7 @@ mod tests {
         let none = Load::default();
         assert_eq!(window.given_up(none, now), Some(refusal(503, None)));
         assert_eq!(window.given_up(none, now + Duration::from_secs(60)), None, "then one request tries it again");
-        window.on_accepted(load, now);
+        window.on_accepted(load, Duration::ZERO, now);
         assert_eq!((window.given_up(none, now), window.patience(none, now)), (None, Patience::Free));
     }
 

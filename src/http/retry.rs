@@ -326,7 +326,9 @@ mod tests {
         let mut ended = Ok(());
         for failure in failures {
             let connection = driver.host.connect().await.unwrap();
-            failure.refusal().map(|refusal| connection.refused(refusal));
+            if let Some(refusal) = failure.refusal() {
+                connection.refused(refusal);
+            }
             ended = driver.wait_after(&failure.into()).await;
         }
         let lines = events.lock().unwrap().clone();

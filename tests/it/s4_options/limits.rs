@@ -38,7 +38,8 @@ fn limit_rate_is_respected() {
     let started = Instant::now();
     world.run(&["t1", "--limit-rate", "1M"]).exits(0);
     let took = started.elapsed().as_secs_f64();
-    assert!((1.7..=3.5).contains(&took), "2 MiB at 1 MiB per second took {took}");
+    // No upper bound: a machine may be slow.
+    assert!(took >= 1.7, "2 MiB at 1 MiB per second took {took}");
 }
 
 #[test]

@@ -142,11 +142,15 @@ pub(super) struct RemoteArgs {
     #[arg(long, value_name = "RATE", value_parser = size, help_heading = "Network")]
     pub limit_rate: Option<u64>,
 
+    /// Cut and resume a transfer that is slower than RATE bytes per second for the stall timeout, such as 50K [default: never]
+    #[arg(long, value_name = "RATE", value_parser = size, help_heading = "Network")]
+    pub min_rate: Option<u64>,
+
     /// Refuse assets larger than SIZE, such as 500M or 2G [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Network")]
     pub max_size: Option<u64>,
 
-    /// Retries per request after transient errors; the count starts again when data arrives [default: 5, and up to ten minutes for a host that answers 429]
+    /// Retries per request after transient errors; the count starts again when data arrives. A host that answers 429 or 503 to some requests only costs no retries [default: 5, and up to ten minutes for a host that answers 429 alone]
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub retries: Option<u32>,
 

@@ -21,7 +21,7 @@ use super::response::{GatewayResponse, ReceiveOutcome, receive};
 use crate::domain::event::Emitter;
 use crate::domain::task::{Task, TaskId};
 use crate::http::retry::{NoRetry, RetryDriver, RetryPolicy};
-use crate::http::{self, Body, HostLimiter, HostState, RangeRequest, Throttle, is_busy_status, with_range_headers};
+use crate::http::{self, Body, HostLimiter, HostState, RangeRequest, Refusal, Throttle, is_busy_status, with_range_headers};
 use crate::redact::{ApiKey, display_url};
 use crate::threads;
 
@@ -92,7 +92,7 @@ impl Gateway {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| Error::InvalidKey)?;
         authorization.set_sensitive(true);
         let budgets = MemoryBudgets { task: MemoryBudget::new(), fresh_links: MemoryBudget::new() };
-        let hosts = HostLimiter::new(MAX_CONCURRENT_REQUESTS, policy);
+        let hosts = HostLimiter::new(MAX_CONCURRENT_REQUESTS, 0, policy);
         Ok(Self { client, base, authorization, key, policy, hosts, throttle: None, emitter, stop, budgets })
     }
 
@@ -132,21 +132,23 @@ impl Gateway {
         if url.origin() != self.base.as_url().origin() {
             return None;
         }
-        let permit = self.hosts.host_for(url).acquire().await;
+        let connection = match self.hosts.host_for(url).connect().await {
+            Ok(connection) => connection,
+            Err(error) => return Some(Err(error)),
+        };
         let response = self.send(url, range).await;
-        let body = response.and_then(|response| Body::from_response(response, range, permit, self.throttle.clone()));
+        let body = response.and_then(|response| Body::from_response(response, range, Some(connection), self.throttle.clone()));
         Some(body.map(|body| body.redact_key(&self.key)))
     }
 
     /// Sends one request, and again when there was no memory for the answer.
-    async fn request_task(&self, url: &Url, host: &HostState, budget: &MemoryBudget) -> Result<TaskResponse, FailedAttempt> {
+    async fn request_task(&self, url: &Url, host: &Arc<HostState>, budget: &MemoryBudget) -> Result<TaskResponse, FailedAttempt> {
         let mut memory_permit = MemoryPermit::default();
         loop {
-            let permit = host.acquire().await;
+            let mut connection = host.connect().await?;
             let response = self.send(url, None).await?;
             http::check_proxy_auth(&response)?;
             let received = receive(response, budget, &mut memory_permit, &self.key).await?;
-            drop(permit);
             let classified = match received {
                 ReceiveOutcome::Complete(response) => self.classify_response(response, &mut memory_permit, budget).await,
                 ReceiveOutcome::NeedsMemory(bytes) => Err(bytes),
@@ -154,6 +156,8 @@ impl Gateway {
             let ClassifiedResponse { result, status, retry_after } = match classified {
                 Ok(classified) => classified,
                 Err(bytes) => {
+                    connection.accepted();
+                    drop(connection);
                     // The permit goes first, so that no request waits for memory while it holds some.
                     drop(std::mem::take(&mut memory_permit));
                     memory_permit = budget.acquire(bytes).await;
@@ -162,8 +166,10 @@ impl Gateway {
             };
             // An answer is an answer, under any status.
             let is_busy = result.as_ref().is_err_and(Error::is_transient) && is_busy_status(status, retry_after.is_some());
-            if !is_busy {
-                host.reset_backoff();
+            if is_busy {
+                connection.refused(Refusal { status, retry_after });
+            } else {
+                connection.accepted();
             }
             return result.map(|task| TaskResponse { task: *task, memory_permit }).map_err(|error| FailedAttempt {
                 error,

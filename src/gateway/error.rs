@@ -118,7 +118,7 @@ impl From<Error> for FailedAttempt {
 
 impl From<http::Error> for FailedAttempt {
     fn from(error: http::Error) -> Self {
-        Error::from(error).into()
+        Self { is_busy: error.refusal().is_some(), retry_after: error.retry_after(), error: error.into() }
     }
 }
 

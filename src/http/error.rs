@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
 
+use super::host_limits::Refusal;
 use super::proxy;
 use crate::domain::code::AssetErrorCode;
 use crate::redact::ApiKey;
@@ -82,6 +83,9 @@ pub enum Error {
     /// No data within the stall timeout.
     #[error("no data received within the stall timeout")]
     StallTimeout,
+    /// Fewer bytes within the stall timeout than `--min-rate` asks for.
+    #[error("slower than --min-rate")]
+    TooSlow,
     /// No connection.
     #[error("{}", with_cause("no connection", .0))]
     Connect(String),
@@ -134,6 +138,7 @@ impl Error {
             | Self::BrokenEncoding(_)
             | Self::ConnectTimeout
             | Self::StallTimeout
+            | Self::TooSlow
             | Self::Connect(_)
             | Self::Disconnected(_)
             | Self::Transfer(_)
@@ -153,10 +158,15 @@ impl Error {
         matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403 | 404 | 410))
     }
 
-    /// Whether the host says that it is busy.
+    /// The refusal of a host that takes no more requests now.
     #[must_use]
-    pub(crate) fn is_busy(&self) -> bool {
-        matches!(self, Self::Status { status, retry_after } if is_busy_status(*status, retry_after.is_some()))
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match *self {
+            Self::Status { status, retry_after } if is_busy_status(status, retry_after.is_some()) => {
+                Some(Refusal { status, retry_after })
+            }
+            _ => None,
+        }
     }
 
     /// Whether the host answered at all.
@@ -206,7 +216,7 @@ impl Error {
             Self::Policy(PolicyViolation::PrivateAddress) => AssetErrorCode::PrivateAddress,
             // The link leads to a place that this program does not request.
             Self::Policy(_) | Self::InvalidRequest(_) => AssetErrorCode::BadUrl,
-            Self::ConnectTimeout | Self::StallTimeout => AssetErrorCode::Timeout,
+            Self::ConnectTimeout | Self::StallTimeout | Self::TooSlow => AssetErrorCode::Timeout,
             Self::Connect(_)
             | Self::Disconnected(_)
             | Self::Transfer(_)
@@ -250,10 +260,14 @@ pub(crate) fn is_transient_status(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)
 }
 
-/// Whether a status says that the host is busy, and not that something is broken.
+/// Whether a status says that the host takes no more requests now.
 #[must_use]
 pub(crate) fn is_busy_status(status: StatusCode, has_retry_after: bool) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE && has_retry_after)
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => true,
+        StatusCode::FORBIDDEN => has_retry_after,
+        _ => false,
+    }
 }
 
 /// `HTTP 404 Not Found`

@@ -1,20 +1,26 @@
-//! Limits for each host: how many requests at once, and cooldowns.
+//! The hosts of a run: how many requests each takes at once, and how the slots of the run are shared between them.
 //!
-//! A host that says it is busy (429, or 503 with `Retry-After`) gets a cooldown: no request of the run is sent to it until the
-//! cooldown ends, whichever request got that response. A cooldown costs no request its attempts. It costs patience with the
-//! host, which any other response restores. A permit is held while a body arrives, and never during a wait.
+//! [`window`] learns the limit of one host from its responses. [`queue`] decides who is served next. This file puts them behind
+//! one lock and makes them awaitable. A [`Connection`] is held while a request is sent and its body arrives, and never during a
+//! wait. Its owner reports the response: [`Connection::accepted`] or [`Connection::refused`]. A [`Slot`] is one download of
+//! `--jobs`; it may outlive its connections. Dropping either serves the next in the queue.
+
+mod queue;
+mod window;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use url::Url;
 
-use super::retry::{RetryDecision, RetryPolicy, RetryState};
-
-/// What a cooldown costs at least: a host that asks for no wait must not be asked forever.
-const MIN_COOLDOWN_COST: Duration = Duration::from_secs(1);
+use self::queue::{Admissions, Need, SlotKind};
+use self::window::Window;
+pub(crate) use self::window::{Patience, Reduction, Refusal};
+use super::Error;
+use super::retry::RetryPolicy;
 
 /// All hosts of a run. Cheap to clone.
 #[derive(Clone)]
@@ -22,195 +28,353 @@ pub(crate) struct HostLimiter {
     max_concurrent: usize,
     policy: RetryPolicy,
     hosts: Arc<Mutex<HashMap<String, Arc<HostState>>>>,
+    shared: Arc<Shared>,
 }
+
+struct Shared(Mutex<Admissions>);
 
 /// One host.
 pub(crate) struct HostState {
     name: String,
-    permits: Arc<Semaphore>,
-    cooldown: Mutex<CooldownState>,
+    number: usize,
+    shared: Arc<Shared>,
+    /// What the latest refusals changed, until it is reported.
+    reductions: Mutex<Vec<Reduction>>,
+    /// Wakes those that wait for the response to any request.
+    response: Notify,
 }
 
-struct CooldownState {
-    until: Instant,
-    delays: RetryState,
-    wait_budget: Duration,
-    policy: RetryPolicy,
+/// Leave to send one request to a host.
+pub(crate) struct Connection {
+    host: Arc<HostState>,
+    round: u64,
+    granted: Instant,
+    is_accepted: bool,
 }
 
-/// What a request does that found its host busy.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum BusyDecision {
-    /// It waits until the cooldown ends, and keeps its attempts.
-    Wait(Duration),
-    /// The patience with the host is used up, or there is none: the request needs one of its own attempts.
-    UseAttempt,
+/// Leave to download one asset.
+pub(crate) struct Slot {
+    host: Arc<HostState>,
+    kind: SlotKind,
 }
 
-/// The effect of a response that says that the host is busy.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Cooldown {
-    /// What the request does.
-    pub decision: BusyDecision,
-    /// The length of the cooldown, if this response started it or made it longer.
-    pub started: Option<Duration>,
+/// What a waiting request gets.
+struct Grant {
+    connection: Connection,
+    slot: Option<Slot>,
 }
 
 impl HostLimiter {
-    /// Allows `max_concurrent` requests to one host at once.
+    /// Allows at most `max_concurrent` requests to one host at once, and `slots` downloads.
     #[must_use]
-    pub(crate) fn new(max_concurrent: usize, policy: RetryPolicy) -> Self {
-        Self { max_concurrent, policy, hosts: Arc::default() }
+    pub(crate) fn new(max_concurrent: usize, slots: usize, policy: RetryPolicy) -> Self {
+        let shared = Arc::new(Shared(Mutex::new(Admissions::new(slots))));
+        Self { max_concurrent, policy, hosts: Arc::default(), shared }
     }
 
     /// The host of `url`, by name and port.
     #[must_use]
     pub(crate) fn host_for(&self, url: &Url) -> Arc<HostState> {
-        let name = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+        self.host(format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default()))
+    }
+
+    /// The host of what needs no network: it has a share of the slots, too.
+    #[must_use]
+    pub(crate) fn local_host(&self) -> Arc<HostState> {
+        self.host(String::new())
+    }
+
+    fn host(&self, name: String) -> Arc<HostState> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(&name) {
             return Arc::clone(host);
         }
-        let host = Arc::new(HostState::new(name.clone(), self.max_concurrent, self.policy));
+        let number = self.shared.lock().add_host(Window::new(self.max_concurrent, self.policy));
+        let shared = Arc::clone(&self.shared);
+        let (reductions, response) = (Mutex::default(), Notify::new());
+        let host = Arc::new(HostState { name: name.clone(), number, shared, reductions, response });
         hosts.insert(name, Arc::clone(&host));
         host
     }
 }
 
-impl HostState {
-    fn new(name: String, max_concurrent: usize, policy: RetryPolicy) -> Self {
-        let delays = unlimited_retries(policy);
-        let cooldown = CooldownState { until: Instant::now(), delays, wait_budget: policy.max_busy_wait, policy };
-        Self { name, permits: Arc::new(Semaphore::new(max_concurrent)), cooldown: Mutex::new(cooldown) }
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Admissions> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn grant_free(&self) {
+        // Grants of cancelled requests are dropped without the lock, which serves the next request.
+        let cancelled = self.lock().grant_free(Instant::now());
+        drop(cancelled);
+    }
+}
+
+impl HostState {
     /// Name and port, for people.
     #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Waits for the end of a cooldown and for a permit.
-    pub(crate) async fn acquire(&self) -> Option<OwnedSemaphorePermit> {
-        loop {
-            let until = self.lock_cooldown().until;
-            if until > Instant::now() {
-                tokio::time::sleep_until(until.into()).await;
-                continue;
-            }
-            // The semaphore is never closed, so there is always a permit.
-            let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
-            if self.lock_cooldown().until <= Instant::now() {
-                return permit;
-            }
-        }
+    /// Waits for a slot of the run and for a connection.
+    ///
+    /// # Errors
+    /// The last refusal of a host that is given up.
+    pub(crate) async fn admit(self: &Arc<Self>) -> Result<(Slot, Connection), Error> {
+        let Grant { connection, slot } = self.wait_for(Need::SlotAndConnection).await?;
+        // Only a request for a connection alone has no slot.
+        slot.map(|slot| (slot, connection)).ok_or_else(|| Error::Transfer("no slot".to_owned()))
     }
 
-    /// A permit, if one is free and there is no cooldown.
+    /// Waits for a connection.
+    ///
+    /// # Errors
+    /// As for [`HostState::admit`].
+    pub(crate) async fn connect(self: &Arc<Self>) -> Result<Connection, Error> {
+        self.wait_for(Need::Connection).await.map(|grant| grant.connection)
+    }
+
+    /// A connection, if one is free.
     #[must_use]
-    pub(crate) fn try_acquire(&self) -> Option<OwnedSemaphorePermit> {
-        if self.lock_cooldown().until > Instant::now() {
-            return None;
-        }
-        Arc::clone(&self.permits).try_acquire_owned().ok()
+    pub(crate) fn try_connect(self: &Arc<Self>) -> Option<Connection> {
+        self.shared.lock().try_grant(self, Need::Connection, Instant::now()).map(|grant| grant.connection)
     }
 
-    /// Restores the patience after a response that does not say that the host is busy.
-    pub(crate) fn reset_backoff(&self) {
-        let mut cooldown = self.lock_cooldown();
-        if cooldown.until <= Instant::now() {
-            (cooldown.delays, cooldown.wait_budget) = (unlimited_retries(cooldown.policy), cooldown.policy.max_busy_wait);
-        }
-    }
-
-    /// Starts a cooldown after a response that says that the host is busy, and for how long, or joins the one under way.
-    pub(crate) fn start_cooldown(&self, retry_after: Option<Duration>) -> Cooldown {
-        let mut cooldown = self.lock_cooldown();
-        let now = Instant::now();
-        if cooldown.until > now && retry_after.is_none() {
-            // Another request started this cooldown.
-            let decision = match cooldown.policy.max_busy_wait.is_zero() {
-                true => BusyDecision::UseAttempt,
-                false => BusyDecision::Wait(cooldown.until - now),
-            };
-            return Cooldown { decision, started: None };
-        }
-        let RetryDecision::RetryIn(delay) = cooldown.delays.use_attempt(retry_after) else {
-            return Cooldown { decision: BusyDecision::UseAttempt, started: None };
+    async fn wait_for(self: &Arc<Self>, need: Need) -> Result<Grant, Error> {
+        let receiver = {
+            let mut admissions = self.shared.lock();
+            if let Some(grant) = admissions.try_grant(self, need, Instant::now()) {
+                return Ok(grant);
+            }
+            admissions.enqueue(self, need)
         };
-        let before = cooldown.until.max(now);
-        let added = (now + delay).saturating_duration_since(before);
-        // Responses to requests that were sent together ask for nearly the same moment: that is one cooldown.
-        let is_new = cooldown.until <= now || added >= MIN_COOLDOWN_COST;
-        cooldown.until = before + added;
-        let cost = added.max(MIN_COOLDOWN_COST);
-        let is_affordable = cooldown.wait_budget >= cost;
-        cooldown.wait_budget = cooldown.wait_budget.saturating_sub(cost);
-        let decision = if is_affordable { BusyDecision::Wait(cooldown.until - now) } else { BusyDecision::UseAttempt };
-        Cooldown { decision, started: is_new.then_some(delay) }
+        self.shared.grant_free();
+        match receiver.await {
+            Ok(Ok(grant)) => Ok(grant),
+            Ok(Err(Refusal { status, retry_after })) => Err(Error::Status { status, retry_after }),
+            // The queue lives as long as its hosts.
+            Err(_) => Err(Error::Transfer("the queue of its host ended".to_owned())),
+        }
     }
 
-    fn lock_cooldown(&self) -> MutexGuard<'_, CooldownState> {
-        self.cooldown.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What a refused request may do: never [`Patience::Undecided`], because it waits for the responses to other requests.
+    pub(crate) async fn patience(&self) -> Patience {
+        loop {
+            let response = self.response.notified();
+            let patience = {
+                let mut admissions = self.shared.lock();
+                let host = admissions.host(self.number);
+                host.window.patience(host.load, Instant::now())
+            };
+            if patience != Patience::Undecided {
+                return patience;
+            }
+            response.await;
+        }
+    }
+
+    /// The rest of the cooldown.
+    #[must_use]
+    pub(crate) fn cooldown_left(&self) -> Duration {
+        let now = Instant::now();
+        let until = self.shared.lock().host(self.number).window.cooldown_until(now);
+        until.map_or(Duration::ZERO, |until| until - now)
+    }
+
+    /// What the latest refusals changed. Each change is returned once.
+    #[must_use]
+    pub(crate) fn take_reductions(&self) -> Vec<Reduction> {
+        std::mem::take(&mut *self.reductions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Serves the queue when the cooldown ends.
+    fn serve_after(self: &Arc<Self>, cooldown: Duration) {
+        let shared: Weak<Shared> = Arc::downgrade(&self.shared);
+        tokio::spawn(async move {
+            tokio::time::sleep(cooldown).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.grant_free();
+            }
+        });
     }
 }
 
-/// Delays that only the patience ends, unless there are no retries at all.
-fn unlimited_retries(policy: RetryPolicy) -> RetryState {
-    RetryState::new(RetryPolicy { retries: if policy.retries == 0 { 0 } else { u32::MAX }, ..policy })
+impl Connection {
+    /// The host accepted the request: any response but a refusal.
+    pub(crate) fn accepted(&mut self) {
+        if std::mem::replace(&mut self.is_accepted, true) {
+            return;
+        }
+        let mut admissions = self.host.shared.lock();
+        let host = admissions.host(self.host.number);
+        host.load.accepted += 1;
+        host.window.on_accepted(host.load, self.granted.elapsed(), Instant::now());
+        drop(admissions);
+        self.host.response.notify_waiters();
+        self.host.shared.grant_free();
+    }
+
+    /// The connection failed before a response.
+    pub(crate) fn failed(self) {
+        let mut admissions = self.host.shared.lock();
+        let host = admissions.host(self.host.number);
+        host.window.on_failed(self.round, host.load, Instant::now());
+        drop(admissions);
+    }
+
+    /// The host refused the request.
+    pub(crate) fn refused(self, refusal: Refusal) {
+        let reduction = {
+            let mut admissions = self.host.shared.lock();
+            let host = admissions.host(self.host.number);
+            host.window.on_refused(self.round, host.load, refusal, Instant::now())
+        };
+        let Some(reduction) = reduction else { return };
+        tracing::debug!(host = self.host.name, ?reduction, "refused");
+        if let Some(cooldown) = reduction.cooldown {
+            self.host.serve_after(cooldown);
+        }
+        self.host.reductions.lock().unwrap_or_else(PoisonError::into_inner).push(reduction);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut admissions = self.host.shared.lock();
+        let host = admissions.host(self.host.number);
+        host.load.in_flight -= 1;
+        if self.is_accepted {
+            host.load.accepted -= 1;
+            host.window.on_ended();
+        }
+        drop(admissions);
+        self.host.response.notify_waiters();
+        self.host.shared.grant_free();
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.host.shared.lock().release_slot(self.host.number, self.kind);
+        self.host.shared.grant_free();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("host", &self.host.name).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reqwest::StatusCode;
 
-    fn host(retries: u32, first_delay: Duration, minutes: u64) -> HostState {
-        let policy = RetryPolicy { retries, first_delay, max_busy_wait: Duration::from_secs(60 * minutes) };
-        HostState::new("h:443".to_owned(), 2, policy)
+    fn limiter(max_concurrent: usize, slots: usize) -> HostLimiter {
+        let policy = RetryPolicy { retries: 0, first_delay: Duration::from_secs(60), max_busy_wait: Duration::ZERO };
+        HostLimiter::new(max_concurrent, slots, policy)
     }
 
-    fn is_wait(cooldown: Cooldown) -> bool {
-        matches!(cooldown.decision, BusyDecision::Wait(_))
+    fn host(limiter: &HostLimiter, url: &str) -> Arc<HostState> {
+        limiter.host_for(&Url::parse(url).unwrap())
     }
 
-    #[test]
-    fn cooldown_applies_to_all_requests_of_a_host() {
-        let host = host(5, Duration::from_secs(1), 10);
-        assert!(host.try_acquire().is_some());
-        let minute = Duration::from_secs(60);
-        assert_eq!(host.start_cooldown(Some(minute)), Cooldown { decision: BusyDecision::Wait(minute), started: Some(minute) });
-        assert!(host.try_acquire().is_none(), "no request is sent during the cooldown");
-        let joined = host.start_cooldown(None);
-        assert!(is_wait(joined) && joined.started.is_none(), "a request that was sent before waits with the others");
-        assert_eq!(host.start_cooldown(Some(minute)).started, None, "nearly the same moment is the same cooldown");
-        assert!(host.start_cooldown(Some(2 * minute)).started.is_some(), "a longer one is reported");
-    }
-
-    #[test]
-    fn patience_runs_out_and_a_response_restores_it() {
-        let host = host(5, Duration::ZERO, 10);
-        let refusals = (1..1000).take_while(|_| is_wait(host.start_cooldown(None))).count();
-        assert_eq!(refusals, 600, "ten minutes at a second each at least");
-        host.reset_backoff();
-        assert!(is_wait(host.start_cooldown(None)));
-    }
-
-    #[test]
-    fn without_patience_the_host_cools_down_but_retries_decide() {
-        for host in [host(5, Duration::from_secs(60), 0), host(0, Duration::from_secs(60), 0)] {
-            assert!(!is_wait(host.start_cooldown(None)));
-        }
-        let host = host(5, Duration::from_secs(60), 0);
-        assert!(!is_wait(host.start_cooldown(None)));
-        assert!(host.try_acquire().is_none(), "there is a cooldown all the same");
+    /// What is granted to `host` without waiting.
+    fn admitted_now(host: &Arc<HostState>) -> Option<(Slot, Connection)> {
+        futures::FutureExt::now_or_never(host.admit()).map(Result::unwrap)
     }
 
     #[test]
     fn hosts_are_distinguished_by_name_and_port() {
-        let hosts = HostLimiter::new(1, RetryPolicy { retries: 1, first_delay: Duration::ZERO, max_busy_wait: Duration::ZERO });
-        let host = |url: &str| hosts.host_for(&Url::parse(url).unwrap());
-        assert!(Arc::ptr_eq(&host("https://a/x?y"), &host("https://a:443/z")));
-        assert!(!Arc::ptr_eq(&host("https://a/x"), &host("https://a:8443/x")));
-        assert!(!Arc::ptr_eq(&host("https://a/x"), &host("https://b/x")));
+        let hosts = limiter(1, 1);
+        assert!(Arc::ptr_eq(&host(&hosts, "https://a/x?y"), &host(&hosts, "https://a:443/z")));
+        assert!(!Arc::ptr_eq(&host(&hosts, "https://a/x"), &host(&hosts, "https://a:8443/x")));
+        assert!(!Arc::ptr_eq(&host(&hosts, "https://a/x"), &host(&hosts, "https://b/x")));
+    }
+
+    #[test]
+    fn busy_host_leaves_half_as_many_slots_to_others() {
+        let hosts = limiter(100, 4);
+        let (slow, other, third) = (host(&hosts, "http://slow/"), host(&hosts, "http://other/"), host(&hosts, "http://third/"));
+        let mut held: Vec<_> = (0..4).map(|_| admitted_now(&slow).unwrap()).collect();
+        assert!(admitted_now(&slow).is_none(), "all slots are taken");
+        let first = admitted_now(&other).unwrap();
+        let _second = admitted_now(&other).unwrap();
+        assert!(admitted_now(&third).is_none(), "two slots in addition to four");
+        drop(first);
+        let _third = admitted_now(&third).unwrap();
+        held.clear();
+        assert_eq!(std::iter::from_fn(|| admitted_now(&other).map(std::mem::forget)).count(), 4, "regular slots are free again");
+    }
+
+    #[tokio::test]
+    async fn host_with_fewest_slots_is_served_first() {
+        let hosts = limiter(100, 1);
+        let (busy, other) = (host(&hosts, "http://busy/"), host(&hosts, "http://other/"));
+        let first = admitted_now(&busy).unwrap();
+        let mut second = Box::pin(busy.admit());
+        assert!(futures::poll!(&mut second).is_pending());
+        let mut third = Box::pin(other.admit());
+        assert!(futures::poll!(&mut third).is_pending(), "half of one slot is none");
+        let request = busy.connect().await.unwrap();
+        drop((first, request));
+        assert!(futures::poll!(&mut second).is_ready(), "both have none now, and this one came first");
+    }
+
+    #[tokio::test]
+    async fn cancelled_request_passes_its_turn_on() {
+        let hosts = limiter(1, 8);
+        let host = host(&hosts, "http://h/");
+        let first = host.connect().await.unwrap();
+        let mut cancelled = Box::pin(host.connect());
+        let mut next = Box::pin(host.connect());
+        assert!(futures::poll!(&mut cancelled).is_pending() && futures::poll!(&mut next).is_pending());
+        drop(first);
+        // It was granted the connection, and never takes it.
+        drop(cancelled);
+        assert!(futures::poll!(&mut next).is_ready());
+    }
+
+    #[tokio::test]
+    async fn waiting_requests_of_a_host_that_is_given_up_end() {
+        let hosts = limiter(1, 8);
+        let host = host(&hosts, "http://h/");
+        let first = host.connect().await.unwrap();
+        let mut waiting = Box::pin(host.admit());
+        assert!(futures::poll!(&mut waiting).is_pending());
+        first.refused(Refusal { status: StatusCode::SERVICE_UNAVAILABLE, retry_after: None });
+        let error = waiting.await.err().expect("no retries are left");
+        assert_eq!(error.to_string(), "HTTP 503 Service Unavailable");
+        assert_eq!(host.patience().await, Patience::GivenUp);
+        assert_eq!(host.take_reductions().len(), 1);
+        assert!(host.take_reductions().is_empty(), "each change is reported once");
+    }
+
+    #[tokio::test]
+    async fn refused_request_waits_for_the_responses_to_others() {
+        for is_accepted in [true, false] {
+            let host = host(&limiter(8, 8), "http://h/");
+            let (first, mut second) = (host.connect().await.unwrap(), host.connect().await.unwrap());
+            first.refused(Refusal { status: StatusCode::SERVICE_UNAVAILABLE, retry_after: None });
+            let mut patience = Box::pin(host.patience());
+            assert!(futures::poll!(&mut patience).is_pending());
+            if is_accepted {
+                second.accepted();
+                assert_eq!(patience.await, Patience::Free);
+            } else {
+                drop(second);
+                assert_eq!(patience.await, Patience::GivenUp);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn queue_is_served_when_the_cooldown_ends() {
+        let policy = RetryPolicy { retries: 5, first_delay: Duration::from_millis(1), max_busy_wait: Duration::ZERO };
+        let host = host(&HostLimiter::new(1, 8, policy), "http://h/");
+        host.connect().await.unwrap().refused(Refusal { status: StatusCode::TOO_MANY_REQUESTS, retry_after: None });
+        assert!(host.connect().await.is_ok());
     }
 }

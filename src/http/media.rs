@@ -1,6 +1,6 @@
 //! The client for media hosts, and the bodies that they send.
 //!
-//! A [`Body`] holds the permit of its host, so the permit is held exactly as long as bytes arrive. The body of a range request
+//! A [`Body`] holds the connection to its host, so the connection counts exactly as long as bytes arrive. The body of a range request
 //! is handed out only after its head is proven to be that range. The head is read here, once. The `transfer` module decides
 //! what follows from it, and `retry` decides about another attempt.
 
@@ -10,12 +10,11 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::address_policy::UrlPolicy;
 use super::body_extent::{self, BodyExtent};
 use super::headers::{self, content_coding};
-use super::host_limits::HostState;
+use super::host_limits::{Connection, HostState};
 use super::range::{self, RangeRequest};
 use super::retry::retry_after;
 use super::throttle::Throttle;
@@ -44,33 +43,35 @@ impl MediaClient {
         self.hosts.host_for(url)
     }
 
-    /// Requests `url`, or a range of it, once, as soon as its host has a free permit and no cooldown.
+    /// Requests `url`, or a range of it, once, over a connection to its host.
     ///
     /// # Errors
     /// No response, a status other than success, or a range other than the requested one.
-    pub(crate) async fn get(&self, url: &Url, range: Option<&RangeRequest>) -> Result<Body, Error> {
-        let host = self.hosts.host_for(url);
-        let permit = host.acquire().await;
-        let result = self.send(url, range, permit).await;
-        if result.as_ref().err().is_none_or(|error| error.is_response() && !error.is_busy()) {
-            host.reset_backoff();
+    pub(crate) async fn get(&self, url: &Url, range: Option<&RangeRequest>, mut connection: Connection) -> Result<Body, Error> {
+        match self.send(url, range).await {
+            Ok(body) => {
+                connection.accepted();
+                Ok(Body { _connection: Some(connection), ..body })
+            }
+            Err(error) => {
+                match error.refusal() {
+                    Some(refusal) => connection.refused(refusal),
+                    None if error.is_response() => connection.accepted(),
+                    None if error.is_transient() => connection.failed(),
+                    None => {}
+                }
+                Err(error)
+            }
         }
-        result
     }
 
-    /// As [`MediaClient::get`], but only if the request can be sent at once: none otherwise.
-    pub(crate) async fn try_get(&self, url: &Url, range: &RangeRequest) -> Option<Result<Body, Error>> {
-        let permit = self.hosts.host_for(url).try_acquire()?;
-        Some(self.send(url, Some(range), Some(permit)).await)
-    }
-
-    async fn send(&self, url: &Url, range: Option<&RangeRequest>, permit: Option<OwnedSemaphorePermit>) -> Result<Body, Error> {
+    async fn send(&self, url: &Url, range: Option<&RangeRequest>) -> Result<Body, Error> {
         let UrlPolicy { key, .. } = &self.url_policy;
         self.url_policy.check(url)?;
         tracing::debug!(url = %key.redact(&display_url(url.as_str())), range = range.map(RangeRequest::header_value), "request");
         let sent = with_range_headers(self.client.get(url.clone()), range).send().await;
         let body = match sent {
-            Ok(response) => Body::from_response(response, range, permit, self.throttle.clone()),
+            Ok(response) => Body::from_response(response, range, None, self.throttle.clone()),
             Err(error) => Err(Error::from_send_error(error).await),
         };
         body.map(|body| body.redact_key(key)).map_err(|error| {
@@ -120,6 +121,12 @@ impl ResponseHead {
     pub fn version(&self) -> Option<RemoteVersion> {
         let validator = self.validator.clone().filter(|_| self.coding == ContentCoding::Identity)?;
         Some(RemoteVersion { validator, total: self.total })
+    }
+
+    /// Whether a body that breaks off can be continued: the version is known, and the host serves ranges.
+    #[must_use]
+    pub fn can_resume(&self) -> bool {
+        self.version().is_some() && (self.is_partial || self.accepts_ranges)
     }
 
     /// Adds what an earlier response said about the same version.
@@ -172,7 +179,7 @@ pub struct Body {
     pub head: ResponseHead,
     response: Response,
     throttle: Option<Arc<Throttle>>,
-    _permit: Option<OwnedSemaphorePermit>,
+    _connection: Option<Connection>,
 }
 
 impl Body {
@@ -180,10 +187,10 @@ impl Body {
     ///
     /// # Errors
     /// For any other response, and for an encoding that can't be decoded.
-    pub fn from_response(
+    pub(crate) fn from_response(
         response: Response,
         range: Option<&RangeRequest>,
-        permit: Option<OwnedSemaphorePermit>,
+        connection: Option<Connection>,
         throttle: Option<Arc<Throttle>>,
     ) -> Result<Self, Error> {
         check_proxy_auth(&response)?;
@@ -201,7 +208,7 @@ impl Body {
             return Err(Error::Status { status, retry_after: retry_after(headers) });
         }
         let head = ResponseHead::from_headers(&body_extent::body_extent(status, range, headers)?, headers)?;
-        Ok(Self { head, response, throttle, _permit: permit })
+        Ok(Self { head, response, throttle, _connection: connection })
     }
 
     /// Removes `key` from the head, where the host echoes it. A validator that contains the key is not used: it would be
@@ -217,10 +224,13 @@ impl Body {
     /// # Errors
     /// When the body breaks off, stalls or is malformed.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let chunk = self.response.chunk().await?;
-        if let (Some(chunk), Some(throttle)) = (&chunk, &self.throttle) {
-            throttle.acquire(chunk.len()).await;
+        Ok(self.response.chunk().await?)
+    }
+
+    /// Waits until `bytes` that were received are within the rate limit.
+    pub async fn wait_for_rate_limit(&self, bytes: usize) {
+        if let Some(throttle) = self.throttle.as_ref().filter(|_| bytes > 0) {
+            throttle.acquire(bytes).await;
         }
-        Ok(chunk)
     }
 }

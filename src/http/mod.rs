@@ -22,7 +22,7 @@ pub(crate) use address_policy::{AddressPolicy, UrlPolicy, resolves_to_private};
 pub(crate) use encoding::{ContentCoding, DecodeError, Decoder};
 pub(crate) use error::{Error, check_proxy_auth, is_busy_status, is_transient_status, status_line};
 pub(crate) use headers::content_coding;
-pub(crate) use host_limits::{HostLimiter, HostState};
+pub(crate) use host_limits::{Connection, HostLimiter, HostState, Refusal, Slot};
 pub(crate) use media::{Body, MediaClient, ResponseHead, with_range_headers};
 pub(crate) use range::RangeRequest;
 pub(crate) use throttle::Throttle;

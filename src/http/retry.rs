@@ -1,13 +1,13 @@
 //! Retries: one policy that decides, one driver that waits and reports.
 //!
-//! The policy has two budgets. The first one is the attempts of one request ([`RetryState`]). The delay between them doubles
-//! from half a second up to half a minute, with jitter, so that clients that failed together do not return together. Only
-//! proven progress refills the attempts, so a long download over a bad line is not punished for its length. The second budget
-//! is the patience with a busy host (429, or 503 with `Retry-After`). It belongs to the host (see [`HostState`]), and such a
-//! wait costs no attempt. A longer `Retry-After` is cut to two minutes, and the host is then asked again.
+//! The budget of one request is its attempts ([`RetryState`]). The delay between them doubles from half a second up to half a
+//! minute, with jitter, so that clients that failed together do not return together. Only proven progress refills the attempts,
+//! so a long download over a bad line is not punished for its length. A refusal (429, 503) concerns the host and not the
+//! request: the host's state decides whether it costs an attempt (see [`HostState::patience`]). A longer `Retry-After` is cut to
+//! two minutes, and the host is then asked again.
 //!
-//! [`RetryDriver`] is the only place that waits. It reports every retry with its reason and delay as a detail event, and every
-//! cooldown of a host once. The stop token ends each wait.
+//! [`RetryDriver`] is the only place that waits between attempts. It reports every retry with its reason and delay as a detail
+//! event, and every change of a host's limits once. The stop token ends each wait.
 
 use std::fmt::{self, Display};
 use std::sync::Arc;
@@ -16,12 +16,15 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio_util::sync::CancellationToken;
 
-use super::Error;
-use super::host_limits::{BusyDecision, HostState};
+use super::host_limits::{HostState, Patience, Reduction};
+use super::{Error, status_line};
 use crate::domain::event::{Emitter, Event};
 
 const MAX_DELAY: Duration = Duration::from_secs(30);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
+/// A request that its host refuses this often waits longer each time: perhaps the host refuses this request alone. A limit of
+/// 32 requests at once is halved five times until it is 1.
+const QUICK_REFUSALS: u32 = 5;
 
 /// How often, and how soon, a request is retried.
 #[derive(Clone, Copy, Debug)]
@@ -59,18 +62,21 @@ impl RetryState {
 
     /// Uses up an attempt, if one is left. `retry_after` is what the host asked for.
     pub(crate) fn use_attempt(&mut self, retry_after: Option<Duration>) -> RetryDecision {
-        if self.used >= self.policy.retries {
+        if self.is_used_up() {
             return RetryDecision::GiveUp;
         }
-        let backed_off = self.policy.first_delay.saturating_mul(1 << self.used.min(16)).min(MAX_DELAY);
+        let delay = delay_before_retry(self.policy.first_delay, self.used, retry_after);
         self.used += 1;
-        let jittered = with_jitter(backed_off);
-        RetryDecision::RetryIn(retry_after.map_or(jittered, |asked| asked.min(MAX_RETRY_AFTER).max(jittered)))
+        RetryDecision::RetryIn(delay)
     }
 
     /// Makes the budget full again, after progress.
     pub(crate) fn refill(&mut self) {
         self.used = 0;
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.used >= self.policy.retries
     }
 }
 
@@ -88,7 +94,12 @@ pub(crate) struct Failure<'a> {
 
 impl<'a> From<&'a Error> for Failure<'a> {
     fn from(error: &'a Error) -> Self {
-        Self { reason: error, is_transient: error.is_transient(), is_busy: error.is_busy(), retry_after: error.retry_after() }
+        Self {
+            reason: error,
+            is_transient: error.is_transient(),
+            is_busy: error.refusal().is_some(),
+            retry_after: error.retry_after(),
+        }
     }
 }
 
@@ -106,6 +117,8 @@ pub(crate) struct RetryDriver<'a> {
     subject: &'a (dyn Display + Sync),
     host: Arc<HostState>,
     attempts: RetryState,
+    /// Refusals that cost no attempt.
+    refusals: u32,
     emitter: &'a Emitter,
     stop: &'a CancellationToken,
 }
@@ -120,12 +133,19 @@ impl<'a> RetryDriver<'a> {
         emitter: &'a Emitter,
         stop: &'a CancellationToken,
     ) -> Self {
-        Self { subject, host, attempts: RetryState::new(policy), emitter, stop }
+        Self { subject, host, attempts: RetryState::new(policy), refusals: 0, emitter, stop }
     }
 
     /// Makes the budget full again, after progress.
     pub(crate) fn refill(&mut self) {
         self.attempts.refill();
+        self.refusals = 0;
+    }
+
+    /// Whether the request is given up after its next failure.
+    #[must_use]
+    pub(crate) fn is_last_attempt(&self) -> bool {
+        self.attempts.is_used_up()
     }
 
     /// Waits until the request may be sent again.
@@ -133,30 +153,44 @@ impl<'a> RetryDriver<'a> {
     /// # Errors
     /// When there is no further attempt.
     pub(crate) async fn wait_after(&mut self, failure: &Failure<'_>) -> Result<(), NoRetry> {
-        let RetryDecision::RetryIn(delay) = self.decide(failure) else { return Err(NoRetry::GivenUp) };
-        let message = format!("{}: {}; retry in {}", self.subject, failure.reason, Seconds(delay));
+        let decision = self.stop.run_until_cancelled(self.decide(failure)).await.ok_or(NoRetry::Stopped)?;
+        let RetryDecision::RetryIn(delay) = decision else { return Err(NoRetry::GivenUp) };
+        // The request then waits for its host, too.
+        let shown = Seconds(delay.max(self.host.cooldown_left()));
+        let message = format!("{}: {}; retry in {shown}", self.subject, failure.reason);
         tracing::debug!(subject = %self.subject, delay = ?delay, is_busy = failure.is_busy, "retry");
         self.emitter.emit(Event::Detail(message));
         self.stop.run_until_cancelled(tokio::time::sleep(delay)).await.ok_or(NoRetry::Stopped)
     }
 
-    fn decide(&mut self, failure: &Failure<'_>) -> RetryDecision {
+    async fn decide(&mut self, failure: &Failure<'_>) -> RetryDecision {
+        for reduction in self.host.take_reductions() {
+            self.report(&reduction);
+        }
         if failure.is_busy {
-            let cooldown = self.host.start_cooldown(failure.retry_after);
-            if let Some(delay) = cooldown.started {
-                self.report_cooldown(failure, delay);
-            }
-            if let BusyDecision::Wait(delay) = cooldown.decision {
-                return RetryDecision::RetryIn(delay);
+            match self.host.patience().await {
+                Patience::Free => {
+                    let delay = delay_after_refusals(self.attempts.policy.first_delay, self.refusals);
+                    self.refusals += 1;
+                    return RetryDecision::RetryIn(delay);
+                }
+                Patience::GivenUp => return RetryDecision::GiveUp,
+                Patience::UseAttempt | Patience::Undecided => {}
             }
         }
         if failure.is_transient { self.attempts.use_attempt(failure.retry_after) } else { RetryDecision::GiveUp }
     }
 
-    fn report_cooldown(&self, failure: &Failure<'_>, delay: Duration) {
-        let host = self.host.name();
-        tracing::debug!(host, delay = ?delay, "cooldown");
-        self.emitter.emit(Event::Detail(format!("{host}: {}; no requests to this host for {}", failure.reason, Seconds(delay))));
+    fn report(&self, reduction: &Reduction) {
+        let (host, reason) = (self.host.name(), status_line(reduction.refusal.status));
+        if let Some(limit) = reduction.limit {
+            let requests = if limit == 1 { "1 request".to_owned() } else { format!("{limit} requests") };
+            self.emitter.emit(Event::Detail(format!("{host}: {reason}; now at most {requests} at once to this host")));
+        }
+        if let Some(cooldown) = reduction.cooldown {
+            let cooldown = Seconds(cooldown);
+            self.emitter.emit(Event::Detail(format!("{host}: {reason}; no requests to this host for {cooldown}")));
+        }
     }
 }
 
@@ -173,6 +207,18 @@ impl Display for Seconds {
             write!(f, "{}.{} s", tenths / 10, tenths % 10)
         }
     }
+}
+
+/// The delay before the retry after `used` others. `retry_after` is what the host asked for.
+#[must_use]
+pub(super) fn delay_before_retry(first_delay: Duration, used: u32, retry_after: Option<Duration>) -> Duration {
+    let jittered = with_jitter(first_delay.saturating_mul(1 << used.min(16)).min(MAX_DELAY));
+    retry_after.map_or(jittered, |asked| asked.min(MAX_RETRY_AFTER).max(jittered))
+}
+
+/// The delay of a request after `refusals` that cost no attempt, besides the cooldown of its host.
+fn delay_after_refusals(first_delay: Duration, refusals: u32) -> Duration {
+    refusals.checked_sub(QUICK_REFUSALS).map_or(Duration::ZERO, |used| delay_before_retry(first_delay, used, None))
 }
 
 /// `delay`, or up to a quarter less.
@@ -275,10 +321,14 @@ mod tests {
                 seen.lock().unwrap().push(line);
             }
         });
-        let host = HostLimiter::new(1, policy).host_for(&"https://h/a?sig=1".parse().unwrap());
+        let host = HostLimiter::new(32, 1, policy).host_for(&"https://h/a?sig=1".parse().unwrap());
         let mut driver = RetryDriver::new(&"video-1 t1", host, policy, &emitter, stop);
         let mut ended = Ok(());
         for failure in failures {
+            let connection = driver.host.connect().await.unwrap();
+            if let Some(refusal) = failure.refusal() {
+                connection.refused(refusal);
+            }
             ended = driver.wait_after(&failure.into()).await;
         }
         let lines = events.lock().unwrap().clone();
@@ -311,9 +361,10 @@ mod tests {
         let failures = [status(429, Some(100)), status(503, Some(100)), status(500, None)];
         let (lines, ended) = driven(policy, &failures, &CancellationToken::new()).await;
         assert_eq!(ended, Ok(()), "one attempt is left");
-        assert_eq!(lines[0], "h:443: HTTP 429 Too Many Requests; no requests to this host for 0.1 s");
-        assert_eq!(lines[1], "video-1 t1: HTTP 429 Too Many Requests; retry in 0.1 s");
-        assert_eq!(lines[4], "video-1 t1: HTTP 500 Internal Server Error; retry in 0 s");
+        assert_eq!(lines[0], "h:443: HTTP 429 Too Many Requests; now at most 1 request at once to this host");
+        assert_eq!(lines[1], "h:443: HTTP 429 Too Many Requests; no requests to this host for 0.1 s");
+        assert_eq!(lines[2], "video-1 t1: HTTP 429 Too Many Requests; retry in 0.1 s");
+        assert_eq!(lines[5], "video-1 t1: HTTP 500 Internal Server Error; retry in 0 s");
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::stream::{self, Stream, StreamExt};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::Emitter;
@@ -24,7 +24,7 @@ use crate::jobs::repair::{RepairOutcome, RepairPlan};
 use crate::jobs::verify::VerifyOutcome;
 use crate::storage::{self, Storage};
 use crate::threads;
-use crate::transfer::{Disk, Downloader};
+use crate::transfer::{Disk, Downloader, MinRate};
 
 pub use options::Options;
 pub(crate) use options::{DEFAULT_CONNECTIONS, DEFAULT_JOBS, DEFAULT_RETRIES};
@@ -173,7 +173,7 @@ impl Session {
             max_size: options.max_size,
             disk: Disk::new(self.storage.clone(), emitter.clone()),
             stop: self.stop.token().clone(),
-            slots: Semaphore::new(options.jobs.get()),
+            min_rate: options.min_rate.map(|rate| MinRate { rate, period: options.network.stall_timeout }),
             kind_filter: options.wanted,
             emitter: emitter.clone(),
         };
@@ -185,7 +185,7 @@ impl Session {
             display_root: self.root,
             gateway,
             downloader,
-            max_concurrent_tasks: determine_task_limit(),
+            max_concurrent_tasks: options.tasks_ahead().min(determine_task_limit()),
             wanted: options.wanted,
             mtime: options.mtime,
             dry_run: options.dry_run,
@@ -205,7 +205,7 @@ impl Session {
         let addresses = if self.may_reach_private_hosts().await { AddressPolicy::Anywhere } else { AddressPolicy::Public };
         let url_policy = UrlPolicy { addresses, key: options.key.clone(), gateway: options.base_url.as_url().clone() };
         let client = client::media_client(&options.network, url_policy.clone())?;
-        let hosts = HostLimiter::new(options.requests_per_host(), options.retry_policy());
+        let hosts = HostLimiter::new(options.requests_per_host(), options.jobs.get(), options.retry_policy());
         Ok(MediaClient { client, url_policy, hosts, throttle })
     }
 

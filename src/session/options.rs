@@ -20,6 +20,8 @@ pub(crate) const DEFAULT_CONNECTIONS: usize = 4;
 pub(crate) const DEFAULT_RETRIES: u32 = 5;
 /// How long to wait for a busy host, unless the number of retries is given.
 const BUSY_HOST_TIMEOUT: Duration = Duration::from_secs(600);
+/// Tasks that are queried ahead, for each download at once.
+const TASKS_AHEAD_PER_JOB: usize = 8;
 /// Requests at once to one media host, unless the options ask for more connections.
 const DEFAULT_REQUESTS_PER_HOST: usize = 32;
 /// Never more than this, because open files are limited too.
@@ -62,6 +64,9 @@ pub struct Options {
     pub connections: Option<NonZeroUsize>,
     /// Limit of all received bytes per second. None is no limit.
     pub limit_rate: Option<u64>,
+    /// A transfer that is slower than this many bytes per second for the stall timeout is cut and resumed on another connection.
+    /// None, the default, cuts nothing. A transfer that can't be resumed is never cut, nor the last attempt.
+    pub min_rate: Option<u64>,
     /// The size of the largest asset to save, in bytes. A larger one is an error of its task.
     pub max_size: Option<u64>,
     /// Retries per request after transient errors; reset when data arrives. Default 5, and up to ten minutes for a host that
@@ -91,6 +96,7 @@ impl Options {
             jobs: DEFAULT_JOBS,
             connections: None,
             limit_rate: None,
+            min_rate: None,
             max_size: None,
             retries: None,
             retry_delay: Duration::from_millis(500),
@@ -107,6 +113,11 @@ impl Options {
             // An explicit number of retries holds for busy hosts too.
             max_busy_wait: if self.retries.is_none() { BUSY_HOST_TIMEOUT } else { Duration::ZERO },
         }
+    }
+
+    /// Tasks that are queried ahead of their downloads, so that hosts which are not busy are known early.
+    pub(super) fn tasks_ahead(&self) -> usize {
+        self.jobs.get().saturating_mul(TASKS_AHEAD_PER_JOB)
     }
 
     /// Requests at once to one media host.

@@ -10,10 +10,11 @@ use url::Url;
 use super::body_writer::{TransferContext, WrittenBody, write_body};
 use super::disk_space::SizeLimit;
 use super::finish::CompletedBody;
+use super::min_rate::RateMonitor;
 use super::segments::{self, SEGMENT_SIZE, SegmentedDownload};
 use super::{DownloadJob, Downloader, Error};
 use crate::domain::event::{Counter, Event, Transfer};
-use crate::http::{self, Body, ContentCoding, Decoder, RangeRequest, ResponseHead};
+use crate::http::{self, Body, Connection, ContentCoding, Decoder, RangeRequest, ResponseHead};
 use crate::integrity::remote_version::RemoteVersion;
 use crate::storage::{Part, blocking};
 
@@ -45,8 +46,14 @@ pub(super) enum AttemptOutcome {
 }
 
 impl AttemptContext<'_> {
-    /// Requests what `part` lacks, and writes it to the part.
-    pub(super) async fn run(&mut self, mut part: Part) -> Result<AttemptOutcome, Error> {
+    /// Requests what `part` lacks, and writes it to the part. The first request uses `connection`, if there is one. The last
+    /// attempt may be slower than `--min-rate`.
+    pub(super) async fn run(
+        &mut self,
+        mut part: Part,
+        mut connection: Option<Connection>,
+        is_last: bool,
+    ) -> Result<AttemptOutcome, Error> {
         let is_plain = self.is_resume_disabled();
         self.remember_version(part.version().cloned());
         if part.size() > 0 && (is_plain || part.version().is_none()) {
@@ -54,7 +61,7 @@ impl AttemptContext<'_> {
         }
         let mut range = part.version().filter(|_| part.size() > 0).map(|version| remaining_range(&part, version.clone()));
         let mut body = loop {
-            let body = match self.downloader.stop.run_until_cancelled(self.request(range.as_ref())).await {
+            let body = match self.downloader.stop.run_until_cancelled(self.request(range.as_ref(), connection.take())).await {
                 None => return Err(abandon_part(part, Error::Stopped).await),
                 Some(Err(error)) => return Ok(AttemptOutcome::Incomplete(part, error)),
                 Some(Ok(body)) => body,
@@ -82,7 +89,7 @@ impl AttemptContext<'_> {
         if let Some(version) = body.head.version() {
             part.set_version(version);
         }
-        self.download_body(part, body).await
+        self.download_body(part, body, is_last).await
     }
 
     /// Whether each attempt requests the whole file, because the part could not be continued too often.
@@ -106,9 +113,13 @@ impl AttemptContext<'_> {
     }
 
     /// Sends the request without the key first. A link on the gateway's own origin gets the key when that fails.
-    async fn request(&self, range: Option<&RangeRequest>) -> Result<Body, http::Error> {
+    async fn request(&self, range: Option<&RangeRequest>, connection: Option<Connection>) -> Result<Body, http::Error> {
         let Downloader { media, gateway, .. } = self.downloader;
-        match media.get(self.url, range).await {
+        let connection = match connection {
+            Some(connection) => connection,
+            None => media.host_for(self.url).connect().await?,
+        };
+        match media.get(self.url, range, connection).await {
             Err(http::Error::Status { status, retry_after }) if matches!(status.as_u16(), 401 | 403) => {
                 gateway.get_media(self.url, range).await.unwrap_or(Err(http::Error::Status { status, retry_after }))
             }
@@ -117,7 +128,7 @@ impl AttemptContext<'_> {
     }
 
     /// Writes `body` to the part, over several connections where that is faster.
-    async fn download_body(&self, mut part: Part, body: Body) -> Result<AttemptOutcome, Error> {
+    async fn download_body(&self, mut part: Part, body: Body, is_last: bool) -> Result<AttemptOutcome, Error> {
         let Downloader { emitter, disk, max_size, .. } = self.downloader;
         let total = body.head.total.filter(|_| body.head.coding == ContentCoding::Identity);
         if max_size.is_some_and(|most| total.is_some_and(|total| total > most)) {
@@ -134,7 +145,7 @@ impl AttemptContext<'_> {
         }
         let result = match self.probe_ranges(&part, &body.head, &counter).await {
             Some((segmented, second)) => self.download_segmented(segmented, part, body, second).await,
-            None => self.download_single(part, body, &counter).await,
+            None => self.download_single(part, body, &counter, is_last).await,
         };
         if is_large {
             emitter.emit(Event::TransferEnded(counter));
@@ -146,11 +157,19 @@ impl AttemptContext<'_> {
         }
     }
 
-    async fn download_single(&self, part: Part, mut body: Body, counter: &Counter) -> Result<AttemptOutcome, Error> {
+    async fn download_single(
+        &self,
+        part: Part,
+        mut body: Body,
+        counter: &Counter,
+        is_last: bool,
+    ) -> Result<AttemptOutcome, Error> {
         let head = body.head.clone();
         let counters = [&self.downloader.emitter.bytes, counter];
-        let context = TransferContext { counters: &counters, stop: &self.downloader.stop };
-        let (written, fault) = write_body(&mut body, Decoder::new(part, head.coding), &context).await?;
+        let may_cut = !is_last && !self.is_resume_disabled() && head.can_resume();
+        let rate = RateMonitor::new(self.downloader.min_rate.filter(|_| may_cut));
+        let mut context = TransferContext { counters: &counters, stop: &self.downloader.stop, rate };
+        let (written, fault) = write_body(&mut body, Decoder::new(part, head.coding), &mut context).await?;
         // Others can use the connection while the file is finished.
         drop(body);
         let Some(fault) = fault.or_else(|| missing_bytes(&written, &head)) else {
@@ -183,16 +202,17 @@ impl AttemptContext<'_> {
 
     /// The second of several connections, when the file is large enough and its host proves that it serves ranges.
     async fn probe_ranges(&self, part: &Part, head: &ResponseHead, counter: &Counter) -> Option<(SegmentedDownload, Body)> {
-        let Downloader { media, connections, policy, emitter, stop, .. } = self.downloader;
+        let Downloader { media, connections, policy, min_rate, emitter, stop, .. } = self.downloader;
         let version = head.version().filter(|version| !self.is_resume_disabled() && part.version() == Some(version))?;
         let total = version.total.filter(|total| total.saturating_sub(part.size()) >= MIN_SEGMENTED_SIZE)?;
-        if *connections < 2 || !(head.is_partial || head.accepts_ranges) {
+        if *connections < 2 || !head.can_resume() {
             return None;
         }
         let start = part.size() + SEGMENT_SIZE;
         let range = RangeRequest { start, end: Some(start + SEGMENT_SIZE), version: version.clone() };
+        let connection = media.host_for(self.url).try_connect()?;
         // The first body waits meanwhile; no byte of it is lost.
-        let second = stop.run_until_cancelled(media.try_get(self.url, &range)).await??;
+        let second = stop.run_until_cancelled(media.get(self.url, Some(&range), connection)).await?;
         let second = second.ok().filter(|second| second.head.is_partial);
         tracing::debug!(subject = %self.job, total, connections, is_segmented = second.is_some(), "segments");
         let segmented = SegmentedDownload {
@@ -203,6 +223,7 @@ impl AttemptContext<'_> {
             version,
             total,
             policy: *policy,
+            min_rate: *min_rate,
             counters: vec![emitter.bytes.clone(), counter.clone()],
             emitter: emitter.clone(),
             stop: stop.clone(),

@@ -5,11 +5,14 @@
 //! the memory is bounded for every size of file. The last chunks are returned unwritten: the caller writes, checks and commits
 //! a small file in a single call. A body that breaks off loses no byte that was received.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
+use super::min_rate::RateMonitor;
 use crate::domain::event::Counter;
 use crate::http::{self, Body, ContentCoding, DecodeError, Decoder};
 use crate::storage::{self, Part, SizeLimitExceeded, blocking};
@@ -24,15 +27,22 @@ pub(super) const LONGER_THAN_DECLARED: &str = "the host sends more than it says"
 pub(super) struct TransferContext<'a> {
     pub counters: &'a [&'a Counter],
     pub stop: &'a CancellationToken,
+    pub rate: RateMonitor,
 }
 
 impl TransferContext<'_> {
-    /// The next bytes of `body`, counted; none at its end.
-    pub(super) async fn next_chunk(&self, body: &mut Body) -> Result<Option<Bytes>, Error> {
+    /// The next bytes of `body`, counted; none at its end. No byte that was received is lost.
+    pub(super) async fn next_chunk(&mut self, body: &mut Body) -> Result<Option<Bytes>, Error> {
+        self.rate.check()?;
+        let started = Instant::now();
         let chunk = self.stop.run_until_cancelled(body.chunk()).await.ok_or(Error::Stopped)??;
+        let size = chunk.as_ref().map_or(0, Bytes::len);
+        self.rate.count(size, started.elapsed());
         for counter in self.counters {
-            counter.add(chunk.as_ref().map_or(0, Bytes::len) as u64);
+            counter.add(size as u64);
         }
+        // The caller sees the stop at the next chunk.
+        let _ = self.stop.run_until_cancelled(body.wait_for_rate_limit(size)).await;
         Ok(chunk)
     }
 }
@@ -67,7 +77,7 @@ impl WrittenBody {
 pub(super) async fn write_body(
     body: &mut Body,
     sink: Decoder<Part>,
-    context: &TransferContext<'_>,
+    context: &mut TransferContext<'_>,
 ) -> Result<(WrittenBody, Option<Error>), Error> {
     let mut writer = BlockingWriter { idle: Some(sink), busy: None };
     let (mut batch, mut batch_size) = (Vec::new(), 0);

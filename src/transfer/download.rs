@@ -1,8 +1,13 @@
 //! Downloads one asset to a staged file: attempts, and retries as long as the budget lasts.
 //!
+//! A download has a slot of the run while it has an open file. It gives the slot back when it has to wait for its host before
+//! its first byte, so a host that refuses everything holds no slots.
+//!
 //! One budget covers failed requests and broken bodies. Only proven progress refills it: bytes of a known version, beyond the
 //! furthest byte of all attempts before. A file that changed starts over at once, which costs no attempt. A part that can be
 //! continued is kept for the next run when the download fails.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use url::Url;
@@ -10,11 +15,11 @@ use url::Url;
 use super::attempt::{AttemptContext, AttemptOutcome, MAX_RESTARTS, abandon_part};
 use super::body_writer::WrittenBody;
 use super::finish::{self, CompletedBody};
-use super::{DownloadJob, Downloader, Error, Fetched};
+use super::{DownloadJob, Downloader, Error, Fetched, MinRate};
 use crate::domain::asset::AssetSource;
 use crate::domain::event::Counter;
 use crate::http::retry::{Failure, NoRetry, RetryDriver};
-use crate::http::{self, ResponseHead};
+use crate::http::{self, Connection, HostState, ResponseHead, Slot};
 use crate::media::data_uri;
 use crate::storage::{Part, StagedFile, blocking};
 
@@ -24,8 +29,6 @@ impl Downloader {
     /// # Errors
     /// Why it could not be saved.
     pub(crate) async fn fetch(&self, job: DownloadJob) -> Result<Fetched, Error> {
-        // The semaphore is never closed, so there is always a slot.
-        let _slot = self.stop.run_until_cancelled(self.slots.acquire()).await.ok_or(Error::Stopped)?;
         self.disk.check()?;
         let staged = match job.asset.source().map_err(Error::InvalidUrl)? {
             AssetSource::Data => self.decode(job).await,
@@ -40,6 +43,8 @@ impl Downloader {
 
     async fn decode(&self, job: DownloadJob) -> Result<Option<StagedFile>, Error> {
         let (kind_filter, max_size) = (self.kind_filter, self.max_size);
+        let _slot = self.connect(&self.media.hosts.local_host(), &mut None).await?;
+        self.disk.check()?;
         // Base64 has four characters for three bytes.
         let _reservation = self.disk.reserve(Some(job.asset.url.len() as u64 / 4 * 3), &Counter::default())?;
         let staged = blocking(move || {
@@ -61,60 +66,117 @@ impl Downloader {
     }
 
     async fn download(&self, job: &DownloadJob, url: &Url) -> Result<Option<StagedFile>, Error> {
-        let mut part = match job.parts.create(&job.stem()) {
-            Some(part) => part,
-            None => job.open_part().await?,
+        let host = self.media.host_for(url);
+        let mut retries = RetryDriver::new(job, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
+        let context = AttemptContext { downloader: self, job, url, restarts: 0, last_version: None };
+        let part = job.parts.create(&job.stem());
+        Download { context, host, slot: None, part, furthest: None }.run(&mut retries).await
+    }
+
+    /// Waits for a connection to `host`, and for a slot if there is none.
+    async fn connect(&self, host: &Arc<HostState>, slot: &mut Option<Slot>) -> Result<Connection, Error> {
+        let connect = async {
+            if slot.is_some() {
+                return host.connect().await;
+            }
+            let (admitted, connection) = host.admit().await?;
+            *slot = Some(admitted);
+            Ok(connection)
         };
-        let mut context = AttemptContext { downloader: self, job, url, restarts: 0, last_version: None };
-        let mut retries = RetryDriver::new(job, self.media.host_for(url), self.policy, &self.emitter, &self.stop);
-        let mut furthest = part.size();
+        Ok(self.stop.run_until_cancelled(connect).await.ok_or(Error::Stopped)??)
+    }
+}
+
+/// One asset, between and during its attempts.
+struct Download<'a> {
+    context: AttemptContext<'a>,
+    host: Arc<HostState>,
+    /// Kept between attempts while the part has an open file.
+    slot: Option<Slot>,
+    /// What the last attempt left. None: a file of an earlier attempt or run has to be opened.
+    part: Option<Part>,
+    /// The most bytes that an attempt began or ended with.
+    furthest: Option<u64>,
+}
+
+impl Download<'_> {
+    async fn run(mut self, retries: &mut RetryDriver<'_>) -> Result<Option<StagedFile>, Error> {
         loop {
-            let (left, error) = match context.run(part).await {
-                Ok(AttemptOutcome::Incomplete(part, error)) => (Some(part), error),
-                Ok(AttemptOutcome::Complete(body)) => match self.finish(job, body).await {
-                    Err(Error::Http(error)) => {
-                        // The body was complete: no attempt gets further.
-                        furthest = u64::MAX;
-                        (None, error)
-                    }
-                    finished => return finished,
-                },
-                Err(Error::Http(error)) => (None, error),
-                Err(error) => return Err(error),
+            let error = match self.attempt(retries.is_last_attempt()).await {
+                Ok(staged) => return Ok(staged),
+                Err(Error::Http(error)) => error,
+                Err(error) => return Err(self.abandon(error).await),
             };
-            part = match left {
-                Some(part) => part,
-                // The body can't be continued, but another attempt may succeed.
-                None => job.open_part().await?,
-            };
-            if matches!(error, http::Error::RangeMismatch(_)) && context.restarts <= MAX_RESTARTS {
-                part = context.restart(part).await?;
+            if matches!(error, http::Error::RangeMismatch(_)) && self.context.restarts <= MAX_RESTARTS {
+                let part = self.take_part().await?;
+                self.part = Some(self.context.restart(part).await?);
                 continue;
             }
-            if part.size() > furthest && part.version().is_some() && !context.is_resume_disabled() {
+            if self.has_progress(&error) {
                 retries.refill();
             }
-            furthest = furthest.max(part.size());
-            if let Err(end) = retries.wait_after(&Failure::from(&error)).await {
-                return Err(abandon_after(part, error, end).await);
+            if !self.part.as_ref().is_some_and(Part::is_open) {
+                // Others can use the slot while this download waits.
+                self.slot = None;
             }
-            if let Err(error) = self.disk.check() {
-                return Err(abandon_part(part, error).await);
+            match retries.wait_after(&Failure::from(&error)).await {
+                Ok(()) => {}
+                Err(NoRetry::GivenUp) => return Err(self.abandon(Error::Http(error)).await),
+                Err(NoRetry::Stopped) => return Err(self.abandon(Error::Stopped).await),
             }
         }
     }
 
-    async fn finish(&self, job: &DownloadJob, body: CompletedBody) -> Result<Option<StagedFile>, Error> {
-        let (job, kind_filter) = (job.clone(), self.kind_filter);
-        blocking(move || finish::finish(&job, body, kind_filter)).await
+    /// One attempt. What it leaves is in `self.part`.
+    async fn attempt(&mut self, is_last: bool) -> Result<Option<StagedFile>, Error> {
+        let downloader = self.context.downloader;
+        let mut connection = Some(downloader.connect(&self.host, &mut self.slot).await?);
+        downloader.disk.check()?;
+        if self.part.is_none() {
+            // The bytes of an earlier run are hashed again, which may take a while.
+            connection = None;
+        }
+        let part = self.take_part().await?;
+        self.furthest = self.furthest.max(Some(part.size()));
+        match self.context.run(part, connection, is_last).await? {
+            AttemptOutcome::Incomplete(part, error) => {
+                self.part = Some(part);
+                Err(Error::Http(error))
+            }
+            AttemptOutcome::Complete(body) => {
+                let (job, kind_filter) = (self.context.job.clone(), downloader.kind_filter);
+                let finished = blocking(move || finish::finish(&job, body, kind_filter)).await;
+                if finished.is_err() {
+                    // The body was complete: no attempt gets further.
+                    self.furthest = Some(u64::MAX);
+                }
+                finished
+            }
+        }
     }
-}
 
-/// The error of a download that is not retried any more.
-async fn abandon_after(part: Part, error: http::Error, end: NoRetry) -> Error {
-    let error = match end {
-        NoRetry::GivenUp => Error::Http(error),
-        NoRetry::Stopped => Error::Stopped,
-    };
-    abandon_part(part, error).await
+    async fn take_part(&mut self) -> Result<Part, Error> {
+        match self.part.take() {
+            Some(part) => Ok(part),
+            None => self.context.job.open_part().await,
+        }
+    }
+
+    /// Whether the last attempt got further than all before it, and no slower than `--min-rate`.
+    fn has_progress(&mut self, error: &http::Error) -> bool {
+        let Some(part) = &self.part else { return false };
+        let before = self.furthest.replace(self.furthest.unwrap_or(0).max(part.size())).unwrap_or(0);
+        let min_rate = self.context.downloader.min_rate.filter(|_| matches!(error, http::Error::TooSlow));
+        part.size() > before.saturating_add(min_rate.map_or(0, MinRate::bytes_per_period))
+            && part.version().is_some()
+            && !self.context.is_resume_disabled()
+    }
+
+    /// Keeps or removes the part, as `error` demands.
+    async fn abandon(&mut self, error: Error) -> Error {
+        match self.part.take() {
+            Some(part) => abandon_part(part, error).await,
+            None => error,
+        }
+    }
 }

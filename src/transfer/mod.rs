@@ -1,6 +1,6 @@
 //! Downloads assets: each from its URL to a staged file, many of them at once.
 //!
-//! [`Downloader`] is what the assets of a run share: the clients, the slots, the disk. `download` drives one asset and retries
+//! [`Downloader`] is what the assets of a run share: the clients and the disk. `download` drives one asset and retries
 //! it. `attempt` sends one request, and `body_writer` (or `segments`, over several connections) writes its body to the disk.
 //! `finish` checks the file and names it, or refuses it. None of them reads or writes a manifest: the result is a staged file
 //! that is not durable yet, or an [`Error`].
@@ -10,15 +10,16 @@ mod body_writer;
 mod disk_space;
 mod download;
 mod finish;
+mod min_rate;
 mod segments;
 
 pub(crate) use disk_space::Disk;
+pub(crate) use min_rate::MinRate;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::asset::Asset;
@@ -48,8 +49,8 @@ pub(crate) struct Downloader {
     pub disk: Disk,
     /// Stops everything.
     pub stop: CancellationToken,
-    /// One for each download that may run at once.
-    pub slots: Semaphore,
+    /// Below this rate a transfer is cut and resumed.
+    pub min_rate: Option<MinRate>,
     /// What `--only` asks for. The kind of a lone URL is known only after its download.
     pub kind_filter: KindFilter,
     /// Receives the events.

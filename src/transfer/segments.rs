@@ -21,6 +21,7 @@ use url::Url;
 
 use super::Error;
 use super::body_writer::{LONGER_THAN_DECLARED, TransferContext};
+use super::min_rate::{MinRate, RateMonitor};
 use crate::domain::event::{Counter, Emitter};
 use crate::http::retry::{Failure, NoRetry, RetryDriver, RetryPolicy};
 use crate::http::{self, Body, HostState, MediaClient, RangeRequest};
@@ -44,6 +45,7 @@ pub(super) struct SegmentedDownload {
     pub version: RemoteVersion,
     pub total: u64,
     pub policy: RetryPolicy,
+    pub min_rate: Option<MinRate>,
     pub counters: Vec<Counter>,
     pub emitter: Emitter,
     pub stop: CancellationToken,
@@ -139,12 +141,15 @@ impl SegmentState {
         let mut rest = segment.clone();
         while !rest.is_empty() {
             let start = rest.start;
-            let error = match self.fetch_some(&mut rest, body.take()).await {
+            // The last attempt may be slow.
+            let rate = RateMonitor::new(self.download.min_rate.filter(|_| !retries.is_last_attempt()));
+            let error = match self.fetch_some(&mut rest, body.take(), rate).await {
                 Ok(()) => continue,
                 Err(Error::Http(error)) => error,
                 Err(error) => return Err(error),
             };
-            if rest.start > start {
+            let min_rate = self.download.min_rate.filter(|_| matches!(error, http::Error::TooSlow));
+            if rest.start > start + min_rate.map_or(0, MinRate::bytes_per_period) {
                 retries.refill();
             }
             let mut failure = Failure::from(&error);
@@ -162,9 +167,10 @@ impl SegmentState {
     }
 
     async fn request_segment(&self, rest: &Range<u64>) -> Result<Body, Error> {
-        let SegmentedDownload { media, url, version, stop, .. } = &self.download;
+        let SegmentedDownload { media, host, url, version, stop, .. } = &self.download;
         let range = RangeRequest { start: rest.start, end: Some(rest.end), version: version.clone() };
-        let body = stop.run_until_cancelled(media.get(url, Some(&range))).await.ok_or(Error::Stopped)??;
+        let request = async { media.get(url, Some(&range), host.connect().await?).await };
+        let body = stop.run_until_cancelled(request).await.ok_or(Error::Stopped)??;
         if body.head.is_partial {
             Ok(body)
         } else {
@@ -173,16 +179,17 @@ impl SegmentState {
     }
 
     /// Downloads `rest`, or as much of it as one body has. `rest` becomes what is still missing.
-    async fn fetch_some(&self, rest: &mut Range<u64>, body: Option<Body>) -> Result<(), Error> {
+    async fn fetch_some(&self, rest: &mut Range<u64>, body: Option<Body>, rate: RateMonitor) -> Result<(), Error> {
         let SegmentedDownload { stop, counters, .. } = &self.download;
         let mut body = if let Some(body) = body { body } else { self.request_segment(rest).await? };
         // A body may continue beyond the segment: the first one is the whole rest of the file.
         let is_bounded = body.head.length.is_some_and(|length| length <= rest.end - rest.start);
         let counters: Vec<&Counter> = counters.iter().collect();
-        let context = TransferContext { counters: &counters, stop };
+        let mut context = TransferContext { counters: &counters, stop, rate };
         let start = rest.start;
         while !rest.is_empty() {
-            let (chunks, fault) = read_batch(&mut body, rest.start - start, rest.end - rest.start, is_bounded, &context).await;
+            let (chunks, fault) =
+                read_batch(&mut body, rest.start - start, rest.end - rest.start, is_bounded, &mut context).await;
             let (writer, offset) = (self.writer.clone(), rest.start);
             rest.start += chunks.iter().map(Bytes::len).sum::<usize>() as u64;
             blocking(move || write_chunks(&writer, &chunks, offset)).await?;
@@ -190,7 +197,7 @@ impl SegmentState {
                 return Err(fault);
             }
         }
-        if is_bounded { expect_end(&mut body, &context).await } else { Ok(()) }
+        if is_bounded { expect_end(&mut body, &mut context).await } else { Ok(()) }
     }
 }
 
@@ -200,7 +207,7 @@ async fn read_batch(
     received: u64,
     missing: u64,
     is_bounded: bool,
-    context: &TransferContext<'_>,
+    context: &mut TransferContext<'_>,
 ) -> (Vec<Bytes>, Option<Error>) {
     let (mut chunks, mut size) = (Vec::new(), 0);
     let left = usize::try_from(missing).unwrap_or(usize::MAX);
@@ -225,7 +232,7 @@ async fn read_batch(
 }
 
 /// Checks that the body ends with its range. A body that continues has other bytes than it says.
-async fn expect_end(body: &mut Body, context: &TransferContext<'_>) -> Result<(), Error> {
+async fn expect_end(body: &mut Body, context: &mut TransferContext<'_>) -> Result<(), Error> {
     match context.next_chunk(body).await {
         Ok(None) => Ok(()),
         Ok(Some(_)) => Err(Error::Http(http::Error::RangeMismatch(LONGER_THAN_DECLARED))),

@@ -88,6 +88,12 @@ impl Part {
         self.prefix.size
     }
 
+    /// Whether it holds a file open.
+    #[must_use]
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// The version of the remote file that the bytes are of, when it is known.
     #[must_use]
     pub(crate) fn version(&self) -> Option<&RemoteVersion> {

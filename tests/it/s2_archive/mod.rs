@@ -7,6 +7,7 @@ mod digests;
 mod disk_faults;
 mod encoding;
 mod full_disk;
+mod host_limits;
 mod layout;
 mod lengths;
 mod media_types;

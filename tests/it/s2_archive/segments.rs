@@ -62,8 +62,8 @@ fn segments_are_requested_in_file_order() {
     let (world, remote) = world(SIZE, &[Healthy]);
     run(&world, "4").exits(0);
     for (at, (from, _)) in ranges(&remote.requests(&world)).into_iter().enumerate() {
-        // Two requests at the same moment may arrive in either order.
-        assert!(from.abs_diff((at + 1) * 2 * MIB) <= 8 * MIB, "piece {at} begins at {from}");
+        // Requests within the window of two segments per connection may arrive in any order.
+        assert!(from.abs_diff((at + 1) * 2 * MIB) <= 16 * MIB, "piece {at} begins at {from}");
     }
 }
 

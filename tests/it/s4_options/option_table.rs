@@ -9,7 +9,7 @@ use crate::support::commands::run_command;
 use crate::support::{Gate, KEY, Reply, World, sample};
 
 /// Every row that a configuration file can set too, and its default where the contract names one.
-const ROWS: [(&str, &str); 23] = [
+const ROWS: [(&str, &str); 24] = [
     ("output", "\"yescale\""),
     ("base-url", "\"https://api.yescale.io\""),
     ("api-key-file", ""),
@@ -17,6 +17,7 @@ const ROWS: [(&str, &str); 23] = [
     ("jobs", ""),
     ("connections", ""),
     ("limit-rate", ""),
+    ("min-rate", ""),
     ("retries", "5"),
     ("connect-timeout", "\"10s\""),
     ("stall-timeout", "\"30s\""),
@@ -155,6 +156,7 @@ fn only_repair_accepts_network_options() {
         &["-j", "2"],
         &["-x", "2"],
         &["--limit-rate", "1M"],
+        &["--min-rate", "1K"],
         &["--retries", "1"],
         &["--connect-timeout", "5s"],
         &["--stall-timeout", "5s"],

@@ -3,6 +3,7 @@
 //! Each path has a script of replies, the last of which repeats; any other path is 404. Every request head is
 //! recorded. Invariant: a host that received an `Authorization` fails its test when it is dropped.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -138,7 +139,8 @@ impl Reply {
         Self { on_request: Some(gate.clone()), ..self }
     }
 
-    fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+    /// Sends the reply. Calls `before_end` before the last byte: the client may send its next request when it has that.
+    fn send(&self, stream: &mut TcpStream, before_end: impl FnOnce()) -> std::io::Result<()> {
         if let Some(gate) = &self.on_request {
             gate.open();
         }
@@ -154,13 +156,14 @@ impl Reply {
         write!(stream, "HTTP/1.1 {}\r\nConnection: close\r\n{framing}{headers}\r\n", self.status)?;
         let wire = self.encode_body();
         let sent = &wire[..self.body_limit.unwrap_or(wire.len()).min(wire.len())];
-        match self.pace {
-            None => stream.write_all(sent)?,
-            Some((size, pause)) => sent.chunks(size).try_for_each(|bytes| {
-                thread::sleep(pause);
-                stream.write_all(bytes)
-            })?,
+        let (size, pause) = self.pace.unwrap_or((usize::MAX, Duration::ZERO));
+        let (most, last) = sent.split_at(sent.len().saturating_sub(1));
+        for bytes in most.chunks(size) {
+            thread::sleep(pause);
+            stream.write_all(bytes)?;
         }
+        before_end();
+        stream.write_all(last)?;
         if self.is_stalled {
             // Ends when the client closes the connection, or at the stream's timeout.
             let _ = stream.read(&mut [0]);
@@ -192,6 +195,8 @@ struct HostState {
     active: AtomicUsize,
     max_active: AtomicUsize,
     is_stopping: AtomicBool,
+    /// How many requests it takes at once, and the reply to more.
+    concurrency: Mutex<Option<(usize, Reply)>>,
     /// Requests for this prefix may carry the key: this host then acts as the gateway behind a proxy.
     gateway_prefix: Mutex<Option<String>>,
 }
@@ -230,6 +235,11 @@ impl MediaServer {
         let replies = replies.into_iter().collect();
         self.host.scripts.lock().unwrap().insert(path.to_owned(), replies);
         format!("{}{path}", self.origin())
+    }
+
+    /// Takes at most `limit` requests at once, and sends `refusal` to all others.
+    pub(crate) fn limit_concurrency(&self, limit: usize, refusal: Reply) {
+        *self.host.concurrency.lock().unwrap() = Some((limit, refusal));
     }
 
     /// Makes this host a proxy too: requests for `prefix` are for the gateway and may carry the key.
@@ -277,11 +287,14 @@ impl HostState {
         self.max_active.fetch_max(now, Ordering::SeqCst);
         let path = target(&head).to_owned();
         self.heads.lock().unwrap().push(head.clone());
-        let reply = self.next_reply(&path);
+        let refusal = self.concurrency.lock().unwrap().clone().filter(|(limit, _)| now > *limit);
+        let reply = refusal.map_or_else(|| self.next_reply(&path), |(_, refusal)| refusal);
         let reply = reply.make.as_ref().map_or_else(|| reply.clone(), |make| make(&head));
+        let is_counted = Cell::new(true);
+        let end = || _ = is_counted.replace(false).then(|| self.active.fetch_sub(1, Ordering::SeqCst));
         // A client that closes the connection early is no error.
-        let _ = reply.send(&mut stream);
-        self.active.fetch_sub(1, Ordering::SeqCst);
+        let _ = reply.send(&mut stream, end);
+        end();
         let _ = stream.shutdown(Shutdown::Both);
     }
 

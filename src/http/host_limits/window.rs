@@ -1,0 +1,426 @@
+//! How many requests one host takes at once, learned from its responses. No I/O, and no clock: callers pass the time.
+//!
+//! The limit follows the rule of TCP. A refusal (429, 503) halves it, once per round trip: a request that was sent before the
+//! last reduction is of an earlier round, and its refusal says nothing new. Accepted requests raise it. The number of requests
+//! at once that was refused last is the ceiling. Below it each accepted request raises the limit by one. The ceiling itself is
+//! tried again only after many accepted requests, and after twice as many each time that it is refused again. So a host that
+//! takes two requests at once gets two, and is seldom asked for more.
+//!
+//! A refusal also starts a cooldown: the time that the host asks for (`Retry-After`), or one of our own. Ours begins with one
+//! round trip, or with the first delay of the retry policy when the host has accepted nothing lately. It doubles until the host
+//! accepts something, and ends early when an accepted request ends, because the host then has room.
+//!
+//! A refusal costs no attempt while the host accepts anything (see [`Patience`]). A host that accepts nothing any more is given
+//! up after as many rounds as there are retries. Otherwise a thousand waiting files would each find that out alone.
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+
+use crate::http::retry::{RetryPolicy, delay_before_retry};
+
+/// A host that accepted a request this recently is working: its refusals cost no attempts.
+const RECENTLY: Duration = Duration::from_secs(60);
+/// The shortest first cooldown of a host that works.
+const MIN_COOLDOWN: Duration = Duration::from_millis(5);
+/// What a cooldown costs at least: a host that asks for no wait must not be asked forever.
+const MIN_COOLDOWN_COST: Duration = Duration::from_secs(1);
+/// Accepted requests, per request at once, before a ceiling is tried again.
+const FIRST_PROBE: usize = 8;
+const MAX_PROBE: usize = 128;
+
+/// A response that says that the host takes no more requests now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Refusal {
+    /// Its status.
+    pub status: StatusCode,
+    /// How long the host asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// What a refused request may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Patience {
+    /// It waits for the host, and keeps its attempts.
+    Free,
+    /// Responses to other requests will show whether the host accepts anything.
+    Undecided,
+    /// It needs one of its own attempts.
+    UseAttempt,
+    /// The host accepts nothing any more. There is no further attempt.
+    GivenUp,
+}
+
+/// The requests of a host that are not finished.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Load {
+    /// All of them.
+    pub in_flight: usize,
+    /// Those that the host accepted, and whose bodies still arrive.
+    pub accepted: usize,
+}
+
+/// What a refusal changed, for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Reduction {
+    pub refusal: Refusal,
+    /// The new limit, if it changed.
+    pub limit: Option<usize>,
+    /// The length of the cooldown, if it started or became longer.
+    pub cooldown: Option<Duration>,
+}
+
+struct Cooldown {
+    until: Instant,
+    /// Whether the host asked for it.
+    is_requested: bool,
+}
+
+pub(super) struct Window {
+    policy: RetryPolicy,
+    max: usize,
+    limit: usize,
+    round: u64,
+    ceiling: Option<usize>,
+    /// Requests that were accepted since the limit changed.
+    accepted: usize,
+    probe_interval: usize,
+    cooldown: Option<Cooldown>,
+    last_accepted: Option<Instant>,
+    /// The average time from a request to its response, of accepted requests.
+    round_trip: Duration,
+    refusals: RefusalsInARow,
+}
+
+/// The rounds of refusals since the host accepted a request.
+struct RefusalsInARow {
+    rounds: u32,
+    /// The rounds that nothing but attempts can pay for.
+    unpaid_rounds: u32,
+    wait_budget: Duration,
+    last: Option<Refusal>,
+}
+
+impl RefusalsInARow {
+    fn none(policy: RetryPolicy) -> Self {
+        Self { rounds: 0, unpaid_rounds: 0, wait_budget: policy.max_busy_wait, last: None }
+    }
+}
+
+impl Window {
+    pub(super) fn new(max: usize, policy: RetryPolicy) -> Self {
+        Self {
+            policy,
+            max: max.max(1),
+            limit: max.max(1),
+            round: 0,
+            ceiling: None,
+            accepted: 0,
+            probe_interval: FIRST_PROBE,
+            cooldown: None,
+            last_accepted: None,
+            round_trip: Duration::ZERO,
+            refusals: RefusalsInARow::none(policy),
+        }
+    }
+
+    /// The round of a request that is sent now.
+    pub(super) fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// Whether one more request may be sent.
+    pub(super) fn is_open(&self, load: Load, now: Instant) -> bool {
+        load.in_flight < self.limit && self.cooldown_until(now).is_none()
+    }
+
+    /// The end of the cooldown, if there is one now.
+    pub(super) fn cooldown_until(&self, now: Instant) -> Option<Instant> {
+        self.cooldown.as_ref().map(|cooldown| cooldown.until).filter(|until| *until > now)
+    }
+
+    /// The last refusal of a host that is given up, until its cooldown ends. Then one request tries it again.
+    pub(super) fn given_up(&self, load: Load, now: Instant) -> Option<Refusal> {
+        let is_given_up = self.patience(load, now) == Patience::GivenUp && self.cooldown_until(now).is_some();
+        self.refusals.last.filter(|_| is_given_up)
+    }
+
+    /// What a request may do that was refused.
+    pub(super) fn patience(&self, load: Load, now: Instant) -> Patience {
+        if self.is_working(load, now) || self.refusals.unpaid_rounds == 0 {
+            Patience::Free
+        } else if load.in_flight > load.accepted {
+            Patience::Undecided
+        } else if self.refusals.unpaid_rounds > self.policy.retries {
+            Patience::GivenUp
+        } else {
+            Patience::UseAttempt
+        }
+    }
+
+    /// The host accepted a request, `round_trip` after it was sent.
+    pub(super) fn on_accepted(&mut self, load: Load, round_trip: Duration, now: Instant) {
+        let is_first = self.last_accepted.replace(now).is_none();
+        self.round_trip = if is_first { round_trip } else { (7 * self.round_trip + round_trip) / 8 };
+        self.refusals = RefusalsInARow::none(self.policy);
+        self.accepted += 1;
+        if self.limit >= self.max || load.in_flight < self.limit {
+            // A limit that is not used proves nothing.
+            return;
+        }
+        match self.ceiling {
+            Some(ceiling) if self.limit + 1 == ceiling && self.accepted < self.probe_interval * self.limit => return,
+            Some(ceiling) if self.limit >= ceiling && self.accepted < 2 * self.limit => return,
+            // The host takes more than it did.
+            Some(ceiling) if self.limit >= ceiling => (self.ceiling, self.probe_interval) = (None, FIRST_PROBE),
+            _ => {}
+        }
+        self.limit += 1;
+        self.accepted = 0;
+    }
+
+    /// An accepted request ended: the host has room.
+    pub(super) fn on_ended(&mut self) {
+        self.cooldown.take_if(|cooldown| !cooldown.is_requested);
+    }
+
+    /// The host refused a request of `round`. `load` includes this request.
+    pub(super) fn on_refused(&mut self, round: u64, load: Load, refusal: Refusal, now: Instant) -> Option<Reduction> {
+        self.refusals.last = Some(refusal);
+        let is_new = round == self.round;
+        let limit = self.limit;
+        let mut own_delay = Duration::ZERO;
+        if is_new {
+            self.halve(load);
+            own_delay = delay_before_retry(self.first_cooldown(load, now), self.refusals.rounds, refusal.retry_after);
+            self.refusals.rounds = self.refusals.rounds.saturating_add(1);
+        } else if refusal.retry_after.is_some() {
+            own_delay = delay_before_retry(Duration::ZERO, 0, refusal.retry_after);
+        }
+        let before = self.cooldown_until(now);
+        let added = (now + own_delay).saturating_duration_since(before.unwrap_or(now));
+        if !added.is_zero() {
+            self.cooldown = Some(Cooldown { until: now + own_delay, is_requested: refusal.retry_after.is_some() });
+        }
+        if is_new {
+            self.pay(refusal, own_delay.max(MIN_COOLDOWN_COST), load, now);
+        }
+        // Requests that were sent together ask for nearly the same moment: that is one cooldown.
+        let cooldown = (is_new && !added.is_zero()) || added >= MIN_COOLDOWN_COST;
+        let limit = (self.limit != limit).then_some(self.limit);
+        (is_new || cooldown).then_some(Reduction { refusal, limit, cooldown: cooldown.then_some(own_delay) })
+    }
+
+    /// The connection of a request of `round` failed before a response. Some hosts refuse requests in this way: so a host that
+    /// works is asked for less. Whether the request is sent again, its own attempts decide.
+    pub(super) fn on_failed(&mut self, round: u64, load: Load, now: Instant) {
+        if round == self.round && self.is_working(load, now) {
+            self.halve(load);
+        }
+    }
+
+    fn first_cooldown(&self, load: Load, now: Instant) -> Duration {
+        let first_delay = self.policy.first_delay;
+        if self.is_working(load, now) { self.round_trip.max(MIN_COOLDOWN).min(first_delay) } else { first_delay }
+    }
+
+    fn halve(&mut self, load: Load) {
+        let refused_at = load.in_flight.clamp(1, self.limit);
+        let is_known = self.ceiling.is_some_and(|ceiling| refused_at >= ceiling);
+        self.probe_interval = if is_known { (self.probe_interval * 2).min(MAX_PROBE) } else { FIRST_PROBE };
+        self.ceiling = Some(refused_at.max(2));
+        self.limit = (refused_at / 2).max(1);
+        self.round += 1;
+        self.accepted = 0;
+    }
+
+    fn pay(&mut self, refusal: Refusal, cost: Duration, load: Load, now: Instant) {
+        if self.is_working(load, now) {
+            return;
+        }
+        let asks_to_wait = refusal.status == StatusCode::TOO_MANY_REQUESTS || refusal.retry_after.is_some();
+        if asks_to_wait && self.refusals.wait_budget >= cost {
+            self.refusals.wait_budget -= cost;
+        } else {
+            self.refusals.unpaid_rounds = self.refusals.unpaid_rounds.saturating_add(1);
+        }
+    }
+
+    fn is_working(&self, load: Load, now: Instant) -> bool {
+        load.accepted > 0 || self.last_accepted.is_some_and(|at| now.saturating_duration_since(at) < RECENTLY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: usize = 32;
+    const START: Duration = Duration::from_millis(500);
+
+    fn policy(retries: u32, max_busy_wait: Duration) -> RetryPolicy {
+        RetryPolicy { retries, first_delay: START, max_busy_wait }
+    }
+
+    fn window(retries: u32) -> Window {
+        Window::new(MAX, policy(retries, Duration::ZERO))
+    }
+
+    fn refusal(status: u16, retry_after: Option<u64>) -> Refusal {
+        Refusal { status: StatusCode::from_u16(status).unwrap(), retry_after: retry_after.map(Duration::from_secs) }
+    }
+
+    /// A request that is under way in the simulation.
+    struct Sent {
+        round: u64,
+        ends: usize,
+        is_accepted: bool,
+    }
+
+    /// Downloads `files` from a host that takes `allowed` requests at once, refuses the others at once, and needs ten ticks
+    /// for each. Returns the ticks until the last file is here, and the number of refusals.
+    fn simulate(allowed: usize, files: usize) -> (usize, usize) {
+        let (mut window, start) = (window(5), Instant::now());
+        let (mut waiting, mut done, mut refused, mut tick) = (files, 0, 0, 0);
+        let mut sent: Vec<Sent> = Vec::new();
+        while done < files {
+            tick += 1;
+            assert!(tick < 100_000, "{allowed}: {done} of {files}");
+            let now = start + Duration::from_millis(10) * u32::try_from(tick).unwrap();
+            let load =
+                |sent: &[Sent]| Load { in_flight: sent.len(), accepted: sent.iter().filter(|one| one.is_accepted).count() };
+            // Responses to the requests of the last tick, then the ends of bodies.
+            for n in (0..sent.len()).rev().filter(|n| sent[*n].ends == 0).collect::<Vec<_>>() {
+                if load(&sent).accepted < allowed {
+                    (sent[n].is_accepted, sent[n].ends) = (true, tick + 9);
+                    window.on_accepted(load(&sent), Duration::from_millis(10), now);
+                } else {
+                    window.on_refused(sent[n].round, load(&sent), refusal(503, None), now);
+                    sent.remove(n);
+                    (refused, waiting) = (refused + 1, waiting + 1);
+                }
+            }
+            let before = sent.len();
+            sent.retain(|one| one.ends != tick);
+            if sent.len() < before {
+                done += before - sent.len();
+                window.on_ended();
+            }
+            while waiting > 0 && window.is_open(load(&sent), now) {
+                sent.push(Sent { round: window.round(), ends: 0, is_accepted: false });
+                waiting -= 1;
+            }
+        }
+        (tick, refused)
+    }
+
+    #[test]
+    fn host_gets_as_many_requests_as_it_takes() {
+        for allowed in [1, 2, 3, 4, 8, 16, 32] {
+            let (ticks, refused) = simulate(allowed, 150);
+            let best = 150_usize.div_ceil(allowed) * 10;
+            assert!(ticks <= best * 14 / 10 + 30, "{allowed} at once: {ticks} ticks of {best}");
+            assert!(refused <= 100, "{allowed} at once: {refused} refusals");
+        }
+        assert_eq!(simulate(MAX, 1000).1, 0);
+    }
+
+    #[test]
+    fn refusals_of_one_round_trip_halve_the_limit_once() {
+        let (mut window, now) = (window(5), Instant::now());
+        let load = Load { in_flight: 32, accepted: 0 };
+        let first = window.on_refused(0, load, refusal(429, None), now).unwrap();
+        assert_eq!((first.limit, first.cooldown.is_some()), (Some(16), true));
+        for in_flight in (1..32).rev() {
+            let load = Load { in_flight, accepted: 0 };
+            assert_eq!(window.on_refused(0, load, refusal(429, None), now), None, "the same round trip");
+        }
+        let load = Load { in_flight: 16, accepted: 0 };
+        assert_eq!(window.on_refused(1, load, refusal(503, None), now).unwrap().limit, Some(8));
+    }
+
+    #[test]
+    fn cooldown_of_our_own_ends_when_the_host_has_room() {
+        let (mut window, now) = (window(5), Instant::now());
+        let load = Load { in_flight: 2, accepted: 1 };
+        window.on_refused(0, load, refusal(503, None), now);
+        assert!(!window.is_open(Load::default(), now));
+        window.on_ended();
+        assert!(window.is_open(Load::default(), now));
+        window.on_refused(1, load, refusal(503, Some(7)), now);
+        window.on_ended();
+        assert!(!window.is_open(Load::default(), now), "the host asked for this wait");
+        assert!(window.is_open(Load::default(), now + Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn failed_connections_reduce_the_limit_of_a_host_that_works() {
+        let (mut window, now) = (window(5), Instant::now());
+        let load = Load { in_flight: 32, accepted: 0 };
+        window.on_failed(0, load, now);
+        assert_eq!(window.limit, MAX, "a host that is down is not busy");
+        window.on_accepted(load, Duration::ZERO, now);
+        window.on_failed(0, load, now);
+        window.on_failed(0, load, now);
+        assert_eq!(window.limit, 16, "once per round trip");
+        assert!(window.is_open(Load::default(), now), "without a cooldown");
+    }
+
+    #[test]
+    fn longer_retry_after_of_the_same_round_holds() {
+        let (mut window, now) = (window(5), Instant::now());
+        let load = Load { in_flight: 3, accepted: 0 };
+        window.on_refused(0, load, refusal(429, Some(1)), now);
+        assert_eq!(window.on_refused(0, load, refusal(429, Some(1)), now), None);
+        let longer = window.on_refused(0, load, refusal(429, Some(60)), now).unwrap();
+        assert_eq!((longer.limit, longer.cooldown), (None, Some(Duration::from_secs(60))));
+        assert_eq!(window.cooldown_until(now), Some(now + Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn refusal_is_free_while_the_host_works_and_for_a_minute_after() {
+        let (mut window, now) = (window(0), Instant::now());
+        let load = Load { in_flight: 1, accepted: 0 };
+        window.on_accepted(Load { in_flight: 1, accepted: 1 }, Duration::ZERO, now);
+        for seconds in [0, 30, 59] {
+            let now = now + Duration::from_secs(seconds);
+            window.on_refused(window.round(), load, refusal(503, None), now);
+            assert_eq!(window.patience(load, now), Patience::Free, "after {seconds} s");
+        }
+        let later = now + RECENTLY;
+        window.on_refused(window.round(), load, refusal(503, None), later);
+        assert_eq!(window.patience(load, later), Patience::Undecided, "the response to another request counts, too");
+        assert_eq!(window.patience(Load::default(), later), Patience::GivenUp);
+        let streaming = Load { in_flight: 2, accepted: 1 };
+        assert_eq!(window.patience(streaming, later), Patience::Free, "a body that arrives is an answer");
+    }
+
+    #[test]
+    fn host_that_refuses_everything_is_given_up_after_as_many_rounds_as_retries() {
+        let (mut window, now) = (window(2), Instant::now());
+        let load = Load { in_flight: 1, accepted: 0 };
+        for patience in [Patience::UseAttempt, Patience::UseAttempt, Patience::GivenUp] {
+            window.on_refused(window.round(), load, refusal(503, None), now);
+            assert_eq!(window.patience(Load::default(), now), patience);
+        }
+        let none = Load::default();
+        assert_eq!(window.given_up(none, now), Some(refusal(503, None)));
+        assert_eq!(window.given_up(none, now + Duration::from_secs(60)), None, "then one request tries it again");
+        window.on_accepted(load, Duration::ZERO, now);
+        assert_eq!((window.given_up(none, now), window.patience(none, now)), (None, Patience::Free));
+    }
+
+    #[test]
+    fn wait_budget_pays_for_a_host_that_asks_to_wait() {
+        let mut window = Window::new(MAX, policy(5, Duration::from_secs(600)));
+        let (load, now) = (Load { in_flight: 1, accepted: 0 }, Instant::now());
+        let mut rounds = 0;
+        while window.patience(Load::default(), now) == Patience::Free {
+            window.on_refused(window.round(), load, refusal(429, Some(60)), now);
+            rounds += 1;
+        }
+        assert_eq!(rounds, 11, "ten minutes at 60 s each, then attempts");
+        window.on_refused(window.round(), load, refusal(503, None), now);
+        assert_eq!(window.patience(Load::default(), now), Patience::UseAttempt);
+    }
+}

@@ -98,6 +98,7 @@ impl TaskJob {
         let mut results = FetchResults { kept: present.clone(), ..FetchResults::default() };
         let mut downloads = Vec::new();
         let planned = plan::plan(task, snapshot.recorded_files(), &present, self.job.wanted, self.job.force);
+        let stems = Arc::new(plan::file_stems(task, snapshot.recorded_files(), &present));
         // The one file of a new task is published by the commit.
         let is_only = snapshot.entry.is_none() && present.is_empty() && planned.len() == 1;
         for item in planned {
@@ -106,7 +107,7 @@ impl TaskJob {
             if item.action == Action::Fetch && is_in_scope {
                 results.attempted.insert(item.asset.selector());
                 let (task, asset) = (self.id().clone(), item.asset.clone());
-                downloads.push(DownloadJob { task, asset, parts: lease.parts(), modified });
+                downloads.push(DownloadJob { task, asset, parts: lease.parts(), stems: Arc::clone(&stems), modified });
             }
         }
         let (job, refreshed, mut unpublished) = (Arc::clone(&self.job), OnceCell::new(), Vec::new());

@@ -19,6 +19,17 @@ pub enum Error {
     /// The run was stopped before another process released a lock.
     #[error("{} is locked by another process", .0.display())]
     Locked(PathBuf),
+    /// Another process has taken the lock over, because this one did not run for a minute or more.
+    #[error("the lock of {} was lost while this machine slept or was busy; run again", .0.display())]
+    LockLost(PathBuf),
+    /// Nothing can be written to the archive. Found before anything was asked.
+    #[error("can't write to the archive {}", .path.display())]
+    NotWritable {
+        /// The archive.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// A panic in code that ran on another thread.
     #[error("internal error while writing to the archive; please report it")]
     Panicked,
@@ -131,7 +142,9 @@ impl Error {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::Io { source, .. } | Self::Unreadable { source, .. } => format!("{self}: {source}"),
+            Self::Io { source, .. } | Self::Unreadable { source, .. } | Self::NotWritable { source, .. } => {
+                format!("{self}: {source}")
+            }
             _ => self.to_string(),
         }
     }

@@ -124,6 +124,12 @@ impl TaskLease {
         self.refuse_moved().err().unwrap_or(error)
     }
 
+    /// Refuses to go on when another process has taken the lock over: it may have written the same names.
+    fn refuse_lost_lock(&self) -> Result<(), Error> {
+        let path = self.task_dir.path();
+        if self.lock.is_lost().map_err(Error::io("read", path))? { Err(Error::LockLost(path.to_owned())) } else { Ok(()) }
+    }
+
     /// Calls `then` once `written` and all names in the folder are durable. The folder stays locked until `then` returns.
     pub(super) async fn after_sync<T: Send + 'static>(
         self: &Arc<Self>,
@@ -134,7 +140,9 @@ impl TaskLease {
         written.extend([self.task_dir.path().to_owned(), self.task_dir.dirty_marker.root().to_owned()]);
         self.task_dir
             .group_sync
-            .run_after_sync(written, move |synced| then(&lease, synced.map_err(|error| lease.explain(error))))
+            .run_after_sync(written, move |synced| {
+                then(&lease, synced.map_err(|error| lease.explain(error)).and_then(|()| lease.refuse_lost_lock()))
+            })
             .await
     }
 }

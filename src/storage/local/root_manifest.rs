@@ -127,7 +127,7 @@ pub(in crate::storage) fn read_tasks(root: &Path, mut on_task: impl FnMut(TaskEn
 /// The temporary files of killed writers, and of live ones. Where the root can't be listed they are left to the next writer.
 fn leftovers(root: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let is_ours = |name: &str| name == lock::NAME || atomic::is_leftover(name);
+    let is_ours = |name: &str| lock::is_lock_name(name.as_ref()) || atomic::is_leftover(name);
     entries.filter(move |entry| entry.file_name().to_str().is_some_and(is_ours)).map(|entry| entry.path())
 }
 

@@ -62,7 +62,7 @@ pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> 
 
 /// Creates a file under an unused dot-name, with the permissions of the user's umask. The library chooses the name; `dir`
 /// creates the file.
-fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
+pub(super) fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
     let create = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         dir.open(&name, OpenMode::CreateNew).map(|file| (name, file))

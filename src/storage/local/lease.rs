@@ -127,7 +127,10 @@ impl TaskLease {
     /// Refuses to go on when another process has taken the lock over: it may have written the same names.
     fn refuse_lost_lock(&self) -> Result<(), Error> {
         let path = self.task_dir.path();
-        if self.lock.is_lost().map_err(Error::io("read", path))? { Err(Error::LockLost(path.to_owned())) } else { Ok(()) }
+        if !self.lock.is_lost().map_err(Error::io("read", path))? {
+            return Ok(());
+        }
+        self.refuse_moved().and_then(|()| Err(Error::LockLost(path.to_owned())))
     }
 
     /// Calls `then` once `written` and all names in the folder are durable. The folder stays locked until `then` returns.

@@ -15,6 +15,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -86,8 +87,10 @@ fn first_warning(folder: &Path) -> Option<String> {
     is_first.then(|| format!("the file system of {} has no locks: lock files are used instead", folder.display()))
 }
 
-/// How long to wait before trying again to take a lock that another process holds.
+/// How long to wait before trying again to take a lock that another process holds. After a long wait it is up to
+/// [`MAX_POLL_INTERVAL`]: to try a lock file of another machine makes a file.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Lock {
     /// Locks `folder` as soon as no other process holds its lock. `wait` reports a long wait, and can end it. Blocks.
@@ -114,7 +117,7 @@ impl Lock {
                 is_reported = true;
                 wait.report(&waiting_message(folder));
             }
-            thread::sleep(POLL_INTERVAL);
+            thread::sleep((started.elapsed() / 10).clamp(POLL_INTERVAL, MAX_POLL_INTERVAL));
         }
     }
 
@@ -253,6 +256,8 @@ fn open_file(path: &Path, which: OpenFile) -> io::Result<Option<(File, bool)>> {
     match OpenOptions::new().write(true).open(path) {
         // Its holder has just removed it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // That of another user, who is alive.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && lock_file::is_held(path).unwrap_or(false) => Ok(None),
         file => file.map(|file| Some((file, false))),
     }
 }

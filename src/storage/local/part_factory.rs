@@ -3,6 +3,7 @@
 //! A download makes its part here and stages the complete file here. It can neither publish nor commit: the job does that, with
 //! the lease. A factory, and so every download under way, keeps the lease and its lock alive.
 
+use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
@@ -11,6 +12,7 @@ use super::lease::TaskLease;
 use crate::domain::asset_key::AssetKey;
 use crate::domain::event::Counter;
 use crate::storage::Error;
+use crate::storage::error::is_unsupported;
 use crate::storage::staging::part::{Part, Sealed};
 use crate::storage::staging::staged_file::StagedFile;
 
@@ -44,7 +46,13 @@ impl PartFactory {
         let lease = &self.0;
         lease.mark_in_progress()?;
         let name = part_name(stem);
-        let mut part = Part::resume(lease.dir.clone(), name.clone()).map_err(Error::io("resume", &lease.dir.join(&name)))?;
+        let mut part = match Part::resume(lease.dir.clone(), name.clone()) {
+            // Some file systems can't cut a file, or can't open it to be continued. There it starts over.
+            Err(error) if is_unsupported(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+                Part::new(lease.dir.clone(), name)
+            }
+            part => part.map_err(Error::io("resume", &lease.dir.join(&name)))?,
+        };
         let (earlier_bytes, is_first) = self.earlier_bytes(stem);
         earlier_bytes.set(if is_first { part.size() } else { part.size().min(earlier_bytes.get()) });
         part.count_earlier_bytes(earlier_bytes);

@@ -208,10 +208,10 @@ fn default_config_that_cannot_be_read_ends_nothing() {
     run_command(&world, &["config", "--config", named.to_str().unwrap()]).exits(2);
     #[cfg(unix)]
     {
+        use std::os::unix::fs::PermissionsExt as _;
         let link = world.home().join("loop");
         std::os::unix::fs::symlink(&link, &link).unwrap();
         ends_well(link.to_str(), link.to_str());
-        use std::os::unix::fs::PermissionsExt as _;
         let closed = world.home().join("closed");
         std::fs::create_dir(&closed).unwrap();
         std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();

@@ -199,7 +199,11 @@ impl FoundLock {
 
     /// Whether its holder is dead.
     fn is_stale(&self, path: &Path) -> io::Result<bool> {
-        let is_silent = || Ok(clock(path)?.duration_since(self.written_at).unwrap_or_default() >= STALE_AFTER);
+        let is_silent = || {
+            // A live holder doesn't write in the future either.
+            let age = clock(path)?.duration_since(self.written_at).unwrap_or_else(|error| error.duration());
+            Ok(age >= STALE_AFTER)
+        };
         let Some(record) = &self.record else { return is_silent() };
         if record.is_released {
             return Ok(true);
@@ -284,6 +288,16 @@ mod tests {
             let _ = fs::remove_file(&path);
             assert_eq!(names(folder.path()), 0, "{record}");
         }
+    }
+
+    #[test]
+    fn lock_file_from_the_future_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        other(&path, &serde_json::json!({"token": "0123456789abcdef", "host": "nas", "process": 1}), Duration::ZERO);
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(1 << 20)).unwrap();
+        assert!(LockFile::try_acquire(&path).unwrap().is_some());
     }
 
     #[test]

@@ -174,7 +174,7 @@ mod lock_files {
         }
         running.kill();
         world.media.script("/stuck.png", [Reply::ok(sample("picture.png"))]);
-        let run = world.audit(start(&world, &["t2"]).wait(false).exits(0));
+        let run = world.audit(start(&world, &["new", "t2"]).wait(false).exits(0));
         assert!(!run.stderr.contains("waiting for"), "{}", run.stderr);
         assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 3, "what the killed run committed is named");
         assert_eq!(dot_names(&world), Vec::<String>::new());

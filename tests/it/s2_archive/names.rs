@@ -146,7 +146,8 @@ fn later_items_take_the_width_that_the_folder_has() {
         world.serve_task("t1", &json!({"images": dead}));
         // What is complete is asked about again only when it is forced.
         let plan = world.run(&["t1", "--force", "--dry-run"]);
-        assert!(plan.stdout.contains(&format!("yescale/t1/{}", before[0])), "{}", plan.stdout);
+        let first = before[0].trim_end_matches("png");
+        assert!(plan.stdout.contains(&format!("yescale/t1/{first}")), "{}", plan.stdout);
         world.run(&["t1", "--force"]).exits(1);
         world.serve_task("t1", &json!({"images": vec![&png; later]}));
         world.run(&["t1"]).exits(0);

@@ -29,15 +29,16 @@ const SOURCE: &str = r#"
 
 static int refused(int fd, const char *call) {
     const char *calls = getenv("REFUSED_CALLS"), *part = getenv("REFUSED_PATH"), *code = getenv("REFUSED_ERRNO");
-    const char *sign = getenv("REFUSED_ONCE_EXISTS");
+    const char *skipped = getenv("REFUSED_AFTER");
+    static int seen;
     char link[64], path[4096];
     if (!calls || !part || !code || !strstr(calls, call)) return 0;
-    if (sign && access(sign, F_OK)) return 0;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length < 0) return 0;
     path[length] = 0;
     if (!strstr(path, part)) return 0;
+    if (skipped && __sync_fetch_and_add(&seen, 1) < atoi(skipped)) return 0;
     errno = atoi(code);
     return 1;
 }
@@ -115,10 +116,10 @@ pub(crate) fn fail_calls(mut command: Command, calls: &str, path: &str, errno: i
     command
 }
 
-/// As [`fail_calls`], from the moment at which the file at `sign` exists.
-pub(crate) fn fail_calls_once(sign: &Path, command: Command, calls: &str, path: &str, errno: i32) -> Command {
+/// As [`fail_calls`], but the first `count` of these calls succeed.
+pub(crate) fn fail_calls_after(count: u32, command: Command, calls: &str, path: &str, errno: i32) -> Command {
     let mut command = fail_calls(command, calls, path, errno);
-    command.env("REFUSED_ONCE_EXISTS", sign);
+    command.env("REFUSED_AFTER", count.to_string());
     command
 }
 

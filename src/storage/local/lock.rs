@@ -34,6 +34,11 @@ pub(in crate::storage) const NAME: &str = ".lock";
 /// The beginning of the names of files beside a lock file that exist while a stale lock is taken over.
 const SIBLING_PREFIX: &str = ".lock.";
 
+/// How long to wait before trying again to take a lock that another process holds. After a long wait it is up to
+/// [`MAX_POLL_INTERVAL`]: to try a lock file of another machine makes a file.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(200);
+
 /// A lock, held until it is dropped.
 #[derive(Debug)]
 pub(in crate::storage) struct Lock {
@@ -86,11 +91,6 @@ fn first_warning(folder: &Path) -> Option<String> {
     let is_first = !IS_REPORTED.swap(true, Ordering::Relaxed);
     is_first.then(|| format!("the file system of {} has no locks: lock files are used instead", folder.display()))
 }
-
-/// How long to wait before trying again to take a lock that another process holds. After a long wait it is up to
-/// [`MAX_POLL_INTERVAL`]: to try a lock file of another machine makes a file.
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
-const MAX_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Lock {
     /// Locks `folder` as soon as no other process holds its lock. `wait` reports a long wait, and can end it. Blocks.

@@ -116,7 +116,9 @@ impl ArchiveJob {
             let storage = self.storage.clone();
             match blocking(move || storage.check_writable()).await {
                 Ok(warning) => {
-                    warning.into_iter().for_each(|warning| self.emitter.emit(Event::Warning(warning)));
+                    if let Some(warning) = warning {
+                        self.emitter.emit(Event::Warning(warning));
+                    }
                     None
                 }
                 Err(error) => {

@@ -105,8 +105,10 @@ impl Lock {
         let mut is_reported = false;
         loop {
             if let Some(lock) = Self::try_lock_folder(&real).map_err(fail)? {
-                if let Holding::LockFile(_) = lock.holding {
-                    first_warning(folder).iter().for_each(|warning| wait.report(warning));
+                if let Holding::LockFile(_) = lock.holding
+                    && let Some(warning) = first_warning(folder)
+                {
+                    wait.report(&warning);
                 }
                 return Ok(lock);
             }

@@ -281,10 +281,10 @@ mod tests {
         }
         for (record, silent, is_dead) in cases {
             other(&path, &record, silent);
-            let taken = LockFile::try_acquire(&path).unwrap();
-            assert_eq!(taken.is_some(), is_dead, "{record} {silent:?}");
+            let acquired = LockFile::try_acquire(&path).unwrap();
+            assert_eq!(acquired.is_some(), is_dead, "{record} {silent:?}");
             assert_eq!(has_token(&path, token).unwrap() || record == "cut", !is_dead || record == "cut", "{record}");
-            drop(taken);
+            drop(acquired);
             let _ = fs::remove_file(&path);
             assert_eq!(names(folder.path()), 0, "{record}");
         }

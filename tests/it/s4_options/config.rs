@@ -214,8 +214,10 @@ fn default_config_that_cannot_be_read_ends_nothing() {
         ends_well(link.to_str(), link.to_str());
         let closed = world.home().join("closed");
         std::fs::create_dir(&closed).unwrap();
-        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+        let set_mode = |mode| std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(mode)).unwrap();
+        set_mode(0o000);
         ends_well(closed.to_str(), closed.to_str());
+        set_mode(0o700);
     }
 }
 

@@ -274,12 +274,11 @@ fn hang_up_stays_ignored_when_it_was_at_the_start() {
     let slow = world.media.script("/slow.png", [Reply::ok(sample("picture.png")).throttled(200, Duration::from_millis(20))]);
     world.serve_task("t1", &json!({"images": [slow]}));
     let program = world.command(&["t1"]);
-    let mut command = world.plain_command(&[] as &[&str]);
     // As `nohup` starts a program.
     let mut nohup = Command::new("/bin/sh");
     nohup.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(program.get_program()).args(program.get_args());
     nohup.current_dir(world.home());
-    for (name, value) in command.env("LC_ALL", "C").get_envs() {
+    for (name, value) in program.get_envs() {
         match value {
             Some(value) => nohup.env(name, value),
             None => nohup.env_remove(name),

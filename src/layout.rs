@@ -1,10 +1,12 @@
 //! The names in an archive: from task id to folder name, from asset to file name.
 //!
 //! Folder names and file stems are made here; `transfer::finish` adds the extension, which comes only from the table in
-//! `media_type`. All names use closed alphabets and are safe on every system: no separator, no device name, and no two names
+//! `media_type`. A file keeps the stem that it has, however many assets a later answer names ([`FileStems`]). All names use closed alphabets and are safe on every system: no separator, no device name, and no two names
 //! that a file system could treat as one. Nothing from the network can name a path outside its task folder.
 
-use crate::domain::asset_key::Kind;
+use std::collections::HashMap;
+
+use crate::domain::asset_key::{AssetKey, Kind};
 use crate::integrity::digest::Sha256Hex;
 
 /// The manifest in the root and in each task folder.
@@ -43,21 +45,60 @@ pub fn is_folder_name(name: &str) -> bool {
         })
 }
 
-/// `KIND-N`, where N has the width of the largest number, `count`: `image-01` when there are ten or more.
-#[must_use]
-pub fn file_stem(kind: Kind, index: usize, count: usize) -> String {
-    let width = count.max(1).ilog10() as usize + 1;
-    format!("{kind}-{index:0width$}")
+/// The stems of the files in one task's folder: `KIND-N`.
+///
+/// All N of a kind have one width: that of the names in the folder or, where it has none, that of the largest N of the answer.
+/// So `image-1` to `image-9` stay, and `image-10` follows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FileStems {
+    present: HashMap<AssetKey, String>,
+    widths: HashMap<Kind, usize>,
 }
 
-/// Whether `name` could be the name of a file of `kind`: a [`file_stem`] and an extension.
+impl FileStems {
+    /// `names` are the names in the folder, `counts` how many assets the answer has of each kind.
+    #[must_use]
+    pub(crate) fn new<'a>(
+        names: impl IntoIterator<Item = (AssetKey, &'a str)>,
+        counts: impl IntoIterator<Item = (Kind, usize)>,
+    ) -> Self {
+        let mut stems = Self::default();
+        for (key, name) in names {
+            // A manifest that somebody else wrote may give an asset the name of another one.
+            if let Some(number) = number_of(key.kind, name).filter(|number| number.parse() == Ok(key.index)) {
+                let width = stems.widths.entry(key.kind).or_insert(number.len());
+                // Where a number has outgrown the width, the others still show it.
+                *width = number.len().min(*width);
+                stems.present.insert(key, format!("{}-{number}", key.kind));
+            }
+        }
+        for (kind, count) in counts {
+            stems.widths.entry(kind).or_insert(count.max(1).ilog10() as usize + 1);
+        }
+        stems
+    }
+
+    /// The stem of the asset's file.
+    #[must_use]
+    pub(crate) fn stem(&self, key: AssetKey) -> String {
+        let AssetKey { kind, index } = key;
+        let width = self.widths.get(&kind).copied().unwrap_or(1);
+        self.present.get(&key).cloned().unwrap_or_else(|| format!("{kind}-{index:0width$}"))
+    }
+}
+
+/// Whether `name` could be the name of a file of `kind`: a stem and an extension.
 #[must_use]
 pub fn is_file_name(kind: Kind, name: &str) -> bool {
-    let numbered = name.strip_prefix(kind.as_str()).and_then(|rest| rest.strip_prefix('-')?.split_once('.'));
-    numbered.is_some_and(|(number, extension)| {
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        is_number && !extension.is_empty() && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    })
+    number_of(kind, name).is_some()
+}
+
+/// The digits of N in the name of a file of `kind`.
+fn number_of(kind: Kind, name: &str) -> Option<&str> {
+    let (number, extension) = name.strip_prefix(kind.as_str())?.strip_prefix('-')?.split_once('.')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_extension = !extension.is_empty() && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_number && is_extension).then_some(number)
 }
 
 fn is_portable_name(id: &str) -> bool {
@@ -146,11 +187,29 @@ mod tests {
     }
 
     #[test]
-    fn indices_are_zero_padded_to_one_width() {
-        assert_eq!(file_stem(Kind::Image, 1, 9), "image-1");
-        assert_eq!(file_stem(Kind::Image, 1, 10), "image-01");
-        assert_eq!(file_stem(Kind::Video, 10, 10), "video-10");
-        assert_eq!(file_stem(Kind::Audio, 7, 100), "audio-007");
+    fn numbers_get_the_width_of_the_folder_or_else_of_the_answer() {
+        let stem = |names: &[(usize, &'static str)], count, index| {
+            let key = |index| AssetKey { kind: Kind::Image, index };
+            let names = names.iter().map(|(index, name)| (key(*index), *name));
+            FileStems::new(names, [(Kind::Image, count), (Kind::Video, 100)]).stem(key(index))
+        };
+        for (names, count, index, expected) in [
+            (&[][..], 9, 1, "image-1"),
+            (&[], 10, 1, "image-01"),
+            (&[], 10, 10, "image-10"),
+            (&[], 100, 7, "image-007"),
+            (&[], 0, 1, "image-1"),
+            (&[(1, "image-1.png"), (9, "image-9.png")], 11, 10, "image-10"),
+            (&[(1, "image-1.png"), (9, "image-9.png")], 11, 2, "image-2"),
+            (&[(9, "image-9.png"), (11, "image-11.png")], 11, 3, "image-3"),
+            (&[(1, "image-01.png"), (12, "image-12.png")], 9, 2, "image-02"),
+            (&[(1, "image-01.png"), (12, "image-12.png")], 100, 100, "image-100"),
+            (&[(10, "image-10.png")], 9, 2, "image-02"),
+            (&[(1, "image-1.png"), (9, "image-09.png")], 11, 9, "image-09"),
+            (&[(1, "image-02.png"), (1, "video-01.mp4"), (1, "../image-01.png")], 9, 1, "image-1"),
+        ] {
+            assert_eq!(stem(names, count, index), expected, "{names:?} {count}");
+        }
     }
 
     #[test]

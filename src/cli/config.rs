@@ -36,6 +36,8 @@ pub(super) struct Config {
     pub key: Option<(String, String)>,
     /// Whether the file contains a key, also one that the environment overrides.
     pub has_key: bool,
+    /// Why the default file, which exists, can't be read.
+    pub unreadable: Option<io::Error>,
 }
 
 /// An option that is set.
@@ -48,16 +50,20 @@ pub(super) struct ConfigEntry {
 }
 
 impl Config {
-    /// Reads the file `named`, which must exist, or the default file, if it exists. Then reads the environment.
+    /// Reads the file `named`, which must exist, or the default file, if it exists and can be read. Then reads the environment.
     ///
     /// # Errors
-    /// If the file can't be read, or an entry is invalid.
+    /// If the file `named` can't be read, or an entry is invalid.
     pub(super) fn load(named: Option<&Path>, environment: Environment<'_>) -> Result<Self, Error> {
         let mut config = Self { file: named.map(Path::to_owned).or_else(|| default_config_path(environment)), ..Self::default() };
         if let Some(path) = config.file.clone() {
             match fs::read_to_string(&path) {
                 Ok(text) => config.apply_file(&path, &text, environment)?,
-                Err(error) if named.is_none() && is_missing(&error) => {}
+                // What is read and not text is an invalid file. Any other error is one of the disk.
+                Err(error) if named.is_none() && error.kind() != io::ErrorKind::InvalidData => {
+                    // In a folder that can't be entered, no file is known to exist.
+                    config.unreadable = fs::symlink_metadata(&path).is_ok().then_some(error);
+                }
                 Err(source) => return Err(Error::Read { path, source }),
             }
         }
@@ -234,8 +240,4 @@ fn unknown_setting(name: &str) -> String {
         "config" => "`config` is not allowed here: a configuration file can't include another one".to_owned(),
         _ => format!("there is no setting `{name}`; `yescale-dl config` lists all settings"),
     }
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -5,6 +5,7 @@
 //! turns it off.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::builder::ArgPredicate;
@@ -107,7 +108,8 @@ fn with_defaults(command: Command, config: &Config, typed: &ArgMatches) -> Comma
 }
 
 impl EffectiveArgs {
-    /// The warnings before the run: files with a key that other users can read. None with `--quiet`.
+    /// The warnings before the run: a configuration file that can't be read, and files with a key that other users can read.
+    /// None with `--quiet`.
     pub(super) fn warnings(&self) -> Vec<String> {
         let key_file = self.matches.try_get_one::<PathBuf>("api_key_file").ok().flatten();
         let is_quiet = self.matches.try_get_one::<bool>("quiet").ok().flatten() == Some(&true);
@@ -116,13 +118,16 @@ impl EffectiveArgs {
         let warning = |path: &PathBuf| {
             format!("other users can read the API key in {}: run chmod 600 {}", path.display(), shell_quote(path))
         };
-        exposed.map(warning).collect()
+        let unreadable = self.config.unreadable.as_ref().zip(self.config.file.as_ref()).filter(|_| !is_quiet);
+        let ignored = |(error, path): (&io::Error, &PathBuf)| format!("{} is ignored: {error}", path.display());
+        unreadable.map(ignored).into_iter().chain(exposed.map(warning)).collect()
     }
 
     /// The effective options as a configuration file, with the origin of each as a comment.
     pub(super) fn to_toml(&self) -> String {
         let file = self.config.file.as_deref().filter(|file| file.exists());
         let mut lines = vec![match (file, &self.config.file) {
+            (Some(file), _) if self.config.unreadable.is_some() => format!("# {} (can't be read)", file.display()),
             (Some(file), _) => format!("# {}", file.display()),
             (None, Some(file)) => format!("# {} (does not exist)", file.display()),
             (None, None) => "# no configuration file".to_owned(),

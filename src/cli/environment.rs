@@ -24,7 +24,8 @@ pub(super) fn utf8_variable(environment: Environment<'_>, name: &'static str) ->
     environment(name).map(|value| value.into_string().map_err(|_| Error::VariableNotUtf8(name))).transpose()
 }
 
-/// The configuration file of the user. It may not exist.
+/// The configuration file of the user. It may not exist. A folder that is not absolute is ignored, as the XDG rules say: the file
+/// would depend on the working directory.
 pub(super) fn default_config_path(environment: Environment<'_>) -> Option<PathBuf> {
     let absolute = |name: &str| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = match cfg!(windows) {
@@ -36,5 +37,6 @@ pub(super) fn default_config_path(environment: Environment<'_>) -> Option<PathBu
 
 /// The home folder of the user.
 pub(super) fn home(environment: Environment<'_>) -> Option<PathBuf> {
-    environment(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
+    let home = environment(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
+    home.map(PathBuf::from).filter(|home| home.is_absolute())
 }

@@ -34,7 +34,7 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let run = async { session.get(requests, events).await.map(Some) };
     let result = runner::run_session(run, &stop, ui_thread, Some(reader))?;
     // An interrupted run ends at once; the next run writes the page.
-    if has_page && !stop.token().is_cancelled() {
+    if has_page && !stop.token().is_cancelled() && !result.is_archive_unwritable() {
         write_page(&result, output, stop)?;
     }
     Ok(result.exit_code())

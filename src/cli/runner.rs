@@ -44,6 +44,14 @@ impl RunResult {
     }
 }
 
+impl RunResult {
+    /// Whether the run found that nothing can be written to the archive.
+    pub(super) fn is_archive_unwritable(&self) -> bool {
+        let fatal_error = self.outcome.as_ref().and_then(|outcome| outcome.fatal_error.as_ref());
+        matches!(fatal_error, Some(FatalError::NotWritable(_)))
+    }
+}
+
 /// Completes `run`, shows its events and handles interrupts. `reader` is the thread that reads the requests. It returns the
 /// number of input lines that could not be read.
 pub(super) fn run_session(

@@ -1,13 +1,23 @@
-//! Interrupts: SIGINT and SIGTERM on Unix, Ctrl-C on Windows.
+//! Interrupts: SIGINT, SIGTERM and SIGHUP on Unix; Ctrl-C, Ctrl-Break and a closing console on Windows.
+//!
+//! Each ends the run in the same way, and has its own exit code: 130, 143 and 129. SIGHUP is left alone when it was ignored at
+//! the start: `nohup` ignores it, so that the run goes on after its terminal is closed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
+/// The exit code of an interrupt from the keyboard.
+const INTERRUPTED: u8 = 130;
+/// The exit code of a request to end.
+const TERMINATED: u8 = 143;
+/// The exit code of a terminal that is gone.
+const HUNG_UP: u8 = 129;
+
 /// The first interrupt cancels `stop` and stores its exit code in `code`. The second one ends the process at once.
 pub(super) async fn handle_signals(stop: CancellationToken, code: Arc<AtomicU8>) {
-    let Ok(mut signals) = Signals::listen() else { return };
+    let Ok(mut signals) = system::Signals::listen() else { return };
     code.store(signals.next().await, Ordering::Relaxed);
     stop.cancel();
     let second_code = signals.next().await;
@@ -15,42 +25,122 @@ pub(super) async fn handle_signals(stop: CancellationToken, code: Arc<AtomicU8>)
     std::process::exit(i32::from(second_code));
 }
 
-/// The signals that end the program.
 #[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
+mod system {
+    use std::io;
+    use std::process::{Command, Stdio};
 
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    use super::{HUNG_UP, INTERRUPTED, TERMINATED};
+
+    /// The signals that end the program.
+    pub(super) struct Signals {
+        interrupt: Signal,
+        terminate: Signal,
+        /// None where it stays ignored.
+        hang_up: Option<Signal>,
     }
 
-    /// Waits for the next signal and returns its exit code.
-    async fn next(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.interrupt.recv() => 130,
-            _ = self.terminate.recv() => 143,
+    impl Signals {
+        pub(super) fn listen() -> io::Result<Self> {
+            Ok(Self {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+                hang_up: if is_hang_up_ignored() { None } else { Some(signal(SignalKind::hangup())?) },
+            })
+        }
+
+        /// Waits for the next signal and returns its exit code.
+        pub(super) async fn next(&mut self) -> u8 {
+            let hang_up = async {
+                match &mut self.hang_up {
+                    Some(hang_up) => hang_up.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.interrupt.recv() => INTERRUPTED,
+                _ = self.terminate.recv() => TERMINATED,
+                _ = hang_up => HUNG_UP,
+            }
+        }
+    }
+
+    /// Whether this process was started with SIGHUP ignored. To ask the system needs unsafe code. So Linux's list of ignored
+    /// signals is read; elsewhere a shell, which inherits what is ignored, sends itself the signal.
+    fn is_hang_up_ignored() -> bool {
+        if let Some(is_ignored) = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| is_in_list(&status)) {
+            return is_ignored;
+        }
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "kill -HUP $$"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell.status().is_ok_and(|status| status.success())
+    }
+
+    /// Whether SIGHUP, the first signal, is in the list of ignored signals: a line `SigIgn:` and a mask in hex digits.
+    fn is_in_list(status: &str) -> Option<bool> {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok().map(|mask| mask & 1 == 1)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn ignored_hang_up_is_the_lowest_bit_of_the_mask() {
+            for (status, is_ignored) in [
+                ("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n", Some(true)),
+                ("SigIgn:\t0000000000001000\n", Some(false)),
+                ("SigIgn:\tx\n", None),
+                ("Name:\tx\n", None),
+            ] {
+                assert_eq!(is_in_list(status), is_ignored, "{status:?}");
+            }
         }
     }
 }
 
-/// The signal that ends the program.
 #[cfg(windows)]
-struct Signals(tokio::signal::windows::CtrlC);
+mod system {
+    use std::io;
 
-#[cfg(windows)]
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self(tokio::signal::windows::ctrl_c()?))
+    use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
+
+    use super::{HUNG_UP, INTERRUPTED, TERMINATED};
+
+    /// The console events that end the program.
+    pub(super) struct Signals {
+        interrupt: CtrlC,
+        terminate: CtrlBreak,
+        close: CtrlClose,
+        log_off: CtrlLogoff,
+        shut_down: CtrlShutdown,
     }
 
-    /// Waits for the next Ctrl-C and returns its exit code.
-    async fn next(&mut self) -> u8 {
-        self.0.recv().await;
-        130
+    impl Signals {
+        pub(super) fn listen() -> io::Result<Self> {
+            Ok(Self {
+                interrupt: ctrl_c()?,
+                terminate: ctrl_break()?,
+                close: ctrl_close()?,
+                log_off: ctrl_logoff()?,
+                shut_down: ctrl_shutdown()?,
+            })
+        }
+
+        /// Waits for the next event and returns its exit code. Windows ends the process a few seconds after the console closes,
+        /// the user logs off or the system shuts down: a run ends sooner.
+        pub(super) async fn next(&mut self) -> u8 {
+            tokio::select! {
+                _ = self.interrupt.recv() => INTERRUPTED,
+                _ = self.terminate.recv() => TERMINATED,
+                _ = self.close.recv() => HUNG_UP,
+                _ = self.log_off.recv() => HUNG_UP,
+                _ = self.shut_down.recv() => TERMINATED,
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::asset_key::{AssetKey, Kind};
 use crate::domain::code::AssetErrorCode;
 use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::domain::task::Task;
+use crate::layout::FileStems;
 
 /// What to archive of a task: the kinds that `--only` selects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +99,13 @@ pub(crate) fn plan<'a>(
             PlannedAsset { asset, action, reason }
         })
         .collect()
+}
+
+/// The names of the task's files. Those of the `recorded` and `present` ones stay.
+#[must_use]
+pub(crate) fn file_stems(task: &Task, recorded: &[FileEntry], present: &[FileEntry]) -> FileStems {
+    let names = recorded.iter().chain(present).filter_map(|file| Some((file.key(), file.name()?)));
+    FileStems::new(names, task.assets.iter().map(|asset| (asset.key(None).kind, asset.count)))
 }
 
 fn keys(files: &[FileEntry]) -> HashSet<AssetKey> {

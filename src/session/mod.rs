@@ -194,6 +194,7 @@ impl Session {
             wait: options.wait,
             emitter,
             key_refusal: Arc::default(),
+            write_check: Arc::default(),
             stop_queries: self.queries_ended,
             stop: self.stop.token().clone(),
         })

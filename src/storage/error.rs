@@ -19,6 +19,17 @@ pub enum Error {
     /// The run was stopped before another process released a lock.
     #[error("{} is locked by another process", .0.display())]
     Locked(PathBuf),
+    /// Another process has taken the lock over, because this one did not run for a minute or more.
+    #[error("the lock of {} was lost while this machine slept or was busy; run again", .0.display())]
+    LockLost(PathBuf),
+    /// Nothing can be written to the archive. Found before anything was asked.
+    #[error("can't write to the archive {}", .path.display())]
+    NotWritable {
+        /// The archive.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// A panic in code that ran on another thread.
     #[error("internal error while writing to the archive; please report it")]
     Panicked,
@@ -89,6 +100,22 @@ pub(super) fn clone_io_error(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }
 
+/// Whether a system says with this error that it lacks the call, for this kind of file or at all. EPERM and EACCES are not
+/// among them: they may also mean that the user lacks a right.
+#[cfg(unix)]
+pub(super) fn is_unsupported(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let codes = [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS, Errno::NOLCK, Errno::BADF, Errno::ISDIR];
+    let is_code = |code| codes.map(Errno::raw_os_error).contains(&code);
+    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error().is_some_and(is_code)
+}
+
+/// As on Unix: ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED, ERROR_CALL_NOT_IMPLEMENTED.
+#[cfg(not(unix))]
+pub(super) fn is_unsupported(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported || matches!(error.raw_os_error(), Some(1 | 50 | 120))
+}
+
 impl Error {
     /// Adds the action and the path to an I/O error.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -115,7 +142,9 @@ impl Error {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::Io { source, .. } | Self::Unreadable { source, .. } => format!("{self}: {source}"),
+            Self::Io { source, .. } | Self::Unreadable { source, .. } | Self::NotWritable { source, .. } => {
+                format!("{self}: {source}")
+            }
             _ => self.to_string(),
         }
     }

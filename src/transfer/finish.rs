@@ -14,7 +14,6 @@ use crate::domain::manifest::FileEntry;
 use crate::domain::plan::KindFilter;
 use crate::http::{self, ContentCoding, ResponseHead};
 use crate::integrity::checksum::{self, DigestCheck};
-use crate::layout;
 use crate::media::duration;
 use crate::media::media_type::{self, DeclaredType, MediaType};
 use crate::storage::{Sealed, StagedFile};
@@ -52,7 +51,7 @@ pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFi
         return Ok(None);
     }
     let extension = decided.as_ref().map_or("bin", |declared| declared.media_type.extension());
-    let name = format!("{}.{extension}", layout::file_stem(key.kind, key.index, job.asset.count));
+    let name = format!("{}.{extension}", job.stems.stem(key));
     let measured = measure_duration(&sealed, key.kind, decided.as_ref());
     let detected = decided.as_ref().and_then(|declared| media_type::mismatch(declared.media_type, sealed.head().0));
 

@@ -23,6 +23,7 @@ use std::time::SystemTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::asset::Asset;
+use crate::domain::asset_key::Kind;
 use crate::domain::code::AssetErrorCode;
 use crate::domain::event::Emitter;
 use crate::domain::plan::KindFilter;
@@ -30,7 +31,7 @@ use crate::domain::task::TaskId;
 use crate::gateway::Gateway;
 use crate::http::retry::RetryPolicy;
 use crate::http::{self, MediaClient};
-use crate::layout;
+use crate::layout::FileStems;
 use crate::storage::{self, Part, PartFactory, StagedFile, blocking};
 
 /// What the downloads of a run share.
@@ -66,6 +67,8 @@ pub(crate) struct DownloadJob {
     pub asset: Asset,
     /// Makes the part file and stages the complete one.
     pub parts: PartFactory,
+    /// The names of the task's files.
+    pub stems: Arc<FileStems>,
     /// The modification time for the file.
     pub modified: Option<SystemTime>,
 }
@@ -77,10 +80,11 @@ impl DownloadJob {
         blocking(move || Ok(parts.resume(&stem)?)).await
     }
 
-    /// The name of the part. The kind of a lone URL may be unknown before its bytes are.
+    /// The name of the part, which doesn't depend on how many assets the answer has. The kind of a lone URL may be unknown before
+    /// its bytes are.
     fn stem(&self) -> String {
-        let Asset { kind, index, count, .. } = self.asset;
-        kind.map_or_else(|| format!("asset-{index}"), |kind| layout::file_stem(kind, index, count))
+        let Asset { kind, index, .. } = self.asset;
+        format!("{}-{index}", kind.map_or("asset", Kind::as_str))
     }
 }
 

@@ -62,7 +62,7 @@ pub struct TaskReport {
     pub has_text: bool,
     /// How many files were fetched in this run.
     pub fetched: usize,
-    /// Their size in bytes.
+    /// Their size in bytes, without the bytes that an earlier run had fetched.
     pub fetched_bytes: u64,
     /// Why the task failed, in the gateway's words.
     pub err_reason: Option<String>,

@@ -34,7 +34,7 @@ pub struct Summary {
     pub error: u64,
     /// Files that were fetched in this run.
     pub files: u64,
-    /// Their size in bytes.
+    /// Their size in bytes, without the bytes that an earlier run had fetched.
     pub bytes: u64,
     /// How long the run took, in seconds.
     #[schemars(range(min = 0))]

@@ -10,7 +10,7 @@ use crate::domain::event::{Event, Outcome};
 use crate::domain::manifest::FileEntry;
 use crate::domain::plan::{self, Action, PlannedAsset};
 use crate::domain::task::{Task, TaskId, TaskPhase};
-use crate::layout;
+use crate::layout::{self, FileStems};
 use crate::media::media_type;
 use crate::storage::TaskSnapshot;
 
@@ -23,6 +23,8 @@ pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &T
     };
     let present: HashMap<AssetKey, &FileEntry> = snapshot.present_files.iter().map(|file| (file.key(), file)).collect();
     let items = plan::plan(task, snapshot.recorded_files(), &snapshot.present_files, job.wanted, job.force);
+    let stems = plan::file_stems(task, snapshot.recorded_files(), &snapshot.present_files);
+    let planned_name = |asset: &Asset| planned_name(asset, &stems);
     let (mut has_errors, mut has_skipped) = (false, false);
     for PlannedAsset { asset, action, reason } in items {
         match (action, asset.source()) {
@@ -60,9 +62,8 @@ pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &T
 }
 
 /// The file name, as far as it can be decided before the bytes are known.
-fn planned_name(asset: &Asset) -> String {
-    let key = asset.key(None);
+fn planned_name(asset: &Asset, stems: &FileStems) -> String {
     let declared = asset.content_type.as_deref().and_then(media_type::parse_content_type);
     let extension = declared.map_or("*", |declared| declared.media_type.extension());
-    format!("{}.{extension}", layout::file_stem(key.kind, key.index, asset.count))
+    format!("{}.{extension}", stems.stem(asset.key(None)))
 }

@@ -73,13 +73,14 @@ impl TaskJob {
 
     /// Commits the task, and reports the files that the commit published.
     async fn commit(&mut self, lease: &Arc<TaskLease>, commit: TaskCommit) -> Result<(), TaskAbort> {
-        let published: Vec<FileEntry> = commit.unpublished.iter().map(|file| file.entry().clone()).collect();
+        let published: Vec<(FileEntry, u64)> =
+            commit.unpublished.iter().map(|file| (file.entry().clone(), file.fetched_bytes())).collect();
         // Also a commit that fails may have written the manifest.
         self.has_changed = true;
         lease.commit(commit).await?;
-        for file in &published {
+        for (file, fetched_bytes) in &published {
             self.job.downloader.disk.reset_faults();
-            self.report_file(file);
+            self.report_file(file, *fetched_bytes);
         }
         Ok(())
     }
@@ -98,6 +99,7 @@ impl TaskJob {
         let mut results = FetchResults { kept: present.clone(), ..FetchResults::default() };
         let mut downloads = Vec::new();
         let planned = plan::plan(task, snapshot.recorded_files(), &present, self.job.wanted, self.job.force);
+        let stems = Arc::new(plan::file_stems(task, snapshot.recorded_files(), &present));
         // The one file of a new task is published by the commit.
         let is_only = snapshot.entry.is_none() && present.is_empty() && planned.len() == 1;
         for item in planned {
@@ -106,7 +108,7 @@ impl TaskJob {
             if item.action == Action::Fetch && is_in_scope {
                 results.attempted.insert(item.asset.selector());
                 let (task, asset) = (self.id().clone(), item.asset.clone());
-                downloads.push(DownloadJob { task, asset, parts: lease.parts(), modified });
+                downloads.push(DownloadJob { task, asset, parts: lease.parts(), stems: Arc::clone(&stems), modified });
             }
         }
         let (job, refreshed, mut unpublished) = (Arc::clone(&self.job), OnceCell::new(), Vec::new());
@@ -116,8 +118,8 @@ impl TaskJob {
         let mut abort = None;
         while let Some((asset, fetched)) = fetching.next().await {
             match fetched {
-                Ok(AssetOutcome::Published(file)) => {
-                    self.report_file(&file);
+                Ok(AssetOutcome::Published(file, fetched_bytes)) => {
+                    self.report_file(&file, fetched_bytes);
                     results.fetched.push(*file);
                 }
                 Ok(AssetOutcome::Staged(file)) => {
@@ -151,9 +153,9 @@ impl TaskJob {
         }
     }
 
-    fn report_file(&mut self, file: &FileEntry) {
+    fn report_file(&mut self, file: &FileEntry, fetched_bytes: u64) {
         self.report.fetched += 1;
-        self.report.fetched_bytes += file.size();
+        self.report.fetched_bytes += fetched_bytes;
         let path = self.display_path().join(file.path());
         let report = FileReport { task: self.id().clone(), entry: file.clone(), path: path.display().to_string() };
         self.job.emitter.emit(Event::File(Box::new(report)));
@@ -175,8 +177,8 @@ fn not_replaced(results: &FetchResults) -> Vec<AssetError> {
 
 /// The result for one asset.
 enum AssetOutcome {
-    /// A file under its final name.
-    Published(Box<FileEntry>),
+    /// A file under its final name, and how many of its bytes this run fetched.
+    Published(Box<FileEntry>, u64),
     /// A file that the commit publishes.
     Staged(Box<StagedFile>),
     /// It turned out to be of a kind that was not asked for.
@@ -194,8 +196,10 @@ async fn fetch_one(
     let outcome = match (fetched, publish_to) {
         (Ok(Fetched::File(staged)), Some(lease)) => {
             let disk = &job.downloader.disk;
+            let fetched_bytes = staged.fetched_bytes();
             let published = lease.publish(*staged).await.inspect(|_| disk.reset_faults());
-            published.map(|file| AssetOutcome::Published(Box::new(file))).map_err(|error| disk.handle_error(error.into()))
+            let outcome = published.map(|file| AssetOutcome::Published(Box::new(file), fetched_bytes));
+            outcome.map_err(|error| disk.handle_error(error.into()))
         }
         (Ok(Fetched::File(staged)), None) => Ok(AssetOutcome::Staged(staged)),
         (Ok(Fetched::NotWanted), _) => Ok(AssetOutcome::NotWanted),

@@ -20,6 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
@@ -100,13 +101,35 @@ pub(crate) struct ArchiveJob {
     pub emitter: Emitter,
     /// The gateway's words, once it has refused the key.
     pub key_refusal: Arc<OnceLock<String>>,
-    /// Cancelled when the key is refused: then nothing waits for more requests.
+    /// Why the archive can't be written to, once that was tried: before the first query.
+    pub write_check: Arc<OnceCell<Option<String>>>,
+    /// Cancelled when the key is refused, or the archive can't be written to: then nothing waits for more requests.
     pub stop_queries: CancellationToken,
     /// Ends the run early.
     pub stop: CancellationToken,
 }
 
 impl ArchiveJob {
+    /// Makes sure, once per run, that the archive can be written to. Else it ends all queries.
+    async fn is_writable(&self) -> bool {
+        let check = || async {
+            let storage = self.storage.clone();
+            match blocking(move || storage.check_writable()).await {
+                Ok(warning) => {
+                    if let Some(warning) = warning {
+                        self.emitter.emit(Event::Warning(warning));
+                    }
+                    None
+                }
+                Err(error) => {
+                    self.stop_queries.cancel();
+                    Some(error.message())
+                }
+            }
+        };
+        self.dry_run || self.write_check.get_or_init(check).await.is_none()
+    }
+
     /// Queries the gateway. A refused key ends all queries.
     async fn query(&self, id: &TaskId, purpose: Purpose) -> Result<TaskResponse, gateway::Error> {
         let response = self.gateway.get_task(id, purpose).await;
@@ -148,9 +171,12 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
 /// Updates the root manifest and emits the summary.
 async fn finish(job: &ArchiveJob, stats: RunStats, has_unreported: bool, started: Instant) -> RunOutcome {
     let RunStats { summary, changed, reused } = stats;
-    let mut fatal_error = job.key_refusal.get().map(|words| FatalError::KeyRefused(words.clone()));
+    let key_refusal = || job.key_refusal.get().map(|words| FatalError::KeyRefused(words.clone()));
+    let write_fault = job.write_check.get().and_then(Option::clone).map(FatalError::NotWritable);
+    let is_written = !job.dry_run && write_fault.is_none();
+    let mut fatal_error = write_fault.or_else(key_refusal);
     let mut has_faults = false;
-    if !job.dry_run {
+    if is_written {
         match update_root(job, changed, reused, !has_unreported).await {
             Ok(report) => {
                 emit_report(&report, &job.emitter, Event::Warning);

@@ -23,6 +23,9 @@ pub enum FatalError {
     /// The gateway refuses the API key, with these words.
     #[error("the gateway refuses the API key: {0}")]
     KeyRefused(String),
+    /// Nothing can be written to the archive, for this reason. No task was asked about.
+    #[error("{0}")]
+    NotWritable(String),
     /// The root manifest could not be written. The task folders are complete; the next run writes the root manifest.
     #[error("the archive's manifest could not be written: {}", .0.message())]
     RootManifest(#[source] storage::Error),
@@ -37,7 +40,7 @@ impl FatalError {
     pub fn code(&self) -> FatalCode {
         match self {
             Self::KeyRefused(_) => FatalCode::KeyRefused,
-            Self::RootManifest(_) => FatalCode::Archive,
+            Self::NotWritable(_) | Self::RootManifest(_) => FatalCode::Archive,
             Self::Panicked => FatalCode::Internal,
         }
     }

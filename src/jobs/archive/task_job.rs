@@ -58,6 +58,8 @@ pub(super) enum TaskAbort {
     Store(storage::Error),
     /// The gateway refuses the key, so the run sends no more queries.
     KeyRefused,
+    /// The archive can't be written to, so the run sends no query.
+    NotWritable,
     /// The disk is full or failing. The run reports it once.
     Disk(transfer::Error),
     /// The run was stopped.
@@ -134,6 +136,10 @@ impl TaskJob {
             Err(TaskAbort::KeyRefused) => {
                 let message = "not asked: the gateway refuses the API key".to_owned();
                 self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::HttpStatus, message) })
+            }
+            Err(TaskAbort::NotWritable) => {
+                let message = "not asked: the archive can't be written to".to_owned();
+                self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::Disk, message) })
             }
             Err(TaskAbort::Store(error)) => {
                 let code = storage_error_code(&error);
@@ -243,6 +249,9 @@ impl TaskJob {
             return Err(TaskAbort::KeyRefused);
         }
         self.job.downloader.disk.check().map_err(TaskAbort::Disk)?;
+        if !self.job.is_writable().await {
+            return Err(TaskAbort::NotWritable);
+        }
         let response = tokio::select! {
             // An answer that has arrived counts before a stop.
             biased;

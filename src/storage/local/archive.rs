@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::dir::Dir;
 use super::dirty_marker::DirtyMarker;
 use super::group_sync::GroupSync;
 use super::lease::TaskLease;
@@ -118,10 +119,22 @@ impl LocalArchive {
     pub(crate) fn free_space(&self) -> Option<u64> {
         let size = |name: &str| fs::symlink_metadata(self.root.join(name)).map_or(0, |found| found.len());
         #[cfg(unix)]
-        let free = rustix::fs::statvfs(&self.root).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        // Where the disk can't be asked, its free space is unknown.
+        let free = rustix::fs::statvfs(&self.root).ok();
+        #[cfg(unix)]
+        let free = free.and_then(|disk| free_bytes(disk.f_blocks, disk.f_bavail, disk.f_frsize));
         #[cfg(not(unix))]
         let free: Option<u64> = None;
         free.map(|free| free.saturating_sub(size(MANIFEST) + size(SHA256SUMS)))
+    }
+
+    /// Makes sure that the archive can be written to. Returns a warning when the system has no locks there. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::NotWritable`].
+    pub(crate) fn check_writable(&self) -> Result<Option<String>, Error> {
+        self.probe_with(|file| lock::missing_locks_warning(file, &self.root))
+            .map_err(|source| Error::NotWritable { path: self.root.clone(), source })
     }
 
     /// Writes a little to the disk and removes it again.
@@ -129,9 +142,20 @@ impl LocalArchive {
     /// # Errors
     /// When the disk fails.
     pub(crate) fn probe_write(&self) -> io::Result<()> {
-        let mut file = tempfile::tempfile_in(&self.root)?;
-        file.write_all(&[0; 4096])?;
-        file.sync_data()
+        self.probe_with(|_| ())
+    }
+
+    /// Writes a new file in the root, calls `examine` with it, and removes it. When this process is killed, the file is removed
+    /// by the next writer of the root.
+    fn probe_with<T>(&self, examine: impl FnOnce(&fs::File) -> T) -> io::Result<T> {
+        let dir = Dir::at(&self.root);
+        let (name, mut file) = atomic::create_temporary(&dir, MANIFEST)?;
+        let written = file.write_all(&[0; 4096]).and_then(|()| file.sync_data());
+        let examined = written.map(|()| examine(&file));
+        // Closed first: some systems can't remove an open file.
+        drop(file);
+        dir.remove(&name)?;
+        examined
     }
 
     /// Updates the index of the archive from the task folders of `changed`. On a local disk the index is the root manifest and
@@ -190,6 +214,13 @@ impl LocalArchive {
     }
 }
 
+/// The free space of a disk with `blocks` blocks of `size` bytes. None when the report is no report: file systems in user space
+/// that know no figures give zeros, and a number below zero looks like more blocks than there are.
+#[cfg(unix)]
+fn free_bytes(blocks: u64, available: u64, size: u64) -> Option<u64> {
+    (blocks > 0 && size > 0 && available <= blocks).then(|| available.saturating_mul(size))
+}
+
 /// Whether every line of a checksum list names a file in a task's folder.
 fn names_task_files_only(path: &Path) -> io::Result<bool> {
     for line in BufReader::new(fs::File::open(path)?).lines() {
@@ -243,6 +274,22 @@ mod tests {
                 }
             }
             assert_eq!(LocalArchive::open(path).is_ok(), is_opened, "{manifest:?} {sums:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn free_space_report_without_figures_is_unknown() {
+        for (blocks, available, size, free) in [
+            (100, 10, 4096, Some(40_960)),
+            (100, 0, 4096, Some(0)),
+            (0, 0, 4096, None),
+            (0, 0, 0, None),
+            (100, 10, 0, None),
+            (100, u64::MAX - 5, 4096, None),
+            (u64::MAX, u64::MAX, 4096, Some(u64::MAX)),
+        ] {
+            assert_eq!(free_bytes(blocks, available, size), free, "{blocks} {available} {size}");
         }
     }
 

@@ -17,11 +17,23 @@ use crate::storage::{Error, failpoint};
 
 /// Replaces `folder/name` with what `fill` writes.
 pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    let new = stage(&Dir::at(folder), name, fill)?;
-    let renamed = group_sync::sync(&new.temp_path())
-        .map_err(Error::io("sync", &new.dir.join(&new.name)))
-        .and_then(|()| new.rename_into_place());
-    renamed.inspect_err(|_| new.discard())
+    stage(&Dir::at(folder), name, fill)?.sync_and_rename()
+}
+
+/// As [`write`], but an empty file is removed instead.
+pub(super) fn write_or_remove(
+    folder: &Path,
+    name: &str,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    let dir = Dir::at(folder);
+    let new = stage(&dir, name, fill)?;
+    let found = dir.stat(&new.temp_name).map_err(Error::io("read", &new.temp_path()));
+    if found.inspect_err(|_| new.discard())?.is_none_or(|found| found.size > 0) {
+        return new.sync_and_rename();
+    }
+    new.discard();
+    dir.remove(name).map_err(Error::io("remove", &dir.join(name)))
 }
 
 /// A new version of a file, under a dot-name. When it never gets its final name, the next writer of the folder removes it.
@@ -50,7 +62,7 @@ pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> 
 
 /// Creates a file under an unused dot-name, with the permissions of the user's umask. The library chooses the name; `dir`
 /// creates the file.
-fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
+pub(super) fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
     let create = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         dir.open(&name, OpenMode::CreateNew).map(|file| (name, file))
@@ -66,6 +78,12 @@ impl PendingReplace {
     /// The path under the dot-name.
     pub(super) fn temp_path(&self) -> PathBuf {
         self.dir.join(&self.temp_name)
+    }
+
+    /// Makes it durable and gives it the final name.
+    fn sync_and_rename(self) -> Result<(), Error> {
+        let synced = group_sync::sync(&self.temp_path()).map_err(Error::io("sync", &self.dir.join(&self.name)));
+        synced.and_then(|()| self.rename_into_place()).inspect_err(|_| self.discard())
     }
 
     /// Gives it the final name, in place of the old version.
@@ -146,6 +164,20 @@ mod tests {
         assert!(failed.unwrap_err().message().contains("broken"));
         assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"one");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn empty_file_is_removed_and_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+        write_or_remove(folder.path(), "a", |_| Ok(())).unwrap();
+        assert_eq!(names(), 0);
+        write_or_remove(folder.path(), "a", |to| to.write_all(b"one")).unwrap();
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"one");
+        write_or_remove(folder.path(), "a", |_| Err(io::Error::other("broken"))).unwrap_err();
+        assert_eq!(names(), 1, "after an error the old file stays");
+        write_or_remove(folder.path(), "a", |_| Ok(())).unwrap();
+        assert_eq!(names(), 0);
     }
 
     #[cfg(unix)]

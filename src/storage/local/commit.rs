@@ -158,7 +158,7 @@ impl TaskLease {
         // Where the folder can't be listed, the next run removes what is left.
         for name in &self.dir.names().unwrap_or_default() {
             let name = name.as_str();
-            let is_stray_lock = name == lock::NAME && self.lock.is_folder_lock();
+            let is_stray_lock = lock::is_sibling_name(name) || (name == lock::NAME && self.lock.is_folder_lock());
             if is_stray_lock
                 || (name == commit_log::NAME && is_log_superseded)
                 || atomic::is_leftover(name)

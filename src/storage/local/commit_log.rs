@@ -157,10 +157,10 @@ fn pending_manifest_entries(dir: &Dir) -> Result<Vec<LogEntry>, Error> {
         // A manifest that a crash has cut is no record.
         let _ = manifest::for_each_task(read_trusted(dir, name)?.as_slice(), |task| {
             for entry in task.parse().into_iter().flat_map(|task| task.files) {
-                let stem = entry.path().split_once('.').map_or("", |(stem, _)| stem);
+                let AssetKey { kind, index } = entry.key();
                 // Where the kind was not known at first, the part has another name.
-                let without_kind = format!(".asset-{}.part", entry.key().index);
-                lines.push(LogEntry { part: format!(".{stem}.part"), entry: entry.clone() });
+                let without_kind = format!(".asset-{index}.part");
+                lines.push(LogEntry { part: format!(".{kind}-{index}.part"), entry: entry.clone() });
                 lines.push(LogEntry { part: without_kind, entry });
             }
         });

@@ -39,10 +39,11 @@ impl DirtyMarker {
     /// Sets the marker, unless it is set.
     pub(super) fn set(&self) -> Result<(), Error> {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        // A process with the same id may have died on another machine. Then the next name is free.
+        // A process with the same id may have left one: in a container every process may have the same. Then the next name is
+        // free. The marker that is there stays a sign for the next writer of the root manifest.
         let names = (0_u32..).map(|n| self.root.join(format!("{PREFIX}{}-{n}", std::process::id())));
         for path in names.take(if lock.is_some() || !self.is_enabled { 0 } else { 1000 }) {
-            *lock = Lock::try_lock_file(&path).map_err(Error::io("lock", &path))?;
+            *lock = Lock::try_create_file(&path).map_err(Error::io("lock", &path))?;
             if lock.is_some() {
                 break;
             }
@@ -112,6 +113,15 @@ pub(super) fn find_stale(root: &Path) -> io::Result<StaleMarkers> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marker_of_a_killed_process_with_the_same_id_is_still_found() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(format!("{PREFIX}{}-0", std::process::id())), b"").unwrap();
+        let marker = DirtyMarker::new(root.path());
+        marker.set().unwrap();
+        assert_eq!(find_stale(root.path()).unwrap().locks.len(), 1);
+    }
 
     #[test]
     fn live_markers_are_kept_and_stale_ones_found_once() {

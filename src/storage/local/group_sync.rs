@@ -5,6 +5,9 @@
 //! closures in order. When a closure runs, everything that was written before its request is durable, so each task keeps its
 //! order on disk. With few paths, or on a file system that is not known to report failures of `syncfs`, each path is synced
 //! separately.
+//!
+//! Some file systems can't sync a folder (CIFS, many in user space). There the names are durable when the system makes them so,
+//! and nothing else is lost. A file that can't be synced is an error.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -20,7 +23,7 @@ use rayon::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::storage::Error;
-use crate::storage::error::clone_io_error;
+use crate::storage::error::{clone_io_error, is_unsupported};
 use crate::threads;
 
 /// Up to this many paths are synced one by one: `syncfs` also waits for the writes of other programs.
@@ -102,9 +105,14 @@ fn sync_group(group: Vec<SyncRequest>, system: &mut Option<File>) -> bool {
     let paths: BTreeSet<&Path> = group.iter().flat_map(|request| &request.written).map(PathBuf::as_path).collect();
     let is_busy = paths.len() > MAX_INDIVIDUAL_SYNCS;
     let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
-    let (all, each): (io::Result<()>, HashMap<PathBuf, io::Error>) = match &*system {
+    let synced = system.as_ref().filter(|_| is_busy).map(sync_system);
+    let (all, each): (io::Result<()>, HashMap<PathBuf, io::Error>) = match synced {
         _ if !is_busy => (Ok(()), paths.into_iter().filter_map(failed).collect()),
-        Some(system) => (sync_system(system), HashMap::new()),
+        Some(Err(error)) if is_sync_unsupported(&error) => {
+            *system = None;
+            (Ok(()), sync_each(paths))
+        }
+        Some(synced) => (synced, HashMap::new()),
         None => (Ok(()), sync_each(paths)),
     };
     if all.is_err() {
@@ -129,13 +137,24 @@ fn sync_each(paths: BTreeSet<&Path>) -> HashMap<PathBuf, io::Error> {
     }
 }
 
-/// Makes a file, or the names in a folder, durable.
+/// Makes a file, or the names in a folder, durable. A folder that can't be synced is skipped.
+#[cfg(unix)]
 pub(super) fn sync(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    return open_to_sync(path)?.sync_all();
-    // Windows can sync only a file that is open for writing. It can't sync folders, and they need no sync.
-    #[cfg(not(unix))]
+    match open_to_sync(path).and_then(|file| file.sync_all()) {
+        Err(error) if is_sync_unsupported(&error) && path.is_dir() => Ok(()),
+        synced => synced,
+    }
+}
+
+/// Makes a file durable. Windows can sync only a file that is open for writing. It can't sync folders, and they need no sync.
+#[cfg(not(unix))]
+pub(super) fn sync(path: &Path) -> io::Result<()> {
     if path.is_dir() { Ok(()) } else { std::fs::OpenOptions::new().write(true).open(path)?.sync_all() }
+}
+
+/// Whether the system can't sync this, or the user may not: a folder that may be written and not read can't be opened for it.
+fn is_sync_unsupported(error: &io::Error) -> bool {
+    is_unsupported(error) || error.kind() == io::ErrorKind::PermissionDenied
 }
 
 /// A pipe may have taken the place of the file: opening it must not block.

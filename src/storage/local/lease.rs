@@ -5,7 +5,7 @@
 //! [`TaskLease::commit`] can do the same for files that have not been published, with the task: then the manifest under its
 //! dot-name is the record.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +14,7 @@ use super::dir::Dir;
 use super::lock::Lock;
 use super::task_dir::{TaskDir, TaskSnapshot};
 use crate::domain::asset_key::AssetKey;
+use crate::domain::event::Counter;
 use crate::domain::manifest::FileEntry;
 use crate::storage::staging::staged_file::StagedFile;
 use crate::storage::{Error, blocking, failpoint};
@@ -25,8 +26,8 @@ pub(crate) struct TaskLease {
     pub(super) dir: Dir,
     /// Whether this run created the folder and was the first in it: no other run left anything there.
     pub(super) is_new: bool,
-    /// The stems of the parts that this run has begun in a new folder.
-    pub(super) started_parts: Mutex<HashSet<String>>,
+    /// For each stem of a part that this run has begun: how many bytes of the part an earlier run wrote.
+    pub(super) started_parts: Mutex<HashMap<String, Counter>>,
     /// The names of files that a new version may replace: those of the manifest and the commit log, once recovered.
     replaceable: Mutex<HashSet<String>>,
     pub(super) commit_log: CommitLog,
@@ -123,6 +124,15 @@ impl TaskLease {
         self.refuse_moved().err().unwrap_or(error)
     }
 
+    /// Refuses to go on when another process has taken the lock over: it may have written the same names.
+    fn refuse_lost_lock(&self) -> Result<(), Error> {
+        let path = self.task_dir.path();
+        if !self.lock.is_lost().map_err(Error::io("read", path))? {
+            return Ok(());
+        }
+        self.refuse_moved().and_then(|()| Err(Error::LockLost(path.to_owned())))
+    }
+
     /// Calls `then` once `written` and all names in the folder are durable. The folder stays locked until `then` returns.
     pub(super) async fn after_sync<T: Send + 'static>(
         self: &Arc<Self>,
@@ -133,7 +143,9 @@ impl TaskLease {
         written.extend([self.task_dir.path().to_owned(), self.task_dir.dirty_marker.root().to_owned()]);
         self.task_dir
             .group_sync
-            .run_after_sync(written, move |synced| then(&lease, synced.map_err(|error| lease.explain(error))))
+            .run_after_sync(written, move |synced| {
+                then(&lease, synced.map_err(|error| lease.explain(error)).and_then(|()| lease.refuse_lost_lock()))
+            })
             .await
     }
 }

@@ -3,37 +3,94 @@
 //! The system holds each lock, and frees it when its holder dies. A folder is locked itself where the system can do that, else
 //! with a dot-file in it. (Creating and removing a lock file for every task would cost more than everything else that a small
 //! task writes.) The holder removes its lock file. So after locking, a process checks that the path still names the file that
-//! it locked: a lock on a removed file protects nothing.
+//! it locked: a lock on a removed file protects nothing. Where the system can't lock files either, the file itself is the lock
+//! ([`lock_file`]); a process that has a lock of the system respects such a file too.
 
+mod heartbeat;
+mod lock_file;
+mod machine;
 mod wait;
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::dir::Dir;
 use crate::storage::Error;
+use crate::storage::error::is_unsupported;
+use lock_file::LockFile;
 
 pub(in crate::storage) use wait::waiting_message;
 pub(crate) use wait::{LockWait, REPORT_AFTER};
 
 /// The name of the lock file in a folder that can't be locked itself.
 pub(in crate::storage) const NAME: &str = ".lock";
+/// The beginning of the names of files beside a lock file that exist while a stale lock is taken over.
+const SIBLING_PREFIX: &str = ".lock.";
+
+/// How long to wait before trying again to take a lock that another process holds. After a long wait it is up to
+/// [`MAX_POLL_INTERVAL`]: to try a lock file of another machine makes a file.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A lock, held until it is dropped.
 #[derive(Debug)]
 pub(in crate::storage) struct Lock {
-    /// The path of the lock file, if there is one.
-    path: Option<PathBuf>,
-    /// The lock file, or the folder itself.
-    file: Arc<File>,
+    holding: Holding,
+    keeps_file: bool,
 }
 
-/// How long to wait before trying again to take a lock that another process holds.
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// What a lock is.
+#[derive(Debug)]
+enum Holding {
+    /// A folder that the system locked.
+    #[cfg(unix)]
+    Folder(Arc<File>),
+    /// A file that the system locked, and its path.
+    File(PathBuf, File),
+    /// A file that is a lock because it exists.
+    LockFile(LockFile),
+}
+
+/// Which lock files are opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OpenFile {
+    Existing,
+    New,
+    Any,
+}
+
+/// Whether it was reported that the system has no locks here.
+static IS_REPORTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether `name` is that of a lock file in a folder, or of a file beside it.
+pub(in crate::storage) fn is_lock_name(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name == NAME || is_sibling_name(name))
+}
+
+/// Whether `name` is that of a file which exists while a stale lock is taken over. The holder of the lock may remove it.
+pub(in crate::storage) fn is_sibling_name(name: &str) -> bool {
+    name.starts_with(SIBLING_PREFIX)
+}
+
+/// A warning when the system can't lock `file`, once per process. `folder` is named in it.
+pub(in crate::storage) fn missing_locks_warning(file: &File, folder: &Path) -> Option<String> {
+    match file.try_lock() {
+        Err(TryLockError::Error(error)) if is_unsupported(&error) => first_warning(folder),
+        _ => None,
+    }
+}
+
+fn first_warning(folder: &Path) -> Option<String> {
+    let is_first = !IS_REPORTED.swap(true, Ordering::Relaxed);
+    is_first.then(|| format!("the file system of {} has no locks: lock files are used instead", folder.display()))
+}
 
 impl Lock {
     /// Locks `folder` as soon as no other process holds its lock. `wait` reports a long wait, and can end it. Blocks.
@@ -48,6 +105,11 @@ impl Lock {
         let mut is_reported = false;
         loop {
             if let Some(lock) = Self::try_lock_folder(&real).map_err(fail)? {
+                if let Holding::LockFile(_) = lock.holding
+                    && let Some(warning) = first_warning(folder)
+                {
+                    wait.report(&warning);
+                }
                 return Ok(lock);
             }
             if wait.is_cancelled() {
@@ -57,7 +119,7 @@ impl Lock {
                 is_reported = true;
                 wait.report(&waiting_message(folder));
             }
-            thread::sleep(POLL_INTERVAL);
+            thread::sleep((started.elapsed() / 10).clamp(POLL_INTERVAL, MAX_POLL_INTERVAL));
         }
     }
 
@@ -74,25 +136,42 @@ impl Lock {
 
     /// Locks `folder`; none while another process holds the lock.
     pub(in crate::storage) fn try_lock_folder(folder: &Path) -> io::Result<Option<Self>> {
+        match Self::try_lock_folder_itself(folder) {
+            Err(error) if is_unsupported(&error) => Self::open(&folder.join(NAME), OpenFile::Any),
+            // Falling back to the lock file could give two owners.
+            locked => locked,
+        }
+    }
+
+    /// As [`Self::try_lock_folder`], with an error where the system can't lock folders.
+    pub(in crate::storage) fn try_lock_folder_itself(folder: &Path) -> io::Result<Option<Self>> {
         #[cfg(unix)]
-        loop {
+        {
             let file = open_folder(folder)?;
             match file.try_lock() {
-                Ok(()) if still_names(folder, &file)? => return Ok(Some(Self { path: None, file: Arc::new(file) })),
-                // Another folder has taken its place.
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) if is_folder_lock_unsupported(&error) => break,
-                // Falling back to the lock file could give two owners.
                 Err(TryLockError::Error(error)) => return Err(error),
             }
+            // Another folder may have taken its place. A process on a machine without locks may hold a lock file in it.
+            let is_free = still_names(folder, &file)? && !lock_file::is_held(&folder.join(NAME)).unwrap_or(false);
+            Ok(is_free.then(|| Self::from(Holding::Folder(Arc::new(file)))))
         }
-        Self::try_lock_file(&folder.join(NAME))
+        #[cfg(not(unix))]
+        {
+            let _ = folder;
+            Err(io::ErrorKind::Unsupported.into())
+        }
     }
 
     /// Whether the folder itself is locked. Then no process holds a lock file in it.
     pub(in crate::storage) fn is_folder_lock(&self) -> bool {
-        self.path.is_none()
+        !matches!(self.holding, Holding::File(..) | Holding::LockFile(_))
+    }
+
+    /// Whether another process has taken the lock over, because this one did not run for long.
+    pub(in crate::storage) fn is_lost(&self) -> io::Result<bool> {
+        if let Holding::LockFile(lock) = &self.holding { lock.is_held().map(|is_held| !is_held) } else { Ok(false) }
     }
 
     /// The locked folder, opened. `path` is the path that was locked.
@@ -101,69 +180,87 @@ impl Lock {
     /// When it can't be opened.
     pub(in crate::storage) fn open_dir(&self, path: &Path) -> io::Result<Dir> {
         #[cfg(unix)]
-        return Ok(Dir::from_opened(
-            path,
-            if self.is_folder_lock() { Arc::clone(&self.file) } else { Arc::new(open_folder(path)?) },
-        ));
+        return Ok(match &self.holding {
+            Holding::Folder(folder) => Dir::from_opened(path, Arc::clone(folder)),
+            _ => Dir::from_opened(path, Arc::new(open_folder(path)?)),
+        });
         #[cfg(not(unix))]
         Ok(Dir::at(path))
     }
 
     /// Releases the lock, and leaves its file in place.
     pub(in crate::storage) fn release_keeping_file(mut self) {
-        self.path = None;
+        self.keeps_file = true;
+        if let Holding::LockFile(lock) = &mut self.holding {
+            lock.release_keeping_file();
+        }
     }
 
-    /// Locks the file at `path`, which is created when it is missing; none while another process holds the lock.
-    pub(in crate::storage) fn try_lock_file(path: &Path) -> io::Result<Option<Self>> {
-        Self::open(path, true)
+    /// Creates and locks the file at `path`; none when there is a file already.
+    pub(in crate::storage) fn try_create_file(path: &Path) -> io::Result<Option<Self>> {
+        Self::open(path, OpenFile::New)
     }
 
     /// Locks the file that a dead process left at `path`; none when its process lives, or has removed it.
     pub(in crate::storage) fn try_take_over(path: &Path) -> io::Result<Option<Self>> {
-        match Self::open(path, false) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            found => found,
-        }
+        Self::open(path, OpenFile::Existing)
     }
 
-    fn open(path: &Path, create: bool) -> io::Result<Option<Self>> {
-        loop {
-            if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
-                return Err(io::Error::other("the lock file is not a plain file"));
-            }
-            let file = OpenOptions::new().create(create).truncate(false).write(true).open(path)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                // Some network shares have no locks. Working without one is better than not working.
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-            if still_names(path, &file)? {
-                return Ok(Some(Self { path: Some(path.to_owned()), file: Arc::new(file) }));
-            }
+    fn open(path: &Path, which: OpenFile) -> io::Result<Option<Self>> {
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::other("the lock file is not a plain file"));
         }
+        let Some((file, is_new)) = open_file(path, which)? else { return Ok(None) };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) if is_unsupported(&error) => {
+                let lock = if is_new { LockFile::begin(path, file).map(Some) } else { LockFile::try_take_over(path) };
+                return Ok(lock?.map(|lock| Self::from(Holding::LockFile(lock))));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Its holder may have removed it. A process on a machine without locks may hold it.
+        let is_free = still_names(path, &file)? && (is_new || !lock_file::is_held(path).unwrap_or(false));
+        Ok(is_free.then(|| Self::from(Holding::File(path.to_owned(), file))))
     }
 }
 
-/// Whether only files can be locked here, as on some network shares.
-#[cfg(unix)]
-fn is_folder_lock_unsupported(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::BADF, Errno::INVAL, Errno::ISDIR, Errno::NOTSUP, Errno::NOSYS]
-        .map(Errno::raw_os_error)
-        .map(Some)
-        .contains(&error.raw_os_error())
+impl From<Holding> for Lock {
+    fn from(holding: Holding) -> Self {
+        Self { holding, keeps_file: false }
+    }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let is_there = |path: &&PathBuf| still_names(path, &self.file).unwrap_or(false);
-        if let Some(path) = self.path.as_ref().filter(is_there) {
+        if let Holding::File(path, file) = &self.holding
+            && !self.keeps_file
+            && still_names(path, file).unwrap_or(false)
+        {
             // Removed while it is still locked: no other process can have locked this file in between.
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+/// Opens a lock file, and returns whether this call created it; none when the file is not one of those in `which`.
+fn open_file(path: &Path, which: OpenFile) -> io::Result<Option<(File, bool)>> {
+    if which != OpenFile::Existing {
+        match File::create_new(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return created.map(|file| Some((file, true))),
+        }
+    }
+    if which == OpenFile::New {
+        return Ok(None);
+    }
+    match OpenOptions::new().write(true).open(path) {
+        // Its holder has just removed it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // That of another user, who is alive.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && lock_file::is_held(path).unwrap_or(false) => Ok(None),
+        file => file.map(|file| Some((file, false))),
     }
 }
 
@@ -189,16 +286,20 @@ fn still_names(path: &Path, _: &File) -> io::Result<bool> {
 mod tests {
     use super::*;
 
+    fn lock_file_at(path: &Path) -> io::Result<Option<Lock>> {
+        Lock::open(path, OpenFile::Any)
+    }
+
     #[test]
     fn lock_file_has_one_holder_and_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
-        let first = Lock::try_lock_file(&path).unwrap();
+        let first = lock_file_at(&path).unwrap();
         assert!(first.is_some());
-        assert!(Lock::try_lock_file(&path).unwrap().is_none());
+        assert!(lock_file_at(&path).unwrap().is_none());
         drop(first);
         assert!(!path.exists());
-        assert!(Lock::try_lock_file(&path).unwrap().is_some());
+        assert!(lock_file_at(&path).unwrap().is_some());
     }
 
     #[test]
@@ -223,6 +324,30 @@ mod tests {
         assert!(!path.exists());
     }
 
+    #[test]
+    fn existing_file_is_not_created_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        fs::write(&path, b"").unwrap();
+        assert!(Lock::try_create_file(&path).unwrap().is_none());
+        fs::remove_file(&path).unwrap();
+        assert!(Lock::try_create_file(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn lock_file_of_a_machine_without_locks_is_respected() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        let record = r#"{"token":"0123456789abcdef","host":"nas","process":1}"#;
+        fs::write(&path, format!("{record}\n")).unwrap();
+        assert!(Lock::try_lock_folder(folder.path()).unwrap().is_none());
+        assert!(lock_file_at(&path).unwrap().is_none());
+        let late = std::time::SystemTime::now() - Duration::from_secs(90);
+        OpenOptions::new().write(true).open(&path).unwrap().set_modified(late).unwrap();
+        assert!(Lock::try_lock_folder(folder.path()).unwrap().is_some());
+        assert!(lock_file_at(&path).unwrap().is_some());
+    }
+
     #[cfg(unix)]
     #[test]
     fn lock_on_a_replaced_file_is_detected() {
@@ -240,7 +365,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
-        assert!(Lock::try_lock_file(&path).is_err());
+        assert!(lock_file_at(&path).is_err());
         assert!(!folder.path().join("elsewhere").exists());
     }
 
@@ -254,13 +379,13 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..50 {
                         let lock = loop {
-                            if let Some(lock) = Lock::try_lock_file(path).unwrap() {
+                            if let Some(lock) = lock_file_at(path).unwrap() {
                                 break lock;
                             }
                             thread::yield_now();
                         };
-                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
-                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        inside.fetch_sub(1, Ordering::SeqCst);
                         drop(lock);
                     }
                 });

@@ -16,6 +16,7 @@ use super::lock::Lock;
 use super::{atomic, path_check};
 use crate::integrity::digest::{Hasher, Sha256Hex, for_each_chunk};
 use crate::storage::Error;
+use crate::storage::error::is_unsupported;
 
 /// A folder that is being filled. Dropped before [`Self::finish`], it leaves nothing.
 pub(crate) struct NewFolder {
@@ -44,8 +45,10 @@ impl NewFolder {
         // Temporary folders are private by default. This one gets the permissions of the user's umask.
         builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777));
         let temp_dir = builder.tempdir_in(atomic::parent(target)).map_err(Error::io("create", target))?;
-        let lock =
-            Lock::try_lock_folder(temp_dir.path()).map_err(Error::io("lock", temp_dir.path()))?.filter(Lock::is_folder_lock);
+        let lock = match Lock::try_lock_folder_itself(temp_dir.path()) {
+            Err(error) if is_unsupported(&error) => None,
+            lock => lock.map_err(Error::io("lock", temp_dir.path()))?,
+        };
         Ok(Self { target: target.to_owned(), temp_dir, folders: BTreeSet::new(), _lock: lock })
     }
 
@@ -122,9 +125,7 @@ impl NewFolder {
 fn remove_stale_folders(folder: &Path, prefix: &str) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for left in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)).map(|entry| entry.path()) {
-        if let Ok(Some(lock)) = Lock::try_lock_folder(&left)
-            && lock.is_folder_lock()
-        {
+        if let Ok(Some(_lock)) = Lock::try_lock_folder_itself(&left) {
             // What can't be removed now is removed by the next writer.
             let _ = fs::remove_dir_all(&left);
         }

@@ -3,13 +3,16 @@
 //! A download makes its part here and stages the complete file here. It can neither publish nor commit: the job does that, with
 //! the lease. A factory, and so every download under way, keeps the lease and its lock alive.
 
+use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use super::commit_log;
 use super::lease::TaskLease;
 use crate::domain::asset_key::AssetKey;
+use crate::domain::event::Counter;
 use crate::storage::Error;
+use crate::storage::error::is_unsupported;
 use crate::storage::staging::part::{Part, Sealed};
 use crate::storage::staging::staged_file::StagedFile;
 
@@ -31,7 +34,7 @@ impl PartFactory {
     #[must_use]
     pub(crate) fn create(&self, stem: &str) -> Option<Part> {
         let lease = &self.0;
-        let is_first = || lease.started_parts.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.to_owned());
+        let is_first = || self.earlier_bytes(stem).1;
         (lease.is_new && is_first()).then(|| Part::new(lease.dir.clone(), part_name(stem)))
     }
 
@@ -43,7 +46,24 @@ impl PartFactory {
         let lease = &self.0;
         lease.mark_in_progress()?;
         let name = part_name(stem);
-        Part::resume(lease.dir.clone(), name.clone()).map_err(Error::io("resume", &lease.dir.join(&name)))
+        let mut part = match Part::resume(lease.dir.clone(), name.clone()) {
+            // Some file systems can't cut a file, or can't open it to be continued. There it starts over.
+            Err(error) if is_unsupported(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+                Part::new(lease.dir.clone(), name)
+            }
+            part => part.map_err(Error::io("resume", &lease.dir.join(&name)))?,
+        };
+        let (earlier_bytes, is_first) = self.earlier_bytes(stem);
+        earlier_bytes.set(if is_first { part.size() } else { part.size().min(earlier_bytes.get()) });
+        part.count_earlier_bytes(earlier_bytes);
+        Ok(part)
+    }
+
+    /// The counter for bytes of the part named by `stem` that an earlier run wrote, and whether this run begins with it.
+    fn earlier_bytes(&self, stem: &str) -> (Counter, bool) {
+        let mut parts = self.0.started_parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = !parts.contains_key(stem);
+        (parts.entry(stem.to_owned()).or_default().clone(), is_first)
     }
 
     /// Stages a complete file: as the asset `key`, to be called `name`, with the modification time `modified`. A file that has

@@ -45,7 +45,7 @@ pub(in crate::storage) fn is_file_with_size(path: &Path, size: u64) -> io::Resul
 /// Whether a folder is empty, except for a lock file. One that can't be listed counts as not empty: then nothing in it is taken
 /// for new.
 pub(in crate::storage) fn is_empty_folder(folder: &Path) -> bool {
-    let is_lock = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == lock::NAME);
+    let is_lock = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| lock::is_lock_name(&entry.file_name()));
     fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_lock))
 }
 

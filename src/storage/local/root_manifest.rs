@@ -1,4 +1,4 @@
-//! The root's derived files: `manifest.json` of the whole archive, and `SHA256SUMS`.
+//! The root's derived files: `manifest.json` of the whole archive, and `SHA256SUMS`, unless it would be empty.
 //!
 //! Both come from the task manifests. For a task whose manifest can't be read now, the entry in the old root manifest is kept
 //! ([`collect`](super::collect)). An update merges the changed tasks into the old root manifest as a stream, in the order of the
@@ -73,7 +73,7 @@ fn write_root_files(root: &Path, collect: impl FnOnce(&mut TaskSink<'_>) -> Resu
     let (mut collected, mut manifest) = (Ok(true), Ok(()));
     let stop_writing = || io::Error::other("the other file could not be written");
     // Both files are filled in one pass over the tasks. The first error is kept; the others only end the writing.
-    let sums = atomic::write(root, SHA256SUMS, |sums| {
+    let sums = atomic::write_or_remove(root, SHA256SUMS, |sums| {
         let fill = |to: &mut dyn Write| {
             manifest::write(to, |push| {
                 collected =
@@ -127,7 +127,7 @@ pub(in crate::storage) fn read_tasks(root: &Path, mut on_task: impl FnMut(TaskEn
 /// The temporary files of killed writers, and of live ones. Where the root can't be listed they are left to the next writer.
 fn leftovers(root: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let is_ours = |name: &str| name == lock::NAME || atomic::is_leftover(name);
+    let is_ours = |name: &str| lock::is_lock_name(name.as_ref()) || atomic::is_leftover(name);
     entries.filter(move |entry| entry.file_name().to_str().is_some_and(is_ours)).map(|entry| entry.path())
 }
 
@@ -141,10 +141,28 @@ fn is_up_to_date(root: &Path, fingerprints: &[u128]) -> Result<bool, Error> {
             missing.remove(&id.fingerprint());
         }
     })?;
+    if status != ManifestStatus::Valid || !missing.is_empty() {
+        return Ok(false);
+    }
     let sums = root.join(SHA256SUMS);
-    Ok(status == ManifestStatus::Valid
-        && missing.is_empty()
-        && path_check::lstat(&sums).map_err(Error::io("read", &sums))?.is_some())
+    match path_check::lstat(&sums).map_err(Error::io("read", &sums))? {
+        Some(found) => Ok(found.len() > 0),
+        None => Ok(!has_sums(root)?),
+    }
+}
+
+/// Whether some task in the root manifest has a line in the checksum list. Without a line there is no list.
+fn has_sums(root: &Path) -> Result<bool, Error> {
+    let mut lines = Vec::new();
+    manifest_files::read_root(root, |task| {
+        if lines.is_empty()
+            && let Some(task) = task.parse()
+        {
+            // Writing to memory does not fail.
+            let _ = write_sums(&mut lines, &task);
+        }
+    })?;
+    Ok(!lines.is_empty())
 }
 
 /// `HASH  PATH`, as `sha256sum -c` reads it, for every file and the text.

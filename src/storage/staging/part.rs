@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::journal::{self, HashedPrefix, Journal};
 use super::positioned;
 use super::write_back::WriteBack;
+use crate::domain::event::Counter;
 use crate::integrity::remote_version::RemoteVersion;
 use crate::storage::failpoint;
 use crate::storage::local::dir::{Dir, OpenMode};
@@ -49,6 +50,7 @@ pub(crate) struct Part {
     checkpointed: u64,
     max_size: Option<u64>,
     write_back: WriteBack,
+    earlier_bytes: Counter,
 }
 
 impl Part {
@@ -62,6 +64,7 @@ impl Part {
             checkpointed: 0,
             max_size: None,
             write_back: WriteBack::default(),
+            earlier_bytes: Counter::default(),
         }
     }
 
@@ -77,6 +80,7 @@ impl Part {
                 name,
                 max_size: None,
                 write_back: WriteBack::default(),
+                earlier_bytes: Counter::default(),
             },
             None => Self::new(dir, name),
         })
@@ -112,6 +116,11 @@ impl Part {
         self.max_size = max_size;
     }
 
+    /// Counts with `counter` those of its bytes that an earlier run wrote. All parts of this name in this run share it.
+    pub(in crate::storage) fn count_earlier_bytes(&mut self, counter: Counter) {
+        self.earlier_bytes = counter;
+    }
+
     /// Removes all bytes. The next byte is the first one again, of an unknown version.
     ///
     /// # Errors
@@ -123,6 +132,7 @@ impl Part {
         self.file = None;
         self.prefix = HashedPrefix::default();
         self.checkpointed = 0;
+        self.earlier_bytes.set(0);
         if let Some(mut journal) = self.journal.take() {
             journal.discard();
         }

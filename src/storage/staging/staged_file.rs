@@ -15,18 +15,26 @@ pub(crate) struct StagedFile {
     dir: Dir,
     part_name: String,
     has_journal: bool,
+    earlier_bytes: u64,
     entry: FileEntry,
 }
 
 impl StagedFile {
-    pub(super) fn new(dir: Dir, part_name: String, has_journal: bool, entry: FileEntry) -> Self {
-        Self { dir, part_name, has_journal, entry }
+    /// `earlier_bytes` are those of its bytes that an earlier run had fetched.
+    pub(super) fn new(dir: Dir, part_name: String, has_journal: bool, earlier_bytes: u64, entry: FileEntry) -> Self {
+        Self { dir, part_name, has_journal, earlier_bytes, entry }
     }
 
     /// The entry that the manifest will have.
     #[must_use]
     pub(crate) fn entry(&self) -> &FileEntry {
         &self.entry
+    }
+
+    /// How many of its bytes this run fetched.
+    #[must_use]
+    pub(crate) fn fetched_bytes(&self) -> u64 {
+        self.entry.size().saturating_sub(self.earlier_bytes)
     }
 
     /// Adds to the entry what is known of the file.
@@ -54,7 +62,7 @@ impl StagedFile {
     /// Gives the file its final name. Its bytes, and a record of them, must be durable.
     pub(in crate::storage) fn rename_into_place(self) -> Result<FileEntry, Error> {
         failpoint::reached("synced");
-        let Self { dir, part_name, has_journal, entry } = self;
+        let Self { dir, part_name, has_journal, entry, .. } = self;
         dir.rename(&part_name, entry.path()).map_err(Error::io("rename", &dir.join(entry.path())))?;
         if has_journal {
             // The commit log, or the manifest, proves the file now.

@@ -9,16 +9,20 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::failing_syscalls::fail_calls;
+use crate::support::failing_syscalls::{fail_calls, fail_calls_after};
 use crate::support::run::Running;
 use crate::support::{Answer, Run, World, sample};
 
 const EPERM: i32 = 1;
 const EIO: i32 = 5;
+const EBADF: i32 = 9;
+const EACCES: i32 = 13;
+const EINVAL: i32 = 22;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
-const EDQUOT: i32 = 122;
+const ENOSYS: i32 = 38;
 const EOPNOTSUPP: i32 = 95;
+const EDQUOT: i32 = 122;
 
 /// Makes `count` tasks with one image each. Returns their ids.
 fn tasks(world: &World, count: usize) -> Vec<String> {
@@ -64,12 +68,66 @@ fn unwritable_disk_ends_the_run_with_one_message() {
         let ids = tasks(&world, 40);
         let archive = world.archive();
         let args = [&["-j".to_owned(), "1".to_owned()], ids.as_slice()].concat();
-        let run = run(&world, &args, "write", archive.to_str().unwrap(), errno).exits(1);
+        // The write that checks the archive before the first query succeeds.
+        let command = fail_calls_after(1, world.command(&args), "write", archive.to_str().unwrap(), errno);
+        let run = Running::start(command).wait(false).exits(1);
         assert_eq!(run.stderr.matches("nothing new is started").count(), 1, "{}", run.stderr);
         assert_eq!(run.stderr.matches(message).count(), 1, "{}", run.stderr);
         let fetched = world.media.request_count("/picture.png");
         assert!(fetched <= 2, "{errno}: {fetched} files were fetched for a disk that takes none");
         world.run(&ids).exits(0);
+    }
+}
+
+#[test]
+fn archive_that_takes_no_write_is_noticed_before_the_first_query() {
+    for errno in [EIO, EROFS, ENOSPC, EDQUOT, EACCES] {
+        let world = World::new();
+        world.archive_task("t0");
+        let ids = tasks(&world, 40);
+        let (asked, archive) = (world.gateway_requests().len(), world.archive());
+        for args in [&["--gallery".to_owned()][..], &["--json".to_owned()]] {
+            let run = run(&world, &[args, &ids].concat(), "write", archive.to_str().unwrap(), errno).exits(2);
+            assert_eq!(run.stderr.matches("can't write to the archive yescale").count(), 1, "{}", run.stderr);
+            assert_eq!(run.stderr.lines().filter(|line| line.contains("error")).count(), 1, "{}", run.stderr);
+            assert_eq!(world.gateway_requests().len(), asked, "nothing is asked");
+        }
+        let args = ["t0".to_owned(), "--gallery".to_owned()];
+        run(&world, &args[..1], "write", archive.to_str().unwrap(), errno).exits(0);
+        world.run(&ids).exits(0);
+    }
+}
+
+#[test]
+fn folder_that_cannot_be_synced_is_skipped() {
+    for errno in [EINVAL, EOPNOTSUPP, ENOSYS, EBADF, EACCES, EPERM] {
+        let world = World::new();
+        let ids = tasks(&world, 12);
+        let archive = world.archive();
+        let run = run(&world, &ids, "sync_folder syncfs", archive.to_str().unwrap(), errno).exits(0);
+        assert_eq!(run.stderr.matches("warning").count(), 0, "{errno}: {}", run.stderr);
+        assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 12);
+    }
+}
+
+#[test]
+fn file_that_cannot_be_synced_is_an_error() {
+    for (calls, path, errno) in [("sync_file", "t3/", EINVAL), ("sync_file", "t3/", EIO), ("sync_folder", "t3", EIO)] {
+        let world = World::new();
+        let ids = tasks(&world, 6);
+        // Each path is synced alone.
+        let run = run(&world, &[&["-j".to_owned(), "1".to_owned()], ids.as_slice()].concat(), calls, path, errno).exits(1);
+        assert!(run.stderr.contains("can't sync"), "{}", run.stderr);
+        world.run(&ids).exits(0);
+    }
+}
+
+#[test]
+fn missing_report_of_free_space_is_no_full_disk() {
+    for errno in [ENOSYS, EPERM, EIO] {
+        let world = World::new();
+        let ids = tasks(&world, 12);
+        run(&world, &ids, "statfs syncfs", "/", if errno == EIO { ENOSYS } else { errno }).exits(0);
     }
 }
 

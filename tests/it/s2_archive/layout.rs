@@ -5,7 +5,9 @@
 
 use serde_json::json;
 
-use crate::support::audit::sha256;
+use crate::support::audit::{Tree, sha256};
+use crate::support::commands::run_command;
+use crate::support::run::Running;
 use crate::support::{World, sample};
 
 #[test]
@@ -112,4 +114,30 @@ fn run_without_changes_rewrites_nothing() {
     world.run(&ids).exits(1);
     assert_eq!(world.tree(), before);
     assert_eq!(before.keys().filter(|name| name.ends_with("/manifest.json")).count(), 3, "the others have no folder");
+}
+
+#[test]
+fn checksum_list_exists_only_while_it_has_a_line() {
+    let world = World::new();
+    world.answer("pending", &json!({"status": "QUEUED"}));
+    world.answer("failed", &json!({"status": "FAILURE", "err_reason": "no credit"}));
+    for ids in [&["pending"][..], &["pending", "failed"]] {
+        world.run(ids);
+        assert!(world.archive().join("manifest.json").exists() && !world.archive().join("SHA256SUMS").exists());
+        let before = world.tree();
+        world.run(ids);
+        assert_eq!(world.tree(), before, "a run that changes nothing rewrites nothing");
+        run_command(&world, &["index"]).exits(0);
+        let bytes = |tree: Tree| tree.into_iter().map(|(name, (bytes, _))| (name, bytes)).collect::<Vec<_>>();
+        assert_eq!(bytes(world.tree()), bytes(before));
+    }
+    world.archive_task("t1");
+    assert!(world.archive().join("SHA256SUMS").exists());
+    // The list of an older version.
+    for written_by in [&["index"][..], &["failed"]] {
+        let _ = std::fs::remove_dir_all(world.archive().join("t1"));
+        world.write_file("yescale/SHA256SUMS", "");
+        let run = Running::start(world.plain_command(written_by)).wait(false);
+        assert!(!world.archive().join("SHA256SUMS").exists(), "{run:?}");
+    }
 }

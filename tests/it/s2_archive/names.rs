@@ -3,12 +3,12 @@
 //! "The folder name is the id itself when the id is 1 to 100 bytes of `a-z 0-9 . _ -`" · "For any other id … the name
 //! is: the first 40 characters …, then `-` and the first 16 hex digits of the SHA-256 of the id" · "Nothing from the
 //! network names a path outside its task folder" · "N is padded with zeros to the same width when the answer has 10
-//! or more items of a kind".
+//! or more items of a kind. Existing names stay, and later items take the width that the folder already has."
 
 use serde_json::{Value, json};
 
-use crate::support::World;
 use crate::support::audit::hashed_folder;
+use crate::support::{RemoteFile, ServerFault, World};
 
 /// Ids that are their own folder names.
 const PLAIN: [&str; 16] = [
@@ -127,4 +127,60 @@ fn failed_items_count_for_the_index_width() {
     world.serve_task("t1", &json!({"images": items}));
     world.run(&["t1"]).exits(1);
     assert_eq!(world.files("t1"), ["image-01.png"]);
+}
+
+#[test]
+fn later_items_take_the_width_that_the_folder_has() {
+    for (first, later, expected) in [
+        (9, 11, ["image-1.png", "image-10.png", "image-11.png", "image-2.png"]),
+        (12, 100, ["image-01.png", "image-02.png", "image-03.png", "image-04.png"]),
+        (1, 100, ["image-1.png", "image-10.png", "image-100.png", "image-11.png"]),
+    ] {
+        let world = World::new();
+        let png = world.serve_sample("picture.png");
+        world.serve_task("t1", &json!({"images": vec![&png; first]}));
+        world.run(&["t1"]).exits(0);
+        let before = world.files("t1");
+        let mut dead = vec![json!(png); later];
+        dead[later - 1] = json!("");
+        world.serve_task("t1", &json!({"images": dead}));
+        // What is complete is asked about again only when it is forced.
+        let plan = world.run(&["t1", "--force", "--dry-run"]);
+        let first = before[0].trim_end_matches("png");
+        assert!(plan.stdout.contains(&format!("yescale/t1/{first}")), "{}", plan.stdout);
+        world.run(&["t1", "--force"]).exits(1);
+        world.serve_task("t1", &json!({"images": vec![&png; later]}));
+        world.run(&["t1"]).exits(0);
+        let after = world.files("t1");
+        assert_eq!((after.len(), &after[..4]), (later, &expected.map(str::to_owned)[..]));
+        assert!(before.iter().all(|name| after.contains(name)), "names that stand keep theirs: {after:?}");
+    }
+}
+
+#[test]
+fn fewer_items_later_keep_the_width() {
+    let world = World::new();
+    let png = world.serve_sample("picture.png");
+    let mut items = vec![json!(png); 12];
+    items[1] = json!("");
+    world.serve_task("t1", &json!({"images": items}));
+    world.run(&["t1"]).exits(1);
+    world.serve_task("t1", &json!({"images": vec![&png; 9]}));
+    world.run(&["t1"]).exits(1);
+    let files = world.files("t1");
+    assert_eq!((files.len(), &*files[1]), (12, "image-02.png"));
+}
+
+#[test]
+fn part_is_resumed_when_the_number_of_items_has_changed() {
+    let world = World::new();
+    let remote = RemoteFile::new(&world, "/a.mp4", 300_000, &[ServerFault::CutAt(100_000)]);
+    let items = |count: usize| (0..count).map(|n| if n == 1 { remote.url.as_str() } else { "" }).collect::<Vec<_>>();
+    world.serve_task("t1", &json!({"videos": items(9)}));
+    world.run(&["t1", "--retries", "0"]).exits(1);
+    remote.set_script(&world, &[ServerFault::Healthy]);
+    world.serve_task("t1", &json!({"videos": items(11)}));
+    world.run(&["t1"]).exits(1);
+    assert_eq!(remote.requests(&world).last().unwrap().range_start(), 100_000);
+    assert_eq!(world.files("t1"), ["video-02.mp4"]);
 }

@@ -305,3 +305,24 @@ fn corrupt_encoding_is_retried() {
 fn corrupt_encoding_late_in_the_body_is_retried() {
     assert_retried(&[(2_000_000, 10)]);
 }
+
+#[test]
+fn summary_counts_only_bytes_of_this_run() {
+    for (second, fetched) in [
+        (vec![Healthy], SIZE - CUT),
+        // Some of it comes twice in the second run, and counts once.
+        (vec![CutAt(CUT), Healthy], SIZE - CUT),
+        // Nothing of the first run can be used.
+        (vec![Replaced], SIZE),
+    ] {
+        let world = World::new();
+        let remote = remote(&world, &[CutAt(CUT)]);
+        let first = world.run_json(&["t1", "--retries", "0"]).exits(1);
+        assert_eq!(first.summary()["bytes"], 0, "no file was saved");
+        remote.set_script(&world, &second);
+        let run = world.run_json(&["t1"]).exits(0);
+        assert_eq!((&run.summary()["bytes"], &run.task("t1")["bytes"]), (&json!(fetched), &json!(SIZE)), "{second:?}");
+        let run = world.run_json(&["t1", "--force"]).exits(0);
+        assert_eq!(run.summary()["bytes"], SIZE);
+    }
+}

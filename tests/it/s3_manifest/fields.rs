@@ -172,7 +172,7 @@ fn pending_unknown_and_empty_tasks_have_no_folder() {
     world.answer("pending", &json!({"status": "QUEUED"}));
     world.serve_task("empty", &json!({}));
     world.run(&["pending", "empty", "unknown"]).exits(1);
-    assert_eq!(world.tree().into_keys().collect::<Vec<_>>(), ["SHA256SUMS", "manifest.json"]);
+    assert_eq!(world.tree().into_keys().collect::<Vec<_>>(), ["manifest.json"]);
     assert_eq!(world.root_manifest()["tasks"], json!([]));
 }
 

@@ -179,6 +179,49 @@ fn named_config_must_exist_and_the_default_one_is_optional() {
 }
 
 #[test]
+fn default_config_that_cannot_be_read_ends_nothing() {
+    let world = World::new();
+    world.archive_task("t1");
+    let ends_well = |home: Option<&str>, config: Option<&str>| {
+        for args in [&["verify"][..], &["t1"], &["config"], &["index"]] {
+            let mut command = world.plain_command(args);
+            for (name, value) in [("HOME", home), ("XDG_CONFIG_HOME", config), ("USERPROFILE", home), ("APPDATA", config)] {
+                match value {
+                    Some(value) => command.env(name, value),
+                    None => command.env_remove(name),
+                };
+            }
+            Running::start(command).wait(false).exits(0);
+        }
+    };
+    world.write_file("relative/yescale-dl/config.toml", "no = 'setting'");
+    world.write_file("relative/.config/yescale-dl/config.toml", "no = 'setting'");
+    for (home, config) in [(None, None), (Some(""), Some("")), (Some("relative"), Some("relative")), (Some("/nowhere"), None)] {
+        ends_well(home, config);
+    }
+    // A folder has the name of the file, which is said once.
+    std::fs::create_dir_all(world.home().join(OWN)).unwrap();
+    let run = run_command(&world, &["verify"]).exits(0);
+    assert_eq!(run.stderr.matches("config.toml is ignored").count(), 1, "{}", run.stderr);
+    assert!(run_command(&world, &["config"]).exits(0).stdout.contains("config.toml (can't be read)"));
+    let named = world.home().join(OWN);
+    run_command(&world, &["config", "--config", named.to_str().unwrap()]).exits(2);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let link = world.home().join("loop");
+        std::os::unix::fs::symlink(&link, &link).unwrap();
+        ends_well(link.to_str(), link.to_str());
+        let closed = world.home().join("closed");
+        std::fs::create_dir(&closed).unwrap();
+        let set_mode = |mode| std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(mode)).unwrap();
+        set_mode(0o000);
+        ends_well(closed.to_str(), closed.to_str());
+        set_mode(0o700);
+    }
+}
+
+#[test]
 fn invalid_environment_variable_is_named() {
     let world = World::new();
     let mut command = world.command(&["t1"]);

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: "What was finished is committed, the root manifest too …; the rest resumes next time."
+//! SIGINT, SIGTERM and SIGHUP: "What was finished is committed, the root manifest too …; the rest resumes next time."
 #![cfg(unix)]
 
 use std::fs;
@@ -27,6 +27,13 @@ fn interrupt(running: Running, name: &str) -> Run {
     run
 }
 
+/// Whether the tests were started with SIGHUP ignored, as under `nohup`. Then the program ignores it, too.
+fn is_hang_up_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
 /// Waits until `path` has been requested.
 fn await_request(world: &World, path: &str) {
     await_condition(|| world.media.request_count(path) > 0);
@@ -42,7 +49,10 @@ fn await_condition(condition: impl Fn() -> bool) {
 
 #[test]
 fn interrupt_keeps_whole_files_and_the_next_run_resumes() {
-    for (name, code) in [("INT", 130), ("TERM", 143)] {
+    for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        if name == "HUP" && is_hang_up_ignored() {
+            continue;
+        }
         let world = World::new();
         world.archive_task("t0");
         let small = world.media.script("/small.png", [Reply::ok(sample("picture.png"))]);
@@ -256,4 +266,27 @@ fn interrupted_query_for_fresh_links_records_no_dead_link() {
     await_condition(|| world.gateway_requests().len() >= 2);
     world.audit(interrupt(running, "INT")).exits(130);
     assert!(!world.archive().join("t1/manifest.json").exists(), "no link is known to be dead");
+}
+
+#[test]
+fn hang_up_stays_ignored_when_it_was_at_the_start() {
+    let world = World::new();
+    let slow = world.media.script("/slow.png", [Reply::ok(sample("picture.png")).throttled(200, Duration::from_millis(20))]);
+    world.serve_task("t1", &json!({"images": [slow]}));
+    let program = world.command(&["t1"]);
+    // As `nohup` starts a program.
+    let mut nohup = Command::new("/bin/sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(program.get_program()).args(program.get_args());
+    nohup.current_dir(world.home());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => nohup.env(name, value),
+            None => nohup.env_remove(name),
+        };
+    }
+    let running = Running::start(nohup);
+    await_request(&world, "/slow.png");
+    signal(&running, "HUP");
+    world.audit(running.wait(false)).exits(0);
+    assert_eq!(world.task_entry("t1")["state"], "complete");
 }

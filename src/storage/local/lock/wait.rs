@@ -1,7 +1,8 @@
 //! Waits for locks: how they are reported, and how they end early.
 //!
 //! Another process may hold a lock for any time, and any user who can read a folder can lock it. So every wait is reported
-//! after [`REPORT_AFTER`], and ends when the run is stopped. Linux lists its locks, so that the message can name the process.
+//! after [`REPORT_AFTER`], and ends when the run is stopped. Linux lists its locks, and a lock file names its holder, so that the
+//! message can name the process.
 
 use std::fmt;
 use std::path::Path;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+
+use super::lock_file;
 
 /// A longer wait is reported, once.
 pub(crate) const REPORT_AFTER: Duration = Duration::from_secs(3);
@@ -43,8 +46,9 @@ impl fmt::Debug for LockWait {
 
 /// The message about a wait for the lock of `folder`.
 pub(in crate::storage) fn waiting_message(folder: &Path) -> String {
-    match holder(folder) {
-        Some(process) => format!("waiting for {}: process {process} has locked it", folder.display()),
+    let holder = lock_file::holder(&folder.join(super::NAME)).or_else(|| Some(format!("process {}", holder(folder)?)));
+    match holder {
+        Some(process) => format!("waiting for {}: {process} has locked it", folder.display()),
         None => format!("waiting for {}: another process has locked it", folder.display()),
     }
 }

@@ -86,7 +86,7 @@ impl Sealed {
         }
         // Dropping the part must not remove the file. Its journal is removed when a durable record replaces it.
         self.part.file = None;
-        Ok(StagedFile::new(dir, part_name, self.part.checkpointed > 0, entry))
+        Ok(StagedFile::new(dir, part_name, self.part.checkpointed > 0, self.part.earlier_bytes.get(), entry))
     }
 }
 

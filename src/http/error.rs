@@ -126,7 +126,8 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Status { status, .. } | Self::ProxyStatus { status, .. } => is_transient_status(*status),
+            Self::Status { status, .. } => is_transient_status(*status) || self.is_busy(),
+            Self::ProxyStatus { status, .. } => is_transient_status(*status),
             Self::RangeMismatch(_)
             | Self::LengthMismatch(_)
             | Self::Incomplete { .. }
@@ -147,10 +148,10 @@ impl Error {
         }
     }
 
-    /// Whether the link is dead: the gateway may have a fresh one.
+    /// Whether the link is dead: the gateway may have a fresh one. A 403 that asks to wait says nothing about the link.
     #[must_use]
     pub fn is_dead_link(&self) -> bool {
-        matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403 | 404 | 410))
+        matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403 | 404 | 410) && !self.is_busy())
     }
 
     /// Whether the host says that it is busy.
@@ -250,10 +251,14 @@ pub(crate) fn is_transient_status(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)
 }
 
-/// Whether a status says that the host is busy, and not that something is broken.
+/// Whether a status says that the host is busy, and not that something is broken. Some media hosts limit requests with 403.
 #[must_use]
 pub(crate) fn is_busy_status(status: StatusCode, has_retry_after: bool) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE && has_retry_after)
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::FORBIDDEN => has_retry_after,
+        _ => false,
+    }
 }
 
 /// `HTTP 404 Not Found`
@@ -285,6 +290,19 @@ mod tests {
         let dead: Vec<u16> = (100..=599).filter(|code| status(*code).code() == AssetErrorCode::DeadLink).collect();
         assert_eq!(dead, [401, 403, 404, 410]);
         assert_eq!((status(500).code(), status(500).http_status()), (AssetErrorCode::HttpStatus, Some(500)));
+    }
+
+    #[test]
+    fn forbidden_with_retry_after_is_a_busy_host_and_no_dead_link() {
+        let asks_to_wait = |code: u16| Error::Status {
+            status: StatusCode::from_u16(code).expect("in range"),
+            retry_after: Some(Duration::from_secs(1)),
+        };
+        let busy: Vec<u16> = (100..=599).filter(|code| asks_to_wait(*code).is_busy()).collect();
+        assert_eq!(busy, [403, 429, 503]);
+        assert!(asks_to_wait(403).is_transient() && !asks_to_wait(403).is_dead_link());
+        assert_eq!(asks_to_wait(403).code(), AssetErrorCode::HttpStatus);
+        assert!(!asks_to_wait(404).is_transient() && asks_to_wait(404).is_dead_link());
     }
 
     #[test]

@@ -6,10 +6,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, Response, Url};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,8 @@ use super::base::BaseUrl;
 use super::classify::classify;
 use super::error::{Error, FailedAttempt};
 use super::memory_budget::{MemoryBudget, MemoryPermit};
-use super::response::{GatewayResponse, ReceiveOutcome, receive};
+use super::pacer::Pacer;
+use super::response::{GatewayHead, GatewayResponse, ReceiveOutcome, receive};
 use crate::domain::event::Emitter;
 use crate::domain::task::{Task, TaskId};
 use crate::http::retry::{NoRetry, RetryDriver, RetryPolicy};
@@ -39,6 +40,7 @@ pub struct Gateway {
     policy: RetryPolicy,
     hosts: HostLimiter,
     throttle: Option<Arc<Throttle>>,
+    pacer: Option<Pacer>,
     emitter: Emitter,
     stop: CancellationToken,
     budgets: MemoryBudgets,
@@ -65,6 +67,8 @@ pub enum Purpose {
 pub struct TaskResponse {
     /// The gateway's answer.
     pub task: Task,
+    /// When it was sent, by the gateway's own clock where the answer says so.
+    pub time: SystemTime,
     /// To be kept as long as anything of the task is.
     pub memory_permit: MemoryPermit,
 }
@@ -72,8 +76,7 @@ pub struct TaskResponse {
 /// What one response says, before anything is decided about another attempt.
 struct ClassifiedResponse {
     result: Result<Box<Task>, Error>,
-    status: StatusCode,
-    retry_after: Option<Duration>,
+    head: GatewayHead,
 }
 
 impl Gateway {
@@ -93,13 +96,19 @@ impl Gateway {
         authorization.set_sensitive(true);
         let budgets = MemoryBudgets { task: MemoryBudget::new(), fresh_links: MemoryBudget::new() };
         let hosts = HostLimiter::new(MAX_CONCURRENT_REQUESTS, policy);
-        Ok(Self { client, base, authorization, key, policy, hosts, throttle: None, emitter, stop, budgets })
+        Ok(Self { client, base, authorization, key, policy, hosts, throttle: None, pacer: None, emitter, stop, budgets })
     }
 
     /// The same, with a rate limit for the media that it sends.
     #[must_use]
     pub fn with_throttle(self, throttle: Option<Arc<Throttle>>) -> Self {
         Self { throttle, ..self }
+    }
+
+    /// The same, with at most this many questions per second.
+    #[must_use]
+    pub fn with_rate(self, per_second: Option<f64>) -> Self {
+        Self { pacer: per_second.map(Pacer::new), ..self }
     }
 
     /// Requests a task.
@@ -142,7 +151,10 @@ impl Gateway {
     async fn request_task(&self, url: &Url, host: &HostState, budget: &MemoryBudget) -> Result<TaskResponse, FailedAttempt> {
         let mut memory_permit = MemoryPermit::default();
         loop {
-            let permit = host.acquire().await;
+            let permit = match &self.pacer {
+                Some(pacer) => pacer.acquire(host.acquire()).await,
+                None => host.acquire().await,
+            };
             let response = self.send(url, None).await?;
             http::check_proxy_auth(&response)?;
             let received = receive(response, budget, &mut memory_permit, &self.key).await?;
@@ -151,7 +163,7 @@ impl Gateway {
                 ReceiveOutcome::Complete(response) => self.classify_response(response, &mut memory_permit, budget).await,
                 ReceiveOutcome::NeedsMemory(bytes) => Err(bytes),
             };
-            let ClassifiedResponse { result, status, retry_after } = match classified {
+            let ClassifiedResponse { result, head } = match classified {
                 Ok(classified) => classified,
                 Err(bytes) => {
                     // The permit goes first, so that no request waits for memory while it holds some.
@@ -161,15 +173,13 @@ impl Gateway {
                 }
             };
             // An answer is an answer, under any status.
-            let is_busy = result.as_ref().is_err_and(Error::is_transient) && is_busy_status(status, retry_after.is_some());
+            let is_busy =
+                result.as_ref().is_err_and(Error::is_transient) && is_busy_status(head.status, head.retry_after.is_some());
             if !is_busy {
                 host.reset_backoff();
             }
-            return result.map(|task| TaskResponse { task: *task, memory_permit }).map_err(|error| FailedAttempt {
-                error,
-                is_busy,
-                retry_after,
-            });
+            let failed = |error| FailedAttempt { error, is_busy, retry_after: head.retry_after };
+            return result.map(|task| TaskResponse { task: *task, time: head.time, memory_permit }).map_err(failed);
         }
     }
 
@@ -183,10 +193,10 @@ impl Gateway {
         memory_permit: &mut MemoryPermit,
         budget: &MemoryBudget,
     ) -> Result<ClassifiedResponse, usize> {
-        let (status, retry_after, capacity) = (response.status, response.retry_after, memory_permit.capacity());
+        let (head, capacity) = (response.head, memory_permit.capacity());
         let parse = move |response: GatewayResponse, key: &ApiKey| -> Result<(usize, Result<Box<Task>, Error>), usize> {
             Ok(match response.decode(capacity)? {
-                Ok(bytes) => (bytes.len(), classify(status, bytes, key)),
+                Ok(bytes) => (bytes.len(), classify(head.status, bytes, key)),
                 Err(error) => (0, Err(error)),
             })
         };
@@ -206,7 +216,7 @@ impl Gateway {
             return Err(needed);
         }
         budget.shrink(memory_permit, needed);
-        Ok(ClassifiedResponse { result, status, retry_after })
+        Ok(ClassifiedResponse { result, head })
     }
 
     async fn send(&self, url: &Url, range: Option<&RangeRequest>) -> Result<Response, http::Error> {

@@ -6,6 +6,7 @@ mod client;
 mod error;
 mod lenient_json;
 mod memory_budget;
+mod pacer;
 mod response;
 
 pub use base::{BaseUrl, BaseUrlError};

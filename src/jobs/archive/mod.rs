@@ -5,11 +5,14 @@
 //! arrived, and the task's folder is read again under it, because another process may have been faster.
 //!
 //! A problem of one task never stops another. Only a refused key ends the queries; downloads whose links are known are then
-//! still finished. With `--wait`, an unfinished task leaves its slot and is queried again later.
+//! still finished. With `--wait`, an unfinished task leaves its slot and is queried again later, and so does a task that gets no
+//! answer because the gateway is out of order.
 
 mod dry_run;
 mod execute;
+mod late_link;
 mod maintenance;
+mod outage;
 mod outcome;
 mod poll_queue;
 mod scheduler;
@@ -31,8 +34,11 @@ use crate::domain::task::TaskId;
 use crate::gateway::{self, Gateway, Purpose, TaskResponse};
 use crate::storage::{self, Report, Storage, blocking};
 use crate::transfer::{self, Downloader};
+use poll_queue::Turn;
 use scheduler::{RunStats, Scheduler};
+use task_job::TaskAbort;
 
+pub(crate) use outage::GatewayHealth;
 pub use outcome::{FatalError, RunOutcome};
 pub use poll_queue::PollPolicy;
 
@@ -96,6 +102,8 @@ pub(crate) struct ArchiveJob {
     pub skip_failed: bool,
     /// How to wait for unfinished tasks. None leaves them to another run.
     pub wait: Option<PollPolicy>,
+    /// Whether the gateway answers.
+    pub health: GatewayHealth,
     /// Where events go.
     pub emitter: Emitter,
     /// The gateway's words, once it has refused the key.
@@ -107,14 +115,41 @@ pub(crate) struct ArchiveJob {
 }
 
 impl ArchiveJob {
-    /// Queries the gateway. A refused key ends all queries.
-    async fn query(&self, id: &TaskId, purpose: Purpose) -> Result<TaskResponse, gateway::Error> {
-        let response = self.gateway.get_task(id, purpose).await;
-        if let Err(gateway::Error::KeyRejected(words)) = &response {
-            self.key_refusal.get_or_init(|| words.clone());
-            self.stop_queries.cancel();
+    /// Queries the gateway, unless there is an outage and it is not the task's turn. A refused key ends all queries.
+    async fn query(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
+        if self.key_refusal.get().is_some() {
+            return Err(TaskAbort::KeyRefused);
         }
-        response
+        let outage = self.health.outage().filter(|outage| match turn {
+            Turn::Normal => outage.is_awaited(),
+            Turn::Probe => false,
+            Turn::GiveUp => true,
+        });
+        if let Some(outage) = outage {
+            return Err(TaskAbort::NotAsked(outage.error));
+        }
+        let started = Instant::now();
+        let error = match self.gateway.get_task(id, purpose).await {
+            Ok(response) => {
+                self.health.record_answer(&self.emitter);
+                return Ok(response);
+            }
+            Err(error) => error,
+        };
+        if error.is_transient() {
+            self.health.record_failure(started.into(), &error, &self.emitter);
+        } else if error.is_answer() {
+            self.health.record_answer(&self.emitter);
+        }
+        Err(match error {
+            gateway::Error::KeyRejected(words) => {
+                self.key_refusal.get_or_init(|| words);
+                self.stop_queries.cancel();
+                TaskAbort::KeyRefused
+            }
+            gateway::Error::Interrupted => TaskAbort::Interrupted,
+            error => TaskAbort::Gateway(error),
+        })
     }
 }
 
@@ -127,8 +162,9 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
     tokio::pin!(overdue);
     while is_open || !scheduler.is_idle() {
         let has_room = scheduler.has_capacity();
+        let takes_requests = has_room && !scheduler.poll_queue.is_full();
         tokio::select! {
-            batch = next_batch(&mut requests, &scheduler.job), if is_open && has_room => {
+            batch = next_batch(&mut requests, &scheduler.job), if is_open && takes_requests => {
                 if batch.is_empty() { is_open = false } else { scheduler.submit(batch) }
             }
             check = scheduler.poll_queue.next(&scheduler.job), if has_room && scheduler.poll_queue.len() > 0 => scheduler.resubmit(check),

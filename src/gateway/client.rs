@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Response, Url};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::base::BaseUrl;
@@ -73,6 +74,15 @@ pub struct TaskResponse {
     pub memory_permit: MemoryPermit,
 }
 
+/// Why a query brought no task.
+#[derive(Debug)]
+pub struct QueryFailure {
+    /// The fault of the last attempt.
+    pub error: Error,
+    /// When the first attempt failed.
+    pub since: Instant,
+}
+
 /// What one response says, before anything is decided about another attempt.
 struct ClassifiedResponse {
     result: Result<Box<Task>, Error>,
@@ -115,23 +125,26 @@ impl Gateway {
     ///
     /// # Errors
     /// When there is no such task, the key is refused, or no attempt brought an answer.
-    pub async fn get_task(&self, id: &TaskId, purpose: Purpose) -> Result<TaskResponse, Error> {
-        let url = self.base.task_url(id).ok_or(Error::InvalidId)?;
+    pub async fn get_task(&self, id: &TaskId, purpose: Purpose) -> Result<TaskResponse, QueryFailure> {
+        let invalid = || QueryFailure { error: Error::InvalidId, since: Instant::now() };
+        let url = self.base.task_url(id).ok_or_else(invalid)?;
         let budget = match purpose {
             Purpose::Task => &self.budgets.task,
             Purpose::FreshLinks => &self.budgets.fresh_links,
         };
         let host = self.hosts.host_for(&url);
         let mut retries = RetryDriver::new(id, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
+        let mut failing_since = None;
         loop {
-            let failed = match self.request_task(&url, &host, budget).await {
+            let attempt = match self.request_task(&url, &host, budget).await {
                 Ok(response) => return Ok(response),
-                Err(failed) => failed,
+                Err(attempt) => attempt,
             };
-            match retries.wait_after(&failed.failure()).await {
+            let since = *failing_since.get_or_insert_with(Instant::now);
+            match retries.wait_after(&attempt.failure()).await {
                 Ok(()) => {}
-                Err(NoRetry::GivenUp) => return Err(failed.error),
-                Err(NoRetry::Stopped) => return Err(Error::Interrupted),
+                Err(NoRetry::GivenUp) => return Err(QueryFailure { error: attempt.error, since }),
+                Err(NoRetry::Stopped) => return Err(QueryFailure { error: Error::Interrupted, since }),
             }
         }
     }

@@ -43,6 +43,13 @@ mod tests {
 
     use super::*;
 
+    /// A slow pacer whose next turn has come.
+    async fn rested_pacer() -> Pacer {
+        let pacer = Pacer::new(0.01);
+        *pacer.next.lock().await -= Duration::from_millis(50);
+        pacer
+    }
+
     #[tokio::test]
     async fn questions_are_spaced_also_behind_a_slow_permit() {
         let (pacer, start) = (Pacer::new(50.0), Instant::now());
@@ -55,15 +62,14 @@ mod tests {
 
     #[tokio::test]
     async fn first_question_waits_for_nothing_and_a_pause_gives_no_burst() {
-        let pacer = Pacer::new(0.01);
-        *pacer.next.lock().await -= Duration::from_millis(50);
+        let pacer = rested_pacer().await;
         assert!(pacer.acquire(ready(())).now_or_never().is_some());
         assert!(pacer.acquire(ready(())).now_or_never().is_none());
     }
 
     #[tokio::test]
     async fn question_that_is_given_up_takes_no_turn() {
-        let pacer = Pacer::new(0.01);
+        let pacer = rested_pacer().await;
         assert!(pacer.acquire(pending::<()>()).now_or_never().is_none());
         assert!(pacer.acquire(ready(())).now_or_never().is_some());
     }

@@ -9,7 +9,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::StatusCode;
 use tokio::time::Instant;
 
 use super::ArchiveJob;
@@ -49,7 +48,7 @@ pub(super) async fn fetch(job: &ArchiveJob, download: &DownloadJob, is_new: bool
 }
 
 fn is_missing(error: &transfer::Error) -> bool {
-    error.http_status() == Some(StatusCode::NOT_FOUND.as_u16())
+    error.http_status() == Some(404)
 }
 
 /// When a late link is requested again.

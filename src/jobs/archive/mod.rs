@@ -14,6 +14,7 @@ mod late_link;
 mod maintenance;
 mod outage;
 mod outcome;
+mod parked;
 mod poll_queue;
 mod scheduler;
 mod task_job;
@@ -31,7 +32,7 @@ use crate::domain::asset_key::AssetKey;
 use crate::domain::event::{Emitter, Event};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
-use crate::gateway::{self, Gateway, Purpose, TaskResponse};
+use crate::gateway::{self, Gateway, Purpose, QueryFailure, TaskResponse};
 use crate::storage::{self, Report, Storage, blocking};
 use crate::transfer::{self, Downloader};
 use poll_queue::Turn;
@@ -120,24 +121,25 @@ impl ArchiveJob {
         if self.key_refusal.get().is_some() {
             return Err(TaskAbort::KeyRefused);
         }
-        let outage = self.health.outage().filter(|outage| match turn {
-            Turn::Normal => outage.is_awaited(),
-            Turn::Probe => false,
-            Turn::GiveUp => true,
-        });
-        if let Some(outage) = outage {
-            return Err(TaskAbort::NotAsked(outage.error));
-        }
-        let started = Instant::now();
-        let error = match self.gateway.get_task(id, purpose).await {
+        let response = self.gateway.get_task(id, purpose);
+        let response = match (turn, self.health.outage()) {
+            (Turn::GiveUp, Some(outage)) => return Err(TaskAbort::NotAsked(outage.error)),
+            (Turn::Probe, _) => response.await,
+            _ => tokio::select! {
+                biased;
+                error = self.health.outage_began() => return Err(TaskAbort::NotAsked(error)),
+                response = response => response,
+            },
+        };
+        let QueryFailure { error, since } = match response {
             Ok(response) => {
                 self.health.record_answer(&self.emitter);
                 return Ok(response);
             }
-            Err(error) => error,
+            Err(failure) => failure,
         };
         if error.is_transient() {
-            self.health.record_failure(started.into(), &error, &self.emitter);
+            self.health.record_failure(since, &error, &self.emitter);
         } else if error.is_answer() {
             self.health.record_answer(&self.emitter);
         }

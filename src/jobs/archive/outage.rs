@@ -1,8 +1,9 @@
 //! `--wait`: an outage of the gateway, and how long the run waits for its end.
 //!
-//! An outage begins when all attempts of a request failed with transient faults and no other request was answered meanwhile. It
-//! ends with the first answer, whatever the answer says. During an outage only a few tasks ask the gateway (see `poll_queue`);
-//! each other task leaves its slot at once. So an outage costs the run its own length once, and not for each task.
+//! An outage begins when all attempts of a request failed with transient faults, and no other request was answered since the first
+//! of them failed. It ends with the first answer, whatever the answer says. During an outage only a few tasks ask the gateway (see
+//! `poll_queue`). Each other task leaves its slot at once, also one that waits for its next attempt. So an outage costs the run its
+//! own length once, and not for each task.
 //!
 //! The run waits until the deadline of `--wait=DURATION`, or for an hour from the beginning of the outage when there is no
 //! deadline. After that, and without `--wait`, each task asks and reports its own error.
@@ -62,6 +63,18 @@ impl GatewayHealth {
         self.state.borrow().outage.clone()
     }
 
+    /// Completes when there is an outage whose end the run waits for, with the last fault.
+    pub(super) async fn outage_began(&self) -> TaskError {
+        let mut state = self.state.subscribe();
+        let is_awaited = |state: &HealthState| state.outage.as_ref().is_some_and(Outage::is_awaited);
+        let error = state.wait_for(is_awaited).await.ok().and_then(|state| Some(state.outage.as_ref()?.error.clone()));
+        match error {
+            Some(error) => error,
+            // The sender lives in `self`, so the channel is open, and an outage was seen.
+            None => std::future::pending().await,
+        }
+    }
+
     /// Completes when there is no outage.
     pub(super) async fn outage_ended(&self) {
         // The sender lives in `self`, so the channel is open.
@@ -79,8 +92,8 @@ impl GatewayHealth {
         }
     }
 
-    /// All attempts of a request failed with transient faults, `error` at last. The first of them started at `started`.
-    pub(super) fn record_failure(&self, started: Instant, error: &gateway::Error, emitter: &Emitter) {
+    /// All attempts of a request failed with transient faults, `error` at last. The first of them failed at `since`.
+    pub(super) fn record_failure(&self, since: Instant, error: &gateway::Error, emitter: &Emitter) {
         let Some(policy) = self.policy else { return };
         let now = Instant::now();
         let until = self.deadline.or_else(|| now.checked_add(policy.max_outage)).unwrap_or(now);
@@ -89,7 +102,7 @@ impl GatewayHealth {
                 outage.error = error.into();
                 false
             }
-            None if until <= now || state.last_answer.is_some_and(|answered| answered >= started) => false,
+            None if until <= now || state.last_answer.is_some_and(|answered| answered >= since) => false,
             None => {
                 state.outage = Some(Outage { since: now, until, error: error.into() });
                 true
@@ -153,9 +166,9 @@ pub(super) mod tests {
     #[test]
     fn failure_of_one_task_while_others_are_answered_is_no_outage() {
         let health = waiting(None, Duration::from_secs(3600));
-        let started = Instant::now();
+        let since = Instant::now();
         answer(&health);
-        health.record_failure(started, &http::Error::StallTimeout.into(), &recorder().0);
+        health.record_failure(since, &http::Error::StallTimeout.into(), &recorder().0);
         assert!(health.outage().is_none());
     }
 

@@ -6,24 +6,20 @@
 //! An unfinished task has a time of its own. The delay between two queries grows, with jitter, so that tasks that were submitted
 //! together spread out. The last query falls on the deadline; a task that is pending then is reported as pending.
 //!
-//! In an outage of the gateway, tasks are parked in one line. From time to time the first one is sent to ask the gateway, and goes
-//! to the end of the line when it gets no answer. An answer frees all of them. When the run no longer waits for the end of the
-//! outage, all of them are reported with the error of the outage.
+//! A task that got no answer because of an outage of the gateway waits in a line (see `parked`).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::outage::GatewayHealth;
+use super::outage::{GatewayHealth, Outage};
+use super::parked::ParkedTasks;
 use super::{ArchiveJob, Request};
 use crate::domain::event::TaskReport;
 use crate::http::retry::with_jitter;
 
 const MAX_DELAY: Duration = Duration::from_secs(15);
-/// While so many tasks are parked, the run takes no further requests.
-const MAX_PARKED: usize = 1024;
-
 /// How to wait for unfinished tasks, and for a gateway that does not answer. The default waits without a limit for tasks.
 #[derive(Clone, Copy, Debug)]
 pub struct PollPolicy {
@@ -98,32 +94,20 @@ pub(super) struct PollQueue {
     /// Makes keys of the same moment unique.
     sequence: u64,
     /// The tasks that wait for the end of an outage.
-    parked: VecDeque<PendingCheck>,
-    probes: ProbeSchedule,
-}
-
-/// When a parked task asks the gateway.
-struct ProbeSchedule {
-    /// The outage that it is for, by its beginning.
-    outage: Option<Instant>,
-    due: Instant,
-    delay: Duration,
+    parked: ParkedTasks,
 }
 
 impl PollQueue {
     /// An empty queue. Without a policy no task ever waits.
     pub(super) fn new(policy: Option<PollPolicy>, deadline: Option<Instant>) -> Self {
-        let probes = ProbeSchedule { outage: None, due: Instant::now(), delay: Duration::ZERO };
-        Self { policy, deadline, checks: BTreeMap::new(), sequence: 0, parked: VecDeque::new(), probes }
+        let parked = ParkedTasks::new(policy.map_or(Duration::ZERO, |policy| policy.first_delay));
+        Self { policy, deadline, checks: BTreeMap::new(), sequence: 0, parked }
     }
 
     /// The first check of a task.
     pub(super) fn first_check(&self, request: Request) -> PendingCheck {
-        PendingCheck { request, poll: PollState { delay: self.first_delay(), ..PollState::default() } }
-    }
-
-    fn first_delay(&self) -> Duration {
-        self.policy.map_or(Duration::ZERO, |policy| policy.first_delay.min(MAX_DELAY))
+        let delay = self.policy.map_or(Duration::ZERO, |policy| policy.first_delay.min(MAX_DELAY));
+        PendingCheck { request, poll: PollState { delay, ..PollState::default() } }
     }
 
     /// Whether a task may be checked again.
@@ -133,7 +117,7 @@ impl PollQueue {
 
     /// Whether the run should take no further requests.
     pub(super) fn is_full(&self) -> bool {
-        self.parked.len() >= MAX_PARKED
+        self.parked.is_full()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -154,8 +138,8 @@ impl PollQueue {
         if was == Turn::GiveUp {
             return false;
         }
-        if let Some(outage) = health.outage().filter(super::outage::Outage::is_awaited) {
-            self.park(PendingCheck { request, poll }, was, outage.since);
+        if let Some(outage) = health.outage().filter(Outage::is_awaited) {
+            self.parked.push(PendingCheck { request, poll }, was, outage.since);
             return true;
         }
         if why == Deferral::NotAsked {
@@ -184,25 +168,16 @@ impl PollQueue {
         self.checks.insert((due, self.sequence), check);
     }
 
-    fn park(&mut self, check: PendingCheck, was: Turn, outage: Instant) {
-        let now = Instant::now();
-        if self.probes.outage != Some(outage) {
-            let delay = self.first_delay();
-            self.probes = ProbeSchedule { outage: Some(outage), due: now + with_jitter(delay), delay: grow(delay) };
-        } else if was == Turn::Probe {
-            self.probes.due = self.probes.due.max(now + with_jitter(self.probes.delay));
-        }
-        self.parked.push_back(check);
-    }
-
     /// The next check, once it is due, or at once when queries have ended. None when something else must be looked at first. When
     /// the run is stopped, the queue is cleared.
     pub(super) async fn next(&mut self, job: &ArchiveJob) -> Option<PendingCheck> {
-        let due = self.next_due(&job.health)?;
+        let scheduled = self.checks.first_key_value().map(|((due, _), _)| *due);
+        let parked = self.parked.next_due(&job.health);
+        let due = scheduled.into_iter().chain(parked).min()?;
         let outage_ended = async {
-            match self.parked.is_empty() {
-                true => std::future::pending().await,
-                false => job.health.outage_ended().await,
+            match parked {
+                None => std::future::pending().await,
+                Some(_) => job.health.outage_ended().await,
             }
         };
         tokio::select! {
@@ -218,46 +193,26 @@ impl PollQueue {
         self.pop_due(&job.health)
     }
 
-    /// When the next check is due. None when the queue is empty.
-    fn next_due(&self, health: &GatewayHealth) -> Option<Instant> {
-        let parked = (!self.parked.is_empty())
-            .then(|| health.outage().map_or(self.probes.due, |outage| self.probes.due.min(outage.until)));
-        let scheduled = self.checks.first_key_value().map(|((due, _), _)| *due);
-        parked.into_iter().chain(scheduled).min()
-    }
-
     fn pop_due(&mut self, health: &GatewayHealth) -> Option<PendingCheck> {
-        let now = Instant::now();
-        let turn = match health.outage() {
-            _ if self.parked.is_empty() => None,
-            None => Some(Turn::Normal),
-            Some(outage) if !outage.is_awaited() => Some(Turn::GiveUp),
-            Some(_) => (self.probes.due <= now).then_some(Turn::Probe),
-        };
-        if turn == Some(Turn::Probe) {
-            self.probes.due = now + with_jitter(self.probes.delay);
-            self.probes.delay = grow(self.probes.delay);
-        }
-        if let Some(turn) = turn {
-            let parked = self.parked.pop_front()?;
-            return Some(PendingCheck { poll: PollState { turn, ..parked.poll }, ..parked });
-        }
-        let first = self.checks.first_entry().filter(|first| first.key().0 <= now)?;
-        Some(first.remove())
+        self.parked.pop_due(health).or_else(|| {
+            let first = self.checks.first_entry().filter(|first| first.key().0 <= Instant::now())?;
+            Some(first.remove())
+        })
     }
 
     fn pop_any(&mut self) -> Option<PendingCheck> {
-        self.parked.pop_front().or_else(|| self.checks.pop_first().map(|(_, check)| check))
+        self.parked.pop().or_else(|| self.checks.pop_first().map(|(_, check)| check))
     }
 }
 
-fn grow(delay: Duration) -> Duration {
+/// The delay after `delay`.
+pub(super) fn grow(delay: Duration) -> Duration {
     delay.mul_f64(1.5).min(MAX_DELAY)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::outage::tests::{answer, fail};
+    use super::super::outage::tests::fail;
     use super::*;
     use crate::domain::event::Outcome;
     use crate::domain::task::TaskId;
@@ -276,10 +231,6 @@ mod tests {
 
     fn report() -> TaskReport {
         TaskReport { fetched: 2, fetched_bytes: 7, ..TaskReport::new(TaskId::new("t").unwrap(), Outcome::Pending) }
-    }
-
-    fn id(check: &PendingCheck) -> &str {
-        check.request.id.as_str()
     }
 
     #[test]
@@ -318,39 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn one_parked_task_at_a_time_asks_until_the_outage_ends() {
-        let (mut queue, health) = queue(None, Duration::ZERO, LONG);
+    fn task_waits_in_line_during_an_outage_until_the_run_gives_up() {
+        let (mut queue, health) = queue(None, MAX_DELAY, LONG);
         fail(&health);
-        for (id, why) in [("a", Deferral::Unanswered), ("b", Deferral::NotAsked), ("c", Deferral::NotAsked)] {
-            let check = check(&queue, id);
+        for why in [Deferral::Unanswered, Deferral::NotAsked] {
+            let check = check(&queue, "a");
             assert!(queue.defer(check, why, &report(), &health));
         }
-        for expected in ["a", "b", "c", "a"] {
-            let probe = queue.pop_due(&health).unwrap();
-            assert_eq!((id(&probe), probe.poll.turn), (expected, Turn::Probe));
-            queue.probes.due = Instant::now() + LONG;
-            assert!(queue.pop_due(&health).is_none(), "the others wait");
-            queue.probes.due = Instant::now();
-            assert!(queue.defer(probe, Deferral::Unanswered, &report(), &health));
-        }
-        answer(&health);
-        for expected in ["b", "c", "a"] {
-            let freed = queue.pop_due(&health).unwrap();
-            assert_eq!((id(&freed), freed.poll.turn), (expected, Turn::Normal));
-        }
-        assert_eq!(queue.len(), 0);
-    }
-
-    #[test]
-    fn parked_tasks_give_up_when_the_run_waits_no_longer() {
-        let (mut queue, health) = queue(None, Duration::ZERO, Duration::from_millis(200));
-        fail(&health);
-        let check = check(&queue, "a");
-        assert!(queue.defer(check, Deferral::NotAsked, &report(), &health));
-        assert!(queue.next_due(&health).unwrap() <= health.outage().unwrap().until);
-        std::thread::sleep(Duration::from_millis(250));
-        let last = queue.pop_due(&health).unwrap();
-        assert_eq!(last.poll.turn, Turn::GiveUp);
+        assert_eq!((queue.len(), queue.parked.len()), (2, 2));
+        let mut last = check(&queue, "a");
+        last.poll.turn = Turn::GiveUp;
         assert!(!queue.defer(last, Deferral::NotAsked, &report(), &health));
     }
 

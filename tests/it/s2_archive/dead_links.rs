@@ -227,7 +227,7 @@ fn stop_during_the_wait_for_a_late_link_is_no_dead_link() {
     let requested = crate::support::Gate::default();
     let late = world.media.script("/late", [missing().notify_on_request(&requested)]);
     world.answers("t1", [finished(0, &[&late])]);
-    let running = world.start(&["--json", "t1", "--retry-delay", "60s"]);
+    let running = crate::support::run::Running::start(world.plain_command(&["--json", "t1", "--retry-delay", "60s"]));
     assert!(requested.wait());
     let killed = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
     assert!(killed.success());

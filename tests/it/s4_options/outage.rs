@@ -77,9 +77,9 @@ fn tasks_fail_with_the_cause_when_there_is_no_more_time() {
     let ids: Vec<String> = (0..500).map(|n| format!("t{n}")).collect();
     let list = world.write_file("ids.txt", ids.join("\n"));
     let started = Instant::now();
-    let args = ["--wait=1s", "--poll-delay", "100ms", "--base-url", &base_url, "-i", list.to_str().unwrap()];
+    let args = ["--wait=2s", "--poll-delay", "100ms", "--retries", "0", "--base-url", &base_url, "-i", list.to_str().unwrap()];
     let run = world.run_json(&args).exits(1);
-    assert!((1..20).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+    assert!((2..20).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     assert_eq!((&run.summary()["error"], &run.summary()["pending"]), (&json!(500), &json!(0)));
     let task = run.task("t499");
     assert_eq!((&task["state"], &task["errors"][0]["code"]), (&json!("error"), &json!("network")), "{task}");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, Gate, Reply, World, success};
+use crate::support::{Answer, Reply, World, success};
 
 const NOTE: &str = "the run waits until the gateway answers again";
 
@@ -133,7 +133,7 @@ fn rejected_key_ends_the_outage() {
 #[cfg(unix)]
 fn interrupt_ends_the_wait_for_the_gateway_at_once() {
     let world = World::new();
-    let requested = Gate::default();
+    let requested = crate::support::Gate::default();
     world.answers("t1", [Answer::html(503).notify_on_request(&requested)]);
     let running = world.start(&["--json", "--wait", "--poll-delay", "15s", "--retries", "0", "t1"]);
     assert!(requested.wait());

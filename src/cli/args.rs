@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 
-use super::values::{WaitMode, count, duration, duration_or_zero, header_value, size, wait_mode};
+use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, size, wait_mode};
 use crate::session::DEFAULT_JOBS;
 pub(super) use export::{ExportArgs, FormatArg};
 
@@ -82,7 +82,7 @@ pub(super) struct ConfigurableArgs {
     #[arg(long, value_name = "KIND,...", value_delimiter = ',', help_heading = "Archive")]
     pub only: Vec<KindArg>,
 
-    /// Poll unfinished tasks until they finish, for at most DURATION in total, such as 10m or 1h30m; without DURATION there is no limit
+    /// Poll unfinished tasks until they finish, for at most DURATION in total, such as 10m or 1h30m; without DURATION there is no limit. Also wait while the gateway does not answer; without DURATION for at most one hour
     #[arg(
         long,
         value_name = "DURATION",
@@ -129,6 +129,10 @@ pub(super) struct RemoteArgs {
     /// Read the API key from FILE; `-` is standard input [default: the key in the environment variable YESCALE_API_KEY]
     #[arg(long, value_name = "FILE", help_heading = "Gateway")]
     pub api_key_file: Option<PathBuf>,
+
+    /// Send at most N questions to the gateway per second, such as 10 or 0.5 [default: no limit]
+    #[arg(long, value_name = "N", value_parser = rate, help_heading = "Gateway")]
+    pub api_rate: Option<f64>,
 
     /// Number of simultaneous downloads
     #[arg(short, long, value_name = "N", default_value_t = DEFAULT_JOBS, value_parser = count, help_heading = "Network")]

@@ -48,12 +48,13 @@ impl Settings {
         if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
             return Err(Error::StdinUsedTwice);
         }
-        let wait = |timeout| Some(PollPolicy { timeout, first_delay: typed.poll_delay });
+        let wait = |timeout| Some(PollPolicy { timeout, first_delay: typed.poll_delay, ..PollPolicy::default() });
         let remote = remote_options(typed.remote, config)?;
         // No `..`: the compiler then requires each new option here.
         let options = Options {
             key: remote.key,
             base_url: remote.base_url,
+            api_rate: remote.api_rate,
             wanted: kind_filter(&typed.only),
             wait: match typed.wait {
                 WaitMode::No => None,
@@ -98,6 +99,7 @@ pub(super) fn remote_options(args: RemoteArgs, config: &Config) -> Result<Option
     }
     Ok(Options {
         base_url: args.base_url.parse()?,
+        api_rate: args.api_rate,
         jobs: args.jobs,
         connections: args.connections,
         limit_rate: args.limit_rate,

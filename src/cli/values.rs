@@ -44,6 +44,12 @@ pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "not a whole number of 1 or more".to_owned())
 }
 
+/// A number of things per second, above zero: `10`, `0.5`.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.trim().parse().ok().filter(|rate| (0.001..=1e6).contains(rate));
+    rate.ok_or_else(|| "not a number from 0.001 to 1000000".to_owned())
+}
+
 /// Whether and how long unfinished tasks are polled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum WaitMode {
@@ -114,6 +120,16 @@ mod tests {
         }
         for text in ["", "K", "0", "-1K", "1X", "1KB", "nan", "inf", "1e30", "0.1", "+1"] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_numbers_above_zero() {
+        for (text, expected) in [("10", 10.0), ("0.5", 0.5), (" 1 ", 1.0)] {
+            assert_eq!(rate(text), Ok(expected), "{text}");
+        }
+        for text in ["", "0", "0.0", "-1", "nan", "inf", "1/2", "10/s", "1e-9"] {
+            assert!(rate(text).is_err(), "{text}");
         }
     }
 

@@ -15,7 +15,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub(crate) use equality::is_equivalent;
-pub(crate) use text::{compact, depth, has_insignificant_whitespace, truncate};
+pub(crate) use text::{compact, depth, has_insignificant_whitespace, string_token_len, truncate};
 
 /// The type of a JSON value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

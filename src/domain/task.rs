@@ -40,7 +40,7 @@ pub enum TaskPhase {
 impl TaskPhase {
     fn from_status(status: &str) -> Self {
         match status.trim().to_ascii_uppercase().as_str() {
-            "SUCCESS" | "SUCCEEDED" | "COMPLETED" => Self::Finished,
+            "SUCCESS" | "SUCCEED" | "SUCCEEDED" | "COMPLETED" => Self::Finished,
             "FAILURE" | "FAILED" | "ERROR" | "CANCEL" | "CANCELED" | "CANCELLED" | "EXPIRED" | "TIMEOUT" => Self::Failed,
             _ => Self::Pending,
         }
@@ -151,6 +151,7 @@ pub(crate) mod tests {
         for (status, phase) in [
             (json!("SUCCESS"), TaskPhase::Finished),
             (json!(" succeeded "), TaskPhase::Finished),
+            (json!("succeed"), TaskPhase::Finished),
             (json!("Completed"), TaskPhase::Finished),
             (json!("FAILURE"), TaskPhase::Failed),
             (json!("failed"), TaskPhase::Failed),

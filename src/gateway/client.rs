@@ -6,18 +6,20 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, Response, Url};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::base::BaseUrl;
 use super::classify::classify;
 use super::error::{Error, FailedAttempt};
 use super::memory_budget::{MemoryBudget, MemoryPermit};
-use super::response::{GatewayResponse, ReceiveOutcome, receive};
+use super::pacer::Pacer;
+use super::response::{GatewayHead, GatewayResponse, ReceiveOutcome, receive};
 use crate::domain::event::Emitter;
 use crate::domain::task::{Task, TaskId};
 use crate::http::retry::{NoRetry, RetryDriver, RetryPolicy};
@@ -39,6 +41,7 @@ pub struct Gateway {
     policy: RetryPolicy,
     hosts: HostLimiter,
     throttle: Option<Arc<Throttle>>,
+    pacer: Option<Pacer>,
     emitter: Emitter,
     stop: CancellationToken,
     budgets: MemoryBudgets,
@@ -65,15 +68,25 @@ pub enum Purpose {
 pub struct TaskResponse {
     /// The gateway's answer.
     pub task: Task,
+    /// When it was sent, by the gateway's own clock where the answer says so.
+    pub time: SystemTime,
     /// To be kept as long as anything of the task is.
     pub memory_permit: MemoryPermit,
+}
+
+/// Why a query brought no task.
+#[derive(Debug)]
+pub struct QueryFailure {
+    /// The fault of the last attempt.
+    pub error: Error,
+    /// When the first attempt failed.
+    pub since: Instant,
 }
 
 /// What one response says, before anything is decided about another attempt.
 struct ClassifiedResponse {
     result: Result<Box<Task>, Error>,
-    status: StatusCode,
-    retry_after: Option<Duration>,
+    head: GatewayHead,
 }
 
 impl Gateway {
@@ -93,7 +106,7 @@ impl Gateway {
         authorization.set_sensitive(true);
         let budgets = MemoryBudgets { task: MemoryBudget::new(), fresh_links: MemoryBudget::new() };
         let hosts = HostLimiter::new(MAX_CONCURRENT_REQUESTS, 0, policy);
-        Ok(Self { client, base, authorization, key, policy, hosts, throttle: None, emitter, stop, budgets })
+        Ok(Self { client, base, authorization, key, policy, hosts, throttle: None, pacer: None, emitter, stop, budgets })
     }
 
     /// The same, with a rate limit for the media that it sends.
@@ -102,27 +115,36 @@ impl Gateway {
         Self { throttle, ..self }
     }
 
+    /// The same, with at most this many questions per second.
+    #[must_use]
+    pub fn with_rate(self, per_second: Option<f64>) -> Self {
+        Self { pacer: per_second.map(Pacer::new), ..self }
+    }
+
     /// Requests a task.
     ///
     /// # Errors
     /// When there is no such task, the key is refused, or no attempt brought an answer.
-    pub async fn get_task(&self, id: &TaskId, purpose: Purpose) -> Result<TaskResponse, Error> {
-        let url = self.base.task_url(id).ok_or(Error::InvalidId)?;
+    pub async fn get_task(&self, id: &TaskId, purpose: Purpose) -> Result<TaskResponse, QueryFailure> {
+        let invalid = || QueryFailure { error: Error::InvalidId, since: Instant::now() };
+        let url = self.base.task_url(id).ok_or_else(invalid)?;
         let budget = match purpose {
             Purpose::Task => &self.budgets.task,
             Purpose::FreshLinks => &self.budgets.fresh_links,
         };
         let host = self.hosts.host_for(&url);
         let mut retries = RetryDriver::new(id, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
+        let mut failing_since = None;
         loop {
-            let failed = match self.request_task(&url, &host, budget).await {
+            let attempt = match self.request_task(&url, &host, budget).await {
                 Ok(response) => return Ok(response),
-                Err(failed) => failed,
+                Err(attempt) => attempt,
             };
-            match retries.wait_after(&failed.failure()).await {
+            let since = *failing_since.get_or_insert_with(Instant::now);
+            match retries.wait_after(&attempt.failure()).await {
                 Ok(()) => {}
-                Err(NoRetry::GivenUp) => return Err(failed.error),
-                Err(NoRetry::Stopped) => return Err(Error::Interrupted),
+                Err(NoRetry::GivenUp) => return Err(QueryFailure { error: attempt.error, since }),
+                Err(NoRetry::Stopped) => return Err(QueryFailure { error: Error::Interrupted, since }),
             }
         }
     }
@@ -145,7 +167,10 @@ impl Gateway {
     async fn request_task(&self, url: &Url, host: &Arc<HostState>, budget: &MemoryBudget) -> Result<TaskResponse, FailedAttempt> {
         let mut memory_permit = MemoryPermit::default();
         loop {
-            let mut connection = host.connect().await?;
+            let mut connection = match &self.pacer {
+                Some(pacer) => pacer.acquire(host.connect()).await?,
+                None => host.connect().await?,
+            };
             let response = self.send(url, None).await?;
             http::check_proxy_auth(&response)?;
             let received = receive(response, budget, &mut memory_permit, &self.key).await?;
@@ -153,7 +178,7 @@ impl Gateway {
                 ReceiveOutcome::Complete(response) => self.classify_response(response, &mut memory_permit, budget).await,
                 ReceiveOutcome::NeedsMemory(bytes) => Err(bytes),
             };
-            let ClassifiedResponse { result, status, retry_after } = match classified {
+            let ClassifiedResponse { result, head } = match classified {
                 Ok(classified) => classified,
                 Err(bytes) => {
                     connection.accepted();
@@ -165,17 +190,15 @@ impl Gateway {
                 }
             };
             // An answer is an answer, under any status.
-            let is_busy = result.as_ref().is_err_and(Error::is_transient) && is_busy_status(status, retry_after.is_some());
+            let is_busy =
+                result.as_ref().is_err_and(Error::is_transient) && is_busy_status(head.status, head.retry_after.is_some());
             if is_busy {
-                connection.refused(Refusal { status, retry_after });
+                connection.refused(Refusal { status: head.status, retry_after: head.retry_after });
             } else {
                 connection.accepted();
             }
-            return result.map(|task| TaskResponse { task: *task, memory_permit }).map_err(|error| FailedAttempt {
-                error,
-                is_busy,
-                retry_after,
-            });
+            let failed = |error| FailedAttempt { error, is_busy, retry_after: head.retry_after };
+            return result.map(|task| TaskResponse { task: *task, time: head.time, memory_permit }).map_err(failed);
         }
     }
 
@@ -189,10 +212,10 @@ impl Gateway {
         memory_permit: &mut MemoryPermit,
         budget: &MemoryBudget,
     ) -> Result<ClassifiedResponse, usize> {
-        let (status, retry_after, capacity) = (response.status, response.retry_after, memory_permit.capacity());
+        let (head, capacity) = (response.head, memory_permit.capacity());
         let parse = move |response: GatewayResponse, key: &ApiKey| -> Result<(usize, Result<Box<Task>, Error>), usize> {
             Ok(match response.decode(capacity)? {
-                Ok(bytes) => (bytes.len(), classify(status, bytes, key)),
+                Ok(bytes) => (bytes.len(), classify(head.status, bytes, key)),
                 Err(error) => (0, Err(error)),
             })
         };
@@ -212,7 +235,7 @@ impl Gateway {
             return Err(needed);
         }
         budget.shrink(memory_permit, needed);
-        Ok(ClassifiedResponse { result, status, retry_after })
+        Ok(ClassifiedResponse { result, head })
     }
 
     async fn send(&self, url: &Url, range: Option<&RangeRequest>) -> Result<Response, http::Error> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use crate::domain::code::{AssetErrorCode, TaskErrorCode};
+use crate::domain::event::TaskError;
 use crate::http::retry::Failure;
 use crate::http::{self, is_transient_status, status_line};
 
@@ -70,6 +71,12 @@ impl Error {
         }
     }
 
+    /// Whether the gateway answered, whatever the answer says.
+    #[must_use]
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::NotFound | Self::KeyRejected(_) | Self::Status { .. } | Self::BadAnswer(_))
+    }
+
     /// Whether another attempt may succeed. A refused key is [`Error::KeyRejected`]: any other 403 comes from what protects the
     /// gateway, and passes.
     #[must_use]
@@ -79,6 +86,12 @@ impl Error {
             Self::Request(error) => error.is_transient(),
             _ => false,
         }
+    }
+}
+
+impl From<&Error> for TaskError {
+    fn from(error: &Error) -> Self {
+        Self { http_status: error.http_status(), ..Self::new(error.code(), error.to_string()) }
     }
 }
 

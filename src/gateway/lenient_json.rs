@@ -1,12 +1,17 @@
-//! Parses JSON with two faults that gateways produce: a byte order mark, and half of a character where a text was cut.
+//! Parses JSON with three faults that gateways produce: a byte order mark, half of a character where a text was cut, and the
+//! numbers `NaN`, `Infinity` and `-Infinity`, which Python writes and JSON does not have. Such a number becomes `null`.
 //!
-//! Neither fault is a reason to lose a task. Any other fault is an error. The body becomes the text of the answer without a copy.
+//! None of them is a reason to lose a task. Any other fault is an error. The body becomes the text of the answer, without a copy
+//! unless a number was replaced.
 
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
 use crate::domain::json;
 use crate::domain::manifest::MAX_DEPTH;
+
+/// The numbers that are not finite, as Python writes them.
+const NON_FINITE: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
 
 /// Why an answer can't be parsed.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +28,36 @@ pub(super) fn parse(mut body: Vec<u8>) -> Result<Box<RawValue>, Unreadable> {
         body.drain(..3);
     }
     replace_lone_surrogates(&mut body);
+    let body = replace_non_finite(body);
     let text = String::from_utf8(body).map_err(|error| serde_json::Error::custom(error.utf8_error()))?;
     let answer = RawValue::from_string(text)?;
     if json::depth(answer.get()) > MAX_DEPTH { Err(Unreadable::TooDeep) } else { Ok(answer) }
+}
+
+/// Puts `null` in place of each number that is not finite. No other text becomes valid JSON by it.
+fn replace_non_finite(body: Vec<u8>) -> Vec<u8> {
+    let (mut replaced, mut copied, mut at) = (Vec::new(), 0, 0);
+    while let Some(found) = body[at..].iter().position(|byte| matches!(byte, b'"' | b'N' | b'I' | b'-')) {
+        at += found;
+        let rest = &body[at..];
+        if let Some(number) = NON_FINITE.iter().find(|number| rest.starts_with(number)) {
+            if replaced.is_empty() {
+                // The most that a list of `NaN` grows by.
+                replaced.reserve_exact(body.len() + body.len() / 4 + 1);
+            }
+            replaced.extend_from_slice(&body[copied..at]);
+            replaced.extend_from_slice(b"null");
+            at += number.len();
+            copied = at;
+        } else {
+            at += if rest[0] == b'"' { json::string_token_len(rest) } else { 1 };
+        }
+    }
+    if copied == 0 {
+        return body;
+    }
+    replaced.extend_from_slice(&body[copied..]);
+    replaced
 }
 
 /// Puts a replacement character in place of each lone half of a surrogate pair.
@@ -76,5 +108,26 @@ mod tests {
         for broken in ["", "\"\\ud83d", r#"{"a":"\ud83d",}"#, r#""\u12"#, r#""\ud8"#, "\\", "\"\\"] {
             assert!(parse(broken.into()).is_err(), "{broken}");
         }
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_become_null() {
+        for (body, expected) in [
+            ("NaN", "null"),
+            ("[NaN,Infinity,-Infinity,-1]", "[null,null,null,-1]"),
+            (r#"{"a": NaN , "NaN":"Infinity\" NaN","b":[ -Infinity]}"#, r#"{"a": null , "NaN":"Infinity\" NaN","b":[ null]}"#),
+            (r#"{"a":"\\","b":NaN}"#, r#"{"a":"\\","b":null}"#),
+        ] {
+            assert_eq!(parse(body.into()).unwrap().get(), expected, "{body}");
+        }
+        for broken in ["NaNs", "-NaN", "xNaN", "1NaN", "NaNNaN", "{NaN:1}", "nan", "+Infinity", "--Infinity", "\"NaN", "Inf"] {
+            assert!(parse(broken.into()).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn replaced_numbers_take_no_more_memory_than_announced() {
+        let replaced = replace_non_finite(format!("[{}NaN]", "NaN,".repeat(10_000)).into_bytes());
+        assert!(replaced.len() <= 50_010 && replaced.capacity() <= 50_010, "{} {}", replaced.len(), replaced.capacity());
     }
 }

@@ -6,10 +6,11 @@ mod client;
 mod error;
 mod lenient_json;
 mod memory_budget;
+mod pacer;
 mod response;
 
 pub use base::{BaseUrl, BaseUrlError};
 pub use classify::classify;
-pub use client::{Gateway, Purpose, TaskResponse};
+pub use client::{Gateway, Purpose, QueryFailure, TaskResponse};
 pub use error::Error;
 pub use memory_budget::MemoryPermit;

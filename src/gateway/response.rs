@@ -1,16 +1,20 @@
 //! Receives the body of an answer: bounded, with a memory permit before memory is used, and decoded.
 //!
+//! The first bytes decide how a body is encoded, and its header only where they leave it open: some servers encode without a
+//! header, or send the header without encoding. The body of an error whose encoding can't be decoded is dropped, because the
+//! status already says what happened.
+//!
 //! Memory for an announced length is requested at once. Without a length, and for an encoded body, a medium answer is expected
 //! first, and a large one when it turns out to be longer.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::{Response, StatusCode};
 
 use super::error::Error;
 use super::memory_budget::{MEDIUM, MemoryBudget, MemoryPermit};
-use crate::http::retry::retry_after;
+use crate::http::retry::{response_time, retry_after};
 use crate::http::{self, ContentCoding, DecodeError, Decoder, content_coding};
 use crate::redact::ApiKey;
 
@@ -19,11 +23,19 @@ const MAX_RESPONSE_SIZE: usize = 64 << 20;
 /// How many times longer an encoded body is expected to become.
 const EXPECTED_COMPRESSION_RATIO: usize = 16;
 
-/// A response that was received.
-pub(super) struct GatewayResponse {
+/// What the head of a response says.
+#[derive(Clone, Copy)]
+pub(super) struct GatewayHead {
     pub status: StatusCode,
     /// How long the gateway asks to wait.
     pub retry_after: Option<Duration>,
+    /// When it was sent, by the gateway's own clock where it says so.
+    pub time: SystemTime,
+}
+
+/// A response that was received.
+pub(super) struct GatewayResponse {
+    pub head: GatewayHead,
     bytes: Vec<u8>,
     coding: ContentCoding,
 }
@@ -47,8 +59,9 @@ pub(super) async fn receive(
     key: &ApiKey,
 ) -> Result<ReceiveOutcome, Error> {
     let redacted = |error: http::Error| Error::Request(error.redact_key(key));
-    let (status, retry_after) = (response.status(), retry_after(response.headers()));
-    let coding = content_coding(response.headers()).map_err(redacted)?;
+    let (status, headers) = (response.status(), response.headers());
+    let head = GatewayHead { status, retry_after: retry_after(headers), time: response_time(headers) };
+    let declared = content_coding(headers).map_err(redacted);
     let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced > MAX_RESPONSE_SIZE {
         return Err(too_large_error());
@@ -70,13 +83,31 @@ pub(super) async fn receive(
         }
         bytes.extend_from_slice(&chunk);
     }
+    let coding = match detect_coding(&bytes).map_or(declared, Ok) {
+        Err(_) if !status.is_success() => {
+            bytes.clear();
+            ContentCoding::Identity
+        }
+        coding => coding?,
+    };
     if coding != ContentCoding::Identity {
         let needed = bytes.len().saturating_mul(EXPECTED_COMPRESSION_RATIO).min(MAX_RESPONSE_SIZE);
         if !budget.try_grow(memory, needed) {
             return Ok(ReceiveOutcome::NeedsMemory(needed));
         }
     }
-    Ok(ReceiveOutcome::Complete(GatewayResponse { status, retry_after, bytes, coding }))
+    Ok(ReceiveOutcome::Complete(GatewayResponse { head, bytes, coding }))
+}
+
+/// The encoding of a body whose first bytes say it. No deflate stream of JSON in ASCII begins as JSON itself does.
+fn detect_coding(body: &[u8]) -> Option<ContentCoding> {
+    match body {
+        [0x1f, 0x8b, ..] => Some(ContentCoding::Gzip),
+        // A zlib header: `x`, and a check.
+        [0x78, flags, ..] if u16::from_be_bytes([0x78, *flags]).is_multiple_of(31) => Some(ContentCoding::Deflate),
+        [b'{' | b'[' | 0xEF, ..] => Some(ContentCoding::Identity),
+        _ => None,
+    }
 }
 
 fn too_large_error() -> Error {
@@ -103,6 +134,7 @@ impl GatewayResponse {
             Ok(decoded) => Ok(Ok(decoded.bytes)),
             Err(DecodeError::Destination(_)) if max_len < MAX_RESPONSE_SIZE => Err(MAX_RESPONSE_SIZE),
             Err(DecodeError::Destination(_)) => Ok(Err(too_large_error())),
+            Err(DecodeError::Encoding(_)) if !self.head.status.is_success() => Ok(Ok(Vec::new())),
             Err(DecodeError::Encoding(error)) => Ok(Err(http::Error::BrokenEncoding(error.to_string()).into())),
         }
     }
@@ -125,5 +157,38 @@ impl Write for BoundedBuffer {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    use super::*;
+
+    #[test]
+    fn first_bytes_tell_every_encoding_of_json_apart() {
+        for json in ["{}", "{\"status\":\"SUCCESS\"}", "[]", "{\n  \"a\": 1}"] {
+            assert_eq!(detect_coding(json.as_bytes()), Some(ContentCoding::Identity), "{json}");
+            for level in 0..10 {
+                let level = Compression::new(level);
+                let (mut gzip, mut zlib, mut raw) =
+                    (GzEncoder::new(vec![], level), ZlibEncoder::new(vec![], level), DeflateEncoder::new(vec![], level));
+                let long = json.replacen('1', &"1".repeat(50_000), 1);
+                gzip.write_all(long.as_bytes()).unwrap();
+                zlib.write_all(long.as_bytes()).unwrap();
+                raw.write_all(long.as_bytes()).unwrap();
+                assert_eq!(detect_coding(&gzip.finish().unwrap()), Some(ContentCoding::Gzip), "{json}");
+                assert_eq!(detect_coding(&zlib.finish().unwrap()), Some(ContentCoding::Deflate), "{json}");
+                assert_eq!(detect_coding(&raw.finish().unwrap()), None, "{json}: its header decides");
+            }
+        }
+        assert_eq!(detect_coding("\u{feff}{}".as_bytes()), Some(ContentCoding::Identity));
+        for open in ["", "<html>", " {}", "x"] {
+            assert_eq!(detect_coding(open.as_bytes()), None, "{open}");
+        }
     }
 }

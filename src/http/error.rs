@@ -130,7 +130,8 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Status { status, .. } | Self::ProxyStatus { status, .. } => is_transient_status(*status),
+            Self::Status { status, .. } => is_transient_status(*status) || self.refusal().is_some(),
+            Self::ProxyStatus { status, .. } => is_transient_status(*status),
             Self::RangeMismatch(_)
             | Self::LengthMismatch(_)
             | Self::Incomplete { .. }
@@ -152,10 +153,10 @@ impl Error {
         }
     }
 
-    /// Whether the link is dead: the gateway may have a fresh one.
+    /// Whether the link is dead: the gateway may have a fresh one. A 403 that asks to wait says nothing about the link.
     #[must_use]
     pub fn is_dead_link(&self) -> bool {
-        matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403 | 404 | 410))
+        matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403 | 404 | 410) && self.refusal().is_none())
     }
 
     /// The refusal of a host that takes no more requests now.
@@ -299,6 +300,19 @@ mod tests {
         let dead: Vec<u16> = (100..=599).filter(|code| status(*code).code() == AssetErrorCode::DeadLink).collect();
         assert_eq!(dead, [401, 403, 404, 410]);
         assert_eq!((status(500).code(), status(500).http_status()), (AssetErrorCode::HttpStatus, Some(500)));
+    }
+
+    #[test]
+    fn forbidden_with_retry_after_is_a_busy_host_and_no_dead_link() {
+        let asks_to_wait = |code: u16| Error::Status {
+            status: StatusCode::from_u16(code).expect("in range"),
+            retry_after: Some(Duration::from_secs(1)),
+        };
+        let busy: Vec<u16> = (100..=599).filter(|code| asks_to_wait(*code).refusal().is_some()).collect();
+        assert_eq!(busy, [403, 429, 503]);
+        assert!(asks_to_wait(403).is_transient() && !asks_to_wait(403).is_dead_link());
+        assert_eq!(asks_to_wait(403).code(), AssetErrorCode::HttpStatus);
+        assert!(!asks_to_wait(404).is_transient() && asks_to_wait(404).is_dead_link());
     }
 
     #[test]

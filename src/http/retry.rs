@@ -13,7 +13,7 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use tokio_util::sync::CancellationToken;
 
 use super::host_limits::{HostState, Patience, Reduction};
@@ -155,11 +155,9 @@ impl<'a> RetryDriver<'a> {
     pub(crate) async fn wait_after(&mut self, failure: &Failure<'_>) -> Result<(), NoRetry> {
         let decision = self.stop.run_until_cancelled(self.decide(failure)).await.ok_or(NoRetry::Stopped)?;
         let RetryDecision::RetryIn(delay) = decision else { return Err(NoRetry::GivenUp) };
+        tracing::debug!(subject = %self.subject, is_busy = failure.is_busy, "failed");
         // The request then waits for its host, too.
-        let shown = Seconds(delay.max(self.host.cooldown_left()));
-        let message = format!("{}: {}; retry in {shown}", self.subject, failure.reason);
-        tracing::debug!(subject = %self.subject, delay = ?delay, is_busy = failure.is_busy, "retry");
-        self.emitter.emit(Event::Detail(message));
+        report_retry(self.subject, failure.reason, delay.max(self.host.cooldown_left()), self.emitter);
         self.stop.run_until_cancelled(tokio::time::sleep(delay)).await.ok_or(NoRetry::Stopped)
     }
 
@@ -192,6 +190,26 @@ impl<'a> RetryDriver<'a> {
             self.emitter.emit(Event::Detail(format!("{host}: {reason}; no requests to this host for {cooldown}")));
         }
     }
+}
+
+/// Reports a retry of `subject` with its reason and delay, and waits.
+///
+/// # Errors
+/// When the run is stopped during the wait.
+pub(crate) async fn report_and_wait(
+    subject: &(dyn Display + Sync),
+    reason: &(dyn Display + Sync),
+    delay: Duration,
+    emitter: &Emitter,
+    stop: &CancellationToken,
+) -> Result<(), NoRetry> {
+    report_retry(subject, reason, delay, emitter);
+    stop.run_until_cancelled(tokio::time::sleep(delay)).await.ok_or(NoRetry::Stopped)
+}
+
+fn report_retry(subject: &dyn Display, reason: &dyn Display, delay: Duration, emitter: &Emitter) {
+    tracing::debug!(%subject, delay = ?delay, "retry");
+    emitter.emit(Event::Detail(format!("{subject}: {reason}; retry in {}", Seconds(delay))));
 }
 
 /// `0.4 s` below ten seconds, `12 s` above.
@@ -230,7 +248,14 @@ pub(crate) fn with_jitter(delay: Duration) -> Duration {
 /// How long a response asks to wait.
 #[must_use]
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
+    parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, response_time(headers))
+}
+
+/// When a response was sent: by its own `Date`, because our clock may be wrong, else by our clock.
+#[must_use]
+pub(crate) fn response_time(headers: &HeaderMap) -> SystemTime {
+    let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    date.unwrap_or_else(SystemTime::now)
 }
 
 /// The delay in a `Retry-After`: seconds, or a date as seen from `now`.
@@ -300,6 +325,26 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(parse_retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn date_in_retry_after_is_judged_by_the_date_of_the_response() {
+        let headers = |date: Option<&str>, until: &str| {
+            let mut headers = HeaderMap::new();
+            headers.extend(date.map(|date| (DATE, date.parse().unwrap())));
+            headers.insert(RETRY_AFTER, until.parse().unwrap());
+            headers
+        };
+        let wait = |date: &str, until: &str| retry_after(&headers(Some(date), until));
+        let (now, later) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:50:37 GMT");
+        assert_eq!(wait(now, later), Some(Duration::from_secs(60)));
+        assert_eq!(wait(later, now), Some(Duration::ZERO));
+        assert_eq!(wait(now, "7"), Some(Duration::from_secs(7)));
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
+        for ours in [retry_after(&headers(None, &soon)), wait("yesterday", &soon)] {
+            let ours = ours.unwrap();
+            assert!(ours > Duration::from_secs(50) && ours <= Duration::from_secs(60), "our clock decides: {ours:?}");
         }
     }
 

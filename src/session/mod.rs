@@ -19,7 +19,7 @@ use crate::domain::event::Emitter;
 use crate::gateway::{self, Gateway};
 use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, resolves_to_private};
 use crate::jobs::StopHandle;
-use crate::jobs::archive::{self, ArchiveJob, Request, RunOutcome};
+use crate::jobs::archive::{self, ArchiveJob, GatewayHealth, Request, RunOutcome};
 use crate::jobs::repair::{RepairOutcome, RepairPlan};
 use crate::jobs::verify::VerifyOutcome;
 use crate::storage::{self, Storage};
@@ -164,7 +164,7 @@ impl Session {
         let client = client::gateway_client(&options.network, base.as_url())?;
         let stop = self.stop.token().clone();
         let gateway = Gateway::new(client, base, options.key.clone(), policy, emitter.clone(), stop)?;
-        let gateway = Arc::new(gateway.with_throttle(throttle.clone()));
+        let gateway = Arc::new(gateway.with_throttle(throttle.clone()).with_rate(options.api_rate));
         let downloader = Downloader {
             media: self.media_client(throttle).await?,
             gateway: Arc::clone(&gateway),
@@ -192,6 +192,7 @@ impl Session {
             force: options.force,
             skip_failed: options.skip_failed,
             wait: options.wait,
+            health: GatewayHealth::new(options.wait),
             emitter,
             key_refusal: Arc::default(),
             write_check: Arc::default(),

@@ -45,6 +45,8 @@ pub struct Options {
     pub key: ApiKey,
     /// The gateway.
     pub base_url: BaseUrl,
+    /// Questions to the gateway per second, at most, evenly spaced; for example 0.5. None is no limit.
+    pub api_rate: Option<f64>,
     /// What to archive of each task. A task of which something is left out is `partial`. Default: everything.
     pub wanted: KindFilter,
     /// Whether to fetch again what the archive has. The old files stay until the new ones are complete.
@@ -87,6 +89,7 @@ impl Options {
         Self {
             key,
             base_url: BaseUrl::default(),
+            api_rate: None,
             wanted: KindFilter::ALL,
             force: false,
             skip_failed: false,

@@ -56,7 +56,7 @@ fn structural_hash(json: &str, hasher: &RandomState) -> Option<u64> {
             }
             b'}' | b']' => open.pop().map(|closed| hasher.hash_one((closed.is_object, closed.sum))),
             b'"' => {
-                length = string_token_len(rest);
+                length = string_token_len(rest.as_bytes());
                 Some(map_string_token(&rest[..length], |text| hasher.hash_one((b'"', text)))?)
             }
             b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' => None,

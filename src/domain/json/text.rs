@@ -9,7 +9,7 @@ pub(crate) fn depth(json: &str) -> usize {
     while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'[' | b']' | b'{' | b'}')) {
         rest = &rest[at..];
         let length = match rest.as_bytes()[0] {
-            b'"' => string_token_len(rest),
+            b'"' => string_token_len(rest.as_bytes()),
             b'[' | b'{' => {
                 level += 1;
                 deepest = deepest.max(level);
@@ -37,7 +37,7 @@ pub(crate) fn compact(json: &str, change: impl Fn(&str) -> Option<String>) -> St
         out.push_str(&rest[..end]);
         rest = &rest[end..];
         if rest.starts_with('"') {
-            let token = &rest[..string_token_len(rest)];
+            let token = &rest[..string_token_len(rest.as_bytes())];
             match map_string_token(token, &change).flatten() {
                 Some(changed) => out.push_str(&to_json_string(&changed)),
                 None => out.push_str(token),
@@ -60,7 +60,7 @@ pub(crate) fn has_insignificant_whitespace(json: &str) -> bool {
         if !rest.starts_with('"') {
             return true;
         }
-        rest = &rest[string_token_len(rest)..];
+        rest = &rest[string_token_len(rest.as_bytes())..];
     }
     false
 }
@@ -75,17 +75,17 @@ fn to_json_string(text: &str) -> String {
 }
 
 /// The length of the string at the beginning of `text`, with its quotes.
-pub(super) fn string_token_len(text: &str) -> usize {
-    let bytes = text.as_bytes();
+#[must_use]
+pub(crate) fn string_token_len(text: &[u8]) -> usize {
     let mut at = 1;
-    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))) {
+    while let Some(found) = text.get(at..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))) {
         at += found + 1;
-        if bytes[at - 1] == b'"' {
+        if text[at - 1] == b'"' {
             return at;
         }
         at += 1;
     }
-    bytes.len()
+    text.len()
 }
 
 /// The longest prefix of `text` with at most `max_len` bytes that ends between two characters.

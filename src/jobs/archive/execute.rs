@@ -1,7 +1,8 @@
 //! Carries out a plan: fetches the assets of one task, all at once, and commits the task.
 //!
 //! A dead link is requested again from the gateway, once for all assets of the task. An asset that could not be saved is
-//! reported, and removes nothing that the archive has.
+//! reported, and removes nothing that the archive has. When the gateway does not answer about the links, the rest is committed, and
+//! with `--wait` the task is checked again later.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,8 +12,9 @@ use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::ArchiveJob;
+use super::poll_queue::{Deferral, Turn};
 use super::task_job::{EntryTotals, TaskAbort, TaskJob, outcome_from_state};
+use super::{ArchiveJob, late_link};
 use crate::domain::asset::Asset;
 use crate::domain::asset_key::{AssetKey, AssetSelector};
 use crate::domain::event::{Event, FileReport, Outcome};
@@ -111,9 +113,9 @@ impl TaskJob {
                 downloads.push(DownloadJob { task, asset, parts: lease.parts(), stems: Arc::clone(&stems), modified });
             }
         }
-        let (job, refreshed, mut unpublished) = (Arc::clone(&self.job), OnceCell::new(), Vec::new());
+        let (links, mut unpublished) = (TaskLinks::new(Arc::clone(&self.job), self.is_new), Vec::new());
         let publish_to = (!is_only).then_some(lease);
-        let fetch = |download| fetch_one(&job, download, &refreshed, publish_to);
+        let fetch = |download| fetch_one(&links, download, publish_to);
         let mut fetching = stream::iter(downloads).map(fetch).buffer_unordered(MAX_CONCURRENT_ASSETS);
         let mut abort = None;
         while let Some((asset, fetched)) = fetching.next().await {
@@ -136,6 +138,8 @@ impl TaskJob {
                 }
             }
         }
+        drop(fetching);
+        self.missed_answer = links.missed_answer();
         abort.map_or(Ok((results, unpublished)), Err)
     }
 
@@ -187,15 +191,14 @@ enum AssetOutcome {
 
 /// Fetches one asset and publishes it with the lease, when there is one to publish to.
 async fn fetch_one(
-    job: &Arc<ArchiveJob>,
+    links: &TaskLinks,
     download: DownloadJob,
-    refreshed: &OnceCell<RefreshedAssets>,
     publish_to: Option<&Arc<TaskLease>>,
 ) -> (Asset, Result<AssetOutcome, transfer::Error>) {
-    let (asset, fetched) = fetch_with_fresh_link(job, download, refreshed).await;
+    let (asset, fetched) = links.fetch(download).await;
     let outcome = match (fetched, publish_to) {
         (Ok(Fetched::File(staged)), Some(lease)) => {
-            let disk = &job.downloader.disk;
+            let disk = &links.job.downloader.disk;
             let fetched_bytes = staged.fetched_bytes();
             let published = lease.publish(*staged).await.inspect(|_| disk.reset_faults());
             let outcome = published.map(|file| AssetOutcome::Published(Box::new(file), fetched_bytes));
@@ -208,31 +211,65 @@ async fn fetch_one(
     (asset, outcome)
 }
 
-/// The assets of a second answer, by kind and number, and the memory that they are counted in.
-type RefreshedAssets = (HashMap<AssetSelector, Asset>, Option<MemoryPermit>);
+/// The links of a task: those of its answer, and those of a second answer once one of them is dead.
+struct TaskLinks {
+    job: Arc<ArchiveJob>,
+    /// Whether the task is so new that its links may not work yet.
+    is_new: bool,
+    fresh: OnceCell<FreshLinks>,
+}
 
-/// Fetches one asset. After a dead link the gateway is asked once, for all assets of the task together.
-async fn fetch_with_fresh_link(
-    job: &Arc<ArchiveJob>,
-    download: DownloadJob,
-    refreshed: &OnceCell<RefreshedAssets>,
-) -> (Asset, Result<Fetched, transfer::Error>) {
-    let dead_link = match job.downloader.fetch(download.clone()).await {
-        Err(error) if error.is_dead_link() => error,
-        done => return (download.asset, done),
-    };
-    let by_selector = |asset: Asset| (asset.selector(), asset);
-    let assets =
-        |response: TaskResponse| (response.task.assets.into_iter().map(by_selector).collect(), Some(response.memory_permit));
-    // Without an answer the link stays dead, and that is the error which is reported.
-    let query = || async { job.query(&download.task, Purpose::FreshLinks).await.map(assets).unwrap_or_default() };
-    let Some((assets, _)) = job.stop.run_until_cancelled(refreshed.get_or_init(query)).await else {
-        return (download.asset, Err(transfer::Error::Stopped));
-    };
-    match assets.get(&download.asset.selector()).filter(|asset| asset.url != download.asset.url) {
-        Some(asset) => (asset.clone(), job.downloader.fetch(DownloadJob { asset: asset.clone(), ..download }).await),
-        // A query that an interrupt ended says nothing about the link.
-        None if job.stop.is_cancelled() => (download.asset, Err(transfer::Error::Stopped)),
-        None => (download.asset, Err(dead_link)),
+/// The assets of a second answer, by kind and number.
+#[derive(Default)]
+struct FreshLinks {
+    assets: HashMap<AssetSelector, Asset>,
+    /// The memory that the assets are counted in.
+    _memory_permit: Option<MemoryPermit>,
+    missed_answer: Option<Deferral>,
+}
+
+impl TaskLinks {
+    fn new(job: Arc<ArchiveJob>, is_new: bool) -> Self {
+        Self { job, is_new, fresh: OnceCell::new() }
+    }
+
+    /// Why there was no second answer, when one was asked for and a later query may get one.
+    fn missed_answer(&self) -> Option<Deferral> {
+        self.fresh.get()?.missed_answer
+    }
+
+    /// Fetches one asset. After a dead link the gateway is asked once, for all assets of the task together.
+    async fn fetch(&self, download: DownloadJob) -> (Asset, Result<Fetched, transfer::Error>) {
+        let Self { job, is_new, .. } = self;
+        let dead_link = match late_link::fetch(job, &download, *is_new).await {
+            Err(error) if error.is_dead_link() => error,
+            done => return (download.asset, done),
+        };
+        let query = self.fresh.get_or_init(|| self.query(&download));
+        let Some(FreshLinks { assets, .. }) = job.stop.run_until_cancelled(query).await else {
+            return (download.asset, Err(transfer::Error::Stopped));
+        };
+        match assets.get(&download.asset.selector()).filter(|asset| asset.url != download.asset.url) {
+            Some(asset) => {
+                let download = DownloadJob { asset: asset.clone(), ..download };
+                let fetched = late_link::fetch(job, &download, *is_new).await;
+                (download.asset, fetched)
+            }
+            // A query that an interrupt ended says nothing about the link.
+            None if job.stop.is_cancelled() => (download.asset, Err(transfer::Error::Stopped)),
+            None => (download.asset, Err(dead_link)),
+        }
+    }
+
+    /// Asks the gateway for fresh links. Without an answer the links stay dead, and that is the error which is reported.
+    async fn query(&self, download: &DownloadJob) -> FreshLinks {
+        match self.job.query(&download.task, Purpose::FreshLinks, Turn::Normal).await {
+            Ok(TaskResponse { task, memory_permit, .. }) => FreshLinks {
+                assets: task.assets.into_iter().map(|asset| (asset.selector(), asset)).collect(),
+                _memory_permit: Some(memory_permit),
+                missed_answer: None,
+            },
+            Err(abort) => FreshLinks { missed_answer: abort.missed_answer(), ..FreshLinks::default() },
+        }
     }
 }

@@ -5,12 +5,16 @@
 //! arrived, and the task's folder is read again under it, because another process may have been faster.
 //!
 //! A problem of one task never stops another. Only a refused key ends the queries; downloads whose links are known are then
-//! still finished. With `--wait`, an unfinished task leaves its slot and is queried again later.
+//! still finished. With `--wait`, an unfinished task leaves its slot and is queried again later, and so does a task that gets no
+//! answer because the gateway is out of order.
 
 mod dry_run;
 mod execute;
+mod late_link;
 mod maintenance;
+mod outage;
 mod outcome;
+mod parked;
 mod poll_queue;
 mod scheduler;
 mod task_job;
@@ -29,11 +33,14 @@ use crate::domain::asset_key::AssetKey;
 use crate::domain::event::{Emitter, Event};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
-use crate::gateway::{self, Gateway, Purpose, TaskResponse};
+use crate::gateway::{self, Gateway, Purpose, QueryFailure, TaskResponse};
 use crate::storage::{self, Report, Storage, blocking};
 use crate::transfer::{self, Downloader};
+use poll_queue::Turn;
 use scheduler::{RunStats, Scheduler};
+use task_job::TaskAbort;
 
+pub(crate) use outage::GatewayHealth;
 pub use outcome::{FatalError, RunOutcome};
 pub use poll_queue::PollPolicy;
 
@@ -97,6 +104,8 @@ pub(crate) struct ArchiveJob {
     pub skip_failed: bool,
     /// How to wait for unfinished tasks. None leaves them to another run.
     pub wait: Option<PollPolicy>,
+    /// Whether the gateway answers.
+    pub health: GatewayHealth,
     /// Where events go.
     pub emitter: Emitter,
     /// The gateway's words, once it has refused the key.
@@ -130,14 +139,42 @@ impl ArchiveJob {
         self.dry_run || self.write_check.get_or_init(check).await.is_none()
     }
 
-    /// Queries the gateway. A refused key ends all queries.
-    async fn query(&self, id: &TaskId, purpose: Purpose) -> Result<TaskResponse, gateway::Error> {
-        let response = self.gateway.get_task(id, purpose).await;
-        if let Err(gateway::Error::KeyRejected(words)) = &response {
-            self.key_refusal.get_or_init(|| words.clone());
-            self.stop_queries.cancel();
+    /// Queries the gateway, unless there is an outage and it is not the task's turn. A refused key ends all queries.
+    async fn query(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
+        if self.key_refusal.get().is_some() {
+            return Err(TaskAbort::KeyRefused);
         }
-        response
+        let response = self.gateway.get_task(id, purpose);
+        let response = match (turn, self.health.outage()) {
+            (Turn::GiveUp, Some(outage)) => return Err(TaskAbort::NotAsked(outage.error)),
+            (Turn::Probe, _) => response.await,
+            _ => tokio::select! {
+                biased;
+                error = self.health.outage_began() => return Err(TaskAbort::NotAsked(error)),
+                response = response => response,
+            },
+        };
+        let QueryFailure { error, since } = match response {
+            Ok(response) => {
+                self.health.record_answer(&self.emitter);
+                return Ok(response);
+            }
+            Err(failure) => failure,
+        };
+        if error.is_transient() {
+            self.health.record_failure(since, &error, &self.emitter);
+        } else if error.is_answer() {
+            self.health.record_answer(&self.emitter);
+        }
+        Err(match error {
+            gateway::Error::KeyRejected(words) => {
+                self.key_refusal.get_or_init(|| words);
+                self.stop_queries.cancel();
+                TaskAbort::KeyRefused
+            }
+            gateway::Error::Interrupted => TaskAbort::Interrupted,
+            error => TaskAbort::Gateway(error),
+        })
     }
 }
 
@@ -150,8 +187,9 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
     tokio::pin!(overdue);
     while is_open || !scheduler.is_idle() {
         let has_room = scheduler.has_capacity();
+        let takes_requests = has_room && !scheduler.poll_queue.is_full();
         tokio::select! {
-            batch = next_batch(&mut requests, &scheduler.job), if is_open && has_room => {
+            batch = next_batch(&mut requests, &scheduler.job), if is_open && takes_requests => {
                 if batch.is_empty() { is_open = false } else { scheduler.submit(batch) }
             }
             check = scheduler.poll_queue.next(&scheduler.job), if has_room && scheduler.poll_queue.len() > 0 => scheduler.resubmit(check),

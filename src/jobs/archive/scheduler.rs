@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::task::{JoinError, JoinSet};
@@ -30,15 +29,13 @@ pub(super) struct Step {
     /// How the task ended, if it did.
     report: Option<TaskReport>,
     task: TaskJob,
-    /// Time until the next query if the task is unfinished.
-    delay: Duration,
 }
 
 /// The tasks of a run.
 pub(super) struct Scheduler {
     pub job: Arc<ArchiveJob>,
     pub checking: JoinSet<Result<Vec<TaskResult>, WorkerError>>,
-    ready: VecDeque<(TaskJob, Duration)>,
+    ready: VecDeque<TaskJob>,
     pub running: JoinSet<TaskResult>,
     pub poll_queue: PollQueue,
     pub stats: RunStats,
@@ -58,7 +55,7 @@ pub(super) struct RunStats {
 impl Scheduler {
     pub(super) fn new(job: ArchiveJob) -> Self {
         Self {
-            poll_queue: PollQueue::new(job.wait),
+            poll_queue: PollQueue::new(job.wait, job.health.deadline()),
             job: Arc::new(job),
             checking: JoinSet::new(),
             ready: VecDeque::new(),
@@ -94,11 +91,11 @@ impl Scheduler {
 
     fn spawn_checks(&mut self, checks: Vec<PendingCheck>) {
         let job = Arc::clone(&self.job);
-        let check = move |PendingCheck { request, delay }| {
+        let check = move |PendingCheck { request, poll }| {
             let id = request.id.clone();
             let checked = catch_unwind(AssertUnwindSafe(|| {
-                let mut task = TaskJob::new(Arc::clone(&job), request);
-                Step { report: task.check_existing(), task, delay }
+                let mut task = TaskJob::new(Arc::clone(&job), request, poll);
+                Step { report: task.check_existing(), task }
             }));
             checked.map_err(|_| id)
         };
@@ -114,7 +111,7 @@ impl Scheduler {
         for result in results {
             match result {
                 Ok(Step { report: Some(report), .. }) => self.report(report),
-                Ok(Step { report: None, task, delay }) => self.ready.push_back((task, delay)),
+                Ok(Step { report: None, task }) => self.ready.push_back(task),
                 Err(id) => self.on_panic(id),
             }
         }
@@ -123,16 +120,16 @@ impl Scheduler {
     /// Starts ready tasks while there are free slots.
     pub(super) fn dispatch_ready(&mut self) {
         while self.running.len() < self.job.max_concurrent_tasks {
-            let Some((mut task, delay)) = self.ready.pop_front() else { return };
+            let Some(mut task) = self.ready.pop_front() else { return };
             let id = task.id().clone();
-            let run = async move { Step { report: task.run().await, task, delay } };
+            let run = async move { Step { report: task.run().await, task } };
             self.running.spawn(AssertUnwindSafe(run).catch_unwind().map(|ended| ended.map_err(|_| id)));
         }
     }
 
     /// Handles a task whose run ended.
     pub(super) fn on_finished(&mut self, result: Result<TaskResult, JoinError>) {
-        let Step { report, task, delay } = match result {
+        let Step { report, task } = match result {
             Ok(Ok(step)) => step,
             Ok(Err(id)) => return self.on_panic(id),
             Err(_) => {
@@ -145,8 +142,8 @@ impl Scheduler {
         }
         // A task that was interrupted has no report.
         let Some(report) = report else { return };
-        if report.outcome == Outcome::Pending && self.can_poll_again() {
-            self.poll_queue.schedule(task.into_request(), delay);
+        let deferral = task.deferral(&report).filter(|_| self.can_poll_again());
+        if deferral.is_some_and(|why| self.poll_queue.defer(task.into_check(), why, &report, &self.job.health)) {
             self.update_pending_count();
         } else {
             self.report(report);
@@ -161,7 +158,7 @@ impl Scheduler {
         self.running.shutdown().await;
     }
 
-    /// Whether an unfinished task will be queried again in this run.
+    /// Whether a task may be queried again in this run.
     fn can_poll_again(&self) -> bool {
         self.poll_queue.has_time() && !self.job.stop.is_cancelled() && !self.job.stop_queries.is_cancelled()
     }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use super::{ArchiveJob, RepairScope, Request, dry_run};
+use super::poll_queue::{Deferral, PendingCheck, PollState};
+use super::{ArchiveJob, RepairScope, Request, dry_run, late_link};
 use crate::domain::asset_key::AssetKey;
 use crate::domain::code::TaskErrorCode;
 use crate::domain::event::{Event, Outcome, TaskError, TaskReport};
@@ -37,6 +38,12 @@ pub(super) struct TaskJob {
     pub(super) report: TaskReport,
     /// Whether the task's folder was changed.
     pub(super) has_changed: bool,
+    /// What the run remembers of earlier checks.
+    pub(super) poll: PollState,
+    /// Whether the task is so new that its links may not work yet.
+    pub(super) is_new: bool,
+    /// Why the gateway did not answer, if it did not.
+    pub(super) missed_answer: Option<Deferral>,
 }
 
 /// What a report takes from an entry.
@@ -55,6 +62,8 @@ impl EntryTotals {
 /// Why a task could not be continued.
 pub(super) enum TaskAbort {
     Gateway(gateway::Error),
+    /// The gateway was not asked: there is an outage, with this error.
+    NotAsked(TaskError),
     Store(storage::Error),
     /// The gateway refuses the key, so the run sends no more queries.
     KeyRefused,
@@ -72,28 +81,43 @@ impl From<storage::Error> for TaskAbort {
     }
 }
 
-impl From<gateway::Error> for TaskAbort {
-    fn from(error: gateway::Error) -> Self {
-        Self::Gateway(error)
+impl TaskAbort {
+    /// Why there is no answer of the gateway, when a later query may get one.
+    pub(super) fn missed_answer(&self) -> Option<Deferral> {
+        match self {
+            Self::Gateway(error) if error.is_transient() => Some(Deferral::Unanswered),
+            Self::NotAsked(_) => Some(Deferral::NotAsked),
+            _ => None,
+        }
     }
 }
 
 impl TaskJob {
-    pub(super) fn new(job: Arc<ArchiveJob>, request: Request) -> Self {
+    pub(super) fn new(job: Arc<ArchiveJob>, request: Request, poll: PollState) -> Self {
+        let PollState { fetched, fetched_bytes, .. } = poll;
         Self {
             job,
             meta: request.meta,
             repair: request.repair,
             checked: TaskSnapshot::default(),
             index_snapshot: None,
-            report: TaskReport::new(request.id, Outcome::Error),
+            report: TaskReport { fetched, fetched_bytes, ..TaskReport::new(request.id, Outcome::Error) },
             has_changed: false,
+            poll,
+            is_new: false,
+            missed_answer: None,
         }
     }
 
-    /// The request that this job was made from, for another query.
-    pub(super) fn into_request(self) -> Request {
-        Request { id: self.report.task, meta: self.meta, repair: self.repair }
+    /// The check that this job was made from, for another query.
+    pub(super) fn into_check(self) -> PendingCheck {
+        let request = Request { id: self.report.task, meta: self.meta, repair: self.repair };
+        PendingCheck { request, poll: self.poll }
+    }
+
+    /// Why the task is to be checked again, if a later query may say more than `report`.
+    pub(super) fn deferral(&self, report: &TaskReport) -> Option<Deferral> {
+        if report.outcome == Outcome::Pending { Some(Deferral::Unfinished) } else { self.missed_answer }
     }
 
     /// Reads what the archive has. Returns the report when there is nothing else to do. Blocks.
@@ -116,6 +140,9 @@ impl TaskJob {
     /// Runs the task to its end. None when the run was interrupted before that.
     pub(super) async fn run(&mut self) -> Option<TaskReport> {
         let result = self.run_steps().await;
+        if let Err(abort) = &result {
+            self.missed_answer = abort.missed_answer();
+        }
         let result = match (result, self.finish().await) {
             (Ok(_) | Err(TaskAbort::Interrupted), Err(abort)) => Err(abort),
             (result, _) => result,
@@ -129,10 +156,8 @@ impl TaskJob {
             Ok(outcome) => outcome,
             Err(TaskAbort::Interrupted) => return None,
             Err(TaskAbort::Gateway(gateway::Error::NotFound)) => Outcome::NotFound,
-            Err(TaskAbort::Gateway(error)) => {
-                let http_status = error.http_status();
-                self.fail(TaskError { http_status, ..TaskError::new(error.code(), error.to_string()) })
-            }
+            Err(TaskAbort::Gateway(error)) => self.fail((&error).into()),
+            Err(TaskAbort::NotAsked(error)) => self.fail(TaskError { message: format!("not asked: {}", error.message), ..error }),
             Err(TaskAbort::KeyRefused) => {
                 let message = "not asked: the gateway refuses the API key".to_owned();
                 self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::HttpStatus, message) })
@@ -173,7 +198,8 @@ impl TaskJob {
         // The response is read again under the lock. Until then many tasks may wait, and it would take memory.
         snapshot.drop_response();
         // The permit lives as long as any copy of the answer.
-        let TaskResponse { task, memory_permit: _permit } = self.query().await?;
+        let TaskResponse { task, time, memory_permit: _permit } = self.query().await?;
+        self.is_new = self.poll.was_unfinished || late_link::has_just_finished(&task, time);
         self.report.status.clone_from(&task.status);
         if let Some(outcome) = self.early_outcome(&task, snapshot.entry.as_ref()) {
             return Ok(outcome);
@@ -217,6 +243,8 @@ impl TaskJob {
 
     fn is_up_to_date(&self, snapshot: &TaskSnapshot) -> bool {
         let ArchiveJob { wanted, force, skip_failed, .. } = *self.job;
+        // What an earlier check of this run recorded is no reason to skip the task.
+        let skip_failed = skip_failed && !self.poll.is_repeated;
         let is_enough = |entry: &TaskEntry| {
             // `--force` does not fetch what `--skip-failed` leaves alone.
             (!force && plan::is_up_to_date(entry, wanted)) || (skip_failed && plan::is_permanent_failure(entry, wanted))
@@ -245,24 +273,16 @@ impl TaskJob {
     }
 
     async fn query(&self) -> Result<TaskResponse, TaskAbort> {
-        if self.job.key_refusal.get().is_some() {
-            return Err(TaskAbort::KeyRefused);
-        }
         self.job.downloader.disk.check().map_err(TaskAbort::Disk)?;
         if !self.job.is_writable().await {
             return Err(TaskAbort::NotWritable);
         }
-        let response = tokio::select! {
+        tokio::select! {
             // An answer that has arrived counts before a stop.
             biased;
-            response = self.job.query(self.id(), Purpose::Task) => response,
-            () = self.job.stop.cancelled() => return Err(TaskAbort::Interrupted),
-            () = self.job.stop_queries.cancelled() => return Err(TaskAbort::KeyRefused),
-        };
-        match response {
-            Err(gateway::Error::KeyRejected(_)) => Err(TaskAbort::KeyRefused),
-            Err(gateway::Error::Interrupted) => Err(TaskAbort::Interrupted),
-            response => Ok(response?),
+            response = self.job.query(self.id(), Purpose::Task, self.poll.turn) => response,
+            () = self.job.stop.cancelled() => Err(TaskAbort::Interrupted),
+            () = self.job.stop_queries.cancelled() => Err(TaskAbort::KeyRefused),
         }
     }
 

@@ -8,7 +8,7 @@
 use std::io::Write as _;
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::json;
 
 use crate::support::{Answer, Gate, Reply, World, sample, success};
@@ -126,6 +126,38 @@ fn encoded_response_is_decoded_and_bounded_by_decoded_size() {
         assert_eq!(run.state(id), "complete", "{id}: {}", run.task(id));
     }
     assert!(run.task("larger")["error"].as_str().unwrap().contains("64 MiB"), "{}", run.task("larger"));
+}
+
+#[test]
+fn encoding_of_a_response_is_read_from_its_first_bytes() {
+    let world = World::new();
+    world.media.allow_key_for("/task/");
+    let json = success(&json!({"text": "la"})).to_string();
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+    zlib.write_all(json.as_bytes()).unwrap();
+    let zlib = zlib.finish().unwrap();
+    let bodies = [
+        ("gzip", gzip(&json), None),
+        ("zlib", zlib.clone(), None),
+        ("zlib-as-gzip", zlib, Some("gzip")),
+        ("gzip-as-deflate", gzip(&json), Some("deflate")),
+        ("json-as-deflate", json.clone().into(), Some("deflate")),
+        ("json-as-br", json.into(), Some("br")),
+    ];
+    for (id, body, coding) in &bodies {
+        let reply = coding.iter().fold(Reply::ok(body.as_slice()), |reply, coding| reply.header("Content-Encoding", coding));
+        world.media.script(&format!("/task/{id}"), [reply]);
+    }
+    // The status of an error counts, whatever its body is.
+    let garbled = |status: &str, coding: &str| Reply::ok([7; 99]).with_status(status).header("Content-Encoding", coding);
+    world.media.script("/task/lost", [garbled("404 Not Found", "br")]);
+    world.media.script("/task/busy", [garbled("503 Busy", "zstd"), garbled("502 Bad", "deflate"), Reply::ok(gzip("{}"))]);
+    let ids: Vec<&str> = bodies.iter().map(|(id, ..)| *id).collect();
+    let run = world.run_json(&[&ids[..], &["lost", "busy", "--retries", "2", "--base-url", &world.media.origin()]].concat());
+    for id in ids {
+        assert_eq!(run.state(id), "complete", "{id}: {}", run.task(id));
+    }
+    assert_eq!([run.state("lost"), run.state("busy")], ["not_found", "pending"]);
 }
 
 #[test]

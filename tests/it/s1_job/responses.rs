@@ -13,7 +13,7 @@ fn status_ignores_case_and_surrounding_whitespace() {
     let world = World::new();
     let mut cases = Vec::new();
     for (state, words) in [
-        ("complete", &["SUCCESS", " succeeded\t", "Completed"][..]),
+        ("complete", &["SUCCESS", " succeeded\t", "Succeed", "Completed"][..]),
         ("failed", &["FAILURE", "failed", " Error ", "CANCEL", "CANCELED", "cancelled", "EXPIRED", "timeout"]),
         ("pending", &["IN_PROGRESS", "", "SUCCESSFUL", "MODAL", "UNKNOWN", "FAILURE.", "100%"]),
     ] {
@@ -117,6 +117,23 @@ fn unreadable_response_fails_only_its_task() {
     }
     assert_eq!(run.state("good"), "complete");
     assert_eq!(world.tree().keys().filter(|name| name.ends_with("/manifest.json")).count(), 1, "no folder for the others");
+}
+
+#[test]
+fn numbers_that_json_lacks_are_unknown_and_recorded_as_null() {
+    let world = World::new();
+    let url = world.serve_sample("picture.png");
+    let body = format!(
+        r#"{{"status":"SUCCESS","finish_time":NaN,"score":-Infinity,"note":"NaN, \"Infinity\"",
+            "task_result":{{"images":[{{"url":"{url}","duration":Infinity}}]}}}}"#
+    );
+    world.answers("t1", [Answer::raw(200, body)]);
+    world.run(&["t1"]).exits(0);
+    let entry = world.task_entry("t1");
+    assert!(entry.get("finish_time").is_none() && entry["files"][0].get("duration_seconds").is_none(), "{entry}");
+    let response = &entry["response"];
+    assert_eq!((&response["finish_time"], &response["score"]), (&json!(null), &json!(null)));
+    assert_eq!(response["note"], "NaN, \"Infinity\"");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Limits: the rate, the size, redirects, and the number of retries.
 
 use std::fs;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
+use crate::support::{RemoteFile, Reply, ServerFault, World, sample, success};
 
 fn video(world: &World, reply: Reply) {
     let url = world.media.script("/a.mp4", [reply]);
@@ -135,7 +136,7 @@ fn every_status_is_retried_as_specified() {
 #[test]
 fn explicit_retries_are_counted_exactly() {
     for (status, after) in
-        [("429 Busy", None), ("429 Busy", Some("0")), ("503 Busy", Some("0")), ("503 Busy", None), ("500 Oops", None)]
+        [("429 Busy", None), ("429 Busy", Some("0")), ("503 Busy", Some("0")), ("403 No", Some("0")), ("503 Busy", None)]
     {
         for retries in [0, 1, 3] {
             let world = World::new();
@@ -143,16 +144,20 @@ fn explicit_retries_are_counted_exactly() {
             video(&world, reply);
             world.run(&["t1", "--retries", &retries.to_string()]).exits(1);
             assert_eq!(world.media.request_count("/a.mp4"), retries + 1, "{status} {after:?}");
+            assert_eq!(world.gateway_requests().len(), 1, "{status} {after:?}: the link is not dead");
+            assert_eq!(world.task_entry("t1")["errors"][0]["code"], "http_status");
         }
     }
 }
 
 #[test]
 fn retry_after_pauses_the_whole_host() {
-    for (status, after) in [("429 Busy", "1"), ("503 Busy", "1")] {
+    // A date is judged by the host's own clock, which is wrong here.
+    let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (status, after) in [("429 Busy", "1"), ("503 Busy", "1"), ("403 Forbidden", "Sun, 06 Nov 1994 08:49:38 GMT")] {
         let world = World::new();
         let picture = Reply::ok(sample("picture.png"));
-        let busy = Reply::status(status).header("Retry-After", after);
+        let busy = Reply::status(status).header("Retry-After", after).header("Date", now);
         let first = world.media.script("/first", [busy, picture.clone()]);
         let second = world.media.script("/second", [picture]);
         world.serve_task("t1", &json!({"images": [first, second]}));
@@ -165,9 +170,33 @@ fn retry_after_pauses_the_whole_host() {
 }
 
 #[test]
+fn questions_to_the_gateway_are_spaced_by_api_rate() {
+    let world = World::new();
+    world.media.allow_key_for("/task/");
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let dead = world.media.script("/dead", [Reply::status("410 Gone")]);
+    for id in ["t1", "t2", "t3", "t4"] {
+        let times = Arc::clone(&times);
+        let body = success(&json!({"images": [dead]})).to_string();
+        let answer = Reply::dynamic(move |_| {
+            times.lock().unwrap().push(Instant::now());
+            Reply::ok(body.as_str())
+        });
+        // A retry and the question for a fresh link count as well.
+        world.media.script(&format!("/task/{id}"), [Reply::status("500 Oops"), answer]);
+    }
+    let started = Instant::now();
+    world.run(&["t1", "t2", "t3", "t4", "--api-rate", "25", "--base-url", &world.media.origin()]).exits(1);
+    assert!(started.elapsed() >= Duration::from_millis(11 * 40), "12 questions took {:?}", started.elapsed());
+    let times = times.lock().unwrap();
+    assert_eq!(times.len(), 8);
+}
+
+#[test]
 fn busy_host_uses_no_retries_by_default() {
     let world = World::new();
-    let mut replies = vec![Reply::status("429 Busy").header("Retry-After", "0"); 9];
+    let mut replies = vec![Reply::status("429 Busy").header("Retry-After", "0"); 5];
+    replies.extend(vec![Reply::status("403 Forbidden").header("Retry-After", "0"); 4]);
     replies.push(Reply::ok(sample("picture.png")));
     let url = world.media.script("/a.png", replies);
     world.serve_task("t1", &json!({"images": [url]}));

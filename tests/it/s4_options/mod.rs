@@ -6,4 +6,5 @@ mod config;
 mod download_options;
 mod limits;
 mod option_table;
+mod outage;
 mod wait;

@@ -9,10 +9,11 @@ use crate::support::commands::run_command;
 use crate::support::{Gate, KEY, Reply, World, sample};
 
 /// Every row that a configuration file can set too, and its default where the contract names one.
-const ROWS: [(&str, &str); 24] = [
+const ROWS: [(&str, &str); 25] = [
     ("output", "\"yescale\""),
     ("base-url", "\"https://api.yescale.io\""),
     ("api-key-file", ""),
+    ("api-rate", ""),
     ("only", ""),
     ("jobs", ""),
     ("connections", ""),
@@ -77,6 +78,9 @@ fn sizes_and_durations_accept_every_documented_form() {
     }
     for wrong in ["-1", "1.5", "many", ""] {
         world.run(&["t1", &format!("--retries={wrong}")]).exits(2);
+    }
+    for wrong in ["", "0", "0.0", "-1", "inf", "nan", "1/s", "many"] {
+        world.run(&["t1", &format!("--api-rate={wrong}")]).exits(2);
     }
     for (option, wrong) in [("-j", "0"), ("-x", "0"), ("-j", "many"), ("--only", "pictures"), ("--only", ""), ("--color", "blue")]
     {
@@ -153,6 +157,7 @@ fn only_repair_accepts_network_options() {
     let network = [
         &["--base-url", &base_url][..],
         &["--api-key-file", "key.txt"],
+        &["--api-rate", "100"],
         &["-j", "2"],
         &["-x", "2"],
         &["--limit-rate", "1M"],

@@ -1,7 +1,7 @@
 //! The names in an archive: from task id to folder name, from asset to file name.
 //!
 //! Folder names and file stems are made here; `transfer::finish` adds the extension, which comes only from the table in
-//! `media_type`. A file keeps the stem that it has, however many assets a later answer names ([`FileStems`]). All names use closed alphabets and are safe on every system: no separator, no device name, and no two names
+//! `media_type`. A file keeps the stem that it has, however many assets a later answer names (`FileStems`). All names use closed alphabets and are safe on every system: no separator, no device name, and no two names
 //! that a file system could treat as one. Nothing from the network can name a path outside its task folder.
 
 use std::collections::HashMap;

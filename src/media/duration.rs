@@ -59,6 +59,14 @@ pub(crate) fn frame_rate(source: impl Read + Seek + Send + Sync) -> Option<f64> 
     }
 }
 
+/// Whether an MP4 has audio tracks and no track of pictures.
+pub(crate) fn is_audio_only(source: impl Read + Seek + Send + Sync) -> bool {
+    match open(source, None) {
+        Some((mut reader, "mp4")) => iso_media::is_audio_only(&mut reader),
+        _ => false,
+    }
+}
+
 /// A bounded reader of the media behind all tags, and the extension that selects the format reader.
 fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(BoundedReader<S>, &'static str)> {
     let length = source.seek(SeekFrom::End(0)).ok()?;

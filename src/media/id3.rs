@@ -1,5 +1,8 @@
 //! `ID3` tags: they stand before MP3, and some writers put them before AAC, FLAC and AIFF, too.
 
+/// A tag without content.
+pub(super) const EMPTY_TAG: &[u8; 10] = b"ID3\x04\0\0\0\0\0\0";
+
 /// The length of the tag at the beginning of `head`; 0 without a tag.
 #[must_use]
 pub(super) fn tag_length(head: &[u8]) -> u64 {
@@ -10,4 +13,10 @@ pub(super) fn tag_length(head: &[u8]) -> u64 {
         }
         _ => 0,
     }
+}
+
+/// The bytes behind the tag at the beginning of `head`; `None` when the tag is longer.
+#[must_use]
+pub(super) fn behind_tag(head: &[u8]) -> Option<&[u8]> {
+    head.get(usize::try_from(tag_length(head)).ok()?..)
 }

@@ -7,11 +7,13 @@ use crate::domain::asset_key::Kind;
 use crate::domain::manifest::FileEntry;
 use crate::media::duration;
 use crate::media::media_type::{Head, MediaType};
+use crate::media::truncation::{self, Cut};
 use crate::storage::Sealed;
 
 /// What the bytes of a file show.
 pub(super) struct FileFacts {
     type_fault: Option<TypeFault>,
+    cut: Option<Cut>,
     /// In seconds. Images have none.
     duration: Option<f64>,
 }
@@ -33,6 +35,7 @@ impl FileFacts {
         let reader = || sealed.reader().ok();
         Self {
             type_fault: other.or_else(unsigned),
+            cut: reader().and_then(truncation::find_cut),
             duration: if kind == Kind::Image { None } else { reader().and_then(|file| duration::probe_duration(file, declared)) },
         }
     }
@@ -58,6 +61,9 @@ impl FileFacts {
                 entry.warnings.push(format!("declared as {content_type}, but its bytes lack the signature of that type"));
             }
             None => {}
+        }
+        if let Some(cut) = self.cut {
+            entry.warnings.push(format!("the file is cut: {cut}"));
         }
     }
 }

@@ -9,6 +9,7 @@ mod encoding;
 mod full_disk;
 mod layout;
 mod lengths;
+mod media_interop;
 mod media_types;
 mod names;
 mod ownership;

@@ -140,6 +140,40 @@ fn compressed_media_is_kept() {
 }
 
 #[test]
+fn file_that_its_own_structure_shows_as_cut_gets_a_warning() {
+    let world = World::new();
+    let names = [
+        "video-1s.mp4",
+        "fragmented.mp4",
+        "clip.mov",
+        "song.m4a",
+        "picture.avif",
+        "picture.png",
+        "picture.jpg",
+        "picture.gif",
+        "picture.webp",
+        "song.wav",
+        "song.ogg",
+        "song.opus",
+        "clip.mkv",
+        "clip.webm",
+    ];
+    let urls: Vec<Value> = names
+        .iter()
+        .map(|name| {
+            let bytes = sample(name);
+            json!(world.media.script(&format!("/{name}"), [Reply::ok(&bytes[..bytes.len() / 2])]))
+        })
+        .collect();
+    let entry = images(&world, "t1", &urls, 0);
+    assert_eq!(entry["state"], "complete");
+    for file in entry["files"].as_array().unwrap() {
+        let warnings = file["warnings"].as_array().unwrap();
+        assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().starts_with("the file is cut: "), "{file}");
+    }
+}
+
+#[test]
 fn content_type_alone_rejects_nothing() {
     let world = World::new();
     let urls = ["text/html", "application/json", "application/xml; charset=utf-8"].map(|content_type| {

@@ -1,17 +1,23 @@
 //! Reads the duration and the frame rate of a file from its container.
 //!
-//! Only headers, tables and the last page are read; nothing is decoded. A duration that only decoding would show (`WebM`
-//! from a live encoder, FLAC from a pipe) is unknown. The bytes are hostile and symphonia's readers are large, so their
-//! input is limited:
+//! Only headers, tables and pages are read, and of MP3, AAC and MPG the headers of all frames; nothing is decoded. A duration that
+//! only decoding would show (`WebM` from a live encoder, FLAC from a pipe) is unknown: no estimate is ever returned. The bytes
+//! are hostile, so what a reader gets is limited:
 //! - the detected type selects the one reader that sees the file; symphonia's own probe would search for an MP3 anywhere in
 //!   the first MiB of any file;
 //! - a read budget stops a reader that follows false sizes;
-//! - a panic gives an unknown duration.
+//! - a panic in symphonia gives an unknown duration.
 //!
 //! Invariant: a duration is finite, above 0 and below `MAX_SECONDS`, in whole milliseconds.
 
-mod bounded_reader;
+mod aiff;
+mod avi;
+mod flac;
+mod frames;
 mod iso_media;
+mod mpeg_audio;
+mod mpeg_program;
+mod ogg;
 mod wave;
 
 use std::io::{Read, Seek, SeekFrom};
@@ -21,17 +27,20 @@ use symphonia::core::formats::probe::{FormatFactoryFn, ProbeableFormat};
 use symphonia::core::formats::{FormatOptions, FormatReader};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::units::{Duration, TimeBase};
-use symphonia::default::formats::{AdtsReader, FlacReader, MkvReader, MpaReader, OggReader};
+use symphonia::default::formats::{MkvReader, OggReader};
 
+use crate::media::bounded_reader::BoundedReader;
+use crate::media::id3;
 use crate::media::media_type::{self, MediaType};
-use bounded_reader::BoundedReader;
 
 /// The longest plausible duration: 23 days.
 const MAX_SECONDS: f64 = 2_000_000.0;
 /// The read budget: cover pictures and indexes take some MiB.
-const BUDGET: u64 = 8 * 1024 * 1024;
-/// The read budget for MP3 and AAC, which have no magic number: a longer search would find more false matches.
-const STREAM_BUDGET: u64 = 1024 * 1024;
+const BUDGET: u64 = 8 << 20;
+/// The read budget where the whole file has headers: the frames of MP3 and AAC, the pages of Ogg, the packets of MPG.
+const WALK_BUDGET: u64 = 64 << 20;
+/// How many `ID3` tags a file may begin with.
+const MAX_TAGS: usize = 4;
 
 /// The duration of a file in seconds; `None` when its container does not give one. `declared` counts only when the bytes
 /// don't show their type.
@@ -50,16 +59,34 @@ pub(crate) fn frame_rate(source: impl Read + Seek + Send + Sync) -> Option<f64> 
     }
 }
 
+/// Whether an MP4 has audio tracks and no track of pictures.
+pub(crate) fn is_audio_only(source: impl Read + Seek + Send + Sync) -> bool {
+    match open(source, None) {
+        Some((mut reader, "mp4")) => iso_media::is_audio_only(&mut reader),
+        _ => false,
+    }
+}
+
 /// A bounded reader of the media behind all tags, and the extension that selects the format reader.
 fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(BoundedReader<S>, &'static str)> {
     let length = source.seek(SeekFrom::End(0)).ok()?;
+    let mut start = 0;
     let mut head = Vec::new();
-    source.rewind().ok()?;
-    source.by_ref().take(16 * 1024).read_to_end(&mut head).ok()?;
-
-    let extension = media_type::from_bytes(&head).or(declared)?.extension();
-    let budget = if matches!(extension, "mp3" | "aac") { STREAM_BUDGET } else { BUDGET };
-    let start = id3_tag_length(&head).min(length);
+    for _ in 0..=MAX_TAGS {
+        head.clear();
+        source.seek(SeekFrom::Start(start)).ok()?;
+        source.by_ref().take(4096).read_to_end(&mut head).ok()?;
+        match id3::tag_length(&head) {
+            0 => break,
+            tag => start = start.saturating_add(tag).min(length),
+        }
+    }
+    let extension = match media_type::from_bytes(&head).or(declared) {
+        Some(media_type) => media_type.extension(),
+        None if start > 0 => "mp3",
+        None => return None,
+    };
+    let budget = if matches!(extension, "mp3" | "aac" | "ogg" | "opus" | "mpg") { WALK_BUDGET } else { BUDGET };
     Some((BoundedReader::new(source, start..length, budget), extension))
 }
 
@@ -67,11 +94,17 @@ fn measure<S: Read + Seek + Send + Sync>(mut reader: BoundedReader<S>, extension
     match extension {
         "mp4" | "mov" | "m4a" => iso_media::seconds(&mut reader),
         "webm" | "mkv" => probe_with_symphonia(reader, |stream, options| MkvReader::try_probe_new(stream, options)),
-        "ogg" | "opus" => probe_with_symphonia(reader, |stream, options| OggReader::try_probe_new(stream, options)),
-        "flac" => probe_with_symphonia(reader, |stream, options| FlacReader::try_probe_new(stream, options)),
-        "mp3" => probe_with_symphonia(reader, |stream, options| MpaReader::try_probe_new(stream, options)),
-        "aac" => probe_with_symphonia(reader, |stream, options| AdtsReader::try_probe_new(stream, options)),
+        "ogg" | "opus" => match ogg::links(&mut reader).ok()? {
+            ogg::Links::One => probe_with_symphonia(reader, |stream, options| OggReader::try_probe_new(stream, options)),
+            ogg::Links::Chain(seconds) => seconds,
+        },
+        "flac" => flac::seconds(&mut reader),
+        "mp3" => mpeg_audio::seconds(reader),
+        "aac" => frames::Frames::new(reader, frames::parse_adts).total_seconds(),
         "wav" => wave::seconds(&mut reader),
+        "aiff" => aiff::seconds(&mut reader),
+        "avi" => avi::seconds(&mut reader),
+        "mpg" => mpeg_program::seconds(reader),
         _ => None,
     }
 }
@@ -103,22 +136,12 @@ pub(crate) fn is_plausible(seconds: f64) -> bool {
     seconds > 0.0 && seconds < MAX_SECONDS
 }
 
-/// The length of an `ID3` tag at the beginning.
-fn id3_tag_length(head: &[u8]) -> u64 {
-    match head {
-        [b'I', b'D', b'3', _, _, _, length @ ..] if length.len() >= 4 => {
-            10 + length.iter().take(4).fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7F))
-        }
-        _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{self, Cursor, Read, Seek, SeekFrom};
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::{BUDGET, MAX_SECONDS, frame_rate, probe_duration};
+    use super::{MAX_SECONDS, WALK_BUDGET, frame_rate, probe_duration};
     use crate::media::media_type;
 
     macro_rules! samples {
@@ -127,14 +150,15 @@ mod tests {
         };
     }
 
-    /// Samples with the duration that ffprobe prints; `tests/media/make.sh` has its command line.
-    const SAMPLES: [(&str, &[u8], f64); 14] = samples![
+    /// Samples with the duration that ffprobe prints; `tests/media/make.sh` has its command line. Of `variable.mp3`, ffprobe prints
+    /// an estimate, and of `song.mp3` it counts what the encoder added.
+    const SAMPLES: [(&str, &[u8], f64); 19] = samples![
         "video-1s.mp4" 1.0,
         "clip.mov" 1.5,
         "clip.webm" 0.75,
         "clip.mkv" 1.3,
         "fragmented.mp4" 2.0,
-        "song.mp3" 1.358,
+        "song.mp3" 1.3,
         "bare.mp3" 2.273,
         "song.wav" 0.6,
         "piped.wav" 0.8,
@@ -143,6 +167,11 @@ mod tests {
         "song.opus" 1.207,
         "song.m4a" 1.4,
         "song.aac" 1.672,
+        "song.aiff" 0.5,
+        "adpcm.wav" 0.947,
+        "variable.mp3" 1.8,
+        "clip.avi" 0.5,
+        "clip.mpg" 0.6,
     ];
 
     /// Samples without a duration.
@@ -251,7 +280,7 @@ mod tests {
                 let file = HugeFile { head, noise, length: 4 << 30, position: 0, read: &read };
                 let found = probe_duration(file, media_type::from_path(declared));
                 assert!(found.is_none_or(|seconds| seconds > 0.0 && seconds < MAX_SECONDS));
-                assert!(read.into_inner() <= BUDGET + 64 * 1024);
+                assert!(read.into_inner() <= WALK_BUDGET + 64 * 1024);
             }
         }
     }

@@ -9,8 +9,11 @@
 //! one in 65 536 begins with `BM`.
 
 mod container;
+mod head;
 mod magic;
 mod markup;
+mod non_media;
+mod signature;
 mod sniff;
 
 use std::fmt;
@@ -18,8 +21,8 @@ use std::path::Path;
 
 use crate::domain::asset_key::Kind;
 
-pub(crate) use magic::{from_bytes, mismatch};
-pub(crate) use markup::detect_non_media;
+pub(crate) use head::Head;
+pub(crate) use magic::from_bytes;
 
 /// A media type with a row in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,6 +104,12 @@ pub(crate) fn from_path(path: &str) -> Option<MediaType> {
 }
 
 impl MediaType {
+    /// An MP4 without pictures.
+    #[must_use]
+    pub(crate) fn mp4_audio() -> Self {
+        find_by_essence("audio/mp4").expect("the table has audio/mp4")
+    }
+
     /// The standard name of the type: `video/mp4`.
     #[must_use]
     pub(crate) fn essence(self) -> &'static str {

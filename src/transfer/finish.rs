@@ -1,21 +1,20 @@
-//! Checks a received file, names it and describes it: length, digests, media type, duration.
+//! Checks a received file, names it and describes it: length, digests, media type.
 //!
-//! The bytes count more than the headers. An HTML page, JSON or an empty body is refused whatever its headers say. Media of
-//! another type than declared is kept under the declared name, with a warning. All of this is one call on a blocking thread,
-//! from the last bytes to a staged file that is not durable yet.
+//! The bytes count more than the headers. An empty body, and one that is text (an error page, JSON), is refused whatever its
+//! headers say. Media of another type than declared is kept under the declared name, with a warning. All of this is one call on
+//! a blocking thread, from the last bytes to a staged file that is not durable yet.
 
 use std::time::SystemTime;
 
 use super::body_writer::WrittenBody;
 use super::disk_space::SizeLimit;
+use super::inspect::FileFacts;
 use super::{DownloadJob, Error};
-use crate::domain::asset_key::Kind;
-use crate::domain::manifest::FileEntry;
 use crate::domain::plan::KindFilter;
 use crate::http::{self, ContentCoding, ResponseHead};
 use crate::integrity::checksum::{self, DigestCheck};
 use crate::media::duration;
-use crate::media::media_type::{self, DeclaredType, MediaType};
+use crate::media::media_type::{self, DeclaredType, Head, MediaType};
 use crate::storage::{Sealed, StagedFile};
 
 /// A body that was received to its end.
@@ -36,37 +35,33 @@ impl CompletedBody {
 pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFilter) -> Result<Option<StagedFile>, Error> {
     let CompletedBody { written, head, limit } = body;
     let sealed = written.finish().map_err(|error| limit.explain(error))?.seal();
-    let verified_by = match check_body(&sealed, &head) {
-        Ok(verified_by) => verified_by,
+    let checked = match check_body(&sealed, &head) {
+        Ok(checked) => checked,
         Err(error) => {
             sealed.discard();
             return Err(error);
         }
     };
-    let decided = resolve_media_type(job, &head, &sealed);
+    let decided = resolve_media_type(job, &head, &checked.media_head, &sealed);
     let header_kind = head.content_type.as_deref().and_then(media_type::kind_of_content_type);
     let key = job.asset.key(header_kind.or_else(|| decided.as_ref().map(|declared| declared.media_type.kind())));
     if !kind_filter.includes(key.kind) {
+        drop(checked);
         sealed.discard();
         return Ok(None);
     }
     let extension = decided.as_ref().map_or("bin", |declared| declared.media_type.extension());
     let name = format!("{}.{extension}", job.stems.stem(key));
-    let measured = measure_duration(&sealed, key.kind, decided.as_ref());
-    let detected = decided.as_ref().and_then(|declared| media_type::mismatch(declared.media_type, sealed.head().0));
+    let facts = FileFacts::read(&sealed, &checked.media_head, key.kind, decided.as_ref().map(|declared| declared.media_type));
 
+    let verified_by = checked.verified_by;
     let mut staged = job.parts.stage(sealed, key, &name, job.modified)?;
     staged.update_entry(|entry| {
         entry.content_type = Some(decided.map_or_else(|| "application/octet-stream".to_owned(), |declared| declared.essence));
         entry.url = job.asset.recorded_url();
         entry.last_modified = head.last_modified.and_then(format_timestamp);
         entry.verified_by = verified_by.map(str::to_owned);
-        describe_duration(entry, job.asset.duration, measured);
-        if let Some(detected) = detected {
-            entry.detected_type = Some(detected.to_owned());
-            let declared = entry.content_type.as_deref().unwrap_or_default();
-            entry.warnings.push(format!("declared as {declared}, but its bytes are {detected}"));
-        }
+        facts.describe(entry, job.asset.duration);
         if !head.has_end {
             entry
                 .warnings
@@ -76,11 +71,18 @@ pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFi
     Ok(Some(staged))
 }
 
-/// Checks the bytes against everything that the host said. Returns the header whose digest matched.
-fn check_body(sealed: &Sealed, head: &ResponseHead) -> Result<Option<&'static str>, Error> {
+/// What the checks of a body found out.
+struct CheckedBody<'a> {
+    media_head: Head<'a>,
+    /// The header whose digest matched.
+    verified_by: Option<&'static str>,
+}
+
+/// Checks the bytes against everything that the host said.
+fn check_body<'a>(sealed: &'a Sealed, head: &ResponseHead) -> Result<CheckedBody<'a>, Error> {
     check_length(sealed, head)?;
-    reject_non_media(sealed)?;
-    verify_digests(sealed, head)
+    let media_head = reject_non_media(sealed)?;
+    Ok(CheckedBody { media_head, verified_by: verify_digests(sealed, head)? })
 }
 
 /// Checks the total length. The length of an encoded body is not that of the file.
@@ -93,14 +95,16 @@ fn check_length(sealed: &Sealed, head: &ResponseHead) -> Result<(), Error> {
     }
 }
 
-fn reject_non_media(sealed: &Sealed) -> Result<(), Error> {
-    let (head, is_complete) = sealed.head();
+/// Refuses an empty body, and one that its bytes prove to be no media.
+fn reject_non_media(sealed: &Sealed) -> Result<Head<'_>, Error> {
     if sealed.size() == 0 {
         return Err(Error::Rejected("the host sent an empty body".to_owned()));
     }
-    match media_type::detect_non_media(head, is_complete) {
+    let (start, is_whole) = sealed.head();
+    let head = Head::new(start, is_whole, || sealed.reader()).map_err(Error::Write)?;
+    match head.non_media() {
         Some(found) => Err(Error::Rejected(format!("the host sent {found} instead of media"))),
-        None => Ok(()),
+        None => Ok(head),
     }
 }
 
@@ -114,34 +118,19 @@ fn verify_digests(sealed: &Sealed, head: &ResponseHead) -> Result<Option<&'stati
 }
 
 /// The type that gives the extension: declared by the API, else by the host, else from the bytes, else from the URL's path.
-fn resolve_media_type(job: &DownloadJob, head: &ResponseHead, sealed: &Sealed) -> Option<DeclaredType> {
+fn resolve_media_type(job: &DownloadJob, head: &ResponseHead, bytes: &Head<'_>, sealed: &Sealed) -> Option<DeclaredType> {
     let detected = |media_type: MediaType| DeclaredType { essence: media_type.essence().to_owned(), media_type };
     let declared = |content_type: &Option<String>| content_type.as_deref().and_then(media_type::parse_content_type);
     declared(&job.asset.content_type)
         .or_else(|| declared(&head.content_type))
-        .or_else(|| media_type::from_bytes(sealed.head().0).map(detected))
+        .or_else(|| bytes.media_type().map(|media_type| detected(audio_of_movie(media_type, sealed).unwrap_or(media_type))))
         .or_else(|| job.asset.type_by_path().map(detected))
 }
 
-/// The duration in the container, in seconds. Images have none.
-fn measure_duration(sealed: &Sealed, kind: Kind, decided: Option<&DeclaredType>) -> Option<f64> {
-    if kind == Kind::Image {
-        return None;
-    }
-    duration::probe_duration(sealed.reader().ok()?, decided.map(|declared| declared.media_type))
-}
-
-fn describe_duration(entry: &mut FileEntry, declared: Option<f64>, measured: Option<f64>) {
-    if entry.key().kind == Kind::Image {
-        return;
-    }
-    entry.duration_source = match (declared, measured) {
-        (Some(_), _) => Some("api".to_owned()),
-        (None, Some(_)) => Some("media".to_owned()),
-        (None, None) => None,
-    };
-    entry.duration_seconds = declared.or(measured);
-    entry.measured_duration_seconds = measured;
+/// The audio type of an MP4 without pictures. Its first bytes are those of a video.
+fn audio_of_movie(media_type: MediaType, sealed: &Sealed) -> Option<MediaType> {
+    let is_audio = media_type.extension() == "mp4" && sealed.reader().is_ok_and(duration::is_audio_only);
+    is_audio.then(MediaType::mp4_audio)
 }
 
 fn format_timestamp(time: SystemTime) -> Option<String> {

@@ -10,6 +10,7 @@ mod body_writer;
 mod disk_space;
 mod download;
 mod finish;
+mod inspect;
 mod min_rate;
 mod segments;
 

@@ -25,9 +25,9 @@ pub(crate) fn start() -> String {
 /// What bodies consist of, after their first bytes.
 static BLOCK: [u8; 64 << 10] = [0x5A; 64 << 10];
 /// The start of an MP4 whose media reach to the end of the file.
-const MP4: &[u8] = b"\0\0\0\x14ftypisom\0\0\0\0isom\0\0\0\0mdat";
-/// The start of a PNG.
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01";
+const MP4: &[u8] = b"\0\0\0\x14ftypisom\0\0\0\0isom\0\0\0\x08moov\0\0\0\0mdat";
+/// The start of a PNG whose end mark precedes other data.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\0IEND\xAE\x42\x60\x82";
 
 /// Answers requests on one connection until the client closes it.
 fn serve(stream: &TcpStream) -> Option<()> {

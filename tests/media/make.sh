@@ -7,7 +7,7 @@
 # The lengths that tests hard-code are ffprobe's:
 #   ffprobe -v error -show_entries format=duration -of csv=p=0 FILE
 # It says nothing of live.webm, whose header holds no length (that is its point), and counts the
-# encoder's delay as part of song.mp3.
+# encoder's delay as part of song.mp3. Of variable.mp3 it estimates the length.
 set -eu
 cd "$(dirname "$0")"
 
@@ -34,6 +34,12 @@ make $(audio 1.1 16000) -c:a libvorbis -q:a 0 $exact song.ogg
 make $(audio 1.2 48000) -c:a libopus -b:a 16k $exact song.opus
 make $(audio 1.4 22050) -c:a aac -b:a 24k $exact song.m4a
 make $(audio 1.6 22050) -c:a aac -b:a 24k $exact -f adts song.aac
+make $(audio 0.5 8000) -c:a pcm_s8 $exact song.aiff
+make $(audio 0.9 8000) -c:a adpcm_ima_wav -block_size 256 $exact adpcm.wav
+make -f lavfi -i anoisesrc=duration=1.7:amplitude=0.1:sample_rate=16000:seed=1 -c:a libmp3lame -q:a 9 $exact -write_xing 0 \
+    -id3v2_version 0 -f mp3 variable.mp3
+make $(video 0.5) -threads 1 -c:v mpeg4 -q:v 20 $exact clip.avi
+make -f lavfi -i testsrc=size=64x64:rate=25:duration=0.6 -threads 1 -c:v mpeg2video -q:v 20 $exact clip.mpg
 
 # For eyes: what the demo shows. A name, its colours, the seed that lays them out, then options.
 blend() { echo "-f lavfi -i gradients=size=400x300:rate=12:duration=$4:speed=0.02:nb_colors=3:c0=$1:c1=$2:c2=$3:seed=$5"; }

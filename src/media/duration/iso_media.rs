@@ -34,6 +34,30 @@ pub(crate) fn seconds(source: &mut (impl Read + Seek)) -> Option<f64> {
     movie?.seconds()
 }
 
+/// Whether the movie has audio tracks and no track of pictures.
+pub(crate) fn is_audio_only(source: &mut (impl Read + Seek)) -> bool {
+    let mut position = 0;
+    // A movie that can't be read is not known to be audio.
+    while let Ok(Some(found)) = read_box_header(source, position) {
+        if &found.kind == b"moov" {
+            return read_box_body(source, position, &found).is_ok_and(|movie| has_only_audio(&movie));
+        }
+        position = position.saturating_add(found.size);
+    }
+    false
+}
+
+fn has_only_audio(movie: &[u8]) -> bool {
+    let tracks = boxes(movie).filter(|(kind, _)| kind == b"trak");
+    let mut handlers = tracks.map(|(_, track)| find_box(track, &[b"mdia", b"hdlr"]).and_then(|handler| handler.get(8..12)));
+    let mut has_audio = false;
+    handlers.all(|handler| {
+        has_audio |= handler == Some(b"soun");
+        // Chapters and metadata have no pictures.
+        matches!(handler, Some(b"soun" | b"text" | b"meta" | b"sbtl" | b"tmcd" | b"hint"))
+    }) && has_audio
+}
+
 struct Movie {
     duration: Option<f64>,
     tracks: Vec<Track>,
@@ -277,6 +301,26 @@ mod tests {
             let file = [vec![movie(0, track, &extends())], fragments].concat();
             assert_eq!(seconds(&file), expected);
         }
+    }
+
+    #[test]
+    fn movie_of_audio_tracks_alone_is_audio() {
+        let track = |handler: &[u8]| make_box("trak", &[&make_box("mdia", &[&make_box("hdlr", &[&[0; 8], handler, &[0; 12]])])]);
+        let (sound, video, chapters) = (track(b"soun"), track(b"vide"), track(b"text"));
+        for (tracks, expected) in [
+            ([sound.as_slice()].as_slice(), true),
+            (&[&sound, &chapters, &sound], true),
+            (&[&sound, &video], false),
+            (&[&video], false),
+            (&[&chapters], false),
+            (&[&sound, &track(b"pict")], false),
+            (&[&sound, &make_box("trak", &[])], false),
+            (&[], false),
+        ] {
+            let file = [make_box("ftyp", &[b"isom"]), make_box("mdat", &[&[0; 99]]), make_box("moov", tracks)].concat();
+            assert_eq!(super::is_audio_only(&mut Cursor::new(file)), expected);
+        }
+        assert!(!super::is_audio_only(&mut Cursor::new(b"")));
     }
 
     #[test]

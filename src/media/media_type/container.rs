@@ -5,6 +5,7 @@
 
 use super::markup;
 use super::sniff::{Sniff, certain, certain_except, tentative};
+use crate::media::id3;
 
 /// An ISO file that may also be audio or an Apple movie.
 pub(super) const GENERIC_ISO: Sniff = certain_except("video/mp4", &["m4a", "mov"]);
@@ -66,8 +67,7 @@ pub(super) fn sniff_ogg(head: &[u8]) -> Sniff {
 
 /// Detects the type behind an `ID3` tag, if the head reaches so far: other files than MP3 may have such a tag.
 pub(super) fn sniff_after_id3_tag(head: &[u8]) -> Sniff {
-    let length = head.get(6..10).unwrap_or_default().iter().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7F));
-    match head.get(10 + length..).unwrap_or_default() {
+    match id3::behind_tag(head).unwrap_or_default() {
         [b'f', b'L', b'a', b'C', ..] => certain("audio/flac"),
         [b'F', b'O', b'R', b'M', ..] => certain("audio/aiff"),
         [0xFF, 0xF0 | 0xF1 | 0xF8 | 0xF9, ..] => tentative("audio/aac"),

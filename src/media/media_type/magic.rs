@@ -26,15 +26,14 @@ pub(crate) fn from_bytes(head: &[u8]) -> Option<MediaType> {
 }
 
 /// The type of the bytes, when they are provably not of the `declared` type.
-#[must_use]
-pub(crate) fn mismatch(declared: MediaType, head: &[u8]) -> Option<&'static str> {
+pub(super) fn mismatch(declared: MediaType, head: &[u8]) -> Option<&'static str> {
     let found = sniff(head)?;
     let Confidence::CertainExcept(siblings) = found.confidence else { return None };
     let is_declared = find_by_essence(found.essence).is_some_and(|media_type| media_type.extension() == declared.extension());
     (!is_declared && !siblings.contains(&declared.extension())).then_some(found.essence)
 }
 
-fn sniff(head: &[u8]) -> Option<Sniff> {
+pub(super) fn sniff(head: &[u8]) -> Option<Sniff> {
     sniff_builtin(head).or_else(|| sniff_text(head)).or_else(|| sniff_unsupported(head)).or_else(|| sniff_with_infer(head))
 }
 
@@ -55,7 +54,7 @@ fn sniff_builtin(head: &[u8]) -> Option<Sniff> {
 
 fn sniff_text(head: &[u8]) -> Option<Sniff> {
     let text = markup::decode(head);
-    if text.starts_with(b"#EXTM3U") {
+    if markup::is_playlist(&text) {
         Some(certain("application/vnd.apple.mpegurl"))
     } else {
         markup::is_svg(&text).then_some(certain("image/svg+xml"))

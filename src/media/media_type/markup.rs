@@ -1,29 +1,16 @@
-//! Detects text bodies that are no media: markup and JSON.
+//! Recognizes text formats by their structure: the root element for markup, the parser for JSON, the first line of an HLS
+//! playlist.
 //!
-//! An error page or an API error that arrives with status 200 must never be archived as a video. Only the bytes decide, and
-//! only with proof: the root element for markup, the parser for JSON. Headers don't count. A head that proves nothing (an
-//! endless comment, only digits, a lone `{`) is not refused.
+//! Nothing is guessed: a head that proves nothing (an endless comment, only digits) is of no format. Where control
+//! characters follow, the format needs a longer proof than a few bytes.
 
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 use serde_json::error::Category;
 
-/// The type of a body that is no media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NonMedia {
-    /// An HTML page.
-    #[error("an HTML page")]
-    Html,
-    /// A JSON object or list, or a body that is just one JSON string, boolean or null.
-    #[error("JSON")]
-    Json,
-    /// Any XML but SVG.
-    #[error("XML")]
-    Xml,
-}
-
-enum RootElement {
+/// What the root element of a document shows.
+pub(super) enum RootElement {
     Html,
     Svg,
     Xml,
@@ -33,18 +20,6 @@ enum RootElement {
 const HTML_ELEMENTS: [&str; 15] =
     ["html", "head", "body", "script", "iframe", "h1", "div", "font", "table", "a", "style", "title", "b", "br", "p"];
 
-/// The type of a body whose bytes prove that it is no media. `head` is its first 16 KiB, or the whole body when `is_whole`.
-#[must_use]
-pub(crate) fn detect_non_media(head: &[u8], is_whole: bool) -> Option<NonMedia> {
-    let text = decode(head);
-    match root_element(&text) {
-        Some(RootElement::Html) => Some(NonMedia::Html),
-        Some(RootElement::Xml) => Some(NonMedia::Xml),
-        Some(RootElement::Svg) => None,
-        None => is_json(&text, is_whole).then_some(NonMedia::Json),
-    }
-}
-
 /// The bytes as UTF-8, without byte-order mark and leading whitespace. Invalid UTF-16 is replaced.
 pub(super) fn decode(head: &[u8]) -> Cow<'_, [u8]> {
     match head {
@@ -53,6 +28,11 @@ pub(super) fn decode(head: &[u8]) -> Cow<'_, [u8]> {
         [0xEF, 0xBB, 0xBF, rest @ ..] => Cow::Borrowed(trim_start(rest)),
         _ => Cow::Borrowed(trim_start(head)),
     }
+}
+
+/// Whether decoded text is an HLS playlist.
+pub(super) fn is_playlist(text: &[u8]) -> bool {
+    text.starts_with(b"#EXTM3U")
 }
 
 /// Whether decoded text is an SVG image.
@@ -71,7 +51,8 @@ fn transcode(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
     String::from_utf16_lossy(&units).trim_start().as_bytes().to_vec()
 }
 
-fn is_json(text: &[u8], is_whole: bool) -> bool {
+/// Whether decoded text is JSON: an object or a list, or just one string, boolean or null.
+pub(super) fn is_json(text: &[u8], is_whole: bool) -> bool {
     if matches!(text, [b'"' | b't' | b'f' | b'n', ..]) {
         return is_whole && serde_json::from_slice::<IgnoredAny>(text).is_ok();
     }
@@ -88,7 +69,7 @@ fn is_json(text: &[u8], is_whole: bool) -> bool {
 }
 
 /// The root element, behind declarations, comments and the document type; `None` when the head ends before it.
-fn root_element(text: &[u8]) -> Option<RootElement> {
+pub(super) fn root_element(text: &[u8]) -> Option<RootElement> {
     let mut rest = text;
     loop {
         rest = trim_start(rest);
@@ -99,6 +80,9 @@ fn root_element(text: &[u8]) -> Option<RootElement> {
         } else if let Some(doctype) = strip_word(rest, b"<!doctype") {
             if strip_word(trim_start(doctype), b"html").is_some_and(is_word_end) {
                 return Some(RootElement::Html);
+            }
+            if strip_word(trim_start(doctype), b"svg").is_some_and(is_word_end) {
+                return Some(RootElement::Svg);
             }
             skip_doctype(doctype)?
         } else {
@@ -148,7 +132,7 @@ fn is_name_byte(byte: u8) -> bool {
 }
 
 /// Whether it contains control characters that no text has (WHATWG: binary data bytes).
-fn is_binary(text: &[u8]) -> bool {
+pub(super) fn is_binary(text: &[u8]) -> bool {
     text.iter().any(|byte| matches!(byte, 0..=8 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F))
 }
 
@@ -158,10 +142,17 @@ fn trim_start(text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{NonMedia, decode, detect_non_media, is_svg};
+    use super::{RootElement, decode, is_json, is_svg, root_element};
 
-    fn detected(head: &[u8], whole: bool) -> String {
-        detect_non_media(head, whole).map_or("-".to_owned(), |refusal| refusal.to_string())
+    fn detected(head: &[u8], whole: bool) -> &'static str {
+        let text = decode(head);
+        match root_element(&text) {
+            Some(RootElement::Html) => "an HTML page",
+            Some(RootElement::Xml) => "XML",
+            Some(RootElement::Svg) => "-",
+            None if is_json(&text, whole) => "JSON",
+            None => "-",
+        }
     }
 
     fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
@@ -185,6 +176,7 @@ mod tests {
             ("<MPD xmlns='urn:mpeg:dash'>", "XML"),
             ("<!DOCTYPE plist PUBLIC \"-//Apple\" \"http://x\"><plist>", "XML"),
             ("<svg xmlns='x'>", "-"),
+            ("<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"endless", "-"),
             ("<?xml version='1.0'?><!DOCTYPE svg [<!ENTITY n 'a>b'>] >\n<svg:svg>", "-"),
             ("<!-- endless <html>", "-"),
             ("<?xml endless <html>", "-"),
@@ -232,11 +224,7 @@ mod tests {
             assert_eq!(detected(body.as_bytes(), true), whole, "{body}");
             assert_eq!(detected(body.as_bytes(), false), cut, "{body}");
         }
-        assert_eq!(
-            detect_non_media(&b"[".repeat(16 * 1024), false),
-            Some(NonMedia::Json),
-            "deep nesting must not overflow the stack"
-        );
+        assert_eq!(detected(&b"[".repeat(64 * 1024), false), "JSON", "deep nesting must not overflow the stack");
     }
 
     #[test]

@@ -31,7 +31,7 @@ const RESTRICTED_CRATES: [(&str, &[&str]); 14] = [
     ("md5", &["integrity"]),
     ("crc", &["integrity"]),
     ("symphonia", &["media"]),
-    ("flate2", &["http"]),
+    ("flate2", &["http", "media"]),
     ("csv", &["jobs"]),
 ];
 

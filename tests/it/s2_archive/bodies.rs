@@ -168,8 +168,8 @@ fn data_uris_of_every_form_are_saved() {
         ),
         (format!("data:image/svg+xml;utf8,{svg}"), "svg", svg.into()),
         (format!("data:image/svg+xml,{escaped}"), "svg", svg.into()),
-        ("data:,hello".to_owned(), "bin", b"hello".to_vec()),
-        ("data:,see https://h/a.mp4".to_owned(), "bin", b"see https://h/a.mp4".to_vec()),
+        ("data:,%00hello".to_owned(), "bin", b"\0hello".to_vec()),
+        ("data:,%01see https://h/a.mp4".to_owned(), "bin", b"\x01see https://h/a.mp4".to_vec()),
     ];
     world.serve_task("t1", &json!({"images": cases.iter().map(|(uri, ..)| uri).collect::<Vec<_>>()}));
     world.run(&["t1"]).exits(0);
@@ -186,10 +186,10 @@ fn data_uris_of_every_form_are_saved() {
 fn invalid_data_uri_fails_only_its_asset() {
     let world = World::new();
     let good = format!("data:image/png;base64,{}", base64(&sample("picture.png")));
-    world.serve_task("t1", &json!({"images": ["data:", "data:image/png;base64", "data:image/png;base64,", "data:image/png;base64,!!!!", "data:text/html,<p>x</p>", "data:,%7B%22a%22:1%7D", good]}));
+    world.serve_task("t1", &json!({"images": ["data:", "data:image/png;base64", "data:image/png;base64,", "data:image/png;base64,!!!!", "data:text/html,<p>x</p>", "data:,%7B%22a%22:1%7D", "data:,hello", "data:video/mp4;base64,aGVsbG8=", good]}));
     world.run(&["t1"]).exits(1);
     let entry = world.task_entry("t1");
-    assert_eq!((entry["errors"].as_array().unwrap().len(), &entry["files"][0]["path"]), (6, &json!("image-7.png")));
+    assert_eq!((entry["errors"].as_array().unwrap().len(), &entry["files"][0]["path"]), (8, &json!("image-9.png")));
     assert!(entry["errors"].as_array().unwrap().iter().all(|error| error["url"] == "data:"), "{entry}");
 }
 

@@ -3,7 +3,8 @@
 //!
 //! "The extension comes from the API's `content_type` … from the HTTP `Content-Type`, then from the magic number of
 //! the bytes, then from the URL's path; else it is `bin`" · "one everyday extension per type" · "Bytes that are
-//! provably of another media type than declared are kept, named as declared, and get a warning and `detected_type`".
+//! provably of another media type than declared are kept, named as declared, and get a warning and `detected_type`" ·
+//! "Bytes without the signature that their declared type must have … bring a warning".
 
 use serde_json::{Value, json};
 
@@ -102,6 +103,11 @@ fn every_sample_gets_its_extension_from_magic_numbers() {
         "song.opus",
         "song.m4a",
         "song.aac",
+        "song.aiff",
+        "adpcm.wav",
+        "variable.mp3",
+        "clip.avi",
+        "clip.mpg",
     ];
     let urls: Vec<Value> = names
         .iter()
@@ -175,8 +181,63 @@ fn each_type_has_one_extension_from_every_source() {
     assert_eq!(extensions(&entry), expected);
     let files = entry["files"].as_array().unwrap();
     for (file, (_, content_type, _)) in files.iter().zip(table().iter().flat_map(|row| [row; 4])) {
-        assert_eq!((&file["content_type"], &file["warnings"]), (&json!(content_type), &json!([])), "{file}");
+        assert_eq!((&file["content_type"], file.get("detected_type")), (&json!(content_type), None), "{file}");
     }
+    for (n, file) in files.iter().enumerate() {
+        // The third file of each type has its signature.
+        let lacks = n % 4 != 2 && SIGNED.contains(&expected[n]);
+        assert_eq!(file["warnings"].as_array().unwrap().len(), usize::from(lacks), "{file}");
+    }
+}
+
+/// The types whose files all begin with a signature.
+const SIGNED: [&str; 12] = ["png", "jpg", "gif", "webp", "avif", "mp4", "mov", "webm", "mkv", "flac", "wav", "ogg"];
+
+#[test]
+fn bytes_without_the_signature_of_their_type_are_kept_with_one_warning() {
+    let world = World::new();
+    let url = world.media.script("/x", [Reply::ok(NOISE)]);
+    let items: Vec<Value> =
+        table().iter().map(|(_, content_type, _)| json!({"url": url, "content_type": content_type})).collect();
+    let entry = images(&world, "t1", &items, 1);
+    let files = entry["files"].as_array().unwrap();
+    assert_eq!(files.len(), items.len());
+    for (file, (extension, content_type, _)) in files.iter().zip(table()) {
+        let expected = format!("declared as {content_type}, but its bytes lack the signature of that type");
+        let expected = if SIGNED.contains(&extension) { json!([expected]) } else { json!([]) };
+        assert_eq!((&file["warnings"], file.get("detected_type")), (&expected, None), "{file}");
+    }
+}
+
+#[test]
+fn audio_without_pictures_in_an_mp4_is_m4a_when_undeclared() {
+    let world = World::new();
+    let mut song = sample("song.m4a");
+    song[8..12].copy_from_slice(b"isom");
+    let brand = song.windows(4).skip(16).position(|window| window == b"M4A ").map(|at| at + 16);
+    if let Some(at) = brand {
+        song[at..at + 4].copy_from_slice(b"mp42");
+    }
+    let url = world.media.script("/song", [Reply::ok(song)]);
+    let video = world.media.script("/video", [Reply::ok(sample("video-1s.mp4"))]);
+    let declared = json!({"url": url, "content_type": "video/mp4"});
+    world.serve_task("t1", &json!({"videos": [url, declared, video]}));
+    world.run(&["t1"]).exits(0);
+    assert_eq!(world.files("t1"), ["video-1.m4a", "video-2.mp4", "video-3.mp4"]);
+    world.serve_task("t2", &json!({"url": url}));
+    world.run(&["t2"]).exits(0);
+    assert_eq!(world.files("t2"), ["audio-1.m4a"]);
+}
+
+#[test]
+fn aac_behind_a_long_tag_is_aac() {
+    let world = World::new();
+    let tag = [b"ID3\x04\0\0\0\x03\0\0".as_slice(), &vec![7; 3 << 14]].concat();
+    let url = world.media.script("/song", [Reply::ok([tag, sample("song.aac")].concat())]);
+    world.serve_task("t1", &json!({"audio": [url]}));
+    world.run(&["t1"]).exits(0);
+    assert_eq!(world.files("t1"), ["audio-1.aac"]);
+    assert_eq!(world.task_entry("t1")["files"][0]["duration_seconds"], 1.672);
 }
 
 #[test]

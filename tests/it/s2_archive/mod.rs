@@ -10,6 +10,7 @@ mod full_disk;
 mod host_limits;
 mod layout;
 mod lengths;
+mod media_interop;
 mod media_types;
 mod names;
 mod ownership;

@@ -2,8 +2,14 @@
 //! mark.
 //!
 //! "These bodies are refused, as an entry in `errors`: an empty body; a body whose bytes are HTML, JSON or XML other
-//! than SVG" · "A header alone refuses nothing" · "An HLS playlist is kept, but its media is not in the archive: the
-//! task is `incomplete`".
+//! than SVG; (judged on the first 64 KiB) a body that is all printable text other than SVG or an HLS playlist" · "A header
+//! alone refuses nothing" · "An HLS playlist is kept, but its media is not in the archive: the task is `incomplete`" · "a
+//! container whose own structure shows that it is cut" gets a warning.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use serde_json::{Value, json};
 
@@ -51,6 +57,120 @@ fn long_html_or_json_body_is_rejected() {
     let json = format!(r#"{{"items":[{}1]}}"#, "1,".repeat(200_000));
     let urls = [("/a", page), ("/b", json)].map(|(path, body)| json!(world.media.script(path, [Reply::ok(body)])));
     assert_eq!(images(&world, "t1", &urls, 1)["errors"].as_array().unwrap().len(), 2);
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Error messages as hosts and proxies send them with status 200.
+fn messages() -> Vec<Vec<u8>> {
+    let utf16 = |text: &str| [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let plain: Vec<Vec<u8>> = vec![
+        b"Access denied: the signature has expired".to_vec(),
+        b"error code: 1020".to_vec(),
+        b"{\"a\": \"cut".to_vec(),
+        b"code: 403\nmessage: expired\n".to_vec(),
+        b"--b\r\nContent-Type: text/plain\r\n\r\nexpired\r\n--b--\r\n".to_vec(),
+        b"x".to_vec(),
+        b" \r\n".to_vec(),
+        "\u{FEFF}Срок действия подписи истёк".into(),
+        "アクセスが拒否されました".into(),
+        b"Acc\xE8s refus\xE9".to_vec(),
+        b"\xB7\xC3\xCE\xCA\xB1\xBB\xBE\xDC\xBE\xF8".to_vec(),
+        utf16("Срок действия подписи истёк"),
+        b"expired\0".to_vec(),
+        "no such object\n".repeat(20_000).into(),
+    ];
+    let packed: Vec<Vec<u8>> = plain.iter().map(|body| gzip(body)).collect();
+    let markup = [b"<!doctype html><p>Sign in".as_slice(), b"{\"error\":\"expired\"}", b"<Error/>"].map(gzip);
+    plain.into_iter().chain(packed).chain(markup).collect()
+}
+
+#[test]
+fn text_is_rejected_under_any_declared_type() {
+    let world = World::new();
+    let mut items = Vec::new();
+    for (n, body) in messages().into_iter().enumerate() {
+        for (m, content_type) in ["video/mp4", "image/png", "image/svg+xml", "audio/mpeg", ""].into_iter().enumerate() {
+            let url = world.media.script(&format!("/{n}/{m}.mp4"), [Reply::ok(body.clone()).content_type(content_type)]);
+            items.push(json!({"url": url, "content_type": content_type}));
+        }
+    }
+    let entry = images(&world, "t1", &items, 1);
+    assert_eq!((&entry["state"], &entry["files"]), (&json!("incomplete"), &json!([])));
+    let errors = entry["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), items.len());
+    assert!(errors.iter().all(|error| error["code"] == "refused_content"), "{entry}");
+    assert!(errors[0]["error"].as_str().unwrap().contains("plain text instead of media"), "{entry}");
+    assert_eq!(world.media.heads().len(), items.len(), "refused content is not requested again");
+    assert_eq!(world.files("t1"), Vec::<String>::new());
+}
+
+#[test]
+fn text_that_arrives_without_a_length_is_rejected() {
+    let world = World::new();
+    let text = || Reply::ok("Access denied: the signature has expired").content_type("video/mp4");
+    let gzipped = Reply::ok(gzip(b"error code: 1020")).header("Content-Encoding", "gzip");
+    let replies = [text().chunked(&[7]), text().without_length(), gzipped, text().with_status("203 So")];
+    let urls: Vec<Value> =
+        replies.into_iter().enumerate().map(|(n, reply)| json!(world.media.script(&format!("/{n}.mp4"), [reply]))).collect();
+    let entry = images(&world, "t1", &urls, 1);
+    assert_eq!((entry["errors"].as_array().unwrap().len(), world.files("t1")), (4, Vec::new()), "{entry}");
+}
+
+#[test]
+fn text_before_the_first_binary_byte_is_no_proof() {
+    let world = World::new();
+    let body = |text: usize| [vec![b'x'; text], vec![1; 100]].concat();
+    let urls = [16 << 10, (64 << 10) - 1, 64 << 10]
+        .map(|size| json!(world.media.script(&format!("/{size}"), [Reply::ok(body(size)).content_type("video/x-msvideo")])));
+    let entry = images(&world, "t1", &urls, 1);
+    assert_eq!(world.files("t1"), ["image-1.avi", "image-2.avi"], "{entry}");
+}
+
+#[test]
+fn compressed_media_is_kept() {
+    let world = World::new();
+    let urls = [("/a.svg", b"<svg xmlns='x'/>".to_vec()), ("/b.mp4", sample("video-1s.mp4"))]
+        .map(|(path, body)| json!(world.media.script(path, [Reply::ok(gzip(&body))])));
+    assert_eq!(extensions(&images(&world, "t1", &urls, 0)), ["svg", "mp4"]);
+}
+
+#[test]
+fn file_that_its_own_structure_shows_as_cut_gets_a_warning() {
+    let world = World::new();
+    let names = [
+        "video-1s.mp4",
+        "fragmented.mp4",
+        "clip.mov",
+        "song.m4a",
+        "picture.avif",
+        "picture.png",
+        "picture.jpg",
+        "picture.gif",
+        "picture.webp",
+        "song.wav",
+        "song.ogg",
+        "song.opus",
+        "clip.mkv",
+        "clip.webm",
+    ];
+    let urls: Vec<Value> = names
+        .iter()
+        .map(|name| {
+            let bytes = sample(name);
+            json!(world.media.script(&format!("/{name}"), [Reply::ok(&bytes[..bytes.len() / 2])]))
+        })
+        .collect();
+    let entry = images(&world, "t1", &urls, 0);
+    assert_eq!(entry["state"], "complete");
+    for file in entry["files"].as_array().unwrap() {
+        let warnings = file["warnings"].as_array().unwrap();
+        assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().starts_with("the file is cut: "), "{file}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn full_manifest(world: &World) -> String {
     let video = world.media.script("/v", [clip]);
     world.answers("t1", [Answer::raw(200, format!(
         r#"{{"status":"SUCCESS","progress":"100%","message":"m","err_reason":"","submit_time":1753598930,"finish_time":1753598990,"b":1.50,"a":[12345678901234567890123,1E5,-0.0],"task_result":{{"images":["data:image/png;base64,{}","{}/dead?sig=1"],"videos":[{{"url":"{video}?sig=2","content_type":"video/mp4","duration":"5.1"}}],"text":"la\r\n\u0000♪"}}}}"#,
-        "QUJD", world.media.origin(),
+        "AEJD", world.media.origin(),
     ))]);
     world.run_with_input(r#"{"z":1,"task_id":"t1","prompt":"a cat"}"#, &["-i", "-"]).exits(1);
     fs::read_to_string(world.archive().join("t1/manifest.json")).unwrap()
@@ -120,7 +120,7 @@ fn response_keeps_every_digit_and_payloads_are_cut_out() {
     full_manifest(&world);
     let response = world.task_entry("t1")["response"].to_string();
     assert!(response.contains(r#""b":1.50,"a":[12345678901234567890123,1"#) && response.contains("-0.0"), "{response}");
-    assert!(response.contains(r#""text":"la\r\n\u0000♪""#) && !response.contains("QUJD"), "{response}");
+    assert!(response.contains(r#""text":"la\r\n\u0000♪""#) && !response.contains("AEJD"), "{response}");
     assert!(response.starts_with(r#"{"status":"SUCCESS","progress""#), "the order is kept: {response}");
 }
 

@@ -11,14 +11,14 @@ use crate::support::{Answer, Reply, World, sample, success};
 #[test]
 fn payloads_are_cut_out_anywhere_in_the_response() {
     let world = World::new();
-    let data = "data:text/plain;base64,UEFZTE9BRA==";
+    let data = "data:text/plain;base64,AVBBWUxPQUQ=";
     let mut answer = success(&json!({"videos": [data, {"url": data}], "images": {"url": data, "thumb": data}, "text": "la"}));
-    answer["more"] = json!({"deep": [[data, {"k": " DATA:text/plain,UEFZTE9BRA=="}], data], "link": "http://h/?u=data:,kept"});
+    answer["more"] = json!({"deep": [[data, {"k": " DATA:text/plain,AVBBWUxPQUQ="}], data], "link": "http://h/?u=data:,kept"});
     world.answer("t1", &answer);
     world.run(&["t1"]).exits(0);
     let entry = world.task_entry("t1");
     let response = entry["response"].to_string();
-    assert!(!response.contains("UEFZTE9BRA"), "{response}");
+    assert!(!response.contains("AVBBWUxPQUQ"), "{response}");
     assert!(response.contains("http://h/?u=data:,kept") && response.matches("data:text/plain;base64").count() >= 5, "{response}");
     let urls: Vec<&Value> = entry["files"].as_array().unwrap().iter().map(|file| &file["url"]).collect();
     assert_eq!(urls, ["data:"; 3]);

@@ -1,7 +1,7 @@
 //! Limits what the readers of containers can read of a hostile file.
 //!
 //! A container reader sees only a part of the file and has a budget, whatever sizes the container claims. When the budget is
-//! spent, each read and seek is an error, and the duration is unknown. Seeks cost, too, so that a reader can't loop forever.
+//! spent, each read and seek is an error, and nothing is known. Seeks cost, too, so that a reader can't loop forever.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -33,6 +33,19 @@ impl<S> BoundedReader<S> {
     fn spend(&mut self, cost: u64) -> io::Result<()> {
         self.budget = self.budget.checked_sub(cost).ok_or_else(|| io::Error::other("the read budget is spent"))?;
         Ok(())
+    }
+}
+
+impl<S: Read + Seek> BoundedReader<S> {
+    /// The bytes at `position`; `None` when the part ends before.
+    pub(super) fn array_at<const N: usize>(&mut self, position: u64) -> io::Result<Option<[u8; N]>> {
+        if position.checked_add(N as u64).is_none_or(|end| end > self.length) {
+            return Ok(None);
+        }
+        let mut bytes = [0; N];
+        self.seek(SeekFrom::Start(position))?;
+        self.read_exact(&mut bytes)?;
+        Ok(Some(bytes))
     }
 }
 

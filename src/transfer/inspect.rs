@@ -1,0 +1,69 @@
+//! What the bytes of a received file show: its duration, and what is wrong with it without being proof that it is no media.
+//!
+//! Everything here becomes a fact or a warning in the manifest. A file is never refused here, and what can't be read is
+//! unknown.
+
+use crate::domain::asset_key::Kind;
+use crate::domain::manifest::FileEntry;
+use crate::media::duration;
+use crate::media::media_type::{Head, MediaType};
+use crate::media::truncation::{self, Cut};
+use crate::storage::Sealed;
+
+/// What the bytes of a file show.
+pub(super) struct FileFacts {
+    type_fault: Option<TypeFault>,
+    cut: Option<Cut>,
+    /// In seconds. Images have none.
+    duration: Option<f64>,
+}
+
+/// How the bytes contradict the declared type.
+enum TypeFault {
+    /// They are of this type.
+    Other(&'static str),
+    /// They lack the signature of the declared type.
+    MissingSignature,
+}
+
+impl FileFacts {
+    /// Reads the facts of a file of this kind whose type was declared.
+    pub(super) fn read(sealed: &Sealed, head: &Head<'_>, kind: Kind, declared: Option<MediaType>) -> Self {
+        let other = declared.and_then(|declared| head.mismatch(declared)).map(TypeFault::Other);
+        let unsigned = || declared.filter(|declared| head.lacks_signature(*declared)).map(|_| TypeFault::MissingSignature);
+        // A file that can't be opened again shows nothing.
+        let reader = || sealed.reader().ok();
+        Self {
+            type_fault: other.or_else(unsigned),
+            cut: reader().and_then(truncation::find_cut),
+            duration: if kind == Kind::Image { None } else { reader().and_then(|file| duration::probe_duration(file, declared)) },
+        }
+    }
+
+    /// Adds the facts to the entry of the file. `declared` is the duration that the API gave.
+    pub(super) fn describe(self, entry: &mut FileEntry, declared: Option<f64>) {
+        if entry.key().kind != Kind::Image {
+            entry.duration_source = match (declared, self.duration) {
+                (Some(_), _) => Some("api".to_owned()),
+                (None, Some(_)) => Some("media".to_owned()),
+                (None, None) => None,
+            };
+            entry.duration_seconds = declared.or(self.duration);
+            entry.measured_duration_seconds = self.duration;
+        }
+        let content_type = entry.content_type.as_deref().unwrap_or_default();
+        match self.type_fault {
+            Some(TypeFault::Other(detected)) => {
+                entry.warnings.push(format!("declared as {content_type}, but its bytes are {detected}"));
+                entry.detected_type = Some(detected.to_owned());
+            }
+            Some(TypeFault::MissingSignature) => {
+                entry.warnings.push(format!("declared as {content_type}, but its bytes lack the signature of that type"));
+            }
+            None => {}
+        }
+        if let Some(cut) = self.cut {
+            entry.warnings.push(format!("the file is cut: {cut}"));
+        }
+    }
+}

@@ -9,6 +9,7 @@ use reqwest::{Response, StatusCode};
 
 use super::proxy;
 use crate::domain::code::AssetErrorCode;
+use crate::integrity::checksum::DigestMismatch;
 use crate::redact::ApiKey;
 
 /// A rule of this program that forbids a request or a redirect. It travels inside the errors of reqwest.
@@ -60,8 +61,8 @@ pub enum Error {
         expected: u64,
     },
     /// The body does not have the digest that the host sent in this header.
-    #[error("checksum mismatch: `{0}`")]
-    ChecksumMismatch(&'static str),
+    #[error("checksum mismatch: `{}`", .0.header())]
+    ChecksumMismatch(Box<DigestMismatch>),
     /// The body is not valid in the encoding that its header names.
     #[error("the body's Content-Encoding is broken: {0}")]
     BrokenEncoding(String),

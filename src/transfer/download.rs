@@ -15,6 +15,7 @@ use crate::domain::asset::AssetSource;
 use crate::domain::event::Counter;
 use crate::http::retry::{Failure, NoRetry, RetryDriver};
 use crate::http::{self, ResponseHead};
+use crate::integrity::checksum::RepeatedMismatch;
 use crate::media::data_uri;
 use crate::storage::{Part, StagedFile, blocking};
 
@@ -68,11 +69,15 @@ impl Downloader {
         let mut context = AttemptContext { downloader: self, job, url, restarts: 0, last_version: None };
         let mut retries = RetryDriver::new(job, self.media.host_for(url), self.policy, &self.emitter, &self.stop);
         let mut furthest = part.size();
+        let mut mismatches = RepeatedMismatch::default();
         loop {
             let (left, error) = match context.run(part).await {
                 Ok(AttemptOutcome::Incomplete(part, error)) => (Some(part), error),
-                Ok(AttemptOutcome::Complete(body)) => match self.finish(job, body).await {
+                Ok(AttemptOutcome::Complete(body)) => match self.finish(job, body, &mismatches).await {
                     Err(Error::Http(error)) => {
+                        if let http::Error::ChecksumMismatch(mismatch) = &error {
+                            mismatches.accepts(mismatch);
+                        }
                         // The body was complete: no attempt gets further.
                         furthest = u64::MAX;
                         (None, error)
@@ -104,8 +109,14 @@ impl Downloader {
         }
     }
 
-    async fn finish(&self, job: &DownloadJob, body: CompletedBody) -> Result<Option<StagedFile>, Error> {
+    async fn finish(
+        &self,
+        job: &DownloadJob,
+        body: CompletedBody,
+        mismatches: &RepeatedMismatch,
+    ) -> Result<Option<StagedFile>, Error> {
         let (job, kind_filter) = (job.clone(), self.kind_filter);
+        let body = CompletedBody { mismatches: mismatches.clone(), ..body };
         blocking(move || finish::finish(&job, body, kind_filter)).await
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::asset_key::Kind;
 use crate::domain::manifest::FileEntry;
 use crate::domain::plan::KindFilter;
 use crate::http::{self, ContentCoding, ResponseHead};
-use crate::integrity::checksum::{self, DigestCheck};
+use crate::integrity::checksum::{self, DigestCheck, RepeatedMismatch};
 use crate::layout;
 use crate::media::duration;
 use crate::media::media_type::{self, DeclaredType, MediaType};
@@ -25,20 +25,22 @@ pub(super) struct CompletedBody {
     pub head: ResponseHead,
     /// The limit for its last bytes, which are written here.
     pub limit: SizeLimit,
+    /// The digest mismatches of the attempts before.
+    pub mismatches: RepeatedMismatch,
 }
 
 impl CompletedBody {
     pub(super) fn new(written: WrittenBody, head: ResponseHead) -> Self {
-        Self { written, head, limit: SizeLimit::default() }
+        Self { written, head, limit: SizeLimit::default(), mismatches: RepeatedMismatch::default() }
     }
 }
 
 /// Turns a body into a staged file; none when it is of a kind that was not asked for.
 pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFilter) -> Result<Option<StagedFile>, Error> {
-    let CompletedBody { written, head, limit } = body;
+    let CompletedBody { written, head, limit, mut mismatches } = body;
     let sealed = written.finish().map_err(|error| limit.explain(error))?.seal();
-    let verified_by = match check_body(&sealed, &head) {
-        Ok(verified_by) => verified_by,
+    let digest = match check_body(&sealed, &head, &mut mismatches) {
+        Ok(digest) => digest,
         Err(error) => {
             sealed.discard();
             return Err(error);
@@ -61,7 +63,14 @@ pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFi
         entry.content_type = Some(decided.map_or_else(|| "application/octet-stream".to_owned(), |declared| declared.essence));
         entry.url = job.asset.recorded_url();
         entry.last_modified = head.last_modified.and_then(format_timestamp);
-        entry.verified_by = verified_by.map(str::to_owned);
+        match digest {
+            DigestCheck::Verified(header) => entry.verified_by = Some(header.to_owned()),
+            DigestCheck::Mismatch(mismatch) => entry.warnings.push(format!(
+                "the bytes do not match the host's digest `{}`; three attempts brought the same bytes",
+                mismatch.header()
+            )),
+            DigestCheck::NotProvided => {}
+        }
         describe_duration(entry, job.asset.duration, measured);
         if let Some(detected) = detected {
             entry.detected_type = Some(detected.to_owned());
@@ -77,11 +86,11 @@ pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFi
     Ok(Some(staged))
 }
 
-/// Checks the bytes against everything that the host said. Returns the header whose digest matched.
-fn check_body(sealed: &Sealed, head: &ResponseHead) -> Result<Option<&'static str>, Error> {
+/// Checks the bytes against everything that the host said.
+fn check_body(sealed: &Sealed, head: &ResponseHead, mismatches: &mut RepeatedMismatch) -> Result<DigestCheck, Error> {
     check_length(sealed, head)?;
     reject_non_media(sealed)?;
-    verify_digests(sealed, head)
+    verify_digests(sealed, head, mismatches)
 }
 
 /// Checks the total length. The length of an encoded body is not that of the file.
@@ -105,12 +114,13 @@ fn reject_non_media(sealed: &Sealed) -> Result<(), Error> {
     }
 }
 
-/// Compares the file with the digests of its host. Returns the header whose digest matched.
-fn verify_digests(sealed: &Sealed, head: &ResponseHead) -> Result<Option<&'static str>, Error> {
+/// Compares the file with the digests of its host. A mismatch is an error until it has come often enough.
+fn verify_digests(sealed: &Sealed, head: &ResponseHead, mismatches: &mut RepeatedMismatch) -> Result<DigestCheck, Error> {
     match checksum::check(&head.expected_digests, sealed.sha256(), || sealed.reader()).map_err(Error::Write)? {
-        DigestCheck::NotProvided => Ok(None),
-        DigestCheck::Verified(header) => Ok(Some(header)),
-        DigestCheck::Mismatch(header) => Err(Error::Http(http::Error::ChecksumMismatch(header))),
+        DigestCheck::Mismatch(mismatch) if !mismatches.accepts(&mismatch) => {
+            Err(Error::Http(http::Error::ChecksumMismatch(mismatch)))
+        }
+        check => Ok(check),
     }
 }
 

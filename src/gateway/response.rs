@@ -104,6 +104,7 @@ impl GatewayResponse {
             Err(DecodeError::Destination(_)) if max_len < MAX_RESPONSE_SIZE => Err(MAX_RESPONSE_SIZE),
             Err(DecodeError::Destination(_)) => Ok(Err(too_large_error())),
             Err(DecodeError::Encoding(error)) => Ok(Err(http::Error::BrokenEncoding(error.to_string()).into())),
+            Err(DecodeError::Base64) => Ok(Err(http::Error::base64().into())),
         }
     }
 }

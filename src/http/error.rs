@@ -218,6 +218,12 @@ impl Error {
         }
     }
 
+    /// The error of a body that is base64 text.
+    #[must_use]
+    pub(crate) fn base64() -> Self {
+        Self::UnsupportedEncoding { header: "Content-Encoding", value: "base64".to_owned() }
+    }
+
     /// The same, without `key` in the texts that came from the host.
     #[must_use]
     pub(crate) fn redact_key(mut self, key: &ApiKey) -> Self {

@@ -8,6 +8,7 @@ mod address_policy;
 mod body_extent;
 mod causes;
 pub(crate) mod client;
+mod decoder;
 mod encoding;
 mod error;
 mod headers;
@@ -19,7 +20,8 @@ pub(crate) mod retry;
 mod throttle;
 
 pub(crate) use address_policy::{AddressPolicy, UrlPolicy, resolves_to_private};
-pub(crate) use encoding::{ContentCoding, DecodeError, Decoder};
+pub(crate) use decoder::{DecodeError, Decoder};
+pub(crate) use encoding::ContentCoding;
 pub(crate) use error::{Error, check_proxy_auth, is_busy_status, is_transient_status, status_line};
 pub(crate) use headers::content_coding;
 pub(crate) use host_limits::{HostLimiter, HostState};

@@ -57,7 +57,7 @@ pub(super) async fn receive(
         return Ok(ReceiveOutcome::NeedsMemory(announced));
     }
     let mut bytes = Vec::with_capacity(announced);
-    while let Some(chunk) = response.chunk().await.map_err(|error| redacted(error.into()))? {
+    while let Some(chunk) = http::next_chunk(&mut response).await.map_err(redacted)? {
         let length = bytes.len() + chunk.len();
         if length > MAX_RESPONSE_SIZE {
             return Err(too_large_error());

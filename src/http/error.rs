@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode};
+use reqwest::StatusCode;
 
-use super::proxy;
 use crate::domain::code::AssetErrorCode;
 use crate::integrity::checksum::DigestMismatch;
 use crate::redact::ApiKey;
@@ -24,6 +23,9 @@ pub enum PolicyViolation {
     /// A redirect from https to http.
     #[error("it redirects from https to http")]
     Downgrade,
+    /// A redirect to something that is no http or https URL.
+    #[error("it redirects to something that is no http or https URL")]
+    InvalidRedirect,
     /// A redirect of the gateway to another origin.
     #[error("it redirects away from the gateway's origin")]
     OffOrigin,
@@ -239,15 +241,6 @@ impl Error {
             _ => {}
         }
         self
-    }
-}
-
-/// An error when the response is the proxy's own: only a proxy asks for its authorization.
-pub(crate) fn check_proxy_auth(response: &Response) -> Result<(), Error> {
-    let status = response.status();
-    match proxy::display_name(response.url()) {
-        Some(proxy) if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(Error::ProxyStatus { proxy, status }),
-        _ => Ok(()),
     }
 }
 

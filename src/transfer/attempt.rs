@@ -110,7 +110,7 @@ impl AttemptContext<'_> {
         let Downloader { media, gateway, .. } = self.downloader;
         match media.get(self.url, range).await {
             Err(http::Error::Status { status, retry_after }) if matches!(status.as_u16(), 401 | 403) => {
-                gateway.get_media(self.url, range).await.unwrap_or(Err(http::Error::Status { status, retry_after }))
+                gateway.get_media(self.url, range, media).await.unwrap_or(Err(http::Error::Status { status, retry_after }))
             }
             result => result,
         }

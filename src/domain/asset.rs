@@ -12,6 +12,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::domain::asset_key::{AssetKey, AssetSelector, Kind};
+use crate::domain::exact_url;
 use crate::media::data_uri;
 use crate::media::media_type::{self, MediaType};
 use crate::redact::ApiKey;
@@ -65,7 +66,7 @@ impl Asset {
         if url.len() > MAX_URL_LEN {
             return Err(format!("the URL is longer than {MAX_URL_LEN} bytes"));
         }
-        match Url::parse(url) {
+        match exact_url::parse(url) {
             Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
                 Err(format!("unsupported URL scheme {}: only http, https and data are supported", parsed.scheme()))
             }

@@ -4,12 +4,13 @@
 //! ends the requests of the whole run. Bodies are read up to 64 MiB, decoded, because an answer may contain whole files as
 //! `data:` URIs. A body that is not small needs a [`MemoryPermit`] before memory is used for it.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, Response, Url};
+use reqwest::{Response, Url};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,10 +21,13 @@ use super::error::{Error, FailedAttempt};
 use super::memory_budget::{MemoryBudget, MemoryPermit};
 use super::pacer::Pacer;
 use super::response::{GatewayHead, GatewayResponse, ReceiveOutcome, receive};
-use crate::domain::event::Emitter;
+use crate::domain::event::{Emitter, Event};
 use crate::domain::task::{Task, TaskId};
 use crate::http::retry::{NoRetry, RetryDriver, RetryPolicy};
-use crate::http::{self, Body, HostLimiter, HostState, RangeRequest, Refusal, Throttle, is_busy_status, with_range_headers};
+use crate::http::{
+    self, Body, HostLimiter, HostState, HttpClient, MediaClient, PolicyViolation, RangeRequest, RedirectChain, Refusal, Throttle,
+    is_busy_status,
+};
 use crate::redact::{ApiKey, display_url};
 use crate::threads;
 
@@ -34,7 +38,7 @@ const MAX_CONCURRENT_REQUESTS: usize = 32;
 
 /// The gateway, used with one key.
 pub struct Gateway {
-    client: Client,
+    client: HttpClient,
     base: BaseUrl,
     authorization: HeaderValue,
     key: ApiKey,
@@ -45,6 +49,15 @@ pub struct Gateway {
     emitter: Emitter,
     stop: CancellationToken,
     budgets: MemoryBudgets,
+    /// Emitted before the first request.
+    cleartext_warning: Mutex<Option<String>>,
+}
+
+/// What the gateway answers to a request with the key.
+enum GatewayReply {
+    Response(Response),
+    /// It redirects to another origin, which must not get the key.
+    OffOrigin(Url, RedirectChain),
 }
 
 /// The memory budgets of answers. An answer that is requested while another is kept has its own budget: so a task that holds
@@ -90,12 +103,12 @@ struct ClassifiedResponse {
 }
 
 impl Gateway {
-    /// The gateway at `base`, used with `key` over a client that never leaves its origin.
+    /// The gateway at `base`, used with `key`, which never leaves its origin.
     ///
     /// # Errors
     /// When no header can contain the key.
     pub fn new(
-        client: Client,
+        client: HttpClient,
         base: BaseUrl,
         key: ApiKey,
         policy: RetryPolicy,
@@ -106,7 +119,27 @@ impl Gateway {
         authorization.set_sensitive(true);
         let budgets = MemoryBudgets { task: MemoryBudget::new(), fresh_links: MemoryBudget::new() };
         let hosts = HostLimiter::new(MAX_CONCURRENT_REQUESTS, 0, policy);
-        Ok(Self { client, base, authorization, key, policy, hosts, throttle: None, pacer: None, emitter, stop, budgets })
+        Ok(Self {
+            client,
+            base,
+            authorization,
+            key,
+            policy,
+            hosts,
+            throttle: None,
+            pacer: None,
+            emitter,
+            stop,
+            budgets,
+            cleartext_warning: Mutex::default(),
+        })
+    }
+
+    /// The same, with one warning before the first request: the key travels in clear to a public host.
+    #[must_use]
+    pub(crate) fn with_cleartext_warning(self) -> Self {
+        let warning = format!("the API key is sent to {} without encryption; use an https base URL", self.base);
+        Self { cleartext_warning: Mutex::new(Some(warning)), ..self }
     }
 
     /// The same, with a rate limit for the media that it sends.
@@ -149,17 +182,29 @@ impl Gateway {
         }
     }
 
-    /// Requests a media URL on the gateway's own origin, with the key. None for any other URL: it never gets the key.
-    pub async fn get_media(&self, url: &Url, range: Option<&RangeRequest>) -> Option<Result<Body, http::Error>> {
-        if url.origin() != self.base.as_url().origin() {
+    /// Requests a media URL on the gateway's own origin, with the key. None for any other URL: it never gets the key. A redirect
+    /// to another origin is followed by `media`, without the key.
+    pub(crate) async fn get_media(
+        &self,
+        url: &Url,
+        range: Option<&RangeRequest>,
+        media: &MediaClient,
+    ) -> Option<Result<Body, http::Error>> {
+        if !self.is_own_origin(url) {
             return None;
         }
         let connection = match self.hosts.host_for(url).connect().await {
             Ok(connection) => connection,
             Err(error) => return Some(Err(error)),
         };
-        let response = self.send(url, range).await;
-        let body = response.and_then(|response| Body::from_response(response, range, Some(connection), self.throttle.clone()));
+        let body = match self.send(url, range).await {
+            Ok(GatewayReply::Response(response)) => Body::from_response(response, range, Some(connection), self.throttle.clone()),
+            Ok(GatewayReply::OffOrigin(target, chain)) => {
+                drop(connection);
+                media.get_redirected(&target, range, chain).await
+            }
+            Err(error) => Err(error),
+        };
         Some(body.map(|body| body.redact_key(&self.key)))
     }
 
@@ -171,8 +216,10 @@ impl Gateway {
                 Some(pacer) => pacer.acquire(host.connect()).await?,
                 None => host.connect().await?,
             };
-            let response = self.send(url, None).await?;
-            http::check_proxy_auth(&response)?;
+            let response = match self.send(url, None).await? {
+                GatewayReply::Response(response) => response,
+                GatewayReply::OffOrigin(..) => return Err(http::Error::from(PolicyViolation::OffOrigin).into()),
+            };
             let received = receive(response, budget, &mut memory_permit, &self.key).await?;
             let classified = match received {
                 ReceiveOutcome::Complete(response) => self.classify_response(response, &mut memory_permit, budget).await,
@@ -238,21 +285,37 @@ impl Gateway {
         Ok(ClassifiedResponse { result, head })
     }
 
-    async fn send(&self, url: &Url, range: Option<&RangeRequest>) -> Result<Response, http::Error> {
+    /// Sends a request with the key, and follows redirects as long as they stay on the gateway's origin.
+    async fn send(&self, url: &Url, range: Option<&RangeRequest>) -> Result<GatewayReply, http::Error> {
+        if let Some(warning) = self.cleartext_warning.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.emitter.emit(Event::Warning(warning));
+        }
         tracing::debug!(url = %self.key.redact(&display_url(url.as_str())), "request to the gateway");
-        let request = self.client.get(url.clone()).header(AUTHORIZATION, self.authorization.clone());
-        match with_range_headers(request, range).send().await {
-            Ok(response) => {
-                let (status, bytes) = (response.status().as_u16(), response.content_length());
-                tracing::debug!(host = url.host_str(), status, bytes, "response of the gateway");
-                Ok(response)
-            }
-            Err(error) => {
-                let error = http::Error::from_send_error(error).await.redact_key(&self.key);
-                tracing::debug!(host = url.host_str(), %error, "request to the gateway failed");
-                Err(error)
+        self.send_following(url, range).await.map_err(|error| {
+            let error = error.redact_key(&self.key);
+            tracing::debug!(host = url.host_str(), %error, "request to the gateway failed");
+            error
+        })
+    }
+
+    async fn send_following(&self, url: &Url, range: Option<&RangeRequest>) -> Result<GatewayReply, http::Error> {
+        let (mut url, mut chain) = (Cow::Borrowed(url), RedirectChain::default());
+        loop {
+            let mut headers = range.map(RangeRequest::headers).unwrap_or_default();
+            headers.insert(AUTHORIZATION, self.authorization.clone());
+            let response = self.client.get(&url, headers).await?;
+            let (status, bytes) = (response.status().as_u16(), response.content_length());
+            tracing::debug!(host = url.host_str(), status, bytes, "response of the gateway");
+            match chain.next_url(&url, &response)? {
+                None => return Ok(GatewayReply::Response(response)),
+                Some(next) if !self.is_own_origin(&next) => return Ok(GatewayReply::OffOrigin(next, chain)),
+                Some(next) => url = Cow::Owned(next),
             }
         }
+    }
+
+    fn is_own_origin(&self, url: &Url) -> bool {
+        url.origin() == self.base.as_url().origin()
     }
 
     /// The text of an error without the key, which a host may echo.

@@ -70,7 +70,7 @@ pub(super) async fn receive(
         return Ok(ReceiveOutcome::NeedsMemory(announced));
     }
     let mut bytes = Vec::with_capacity(announced);
-    while let Some(chunk) = response.chunk().await.map_err(|error| redacted(error.into()))? {
+    while let Some(chunk) = http::next_chunk(&mut response).await.map_err(redacted)? {
         let length = bytes.len() + chunk.len();
         if length > MAX_RESPONSE_SIZE {
             return Err(too_large_error());
@@ -136,6 +136,7 @@ impl GatewayResponse {
             Err(DecodeError::Destination(_)) => Ok(Err(too_large_error())),
             Err(DecodeError::Encoding(_)) if !self.head.status.is_success() => Ok(Ok(Vec::new())),
             Err(DecodeError::Encoding(error)) => Ok(Err(http::Error::BrokenEncoding(error.to_string()).into())),
+            Err(DecodeError::Base64) => Ok(Err(http::Error::base64().into())),
         }
     }
 }

@@ -63,12 +63,27 @@ impl UrlPolicy {
     }
 }
 
-/// Whether `url` leads to an address that is not public. A name is resolved.
-pub(crate) async fn resolves_to_private(url: &Url) -> bool {
+/// Whether the host of `url` has private addresses and no others. A name is resolved.
+pub(crate) async fn is_private_host(url: &Url) -> bool {
     match url.domain() {
-        Some(name) => resolve(name.to_owned()).await.is_ok_and(|found| found.iter().any(|address| !is_public(address.ip()))),
+        Some(name) => resolve(name.to_owned()).await.is_ok_and(|found| are_all_private(&found)),
         None => !AddressPolicy::Public.allows(url),
     }
+}
+
+/// Whether some address of the host of `url`, a name, is private.
+pub(super) async fn has_private_address(url: &Url) -> bool {
+    let Some(name) = url.domain() else { return false };
+    resolve(name.to_owned()).await.is_ok_and(|found| found.iter().any(is_private))
+}
+
+/// One private address beside public ones does not make a host private: whoever controls its name could add it.
+fn are_all_private(found: &[SocketAddr]) -> bool {
+    !found.is_empty() && found.iter().all(is_private)
+}
+
+fn is_private(address: &SocketAddr) -> bool {
+    !is_public(address.ip())
 }
 
 /// RFC 6761: `localhost` and all names below it, and the usual names of loopback in hosts files.
@@ -245,8 +260,18 @@ mod tests {
         for (url, expected) in
             [("http://127.0.0.1:8080", true), ("http://[::1]", true), ("http://localhost", true), ("https://1.1.1.1", false)]
         {
-            assert_eq!(resolves_to_private(&Url::parse(url).unwrap()).await, expected, "{url}");
+            assert_eq!(is_private_host(&Url::parse(url).unwrap()).await, expected, "{url}");
         }
+    }
+
+    #[test]
+    fn host_is_private_only_with_all_its_addresses() {
+        let all_private = |addresses: &[&str]| {
+            let addresses: Vec<SocketAddr> = addresses.iter().map(|address| format!("{address}:0").parse().unwrap()).collect();
+            are_all_private(&addresses)
+        };
+        assert!(all_private(&["127.0.0.1"]) && all_private(&["127.0.0.1", "[::1]"]) && all_private(&["10.0.0.1", "[fd00::1]"]));
+        assert!(!all_private(&[]) && !all_private(&["127.0.0.1", "1.1.1.1"]) && !all_private(&["[2606:4700::1]", "[::1]"]));
     }
 
     #[test]
@@ -271,6 +296,10 @@ mod tests {
             ("http://[::ffff:0:7f00:1]/x", false),
             ("http://[2001::1]/x", false),
             ("http://192.0.2.1/x", false),
+            ("http://0xC0000201/x", false),
+            ("http://3325256705/x", false),
+            ("http://[::ffff:198.51.100.1]/x", false),
+            ("http://[64:ff9b::203.0.113.1]/x", false),
             ("http://localhost.example/x", true),
         ] {
             assert_eq!(AddressPolicy::Public.allows(&Url::parse(url).unwrap()), allowed, "{url}");

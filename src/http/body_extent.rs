@@ -97,8 +97,13 @@ impl ExtentHeaders {
         }
     }
 
+    /// Whether the body has all bytes of the file: by its range, or by its length where the range can't be read.
     fn is_everything(&self) -> bool {
-        matches!((&self.range, self.total), (Some(range), Some(total)) if *range == (0..total))
+        match (&self.range, self.total) {
+            (Some(range), Some(total)) => *range == (0..total),
+            (None, Some(total)) => self.length == Some(total),
+            _ => false,
+        }
     }
 
     /// The file from its first byte on: all of it, or only its beginning where the rest `can_follow`.
@@ -111,9 +116,9 @@ impl ExtentHeaders {
         }
         let can_follow = can_follow && self.is_resumable;
         let (length, total) = match (&self.range, self.total) {
+            (_, Some(total)) if self.is_everything() => (Some(total), Some(total)),
             (None, _) if self.is_partial => return Err("the host does not say which range it sends"),
             (None, total) => (total.or(self.length), total.or(self.length)),
-            (Some(range), Some(total)) if *range == (0..total) => (Some(total), Some(total)),
             (Some(range), Some(total)) if range.start == 0 && can_follow => (Some(range.end), Some(total)),
             (Some(range), None) if range.start == 0 && !self.is_partial => (Some(range.end), Some(range.end)),
             _ => return Err("the host sends only a part of the file"),
@@ -203,7 +208,11 @@ mod tests {
             (part, Some("bytes 0-9/*"), Some("10"), Err(PART)),
             // 206 alone says that it is a part.
             (part, None, Some("10"), Err(UNSAID)),
-            (part, Some("bytes */10"), Some("10"), Err(UNSAID)),
+            (part, Some("bytes */10"), Some("9"), Err(UNSAID)),
+            (part, Some("bytes */10"), None, Err(UNSAID)),
+            // All of it, by its length.
+            (part, Some("bytes */10"), Some("10"), Ok(whole(10))),
+            (part, Some("bytes 0-10/10"), Some("10"), Ok(whole(10))),
             (part, Some("nonsense"), Some("10"), Err(UNSAID)),
             // Two lengths.
             (ok, Some("bytes 0-9/10"), Some("11"), Err(TWO)),
@@ -265,6 +274,7 @@ mod tests {
             (Some("bytes 0-4/10"), Some("5"), (false, Err(other))),
             (Some("bytes 6-9/10"), Some("4"), (false, Err(other))),
             (Some("bytes=5-9/10"), Some("5"), (false, Err(UNSAID))),
+            (Some("bytes */10"), Some("10"), (false, Ok(whole(10)))),
             (Some("bytes 5-9/*"), Some("5"), (false, Err(UNSAID))),
         ] {
             let lines =

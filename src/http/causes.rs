@@ -10,17 +10,26 @@ use std::io;
 use reqwest::StatusCode;
 
 use super::error::{Error, PolicyViolation};
-use super::proxy;
+use super::proxy::Proxies;
 
-impl Error {
-    /// The error of a request that got no response. Where a proxy refused the tunnel, its status is part of the error.
-    pub(crate) async fn from_send_error(error: reqwest::Error) -> Self {
-        let (Some(url), true) = (error.url(), is_tunnel_refused(&error)) else { return error.into() };
-        match (proxy::display_name(url), proxy::probe_tunnel_refusal(url).await) {
-            (Some(proxy), Some(status)) => Self::ProxyStatus { proxy, status },
-            _ => error.into(),
-        }
+/// The error of a request that got no response. A proxy that is at fault is named, with its status where it refused a tunnel.
+pub(super) async fn from_send_error(error: reqwest::Error, proxies: &Proxies) -> Error {
+    let proxy = error.url().filter(|_| error.is_connect()).and_then(|url| proxies.display_name(url));
+    let (Some(url), Some(proxy)) = (error.url(), proxy) else { return error.into() };
+    if find_cause::<PolicyViolation>(&error).is_some() || is_certificate_error(&error) {
+        return error.into();
     }
+    if has_tunnel_error(&error, "proxy authorization required") {
+        return Error::ProxyStatus { proxy, status: StatusCode::PROXY_AUTHENTICATION_REQUIRED };
+    }
+    if has_tunnel_error(&error, "tunnel error: unsuccessful") {
+        return match proxies.probe_tunnel_refusal(url).await {
+            Some(status) => Error::ProxyStatus { proxy, status },
+            None => Error::ProxyRefused { proxy },
+        };
+    }
+    let cause = if error.is_timeout() { "no answer within the connect timeout".to_owned() } else { innermost(&error) };
+    Error::ProxyConnect { proxy, cause }
 }
 
 impl From<reqwest::Error> for Error {
@@ -32,16 +41,13 @@ impl From<reqwest::Error> for Error {
         if error.is_timeout() {
             return if error.is_connect() { Self::ConnectTimeout } else { Self::StallTimeout };
         }
-        let cause = causes(&error).last().map(ToString::to_string).unwrap_or_default();
+        let cause = innermost(&error);
         if is_certificate_error(&error) {
             Self::Certificate(cause)
         } else if error.is_builder() {
             Self::InvalidRequest(cause)
         } else if error.is_connect() {
-            match error.url().and_then(proxy::display_name) {
-                Some(proxy) => proxy_connect_error(proxy, cause, &error),
-                None => Self::Connect(cause),
-            }
+            Self::Connect(cause)
         } else if is_disconnect(&error) {
             Self::Disconnected(cause)
         } else {
@@ -50,18 +56,40 @@ impl From<reqwest::Error> for Error {
     }
 }
 
-fn proxy_connect_error(proxy: String, cause: String, error: &reqwest::Error) -> Error {
-    if has_tunnel_error(error, "proxy authorization required") {
-        Error::ProxyStatus { proxy, status: StatusCode::PROXY_AUTHENTICATION_REQUIRED }
-    } else if is_tunnel_refused(error) {
-        Error::ProxyRefused { proxy }
-    } else {
-        Error::ProxyConnect { proxy, cause }
-    }
+/// The innermost cause, in words for people.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
+    let Some(cause) = causes(error).last() else { return String::new() };
+    let text = cause.to_string();
+    // The TLS library explains it to programmers, with a URL.
+    if text.contains("close_notify") { "the host closed the connection early".to_owned() } else { text }
 }
 
-fn is_tunnel_refused(error: &reqwest::Error) -> bool {
-    has_tunnel_error(error, "tunnel error: unsuccessful")
+/// Whether a TLS connection ended without `close_notify`. Many hosts end a body of unknown length in this way.
+pub(super) fn is_missing_close_notify(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof && error.to_string().contains("close_notify"))
+    })
+}
+
+/// Whether the host refuses HTTP/1.1 in so many words.
+pub(super) fn is_http1_refused(error: &reqwest::Error) -> bool {
+    let alert = find_cause::<rustls::Error>(error);
+    matches!(alert, Some(rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)))
+}
+
+/// Whether the host sends other bytes than HTTP/1.1, as an answer or before it got the request. The HTTP library tells these
+/// faults apart only by their text.
+pub(super) fn is_not_http1(error: &reqwest::Error) -> bool {
+    find_cause::<hyper::Error>(error)
+        .map(ToString::to_string)
+        .is_some_and(|fault| fault.contains("invalid HTTP version") || fault.contains("unexpected message"))
+}
+
+/// Whether the connection ended before a byte of the response.
+pub(super) fn is_closed_without_answer(error: &reqwest::Error) -> bool {
+    find_cause::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message) || is_disconnect(error)
 }
 
 fn has_tunnel_error(error: &reqwest::Error, text: &str) -> bool {

@@ -1,21 +1,24 @@
-//! The two HTTP clients, and the rule for redirects of each.
+//! How the clients of the HTTP library are built.
 //!
-//! Neither client sends a `Referer`, because it would contain a signed link. Neither keeps cookies. Neither decompresses by
-//! itself, because lengths, ranges and hashes would then describe different bytes. Neither retries: `retry` does. Neither
-//! limits the time of a whole transfer: only a stall ends it.
+//! No client sends a `Referer`, because it would contain a signed link. None keeps cookies. None decompresses by itself,
+//! because lengths, ranges and hashes would then describe different bytes. None follows redirects: `redirect` does. None
+//! retries: `retry` does. None limits the time of a whole transfer: only a stall ends it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
-use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Certificate, Client, ClientBuilder, Url};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, ClientBuilder};
 
-use super::address_policy::{AddressPolicy, Resolver, UrlPolicy};
-use super::error::PolicyViolation;
+use super::address_policy::{AddressPolicy, Resolver};
 use super::proxy::{Proxies, ProxyError};
+use super::transport::{HttpClient, MAX_HEADER_BYTES, MAX_HEADERS};
 
-const MAX_REDIRECTS: usize = 10;
+/// How much of one HTTP/2 body a host may send ahead: enough for 20 MB/s at 100 ms.
+const STREAM_WINDOW: u32 = 2 << 20;
+/// The same for all bodies of a connection together.
+const CONNECTION_WINDOW: u32 = 128 << 20;
 const USER_AGENT: &str = concat!("yescale-dl/", env!("CARGO_PKG_VERSION"));
 
 /// How connections are made. Proxies come from the environment, as for curl. A proxy that can't be read is an error.
@@ -57,24 +60,13 @@ pub enum Error {
     Build(String),
 }
 
-/// The client for media: it never sends the key.
+/// A client whose connections reach only the addresses that `policy` allows.
 ///
 /// # Errors
-/// When the certificate can't be read or the TLS stack can't start.
-pub(crate) fn media_client(network: &Network, policy: UrlPolicy) -> Result<Client, Error> {
-    let builder = client_builder(network, policy.addresses)?;
-    build(builder.redirect(Policy::custom(move |attempt| check_redirect(attempt, |url| policy.check(url)))))
-}
-
-/// The client that may carry the key: it never leaves the origin of `base`.
-///
-/// # Errors
-/// As for [`media_client`].
-pub(crate) fn gateway_client(network: &Network, base: &Url) -> Result<Client, Error> {
-    let origin = base.origin();
-    build(client_builder(network, AddressPolicy::Anywhere)?.redirect(Policy::custom(move |attempt| {
-        check_redirect(attempt, |url| (url.origin() == origin).then_some(()).ok_or(PolicyViolation::OffOrigin))
-    })))
+/// When the certificate or a proxy can't be read, or the TLS stack can't start.
+pub(crate) fn http_client(network: &Network, policy: AddressPolicy) -> Result<HttpClient, Error> {
+    let proxies = Proxies::from_environment()?;
+    HttpClient::new(ClientConfig { network: network.clone(), policy, proxies })
 }
 
 /// Whether a header can hold `text`.
@@ -83,23 +75,52 @@ pub(crate) fn is_valid_header_value(text: &str) -> bool {
     HeaderValue::from_str(text).is_ok()
 }
 
-fn client_builder(network: &Network, policy: AddressPolicy) -> Result<ClientBuilder, Error> {
-    let proxies = Proxies::from_environment()?;
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let mut builder = Client::builder()
-        .user_agent(&network.user_agent)
-        .default_headers(headers)
-        .dns_resolver(Resolver { policy, proxies: proxies.hosts() })
-        .connect_timeout(network.connect_timeout)
-        .read_timeout(network.stall_timeout)
-        .referer(false)
-        .retry(reqwest::retry::never());
-    if let Some((path, pem)) = &network.ca_cert {
-        let roots = Certificate::from_pem_bundle(pem).ok().filter(|roots| !roots.is_empty());
-        builder = builder.tls_certs_merge(roots.ok_or_else(|| Error::Certificate(path.clone()))?);
+/// What the clients of one transport are built from.
+pub(super) struct ClientConfig {
+    pub network: Network,
+    pub policy: AddressPolicy,
+    pub proxies: Proxies,
+}
+
+impl ClientConfig {
+    /// A client that speaks HTTP/1.1 only, and reads malformed headers as curl does.
+    pub(super) fn build_http1(&self) -> Result<Client, Error> {
+        let builder = self.builder()?.http1_only().http1_max_headers(MAX_HEADERS);
+        let builder = builder
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true);
+        build(builder)
     }
-    proxies.apply(builder).map_err(|error| build_error(&error))
+
+    /// A client that speaks HTTP/2 only. All bodies from a host share one connection, so its window has room for all of them:
+    /// one that is not read must not stop the others.
+    pub(super) fn build_http2(&self) -> Result<Client, Error> {
+        let builder = self.builder()?.http2_prior_knowledge();
+        let builder =
+            builder.http2_initial_stream_window_size(STREAM_WINDOW).http2_initial_connection_window_size(CONNECTION_WINDOW);
+        build(builder.http2_max_header_list_size(MAX_HEADER_BYTES))
+    }
+
+    fn builder(&self) -> Result<ClientBuilder, Error> {
+        let Self { network, policy, proxies } = self;
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut builder = Client::builder()
+            .user_agent(&network.user_agent)
+            .default_headers(headers)
+            .dns_resolver(Resolver { policy: *policy, proxies: proxies.hosts() })
+            .connect_timeout(network.connect_timeout)
+            .read_timeout(network.stall_timeout)
+            .redirect(Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never());
+        if let Some((path, pem)) = &network.ca_cert {
+            let roots = Certificate::from_pem_bundle(pem).ok().filter(|roots| !roots.is_empty());
+            builder = builder.tls_certs_merge(roots.ok_or_else(|| Error::Certificate(path.clone()))?);
+        }
+        proxies.apply(builder).map_err(|error| build_error(&error))
+    }
 }
 
 fn build(builder: ClientBuilder) -> Result<Client, Error> {
@@ -108,26 +129,4 @@ fn build(builder: ClientBuilder) -> Result<Client, Error> {
 
 fn build_error(error: &reqwest::Error) -> Error {
     Error::Build(std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string))
-}
-
-/// Follows a redirect that `check` and the rules of both clients allow.
-fn check_redirect(attempt: Attempt<'_>, check: impl Fn(&Url) -> Result<(), PolicyViolation>) -> Action {
-    let from_https = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
-    let checked = if attempt.previous().len() > MAX_REDIRECTS {
-        Err(PolicyViolation::TooManyRedirects)
-    } else if from_https && attempt.url().scheme() != "https" {
-        Err(PolicyViolation::Downgrade)
-    } else {
-        check(attempt.url())
-    };
-    tracing::debug!(
-        status = attempt.status().as_u16(),
-        host = attempt.url().host_str(),
-        is_followed = checked.is_ok(),
-        "redirect"
-    );
-    match checked {
-        Ok(()) => attempt.follow(),
-        Err(violation) => attempt.error(violation),
-    }
 }

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode};
+use reqwest::StatusCode;
 
 use super::host_limits::Refusal;
-use super::proxy;
 use crate::domain::code::AssetErrorCode;
+use crate::integrity::checksum::DigestMismatch;
 use crate::redact::ApiKey;
 
 /// A rule of this program that forbids a request or a redirect. It travels inside the errors of reqwest.
@@ -24,6 +24,9 @@ pub enum PolicyViolation {
     /// A redirect from https to http.
     #[error("it redirects from https to http")]
     Downgrade,
+    /// A redirect to something that is no http or https URL.
+    #[error("it redirects to something that is no http or https URL")]
+    InvalidRedirect,
     /// A redirect of the gateway to another origin.
     #[error("it redirects away from the gateway's origin")]
     OffOrigin,
@@ -61,8 +64,8 @@ pub enum Error {
         expected: u64,
     },
     /// The body does not have the digest that the host sent in this header.
-    #[error("checksum mismatch: `{0}`")]
-    ChecksumMismatch(&'static str),
+    #[error("checksum mismatch: `{}`", .0.header())]
+    ChecksumMismatch(Box<DigestMismatch>),
     /// The body is not valid in the encoding that its header names.
     #[error("the body's Content-Encoding is broken: {0}")]
     BrokenEncoding(String),
@@ -228,6 +231,12 @@ impl Error {
         }
     }
 
+    /// The error of a body that is base64 text.
+    #[must_use]
+    pub(crate) fn base64() -> Self {
+        Self::UnsupportedEncoding { header: "Content-Encoding", value: "base64".to_owned() }
+    }
+
     /// The same, without `key` in the texts that came from the host.
     #[must_use]
     pub(crate) fn redact_key(mut self, key: &ApiKey) -> Self {
@@ -243,15 +252,6 @@ impl Error {
             _ => {}
         }
         self
-    }
-}
-
-/// An error when the response is the proxy's own: only a proxy asks for its authorization.
-pub(crate) fn check_proxy_auth(response: &Response) -> Result<(), Error> {
-    let status = response.status();
-    match proxy::display_name(response.url()) {
-        Some(proxy) if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(Error::ProxyStatus { proxy, status }),
-        _ => Ok(()),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn all_lossy<N: AsHeaderName>(headers: &HeaderMap, name: N) -> impl I
 /// # Errors
 /// For an encoding that can't be decoded.
 pub(crate) fn content_coding(headers: &HeaderMap) -> Result<ContentCoding, Error> {
-    let value = lossy(headers, &CONTENT_ENCODING).unwrap_or_default();
+    let value = all_lossy(headers, CONTENT_ENCODING).collect::<Vec<_>>().join(", ");
     ContentCoding::parse(&value).ok_or(Error::UnsupportedEncoding { header: "Content-Encoding", value })
 }
 

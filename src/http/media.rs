@@ -4,12 +4,13 @@
 //! is handed out only after its head is proven to be that range. The head is read here, once. The `transfer` module decides
 //! what follows from it, and `retry` decides about another attempt.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LAST_MODIFIED, TRANSFER_ENCODING};
+use reqwest::{Response, StatusCode, Url, Version};
 
 use super::address_policy::UrlPolicy;
 use super::body_extent::{self, BodyExtent};
@@ -18,7 +19,8 @@ use super::host_limits::{Connection, HostState};
 use super::range::{self, RangeRequest};
 use super::retry::retry_after;
 use super::throttle::Throttle;
-use super::{ContentCoding, Error, HostLimiter, check_proxy_auth};
+use super::transport::HttpClient;
+use super::{ContentCoding, Error, HostLimiter, RedirectChain, causes};
 use crate::integrity::checksum::{self, ExpectedDigest};
 use crate::integrity::remote_version::{RemoteVersion, Validator};
 use crate::redact::{ApiKey, display_url};
@@ -27,7 +29,7 @@ use crate::redact::{ApiKey, display_url};
 #[derive(Clone)]
 pub(crate) struct MediaClient {
     /// It never sends the key.
-    pub client: Client,
+    pub client: HttpClient,
     /// Where links may lead.
     pub url_policy: UrlPolicy,
     /// The limits of each host.
@@ -47,8 +49,32 @@ impl MediaClient {
     ///
     /// # Errors
     /// No response, a status other than success, or a range other than the requested one.
-    pub(crate) async fn get(&self, url: &Url, range: Option<&RangeRequest>, mut connection: Connection) -> Result<Body, Error> {
-        match self.send(url, range).await {
+    pub(crate) async fn get(&self, url: &Url, range: Option<&RangeRequest>, connection: Connection) -> Result<Body, Error> {
+        self.get_over(connection, url, range, RedirectChain::default()).await
+    }
+
+    /// Requests `url`, or a range of it, as soon as its host has a free connection. The redirects of `chain` led to it.
+    ///
+    /// # Errors
+    /// As for [`MediaClient::get`].
+    pub(crate) async fn get_redirected(
+        &self,
+        url: &Url,
+        range: Option<&RangeRequest>,
+        chain: RedirectChain,
+    ) -> Result<Body, Error> {
+        let connection = self.host_for(url).connect().await?;
+        self.get_over(connection, url, range, chain).await
+    }
+
+    async fn get_over(
+        &self,
+        mut connection: Connection,
+        url: &Url,
+        range: Option<&RangeRequest>,
+        chain: RedirectChain,
+    ) -> Result<Body, Error> {
+        match self.send(url, range, chain).await {
             Ok(body) => {
                 connection.accepted();
                 Ok(Body { _connection: Some(connection), ..body })
@@ -65,34 +91,52 @@ impl MediaClient {
         }
     }
 
-    async fn send(&self, url: &Url, range: Option<&RangeRequest>) -> Result<Body, Error> {
+    async fn send(&self, url: &Url, range: Option<&RangeRequest>, chain: RedirectChain) -> Result<Body, Error> {
         let UrlPolicy { key, .. } = &self.url_policy;
-        self.url_policy.check(url)?;
         tracing::debug!(url = %key.redact(&display_url(url.as_str())), range = range.map(RangeRequest::header_value), "request");
-        let sent = with_range_headers(self.client.get(url.clone()), range).send().await;
-        let body = match sent {
-            Ok(response) => Body::from_response(response, range, None, self.throttle.clone()),
-            Err(error) => Err(Error::from_send_error(error).await),
-        };
+        let sent = self.send_following(url, range, chain).await;
+        let body = sent.and_then(|response| Body::from_response(response, range, None, self.throttle.clone()));
         body.map(|body| body.redact_key(key)).map_err(|error| {
             let error = error.redact_key(key);
             tracing::debug!(host = url.host_str(), %error, "request failed");
             error
         })
     }
+
+    /// The last response of a chain of redirects. Each URL of it must be allowed.
+    async fn send_following(&self, url: &Url, range: Option<&RangeRequest>, mut chain: RedirectChain) -> Result<Response, Error> {
+        let mut url = Cow::Borrowed(url);
+        loop {
+            self.url_policy.check(&url)?;
+            self.client.check_proxy_host(&url).await?;
+            let response = self.client.get(&url, range.map(RangeRequest::headers).unwrap_or_default()).await?;
+            match chain.next_url(&url, &response)? {
+                Some(next) => url = Cow::Owned(next),
+                None => return Ok(response),
+            }
+        }
+    }
 }
 
-/// Adds the headers of a range request, if it is one.
-pub(crate) fn with_range_headers(request: RequestBuilder, range: Option<&RangeRequest>) -> RequestBuilder {
-    match range {
-        Some(range) => request.header(RANGE, range.header_value()).header(IF_RANGE, range.version.validator.as_str()),
-        None => request,
+/// The next bytes of a body; none at its end.
+///
+/// A body without length and end mark ends with its connection, also where TLS says no goodbye (`close_notify`).
+///
+/// # Errors
+/// When the body breaks off, stalls or is malformed.
+pub(crate) async fn next_chunk(response: &mut Response) -> Result<Option<Bytes>, Error> {
+    let ends_with_connection = response.content_length().is_none()
+        && response.version() < Version::HTTP_2
+        && is_chunked(response.headers()).is_ok_and(|is_chunked| !is_chunked);
+    match response.chunk().await {
+        Err(error) if ends_with_connection && causes::is_missing_close_notify(&error) => Ok(None),
+        chunk => Ok(chunk?),
     }
 }
 
 /// What the head of a response says about its body.
 #[derive(Clone, Debug, Default)]
-pub struct ResponseHead {
+pub(crate) struct ResponseHead {
     /// `Content-Type`, as received.
     pub content_type: Option<String>,
     /// The length of the body on the wire, when the host says it.
@@ -118,14 +162,14 @@ pub struct ResponseHead {
 impl ResponseHead {
     /// The version of the file that the bytes belong to, when it can be told from other versions.
     #[must_use]
-    pub fn version(&self) -> Option<RemoteVersion> {
+    pub(crate) fn version(&self) -> Option<RemoteVersion> {
         let validator = self.validator.clone().filter(|_| self.coding == ContentCoding::Identity)?;
         Some(RemoteVersion { validator, total: self.total })
     }
 
     /// Whether a body that breaks off can be continued: the version is known, and the host serves ranges.
     #[must_use]
-    pub fn can_resume(&self) -> bool {
+    pub(crate) fn can_resume(&self) -> bool {
         self.version().is_some() && (self.is_partial || self.accepts_ranges)
     }
 
@@ -133,7 +177,7 @@ impl ResponseHead {
     ///
     /// # Errors
     /// When this response is of the same version and shorter.
-    pub fn merge_known_version(&mut self, known: &RemoteVersion) -> Result<(), Error> {
+    pub(crate) fn merge_known_version(&mut self, known: &RemoteVersion) -> Result<(), Error> {
         let is_same = self.version().is_some_and(|version| version.validator == known.validator);
         let Some(known) = known.total.filter(|_| is_same) else { return Ok(()) };
         if *self.total.get_or_insert(known) < known {
@@ -143,7 +187,10 @@ impl ResponseHead {
         Ok(())
     }
 
-    fn from_headers(extent: &BodyExtent, headers: &HeaderMap) -> Result<Self, Error> {
+    fn from_response(extent: &BodyExtent, response: &Response) -> Result<Self, Error> {
+        let headers = response.headers();
+        // Each body of HTTP/2 has an end mark.
+        let has_end_mark = response.version() >= Version::HTTP_2 || is_chunked(headers)?;
         // A digest of the response is one of the file only where the response has all of it.
         let is_part = extent.is_partial || (extent.length.is_some() && extent.length != extent.total);
         let values = |name: &str| headers::all_lossy(headers, name).collect();
@@ -153,7 +200,7 @@ impl ResponseHead {
             length: extent.length,
             last_modified: last_modified.and_then(|value| httpdate::parse_http_date(&value).ok()),
             coding: content_coding(headers)?,
-            has_end: (is_chunked(headers)? || extent.length.is_some()) && !extent.is_open_ended,
+            has_end: (has_end_mark || extent.length.is_some()) && !extent.is_open_ended,
             is_partial: extent.is_partial,
             validator: range::strong_validator(headers),
             total: extent.total,
@@ -165,16 +212,17 @@ impl ResponseHead {
 
 /// Whether the body has an end mark. Without chunks it ends with its connection.
 fn is_chunked(headers: &HeaderMap) -> Result<bool, Error> {
-    let coding = headers::lossy(headers, &TRANSFER_ENCODING).map(|coding| coding.trim().to_ascii_lowercase());
-    match coding.as_deref() {
-        Some("chunked") => Ok(true),
-        None | Some("identity") => Ok(false),
-        Some(other) => Err(Error::UnsupportedEncoding { header: "Transfer-Encoding", value: other.to_owned() }),
+    let value = headers::all_lossy(headers, TRANSFER_ENCODING).collect::<Vec<_>>().join(", ").to_ascii_lowercase();
+    let mut codings = value.split(',').map(str::trim).filter(|coding| !matches!(*coding, "" | "identity")).peekable();
+    let is_chunked = codings.peek().is_some();
+    match codings.find(|coding| *coding != "chunked") {
+        None => Ok(is_chunked),
+        Some(_) => Err(Error::UnsupportedEncoding { header: "Transfer-Encoding", value }),
     }
 }
 
 /// A body that is being received.
-pub struct Body {
+pub(crate) struct Body {
     /// What its head says.
     pub head: ResponseHead,
     response: Response,
@@ -193,7 +241,6 @@ impl Body {
         connection: Option<Connection>,
         throttle: Option<Arc<Throttle>>,
     ) -> Result<Self, Error> {
-        check_proxy_auth(&response)?;
         let (status, headers) = (response.status(), response.headers());
         tracing::debug!(
             host = response.url().host_str(),
@@ -207,7 +254,7 @@ impl Body {
         if !status.is_success() {
             return Err(Error::Status { status, retry_after: retry_after(headers) });
         }
-        let head = ResponseHead::from_headers(&body_extent::body_extent(status, range, headers)?, headers)?;
+        let head = ResponseHead::from_response(&body_extent::body_extent(status, range, headers)?, &response)?;
         Ok(Self { head, response, throttle, _connection: connection })
     }
 
@@ -223,12 +270,12 @@ impl Body {
     ///
     /// # Errors
     /// When the body breaks off, stalls or is malformed.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        Ok(self.response.chunk().await?)
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        next_chunk(&mut self.response).await
     }
 
     /// Waits until `bytes` that were received are within the rate limit.
-    pub async fn wait_for_rate_limit(&self, bytes: usize) {
+    pub(crate) async fn wait_for_rate_limit(&self, bytes: usize) {
         if let Some(throttle) = self.throttle.as_ref().filter(|_| bytes > 0) {
             throttle.acquire(bytes).await;
         }

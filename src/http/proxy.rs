@@ -6,19 +6,11 @@
 //! contain a password.
 
 use std::ffi::OsString;
-use std::io;
-use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use percent_encoding::percent_decode_str;
-use reqwest::{ClientBuilder, NoProxy, Proxy, StatusCode, Url};
-use tokio::net::TcpStream;
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::{ClientBuilder, NoProxy, Proxy, Response, StatusCode, Url};
 
-/// How long to wait for the status of a proxy that refuses a tunnel.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest status line, in bytes.
-const MAX_STATUS_LINE: usize = 4096;
+use super::{Error, tunnel};
 
 /// The supported protocols of a proxy.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
@@ -71,6 +63,12 @@ impl Proxies {
         })
     }
 
+    /// A proxy for https alone.
+    #[cfg(test)]
+    pub(super) fn with_https_proxy(proxy: Url) -> Self {
+        Self { https: Some(proxy), ..Self::default() }
+    }
+
     /// The hosts of the proxies. They may have private addresses.
     pub(super) fn hosts(&self) -> Vec<String> {
         [&self.http, &self.https].into_iter().flatten().filter_map(Url::host_str).map(str::to_owned).collect()
@@ -92,55 +90,43 @@ impl Proxies {
         Ok(builder)
     }
 
-    /// The proxy for `url` as messages name it: without user and password. None where the connection may be direct.
-    fn display_name(&self, url: &Url) -> Option<String> {
-        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
-        proxy.as_ref().filter(|_| self.no_proxy.is_empty()).map(without_credentials)
+    /// Whether `url` leads to the host of a proxy itself.
+    pub(super) fn is_proxy_host(&self, url: &Url) -> bool {
+        url.domain().is_some_and(|host| self.hosts().iter().any(|proxy| proxy.eq_ignore_ascii_case(host)))
     }
-}
 
-/// The same for the environment of this process.
-pub(super) fn display_name(url: &Url) -> Option<String> {
-    Proxies::from_environment().ok()?.display_name(url)
-}
+    /// The proxy through which `url` is requested.
+    fn proxy_for(&self, url: &Url) -> Option<&Url> {
+        let proxy = if url.scheme() == "https" { &self.https } else { &self.http }.as_ref()?;
+        // The rules of the HTTP library for exceptions.
+        let rules = Matcher::builder().all("http://proxy").no(self.no_proxy.as_str()).build();
+        rules.intercept(&url.as_str().parse().ok()?).map(|_| proxy)
+    }
 
-/// The status with which the proxy for `url`, an https URL, refuses a tunnel. The HTTP library does not return it, so the tunnel
-/// is requested once more. None when the proxy does not answer or does not refuse.
-pub(super) async fn probe_tunnel_refusal(url: &Url) -> Option<StatusCode> {
-    let proxy = Proxies::from_environment().ok()?.https.filter(|proxy| proxy.scheme() == "http")?;
-    let status = async {
-        let address = (proxy.host_str()?.trim_matches(['[', ']']).to_owned(), proxy.port_or_known_default()?);
-        let stream = TcpStream::connect(address).await.ok()?;
-        let host = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
-        let request = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n{}\r\n", authorization(&proxy));
-        stream.writable().await.ok()?;
-        // A few hundred bytes always fit into a new connection.
-        stream.try_write(request.as_bytes()).ok().filter(|written| *written == request.len())?;
-        let mut head = Vec::new();
-        while !head.contains(&b'\n') && head.len() < MAX_STATUS_LINE {
-            stream.readable().await.ok()?;
-            let mut some = [0; 512];
-            match stream.try_read(&mut some) {
-                Ok(0) => return None,
-                Ok(read) => head.extend_from_slice(&some[..read]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return None,
-            }
+    /// The proxy for `url` as messages name it: without user and password.
+    pub(super) fn display_name(&self, url: &Url) -> Option<String> {
+        self.proxy_for(url).map(without_credentials)
+    }
+
+    /// Passes a response on, unless it is the proxy's own: only a proxy asks for its authorization.
+    ///
+    /// # Errors
+    /// The status of the proxy.
+    pub(super) fn check_response(&self, response: Response) -> Result<Response, Error> {
+        let status = response.status();
+        let is_refusal = status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        match self.display_name(response.url()).filter(|_| is_refusal) {
+            Some(proxy) => Err(Error::ProxyStatus { proxy, status }),
+            None => Ok(response),
         }
-        let status = String::from_utf8_lossy(&head).split_whitespace().nth(1)?.parse().ok()?;
-        StatusCode::from_u16(status).ok().filter(|status| !status.is_success())
-    };
-    tokio::time::timeout(PROBE_TIMEOUT, status).await.ok().flatten()
-}
-
-/// The header line with the user and password of a proxy, if it has any.
-fn authorization(proxy: &Url) -> String {
-    if proxy.username().is_empty() && proxy.password().is_none() {
-        return String::new();
     }
-    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let user = format!("{}:{}", plain(proxy.username()), plain(proxy.password().unwrap_or_default()));
-    format!("Proxy-Authorization: Basic {}\r\n", STANDARD.encode(user))
+
+    /// The status with which the proxy for `url`, an https URL, refuses a tunnel. The HTTP library does not return it, so the
+    /// tunnel is requested once more. None when the proxy does not answer or does not refuse.
+    pub(super) async fn probe_tunnel_refusal(&self, url: &Url) -> Option<StatusCode> {
+        let proxy = self.proxy_for(url).filter(|proxy| proxy.scheme() == "http" && url.scheme() == "https")?;
+        tunnel::request_refusal(proxy, url).await
+    }
 }
 
 /// Scheme, host and port.
@@ -260,6 +246,31 @@ mod tests {
         use std::os::unix::ffi::OsStringExt as _;
         let value = |name: &str| (name == "https_proxy").then(|| OsString::from_vec(b"http://\xff".to_vec()));
         assert!(Proxies::from_vars(value).is_err());
+    }
+
+    #[test]
+    fn proxy_is_named_only_for_urls_that_go_through_it() {
+        let set = [("http_proxy", "p:1"), ("https_proxy", "p:2"), ("no_proxy", "a.example, 10.0.0.0/8 [::1]")];
+        let proxies = from_vars(&set).unwrap();
+        for (url, name) in [
+            ("http://h/x", Some("http://p:1")),
+            ("https://h/x", Some("http://p:2")),
+            ("https://b.example/x?y='", Some("http://p:2")),
+            ("https://a.example/x", None),
+            ("https://c.a.example/x", None),
+            ("http://10.1.2.3/x", None),
+            ("http://[::1]/x", None),
+        ] {
+            assert_eq!(proxies.display_name(&Url::parse(url).unwrap()).as_deref(), name, "{url}");
+        }
+    }
+
+    #[test]
+    fn host_of_a_proxy_is_recognized() {
+        let proxies = from_vars(&[("HTTPS_PROXY", "http://proxy.internal:3128"), ("http_proxy", "10.0.0.1:80")]).unwrap();
+        let is_proxy = |url: &str| proxies.is_proxy_host(&Url::parse(url).unwrap());
+        assert!(is_proxy("http://proxy.internal/x") && is_proxy("https://PROXY.internal:3128/x"));
+        assert!(!is_proxy("http://internal/x") && !is_proxy("http://10.0.0.1/x"), "literal addresses are checked anyway");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Range requests, and the proof that bytes of two responses may be joined.
 //!
 //! Bytes are joined only when the second response is the exact range that was requested, of the same total and with the same
-//! strong validator. Any 2xx status is accepted. A validator is an `ETag` without `W/`, or a `Last-Modified` at least a minute
+//! strong validator. Any 2xx status is accepted. A validator is an `ETag` without `W/`, else a `Last-Modified` at least a minute
 //! older than the response's `Date`, because a file may change twice within a second. Without a validator nothing is joined.
 
-use reqwest::header::{ACCEPT_RANGES, CONTENT_RANGE, DATE, ETAG, HeaderMap, LAST_MODIFIED};
+use reqwest::header::{ACCEPT_RANGES, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE};
 
 use super::body_extent::{self, parse_digits};
 use super::headers::{content_coding, strict};
@@ -18,26 +18,30 @@ pub(super) const SHORTER_THAN_BEFORE: &str = "it is shorter than the host said b
 
 /// The strong validator of a response, when it has one.
 pub(super) fn strong_validator(headers: &HeaderMap) -> Option<Validator> {
-    if headers.contains_key(ETAG) {
-        let etag = strict(headers, &ETAG)?;
-        return (etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2).then(|| Validator::Etag(etag.to_owned()));
+    if let Some(etag) = strong_etag(headers) {
+        return Some(Validator::Etag(etag.to_owned()));
     }
     let (changed, date) = (strict(headers, &LAST_MODIFIED)?, strict(headers, &DATE)?);
     let age = httpdate::parse_http_date(date).ok()?.duration_since(httpdate::parse_http_date(changed).ok()?).ok()?;
     (age.as_secs() >= MIN_LAST_MODIFIED_AGE).then(|| Validator::LastModified(changed.to_owned()))
 }
 
+/// The `ETag`, unless it is weak or malformed.
+fn strong_etag(headers: &HeaderMap) -> Option<&str> {
+    strict(headers, &ETAG).filter(|etag| etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2)
+}
+
 /// Whether a response is of the version that `validator` names.
 fn matches_validator(validator: &Validator, headers: &HeaderMap) -> bool {
     match validator {
         Validator::Etag(etag) => strict(headers, &ETAG) == Some(etag),
-        Validator::LastModified(changed) => !headers.contains_key(ETAG) && strict(headers, &LAST_MODIFIED) == Some(changed),
+        Validator::LastModified(changed) => strong_etag(headers).is_none() && strict(headers, &LAST_MODIFIED) == Some(changed),
     }
 }
 
 /// A range of a version of a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RangeRequest {
+pub(crate) struct RangeRequest {
     /// The first byte.
     pub start: u64,
     /// The byte after the last one; none for the rest of the file.
@@ -47,9 +51,19 @@ pub struct RangeRequest {
 }
 
 impl RangeRequest {
+    /// The headers of the request. A validator that no header can hold makes it a request for the whole file.
+    #[must_use]
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let values = (HeaderValue::from_str(&self.header_value()), HeaderValue::from_str(self.version.validator.as_str()));
+        match values {
+            (Ok(range), Ok(validator)) => HeaderMap::from_iter([(RANGE, range), (IF_RANGE, validator)]),
+            _ => HeaderMap::new(),
+        }
+    }
+
     /// The value of `Range`.
     #[must_use]
-    pub fn header_value(&self) -> String {
+    pub(crate) fn header_value(&self) -> String {
         match self.end {
             Some(to) => format!("bytes={}-{}", self.start, to.saturating_sub(1)),
             None => format!("bytes={}-", self.start),
@@ -114,14 +128,20 @@ mod tests {
     #[test]
     fn only_strong_validators_count() {
         let old = ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let long_after = ("date", "Sun, 06 Nov 1994 09:49:37 GMT");
         let etag = |text: &str| Some(Validator::Etag(text.to_owned()));
+        let dated = || Some(Validator::LastModified(old.1.to_owned()));
         for (lines, expected) in [
             (vec![("etag", "\"abc\"")], etag("\"abc\"")),
             (vec![("etag", "\"abc\""), old], etag("\"abc\"")),
-            (vec![("etag", "W/\"abc\""), old, ("date", "Sun, 06 Nov 1994 09:49:37 GMT")], None),
+            (vec![("etag", "W/\"abc\""), old, long_after], dated()),
+            (vec![("etag", "abc"), old, long_after], dated()),
+            (vec![("etag", "\"abc\""), old, long_after], etag("\"abc\"")),
+            (vec![("etag", "W/\"abc\""), old, ("date", "Sun, 06 Nov 1994 08:50:36 GMT")], None),
+            (vec![("etag", "W/\"abc\"")], None),
             (vec![("etag", "abc")], None),
             (vec![("etag", "\"\"")], None),
-            (vec![old, ("date", "Sun, 06 Nov 1994 08:50:37 GMT")], Some(Validator::LastModified(old.1.to_owned()))),
+            (vec![old, ("date", "Sun, 06 Nov 1994 08:50:37 GMT")], dated()),
             (vec![old, ("date", "Sun, 06 Nov 1994 08:50:36 GMT")], None),
             (vec![old, ("date", "Sun, 06 Nov 1994 08:40:00 GMT")], None),
             (vec![old], None),
@@ -182,10 +202,11 @@ mod tests {
     }
 
     #[test]
-    fn last_modified_matches_only_while_there_is_no_etag() {
+    fn last_modified_matches_only_while_there_is_no_strong_etag() {
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         let validator = Validator::LastModified(date.to_owned());
         assert!(matches_validator(&validator, &headers(&[("last-modified", date)])));
+        assert!(matches_validator(&validator, &headers(&[("last-modified", date), ("etag", "W/\"a\"")])));
         assert!(!matches_validator(&validator, &headers(&[("last-modified", date), ("etag", "\"a\"")])));
         assert!(!matches_validator(&validator, &headers(&[("last-modified", "Sun, 06 Nov 1994 08:49:38 GMT")])));
     }

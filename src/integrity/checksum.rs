@@ -17,7 +17,7 @@ pub(crate) use headers::expected_digests;
 
 /// The algorithms of digests that hosts send, the strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Algorithm {
+pub(crate) enum Algorithm {
     /// SHA-512
     Sha512,
     /// SHA-256
@@ -52,7 +52,7 @@ impl Algorithm {
 
 /// A digest that a host sent for a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ExpectedDigest {
+pub(crate) struct ExpectedDigest {
     /// The header, in lower case.
     pub header: &'static str,
     /// The algorithm of the digest.
@@ -77,16 +77,55 @@ impl ExpectedDigest {
     }
 }
 
+/// A file that does not have the digest that its host sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DigestMismatch {
+    expected: ExpectedDigest,
+    /// What identifies the bytes of the file.
+    actual: Sha256Hex,
+}
+
+impl DigestMismatch {
+    /// The header with the digest.
+    #[must_use]
+    pub fn header(&self) -> &'static str {
+        self.expected.header
+    }
+}
+
+/// The mismatches of one download. A host that transforms a file may still send the digest of the original. So bytes that come
+/// [`REPEATS_TO_ACCEPT`] times with the same mismatch are what the host has.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct RepeatedMismatch {
+    last: Option<DigestMismatch>,
+    count: u32,
+}
+
+/// How often the same bytes must come with the same wrong digest.
+const REPEATS_TO_ACCEPT: u32 = 3;
+
+impl RepeatedMismatch {
+    /// Counts `mismatch`. Returns whether it has come so often that the bytes are accepted.
+    pub(crate) fn accepts(&mut self, mismatch: &DigestMismatch) -> bool {
+        if self.last.as_ref() == Some(mismatch) {
+            self.count += 1;
+        } else {
+            (self.last, self.count) = (Some(mismatch.clone()), 1);
+        }
+        self.count >= REPEATS_TO_ACCEPT
+    }
+}
+
 /// The result of checking a file against the digests of its host.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub(crate) enum DigestCheck {
     /// The host sent no usable digest.
     NotProvided,
     /// The bytes match the digest in this header.
     Verified(&'static str),
-    /// The bytes do not match the digest in this header.
-    Mismatch(&'static str),
+    /// The bytes do not match this digest.
+    Mismatch(Box<DigestMismatch>),
 }
 
 /// Checks a file against one digest: SHA-256 if there is one, because it is known and needs no reading; else the strongest,
@@ -106,8 +145,10 @@ pub(crate) fn check<R: Read>(
     let Some(digest) = known.or_else(|| digests.iter().min_by_key(|digest| digest.algorithm)) else {
         return Ok(DigestCheck::NotProvided);
     };
-    let result = if digest.verify(sha256, read)? { DigestCheck::Verified } else { DigestCheck::Mismatch };
-    Ok(result(digest.header))
+    Ok(match digest.verify(sha256, read)? {
+        true => DigestCheck::Verified(digest.header),
+        false => DigestCheck::Mismatch(Box::new(DigestMismatch { expected: digest.clone(), actual: sha256.clone() })),
+    })
 }
 
 #[cfg(test)]
@@ -139,13 +180,39 @@ mod tests {
         check(digests, &Sha256Hex::digest(bytes), || Ok(bytes)).unwrap()
     }
 
+    fn mismatch_of(digests: &[ExpectedDigest], bytes: &[u8]) -> DigestMismatch {
+        match check_bytes(digests, bytes) {
+            DigestCheck::Mismatch(mismatch) => *mismatch,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_the_same_bytes_with_the_same_digest_are_accepted_after_three_times() {
+        let [digests, others] = [VALID_HEADERS[2], ("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==")].map(|header| expected(&[header]));
+        let (a, b, c) = (mismatch_of(&digests, b"a"), mismatch_of(&digests, b"b"), mismatch_of(&others, b"a"));
+        for (came, accepted) in [
+            (vec![&a, &a, &a], true),
+            (vec![&a, &a], false),
+            (vec![&a, &b, &a, &b, &a], false),
+            (vec![&a, &a, &b, &a, &a], false),
+            (vec![&b, &a, &a, &a], true),
+            (vec![&a, &c, &a], false),
+            (vec![&a, &a, &c], false),
+        ] {
+            let mut repeated = RepeatedMismatch::default();
+            let last = came.iter().map(|mismatch| repeated.accepts(mismatch)).last();
+            assert_eq!(last, Some(accepted), "{came:?}");
+        }
+    }
+
     #[test]
     fn every_algorithm_detects_other_bytes() {
         for (header, value) in VALID_HEADERS {
             let digests = expected(&[(header, value)]);
             assert_eq!(check_bytes(&digests, BYTES), DigestCheck::Verified(header), "{header}");
             for other in [&b"123456780"[..], b"12345678", b""] {
-                assert_eq!(check_bytes(&digests, other), DigestCheck::Mismatch(header), "{header}");
+                assert_eq!(mismatch_of(&digests, other).header(), header);
             }
         }
     }
@@ -161,8 +228,9 @@ mod tests {
         let sha256 = ("x-amz-checksum-sha256", "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=");
         let digests = expected(&[sha256, VALID_HEADERS[0], VALID_HEADERS[2]]);
         assert_eq!(digests.len(), 3);
-        for (bytes, expected) in [(BYTES, DigestCheck::Verified(sha256.0)), (b"other", DigestCheck::Mismatch(sha256.0))] {
-            assert_eq!(check::<&[u8]>(&digests, &Sha256Hex::digest(bytes), || panic!("read")).unwrap(), expected);
+        for (bytes, is_verified) in [(BYTES, true), (b"other", false)] {
+            let result = check::<&[u8]>(&digests, &Sha256Hex::digest(bytes), || panic!("read")).unwrap();
+            assert_eq!(result == DigestCheck::Verified(sha256.0), is_verified, "{result:?}");
         }
     }
 
@@ -170,7 +238,7 @@ mod tests {
     fn only_the_strongest_digest_is_checked() {
         let wrong = ("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==");
         assert_eq!(check_bytes(&expected(&[wrong, VALID_HEADERS[1]]), BYTES), DigestCheck::Verified("x-amz-checksum-sha1"));
-        assert_eq!(check_bytes(&expected(&[VALID_HEADERS[3], wrong]), BYTES), DigestCheck::Mismatch("content-md5"));
+        assert_eq!(mismatch_of(&expected(&[VALID_HEADERS[3], wrong]), BYTES).header(), "content-md5");
     }
 
     #[test]

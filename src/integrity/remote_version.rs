@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A strong validator: it differs between any two versions of a file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Validator {
+pub(crate) enum Validator {
     /// A strong `ETag`, with its quotes.
     Etag(String),
     /// A `Last-Modified` that is old enough: no later change can have the same time.
@@ -15,7 +15,7 @@ pub enum Validator {
 impl Validator {
     /// The value of `If-Range`.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Etag(text) | Self::LastModified(text) => text,
         }
@@ -24,7 +24,7 @@ impl Validator {
 
 /// A version of a remote file, with its length.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct RemoteVersion {
+pub(crate) struct RemoteVersion {
     /// The validator of this version.
     pub validator: Validator,
     /// The length in bytes, if the host has sent it.

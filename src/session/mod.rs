@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::Emitter;
 use crate::gateway::{self, Gateway};
-use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, resolves_to_private};
+use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, is_private_host};
 use crate::jobs::StopHandle;
 use crate::jobs::archive::{self, ArchiveJob, GatewayHealth, Request, RunOutcome};
 use crate::jobs::repair::{RepairOutcome, RepairPlan};
@@ -161,12 +161,15 @@ impl Session {
         let emitter = events.redacting(options.key.clone());
         let throttle = options.limit_rate.map(|rate| Arc::new(Throttle::new(rate)));
         let (policy, base) = (options.retry_policy(), options.base_url.clone());
-        let client = client::gateway_client(&options.network, base.as_url())?;
+        let client = client::http_client(&options.network, AddressPolicy::Anywhere)?;
+        let is_private_gateway = self.is_private_gateway().await;
         let stop = self.stop.token().clone();
         let gateway = Gateway::new(client, base, options.key.clone(), policy, emitter.clone(), stop)?;
-        let gateway = Arc::new(gateway.with_throttle(throttle.clone()).with_rate(options.api_rate));
+        let gateway = gateway.with_throttle(throttle.clone()).with_rate(options.api_rate);
+        let is_cleartext = options.base_url.as_url().scheme() == "http" && !is_private_gateway;
+        let gateway = Arc::new(if is_cleartext { gateway.with_cleartext_warning() } else { gateway });
         let downloader = Downloader {
-            media: self.media_client(throttle).await?,
+            media: self.media_client(throttle, is_private_gateway)?,
             gateway: Arc::clone(&gateway),
             policy,
             connections: options.connections.map_or(DEFAULT_CONNECTIONS, NonZeroUsize::get),
@@ -202,20 +205,21 @@ impl Session {
     }
 
     /// Makes the client for media, which never sends the key.
-    async fn media_client(&self, throttle: Option<Arc<Throttle>>) -> Result<MediaClient, Error> {
+    fn media_client(&self, throttle: Option<Arc<Throttle>>, is_private_gateway: bool) -> Result<MediaClient, Error> {
         let options = &self.options;
-        let addresses = if self.may_reach_private_hosts().await { AddressPolicy::Anywhere } else { AddressPolicy::Public };
+        let may_be_private = options.allow_private_hosts || is_private_gateway;
+        let addresses = if may_be_private { AddressPolicy::Anywhere } else { AddressPolicy::Public };
         let url_policy = UrlPolicy { addresses, key: options.key.clone(), gateway: options.base_url.as_url().clone() };
-        let client = client::media_client(&options.network, url_policy.clone())?;
+        let client = client::http_client(&options.network, addresses)?;
         let hosts = HostLimiter::new(options.requests_per_host(), options.jobs.get(), options.retry_policy());
         Ok(MediaClient { client, url_policy, hosts, throttle })
     }
 
-    /// Whether asset URLs may lead to private addresses: on request, or when the gateway itself is at one.
-    async fn may_reach_private_hosts(&self) -> bool {
-        let lookup = resolves_to_private(self.options.base_url.as_url());
-        // A run that was stopped fetches nothing, whatever the answer is.
-        self.options.allow_private_hosts || self.stop.token().run_until_cancelled(lookup).await.unwrap_or(false)
+    /// Whether the gateway is at private addresses alone: then asset URLs may lead to private addresses, too.
+    async fn is_private_gateway(&self) -> bool {
+        let lookup = is_private_host(self.options.base_url.as_url());
+        // A run that was stopped sends nothing, whatever the answer is.
+        self.stop.token().run_until_cancelled(lookup).await.unwrap_or(false)
     }
 }
 

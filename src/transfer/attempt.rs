@@ -121,7 +121,7 @@ impl AttemptContext<'_> {
         };
         match media.get(self.url, range, connection).await {
             Err(http::Error::Status { status, retry_after }) if matches!(status.as_u16(), 401 | 403) => {
-                gateway.get_media(self.url, range).await.unwrap_or(Err(http::Error::Status { status, retry_after }))
+                gateway.get_media(self.url, range, media).await.unwrap_or(Err(http::Error::Status { status, retry_after }))
             }
             result => result,
         }

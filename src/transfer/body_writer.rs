@@ -137,6 +137,7 @@ fn write_chunks(sink: Decoder<Part>, chunks: &[Bytes]) -> Result<Decoder<Part>, 
 fn classify_write_error(error: DecodeError) -> Error {
     match error {
         DecodeError::Encoding(error) => Error::Http(http::Error::BrokenEncoding(error.to_string())),
+        DecodeError::Base64 => Error::Http(http::Error::base64()),
         DecodeError::Destination(error) if SizeLimitExceeded::is_cause_of(&error) => Error::TooLarge,
         DecodeError::Destination(error) => Error::Write(error),
     }

@@ -20,6 +20,7 @@ use crate::domain::asset::AssetSource;
 use crate::domain::event::Counter;
 use crate::http::retry::{Failure, NoRetry, RetryDriver};
 use crate::http::{self, Connection, HostState, ResponseHead, Slot};
+use crate::integrity::checksum::RepeatedMismatch;
 use crate::media::data_uri;
 use crate::storage::{Part, StagedFile, blocking};
 
@@ -70,7 +71,9 @@ impl Downloader {
         let mut retries = RetryDriver::new(job, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
         let context = AttemptContext { downloader: self, job, url, restarts: 0, last_version: None };
         let part = job.parts.create(&job.stem());
-        Download { context, host, slot: None, part, furthest: None }.run(&mut retries).await
+        Download { context, host, slot: None, part, furthest: None, mismatches: RepeatedMismatch::default() }
+            .run(&mut retries)
+            .await
     }
 
     /// Waits for a connection to `host`, and for a slot if there is none.
@@ -97,6 +100,7 @@ struct Download<'a> {
     part: Option<Part>,
     /// The most bytes that an attempt began or ended with.
     furthest: Option<u64>,
+    mismatches: RepeatedMismatch,
 }
 
 impl Download<'_> {
@@ -145,12 +149,15 @@ impl Download<'_> {
             }
             AttemptOutcome::Complete(body) => {
                 let (job, kind_filter) = (self.context.job.clone(), downloader.kind_filter);
+                let body = CompletedBody { mismatches: self.mismatches.clone(), ..body };
                 let finished = blocking(move || finish::finish(&job, body, kind_filter)).await;
-                if finished.is_err() {
+                finished.inspect_err(|error| {
                     // The body was complete: no attempt gets further.
                     self.furthest = Some(u64::MAX);
-                }
-                finished
+                    if let Error::Http(http::Error::ChecksumMismatch(mismatch)) = error {
+                        self.mismatches.accepts(mismatch);
+                    }
+                })
             }
         }
     }

@@ -12,7 +12,7 @@ use super::inspect::FileFacts;
 use super::{DownloadJob, Error};
 use crate::domain::plan::KindFilter;
 use crate::http::{self, ContentCoding, ResponseHead};
-use crate::integrity::checksum::{self, DigestCheck};
+use crate::integrity::checksum::{self, DigestCheck, RepeatedMismatch};
 use crate::media::duration;
 use crate::media::media_type::{self, DeclaredType, Head, MediaType};
 use crate::storage::{Sealed, StagedFile};
@@ -23,19 +23,21 @@ pub(super) struct CompletedBody {
     pub head: ResponseHead,
     /// The limit for its last bytes, which are written here.
     pub limit: SizeLimit,
+    /// The digest mismatches of the attempts before.
+    pub mismatches: RepeatedMismatch,
 }
 
 impl CompletedBody {
     pub(super) fn new(written: WrittenBody, head: ResponseHead) -> Self {
-        Self { written, head, limit: SizeLimit::default() }
+        Self { written, head, limit: SizeLimit::default(), mismatches: RepeatedMismatch::default() }
     }
 }
 
 /// Turns a body into a staged file; none when it is of a kind that was not asked for.
 pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFilter) -> Result<Option<StagedFile>, Error> {
-    let CompletedBody { written, head, limit } = body;
+    let CompletedBody { written, head, limit, mut mismatches } = body;
     let sealed = written.finish().map_err(|error| limit.explain(error))?.seal();
-    let checked = match check_body(&sealed, &head) {
+    let checked = match check_body(&sealed, &head, &mut mismatches) {
         Ok(checked) => checked,
         Err(error) => {
             sealed.discard();
@@ -54,13 +56,20 @@ pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFi
     let name = format!("{}.{extension}", job.stems.stem(key));
     let facts = FileFacts::read(&sealed, &checked.media_head, key.kind, decided.as_ref().map(|declared| declared.media_type));
 
-    let verified_by = checked.verified_by;
+    let digest = checked.digest;
     let mut staged = job.parts.stage(sealed, key, &name, job.modified)?;
     staged.update_entry(|entry| {
         entry.content_type = Some(decided.map_or_else(|| "application/octet-stream".to_owned(), |declared| declared.essence));
         entry.url = job.asset.recorded_url();
         entry.last_modified = head.last_modified.and_then(format_timestamp);
-        entry.verified_by = verified_by.map(str::to_owned);
+        match digest {
+            DigestCheck::Verified(header) => entry.verified_by = Some(header.to_owned()),
+            DigestCheck::Mismatch(mismatch) => entry.warnings.push(format!(
+                "the bytes do not match the host's digest `{}`; three attempts brought the same bytes",
+                mismatch.header()
+            )),
+            DigestCheck::NotProvided => {}
+        }
         facts.describe(entry, job.asset.duration);
         if !head.has_end {
             entry
@@ -74,15 +83,14 @@ pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFi
 /// What the checks of a body found out.
 struct CheckedBody<'a> {
     media_head: Head<'a>,
-    /// The header whose digest matched.
-    verified_by: Option<&'static str>,
+    digest: DigestCheck,
 }
 
 /// Checks the bytes against everything that the host said.
-fn check_body<'a>(sealed: &'a Sealed, head: &ResponseHead) -> Result<CheckedBody<'a>, Error> {
+fn check_body<'a>(sealed: &'a Sealed, head: &ResponseHead, mismatches: &mut RepeatedMismatch) -> Result<CheckedBody<'a>, Error> {
     check_length(sealed, head)?;
     let media_head = reject_non_media(sealed)?;
-    Ok(CheckedBody { media_head, verified_by: verify_digests(sealed, head)? })
+    Ok(CheckedBody { media_head, digest: verify_digests(sealed, head, mismatches)? })
 }
 
 /// Checks the total length. The length of an encoded body is not that of the file.
@@ -108,12 +116,13 @@ fn reject_non_media(sealed: &Sealed) -> Result<Head<'_>, Error> {
     }
 }
 
-/// Compares the file with the digests of its host. Returns the header whose digest matched.
-fn verify_digests(sealed: &Sealed, head: &ResponseHead) -> Result<Option<&'static str>, Error> {
+/// Compares the file with the digests of its host. A mismatch is an error until it has come often enough.
+fn verify_digests(sealed: &Sealed, head: &ResponseHead, mismatches: &mut RepeatedMismatch) -> Result<DigestCheck, Error> {
     match checksum::check(&head.expected_digests, sealed.sha256(), || sealed.reader()).map_err(Error::Write)? {
-        DigestCheck::NotProvided => Ok(None),
-        DigestCheck::Verified(header) => Ok(Some(header)),
-        DigestCheck::Mismatch(header) => Err(Error::Http(http::Error::ChecksumMismatch(header))),
+        DigestCheck::Mismatch(mismatch) if !mismatches.accepts(&mismatch) => {
+            Err(Error::Http(http::Error::ChecksumMismatch(mismatch)))
+        }
+        check => Ok(check),
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::syntax::{AlgorithmNames, DigestSyntax};
 use super::{Algorithm, ExpectedDigest};
+use crate::integrity::coding;
 
 /// A header that may contain digests.
 struct DigestHeader {
@@ -76,10 +77,7 @@ pub(crate) fn expected_digests(header: impl Fn(&str) -> Vec<String>, is_partial:
 }
 
 fn is_encoded(values: &[String]) -> bool {
-    values.iter().flat_map(|value| value.split(',')).map(str::trim).any(|coding| {
-        // Empty means identity, as in `http::ContentCoding`.
-        !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")
-    })
+    !coding::codings(values.iter().map(String::as_str)).is_empty()
 }
 
 impl DigestHeader {
@@ -159,6 +157,8 @@ mod tests {
             ("content-encoding: identity, br", 0),
             ("content-encoding: identity", 3),
             ("content-encoding:  ", 3),
+            ("content-encoding: aws-chunked, UTF-8", 3),
+            ("content-encoding: base64", 0),
             ("x-goog-stored-content-encoding: gzip", 2),
             ("x-goog-stored-content-encoding: IDENTITY", 3),
         ] {

@@ -18,8 +18,10 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// External crates, and the only folders that may use each.
-const RESTRICTED_CRATES: [(&str, &[&str]); 14] = [
+const RESTRICTED_CRATES: [(&str, &[&str]); 16] = [
     ("reqwest", &["http", "gateway"]),
+    ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
     ("rustls", &["http"]),
     ("clap", &["cli"]),
     ("toml", &["cli"]),

@@ -7,7 +7,7 @@
 use serde_json::json;
 
 use crate::support::audit::hashed_folder;
-use crate::support::{Gate, KEY, Reply, World, sample, success};
+use crate::support::{Answer, Gate, KEY, Reply, World, sample, success};
 
 #[test]
 fn gateway_request_carries_the_key_and_user_agent() {
@@ -87,4 +87,55 @@ fn id_with_any_byte_is_sent_unchanged() {
     let run = world.run_with_input(&json!({"id": id}).to_string(), &["-i", "-", "--json"]).exits(0);
     assert_eq!((run.state(&id), world.requested_paths()), ("complete".to_owned(), vec![format!("/task/{segment}")]));
     assert_eq!(world.task_entry(&hashed_folder(&id))["task_id"], id);
+}
+
+#[test]
+fn gateway_link_that_redirects_to_another_host_is_followed_without_the_key() {
+    let world = World::new();
+    let png = sample("picture.png");
+    // The media host fails its test when it gets the key. Each attempt goes through the gateway.
+    let target = format!("{}/cdn.png?sig='x'", world.media.origin());
+    world.media.script("/cdn.png", [Reply::redirect("/end.png")]);
+    let image = || Reply::ok(png.as_slice()).header("ETag", "\"1\"");
+    world.media.script(
+        "/end.png",
+        [
+            image().cut_after(40),
+            Reply::dynamic({
+                let png = png.clone();
+                move |head| {
+                    assert!(head.contains("range: bytes=40-\r\n"), "{head}");
+                    let range = format!("bytes 40-{}/{}", png.len() - 1, png.len());
+                    Reply::ok(&png[40..])
+                        .with_status("206 Partial Content")
+                        .header("ETag", "\"1\"")
+                        .header("Content-Range", &range)
+                }
+            }),
+        ],
+    );
+    let closed = || Answer::raw(401, "");
+    world.answers_at("/file", [closed(), Answer::redirect("/moved"), closed(), Answer::redirect("/moved")]);
+    world.answers_at("/moved", [Answer::redirect(&target)]);
+    world.serve_task("t1", &json!({"images": [{"url": format!("{}/file", world.base_url()), "content_type": "image/png"}]}));
+    world.run(&["t1"]).exits(0);
+    assert_eq!(std::fs::read(world.archive().join("t1/image-1.png")).unwrap(), png);
+    assert_eq!(world.requested_paths(), ["/task/t1", "/file", "/file", "/moved", "/file", "/file", "/moved"]);
+    assert_eq!(world.media.request_count("/end.png"), 2);
+}
+
+#[test]
+fn redirects_of_the_gateway_and_of_the_next_host_count_together() {
+    for (hops, code) in [(8, 0), (9, 1)] {
+        let world = World::new();
+        let url = format!("{}/file", world.base_url());
+        world.answers_at("/file", [Answer::raw(401, ""), Answer::redirect("/second")]);
+        world.answers_at("/second", [Answer::redirect(&format!("{}/0", world.media.origin()))]);
+        for hop in 0..hops {
+            world.media.script(&format!("/{hop}"), [Reply::redirect(&format!("/{}", hop + 1))]);
+        }
+        world.media.script(&format!("/{hops}"), [Reply::ok(sample("picture.png"))]);
+        world.serve_task("t1", &json!({"images": [url]}));
+        world.run(&["t1", "--retries", "0"]).exits(code);
+    }
 }

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha512};
 
+use crate::support::commands::run_command;
 use crate::support::faults::noise;
 use crate::support::{Reply, World};
 
@@ -158,4 +159,41 @@ fn digest_of_an_encoded_body_is_ignored() {
         world.run(&["t1"]).exits(0);
         assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], Value::Null, "{header}");
     }
+}
+
+#[test]
+fn bytes_that_come_three_times_with_the_same_mismatch_are_kept_with_a_warning() {
+    for (header, wrong) in headers(&noise(6, SIZE)) {
+        let world = World::new();
+        serve(&world, [reply(header, &wrong)]);
+        world.run(&["t1"]).exits(0);
+        assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), body(), "{header}");
+        let file = &world.task_entry("t1")["files"][0];
+        assert_eq!((world.media.request_count("/a.mp4"), &file["verified_by"]), (3, &Value::Null), "{header}");
+        assert!(file["warnings"].to_string().contains(&header.to_lowercase()), "{file}");
+        run_command(&world, &["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn mismatches_of_different_bytes_or_digests_are_not_added_up() {
+    let right = base64(md5::Md5::digest(body()));
+    let other = |seed: u64| Reply::ok(noise(seed, SIZE)).content_type("video/mp4").header("Content-MD5", &right);
+    let world = World::new();
+    serve(&world, [other(1), other(2), other(1), other(2), other(1), other(3)]);
+    world.run(&["t1"]).exits(1);
+    assert_eq!(world.media.request_count("/a.mp4"), 6);
+    assert_eq!(world.task_entry("t1")["errors"][0]["code"], "checksum_mismatch");
+
+    // A good body between bad ones ends the download.
+    let world = World::new();
+    serve(&world, [other(1), other(1), reply("Content-MD5", &right)]);
+    world.run(&["t1"]).exits(0);
+    assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], "content-md5");
+
+    // Each response has another digest for the same bytes.
+    let digest = |seed: u64| reply("Content-MD5", &base64(md5::Md5::digest(noise(seed, 9))));
+    let world = World::new();
+    serve(&world, [digest(1), digest(2), digest(3), digest(4), digest(5), digest(6)]);
+    world.run(&["t1"]).exits(1);
 }

@@ -149,3 +149,74 @@ fn interrupted_encoded_body_restarts_from_zero() {
     assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), bytes);
     assert!(requests_at(&world, "/a.mp4").iter().all(|seen| seen.range.is_none()), "a decoded body has no offset to resume from");
 }
+
+#[test]
+fn values_that_encode_nothing_are_ignored() {
+    for value in
+        ["none", "BINARY", "utf-8", "UTF8", "aws-chunked", "identity, utf-8", "base64", "Base64", ",", "8bit", "us-ascii", "\t"]
+    {
+        let (world, png) = (World::new(), sample("picture.png"));
+        let url = world.media.script("/a", [Reply::ok(png.as_slice()).header("Content-Encoding", value)]);
+        let entry = images(&world, "t1", &[json!(url)], 0);
+        assert_eq!(std::fs::read(world.archive().join("t1/image-1.png")).unwrap(), png, "{value}");
+        assert_eq!(entry["files"][0]["warnings"], json!([]), "{value}");
+    }
+    for value in ["aws-chunked,gzip", "utf-8, GZIP"] {
+        let (world, png) = (World::new(), sample("picture.png"));
+        let url = world.media.script("/a", [Reply::ok(gzip(&png)).header("Content-Encoding", value)]);
+        images(&world, "t1", &[json!(url)], 0);
+        assert_eq!(std::fs::read(world.archive().join("t1/image-1.png")).unwrap(), png, "{value}");
+    }
+}
+
+#[test]
+fn body_under_a_value_that_encodes_nothing_is_resumed_and_verified() {
+    let (world, bytes) = (World::new(), noise(7, 900_000));
+    let plain = |from: usize| {
+        let reply = Reply::ok(&bytes[from..]).content_type("video/mp4").header("ETag", ETAG).header("Accept-Ranges", "bytes");
+        reply.header("Content-Encoding", "aws-chunked").header("x-amz-checksum-sha256", &base64_sha256(&bytes))
+    };
+    let range = plain(400_000).with_status("206 Partial Content").header("Content-Range", "bytes 400000-899999/900000");
+    world.serve_task("t1", &json!({"videos": [world.media.script("/a.mp4", [plain(0).cut_after(400_000), range])]}));
+    world.run(&["t1"]).exits(0);
+    assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), bytes);
+    assert_eq!(world.task_entry("t1")["files"][0]["verified_by"], "x-amz-checksum-sha256");
+}
+
+fn base64_sha256(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(bytes))
+}
+
+#[test]
+fn base64_text_under_its_own_name_is_refused() {
+    use base64::Engine as _;
+    let world = World::new();
+    let text = base64::engine::general_purpose::STANDARD.encode(sample("picture.png"));
+    let url = world.media.script("/a", [Reply::ok(text).header("Content-Encoding", "base64")]);
+    let entry = images(&world, "t1", &[json!(url)], 1);
+    assert_eq!(entry["errors"][0]["code"], "refused_content", "{entry}");
+    assert_eq!(world.media.heads().len(), 1, "the host sends the same each time");
+}
+
+#[test]
+fn padding_behind_an_encoded_body_is_ignored() {
+    let png = sample("picture.png");
+    for padding in [&[0; 5000][..], b"rubbish behind it", b"\r\n"] {
+        let world = World::new();
+        let coded = [("gzip", gzip(&png)), ("deflate", zlib(&png)), ("deflate", raw_deflate(&png))];
+        let urls: Vec<Value> = coded
+            .into_iter()
+            .enumerate()
+            .map(|(n, (coding, body))| {
+                let reply = Reply::ok([&body, padding].concat()).header("Content-Encoding", coding);
+                json!(world.media.script(&format!("/{n}"), [reply]))
+            })
+            .collect();
+        images(&world, "t1", &urls, 0);
+        for n in 1..=urls.len() {
+            assert_eq!(std::fs::read(world.archive().join(format!("t1/image-{n}.png"))).unwrap(), png, "{padding:?} {n}");
+        }
+    }
+}

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::support::faults::{ETAG, OLD_DATE, SeenRequest, requests_at};
-use crate::support::{RemoteFile, ServerFault, World};
+use crate::support::{RemoteFile, Reply, ServerFault, World};
 use ServerFault::{
     ChangedEtag, CutAt, Drip, FreshLastModified, Healthy, IgnoreRange, MissingLastChunk, NoRanges, NoValidator, OnlyLastModified,
-    Replaced, ShortBody, ShortRange, StallAt, Status, WeakEtag, WrongRange,
+    Replaced, ShortBody, ShortRange, StallAt, Status, WeakEtag, WeakEtagAndLastModified, WrongRange,
 };
 
 const SIZE: usize = 3_000_000;
@@ -103,7 +103,7 @@ fn without_a_strong_validator_the_download_restarts() {
             WeakEtag => "W/\"v1\"",
             _ => "",
         };
-        let reply = crate::support::Reply::ok(bytes.as_slice()).content_type("video/mp4").header("Accept-Ranges", "bytes");
+        let reply = Reply::ok(bytes.as_slice()).content_type("video/mp4").header("Accept-Ranges", "bytes");
         let reply = if cut.is_empty() { reply } else { reply.header("ETag", cut) };
         let now = httpdate::fmt_http_date(std::time::SystemTime::now());
         let reply =
@@ -117,14 +117,31 @@ fn without_a_strong_validator_the_download_restarts() {
 
 #[test]
 fn old_last_modified_date_is_a_strong_validator() {
+    for (etag, fault) in [(None, OnlyLastModified), (Some("W/\"v1\""), WeakEtagAndLastModified), (Some("v1"), OnlyLastModified)] {
+        let world = World::new();
+        let remote = remote(&world, &[Healthy]);
+        let date = httpdate::fmt_http_date(std::time::SystemTime::now());
+        let first = Reply::ok(remote.bytes.as_slice()).content_type("video/mp4").header("Last-Modified", OLD_DATE);
+        let first = etag.into_iter().fold(first, |reply, etag| reply.header("ETag", etag));
+        world.media.script(&remote.path, [first.header("Date", &date).cut_after(CUT), remote.reply(fault)]);
+        world.run(&["t1"]).exits(0);
+        let seen = remote.requests(&world);
+        assert_eq!(
+            (range_starts(&seen), seen[1].if_range.as_deref()),
+            (vec![None, Some(CUT as u64)], Some(OLD_DATE)),
+            "{etag:?}"
+        );
+        assert!(is_whole(&world, &remote));
+    }
+}
+
+#[test]
+fn large_file_with_a_weak_etag_and_an_old_date_uses_several_connections() {
     let world = World::new();
-    let remote = remote(&world, &[OnlyLastModified]);
-    let date = httpdate::fmt_http_date(std::time::SystemTime::now());
-    let first = crate::support::Reply::ok(remote.bytes.as_slice()).content_type("video/mp4").header("Last-Modified", OLD_DATE);
-    world.media.script(&remote.path, [first.header("Date", &date).cut_after(CUT), remote.reply(OnlyLastModified)]);
+    let remote = RemoteFile::new(&world, "/a.mp4", 20 << 20, &[WeakEtagAndLastModified]);
+    world.serve_task("t1", &json!({"videos": [remote.url]}));
     world.run(&["t1"]).exits(0);
-    let seen = remote.requests(&world);
-    assert_eq!((range_starts(&seen), seen[1].if_range.as_deref()), (vec![None, Some(CUT as u64)], Some(OLD_DATE)));
+    assert!(remote.requests(&world).len() > 2, "segments were requested");
     assert!(is_whole(&world, &remote));
 }
 
@@ -289,7 +306,7 @@ fn assert_retried(sizes: &[(usize, usize)]) {
         let zipped = packer.finish().unwrap();
         let mut broken = zipped.clone();
         broken[at..at + 100].fill(0xff);
-        let reply = |body: Vec<u8>| crate::support::Reply::ok(body).content_type("video/mp4").header("Content-Encoding", "gzip");
+        let reply = |body: Vec<u8>| Reply::ok(body).content_type("video/mp4").header("Content-Encoding", "gzip");
         world.media.script("/a.mp4", [reply(broken), reply(zipped)]);
         world.run(&["t1"]).exits(0);
         assert!(is_whole(&world, &remote), "{size} {at}");

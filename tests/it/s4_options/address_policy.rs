@@ -12,7 +12,7 @@ use crate::support::{Reply, Run, World, sample, success};
 /// of `world` is that proxy, and answers for the gateway too.
 fn behind_proxy(world: &World, url: &str, args: &[&str]) -> Run {
     let gateway = "http://198.18.0.1";
-    world.media.allow_key_for(&format!("{gateway}/task/"));
+    world.media.allow_key_for(gateway);
     let answer = success(&json!({"images": [url]}));
     world.media.script(&format!("{gateway}/task/t1"), [Reply::ok(answer.to_string())]);
     let mut command = world.command(&[&["--json", "--base-url", gateway, "t1"], args].concat());
@@ -122,4 +122,64 @@ fn failing_proxy_is_named_without_its_password() {
         let stderr = failure(variable, "http://user:secret@127.0.0.1:1", gateway);
         assert!(stderr.contains("through the proxy http://127.0.0.1:1") && !stderr.contains("secret"), "{stderr}");
     }
+}
+
+#[test]
+fn refused_tunnel_is_named_with_its_status_also_beside_exceptions() {
+    let world = World::new();
+    for (status, proxy_variable) in [("403 Forbidden", "HTTPS_PROXY"), ("502 Bad Gateway", "ALL_PROXY")] {
+        world.media.script("198.18.0.1:443", [Reply::status(status)]);
+        let mut command = world.command(&["--retries", "0", "--base-url", "https://198.18.0.1", "t1"]);
+        command.env(proxy_variable, world.media.origin()).env("NO_PROXY", "localhost,10.0.0.0/8");
+        let run = Running::start(command).wait(false).exits(1);
+        let words = format!("the proxy {} answers HTTP {}", world.media.origin(), &status[..3]);
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+    }
+    // A tunnel for an asset.
+    world.media.script("198.18.0.2:443", [Reply::status("407 Proxy Authentication Required")]);
+    world.serve_task("t2", &json!({"images": ["https://198.18.0.2/x.png"]}));
+    let mut command = world.command(&["--retries", "0", "t2"]);
+    command.env("https_proxy", world.media.origin()).env("NO_PROXY", "localhost");
+    world.audit(Running::start(command).wait(false)).exits(1);
+    let entry = world.task_entry("t2");
+    let error = entry["errors"][0]["error"].as_str().unwrap();
+    assert!(error.contains(&format!("the proxy {} answers HTTP 407", world.media.origin())), "{error}");
+}
+
+#[test]
+fn key_in_clear_to_a_public_host_brings_one_warning() {
+    const WORDS: &str = "without encryption";
+    let world = World::new();
+    let gateway = "http://198.18.0.1";
+    world.media.allow_key_for(&format!("{gateway}/task/"));
+    for id in ["t1", "t2"] {
+        let answer = success(&json!({"text": "la"}));
+        world.media.script(&format!("{gateway}/task/{id}"), [Reply::ok(answer.to_string())]);
+    }
+    let run = |args: &[&str]| {
+        let mut command = world.command(&[&["--base-url", gateway], args].concat());
+        command.env("http_proxy", world.media.origin());
+        world.audit(Running::start(command).wait(false)).exits(0)
+    };
+    let stderr = run(&["t1", "t2"]).stderr;
+    assert_eq!(stderr.matches(WORDS).count(), 1, "{stderr}");
+    assert!(stderr.contains(gateway), "{stderr}");
+    assert!(!run(&["t1", "t2"]).stderr.contains(WORDS), "nothing was asked, so nothing was sent");
+
+    let world = World::new();
+    world.serve_task("t1", &json!({"text": "la"}));
+    let run = world.run(&["t1"]).exits(0);
+    assert!(!run.stderr.contains(WORDS), "the gateway is at a loopback address: {}", run.stderr);
+}
+
+#[test]
+fn gateway_redirect_to_a_private_address_is_rejected() {
+    let world = World::new();
+    let gateway = "http://198.18.0.1";
+    world.media.allow_key_for(gateway);
+    world.media.script(&format!("{gateway}/x.png"), [Reply::status("401 No"), Reply::redirect("http://10.0.0.1/y")]);
+    let run = behind_proxy(&world, &format!("{gateway}/x.png"), &["--retries", "0"]).exits(1);
+    assert_eq!(run.task("t1")["state"], "incomplete");
+    assert_eq!(world.task_entry("t1")["errors"][0]["code"], "private_address");
+    assert!(world.media.heads().iter().all(|head| !head.contains("10.0.0.1")));
 }

@@ -34,6 +34,8 @@ pub(crate) enum ServerFault {
     Replaced,
     /// Has only a weak validator, and serves any range.
     WeakEtag,
+    /// Has a weak validator beside an old `Last-Modified`.
+    WeakEtagAndLastModified,
     /// Has no validator, and serves any range.
     NoValidator,
     /// Has an old `Last-Modified` as its only validator.
@@ -151,6 +153,7 @@ fn answer(fault: &ServerFault, head: &str, bytes: &Arc<Vec<u8>>, replacement: &A
         match fault {
             ServerFault::NoValidator => reply,
             ServerFault::WeakEtag => reply.header("ETag", "W/\"v1\""),
+            ServerFault::WeakEtagAndLastModified => reply.header("ETag", "W/\"v1\"").header("Last-Modified", OLD_DATE),
             ServerFault::OnlyLastModified => reply.header("Last-Modified", OLD_DATE),
             ServerFault::FreshLastModified => reply.header("Last-Modified", &now),
             _ => reply.header("ETag", etag).header("Last-Modified", OLD_DATE),
@@ -161,7 +164,7 @@ fn answer(fault: &ServerFault, head: &str, bytes: &Arc<Vec<u8>>, replacement: &A
     // proof.
     let is_same = match fault {
         ServerFault::Replaced => if_range.as_deref() == Some(etag),
-        ServerFault::OnlyLastModified => if_range.as_deref() == Some(OLD_DATE),
+        ServerFault::OnlyLastModified | ServerFault::WeakEtagAndLastModified => if_range.as_deref() == Some(OLD_DATE),
         ServerFault::ChangedEtag | ServerFault::WeakEtag | ServerFault::NoValidator | ServerFault::FreshLastModified => true,
         _ => if_range.as_deref() == Some(ETAG),
     };

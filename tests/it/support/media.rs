@@ -55,6 +55,8 @@ pub(crate) struct Reply {
 enum Framing {
     Length(usize),
     UntilClose,
+    /// The body is the whole response.
+    Raw,
     /// The sizes of the first chunks; the rest is one more chunk.
     Chunks(Vec<usize>),
 }
@@ -81,6 +83,11 @@ impl Reply {
     /// The reply that `make` makes from the request's head.
     pub(crate) fn dynamic(make: impl Fn(&str) -> Self + Send + Sync + 'static) -> Self {
         Self { make: Some(Arc::new(make)), ..Self::ok("") }
+    }
+
+    /// These bytes and nothing else, then the end of the connection.
+    pub(crate) fn raw(wire: impl Into<Vec<u8>>) -> Self {
+        Self { framing: Framing::Raw, ..Self::ok(wire) }
     }
 
     pub(crate) fn status(status: &str) -> Self {
@@ -149,11 +156,13 @@ impl Reply {
         }
         let framing = match &self.framing {
             Framing::Length(length) => format!("Content-Length: {length}\r\n"),
-            Framing::UntilClose => String::new(),
+            Framing::UntilClose | Framing::Raw => String::new(),
             Framing::Chunks(_) => "Transfer-Encoding: chunked\r\n".to_owned(),
         };
         let headers = self.headers.iter().fold(String::new(), |all, (name, value)| all + &format!("{name}: {value}\r\n"));
-        write!(stream, "HTTP/1.1 {}\r\nConnection: close\r\n{framing}{headers}\r\n", self.status)?;
+        if !matches!(self.framing, Framing::Raw) {
+            write!(stream, "HTTP/1.1 {}\r\nConnection: close\r\n{framing}{headers}\r\n", self.status)?;
+        }
         let wire = self.encode_body();
         let sent = &wire[..self.body_limit.unwrap_or(wire.len()).min(wire.len())];
         let (size, pause) = self.pace.unwrap_or((usize::MAX, Duration::ZERO));

@@ -9,6 +9,8 @@ pub(crate) mod failing_syscalls;
 pub(crate) mod faults;
 pub(crate) mod media;
 pub(crate) mod run;
+#[cfg(target_os = "linux")]
+pub(crate) mod tls;
 pub(crate) mod world;
 
 pub(crate) use faults::{RemoteFile, ServerFault};

@@ -14,8 +14,7 @@ use reqwest::{Response, StatusCode};
 
 use super::error::Error;
 use super::memory_budget::{MEDIUM, MemoryBudget, MemoryPermit};
-use crate::http::retry::{response_time, retry_after};
-use crate::http::{self, ContentCoding, DecodeError, Decoder, content_coding};
+use crate::http::{self, ContentCoding, DecodeError, Decoder, content_coding, response_time, retry_after};
 use crate::redact::ApiKey;
 
 /// The longest answer that is read, in bytes.

@@ -17,7 +17,7 @@ use super::body_extent::{self, BodyExtent};
 use super::headers::{self, content_coding};
 use super::host_limits::{Connection, HostState};
 use super::range::{self, RangeRequest};
-use super::retry::retry_after;
+use super::retry_after::retry_after;
 use super::throttle::Throttle;
 use super::transport::HttpClient;
 use super::{ContentCoding, Error, HostLimiter, RedirectChain, causes};

@@ -28,7 +28,8 @@ fn host_that_takes_few_requests_loses_no_file() {
             assert_eq!(world.task_entry("t1")["files"].as_array().map(Vec::len), Some(60));
             assert!(run.stderr.contains("at once to this host"), "{}", run.stderr);
             let refused = world.media.heads().len() - 60;
-            assert!(refused <= 90, "{limit} at once: {refused} refusals");
+            // Without a limit, each of the 60 would be refused again and again.
+            assert!(refused <= 180, "{limit} at once: {refused} refusals");
         }
     }
 }

@@ -99,7 +99,8 @@ fn host_that_speaks_only_http2_is_served() {
         let (run, entry) = run(&world, &identity, &json!({"videos": [url]}), &["--retries", "0"]);
         run.exits(0);
         assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), file, "{what}");
-        assert_eq!(entry["files"][0]["warnings"], json!([]), "a body of HTTP/2 has an end mark: {what}");
+        let warnings = entry["files"][0]["warnings"].to_string();
+        assert!(!warnings.contains("end mark"), "a body of HTTP/2 has an end mark: {what}: {warnings}");
         assert_eq!(*requests.lock().unwrap(), [("/a.mp4?sig='x'".to_owned(), None)], "{what}");
         assert_eq!(host.connections.load(Ordering::SeqCst), 2, "{what}");
     }

@@ -292,12 +292,19 @@ impl HostState {
     fn serve(&self, mut stream: TcpStream) {
         let _ = (stream.set_read_timeout(Some(MAX_WAIT)), stream.set_nodelay(true));
         let Some(head) = read_head(&mut stream) else { return };
+        self.heads.lock().unwrap().push(head.clone());
         let now = self.active.fetch_add(1, Ordering::SeqCst) + 1;
+        let refusal = self.concurrency.lock().unwrap().clone().filter(|(limit, _)| now > *limit);
+        if let Some((_, refusal)) = refusal {
+            // A refused request takes nobody's place.
+            self.active.fetch_sub(1, Ordering::SeqCst);
+            let _ = refusal.send(&mut stream, || {});
+            let _ = stream.shutdown(Shutdown::Both);
+            return;
+        }
         self.max_active.fetch_max(now, Ordering::SeqCst);
         let path = target(&head).to_owned();
-        self.heads.lock().unwrap().push(head.clone());
-        let refusal = self.concurrency.lock().unwrap().clone().filter(|(limit, _)| now > *limit);
-        let reply = refusal.map_or_else(|| self.next_reply(&path), |(_, refusal)| refusal);
+        let reply = self.next_reply(&path);
         let reply = reply.make.as_ref().map_or_else(|| reply.clone(), |make| make(&head));
         let is_counted = Cell::new(true);
         let end = || _ = is_counted.replace(false).then(|| self.active.fetch_sub(1, Ordering::SeqCst));

@@ -193,17 +193,20 @@ impl Gateway {
         if !self.is_own_origin(url) {
             return None;
         }
-        let connection = match self.hosts.host_for(url).connect().await {
+        let mut connection = match self.hosts.host_for(url).connect().await {
             Ok(connection) => connection,
             Err(error) => return Some(Err(error)),
         };
         let body = match self.send(url, range).await {
-            Ok(GatewayReply::Response(response)) => Body::from_response(response, range, Some(connection), self.throttle.clone()),
+            Ok(GatewayReply::Response(response)) => {
+                Body::hold(Body::from_response(response, range, self.throttle.clone()), connection)
+            }
             Ok(GatewayReply::OffOrigin(target, chain)) => {
+                connection.accepted();
                 drop(connection);
                 media.get_redirected(&target, range, chain).await
             }
-            Err(error) => Err(error),
+            Err(error) => Body::hold(Err(error), connection),
         };
         Some(body.map(|body| body.redact_key(&self.key)))
     }
@@ -216,9 +219,13 @@ impl Gateway {
                 Some(pacer) => pacer.acquire(host.connect()).await?,
                 None => host.connect().await?,
             };
-            let response = match self.send(url, None).await? {
-                GatewayReply::Response(response) => response,
-                GatewayReply::OffOrigin(..) => return Err(http::Error::from(PolicyViolation::OffOrigin).into()),
+            let response = match self.send(url, None).await {
+                Ok(GatewayReply::Response(response)) => response,
+                Ok(GatewayReply::OffOrigin(..)) => return Err(http::Error::from(PolicyViolation::OffOrigin).into()),
+                Err(error) => {
+                    connection.ended(&error);
+                    return Err(error.into());
+                }
             };
             let received = receive(response, budget, &mut memory_permit, &self.key).await?;
             let classified = match received {
@@ -244,7 +251,7 @@ impl Gateway {
             } else {
                 connection.accepted();
             }
-            let failed = |error| FailedAttempt { error, is_busy, retry_after: head.retry_after };
+            let failed = |error| FailedAttempt { error, is_busy, is_connection_fault: false, retry_after: head.retry_after };
             return result.map(|task| TaskResponse { task: *task, time: head.time, memory_permit }).map_err(failed);
         }
     }

@@ -109,6 +109,7 @@ fn with_message(message: Option<&str>) -> String {
 pub(super) struct FailedAttempt {
     pub error: Error,
     pub is_busy: bool,
+    pub is_connection_fault: bool,
     pub retry_after: Option<Duration>,
 }
 
@@ -118,6 +119,7 @@ impl FailedAttempt {
             reason: &self.error,
             is_transient: self.error.is_transient(),
             is_busy: self.is_busy,
+            is_connection_fault: self.is_connection_fault,
             retry_after: self.retry_after,
         }
     }
@@ -125,13 +127,18 @@ impl FailedAttempt {
 
 impl From<Error> for FailedAttempt {
     fn from(error: Error) -> Self {
-        Self { error, is_busy: false, retry_after: None }
+        Self { error, is_busy: false, is_connection_fault: false, retry_after: None }
     }
 }
 
 impl From<http::Error> for FailedAttempt {
     fn from(error: http::Error) -> Self {
-        Self { is_busy: error.refusal().is_some(), retry_after: error.retry_after(), error: error.into() }
+        Self {
+            is_busy: error.refusal().is_some(),
+            is_connection_fault: error.is_connection_fault(),
+            retry_after: error.retry_after(),
+            error: error.into(),
+        }
     }
 }
 

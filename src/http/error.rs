@@ -186,6 +186,12 @@ impl Error {
         )
     }
 
+    /// Whether there was no connection, or it was lost.
+    #[must_use]
+    pub(crate) fn is_connection_fault(&self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::Connect(_) | Self::Disconnected(_) | Self::Transfer(_))
+    }
+
     /// How long the host asks to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

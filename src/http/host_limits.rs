@@ -174,6 +174,14 @@ impl HostState {
         }
     }
 
+    /// Whether other requests are under way, and the host accepts some.
+    #[must_use]
+    pub(crate) fn is_shared(&self) -> bool {
+        let mut admissions = self.shared.lock();
+        let host = admissions.host(self.number);
+        host.window.is_shared(host.load, Instant::now())
+    }
+
     /// The rest of the cooldown.
     #[must_use]
     pub(crate) fn cooldown_left(&self) -> Duration {
@@ -215,12 +223,26 @@ impl Connection {
         self.host.shared.grant_free();
     }
 
+    /// The request ended without a body, because of `error`.
+    pub(crate) fn ended(mut self, error: &Error) {
+        match error.refusal() {
+            Some(refusal) => self.refused(refusal),
+            None if error.is_response() => self.accepted(),
+            None if error.is_connection_fault() => self.failed(),
+            None => {}
+        }
+    }
+
     /// The connection failed before a response.
-    pub(crate) fn failed(self) {
+    fn failed(self) {
         let mut admissions = self.host.shared.lock();
         let host = admissions.host(self.host.number);
-        host.window.on_failed(self.round, host.load, Instant::now());
+        let cooldown = host.window.on_failed(self.round, host.load, Instant::now());
         drop(admissions);
+        if let Some(cooldown) = cooldown {
+            tracing::debug!(host = self.host.name, ?cooldown, "connection failed");
+            self.host.serve_after(cooldown);
+        }
     }
 
     /// The host refused the request.

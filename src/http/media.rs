@@ -69,33 +69,20 @@ impl MediaClient {
 
     async fn get_over(
         &self,
-        mut connection: Connection,
+        connection: Connection,
         url: &Url,
         range: Option<&RangeRequest>,
         chain: RedirectChain,
     ) -> Result<Body, Error> {
-        match self.send(url, range, chain).await {
-            Ok(body) => {
-                connection.accepted();
-                Ok(Body { _connection: Some(connection), ..body })
-            }
-            Err(error) => {
-                match error.refusal() {
-                    Some(refusal) => connection.refused(refusal),
-                    None if error.is_response() => connection.accepted(),
-                    None if error.is_transient() => connection.failed(),
-                    None => {}
-                }
-                Err(error)
-            }
-        }
+        let result = self.send(url, range, chain).await;
+        Body::hold(result, connection)
     }
 
     async fn send(&self, url: &Url, range: Option<&RangeRequest>, chain: RedirectChain) -> Result<Body, Error> {
         let UrlPolicy { key, .. } = &self.url_policy;
         tracing::debug!(url = %key.redact(&display_url(url.as_str())), range = range.map(RangeRequest::header_value), "request");
         let sent = self.send_following(url, range, chain).await;
-        let body = sent.and_then(|response| Body::from_response(response, range, None, self.throttle.clone()));
+        let body = sent.and_then(|response| Body::from_response(response, range, self.throttle.clone()));
         body.map(|body| body.redact_key(key)).map_err(|error| {
             let error = error.redact_key(key);
             tracing::debug!(host = url.host_str(), %error, "request failed");
@@ -238,7 +225,6 @@ impl Body {
     pub(crate) fn from_response(
         response: Response,
         range: Option<&RangeRequest>,
-        connection: Option<Connection>,
         throttle: Option<Arc<Throttle>>,
     ) -> Result<Self, Error> {
         let (status, headers) = (response.status(), response.headers());
@@ -255,7 +241,21 @@ impl Body {
             return Err(Error::Status { status, retry_after: retry_after(headers) });
         }
         let head = ResponseHead::from_response(&body_extent::body_extent(status, range, headers)?, &response)?;
-        Ok(Self { head, response, throttle, _connection: connection })
+        Ok(Self { head, response, throttle, _connection: None })
+    }
+
+    /// Reports `result` to the limits of the host, and holds the connection as long as the body.
+    pub(crate) fn hold(result: Result<Self, Error>, mut connection: Connection) -> Result<Self, Error> {
+        match result {
+            Ok(body) => {
+                connection.accepted();
+                Ok(Self { _connection: Some(connection), ..body })
+            }
+            Err(error) => {
+                connection.ended(&error);
+                Err(error)
+            }
+        }
     }
 
     /// Removes `key` from the head, where the host echoes it. A validator that contains the key is not used: it would be

@@ -21,6 +21,8 @@ use crate::domain::event::{Emitter, Event};
 
 const MAX_DELAY: Duration = Duration::from_secs(30);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
+/// How often a connection may fail without using an attempt, while other requests to the same host are accepted.
+const MAX_FREE_FAULTS: u32 = 8;
 /// A request that its host refuses this often waits longer each time: perhaps the host refuses this request alone. A limit of
 /// 32 requests at once is halved five times until it is 1.
 const QUICK_REFUSALS: u32 = 5;
@@ -87,6 +89,8 @@ pub(crate) struct Failure<'a> {
     pub is_transient: bool,
     /// Whether the host says that it is busy.
     pub is_busy: bool,
+    /// Whether the connection failed.
+    pub is_connection_fault: bool,
     /// How long the host asks to wait.
     pub retry_after: Option<Duration>,
 }
@@ -97,6 +101,7 @@ impl<'a> From<&'a Error> for Failure<'a> {
             reason: error,
             is_transient: error.is_transient(),
             is_busy: error.refusal().is_some(),
+            is_connection_fault: error.is_connection_fault(),
             retry_after: error.retry_after(),
         }
     }
@@ -164,18 +169,26 @@ impl<'a> RetryDriver<'a> {
         for reduction in self.host.take_reductions() {
             self.report(&reduction);
         }
-        if failure.is_busy {
-            match self.host.patience().await {
-                Patience::Free => {
-                    let delay = delay_after_refusals(self.attempts.policy.first_delay, self.refusals);
-                    self.refusals += 1;
-                    return RetryDecision::RetryIn(delay);
-                }
-                Patience::GivenUp => return RetryDecision::GiveUp,
-                Patience::UseAttempt | Patience::Undecided => {}
+        let patience = match failure {
+            Failure { is_busy: true, .. } => self.host.patience().await,
+            Failure { is_connection_fault: true, .. } if self.may_be_too_many() => Patience::Free,
+            _ => Patience::UseAttempt,
+        };
+        match patience {
+            Patience::Free => {
+                let delay = delay_after_refusals(self.attempts.policy.first_delay, self.refusals);
+                self.refusals += 1;
+                return RetryDecision::RetryIn(delay);
             }
+            Patience::GivenUp => return RetryDecision::GiveUp,
+            Patience::UseAttempt | Patience::Undecided => {}
         }
         if failure.is_transient { self.attempts.use_attempt(failure.retry_after) } else { RetryDecision::GiveUp }
+    }
+
+    /// Whether a failed connection may be the host's way to refuse a request.
+    fn may_be_too_many(&self) -> bool {
+        self.attempts.policy.retries > 0 && self.refusals < MAX_FREE_FAULTS && self.host.is_shared()
     }
 
     fn report(&self, reduction: &Reduction) {

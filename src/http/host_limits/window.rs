@@ -70,12 +70,6 @@ pub(crate) struct Reduction {
     pub cooldown: Option<Duration>,
 }
 
-struct Cooldown {
-    until: Instant,
-    /// Whether the host asked for it.
-    is_requested: bool,
-}
-
 pub(super) struct Window {
     policy: RetryPolicy,
     max: usize,
@@ -85,7 +79,10 @@ pub(super) struct Window {
     /// Requests that were accepted since the limit changed.
     accepted: usize,
     probe_interval: usize,
-    cooldown: Option<Cooldown>,
+    /// The end of the cooldown that the host asked for.
+    requested_until: Option<Instant>,
+    /// The end of our own cooldown.
+    own_until: Option<Instant>,
     last_accepted: Option<Instant>,
     /// The average time from a request to its response, of accepted requests.
     round_trip: Duration,
@@ -117,7 +114,8 @@ impl Window {
             ceiling: None,
             accepted: 0,
             probe_interval: FIRST_PROBE,
-            cooldown: None,
+            requested_until: None,
+            own_until: None,
             last_accepted: None,
             round_trip: Duration::ZERO,
             refusals: RefusalsInARow::none(policy),
@@ -136,7 +134,7 @@ impl Window {
 
     /// The end of the cooldown, if there is one now.
     pub(super) fn cooldown_until(&self, now: Instant) -> Option<Instant> {
-        self.cooldown.as_ref().map(|cooldown| cooldown.until).filter(|until| *until > now)
+        self.requested_until.max(self.own_until).filter(|until| *until > now)
     }
 
     /// The last refusal of a host that is given up, until its cooldown ends. Then one request tries it again.
@@ -181,42 +179,48 @@ impl Window {
 
     /// An accepted request ended: the host has room.
     pub(super) fn on_ended(&mut self) {
-        self.cooldown.take_if(|cooldown| !cooldown.is_requested);
+        self.own_until = None;
     }
 
     /// The host refused a request of `round`. `load` includes this request.
     pub(super) fn on_refused(&mut self, round: u64, load: Load, refusal: Refusal, now: Instant) -> Option<Reduction> {
         self.refusals.last = Some(refusal);
-        let is_new = round == self.round;
-        let limit = self.limit;
-        let mut own_delay = Duration::ZERO;
+        let (is_new, before) = (round == self.round, (self.limit, self.cooldown_until(now).unwrap_or(now)));
+        let mut delay = Duration::ZERO;
         if is_new {
-            self.halve(load);
-            own_delay = delay_before_retry(self.first_cooldown(load, now), self.refusals.rounds, refusal.retry_after);
-            self.refusals.rounds = self.refusals.rounds.saturating_add(1);
-        } else if refusal.retry_after.is_some() {
-            own_delay = delay_before_retry(Duration::ZERO, 0, refusal.retry_after);
+            delay = self.reduce(load, now);
+            self.pay(refusal, load, now);
         }
-        let before = self.cooldown_until(now);
-        let added = (now + own_delay).saturating_duration_since(before.unwrap_or(now));
-        if !added.is_zero() {
-            self.cooldown = Some(Cooldown { until: now + own_delay, is_requested: refusal.retry_after.is_some() });
+        if let Some(asked) = refusal.retry_after {
+            // The queue is not served before, whatever else happens.
+            delay = delay_before_retry(delay, 0, Some(asked));
+            self.requested_until = self.requested_until.max(Some(now + delay));
         }
-        if is_new {
-            self.pay(refusal, own_delay.max(MIN_COOLDOWN_COST), load, now);
-        }
+        let added = self.cooldown_until(now).unwrap_or(now) - before.1;
         // Requests that were sent together ask for nearly the same moment: that is one cooldown.
-        let cooldown = (is_new && !added.is_zero()) || added >= MIN_COOLDOWN_COST;
-        let limit = (self.limit != limit).then_some(self.limit);
-        (is_new || cooldown).then_some(Reduction { refusal, limit, cooldown: cooldown.then_some(own_delay) })
+        let is_longer = if is_new { !added.is_zero() } else { added >= MIN_COOLDOWN_COST };
+        let limit = (self.limit != before.0).then_some(self.limit);
+        (is_new || is_longer).then_some(Reduction { refusal, limit, cooldown: is_longer.then_some(delay) })
     }
 
-    /// The connection of a request of `round` failed before a response. Some hosts refuse requests in this way: so a host that
-    /// works is asked for less. Whether the request is sent again, its own attempts decide.
-    pub(super) fn on_failed(&mut self, round: u64, load: Load, now: Instant) {
-        if round == self.round && self.is_working(load, now) {
-            self.halve(load);
-        }
+    /// The connection of a request of `round` failed. Some hosts refuse requests in this way: so a host that works is asked for
+    /// less. Returns the length of the cooldown.
+    pub(super) fn on_failed(&mut self, round: u64, load: Load, now: Instant) -> Option<Duration> {
+        (round == self.round && self.is_working(load, now)).then(|| self.reduce(load, now))
+    }
+
+    /// Whether other requests to this host are under way, and it accepts some: then one that failed may have been one too many.
+    pub(super) fn is_shared(&self, load: Load, now: Instant) -> bool {
+        load.in_flight > 0 && self.is_working(load, now)
+    }
+
+    /// Halves the limit and starts a cooldown of our own.
+    fn reduce(&mut self, load: Load, now: Instant) -> Duration {
+        self.halve(load);
+        let delay = delay_before_retry(self.first_cooldown(load, now), self.refusals.rounds, None);
+        self.refusals.rounds = self.refusals.rounds.saturating_add(1);
+        self.own_until = self.own_until.max(Some(now + delay));
+        delay
     }
 
     fn first_cooldown(&self, load: Load, now: Instant) -> Duration {
@@ -234,10 +238,11 @@ impl Window {
         self.accepted = 0;
     }
 
-    fn pay(&mut self, refusal: Refusal, cost: Duration, load: Load, now: Instant) {
+    fn pay(&mut self, refusal: Refusal, load: Load, now: Instant) {
         if self.is_working(load, now) {
             return;
         }
+        let cost = delay_before_retry(Duration::ZERO, 0, refusal.retry_after).max(MIN_COOLDOWN_COST);
         let asks_to_wait = refusal.status == StatusCode::TOO_MANY_REQUESTS || refusal.retry_after.is_some();
         if asks_to_wait && self.refusals.wait_budget >= cost {
             self.refusals.wait_budget -= cost;

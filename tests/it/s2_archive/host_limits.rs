@@ -35,6 +35,16 @@ fn host_that_takes_few_requests_loses_no_file() {
 }
 
 #[test]
+fn host_that_closes_further_connections_loses_no_file() {
+    let world = World::new();
+    let urls = image_paths(&world.media, 60, &slow_picture());
+    world.serve_task("t1", &json!({"images": urls}));
+    world.media.limit_concurrency(2, Reply::raw(""));
+    world.run(&["t1"]).exits(0);
+    assert_eq!(world.task_entry("t1")["files"].as_array().map(Vec::len), Some(60));
+}
+
+#[test]
 fn gateway_that_takes_few_requests_loses_no_task() {
     let world = World::new();
     let gateway = MediaServer::start();

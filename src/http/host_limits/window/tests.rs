@@ -97,19 +97,22 @@ fn cooldown_of_our_own_ends_when_the_host_has_room() {
     window.on_ended();
     assert!(!window.is_open(Load::default(), now), "the host asked for this wait");
     assert!(window.is_open(Load::default(), now + Duration::from_secs(7)));
+    // A later refusal without `Retry-After` does not shorten the wait.
+    window.on_refused(window.round(), load, refusal(503, None), now);
+    window.on_ended();
+    assert_eq!(window.cooldown_until(now), Some(now + Duration::from_secs(7)));
 }
 
 #[test]
 fn failed_connections_reduce_the_limit_of_a_host_that_works() {
     let (mut window, now) = (window(5), Instant::now());
     let load = Load { in_flight: 32, accepted: 0 };
-    window.on_failed(0, load, now);
-    assert_eq!(window.limit, MAX, "a host that is down is not busy");
+    assert_eq!(window.on_failed(0, load, now), None);
+    assert_eq!((window.limit, window.is_shared(load, now)), (MAX, false), "a host that is down is not busy");
     window.on_accepted(load, Duration::ZERO, now);
-    window.on_failed(0, load, now);
-    window.on_failed(0, load, now);
-    assert_eq!(window.limit, 16, "once per round trip");
-    assert!(window.is_open(Load::default(), now), "without a cooldown");
+    assert!(window.on_failed(0, load, now).is_some());
+    assert_eq!((window.on_failed(0, load, now), window.limit), (None, 16), "once per round trip");
+    assert!(window.is_shared(load, now) && !window.is_shared(Load::default(), now), "a request that was alone was not too many");
 }
 
 #[test]

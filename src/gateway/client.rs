@@ -25,8 +25,8 @@ use crate::domain::event::{Emitter, Event};
 use crate::domain::task::{Task, TaskId};
 use crate::http::retry::{NoRetry, RetryDriver, RetryPolicy};
 use crate::http::{
-    self, Body, HostLimiter, HostState, HttpClient, MediaClient, PolicyViolation, RangeRequest, RedirectChain, Refusal, Throttle,
-    is_busy_status,
+    self, Body, HostLimiter, HostState, HttpClient, MediaClient, PolicyViolation, RangeRequest, RedirectChain, Refusal, Route,
+    Throttle, is_busy_status,
 };
 use crate::redact::{ApiKey, display_url};
 use crate::threads;
@@ -183,30 +183,23 @@ impl Gateway {
     }
 
     /// Requests a media URL on the gateway's own origin, with the key. None for any other URL: it never gets the key. A redirect
-    /// to another origin is followed by `media`, without the key.
+    /// to another origin is followed by `media`, without the key. The result is not reported to the host yet.
+    ///
+    /// The connection is that of `media`, so a long body takes no connection from the questions.
     pub(crate) async fn get_media(
         &self,
         url: &Url,
         range: Option<&RangeRequest>,
         media: &MediaClient,
+        route: &mut Route,
     ) -> Option<Result<Body, http::Error>> {
         if !self.is_own_origin(url) {
             return None;
         }
-        let mut connection = match self.hosts.host_for(url).connect().await {
-            Ok(connection) => connection,
-            Err(error) => return Some(Err(error)),
-        };
         let body = match self.send(url, range).await {
-            Ok(GatewayReply::Response(response)) => {
-                Body::hold(Body::from_response(response, range, self.throttle.clone()), connection)
-            }
-            Ok(GatewayReply::OffOrigin(target, chain)) => {
-                connection.accepted();
-                drop(connection);
-                media.get_redirected(&target, range, chain).await
-            }
-            Err(error) => Body::hold(Err(error), connection),
+            Ok(GatewayReply::Response(response)) => Body::from_response(response, range, self.throttle.clone()),
+            Ok(GatewayReply::OffOrigin(target, chain)) => media.request(&target, range, route, chain).await,
+            Err(error) => Err(error),
         };
         Some(body.map(|body| body.redact_key(&self.key)))
     }

@@ -97,7 +97,11 @@ impl From<&Error> for TaskError {
 
 impl From<http::Error> for Error {
     fn from(error: http::Error) -> Self {
-        Self::Request(error)
+        match error {
+            // The limits of the gateway answered for it.
+            http::Error::Status { status, .. } => Self::Status { status, message: None },
+            error => Self::Request(error),
+        }
     }
 }
 

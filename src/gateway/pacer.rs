@@ -1,7 +1,7 @@
 //! `--api-rate`: at most so many questions to the gateway per second, evenly spaced.
 //!
-//! Questions are sent in the order in which they arrive. Only the first in line waits for its time, and then for a permit of the
-//! gateway. So a cooldown holds back the whole line, and no group of questions is sent at once after it.
+//! Questions are sent in the order in which they arrive. Only the first in line waits for its time, and then for a connection to
+//! the gateway. So a cooldown holds back the whole line, and no group of questions is sent at once after it.
 
 use std::time::Duration;
 
@@ -25,13 +25,13 @@ impl Pacer {
         Self { interval, next: Mutex::new(Instant::now()) }
     }
 
-    /// Waits until the next question may be sent, then for `permit`.
-    pub(super) async fn acquire<T>(&self, permit: impl Future<Output = T>) -> T {
+    /// Waits until the next question may be sent, then for `connection`. Without a connection no question is sent.
+    pub(super) async fn acquire<T, E>(&self, connection: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let mut next = self.next.lock().await;
         sleep_until(*next).await;
-        let permit = permit.await;
+        let connection = connection.await?;
         *next = Instant::now() + self.interval;
-        permit
+        Ok(connection)
     }
 }
 
@@ -51,11 +51,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn questions_are_spaced_also_behind_a_slow_permit() {
+    async fn questions_are_spaced_also_behind_a_slow_connection() {
         let (pacer, start) = (Pacer::new(50.0), Instant::now());
-        pacer.acquire(tokio::time::sleep(Duration::from_millis(100))).await;
+        let slow = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok::<_, ()>(())
+        };
+        pacer.acquire(slow).await.unwrap();
         for n in 1..4 {
-            pacer.acquire(ready(())).await;
+            pacer.acquire(ready(Ok::<_, ()>(()))).await.unwrap();
             assert!(start.elapsed() >= Duration::from_millis(100 + n * 20), "{n}: {:?}", start.elapsed());
         }
     }
@@ -63,15 +67,16 @@ mod tests {
     #[tokio::test]
     async fn first_question_waits_for_nothing_and_a_pause_gives_no_burst() {
         let pacer = rested_pacer().await;
-        assert!(pacer.acquire(ready(())).now_or_never().is_some());
-        assert!(pacer.acquire(ready(())).now_or_never().is_none());
+        assert!(pacer.acquire(ready(Ok::<_, ()>(()))).now_or_never().is_some());
+        assert!(pacer.acquire(ready(Ok::<_, ()>(()))).now_or_never().is_none());
     }
 
     #[tokio::test]
     async fn question_that_is_given_up_takes_no_turn() {
         let pacer = rested_pacer().await;
-        assert!(pacer.acquire(pending::<()>()).now_or_never().is_none());
-        assert!(pacer.acquire(ready(())).now_or_never().is_some());
+        assert_eq!(pacer.acquire(ready(Err::<(), _>(7))).await, Err(7));
+        assert!(pacer.acquire(pending::<Result<(), ()>>()).now_or_never().is_none());
+        assert!(pacer.acquire(ready(Ok::<_, ()>(()))).now_or_never().is_some());
     }
 
     #[test]

@@ -10,13 +10,13 @@ mod window;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use url::Url;
 
-use self::queue::{Admissions, Need, SlotKind};
+use self::queue::{Admissions, Need};
 use self::window::Window;
 pub(crate) use self::window::{Patience, Reduction, Refusal};
 use super::Error;
@@ -53,10 +53,7 @@ pub(crate) struct Connection {
 }
 
 /// Leave to download one asset.
-pub(crate) struct Slot {
-    host: Arc<HostState>,
-    kind: SlotKind,
-}
+pub(crate) struct Slot(Arc<HostState>);
 
 /// What a waiting request gets.
 struct Grant {
@@ -103,9 +100,16 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn grant_free(&self) {
+    /// Serves the queue of one host.
+    fn serve(&self, host: usize) {
         // Grants of cancelled requests are dropped without the lock, which serves the next request.
-        let cancelled = self.lock().grant_free(Instant::now());
+        let cancelled = self.lock().serve(host, Instant::now());
+        drop(cancelled);
+    }
+
+    /// Serves the queues of all hosts, after a slot became free.
+    fn serve_all(&self) {
+        let cancelled = self.lock().serve_all(Instant::now());
         drop(cancelled);
     }
 }
@@ -149,7 +153,7 @@ impl HostState {
             }
             admissions.enqueue(self, need)
         };
-        self.shared.grant_free();
+        self.shared.serve(self.number);
         match receiver.await {
             Ok(Ok(grant)) => Ok(grant),
             Ok(Err(Refusal { status, retry_after })) => Err(Error::Status { status, retry_after }),
@@ -196,19 +200,34 @@ impl HostState {
         std::mem::take(&mut *self.reductions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Serves the queue when the cooldown ends.
-    fn serve_after(self: &Arc<Self>, cooldown: Duration) {
-        let shared: Weak<Shared> = Arc::downgrade(&self.shared);
+    /// Serves the queue when the cooldown ends, which may be later than it seems now.
+    fn serve_after_cooldown(self: &Arc<Self>) {
+        if std::mem::replace(&mut self.shared.lock().host(self.number).has_timer, true) {
+            return;
+        }
+        let host = Arc::downgrade(self);
         tokio::spawn(async move {
-            tokio::time::sleep(cooldown).await;
-            if let Some(shared) = shared.upgrade() {
-                shared.grant_free();
+            while let Some(host) = host.upgrade() {
+                let left = host.cooldown_left();
+                if left.is_zero() {
+                    host.shared.lock().host(host.number).has_timer = false;
+                    host.shared.serve(host.number);
+                    return;
+                }
+                drop(host);
+                tokio::time::sleep(left).await;
             }
         });
     }
 }
 
 impl Connection {
+    /// The host.
+    #[must_use]
+    pub(crate) fn host(&self) -> &Arc<HostState> {
+        &self.host
+    }
+
     /// The host accepted the request: any response but a refusal.
     pub(crate) fn accepted(&mut self) {
         if std::mem::replace(&mut self.is_accepted, true) {
@@ -220,7 +239,7 @@ impl Connection {
         host.window.on_accepted(host.load, self.granted.elapsed(), Instant::now());
         drop(admissions);
         self.host.response.notify_waiters();
-        self.host.shared.grant_free();
+        self.host.shared.serve(self.host.number);
     }
 
     /// The request ended without a body, because of `error`.
@@ -239,10 +258,8 @@ impl Connection {
         let host = admissions.host(self.host.number);
         let cooldown = host.window.on_failed(self.round, host.load, Instant::now());
         drop(admissions);
-        if let Some(cooldown) = cooldown {
-            tracing::debug!(host = self.host.name, ?cooldown, "connection failed");
-            self.host.serve_after(cooldown);
-        }
+        tracing::debug!(host = self.host.name, ?cooldown, "connection failed");
+        self.host.serve_after_cooldown();
     }
 
     /// The host refused the request.
@@ -252,11 +269,9 @@ impl Connection {
             let host = admissions.host(self.host.number);
             host.window.on_refused(self.round, host.load, refusal, Instant::now())
         };
+        self.host.serve_after_cooldown();
         let Some(reduction) = reduction else { return };
         tracing::debug!(host = self.host.name, ?reduction, "refused");
-        if let Some(cooldown) = reduction.cooldown {
-            self.host.serve_after(cooldown);
-        }
         self.host.reductions.lock().unwrap_or_else(PoisonError::into_inner).push(reduction);
     }
 }
@@ -272,14 +287,14 @@ impl Drop for Connection {
         }
         drop(admissions);
         self.host.response.notify_waiters();
-        self.host.shared.grant_free();
+        self.host.shared.serve(self.host.number);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.host.shared.lock().release_slot(self.host.number, self.kind);
-        self.host.shared.grant_free();
+        self.0.shared.lock().release_slot(self.0.number);
+        self.0.shared.serve_all();
     }
 }
 
@@ -328,7 +343,20 @@ mod tests {
         drop(first);
         let _third = admitted_now(&third).unwrap();
         held.clear();
-        assert_eq!(std::iter::from_fn(|| admitted_now(&other).map(std::mem::forget)).count(), 4, "regular slots are free again");
+        // The slots in addition have become regular ones.
+        assert_eq!(std::iter::from_fn(|| admitted_now(&other).map(std::mem::forget)).count(), 2);
+    }
+
+    #[test]
+    fn host_that_got_slots_in_addition_can_not_keep_them_from_others() {
+        let hosts = limiter(100, 4);
+        let (quick, slow, late) = (host(&hosts, "http://quick/"), host(&hosts, "http://slow/"), host(&hosts, "http://late/"));
+        let mut held: Vec<_> = (0..4).map(|_| admitted_now(&quick).unwrap()).collect();
+        let mut kept: Vec<_> = (0..2).map(|_| admitted_now(&slow).unwrap()).collect();
+        held.clear();
+        kept.extend(std::iter::from_fn(|| admitted_now(&slow)));
+        assert_eq!(kept.len(), 4, "no more than the slots of the run");
+        assert!(admitted_now(&late).is_some(), "a host without a slot gets one in addition");
     }
 
     #[tokio::test]
@@ -390,6 +418,19 @@ mod tests {
                 assert_eq!(patience.await, Patience::GivenUp);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn queue_is_served_at_the_later_end_of_two_cooldowns() {
+        let host = host(&limiter(8, 8), "http://h/");
+        let (first, second) = (host.connect().await.unwrap(), host.connect().await.unwrap());
+        let refusal = Refusal { status: StatusCode::TOO_MANY_REQUESTS, retry_after: Some(Duration::from_millis(50)) };
+        let mut accepted = host.connect().await.unwrap();
+        accepted.accepted();
+        first.refused(refusal);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        second.refused(refusal);
+        assert!(host.connect().await.is_ok());
     }
 
     #[tokio::test]

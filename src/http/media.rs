@@ -45,43 +45,26 @@ impl MediaClient {
         self.hosts.host_for(url)
     }
 
-    /// Requests `url`, or a range of it, once, over a connection to its host.
+    /// Requests `url`, or a range of it, once, as soon as its host has a free connection.
     ///
     /// # Errors
     /// No response, a status other than success, or a range other than the requested one.
-    pub(crate) async fn get(&self, url: &Url, range: Option<&RangeRequest>, connection: Connection) -> Result<Body, Error> {
-        self.get_over(connection, url, range, RedirectChain::default()).await
+    pub(crate) async fn get(&self, url: &Url, range: Option<&RangeRequest>, route: &mut Route) -> Result<Body, Error> {
+        let result = self.request(url, range, route, RedirectChain::default()).await;
+        route.hold(result)
     }
 
-    /// Requests `url`, or a range of it, as soon as its host has a free connection. The redirects of `chain` led to it.
-    ///
-    /// # Errors
-    /// As for [`MediaClient::get`].
-    pub(crate) async fn get_redirected(
+    /// As [`MediaClient::get`], where the redirects of `chain` led to `url`. The result is not reported to the host yet.
+    pub(crate) async fn request(
         &self,
         url: &Url,
         range: Option<&RangeRequest>,
+        route: &mut Route,
         chain: RedirectChain,
     ) -> Result<Body, Error> {
-        let connection = self.host_for(url).connect().await?;
-        self.get_over(connection, url, range, chain).await
-    }
-
-    async fn get_over(
-        &self,
-        connection: Connection,
-        url: &Url,
-        range: Option<&RangeRequest>,
-        chain: RedirectChain,
-    ) -> Result<Body, Error> {
-        let result = self.send(url, range, chain).await;
-        Body::hold(result, connection)
-    }
-
-    async fn send(&self, url: &Url, range: Option<&RangeRequest>, chain: RedirectChain) -> Result<Body, Error> {
         let UrlPolicy { key, .. } = &self.url_policy;
         tracing::debug!(url = %key.redact(&display_url(url.as_str())), range = range.map(RangeRequest::header_value), "request");
-        let sent = self.send_following(url, range, chain).await;
+        let sent = self.send_following(url, range, route, chain).await;
         let body = sent.and_then(|response| Body::from_response(response, range, self.throttle.clone()));
         body.map(|body| body.redact_key(key)).map_err(|error| {
             let error = error.redact_key(key);
@@ -90,16 +73,77 @@ impl MediaClient {
         })
     }
 
-    /// The last response of a chain of redirects. Each URL of it must be allowed.
-    async fn send_following(&self, url: &Url, range: Option<&RangeRequest>, mut chain: RedirectChain) -> Result<Response, Error> {
+    /// The last response of a chain of redirects. Each URL of it must be allowed, and each host have a free connection.
+    async fn send_following(
+        &self,
+        url: &Url,
+        range: Option<&RangeRequest>,
+        route: &mut Route,
+        mut chain: RedirectChain,
+    ) -> Result<Response, Error> {
         let mut url = Cow::Borrowed(url);
         loop {
             self.url_policy.check(&url)?;
             self.client.check_proxy_host(&url).await?;
+            route.lead_to(self.host_for(&url)).await?;
             let response = self.client.get(&url, range.map(RangeRequest::headers).unwrap_or_default()).await?;
             match chain.next_url(&url, &response)? {
                 Some(next) => url = Cow::Owned(next),
                 None => return Ok(response),
+            }
+        }
+    }
+}
+
+/// The host that a request is sent to, and the connection to it. A redirect leads to another host.
+pub(crate) struct Route {
+    host: Arc<HostState>,
+    connection: Option<Connection>,
+}
+
+impl Route {
+    /// Over `connection`.
+    #[must_use]
+    pub(crate) fn over(connection: Connection) -> Self {
+        Self { host: Arc::clone(connection.host()), connection: Some(connection) }
+    }
+
+    /// To `host`, when it has a free connection.
+    #[must_use]
+    pub(crate) fn to(host: Arc<HostState>) -> Self {
+        Self { host, connection: None }
+    }
+
+    /// The host that was asked last: its state decides about another attempt.
+    #[must_use]
+    pub(crate) fn host(&self) -> &Arc<HostState> {
+        &self.host
+    }
+
+    /// Waits for a connection to `host`, unless there is one.
+    async fn lead_to(&mut self, host: Arc<HostState>) -> Result<(), Error> {
+        if self.connection.is_none() || !Arc::ptr_eq(&self.host, &host) {
+            if let Some(mut connection) = self.connection.take() {
+                // It redirects.
+                connection.accepted();
+            }
+            self.host = host;
+            self.connection = Some(self.host.connect().await?);
+        }
+        Ok(())
+    }
+
+    /// Reports `result` to the limits of the host. A body holds its connection.
+    pub(crate) fn hold(&mut self, result: Result<Body, Error>) -> Result<Body, Error> {
+        let Some(mut connection) = self.connection.take() else { return result };
+        match result {
+            Ok(body) => {
+                connection.accepted();
+                Ok(Body { _connection: Some(connection), ..body })
+            }
+            Err(error) => {
+                connection.ended(&error);
+                Err(error)
             }
         }
     }
@@ -242,20 +286,6 @@ impl Body {
         }
         let head = ResponseHead::from_response(&body_extent::body_extent(status, range, headers)?, &response)?;
         Ok(Self { head, response, throttle, _connection: None })
-    }
-
-    /// Reports `result` to the limits of the host, and holds the connection as long as the body.
-    pub(crate) fn hold(result: Result<Self, Error>, mut connection: Connection) -> Result<Self, Error> {
-        match result {
-            Ok(body) => {
-                connection.accepted();
-                Ok(Self { _connection: Some(connection), ..body })
-            }
-            Err(error) => {
-                connection.ended(&error);
-                Err(error)
-            }
-        }
     }
 
     /// Removes `key` from the head, where the host echoes it. A validator that contains the key is not used: it would be

@@ -28,7 +28,7 @@ pub(crate) use encoding::ContentCoding;
 pub(crate) use error::{Error, PolicyViolation, is_busy_status, is_transient_status, status_line};
 pub(crate) use headers::content_coding;
 pub(crate) use host_limits::{Connection, HostLimiter, HostState, Refusal, Slot};
-pub(crate) use media::{Body, MediaClient, ResponseHead, next_chunk};
+pub(crate) use media::{Body, MediaClient, ResponseHead, Route, next_chunk};
 pub(crate) use range::RangeRequest;
 pub(crate) use redirect::RedirectChain;
 pub(crate) use retry_after::{response_time, retry_after};

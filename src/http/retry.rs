@@ -6,7 +6,7 @@
 //! request: the host's state decides whether it costs an attempt (see [`HostState::patience`]). A longer `Retry-After` is cut to
 //! two minutes, and the host is then asked again.
 //!
-//! [`RetryDriver`] is the only place that waits between attempts. It reports every retry with its reason and delay as a detail
+//! [`RetryDriver`] waits between attempts. It reports every retry with its reason and delay as a detail
 //! event, and every change of a host's limits once. The stop token ends each wait.
 
 use std::fmt::{self, Display};
@@ -144,6 +144,11 @@ impl<'a> RetryDriver<'a> {
     pub(crate) fn refill(&mut self) {
         self.attempts.refill();
         self.refusals = 0;
+    }
+
+    /// Sets the host that was asked last: a redirect may lead to another one.
+    pub(crate) fn set_host(&mut self, host: Arc<HostState>) {
+        self.host = host;
     }
 
     /// Whether the request is given up after its next failure.

@@ -4,6 +4,8 @@
 //! over, and after [`MAX_RESTARTS`] restarts it is downloaded as one plain stream. A large file uses several connections once
 //! its host has shown that it serves ranges.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use url::Url;
 
@@ -14,7 +16,7 @@ use super::min_rate::RateMonitor;
 use super::segments::{self, SEGMENT_SIZE, SegmentedDownload};
 use super::{DownloadJob, Downloader, Error};
 use crate::domain::event::{Counter, Event, Transfer};
-use crate::http::{self, Body, Connection, ContentCoding, Decoder, RangeRequest, ResponseHead};
+use crate::http::{self, Body, Connection, ContentCoding, Decoder, HostState, RangeRequest, RedirectChain, ResponseHead, Route};
 use crate::integrity::remote_version::RemoteVersion;
 use crate::storage::{Part, blocking};
 
@@ -30,6 +32,8 @@ pub(super) struct AttemptContext<'a> {
     pub downloader: &'a Downloader,
     pub job: &'a DownloadJob,
     pub url: &'a Url,
+    /// The host that was asked last.
+    pub host: Arc<HostState>,
     /// How often the part turned out to be of another file.
     pub restarts: u32,
     /// The version in the last response, with the largest total of it in any response. It is kept when the part is emptied.
@@ -54,14 +58,15 @@ impl AttemptContext<'_> {
         mut connection: Option<Connection>,
         is_last: bool,
     ) -> Result<AttemptOutcome, Error> {
-        let is_plain = self.is_resume_disabled();
+        let (downloader, is_plain) = (self.downloader, self.is_resume_disabled());
         self.remember_version(part.version().cloned());
         if part.size() > 0 && (is_plain || part.version().is_none()) {
             part = restart_part(part).await?;
         }
         let mut range = part.version().filter(|_| part.size() > 0).map(|version| remaining_range(&part, version.clone()));
         let mut body = loop {
-            let body = match self.downloader.stop.run_until_cancelled(self.request(range.as_ref(), connection.take())).await {
+            let stop = &downloader.stop;
+            let body = match stop.run_until_cancelled(self.request(range.as_ref(), connection.take())).await {
                 None => return Err(abandon_part(part, Error::Stopped).await),
                 Some(Err(error)) => return Ok(AttemptOutcome::Incomplete(part, error)),
                 Some(Ok(body)) => body,
@@ -113,18 +118,18 @@ impl AttemptContext<'_> {
     }
 
     /// Sends the request without the key first. A link on the gateway's own origin gets the key when that fails.
-    async fn request(&self, range: Option<&RangeRequest>, connection: Option<Connection>) -> Result<Body, http::Error> {
+    async fn request(&mut self, range: Option<&RangeRequest>, connection: Option<Connection>) -> Result<Body, http::Error> {
         let Downloader { media, gateway, .. } = self.downloader;
-        let connection = match connection {
-            Some(connection) => connection,
-            None => media.host_for(self.url).connect().await?,
-        };
-        match media.get(self.url, range, connection).await {
-            Err(http::Error::Status { status, retry_after }) if matches!(status.as_u16(), 401 | 403) => {
-                gateway.get_media(self.url, range, media).await.unwrap_or(Err(http::Error::Status { status, retry_after }))
-            }
-            result => result,
+        let mut route = connection.map_or_else(|| Route::to(media.host_for(self.url)), Route::over);
+        let mut result = media.request(self.url, range, &mut route, RedirectChain::default()).await;
+        if let Err(error) = &result
+            && error.is_dead_link()
+            && matches!(error.http_status(), Some(401 | 403))
+        {
+            result = gateway.get_media(self.url, range, media, &mut route).await.unwrap_or(result);
         }
+        self.host = Arc::clone(route.host());
+        route.hold(result)
     }
 
     /// Writes `body` to the part, over several connections where that is faster.
@@ -212,7 +217,7 @@ impl AttemptContext<'_> {
         let range = RangeRequest { start, end: Some(start + SEGMENT_SIZE), version: version.clone() };
         let connection = media.host_for(self.url).try_connect()?;
         // The first body waits meanwhile; no byte of it is lost.
-        let second = stop.run_until_cancelled(media.get(self.url, Some(&range), connection)).await?;
+        let second = stop.run_until_cancelled(media.get(self.url, Some(&range), &mut Route::over(connection))).await?;
         let second = second.ok().filter(|second| second.head.is_partial);
         tracing::debug!(subject = %self.job, total, connections, is_segmented = second.is_some(), "segments");
         let segmented = SegmentedDownload {

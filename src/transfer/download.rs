@@ -44,7 +44,8 @@ impl Downloader {
 
     async fn decode(&self, job: DownloadJob) -> Result<Option<StagedFile>, Error> {
         let (kind_filter, max_size) = (self.kind_filter, self.max_size);
-        let _slot = self.connect(&self.media.hosts.local_host(), &mut None).await?;
+        let mut slot = None;
+        let _connection = self.connect(&self.media.hosts.local_host(), &mut slot).await?;
         self.disk.check()?;
         // Base64 has four characters for three bytes.
         let _reservation = self.disk.reserve(Some(job.asset.url.len() as u64 / 4 * 3), &Counter::default())?;
@@ -69,7 +70,7 @@ impl Downloader {
     async fn download(&self, job: &DownloadJob, url: &Url) -> Result<Option<StagedFile>, Error> {
         let host = self.media.host_for(url);
         let mut retries = RetryDriver::new(job, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
-        let context = AttemptContext { downloader: self, job, url, restarts: 0, last_version: None };
+        let context = AttemptContext { downloader: self, job, url, host: Arc::clone(&host), restarts: 0, last_version: None };
         let part = job.parts.create(&job.stem());
         Download { context, host, slot: None, part, furthest: None, mismatches: RepeatedMismatch::default() }
             .run(&mut retries)
@@ -106,6 +107,7 @@ struct Download<'a> {
 impl Download<'_> {
     async fn run(mut self, retries: &mut RetryDriver<'_>) -> Result<Option<StagedFile>, Error> {
         loop {
+            self.context.host = Arc::clone(&self.host);
             let error = match self.attempt(retries.is_last_attempt()).await {
                 Ok(staged) => return Ok(staged),
                 Err(Error::Http(error)) => error,
@@ -123,6 +125,7 @@ impl Download<'_> {
                 // Others can use the slot while this download waits.
                 self.slot = None;
             }
+            retries.set_host(Arc::clone(&self.context.host));
             match retries.wait_after(&Failure::from(&error)).await {
                 Ok(()) => {}
                 Err(NoRetry::GivenUp) => return Err(self.abandon(Error::Http(error)).await),

@@ -24,7 +24,7 @@ use super::body_writer::{LONGER_THAN_DECLARED, TransferContext};
 use super::min_rate::{MinRate, RateMonitor};
 use crate::domain::event::{Counter, Emitter};
 use crate::http::retry::{Failure, NoRetry, RetryDriver, RetryPolicy};
-use crate::http::{self, Body, HostState, MediaClient, RangeRequest};
+use crate::http::{self, Body, HostState, MediaClient, RangeRequest, Route};
 use crate::integrity::remote_version::RemoteVersion;
 use crate::storage::{self, Part, PositionedWriter, blocking};
 
@@ -143,7 +143,8 @@ impl SegmentState {
             let start = rest.start;
             // The last attempt may be slow.
             let rate = RateMonitor::new(self.download.min_rate.filter(|_| !retries.is_last_attempt()));
-            let error = match self.fetch_some(&mut rest, body.take(), rate).await {
+            let mut route = Route::to(Arc::clone(host));
+            let error = match self.fetch_some(&mut rest, body.take(), &mut route, rate).await {
                 Ok(()) => continue,
                 Err(Error::Http(error)) => error,
                 Err(error) => return Err(error),
@@ -155,6 +156,7 @@ impl SegmentState {
             let mut failure = Failure::from(&error);
             // The file changed: the caller starts over.
             failure.is_transient &= !matches!(error, http::Error::RangeMismatch(_));
+            retries.set_host(Arc::clone(route.host()));
             match retries.wait_after(&failure).await {
                 Ok(()) => {}
                 Err(NoRetry::GivenUp) => return Err(Error::Http(error)),
@@ -166,11 +168,10 @@ impl SegmentState {
         Ok(())
     }
 
-    async fn request_segment(&self, rest: &Range<u64>) -> Result<Body, Error> {
-        let SegmentedDownload { media, host, url, version, stop, .. } = &self.download;
+    async fn request_segment(&self, rest: &Range<u64>, route: &mut Route) -> Result<Body, Error> {
+        let SegmentedDownload { media, url, version, stop, .. } = &self.download;
         let range = RangeRequest { start: rest.start, end: Some(rest.end), version: version.clone() };
-        let request = async { media.get(url, Some(&range), host.connect().await?).await };
-        let body = stop.run_until_cancelled(request).await.ok_or(Error::Stopped)??;
+        let body = stop.run_until_cancelled(media.get(url, Some(&range), route)).await.ok_or(Error::Stopped)??;
         if body.head.is_partial {
             Ok(body)
         } else {
@@ -179,9 +180,15 @@ impl SegmentState {
     }
 
     /// Downloads `rest`, or as much of it as one body has. `rest` becomes what is still missing.
-    async fn fetch_some(&self, rest: &mut Range<u64>, body: Option<Body>, rate: RateMonitor) -> Result<(), Error> {
+    async fn fetch_some(
+        &self,
+        rest: &mut Range<u64>,
+        body: Option<Body>,
+        route: &mut Route,
+        rate: RateMonitor,
+    ) -> Result<(), Error> {
         let SegmentedDownload { stop, counters, .. } = &self.download;
-        let mut body = if let Some(body) = body { body } else { self.request_segment(rest).await? };
+        let mut body = if let Some(body) = body { body } else { self.request_segment(rest, route).await? };
         // A body may continue beyond the segment: the first one is the whole rest of the file.
         let is_bounded = body.head.length.is_some_and(|length| length <= rest.end - rest.start);
         let counters: Vec<&Counter> = counters.iter().collect();

@@ -10,8 +10,10 @@
 //! round trip, or with the first delay of the retry policy when the host has accepted nothing lately. It doubles until the host
 //! accepts something, and ends early when an accepted request ends, because the host then has room.
 //!
-//! A refusal costs no attempt while the host accepts anything (see [`Patience`]). A host that accepts nothing any more is given
-//! up after as many rounds as there are retries. Otherwise a thousand waiting files would each find that out alone.
+//! A refusal costs no attempt while the host accepts anything, nor in the first minute of refusals (see [`Patience`]). A host
+//! that accepts nothing after that is given up when it has refused more rounds than there are retries. The requests in its queue
+//! then fail without being sent, because a thousand files would each find that out alone. After each cooldown one request tries
+//! the host again.
 
 use std::time::{Duration, Instant};
 
@@ -92,6 +94,7 @@ pub(super) struct Window {
 /// The rounds of refusals since the host accepted a request.
 struct RefusalsInARow {
     rounds: u32,
+    since: Option<Instant>,
     /// The rounds that nothing but attempts can pay for.
     unpaid_rounds: u32,
     wait_budget: Duration,
@@ -100,7 +103,7 @@ struct RefusalsInARow {
 
 impl RefusalsInARow {
     fn none(policy: RetryPolicy) -> Self {
-        Self { rounds: 0, unpaid_rounds: 0, wait_budget: policy.max_busy_wait, last: None }
+        Self { rounds: 0, since: None, unpaid_rounds: 0, wait_budget: policy.max_busy_wait, last: None }
     }
 }
 
@@ -145,7 +148,7 @@ impl Window {
 
     /// What a request may do that was refused.
     pub(super) fn patience(&self, load: Load, now: Instant) -> Patience {
-        if self.is_working(load, now) || self.refusals.unpaid_rounds == 0 {
+        if self.is_working(load, now) || self.refusals.unpaid_rounds == 0 || self.is_recent_trouble(now) {
             Patience::Free
         } else if load.in_flight > load.accepted {
             Patience::Undecided
@@ -185,6 +188,7 @@ impl Window {
     /// The host refused a request of `round`. `load` includes this request.
     pub(super) fn on_refused(&mut self, round: u64, load: Load, refusal: Refusal, now: Instant) -> Option<Reduction> {
         self.refusals.last = Some(refusal);
+        self.refusals.since.get_or_insert(now);
         let (is_new, before) = (round == self.round, (self.limit, self.cooldown_until(now).unwrap_or(now)));
         let mut delay = Duration::ZERO;
         if is_new {
@@ -249,6 +253,12 @@ impl Window {
         } else {
             self.refusals.unpaid_rounds = self.refusals.unpaid_rounds.saturating_add(1);
         }
+    }
+
+    /// Whether the refusals began less than a minute ago. A number of retries that the user gave holds without this minute.
+    fn is_recent_trouble(&self, now: Instant) -> bool {
+        let is_recent = self.refusals.since.is_some_and(|since| now.saturating_duration_since(since) < RECENTLY);
+        is_recent && !self.policy.max_busy_wait.is_zero()
     }
 
     fn is_working(&self, load: Load, now: Instant) -> bool {

@@ -142,6 +142,10 @@ impl PollQueue {
             self.parked.push(PendingCheck { request, poll }, was, outage.since);
             return true;
         }
+        if health.outage().is_some() {
+            // The run no longer waits for its end.
+            return false;
+        }
         if why == Deferral::NotAsked {
             // The outage has ended in the meantime.
             self.insert(Instant::now(), PendingCheck { request, poll });

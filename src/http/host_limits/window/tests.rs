@@ -163,12 +163,26 @@ fn host_that_refuses_everything_is_given_up_after_as_many_rounds_as_retries() {
 fn wait_budget_pays_for_a_host_that_asks_to_wait() {
     let mut window = Window::new(MAX, policy(5, Duration::from_secs(600)));
     let (load, now) = (Load { in_flight: 1, accepted: 0 }, Instant::now());
+    let later = now + RECENTLY;
     let mut rounds = 0;
-    while window.patience(Load::default(), now) == Patience::Free {
+    while window.patience(Load::default(), later) == Patience::Free {
         window.on_refused(window.round(), load, refusal(429, Some(60)), now);
         rounds += 1;
     }
     assert_eq!(rounds, 11, "ten minutes at 60 s each, then attempts");
     window.on_refused(window.round(), load, refusal(503, None), now);
-    assert_eq!(window.patience(Load::default(), now), Patience::UseAttempt);
+    assert_eq!(window.patience(Load::default(), later), Patience::UseAttempt);
+}
+
+#[test]
+fn first_minute_of_refusals_is_free_unless_the_user_gave_the_retries() {
+    let (load, now) = (Load { in_flight: 1, accepted: 0 }, Instant::now());
+    for (max_busy_wait, in_the_minute) in [(600, Patience::Free), (0, Patience::GivenUp)] {
+        let mut window = Window::new(MAX, policy(2, Duration::from_secs(max_busy_wait)));
+        for _ in 0..3 {
+            window.on_refused(window.round(), load, refusal(503, None), now);
+        }
+        assert_eq!(window.patience(Load::default(), now + Duration::from_secs(59)), in_the_minute);
+        assert_eq!(window.patience(Load::default(), now + RECENTLY), Patience::GivenUp);
+    }
 }

@@ -1,8 +1,9 @@
 //! The names in an archive: from task id to folder name, from asset to file name.
 //!
 //! Folder names and file stems are made here; `transfer::finish` adds the extension, which comes only from the table in
-//! `media_type`. A file keeps the stem that it has, however many assets a later answer names (`FileStems`). All names use closed alphabets and are safe on every system: no separator, no device name, and no two names
-//! that a file system could treat as one. Nothing from the network can name a path outside its task folder.
+//! `media_type`. A file keeps the stem that it has, however many assets a later answer names (`FileStems`). All names use closed
+//! alphabets and are safe on every system: no separator, no device name, and no two names that a file system could treat as one.
+//! Nothing from the network can name a path outside its task folder.
 
 use std::collections::HashMap;
 
@@ -20,6 +21,8 @@ pub const TEXT: &str = "text.txt";
 
 /// Names at the root that no task folder may have; in lower case, because some file systems ignore case.
 const RESERVED_NAMES: [&str; 3] = [MANIFEST, "sha256sums", GALLERY];
+/// The most digits of an N. A longer one would make a name that no file system takes.
+const MAX_DIGITS: usize = 20;
 const WINDOWS_DEVICE_NAMES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
 /// The name of a task's folder: the id if it is safe on every system, else a readable prefix and a hash.
@@ -96,7 +99,7 @@ pub fn is_file_name(kind: Kind, name: &str) -> bool {
 /// The digits of N in the name of a file of `kind`.
 fn number_of(kind: Kind, name: &str) -> Option<&str> {
     let (number, extension) = name.strip_prefix(kind.as_str())?.strip_prefix('-')?.split_once('.')?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = (1..=MAX_DIGITS).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
     let is_extension = !extension.is_empty() && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
     (is_number && is_extension).then_some(number)
 }
@@ -188,6 +191,9 @@ mod tests {
 
     #[test]
     fn numbers_get_the_width_of_the_folder_or_else_of_the_answer() {
+        const LONG: &str = "image-000000000000000000001.png";
+        assert!(!is_file_name(Kind::Image, LONG));
+        assert!(!is_file_name(Kind::Image, &format!("image-{}1.png", "0".repeat(70_000))));
         let stem = |names: &[(usize, &'static str)], count, index| {
             let key = |index| AssetKey { kind: Kind::Image, index };
             let names = names.iter().map(|(index, name)| (key(*index), *name));
@@ -206,6 +212,9 @@ mod tests {
             (&[(1, "image-01.png"), (12, "image-12.png")], 100, 100, "image-100"),
             (&[(10, "image-10.png")], 9, 2, "image-02"),
             (&[(1, "image-1.png"), (9, "image-09.png")], 11, 9, "image-09"),
+            (&[(1, LONG)], 9, 1, "image-1"),
+            (&[(1, LONG)], 9, 2, "image-2"),
+            (&[(1, "image-00000000000000000001.png")], 9, 2, "image-00000000000000000002"),
             (&[(1, "image-02.png"), (1, "video-01.mp4"), (1, "../image-01.png")], 9, 1, "image-1"),
         ] {
             assert_eq!(stem(names, count, index), expected, "{names:?} {count}");

@@ -26,6 +26,15 @@ const KEY: &str = "api-key";
 const KEY_FILE: &str = "api-key-file";
 const BASE_URL: &str = "base-url";
 
+/// Reads a file. Opening a pipe could wait for ever, and a device may have no end; the null device is an empty file.
+fn read_plain_file(path: &Path) -> io::Result<String> {
+    let is_pipe_or_device = |path: &Path| Ok::<_, io::Error>(!fs::metadata(path)?.is_file() && !fs::metadata(path)?.is_dir());
+    if is_pipe_or_device(path)? && path.canonicalize()? != Path::new("/dev/null") {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    fs::read_to_string(path)
+}
+
 /// The options of file and environment. The command line overrides them.
 #[derive(Default)]
 pub(super) struct Config {
@@ -57,7 +66,7 @@ impl Config {
     pub(super) fn load(named: Option<&Path>, environment: Environment<'_>) -> Result<Self, Error> {
         let mut config = Self { file: named.map(Path::to_owned).or_else(|| default_config_path(environment)), ..Self::default() };
         if let Some(path) = config.file.clone() {
-            match fs::read_to_string(&path) {
+            match read_plain_file(&path) {
                 Ok(text) => config.apply_file(&path, &text, environment)?,
                 // What is read and not text is an invalid file. Any other error is one of the disk.
                 Err(error) if named.is_none() && error.kind() != io::ErrorKind::InvalidData => {

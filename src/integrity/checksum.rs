@@ -102,7 +102,7 @@ pub(crate) struct RepeatedMismatch {
 }
 
 /// How often the same bytes must come with the same wrong digest.
-const REPEATS_TO_ACCEPT: u32 = 3;
+pub(crate) const REPEATS_TO_ACCEPT: u32 = 3;
 
 impl RepeatedMismatch {
     /// Counts `mismatch`. Returns whether it has come so often that the bytes are accepted.

@@ -36,7 +36,7 @@ pub(crate) use local::archive::LocalArchive as Storage;
 pub(crate) use local::atomic::{canonical_parent, replace};
 pub(crate) use local::commit::TaskCommit;
 pub(crate) use local::lease::TaskLease;
-pub(crate) use local::lock::{LockWait, REPORT_AFTER};
+pub(crate) use local::lock::{LockWait, REPORT_AFTER, poll_interval as lock_poll_interval};
 pub(crate) use local::new_folder::NewFolder;
 pub(crate) use local::output_file::OutputFile;
 pub(crate) use local::part_factory::PartFactory;

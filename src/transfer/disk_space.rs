@@ -84,9 +84,10 @@ impl Disk {
         }
     }
 
-    /// Whether there is space again. Free space under a quota is unknown.
+    /// Whether there is space again, after a test file was written. Of a file system that does not report its free space nothing
+    /// else is known; under a quota what it reports says nothing.
     fn has_space(&self, fault: &io::Error) -> bool {
-        fault.kind() != io::ErrorKind::QuotaExceeded && self.storage.free_space().is_some_and(|free| free >= RECOVERED_FREE_SPACE)
+        fault.kind() != io::ErrorKind::QuotaExceeded && self.storage.free_space().is_none_or(|free| free >= RECOVERED_FREE_SPACE)
     }
 
     /// Lets nothing new start. The first call reports it.

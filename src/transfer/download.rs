@@ -20,7 +20,7 @@ use crate::domain::asset::AssetSource;
 use crate::domain::event::Counter;
 use crate::http::retry::{Failure, NoRetry, RetryDriver};
 use crate::http::{self, Connection, HostState, ResponseHead, Slot};
-use crate::integrity::checksum::RepeatedMismatch;
+use crate::integrity::checksum::{REPEATS_TO_ACCEPT, RepeatedMismatch};
 use crate::media::data_uri;
 use crate::storage::{Part, StagedFile, blocking};
 
@@ -72,7 +72,7 @@ impl Downloader {
         let mut retries = RetryDriver::new(job, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
         let context = AttemptContext { downloader: self, job, url, host: Arc::clone(&host), restarts: 0, last_version: None };
         let part = job.parts.create(&job.stem());
-        Download { context, host, slot: None, part, furthest: None, mismatches: RepeatedMismatch::default() }
+        Download { context, host, slot: None, part, furthest: None, mismatches: RepeatedMismatch::default(), wrong_bodies: 0 }
             .run(&mut retries)
             .await
     }
@@ -102,6 +102,8 @@ struct Download<'a> {
     /// The most bytes that an attempt began or ended with.
     furthest: Option<u64>,
     mismatches: RepeatedMismatch,
+    /// How many complete bodies had a wrong digest.
+    wrong_bodies: u32,
 }
 
 impl Download<'_> {
@@ -159,6 +161,11 @@ impl Download<'_> {
                     self.furthest = Some(u64::MAX);
                     if let Error::Http(http::Error::ChecksumMismatch(mismatch)) = error {
                         self.mismatches.accepts(mismatch);
+                        self.wrong_bodies += 1;
+                        if self.wrong_bodies < REPEATS_TO_ACCEPT {
+                            // The same bytes must come again, which is progress too.
+                            self.furthest = None;
+                        }
                     }
                 })
             }

@@ -34,7 +34,7 @@ use crate::domain::event::{Emitter, Event};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
 use crate::gateway::{self, Gateway, Purpose, QueryFailure, TaskResponse};
-use crate::storage::{self, Report, Storage, blocking};
+use crate::storage::{self, Storage, blocking};
 use crate::transfer::{self, Downloader};
 use poll_queue::Turn;
 use scheduler::{RunStats, Scheduler};
@@ -216,10 +216,7 @@ async fn finish(job: &ArchiveJob, stats: RunStats, has_unreported: bool, started
     let mut has_faults = false;
     if is_written {
         match update_root(job, changed, reused, !has_unreported).await {
-            Ok(report) => {
-                emit_report(&report, &job.emitter, Event::Warning);
-                has_faults = report.has_faults();
-            }
+            Ok(is_faulty) => has_faults = is_faulty,
             Err(error) => _ = fatal_error.get_or_insert(error),
         }
     }
@@ -228,28 +225,31 @@ async fn finish(job: &ArchiveJob, stats: RunStats, has_unreported: bool, started
     RunOutcome { summary, fatal_error, has_faults }
 }
 
-/// Updates the root manifest. The report is empty when the next run has to do it.
+/// Updates the root manifest, and reports what is wrong with the archive. Whether something is.
 async fn update_root(
     job: &ArchiveJob,
     changed: Vec<TaskId>,
     reused: Vec<u128>,
     is_all_reported: bool,
-) -> Result<Report, FatalError> {
+) -> Result<bool, FatalError> {
     let (storage, wait) = (job.storage.clone(), lock_wait(&job.stop, &job.emitter));
     let error = match blocking(move || storage.update_index(changed, &reused, is_all_reported, &wait)).await {
-        Ok(report) => return Ok(report),
+        Ok(report) => {
+            emit_report(&report, &job.emitter, Event::Warning);
+            return Ok(report.has_faults());
+        }
         // The run was stopped while another process held the lock. The dirty marker stays, so that the next run writes the
         // root manifest.
-        Err(storage::Error::Locked(_)) => return Ok(Report::default()),
+        Err(storage::Error::Locked(_)) => return Ok(false),
         Err(error) => error,
     };
     let message = format!("the archive's manifest could not be written: {}", error.message());
     if let transfer::Error::Store(error) = job.downloader.disk.handle_error(error.into()) {
         return Err(FatalError::RootManifest(error));
     }
-    // The disk is full or failing, which is reported once and fails the tasks. The next run writes the root manifest.
+    // The disk is full or failing. No task may have met that, so it is a fault of the run. The next run writes the root manifest.
     job.emitter.emit(Event::Error(message));
-    Ok(Report::default())
+    Ok(true)
 }
 
 /// The next requests. Empty when there are no more, or when the run does not wait for more.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Map, Value};
 
@@ -21,9 +21,6 @@ use crate::domain::task::{Task, TaskId, TaskPhase};
 use crate::gateway::{self, Purpose, TaskResponse};
 use crate::storage::{self, REPORT_AFTER, TaskLease, TaskSnapshot, blocking};
 use crate::transfer;
-
-/// Time between two attempts to get a lock that another process holds.
-const LOCK_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// One task of a run.
 pub(super) struct TaskJob {
@@ -180,6 +177,8 @@ impl TaskJob {
     }
 
     fn fail(&mut self, error: TaskError) -> Outcome {
+        // What was to be done besides reusing it has failed.
+        self.report.reused = false;
         self.report.error = Some(error);
         Outcome::Error
     }
@@ -323,7 +322,7 @@ impl TaskJob {
                 is_reported = true;
                 self.job.emitter.emit(Event::Warning(self.job.storage.waiting_message(self.id())));
             }
-            let delay = tokio::time::sleep(LOCK_RETRY_DELAY);
+            let delay = tokio::time::sleep(storage::lock_poll_interval(started.elapsed()));
             self.job.stop.run_until_cancelled(delay).await.ok_or(TaskAbort::Interrupted)?;
         }
     }

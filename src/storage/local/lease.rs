@@ -105,7 +105,13 @@ impl TaskLease {
         let written = vec![staged.path(), self.dir.join(commit_log::NAME)];
         self.after_sync(written, move |_, synced| {
             // After a failed sync the content of the disk is unknown, whatever reading it back returns.
-            synced.inspect_err(|_| staged.discard())?;
+            if let Err(error) = synced {
+                // The new holder of a lost lock may have a part of the same name by now.
+                if !matches!(error, Error::LockLost(_)) {
+                    staged.discard();
+                }
+                return Err(error);
+            }
             staged.rename_into_place()
         })
         .await

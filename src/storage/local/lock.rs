@@ -5,6 +5,10 @@
 //! task writes.) The holder removes its lock file. So after locking, a process checks that the path still names the file that
 //! it locked: a lock on a removed file protects nothing. Where the system can't lock files either, the file itself is the lock
 //! ([`lock_file`]); a process that has a lock of the system respects such a file too.
+//!
+//! Limit: where one process can lock the folder and another one can't (two mounts of one share with different options), the
+//! process with the lock file doesn't see the lock of the folder. Both then hold the lock. A lock file that has just been created
+//! and is still empty is not seen by the other one either.
 
 mod heartbeat;
 mod lock_file;
@@ -92,6 +96,11 @@ fn first_warning(folder: &Path) -> Option<String> {
     is_first.then(|| format!("the file system of {} has no locks: lock files are used instead", folder.display()))
 }
 
+/// How long to wait before the next attempt to take a lock, after a wait of `waited`.
+pub(crate) fn poll_interval(waited: Duration) -> Duration {
+    (waited / 10).clamp(POLL_INTERVAL, MAX_POLL_INTERVAL)
+}
+
 impl Lock {
     /// Locks `folder` as soon as no other process holds its lock. `wait` reports a long wait, and can end it. Blocks.
     ///
@@ -119,7 +128,7 @@ impl Lock {
                 is_reported = true;
                 wait.report(&waiting_message(folder));
             }
-            thread::sleep((started.elapsed() / 10).clamp(POLL_INTERVAL, MAX_POLL_INTERVAL));
+            thread::sleep(poll_interval(started.elapsed()));
         }
     }
 
@@ -154,7 +163,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // Another folder may have taken its place. A process on a machine without locks may hold a lock file in it.
-            let is_free = still_names(folder, &file)? && !lock_file::is_held(&folder.join(NAME)).unwrap_or(false);
+            let is_free = still_names(folder, &file)? && !lock_file::has_live_holder(&folder.join(NAME)).unwrap_or(false);
             Ok(is_free.then(|| Self::from(Holding::Folder(Arc::new(file)))))
         }
         #[cfg(not(unix))]
@@ -221,7 +230,7 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         // Its holder may have removed it. A process on a machine without locks may hold it.
-        let is_free = still_names(path, &file)? && (is_new || !lock_file::is_held(path).unwrap_or(false));
+        let is_free = still_names(path, &file)? && (is_new || !lock_file::has_live_holder(path).unwrap_or(false));
         Ok(is_free.then(|| Self::from(Holding::File(path.to_owned(), file))))
     }
 }
@@ -259,7 +268,9 @@ fn open_file(path: &Path, which: OpenFile) -> io::Result<Option<(File, bool)>> {
         // Its holder has just removed it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         // That of another user, who is alive.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && lock_file::is_held(path).unwrap_or(false) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && lock_file::has_live_holder(path).unwrap_or(false) => {
+            Ok(None)
+        }
         file => file.map(|file| Some((file, false))),
     }
 }
@@ -283,113 +294,4 @@ fn still_names(path: &Path, _: &File) -> io::Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lock_file_at(path: &Path) -> io::Result<Option<Lock>> {
-        Lock::open(path, OpenFile::Any)
-    }
-
-    #[test]
-    fn lock_file_has_one_holder_and_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".lock");
-        let first = lock_file_at(&path).unwrap();
-        assert!(first.is_some());
-        assert!(lock_file_at(&path).unwrap().is_none());
-        drop(first);
-        assert!(!path.exists());
-        assert!(lock_file_at(&path).unwrap().is_some());
-    }
-
-    #[test]
-    fn folder_lock_has_one_holder_and_leaves_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = Lock::try_lock_folder(folder.path()).unwrap();
-        assert!(first.is_some());
-        assert!(Lock::try_lock_folder(folder.path()).unwrap().is_none());
-        drop(first);
-        assert!(Lock::try_lock_folder(folder.path()).unwrap().is_some());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert!(Lock::try_lock_folder(&folder.path().join("missing")).is_err());
-    }
-
-    #[test]
-    fn stale_lock_file_is_taken_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".lock");
-        fs::write(&path, b"").unwrap();
-        assert!(Lock::try_take_over(&path).unwrap().is_some());
-        assert!(Lock::try_take_over(&path).unwrap().is_none(), "a lock file that is gone is not created again");
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn existing_file_is_not_created_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".lock");
-        fs::write(&path, b"").unwrap();
-        assert!(Lock::try_create_file(&path).unwrap().is_none());
-        fs::remove_file(&path).unwrap();
-        assert!(Lock::try_create_file(&path).unwrap().is_some());
-    }
-
-    #[test]
-    fn lock_file_of_a_machine_without_locks_is_respected() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".lock");
-        let record = r#"{"token":"0123456789abcdef","host":"nas","process":1}"#;
-        fs::write(&path, format!("{record}\n")).unwrap();
-        assert!(Lock::try_lock_folder(folder.path()).unwrap().is_none());
-        assert!(lock_file_at(&path).unwrap().is_none());
-        let late = std::time::SystemTime::now() - Duration::from_secs(90);
-        OpenOptions::new().write(true).open(&path).unwrap().set_modified(late).unwrap();
-        assert!(Lock::try_lock_folder(folder.path()).unwrap().is_some());
-        assert!(lock_file_at(&path).unwrap().is_some());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn lock_on_a_replaced_file_is_detected() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".lock");
-        let orphan = File::create(&path).unwrap();
-        fs::remove_file(&path).unwrap();
-        File::create(&path).unwrap();
-        assert!(!still_names(&path, &orphan).unwrap());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn symlinked_lock_file_is_not_followed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".lock");
-        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
-        assert!(lock_file_at(&path).is_err());
-        assert!(!folder.path().join("elsewhere").exists());
-    }
-
-    #[test]
-    fn threads_hold_the_lock_one_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = &folder.path().join(".lock");
-        let inside = &std::sync::atomic::AtomicU32::new(0);
-        thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(move || {
-                    for _ in 0..50 {
-                        let lock = loop {
-                            if let Some(lock) = lock_file_at(path).unwrap() {
-                                break lock;
-                            }
-                            thread::yield_now();
-                        };
-                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
-                        inside.fetch_sub(1, Ordering::SeqCst);
-                        drop(lock);
-                    }
-                });
-            }
-        });
-    }
-}
+mod tests;

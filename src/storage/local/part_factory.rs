@@ -8,11 +8,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use super::commit_log;
+use super::dir::Dir;
 use super::lease::TaskLease;
 use crate::domain::asset_key::AssetKey;
 use crate::domain::event::Counter;
 use crate::storage::Error;
 use crate::storage::error::is_unsupported;
+use crate::storage::staging::journal;
 use crate::storage::staging::part::{Part, Sealed};
 use crate::storage::staging::staged_file::StagedFile;
 
@@ -46,6 +48,9 @@ impl PartFactory {
         let lease = &self.0;
         lease.mark_in_progress()?;
         let name = part_name(stem);
+        if !lease.is_new {
+            take_over_padded(&lease.dir, stem).map_err(Error::io("resume", &lease.dir.join(&name)))?;
+        }
         let mut part = match Part::resume(lease.dir.clone(), name.clone()) {
             // Some file systems can't cut a file, or can't open it to be continued. There it starts over.
             Err(error) if is_unsupported(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
@@ -92,4 +97,54 @@ impl PartFactory {
 
 fn part_name(stem: &str) -> String {
     format!(".{stem}.part")
+}
+
+/// Gives the part of an older version its name of today: it had zeros before its number. A part with the name of today stays.
+fn take_over_padded(dir: &Dir, stem: &str) -> io::Result<()> {
+    let name = part_name(stem);
+    let Some((kind, number)) = stem.rsplit_once('-') else { return Ok(()) };
+    if dir.stat(&name)?.is_some() {
+        return Ok(());
+    }
+    let is_padded = |name: &&String| {
+        let padded = name.strip_prefix('.').and_then(|name| name.strip_prefix(kind)?.strip_prefix("-0")?.strip_suffix(".part"));
+        padded.is_some_and(|padded| padded.trim_start_matches('0') == number)
+    };
+    let names = dir.names()?;
+    let Some(padded) = names.iter().find(is_padded) else { return Ok(()) };
+    // The journal first: a run that is killed in between is continued by the next one.
+    let (from, to) = (journal::journal_name(padded), journal::journal_name(&name));
+    if dir.stat(&from)?.is_some() {
+        dir.rename(&from, &to)?;
+    }
+    dir.rename(padded, &name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn padded_part_of_an_older_version_gets_the_name_of_today() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in [".image-01.part", ".image-01.journal", ".image-10.part", ".image-011.part", ".video-01.part"] {
+            fs::write(at(name), name).unwrap();
+        }
+        let dir = Dir::at(folder.path());
+        take_over_padded(&dir, "image-1").unwrap();
+        assert_eq!(fs::read_to_string(at(".image-1.part")).unwrap(), ".image-01.part");
+        assert_eq!(fs::read_to_string(at(".image-1.journal")).unwrap(), ".image-01.journal");
+        take_over_padded(&dir, "image-11").unwrap();
+        take_over_padded(&dir, "image-2").unwrap();
+        fs::write(at(".image-001.part"), "other").unwrap();
+        take_over_padded(&dir, "image-1").unwrap();
+        let mut names = dir.names().unwrap();
+        names.sort();
+        let expected =
+            [".image-001.part", ".image-1.journal", ".image-1.part", ".image-10.part", ".image-11.part", ".video-01.part"];
+        assert_eq!(names, expected);
+    }
 }

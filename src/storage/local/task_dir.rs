@@ -2,6 +2,7 @@
 //!
 //! It only reads, and creates the folder for a [`TaskLease`]. Writing needs the lease.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -113,9 +114,14 @@ impl TaskDir {
             Some(text) => self.has_file(TEXT, text.len() as u64)?,
             None => true,
         };
-        // What can't be seen now is cleaned up by another run.
-        let has_leftovers = [lock::NAME, commit_log::NAME].iter().any(|name| fs::symlink_metadata(self.path.join(name)).is_ok());
+        let has_leftovers = self.has_leftovers();
         Ok(TaskSnapshot { entry: Some(entry), present_files, is_text_present, has_leftovers, is_from_root })
+    }
+
+    /// Whether there is a commit log, a lock file or a file beside one. What can't be seen now is cleaned up by another run.
+    fn has_leftovers(&self) -> bool {
+        let is_leftover = |name: &OsStr| lock::is_lock_name(name) || name == commit_log::NAME;
+        fs::read_dir(&self.path).is_ok_and(|entries| entries.flatten().any(|entry| is_leftover(&entry.file_name())))
     }
 
     /// The entry of the task's own manifest or, where that is missing or damaged, of the root manifest; and whether it is the

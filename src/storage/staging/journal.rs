@@ -73,7 +73,7 @@ impl Journal {
 }
 
 /// The name of a part's journal.
-pub(super) fn journal_name(part: &str) -> String {
+pub(in crate::storage) fn journal_name(part: &str) -> String {
     format!("{}.journal", part.strip_suffix(".part").unwrap_or(part))
 }
 

@@ -99,6 +99,26 @@ fn archive_that_takes_no_write_is_noticed_before_the_first_query() {
 }
 
 #[test]
+fn disk_fault_of_a_run_that_reuses_everything_is_no_success() {
+    for errno in [EIO, EROFS, ENOSPC] {
+        let world = World::new();
+        world.archive_task("t1");
+        let archive = world.archive();
+        let list = world.write_file("list.jsonl", r#"{"id":"t1","prompt":"a cat"}"#);
+        let args = ["-i", list.to_str().unwrap(), "--json"].map(str::to_owned);
+        let new_meta = run(&world, &args, "write", archive.to_str().unwrap(), errno).exits(1);
+        let task = new_meta.task("t1");
+        assert_eq!((&task["state"], &task["reused"]), (&json!("error"), &json!(false)), "{task}");
+        fs::remove_file(archive.join("SHA256SUMS")).unwrap();
+        let args = ["t1".to_owned()];
+        let no_list = run(&world, &args, "write", archive.to_str().unwrap(), errno).exits(1);
+        assert!(no_list.stderr.contains("the archive's manifest could not be written"), "{}", no_list.stderr);
+        world.run(&args).exits(0);
+        assert!(archive.join("SHA256SUMS").exists());
+    }
+}
+
+#[test]
 fn folder_that_cannot_be_synced_is_skipped() {
     for errno in [EINVAL, EOPNOTSUPP, ENOSYS, EBADF, EACCES, EPERM] {
         let world = World::new();
@@ -133,10 +153,11 @@ fn missing_report_of_free_space_is_no_full_disk() {
 
 #[test]
 fn write_error_of_one_file_fails_only_its_task() {
-    for errno in [EIO, ENOSPC] {
+    // Without a report of the free space, the write that checks the disk decides.
+    for (calls, errno) in [("write", EIO), ("write", ENOSPC), ("write statfs", ENOSPC)] {
         let world = World::new();
         let ids = tasks(&world, 6);
-        let run = run(&world, &ids, "write", "t3/.image-1.part", errno).exits(1);
+        let run = run(&world, &ids, calls, "t3/.image-1.part", errno).exits(1);
         assert!(!run.stderr.contains("nothing new is started"), "{}", run.stderr);
         for id in &ids {
             assert_eq!(world.task_entry(id)["state"], if id == "t3" { "incomplete" } else { "complete" }, "{errno} {id}");

@@ -209,6 +209,18 @@ fn default_config_that_cannot_be_read_ends_nothing() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
+        std::fs::remove_dir(&named).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&named).status().unwrap().success());
+        for device in [None, Some("/dev/zero")] {
+            if let Some(device) = device {
+                std::fs::remove_file(&named).unwrap();
+                std::os::unix::fs::symlink(device, &named).unwrap();
+            }
+            let run = run_command(&world, &["verify"]).exits(0);
+            assert_eq!(run.stderr.matches("config.toml is ignored").count(), 1, "{}", run.stderr);
+            run_command(&world, &["config", "--config", named.to_str().unwrap()]).exits(2);
+        }
+        run_command(&world, &["config", "--config", "/dev/null"]).exits(0);
         let link = world.home().join("loop");
         std::os::unix::fs::symlink(&link, &link).unwrap();
         ends_well(link.to_str(), link.to_str());

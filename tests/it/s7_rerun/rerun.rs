@@ -245,3 +245,15 @@ fn task_folder_copied_from_another_archive_is_indexed() {
     let run = world.run_json(&["t1"]).exits(0);
     assert_eq!((&run.task("t1")["reused"], world.gateway_requests().len()), (&json!(true), requests));
 }
+
+#[test]
+fn file_beside_a_lock_file_is_removed_from_a_finished_folder() {
+    let world = World::new();
+    world.archive_task("t1");
+    for name in [".lock.0123456789abcdef", ".lock.aBc123"] {
+        let left = world.archive().join("t1").join(name);
+        fs::write(&left, "").unwrap();
+        world.run(&["t1"]).exits(0);
+        assert!(!left.exists(), "{name}");
+    }
+}

@@ -20,6 +20,9 @@ pub(super) const TEXT_HEAD_SIZE: usize = 64 << 10;
 /// How often a text can be packed.
 const MAX_LEVELS: usize = 2;
 
+/// A text with control characters that do not belong there is at most so long.
+const MAX_REPAIRED: usize = 4 << 10;
+
 /// The type of a body that is no media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NonMedia {
@@ -134,7 +137,8 @@ fn repair(body: &[u8]) -> Option<Vec<u8>> {
     if controls == 0 {
         return (text.len() < body.len() && (start == 0 || text.len() >= MIN_UNMARKED)).then(|| text.to_vec());
     }
-    let is_plausible = text.len() >= MIN_UNMARKED && !is_control(text.first()?) && controls <= (text.len() / 16).max(1);
+    let is_plausible =
+        (MIN_UNMARKED..=MAX_REPAIRED).contains(&text.len()) && !is_control(text.first()?) && controls <= (text.len() / 16).max(1);
     (is_plausible && is_utf8(text) && !text.contains(&0))
         .then(|| text.iter().map(|byte| if is_control(byte) { b' ' } else { *byte }).collect())
 }
@@ -322,6 +326,7 @@ mod tests {
             (b"\0<!doctype html><p>x", "an HTML page"),
             (b"\0<svg xmlns='x'/>", "-"),
             (b"\x02Access denied", "-"),
+            (&[[b'x'; MAX_REPAIRED].as_slice(), b"\x01"].concat(), "-"),
             (b"A\x01c\x02e\x03s denied", "-"),
         ] {
             assert_eq!(detected(body), expected, "{}", body.escape_ascii());

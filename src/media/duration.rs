@@ -6,7 +6,7 @@
 //! - the detected type selects the one reader that sees the file; symphonia's own probe would search for an MP3 anywhere in
 //!   the first MiB of any file;
 //! - a read budget stops a reader that follows false sizes;
-//! - a panic in symphonia gives an unknown duration.
+//! - a panic in any reader gives an unknown duration.
 //!
 //! Invariant: a duration is finite, above 0 and below `MAX_SECONDS`, in whole milliseconds.
 
@@ -21,7 +21,6 @@ mod ogg;
 mod wave;
 
 use std::io::{Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use symphonia::core::formats::probe::{FormatFactoryFn, ProbeableFormat};
 use symphonia::core::formats::{FormatOptions, FormatReader};
@@ -30,8 +29,8 @@ use symphonia::core::units::{Duration, TimeBase};
 use symphonia::default::formats::{MkvReader, OggReader};
 
 use crate::media::bounded_reader::BoundedReader;
-use crate::media::id3;
 use crate::media::media_type::{self, MediaType};
+use crate::media::{guarded, id3};
 
 /// The longest plausible duration: 23 days.
 const MAX_SECONDS: f64 = 2_000_000.0;
@@ -45,26 +44,30 @@ const MAX_TAGS: usize = 4;
 /// The duration of a file in seconds; `None` when its container does not give one. `declared` counts only when the bytes
 /// don't show their type.
 pub(crate) fn probe_duration(source: impl Read + Seek + Send + Sync, declared: Option<MediaType>) -> Option<f64> {
-    let (reader, extension) = open(source, declared)?;
-    let seconds = (measure(reader, extension)? * 1000.0).round() / 1000.0;
+    let seconds = guarded(|| {
+        let (reader, extension) = open(source, declared)?;
+        measure(reader, extension)
+    })?;
+    let seconds = (seconds * 1000.0).round() / 1000.0;
     is_plausible(seconds).then_some(seconds)
 }
 
 /// The frames per second of an MP4 or MOV video; `None` when its frame rate is not constant. Not for Matroska: symphonia
 /// does not return its frame rate.
 pub(crate) fn frame_rate(source: impl Read + Seek + Send + Sync) -> Option<f64> {
-    match open(source, None)? {
+    guarded(|| match open(source, None)? {
         (mut reader, "mp4" | "mov") => iso_media::frame_rate(&mut reader),
         _ => None,
-    }
+    })
 }
 
 /// Whether an MP4 has audio tracks and no track of pictures.
 pub(crate) fn is_audio_only(source: impl Read + Seek + Send + Sync) -> bool {
-    match open(source, None) {
-        Some((mut reader, "mp4")) => iso_media::is_audio_only(&mut reader),
-        _ => false,
-    }
+    let is_audio = guarded(|| match open(source, None)? {
+        (mut reader, "mp4") => Some(iso_media::is_audio_only(&mut reader)),
+        _ => None,
+    });
+    is_audio.unwrap_or(false)
 }
 
 /// A bounded reader of the media behind all tags, and the extension that selects the format reader.
@@ -95,7 +98,10 @@ fn measure<S: Read + Seek + Send + Sync>(mut reader: BoundedReader<S>, extension
         "mp4" | "mov" | "m4a" => iso_media::seconds(&mut reader),
         "webm" | "mkv" => probe_with_symphonia(reader, |stream, options| MkvReader::try_probe_new(stream, options)),
         "ogg" | "opus" => match ogg::links(&mut reader).ok()? {
-            ogg::Links::One => probe_with_symphonia(reader, |stream, options| OggReader::try_probe_new(stream, options)),
+            // Symphonia knows where an encoder's padding ends; it does not know Speex.
+            ogg::Links::One(seconds) => {
+                probe_with_symphonia(reader, |stream, options| OggReader::try_probe_new(stream, options)).or(seconds)
+            }
             ogg::Links::Chain(seconds) => seconds,
         },
         "flac" => flac::seconds(&mut reader),
@@ -110,14 +116,13 @@ fn measure<S: Read + Seek + Send + Sync>(mut reader: BoundedReader<S>, extension
 }
 
 fn probe_with_symphonia<S: Read + Seek + Send + Sync>(reader: BoundedReader<S>, open: FormatFactoryFn) -> Option<f64> {
-    // Half a million damaged files caused no panic, but symphonia contains `expect`s and asserts. A panic must not cost a
-    // complete file only because its duration is unknown.
-    let read = AssertUnwindSafe(|| {
+    // Half a million damaged files caused no panic, but symphonia contains `expect`s and asserts. Where it panics, our own
+    // measurement can still count.
+    guarded(|| {
         let mut stream = MediaSourceStream::new(Box::new(reader), MediaSourceStreamOptions::default());
         stream.rewind().ok()?;
         container_duration(open(stream, FormatOptions::default()).ok()?.as_ref())
-    });
-    catch_unwind(read).ok().flatten()
+    })
 }
 
 /// The container's own duration, which respects edits that the tracks don't; else that of the longest track.

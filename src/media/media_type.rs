@@ -9,10 +9,12 @@
 //! one in 65 536 begins with `BM`.
 
 mod container;
+mod encoding;
 mod head;
 mod magic;
 mod markup;
 mod non_media;
+mod packed;
 mod signature;
 mod sniff;
 

@@ -16,6 +16,7 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::media::bounded_reader::BoundedReader;
+use crate::media::{guarded, iso_boxes};
 
 /// The read budget. Only a JPEG or a GIF that does not end with its end mark is read to its end.
 const BUDGET: u64 = 64 << 20;
@@ -27,6 +28,8 @@ pub(crate) enum Cut {
     EndsBeyondFile(&'static str),
     /// The container lacks a part that every whole file has.
     Lacks(&'static str),
+    /// These parts of the container are not there.
+    Missing(&'static str),
 }
 
 impl fmt::Display for Cut {
@@ -34,6 +37,7 @@ impl fmt::Display for Cut {
         match self {
             Self::EndsBeyondFile(part) => write!(f, "{part} is longer than the rest of the file"),
             Self::Lacks(part) => write!(f, "it has no {part}"),
+            Self::Missing(parts) => write!(f, "{parts} are missing"),
         }
     }
 }
@@ -41,8 +45,10 @@ impl fmt::Display for Cut {
 /// What shows that a file is cut; `None` when nothing does.
 pub(crate) fn find_cut(mut source: impl Read + Seek) -> Option<Cut> {
     // A file that can't be read shows nothing.
-    let length = source.seek(SeekFrom::End(0)).ok()?;
-    find_cut_in(&mut BoundedReader::new(source, 0..length, BUDGET)).ok()?
+    guarded(|| {
+        let length = source.seek(SeekFrom::End(0)).ok()?;
+        find_cut_in(&mut BoundedReader::new(source, 0..length, BUDGET)).ok()?
+    })
 }
 
 fn find_cut_in(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<Option<Cut>> {
@@ -58,7 +64,7 @@ fn find_cut_in(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<Optio
         [b'f', b'L', b'a', b'C', ..] => flac::find_cut(source),
         [b'O', b'g', b'g', b'S', ..] => ogg::find_cut(source),
         [0x1A, 0x45, 0xDF, 0xA3, ..] => sized::find_cut_in_matroska(source),
-        [_, _, _, _, kind @ .., _, _, _, _] if iso::TOP_LEVEL_BOXES.contains(&kind) => iso::find_cut(source),
+        [_, _, _, _, kind @ .., _, _, _, _] if iso_boxes::is_top_level(kind) => iso::find_cut(source),
         _ => Ok(None),
     }
 }

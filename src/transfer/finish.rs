@@ -44,7 +44,9 @@ pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFi
             return Err(error);
         }
     };
-    let decided = resolve_media_type(job, &head, &checked.media_head, &sealed);
+    let declared = declared_type(job, &head);
+    let is_declared = declared.is_some();
+    let decided = declared.or_else(|| undeclared_type(job, &checked.media_head, &sealed));
     let header_kind = head.content_type.as_deref().and_then(media_type::kind_of_content_type);
     let key = job.asset.key(header_kind.or_else(|| decided.as_ref().map(|declared| declared.media_type.kind())));
     if !kind_filter.includes(key.kind) {
@@ -54,7 +56,8 @@ pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFi
     }
     let extension = decided.as_ref().map_or("bin", |declared| declared.media_type.extension());
     let name = format!("{}.{extension}", job.stems.stem(key));
-    let facts = FileFacts::read(&sealed, &checked.media_head, key.kind, decided.as_ref().map(|declared| declared.media_type));
+    let named = decided.as_ref().map(|decided| decided.media_type);
+    let facts = FileFacts::read(&sealed, &checked.media_head, key.kind, named, is_declared);
 
     let digest = checked.digest;
     let mut staged = job.parts.stage(sealed, key, &name, job.modified)?;
@@ -126,14 +129,17 @@ fn verify_digests(sealed: &Sealed, head: &ResponseHead, mismatches: &mut Repeate
     }
 }
 
-/// The type that gives the extension: declared by the API, else by the host, else from the bytes, else from the URL's path.
-fn resolve_media_type(job: &DownloadJob, head: &ResponseHead, bytes: &Head<'_>, sealed: &Sealed) -> Option<DeclaredType> {
-    let detected = |media_type: MediaType| DeclaredType { essence: media_type.essence().to_owned(), media_type };
+/// The type that gives the extension: declared by the API, else by the host.
+fn declared_type(job: &DownloadJob, head: &ResponseHead) -> Option<DeclaredType> {
     let declared = |content_type: &Option<String>| content_type.as_deref().and_then(media_type::parse_content_type);
-    declared(&job.asset.content_type)
-        .or_else(|| declared(&head.content_type))
-        .or_else(|| bytes.media_type().map(|media_type| detected(audio_of_movie(media_type, sealed).unwrap_or(media_type))))
-        .or_else(|| job.asset.type_by_path().map(detected))
+    declared(&job.asset.content_type).or_else(|| declared(&head.content_type))
+}
+
+/// The type that gives the extension when nobody declared one: from the bytes, else from the URL's path.
+fn undeclared_type(job: &DownloadJob, bytes: &Head<'_>, sealed: &Sealed) -> Option<DeclaredType> {
+    let detected = bytes.media_type().map(|media_type| audio_of_movie(media_type, sealed).unwrap_or(media_type));
+    let media_type = detected.or_else(|| job.asset.type_by_path())?;
+    Some(DeclaredType { essence: media_type.essence().to_owned(), media_type })
 }
 
 /// The audio type of an MP4 without pictures. Its first bytes are those of a video.

@@ -12,31 +12,34 @@ use crate::storage::Sealed;
 
 /// What the bytes of a file show.
 pub(super) struct FileFacts {
+    /// Who named the type: a declaration, or only the URL's path.
+    claim: &'static str,
     type_fault: Option<TypeFault>,
     cut: Option<Cut>,
     /// In seconds. Images have none.
     duration: Option<f64>,
 }
 
-/// How the bytes contradict the declared type.
+/// How the bytes contradict the type.
 enum TypeFault {
     /// They are of this type.
     Other(&'static str),
-    /// They lack the signature of the declared type.
+    /// They lack the signature of that type.
     MissingSignature,
 }
 
 impl FileFacts {
-    /// Reads the facts of a file of this kind whose type was declared.
-    pub(super) fn read(sealed: &Sealed, head: &Head<'_>, kind: Kind, declared: Option<MediaType>) -> Self {
-        let other = declared.and_then(|declared| head.mismatch(declared)).map(TypeFault::Other);
-        let unsigned = || declared.filter(|declared| head.lacks_signature(*declared)).map(|_| TypeFault::MissingSignature);
+    /// Reads the facts of a file of this kind. `named` is its type, which nobody declared unless `is_declared`.
+    pub(super) fn read(sealed: &Sealed, head: &Head<'_>, kind: Kind, named: Option<MediaType>, is_declared: bool) -> Self {
+        let other = named.and_then(|named| head.mismatch(named)).map(TypeFault::Other);
+        let unsigned = || named.filter(|named| head.lacks_signature(*named)).map(|_| TypeFault::MissingSignature);
         // A file that can't be opened again shows nothing.
         let reader = || sealed.reader().ok();
         Self {
+            claim: if is_declared { "declared" } else { "named" },
             type_fault: other.or_else(unsigned),
             cut: reader().and_then(truncation::find_cut),
-            duration: if kind == Kind::Image { None } else { reader().and_then(|file| duration::probe_duration(file, declared)) },
+            duration: if kind == Kind::Image { None } else { reader().and_then(|file| duration::probe_duration(file, named)) },
         }
     }
 
@@ -52,13 +55,14 @@ impl FileFacts {
             entry.measured_duration_seconds = self.duration;
         }
         let content_type = entry.content_type.as_deref().unwrap_or_default();
+        let claim = self.claim;
         match self.type_fault {
             Some(TypeFault::Other(detected)) => {
-                entry.warnings.push(format!("declared as {content_type}, but its bytes are {detected}"));
+                entry.warnings.push(format!("{claim} as {content_type}, but its bytes are {detected}"));
                 entry.detected_type = Some(detected.to_owned());
             }
             Some(TypeFault::MissingSignature) => {
-                entry.warnings.push(format!("declared as {content_type}, but its bytes lack the signature of that type"));
+                entry.warnings.push(format!("{claim} as {content_type}, but its bytes lack the signature of that type"));
             }
             None => {}
         }

@@ -10,6 +10,7 @@
 
 mod frame_rate;
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
 pub(crate) use frame_rate::frame_rate;
@@ -60,14 +61,14 @@ fn has_only_audio(movie: &[u8]) -> bool {
 
 struct Movie {
     duration: Option<f64>,
-    tracks: Vec<Track>,
+    /// By their ids: a file may have thousands of tracks, and millions of fragments of them.
+    tracks: BTreeMap<u32, Track>,
     /// Whether fragments follow the movie header.
     is_fragmented: bool,
 }
 
 /// One track. Its times are in ticks of its own timescale.
 struct Track {
-    id: u32,
     timescale: u32,
     /// The duration in the movie header.
     duration: u64,
@@ -80,21 +81,14 @@ struct Track {
 impl Movie {
     fn parse(bytes: &[u8]) -> Self {
         let extends = find_box(bytes, &[b"mvex"]);
-        let sample_of = |id| {
-            let (_, defaults) = boxes(extends?).find(|(kind, body)| kind == b"trex" && u32_at(body, 4) == Some(id))?;
-            u32_at(defaults, 12)
-        };
+        let defaults = boxes(extends.unwrap_or_default()).filter(|(kind, _)| kind == b"trex");
+        let samples: BTreeMap<u32, u32> = defaults.filter_map(|(_, body)| Some((u32_at(body, 4)?, u32_at(body, 12)?))).collect();
         let track = |body| {
             let (ticks_per_second, length) = timescale_and_duration(find_box(body, &[b"mdia", b"mdhd"])?)?;
             let identity = find_box(body, &[b"tkhd"])?;
             let id = u32_at(identity, if is_version_1(identity) { 20 } else { 12 })?;
-            Some(Track {
-                id,
-                timescale: ticks_per_second,
-                duration: length,
-                default_sample_duration: sample_of(id).unwrap_or(0),
-                fragment_span: None,
-            })
+            let default_sample_duration = samples.get(&id).copied().unwrap_or(0);
+            Some((id, Track { timescale: ticks_per_second, duration: length, default_sample_duration, fragment_span: None }))
         };
         Self {
             duration: find_box(bytes, &[b"mvhd"])
@@ -109,7 +103,7 @@ impl Movie {
         for (_, body) in boxes(bytes).filter(|(kind, _)| kind == b"traf") {
             let header = find_box(body, &[b"tfhd"])?;
             let id = u32_at(header, 4)?;
-            if let Some(track) = self.tracks.iter_mut().find(|track| track.id == id) {
+            if let Some(track) = self.tracks.get_mut(&id) {
                 track.add_fragment(header, body)?;
             }
         }
@@ -117,8 +111,8 @@ impl Movie {
     }
 
     fn seconds(&self) -> Option<f64> {
-        let fragmented = self.tracks.iter().any(|track| track.fragment_span.is_some());
-        let longest = || self.tracks.iter().filter_map(Track::seconds).max_by(f64::total_cmp);
+        let fragmented = self.tracks.values().any(|track| track.fragment_span.is_some());
+        let longest = || self.tracks.values().filter_map(Track::seconds).max_by(f64::total_cmp);
         self.duration.filter(|_| !fragmented).or_else(longest)
     }
 }

@@ -91,7 +91,10 @@ struct Video {
     window: u32,
     /// A start code whose bytes are still read.
     open: Option<(u8, Vec<u8>)>,
+    /// As the sequence header gives it.
     frame_rate: Option<(u32, u32)>,
+    /// What the extension of the sequence multiplies the frame rate by, as a fraction. The last extension counts.
+    rate_factor: Option<(u32, u32)>,
     is_progressive: bool,
     /// In half frames: a picture may be one field, or a field may be shown twice.
     fields: u64,
@@ -121,6 +124,7 @@ impl Video {
             Some((0xB3, content)) => {
                 let index = content.get(3).map_or(0, |byte| usize::from(byte & 0xF));
                 self.frame_rate = index.checked_sub(1).and_then(|index| FRAME_RATES.get(index)).copied();
+                self.rate_factor = None;
             }
             Some((0xB5, content)) => self.extend(&content),
             _ => {}
@@ -132,8 +136,7 @@ impl Video {
             // Of a sequence.
             [first, second, _, _, _, rate] if first >> 4 == 1 => {
                 self.is_progressive = second & 8 != 0;
-                let (factor, divisor) = (u32::from(rate >> 5 & 3) + 1, u32::from(rate & 0x1F) + 1);
-                self.frame_rate = self.frame_rate.map(|(count, seconds)| (count * factor, seconds * divisor));
+                self.rate_factor = Some((u32::from(rate >> 5 & 3) + 1, u32::from(rate & 0x1F) + 1));
             }
             // Of the picture that was counted just now.
             [first, _, third, flags, ..] if first >> 4 == 8 => {
@@ -153,8 +156,9 @@ impl Video {
     fn seconds(mut self) -> Option<f64> {
         self.close();
         let (frames, seconds) = self.frame_rate?;
+        let (factor, divisor) = self.rate_factor.unwrap_or((1, 1));
         #[expect(clippy::cast_precision_loss, reason = "a file that is read has fewer than 2^52 pictures")]
-        Some(self.fields as f64 / 2.0 * f64::from(seconds) / f64::from(frames))
+        Some(self.fields as f64 / 2.0 * f64::from(seconds * divisor) / f64::from(frames * factor))
     }
 }
 
@@ -216,6 +220,7 @@ mod tests {
     #[test]
     fn fields_and_repeated_frames_count() {
         let sequence = |flags: u8, rate: u8| [SEQUENCE, b"\0\0\x01\xB5\x14", &[0x80 | flags, 0, 1, 0, rate]].concat();
+        let repeated_extensions = [SEQUENCE, &b"\0\0\x01\xB5\x1A\x88\0\x01\0\x7F".repeat(40)].concat();
         for (extension, pictures, expected) in [
             (sequence(0, 0), picture(3, 0).repeat(25), 1.0),
             (sequence(0, 0), picture(1, 0).repeat(25), 0.5),
@@ -224,6 +229,7 @@ mod tests {
             (sequence(8, 0), picture(3, 0x82).repeat(20), 2.4),
             (sequence(8, 0x20), picture(3, 0).repeat(25), 0.5),
             (sequence(8, 0x01), picture(3, 0).repeat(25), 2.0),
+            (repeated_extensions, picture(3, 0).repeat(25), 8.0),
         ] {
             let found = seconds_of(&[PACK, &video(&[extension, pictures].concat())]).unwrap();
             assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");

@@ -1,4 +1,4 @@
-//! Reads the duration of a chained Ogg file: the sum of its links.
+//! Reads the duration of an Ogg file: the sum of its links.
 //!
 //! A chain is what `cat` makes of several Ogg files; radio streams and joined speech are such files, too. Symphonia returns the
 //! duration of the first link only. So this module walks the headers of all pages. The streams of a new link begin behind the
@@ -13,12 +13,15 @@ use crate::media::bounded_reader::BoundedReader;
 
 /// The most samples in one packet of any codec: two blocks of Vorbis.
 const MAX_PACKET: u64 = 8192;
+/// The most streams in one link: each page is looked up in them.
+const MAX_STREAMS: usize = 64;
 
 /// The links of an Ogg file.
 #[derive(Debug, PartialEq)]
 pub(super) enum Links {
-    One,
-    /// Several, with the sum of their durations in seconds if it is known.
+    /// One, with its duration in seconds if it is known.
+    One(Option<f64>),
+    /// Several, with the sum of their durations. Also a file with so many streams that it is not read.
     Chain(Option<f64>),
 }
 
@@ -32,6 +35,9 @@ pub(super) fn links(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<
             link = Link::default();
         }
         if page.is_first {
+            if link.streams.len() == MAX_STREAMS {
+                return Ok(Links::Chain(None));
+            }
             count += usize::from(link.streams.is_empty());
             link.streams.push(Stream { serial: page.serial, codec: Codec::read(source, &page)?, end: 0 });
         } else {
@@ -41,7 +47,7 @@ pub(super) fn links(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<
     }
     let is_read_to_end = source.length().saturating_sub(position) < 4096;
     sum = sum.zip(link.seconds()).map(|(sum, seconds)| sum + seconds).filter(|_| is_read_to_end);
-    Ok(if count > 1 { Links::Chain(sum) } else { Links::One })
+    Ok(if count > 1 { Links::Chain(sum) } else { Links::One(sum) })
 }
 
 #[derive(Default)]
@@ -169,6 +175,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::media::duration::probe_duration;
 
     macro_rules! sample {
         ($name:literal) => {
@@ -182,7 +189,7 @@ mod tests {
         let found = links(&mut BoundedReader::new(Cursor::new(file), 0..end, 1 << 20)).unwrap();
         match found {
             Links::Chain(seconds) => Links::Chain(seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0)),
-            one @ Links::One => one,
+            Links::One(seconds) => Links::One(seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0)),
         }
     }
 
@@ -203,18 +210,28 @@ mod tests {
     #[test]
     fn links_are_summed() {
         let (vorbis, opus) = (sample!("song.ogg"), sample!("song.opus"));
-        assert_eq!(links_of(&[vorbis]), Links::One);
-        assert_eq!(links_of(&[opus]), Links::One);
+        assert_eq!(links_of(&[vorbis]), Links::One(Some(1.1)));
+        assert!(matches!(links_of(&[opus]), Links::One(Some(_))));
         assert_eq!(links_of(&[vorbis, vorbis]), Links::Chain(Some(2.2)), "links with the same serial number");
         assert_eq!(links_of(&[vorbis, opus, vorbis]), Links::Chain(Some(3.4)));
         let speex = [b"Speex   ".as_slice(), &[0; 28], &8000_u32.to_le_bytes(), &[0; 20]].concat();
         let flac = [b"\x7FFLAC\x01\0\0\x01fLaC\0\0\0\x22".as_slice(), &[0; 10], &[0x01, 0xF4, 0x00, 0x00], &[0; 20]].concat();
         for packet in [VORBIS, &speex, &flac] {
             let link = stream(7, packet, &[4000, 8000]);
+            assert_eq!(links_of(&[&link]), Links::One(Some(1.0)), "{}", packet.escape_ascii());
+            assert_eq!(probe_duration(Cursor::new(&link), None), Some(1.0), "{}", packet.escape_ascii());
             assert_eq!(links_of(&[&link, &link]), Links::Chain(Some(2.0)), "{}", packet.escape_ascii());
         }
         let skeleton = [stream(1, b"fishead\0........", &[]), stream(2, VORBIS, &[8000])].concat();
         assert_eq!(links_of(&[&skeleton, &skeleton]), Links::Chain(Some(2.0)));
+    }
+
+    #[test]
+    fn link_of_many_streams_has_no_duration() {
+        let streams = |count| (0..count).map(|serial| stream(serial, VORBIS, &[])).collect::<Vec<_>>().concat();
+        let data = page(0, 8000, 7, b"data");
+        assert_eq!(links_of(&[&streams(64), &data]), Links::One(Some(1.0)));
+        assert_eq!(links_of(&[&streams(65), &data]), Links::Chain(None));
     }
 
     #[test]

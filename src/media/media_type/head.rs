@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::non_media::{self, NonMedia, TEXT_HEAD_SIZE};
 use super::{MediaType, magic, signature};
-use crate::media::id3;
+use crate::media::{guarded, id3};
 
 /// How much is read behind an `ID3` tag.
 const SIZE_BEHIND_TAG: u64 = 64;
@@ -28,7 +28,9 @@ impl<'a> Head<'a> {
         if is_whole {
             return Ok(Self { bytes: Cow::Borrowed(start), is_whole });
         }
-        let tag = id3::tag_length(start);
+        // A text can begin with `ID3`, too.
+        let is_inconclusive = guarded(|| Some(non_media::is_inconclusive(start))).unwrap_or(false);
+        let tag = if is_inconclusive { 0 } else { id3::tag_length(start) };
         if tag + SIZE_BEHIND_TAG > start.len() as u64 && tag > 0 {
             let mut file = open()?;
             file.seek(SeekFrom::Start(tag))?;
@@ -36,7 +38,7 @@ impl<'a> Head<'a> {
             file.take(SIZE_BEHIND_TAG).read_to_end(&mut bytes)?;
             return Ok(Self { bytes: Cow::Owned(bytes), is_whole });
         }
-        if !non_media::is_inconclusive(start) {
+        if !is_inconclusive {
             return Ok(Self { bytes: Cow::Borrowed(start), is_whole });
         }
         let mut bytes = Vec::with_capacity(TEXT_HEAD_SIZE);
@@ -48,25 +50,25 @@ impl<'a> Head<'a> {
     /// The type of a file that the bytes prove to be no media.
     #[must_use]
     pub(crate) fn non_media(&self) -> Option<NonMedia> {
-        non_media::detect_non_media(&self.bytes, self.is_whole)
+        guarded(|| non_media::detect_non_media(&self.bytes, self.is_whole))
     }
 
     /// The media type, also by a short magic number.
     #[must_use]
     pub(crate) fn media_type(&self) -> Option<MediaType> {
-        magic::from_bytes(&self.bytes)
+        guarded(|| magic::from_bytes(&self.bytes))
     }
 
     /// The type of the bytes, when they are provably not of the `declared` type.
     #[must_use]
     pub(crate) fn mismatch(&self, declared: MediaType) -> Option<&'static str> {
-        magic::mismatch(declared, &self.bytes)
+        guarded(|| magic::mismatch(declared, &self.bytes))
     }
 
     /// Whether the bytes lack the signature that every file of the `declared` type has.
     #[must_use]
     pub(crate) fn lacks_signature(&self, declared: MediaType) -> bool {
-        signature::is_missing(declared, &self.bytes)
+        guarded(|| Some(signature::is_missing(declared, &self.bytes))).unwrap_or(false)
     }
 }
 
@@ -96,6 +98,8 @@ mod tests {
         let text = vec![b'x'; 3 * TEXT_HEAD_SIZE];
         assert_eq!(head(&text[..100], &text).non_media(), Some(NonMedia::Text));
         assert_eq!(head(&text[..100], &text[..200]).non_media(), Some(NonMedia::Text));
+        let about_tags = b"ID3 tags could not be read: ".repeat(2000);
+        assert_eq!(head(&about_tags[..16 << 10], &about_tags).non_media(), Some(NonMedia::Text));
         let mut media = text;
         media[TEXT_HEAD_SIZE - 1] = 0;
         assert_eq!(head(&media[..100], &media).non_media(), None);

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 use serde_json::error::Category;
 
+use super::encoding::WideText;
+
 /// What the root element of a document shows.
 pub(super) enum RootElement {
     Html,
@@ -20,13 +22,12 @@ pub(super) enum RootElement {
 const HTML_ELEMENTS: [&str; 15] =
     ["html", "head", "body", "script", "iframe", "h1", "div", "font", "table", "a", "style", "title", "b", "br", "p"];
 
-/// The bytes as UTF-8, without byte-order mark and leading whitespace. Invalid UTF-16 is replaced.
+/// The bytes as UTF-8, without byte-order mark and leading whitespace. Invalid UTF-16 and UTF-32 is replaced.
 pub(super) fn decode(head: &[u8]) -> Cow<'_, [u8]> {
-    match head {
-        [0xFF, 0xFE, rest @ ..] => Cow::Owned(transcode(rest, u16::from_le_bytes)),
-        [0xFE, 0xFF, rest @ ..] => Cow::Owned(transcode(rest, u16::from_be_bytes)),
-        [0xEF, 0xBB, 0xBF, rest @ ..] => Cow::Borrowed(trim_start(rest)),
-        _ => Cow::Borrowed(trim_start(head)),
+    match (WideText::decode(head), head) {
+        (Some(text), _) => Cow::Owned(text.to_utf8()),
+        (None, [0xEF, 0xBB, 0xBF, rest @ ..]) => Cow::Borrowed(trim_start(rest)),
+        (None, _) => Cow::Borrowed(trim_start(head)),
     }
 }
 
@@ -44,11 +45,6 @@ pub(super) fn is_svg(text: &[u8]) -> bool {
 pub(super) fn find_after<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
     let start = bytes.windows(mark.len()).position(|window| window == mark)?;
     bytes.get(start + mark.len()..)
-}
-
-fn transcode(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
-    let units: Vec<u16> = bytes.as_chunks().0.iter().copied().map(unit).collect();
-    String::from_utf16_lossy(&units).trim_start().as_bytes().to_vec()
 }
 
 /// Whether decoded text is JSON: an object or a list, or just one string, boolean or null.

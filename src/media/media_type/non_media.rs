@@ -5,22 +5,23 @@
 //! - Markup and JSON are refused by their structure (`markup`), also when control characters follow.
 //! - Any other text is refused when the first 64 KiB have no control character, in any encoding. Media has such characters
 //!   in its headers. SVG images and HLS playlists are text and are accepted.
-//! - Some hosts send such a text as gzip without a `Content-Encoding`. So the content of a gzip body counts, too.
+//! - A small text may have a few control characters that do not belong there: NULs at its ends, a bell.
+//! - Some hosts pack such a text with gzip or zlib without a `Content-Encoding`, even twice. So the content counts, too.
 //!
-//! Text in an unknown 8-bit encoding, or with NULs at its end, is refused only without the magic number of a media type, and
+//! Text in an unknown 8-bit encoding, or with control characters, is refused only without the magic number of a media type, and
 //! text in an unmarked encoding only from a few bytes on: a short body can lack control characters by coincidence.
 
-use std::io::Read;
-
-use flate2::read::MultiGzDecoder;
-
-use super::{magic, markup};
+use super::encoding::{self, MIN_UNMARKED, WideText};
+use super::{magic, markup, packed};
 
 /// How many of a file's first bytes decide whether it is text.
 pub(super) const TEXT_HEAD_SIZE: usize = 64 << 10;
 
-/// Text whose encoding nothing shows is at least so long.
-const MIN_UNMARKED: usize = 8;
+/// How often a text can be packed.
+const MAX_LEVELS: usize = 2;
+
+/// A text with control characters that do not belong there is at most so long.
+const MAX_REPAIRED: usize = 4 << 10;
 
 /// The type of a body that is no media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,15 +42,9 @@ pub(crate) enum NonMedia {
 
 /// The type of a body whose bytes prove that it is no media. `head` has its first bytes, or the whole body when `is_whole`.
 pub(super) fn detect_non_media(head: &[u8], is_whole: bool) -> Option<NonMedia> {
-    if let Some((content, is_whole)) = gzip_content(head) {
-        return match detect_text(&content, is_whole) {
-            // A file of nothing.
-            _ if content.is_empty() => Some(NonMedia::Text),
-            // A playlist is text, and compressed no player reads it.
-            Text::Playlist => Some(NonMedia::Text),
-            Text::NonMedia(found) => Some(found),
-            Text::Svg | Text::None => None,
-        };
+    let packed = detect_packed(head, is_whole, MAX_LEVELS);
+    if packed.is_some() || packed::is_gzip(head) {
+        return packed;
     }
     match detect_text(head, is_whole) {
         Text::NonMedia(found) => Some(found),
@@ -57,9 +52,27 @@ pub(super) fn detect_non_media(head: &[u8], is_whole: bool) -> Option<NonMedia> 
     }
 }
 
+/// The type of a packed body that is no media.
+fn detect_packed(head: &[u8], is_whole: bool, levels: usize) -> Option<NonMedia> {
+    let content = packed::unpack(head, is_whole)?;
+    if levels > 1
+        && let Some(found) = detect_packed(&content.bytes, content.is_whole, levels - 1)
+    {
+        return Some(found);
+    }
+    match detect_text(&content.bytes, content.is_whole) {
+        // A file of nothing.
+        _ if content.bytes.is_empty() => Some(NonMedia::Text),
+        // A playlist is text, and packed no player reads it.
+        Text::Playlist => Some(NonMedia::Text),
+        Text::NonMedia(found) => Some(found),
+        Text::Svg | Text::None => None,
+    }
+}
+
 /// Whether more bytes than `head` can change what [`detect_non_media`] finds.
 pub(super) fn is_inconclusive(head: &[u8]) -> bool {
-    head.len() < TEXT_HEAD_SIZE && (is_gzip(head) || is_text(head))
+    head.len() < TEXT_HEAD_SIZE && (packed::is_gzip(head) || packed::is_zlib(head) || is_text(head))
 }
 
 enum Text {
@@ -78,20 +91,31 @@ fn detect_text(head: &[u8], is_whole: bool) -> Text {
         Some(markup::RootElement::Svg) => Text::Svg,
         None if markup::is_json(&text, is_whole) => Text::NonMedia(NonMedia::Json),
         None if markup::is_playlist(&text) => Text::Playlist,
-        None if is_text(if is_whole { trim_nuls(head) } else { head }) => Text::NonMedia(NonMedia::Text),
-        None => Text::None,
+        None if is_text(head) => Text::NonMedia(NonMedia::Text),
+        None => match repair(head).filter(|_| is_whole) {
+            Some(repaired) => detect_text(&repaired, is_whole),
+            None => Text::None,
+        },
     }
 }
 
 /// Whether bytes that are not empty are all printable text, in any encoding.
 fn is_text(bytes: &[u8]) -> bool {
+    if let Some(text) = WideText::decode(bytes)
+        && text.is_printable()
+    {
+        return true;
+    }
     match bytes {
         [] => false,
-        [0xFF, 0xFE, units @ ..] if is_utf16(units, u16::from_le_bytes) => true,
-        [0xFE, 0xFF, units @ ..] if is_utf16(units, u16::from_be_bytes) => true,
-        _ if markup::is_binary(bytes) => is_ascii_as_utf16(bytes),
-        _ => is_utf8(bytes) || (bytes.len() >= MIN_UNMARKED && magic::sniff(bytes).is_none()),
+        // Binary formats without a row in the table of types can look like such a script, too.
+        _ if markup::is_binary(bytes) => encoding::is_unmarked_script(bytes) && !has_magic(bytes) && infer::get(bytes).is_none(),
+        _ => is_utf8(bytes) || (bytes.len() >= MIN_UNMARKED && !has_magic(bytes)),
     }
+}
+
+fn has_magic(bytes: &[u8]) -> bool {
+    magic::sniff(bytes).is_some()
 }
 
 /// Whether it is UTF-8. The end may cut a character.
@@ -99,53 +123,24 @@ fn is_utf8(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).err().is_none_or(|error| error.error_len().is_none())
 }
 
-/// Whether it is printable UTF-16. The end may cut a character.
-fn is_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> bool {
-    let units = bytes.as_chunks().0.iter().copied().map(unit);
-    let mut characters = char::decode_utf16(units).peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            Ok('\u{FFFE}' | '\u{FFFF}') => return false,
-            Ok(character) if character.is_ascii() && markup::is_binary(&[character as u8]) => return false,
-            Err(_) if characters.peek().is_some() => return false,
-            _ => {}
-        }
-    }
-    true
-}
-
-/// Whether it is printable ASCII in UTF-16 without a byte-order mark.
-fn is_ascii_as_utf16(bytes: &[u8]) -> bool {
-    let is_printable = |byte: u8| byte.is_ascii() && !markup::is_binary(&[byte]);
-    let (units, _) = bytes.as_chunks();
-    bytes.len() >= MIN_UNMARKED
-        && (units.iter().all(|[low, high]| *high == 0 && is_printable(*low))
-            || units.iter().all(|[high, low]| *high == 0 && is_printable(*low)))
-}
-
-/// A text without the NULs at its end. UTF-16, a body of NULs alone, and one with a magic number are returned as they are.
-fn trim_nuls(body: &[u8]) -> &[u8] {
-    let is_utf16 = matches!(body, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) || is_ascii_as_utf16(body);
-    match body.iter().rposition(|byte| *byte != 0) {
-        Some(last) if last + 1 < body.len() && !is_utf16 && magic::sniff(body).is_none() => &body[..=last],
-        _ => body,
-    }
-}
-
-fn is_gzip(head: &[u8]) -> bool {
-    head.starts_with(&[0x1F, 0x8B, 8])
-}
-
-/// The first bytes in a gzip file, and whether they are all of it. `None` for another file, or when nothing can be decoded.
-fn gzip_content(head: &[u8]) -> Option<(Vec<u8>, bool)> {
-    if !is_gzip(head) {
+/// A text without control characters that do not belong there: NULs at its ends, an end mark of old systems behind it, and a
+/// few others in between. `None` when it has none of them, or is no such text.
+fn repair(body: &[u8]) -> Option<Vec<u8>> {
+    if WideText::decode(body).is_some() || has_magic(body) {
         return None;
     }
-    let mut content = Vec::new();
-    // What precedes an error counts: the head is usually cut.
-    let read = MultiGzDecoder::new(head).take(TEXT_HEAD_SIZE as u64).read_to_end(&mut content);
-    let is_whole = read.is_ok() && content.len() < TEXT_HEAD_SIZE;
-    (is_whole || !content.is_empty()).then_some((content, is_whole))
+    let start = body.iter().position(|byte| *byte != 0)?;
+    let end = body.iter().rposition(|byte| !matches!(byte, 0 | 0x1A))? + 1;
+    let text = body.get(start..end)?;
+    let is_control = |byte: &u8| markup::is_binary(&[*byte]);
+    let controls = text.iter().filter(|byte| is_control(byte)).count();
+    if controls == 0 {
+        return (text.len() < body.len() && (start == 0 || text.len() >= MIN_UNMARKED)).then(|| text.to_vec());
+    }
+    let is_plausible =
+        (MIN_UNMARKED..=MAX_REPAIRED).contains(&text.len()) && !is_control(text.first()?) && controls <= (text.len() / 16).max(1);
+    (is_plausible && is_utf8(text) && !text.contains(&0))
+        .then(|| text.iter().map(|byte| if is_control(byte) { b' ' } else { *byte }).collect())
 }
 
 #[cfg(test)]
@@ -153,7 +148,7 @@ mod tests {
     use std::io::Write;
 
     use flate2::Compression;
-    use flate2::write::GzEncoder;
+    use flate2::write::{GzEncoder, ZlibEncoder};
 
     use super::*;
 
@@ -169,6 +164,16 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(body).unwrap();
         encoder.finish().unwrap()
+    }
+
+    fn zlib(body: &[u8], level: u32) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(level));
+        encoder.write_all(body).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn utf32(text: &str, unit: fn(u32) -> [u8; 4], mark: &[u32]) -> Vec<u8> {
+        mark.iter().copied().chain(text.chars().map(u32::from)).flat_map(unit).collect()
     }
 
     macro_rules! samples {
@@ -270,9 +275,74 @@ mod tests {
                 assert!(detect_non_media(&packed[..packed.len() - 9], false).is_some(), "the head is cut");
             }
         }
-        for broken in [b"\x1F\x8B".as_slice(), b"\x1F\x8B\x08", b"\x1F\x8B\x08\0\0\0\0\0\0\x03\xFF\xFF\xFF\xFF"] {
+        for bare in [b"\x1F\x8B\x08".as_slice(), b"\x1F\x8B\x08\0\0\0\0\0\0\x03"] {
+            assert_eq!(detected(bare), "plain text", "{}", bare.escape_ascii());
+        }
+        for broken in [b"\x1F\x8B".as_slice(), b"\x1F\x8B\x08\0\0\0\0\0\0\x03\xFF\xFF\xFF\xFF"] {
             assert_eq!(detected(broken), "-", "{}", broken.escape_ascii());
         }
+    }
+
+    #[test]
+    fn wide_text_is_decoded_without_a_mark() {
+        for (text, expected) in [
+            ("<!DOCTYPE html><title>Từ chối</title>", "an HTML page"),
+            ("{\"lỗi\":\"hết hạn\"}", "JSON"),
+            ("[\"é\"]", "JSON"),
+            ("<Error>拒绝</Error>", "XML"),
+            ("Erreur : accès refusé", "plain text"),
+        ] {
+            for (unit, wide) in [
+                (u16::to_le_bytes as fn(u16) -> [u8; 2], u32::to_le_bytes as fn(u32) -> [u8; 4]),
+                (u16::to_be_bytes, u32::to_be_bytes),
+            ] {
+                for (narrow_mark, wide_mark) in [([].as_slice(), [].as_slice()), (&[0xFEFF], &[0xFEFF])] {
+                    assert_eq!(detected(&utf16(text, unit, narrow_mark)), expected, "{text}");
+                    assert_eq!(detected(&utf32(text, wide, wide_mark)), expected, "{text}");
+                }
+            }
+        }
+        for text in ["访问被拒绝，链接已过期", "アクセスが拒否されました", "접근이 거부되었습니다", "Доступ запрещён", "Từ chối"]
+        {
+            for unit in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
+                assert_eq!(detected(&utf16(text, unit, &[])), "plain text", "{text}");
+            }
+        }
+        for filler in [&[1; 64], &[4; 64], &[0x4E; 64].map(|byte: u8| byte ^ 0xFF)] {
+            assert!(!encoding::is_unmarked_script(filler), "{}", filler.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn text_with_a_few_control_characters_is_no_media() {
+        for (body, expected) in [
+            (b"Access denied\x1A".as_slice(), "plain text"),
+            (b"Access\x07 denied", "plain text"),
+            (b"Access denied\x08", "plain text"),
+            (b"Access\x0Bdenied", "plain text"),
+            (b"\0Access denied", "plain text"),
+            (b"\0{\"error\":1}", "JSON"),
+            (b"{\"error\":\"a\x01b\"}", "JSON"),
+            (b"\0<!doctype html><p>x", "an HTML page"),
+            (b"\0<svg xmlns='x'/>", "-"),
+            (b"\x02Access denied", "-"),
+            (&[[b'x'; MAX_REPAIRED].as_slice(), b"\x01"].concat(), "-"),
+            (b"A\x01c\x02e\x03s denied", "-"),
+        ] {
+            assert_eq!(detected(body), expected, "{}", body.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn text_that_is_packed_twice_or_with_zlib_is_no_media() {
+        let text = b"{\"error\":\"the signature has expired\"}".as_slice();
+        assert_eq!(detected(&gzip(&gzip(text))), "JSON");
+        for level in [0, 1, 6, 9] {
+            assert_eq!(detected(&zlib(text, level)), "JSON", "{level}");
+            assert_eq!(detected(&zlib(BINARY[6], level)), "-", "{level}");
+        }
+        assert_eq!(detected(&gzip(&zlib(text, 6))), "JSON");
+        assert_eq!(detected(b"x^2 is not media"), "plain text");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn find_cut(source: &mut BoundedReader<impl Read + Seek>) -> io::Resu
         // All of the file was searched.
         None => source.length() <= END_SIZE,
     };
-    Ok(is_cut.then_some(Cut::Lacks("last frames")))
+    Ok(is_cut.then_some(Cut::Missing("its last frames")))
 }
 
 /// The number of the sample behind a frame; `None` when no frame begins here.
@@ -98,8 +98,9 @@ mod tests {
     fn last_frame_is_compared_with_the_number_of_samples() {
         assert_eq!(find_cut(Cursor::new(SONG)), None);
         assert_eq!(find_cut(Cursor::new([SONG, b"TAG and more".as_slice()].concat())), None);
+        assert_eq!(Cut::Missing("its last frames").to_string(), "its last frames are missing");
         for length in [SONG.len() / 2, SONG.len() * 8 / 10] {
-            assert_eq!(find_cut(Cursor::new(&SONG[..length])), Some(Cut::Lacks("last frames")), "{length}");
+            assert_eq!(find_cut(Cursor::new(&SONG[..length])), Some(Cut::Missing("its last frames")), "{length}");
         }
         let mut live = SONG[..SONG.len() / 2].to_vec();
         live[21] &= 0xF0;

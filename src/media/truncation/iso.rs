@@ -1,47 +1,33 @@
 //! Whether an ISO media file (MP4, MOV, M4A, AVIF, HEIC) is cut: a walk over its boxes.
+//!
+//! Behind the boxes, anything may follow, such as a tag. So a box of an unknown type is skipped when it fits, and ends the walk
+//! otherwise. Only a walk to the end of the file shows that the movie header is missing.
 
 use std::io::{self, Read, Seek};
 
 use super::Cut;
 use crate::media::bounded_reader::BoundedReader;
-
-/// The boxes of the top level. Behind the media, anything else may follow, such as a tag.
-pub(super) const TOP_LEVEL_BOXES: [&[u8; 4]; 17] = [
-    b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"meta", b"free", b"skip", b"wide", b"uuid", b"udta", b"styp", b"sidx", b"emsg",
-    b"prft", b"pdin", b"pnot",
-];
-
-#[derive(Default)]
-struct Boxes {
-    /// Has media data.
-    data: bool,
-    /// Has a header that describes media data: of a movie, a fragment or a picture.
-    header: bool,
-}
+use crate::media::iso_boxes;
 
 pub(super) fn find_cut(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<Option<Cut>> {
     let (mut position, length) = (0, source.length());
-    let mut seen = Boxes::default();
+    // A header that describes media data: of a movie, a fragment or a picture.
+    let mut has_header = false;
     while let Some(start) = source.array_at::<8>(position)? {
         let [a, b, c, d, kind @ ..] = start;
-        if !TOP_LEVEL_BOXES.contains(&&kind) {
-            break;
-        }
-        match &kind {
-            b"moov" | b"moof" | b"meta" => seen.header = true,
-            b"mdat" => seen.data = true,
-            _ => {}
-        }
+        let is_known = iso_boxes::is_top_level(&kind);
+        has_header |= matches!(&kind, b"moov" | b"moof" | b"meta");
         let size = match u32::from_be_bytes([a, b, c, d]) {
             // Up to the end of the file.
-            0 => length - position,
+            0 if is_known => length - position,
             1 => match source.array_at(position + 8)? {
                 Some(size) => u64::from_be_bytes(size),
-                None => return Ok(Some(Cut::EndsBeyondFile("its last box"))),
+                None if is_known => return Ok(Some(Cut::EndsBeyondFile("its last box"))),
+                None => return Ok(None),
             },
             size => size.into(),
         };
-        if size < 8 {
+        if size < 8 || (!is_known && (size > length - position || !iso_boxes::is_kind(&kind))) {
             return Ok(None);
         }
         if size > length - position {
@@ -49,8 +35,7 @@ pub(super) fn find_cut(source: &mut BoundedReader<impl Read + Seek>) -> io::Resu
         }
         position += size;
     }
-    let is_read_to_end = position == length;
-    Ok((!seen.header && (seen.data || is_read_to_end)).then_some(Cut::Lacks("movie header (`moov`)")))
+    Ok((!has_header).then_some(Cut::Lacks("movie header (`moov`)")))
 }
 
 fn name_of(kind: [u8; 4]) -> &'static str {
@@ -71,6 +56,8 @@ mod tests {
     const MOVIE: &[u8] = b"\0\0\0\x0Cmoov....";
     const DATA: &[u8] = b"\0\0\0\x0Cmdat....";
 
+    const UNKNOWN: &[u8] = b"\0\0\0\x0Cab1 ....";
+
     fn cut_of(parts: &[&[u8]]) -> Option<Cut> {
         find_cut(Cursor::new(parts.concat()))
     }
@@ -88,6 +75,13 @@ mod tests {
             &[TYPE, MOVIE, DATA, b"\0\0"],
             &[b"\0\0\0\x10stypmsdh\0\0\0\0", b"\0\0\0\x08moof", DATA],
             &[TYPE, &[0; 64]],
+            &[TYPE, DATA, &[0; 64]],
+            &[TYPE, DATA, UNKNOWN, MOVIE],
+            &[TYPE, DATA, b"\0\0\0\x09junk.", MOVIE],
+            &[b"\0\0\0\x09junk.", TYPE, DATA, UNKNOWN, MOVIE],
+            &[b"\0\0\0\x0Cpdin....", TYPE, MOVIE, DATA],
+            &[TYPE, DATA, b"\0\0\0\0abcd....", MOVIE],
+            &[TYPE, DATA, b"\0\0\0\x01abcd\0\0"],
         ] {
             assert_eq!(cut_of(parts), None, "{}", parts.concat().escape_ascii());
         }
@@ -100,7 +94,7 @@ mod tests {
             (&[TYPE, MOVIE, b"\0\0\0\x01mdat\0\0"], Cut::EndsBeyondFile("its last box")),
             (&[TYPE, MOVIE, b"\0\0\0\x01mdat\xFF\0\0\0\0\0\0\0"], Cut::EndsBeyondFile("its media data (`mdat`)")),
             (&[TYPE, DATA], Cut::Lacks("movie header (`moov`)")),
-            (&[TYPE, DATA, &[0; 32]], Cut::Lacks("movie header (`moov`)")),
+            (&[TYPE, DATA, UNKNOWN], Cut::Lacks("movie header (`moov`)")),
             (&[TYPE], Cut::Lacks("movie header (`moov`)")),
             (&[TYPE, b"\0\0\0\0mdat up to the end"], Cut::Lacks("movie header (`moov`)")),
         ] {

@@ -210,6 +210,15 @@ fn bytes_without_the_signature_of_their_type_are_kept_with_one_warning() {
 }
 
 #[test]
+fn type_of_the_path_alone_is_not_called_declared() {
+    let world = World::new();
+    let url = world.media.script("/x.png", [Reply::ok(NOISE)]);
+    let entry = images(&world, "t1", &[json!(url)], 0);
+    let expected = "named as image/png, but its bytes lack the signature of that type";
+    assert_eq!(entry["files"][0]["warnings"], json!([expected]), "{entry}");
+}
+
+#[test]
 fn audio_without_pictures_in_an_mp4_is_m4a_when_undeclared() {
     let world = World::new();
     let mut song = sample("song.m4a");

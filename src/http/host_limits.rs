@@ -430,6 +430,7 @@ mod tests {
         first.refused(refusal);
         tokio::time::sleep(Duration::from_millis(10)).await;
         second.refused(refusal);
+        drop(accepted);
         assert!(host.connect().await.is_ok());
     }
 

@@ -89,7 +89,7 @@ fn slow_file(script: &[ServerFault], arguments: &[&str]) -> usize {
     let world = World::new();
     let remote = RemoteFile::new(&world, "/a.mp4", 400_000, script);
     world.serve_task("t1", &json!({"videos": [remote.url]}));
-    let timeout = ["t1", "--stall-timeout", "100ms"];
+    let timeout = ["t1", "--stall-timeout", "1s"];
     world.run(&[&timeout, arguments].concat()).exits(0);
     assert_eq!(std::fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *remote.bytes);
     let requests = remote.requests(&world);
@@ -101,8 +101,8 @@ fn slow_file(script: &[ServerFault], arguments: &[&str]) -> usize {
 
 #[test]
 fn transfer_below_the_minimum_rate_is_resumed_on_another_connection() {
-    // 1,000 bytes at most every two milliseconds.
-    let slow = ServerFault::Drip(1000);
+    // At most 200,000 bytes per second.
+    let slow = ServerFault::Slow;
     assert_eq!(slow_file(&[slow.clone(), ServerFault::Healthy], &["--min-rate", "100M"]), 2);
     assert_eq!(slow_file(&[slow.clone(), ServerFault::Healthy], &["--min-rate", "1K"]), 1, "that is quick enough");
     assert_eq!(slow_file(&[slow, ServerFault::Healthy], &[]), 1, "no minimum");
@@ -110,7 +110,7 @@ fn transfer_below_the_minimum_rate_is_resumed_on_another_connection() {
 
 #[test]
 fn last_attempt_is_never_cut_for_its_rate() {
-    let slow = [ServerFault::Drip(1000)];
+    let slow = [ServerFault::Slow];
     assert_eq!(slow_file(&slow, &["--min-rate", "100M", "--retries", "0"]), 1);
     assert_eq!(slow_file(&slow, &["--min-rate", "100M", "--retries", "2"]), 3);
 }
@@ -118,10 +118,11 @@ fn last_attempt_is_never_cut_for_its_rate() {
 #[test]
 fn transfer_that_can_not_be_resumed_is_never_cut_for_its_rate() {
     let world = World::new();
-    let picture = Reply::ok(sample("picture.png")).throttled(20, Duration::from_millis(2));
+    let picture = sample("picture.png");
+    let picture = Reply::ok(picture.clone()).throttled(picture.len() / 20, Duration::from_millis(100));
     let url = world.media.script("/a.png", [picture]);
     world.serve_task("t1", &json!({"images": [url]}));
-    world.run(&["t1", "--stall-timeout", "50ms", "--min-rate", "1G"]).exits(0);
+    world.run(&["t1", "--stall-timeout", "1s", "--min-rate", "1G"]).exits(0);
     assert_eq!(world.media.request_count("/a.png"), 1);
 }
 
@@ -131,6 +132,6 @@ fn rate_limit_of_our_own_is_not_slowness_of_the_host() {
     let remote = RemoteFile::new(&world, "/a.mp4", 400_000, &[ServerFault::Healthy]);
     world.serve_task("t1", &json!({"videos": [remote.url]}));
     // It takes two seconds, nearly all of them spent waiting for the limit.
-    world.run(&["t1", "--stall-timeout", "1500ms", "--min-rate", "1M", "--limit-rate", "200K"]).exits(0);
+    world.run(&["t1", "--stall-timeout", "1900ms", "--min-rate", "1M", "--limit-rate", "200K"]).exits(0);
     assert_eq!(remote.requests(&world).len(), 1);
 }

@@ -50,6 +50,8 @@ pub(crate) enum ServerFault {
     Html,
     /// Sends this many bytes at once, with pauses between.
     Drip(usize),
+    /// Sends the body in twenty pieces, with a pause of a tenth of a second before each.
+    Slow,
     /// Sends everything in one chunk, and closes the connection instead of sending the last chunk.
     MissingLastChunk,
 }
@@ -186,6 +188,7 @@ fn answer(fault: &ServerFault, head: &str, bytes: &Arc<Vec<u8>>, replacement: &A
         ServerFault::CutAt(at) => sent.cut_after(at),
         ServerFault::StallAt(at) => sent.stall_after(at),
         ServerFault::Drip(size) => sent.throttled(size, Duration::from_millis(2)),
+        ServerFault::Slow => sent.throttled(file.len() / 20, Duration::from_millis(100)),
         ServerFault::MissingLastChunk => {
             let from = usize::try_from(range.map_or(0, |(from, _)| from)).unwrap();
             let left = file.len() - from;

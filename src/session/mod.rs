@@ -62,7 +62,7 @@ pub struct Session {
     root: PathBuf,
     options: Options,
     stop: StopHandle,
-    /// Cancelled when the gateway refuses the key.
+    /// Cancelled when the gateway refuses the key, or the archive can't be written to.
     queries_ended: CancellationToken,
 }
 
@@ -148,7 +148,7 @@ impl Session {
         self.stop.clone()
     }
 
-    /// Cancelled when the gateway refuses the key: more requests are of no use then.
+    /// Cancelled when the gateway refuses the key, or the archive can't be written to: more requests are of no use then.
     #[cfg(feature = "cli")]
     pub(crate) fn queries_ended(&self) -> CancellationToken {
         self.queries_ended.clone()

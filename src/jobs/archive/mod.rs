@@ -4,8 +4,8 @@
 //! Every other task runs on its own, many at once: query, lock, plan, download, commit. The lock is taken when the answer has
 //! arrived, and the task's folder is read again under it, because another process may have been faster.
 //!
-//! A problem of one task never stops another. Only a refused key ends the queries; downloads whose links are known are then
-//! still finished. With `--wait`, an unfinished task leaves its slot and is queried again later, and so does a task that gets no
+//! A problem of one task never stops another. Only a refused key, or an archive that can't be written to, ends the queries;
+//! downloads whose links are known are then still finished. With `--wait`, an unfinished task leaves its slot and is queried again later, and so does a task that gets no
 //! answer because the gateway is out of order.
 
 mod dry_run;

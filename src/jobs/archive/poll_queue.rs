@@ -20,6 +20,7 @@ use crate::domain::event::TaskReport;
 use crate::http::retry::with_jitter;
 
 const MAX_DELAY: Duration = Duration::from_secs(15);
+
 /// How to wait for unfinished tasks, and for a gateway that does not answer. The default waits without a limit for tasks.
 #[derive(Clone, Copy, Debug)]
 pub struct PollPolicy {

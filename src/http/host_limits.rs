@@ -19,8 +19,8 @@ use url::Url;
 use self::queue::{Admissions, Need};
 use self::window::Window;
 pub(crate) use self::window::{Patience, Reduction, Refusal};
-use super::Error;
 use super::retry::RetryPolicy;
+use super::{Error, host_and_port};
 
 /// All hosts of a run. Cheap to clone.
 #[derive(Clone)]
@@ -72,7 +72,7 @@ impl HostLimiter {
     /// The host of `url`, by name and port.
     #[must_use]
     pub(crate) fn host_for(&self, url: &Url) -> Arc<HostState> {
-        self.host(format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default()))
+        self.host(host_and_port(url))
     }
 
     /// The host of what needs no network: it has a share of the slots, too.

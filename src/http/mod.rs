@@ -34,3 +34,8 @@ pub(crate) use redirect::RedirectChain;
 pub(crate) use retry_after::{response_time, retry_after};
 pub(crate) use throttle::Throttle;
 pub(crate) use transport::HttpClient;
+
+/// The name under which the host of `url` is known: one host has one state, whatever the path.
+fn host_and_port(url: &url::Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}

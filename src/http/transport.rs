@@ -19,7 +19,7 @@ use super::address_policy::{AddressPolicy, has_private_address};
 use super::client::{self, ClientConfig};
 use super::error::PolicyViolation;
 use super::proxy::Proxies;
-use super::{Error, causes};
+use super::{Error, causes, host_and_port};
 use crate::threads;
 
 /// The most headers of a response; curl's users meet some hundred.
@@ -74,7 +74,7 @@ impl HttpClient {
     }
 
     async fn send(&self, url: &Url, headers: HeaderMap) -> Result<Response, Error> {
-        let name = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+        let name = host_and_port(url);
         let known = self.known(&name);
         if known == Some(Protocol::Http2)
             && let Some(http2) = self.http2().await

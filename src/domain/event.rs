@@ -3,7 +3,7 @@
 //! The core emits events and prints nothing. Bars, lines and JSON are all readers of this one stream. The order:
 //! - each transfer of a large file: `TransferStarted`, then `TransferEnded`; its counter moves in between
 //! - each file that was fetched in this run: one `File`, once the file is complete on disk
-//! - each task: one `Task`, after all its files
+//! - each task: one `Task`, after all its files; or one `NotAsked`, when the run had stopped asking before
 //!
 //! Bytes and the number of tasks change too often to be events. They are counters, which a reader samples when it draws.
 //! Texts may hold what the network sent: a reader that prints them escapes them first (`redact::escape_control_chars`).
@@ -23,7 +23,7 @@ use crate::redact::ApiKey;
 
 pub use counter::{Counter, TaskCounters};
 pub use report::{FileReport, Outcome, TaskError, TaskReport};
-pub use summary::{Summary, VerifySummary};
+pub use summary::{RunKind, Summary, VerifySummary};
 
 /// What is wrong with a path of an archive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, JsonSchema)]
@@ -78,6 +78,9 @@ pub enum Event {
     File(Box<FileReport>),
     /// A task ended.
     Task(Box<TaskReport>),
+    /// Nothing is known of this task, because the run had stopped asking: the key was refused, the gateway can't be reached, or
+    /// nothing can be written. The run gives the reason once, when it ends.
+    NotAsked(TaskId),
     /// `--dry-run`: what a run would do with one asset or text.
     Planned {
         /// Its task.

@@ -14,8 +14,8 @@ use crate::layout::MANIFEST;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RepairOutcome {
-    /// The run that fetched the lost files again. None when no request could be derived from the findings: then no task is
-    /// known, and nothing was done.
+    /// The run that fetched the lost files again. None when nothing was done: nothing is damaged or missing, or no task is known
+    /// that could be asked for.
     pub run: Option<RunOutcome>,
     /// Whether a run can't repair some finding: an unsafe path, an unreadable file, or a file of an unknown task.
     pub has_unrepairable: bool,

@@ -15,7 +15,7 @@ use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::event::Emitter;
+use crate::domain::event::{Emitter, Event, RunKind, Summary};
 use crate::gateway::{self, Gateway};
 use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, is_private_host};
 use crate::jobs::StopHandle;
@@ -104,7 +104,16 @@ impl Session {
     /// # Errors
     /// When the run can't start. A run that could not go on has [`RunOutcome::fatal_error`].
     pub async fn get(self, requests: impl Stream<Item = Request> + Send, events: Emitter) -> Result<RunOutcome, Error> {
-        let job = self.prepare(events).await?;
+        self.run(RunKind::Get, requests, events).await
+    }
+
+    async fn run(
+        self,
+        kind: RunKind,
+        requests: impl Stream<Item = Request> + Send,
+        events: Emitter,
+    ) -> Result<RunOutcome, Error> {
+        let job = self.prepare(kind, events).await?;
         let tasks = job.emitter.tasks.clone();
         let (sender, receiver) = mpsc::channel(REQUEST_QUEUE_CAPACITY);
         let forward = async move {
@@ -129,16 +138,19 @@ impl Session {
     }
 
     /// Fetches again what a verification found damaged or missing, by task id, so that dead links do not matter. Texts and
-    /// manifests are restored from manifests. An intact file is never touched.
+    /// manifests are restored from manifests. An intact file is never touched. The last event is
+    /// [`Event::Summary`](crate::Event::Summary), also when there is nothing to do.
     ///
     /// # Errors
     /// As for [`Session::get`].
     pub async fn repair(self, verified: &VerifyOutcome, events: Emitter) -> Result<RepairOutcome, Error> {
         let RepairPlan { requests, has_unrepairable } = RepairPlan::from_findings(&verified.findings);
-        if verified.summary.files == 0 && requests.is_empty() {
-            return Ok(RepairOutcome { run: None, has_unrepairable: true });
+        let is_intact = verified.summary.is_intact();
+        if is_intact || (verified.summary.files == 0 && requests.is_empty()) {
+            events.emit(Event::Summary(Summary::new(RunKind::Repair)));
+            return Ok(RepairOutcome { run: None, has_unrepairable: !is_intact });
         }
-        let run = self.get(stream::iter(requests), events).await?;
+        let run = self.run(RunKind::Repair, stream::iter(requests), events).await?;
         Ok(RepairOutcome { run: Some(run), has_unrepairable })
     }
 
@@ -155,7 +167,7 @@ impl Session {
     }
 
     /// Makes the clients and everything else that a run needs besides its requests.
-    async fn prepare(self, events: Emitter) -> Result<ArchiveJob, Error> {
+    async fn prepare(self, kind: RunKind, events: Emitter) -> Result<ArchiveJob, Error> {
         threads::init_pools().map_err(Error::Threads)?;
         let options = &self.options;
         let emitter = events.redacting(options.key.clone());
@@ -184,6 +196,7 @@ impl Session {
             self.storage.create()?;
         }
         Ok(ArchiveJob {
+            kind,
             storage: self.storage,
             display_root: self.root,
             gateway,

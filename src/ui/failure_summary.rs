@@ -34,7 +34,7 @@ impl FailureSummary {
     pub(super) fn update(&mut self, event: &Event) {
         let Event::Task(report) = event else { return };
         self.task_count += 1;
-        let is_reported = report.reused || report.is_run_wide();
+        let is_reported = report.is_settled() || report.is_run_wide();
         let kind = FAILURE_KINDS.iter().position(|(outcome, ..)| *outcome == report.outcome && !is_reported);
         if let Some((ids, count)) = kind.map(|kind| &mut self.failures[kind]) {
             *count += 1;

@@ -64,8 +64,11 @@ struct Task<'a> {
     /// The status that the API gave, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'a str>,
-    /// Whether the gateway was not asked: the task was already archived, or skipped.
+    /// Whether the archive had the task already; the gateway was not asked.
     reused: bool,
+    /// Whether `--skip-failed` left the task alone; the gateway was not asked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    skipped: bool,
     /// Its folder, if there is one; can be opened from the working directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
@@ -194,9 +197,12 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
         Event::Finding(path, fault) => JsonEvent::Finding(Finding { path, finding: *fault }),
         Event::Summary(summary) => JsonEvent::Summary(summary),
         Event::Verified(summary) => JsonEvent::Verified(summary),
-        Event::TransferStarted(_) | Event::TransferEnded(_) | Event::Error(_) | Event::Warning(_) | Event::Detail(_) => {
-            return None;
-        }
+        Event::TransferStarted(_)
+        | Event::TransferEnded(_)
+        | Event::NotAsked(_)
+        | Event::Error(_)
+        | Event::Warning(_)
+        | Event::Detail(_) => return None,
     };
     serde_json::to_string(&line).ok().map(|line| escape_control_chars_json(redact_keys_in_json(&line).into_owned()))
 }
@@ -212,6 +218,7 @@ fn task(report: &TaskReport) -> Task<'_> {
         state: report.outcome,
         status: report.status.as_deref(),
         reused: report.reused,
+        skipped: report.skipped,
         path: report.path.as_deref(),
         files: report.files,
         bytes: report.bytes,

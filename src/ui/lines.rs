@@ -59,10 +59,12 @@ fn labelled(label: &str, hue: AnsiColor, text: &str, color: bool) -> String {
 fn task_line(report: &TaskReport, color: bool) -> String {
     let (word, hue) = match report.outcome {
         _ if report.reused => ("reused", AnsiColor::BrightBlack),
+        _ if report.skipped => ("skipped", AnsiColor::BrightBlack),
         Outcome::Complete => ("complete", AnsiColor::Green),
         Outcome::Partial => ("partial", AnsiColor::Green),
         Outcome::Incomplete => ("incomplete", AnsiColor::Yellow),
         Outcome::Pending => ("pending", AnsiColor::Cyan),
+        Outcome::Planned => ("planned", AnsiColor::Cyan),
         Outcome::Failed => ("failed", AnsiColor::Red),
         Outcome::Empty => ("empty", AnsiColor::Red),
         Outcome::NotFound => ("not found", AnsiColor::Red),
@@ -86,13 +88,16 @@ fn summary_line(summary: &Summary) -> String {
     let states = [
         ("complete", summary.complete),
         ("partial", summary.partial),
-        ("reused", summary.reused),
         ("incomplete", summary.incomplete),
         ("failed", summary.failed),
         ("empty", summary.empty),
         ("not found", summary.not_found),
         ("pending (not finished yet: run again later)", summary.pending),
+        ("planned", summary.planned),
+        ("not asked", summary.not_asked),
         ("in error", summary.error),
+        ("of these already here", summary.reused),
+        ("of these left alone by --skip-failed", summary.skipped),
     ];
     let counts = join_counts(&states, "no task finished");
     let files = pluralize(summary.files, "file");
@@ -128,7 +133,7 @@ fn problems(report: &TaskReport) -> Vec<String> {
     let line = |text: &str| vec![format!("{}: {text}", report.task.as_str())];
     match report.outcome {
         // The run that found the problem reported it.
-        _ if report.reused => Vec::new(),
+        _ if report.is_settled() => Vec::new(),
         Outcome::Failed => line(&format!("the task failed: {}", message(report).unwrap_or("the gateway gave no reason"))),
         Outcome::NotFound => line("the gateway knows no such task; check the id and the account of the API key"),
         Outcome::Empty => line("the task finished without files and without text"),

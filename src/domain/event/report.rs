@@ -25,8 +25,17 @@ pub enum Outcome {
     NotFound,
     /// The task is not finished yet.
     Pending,
-    /// The gateway could not be asked, its answer could not be read, or the archive could not be written.
+    /// A dry run: a run would fetch or write something of the task.
+    Planned,
+    /// The gateway did not answer, its answer could not be read, or the task's folder could not be used.
     Error,
+}
+
+impl Outcome {
+    /// Whether the task did not end well.
+    pub(super) fn is_failure(self) -> bool {
+        matches!(self, Self::Incomplete | Self::Failed | Self::Empty | Self::NotFound | Self::Error)
+    }
 }
 
 /// A file that was fetched in this run.
@@ -50,8 +59,10 @@ pub struct TaskReport {
     pub outcome: Outcome,
     /// The API's word for its state, when the API was asked.
     pub status: Option<String>,
-    /// Whether the archive had it already, or the options leave it alone. The gateway was not asked then.
+    /// Whether the archive had it already. The gateway was not asked then.
     pub reused: bool,
+    /// Whether `--skip-failed` leaves it alone. The gateway was not asked then, and `outcome` is what the archive records.
+    pub skipped: bool,
     /// Its folder, when there is one, relative to the working directory or absolute.
     pub path: Option<String>,
     /// How many of its files the archive holds.
@@ -104,6 +115,7 @@ impl TaskReport {
             outcome,
             status: None,
             reused: false,
+            skipped: false,
             path: None,
             files: 0,
             bytes: 0,
@@ -115,6 +127,12 @@ impl TaskReport {
             errors: Vec::new(),
             names_less: false,
         }
+    }
+
+    /// Whether the archive has already what the run wants of the task, or is to be left alone: the run did nothing for it.
+    #[must_use]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.reused || self.skipped
     }
 
     /// Whether this run failed to save, or to fetch again, something of the task.

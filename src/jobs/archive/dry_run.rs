@@ -14,8 +14,8 @@ use crate::layout::{self, FileStems};
 use crate::media::media_type;
 use crate::storage::TaskSnapshot;
 
-/// Reports what a run would do in `folder` with each asset of a task and with its text. Returns the outcome that the task
-/// would have without errors.
+/// Reports what a run would do in `folder` with each asset of a task and with its text. The outcome is `Planned`, unless it is
+/// known already that the task is failed, or that some asset can't be had.
 pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &Task, snapshot: &TaskSnapshot) -> Outcome {
     let report = |action: &'static str, name: &str, reason: &str| {
         let path = folder.join(name).display().to_string();
@@ -25,7 +25,7 @@ pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &T
     let items = plan::plan(task, snapshot.recorded_files(), &snapshot.present_files, job.wanted, job.force);
     let stems = plan::file_stems(task, snapshot.recorded_files(), &snapshot.present_files);
     let planned_name = |asset: &Asset| planned_name(asset, &stems);
-    let (mut has_errors, mut has_skipped) = (false, false);
+    let mut has_errors = false;
     for PlannedAsset { asset, action, reason } in items {
         match (action, asset.source()) {
             (Action::Fetch, Err(error)) => {
@@ -39,14 +39,10 @@ pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &T
                 });
                 report("keep", &kept.map_or_else(|| planned_name(asset), |file| file.path().to_owned()), reason);
             }
-            (Action::Skip, _) => {
-                has_skipped = true;
-                report("leave", &planned_name(asset), reason);
-            }
+            (Action::Skip, _) => report("leave", &planned_name(asset), reason),
         }
     }
     if task.text.is_some() {
-        has_skipped |= !job.wanted.text;
         let (action, reason) = if job.wanted.text { ("write", "the text result") } else { ("leave", "excluded by --only") };
         report(action, layout::TEXT, reason);
     }
@@ -54,10 +50,8 @@ pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &T
         Outcome::Failed
     } else if has_errors {
         Outcome::Incomplete
-    } else if has_skipped {
-        Outcome::Partial
     } else {
-        Outcome::Complete
+        Outcome::Planned
     }
 }
 

@@ -5,7 +5,7 @@
 //! arrived, and the task's folder is read again under it, because another process may have been faster.
 //!
 //! A problem of one task never stops another. Only a refused key, or an archive that can't be written to, ends the queries;
-//! downloads whose links are known are then still finished. With `--wait`, an unfinished task leaves its slot and is queried again later, and so does a task that gets no
+//! downloads whose links are known are then still finished, and the other tasks are reported as not asked. With `--wait`, an unfinished task leaves its slot and is queried again later, and so does a task that gets no
 //! answer because the gateway is out of order.
 
 mod dry_run;
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{emit_report, lock_wait};
 use crate::domain::asset_key::AssetKey;
-use crate::domain::event::{Emitter, Event};
+use crate::domain::event::{Emitter, Event, RunKind};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
 use crate::gateway::{self, Gateway, Purpose, QueryFailure, TaskResponse};
@@ -81,6 +81,8 @@ pub struct RepairScope {
 
 /// Everything that a run needs besides its requests.
 pub(crate) struct ArchiveJob {
+    /// The kind of the run, for its summary.
+    pub kind: RunKind,
     /// The target.
     pub storage: Storage,
     /// The archive's path as the user wrote it, for paths that are shown.
@@ -142,7 +144,7 @@ impl ArchiveJob {
     /// Queries the gateway, unless there is an outage and it is not the task's turn. A refused key ends all queries.
     async fn query(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
         if self.key_refusal.get().is_some() {
-            return Err(TaskAbort::KeyRefused);
+            return Err(TaskAbort::QueriesEnded);
         }
         let response = self.gateway.get_task(id, purpose);
         let response = match (turn, self.health.outage()) {
@@ -170,7 +172,7 @@ impl ArchiveJob {
             gateway::Error::KeyRejected(words) => {
                 self.key_refusal.get_or_init(|| words);
                 self.stop_queries.cancel();
-                TaskAbort::KeyRefused
+                TaskAbort::QueriesEnded
             }
             gateway::Error::Interrupted => TaskAbort::Interrupted,
             error => TaskAbort::Gateway(error),

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use tokio::task::{JoinError, JoinSet};
 
 use super::poll_queue::{PendingCheck, PollQueue};
-use super::task_job::TaskJob;
+use super::task_job::{NotAsked, TaskEnd, TaskJob};
 use super::{ArchiveJob, Request};
 use crate::domain::code::TaskErrorCode;
 use crate::domain::event::{Event, Outcome, Summary, TaskError, TaskReport};
@@ -27,7 +27,7 @@ type TaskResult = Result<Step, TaskId>;
 /// A task after its check or its run.
 pub(super) struct Step {
     /// How the task ended, if it did.
-    report: Option<TaskReport>,
+    end: Option<TaskEnd>,
     task: TaskJob,
 }
 
@@ -56,11 +56,11 @@ impl Scheduler {
     pub(super) fn new(job: ArchiveJob) -> Self {
         Self {
             poll_queue: PollQueue::new(job.wait, job.health.deadline()),
-            job: Arc::new(job),
             checking: JoinSet::new(),
             ready: VecDeque::new(),
             running: JoinSet::new(),
-            stats: RunStats::default(),
+            stats: RunStats { summary: Summary::new(job.kind), ..RunStats::default() },
+            job: Arc::new(job),
             has_unreported: false,
         }
     }
@@ -95,7 +95,7 @@ impl Scheduler {
             let id = request.id.clone();
             let checked = catch_unwind(AssertUnwindSafe(|| {
                 let mut task = TaskJob::new(Arc::clone(&job), request, poll);
-                Step { report: task.check_existing(), task }
+                Step { end: task.check_existing(), task }
             }));
             checked.map_err(|_| id)
         };
@@ -110,8 +110,8 @@ impl Scheduler {
         };
         for result in results {
             match result {
-                Ok(Step { report: Some(report), .. }) => self.report(report),
-                Ok(Step { report: None, task }) => self.ready.push_back(task),
+                Ok(Step { end: Some(end), task }) => self.record_end(end, task.id()),
+                Ok(Step { end: None, task }) => self.ready.push_back(task),
                 Err(id) => self.on_panic(id),
             }
         }
@@ -122,14 +122,14 @@ impl Scheduler {
         while self.running.len() < self.job.max_concurrent_tasks {
             let Some(mut task) = self.ready.pop_front() else { return };
             let id = task.id().clone();
-            let run = async move { Step { report: task.run().await, task } };
+            let run = async move { Step { end: task.run().await, task } };
             self.running.spawn(AssertUnwindSafe(run).catch_unwind().map(|ended| ended.map_err(|_| id)));
         }
     }
 
     /// Handles a task whose run ended.
     pub(super) fn on_finished(&mut self, result: Result<TaskResult, JoinError>) {
-        let Step { report, task } = match result {
+        let Step { end, task } = match result {
             Ok(Ok(step)) => step,
             Ok(Err(id)) => return self.on_panic(id),
             Err(_) => {
@@ -140,8 +140,12 @@ impl Scheduler {
         if task.has_changed {
             self.stats.changed.push(task.id().clone());
         }
-        // A task that was interrupted has no report.
-        let Some(report) = report else { return };
+        let report = match end {
+            Some(Ok(report)) => report,
+            Some(Err(NotAsked)) => return self.record_end(Err(NotAsked), task.id()),
+            // The task was interrupted.
+            None => return,
+        };
         let deferral = task.deferral(&report).filter(|_| self.can_poll_again());
         if deferral.is_some_and(|why| self.poll_queue.defer(task.into_check(), why, &report, &self.job.health)) {
             self.update_pending_count();
@@ -169,9 +173,20 @@ impl Scheduler {
         self.report(TaskReport { error: Some(error), ..TaskReport::new(id, Outcome::Error) });
     }
 
+    fn record_end(&mut self, end: TaskEnd, id: &TaskId) {
+        match end {
+            Ok(report) => self.report(report),
+            Err(NotAsked) => {
+                self.stats.summary.not_asked += 1;
+                self.job.emitter.tasks.done.add(1);
+                self.job.emitter.emit(Event::NotAsked(id.clone()));
+            }
+        }
+    }
+
     fn report(&mut self, report: TaskReport) {
         self.stats.summary.count(&report);
-        if report.reused {
+        if report.is_settled() {
             self.stats.reused.push(report.task.fingerprint());
         }
         self.job.emitter.tasks.done.add(1);

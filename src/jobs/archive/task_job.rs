@@ -1,6 +1,6 @@
 //! One task: check what the archive has, query, lock, plan, download, commit.
 //!
-//! A task ends in exactly one report, unless the run is interrupted. The archive keeps what it has: when the task now fails or
+//! A task ends in exactly one report, or as one that was not asked, unless the run is interrupted. The archive keeps what it has: when the task now fails or
 //! is unknown, or its answer has fewer assets, its manifest stays unchanged.
 
 use std::collections::HashMap;
@@ -62,10 +62,8 @@ pub(super) enum TaskAbort {
     /// The gateway was not asked: there is an outage, with this error.
     NotAsked(TaskError),
     Store(storage::Error),
-    /// The gateway refuses the key, so the run sends no more queries.
-    KeyRefused,
-    /// The archive can't be written to, so the run sends no query.
-    NotWritable,
+    /// The run sends no more queries: the key is refused, or the archive can't be written to. The run reports it once.
+    QueriesEnded,
     /// The disk is full or failing. The run reports it once.
     Disk(transfer::Error),
     /// The run was stopped.
@@ -76,6 +74,22 @@ impl From<storage::Error> for TaskAbort {
     fn from(error: storage::Error) -> Self {
         Self::Store(error)
     }
+}
+
+/// How a task ended.
+pub(super) type TaskEnd = Result<TaskReport, NotAsked>;
+
+/// Nothing is known of the task, because the run sends no more queries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NotAsked;
+
+/// Why the run needs not ask about a task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    /// The archive has what is wanted.
+    Reused,
+    /// `--skip-failed` leaves it alone.
+    Skipped,
 }
 
 impl TaskAbort {
@@ -117,25 +131,26 @@ impl TaskJob {
         if report.outcome == Outcome::Pending { Some(Deferral::Unfinished) } else { self.missed_answer }
     }
 
-    /// Reads what the archive has. Returns the report when there is nothing else to do. Blocks.
-    pub(super) fn check_existing(&mut self) -> Option<TaskReport> {
+    /// Reads what the archive has. Returns how the task ended when there is nothing else to do. Blocks.
+    pub(super) fn check_existing(&mut self) -> Option<TaskEnd> {
         match self.job.storage.read(self.id()) {
             Ok(snapshot) => self.checked = snapshot,
             Err(error) => return self.end(Err(error.into())),
         }
         let entry = self.checked.entry.as_ref();
         let has_new_meta = self.meta.is_some() && entry.is_some_and(|entry| entry.meta != self.meta);
-        if has_new_meta || self.checked.has_leftovers() || !self.is_up_to_date(&self.checked) {
+        if has_new_meta || self.checked.has_leftovers() {
             return None;
         }
+        let settled = self.settled(&self.checked)?;
         let snapshot = std::mem::take(&mut self.checked);
         self.update_report(snapshot.entry.as_ref());
-        let outcome = self.mark_reused(&snapshot);
+        let outcome = self.mark_settled(settled, &snapshot);
         self.end(Ok(outcome))
     }
 
     /// Runs the task to its end. None when the run was interrupted before that.
-    pub(super) async fn run(&mut self) -> Option<TaskReport> {
+    pub(super) async fn run(&mut self) -> Option<TaskEnd> {
         let result = self.run_steps().await;
         if let Err(abort) = &result {
             self.missed_answer = abort.missed_answer();
@@ -148,21 +163,14 @@ impl TaskJob {
     }
 
     /// Completes the report and returns it. None when the run was interrupted.
-    fn end(&mut self, result: Result<Outcome, TaskAbort>) -> Option<TaskReport> {
+    fn end(&mut self, result: Result<Outcome, TaskAbort>) -> Option<TaskEnd> {
         self.report.outcome = match result {
             Ok(outcome) => outcome,
             Err(TaskAbort::Interrupted) => return None,
+            Err(TaskAbort::QueriesEnded) => return Some(Err(NotAsked)),
             Err(TaskAbort::Gateway(gateway::Error::NotFound)) => Outcome::NotFound,
             Err(TaskAbort::Gateway(error)) => self.fail((&error).into()),
             Err(TaskAbort::NotAsked(error)) => self.fail(TaskError { message: format!("not asked: {}", error.message), ..error }),
-            Err(TaskAbort::KeyRefused) => {
-                let message = "not asked: the gateway refuses the API key".to_owned();
-                self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::HttpStatus, message) })
-            }
-            Err(TaskAbort::NotWritable) => {
-                let message = "not asked: the archive can't be written to".to_owned();
-                self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::Disk, message) })
-            }
             Err(TaskAbort::Store(error)) => {
                 let code = storage_error_code(&error);
                 let error = self.job.downloader.disk.handle_error(error.into());
@@ -173,12 +181,12 @@ impl TaskJob {
             }
         };
         let empty = TaskReport::new(self.id().clone(), Outcome::Error);
-        Some(std::mem::replace(&mut self.report, empty))
+        Some(Ok(std::mem::replace(&mut self.report, empty)))
     }
 
     fn fail(&mut self, error: TaskError) -> Outcome {
         // What was to be done besides reusing it has failed.
-        self.report.reused = false;
+        (self.report.reused, self.report.skipped) = (false, false);
         self.report.error = Some(error);
         Outcome::Error
     }
@@ -189,9 +197,9 @@ impl TaskJob {
         if let Some(outcome) = self.restore_text(&snapshot).await? {
             return Ok(outcome);
         }
-        if self.is_up_to_date(&snapshot) {
+        if let Some(settled) = self.settled(&snapshot) {
             self.cleanup(&snapshot).await?;
-            return Ok(self.mark_reused(&snapshot));
+            return Ok(self.mark_settled(settled, &snapshot));
         }
         self.index_snapshot = snapshot.is_from_root().then(|| snapshot.clone());
         // The response is read again under the lock. Until then many tasks may wait, and it would take memory.
@@ -207,10 +215,14 @@ impl TaskJob {
             return Ok(dry_run::report_plan(&self.job, self.id(), &self.display_path(), &task, &snapshot));
         }
         let (lease, snapshot) = self.acquire_lease(TaskLease::recover).await?;
-        if self.is_up_to_date(&snapshot) || self.narrow_repair_scope(&snapshot, &lease).await? {
-            // Another process has archived the task in the meantime.
+        // Another process may have archived the task in the meantime.
+        let settled = match self.settled(&snapshot) {
+            None if self.narrow_repair_scope(&snapshot, &lease).await? => Some(Settled::Reused),
+            settled => settled,
+        };
+        if let Some(settled) = settled {
             self.update_report(snapshot.entry.as_ref());
-            return Ok(self.mark_reused(&snapshot));
+            return Ok(self.mark_settled(settled, &snapshot));
         }
         self.download_and_commit(task, snapshot, lease).await
     }
@@ -240,18 +252,20 @@ impl TaskJob {
         &self.report.task
     }
 
-    fn is_up_to_date(&self, snapshot: &TaskSnapshot) -> bool {
+    /// Why the task needs no query, if it needs none.
+    fn settled(&self, snapshot: &TaskSnapshot) -> Option<Settled> {
         let ArchiveJob { wanted, force, skip_failed, .. } = *self.job;
         // What an earlier check of this run recorded is no reason to skip the task.
         let skip_failed = skip_failed && !self.poll.is_repeated;
-        let is_enough = |entry: &TaskEntry| {
-            // `--force` does not fetch what `--skip-failed` leaves alone.
-            (!force && plan::is_up_to_date(entry, wanted)) || (skip_failed && plan::is_permanent_failure(entry, wanted))
-        };
-        self.repair.is_none()
-            && !snapshot.is_from_root()
-            && snapshot.is_intact()
-            && snapshot.entry.as_ref().is_some_and(is_enough)
+        if self.repair.is_some() || snapshot.is_from_root() || !snapshot.is_intact() {
+            return None;
+        }
+        let entry = snapshot.entry.as_ref()?;
+        if !force && plan::is_up_to_date(entry, wanted) {
+            return Some(Settled::Reused);
+        }
+        // `--force` does not fetch what `--skip-failed` leaves alone.
+        (skip_failed && plan::is_permanent_failure(entry, wanted)).then_some(Settled::Skipped)
     }
 
     /// The task's folder below the archive's path as the user wrote it.
@@ -274,14 +288,14 @@ impl TaskJob {
     async fn query(&self) -> Result<TaskResponse, TaskAbort> {
         self.job.downloader.disk.check().map_err(TaskAbort::Disk)?;
         if !self.job.is_writable().await {
-            return Err(TaskAbort::NotWritable);
+            return Err(TaskAbort::QueriesEnded);
         }
         tokio::select! {
             // An answer that has arrived counts before a stop.
             biased;
             response = self.job.query(self.id(), Purpose::Task, self.poll.turn) => response,
             () = self.job.stop.cancelled() => Err(TaskAbort::Interrupted),
-            () = self.job.stop_queries.cancelled() => Err(TaskAbort::KeyRefused),
+            () = self.job.stop_queries.cancelled() => Err(TaskAbort::QueriesEnded),
         }
     }
 
@@ -299,7 +313,11 @@ impl TaskJob {
     }
 
     pub(super) fn mark_reused(&mut self, snapshot: &TaskSnapshot) -> Outcome {
-        self.report.reused = true;
+        self.mark_settled(Settled::Reused, snapshot)
+    }
+
+    fn mark_settled(&mut self, settled: Settled, snapshot: &TaskSnapshot) -> Outcome {
+        (self.report.reused, self.report.skipped) = (settled == Settled::Reused, settled == Settled::Skipped);
         let entry = snapshot.entry.as_ref();
         self.report.status = entry.and_then(|entry| entry.status.clone());
         entry.map_or(Outcome::Complete, |entry| outcome_from_state(entry.state))

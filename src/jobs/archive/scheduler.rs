@@ -160,7 +160,7 @@ impl Scheduler {
 
     /// Whether a task may be queried again in this run.
     fn can_poll_again(&self) -> bool {
-        self.poll_queue.has_time() && !self.job.stop.is_cancelled() && !self.job.stop_queries.is_cancelled()
+        self.poll_queue.has_time() && !self.job.stop.is_cancelled() && !self.job.queries.is_stopped()
     }
 
     fn on_panic(&mut self, id: TaskId) {

@@ -62,10 +62,8 @@ pub(super) enum TaskAbort {
     /// The gateway was not asked: there is an outage, with this error.
     NotAsked(TaskError),
     Store(storage::Error),
-    /// The gateway refuses the key, so the run sends no more queries.
-    KeyRefused,
-    /// The archive can't be written to, so the run sends no query.
-    NotWritable,
+    /// The run has stopped asking.
+    QueriesEnded,
     /// The disk is full or failing. The run reports it once.
     Disk(transfer::Error),
     /// The run was stopped.
@@ -155,14 +153,7 @@ impl TaskJob {
             Err(TaskAbort::Gateway(gateway::Error::NotFound)) => Outcome::NotFound,
             Err(TaskAbort::Gateway(error)) => self.fail((&error).into()),
             Err(TaskAbort::NotAsked(error)) => self.fail(TaskError { message: format!("not asked: {}", error.message), ..error }),
-            Err(TaskAbort::KeyRefused) => {
-                let message = "not asked: the gateway refuses the API key".to_owned();
-                self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::HttpStatus, message) })
-            }
-            Err(TaskAbort::NotWritable) => {
-                let message = "not asked: the archive can't be written to".to_owned();
-                self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::Disk, message) })
-            }
+            Err(TaskAbort::QueriesEnded) => self.fail(self.job.queries.not_asked_error()),
             Err(TaskAbort::Store(error)) => {
                 let code = storage_error_code(&error);
                 let error = self.job.downloader.disk.handle_error(error.into());
@@ -273,16 +264,7 @@ impl TaskJob {
 
     async fn query(&self) -> Result<TaskResponse, TaskAbort> {
         self.job.downloader.disk.check().map_err(TaskAbort::Disk)?;
-        if !self.job.is_writable().await {
-            return Err(TaskAbort::NotWritable);
-        }
-        tokio::select! {
-            // An answer that has arrived counts before a stop.
-            biased;
-            response = self.job.query(self.id(), Purpose::Task, self.poll.turn) => response,
-            () = self.job.stop.cancelled() => Err(TaskAbort::Interrupted),
-            () = self.job.stop_queries.cancelled() => Err(TaskAbort::KeyRefused),
-        }
+        self.job.query(self.id(), Purpose::Task, self.poll.turn).await
     }
 
     /// The outcome, when the answer has nothing that the archive would store.

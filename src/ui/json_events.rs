@@ -194,9 +194,12 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
         Event::Finding(path, fault) => JsonEvent::Finding(Finding { path, finding: *fault }),
         Event::Summary(summary) => JsonEvent::Summary(summary),
         Event::Verified(summary) => JsonEvent::Verified(summary),
-        Event::TransferStarted(_) | Event::TransferEnded(_) | Event::Error(_) | Event::Warning(_) | Event::Detail(_) => {
-            return None;
-        }
+        Event::TransferStarted(_)
+        | Event::TransferEnded(_)
+        | Event::Gateway(_)
+        | Event::Error(_)
+        | Event::Warning(_)
+        | Event::Detail(_) => return None,
     };
     serde_json::to_string(&line).ok().map(|line| escape_control_chars_json(redact_keys_in_json(&line).into_owned()))
 }

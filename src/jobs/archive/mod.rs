@@ -31,10 +31,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{emit_report, lock_wait};
 use crate::domain::asset_key::AssetKey;
-use crate::domain::event::{Emitter, Event};
+use crate::domain::event::{Emitter, Event, TaskError};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
-use crate::gateway::{self, Gateway, Purpose, QueryFailure, TaskResponse};
+use crate::gateway::{self, Gateway, Purpose, QueryFailure, RetryNotice, TaskResponse};
 use crate::storage::{self, Storage, blocking};
 use crate::transfer::{self, Downloader};
 use poll_queue::Turn;
@@ -151,8 +151,10 @@ impl ArchiveJob {
 
     /// Queries the gateway, unless there is an outage and it is not the task's turn. A refused key ends all queries.
     async fn query_gateway(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
-        let response = self.gateway.get_task(id, purpose);
+        let on_retry = |notice: &RetryNotice<'_>| self.health.record_retry(notice, &self.emitter);
+        let response = self.gateway.get_task(id, purpose, &on_retry);
         let response = match (turn, self.health.outage()) {
+            (Turn::GiveUp, Some(outage)) if outage.is_proven => return Err(self.end_unreachable(outage.error, outage.cause)),
             (Turn::GiveUp, Some(outage)) => return Err(TaskAbort::NotAsked(outage.error)),
             (Turn::Probe, _) => response.await,
             _ => tokio::select! {
@@ -163,15 +165,16 @@ impl ArchiveJob {
         };
         let QueryFailure { error, since } = match response {
             Ok(response) => {
-                self.health.record_answer(&self.emitter);
+                self.health.record_answer(true, &self.emitter);
                 return Ok(response);
             }
             Err(failure) => failure,
         };
-        if error.is_transient() {
-            self.health.record_failure(since, &error, &self.emitter);
-        } else if error.is_answer() {
-            self.health.record_answer(&self.emitter);
+        if !error.is_transient() && error.is_answer() {
+            let is_about_task = matches!(error, gateway::Error::NotFound { is_explicit: true, .. });
+            self.health.record_answer(is_about_task, &self.emitter);
+        } else if self.health.record_failure(id, since, &error, &self.emitter) {
+            return Err(self.end_unreachable((&error).into(), error.cause()));
         }
         Err(match error {
             gateway::Error::KeyRejected(words) => {
@@ -181,6 +184,16 @@ impl ArchiveJob {
             gateway::Error::Interrupted => TaskAbort::Interrupted,
             error => TaskAbort::Gateway(error),
         })
+    }
+
+    /// Ends the queries: the gateway can't be reached, as `error` of one task shows.
+    fn end_unreachable(&self, error: TaskError, cause: String) -> TaskAbort {
+        let gateway = self.gateway.base().to_string();
+        match self.queries.stop(FatalError::GatewayUnreachable { gateway, cause, not_asked: 0 }) {
+            true => TaskAbort::run_wide(error),
+            // Several tasks may find out at the same moment. One of them stands for the cause.
+            false => TaskAbort::QueriesEnded,
+        }
     }
 }
 
@@ -207,6 +220,7 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
             }
         }
         scheduler.dispatch_ready();
+        scheduler.settle_doubtful(is_open && !requests.is_empty());
     }
     let Scheduler { job, stats, has_unreported, .. } = scheduler;
     finish(&job, stats, has_unreported, started).await
@@ -214,8 +228,8 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
 
 /// Updates the root manifest and emits the summary.
 async fn finish(job: &ArchiveJob, stats: RunStats, has_unreported: bool, started: Instant) -> RunOutcome {
-    let RunStats { summary, changed, reused } = stats;
-    let mut fatal_error = job.queries.take_cause();
+    let RunStats { summary, changed, reused, not_asked } = stats;
+    let mut fatal_error = job.queries.take_cause().map(|cause| cause.with_not_asked(not_asked));
     let mut has_faults = false;
     if !job.dry_run && !matches!(fatal_error, Some(FatalError::NotWritable(_))) {
         match update_root(job, changed, reused, !has_unreported).await {

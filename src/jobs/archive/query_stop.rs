@@ -52,6 +52,8 @@ impl QueryStop {
     pub(super) fn not_asked_error(&self) -> TaskError {
         let (code, why) = match &*self.lock() {
             Some(FatalError::KeyRefused(_)) => (TaskErrorCode::HttpStatus, "the gateway refuses the API key"),
+            Some(FatalError::GatewayUnreachable { .. }) => (TaskErrorCode::Network, "the gateway can't be reached"),
+            Some(FatalError::BadBaseUrl { .. }) => (TaskErrorCode::HttpStatus, "the base URL is wrong"),
             Some(FatalError::NotWritable(_)) => (TaskErrorCode::Disk, "the archive can't be written to"),
             _ => (TaskErrorCode::Internal, "the run has ended"),
         };

@@ -41,6 +41,19 @@ pub(super) struct TaskJob {
     pub(super) is_new: bool,
     /// Why the gateway did not answer, if it did not.
     pub(super) missed_answer: Option<Deferral>,
+    /// What the report says of the base URL, or of the run.
+    pub(super) verdict: Verdict,
+}
+
+/// What the end of a task says beyond the task.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) enum Verdict {
+    #[default]
+    Nothing,
+    /// The server does not know the URL: the base URL may be wrong.
+    UnknownUrl,
+    /// The task was not asked about, because the run has stopped asking.
+    NotAsked,
 }
 
 /// What a report takes from an entry.
@@ -64,8 +77,8 @@ pub(super) enum TaskAbort {
     Store(storage::Error),
     /// The run has stopped asking.
     QueriesEnded,
-    /// The disk is full or failing. The run reports it once.
-    Disk(transfer::Error),
+    /// The cause concerns the whole run, which reports it once.
+    RunWide(TaskError),
     /// The run was stopped.
     Interrupted,
 }
@@ -77,6 +90,16 @@ impl From<storage::Error> for TaskAbort {
 }
 
 impl TaskAbort {
+    /// A cause that concerns the whole run.
+    pub(super) fn run_wide(error: TaskError) -> Self {
+        Self::RunWide(TaskError { is_run_wide: true, ..error })
+    }
+
+    /// The disk is full or failing.
+    pub(super) fn disk(error: &transfer::Error) -> Self {
+        Self::run_wide(TaskError::new(TaskErrorCode::Disk, error.to_string()))
+    }
+
     /// Why there is no answer of the gateway, when a later query may get one.
     pub(super) fn missed_answer(&self) -> Option<Deferral> {
         match self {
@@ -101,6 +124,7 @@ impl TaskJob {
             poll,
             is_new: false,
             missed_answer: None,
+            verdict: Verdict::Nothing,
         }
     }
 
@@ -150,18 +174,27 @@ impl TaskJob {
         self.report.outcome = match result {
             Ok(outcome) => outcome,
             Err(TaskAbort::Interrupted) => return None,
-            Err(TaskAbort::Gateway(gateway::Error::NotFound)) => Outcome::NotFound,
+            Err(TaskAbort::Gateway(gateway::Error::NotFound { words, .. })) => {
+                self.report.err_reason = words;
+                Outcome::NotFound
+            }
+            Err(TaskAbort::Gateway(gateway::Error::UnknownUrl(words))) => {
+                self.verdict = Verdict::UnknownUrl;
+                self.report.err_reason = Some(words);
+                Outcome::NotFound
+            }
             Err(TaskAbort::Gateway(error)) => self.fail((&error).into()),
             Err(TaskAbort::NotAsked(error)) => self.fail(TaskError { message: format!("not asked: {}", error.message), ..error }),
-            Err(TaskAbort::QueriesEnded) => self.fail(self.job.queries.not_asked_error()),
+            Err(TaskAbort::QueriesEnded) => {
+                self.verdict = Verdict::NotAsked;
+                self.fail(self.job.queries.not_asked_error())
+            }
             Err(TaskAbort::Store(error)) => {
                 let code = storage_error_code(&error);
                 let error = self.job.downloader.disk.handle_error(error.into());
                 self.fail(TaskError { is_run_wide: error.ends_run(), ..TaskError::new(code, error.to_string()) })
             }
-            Err(TaskAbort::Disk(error)) => {
-                self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::Disk, error.to_string()) })
-            }
+            Err(TaskAbort::RunWide(error)) => self.fail(error),
         };
         let empty = TaskReport::new(self.id().clone(), Outcome::Error);
         Some(std::mem::replace(&mut self.report, empty))
@@ -263,7 +296,7 @@ impl TaskJob {
     }
 
     async fn query(&self) -> Result<TaskResponse, TaskAbort> {
-        self.job.downloader.disk.check().map_err(TaskAbort::Disk)?;
+        self.job.downloader.disk.check().map_err(|error| TaskAbort::disk(&error))?;
         self.job.query(self.id(), Purpose::Task, self.poll.turn).await
     }
 

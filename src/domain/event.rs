@@ -14,6 +14,7 @@ mod summary;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -66,6 +67,15 @@ pub struct Transfer {
     pub counter: Counter,
 }
 
+/// A gateway that has not answered since a question failed.
+#[derive(Clone, Debug)]
+pub struct GatewayFault {
+    /// The last fault.
+    pub cause: String,
+    /// When it is asked again.
+    pub retry_at: Instant,
+}
+
 /// Something that happened.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -98,6 +108,8 @@ pub enum Event {
     Warning(String),
     /// Something that only `--verbose` shows.
     Detail(String),
+    /// The gateway does not answer, or (`None`) answers again.
+    Gateway(Option<GatewayFault>),
     /// `verify`: something is wrong with this path, which is relative to the verified folder.
     Finding(String, Fault),
     /// `verify` ended: its last event.

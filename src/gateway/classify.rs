@@ -1,7 +1,7 @@
 //! Decides what a response of the gateway means, from its status and its body. No I/O.
 //!
 //! The gateway says the same thing in many ways: a missing task is 404, 400 or 200, and `error` is a text or an object. So the
-//! body counts before the status. The key is redacted in everything that the gateway echoes. Only the URLs of assets keep it,
+//! body counts before the status. Of a 404, `not_found` says whether the task or the URL is unknown. The key is redacted in everything that the gateway echoes. Only the URLs of assets keep it,
 //! because requests are sent to them.
 
 use reqwest::StatusCode;
@@ -9,26 +9,29 @@ use serde_json::value::RawValue;
 
 use super::error::Error;
 use super::lenient_json::{self, Unreadable};
+use super::not_found::{Words, says_task_is_missing};
 use crate::domain::json::{self, Fields, JsonType};
-use crate::domain::task::Task;
+use crate::domain::task::{Task, TaskId};
 use crate::http::status_line;
 use crate::redact::ApiKey;
 
 /// The most characters of the gateway's own words in a message.
 const MAX_MESSAGE_CHARS: usize = 300;
-/// How much of a message is searched for its cause, in bytes.
-const MAX_ERROR_SCAN: usize = 64 << 10;
+/// The longest body of a 404 that is read, in bytes.
+const MAX_ERROR_SIZE: usize = 64 << 10;
 
 /// The fields that contain the message of an error, the plainest first.
 const MESSAGE_FIELDS: [&str; 5] = ["error", "message", "description", "msg", "code"];
+/// The other fields in which servers say what a 404 is about.
+const DETAIL_FIELDS: [&str; 5] = ["detail", "path", "url", "uri", "instance"];
 
-/// Reads a response: the task, or why it is none.
+/// Reads a response about the task `id`: the task, or why it is none.
 ///
 /// # Errors
 /// See [`Error`]. No text in it contains `key`.
-pub fn classify(status: StatusCode, body: Vec<u8>, key: &ApiKey) -> Result<Box<Task>, Error> {
+pub fn classify(status: StatusCode, body: Vec<u8>, id: &TaskId, key: &ApiKey) -> Result<Box<Task>, Error> {
     if status == StatusCode::NOT_FOUND {
-        return Err(Error::NotFound);
+        return Err(classify_404(body, id, key));
     }
     let start = BodyStart::sniff(&body);
     let parsed = lenient_json::parse(body);
@@ -39,10 +42,10 @@ pub fn classify(status: StatusCode, body: Vec<u8>, key: &ApiKey) -> Result<Box<T
         .map(|answer| AnswerFields::parse(answer));
     let is_error = !status.is_success() || object.as_ref().is_some_and(AnswerFields::is_error_body);
     let has_no_task = |object: &AnswerFields<'_>| !object.is_about_a_task() && object.0.get("task_id").is_none();
-    if object.as_ref().is_some_and(|object| (is_error || has_no_task(object)) && object.says_not_found()) {
-        return Err(Error::NotFound);
-    }
     let message = object.as_ref().and_then(|object| object.error_message(key));
+    if object.as_ref().is_some_and(|object| (is_error || has_no_task(object)) && object.says_not_found()) {
+        return Err(Error::NotFound { words: message, is_explicit: true });
+    }
     let is_key_rejected = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && object.is_some());
     if is_key_rejected {
         return Err(Error::KeyRejected(status_message(status, message)));
@@ -56,13 +59,44 @@ pub fn classify(status: StatusCode, body: Vec<u8>, key: &ApiKey) -> Result<Box<T
     }
 }
 
+/// What a 404 means. Its words are kept.
+fn classify_404(body: Vec<u8>, id: &TaskId, key: &ApiKey) -> Error {
+    let start = BodyStart::sniff(&body);
+    if body.len() > MAX_ERROR_SIZE {
+        return Error::NotFound { words: start.describe(), is_explicit: false };
+    }
+    let text = truncate_message(&key.redact(String::from_utf8_lossy(body.trim_ascii()).as_ref()));
+    let words = start.describe().or_else(|| Some(text).filter(|text| !text.is_empty()));
+    let answer = lenient_json::parse(body).ok().filter(|answer| JsonType::detect(answer) == JsonType::Object);
+    let Some(object) = answer.as_ref().map(|answer| AnswerFields::parse(answer)) else {
+        return Error::NotFound { words, is_explicit: false };
+    };
+    let message = object.error_message(key);
+    if object.is_about_a_task() {
+        return Error::NotFound { words: message, is_explicit: false };
+    }
+    let texts: Vec<(Words, String)> = object.texts().into_iter().map(|text| (Words::new(&text, id), text)).collect();
+    if texts.iter().any(|(words, _)| words.name_missing_task()) {
+        return Error::NotFound { words: message, is_explicit: true };
+    }
+    match texts.into_iter().find(|(words, _)| words.name_url()) {
+        Some((_, text)) => {
+            let text = truncate_message(&key.redact(&text));
+            Error::UnknownUrl(
+                message.filter(|message| *message != text).map_or(text.clone(), |message| format!("{message}: {text}")),
+            )
+        }
+        None => Error::NotFound { words: message.or(words), is_explicit: false },
+    }
+}
+
 /// The fields of an answer that decide what it is.
 struct AnswerFields<'a>(Fields<'a>);
 
 impl<'a> AnswerFields<'a> {
     fn parse(answer: &'a RawValue) -> Self {
-        let [error, message, description, msg, code] = MESSAGE_FIELDS;
-        Self(Fields::select(answer, &[error, message, description, msg, code, "success", "status", "task_id", "task_result"]))
+        let names = MESSAGE_FIELDS.into_iter().chain(DETAIL_FIELDS).chain(["success", "status", "task_id", "task_result"]);
+        Self(Fields::select(answer, &names.collect::<Vec<_>>()))
     }
 
     /// Whether the body reports an error and is not about a task. (A failed task may have an `error`, too.)
@@ -86,8 +120,17 @@ impl<'a> AnswerFields<'a> {
     fn says_not_found(&self) -> bool {
         let inner = self.0.get_object("error").map(|error| Fields::select(error, &MESSAGE_FIELDS)).unwrap_or_default();
         let says_so =
-            |fields: &Fields<'_>| MESSAGE_FIELDS.iter().any(|name| map_text(fields, name, is_not_found).unwrap_or(false));
+            |fields: &Fields<'_>| MESSAGE_FIELDS.iter().any(|name| map_text(fields, name, says_task_is_missing).unwrap_or(false));
         says_so(&self.0) || says_so(&inner)
+    }
+
+    /// The texts that may say what a 404 is about, those inside `error` first.
+    fn texts(&self) -> Vec<String> {
+        let names = || MESSAGE_FIELDS.into_iter().chain(DETAIL_FIELDS);
+        let inner =
+            self.0.get_object("error").map(|error| Fields::select(error, &names().collect::<Vec<_>>())).unwrap_or_default();
+        let fields = [&inner, &self.0];
+        fields.iter().flat_map(|fields| names().filter_map(|name| map_text(fields, name, str::to_owned))).collect()
     }
 
     /// The message of an error, in any of the shapes that gateways use.
@@ -99,13 +142,6 @@ impl<'a> AnswerFields<'a> {
             None => MESSAGE_FIELDS.iter().find_map(|name| text(&self.0, name)),
         }
     }
-}
-
-/// Whether a message says that a task does not exist. The gateway's protocol has no field for this cause.
-fn is_not_found(message: &str) -> bool {
-    let message = json::truncate(message, MAX_ERROR_SCAN).to_lowercase().replace(['_', '-'], " ");
-    let is_missing = ["not found", "not exist", "doesn't exist", "no such"].iter().any(|text| message.contains(text));
-    (message.contains("task") && is_missing) || message.contains("任务不存在")
 }
 
 fn truncate_message(message: &str) -> String {
@@ -142,6 +178,11 @@ impl BodyStart {
             _ => Self::Other,
         }
     }
+
+    /// What stands for the words of a body that is no text for people.
+    fn describe(self) -> Option<String> {
+        matches!(self, Self::Markup).then(|| "a web page, not JSON: is the base URL right?".to_owned())
+    }
 }
 
 fn unreadable_message(start: BodyStart, error: &Unreadable) -> String {
@@ -158,9 +199,9 @@ mod tests {
 
     fn classified(status: u16, body: &str) -> String {
         let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
-        match classify(StatusCode::from_u16(status).unwrap(), body.into(), &key) {
+        match classify(StatusCode::from_u16(status).unwrap(), body.into(), &TaskId::new("t1").unwrap(), &key) {
             Ok(task) => format!("task {:?} {}", task.phase, task.response.raw()),
-            Err(Error::NotFound) => "not found".to_owned(),
+            Err(Error::NotFound { .. }) => "not found".to_owned(),
             Err(Error::KeyRejected(message)) => format!("refused {message}"),
             Err(error) if error.is_transient() => format!("transient: {error}"),
             Err(error) => error.to_string(),
@@ -188,6 +229,40 @@ mod tests {
         ] {
             assert_eq!(classified(status, body), "not found", "{status} {body}");
         }
+    }
+
+    #[test]
+    fn words_of_a_404_are_kept_and_tell_a_missing_task_from_an_unknown_url() {
+        let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
+        let page = "<!doctype html><title>404</title>";
+        for (body, expected) in [
+            ("", "the gateway knows no such task"),
+            (page, "the gateway knows no such task: a web page, not JSON: is the base URL right?"),
+            ("404 page not found\n", "the gateway knows no such task: 404 page not found"),
+            (
+                r#"{"error":{"message":"no task t1 for sk-1234567890abcdef"}}"#,
+                "the gateway knows no such task: no task t1 for [key]",
+            ),
+            (r#"{"detail":"Not Found"}"#, r#"the gateway knows no such task: {"detail":"Not Found"}"#),
+            (r#"{"status":"SUCCESS","message":"Invalid URL"}"#, "the gateway knows no such task: Invalid URL"),
+            (
+                r#"{"error":{"message":"Invalid URL (GET /api/task/t1)","type":"invalid_request_error"}}"#,
+                "the gateway knows no such URL: Invalid URL (GET /api/task/t1)",
+            ),
+            (
+                r#"{"statusCode":404,"error":"Not Found","message":"Route GET:/task/t1 not found"}"#,
+                "the gateway knows no such URL: Not Found: Route GET:/task/t1 not found",
+            ),
+            (r#"{"status":404,"error":"Not Found","path":"/task/t1"}"#, "the gateway knows no such URL: Not Found: /task/t1"),
+        ] {
+            let error = classify(StatusCode::NOT_FOUND, body.into(), &TaskId::new("t1").unwrap(), &key).unwrap_err();
+            assert_eq!(error.to_string(), expected, "{body}");
+        }
+        let long = format!("<p>{}", "x".repeat(MAX_ERROR_SIZE));
+        assert!(matches!(
+            classify(StatusCode::NOT_FOUND, long.into(), &TaskId::new("t1").unwrap(), &key),
+            Err(Error::NotFound { .. })
+        ));
     }
 
     #[test]
@@ -268,7 +343,7 @@ mod tests {
     fn key_is_kept_in_the_requested_url_and_redacted_in_the_recorded_one() {
         let (key, url) = (ApiKey::parse("sk-1234567890abcdef").unwrap(), "http://h/x?key=sk-1234567890abcdef");
         let answer = format!(r#"{{"status":"SUCCESS","task_result":{{"videos":["{url}"]}}}}"#);
-        let task = classify(StatusCode::OK, answer.as_bytes().to_vec(), &key).unwrap();
+        let task = classify(StatusCode::OK, answer.as_bytes().to_vec(), &TaskId::new("t1").unwrap(), &key).unwrap();
         assert_eq!(&*task.assets[0].url, url);
         assert_eq!(task.assets[0].recorded_url().as_deref(), Some("http://h/x?key=[key]"));
         assert_eq!(task.response.raw().get(), answer.replace("sk-1234567890abcdef", "[key]"));

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Response, Url};
@@ -96,6 +96,17 @@ pub struct QueryFailure {
     pub since: Instant,
 }
 
+/// A question that will be asked again.
+#[derive(Debug)]
+pub struct RetryNotice<'a> {
+    /// The fault of the last attempt.
+    pub error: &'a Error,
+    /// When the first attempt failed.
+    pub since: Instant,
+    /// The time until the next attempt.
+    pub delay: Duration,
+}
+
 /// What one response says, before anything is decided about another attempt.
 struct ClassifiedResponse {
     result: Result<Box<Task>, Error>,
@@ -154,11 +165,16 @@ impl Gateway {
         Self { pacer: per_second.map(Pacer::new), ..self }
     }
 
-    /// Requests a task.
+    /// Requests a task. `on_retry` gets each wait before another attempt.
     ///
     /// # Errors
     /// When there is no such task, the key is refused, or no attempt brought an answer.
-    pub async fn get_task(&self, id: &TaskId, purpose: Purpose) -> Result<TaskResponse, QueryFailure> {
+    pub async fn get_task(
+        &self,
+        id: &TaskId,
+        purpose: Purpose,
+        on_retry: &(dyn Fn(&RetryNotice<'_>) + Sync),
+    ) -> Result<TaskResponse, QueryFailure> {
         let invalid = || QueryFailure { error: Error::InvalidId, since: Instant::now() };
         let url = self.base.task_url(id).ok_or_else(invalid)?;
         let budget = match purpose {
@@ -169,12 +185,13 @@ impl Gateway {
         let mut retries = RetryDriver::new(id, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
         let mut failing_since = None;
         loop {
-            let attempt = match self.request_task(&url, &host, budget).await {
+            let attempt = match self.request_task(id, &url, &host, budget).await {
                 Ok(response) => return Ok(response),
                 Err(attempt) => attempt,
             };
             let since = *failing_since.get_or_insert_with(Instant::now);
-            match retries.wait_after(&attempt.failure()).await {
+            let note = |delay| on_retry(&RetryNotice { error: &attempt.error, since, delay });
+            match retries.wait_noting(&attempt.failure(), note).await {
                 Ok(()) => {}
                 Err(NoRetry::GivenUp) => return Err(QueryFailure { error: attempt.error, since }),
                 Err(NoRetry::Stopped) => return Err(QueryFailure { error: Error::Interrupted, since }),
@@ -205,7 +222,13 @@ impl Gateway {
     }
 
     /// Sends one request, and again when there was no memory for the answer.
-    async fn request_task(&self, url: &Url, host: &Arc<HostState>, budget: &MemoryBudget) -> Result<TaskResponse, FailedAttempt> {
+    async fn request_task(
+        &self,
+        id: &TaskId,
+        url: &Url,
+        host: &Arc<HostState>,
+        budget: &MemoryBudget,
+    ) -> Result<TaskResponse, FailedAttempt> {
         let mut memory_permit = MemoryPermit::default();
         loop {
             let mut connection = match &self.pacer {
@@ -222,7 +245,7 @@ impl Gateway {
             };
             let received = receive(response, budget, &mut memory_permit, &self.key).await?;
             let classified = match received {
-                ReceiveOutcome::Complete(response) => self.classify_response(response, &mut memory_permit, budget).await,
+                ReceiveOutcome::Complete(response) => self.classify_response(id, response, &mut memory_permit, budget).await,
                 ReceiveOutcome::NeedsMemory(bytes) => Err(bytes),
             };
             let ClassifiedResponse { result, head } = match classified {
@@ -255,24 +278,26 @@ impl Gateway {
     /// of the run would wait for it.)
     async fn classify_response(
         &self,
+        id: &TaskId,
         response: GatewayResponse,
         memory_permit: &mut MemoryPermit,
         budget: &MemoryBudget,
     ) -> Result<ClassifiedResponse, usize> {
         let (head, capacity) = (response.head, memory_permit.capacity());
-        let parse = move |response: GatewayResponse, key: &ApiKey| -> Result<(usize, Result<Box<Task>, Error>), usize> {
-            Ok(match response.decode(capacity)? {
-                Ok(bytes) => (bytes.len(), classify(head.status, bytes, key)),
-                Err(error) => (0, Err(error)),
-            })
-        };
+        let parse =
+            move |response: GatewayResponse, id: &TaskId, key: &ApiKey| -> Result<(usize, Result<Box<Task>, Error>), usize> {
+                Ok(match response.decode(capacity)? {
+                    Ok(bytes) => (bytes.len(), classify(head.status, bytes, id, key)),
+                    Err(error) => (0, Err(error)),
+                })
+            };
         let (size, result) = if response.is_shorter_than(LARGE_RESPONSE) {
-            parse(response, &self.key)?
+            parse(response, id, &self.key)?
         } else {
-            let (key, (sender, receiver)) = (self.key.clone(), oneshot::channel());
+            let (id, key, (sender, receiver)) = (id.clone(), self.key.clone(), oneshot::channel());
             threads::spawn_on_cpu_pool(move || {
                 // A closed receiver is not an error.
-                let _ = catch_unwind(AssertUnwindSafe(|| parse(response, &key))).map(|parsed| sender.send(parsed));
+                let _ = catch_unwind(AssertUnwindSafe(|| parse(response, &id, &key))).map(|parsed| sender.send(parsed));
             });
             let panicked = || Error::BadAnswer("could not be parsed: internal error; please report it".to_owned());
             receiver.await.unwrap_or_else(|_| Ok((0, Err(panicked()))))?
@@ -312,6 +337,12 @@ impl Gateway {
                 Some(next) => url = Cow::Owned(next),
             }
         }
+    }
+
+    /// The base URL.
+    #[must_use]
+    pub fn base(&self) -> &BaseUrl {
+        &self.base
     }
 
     fn is_own_origin(&self, url: &Url) -> bool {

@@ -16,8 +16,16 @@ use crate::http::{self, is_transient_status, status_line};
 #[non_exhaustive]
 pub enum Error {
     /// The gateway knows no such task.
-    #[error("the gateway knows no such task")]
-    NotFound,
+    #[error("the gateway knows no such task{}", with_message(.words.as_deref()))]
+    NotFound {
+        /// The gateway's own words.
+        words: Option<String>,
+        /// Whether they say that the task is missing. Else the status alone says that something is.
+        is_explicit: bool,
+    },
+    /// The gateway knows no such URL, in its own words. When its first answers say so, the base URL is wrong.
+    #[error("the gateway knows no such URL: {0}")]
+    UnknownUrl(String),
     /// The gateway refuses the key, in its own words. It refuses it for all other tasks, too.
     #[error("the gateway refuses the API key ({0})")]
     KeyRejected(String),
@@ -51,7 +59,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> TaskErrorCode {
         match self {
-            Self::NotFound | Self::KeyRejected(_) | Self::Status { .. } => TaskErrorCode::HttpStatus,
+            Self::NotFound { .. } | Self::UnknownUrl(_) | Self::KeyRejected(_) | Self::Status { .. } => TaskErrorCode::HttpStatus,
             Self::Request(error) => match error.code() {
                 AssetErrorCode::RefusedContent | AssetErrorCode::IncompleteBody => TaskErrorCode::BadAnswer,
                 _ => TaskErrorCode::Network,
@@ -66,7 +74,7 @@ impl Error {
     pub fn http_status(&self) -> Option<u16> {
         match self {
             Self::Status { status, .. } => Some(status.as_u16()),
-            Self::NotFound => Some(StatusCode::NOT_FOUND.as_u16()),
+            Self::NotFound { .. } | Self::UnknownUrl(_) => Some(StatusCode::NOT_FOUND.as_u16()),
             _ => None,
         }
     }
@@ -74,7 +82,31 @@ impl Error {
     /// Whether the gateway answered, whatever the answer says.
     #[must_use]
     pub(crate) fn is_answer(&self) -> bool {
-        matches!(self, Self::NotFound | Self::KeyRejected(_) | Self::Status { .. } | Self::BadAnswer(_))
+        match self {
+            Self::NotFound { .. } | Self::UnknownUrl(_) | Self::KeyRejected(_) | Self::Status { .. } | Self::BadAnswer(_) => true,
+            Self::Request(_) | Self::InvalidId | Self::InvalidKey | Self::Interrupted => false,
+        }
+    }
+
+    /// The bare cause, for a message that names the gateway.
+    #[must_use]
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            Self::Status { status, message } => format!("{}{}", status_line(*status), with_message(message.as_deref())),
+            Self::Request(error) => error.to_string(),
+            other => other.to_string(),
+        }
+    }
+
+    /// What the fault says about the gateway as a whole.
+    #[must_use]
+    pub(crate) fn outage_evidence(&self) -> OutageEvidence {
+        match self {
+            Self::Request(error) if error.is_unreachable() => OutageEvidence::Unreachable,
+            Self::Status { .. } if self.is_transient() => OutageEvidence::Unanswered,
+            Self::Request(error) if error.is_without_answer() => OutageEvidence::Unanswered,
+            _ => OutageEvidence::None,
+        }
     }
 
     /// Whether another attempt may succeed. A refused key is [`Error::KeyRejected`]: any other 403 comes from what protects the
@@ -87,6 +119,17 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// What the fault of one request says about the gateway as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OutageEvidence {
+    /// There is no way to the gateway: no task will be answered.
+    Unreachable,
+    /// There was no answer about this task. The cause may be the task or the gateway.
+    Unanswered,
+    /// Nothing: the gateway answered, and the answer is of no use.
+    None,
 }
 
 impl From<&Error> for TaskError {
@@ -162,6 +205,27 @@ mod tests {
             (Error::BadAnswer("is empty".to_owned()), TaskErrorCode::BadAnswer, false),
         ] {
             assert_eq!((error.code(), error.is_transient()), (code, is_transient), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_fault_says_what_it_can_about_the_gateway() {
+        let status = |code: u16| Error::Status { status: StatusCode::from_u16(code).unwrap(), message: None };
+        let connect = || http::Error::Connect("connection refused".to_owned());
+        for (error, evidence) in [
+            (connect().into(), OutageEvidence::Unreachable),
+            (http::Error::ConnectTimeout.into(), OutageEvidence::Unreachable),
+            (http::Error::Certificate("unknown issuer".to_owned()).into(), OutageEvidence::Unreachable),
+            (http::Error::StallTimeout.into(), OutageEvidence::Unanswered),
+            (http::Error::Disconnected(String::new()).into(), OutageEvidence::Unanswered),
+            (status(502), OutageEvidence::Unanswered),
+            (status(403), OutageEvidence::Unanswered),
+            (status(400), OutageEvidence::None),
+            (http::Error::BrokenEncoding("x".to_owned()).into(), OutageEvidence::None),
+            (http::Error::Incomplete { received: 1, expected: 2 }.into(), OutageEvidence::None),
+            (Error::BadAnswer("is empty".to_owned()), OutageEvidence::None),
+        ] {
+            assert_eq!(error.outage_evidence(), evidence, "{error}");
         }
     }
 }

@@ -6,11 +6,13 @@ mod client;
 mod error;
 mod lenient_json;
 mod memory_budget;
+mod not_found;
 mod pacer;
 mod response;
 
 pub use base::{BaseUrl, BaseUrlError};
 pub use classify::classify;
-pub use client::{Gateway, Purpose, QueryFailure, TaskResponse};
+pub use client::{Gateway, Purpose, QueryFailure, RetryNotice, TaskResponse};
 pub use error::Error;
+pub(crate) use error::OutageEvidence;
 pub use memory_budget::MemoryPermit;

@@ -192,6 +192,26 @@ impl Error {
         matches!(self, Self::ConnectTimeout | Self::Connect(_) | Self::Disconnected(_) | Self::Transfer(_))
     }
 
+    /// Whether there is no way to the host, whatever is requested from it.
+    #[must_use]
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::ConnectTimeout
+                | Self::Connect(_)
+                | Self::Certificate(_)
+                | Self::ProxyStatus { .. }
+                | Self::ProxyRefused { .. }
+                | Self::ProxyConnect { .. }
+        )
+    }
+
+    /// Whether the host may have sent nothing, although there was a connection.
+    #[must_use]
+    pub(crate) fn is_without_answer(&self) -> bool {
+        matches!(self, Self::StallTimeout | Self::Disconnected(_) | Self::Transfer(_))
+    }
+
     /// How long the host asks to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

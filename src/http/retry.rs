@@ -162,11 +162,21 @@ impl<'a> RetryDriver<'a> {
     /// # Errors
     /// When there is no further attempt.
     pub(crate) async fn wait_after(&mut self, failure: &Failure<'_>) -> Result<(), NoRetry> {
+        self.wait_noting(failure, |_| {}).await
+    }
+
+    /// As [`Self::wait_after`]. `note` gets the time until the retry, before the wait.
+    ///
+    /// # Errors
+    /// When there is no further attempt.
+    pub(crate) async fn wait_noting(&mut self, failure: &Failure<'_>, note: impl FnOnce(Duration)) -> Result<(), NoRetry> {
         let decision = self.stop.run_until_cancelled(self.decide(failure)).await.ok_or(NoRetry::Stopped)?;
         let RetryDecision::RetryIn(delay) = decision else { return Err(NoRetry::GivenUp) };
         tracing::debug!(subject = %self.subject, is_busy = failure.is_busy, "failed");
         // The request then waits for its host, too.
-        report_retry(self.subject, failure.reason, delay.max(self.host.cooldown_left()), self.emitter);
+        let time_left = delay.max(self.host.cooldown_left());
+        report_retry(self.subject, failure.reason, time_left, self.emitter);
+        note(time_left);
         self.stop.run_until_cancelled(tokio::time::sleep(delay)).await.ok_or(NoRetry::Stopped)
     }
 

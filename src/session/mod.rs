@@ -12,14 +12,14 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::stream::{self, Stream, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{Emitter, Event, RunKind, Summary};
 use crate::gateway::{self, Gateway};
 use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, is_private_host};
 use crate::jobs::StopHandle;
-use crate::jobs::archive::{self, ArchiveJob, GatewayHealth, Request, RunOutcome};
+use crate::jobs::archive::{self, ArchiveJob, GatewayHealth, QueryStop, Request, RunOutcome};
 use crate::jobs::repair::{RepairOutcome, RepairPlan};
 use crate::jobs::verify::VerifyOutcome;
 use crate::storage::{self, Storage};
@@ -62,7 +62,7 @@ pub struct Session {
     root: PathBuf,
     options: Options,
     stop: StopHandle,
-    /// Cancelled when the gateway refuses the key, or the archive can't be written to.
+    /// Cancelled when the run stops asking.
     queries_ended: CancellationToken,
 }
 
@@ -130,7 +130,7 @@ impl Session {
             }
         };
         let (mut run, forward) = (Box::pin(archive::run(job, receiver)), pin!(forward));
-        // The run may end first: when it is stopped or the key is refused, it waits for no more requests.
+        // The run may end first: when it is stopped or stops asking, it waits for no more requests.
         Ok(tokio::select! {
             outcome = &mut run => outcome,
             () = forward => run.await,
@@ -160,7 +160,7 @@ impl Session {
         self.stop.clone()
     }
 
-    /// Cancelled when the gateway refuses the key, or the archive can't be written to: more requests are of no use then.
+    /// Cancelled when the run stops asking: more requests are of no use then.
     #[cfg(feature = "cli")]
     pub(crate) fn queries_ended(&self) -> CancellationToken {
         self.queries_ended.clone()
@@ -210,9 +210,8 @@ impl Session {
             wait: options.wait,
             health: GatewayHealth::new(options.wait),
             emitter,
-            key_refusal: Arc::default(),
-            write_check: Arc::default(),
-            stop_queries: self.queries_ended,
+            queries: QueryStop::new(self.queries_ended),
+            write_check: OnceCell::new(),
             stop: self.stop.token().clone(),
         })
     }

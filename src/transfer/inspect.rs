@@ -54,6 +54,9 @@ impl FileFacts {
             entry.duration_seconds = declared.or(self.duration);
             entry.measured_duration_seconds = self.duration;
         }
+        if let (true, Some(declared), Some(measured)) = (entry.has_contradicting_durations(), declared, self.duration) {
+            entry.warnings.push(format!("the API says that it lasts {declared} s, but the file lasts {measured} s"));
+        }
         let content_type = entry.content_type.as_deref().unwrap_or_default();
         let claim = self.claim;
         match self.type_fault {

@@ -19,7 +19,7 @@ use indicatif::{HumanBytes, HumanCount};
 use super::lines::{colored, pluralize};
 use super::output_buffer::write_redacted;
 use super::progress::{ProgressEstimator, ProgressSnapshot, TaskCounts};
-use super::sanitize::redact_keys;
+use super::sanitize::{for_terminal, redact_keys};
 use super::{ProgressMode, Style};
 use crate::redact::escape_control_chars;
 
@@ -135,6 +135,7 @@ fn frame(estimator: &ProgressEstimator, rows: usize, columns: usize, color: bool
         row(&name, &file.snapshot(), names, columns, color)
     }));
     lines.extend((!notes.is_empty()).then(|| format!("  {}", notes.join(", "))));
+    lines.extend(estimator.gateway_note().map(|note| format!("  {}", for_terminal(&note))));
     // The last column stays free: some terminals start a new line after it.
     lines.into_iter().map(|line| truncate_str(&line, columns.saturating_sub(1), "").into_owned()).collect()
 }
@@ -188,7 +189,7 @@ fn format_duration(left: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::{Counter, Event, TaskCounters, Transfer};
+    use crate::domain::event::{Counter, Event, GatewayFault, TaskCounters, Transfer};
 
     fn estimator(files: usize) -> ProgressEstimator {
         let (total, tasks, start) = (Counter::default(), TaskCounters::default(), Instant::now());
@@ -226,6 +227,20 @@ mod tests {
         assert!(lines[1].contains("━╸─") && lines[1].contains("48.00 MiB/s") && lines[1].contains("0:01"), "{}", lines[1]);
         assert_ne!(lines[1].split("━").next(), lines[2].split("━").next(), "different names stay different");
         assert_eq!(lines[9], "  212 waiting, 12 more large files in transfer");
+    }
+
+    #[test]
+    fn gateway_that_does_not_answer_is_noted_until_it_answers() {
+        let (mut estimator, now) = (estimator(1), Instant::now());
+        let fault = |retry_at| Event::Gateway(Some(GatewayFault { cause: "HTTP 502 Bad Gateway".to_owned(), retry_at }));
+        estimator.update(&fault(now + Duration::from_secs(30)), now);
+        estimator.sample(now + Duration::from_secs(27));
+        let lines = frame(&estimator, 24, 80, false);
+        assert_eq!(lines.last().unwrap(), "  the gateway does not answer: HTTP 502 Bad Gateway; retry in 3 s");
+        estimator.sample(now + Duration::from_secs(31));
+        assert_eq!(frame(&estimator, 24, 80, false).last().unwrap(), "  the gateway does not answer: HTTP 502 Bad Gateway");
+        estimator.update(&Event::Gateway(None), now);
+        assert!(!frame(&estimator, 24, 80, false).concat().contains("gateway"));
     }
 
     #[test]

@@ -200,6 +200,7 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
         Event::TransferStarted(_)
         | Event::TransferEnded(_)
         | Event::NotAsked(_)
+        | Event::Gateway(_)
         | Event::Error(_)
         | Event::Warning(_)
         | Event::Detail(_) => return None,

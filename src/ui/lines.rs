@@ -135,7 +135,10 @@ fn problems(report: &TaskReport) -> Vec<String> {
         // The run that found the problem reported it.
         _ if report.is_settled() => Vec::new(),
         Outcome::Failed => line(&format!("the task failed: {}", message(report).unwrap_or("the gateway gave no reason"))),
-        Outcome::NotFound => line("the gateway knows no such task; check the id and the account of the API key"),
+        Outcome::NotFound => {
+            let words = message(report).map(|words| format!(" ({words})")).unwrap_or_default();
+            line(&format!("the gateway knows no such task{words}; check the id and the account of the API key"))
+        }
         Outcome::Empty => line("the task finished without files and without text"),
         Outcome::Error if report.is_run_wide() => Vec::new(),
         Outcome::Error => line(message(report).unwrap_or("unknown error")),
@@ -143,7 +146,7 @@ fn problems(report: &TaskReport) -> Vec<String> {
     }
 }
 
-/// Why a task failed or is in error, if there is a reason.
+/// Why a task failed, was not found or is in error, if there is a reason.
 pub(super) fn message(report: &TaskReport) -> Option<&str> {
     let message = report.error.as_ref().map(|error| error.message.as_str()).or(report.err_reason.as_deref());
     message.filter(|message| !message.trim().is_empty())

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::domain::event::{Counter, Event, Summary, TaskCounters, Transfer};
+use crate::domain::event::{Counter, Event, GatewayFault, Summary, TaskCounters, Transfer};
 
 /// The time constant of the moving averages in seconds: after it, older values still have a weight of 37 %.
 const RATE_TIME_CONSTANT: f64 = 5.0;
@@ -20,6 +20,7 @@ pub(super) struct ProgressEstimator {
     counts: Summary,
     /// The large files in transfer, the oldest first.
     pub files: Vec<ActiveTransfer>,
+    gateway_fault: Option<GatewayFault>,
     byte_rate: RateEstimator,
     task_rate: RateEstimator,
 }
@@ -54,7 +55,7 @@ pub(super) struct TaskCounts {
 impl ProgressEstimator {
     pub(super) fn new(total: Counter, tasks: TaskCounters, now: Instant) -> Self {
         let (byte_rate, task_rate) = (RateEstimator::new(0.0, now), RateEstimator::new(0.0, now));
-        Self { total, tasks, counts: Summary::default(), files: Vec::new(), byte_rate, task_rate }
+        Self { total, tasks, counts: Summary::default(), files: Vec::new(), gateway_fault: None, byte_rate, task_rate }
     }
 
     /// Takes an event into account.
@@ -65,6 +66,7 @@ impl ProgressEstimator {
                 let rate = RateEstimator::new(to_f64(transfer.counter.get()), now);
                 self.files.push(ActiveTransfer { transfer: transfer.clone(), rate });
             }
+            Event::Gateway(fault) => self.gateway_fault.clone_from(fault),
             Event::TransferEnded(counter) => self.files.retain(|file| !file.transfer.counter.ptr_eq(counter)),
             _ => {}
         }
@@ -75,6 +77,14 @@ impl ProgressEstimator {
         self.byte_rate.sample(to_f64(self.total.get()), now);
         self.task_rate.sample(self.tasks_completed(), now);
         self.files.iter_mut().for_each(|file| file.rate.sample(to_f64(file.transfer.counter.get()), now));
+    }
+
+    /// `the gateway does not answer: HTTP 502 Bad Gateway; retry in 4 s`, while it does not.
+    pub(super) fn gateway_note(&self) -> Option<String> {
+        let GatewayFault { cause, retry_at } = self.gateway_fault.as_ref()?;
+        let left = retry_at.saturating_duration_since(self.byte_rate.at).as_secs_f64().ceil();
+        let retry = if left > 0.0 { format!("; retry in {left} s") } else { String::new() };
+        Some(format!("the gateway does not answer: {cause}{retry}"))
     }
 
     pub(super) fn task_counts(&self) -> TaskCounts {

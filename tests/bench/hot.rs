@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use reqwest::StatusCode;
 use yescale_dl::gateway::classify;
 use yescale_dl::manifest::{TaskEntry, for_each_task, write};
-use yescale_dl::{ApiKey, Sha256Hex};
+use yescale_dl::{ApiKey, Sha256Hex, TaskId};
 
 /// The gateway's response about a task.
 const ANSWER: &[u8] = include_bytes!("../tasks/kling.json");
@@ -17,9 +17,12 @@ const TASKS: usize = 1000;
 
 fn answer(bench: &mut Criterion) {
     let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
+    let id = TaskId::new("777935781150867525").unwrap();
     let mut group = bench.benchmark_group("answer");
     group.throughput(Throughput::Bytes(ANSWER.len() as u64));
-    group.bench_function("classify and parse", |bench| bench.iter(|| classify(StatusCode::OK, black_box(ANSWER).to_vec(), &key)));
+    group.bench_function("classify and parse", |bench| {
+        bench.iter(|| classify(StatusCode::OK, black_box(ANSWER).to_vec(), &id, &key))
+    });
     group.finish();
 }
 

@@ -75,7 +75,7 @@ pub struct TaskReport {
     pub fetched: usize,
     /// Their size in bytes, without the bytes that an earlier run had fetched.
     pub fetched_bytes: u64,
-    /// Why the task failed, in the gateway's words.
+    /// Why the task failed, or that it was not found, in the gateway's words.
     pub err_reason: Option<String>,
     /// Why nothing is known of the task: with [`Outcome::Error`].
     pub error: Option<TaskError>,

@@ -130,6 +130,14 @@ impl FileEntry {
         self.detected_type.as_deref().map_or_else(by_name, |detected| detected == "application/vnd.apple.mpegurl")
     }
 
+    /// Whether the API's duration and the container's differ by more than 10 % and more than one second.
+    #[must_use]
+    pub(crate) fn has_contradicting_durations(&self) -> bool {
+        let (Some(given), Some(measured)) = (self.duration_seconds, self.measured_duration_seconds) else { return false };
+        let difference = (given - measured).abs();
+        difference > 1.0 && difference > 0.1 * given
+    }
+
     /// The size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -150,6 +158,25 @@ pub(crate) mod tests {
     /// The entry of a file whose bytes matter to no test.
     pub(crate) fn file_entry(kind: Kind, index: usize, name: &str) -> FileEntry {
         FileEntry::new(AssetKey { kind, index }, name, 7, Sha256Hex::digest(b""))
+    }
+
+    #[test]
+    fn durations_contradict_above_10_percent_and_one_second() {
+        for (given, measured, contradict) in [
+            (Some(128.92), Some(1.3), true),
+            (Some(1.3), Some(128.92), true),
+            (Some(5.0), Some(6.1), true),
+            (Some(5.0), Some(6.0), false),
+            (Some(0.5), Some(1.4), false),
+            (Some(100.0), Some(109.0), false),
+            (Some(100.0), Some(89.0), true),
+            (None, Some(5.0), false),
+            (Some(5.0), None, false),
+        ] {
+            let mut file = file_entry(Kind::Video, 1, "video-1.mp4");
+            (file.duration_seconds, file.measured_duration_seconds) = (given, measured);
+            assert_eq!(file.has_contradicting_durations(), contradict, "{given:?} {measured:?}");
+        }
     }
 
     #[test]

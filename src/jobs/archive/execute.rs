@@ -130,7 +130,7 @@ impl TaskJob {
                 }
                 Ok(AssetOutcome::NotWanted) => results.has_skipped = true,
                 Err(transfer::Error::Stopped) => abort = Some(TaskAbort::Interrupted),
-                Err(error) if error.ends_run() => abort = Some(TaskAbort::Disk(error)),
+                Err(error) if error.ends_run() => abort = Some(TaskAbort::disk(&error)),
                 Err(error) => {
                     let message = self.job.gateway.redacted_message(&error);
                     let (url, code, status) = (asset.recorded_url(), error.code(), error.http_status());

@@ -4,9 +4,9 @@
 //! Every other task runs on its own, many at once: query, lock, plan, download, commit. The lock is taken when the answer has
 //! arrived, and the task's folder is read again under it, because another process may have been faster.
 //!
-//! A problem of one task never stops another. Only a refused key, or an archive that can't be written to, ends the queries;
-//! downloads whose links are known are then still finished, and the other tasks are reported as not asked. With `--wait`, an unfinished task leaves its slot and is queried again later, and so does a task that gets no
-//! answer because the gateway is out of order.
+//! A problem of one task never stops another. Only what concerns all of them ends the queries (see `query_stop`); downloads whose
+//! links are known are then still finished, and the other tasks are reported as not asked. With `--wait`, an unfinished task leaves
+//! its slot and is queried again later, and so does a task that gets no answer because the gateway is out of order.
 
 mod dry_run;
 mod execute;
@@ -16,11 +16,12 @@ mod outage;
 mod outcome;
 mod parked;
 mod poll_queue;
+mod query_stop;
 mod scheduler;
 mod task_job;
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
@@ -30,10 +31,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{emit_report, lock_wait};
 use crate::domain::asset_key::AssetKey;
-use crate::domain::event::{Emitter, Event, RunKind};
+use crate::domain::event::{Emitter, Event, RunKind, TaskError};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
-use crate::gateway::{self, Gateway, Purpose, QueryFailure, TaskResponse};
+use crate::gateway::{self, Gateway, Purpose, QueryFailure, RetryNotice, TaskResponse};
 use crate::storage::{self, Storage, blocking};
 use crate::transfer::{self, Downloader};
 use poll_queue::Turn;
@@ -43,12 +44,13 @@ use task_job::TaskAbort;
 pub(crate) use outage::GatewayHealth;
 pub use outcome::{FatalError, RunOutcome};
 pub use poll_queue::PollPolicy;
+pub(crate) use query_stop::QueryStop;
 
 /// How long tasks may take to end after an interrupt.
 const GRACE_PERIOD: Duration = Duration::from_millis(600);
 /// Tasks that are checked in one batch.
 const BATCH: usize = 128;
-/// After the key was refused, how long to wait for requests that were sent already.
+/// After the run has stopped asking, how long to wait for requests that were sent already.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// One task to archive.
@@ -110,44 +112,51 @@ pub(crate) struct ArchiveJob {
     pub health: GatewayHealth,
     /// Where events go.
     pub emitter: Emitter,
-    /// The gateway's words, once it has refused the key.
-    pub key_refusal: Arc<OnceLock<String>>,
-    /// Why the archive can't be written to, once that was tried: before the first query.
-    pub write_check: Arc<OnceCell<Option<String>>>,
-    /// Cancelled when the key is refused, or the archive can't be written to: then nothing waits for more requests.
-    pub stop_queries: CancellationToken,
+    /// Whether the run has stopped asking, and why.
+    pub queries: QueryStop,
+    /// Set once it was tried whether the archive can be written to: before the first query.
+    pub write_check: OnceCell<()>,
     /// Ends the run early.
     pub stop: CancellationToken,
 }
 
 impl ArchiveJob {
-    /// Makes sure, once per run, that the archive can be written to. Else it ends all queries.
-    async fn is_writable(&self) -> bool {
+    /// Makes sure, once per run, that the archive can be written to. Else the run stops asking.
+    async fn check_writable(&self) {
         let check = || async {
             let storage = self.storage.clone();
             match blocking(move || storage.check_writable()).await {
-                Ok(warning) => {
-                    if let Some(warning) = warning {
-                        self.emitter.emit(Event::Warning(warning));
-                    }
-                    None
-                }
-                Err(error) => {
-                    self.stop_queries.cancel();
-                    Some(error.message())
-                }
+                Ok(None) => {}
+                Ok(Some(warning)) => self.emitter.emit(Event::Warning(warning)),
+                Err(error) => _ = self.queries.stop(FatalError::NotWritable(error.message())),
             }
         };
-        self.dry_run || self.write_check.get_or_init(check).await.is_none()
+        if !self.dry_run {
+            self.write_check.get_or_init(check).await;
+        }
+    }
+
+    /// Queries the gateway, until the run is stopped or stops asking.
+    async fn query(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
+        self.check_writable().await;
+        if self.queries.is_stopped() {
+            return Err(TaskAbort::QueriesEnded);
+        }
+        tokio::select! {
+            // An answer that has arrived counts before a stop.
+            biased;
+            response = self.query_gateway(id, purpose, turn) => response,
+            () = self.stop.cancelled() => Err(TaskAbort::Interrupted),
+            () = self.queries.stopped() => Err(TaskAbort::QueriesEnded),
+        }
     }
 
     /// Queries the gateway, unless there is an outage and it is not the task's turn. A refused key ends all queries.
-    async fn query(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
-        if self.key_refusal.get().is_some() {
-            return Err(TaskAbort::QueriesEnded);
-        }
-        let response = self.gateway.get_task(id, purpose);
+    async fn query_gateway(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
+        let on_retry = |notice: &RetryNotice<'_>| self.health.record_retry(notice, &self.emitter);
+        let response = self.gateway.get_task(id, purpose, &on_retry);
         let response = match (turn, self.health.outage()) {
+            (Turn::GiveUp, Some(outage)) if outage.is_proven => return Err(self.end_unreachable(outage.error, outage.cause)),
             (Turn::GiveUp, Some(outage)) => return Err(TaskAbort::NotAsked(outage.error)),
             (Turn::Probe, _) => response.await,
             _ => tokio::select! {
@@ -158,25 +167,35 @@ impl ArchiveJob {
         };
         let QueryFailure { error, since } = match response {
             Ok(response) => {
-                self.health.record_answer(&self.emitter);
+                self.health.record_answer(true, &self.emitter);
                 return Ok(response);
             }
             Err(failure) => failure,
         };
-        if error.is_transient() {
-            self.health.record_failure(since, &error, &self.emitter);
-        } else if error.is_answer() {
-            self.health.record_answer(&self.emitter);
+        if !error.is_transient() && error.is_answer() {
+            let is_about_task = matches!(error, gateway::Error::NotFound { is_explicit: true, .. });
+            self.health.record_answer(is_about_task, &self.emitter);
+        } else if self.health.record_failure(id, since, &error, &self.emitter) {
+            return Err(self.end_unreachable((&error).into(), error.cause()));
         }
         Err(match error {
             gateway::Error::KeyRejected(words) => {
-                self.key_refusal.get_or_init(|| words);
-                self.stop_queries.cancel();
+                self.queries.stop(FatalError::KeyRefused(words));
                 TaskAbort::QueriesEnded
             }
             gateway::Error::Interrupted => TaskAbort::Interrupted,
             error => TaskAbort::Gateway(error),
         })
+    }
+
+    /// Ends the queries: the gateway can't be reached, as `error` of one task shows.
+    fn end_unreachable(&self, error: TaskError, cause: String) -> TaskAbort {
+        let gateway = self.gateway.base().to_string();
+        match self.queries.stop(FatalError::GatewayUnreachable { gateway, cause, not_asked: 0 }) {
+            true => TaskAbort::run_wide(error),
+            // Several tasks may find out at the same moment. One of them stands for the cause.
+            false => TaskAbort::QueriesEnded,
+        }
     }
 }
 
@@ -203,6 +222,7 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
             }
         }
         scheduler.dispatch_ready();
+        scheduler.settle_doubtful(is_open && !requests.is_empty());
     }
     let Scheduler { job, stats, has_unreported, .. } = scheduler;
     finish(&job, stats, has_unreported, started).await
@@ -211,12 +231,9 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
 /// Updates the root manifest and emits the summary.
 async fn finish(job: &ArchiveJob, stats: RunStats, has_unreported: bool, started: Instant) -> RunOutcome {
     let RunStats { summary, changed, reused } = stats;
-    let key_refusal = || job.key_refusal.get().map(|words| FatalError::KeyRefused(words.clone()));
-    let write_fault = job.write_check.get().and_then(Option::clone).map(FatalError::NotWritable);
-    let is_written = !job.dry_run && write_fault.is_none();
-    let mut fatal_error = write_fault.or_else(key_refusal);
+    let mut fatal_error = job.queries.take_cause().map(|cause| cause.with_not_asked(summary.not_asked));
     let mut has_faults = false;
-    if is_written {
+    if !job.dry_run && !matches!(fatal_error, Some(FatalError::NotWritable(_))) {
         match update_root(job, changed, reused, !has_unreported).await {
             Ok(is_faulty) => has_faults = is_faulty,
             Err(error) => _ = fatal_error.get_or_insert(error),
@@ -258,7 +275,7 @@ async fn update_root(
 async fn next_batch(requests: &mut Receiver<Request>, job: &ArchiveJob) -> Vec<Request> {
     let mut batch = Vec::new();
     let received = requests.recv_many(&mut batch, BATCH);
-    if job.stop_queries.is_cancelled() {
+    if job.queries.is_stopped() {
         // Requests that were sent already are still reported. A list that is still being written is not waited for.
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, received).await;
         return batch;
@@ -267,7 +284,7 @@ async fn next_batch(requests: &mut Receiver<Request>, job: &ArchiveJob) -> Vec<R
         biased;
         () = job.stop.cancelled() => {}
         _ = received => {}
-        () = job.stop_queries.cancelled() => {}
+        () = job.queries.stopped() => {}
     }
     batch
 }

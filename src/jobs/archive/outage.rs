@@ -1,19 +1,26 @@
-//! `--wait`: an outage of the gateway, and how long the run waits for its end.
+//! Whether the gateway answers: when a run waits for it, and when the run stops asking.
 //!
-//! An outage begins when all attempts of a request failed with transient faults, and no other request was answered since the first
-//! of them failed. It ends with the first answer, whatever the answer says. During an outage only a few tasks ask the gateway (see
-//! `poll_queue`). Each other task leaves its slot at once, also one that waits for its next attempt. So an outage costs the run its
-//! own length once, and not for each task.
+//! A question has failed when all its attempts failed and nothing was answered since the first of them failed. What that says of
+//! the gateway depends on the fault. Without a connection no task will be answered. Any other fault (5xx, a stall) may be that of
+//! one task; it is one of the gateway when the gateway has answered nothing yet in this run, or when the questions about
+//! [`MIN_TASKS`] tasks have failed since its last answer. Then the outage is proven, and the run stops asking.
 //!
-//! The run waits until the deadline of `--wait=DURATION`, or for an hour from the beginning of the outage when there is no
-//! deadline. After that, and without `--wait`, each task asks and reports its own error.
+//! With `--wait` the run waits for the end of an outage, proven or not: until the deadline of `--wait=DURATION`, or for an hour
+//! from the beginning of the outage when there is no deadline. An outage ends with the first answer, whatever the answer says.
+//! During an outage only a few tasks ask the gateway (see `poll_queue`). Each other task leaves its slot at once, also one that
+//! waits for its next attempt. So an outage costs the run its own length once, and not for each task. After that the run stops
+//! asking if the outage is proven; else each task asks and reports its own error.
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::poll_queue::PollPolicy;
-use crate::domain::event::{Emitter, Event, TaskError};
-use crate::gateway;
+use crate::domain::event::{Emitter, Event, GatewayFault, TaskError};
+use crate::domain::task::TaskId;
+use crate::gateway::{self, OutageEvidence, RetryNotice};
+
+/// The questions about so many tasks must fail before a gateway that has answered others counts as out of order.
+const MIN_TASKS: usize = 3;
 
 /// Whether the gateway answers, as far as the requests of a run show.
 pub(crate) struct GatewayHealth {
@@ -25,18 +32,43 @@ pub(crate) struct GatewayHealth {
 #[derive(Default)]
 struct HealthState {
     last_answer: Option<Instant>,
+    /// Whether some answer was about a task: then the base URL is right.
+    has_task_answer: bool,
+    /// Tasks whose questions failed since the last answer, by fingerprint; at most [`MIN_TASKS`].
+    failed_tasks: Vec<u128>,
+    /// Whether a reader of events believes that the gateway does not answer.
+    is_noted: bool,
     outage: Option<Outage>,
 }
 
-/// An outage.
+impl HealthState {
+    /// Records a failed question. Whether it proves an outage.
+    fn record_failure(&mut self, id: &TaskId, evidence: OutageEvidence) -> bool {
+        let id = id.fingerprint();
+        if evidence == OutageEvidence::Unanswered && self.failed_tasks.len() < MIN_TASKS && !self.failed_tasks.contains(&id) {
+            self.failed_tasks.push(id);
+        }
+        match evidence {
+            OutageEvidence::Unreachable => true,
+            OutageEvidence::Unanswered => self.last_answer.is_none() || self.failed_tasks.len() >= MIN_TASKS,
+            OutageEvidence::None => false,
+        }
+    }
+}
+
+/// An outage that a run with `--wait` waits for.
 #[derive(Clone, Debug)]
 pub(super) struct Outage {
     /// When it began.
     pub since: Instant,
     /// How long the run waits for its end.
     pub until: Instant,
-    /// The last fault.
+    /// The last fault, as that of a task.
     pub error: TaskError,
+    /// The last fault alone.
+    pub cause: String,
+    /// Whether it is certain that the gateway is out of order, and not some tasks.
+    pub is_proven: bool,
 }
 
 impl Outage {
@@ -81,36 +113,68 @@ impl GatewayHealth {
         let _ = self.state.subscribe().wait_for(|state| state.outage.is_none()).await;
     }
 
-    /// An answer arrived.
-    pub(super) fn record_answer(&self, emitter: &Emitter) {
+    /// Whether some answer was about a task.
+    pub(super) fn has_task_answer(&self) -> bool {
+        self.state.borrow().has_task_answer
+    }
+
+    /// An answer arrived. `is_about_task`: it shows that the server knows the URL of a task.
+    pub(super) fn record_answer(&self, is_about_task: bool, emitter: &Emitter) {
+        let mut was_noted = false;
         let was_out = self.state.send_if_modified(|state| {
             state.last_answer = Some(Instant::now());
+            state.has_task_answer |= is_about_task;
+            state.failed_tasks.clear();
+            was_noted = std::mem::take(&mut state.is_noted);
             state.outage.take().is_some()
         });
+        if was_noted {
+            emitter.emit(Event::Gateway(None));
+        }
         if was_out {
             emitter.emit(Event::Detail("the gateway answers again".to_owned()));
         }
     }
 
-    /// All attempts of a request failed with transient faults, `error` at last. The first of them failed at `since`.
-    pub(super) fn record_failure(&self, since: Instant, error: &gateway::Error, emitter: &Emitter) {
-        let Some(policy) = self.policy else { return };
-        let now = Instant::now();
-        let until = self.deadline.or_else(|| now.checked_add(policy.max_outage)).unwrap_or(now);
-        let is_new = self.state.send_if_modified(|state| match &mut state.outage {
-            Some(outage) => {
-                outage.error = error.into();
-                false
+    /// A question is asked again after a wait.
+    pub(super) fn record_retry(&self, notice: &RetryNotice<'_>, emitter: &Emitter) {
+        let mut is_unanswered = false;
+        self.state.send_if_modified(|state| {
+            is_unanswered = state.last_answer.is_none_or(|answered| answered < notice.since);
+            state.is_noted |= is_unanswered;
+            false
+        });
+        if is_unanswered {
+            let retry_at = std::time::Instant::now() + notice.delay;
+            emitter.emit(Event::Gateway(Some(GatewayFault { cause: notice.error.cause(), retry_at })));
+        }
+    }
+
+    /// A question failed, with `error` at last. Its first attempt failed at `since`. Whether the run has to stop asking.
+    pub(super) fn record_failure(&self, id: &TaskId, since: Instant, error: &gateway::Error, emitter: &Emitter) -> bool {
+        let (now, evidence, mut is_over) = (Instant::now(), error.outage_evidence(), false);
+        let is_new = self.state.send_if_modified(|state| {
+            if state.last_answer.is_some_and(|answered| answered >= since) {
+                return false;
             }
-            None if until <= now || state.last_answer.is_some_and(|answered| answered >= since) => false,
-            None => {
-                state.outage = Some(Outage { since: now, until, error: error.into() });
-                true
-            }
+            let is_proven = state.record_failure(id, evidence);
+            let awaited_until = || self.deadline.or_else(|| now.checked_add(self.policy?.max_outage));
+            let until = state.outage.as_ref().map(|outage| outage.until).or_else(awaited_until);
+            let Some(until) = until.filter(|until| now < *until && error.is_transient()) else {
+                is_over = is_proven;
+                return false;
+            };
+            let before = state.outage.take();
+            let is_new = before.is_none();
+            let since = before.as_ref().map_or(now, |outage| outage.since);
+            let is_proven = is_proven || before.is_some_and(|outage| outage.is_proven);
+            state.outage = Some(Outage { since, until, error: error.into(), cause: error.cause(), is_proven });
+            is_new
         });
         if is_new {
             emitter.emit(Event::Warning(format!("{error}; the run waits until the gateway answers again")));
         }
+        is_over
     }
 }
 
@@ -136,12 +200,20 @@ pub(super) mod tests {
         (emitter, lines)
     }
 
-    pub(in crate::jobs::archive) fn fail(health: &GatewayHealth) {
-        health.record_failure(Instant::now(), &http::Error::StallTimeout.into(), &recorder().0);
+    pub(in crate::jobs::archive) fn fail(health: &GatewayHealth) -> bool {
+        fail_with(health, "t", http::Error::StallTimeout)
+    }
+
+    fn fail_with(health: &GatewayHealth, id: &str, error: http::Error) -> bool {
+        health.record_failure(&TaskId::new(id).unwrap(), Instant::now(), &error.into(), &recorder().0)
+    }
+
+    fn no_connection() -> http::Error {
+        http::Error::Connect("connection refused".to_owned())
     }
 
     pub(in crate::jobs::archive) fn answer(health: &GatewayHealth) {
-        health.record_answer(&recorder().0);
+        health.record_answer(true, &recorder().0);
     }
 
     fn waiting(timeout: Option<Duration>, max_outage: Duration) -> GatewayHealth {
@@ -152,11 +224,12 @@ pub(super) mod tests {
     fn outage_is_reported_once_and_ends_with_an_answer() {
         let (health, (emitter, lines)) = (waiting(None, Duration::from_secs(3600)), recorder());
         for _ in 0..3 {
-            health.record_failure(Instant::now(), &http::Error::StallTimeout.into(), &emitter);
+            let id = TaskId::new("t").unwrap();
+            assert!(!health.record_failure(&id, Instant::now(), &http::Error::StallTimeout.into(), &emitter));
         }
         assert!(health.outage().unwrap().is_awaited() && health.outage_ended().now_or_never().is_none());
-        health.record_answer(&emitter);
-        health.record_answer(&emitter);
+        health.record_answer(true, &emitter);
+        health.record_answer(true, &emitter);
         assert!(health.outage().is_none() && health.outage_ended().now_or_never().is_some());
         let lines = lines.lock().unwrap();
         assert_eq!(lines.len(), 2, "{lines:?}");
@@ -168,8 +241,59 @@ pub(super) mod tests {
         let health = waiting(None, Duration::from_secs(3600));
         let since = Instant::now();
         answer(&health);
-        health.record_failure(since, &http::Error::StallTimeout.into(), &recorder().0);
+        let id = TaskId::new("t").unwrap();
+        assert!(!health.record_failure(&id, since, &http::Error::StallTimeout.into(), &recorder().0));
         assert!(health.outage().is_none());
+    }
+
+    #[test]
+    fn without_waiting_a_proven_outage_ends_the_questions() {
+        let health = GatewayHealth::new(None);
+        assert!(fail(&health), "nothing was ever answered");
+        answer(&health);
+        assert!(fail_with(&health, "t", no_connection()), "there is no way to the gateway");
+        answer(&health);
+        assert!(!fail_with(&health, "t", http::Error::BrokenEncoding("x".to_owned())), "it answers");
+        for (id, is_over) in [("a", false), ("b", false), ("a", false), ("c", true), ("d", true)] {
+            assert_eq!(fail_with(&health, id, http::Error::StallTimeout), is_over, "{id}");
+        }
+        answer(&health);
+        assert!(!fail_with(&health, "e", http::Error::StallTimeout), "an answer ends the count");
+        assert!(health.outage().is_none());
+    }
+
+    #[test]
+    fn with_waiting_a_proven_outage_ends_the_questions_when_the_time_is_spent() {
+        let spent = waiting(Some(Duration::ZERO), Duration::from_secs(3600));
+        assert!(fail(&spent));
+        let health = waiting(None, Duration::from_secs(3600));
+        answer(&health);
+        assert!(!fail(&health) && !health.outage().unwrap().is_proven);
+        assert!(!fail_with(&health, "t", no_connection()) && health.outage().unwrap().is_proven);
+        assert!(!fail(&health) && health.outage().unwrap().is_proven, "once proven, it stays so");
+        assert!(fail_with(&health, "t", http::Error::Certificate("unknown issuer".to_owned())), "that does not pass");
+    }
+
+    #[test]
+    fn gateway_is_noted_while_nothing_was_answered_since_a_question_failed() {
+        let noted = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&noted);
+        let emitter = Emitter::new(move |event| {
+            if let Event::Gateway(fault) = event {
+                seen.lock().unwrap().push(fault.map(|fault| fault.cause));
+            }
+        });
+        let health = GatewayHealth::new(None);
+        let retry = |since| {
+            let error = gateway::Error::from(no_connection());
+            health.record_retry(&RetryNotice { error: &error, since, delay: Duration::from_secs(1) }, &emitter);
+        };
+        let start = Instant::now();
+        retry(start);
+        health.record_answer(false, &emitter);
+        health.record_answer(false, &emitter);
+        retry(start);
+        assert_eq!(*noted.lock().unwrap(), [Some("no connection: connection refused".to_owned()), None]);
     }
 
     #[test]

@@ -191,7 +191,7 @@ impl PollQueue {
                 self.checks.clear();
                 self.parked.clear();
             }
-            () = job.stop_queries.cancelled() => return self.pop_any(),
+            () = job.queries.stopped() => return self.pop_any(),
             () = outage_ended => {}
             () = sleep_until(due) => {}
         }

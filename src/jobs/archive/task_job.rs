@@ -41,6 +41,8 @@ pub(super) struct TaskJob {
     pub(super) is_new: bool,
     /// Why the gateway did not answer, if it did not.
     pub(super) missed_answer: Option<Deferral>,
+    /// Whether the server does not know the URL: the base URL may be wrong.
+    pub(super) has_unknown_url: bool,
 }
 
 /// What a report takes from an entry.
@@ -62,10 +64,10 @@ pub(super) enum TaskAbort {
     /// The gateway was not asked: there is an outage, with this error.
     NotAsked(TaskError),
     Store(storage::Error),
-    /// The run sends no more queries: the key is refused, or the archive can't be written to. The run reports it once.
+    /// The run has stopped asking.
     QueriesEnded,
-    /// The disk is full or failing. The run reports it once.
-    Disk(transfer::Error),
+    /// The cause concerns the whole run, which reports it once.
+    RunWide(TaskError),
     /// The run was stopped.
     Interrupted,
 }
@@ -93,6 +95,16 @@ enum Settled {
 }
 
 impl TaskAbort {
+    /// A cause that concerns the whole run.
+    pub(super) fn run_wide(error: TaskError) -> Self {
+        Self::RunWide(TaskError { is_run_wide: true, ..error })
+    }
+
+    /// The disk is full or failing.
+    pub(super) fn disk(error: &transfer::Error) -> Self {
+        Self::run_wide(TaskError::new(TaskErrorCode::Disk, error.to_string()))
+    }
+
     /// Why there is no answer of the gateway, when a later query may get one.
     pub(super) fn missed_answer(&self) -> Option<Deferral> {
         match self {
@@ -117,6 +129,7 @@ impl TaskJob {
             poll,
             is_new: false,
             missed_answer: None,
+            has_unknown_url: false,
         }
     }
 
@@ -168,7 +181,15 @@ impl TaskJob {
             Ok(outcome) => outcome,
             Err(TaskAbort::Interrupted) => return None,
             Err(TaskAbort::QueriesEnded) => return Some(Err(NotAsked)),
-            Err(TaskAbort::Gateway(gateway::Error::NotFound)) => Outcome::NotFound,
+            Err(TaskAbort::Gateway(gateway::Error::NotFound { words, .. })) => {
+                self.report.err_reason = words;
+                Outcome::NotFound
+            }
+            Err(TaskAbort::Gateway(gateway::Error::UnknownUrl(words))) => {
+                self.has_unknown_url = true;
+                self.report.err_reason = Some(words);
+                Outcome::NotFound
+            }
             Err(TaskAbort::Gateway(error)) => self.fail((&error).into()),
             Err(TaskAbort::NotAsked(error)) => self.fail(TaskError { message: format!("not asked: {}", error.message), ..error }),
             Err(TaskAbort::Store(error)) => {
@@ -176,9 +197,7 @@ impl TaskJob {
                 let error = self.job.downloader.disk.handle_error(error.into());
                 self.fail(TaskError { is_run_wide: error.ends_run(), ..TaskError::new(code, error.to_string()) })
             }
-            Err(TaskAbort::Disk(error)) => {
-                self.fail(TaskError { is_run_wide: true, ..TaskError::new(TaskErrorCode::Disk, error.to_string()) })
-            }
+            Err(TaskAbort::RunWide(error)) => self.fail(error),
         };
         let empty = TaskReport::new(self.id().clone(), Outcome::Error);
         Some(Ok(std::mem::replace(&mut self.report, empty)))
@@ -286,17 +305,8 @@ impl TaskJob {
     }
 
     async fn query(&self) -> Result<TaskResponse, TaskAbort> {
-        self.job.downloader.disk.check().map_err(TaskAbort::Disk)?;
-        if !self.job.is_writable().await {
-            return Err(TaskAbort::QueriesEnded);
-        }
-        tokio::select! {
-            // An answer that has arrived counts before a stop.
-            biased;
-            response = self.job.query(self.id(), Purpose::Task, self.poll.turn) => response,
-            () = self.job.stop.cancelled() => Err(TaskAbort::Interrupted),
-            () = self.job.stop_queries.cancelled() => Err(TaskAbort::QueriesEnded),
-        }
+        self.job.downloader.disk.check().map_err(|error| TaskAbort::disk(&error))?;
+        self.job.query(self.id(), Purpose::Task, self.poll.turn).await
     }
 
     /// The outcome, when the answer has nothing that the archive would store.

@@ -1,8 +1,12 @@
-//! A table with one row per file: RFC 4180, UTF-8, with a header line.
+//! A table with one row per file, per asset that could not be saved, and per task that has neither: RFC 4180, UTF-8, with a
+//! header line.
 //!
-//! A spreadsheet evaluates a cell that begins with `=`, `+`, `-` or `@` as a formula, so such a text gets a `'` in front. Only
-//! an unusual task id or a field of a forged manifest can begin so; paths never do. URLs are left out: they are signed, and
-//! tables are often shared.
+//! The columns are the facts of the manifest. New columns are added at the end, so that a reader may count them. A row of an error
+//! has the asset's kind and number, but no path; a row of a task alone has none of these.
+//!
+//! A spreadsheet evaluates a cell that begins with `=`, `+`, `-` or `@` as a formula, some also behind blanks, so such a text gets
+//! a `'` in front. No number is negative, and paths never begin so. URLs are left out, and those in texts lose their query: they
+//! are signed, and tables are often shared.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -12,34 +16,90 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{ExportItem, PathBase};
-use crate::domain::asset_key::Kind;
-use crate::domain::manifest::State;
+use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::code::AssetErrorCode;
+use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
+use crate::layout::{self, TEXT};
+use crate::media::duration::is_plausible;
+use crate::redact::redact_urls;
 
 #[derive(Serialize)]
 struct Row<'a> {
     task_id: Cow<'a, str>,
     state: State,
-    kind: Kind,
-    index: usize,
-    path: String,
-    size: u64,
-    sha256: &'a Sha256Hex,
+    kind: Option<Kind>,
+    index: Option<usize>,
+    path: Option<String>,
+    size: Option<u64>,
+    sha256: Option<&'a Sha256Hex>,
     content_type: Cow<'a, str>,
     duration_seconds: Option<f64>,
     finish_time: Cow<'a, str>,
     meta: String,
+    measured_duration_seconds: Option<f64>,
+    duration_source: Cow<'a, str>,
+    detected_type: Cow<'a, str>,
+    last_modified: Cow<'a, str>,
+    verified_by: Cow<'a, str>,
+    warnings: String,
+    code: Option<AssetErrorCode>,
+    http_status: Option<u16>,
+    error: String,
+    status: Cow<'a, str>,
+    progress: Cow<'a, str>,
+    message: String,
+    err_reason: String,
+    submit_time: Cow<'a, str>,
+    archived_at: Cow<'a, str>,
+    text_path: Option<String>,
 }
 
 /// The header line, written separately so that an empty table has it too.
-const HEADINGS: [&str; 11] =
-    ["task_id", "state", "kind", "index", "path", "size", "sha256", "content_type", "duration_seconds", "finish_time", "meta"];
+const HEADINGS: [&str; 27] = [
+    "task_id",
+    "state",
+    "kind",
+    "index",
+    "path",
+    "size",
+    "sha256",
+    "content_type",
+    "duration_seconds",
+    "finish_time",
+    "meta",
+    "measured_duration_seconds",
+    "duration_source",
+    "detected_type",
+    "last_modified",
+    "verified_by",
+    "warnings",
+    "code",
+    "http_status",
+    "error",
+    "status",
+    "progress",
+    "message",
+    "err_reason",
+    "submit_time",
+    "archived_at",
+    "text_path",
+];
 
-pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, to: &mut dyn Write) -> io::Result<()> {
+/// Writes the rows of `tasks`. `items` are the files to write, in the order of their tasks.
+pub(super) fn write(tasks: &[TaskEntry], items: &[ExportItem<'_>], base: &PathBase, to: &mut dyn Write) -> io::Result<()> {
     let mut table = WriterBuilder::new().has_headers(false).from_writer(to);
     table.write_record(HEADINGS).map_err(into_io_error)?;
-    for item in items {
-        table.serialize(row(item, base)).map_err(into_io_error)?;
+    let mut items = items.iter().peekable();
+    for task in tasks {
+        let files = std::iter::from_fn(|| items.next_if(|item| std::ptr::eq(item.task, task)));
+        let files = files.map(|item| Row::of_file(task, item.file, base));
+        let errors = task.errors.iter().map(|error| Row::of_error(task, error, base));
+        let mut rows = files.chain(errors).peekable();
+        let alone = rows.peek().is_none().then(|| Row::of_task(task, base));
+        for row in rows.chain(alone) {
+            table.serialize(row).map_err(into_io_error)?;
+        }
     }
     table.flush()
 }
@@ -52,29 +112,98 @@ fn into_io_error(error: ::csv::Error) -> io::Error {
     }
 }
 
-fn row<'a>(item: &ExportItem<'a>, base: &PathBase) -> Row<'a> {
-    let (task, file) = (item.task, item.file);
-    Row {
-        task_id: escape_formula(&task.task_id),
-        state: task.state,
-        kind: file.key().kind,
-        index: file.key().index,
-        path: base.path(file),
-        size: file.size(),
-        sha256: file.sha256(),
-        content_type: escape_formula(file.content_type.as_deref().unwrap_or_default()),
-        duration_seconds: item.seconds(),
-        finish_time: escape_formula(task.finish_time.as_deref().unwrap_or_default()),
-        meta: task.meta.clone().map(json).unwrap_or_default(),
+impl<'a> Row<'a> {
+    fn of_task(task: &'a TaskEntry, base: &PathBase) -> Self {
+        Self {
+            task_id: escape_formula(&task.task_id),
+            state: task.state,
+            kind: None,
+            index: None,
+            path: None,
+            size: None,
+            sha256: None,
+            content_type: Cow::Borrowed(""),
+            duration_seconds: None,
+            finish_time: cell(task.finish_time.as_ref()),
+            meta: task.meta.clone().map(json).unwrap_or_default(),
+            measured_duration_seconds: None,
+            duration_source: Cow::Borrowed(""),
+            detected_type: Cow::Borrowed(""),
+            last_modified: Cow::Borrowed(""),
+            verified_by: Cow::Borrowed(""),
+            warnings: String::new(),
+            code: None,
+            http_status: None,
+            error: String::new(),
+            status: cell(task.status.as_ref()),
+            progress: cell(task.progress.as_ref()),
+            message: words(task.message.as_deref().unwrap_or_default()),
+            err_reason: words(task.err_reason.as_deref().unwrap_or_default()),
+            submit_time: cell(task.submit_time.as_ref()),
+            archived_at: cell(task.archived_at.as_ref()),
+            text_path: text_path(task).map(|path| base.text_path(path)),
+        }
     }
+
+    fn of_asset(task: &'a TaskEntry, key: AssetKey, base: &PathBase) -> Self {
+        Self { kind: Some(key.kind), index: Some(key.index), ..Self::of_task(task, base) }
+    }
+
+    fn of_file(task: &'a TaskEntry, file: &'a FileEntry, base: &PathBase) -> Self {
+        let plausible = |seconds: Option<f64>| seconds.filter(|seconds| is_plausible(*seconds));
+        Self {
+            path: Some(base.path(file)),
+            size: Some(file.size()),
+            sha256: Some(file.sha256()),
+            content_type: cell(file.content_type.as_ref()),
+            duration_seconds: plausible(file.duration_seconds),
+            measured_duration_seconds: plausible(file.measured_duration_seconds),
+            duration_source: cell(file.duration_source.as_ref()),
+            detected_type: cell(file.detected_type.as_ref()),
+            last_modified: cell(file.last_modified.as_ref()),
+            verified_by: cell(file.verified_by.as_ref()),
+            warnings: words(&file.warnings.join("; ")),
+            ..Self::of_asset(task, file.key(), base)
+        }
+    }
+
+    fn of_error(task: &'a TaskEntry, error: &AssetError, base: &PathBase) -> Self {
+        Self {
+            code: error.code(),
+            http_status: error.http_status(),
+            error: words(&error.error),
+            ..Self::of_asset(task, error.key(), base)
+        }
+    }
+}
+
+/// The path of the task's text, if it is one that this program writes.
+fn text_path(task: &TaskEntry) -> Option<&str> {
+    let path = task.text_path.as_deref()?;
+    let is_ours = path == TEXT || path.strip_suffix(TEXT)?.strip_suffix('/')? == layout::folder_name(&task.task_id);
+    is_ours.then_some(path)
 }
 
 fn json(meta: Map<String, Value>) -> String {
     Value::Object(meta).to_string()
 }
 
+/// A text for people.
+fn words(text: &str) -> String {
+    escape_formula(&redact_urls(text)).into_owned()
+}
+
+fn cell(text: Option<&String>) -> Cow<'_, str> {
+    escape_formula(text.map(String::as_str).unwrap_or_default())
+}
+
 fn escape_formula(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}").into() } else { text.into() }
+    // Blanks of any kind, and characters that are not shown.
+    let is_ignored =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    // The full-width forms are the same characters to some programs.
+    let is_formula = text.trim_start_matches(is_ignored).starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    if is_formula || text.starts_with(['\t', '\r', '\n']) { format!("'{text}").into() } else { text.into() }
 }
 
 #[cfg(test)]
@@ -95,7 +224,7 @@ mod tests {
         let empty = written(TextFormat::Csv, &task("t", &[]), &beside("a"));
         assert_eq!(rows(&empty), [HEADINGS]);
         let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
-        let row = serde_json::to_value(row(&crate::jobs::export::format::tests::items(&task)[0], &beside("a"))).unwrap();
+        let row = serde_json::to_value(Row::of_file(&task, &task.files[0], &beside("a"))).unwrap();
         assert!(row.as_object().unwrap().keys().eq(HEADINGS.iter()));
     }
 
@@ -117,7 +246,75 @@ mod tests {
             let meta = json!({"prompt": id}).to_string();
             let zeros = "0".repeat(64);
             let expected = [cell, "complete", "video", "1", "./=a,\"b/t/video-1.mp4", "7", &zeros, cell, "2.5", cell, &meta];
-            assert_eq!((rows.len(), rows[1].as_slice()), (2, expected.map(str::to_owned).as_slice()), "{id:?}");
+            assert_eq!((rows.len(), &rows[1][..11]), (2, expected.map(str::to_owned).as_slice()), "{id:?}");
+        }
+    }
+
+    /// The cells of one row that are not empty, by their headings, without what all rows of a task have.
+    fn cells(row: &[String]) -> Vec<(&'static str, &str)> {
+        let cells = HEADINGS.into_iter().zip(row.iter().map(String::as_str));
+        cells.filter(|(name, cell)| !cell.is_empty() && !["task_id", "state", "status", "text_path"].contains(name)).collect()
+    }
+
+    #[test]
+    fn files_errors_and_tasks_without_either_have_a_row_each() {
+        let video = json!({"duration_seconds": 128.92, "duration_source": "api", "measured_duration_seconds": 1.3,
+            "detected_type": "video/webm", "warnings": ["one", "see https://h/x?sig=SECRET"]});
+        let mut mixed = task("t", &[("video", "t/video-1.mp4", video)]);
+        mixed.errors = serde_json::from_value(json!([
+            {"kind": "image", "index": 2, "url": "https://h/x?sig=SECRET", "code": "dead_link", "http_status": 404, "error": "-1"}
+        ]))
+        .unwrap();
+        (mixed.text_path, mixed.status) = (Some("t/text.txt".to_owned()), Some("SUCCESS".to_owned()));
+        let table = written(TextFormat::Csv, &mixed, &beside("a"));
+        assert!(!table.contains("SECRET"));
+        let rows = rows(&table);
+        let zeros = "0".repeat(64);
+        assert_eq!(rows.len(), 3);
+        let file = [
+            ("kind", "video"),
+            ("index", "1"),
+            ("path", "a/t/video-1.mp4"),
+            ("size", "7"),
+            ("sha256", &zeros),
+            ("duration_seconds", "128.92"),
+            ("measured_duration_seconds", "1.3"),
+            ("duration_source", "api"),
+            ("detected_type", "video/webm"),
+            ("warnings", "one; see https://h/x"),
+        ];
+        assert_eq!(cells(&rows[1]), file);
+        let error = [("kind", "image"), ("index", "2"), ("code", "dead_link"), ("http_status", "404"), ("error", "'-1")];
+        assert_eq!(cells(&rows[2]), error);
+        for row in &rows[1..] {
+            assert_eq!((row[20].as_str(), row[26].as_str()), ("SUCCESS", "a/t/text.txt"));
+        }
+        let mut failed = task("t", &[]);
+        (failed.state, failed.err_reason) = (State::Failed, Some("flagged".to_owned()));
+        let rows = self::rows(&written(TextFormat::Csv, &failed, &beside("a")));
+        assert_eq!((rows.len(), rows[1][1].as_str(), cells(&rows[1])), (2, "failed", vec![("err_reason", "flagged")]));
+    }
+
+    #[test]
+    fn hostile_entry_gives_no_formula_and_no_foreign_path() {
+        for text in ["=1", " =1", "\u{a0}+1", "\u{feff}@x", "\n-1", "\u{200b}=1", "＝1"] {
+            let fields = json!({"content_type": text, "detected_type": text, "duration_source": text, "last_modified": text,
+                "verified_by": text, "warnings": [text], "duration_seconds": -1, "measured_duration_seconds": -2});
+            let mut task = task(text, &[("video", "t/video-1.mp4", fields)]);
+            for field in [&mut task.status, &mut task.progress, &mut task.message, &mut task.err_reason, &mut task.submit_time] {
+                *field = Some(text.to_owned());
+            }
+            (task.archived_at, task.text_path) = (Some(text.to_owned()), Some("../text.txt".to_owned()));
+            task.errors = serde_json::from_value(json!([{"kind": "image", "index": 1, "error": text}])).unwrap();
+            let rows = rows(&written(TextFormat::Csv, &task, &beside("a")));
+            assert_eq!(rows.len(), 3);
+            for cell in rows[1..].iter().flatten() {
+                assert!(
+                    !cell.trim_start_matches(['\u{200b}', '\u{feff}']).trim_start().starts_with(['=', '+', '-', '@', '＝']),
+                    "{cell:?}"
+                );
+                assert!(!cell.contains(".."), "{cell:?}");
+            }
         }
     }
 }

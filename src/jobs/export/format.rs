@@ -1,5 +1,8 @@
 //! The formats: what each accepts, and which module writes it.
 //!
+//! Two durations: a table shows both, as the manifest has them. What plays or cuts the media (`otio`, `m3u8`) needs the true
+//! one: [`ExportItem::playing_seconds`], the container's where it is known, else the API's. `ffconcat` takes the container's alone.
+//!
 //! To add a format:
 //!
 //! 1. A module beside this one that writes it, and its `mod` line in `jobs/export/mod.rs`.
@@ -27,7 +30,7 @@ pub enum ExportFormat {
     Otio,
     /// A list for ffmpeg's concat demuxer.
     Ffconcat,
-    /// A table for spreadsheets, one row per file.
+    /// A table for spreadsheets, one row per file, per error, and per task without either.
     Csv,
     /// A playlist for players.
     M3u8,
@@ -77,8 +80,8 @@ pub(super) struct ExportItem<'a> {
 }
 
 impl ExportItem<'_> {
-    /// The duration. The container counts for more than the API.
-    pub(super) fn seconds(&self) -> Option<f64> {
+    /// How long the file plays. The container counts for more than the API.
+    pub(super) fn playing_seconds(&self) -> Option<f64> {
         let durations = [self.file.measured_duration_seconds, self.file.duration_seconds];
         durations.into_iter().flatten().find(|seconds| is_plausible(*seconds))
     }
@@ -96,22 +99,30 @@ impl TextFormat {
         match self {
             Self::Csv => None,
             _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
-            Self::Otio if item.file.key().kind != Kind::Image && item.seconds().is_none() => {
+            Self::Otio if item.file.key().kind != Kind::Image && item.playing_seconds().is_none() => {
                 Some("its duration is unknown, and a timeline needs it")
             }
             _ => None,
         }
     }
 
-    /// Writes `items` to `to`, with paths from `base`. `rate` is for files without a frame rate of their own.
+    /// Writes `items`, the files of `tasks`, to `to`, with paths from `base`. `rate` is for files without a frame rate of their
+    /// own.
     ///
     /// # Errors
     /// When `to` fails, or the format can't hold the archive's own path.
-    pub(super) fn write(self, items: &[ExportItem<'_>], base: &PathBase, rate: f64, to: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn write(
+        self,
+        tasks: &[TaskEntry],
+        items: &[ExportItem<'_>],
+        base: &PathBase,
+        rate: f64,
+        to: &mut dyn Write,
+    ) -> io::Result<()> {
         match self {
             Self::Otio => otio::write(items, base, rate, to),
             Self::Ffconcat => ffconcat::write(items, base, to),
-            Self::Csv => csv::write(items, base, to),
+            Self::Csv => csv::write(tasks, items, base, to),
             Self::M3u8 => m3u8::write(items, base, to),
         }
     }
@@ -140,7 +151,7 @@ pub(super) mod tests {
 
     pub(in crate::jobs::export) fn written(format: TextFormat, task: &TaskEntry, place: &PathBase) -> String {
         let mut bytes = Vec::new();
-        format.write(&items(task), place, 24.0, &mut bytes).unwrap();
+        format.write(std::slice::from_ref(task), &items(task), place, 24.0, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -155,7 +166,7 @@ pub(super) mod tests {
             let times = json!({"measured_duration_seconds": measured, "duration_seconds": declared});
             let task = task("t", &[("video", "t/video-1.mp4", times)]);
             let item = items(&task)[0];
-            assert_eq!(item.seconds(), expected, "{measured} {declared}");
+            assert_eq!(item.playing_seconds(), expected, "{measured} {declared}");
             assert_eq!(TextFormat::Otio.rejection_reason(&item).is_some(), expected.is_none());
         }
     }

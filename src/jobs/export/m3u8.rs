@@ -11,7 +11,7 @@ use crate::domain::asset_key::Kind;
 pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "#EXTM3U")?;
     for item in items.iter().filter(|item| item.file.key().kind != Kind::Image) {
-        match item.seconds() {
+        match item.playing_seconds() {
             Some(seconds) => write!(to, "#EXTINF:{seconds:.3},")?,
             // The usual value for an unknown duration.
             None => write!(to, "#EXTINF:-1,")?,

@@ -149,8 +149,8 @@ fn write_text(
     let base = path_base(&target, reader.root())?;
     let items = collect_items(reader, tasks, format, skipped)?;
     match target {
-        ExportTarget::Path(file) => Ok(storage::replace(file, |to| format.write(&items, &base, rate, to))?),
-        ExportTarget::Stream(to) => match format.write(&items, &base, rate, to) {
+        ExportTarget::Path(file) => Ok(storage::replace(file, |to| format.write(tasks, &items, &base, rate, to))?),
+        ExportTarget::Stream(to) => match format.write(tasks, &items, &base, rate, to) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ExportError::Stream(error)),
             _ => Ok(()),
         },

@@ -61,7 +61,7 @@ fn track(kind: Kind, clips: &[Value]) -> Value {
 /// Version 1, which every reader accepts.
 fn clip(item: &ExportItem<'_>, base: &PathBase, rate: f64) -> Value {
     let file = item.file;
-    let seconds = item.seconds().filter(|_| file.key().kind != Kind::Image).unwrap_or(STILL_SECONDS);
+    let seconds = item.playing_seconds().filter(|_| file.key().kind != Kind::Image).unwrap_or(STILL_SECONDS);
     let range =
         item.frame_rate.map_or_else(|| time_range(seconds * rate, rate), |own| time_range(frame_count(seconds, own), own));
     json!({

@@ -54,6 +54,12 @@ impl PathBase {
         format!("{}{}", self.path, file.path())
     }
 
+    /// The path of a task's text, which stands at `path` in the archive.
+    #[must_use]
+    pub(super) fn text_path(&self, path: &str) -> String {
+        format!("{}{path}", self.path)
+    }
+
     /// The URI, or the relative reference, of a file of the archive.
     #[must_use]
     pub(super) fn uri(&self, file: &FileEntry) -> String {

@@ -55,7 +55,8 @@ const mediaOf = (task, file, isSmall) => {
 
 const figureOf = (task, file) => {
   const name = LINKED.test(file[0]) ? make("a", { href: path(task, file), target: "_blank", rel: "noopener" }, file[0]) : file[0];
-  const facts = [file[2] && duration(file[2]), size(file[1])].filter(Boolean).join(" · ");
+  const own = file[3] && `the file: ${duration(file[3])}`;
+  const facts = [file[2] && duration(file[2]), own, size(file[1])].filter(Boolean).join(" · ");
   return make("figure", {}, mediaOf(task, file, false), make("figcaption", {}, name, ` · ${facts}`));
 };
 

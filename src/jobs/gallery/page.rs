@@ -66,9 +66,14 @@ struct CardData {
     errors: Vec<(String, String)>,
 }
 
-/// Name, size in bytes, duration in seconds.
+/// Name, size in bytes, duration in seconds as in the manifest, and the file's own duration where that contradicts it.
 #[derive(Serialize)]
-struct CardFile(String, u64, #[serde(skip_serializing_if = "Option::is_none")] Option<f64>);
+struct CardFile(
+    String,
+    u64,
+    #[serde(skip_serializing_if = "Option::is_none")] Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")] Option<f64>,
+);
 
 impl Page {
     /// Adds a task. `is_single`: the page is in the folder of this one task.
@@ -100,7 +105,8 @@ impl CardData {
         let folder = layout::folder_name(&task.task_id);
         let name = |file: &FileEntry| {
             let name = if is_single { file.name() } else { file.name_in_folder(&folder) };
-            name.map(|name| CardFile(name.to_owned(), file.size(), file.duration_seconds))
+            let contradicting = file.measured_duration_seconds.filter(|_| file.has_contradicting_durations());
+            name.map(|name| CardFile(name.to_owned(), file.size(), file.duration_seconds, contradicting))
         };
         let non_blank =
             |text: Option<String>| text.filter(|text| !text.trim().is_empty()).map(|text| redact_urls(&text).into_owned());
@@ -209,6 +215,17 @@ mod tests {
         assert_eq!(card["f"], json!([["video-1.mp4", 7, 5.1]]));
         assert_eq!(card["d"], layout::folder_name("Odd"));
         assert_eq!(card["n"], json!([["source", "https://h/z"], ["seed", "12345678901234567890"]]));
+    }
+
+    #[test]
+    fn duration_of_the_file_is_shown_beside_one_that_contradicts_it() {
+        let files = [("video-1.mp4", 1.3), ("video-2.mp4", 5.083)].map(|(name, measured)| {
+            let mut file = file(&format!("t/{name}"));
+            file["measured_duration_seconds"] = json!(measured);
+            file
+        });
+        let page = page(&[json!({"task_id": "t", "state": "complete", "files": files})]);
+        assert_eq!(data(&page)[0]["f"], json!([["video-1.mp4", 7, 5.1, 1.3], ["video-2.mp4", 7, 5.1]]));
     }
 
     #[test]

@@ -4,9 +4,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use reqwest::StatusCode;
-use yescale_dl::ApiKey;
 use yescale_dl::gateway::classify;
 use yescale_dl::manifest::depth;
+use yescale_dl::{ApiKey, TaskId};
 
 const KEY: &str = "sk-1234567890abcdef";
 
@@ -14,7 +14,8 @@ fuzz_target!(|input: &[u8]| {
     let [high, low, body @ ..] = input else { return };
     let Ok(status) = StatusCode::from_u16(100 + u16::from_be_bytes([*high, *low]) % 500) else { return };
     let key = ApiKey::parse(KEY).expect("the key is valid");
-    let message = match classify(status, body.to_vec(), &key) {
+    let id = TaskId::new("777935781150867525").expect("it is not blank");
+    let message = match classify(status, body.to_vec(), &id, &key) {
         Err(error) => error.to_string(),
         Ok(task) => {
             assert!(status.is_success());

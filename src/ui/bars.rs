@@ -31,8 +31,14 @@ const RESERVED_ROWS: usize = 4;
 const DEFAULT_SIZE: (u16, u16) = (24, 80);
 /// A longer name is shortened, also on a wide terminal.
 const MAX_NAME_WIDTH: usize = 36;
-/// The columns right of a bar: percent, size, speed, time left.
-const NUMBERS_WIDTH: usize = 4 + 2 + 11 + 2 + 13 + 2 + 8;
+/// The columns of numbers right of a bar.
+const NUMBERS: usize = 4;
+/// Their usual widths: percentage, size, speed, time left. Longer numbers make a column wider.
+const NUMBER_WIDTHS: [usize; NUMBERS] = [4, 11, 13, 8];
+/// The order in which they get room.
+const NUMBERS_BY_IMPORTANCE: [usize; NUMBERS] = [0, 3, 2, 1];
+/// The space left of each column.
+const NUMBER_GAP: usize = 2;
 /// The shortest and the longest bar.
 const BAR_WIDTH: (usize, usize) = (5, 60);
 /// The time between two lines of progress, without bars.
@@ -79,9 +85,9 @@ impl Bars {
     }
 
     fn draw(&mut self, estimator: &ProgressEstimator) -> io::Result<()> {
-        let (rows, columns) = self.terminal.size_checked().unwrap_or(DEFAULT_SIZE);
+        let (rows, columns) = self.size();
         self.erase()?;
-        for line in frame(estimator, rows.into(), columns.into(), self.color) {
+        for line in frame(estimator, rows, columns, self.color) {
             self.terminal.write_line(&line)?;
             self.drawn.push(measure_text_width(&line));
         }
@@ -89,9 +95,17 @@ impl Bars {
         self.terminal.flush()
     }
 
+    /// The rows and columns of the terminal.
+    fn size(&self) -> (usize, usize) {
+        // Some terminals report zeros.
+        let (rows, columns) =
+            self.terminal.size_checked().filter(|(rows, columns)| rows.min(columns) > &0).unwrap_or(DEFAULT_SIZE);
+        (rows.into(), columns.into())
+    }
+
     fn erase(&mut self) -> io::Result<()> {
         // A terminal that became narrower has wrapped the lines.
-        let columns = usize::from(self.terminal.size_checked().unwrap_or(DEFAULT_SIZE).1).max(1);
+        let columns = self.size().1;
         let rows = self.drawn.drain(..).map(|width| width.div_ceil(columns).max(1)).sum();
         if rows == 0 {
             return Ok(());
@@ -116,43 +130,110 @@ fn task_notes(count: &TaskCounts) -> Vec<String> {
 fn progress_line(estimator: &ProgressEstimator) -> String {
     let (count, overall) = (estimator.task_counts(), estimator.overall());
     let left = overall.eta.map(|left| format!("{} left", format_duration(left)));
-    let sizes = format!("{}, {}/s", HumanBytes(overall.bytes), HumanBytes(overall.speed));
-    [task_progress(&count)].into_iter().chain(task_notes(&count)).chain([sizes]).chain(left).collect::<Vec<_>>().join(", ")
+    let [percent, bytes, speed, _] = numbers(&overall);
+    let sizes = format!("{bytes}, {speed}");
+    let percent = Some(percent).filter(|percent| !percent.is_empty());
+    [task_progress(&count)]
+        .into_iter()
+        .chain(percent)
+        .chain(task_notes(&count))
+        .chain([sizes])
+        .chain(left)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
-/// The lines of a frame: the run, as many files as there is room for, and notes.
+/// The lines of a frame: the run, as many files as there is room for, and notes. Text that does not fit is left out as a whole,
+/// so that no number is cut; only names are shortened.
 fn frame(estimator: &ProgressEstimator, rows: usize, columns: usize, color: bool) -> Vec<String> {
     let count = estimator.task_counts();
     let shown = estimator.files.len().min(MAX_BARS).min(rows.saturating_sub(RESERVED_ROWS));
-    let head = task_progress(&count);
-    let names = measure_text_width(&head).max((columns * 3 / 10).saturating_sub(2).min(MAX_NAME_WIDTH));
-    let mut lines = vec![row(&head, &estimator.overall(), names, columns, color)];
     let more = estimator.files.len() - shown;
+    // The last column stays free: some terminals start a new line after it.
+    let room = columns.saturating_sub(1);
+    let head = head(&count, room);
+    let names = measure_text_width(&head).max((columns * 3 / 10).saturating_sub(2).min(MAX_NAME_WIDTH));
+    let files = estimator.files.iter().take(shown).map(|file| {
+        let name = escape_control_chars(&redact_keys(&file.transfer.name)).into_owned();
+        (format!("  {}", elide(&name, names.saturating_sub(2))), file.snapshot())
+    });
+    let rows: Vec<(String, ProgressSnapshot)> = std::iter::once((head, estimator.overall())).chain(files).collect();
+    let columns = Columns::fit(rows.iter().map(|(_, snapshot)| numbers(snapshot)), names, room);
+    let mut lines: Vec<String> = rows.iter().map(|(name, snapshot)| columns.line(name, snapshot, color)).collect();
     let mut notes = task_notes(&count);
     notes.extend((more > 0).then(|| format!("{} in transfer", pluralize(more as u64, "more large file"))));
-    lines.extend(estimator.files.iter().take(shown).map(|file| {
-        let name = format!("  {}", elide(&escape_control_chars(&redact_keys(&file.transfer.name)), names.saturating_sub(2)));
-        row(&name, &file.snapshot(), names, columns, color)
-    }));
-    lines.extend((!notes.is_empty()).then(|| format!("  {}", notes.join(", "))));
-    // The last column stays free: some terminals start a new line after it.
-    lines.into_iter().map(|line| truncate_str(&line, columns.saturating_sub(1), "").into_owned()).collect()
+    lines.extend(join_fitting(&notes, room));
+    lines.retain(|line| measure_text_width(line) <= room);
+    lines
 }
 
-/// A name, its bar if there is room, and the numbers.
-fn row(name: &str, snapshot: &ProgressSnapshot, names: usize, columns: usize, color: bool) -> String {
-    let room = columns.saturating_sub(names + NUMBERS_WIDTH + 5).min(BAR_WIDTH.1);
-    let bar = match snapshot.fraction {
-        _ if room < BAR_WIDTH.0 => String::new(),
-        Some(part) => bar(part, room, color) + "  ",
-        None => " ".repeat(room + 2),
-    };
+/// The tasks of the run, as long as the percentage fits beside them.
+fn head(count: &TaskCounts, room: usize) -> String {
+    let (done, all) = (HumanCount(count.done), HumanCount(count.discovered));
+    let forms = [task_progress(count), format!("{done} of {all}"), format!("{done}/{all}")];
+    let fits = |form: &&String| measure_text_width(form) + NUMBER_GAP + NUMBER_WIDTHS[0] <= room;
+    forms.iter().find(fits).unwrap_or(&forms[2]).clone()
+}
+
+/// The notes that fit into one line, in their order.
+fn join_fitting(notes: &[String], room: usize) -> Option<String> {
+    notes.iter().fold(None, |line: Option<String>, note| {
+        let longer = line.as_ref().map_or_else(|| format!("  {note}"), |line| format!("{line}, {note}"));
+        if measure_text_width(&longer) <= room { Some(longer) } else { line }
+    })
+}
+
+/// The numbers of a row, from left to right: percentage, size, speed, time left.
+fn numbers(snapshot: &ProgressSnapshot) -> [String; NUMBERS] {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 100")]
     let percent = snapshot.fraction.map(|part| format!("{}%", (part * 100.0) as u64)).unwrap_or_default();
-    let (bytes, speed) = (HumanBytes(snapshot.bytes).to_string(), format!("{}/s", HumanBytes(snapshot.speed)));
     let left = snapshot.eta.map(format_duration).unwrap_or_default();
-    let gap = " ".repeat(names.saturating_sub(measure_text_width(name)));
-    format!("{name}{gap}  {bar}{percent:>4}  {bytes:>11}  {speed:>13}  {left:>8}")
+    [percent, HumanBytes(snapshot.bytes).to_string(), format!("{}/s", HumanBytes(snapshot.speed)), left]
+}
+
+/// Which columns of numbers a frame has, and how wide everything is.
+struct Columns {
+    names: usize,
+    /// 0: no bars.
+    bar: usize,
+    /// None: the column does not fit.
+    numbers: [Option<usize>; NUMBERS],
+}
+
+impl Columns {
+    /// As many columns of `rows` as fit into `room`, the most important ones first, then bars.
+    fn fit(rows: impl Iterator<Item = [String; NUMBERS]>, names: usize, room: usize) -> Self {
+        let widths = rows.fold(NUMBER_WIDTHS, |widths, row| {
+            std::array::from_fn(|column| widths[column].max(measure_text_width(&row[column])))
+        });
+        let (mut numbers, mut used) = ([None; NUMBERS], names);
+        for column in NUMBERS_BY_IMPORTANCE {
+            let width = NUMBER_GAP + widths[column];
+            if used + width > room {
+                return Self { names, bar: 0, numbers };
+            }
+            numbers[column] = Some(widths[column]);
+            used += width;
+        }
+        let bar = room.saturating_sub(used + NUMBER_GAP).min(BAR_WIDTH.1);
+        Self { names, bar: if bar < BAR_WIDTH.0 { 0 } else { bar }, numbers }
+    }
+
+    /// A name, its bar if there is room, and the numbers.
+    fn line(&self, name: &str, snapshot: &ProgressSnapshot, color: bool) -> String {
+        let gap = " ".repeat(NUMBER_GAP);
+        let mut line = name.to_owned() + &" ".repeat(self.names.saturating_sub(measure_text_width(name)));
+        if self.bar > 0 {
+            line += &gap;
+            line += &snapshot.fraction.map_or_else(|| " ".repeat(self.bar), |part| bar(part, self.bar, color));
+        }
+        for (number, width) in numbers(snapshot).iter().zip(self.numbers) {
+            if let Some(width) = width {
+                line += &format!("{gap}{number:>width$}");
+            }
+        }
+        line
+    }
 }
 
 fn bar(part: f64, room: usize, color: bool) -> String {
@@ -188,29 +269,40 @@ fn format_duration(left: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::{Counter, Event, TaskCounters, Transfer};
+    use crate::domain::event::{Counter, Emitter, Event, Transfer};
+    use crate::ui::RunCounters;
 
-    fn estimator(files: usize) -> ProgressEstimator {
-        let (total, tasks, start) = (Counter::default(), TaskCounters::default(), Instant::now());
-        tasks.discovered.add(10_000);
-        tasks.done.add(4_812);
-        tasks.pending.set(212);
-        total.add(3 << 30);
-        let mut estimator = ProgressEstimator::new(total, tasks, start);
+    /// A run with `files` large files whose names are `name` and a number.
+    fn estimator(files: usize, name: impl Fn(usize) -> String) -> ProgressEstimator {
+        let (emitter, start) = (Emitter::silent(), Instant::now());
+        emitter.tasks.discovered.add(10_000);
+        emitter.tasks.done.add(4_812);
+        emitter.tasks.pending.set(212);
+        emitter.bytes.add(3 << 30);
+        let mut estimator = ProgressEstimator::new(RunCounters::of(&emitter), start);
         for file in 0..files {
             let counter = Counter::default();
-            let name = format!("video-1 7779357811508675{file:02}\u{1b}歌");
-            estimator.update(&Event::TransferStarted(Transfer { name, total: Some(96 << 20), counter: counter.clone() }), start);
+            let transfer = Transfer { name: name(file), total: Some(96 << 20), counter: counter.clone() };
+            estimator.update(&Event::TransferStarted(transfer), start);
             counter.add(48 << 20);
         }
         estimator.sample(start + Duration::from_secs(1));
         estimator
     }
 
+    fn twenty_files() -> ProgressEstimator {
+        estimator(20, |file| format!("video-1 7779357811508675{file:02}\u{1b}歌"))
+    }
+
+    /// The words of a line that contain a digit.
+    fn numbers_in(line: &str) -> impl Iterator<Item = &str> {
+        line.split([' ', '/']).map(|word| word.trim_matches(',')).filter(|word| word.contains(|c: char| c.is_ascii_digit()))
+    }
+
     #[test]
     fn progress_display_fits_the_terminal() {
         for (rows, columns) in (30..=200).map(|columns| (24, columns)).chain([(50, 160), (3, 10), (1, 1), (0, 0)]) {
-            let lines = frame(&estimator(20), rows, columns, true);
+            let lines = frame(&twenty_files(), rows, columns, true);
             assert!(lines.len() <= rows.max(2), "{rows} rows: {lines:#?}");
             for line in lines {
                 assert!(measure_text_width(&line) <= columns.saturating_sub(1), "{columns} columns: {line}");
@@ -219,8 +311,40 @@ mod tests {
     }
 
     #[test]
+    fn no_number_is_cut_at_any_width() {
+        let long_run = |tasks: u64, seconds: u64| {
+            let (emitter, start) = (Emitter::silent(), Instant::now());
+            let mut estimator = ProgressEstimator::new(RunCounters::of(&emitter), start);
+            emitter.tasks.discovered.add(tasks);
+            emitter.tasks.done.add(tasks / 3);
+            emitter.files.known.add(999 << 40);
+            emitter.files.done.add(123 << 30);
+            emitter.bytes.add(123 << 30);
+            estimator.sample(start + Duration::from_secs(seconds));
+            estimator
+        };
+        let runs = [estimator(20, |_| "video of a 歌".to_owned()), long_run(3, 1), long_run(12_345_678, 40), long_run(0, 1)];
+        for run in &runs {
+            let full = frame(run, 24, 300, false).join("\n");
+            let full: Vec<&str> = full.lines().flat_map(numbers_in).collect();
+            for columns in 30..=200 {
+                let lines = frame(run, 24, columns, false);
+                let is_shown = |part: &str| lines[0].contains(part);
+                assert!(numbers_in(&lines[0]).count() >= 2, "{columns} columns: {lines:#?}");
+                for number in lines.iter().flat_map(|line| numbers_in(line)) {
+                    assert!(full.contains(&number), "{columns} columns: {number} in {lines:#?}");
+                }
+                // A less important column is never shown without a more important one.
+                let shown = numbers(&run.overall()).map(|number| number.is_empty() || is_shown(&number));
+                let by_importance = NUMBERS_BY_IMPORTANCE.map(|column| shown[column]);
+                assert!(by_importance.is_sorted_by_key(|is_shown| !is_shown), "{columns} columns: {by_importance:?}");
+            }
+        }
+    }
+
+    #[test]
     fn progress_display_shows_totals_files_and_hidden_count() {
-        let lines = frame(&estimator(20), 24, 80, false);
+        let lines = frame(&twenty_files(), 24, 80, false);
         assert_eq!(lines.len(), 1 + MAX_BARS + 1);
         assert!(lines[0].starts_with("4,812 of 10,000 tasks") && lines[0].contains("48%"), "{}", lines[0]);
         assert!(lines[1].contains("━╸─") && lines[1].contains("48.00 MiB/s") && lines[1].contains("0:01"), "{}", lines[1]);
@@ -230,12 +354,15 @@ mod tests {
 
     #[test]
     fn without_color_no_escape_codes_are_drawn() {
-        assert!(!frame(&estimator(3), 24, 80, false).concat().contains('\u{1b}'));
-        assert!(frame(&estimator(3), 24, 80, true).concat().contains('\u{1b}'));
+        assert!(!frame(&twenty_files(), 24, 80, false).concat().contains('\u{1b}'));
+        assert!(frame(&twenty_files(), 24, 80, true).concat().contains('\u{1b}'));
     }
 
     #[test]
     fn single_line_progress_shows_the_same_totals() {
-        assert_eq!(progress_line(&estimator(0)), "4,812 of 10,000 tasks, 212 waiting, 3.00 GiB, 3.00 GiB/s");
+        assert_eq!(
+            progress_line(&estimator(0, |_| String::new())),
+            "4,812 of 10,000 tasks, 48%, 212 waiting, 3.00 GiB, 3.00 GiB/s"
+        );
     }
 }

@@ -1,94 +1,36 @@
 //! `--exec COMMAND`: runs a command of the user after each task that brought something new.
 //!
-//! The tasks wait in a queue, and one command runs at a time, beside the downloads. No shell is involved: the command is split
-//! into words when it is parsed, and values replace placeholders inside the words. The command has no standard input, and none
-//! of our keys in its environment. What it prints is shown line by line, so that it does not damage the bars.
+//! The tasks wait in a queue, and one command runs at a time, beside the downloads. `command` makes it for a task, and `output`
+//! shows what it prints.
 //!
 //! A command that fails is a warning and a fault of the run. At an interrupt the running one has [`GRACE_PERIOD`] to end, in a
 //! process group of its own, which Ctrl-C does not reach; those that wait are not started.
 
-use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, BufReader, PipeReader};
+mod command;
+mod output;
+
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::environment::SECRET_VARIABLES;
-use crate::domain::event::{CommandOutput, Emitter, Event, Outcome, TaskReport};
+use crate::domain::event::{Emitter, Event, Outcome, TaskReport};
 use crate::domain::task::TaskId;
 use crate::jobs::StopHandle;
 use crate::{layout, threads};
+pub(super) use command::ExecCommand;
+use output::show_output;
 
 /// How long a command may run after an interrupt.
 const GRACE_PERIOD: Duration = Duration::from_secs(10);
 /// How long to wait for output after a command has ended: a program that it left behind may hold the pipe open.
 const OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A longer line of output is shown in pieces.
-const MAX_LINE: usize = 8 << 10;
-/// So many bytes of output are shown together, at most.
-const MAX_BATCH: usize = 64 << 10;
-/// Ctrl-C does not reach a process of a new group.
-#[cfg(windows)]
-const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
-
-/// The words of a command, with placeholders.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct ExecCommand(Vec<String>);
-
-impl ExecCommand {
-    /// Splits a command as a shell would do it.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let words = shlex::split(text).ok_or("a quote is not closed, or the last word ends in a backslash")?;
-        match words.first() {
-            None => Err("the command is empty".to_owned()),
-            Some(program) if program.is_empty() => Err("the name of the program is empty".to_owned()),
-            Some(_) => Ok(Self(words)),
-        }
-    }
-
-    fn program(&self) -> &str {
-        &self.0[0]
-    }
-
-    /// The command for a task, ready to run.
-    fn for_task(&self, task: &NewTask, folder: &Path) -> Command {
-        let (id, state) = (task.id.as_str(), task.state);
-        let values = [("{path}", folder.as_os_str()), ("{id}", OsStr::new(id)), ("{state}", OsStr::new(state))];
-        let mut words = self.0.iter().map(|word| fill(word, &values));
-        let mut command = Command::new(words.next().expect("a parsed command has a word"));
-        command.args(words).stdin(Stdio::null());
-        for name in SECRET_VARIABLES {
-            command.env_remove(name);
-        }
-        command.env("YESCALE_PATH", folder).env("YESCALE_TASK_ID", id).env("YESCALE_STATE", state);
-        #[cfg(unix)]
-        command.process_group(0);
-        #[cfg(windows)]
-        command.creation_flags(CREATE_NEW_PROCESS_GROUP);
-        command
-    }
-}
-
-/// Replaces the placeholders of a word, each once: values are not searched again.
-fn fill(word: &str, values: &[(&str, &OsStr)]) -> OsString {
-    let (mut filled, mut rest) = (OsString::new(), word);
-    while let Some(at) = rest.find('{') {
-        filled.push(&rest[..at]);
-        rest = &rest[at..];
-        let found = values.iter().find(|(name, _)| rest.starts_with(name));
-        let (length, value) = found.map_or((1, OsStr::new("{")), |(name, value)| (name.len(), *value));
-        filled.push(value);
-        rest = &rest[length..];
-    }
-    filled.push(rest);
-    filled
-}
 
 /// A task for which the command is to run. A run may have many of them, so it holds no path.
 struct NewTask {
@@ -240,88 +182,4 @@ async fn end(child: &mut Child) {
     }
     // It may have ended by itself.
     let _ = child.kill().await;
-}
-
-/// Shows what a command prints, until no process has the pipe any more. Waits until a batch is shown before it reads the next one.
-fn show_output(reader: PipeReader, events: &Emitter) {
-    let mut reader = BufReader::with_capacity(MAX_BATCH, reader);
-    let mut line = Vec::new();
-    while let Ok(bytes) = reader.fill_buf() {
-        let length = bytes.len();
-        let mut lines = Vec::new();
-        for &byte in bytes {
-            let is_end = matches!(byte, b'\n' | b'\r');
-            if !is_end {
-                line.push(byte);
-            }
-            if (is_end && !line.is_empty()) || line.len() >= MAX_LINE {
-                lines.push(take_line(&mut line));
-            }
-        }
-        if length == 0 && !line.is_empty() {
-            lines.push(take_line(&mut line));
-        }
-        reader.consume(length);
-        if !lines.is_empty() {
-            let (output, is_shown) = CommandOutput::new(lines);
-            events.emit(Event::Output(output));
-            // The other end is closed, never used.
-            let _ = is_shown.recv();
-        }
-        if length == 0 {
-            return;
-        }
-    }
-}
-
-fn take_line(line: &mut Vec<u8>) -> String {
-    String::from_utf8_lossy(&std::mem::take(line)).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn command_is_split_as_by_a_shell_and_needs_a_program() {
-        let words = |text: &str| ExecCommand::parse(text).map(|command| command.0);
-        assert_eq!(words(r#"a 'b c' "d \" e" f\ g"#).unwrap(), ["a", "b c", "d \" e", "f g"]);
-        for text in ["", "  ", "# comment", "''", "a 'b", "a \"b", "a b\\"] {
-            assert!(words(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn placeholders_are_replaced_once_inside_words() {
-        let values = [("{path}", "/a b/t"), ("{id}", "{path};$(x)"), ("{state}", "complete")]
-            .map(|(name, value)| (name, OsStr::new(value)));
-        for (word, filled) in [
-            ("{path}/video-1.mp4", "/a b/t/video-1.mp4"),
-            ("{id}:{state}", "{path};$(x):complete"),
-            ("{{id}}", "{{path};$(x)}"),
-            ("{other} { }", "{other} { }"),
-            ("", ""),
-        ] {
-            assert_eq!(fill(word, &values), filled, "{word}");
-        }
-    }
-
-    #[test]
-    fn output_is_cut_into_lines_of_bounded_length() {
-        let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let sink = std::sync::Arc::clone(&lines);
-        let emitter = Emitter::new(move |event| {
-            if let Event::Output(output) = event {
-                sink.lock().unwrap().extend(output.lines);
-            }
-        });
-        let (reader, mut writer) = io::pipe().unwrap();
-        let text = format!("one\r\n\ntwo\rthree \u{1b}\n{}\nlast", "x".repeat(MAX_LINE + 1));
-        let write = std::thread::spawn(move || io::Write::write_all(&mut writer, text.as_bytes()).unwrap());
-        show_output(reader, &emitter);
-        write.join().unwrap();
-        let lines = lines.lock().unwrap();
-        let lengths: Vec<usize> = lines.iter().map(String::len).collect();
-        assert_eq!((&lines[..3], &lengths[3..]), (&["one", "two", "three \u{1b}"].map(str::to_owned)[..], &[MAX_LINE, 1, 4][..]));
-    }
 }

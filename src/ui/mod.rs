@@ -7,6 +7,7 @@
 
 mod bars;
 mod failure_summary;
+mod frame;
 mod json_events;
 mod lines;
 mod log;

@@ -102,7 +102,8 @@ impl ProgressEstimator {
         TaskCounts { done, discovered, waiting: tasks.pending.get(), unsuccessful: self.counts.unsuccessful() }
     }
 
-    /// The progress of the run. With waiting tasks the remaining time is unknown: it depends on the gateway.
+    /// The progress of the run. With waiting tasks the remaining time is unknown: it depends on the gateway. So it is with a file of
+    /// unknown size.
     pub(super) fn overall(&self) -> ProgressSnapshot {
         let (count, completed) = (self.task_counts(), self.tasks_completed());
         let discovered = to_f64(count.discovered);
@@ -117,7 +118,7 @@ impl ProgressEstimator {
             bytes: self.counters.bytes.get(),
             speed: round_to_u64(self.byte_rate.speed()),
             fraction: (count.discovered > 0).then(|| (to_f64(count.done) / discovered).min(bytes).min(MAX_FRACTION)),
-            eta: left.filter(|_| count.waiting == 0),
+            eta: left.filter(|_| count.waiting == 0 && self.files.iter().all(|file| file.transfer.total.is_some())),
         }
     }
 
@@ -255,6 +256,18 @@ mod tests {
         assert_eq!((file.speed, file.fraction, file.eta), (100, Some(0.6), Some(Duration::from_secs(4))));
         estimator.update(&Event::TransferEnded(counter), start);
         assert!(estimator.files.is_empty());
+    }
+
+    #[test]
+    fn file_of_unknown_size_makes_the_remaining_time_unknown() {
+        let (mut estimator, _, tasks, start) = estimator(2);
+        tasks.done.add(1);
+        let counter = Counter::default();
+        estimator.update(&Event::TransferStarted(Transfer { name: String::new(), total: None, counter: counter.clone() }), start);
+        estimator.sample(start + Duration::from_secs(1));
+        assert_eq!(estimator.overall().eta, None);
+        estimator.update(&Event::TransferEnded(counter), start);
+        assert!(estimator.overall().eta.is_some());
     }
 
     #[test]

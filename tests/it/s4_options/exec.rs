@@ -37,7 +37,7 @@ fn command_runs_once_for_each_task_with_something_new() {
     let world = World::new();
     let png = world.serve_sample("picture.png");
     world.serve_task("t1", &json!({"images": [png]}));
-    world.serve_task("Text only", &json!({"text": "la"}));
+    world.answers_at("/task/Text%20only", [Answer::json(200, &success(&json!({"text": "la"})))]);
     world.serve_task("t3", &json!({"images": [png], "videos": [world.serve_sample("video-1s.mp4")]}));
     world.serve_task("t4", &json!({"images": [format!("{}/dead.png", world.media.origin())]}));
     world.answer("t5", &json!({"status": "FAILURE"}));
@@ -150,11 +150,13 @@ fn interrupt_lets_the_running_command_end_and_starts_no_other() {
         world.serve_task("t1", &json!({"text": "la"}));
         world.serve_task("t2", &json!({"text": "lo"}));
         let command = "sh -c 'touch started; until [ -e go ]; do sleep 0.01; done; echo {id} >> ended'";
-        let mut running = world.start(&["--exec", command, "t1", "t2"]);
+        let mut running = world.start(&["--failed-to", "failed.txt", "--exec", command, "t1", "t2"]);
         let (one, two) = (running.read_line(), running.read_line());
         assert!(one.starts_with("complete") && two.starts_with("complete"), "{one}{two}");
         await_file(&world, "started");
         signal(&running, name);
+        // The list is written when the run has ended, while the command runs.
+        await_file(&world, "failed.txt");
         world.write_file("go", "");
         let run = running.wait(true).exits(if name == "INT" { 130 } else { 143 });
         assert_eq!(fs::read_to_string(world.home().join("ended")).unwrap().lines().count(), 1);

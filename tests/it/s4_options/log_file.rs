@@ -77,8 +77,10 @@ fn log_has_no_key_and_no_control_character() {
 fn log_that_can_not_be_opened_is_one_warning() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la"}));
-    let run = world.run(&["--log-file", "no/such/folder/run.log", "t1"]).exits(0);
-    assert_eq!(run.stderr.matches("warning: ").count(), 1, "{run:?}");
+    for path in ["no/such/folder/run.log", ".", "yescale/manifest.json"] {
+        let run = world.run(&["--log-file", path, "t1"]).exits(0);
+        assert_eq!(run.stderr.matches("warning: ").count(), 1, "{run:?}");
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -222,6 +222,7 @@ pub(super) struct StyleArgs {
 
 /// The commands besides the main job: for an existing archive, and about the program itself.
 #[derive(clap::Subcommand, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub(super) enum Command {
     /// Check that every file in the manifest is present and intact; works offline and changes nothing
     Verify {

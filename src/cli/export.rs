@@ -28,7 +28,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
         Ok(super::exit_code(exported.expect("write_stdout calls its argument")?))
     } else {
         let exported = export(&args.dir, &options, ExportTarget::Path(&args.output_file), &events)?;
-        super::report_written(&[args.output_file.clone()], exported)
+        super::report_written(std::slice::from_ref(&args.output_file), exported)
     }
 }
 

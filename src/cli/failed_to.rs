@@ -184,7 +184,9 @@ impl RequestQueue {
 
     /// Sends a request. Returns whether more are of use: the run takes them, or they are recorded.
     pub(super) fn send(&self, request: Request) -> bool {
-        self.record.iter().for_each(|(log, _)| log.record(&request));
+        if let Some((log, _)) = &self.record {
+            log.record(&request);
+        }
         self.sender.blocking_send(request).is_ok() || self.record.is_some()
     }
 
@@ -196,13 +198,17 @@ impl RequestQueue {
     /// A list is read from now on. Reading it may wait for ever if `may_wait`.
     pub(super) fn begin_list(&self, may_wait: bool) {
         let now = if may_wait { Reading::MayWait } else { Reading::Finite };
-        self.record.iter().for_each(|(_, reading)| _ = reading.send_replace(now));
+        if let Some((_, reading)) = &self.record {
+            reading.send_replace(now);
+        }
     }
 }
 
 impl Drop for RequestQueue {
     fn drop(&mut self) {
-        self.record.iter().for_each(|(_, reading)| _ = reading.send_replace(Reading::Ended));
+        if let Some((_, reading)) = &self.record {
+            reading.send_replace(Reading::Ended);
+        }
     }
 }
 
@@ -251,7 +257,9 @@ mod tests {
             ("e", Some(Outcome::Pending)),
         ] {
             assert!(queue.send(request(id, None)), "requests are recorded although the run has ended");
-            outcome.iter().for_each(|outcome| list.log.task_ended(&TaskReport::new(TaskId::new(id).unwrap(), *outcome)));
+            if let Some(outcome) = outcome {
+                list.log.task_ended(&TaskReport::new(TaskId::new(id).unwrap(), outcome));
+            }
         }
         drop(queue);
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(list.write()).unwrap();

@@ -58,8 +58,12 @@ impl RunObservers {
                 None
             }
             Event::Task(report) => {
-                ended.iter().for_each(|log| log.task_ended(&report));
-                on_task.iter().for_each(|on_task| on_task(&report));
+                if let Some(log) = &ended {
+                    log.task_ended(&report);
+                }
+                if let Some(on_task) = &on_task {
+                    on_task(&report);
+                }
                 Some(Event::Task(report))
             }
             event => Some(event),
@@ -80,7 +84,9 @@ impl RunObservers {
             outcome.has_faults |= !exec.finish().await;
         }
         let summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner).take();
-        summary.into_iter().for_each(|summary| events.emit(summary));
+        if let Some(summary) = summary {
+            events.emit(summary);
+        }
         written
     }
 }

@@ -144,7 +144,8 @@ impl Columns {
         }
         for (number, width) in numbers(snapshot).iter().zip(self.numbers) {
             if let Some(width) = width {
-                line += &format!("{gap}{number:>width$}");
+                let pad = width.saturating_sub(measure_text_width(number));
+                line.extend([&*gap, &" ".repeat(pad), number]);
             }
         }
         line

@@ -80,7 +80,9 @@ pub(crate) fn show(events: &Receiver<Event>, counters: RunCounters, style: Style
             render_event(event, style, &mut output);
         }
         estimator.sample(now);
-        log::take_failure().iter().for_each(|warning| output.push_stderr(&lines::warning_line(warning, style.color_err)));
+        if let Some(warning) = log::take_failure() {
+            output.push_stderr(&lines::warning_line(&warning, style.color_err));
+        }
         if is_over {
             bars.clear();
             for line in failures.lines() {

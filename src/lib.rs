@@ -139,8 +139,8 @@ mod ui;
 pub use domain::asset_key::{AssetKey, Kind};
 pub use domain::code::{AssetErrorCode, FatalCode, TaskErrorCode};
 pub use domain::event::{
-    Counter, Emitter, Event, Fault, FileReport, GatewayFault, Outcome, RunKind, Summary, TaskCounters, TaskError, TaskReport,
-    Transfer, VerifySummary,
+    ByteCounters, CommandOutput, Counter, Emitter, Event, Fault, FileReport, GatewayFault, Outcome, RunKind, Summary,
+    TaskCounters, TaskError, TaskReport, Transfer, VerifySummary,
 };
 #[doc(hidden)]
 pub use domain::manifest;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 
+use super::exec::ExecCommand;
 use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, size, wait_mode};
 use crate::session::DEFAULT_JOBS;
 pub(super) use export::{ExportArgs, FormatArg};
@@ -59,6 +60,14 @@ pub(super) struct Args {
     /// Ask the gateway and print what would be downloaded and why; write nothing
     #[arg(long, help_heading = "This run")]
     pub dry_run: bool,
+
+    /// Run COMMAND after each task that became complete or partial with something new. It is split into words as a shell would do it, then `{path}` (the absolute folder of the task), `{id}` and `{state}` are replaced; no shell runs it. The same is in YESCALE_PATH, YESCALE_TASK_ID and YESCALE_STATE
+    #[arg(long, value_name = "COMMAND", value_parser = ExecCommand::parse, help_heading = "This run")]
+    pub exec: Option<ExecCommand>,
+
+    /// Write the tasks that did not end complete or partial to FILE, for -i of a later run; skipped ones are left out
+    #[arg(long, value_name = "FILE", help_heading = "This run")]
+    pub failed_to: Option<PathBuf>,
 
     /// Read options for every run from FILE: TOML, with the long names of the options. `--no-…` turns off a flag that is set there [default: yescale-dl/config.toml under $XDG_CONFIG_HOME, ~/.config or %APPDATA%, if it exists]
     #[arg(long, value_name = "FILE", global = true)]
@@ -198,6 +207,10 @@ pub(super) struct StyleArgs {
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Output")]
     pub verbose: u8,
 
+    /// Append to FILE what -vv would print, each line with its time
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub log_file: Option<PathBuf>,
+
     /// When to show progress
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub progress: When,
@@ -209,6 +222,7 @@ pub(super) struct StyleArgs {
 
 /// The commands besides the main job: for an existing archive, and about the program itself.
 #[derive(clap::Subcommand, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub(super) enum Command {
     /// Check that every file in the manifest is present and intact; works offline and changes nothing
     Verify {

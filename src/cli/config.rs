@@ -243,7 +243,7 @@ fn validate_values(option: &Arg, values: &[OsString]) -> Result<(), String> {
 /// The message for an entry that is not a setting.
 fn unknown_setting(name: &str) -> String {
     match name {
-        "force" | "dry-run" | "input-file" => {
+        "force" | "dry-run" | "input-file" | "exec" | "failed-to" => {
             format!("`{name}` is not allowed here: it applies to one run, so use it on the command line")
         }
         "config" => "`config` is not allowed here: a configuration file can't include another one".to_owned(),

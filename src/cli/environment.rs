@@ -16,6 +16,9 @@ pub(super) const KEY_VARIABLE: &str = "YESCALE_API_KEY";
 /// The base URL of the gateway.
 pub(super) const BASE_URL_VARIABLE: &str = "YESCALE_BASE_URL";
 
+/// The variables that hold a key or name its file. No other program gets them from this one.
+pub(super) const SECRET_VARIABLES: [&str; 3] = [KEY_VARIABLE, "YESCALE_API_KEY_FILE", "YESCALE_ACCESS_KEY"];
+
 /// The value of a variable that must be text.
 ///
 /// # Errors

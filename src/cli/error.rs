@@ -80,6 +80,12 @@ pub(super) enum Error {
     /// The arguments are wrong, or ask for help. clap has the text.
     #[error(transparent)]
     Usage(#[from] clap::Error),
+    /// A file that the user names to be written is a file of the archive.
+    #[error("can't write {}: it is a file of the archive; choose another name", .0.display())]
+    ArchiveFile(PathBuf),
+    /// The list of `--failed-to` can't be written.
+    #[error("can't write the list of --failed-to: {}", .0.message())]
+    FailedTo(storage::Error),
     /// The export failed.
     #[error(transparent)]
     Export(ExportError),

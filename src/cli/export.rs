@@ -18,18 +18,18 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
     };
     let options = ExportOptions { format, tasks: args.task.clone(), rate: args.rate };
     let events = super::print_messages();
-    let exported = if args.output_file == Path::new("-") {
+    if args.output_file == Path::new("-") {
         let mut exported = None;
         ui::write_stdout(|to| {
             exported = Some(export(&args.dir, &options, ExportTarget::Stream(to), &events));
             Ok(())
         })
         .map_err(Error::StandardOutput)?;
-        exported.expect("write_stdout calls its argument")?
+        Ok(super::exit_code(exported.expect("write_stdout calls its argument")?))
     } else {
-        export(&args.dir, &options, ExportTarget::Path(&args.output_file), &events)?
-    };
-    Ok(super::exit_code(exported))
+        let exported = export(&args.dir, &options, ExportTarget::Path(&args.output_file), &events)?;
+        super::report_written(std::slice::from_ref(&args.output_file), exported)
+    }
 }
 
 impl From<ExportError> for Error {

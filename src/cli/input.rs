@@ -11,10 +11,10 @@ use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
-use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
+use super::failed_to::RequestQueue;
 use crate::domain::event::{Emitter, Event};
 use crate::domain::manifest::{MAX_DEPTH, depth};
 use crate::domain::task::TaskId;
@@ -60,7 +60,7 @@ impl Input {
 
     /// Sends a request for each id. Ends early if the receiver is closed. Standard input may never end, so it is not read
     /// any further once `queries_ended` is cancelled. Returns the number of lines that could not be read.
-    pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, queries_ended: &CancellationToken) -> u64 {
+    pub(super) fn send(self, requests: &RequestQueue, emitter: &Emitter, queries_ended: &CancellationToken) -> u64 {
         let mut sender = RequestSender { requests, emitter, key: self.key, bad_lines: 0 };
         for id in self.ids {
             if !sender.send(Request::new(id)) {
@@ -68,6 +68,7 @@ impl Input {
             }
         }
         for list in self.lists {
+            requests.begin_list(list.is_standard_input);
             if !sender.send_list(list, queries_ended) {
                 break;
             }
@@ -78,7 +79,7 @@ impl Input {
 
 /// Sends requests.
 struct RequestSender<'a> {
-    requests: &'a Sender<Request>,
+    requests: &'a RequestQueue,
     emitter: &'a Emitter,
     key: ApiKey,
     bad_lines: u64,
@@ -90,7 +91,7 @@ impl RequestSender<'_> {
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
-            if list.is_standard_input && queries_ended.is_cancelled() {
+            if list.is_standard_input && (queries_ended.is_cancelled() || self.requests.is_closed()) {
                 return true;
             }
             let read = io::Read::take(&mut list.reader, MAX_LINE).read_until(b'\n', &mut line);
@@ -123,7 +124,7 @@ impl RequestSender<'_> {
 
     /// Sends a request. Returns whether the receiver is still open.
     fn send(&self, request: Request) -> bool {
-        self.requests.blocking_send(request).is_ok()
+        self.requests.send(request)
     }
 }
 

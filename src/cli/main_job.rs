@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use futures::stream;
 
 use super::error::Error;
+use super::observers::RunObservers;
 use super::print_messages;
 use super::runner::{self, RunResult};
 use super::settings::Settings;
@@ -13,29 +14,43 @@ use crate::jobs::{StopHandle, gallery};
 use crate::session::{REQUEST_QUEUE_CAPACITY, Session};
 use crate::storage;
 use crate::threads;
+use crate::ui;
 
 /// Runs the main job and returns the exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {
-    let Settings { input, output, gallery, options, style } = settings;
+    let Settings { input, output, gallery, observers, options, style } = settings;
     let has_page = gallery && !options.dry_run;
     let session = Session::open(&output, options)?;
     if gallery {
         // A page that can't be written is an error before the first request.
         gallery::check_target(&output)?;
     }
+    let mut observers = RunObservers::prepare(observers, &output)?;
     let (events, mut ui_thread) = UiThread::start(style)?;
     ui_thread.show_trace(&events, style);
     let (sender, mut receiver) = tokio::sync::mpsc::channel(REQUEST_QUEUE_CAPACITY);
     let (reader_events, queries_ended) = (events.clone(), session.queries_ended());
-    let read = move || input.send(&sender, &reader_events, &queries_ended);
+    let requests = observers.request_queue(sender);
+    let read = move || input.send(&requests, &reader_events, &queries_ended);
     let reader = threads::spawn_thread("ids", read).map_err(Error::Threads)?;
     let stop = session.stop_handle();
     let requests = stream::poll_fn(move |context| receiver.poll_recv(context));
-    let run = async { session.get(requests, events).await.map(Some) };
+    let mut observed = Ok(());
+    let run = async {
+        let mut outcome = session.get(requests, observers.start(&events, &stop)).await?;
+        observed = observers.finish(&events, &mut outcome).await;
+        Ok(Some(outcome))
+    };
     let result = runner::run_session(run, &stop, ui_thread, Some(reader))?;
+    let is_interrupted = stop.token().is_cancelled();
     // An interrupted run ends at once; the next run writes the page.
-    if has_page && !stop.token().is_cancelled() && !result.is_archive_unwritable() {
+    if has_page && !is_interrupted && !result.is_archive_unwritable() {
         write_page(&result, output, stop)?;
+    }
+    match observed {
+        // The exit code of an interrupt comes first.
+        Err(error) if is_interrupted => ui::print_error(&error.to_string()),
+        observed => observed?,
     }
     Ok(result.exit_code())
 }

@@ -4,6 +4,7 @@
 //! configuration file (`config`). `settings` validates the result and makes the options of a run from it. Then one command
 //! runs: `main_job`, or the file with the name of the command (`verify` also has `repair`; `generate` has schemas, completions
 //! and the manual page). `runner` runs a session, with `input` (the ids), `ui_thread` (the output), `runtime` and `signals`.
+//! `observers` watch the events of the main job: `exec` and `failed_to`. `log_file` opens the log.
 //!
 //! To add an option of a run:
 //!
@@ -26,10 +27,14 @@ mod config;
 mod effective;
 mod environment;
 mod error;
+mod exec;
 mod export;
+mod failed_to;
 mod generate;
 mod input;
+mod log_file;
 mod main_job;
+mod observers;
 mod runner;
 mod runtime;
 mod settings;
@@ -39,9 +44,11 @@ mod values;
 mod verify;
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use crate::domain::event::{Emitter, Event};
 use crate::jobs::{JobOutcome, StopHandle, gallery, index};
+use crate::layout::{GALLERY, MANIFEST, SHA256SUMS};
 use crate::redact::ApiKey;
 use crate::{threads, ui};
 use args::Command;
@@ -77,6 +84,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
 /// Parses the arguments and runs the main job or the command.
 fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, Error> {
     let (mut args, effective) = effective::parse(arguments, environment)?;
+    log_file::start(&args);
     effective.warnings().iter().for_each(|warning| ui::print_warning(warning));
     if !matches!(args.command, Some(Command::Config(_) | Command::Schema { .. } | Command::Completions { .. } | Command::Man)) {
         threads::init_pools().map_err(Error::Threads)?;
@@ -90,9 +98,15 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, 
             let options = settings::remote_options(remote, &effective.config)?;
             verify::repair(&dir, quick, options, settings::style(&style, environment))
         }
-        Command::Index { dir } => Ok(exit_code(index::index(dir, &StopHandle::default(), &print_messages())?)),
+        Command::Index { dir } => {
+            let outcome = index::index(&dir, &StopHandle::default(), &print_messages())?;
+            report_written(&[dir.join(MANIFEST), dir.join(SHA256SUMS)], outcome)
+        }
         Command::Export(args) => export::run(&args),
-        Command::Gallery { dir } => Ok(exit_code(gallery::gallery(dir, &StopHandle::default(), &print_messages())?)),
+        Command::Gallery { dir } => {
+            let outcome = gallery::gallery(&dir, &StopHandle::default(), &print_messages())?;
+            report_written(&[dir.join(GALLERY)], outcome)
+        }
         Command::Config(_) => print_result(&effective.to_toml()),
         Command::Schema { document } => print_result(&generate::schema(document)),
         Command::Completions { shell } => print_result(&generate::completions(shell)),
@@ -107,6 +121,14 @@ fn print_messages() -> Emitter {
         Event::Error(message) => ui::print_error(&message),
         _ => {}
     })
+}
+
+/// Prints what a job wrote and where, in one line, and returns the exit code. Of `paths`, those that do not exist are left out: an
+/// archive without files has no list of checksums.
+fn report_written(paths: &[PathBuf], outcome: JobOutcome) -> Result<u8, Error> {
+    let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).filter(|path| path.symlink_metadata().is_ok()).collect();
+    print_result(&ui::written_line(&paths, outcome))?;
+    Ok(exit_code(outcome))
 }
 
 fn exit_code(outcome: JobOutcome) -> u8 {

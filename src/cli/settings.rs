@@ -12,6 +12,7 @@ use super::config::Config;
 use super::environment::Environment;
 use super::error::Error;
 use super::input::Input;
+use super::observers::ObserverOptions;
 use super::values::WaitMode;
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
@@ -29,6 +30,7 @@ pub(super) struct Settings {
     pub input: Input,
     pub output: PathBuf,
     pub gallery: bool,
+    pub observers: ObserverOptions,
     pub options: Options,
     pub style: Style,
 }
@@ -80,6 +82,7 @@ impl Settings {
             input: Input::open(ids, &args.input_file, options.key.clone())?,
             output: typed.output,
             gallery: typed.gallery,
+            observers: ObserverOptions { exec: args.exec, failed_to: args.failed_to },
             options,
         })
     }
@@ -128,27 +131,32 @@ fn kind_filter(only: &[KindArg]) -> KindFilter {
 
 /// The style of the output.
 pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
-    let is_plain = environment("NO_COLOR").is_some() || environment("TERM").is_some_and(|term| term == "dumb");
+    let is_dumb = environment("TERM").is_some_and(|term| term == "dumb");
+    let may_color = !is_dumb && environment("NO_COLOR").is_none();
     let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-    let progress = match is_on(args.progress, err, is_plain) && !args.quiet {
-        false => ProgressMode::Off,
-        true if err => ProgressMode::Bars,
-        true => ProgressMode::Lines,
-    };
     Style {
         json: args.json,
         quiet: args.quiet,
         verbose: args.verbose,
-        progress,
-        color_out: is_on(args.color, out, is_plain),
-        color_err: is_on(args.color, err, is_plain),
+        progress: if args.quiet { ProgressMode::Off } else { progress_mode(args.progress, err, is_dumb) },
+        color_out: is_on(args.color, out && may_color),
+        color_err: is_on(args.color, err && may_color),
     }
 }
 
-/// Whether colour or progress is on. `auto` is on for a terminal, unless the environment asks for plain text.
-fn is_on(when: When, is_terminal: bool, is_plain: bool) -> bool {
+/// How progress is shown. Bars need a terminal that can move its cursor.
+fn progress_mode(when: When, is_terminal: bool, is_dumb: bool) -> ProgressMode {
+    match is_on(when, is_terminal) {
+        false => ProgressMode::Off,
+        true if is_terminal && !is_dumb => ProgressMode::Bars,
+        true => ProgressMode::Lines,
+    }
+}
+
+/// Whether something with the default `auto` is on.
+fn is_on(when: When, auto: bool) -> bool {
     match when {
-        When::Auto => is_terminal && !is_plain,
+        When::Auto => auto,
         When::Always => true,
         When::Never => false,
     }
@@ -205,23 +213,25 @@ mod tests {
     }
 
     #[test]
-    fn no_color_or_no_terminal_turns_off_color_and_progress_unless_forced() {
-        for (when, is_terminal, is_plain, on) in [
-            (When::Auto, true, false, true),
-            (When::Auto, true, true, false),
-            (When::Auto, false, false, false),
-            (When::Always, false, true, true),
-            (When::Never, true, false, false),
+    fn progress_depends_on_the_terminal_and_never_on_no_color() {
+        for (when, is_terminal, is_dumb, mode) in [
+            (When::Auto, true, false, ProgressMode::Bars),
+            (When::Auto, true, true, ProgressMode::Lines),
+            (When::Auto, false, false, ProgressMode::Off),
+            (When::Auto, false, true, ProgressMode::Off),
+            (When::Always, true, false, ProgressMode::Bars),
+            (When::Always, true, true, ProgressMode::Lines),
+            (When::Always, false, false, ProgressMode::Lines),
+            (When::Never, true, false, ProgressMode::Off),
         ] {
-            assert_eq!(is_on(when, is_terminal, is_plain), on, "{when:?} {is_terminal} {is_plain}");
+            assert_eq!(progress_mode(when, is_terminal, is_dumb), mode, "{when:?} {is_terminal} {is_dumb}");
         }
         let style = |line: &str, no_color: &str| {
             let args = Args::try_parse_from(line.split(' ')).unwrap().options.style;
             style(&args, &|name| (name == "NO_COLOR" && !no_color.is_empty()).then(|| no_color.into()))
         };
-        assert!(!style("x t1", "1").color_err && style("x t1", "1").progress == ProgressMode::Off);
-        assert!(style("x t1 --color always", "1").color_err);
-        assert!(style("x t1 --progress always", "1").progress != ProgressMode::Off);
+        assert!(!style("x t1", "1").color_err && style("x t1 --progress always", "1").progress != ProgressMode::Off);
+        assert!(style("x t1 --color always", "1").color_err && !style("x t1 --color never", "").color_err);
         assert!(style("x t1 --progress always -q", "").progress == ProgressMode::Off);
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::Error;
 use crate::domain::event::Emitter;
 use crate::threads;
-use crate::ui::{self, Style, trace};
+use crate::ui::{self, RunCounters, Style, trace};
 
 /// How long an interrupted run waits for its output to be read.
 const OUTPUT_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,11 +34,14 @@ impl UiThread {
     pub(super) fn start(style: Style) -> Result<(Emitter, Self), Error> {
         let (events, received) = mpsc::channel();
         // A closed receiver is not an error: the output ended early.
-        let emitter = Emitter::new(move |event| drop(events.send(event)));
-        let (bytes, tasks) = (emitter.bytes.clone(), emitter.tasks.clone());
+        let emitter = Emitter::new(move |event| {
+            ui::log_event(&event);
+            drop(events.send(event));
+        });
+        let counters = RunCounters::of(&emitter);
         let (finished, done) = oneshot::channel();
         let work = move || {
-            ui::show(&received, bytes, tasks, style);
+            ui::show(&received, counters, style);
             // An interrupted run no longer waits.
             let _ = finished.send(());
         };
@@ -46,11 +49,15 @@ impl UiThread {
         Ok((emitter, Self { thread, done, traced: None }))
     }
 
-    /// Shows the `tracing` events of this process from now on, if `style` asks for them. To be called once.
+    /// Shows the `tracing` events of this process from now on, if `style` asks for them, or else logs them, if there is a log. To be
+    /// called once.
     pub(super) fn show_trace(&mut self, events: &Emitter, style: Style) {
         if style.verbose >= TRACE_VERBOSITY {
             let events = self.traced.insert(Arc::new(events.clone()));
+            // What is shown is logged, too.
             trace::install(vec![trace::detail_sink(events)]);
+        } else if ui::has_log() {
+            trace::install(vec![ui::log_sink()]);
         }
     }
 

@@ -9,11 +9,12 @@
 //! Texts may hold what the network sent: a reader that prints them escapes them first (`redact::escape_control_chars`).
 
 mod counter;
+mod file_progress;
 mod report;
 mod summary;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use schemars::JsonSchema;
@@ -22,7 +23,8 @@ use serde::Serialize;
 use crate::domain::task::TaskId;
 use crate::redact::ApiKey;
 
-pub use counter::{Counter, TaskCounters};
+pub use counter::{ByteCounters, Counter, TaskCounters};
+pub(crate) use file_progress::FileProgress;
 pub use report::{FileReport, Outcome, TaskError, TaskReport};
 pub use summary::{RunKind, Summary, VerifySummary};
 
@@ -76,6 +78,25 @@ pub struct GatewayFault {
     pub retry_at: Instant,
 }
 
+/// Lines that a command of the user printed. Whoever sends them waits until they are dropped, so that a command which prints
+/// faster than a terminal shows can't fill the memory.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CommandOutput {
+    /// The lines, without their ends. They may hold anything that the command printed.
+    pub lines: Vec<String>,
+    /// Closed when the lines are dropped.
+    _shown: mpsc::Sender<()>,
+}
+
+impl CommandOutput {
+    /// The lines, and a receiver that is closed when they are dropped.
+    pub(crate) fn new(lines: Vec<String>) -> (Self, mpsc::Receiver<()>) {
+        let (shown, is_shown) = mpsc::channel();
+        (Self { lines, _shown: shown }, is_shown)
+    }
+}
+
 /// Something that happened.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -110,6 +131,8 @@ pub enum Event {
     Detail(String),
     /// The gateway does not answer, or (`None`) answers again.
     Gateway(Option<GatewayFault>),
+    /// The user's command printed something.
+    Output(CommandOutput),
     /// `verify`: something is wrong with this path, which is relative to the verified folder.
     Finding(String, Fault),
     /// `verify` ended: its last event.
@@ -133,8 +156,10 @@ pub enum Event {
 #[derive(Clone)]
 pub struct Emitter {
     sink: Arc<dyn Fn(Event) + Send + Sync>,
-    /// All bytes of media that were received or verified.
+    /// All bytes of media that were received or verified, also those that are discarded later.
     pub bytes: Counter,
+    /// The bytes of files whose size is known.
+    pub files: ByteCounters,
     /// The tasks of the run.
     pub tasks: TaskCounters,
     key: Option<ApiKey>,
@@ -143,13 +168,20 @@ pub struct Emitter {
 impl Emitter {
     /// Sends events to `sink`, which is called on the job's threads. A job waits until `sink` returns.
     pub fn new(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self { sink: Arc::new(sink), bytes: Counter::default(), tasks: TaskCounters::default(), key: None }
+        let (bytes, files, tasks) = (Counter::default(), ByteCounters::default(), TaskCounters::default());
+        Self { sink: Arc::new(sink), bytes, files, tasks, key: None }
     }
 
     /// Drops every event.
     #[must_use]
     pub fn silent() -> Self {
         Self::new(drop)
+    }
+
+    /// An emitter with the same counters, whose events pass through `filter` first. What it returns is sent on.
+    pub(crate) fn filtered(&self, filter: impl Fn(Event) -> Option<Event> + Send + Sync + 'static) -> Self {
+        let sink = Arc::clone(&self.sink);
+        Self { sink: Arc::new(move |event| filter(event).into_iter().for_each(|event| sink(event))), ..self.clone() }
     }
 
     /// Removes `key` from texts that hosts sent.
@@ -170,6 +202,7 @@ impl Emitter {
 
 impl fmt::Debug for Emitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Emitter").field("bytes", &self.bytes).field("tasks", &self.tasks).finish_non_exhaustive()
+        let mut emitter = f.debug_struct("Emitter");
+        emitter.field("bytes", &self.bytes).field("files", &self.files).field("tasks", &self.tasks).finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{JobOutcome, StopHandle, emit_report, lock_wait};
 use crate::domain::event::{Emitter, Event};
-use crate::storage::{ArchiveScan, Error, Storage};
+use crate::storage::{ArchiveReader, ArchiveScan, Error, RebuiltIndex, Storage};
 
 /// Rebuilds the root manifest and `SHA256SUMS` of the archive at `root`. Blocks, and works on all cores.
 ///
@@ -19,9 +19,11 @@ use crate::storage::{ArchiveScan, Error, Storage};
 pub fn index(root: impl AsRef<Path>, stop: &StopHandle, events: &Emitter) -> Result<JobOutcome, Error> {
     let root = root.as_ref();
     if ArchiveScan::is_single_at(root)? {
-        return Ok(JobOutcome { is_complete: true });
+        let files = ArchiveReader::open(root)?.tasks.iter().map(|task| task.files.len() as u64).sum();
+        return Ok(JobOutcome { is_complete: true, tasks: 1, files, is_changed: false });
     }
-    let report = Storage::open(root)?.rebuild_index(&lock_wait(stop.token(), events))?;
+    let RebuiltIndex { tasks, files, is_changed, report } =
+        Storage::open(root)?.rebuild_index(&lock_wait(stop.token(), events))?;
     emit_report(&report, events, Event::Warning);
-    Ok(JobOutcome { is_complete: !report.has_faults() })
+    Ok(JobOutcome { is_complete: !report.has_faults(), tasks, files, is_changed })
 }

@@ -22,6 +22,12 @@ use crate::storage::{LockWait, Report};
 pub struct JobOutcome {
     /// Whether the job could use everything that the archive names. The events name what it could not use.
     pub is_complete: bool,
+    /// How many tasks what it wrote names.
+    pub tasks: u64,
+    /// How many files what it wrote names.
+    pub files: u64,
+    /// Whether it wrote anything. What would not change is left as it is.
+    pub is_changed: bool,
 }
 
 /// Ends a job early from another thread. A run ends in order: it keeps what is complete, and the next run continues from

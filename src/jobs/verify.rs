@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::domain::asset_key::AssetKey;
-use crate::domain::event::{Counter, Emitter, Event, Fault, Transfer, VerifySummary};
+use crate::domain::event::{Counter, Emitter, Event, Fault, FileProgress, Transfer, VerifySummary};
 use crate::layout::MANIFEST;
 use crate::storage::{self, ArchiveScan, ExpectedFile, ScanUnit, group_by_path};
 use crate::threads;
@@ -171,8 +171,10 @@ impl Verifier<'_> {
                     let remaining = AtomicUsize::new(files.len());
                     let task = Arc::new(DoneOnDrop { remaining, suspects: Mutex::default(), done: &self.events.tasks.done });
                     for expected in files {
-                        let task = Arc::clone(&task);
-                        scope.spawn(move |_| self.check_file(&expected, &task));
+                        let (task, progress) = (Arc::clone(&task), FileProgress::new(&self.events.files));
+                        // A quick verification reads nothing.
+                        progress.begin(expected.first().filter(|_| !self.quick).map(|file| file.size), 0);
+                        scope.spawn(move |_| self.check_file(&expected, &task, &progress));
                     }
                 });
             }
@@ -181,8 +183,8 @@ impl Verifier<'_> {
 
     /// Checks one file against all entries that name it. The thread that checks the last file of a task checks the suspects
     /// of the task again, under its lock.
-    fn check_file(&self, expected: &[ExpectedFile], task: &DoneOnDrop<'_>) {
-        let faults = self.check_with_progress(expected);
+    fn check_file(&self, expected: &[ExpectedFile], task: &DoneOnDrop<'_>, progress: &FileProgress) {
+        let faults = self.check_with_progress(expected, progress);
         let suspects = expected.iter().zip(faults).filter(|(_, fault)| fault.is_some()).map(|(file, _)| file.clone());
         lock(&task.suspects).extend(suspects);
         let size = expected.first().map_or(0, |file| file.size);
@@ -202,7 +204,7 @@ impl Verifier<'_> {
     }
 
     /// Checks a file and counts its bytes as they are read. A large file is announced as a transfer.
-    fn check_with_progress(&self, expected: &[ExpectedFile]) -> Vec<Option<Fault>> {
+    fn check_with_progress(&self, expected: &[ExpectedFile], progress: &FileProgress) -> Vec<Option<Fault>> {
         let counter = Counter::default();
         let large = expected.first().filter(|file| !self.quick && file.size >= LARGE_FILE);
         if let Some(file) = large {
@@ -212,6 +214,7 @@ impl Verifier<'_> {
         let faults = self.scan.check(expected, self.quick, |bytes| {
             counter.add(bytes);
             self.events.bytes.add(bytes);
+            progress.add(bytes);
         });
         if large.is_some() {
             self.events.emit(Event::TransferEnded(counter));

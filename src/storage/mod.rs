@@ -33,13 +33,14 @@ mod staging;
 
 pub use error::Error;
 pub(crate) use local::archive::LocalArchive as Storage;
-pub(crate) use local::atomic::{canonical_parent, replace};
+pub(crate) use local::atomic::{canonical_parent, check_replaceable, replace, temporary_file};
 pub(crate) use local::commit::TaskCommit;
 pub(crate) use local::lease::TaskLease;
 pub(crate) use local::lock::{LockWait, REPORT_AFTER, poll_interval as lock_poll_interval};
 pub(crate) use local::new_folder::NewFolder;
 pub(crate) use local::output_file::OutputFile;
 pub(crate) use local::part_factory::PartFactory;
+pub(crate) use local::root_manifest::RebuiltIndex;
 pub use local::root_manifest::each_task;
 pub(crate) use local::task_dir::TaskSnapshot;
 pub(crate) use read::reader::ArchiveReader;

@@ -15,7 +15,7 @@ use super::finish::CompletedBody;
 use super::min_rate::RateMonitor;
 use super::segments::{self, SEGMENT_SIZE, SegmentedDownload};
 use super::{DownloadJob, Downloader, Error};
-use crate::domain::event::{Counter, Event, Transfer};
+use crate::domain::event::{Counter, Event, FileProgress, Transfer};
 use crate::http::{self, Body, Connection, ContentCoding, Decoder, HostState, RangeRequest, RedirectChain, ResponseHead, Route};
 use crate::integrity::remote_version::RemoteVersion;
 use crate::storage::{Part, blocking};
@@ -32,6 +32,8 @@ pub(super) struct AttemptContext<'a> {
     pub downloader: &'a Downloader,
     pub job: &'a DownloadJob,
     pub url: &'a Url,
+    /// The file's part of the run's progress.
+    pub progress: Arc<FileProgress>,
     /// The host that was asked last.
     pub host: Arc<HostState>,
     /// How often the part turned out to be of another file.
@@ -74,6 +76,7 @@ impl AttemptContext<'_> {
             match (&mut range, body.head.total) {
                 // The last byte was requested again, and it is the last byte of the file.
                 (Some(_), Some(total)) if body.head.is_partial && total == part.size() => {
+                    self.progress.begin(Some(total), total);
                     return Ok(AttemptOutcome::Complete(CompletedBody::new(WrittenBody::from_part(part), body.head.clone())));
                 }
                 (Some(range), total) if body.head.is_partial && range.start < part.size() => {
@@ -141,6 +144,7 @@ impl AttemptContext<'_> {
         }
         let counter = Counter::default();
         counter.add(part.size());
+        self.progress.begin(total.or(body.head.length), part.size());
         let reservation = disk.reserve(total, &counter)?;
         let limit = SizeLimit { user: *max_size, disk: reservation.max_size };
         part.set_max_size(limit.max_bytes());
@@ -173,7 +177,7 @@ impl AttemptContext<'_> {
         let counters = [&self.downloader.emitter.bytes, counter];
         let may_cut = !is_last && !self.is_resume_disabled() && head.can_resume();
         let rate = RateMonitor::new(self.downloader.min_rate.filter(|_| may_cut));
-        let mut context = TransferContext { counters: &counters, stop: &self.downloader.stop, rate };
+        let mut context = TransferContext { counters: &counters, progress: &self.progress, stop: &self.downloader.stop, rate };
         let (written, fault) = write_body(&mut body, Decoder::new(part, head.coding), &mut context).await?;
         // Others can use the connection while the file is finished.
         drop(body);
@@ -230,6 +234,7 @@ impl AttemptContext<'_> {
             policy: *policy,
             min_rate: *min_rate,
             counters: vec![emitter.bytes.clone(), counter.clone()],
+            progress: Arc::clone(&self.progress),
             emitter: emitter.clone(),
             stop: stop.clone(),
         };

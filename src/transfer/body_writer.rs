@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use super::min_rate::RateMonitor;
-use crate::domain::event::Counter;
+use crate::domain::event::{Counter, FileProgress};
 use crate::http::{self, Body, ContentCoding, DecodeError, Decoder};
 use crate::storage::{self, Part, SizeLimitExceeded, blocking};
 
@@ -26,6 +26,7 @@ pub(super) const LONGER_THAN_DECLARED: &str = "the host sends more than it says"
 /// What a transfer counts in, and what stops it.
 pub(super) struct TransferContext<'a> {
     pub counters: &'a [&'a Counter],
+    pub progress: &'a FileProgress,
     pub stop: &'a CancellationToken,
     pub rate: RateMonitor,
 }
@@ -41,6 +42,7 @@ impl TransferContext<'_> {
         for counter in self.counters {
             counter.add(size as u64);
         }
+        self.progress.add(size as u64);
         // The caller sees the stop at the next chunk.
         let _ = self.stop.run_until_cancelled(body.wait_for_rate_limit(size)).await;
         Ok(chunk)

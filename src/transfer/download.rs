@@ -17,7 +17,7 @@ use super::body_writer::WrittenBody;
 use super::finish::{self, CompletedBody};
 use super::{DownloadJob, Downloader, Error, Fetched, MinRate};
 use crate::domain::asset::AssetSource;
-use crate::domain::event::Counter;
+use crate::domain::event::{Counter, FileProgress};
 use crate::http::retry::{Failure, NoRetry, RetryDriver};
 use crate::http::{self, Connection, HostState, ResponseHead, Slot};
 use crate::integrity::checksum::{REPEATS_TO_ACCEPT, RepeatedMismatch};
@@ -63,14 +63,18 @@ impl Downloader {
             finish::finish(&job, CompletedBody::new(written, head), kind_filter)
         });
         let staged = staged.await?;
-        self.emitter.bytes.add(staged.as_ref().map_or(0, |staged| staged.entry().size()));
+        let size = staged.as_ref().map_or(0, |staged| staged.entry().size());
+        self.emitter.bytes.add(size);
+        FileProgress::new(&self.emitter.files).begin(Some(size), size);
         Ok(staged)
     }
 
     async fn download(&self, job: &DownloadJob, url: &Url) -> Result<Option<StagedFile>, Error> {
         let host = self.media.host_for(url);
         let mut retries = RetryDriver::new(job, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
-        let context = AttemptContext { downloader: self, job, url, host: Arc::clone(&host), restarts: 0, last_version: None };
+        let progress = Arc::new(FileProgress::new(&self.emitter.files));
+        let context =
+            AttemptContext { downloader: self, job, url, progress, host: Arc::clone(&host), restarts: 0, last_version: None };
         let part = job.parts.create(&job.stem());
         Download { context, host, slot: None, part, furthest: None, mismatches: RepeatedMismatch::default(), wrong_bodies: 0 }
             .run(&mut retries)

@@ -22,7 +22,7 @@ use url::Url;
 use super::Error;
 use super::body_writer::{LONGER_THAN_DECLARED, TransferContext};
 use super::min_rate::{MinRate, RateMonitor};
-use crate::domain::event::{Counter, Emitter};
+use crate::domain::event::{Counter, Emitter, FileProgress};
 use crate::http::retry::{Failure, NoRetry, RetryDriver, RetryPolicy};
 use crate::http::{self, Body, HostState, MediaClient, RangeRequest, Route};
 use crate::integrity::remote_version::RemoteVersion;
@@ -47,6 +47,7 @@ pub(super) struct SegmentedDownload {
     pub policy: RetryPolicy,
     pub min_rate: Option<MinRate>,
     pub counters: Vec<Counter>,
+    pub progress: Arc<FileProgress>,
     pub emitter: Emitter,
     pub stop: CancellationToken,
 }
@@ -187,12 +188,12 @@ impl SegmentState {
         route: &mut Route,
         rate: RateMonitor,
     ) -> Result<(), Error> {
-        let SegmentedDownload { stop, counters, .. } = &self.download;
+        let SegmentedDownload { stop, counters, progress, .. } = &self.download;
         let mut body = if let Some(body) = body { body } else { self.request_segment(rest, route).await? };
         // A body may continue beyond the segment: the first one is the whole rest of the file.
         let is_bounded = body.head.length.is_some_and(|length| length <= rest.end - rest.start);
         let counters: Vec<&Counter> = counters.iter().collect();
-        let mut context = TransferContext { counters: &counters, stop, rate };
+        let mut context = TransferContext { counters: &counters, progress, stop, rate };
         let start = rest.start;
         while !rest.is_empty() {
             let (chunks, fault) =

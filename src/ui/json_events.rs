@@ -203,7 +203,8 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
         | Event::Gateway(_)
         | Event::Error(_)
         | Event::Warning(_)
-        | Event::Detail(_) => return None,
+        | Event::Detail(_)
+        | Event::Output(_) => return None,
     };
     serde_json::to_string(&line).ok().map(|line| escape_control_chars_json(redact_keys_in_json(&line).into_owned()))
 }
@@ -250,13 +251,14 @@ fn errors(report: &TaskReport) -> Vec<ErrorObject<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::{Counter, TaskCounters};
+    use crate::domain::event::Emitter;
+    use crate::ui::RunCounters;
 
     #[test]
     fn progress_events_come_once_a_second_and_only_on_change() {
-        let (total, tasks, start) = (Counter::default(), TaskCounters::default(), Instant::now());
-        let (mut estimator, mut ticker) =
-            (ProgressEstimator::new(total.clone(), tasks.clone(), start), ProgressTicker::new(start));
+        let (emitter, start) = (Emitter::silent(), Instant::now());
+        let (total, tasks) = (emitter.bytes.clone(), emitter.tasks.clone());
+        let (mut estimator, mut ticker) = (ProgressEstimator::new(RunCounters::of(&emitter), start), ProgressTicker::new(start));
         let mut line_at = |tenths: u64| {
             estimator.sample(start + PROGRESS_INTERVAL * 10);
             ticker.next_line(&estimator, start + PROGRESS_INTERVAL / 10 * u32::try_from(tenths).unwrap())

@@ -3,12 +3,15 @@
 //! Results go to standard output: a line per task, then a summary. Everything else goes to standard error. An error says what
 //! happened, to what, and what to do.
 
+use std::path::Path;
+
 use anstyle::{AnsiColor, Style as Paint};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::Style;
 use super::sanitize::for_terminal;
 use crate::domain::event::{Event, Fault, Outcome, Summary, TaskReport, VerifySummary};
+use crate::jobs::JobOutcome;
 use crate::redact::{display_url, escape_control_chars};
 
 /// The line for standard output, if the event is a result.
@@ -31,6 +34,7 @@ pub(super) fn stderr_lines(event: &Event, style: Style) -> Vec<String> {
         Event::Task(report) => problems(report).iter().map(|problem| error_line(problem, style.color_err)).collect(),
         Event::Error(message) => vec![error_line(message, style.color_err)],
         Event::Warning(message) => vec![warning_line(message, style.color_err)],
+        Event::Output(output) => output.lines.iter().map(|line| output_line(line)).collect(),
         Event::File(report) if !style.quiet => {
             let path = escape_control_chars(&report.path);
             let warning = |warning: &String| {
@@ -42,6 +46,11 @@ pub(super) fn stderr_lines(event: &Event, style: Style) -> Vec<String> {
         Event::Detail(detail) if style.verbose > 0 => vec![for_terminal(detail)],
         _ => Vec::new(),
     }
+}
+
+/// A line of the user's command, with its tabs.
+fn output_line(line: &str) -> String {
+    line.split('\t').map(escape_control_chars).collect::<Vec<_>>().join("\t")
 }
 
 pub(super) fn error_line(message: &str, color: bool) -> String {
@@ -126,6 +135,17 @@ fn join_counts(counts: &[(&str, u64)], none: &str) -> String {
     let positive = counts.iter().filter(|(_, count)| *count > 0);
     let parts: Vec<String> = positive.map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
     if parts.is_empty() { none.to_owned() } else { parts.join(", ") }
+}
+
+/// `wrote cut.otio: 2 tasks, 5 files`, with its end.
+pub(crate) fn written_line(paths: &[&Path], outcome: JobOutcome) -> String {
+    let names: Vec<String> = paths.iter().map(|path| escape_control_chars(&path.display().to_string()).into_owned()).collect();
+    let (names, contents) =
+        (names.join(" and "), format!("{}, {}", pluralize(outcome.tasks, "task"), pluralize(outcome.files, "file")));
+    match outcome.is_changed {
+        true => format!("wrote {names}: {contents}\n"),
+        false => format!("{names} {} up to date: {contents}\n", if paths.len() == 1 { "is" } else { "are" }),
+    }
 }
 
 /// The problems of a task, one line each.

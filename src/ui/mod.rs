@@ -2,12 +2,15 @@
 //!
 //! One thread receives the events in batches. `lines` or `json_events` makes lines of them, `progress` keeps the numbers for
 //! bars and progress events, and `output_buffer` writes. If a reader closes its pipe, output is dropped and the archiving
-//! continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the lines of `-vv`.
+//! continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the lines of `-vv`, and
+//! `log` writes what `-vv` would print to a file.
 
 mod bars;
 mod failure_summary;
+mod frame;
 mod json_events;
 mod lines;
+mod log;
 mod output_buffer;
 mod progress;
 mod sanitize;
@@ -17,14 +20,17 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::domain::event::{Counter, Event, TaskCounters};
+use crate::domain::event::Event;
 use crate::redact::escape_control_chars;
 use bars::Bars;
 use failure_summary::FailureSummary;
 use json_events::ProgressTicker;
 pub(crate) use json_events::schema;
+pub(crate) use lines::written_line;
+pub(crate) use log::{has_log, log_event, log_sink, start_log};
 use output_buffer::{OutputBuffer, write_redacted};
 use progress::ProgressEstimator;
+pub(crate) use progress::RunCounters;
 pub(crate) use sanitize::{for_terminal, redact_keys, register_key};
 
 /// The time between two frames of the bars.
@@ -60,10 +66,10 @@ pub(crate) enum ProgressMode {
     Lines,
 }
 
-/// Shows events up to a summary, which is the last one. `total` counts the bytes of the run, `tasks` its tasks.
-pub(crate) fn show(events: &Receiver<Event>, total: Counter, tasks: TaskCounters, style: Style) {
+/// Shows events up to a summary, which is the last one.
+pub(crate) fn show(events: &Receiver<Event>, counters: RunCounters, style: Style) {
     let now = Instant::now();
-    let mut estimator = ProgressEstimator::new(total, tasks, now);
+    let mut estimator = ProgressEstimator::new(counters, now);
     let (mut bars, mut ticker, mut failures) = (Bars::new(style, now), ProgressTicker::new(now), FailureSummary::default());
     loop {
         let (batch, is_over) = receive_batch(events, bars.are_drawn());
@@ -74,10 +80,16 @@ pub(crate) fn show(events: &Receiver<Event>, total: Counter, tasks: TaskCounters
             render_event(event, style, &mut output);
         }
         estimator.sample(now);
+        if let Some(warning) = log::take_failure() {
+            output.push_stderr(&lines::warning_line(&warning, style.color_err));
+        }
         if is_over {
             bars.clear();
-            if !style.json && !style.quiet {
-                failures.lines().iter().for_each(|line| output.push_stderr(line));
+            for line in failures.lines() {
+                log::log_line(&line);
+                if !style.json && !style.quiet {
+                    output.push_stderr(&line);
+                }
             }
             return output.flush();
         }
@@ -148,7 +160,10 @@ pub(crate) fn print_usage(text: &str) {
 }
 
 fn print_stderr(line: &str) {
-    write_redacted(io::stderr(), &format!("{line}\n"));
+    log::log_line(line);
+    for line in std::iter::once(line.to_owned()).chain(log::take_failure().map(|warning| lines::warning_line(&warning, false))) {
+        write_redacted(io::stderr(), &format!("{line}\n"));
+    }
 }
 
 /// Lets `fill` write a result to standard output. A closed pipe is not an error.

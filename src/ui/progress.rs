@@ -1,22 +1,39 @@
 //! The progress of a run as numbers, computed from events and counters. Bars, lines and JSON show the same numbers.
 //!
 //! A speed is a moving average of the last seconds, so that it shows a stall and forgets a fast start. The progress of the
-//! run is counted in tasks, with the downloaded fraction of each large file, because the bytes of a task are unknown before
-//! the gateway has been asked. Nothing here reads the clock: tests pass the time.
+//! run is the lesser of two: tasks done of tasks known, and bytes done of bytes known. It stays below 100 % until the run ends,
+//! because more tasks and bytes may follow. The remaining time is estimated more finely: from the tasks, with the fraction of
+//! each large file, and from the bytes. Nothing here reads the clock: tests pass the time.
 
 use std::time::{Duration, Instant};
 
-use crate::domain::event::{Counter, Event, GatewayFault, Summary, TaskCounters, Transfer};
+use crate::domain::event::{ByteCounters, Counter, Emitter, Event, GatewayFault, Summary, TaskCounters, Transfer};
 
 /// The time constant of the moving averages in seconds: after it, older values still have a weight of 37 %.
 const RATE_TIME_CONSTANT: f64 = 5.0;
 /// A longer remaining time in seconds is not shown.
 const MAX_ETA: f64 = 99.0 * 3600.0;
+/// The most that the progress of a run shows before its end.
+const MAX_FRACTION: f64 = 0.99;
+
+/// The counters of a run.
+#[derive(Clone, Default)]
+pub(crate) struct RunCounters {
+    bytes: Counter,
+    files: ByteCounters,
+    tasks: TaskCounters,
+}
+
+impl RunCounters {
+    /// Those that the job of `emitter` moves.
+    pub(crate) fn of(emitter: &Emitter) -> Self {
+        Self { bytes: emitter.bytes.clone(), files: emitter.files.clone(), tasks: emitter.tasks.clone() }
+    }
+}
 
 /// Estimates the progress of a run.
 pub(super) struct ProgressEstimator {
-    total: Counter,
-    tasks: TaskCounters,
+    counters: RunCounters,
     counts: Summary,
     /// The large files in transfer, the oldest first.
     pub files: Vec<ActiveTransfer>,
@@ -53,9 +70,9 @@ pub(super) struct TaskCounts {
 }
 
 impl ProgressEstimator {
-    pub(super) fn new(total: Counter, tasks: TaskCounters, now: Instant) -> Self {
+    pub(super) fn new(counters: RunCounters, now: Instant) -> Self {
         let (byte_rate, task_rate) = (RateEstimator::new(0.0, now), RateEstimator::new(0.0, now));
-        Self { total, tasks, counts: Summary::default(), files: Vec::new(), gateway_fault: None, byte_rate, task_rate }
+        Self { counters, counts: Summary::default(), files: Vec::new(), gateway_fault: None, byte_rate, task_rate }
     }
 
     /// Takes an event into account.
@@ -74,38 +91,43 @@ impl ProgressEstimator {
 
     /// Reads the counters.
     pub(super) fn sample(&mut self, now: Instant) {
-        self.byte_rate.sample(to_f64(self.total.get()), now);
+        self.byte_rate.sample(to_f64(self.counters.bytes.get()), now);
         self.task_rate.sample(self.tasks_completed(), now);
         self.files.iter_mut().for_each(|file| file.rate.sample(to_f64(file.transfer.counter.get()), now));
     }
 
-    /// `the gateway does not answer: HTTP 502 Bad Gateway; retry in 4 s`, while it does not.
-    pub(super) fn gateway_note(&self) -> Option<String> {
+    /// While the gateway does not answer: the cause, and the seconds until it is asked again.
+    pub(super) fn gateway_fault(&self) -> Option<(&str, u64)> {
         let GatewayFault { cause, retry_at } = self.gateway_fault.as_ref()?;
-        let left = retry_at.saturating_duration_since(self.byte_rate.at).as_secs_f64().ceil();
-        let retry = if left > 0.0 { format!("; retry in {left} s") } else { String::new() };
-        Some(format!("the gateway does not answer: {cause}{retry}"))
+        let left = retry_at.saturating_duration_since(self.byte_rate.at);
+        Some((cause, left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)))
     }
 
     pub(super) fn task_counts(&self) -> TaskCounts {
-        let (discovered, done) = (self.tasks.discovered.get(), self.tasks.done.get());
+        let tasks = &self.counters.tasks;
+        let (discovered, done) = (tasks.discovered.get(), tasks.done.get());
         // The two counters are not read at the same moment.
         let discovered = discovered.max(done);
-        TaskCounts { done, discovered, waiting: self.tasks.pending.get(), unsuccessful: self.counts.unsuccessful() }
+        TaskCounts { done, discovered, waiting: tasks.pending.get(), unsuccessful: self.counts.unsuccessful() }
     }
 
-    /// The progress of the run. With waiting tasks the remaining time is unknown: it depends on the gateway.
+    /// The progress of the run. With waiting tasks the remaining time is unknown: it depends on the gateway. So it is with a file of
+    /// unknown size.
     pub(super) fn overall(&self) -> ProgressSnapshot {
         let (count, completed) = (self.task_counts(), self.tasks_completed());
         let discovered = to_f64(count.discovered);
         // The run lasts at least as long as its last file.
         let last_file = self.files.iter().filter_map(|file| file.snapshot().eta).max();
-        let left = self.task_rate.eta(discovered - completed).map(|left| left.max(last_file.unwrap_or_default()));
+        let tasks_left = self.task_rate.eta(discovered - completed);
+        let (done, known) = (to_f64(self.counters.files.done.get()), to_f64(self.counters.files.known.get()));
+        let bytes_left = if known > done { self.byte_rate.eta(known - done) } else { Some(Duration::ZERO) };
+        let left = tasks_left.zip(bytes_left).map(|(tasks, bytes)| tasks.max(bytes).max(last_file.unwrap_or_default()));
+        let bytes = if known > 0.0 { done / known } else { 1.0 };
         ProgressSnapshot {
-            bytes: self.total.get(),
+            bytes: self.counters.bytes.get(),
             speed: round_to_u64(self.byte_rate.speed()),
-            fraction: (count.discovered > 0).then(|| (completed / discovered).min(1.0)),
-            eta: left.filter(|_| count.waiting == 0),
+            fraction: (count.discovered > 0).then(|| (to_f64(count.done) / discovered).min(bytes).min(MAX_FRACTION)),
+            eta: left.filter(|_| count.waiting == 0 && self.files.iter().all(|file| file.transfer.total.is_some())),
         }
     }
 
@@ -183,9 +205,29 @@ mod tests {
     use super::*;
 
     fn estimator(discovered: u64) -> (ProgressEstimator, Counter, TaskCounters, Instant) {
-        let (total, tasks, now) = (Counter::default(), TaskCounters::default(), Instant::now());
-        tasks.discovered.add(discovered);
-        (ProgressEstimator::new(total.clone(), tasks.clone(), now), total, tasks, now)
+        let (counters, now) = (RunCounters::default(), Instant::now());
+        counters.tasks.discovered.add(discovered);
+        (ProgressEstimator::new(counters.clone(), now), counters.bytes, counters.tasks, now)
+    }
+
+    #[test]
+    fn percentage_is_the_lesser_of_bytes_and_tasks_and_stays_below_100() {
+        let (mut estimator, _, tasks, start) = estimator(2);
+        let files = estimator.counters.files.clone();
+        for (known, bytes_done, tasks_done, fraction) in [
+            (0, 0, 0, 0.0),
+            (0, 0, 1, 0.5),
+            (1000, 1000, 0, 0.0),
+            (1000, 650, 2, 0.65),
+            (1000, 999, 2, 0.99),
+            (1000, 1000, 2, 0.99),
+        ] {
+            files.known.set(known);
+            files.done.set(bytes_done);
+            tasks.done.set(tasks_done);
+            estimator.sample(start);
+            assert_eq!(estimator.overall().fraction, Some(fraction), "{bytes_done} of {known}, {tasks_done} tasks");
+        }
     }
 
     #[test]
@@ -221,9 +263,20 @@ mod tests {
         estimator.sample(start + Duration::from_secs(1));
         let file = estimator.files[0].snapshot();
         assert_eq!((file.speed, file.fraction, file.eta), (100, Some(0.6), Some(Duration::from_secs(4))));
-        assert_eq!(estimator.overall().fraction, Some(0.6), "the file is part of its task");
         estimator.update(&Event::TransferEnded(counter), start);
         assert!(estimator.files.is_empty());
+    }
+
+    #[test]
+    fn file_of_unknown_size_makes_the_remaining_time_unknown() {
+        let (mut estimator, _, tasks, start) = estimator(2);
+        tasks.done.add(1);
+        let counter = Counter::default();
+        estimator.update(&Event::TransferStarted(Transfer { name: String::new(), total: None, counter: counter.clone() }), start);
+        estimator.sample(start + Duration::from_secs(1));
+        assert_eq!(estimator.overall().eta, None);
+        estimator.update(&Event::TransferEnded(counter), start);
+        assert!(estimator.overall().eta.is_some());
     }
 
     #[test]

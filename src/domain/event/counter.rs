@@ -21,6 +21,12 @@ impl Counter {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    /// Replaces a part of the value, which several owners share: `old` by `new`.
+    pub(super) fn replace_part(&self, old: u64, new: u64) {
+        // The addition wraps, so the difference may be negative.
+        self.add(new.wrapping_sub(old));
+    }
+
     /// The current value.
     #[must_use]
     pub fn get(&self) -> u64 {
@@ -32,6 +38,15 @@ impl Counter {
     pub fn ptr_eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
+}
+
+/// The bytes of the files of a run, as far as the sizes are known. A file that ends early counts with the bytes that it has.
+#[derive(Clone, Default, Debug)]
+pub struct ByteCounters {
+    /// Of all files so far. More may follow.
+    pub known: Counter,
+    /// Of these, the bytes that are here: also those that an earlier run had fetched, and none that were discarded.
+    pub done: Counter,
 }
 
 /// How many tasks a run has found and finished.

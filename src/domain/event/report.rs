@@ -75,6 +75,8 @@ pub struct TaskReport {
     pub fetched: usize,
     /// Their size in bytes, without the bytes that an earlier run had fetched.
     pub fetched_bytes: u64,
+    /// Whether this run brought something new: a file, also one that replaced another, or a text.
+    pub has_new_content: bool,
     /// Why the task failed, or that it was not found, in the gateway's words.
     pub err_reason: Option<String>,
     /// Why nothing is known of the task: with [`Outcome::Error`].
@@ -122,6 +124,7 @@ impl TaskReport {
             has_text: false,
             fetched: 0,
             fetched_bytes: 0,
+            has_new_content: false,
             err_reason: None,
             error: None,
             errors: Vec::new(),

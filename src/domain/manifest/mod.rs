@@ -36,7 +36,7 @@ pub const VERSION: u64 = 1;
 /// The maximum nesting depth of JSON that a manifest keeps (an answer, `meta`), so that the manifest can be parsed again.
 pub const MAX_DEPTH: usize = 100;
 
-/// `yescale-dl 0.1.0`
+/// `yescale-dl 0.2.0`
 pub const GENERATOR: &str = concat!("yescale-dl ", env!("CARGO_PKG_VERSION"));
 
 /// The number of nested levels of `value`. Recursive: the parser has bounded the depth.

@@ -149,7 +149,7 @@ mod tests {
             (r#"{"name":"a web app"}"#, Ownership::Foreign),
             (r#"{"manifest_version":1,"tasks":[]} x"#, Ownership::NotJson),
             (r#"{"manifest_version":1,"tasks":[},"#, Ownership::NotJson),
-            (r#"{"manifest_version":1,"generator":"yescale-dl 0.1.0","tasks":[},"#, Ownership::Corrupt),
+            (r#"{"manifest_version":1,"generator":"yescale-dl 0.2.0","tasks":[},"#, Ownership::Corrupt),
             ("\u{feff}{\"manifest_version\":1,\"tasks\":[]}", Ownership::Ours),
             ("\u{feff}{\"manifest_version\":1,\"tasks\":[", Ownership::Truncated),
             (r#"{"manifest_version":1,"tasks":["#, Ownership::Truncated),

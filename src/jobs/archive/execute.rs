@@ -55,6 +55,7 @@ impl TaskJob {
             || snapshot.entry.as_ref().is_none_or(|before| !entry.eq_ignoring_archived_at(before));
         let (outcome, totals) = (outcome_from_state(entry.state), EntryTotals::from_entry(&entry));
         let errors = Self::errors(&entry, not_replaced);
+        self.report.has_new_content |= has_new_content(&entry, snapshot.entry.as_ref());
         if is_changed {
             self.commit(&lease, TaskCommit { entry, before: snapshot.entry, unpublished }).await?;
         } else {
@@ -159,6 +160,7 @@ impl TaskJob {
 
     fn report_file(&mut self, file: &FileEntry, fetched_bytes: u64) {
         self.report.fetched += 1;
+        self.report.has_new_content = true;
         self.report.fetched_bytes += fetched_bytes;
         let path = self.display_path().join(file.path());
         let report = FileReport { task: self.id().clone(), entry: file.clone(), path: path.display().to_string() };
@@ -171,6 +173,15 @@ impl TaskJob {
         let not_replaced = not_replaced.into_iter().filter(|error| !recorded.contains(&error.key()));
         entry.errors.iter().cloned().chain(not_replaced).collect()
     }
+}
+
+/// Whether `entry` has a file or a text that `before` does not have. Its files may have been fetched by a run that was killed.
+fn has_new_content(entry: &TaskEntry, before: Option<&TaskEntry>) -> bool {
+    let files =
+        |entry: &'_ TaskEntry| entry.files.iter().map(|file| (file.path().to_owned(), file.sha256().to_string())).collect();
+    let recorded: HashSet<_> = before.map(files).unwrap_or_default();
+    let has_new_text = entry.text.is_some() && before.is_none_or(|before| entry.text != before.text);
+    has_new_text || !files(entry).is_subset(&recorded)
 }
 
 /// The errors of assets that the archive has all the same. They are reported and not recorded.

@@ -124,7 +124,12 @@ impl TaskJob {
             repair: request.repair,
             checked: TaskSnapshot::default(),
             index_snapshot: None,
-            report: TaskReport { fetched, fetched_bytes, ..TaskReport::new(request.id, Outcome::Error) },
+            report: TaskReport {
+                fetched,
+                fetched_bytes,
+                has_new_content: fetched > 0,
+                ..TaskReport::new(request.id, Outcome::Error)
+            },
             has_changed: false,
             poll,
             is_new: false,

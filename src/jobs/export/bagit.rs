@@ -25,13 +25,13 @@ struct Payload {
     sha256: Sha256Hex,
 }
 
-/// Writes everything of `tasks`, their manifests too, as a bag into the new `folder`.
+/// Writes everything of `tasks`, their manifests too, as a bag into the new `folder`. Returns the number of files in the payload.
 pub(super) fn write(
     reader: &ArchiveReader,
     tasks: &[TaskEntry],
     folder: &Path,
     skipped: &mut Skipped<'_>,
-) -> Result<(), storage::Error> {
+) -> Result<usize, storage::Error> {
     let mut bag = NewFolder::create(folder)?;
     bag.create_dir("data")?;
     let mut payload = Vec::new();
@@ -52,7 +52,7 @@ pub(super) fn write(
     for (name, text) in tag_files(&payload, &now[..10]) {
         bag.write_file(name, &text)?;
     }
-    bag.finish()
+    bag.finish().map(|()| payload.len())
 }
 
 /// The names and texts of the tag files. `date` is `YYYY-MM-DD`.

@@ -93,12 +93,12 @@ pub fn export(
     emit_report(&reader.report, events, Event::Error);
     let mut skipped = Skipped { is_any: reader.report.has_faults(), events };
     let tasks = select_tasks(std::mem::take(&mut reader.tasks), &options.tasks, &mut skipped);
-    match (options.format.output(), target) {
+    let (files, is_changed) = match (options.format.output(), target) {
         (FormatOutput::Text(format), target) => write_text(&reader, &tasks, format, options.rate, target, &mut skipped)?,
-        (FormatOutput::Bag, ExportTarget::Path(folder)) => bagit::write(&reader, &tasks, folder, &mut skipped)?,
+        (FormatOutput::Bag, ExportTarget::Path(folder)) => (bagit::write(&reader, &tasks, folder, &mut skipped)?, true),
         (FormatOutput::Bag, ExportTarget::Stream(_)) => return Err(ExportError::BagToStream),
-    }
-    Ok(JobOutcome { is_complete: !skipped.is_any })
+    };
+    Ok(JobOutcome { is_complete: !skipped.is_any, tasks: tasks.len() as u64, files: files as u64, is_changed })
 }
 
 /// Reports what is left out.
@@ -138,6 +138,7 @@ fn select_tasks(mut tasks: Vec<TaskEntry>, ids: &[String], skipped: &mut Skipped
     tasks
 }
 
+/// Writes the export. Returns the number of its files, and whether the target changed.
 fn write_text(
     reader: &ArchiveReader,
     tasks: &[TaskEntry],
@@ -145,16 +146,17 @@ fn write_text(
     rate: f64,
     target: ExportTarget<'_>,
     skipped: &mut Skipped<'_>,
-) -> Result<(), ExportError> {
+) -> Result<(usize, bool), ExportError> {
     let base = path_base(&target, reader.root())?;
     let items = collect_items(reader, tasks, format, skipped)?;
-    match target {
-        ExportTarget::Path(file) => Ok(storage::replace(file, |to| format.write(tasks, &items, &base, rate, to))?),
+    let is_changed = match target {
+        ExportTarget::Path(file) => storage::replace(file, |to| format.write(tasks, &items, &base, rate, to))?,
         ExportTarget::Stream(to) => match format.write(tasks, &items, &base, rate, to) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ExportError::Stream(error)),
-            _ => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(ExportError::Stream(error)),
+            _ => true,
         },
-    }
+    };
+    Ok((items.len(), is_changed))
 }
 
 /// The files that the format can hold.

@@ -21,14 +21,18 @@ use page::{PAGE_MARKER, Page};
 pub fn gallery(root: impl AsRef<Path>, stop: &StopHandle, events: &Emitter) -> Result<JobOutcome, Error> {
     let root = root.as_ref();
     let file = OutputFile::at(root, PAGE_MARKER)?;
-    let mut report = Report::default();
-    file.update(&lock_wait(stop.token(), events), || {
+    let (mut report, mut tasks, mut files) = (Report::default(), 0, 0);
+    let is_changed = file.update(&lock_wait(stop.token(), events), || {
         let mut page = Page::default();
-        report = ArchiveReader::for_each_task(root, |task, is_single| page.add(task, is_single))?;
+        report = ArchiveReader::for_each_task(root, |task, is_single| {
+            tasks += 1;
+            files += task.files.len() as u64;
+            page.add(task, is_single);
+        })?;
         Ok(page.into_html())
     })?;
     emit_report(&report, events, Event::Error);
-    Ok(JobOutcome { is_complete: !report.has_faults() })
+    Ok(JobOutcome { is_complete: !report.has_faults(), tasks, files, is_changed })
 }
 
 /// Fails when `root` has an `index.html` that is not ours, so that a run can refuse before it starts.

@@ -16,8 +16,9 @@ use super::lease::TaskLease;
 use super::lock::{self, LockWait};
 use super::manifest_files::{self, ManifestStatus};
 use super::root_lookup::RootManifestLookup;
+use super::root_manifest::{self, RebuiltIndex};
 use super::task_dir::{TaskDir, TaskSnapshot};
-use super::{atomic, path_check, root_manifest};
+use super::{atomic, path_check};
 use crate::domain::asset_key::Kind;
 use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST, SHA256SUMS, TEXT};
@@ -189,7 +190,7 @@ impl LocalArchive {
     ///
     /// # Errors
     /// When the disk fails, or `wait` ended before the root's lock was free. Then the old files are unchanged.
-    pub(crate) fn rebuild_index(&self, wait: &LockWait) -> Result<Report, Error> {
+    pub(crate) fn rebuild_index(&self, wait: &LockWait) -> Result<RebuiltIndex, Error> {
         root_manifest::rebuild(&self.root, wait)
     }
 

@@ -1,11 +1,11 @@
 //! Replaces a small file atomically and durably.
 //!
 //! The new bytes are written under a dot-name in the same folder, synced (by [`write`], or by the caller of [`stage`]), and
-//! renamed over the old file. A reader sees the old file or the new one, also after a crash. The caller syncs the folder
-//! ([`sync_folder`]) when that matters.
+//! renamed over the old file. A reader sees the old file or the new one, also after a crash. A file that would not change is
+//! left as it is. The caller syncs the folder ([`sync_folder`]) when that matters.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
@@ -15,9 +15,9 @@ use super::group_sync;
 use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
 use crate::storage::{Error, failpoint};
 
-/// Replaces `folder/name` with what `fill` writes.
-pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    stage(&Dir::at(folder), name, fill)?.sync_and_rename()
+/// Replaces `folder/name` with what `fill` writes. Whether the file changed.
+pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<bool, Error> {
+    stage(&Dir::at(folder), name, fill)?.replace_old()
 }
 
 /// As [`write`], but an empty file is removed instead.
@@ -25,15 +25,17 @@ pub(super) fn write_or_remove(
     folder: &Path,
     name: &str,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let dir = Dir::at(folder);
     let new = stage(&dir, name, fill)?;
     let found = dir.stat(&new.temp_name).map_err(Error::io("read", &new.temp_path()));
     if found.inspect_err(|_| new.discard())?.is_none_or(|found| found.size > 0) {
-        return new.sync_and_rename();
+        return new.replace_old();
     }
     new.discard();
-    dir.remove(name).map_err(Error::io("remove", &dir.join(name)))
+    let was_there = dir.stat(name).map_err(Error::io("read", &dir.join(name)))?.is_some();
+    dir.remove(name).map_err(Error::io("remove", &dir.join(name)))?;
+    Ok(was_there)
 }
 
 /// A new version of a file, under a dot-name. When it never gets its final name, the next writer of the folder removes it.
@@ -80,6 +82,38 @@ impl PendingReplace {
         self.dir.join(&self.temp_name)
     }
 
+    /// Takes the place of the old version, unless that has the same bytes. Whether the file changed.
+    fn replace_old(self) -> Result<bool, Error> {
+        // An old version that can't be read is replaced.
+        if self.is_like_old().unwrap_or(false) {
+            self.discard();
+            // A run that was killed may have left it without a sync.
+            return group_sync::sync(&self.dir.join(&self.name))
+                .map_err(Error::io("sync", &self.dir.join(&self.name)))
+                .map(|()| false);
+        }
+        self.sync_and_rename().map(|()| true)
+    }
+
+    /// Whether the old version has the same bytes.
+    fn is_like_old(&self) -> io::Result<bool> {
+        let (old, new) = (self.dir.stat(&self.name)?, self.dir.stat(&self.temp_name)?);
+        if !old.zip(new).is_some_and(|(old, new)| old.is_file && old.size == new.size) {
+            return Ok(false);
+        }
+        let open = |name: &str| self.dir.open(name, OpenMode::Read).map(|file| BufReader::with_capacity(64 << 10, file));
+        let (mut old, mut new) = (open(&self.name)?, open(&self.temp_name)?);
+        loop {
+            let (one, other) = (old.fill_buf()?, new.fill_buf()?);
+            let length = one.len().min(other.len());
+            if length == 0 || one[..length] != other[..length] {
+                return Ok(one.is_empty() && other.is_empty());
+            }
+            old.consume(length);
+            new.consume(length);
+        }
+    }
+
     /// Makes it durable and gives it the final name.
     fn sync_and_rename(self) -> Result<(), Error> {
         let synced = group_sync::sync(&self.temp_path()).map_err(Error::io("sync", &self.dir.join(&self.name)));
@@ -98,18 +132,37 @@ impl PendingReplace {
     }
 }
 
-/// Replaces or creates a file that the user named. It refuses to replace anything but a plain file, and also a link:
-/// `/dev/stdout` is one.
+/// Checks, without a change, that [`replace`] can write a file that the user named.
+///
+/// # Errors
+/// When it can't be replaced.
+pub(crate) fn check_replaceable(path: &Path) -> Result<(), Error> {
+    stage(&Dir::at(parent(path)), replaceable_name(path)?, |_| Ok(())).map(|probe| probe.discard())
+}
+
+/// A file without a name, which is gone when it is closed.
+///
+/// # Errors
+/// When the folder for temporary files can't be written.
+pub(crate) fn temporary_file() -> Result<File, Error> {
+    tempfile::tempfile().map_err(Error::io("create a file in", &std::env::temp_dir()))
+}
+
+/// Replaces or creates a file that the user named. Whether it changed. It refuses to replace anything but a plain file, and also a
+/// link: `/dev/stdout` is one.
 ///
 /// # Errors
 /// When the file can't be replaced, or the disk fails.
-pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<bool, Error> {
+    let is_changed = write(parent(path), replaceable_name(path)?, fill)?;
+    sync_folder(parent(path)).map(|()| is_changed)
+}
+
+/// The name of a file that is a plain file or does not exist.
+fn replaceable_name(path: &Path) -> Result<&str, Error> {
     let is_replaceable = fs::symlink_metadata(path).map_or(true, |found| found.is_file());
-    let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| is_replaceable) else {
-        return Err(Error::NotReplaceable(path.to_owned()));
-    };
-    write(parent(path), name, fill)?;
-    sync_folder(parent(path))
+    let name = path.file_name().and_then(|name| name.to_str()).filter(|_| is_replaceable);
+    name.ok_or_else(|| Error::NotReplaceable(path.to_owned()))
 }
 
 /// The canonical folder of a file that the user named.
@@ -164,6 +217,21 @@ mod tests {
         assert!(failed.unwrap_err().message().contains("broken"));
         assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"one");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn file_that_would_not_change_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let big = vec![b'x'; 200_000];
+        let mut other = big.clone();
+        other[150_000] = b'y';
+        for (bytes, is_changed) in [(&big, true), (&big, false), (&other, true), (&other, false), (&Vec::new(), true)] {
+            assert_eq!(write(folder.path(), "a", |to| to.write_all(bytes)).unwrap(), is_changed);
+            assert_eq!(&fs::read(folder.path().join("a")).unwrap(), bytes);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+        assert!(write_or_remove(folder.path(), "a", |_| Ok(())).unwrap());
+        assert!(!write_or_remove(folder.path(), "a", |_| Ok(())).unwrap());
     }
 
     #[test]

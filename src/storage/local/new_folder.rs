@@ -90,7 +90,7 @@ impl NewFolder {
     /// # Errors
     /// When the disk fails.
     pub(crate) fn write_file(&self, name: &str, text: &str) -> Result<(), Error> {
-        atomic::write(self.temp_dir.path(), name, |to| to.write_all(text.as_bytes()))
+        atomic::write(self.temp_dir.path(), name, |to| to.write_all(text.as_bytes())).map(drop)
     }
 
     /// Gives the folder its final name.

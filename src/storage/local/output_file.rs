@@ -30,11 +30,11 @@ impl OutputFile {
         Ok(page)
     }
 
-    /// Writes the page that `generate` returns, unless the file holds it already.
+    /// Writes the page that `generate` returns, unless the file holds it already. Whether the file changed.
     ///
     /// # Errors
     /// The error of `generate`, or when the disk fails. Then the old page is unchanged.
-    pub(crate) fn update(&self, wait: &LockWait, generate: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
+    pub(crate) fn update(&self, wait: &LockWait, generate: impl FnOnce() -> Result<String, Error>) -> Result<bool, Error> {
         let _lock = Lock::lock_folder(&self.folder, wait).map_err(|error| match error {
             Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Error::NoArchive(self.folder.clone()),
             error => error,
@@ -42,10 +42,10 @@ impl OutputFile {
         let text = generate()?;
         self.refuse_foreign()?;
         if fs::read(self.folder.join(GALLERY)).is_ok_and(|old| old == text.as_bytes()) {
-            return Ok(());
+            return Ok(false);
         }
         atomic::write(&self.folder, GALLERY, |to| to.write_all(text.as_bytes()))?;
-        atomic::sync_folder(&self.folder)
+        atomic::sync_folder(&self.folder).map(|()| true)
     }
 
     fn refuse_foreign(&self) -> Result<(), Error> {

@@ -36,24 +36,44 @@ pub(in crate::storage) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u1
         return Ok(report);
     }
     let changed = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
-    if is_trusted && write_root_files(root, |sink| TaskCollector::new(root, true, &mut report).merge_changed(changed, sink))? {
+    if is_trusted
+        && write_root_files(root, |sink| TaskCollector::new(root, true, &mut report).merge_changed(changed, sink))?.is_some()
+    {
         return Ok(report);
     }
-    rebuild_locked(root, stale)
+    rebuild_locked(root, stale).map(|rebuilt| rebuilt.report)
+}
+
+/// What a rebuild found and wrote.
+#[derive(Debug, Default)]
+pub(crate) struct RebuiltIndex {
+    pub tasks: u64,
+    /// Files that the manifest names.
+    pub files: u64,
+    /// Whether one of the root's files changed.
+    pub is_changed: bool,
+    pub report: Report,
 }
 
 /// Writes the root's files from the task folders alone.
-pub(in crate::storage) fn rebuild(root: &Path, wait: &LockWait) -> Result<Report, Error> {
+pub(in crate::storage) fn rebuild(root: &Path, wait: &LockWait) -> Result<RebuiltIndex, Error> {
     let stale = dirty_marker::find_stale(root).map_err(Error::io("list", root))?;
     let _lock = lock(root, wait)?;
     rebuild_locked(root, stale)
 }
 
-fn rebuild_locked(root: &Path, stale: StaleMarkers) -> Result<Report, Error> {
-    let mut report = Report::default();
-    write_root_files(root, |sink| TaskCollector::new(root, true, &mut report).collect_all(sink).map(|()| true))?;
+fn rebuild_locked(root: &Path, stale: StaleMarkers) -> Result<RebuiltIndex, Error> {
+    let (mut report, mut tasks, mut files) = (Report::default(), 0, 0);
+    let is_changed = write_root_files(root, |sink| {
+        let mut count = |task: TaskEntry| {
+            tasks += 1;
+            files += task.files.len() as u64;
+            sink(task)
+        };
+        TaskCollector::new(root, true, &mut report).collect_all(&mut count).map(|()| true)
+    })?;
     stale.clear();
-    Ok(report)
+    Ok(RebuiltIndex { tasks, files, is_changed: is_changed == Some(true), report })
 }
 
 /// Takes the lock of the root, and removes the temporary files of killed writers.
@@ -67,10 +87,10 @@ fn lock(root: &Path, wait: &LockWait) -> Result<Lock, Error> {
     Ok(lock)
 }
 
-/// Writes the root's files with the tasks that `collect` passes on. False, and no file changed, where `collect` gives up.
-fn write_root_files(root: &Path, collect: impl FnOnce(&mut TaskSink<'_>) -> Result<bool, Error>) -> Result<bool, Error> {
+/// Writes the root's files with the tasks that `collect` passes on. Whether they changed; none where `collect` gives up.
+fn write_root_files(root: &Path, collect: impl FnOnce(&mut TaskSink<'_>) -> Result<bool, Error>) -> Result<Option<bool>, Error> {
     let path = root.join(MANIFEST);
-    let (mut collected, mut manifest) = (Ok(true), Ok(()));
+    let (mut collected, mut manifest) = (Ok(true), Ok(false));
     let stop_writing = || io::Error::other("the other file could not be written");
     // Both files are filled in one pass over the tasks. The first error is kept; the others only end the writing.
     let sums = atomic::write_or_remove(root, SHA256SUMS, |sums| {
@@ -85,12 +105,12 @@ fn write_root_files(root: &Path, collect: impl FnOnce(&mut TaskSink<'_>) -> Resu
         if manifest.is_ok() { Ok(()) } else { Err(stop_writing()) }
     });
     if !collected? {
-        return Ok(false);
+        return Ok(None);
     }
-    manifest.and(sums)?;
+    let is_changed = manifest? | sums?;
     atomic::sync_folder(root)?;
     failpoint::reached("root-written");
-    Ok(true)
+    Ok(Some(is_changed))
 }
 
 /// Calls `on_task` with every task of the archive, or of the one task's folder, at `root`. The tasks come from the manifest

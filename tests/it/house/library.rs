@@ -10,7 +10,7 @@ use yescale_dl::{
     Fault, Options, Request, Session, StopHandle, TaskErrorCode, TaskId, each_task, export, gallery, index, verify,
 };
 
-use crate::support::{Answer, KEY, World};
+use crate::support::{Answer, KEY, RemoteFile, ServerFault, World};
 
 fn session(world: &World) -> Session {
     let mut options = Options::new(ApiKey::parse(KEY).unwrap());
@@ -150,4 +150,31 @@ fn task_and_asset_errors_have_types() {
     reports.sort_by_key(|report| report.task.to_string());
     assert_eq!(reports[0].error.as_ref().unwrap().code, TaskErrorCode::BadAnswer);
     assert_eq!((reports[1].errors[0].key().index, &*reports[1].errors[0].error), (1, "HTTP 404 Not Found"));
+}
+
+#[test]
+fn bytes_known_and_done_agree_after_a_run_whatever_went_wrong() {
+    let world = World::new();
+    let size = 1 << 20;
+    let faults = [ServerFault::CutAt(300_000), ServerFault::Replaced, ServerFault::CutAt(200_000), ServerFault::Healthy];
+    let cut = RemoteFile::new(&world, "/cut.mp4", size, &faults);
+    let gone = RemoteFile::new(&world, "/gone.mp4", size, &[ServerFault::CutAt(1000), ServerFault::Status("404 Not Found", &[])]);
+    let large = RemoteFile::new(&world, "/large.mp4", 20 << 20, &[ServerFault::Healthy]);
+    world.serve_task("t1", &json!({"videos": [cut.url, gone.url, large.url], "images": [world.serve_sample("picture.png")]}));
+    world.serve_task("t2", &json!({"audio": ["data:audio/mpeg;base64,SUQzBAAAAAAAAA=="]}));
+    let mut options = Options::new(ApiKey::parse(KEY).unwrap());
+    options.base_url = world.base_url().parse().unwrap();
+    options.retry_delay = std::time::Duration::ZERO;
+    let events = Emitter::silent();
+    let files = events.files.clone();
+    let get = Session::open(world.archive(), options).unwrap().get(requests(&["t1", "t2"]), events);
+    let outcome = Runtime::new().unwrap().block_on(get).unwrap();
+    assert_eq!((outcome.summary.incomplete, outcome.summary.complete), (1, 1));
+    let saved: u64 = [cut.bytes.len() as u64, 20 << 20, 10].iter().sum::<u64>()
+        + std::fs::metadata(world.archive().join("t1/image-1.png")).unwrap().len();
+    assert_eq!(files.known.get(), files.done.get());
+    assert!((saved..=saved + 1000).contains(&files.done.get()), "{} of {saved}", files.done.get());
+    let verified = Emitter::silent();
+    assert!(verify(world.archive(), false, &verified).unwrap().summary.is_intact());
+    assert_eq!((verified.files.known.get(), verified.files.done.get()), (saved, saved));
 }

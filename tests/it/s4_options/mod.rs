@@ -4,7 +4,10 @@
 mod address_policy;
 mod config;
 mod download_options;
+mod exec;
+mod failed_to;
 mod limits;
+mod log_file;
 mod option_table;
 mod outage;
 mod wait;

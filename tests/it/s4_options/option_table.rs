@@ -9,7 +9,7 @@ use crate::support::commands::run_command;
 use crate::support::{Gate, KEY, Reply, World, sample};
 
 /// Every row that a configuration file can set too, and its default where the contract names one.
-const ROWS: [(&str, &str); 25] = [
+const ROWS: [(&str, &str); 26] = [
     ("output", "\"yescale\""),
     ("base-url", "\"https://api.yescale.io\""),
     ("api-key-file", ""),
@@ -30,6 +30,7 @@ const ROWS: [(&str, &str); 25] = [
     ("json", "false"),
     ("quiet", "false"),
     ("verbose", "0"),
+    ("log-file", ""),
     ("progress", "\"auto\""),
     ("color", "\"auto\""),
     ("user-agent", concat!("\"yescale-dl/", env!("CARGO_PKG_VERSION"), "\"")),
@@ -50,7 +51,7 @@ fn every_option_is_in_the_help_with_its_documented_default() {
         let line = line.unwrap_or_else(|| panic!("config lacks {name}: {config}"));
         assert!(line.trim_start_matches("# ").starts_with(&format!("{name} = {default} ")) || default.is_empty(), "{line}");
     }
-    for name in ["--input-file", "--force", "--dry-run", "--config"] {
+    for name in ["--input-file", "--force", "--dry-run", "--exec", "--failed-to", "--config"] {
         assert!(help.contains(name), "--help lacks {name}");
     }
     for letter in ["-i,", "-o,", "-j,", "-x,", "-q,", "-v,"] {

@@ -137,7 +137,7 @@ fn changes_by_an_editor_are_not_damage() {
 
 #[test]
 fn unrecoverable_manifest_is_reported_and_kept() {
-    for bytes in ["{\"manifest_version\": 1, \"generator\": \"yescale-dl 0.1.0\", \"tasks\": [{]}", "no manifest any more"] {
+    for bytes in ["{\"manifest_version\": 1, \"generator\": \"yescale-dl 0.2.0\", \"tasks\": [{]}", "no manifest any more"] {
         let world = World::new();
         archive_two_tasks(&world);
         world.write_file("yescale/t1/manifest.json", bytes);

@@ -15,7 +15,7 @@ fn bag_holds_verified_files_and_its_data_is_an_archive() {
     fs::create_dir(world.home().join("bag")).unwrap();
     let before = world.tree();
     let run = export(&world, &["bagit", "-O", "bag"]).exits(0);
-    assert!(run.stdout.is_empty() && run.stderr.is_empty() && world.tree() == before, "{run:?}");
+    assert!(run.stdout.starts_with("wrote bag: ") && run.stderr.is_empty() && world.tree() == before, "{run:?}");
     let bag = world.home().join("bag");
     let data = read_tree(&bag.join("data"));
     let sums = fs::read_to_string(bag.join("manifest-sha256.txt")).unwrap();

@@ -15,3 +15,4 @@ mod repair_manifests;
 mod schema;
 mod verify;
 mod verify_hostile;
+mod written_lines;

@@ -1,0 +1,103 @@
+//! `--log-file FILE`: "what `-vv` would print, with times, appended".
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::commands::run_command;
+use crate::support::{KEY, World};
+
+/// The lines of `run.log` in the working directory, without their times.
+fn log(world: &World) -> Vec<String> {
+    let text = fs::read_to_string(world.home().join("run.log")).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'));
+    let line = |line: &str| {
+        let (time, rest) = line.split_once(' ').unwrap_or_else(|| panic!("no time: {line}"));
+        let is_time = time.len() == "2026-11-30T03:14:39.123Z".len() && time.ends_with('Z') && time.as_bytes()[19] == b'.';
+        assert!(is_time && time.parse::<jiff::Timestamp>().is_ok(), "{line}");
+        rest.to_owned()
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn log_has_what_vv_prints_also_with_quiet_and_json_and_is_appended() {
+    let world = World::new();
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
+    let run = world.run(&["-q", "--json", "--log-file", "run.log", "t1", "gone"]).exits(1);
+    assert!(!run.stderr.contains("gateway::"), "nothing more is printed: {run:?}");
+    let first = log(&world);
+    for part in ["saved yescale/t1/image-1.png", "complete    t1", "gateway::", "error: gone: ", "1 complete, 1 not found; "] {
+        assert!(first.iter().any(|line| line.contains(part)), "{part} in {first:#?}");
+    }
+    let run = world.run(&["-vv", "--force", "--log-file", "run.log", "t1"]).exits(0);
+    let second = log(&world).split_off(first.len());
+    let printed = run.stdout.lines().chain(run.stderr.lines());
+    let (mut printed, mut logged) = (printed.map(str::to_owned).collect::<Vec<_>>(), second);
+    printed.sort();
+    logged.sort();
+    assert_eq!(logged, printed);
+}
+
+#[test]
+fn repair_and_verify_write_the_log_and_a_configuration_file_can_set_it() {
+    let world = World::new();
+    let folder = world.archive_task("t1");
+    fs::remove_file(folder.join("image-1.png")).unwrap();
+    world.write_file("config/yescale-dl/config.toml", "log-file = \"../../run.log\"");
+    run_command(&world, &["verify"]).exits(1);
+    run_command(&world, &["repair"]).exits(0);
+    let lines = log(&world);
+    for part in ["missing     t1/image-1.png", "gateway::", "saved yescale/t1/image-1.png", "complete    t1"] {
+        assert!(lines.iter().any(|line| line.contains(part)), "{part} in {lines:#?}");
+    }
+}
+
+#[test]
+fn errors_before_the_run_are_logged_too() {
+    let world = World::new();
+    let mut command = world.command(&["--log-file", "run.log", "t1"]);
+    command.env_remove("YESCALE_API_KEY");
+    crate::support::run::Running::start(command).wait(false).exits(2);
+    assert!(log(&world)[0].starts_with("error: no API key"), "{:?}", log(&world));
+}
+
+#[test]
+fn log_has_no_key_and_no_control_character() {
+    let world = World::new();
+    let answer = json!({"status": "FAILURE", "err_reason": format!("\u{1b}[31mno {KEY}\nsecond line")});
+    world.answer("t1", &answer);
+    world.run(&["--log-file", "run.log", "t1"]).exits(1);
+    let text = fs::read_to_string(world.home().join("run.log")).unwrap();
+    assert!(text.contains("[key]") && text.contains("\\u{1b}[31m") && text.contains("\\nsecond"), "{text}");
+    assert!(!text.contains(KEY) && !text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn log_that_can_not_be_opened_is_one_warning() {
+    let world = World::new();
+    world.serve_task("t1", &json!({"text": "la"}));
+    for path in ["no/such/folder/run.log", ".", "yescale/manifest.json"] {
+        let run = world.run(&["--log-file", path, "t1"]).exits(0);
+        assert_eq!(run.stderr.matches("warning: ").count(), 1, "{run:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn log_on_a_full_disk_is_one_warning() {
+    let world = World::new();
+    world.serve_task("t1", &json!({"text": "la"}));
+    let run = world.run(&["--log-file", "/dev/full", "t1", "gone"]).exits(1);
+    assert_eq!(run.stderr.matches("warning: ").count(), 1, "{run:?}");
+    assert!(run.stderr.contains("the log can't be written"), "{run:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_a_new_log() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    world.run(&["--log-file", "run.log", "gone"]).exits(1);
+    assert_eq!(fs::metadata(world.home().join("run.log")).unwrap().permissions().mode() & 0o777, 0o600);
+}

@@ -18,7 +18,7 @@ use crate::domain::event::{Event, Outcome, TaskError, TaskReport};
 use crate::domain::manifest::{FileEntry, State, TaskEntry};
 use crate::domain::plan;
 use crate::domain::task::{Task, TaskId, TaskPhase};
-use crate::gateway::{self, Purpose, TaskResponse};
+use crate::gateway::{self, OutageEvidence, Purpose, TaskResponse};
 use crate::storage::{self, REPORT_AFTER, TaskLease, TaskSnapshot, blocking};
 use crate::transfer;
 
@@ -52,6 +52,8 @@ pub(super) enum Verdict {
     Nothing,
     /// The server does not know the URL: the base URL may be wrong.
     UnknownUrl,
+    /// The question failed: the gateway may be out of order.
+    Unanswered,
     /// The task was not asked about, because the run has stopped asking.
     NotAsked,
 }
@@ -183,7 +185,12 @@ impl TaskJob {
                 self.report.err_reason = Some(words);
                 Outcome::NotFound
             }
-            Err(TaskAbort::Gateway(error)) => self.fail((&error).into()),
+            Err(TaskAbort::Gateway(error)) => {
+                if error.outage_evidence() == OutageEvidence::Unanswered {
+                    self.verdict = Verdict::Unanswered;
+                }
+                self.fail((&error).into())
+            }
             Err(TaskAbort::NotAsked(error)) => self.fail(TaskError { message: format!("not asked: {}", error.message), ..error }),
             Err(TaskAbort::QueriesEnded) => {
                 self.verdict = Verdict::NotAsked;

@@ -185,7 +185,8 @@ impl Gateway {
         let mut retries = RetryDriver::new(id, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
         let mut failing_since = None;
         loop {
-            let attempt = match self.request_task(id, &url, &host, budget).await {
+            let is_retry = failing_since.is_some();
+            let attempt = match self.request_task(id, &url, &host, budget, is_retry).await {
                 Ok(response) => return Ok(response),
                 Err(attempt) => attempt,
             };
@@ -228,12 +229,14 @@ impl Gateway {
         url: &Url,
         host: &Arc<HostState>,
         budget: &MemoryBudget,
+        is_retry: bool,
     ) -> Result<TaskResponse, FailedAttempt> {
         let mut memory_permit = MemoryPermit::default();
         loop {
+            let connection = async { if is_retry { host.reconnect().await } else { host.connect().await } };
             let mut connection = match &self.pacer {
-                Some(pacer) => pacer.acquire(host.connect()).await?,
-                None => host.connect().await?,
+                Some(pacer) => pacer.acquire(connection).await?,
+                None => connection.await?,
             };
             let response = match self.send(url, None).await {
                 Ok(GatewayReply::Response(response)) => response,

@@ -36,7 +36,7 @@ impl Words {
 
     /// Whether they say that the task is missing. The path of the request says nothing, although it has the word `task`.
     pub(super) fn name_missing_task(&self) -> bool {
-        let is_path = |word: &&str| word.trim_start_matches(['(', '"', '\'', '`', ':']).starts_with('/') || word.contains("://");
+        let is_path = |word: &&str| word.trim_start_matches(['(', '"', '\'', '`', ':']).starts_with('/') || word.contains(":/");
         says_task_is_missing(&self.0.split_whitespace().filter(|word| !is_path(word)).collect::<Vec<_>>().join(" "))
     }
 

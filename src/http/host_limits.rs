@@ -126,7 +126,7 @@ impl HostState {
     /// # Errors
     /// The last refusal of a host that is given up.
     pub(crate) async fn admit(self: &Arc<Self>) -> Result<(Slot, Connection), Error> {
-        let Grant { connection, slot } = self.wait_for(Need::SlotAndConnection).await?;
+        let Grant { connection, slot } = self.wait_for(Need::SlotAndConnection, false).await?;
         // Only a request for a connection alone has no slot.
         slot.map(|slot| (slot, connection)).ok_or_else(|| Error::Transfer("no slot".to_owned()))
     }
@@ -136,7 +136,16 @@ impl HostState {
     /// # Errors
     /// As for [`HostState::admit`].
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<Connection, Error> {
-        self.wait_for(Need::Connection).await.map(|grant| grant.connection)
+        self.wait_for(Need::Connection, false).await.map(|grant| grant.connection)
+    }
+
+    /// Waits for a connection to send a request again, before all requests that wait for their first one. So a request that fails
+    /// again and again ends in its own time, however many others there are.
+    ///
+    /// # Errors
+    /// As for [`HostState::admit`].
+    pub(crate) async fn reconnect(self: &Arc<Self>) -> Result<Connection, Error> {
+        self.wait_for(Need::Connection, true).await.map(|grant| grant.connection)
     }
 
     /// A connection, if one is free.
@@ -145,13 +154,13 @@ impl HostState {
         self.shared.lock().try_grant(self, Need::Connection, Instant::now()).map(|grant| grant.connection)
     }
 
-    async fn wait_for(self: &Arc<Self>, need: Need) -> Result<Grant, Error> {
+    async fn wait_for(self: &Arc<Self>, need: Need, is_retry: bool) -> Result<Grant, Error> {
         let receiver = {
             let mut admissions = self.shared.lock();
             if let Some(grant) = admissions.try_grant(self, need, Instant::now()) {
                 return Ok(grant);
             }
-            admissions.enqueue(self, need)
+            admissions.enqueue(self, need, is_retry)
         };
         self.shared.serve(self.number);
         match receiver.await {

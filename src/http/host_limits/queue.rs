@@ -115,12 +115,13 @@ impl Admissions {
     }
 
     /// Adds a request to the queue of its host.
-    pub(super) fn enqueue(&mut self, host: &Arc<HostState>, need: Need) -> oneshot::Receiver<Reply> {
+    pub(super) fn enqueue(&mut self, host: &Arc<HostState>, need: Need, is_retry: bool) -> oneshot::Receiver<Reply> {
         let (reply, receiver) = oneshot::channel();
         self.arrivals += 1;
         let waiter = Waiter { host: Arc::clone(host), arrival: self.arrivals, reply };
         let state = &mut self.hosts[host.number];
         match need {
+            Need::Connection if is_retry => state.requests.push_front(waiter),
             Need::Connection => state.requests.push_back(waiter),
             Need::SlotAndConnection => state.downloads.push_back(waiter),
         }

@@ -135,3 +135,13 @@ async fn queue_is_served_when_the_cooldown_ends() {
     host.connect().await.unwrap().refused(Refusal { status: StatusCode::TOO_MANY_REQUESTS, retry_after: None });
     assert!(host.connect().await.is_ok());
 }
+
+#[tokio::test]
+async fn retry_is_served_before_first_requests() {
+    let host = host(&limiter(1, 0), "http://h/");
+    let held = host.connect().await.unwrap();
+    let (mut first, mut retry) = (Box::pin(host.connect()), Box::pin(host.reconnect()));
+    assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut retry).is_pending());
+    drop(held);
+    assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut retry).is_ready());
+}

@@ -10,6 +10,7 @@
 
 mod dry_run;
 mod execute;
+mod held_reports;
 mod late_link;
 mod maintenance;
 mod outage;
@@ -222,7 +223,7 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
             }
         }
         scheduler.dispatch_ready();
-        scheduler.settle_doubtful(is_open && !requests.is_empty());
+        scheduler.settle_held(is_open && !requests.is_empty());
     }
     let Scheduler { job, stats, has_unreported, .. } = scheduler;
     finish(&job, stats, has_unreported, started).await

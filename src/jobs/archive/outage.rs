@@ -118,6 +118,11 @@ impl GatewayHealth {
         self.state.borrow().has_task_answer
     }
 
+    /// Whether some question has failed since the last answer.
+    pub(super) fn has_failed_tasks(&self) -> bool {
+        !self.state.borrow().failed_tasks.is_empty()
+    }
+
     /// An answer arrived. `is_about_task`: it shows that the server knows the URL of a task.
     pub(super) fn record_answer(&self, is_about_task: bool, emitter: &Emitter) {
         let mut was_noted = false;

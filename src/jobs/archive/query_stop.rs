@@ -36,6 +36,11 @@ impl QueryStop {
         self.token.is_cancelled()
     }
 
+    /// Whether they have ended because the gateway can't be reached.
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(&*self.lock(), Some(FatalError::GatewayUnreachable { .. }))
+    }
+
     /// Completes when the questions have ended.
     pub(super) async fn stopped(&self) {
         self.token.cancelled().await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use tokio::task::{JoinError, JoinSet};
 
-use super::outcome::FatalError;
+use super::held_reports::HeldReports;
 use super::poll_queue::{PendingCheck, PollQueue};
 use super::task_job::{NotAsked, TaskEnd, TaskJob};
 use super::{ArchiveJob, Request};
@@ -21,9 +21,6 @@ use crate::threads::{self, WorkerError};
 
 /// Batches that are checked at once.
 const MAX_CONCURRENT_CHECKS: usize = 4;
-
-/// So many first answers that name an unknown URL prove that the base URL is wrong.
-const FIRST_ANSWERS: usize = 16;
 
 /// A task that was checked or run to its end, or the id of one that panicked.
 type TaskResult = Result<Step, TaskId>;
@@ -42,8 +39,7 @@ pub(super) struct Scheduler {
     ready: VecDeque<TaskJob>,
     pub running: JoinSet<TaskResult>,
     pub poll_queue: PollQueue,
-    /// Tasks whose answers name an unknown URL, until it is known whether the base URL is wrong.
-    doubtful: Vec<TaskReport>,
+    held: HeldReports,
     pub stats: RunStats,
     /// Whether some task panicked or was aborted. It may have committed something that `stats` does not have.
     pub has_unreported: bool,
@@ -65,7 +61,7 @@ impl Scheduler {
             checking: JoinSet::new(),
             ready: VecDeque::new(),
             running: JoinSet::new(),
-            doubtful: Vec::new(),
+            held: HeldReports::default(),
             stats: RunStats { summary: Summary::new(job.kind), ..RunStats::default() },
             job: Arc::new(job),
             has_unreported: false,
@@ -74,7 +70,7 @@ impl Scheduler {
 
     /// Whether no task is left.
     pub(super) fn is_idle(&self) -> bool {
-        !self.is_at_work() && self.doubtful.is_empty() && self.poll_queue.len() == 0
+        !self.is_at_work() && self.held.is_empty() && self.poll_queue.len() == 0
     }
 
     fn is_at_work(&self) -> bool {
@@ -157,31 +153,20 @@ impl Scheduler {
             // The task was interrupted.
             None => return,
         };
-        if task.has_unknown_url {
-            return self.doubtful.push(report);
-        }
+        let verdict = task.verdict;
         let deferral = task.deferral(&report).filter(|_| self.can_poll_again());
         if deferral.is_some_and(|why| self.poll_queue.defer(task.into_check(), why, &report, &self.job.health)) {
             self.update_pending_count();
-        } else {
+        } else if let Some(report) = self.held.hold(report, verdict) {
             self.report(report);
         }
     }
 
-    /// Reports the tasks whose answers name an unknown URL, as soon as it is known what that means. After any answer about a
-    /// task the base URL is right, and these tasks do not exist. It is wrong when the first answers say nothing else.
-    /// `has_more`: more requests have arrived.
-    pub(super) fn settle_doubtful(&mut self, has_more: bool) {
-        let Some(words) = self.doubtful.first().and_then(|first| first.err_reason.clone()) else { return };
-        let job = &self.job;
-        let is_right = job.health.has_task_answer() || job.queries.is_stopped() || job.stop.is_cancelled();
-        if !is_right && self.doubtful.len() < FIRST_ANSWERS && (has_more || self.is_at_work()) {
-            return;
-        }
-        let base_url = job.gateway.base().to_string();
-        let is_wrong = !is_right && job.queries.stop(FatalError::BadBaseUrl { base_url, words, not_asked: 0 });
-        for report in std::mem::take(&mut self.doubtful) {
-            self.report(if is_wrong { into_run_wide_error(report) } else { report });
+    /// Reports the tasks that were held back and whose meaning is known now. `has_more`: more requests have arrived.
+    pub(super) fn settle_held(&mut self, has_more: bool) {
+        let is_idle = !has_more && !self.is_at_work();
+        for report in self.held.settle(&self.job, is_idle) {
+            self.report(report);
         }
     }
 
@@ -227,11 +212,4 @@ impl Scheduler {
     fn update_pending_count(&self) {
         self.job.emitter.tasks.pending.set(self.poll_queue.len() as u64);
     }
-}
-
-/// The report of a task that was asked about under a wrong base URL: nothing is known of it.
-fn into_run_wide_error(mut report: TaskReport) -> TaskReport {
-    let words = report.err_reason.take().unwrap_or_default();
-    let error = TaskError { http_status: Some(404), is_run_wide: true, ..TaskError::new(TaskErrorCode::HttpStatus, words) };
-    TaskReport { outcome: Outcome::Error, error: Some(error), ..report }
 }

@@ -18,7 +18,7 @@ use crate::domain::event::{Event, Outcome, TaskError, TaskReport};
 use crate::domain::manifest::{FileEntry, State, TaskEntry};
 use crate::domain::plan;
 use crate::domain::task::{Task, TaskId, TaskPhase};
-use crate::gateway::{self, Purpose, TaskResponse};
+use crate::gateway::{self, OutageEvidence, Purpose, TaskResponse};
 use crate::storage::{self, REPORT_AFTER, TaskLease, TaskSnapshot, blocking};
 use crate::transfer;
 
@@ -41,8 +41,19 @@ pub(super) struct TaskJob {
     pub(super) is_new: bool,
     /// Why the gateway did not answer, if it did not.
     pub(super) missed_answer: Option<Deferral>,
-    /// Whether the server does not know the URL: the base URL may be wrong.
-    pub(super) has_unknown_url: bool,
+    /// What the report says of the gateway.
+    pub(super) verdict: Verdict,
+}
+
+/// What the end of a task says of the gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) enum Verdict {
+    #[default]
+    Nothing,
+    /// The server does not know the URL: the base URL may be wrong.
+    UnknownUrl,
+    /// The question failed: the gateway may be out of order.
+    Unanswered,
 }
 
 /// What a report takes from an entry.
@@ -134,7 +145,7 @@ impl TaskJob {
             poll,
             is_new: false,
             missed_answer: None,
-            has_unknown_url: false,
+            verdict: Verdict::Nothing,
         }
     }
 
@@ -191,11 +202,16 @@ impl TaskJob {
                 Outcome::NotFound
             }
             Err(TaskAbort::Gateway(gateway::Error::UnknownUrl(words))) => {
-                self.has_unknown_url = true;
+                self.verdict = Verdict::UnknownUrl;
                 self.report.err_reason = Some(words);
                 Outcome::NotFound
             }
-            Err(TaskAbort::Gateway(error)) => self.fail((&error).into()),
+            Err(TaskAbort::Gateway(error)) => {
+                if error.outage_evidence() == OutageEvidence::Unanswered {
+                    self.verdict = Verdict::Unanswered;
+                }
+                self.fail((&error).into())
+            }
             Err(TaskAbort::NotAsked(error)) => self.fail(TaskError { message: format!("not asked: {}", error.message), ..error }),
             Err(TaskAbort::Store(error)) => {
                 let code = storage_error_code(&error);

@@ -16,4 +16,4 @@ pub(crate) mod world;
 pub(crate) use faults::{RemoteFile, ServerFault};
 pub(crate) use media::{Gate, MediaServer, Reply};
 pub(crate) use run::Run;
-pub(crate) use world::{Answer, KEY, World, sample, success};
+pub(crate) use world::{Answer, KEY, World, dead_url, sample, success};

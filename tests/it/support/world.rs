@@ -63,6 +63,12 @@ pub(crate) fn success(result: &Value) -> Value {
     json!({"status": "SUCCESS", "progress": "100%", "task_result": result})
 }
 
+/// A base URL at which nothing listens any more.
+pub(crate) fn dead_url() -> String {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    format!("http://{address}")
+}
+
 /// The bytes of a media sample.
 pub(crate) fn sample(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/media").join(name)).unwrap()

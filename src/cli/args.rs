@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use super::exec::ExecCommand;
@@ -62,7 +62,7 @@ pub(super) struct Args {
     pub dry_run: bool,
 
     /// Run COMMAND after each task that became complete or partial with something new. It is split into words as a shell would do it, then `{path}` (the absolute folder of the task), `{id}` and `{state}` are replaced; no shell runs it. The same is in YESCALE_PATH, YESCALE_TASK_ID and YESCALE_STATE
-    #[arg(long, value_name = "COMMAND", value_parser = ExecCommand::parse, help_heading = "This run")]
+    #[arg(long, value_name = "COMMAND", value_parser = ExecCommand::parse, value_hint = ValueHint::CommandString, help_heading = "This run")]
     pub exec: Option<ExecCommand>,
 
     /// Write the tasks that did not end complete or partial to FILE, for -i of a later run; skipped ones are left out

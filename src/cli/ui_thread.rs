@@ -34,10 +34,7 @@ impl UiThread {
     pub(super) fn start(style: Style) -> Result<(Emitter, Self), Error> {
         let (events, received) = mpsc::channel();
         // A closed receiver is not an error: the output ended early.
-        let emitter = Emitter::new(move |event| {
-            ui::log_event(&event);
-            drop(events.send(event));
-        });
+        let emitter = Emitter::new(move |event| drop(events.send(event)));
         let counters = RunCounters::of(&emitter);
         let (finished, done) = oneshot::channel();
         let work = move || {

@@ -55,7 +55,7 @@ pub(crate) fn has_log() -> bool {
 }
 
 /// Adds an event.
-pub(crate) fn log_event(event: &Event) {
+pub(super) fn log_event(event: &Event) {
     if has_log() {
         lines::stdout_line(event, STYLE.color_out)
             .into_iter()

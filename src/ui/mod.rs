@@ -27,7 +27,7 @@ use failure_summary::FailureSummary;
 use json_events::ProgressTicker;
 pub(crate) use json_events::schema;
 pub(crate) use lines::written_line;
-pub(crate) use log::{has_log, log_event, log_sink, start_log};
+pub(crate) use log::{has_log, log_sink, start_log};
 use output_buffer::{OutputBuffer, write_redacted};
 use progress::ProgressEstimator;
 pub(crate) use progress::RunCounters;
@@ -77,6 +77,7 @@ pub(crate) fn show(events: &Receiver<Event>, counters: RunCounters, style: Style
         for event in &batch {
             estimator.update(event, now);
             failures.update(event);
+            log::log_event(event);
             render_event(event, style, &mut output);
         }
         estimator.sample(now);

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
@@ -34,7 +35,8 @@ pub(super) struct Input {
 struct IdList {
     name: PathBuf,
     reader: Box<dyn BufRead + Send>,
-    is_standard_input: bool,
+    /// Standard input, or another list that may never end.
+    is_stream: bool,
 }
 
 impl Input {
@@ -46,21 +48,28 @@ impl Input {
         let lists = lists.iter().map(|path| -> Result<IdList, Error> {
             if path.as_os_str() == "-" {
                 let reader = Box::new(BufReader::new(io::stdin()));
-                return Ok(IdList { name: PathBuf::from("standard input"), reader, is_standard_input: true });
+                return Ok(IdList { name: PathBuf::from("standard input"), reader, is_stream: true });
             }
-            let file = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
-                true => Err(io::ErrorKind::IsADirectory.into()),
-                false => Ok(file),
+            let file = File::open(path).and_then(|file| {
+                let kind = file.metadata()?.file_type();
+                if kind.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok((file, !kind.is_file())) }
             });
-            let file = file.map_err(|source| Error::Read { path: path.clone(), source })?;
-            Ok(IdList { name: path.clone(), reader: Box::new(BufReader::new(file)), is_standard_input: false })
+            let (file, is_stream) = file.map_err(|source| Error::Read { path: path.clone(), source })?;
+            Ok(IdList { name: path.clone(), reader: Box::new(BufReader::new(file)), is_stream })
         });
         Ok(Self { ids, lists: lists.collect::<Result<_, _>>()?, key })
     }
 
     /// Sends a request for each id. Ends early if the receiver is closed. Standard input may never end, so it is not read
-    /// any further once `queries_ended` is cancelled. Returns the number of lines that could not be read.
-    pub(super) fn send(self, requests: &Sender<Request>, emitter: &Emitter, queries_ended: &CancellationToken) -> u64 {
+    /// any further once `queries_ended` is cancelled; `reads_stream` is true while it is read. Returns the number of lines that could
+    /// not be read.
+    pub(super) fn send(
+        self,
+        requests: &Sender<Request>,
+        emitter: &Emitter,
+        queries_ended: &CancellationToken,
+        reads_stream: &watch::Sender<bool>,
+    ) -> u64 {
         let mut sender = RequestSender { requests, emitter, key: self.key, bad_lines: 0 };
         for id in self.ids {
             if !sender.send(Request::new(id)) {
@@ -68,6 +77,7 @@ impl Input {
             }
         }
         for list in self.lists {
+            reads_stream.send_replace(list.is_stream);
             if !sender.send_list(list, queries_ended) {
                 break;
             }
@@ -90,7 +100,7 @@ impl RequestSender<'_> {
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
-            if list.is_standard_input && queries_ended.is_cancelled() {
+            if list.is_stream && queries_ended.is_cancelled() {
                 return true;
             }
             let read = io::Read::take(&mut list.reader, MAX_LINE).read_until(b'\n', &mut line);

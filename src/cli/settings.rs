@@ -142,6 +142,9 @@ pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
         progress,
         color_out: is_on(args.color, out, is_plain),
         color_err: is_on(args.color, err, is_plain),
+        is_one_place: ui::is_one_place(),
+        is_dry_run: false,
+        has_waited: false,
     }
 }
 

@@ -1,29 +1,36 @@
 //! Shows a run: results on standard output, everything else on standard error.
 //!
 //! One thread receives the events in batches. `lines` or `json_events` makes lines of them, `progress` keeps the numbers for
-//! bars and progress events, and `output_buffer` writes. If a reader closes its pipe, output is dropped and the archiving
+//! bars and progress events, and `output_buffer` writes. If standard output can't be written, output is dropped and the archiving
 //! continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the lines of `-vv`.
 
 mod bars;
 mod failure_summary;
 mod json_events;
 mod lines;
+mod one_place;
 mod output_buffer;
 mod progress;
 mod sanitize;
 pub(crate) mod trace;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use crate::domain::code::FatalCode;
 use crate::domain::event::{Counter, Event, TaskCounters};
 use crate::redact::escape_control_chars;
 use bars::Bars;
 use failure_summary::FailureSummary;
 use json_events::ProgressTicker;
 pub(crate) use json_events::schema;
-use output_buffer::{OutputBuffer, write_redacted};
+use lines::RunTotals;
+pub(crate) use lines::pluralize;
+pub(crate) use one_place::is_one_place;
+pub(crate) use output_buffer::stdout_fault;
+use output_buffer::{OutputBuffer, write_redacted, write_to_stdout};
 use progress::ProgressEstimator;
 pub(crate) use sanitize::{for_terminal, redact_keys, register_key};
 
@@ -47,6 +54,12 @@ pub(crate) struct Style {
     pub color_out: bool,
     /// Colours on standard error.
     pub color_err: bool,
+    /// Whether standard output and standard error have the same reader.
+    pub is_one_place: bool,
+    /// Whether the run is a dry run.
+    pub is_dry_run: bool,
+    /// Whether the run waits for unfinished tasks.
+    pub has_waited: bool,
 }
 
 /// How progress is shown.
@@ -63,7 +76,7 @@ pub(crate) enum ProgressMode {
 /// Shows events up to a summary, which is the last one. `total` counts the bytes of the run, `tasks` its tasks.
 pub(crate) fn show(events: &Receiver<Event>, total: Counter, tasks: TaskCounters, style: Style) {
     let now = Instant::now();
-    let mut estimator = ProgressEstimator::new(total, tasks, now);
+    let mut estimator = ProgressEstimator::new(total.clone(), tasks.clone(), now);
     let (mut bars, mut ticker, mut failures) = (Bars::new(style, now), ProgressTicker::new(now), FailureSummary::default());
     loop {
         let (batch, is_over) = receive_batch(events, bars.are_drawn());
@@ -71,13 +84,14 @@ pub(crate) fn show(events: &Receiver<Event>, total: Counter, tasks: TaskCounters
         for event in &batch {
             estimator.update(event, now);
             failures.update(event);
-            render_event(event, style, &mut output);
+            let totals = RunTotals { received: total.get(), discovered: tasks.discovered.get() };
+            render_event(event, style, totals, &mut output);
         }
         estimator.sample(now);
         if is_over {
             bars.clear();
             if !style.json && !style.quiet {
-                failures.lines().iter().for_each(|line| output.push_stderr(line));
+                failures.lines(style).iter().for_each(|line| output.push_stderr(line));
             }
             return output.flush();
         }
@@ -113,11 +127,11 @@ fn receive_batch(events: &Receiver<Event>, are_bars_drawn: bool) -> (Vec<Event>,
     }
 }
 
-fn render_event(event: &Event, style: Style, output: &mut OutputBuffer) {
+fn render_event(event: &Event, style: Style, totals: RunTotals, output: &mut OutputBuffer) {
     let result = match style.json {
         true => json_events::event_line(event),
         false if style.quiet => None,
-        false => lines::stdout_line(event, style.color_out),
+        false => lines::stdout_line(event, style, totals),
     };
     if let Some(line) = result {
         output.push_stdout(&line);
@@ -125,6 +139,16 @@ fn render_event(event: &Event, style: Style, output: &mut OutputBuffer) {
     for line in lines::stderr_lines(event, style) {
         output.push_stderr(&line);
     }
+}
+
+/// Prints the first line of `--json`. `output` is the archive, if it is known.
+pub(crate) fn print_json_start(output: Option<&Path>) {
+    write_to_stdout(&json_events::start_line(output));
+}
+
+/// Prints the last line of `--json` of a program that ends with exit code 2.
+pub(crate) fn print_json_fatal(code: FatalCode, error: &str) {
+    write_to_stdout(&json_events::fatal_line(code, error));
 }
 
 /// Prints an error before or after a run.

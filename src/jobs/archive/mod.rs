@@ -116,6 +116,8 @@ pub(crate) struct ArchiveJob {
     pub write_check: Arc<OnceCell<Option<String>>>,
     /// Cancelled when the key is refused, or the archive can't be written to: then nothing waits for more requests.
     pub stop_queries: CancellationToken,
+    /// Whether the requests are read to their end all the same.
+    pub awaits_requests: bool,
     /// Ends the run early.
     pub stop: CancellationToken,
 }
@@ -258,7 +260,7 @@ async fn update_root(
 async fn next_batch(requests: &mut Receiver<Request>, job: &ArchiveJob) -> Vec<Request> {
     let mut batch = Vec::new();
     let received = requests.recv_many(&mut batch, BATCH);
-    if job.stop_queries.is_cancelled() {
+    if job.stop_queries.is_cancelled() && !job.awaits_requests {
         // Requests that were sent already are still reported. A list that is still being written is not waited for.
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, received).await;
         return batch;
@@ -267,7 +269,7 @@ async fn next_batch(requests: &mut Receiver<Request>, job: &ArchiveJob) -> Vec<R
         biased;
         () = job.stop.cancelled() => {}
         _ = received => {}
-        () = job.stop_queries.cancelled() => {}
+        () = job.stop_queries.cancelled(), if !job.awaits_requests => {}
     }
     batch
 }

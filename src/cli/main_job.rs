@@ -59,7 +59,7 @@ fn requests(
             queries_ended.cancelled().await;
             if is_stream.wait_for(|is_stream| *is_stream).await.is_err() {
                 // The thread has ended, and so does the channel.
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let request = tokio::select! {

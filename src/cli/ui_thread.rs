@@ -50,7 +50,7 @@ impl UiThread {
         let (bytes, tasks) = (emitter.bytes.clone(), emitter.tasks.clone());
         let (finished, done) = oneshot::channel();
         let work = move || {
-            ui::show(&received, bytes, tasks, style);
+            ui::show(&received, &bytes, &tasks, style);
             // An interrupted run no longer waits.
             let _ = finished.send(());
         };

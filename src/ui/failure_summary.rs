@@ -126,7 +126,9 @@ mod tests {
 
     fn lines_of(reports: Vec<TaskReport>, style: Style) -> Vec<String> {
         let mut failures = FailureSummary::default();
-        reports.into_iter().for_each(|report| failures.update(&Event::Task(Box::new(report))));
+        for report in reports {
+            failures.update(&Event::Task(Box::new(report)));
+        }
         failures.lines(style)
     }
 

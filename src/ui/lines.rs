@@ -90,14 +90,10 @@ fn task_line(report: &TaskReport, style: Style) -> String {
         Outcome::NotFound => ("not found", AnsiColor::Red),
         Outcome::Error => ("error", AnsiColor::Red),
     };
-    let mut line = format!("{}  {}", colored(&format!("{word:<10}"), hue, style.color_out), report.task);
-    if let Some(path) = &report.path {
-        line += &format!("  {}  {}", contents(report), escape_control_chars(path));
-    }
-    if style.is_one_place {
-        line += &reasons_note(&reasons(report));
-    }
-    line
+    let word = colored(&format!("{word:<10}"), hue, style.color_out);
+    let place = report.path.as_ref().map(|path| format!("  {}  {}", contents(report), escape_control_chars(path)));
+    let why = if style.is_one_place { reasons_note(&reasons(report)) } else { String::new() };
+    format!("{word}  {}{}{why}", report.task, place.unwrap_or_default())
 }
 
 /// `: REASON; REASON; and 2 more`
@@ -147,7 +143,10 @@ fn pending_word(style: Style) -> &'static str {
 
 /// `5 complete, 1 partial (4 already here), 2 failed`
 fn task_counts(summary: &Summary, unfinished: u64, pending: &str) -> String {
-    let note = |count: u64, what: &str| (count > 0).then(|| format!(" ({} {what})", HumanCount(count))).unwrap_or_default();
+    let note = |count: u64, what: &str| match count {
+        0 => String::new(),
+        _ => format!(" ({} {what})", HumanCount(count)),
+    };
     let groups = [
         count_list(&[("complete", summary.complete), ("partial", summary.partial)]) + &note(summary.reused, "already here"),
         count_list(&[("incomplete", summary.incomplete), ("failed", summary.failed)])

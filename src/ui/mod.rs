@@ -74,7 +74,7 @@ pub(crate) enum ProgressMode {
 }
 
 /// Shows events up to a summary, which is the last one. `total` counts the bytes of the run, `tasks` its tasks.
-pub(crate) fn show(events: &Receiver<Event>, total: Counter, tasks: TaskCounters, style: Style) {
+pub(crate) fn show(events: &Receiver<Event>, total: &Counter, tasks: &TaskCounters, style: Style) {
     let now = Instant::now();
     let mut estimator = ProgressEstimator::new(total.clone(), tasks.clone(), now);
     let (mut bars, mut ticker, mut failures) = (Bars::new(style, now), ProgressTicker::new(now), FailureSummary::default());

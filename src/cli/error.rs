@@ -1,16 +1,18 @@
-//! The errors that keep the program from starting its work, and the usage errors of clap.
+//! The errors that end the program with exit code 2, and the usage errors of clap.
 //!
 //! A message says what happened, to what, and what to do. No message repeats a key: what was typed is shown without keys,
 //! URL queries and control characters.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::builder::StyledStr;
 use clap::error::ContextValue;
 
 use super::environment::{BASE_URL_VARIABLE, KEY_VARIABLE};
+use crate::domain::code::FatalCode;
 use crate::gateway::BaseUrlError;
+use crate::jobs::archive::FatalError;
 use crate::jobs::export::ExportError;
 use crate::jobs::verify::VerifyError;
 use crate::redact::KeyError;
@@ -98,6 +100,17 @@ pub(super) enum Error {
     /// The session can't be prepared.
     #[error(transparent)]
     Session(#[from] session::Error),
+    /// The run could not go on.
+    #[error("{error}{}", not_asked_note(*.not_asked))]
+    Run {
+        /// Why.
+        error: FatalError,
+        /// Tasks of which nothing is known for that reason.
+        not_asked: u64,
+    },
+    /// Input lines that can't be read. Each was reported with its file and number.
+    #[error("{} could not be read: see above", plural(*.0, "input line"))]
+    BadLines(u64),
     /// The system has no threads left.
     #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
     Threads(io::Error),
@@ -112,13 +125,77 @@ pub(super) enum Error {
     Runtime(io::Error),
 }
 
-/// Prints a usage error, or the help that was asked for. An error repeats arguments only without keys and control characters.
-pub(super) fn report_usage(mut usage: clap::Error) {
-    if !usage.use_stderr() {
-        // Nothing is left to do if standard output is closed.
-        let _ = usage.print();
-        return;
+impl Error {
+    /// The cause, for programs.
+    pub(super) fn code(&self) -> FatalCode {
+        match self {
+            Self::NoIds
+            | Self::BlankId
+            | Self::KeyForFile
+            | Self::KeyForId
+            | Self::KeyForOption(_)
+            | Self::StdinUsedTwice
+            | Self::Read { .. }
+            | Self::BadLines(_)
+            | Self::ArchiveFile(_)
+            | Self::Export(ExportError::BagToStream | ExportError::TargetIsArchiveFile(_))
+            | Self::Usage(_) => FatalCode::Usage,
+            Self::NoKey | Self::Key { .. } | Self::Session(session::Error::Gateway(_)) => FatalCode::NoKey,
+            Self::BaseUrl(_) => FatalCode::BadBaseUrl,
+            Self::VariableNotUtf8(_) | Self::InvalidSetting { .. } | Self::Session(session::Error::Client(_)) => {
+                FatalCode::Config
+            }
+            Self::Archive(_)
+            | Self::Verify(VerifyError::Archive(_))
+            | Self::Session(session::Error::Archive(_))
+            | Self::Export(ExportError::Archive(_) | ExportError::PathNotUtf8(_)) => FatalCode::Archive,
+            Self::StandardOutput(_) | Self::FailedTo(_) | Self::Export(ExportError::Stream(_)) => FatalCode::Output,
+            Self::Run { error, .. } => error.code(),
+            Self::Verify(VerifyError::Threads(_))
+            | Self::Session(session::Error::Threads(_))
+            | Self::Threads(_)
+            | Self::Descriptors
+            | Self::AddressSpace
+            | Self::Runtime(_) => FatalCode::Internal,
+        }
     }
+
+    /// Prints the error, and returns its text in one line.
+    pub(super) fn report(self) -> String {
+        match self {
+            Self::Usage(usage) => report_usage(usage),
+            error => {
+                let message = error.to_string();
+                ui::print_error(&message);
+                message
+            }
+        }
+    }
+}
+
+/// `; 1,998 tasks were not asked about`
+fn not_asked_note(count: u64) -> String {
+    match count {
+        0 => String::new(),
+        1 => "; 1 task was not asked about".to_owned(),
+        count => format!("; {} were not asked about", plural(count, "task")),
+    }
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    ui::pluralize(count, noun)
+}
+
+/// Prints the help or the version that was asked for. A closed pipe is not an error.
+pub(super) fn print_help(help: &clap::Error) -> io::Result<()> {
+    match help.print().and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
+/// Prints a usage error, and returns its text in one line. It repeats arguments only without keys and control characters.
+fn report_usage(mut usage: clap::Error) -> String {
     let context: Vec<_> = usage.context().map(|(kind, value)| (kind, sanitize_context(value))).collect();
     for (kind, value) in context {
         usage.insert(kind, value);
@@ -131,6 +208,9 @@ pub(super) fn report_usage(mut usage: clap::Error) {
     } else {
         ui::print_usage(&lines);
     }
+    // What follows the first paragraph is advice on how to type.
+    let paragraph = lines.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
+    paragraph.trim_start_matches("error:").trim().to_owned()
 }
 
 /// A value of a usage error, made safe to print.

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
-use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 
 use super::error::Error;
+use super::request_queue::Reading;
 use crate::domain::event::{Outcome, TaskReport};
 use crate::jobs::archive::Request;
 use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
@@ -32,17 +32,6 @@ const COLUMN_TITLES: [&str; 4] = ["id", "task_id", "task-id", "taskid"];
 pub(super) struct FailedList {
     path: PathBuf,
     log: RequestLog,
-    reading: watch::Sender<Reading>,
-}
-
-/// What the reader of the ids does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Reading {
-    /// It reads what has an end.
-    Finite,
-    /// It reads a pipe or a terminal, and may wait for ever.
-    MayWait,
-    Ended,
 }
 
 impl FailedList {
@@ -60,7 +49,7 @@ impl FailedList {
         let spill = storage::temporary_file().map_err(Error::FailedTo)?;
         let log =
             RequestLog(Arc::new(Mutex::new(Log { requests: BufWriter::new(spill), error: None, ended_well: HashSet::new() })));
-        Ok(Self { path, log, reading: watch::Sender::new(Reading::Finite) })
+        Ok(Self { path, log })
     }
 
     /// The log, for the end of each task.
@@ -72,10 +61,9 @@ impl FailedList {
     ///
     /// # Errors
     /// If it can't be written.
-    pub(super) async fn write(self) -> Result<(), Error> {
-        let Self { path, log, reading } = self;
-        let mut reading = reading.subscribe();
-        // The sender is held by the reader, so that it ends with it.
+    pub(super) async fn write(self, mut reading: watch::Receiver<Reading>) -> Result<(), Error> {
+        let Self { path, log } = self;
+        // An error: the reader has ended.
         let _ = reading.wait_for(|reading| *reading != Reading::Finite).await;
         let written = blocking(move || storage::replace(&path, |to| log.lock().write_failed(to)));
         written.await.map(drop).map_err(Error::FailedTo)
@@ -99,24 +87,20 @@ impl RequestLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record(&self, request: &Request) {
+    /// Records a request that was read.
+    pub(super) fn record(&self, request: &Request) {
         let mut log = self.lock();
         if log.error.is_none() {
             log.error = log.record(request).err();
         }
     }
 
-    /// Takes a task off the list, if it ended well.
+    /// Takes a task off the list, if it ended well or `--skip-failed` left it alone.
     pub(super) fn task_ended(&self, report: &TaskReport) {
-        if matches!(report.outcome, Outcome::Complete | Outcome::Partial) || is_skipped(report) {
+        if matches!(report.outcome, Outcome::Complete | Outcome::Partial) || report.skipped {
             self.lock().ended_well.insert(report.task.fingerprint());
         }
     }
-}
-
-/// Whether `--skip-failed` left the task alone.
-fn is_skipped(report: &TaskReport) -> bool {
-    report.reused
 }
 
 impl Log {
@@ -171,50 +155,10 @@ fn list_line(request: &Request) -> String {
     Value::Object(fields).to_string()
 }
 
-/// The requests on their way to the run. They are recorded where there is a list.
-pub(super) struct RequestQueue {
-    sender: Sender<Request>,
-    record: Option<(RequestLog, watch::Sender<Reading>)>,
-}
-
-impl RequestQueue {
-    pub(super) fn new(sender: Sender<Request>, list: Option<&FailedList>) -> Self {
-        Self { sender, record: list.map(|list| (list.log.clone(), list.reading.clone())) }
-    }
-
-    /// Sends a request. Returns whether more are of use: the run takes them, or they are recorded.
-    pub(super) fn send(&self, request: Request) -> bool {
-        if let Some((log, _)) = &self.record {
-            log.record(&request);
-        }
-        self.sender.blocking_send(request).is_ok() || self.record.is_some()
-    }
-
-    /// Whether the run takes no more requests.
-    pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
-    }
-
-    /// A list is read from now on. Reading it may wait for ever if `may_wait`.
-    pub(super) fn begin_list(&self, may_wait: bool) {
-        let now = if may_wait { Reading::MayWait } else { Reading::Finite };
-        if let Some((_, reading)) = &self.record {
-            reading.send_replace(now);
-        }
-    }
-}
-
-impl Drop for RequestQueue {
-    fn drop(&mut self) {
-        if let Some((_, reading)) = &self.record {
-            reading.send_replace(Reading::Ended);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::request_queue::RequestQueue;
     use crate::domain::task::TaskId;
 
     fn request(id: &str, meta: Option<&str>) -> Request {
@@ -247,7 +191,8 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the check leaves nothing");
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         drop(receiver);
-        let queue = RequestQueue::new(sender, Some(&list));
+        let queue = RequestQueue::new(sender, Some(list.request_log()));
+        let reading = queue.subscribe();
         for (id, outcome) in [
             ("b", Some(Outcome::Failed)),
             ("a", Some(Outcome::Complete)),
@@ -262,7 +207,7 @@ mod tests {
             }
         }
         drop(queue);
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(list.write()).unwrap();
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(list.write(reading)).unwrap();
         assert_eq!(std::fs::read_to_string(path).unwrap(), "b\nc\ne\n");
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
-use super::failed_to::RequestQueue;
+use super::request_queue::RequestQueue;
 use crate::domain::event::{Emitter, Event};
 use crate::domain::manifest::{MAX_DEPTH, depth};
 use crate::domain::task::TaskId;
@@ -34,7 +34,8 @@ pub(super) struct Input {
 struct IdList {
     name: PathBuf,
     reader: Box<dyn BufRead + Send>,
-    is_standard_input: bool,
+    /// Standard input, or another list that may never end.
+    is_stream: bool,
 }
 
 impl Input {
@@ -46,14 +47,14 @@ impl Input {
         let lists = lists.iter().map(|path| -> Result<IdList, Error> {
             if path.as_os_str() == "-" {
                 let reader = Box::new(BufReader::new(io::stdin()));
-                return Ok(IdList { name: PathBuf::from("standard input"), reader, is_standard_input: true });
+                return Ok(IdList { name: PathBuf::from("standard input"), reader, is_stream: true });
             }
-            let file = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
-                true => Err(io::ErrorKind::IsADirectory.into()),
-                false => Ok(file),
+            let file = File::open(path).and_then(|file| {
+                let kind = file.metadata()?.file_type();
+                if kind.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok((file, !kind.is_file())) }
             });
-            let file = file.map_err(|source| Error::Read { path: path.clone(), source })?;
-            Ok(IdList { name: path.clone(), reader: Box::new(BufReader::new(file)), is_standard_input: false })
+            let (file, is_stream) = file.map_err(|source| Error::Read { path: path.clone(), source })?;
+            Ok(IdList { name: path.clone(), reader: Box::new(BufReader::new(file)), is_stream })
         });
         Ok(Self { ids, lists: lists.collect::<Result<_, _>>()?, key })
     }
@@ -68,7 +69,7 @@ impl Input {
             }
         }
         for list in self.lists {
-            requests.begin_list(list.is_standard_input);
+            requests.begin_list(list.is_stream);
             if !sender.send_list(list, queries_ended) {
                 break;
             }
@@ -91,7 +92,7 @@ impl RequestSender<'_> {
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
-            if list.is_standard_input && (queries_ended.is_cancelled() || self.requests.is_closed()) {
+            if list.is_stream && (queries_ended.is_cancelled() || self.requests.is_closed()) {
                 return true;
             }
             let read = io::Read::take(&mut list.reader, MAX_LINE).read_until(b'\n', &mut line);

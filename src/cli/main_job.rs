@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use futures::stream;
-
 use super::error::Error;
 use super::observers::RunObservers;
 use super::print_messages;
+use super::request_queue;
 use super::runner::{self, RunResult};
 use super::settings::Settings;
 use super::ui_thread::UiThread;
@@ -18,9 +17,10 @@ use crate::ui;
 
 /// Runs the main job and returns the exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {
-    let Settings { input, output, gallery, observers, options, style } = settings;
+    let Settings { input, output, gallery, observers, options, mut style } = settings;
+    (style.is_dry_run, style.has_waited) = (options.dry_run, options.wait.is_some());
     let has_page = gallery && !options.dry_run;
-    let session = Session::open(&output, options)?;
+    let session = Session::open(&output, options)?.awaiting_all_requests();
     if gallery {
         // A page that can't be written is an error before the first request.
         gallery::check_target(&output)?;
@@ -28,17 +28,18 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let mut observers = RunObservers::prepare(observers, &output)?;
     let (events, mut ui_thread) = UiThread::start(style)?;
     ui_thread.show_trace(&events, style);
-    let (sender, mut receiver) = tokio::sync::mpsc::channel(REQUEST_QUEUE_CAPACITY);
+    let (sender, receiver) = tokio::sync::mpsc::channel(REQUEST_QUEUE_CAPACITY);
     let (reader_events, queries_ended) = (events.clone(), session.queries_ended());
     let requests = observers.request_queue(sender);
+    let reading = requests.subscribe();
+    let received = request_queue::receive(receiver, queries_ended.clone(), reading.clone());
     let read = move || input.send(&requests, &reader_events, &queries_ended);
     let reader = threads::spawn_thread("ids", read).map_err(Error::Threads)?;
     let stop = session.stop_handle();
-    let requests = stream::poll_fn(move |context| receiver.poll_recv(context));
     let mut observed = Ok(());
     let run = async {
-        let mut outcome = session.get(requests, observers.start(&events, &stop)).await?;
-        observed = observers.finish(&events, &mut outcome).await;
+        let mut outcome = session.get(received, observers.start(&events, &stop)).await?;
+        observed = observers.finish(&events, &mut outcome, reading).await;
         Ok(Some(outcome))
     };
     let result = runner::run_session(run, &stop, ui_thread, Some(reader))?;
@@ -47,12 +48,15 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     if has_page && !is_interrupted && !result.is_archive_unwritable() {
         write_page(&result, output, stop)?;
     }
+    let concluded = result.conclude();
     match observed {
-        // The exit code of an interrupt comes first.
-        Err(error) if is_interrupted => ui::print_error(&error.to_string()),
-        observed => observed?,
+        // The interrupt, or an earlier cause, decides the exit code.
+        Err(error) if is_interrupted || concluded.is_err() => {
+            ui::print_error(&error.to_string());
+            concluded
+        }
+        observed => observed.and(concluded),
     }
-    Ok(result.exit_code())
 }
 
 /// Writes the page on a worker thread, so that an interrupt can end the wait for its lock.

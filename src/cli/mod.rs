@@ -3,8 +3,9 @@
 //! `args` defines options and commands. `effective` merges the typed arguments over the environment (`environment`) and the
 //! configuration file (`config`). `settings` validates the result and makes the options of a run from it. Then one command
 //! runs: `main_job`, or the file with the name of the command (`verify` also has `repair`; `generate` has schemas, completions
-//! and the manual page). `runner` runs a session, with `input` (the ids), `ui_thread` (the output), `runtime` and `signals`.
-//! `observers` watch the events of the main job: `exec` and `failed_to`. `log_file` opens the log.
+//! and the manual page). `ending` reports how it ended. `runner` runs a session, with `input` (the ids), `request_queue`, `ui_thread`
+//! (the output), `runtime` and `signals`. `observers` watch the events of the main job: `exec` and `failed_to`. `log_file` opens the
+//! log.
 //!
 //! To add an option of a run:
 //!
@@ -25,6 +26,7 @@
 mod args;
 mod config;
 mod effective;
+mod ending;
 mod environment;
 mod error;
 mod exec;
@@ -35,6 +37,7 @@ mod input;
 mod log_file;
 mod main_job;
 mod observers;
+mod request_queue;
 mod runner;
 mod runtime;
 mod settings;
@@ -52,6 +55,7 @@ use crate::layout::{GALLERY, MANIFEST, SHA256SUMS};
 use crate::redact::ApiKey;
 use crate::{threads, ui};
 use args::Command;
+use ending::JsonFrame;
 use environment::{Environment, KEY_VARIABLE};
 use error::Error;
 use settings::Settings;
@@ -67,24 +71,20 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     if let Some(Ok(key)) = environment(KEY_VARIABLE).map(|key| ApiKey::parse(&key.to_string_lossy())) {
         ui::register_key(&key);
     }
-    match dispatch(&arguments, &environment) {
-        Ok(code) => code,
-        Err(Error::Usage(usage)) => {
-            let code = u8::try_from(usage.exit_code()).unwrap_or(EXIT_FATAL);
-            error::report_usage(usage);
-            code
-        }
-        Err(error) => {
-            ui::print_error(&error.to_string());
-            EXIT_FATAL
-        }
-    }
+    let mut frame = JsonFrame::new(&arguments);
+    let result = dispatch(&arguments, &environment, &mut frame);
+    ending::end(result, frame)
 }
 
 /// Parses the arguments and runs the main job or the command.
-fn dispatch(arguments: &[OsString], environment: Environment<'_>) -> Result<u8, Error> {
+fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut JsonFrame) -> Result<u8, Error> {
     let (mut args, effective) = effective::parse(arguments, environment)?;
     log_file::start(&args);
+    match &args.command {
+        None => frame.start(args.options.style.json, Some(&args.options.output)),
+        Some(Command::Verify { dir, style, .. } | Command::Repair { dir, style, .. }) => frame.start(style.json, Some(dir)),
+        Some(_) => frame.start(false, None),
+    }
     effective.warnings().iter().for_each(|warning| ui::print_warning(warning));
     if !matches!(args.command, Some(Command::Config(_) | Command::Schema { .. } | Command::Completions { .. } | Command::Man)) {
         threads::init_pools().map_err(Error::Threads)?;

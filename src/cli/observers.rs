@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 
 use super::error::Error;
 use super::exec::{ExecCommand, ExecQueue};
-use super::failed_to::{FailedList, RequestQueue};
+use super::failed_to::FailedList;
+use super::request_queue::{Reading, RequestQueue};
 use crate::domain::event::{Emitter, Event};
 use crate::jobs::StopHandle;
 use crate::jobs::archive::{Request, RunOutcome};
@@ -42,7 +44,7 @@ impl RunObservers {
 
     /// The queue that the reader of the ids fills.
     pub(super) fn request_queue(&self, sender: Sender<Request>) -> RequestQueue {
-        RequestQueue::new(sender, self.failed.as_ref())
+        RequestQueue::new(sender, self.failed.as_ref().map(FailedList::request_log))
     }
 
     /// Starts the observers. Returns the emitter for the session, which passes on to `events`. Called on the runtime.
@@ -74,10 +76,15 @@ impl RunObservers {
     ///
     /// # Errors
     /// If the list can't be written.
-    pub(super) async fn finish(self, events: &Emitter, outcome: &mut RunOutcome) -> Result<(), Error> {
+    pub(super) async fn finish(
+        self,
+        events: &Emitter,
+        outcome: &mut RunOutcome,
+        reading: watch::Receiver<Reading>,
+    ) -> Result<(), Error> {
         let written = match self.failed {
             // Written first: a second signal may end the program while a command runs.
-            Some(failed) => failed.write().await,
+            Some(failed) => failed.write(reading).await,
             None => Ok(()),
         };
         if let Some(exec) = self.exec {

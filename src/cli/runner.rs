@@ -1,6 +1,6 @@
 //! Runs one session, for the main job and for `repair`.
 //!
-//! Owns the runtime, interrupts and the exit code. The order is fixed: the output thread starts before the run, so that every
+//! Owns the runtime, interrupts and the exit code of a run. The order is fixed: the output thread starts before the run, so that every
 //! event is shown, and is joined after it. A panic in one of our threads is reported as an internal error: the run may not
 //! have done all of its work.
 
@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use super::error::Error;
 use super::ui_thread::UiThread;
 use super::{runtime, signals};
+use crate::domain::event::Summary;
 use crate::jobs::StopHandle;
 use crate::jobs::archive::{FatalError, RunOutcome};
 use crate::session;
@@ -31,15 +32,25 @@ pub(super) struct RunResult {
 }
 
 impl RunResult {
-    /// The exit code. If several apply, the order is: interrupt, 2, 1, 3.
-    pub(super) fn exit_code(&self) -> u8 {
-        match (self.interrupt_code.load(Ordering::Relaxed), &self.outcome) {
-            (code @ 1.., _) => code,
-            (_, None) => 1,
-            (_, Some(outcome)) if outcome.fatal_error.is_some() || self.bad_lines > 0 => super::EXIT_FATAL,
-            (_, Some(outcome)) if outcome.summary.unsuccessful() > 0 || outcome.has_faults => 1,
-            (_, Some(outcome)) if outcome.summary.pending > 0 => 3,
-            _ => 0,
+    /// The exit code, or the error that makes it 2. If several apply, the order is: interrupt, 2, 1, 3.
+    pub(super) fn conclude(self) -> Result<u8, Error> {
+        let Self { outcome, bad_lines, interrupt_code, .. } = self;
+        let interrupt_code = interrupt_code.load(Ordering::Relaxed);
+        if interrupt_code != 0 {
+            return Ok(interrupt_code);
+        }
+        let (summary, has_faults) = match outcome {
+            Some(RunOutcome { summary, fatal_error: Some(error), .. }) => {
+                return Err(Error::Run { error, not_asked: summary.not_asked });
+            }
+            Some(RunOutcome { summary, has_faults, .. }) => (summary, has_faults),
+            None => (Summary::default(), false),
+        };
+        match bad_lines {
+            1.. => Err(Error::BadLines(bad_lines)),
+            0 if summary.unsuccessful() > 0 || has_faults => Ok(1),
+            0 if summary.pending > 0 => Ok(3),
+            0 => Ok(0),
         }
     }
 }
@@ -74,11 +85,12 @@ pub(super) fn run_session(
         if ui_thread.join().is_err() {
             record_panic(&mut outcome);
         }
-        if let Some(error) = outcome.as_ref().and_then(|outcome| outcome.fatal_error.as_ref()) {
-            ui::print_error(&error.to_string());
-        }
         if stop.token().is_cancelled() {
-            ui::print_error("interrupted: finished files are kept; run the same command again to continue");
+            // The interrupt decides the exit code, so that no other place reports a fatal error.
+            if let Some(error) = outcome.as_ref().and_then(|outcome| outcome.fatal_error.as_ref()) {
+                ui::print_error(&error.to_string());
+            }
+            ui::print_error("interrupted: what was downloaded is kept; run the same command again to continue");
         }
     }
     Ok(RunResult { outcome, bad_lines, interrupt_code, runtime })

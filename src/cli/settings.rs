@@ -141,6 +141,9 @@ pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
         progress: if args.quiet { ProgressMode::Off } else { progress_mode(args.progress, err, is_dumb) },
         color_out: is_on(args.color, out && may_color),
         color_err: is_on(args.color, err && may_color),
+        is_one_place: ui::is_one_place(),
+        is_dry_run: false,
+        has_waited: false,
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
-use crate::domain::event::Emitter;
+use crate::domain::event::{Emitter, Event};
 use crate::threads;
 use crate::ui::{self, RunCounters, Style, trace};
 
@@ -32,9 +32,21 @@ pub(super) struct UiThread {
 impl UiThread {
     /// Starts the thread. It shows what the returned emitter emits, up to a summary.
     pub(super) fn start(style: Style) -> Result<(Emitter, Self), Error> {
+        Self::start_filtered(style, |_| true)
+    }
+
+    /// Like `start`, and shows only what `is_shown`.
+    pub(super) fn start_filtered(
+        style: Style,
+        is_shown: impl Fn(&Event) -> bool + Send + Sync + 'static,
+    ) -> Result<(Emitter, Self), Error> {
         let (events, received) = mpsc::channel();
-        // A closed receiver is not an error: the output ended early.
-        let emitter = Emitter::new(move |event| drop(events.send(event)));
+        let emitter = Emitter::new(move |event| {
+            if is_shown(&event) {
+                // A closed receiver is not an error: the output ended early.
+                drop(events.send(event));
+            }
+        });
         let counters = RunCounters::of(&emitter);
         let (finished, done) = oneshot::channel();
         let work = move || {

@@ -6,13 +6,14 @@ use super::error::Error;
 use super::runner::run_session;
 use super::ui_thread::UiThread;
 use super::values::shell_quote;
+use crate::domain::event::Event;
 use crate::jobs::verify::{VerifyOutcome, verify};
 use crate::session::{Options, Session};
 use crate::ui::{self, Style};
 
 /// Verifies, reports what is wrong, and returns the exit code.
 pub(super) fn run(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
-    let summary = verify_and_show(dir, quick, style)?.summary;
+    let summary = verify_and_show(dir, quick, style, |_| true)?.summary;
     if summary.damaged + summary.missing > 0 && !style.quiet && !style.json {
         ui::print_hint(&format!("to download these files again, run: yescale-dl repair {}", shell_quote(dir)));
     }
@@ -21,10 +22,8 @@ pub(super) fn run(dir: &Path, quick: bool, style: Style) -> Result<u8, Error> {
 
 /// Verifies, downloads damaged and missing files again, and returns the exit code.
 pub(super) fn repair(dir: &Path, quick: bool, options: Options, style: Style) -> Result<u8, Error> {
-    let verified = verify_and_show(dir, quick, style)?;
-    if verified.summary.is_intact() {
-        return Ok(0);
-    }
+    // With `--json` the one summary is that of the repair.
+    let verified = verify_and_show(dir, quick, style, move |event| !style.json || !matches!(event, Event::Verified(_)))?;
     let session = Session::open_verified(&verified, options)?;
     let (events, mut ui_thread) = UiThread::start(style)?;
     ui_thread.show_trace(&events, style);
@@ -36,15 +35,20 @@ pub(super) fn repair(dir: &Path, quick: bool, options: Options, style: Style) ->
         Ok(repair.run)
     };
     let result = run_session(run, &stop, ui_thread, None)?;
-    Ok(match result.exit_code() {
+    Ok(match result.conclude()? {
         0 | 3 if has_unrepairable => 1,
         code => code,
     })
 }
 
-/// Verifies with progress and findings shown.
-fn verify_and_show(dir: &Path, quick: bool, style: Style) -> Result<VerifyOutcome, Error> {
-    let (events, ui_thread) = UiThread::start(style)?;
+/// Verifies with progress and findings shown, as far as `is_shown`.
+fn verify_and_show(
+    dir: &Path,
+    quick: bool,
+    style: Style,
+    is_shown: impl Fn(&Event) -> bool + Send + Sync + 'static,
+) -> Result<VerifyOutcome, Error> {
+    let (events, ui_thread) = UiThread::start_filtered(style, is_shown)?;
     let verified = verify(dir, quick, &events);
     // The thread ends with the summary or, after an error, with the last emitter. A panic in it loses output only.
     drop(events);

@@ -74,7 +74,7 @@ pub enum FatalCode {
     KeyRefused,
     /// The gateway can't be reached.
     GatewayUnreachable,
-    /// The base URL is not that of the gateway's API.
+    /// The base URL is not one, or not that of the gateway's API.
     BadBaseUrl,
     /// The configuration is wrong.
     Config,
@@ -84,6 +84,6 @@ pub enum FatalCode {
     Output,
     /// The account's task list can't be read.
     Account,
-    /// A fault of this program.
+    /// A fault of this program, or too few threads, open files or memory for it.
     Internal,
 }

@@ -64,6 +64,8 @@ pub struct Session {
     stop: StopHandle,
     /// Cancelled when the run stops asking.
     queries_ended: CancellationToken,
+    /// Whether the run reads its requests to their end, also when queries have ended.
+    awaits_requests: bool,
 }
 
 impl Session {
@@ -87,7 +89,14 @@ impl Session {
     }
 
     fn with_storage(storage: Storage, root: PathBuf, options: Options) -> Self {
-        Self { storage, root, options, stop: StopHandle::default(), queries_ended: CancellationToken::new() }
+        Self {
+            storage,
+            root,
+            options,
+            stop: StopHandle::default(),
+            queries_ended: CancellationToken::new(),
+            awaits_requests: false,
+        }
     }
 
     /// Archives the tasks that `requests` names, each id once. A task that the archive has needs no network. One bad task
@@ -154,6 +163,12 @@ impl Session {
         Ok(RepairOutcome { run: Some(run), has_unrepairable })
     }
 
+    /// Lets the run read all requests, whatever happens, so that it counts the tasks that were not asked.
+    #[cfg(feature = "cli")]
+    pub(crate) fn awaiting_all_requests(self) -> Self {
+        Self { awaits_requests: true, ..self }
+    }
+
     /// Ends the run early.
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
@@ -212,6 +227,7 @@ impl Session {
             emitter,
             queries: QueryStop::new(self.queries_ended),
             write_check: OnceCell::new(),
+            awaits_requests: self.awaits_requests,
             stop: self.stop.token().clone(),
         })
     }

@@ -3,8 +3,10 @@
 //! The JSON Schema is generated from the types that are serialized here.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
@@ -13,27 +15,79 @@ use super::lines;
 use super::progress::ProgressEstimator;
 use super::sanitize::redact_keys_in_json;
 use crate::domain::asset_key::Kind;
-use crate::domain::code::{AssetErrorCode, TaskErrorCode};
+use crate::domain::code::{AssetErrorCode, FatalCode, TaskErrorCode};
 use crate::domain::event::{Event, Fault, FileReport, Outcome, Summary, TaskReport, VerifySummary};
 use crate::domain::manifest::FileEntry;
+use crate::domain::schema::Time;
 use crate::redact::{escape_control_chars_json, redact_urls};
 
 /// The shortest time between two progress events.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Rises only when a program that reads the events could break.
+const EVENTS_VERSION: u32 = 1;
 
 /// One line of standard output. Readers ignore unknown events and fields.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[schemars(title = "Event")]
 enum JsonEvent<'a> {
-    File(File<'a>),
-    Task(Task<'a>),
-    Plan(Plan<'a>),
-    Finding(Finding<'a>),
-    Progress(Progress),
-    Summary(&'a Summary),
+    Start(Timed<Start<'a>>),
+    File(Timed<File<'a>>),
+    Task(Timed<Task<'a>>),
+    Plan(Timed<Plan<'a>>),
+    Finding(Timed<Finding<'a>>),
+    Progress(Timed<Progress>),
+    Summary(Timed<&'a Summary>),
     #[serde(rename = "summary")]
-    Verified(&'a VerifySummary),
+    Verified(Timed<Verified<'a>>),
+    Fatal(Timed<Fatal<'a>>),
+}
+
+// A comment that is no documentation, so that the schema has that of the event.
+#[derive(Serialize, JsonSchema)]
+struct Timed<T> {
+    /// When the line was printed.
+    #[schemars(with = "Time")]
+    time: String,
+    #[serde(flatten)]
+    event: T,
+}
+
+impl<T> Timed<T> {
+    fn now(event: T) -> Self {
+        Self { time: format!("{:.3}", Timestamp::now()), event }
+    }
+}
+
+/// The program has started: the first line.
+#[derive(Serialize, JsonSchema)]
+struct Start<'a> {
+    /// The version of the program.
+    version: &'static str,
+    /// The version of these events. It rises only when a reader could break.
+    events_version: u32,
+    /// The archive; left out when the arguments are wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Cow<'a, str>>,
+}
+
+/// The program ends with exit code 2: the last line.
+#[derive(Serialize, JsonSchema)]
+struct Fatal<'a> {
+    /// The cause, for programs. New codes may be added.
+    code: FatalCode,
+    /// The cause, for people.
+    error: Cow<'a, str>,
+}
+
+/// The counts of a `verify`.
+#[derive(Serialize, JsonSchema)]
+struct Verified<'a> {
+    #[schemars(extend("const" = "verify"))]
+    of: &'static str,
+    #[serde(flatten)]
+    counts: &'a VerifySummary,
 }
 
 /// A file of this run is complete on disk: its manifest entry without the signed `url`.
@@ -179,7 +233,7 @@ impl ProgressTicker {
         };
         self.last = now;
         let previous = self.last_progress.replace(progress);
-        if previous == Some(progress) { None } else { serde_json::to_string(&JsonEvent::Progress(progress)).ok() }
+        if previous == Some(progress) { None } else { serde_json::to_string(&JsonEvent::Progress(Timed::now(progress))).ok() }
     }
 }
 
@@ -191,12 +245,14 @@ pub(crate) fn schema() -> String {
 /// The line for an event; none for events that are only for people.
 pub(super) fn event_line(event: &Event) -> Option<String> {
     let line = match event {
-        Event::File(report) => JsonEvent::File(file(report)),
-        Event::Task(report) => JsonEvent::Task(task(report)),
-        Event::Planned { task, action, path, reason } => JsonEvent::Plan(Plan { task_id: task.as_str(), action, path, reason }),
-        Event::Finding(path, fault) => JsonEvent::Finding(Finding { path, finding: *fault }),
-        Event::Summary(summary) => JsonEvent::Summary(summary),
-        Event::Verified(summary) => JsonEvent::Verified(summary),
+        Event::File(report) => JsonEvent::File(Timed::now(file(report))),
+        Event::Task(report) => JsonEvent::Task(Timed::now(task(report))),
+        Event::Planned { task, action, path, reason } => {
+            JsonEvent::Plan(Timed::now(Plan { task_id: task.as_str(), action, path, reason }))
+        }
+        Event::Finding(path, fault) => JsonEvent::Finding(Timed::now(Finding { path, finding: *fault })),
+        Event::Summary(summary) => JsonEvent::Summary(Timed::now(summary)),
+        Event::Verified(counts) => JsonEvent::Verified(Timed::now(Verified { of: "verify", counts })),
         Event::TransferStarted(_)
         | Event::TransferEnded(_)
         | Event::NotAsked(_)
@@ -206,7 +262,24 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
         | Event::Detail(_)
         | Event::Output(_) => return None,
     };
-    serde_json::to_string(&line).ok().map(|line| escape_control_chars_json(redact_keys_in_json(&line).into_owned()))
+    Some(to_line(&line))
+}
+
+/// The first line. `output` is the archive, if it is known.
+pub(super) fn start_line(output: Option<&Path>) -> String {
+    let output = output.map(Path::to_string_lossy);
+    let start = Start { version: env!("CARGO_PKG_VERSION"), events_version: EVENTS_VERSION, output };
+    to_line(&JsonEvent::Start(Timed::now(start))) + "\n"
+}
+
+/// The last line of a program that ends with exit code 2.
+pub(super) fn fatal_line(code: FatalCode, error: &str) -> String {
+    to_line(&JsonEvent::Fatal(Timed::now(Fatal { code, error: redact_urls(error) }))) + "\n"
+}
+
+fn to_line(event: &JsonEvent<'_>) -> String {
+    let line = serde_json::to_string(event).expect("an event has only keys that are text");
+    escape_control_chars_json(redact_keys_in_json(&line).into_owned())
 }
 
 fn file(report: &FileReport) -> File<'_> {
@@ -265,7 +338,9 @@ mod tests {
         };
         tasks.discovered.add(2);
         assert_eq!(line_at(9), None, "a short run has no progress events");
-        assert_eq!(line_at(10).unwrap(), r#"{"event":"progress","done":0,"tasks":2,"waiting":0,"bytes":0,"bytes_per_second":0}"#);
+        let first = line_at(10).unwrap();
+        assert!(first.starts_with(r#"{"event":"progress","time":"20"#), "{first}");
+        assert!(first.ends_with(r#"Z","done":0,"tasks":2,"waiting":0,"bytes":0,"bytes_per_second":0}"#), "{first}");
         tasks.done.add(1);
         assert_eq!(line_at(19), None);
         assert!(line_at(20).is_some());

@@ -1,7 +1,10 @@
 //! Events as lines for people.
 //!
-//! Results go to standard output: a line per task, then a summary. Everything else goes to standard error. An error says what
-//! happened, to what, and what to do.
+//! Results go to standard output: a line per task that is new or needs attention, then a summary. Everything else goes to standard
+//! error. An error says what happened, to what, and what to do.
+//!
+//! Each reader gets the reason of a bad task once. When both streams have one reader, it stands on the task's line. When they
+//! differ, each is complete on its own: the task's line on standard output, the reasons on standard error.
 
 use std::path::Path;
 
@@ -10,15 +13,30 @@ use indicatif::{HumanBytes, HumanCount};
 
 use super::Style;
 use super::sanitize::for_terminal;
-use crate::domain::event::{Event, Fault, Outcome, Summary, TaskReport, VerifySummary};
+use crate::domain::event::{Event, Fault, Outcome, RunKind, Summary, TaskReport, VerifySummary};
 use crate::jobs::JobOutcome;
 use crate::redact::{display_url, escape_control_chars};
 
+/// The number of reasons on a task's line.
+const MAX_REASONS: usize = 3;
+
+/// What the counters of a run say at its end.
+#[derive(Clone, Copy)]
+pub(super) struct RunTotals {
+    /// All bytes of media that were received.
+    pub received: u64,
+    /// The tasks that were found.
+    pub discovered: u64,
+}
+
 /// The line for standard output, if the event is a result.
-pub(super) fn stdout_line(event: &Event, color: bool) -> Option<String> {
+pub(super) fn stdout_line(event: &Event, style: Style, totals: RunTotals) -> Option<String> {
+    let color = style.color_out;
     match event {
-        Event::Task(report) => Some(task_line(report, color)),
-        Event::Summary(summary) => Some(summary_line(summary)),
+        // What was already here, or is left alone, is only counted.
+        Event::Task(report) if report.is_settled() && style.verbose == 0 => None,
+        Event::Task(report) => Some(task_line(report, style)),
+        Event::Summary(summary) => Some(summary_line(summary, style, totals)),
         Event::Finding(path, fault) => Some(finding_line(path, *fault, color)),
         Event::Verified(summary) => Some(verify_summary_line(summary)),
         Event::Planned { action, path, reason, .. } => {
@@ -31,6 +49,8 @@ pub(super) fn stdout_line(event: &Event, color: bool) -> Option<String> {
 /// The lines for standard error.
 pub(super) fn stderr_lines(event: &Event, style: Style) -> Vec<String> {
     match event {
+        // The reasons stand on the task's line.
+        Event::Task(_) if style.is_one_place && !style.quiet && !style.json => Vec::new(),
         Event::Task(report) => problems(report).iter().map(|problem| error_line(problem, style.color_err)).collect(),
         Event::Error(message) => vec![error_line(message, style.color_err)],
         Event::Warning(message) => vec![warning_line(message, style.color_err)],
@@ -65,7 +85,7 @@ fn labelled(label: &str, hue: AnsiColor, text: &str, color: bool) -> String {
     format!("{}: {text}", colored(label, hue, color))
 }
 
-fn task_line(report: &TaskReport, color: bool) -> String {
+fn task_line(report: &TaskReport, style: Style) -> String {
     let (word, hue) = match report.outcome {
         _ if report.reused => ("reused", AnsiColor::BrightBlack),
         _ if report.skipped => ("skipped", AnsiColor::BrightBlack),
@@ -79,11 +99,17 @@ fn task_line(report: &TaskReport, color: bool) -> String {
         Outcome::NotFound => ("not found", AnsiColor::Red),
         Outcome::Error => ("error", AnsiColor::Red),
     };
-    let head = format!("{}  {}", colored(&format!("{word:<10}"), hue, color), report.task);
-    match &report.path {
-        Some(path) => format!("{head}  {}  {}", contents(report), escape_control_chars(path)),
-        None => head,
-    }
+    let word = colored(&format!("{word:<10}"), hue, style.color_out);
+    let place = report.path.as_ref().map(|path| format!("  {}  {}", contents(report), escape_control_chars(path)));
+    let why = if style.is_one_place { reasons_note(&reasons(report)) } else { String::new() };
+    format!("{word}  {}{}{why}", report.task, place.unwrap_or_default())
+}
+
+/// `: REASON; REASON; and 2 more`
+fn reasons_note(reasons: &[String]) -> String {
+    let mut shown: Vec<String> = reasons.iter().take(MAX_REASONS).map(|reason| for_terminal(reason)).collect();
+    shown.extend((reasons.len() > MAX_REASONS).then(|| format!("and {} more", reasons.len() - MAX_REASONS)));
+    if shown.is_empty() { String::new() } else { format!(": {}", shown.join("; ")) }
 }
 
 /// `2 files, 1.00 MiB, text`
@@ -93,24 +119,59 @@ fn contents(report: &TaskReport) -> String {
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
-fn summary_line(summary: &Summary) -> String {
-    let states = [
-        ("complete", summary.complete),
-        ("partial", summary.partial),
-        ("incomplete", summary.incomplete),
-        ("failed", summary.failed),
-        ("empty", summary.empty),
-        ("not found", summary.not_found),
-        ("pending (not finished yet: run again later)", summary.pending),
-        ("planned", summary.planned),
-        ("not asked", summary.not_asked),
-        ("in error", summary.error),
-        ("of these already here", summary.reused),
-        ("of these left alone by --skip-failed", summary.skipped),
+fn summary_line(summary: &Summary, style: Style, totals: RunTotals) -> String {
+    let unfinished = totals.discovered.saturating_sub(summary.tasks());
+    if summary.of == RunKind::Repair && summary.tasks() + unfinished == 0 {
+        return "nothing to download again".to_owned();
+    }
+    let counts = task_counts(summary, unfinished, pending_word(style));
+    let files = (summary.files > 0).then(|| pluralize(summary.files, "file"));
+    let work = if style.is_dry_run {
+        "dry run: nothing was written".to_owned()
+    } else if unfinished == 0 {
+        let files = files.unwrap_or_else(|| "no file".to_owned());
+        format!("{files} downloaded, {}", HumanBytes(summary.bytes))
+    } else if totals.received == 0 {
+        "nothing was downloaded".to_owned()
+    } else {
+        // An interrupt: parts of files are kept as well.
+        let files = files.map(|files| format!("{files} complete, ")).unwrap_or_default();
+        format!("{files}{} downloaded, kept for the next run", HumanBytes(totals.received))
+    };
+    format!("{counts}; {work}, in {:.1} s", summary.seconds)
+}
+
+/// The word for tasks that are not finished yet, with what to do.
+fn pending_word(style: Style) -> &'static str {
+    match (style.is_dry_run, style.has_waited) {
+        (true, _) => "pending",
+        (false, true) => "pending (not finished yet: run again later)",
+        (false, false) => "pending (not finished yet: run again later, or wait with --wait)",
+    }
+}
+
+/// `5 complete, 1 partial (4 already here), 2 failed`
+fn task_counts(summary: &Summary, unfinished: u64, pending: &str) -> String {
+    let note = |count: u64, what: &str| match count {
+        0 => String::new(),
+        _ => format!(" ({} {what})", HumanCount(count)),
+    };
+    let groups = [
+        count_list(&[("complete", summary.complete), ("partial", summary.partial)]) + &note(summary.reused, "already here"),
+        count_list(&[("incomplete", summary.incomplete), ("failed", summary.failed)])
+            + &note(summary.skipped, "left alone by --skip-failed"),
+        count_list(&[
+            ("empty", summary.empty),
+            ("not found", summary.not_found),
+            (pending, summary.pending),
+            ("planned", summary.planned),
+            ("not asked", summary.not_asked),
+            ("in error", summary.error),
+            ("not finished", unfinished),
+        ]),
     ];
-    let counts = join_counts(&states, "no task finished");
-    let files = pluralize(summary.files, "file");
-    format!("{counts}; {files} downloaded, {}, in {:.1} s", HumanBytes(summary.bytes), summary.seconds)
+    let groups: Vec<&str> = groups.iter().map(|group| group.trim_start()).filter(|group| !group.is_empty()).collect();
+    if groups.is_empty() { "no tasks".to_owned() } else { groups.join(", ") }
 }
 
 fn finding_line(path: &str, fault: Fault, color: bool) -> String {
@@ -126,15 +187,14 @@ fn verify_summary_line(summary: &VerifySummary) -> String {
         ("unsafe", summary.not_safe),
         ("unknown", summary.unknown),
     ];
-    let counts = join_counts(&faults, "all intact");
+    let counts = Some(count_list(&faults)).filter(|counts| !counts.is_empty()).unwrap_or_else(|| "all intact".to_owned());
     format!("{}, {}: {counts}; in {:.1} s", pluralize(summary.files, "file"), HumanBytes(summary.bytes), summary.seconds)
 }
 
-/// `2 complete, 1 failed`, or `none` if all counts are zero.
-fn join_counts(counts: &[(&str, u64)], none: &str) -> String {
+/// `2 damaged, 1 missing`; empty if all counts are zero.
+fn count_list(counts: &[(&str, u64)]) -> String {
     let positive = counts.iter().filter(|(_, count)| *count > 0);
-    let parts: Vec<String> = positive.map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect();
-    if parts.is_empty() { none.to_owned() } else { parts.join(", ") }
+    positive.map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect::<Vec<_>>().join(", ")
 }
 
 /// `wrote cut.otio: 2 tasks, 5 files`, with its end.
@@ -150,7 +210,12 @@ pub(crate) fn written_line(paths: &[&Path], outcome: JobOutcome) -> String {
 
 /// The problems of a task, one line each.
 fn problems(report: &TaskReport) -> Vec<String> {
-    let line = |text: &str| vec![format!("{}: {text}", report.task.as_str())];
+    reasons(report).into_iter().map(|reason| format!("{}: {reason}", report.task.as_str())).collect()
+}
+
+/// Why a task did not end well.
+fn reasons(report: &TaskReport) -> Vec<String> {
+    let line = |text: &str| vec![text.to_owned()];
     match report.outcome {
         // The run that found the problem reported it.
         _ if report.is_settled() => Vec::new(),
@@ -162,7 +227,7 @@ fn problems(report: &TaskReport) -> Vec<String> {
         Outcome::Empty => line("the task finished without files and without text"),
         Outcome::Error if report.is_run_wide() => Vec::new(),
         Outcome::Error => line(message(report).unwrap_or("unknown error")),
-        _ => asset_problems(report).iter().flat_map(|problem| line(problem)).collect(),
+        _ => asset_problems(report),
     }
 }
 
@@ -188,6 +253,6 @@ pub(super) fn colored(text: &str, hue: AnsiColor, color: bool) -> String {
 }
 
 /// `1 file`, `2,000 files`
-pub(super) fn pluralize(count: u64, noun: &str) -> String {
+pub(crate) fn pluralize(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }

@@ -9,14 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use super::lines::RunTotals;
 use super::sanitize::{for_terminal, redact_keys};
 use super::trace::Sink;
 use super::{ProgressMode, Style, lines};
 use crate::domain::event::Event;
-
-/// The style of the lines.
-const STYLE: Style =
-    Style { json: false, quiet: false, verbose: 2, progress: ProgressMode::Off, color_out: false, color_err: false };
 
 /// Where lines go, when the process has a log.
 type Target = Box<dyn Write + Send>;
@@ -54,14 +51,19 @@ pub(crate) fn has_log() -> bool {
     log().target.is_some()
 }
 
-/// Adds an event.
-pub(super) fn log_event(event: &Event) {
+/// Adds an event of a run that is shown with `style`.
+pub(super) fn log_event(event: &Event, style: Style, totals: RunTotals) {
     if has_log() {
-        lines::stdout_line(event, STYLE.color_out)
-            .into_iter()
-            .chain(lines::stderr_lines(event, STYLE))
-            .for_each(|line| log_line(&line));
+        let style = log_style(style);
+        let lines = lines::stdout_line(event, style, totals).into_iter().chain(lines::stderr_lines(event, style));
+        lines.for_each(|line| log_line(&line));
     }
+}
+
+/// The style of the lines: all details, for one reader.
+fn log_style(style: Style) -> Style {
+    let (color_out, color_err, is_one_place) = (false, false, true);
+    Style { json: false, quiet: false, verbose: 2, progress: ProgressMode::Off, color_out, color_err, is_one_place, ..style }
 }
 
 /// Adds a line that is safe to print.

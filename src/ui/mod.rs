@@ -1,7 +1,7 @@
 //! Shows a run: results on standard output, everything else on standard error.
 //!
 //! One thread receives the events in batches. `lines` or `json_events` makes lines of them, `progress` keeps the numbers for
-//! bars and progress events, and `output_buffer` writes. If a reader closes its pipe, output is dropped and the archiving
+//! bars and progress events, and `output_buffer` writes. If standard output can't be written, output is dropped and the archiving
 //! continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the lines of `-vv`, and
 //! `log` writes what `-vv` would print to a file.
 
@@ -11,24 +11,30 @@ mod frame;
 mod json_events;
 mod lines;
 mod log;
+mod one_place;
 mod output_buffer;
 mod progress;
 mod sanitize;
 pub(crate) mod trace;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use crate::domain::code::FatalCode;
 use crate::domain::event::Event;
 use crate::redact::escape_control_chars;
 use bars::Bars;
 use failure_summary::FailureSummary;
 use json_events::ProgressTicker;
 pub(crate) use json_events::schema;
-pub(crate) use lines::written_line;
+use lines::RunTotals;
+pub(crate) use lines::{pluralize, written_line};
 pub(crate) use log::{has_log, log_sink, start_log};
-use output_buffer::{OutputBuffer, write_redacted};
+pub(crate) use one_place::is_one_place;
+pub(crate) use output_buffer::stdout_fault;
+use output_buffer::{OutputBuffer, write_redacted, write_to_stdout};
 use progress::ProgressEstimator;
 pub(crate) use progress::RunCounters;
 pub(crate) use sanitize::{for_terminal, redact_keys, register_key};
@@ -53,6 +59,12 @@ pub(crate) struct Style {
     pub color_out: bool,
     /// Colours on standard error.
     pub color_err: bool,
+    /// Whether standard output and standard error have the same reader.
+    pub is_one_place: bool,
+    /// Whether the run is a dry run.
+    pub is_dry_run: bool,
+    /// Whether the run waits for unfinished tasks.
+    pub has_waited: bool,
 }
 
 /// How progress is shown.
@@ -77,8 +89,8 @@ pub(crate) fn show(events: &Receiver<Event>, counters: RunCounters, style: Style
         for event in &batch {
             estimator.update(event, now);
             failures.update(event);
-            log::log_event(event);
-            render_event(event, style, &mut output);
+            log::log_event(event, style, estimator.totals());
+            render_event(event, style, estimator.totals(), &mut output);
         }
         estimator.sample(now);
         if let Some(warning) = log::take_failure() {
@@ -86,7 +98,7 @@ pub(crate) fn show(events: &Receiver<Event>, counters: RunCounters, style: Style
         }
         if is_over {
             bars.clear();
-            for line in failures.lines() {
+            for line in failures.lines(style) {
                 log::log_line(&line);
                 if !style.json && !style.quiet {
                     output.push_stderr(&line);
@@ -126,11 +138,11 @@ fn receive_batch(events: &Receiver<Event>, are_bars_drawn: bool) -> (Vec<Event>,
     }
 }
 
-fn render_event(event: &Event, style: Style, output: &mut OutputBuffer) {
+fn render_event(event: &Event, style: Style, totals: RunTotals, output: &mut OutputBuffer) {
     let result = match style.json {
         true => json_events::event_line(event),
         false if style.quiet => None,
-        false => lines::stdout_line(event, style.color_out),
+        false => lines::stdout_line(event, style, totals),
     };
     if let Some(line) = result {
         output.push_stdout(&line);
@@ -138,6 +150,16 @@ fn render_event(event: &Event, style: Style, output: &mut OutputBuffer) {
     for line in lines::stderr_lines(event, style) {
         output.push_stderr(&line);
     }
+}
+
+/// Prints the first line of `--json`. `output` is the archive, if it is known.
+pub(crate) fn print_json_start(output: Option<&Path>) {
+    write_to_stdout(&json_events::start_line(output));
+}
+
+/// Prints the last line of `--json` of a program that ends with exit code 2.
+pub(crate) fn print_json_fatal(code: FatalCode, error: &str) {
+    write_to_stdout(&json_events::fatal_line(code, error));
 }
 
 /// Prints an error before or after a run.

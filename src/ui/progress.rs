@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::lines::RunTotals;
 use crate::domain::event::{ByteCounters, Counter, Emitter, Event, GatewayFault, Summary, TaskCounters, Transfer};
 
 /// The time constant of the moving averages in seconds: after it, older values still have a weight of 37 %.
@@ -101,6 +102,10 @@ impl ProgressEstimator {
         let GatewayFault { cause, retry_at } = self.gateway_fault.as_ref()?;
         let left = retry_at.saturating_duration_since(self.byte_rate.at);
         Some((cause, left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)))
+    }
+
+    pub(super) fn totals(&self) -> RunTotals {
+        RunTotals { received: self.counters.bytes.get(), discovered: self.counters.tasks.discovered.get() }
     }
 
     pub(super) fn task_counts(&self) -> TaskCounts {

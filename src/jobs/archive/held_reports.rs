@@ -52,7 +52,7 @@ impl HeldReports {
             return Vec::new();
         }
         let base_url = job.gateway.base().to_string();
-        let is_wrong = !is_right && job.queries.stop(FatalError::BadBaseUrl { base_url, words, not_asked: 0 });
+        let is_wrong = !is_right && job.queries.stop(FatalError::BadBaseUrl { base_url, words });
         let mut settled = std::mem::take(&mut self.unknown_url);
         if is_wrong {
             settled.iter_mut().for_each(mark_as_unknown);

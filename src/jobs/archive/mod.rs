@@ -117,6 +117,8 @@ pub(crate) struct ArchiveJob {
     pub queries: QueryStop,
     /// Set once it was tried whether the archive can be written to: before the first query.
     pub write_check: OnceCell<()>,
+    /// Whether the requests are read to their end, also when the run has stopped asking.
+    pub awaits_requests: bool,
     /// Ends the run early.
     pub stop: CancellationToken,
 }
@@ -192,7 +194,7 @@ impl ArchiveJob {
     /// Ends the queries: the gateway can't be reached, as `error` of one task shows.
     fn end_unreachable(&self, error: TaskError, cause: String) -> TaskAbort {
         let gateway = self.gateway.base().to_string();
-        match self.queries.stop(FatalError::GatewayUnreachable { gateway, cause, not_asked: 0 }) {
+        match self.queries.stop(FatalError::GatewayUnreachable { gateway, cause }) {
             true => TaskAbort::run_wide(error),
             // Several tasks may find out at the same moment. One of them stands for the cause.
             false => TaskAbort::QueriesEnded,
@@ -232,7 +234,7 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
 /// Updates the root manifest and emits the summary.
 async fn finish(job: &ArchiveJob, stats: RunStats, has_unreported: bool, started: Instant) -> RunOutcome {
     let RunStats { summary, changed, reused } = stats;
-    let mut fatal_error = job.queries.take_cause().map(|cause| cause.with_not_asked(summary.not_asked));
+    let mut fatal_error = job.queries.take_cause();
     let mut has_faults = false;
     if !job.dry_run && !matches!(fatal_error, Some(FatalError::NotWritable(_))) {
         match update_root(job, changed, reused, !has_unreported).await {
@@ -276,7 +278,7 @@ async fn update_root(
 async fn next_batch(requests: &mut Receiver<Request>, job: &ArchiveJob) -> Vec<Request> {
     let mut batch = Vec::new();
     let received = requests.recv_many(&mut batch, BATCH);
-    if job.queries.is_stopped() {
+    if job.queries.is_stopped() && !job.awaits_requests {
         // Requests that were sent already are still reported. A list that is still being written is not waited for.
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, received).await;
         return batch;
@@ -285,7 +287,7 @@ async fn next_batch(requests: &mut Receiver<Request>, job: &ArchiveJob) -> Vec<R
         biased;
         () = job.stop.cancelled() => {}
         _ = received => {}
-        () = job.queries.stopped() => {}
+        () = job.queries.stopped(), if !job.awaits_requests => {}
     }
     batch
 }

@@ -24,24 +24,20 @@ pub enum FatalError {
     #[error("the gateway refuses the API key: {0}")]
     KeyRefused(String),
     /// The gateway can't be reached, or answered no question.
-    #[error("can't reach the gateway {gateway}: {cause}{}; check the network and the base URL, then run the same command again", not_asked_note(*.not_asked))]
+    #[error("can't reach the gateway {gateway}: {cause}; check the network and the base URL, then run the same command again")]
     GatewayUnreachable {
         /// Its base URL.
         gateway: String,
         /// The last fault.
         cause: String,
-        /// Tasks that the run did not ask about.
-        not_asked: u64,
     },
     /// The base URL is not that of the gateway's API, in the words of the server there.
-    #[error("the base URL {base_url} is wrong: the server there says `{words}`{}; correct --base-url or its setting", not_asked_note(*.not_asked))]
+    #[error("the base URL {base_url} is wrong: the server there says `{words}`; correct --base-url or its setting")]
     BadBaseUrl {
         /// The base URL.
         base_url: String,
         /// The server's own words.
         words: String,
-        /// Tasks that the run did not ask about.
-        not_asked: u64,
     },
     /// Nothing can be written to the archive, for this reason. No task was asked about.
     #[error("{0}")]
@@ -64,44 +60,6 @@ impl FatalError {
             Self::BadBaseUrl { .. } => FatalCode::BadBaseUrl,
             Self::NotWritable(_) | Self::RootManifest(_) => FatalCode::Archive,
             Self::Panicked => FatalCode::Internal,
-        }
-    }
-
-    /// The same, with the number of tasks that were not asked about: it is known at the end of the run.
-    #[must_use]
-    pub(super) fn with_not_asked(mut self, count: u64) -> Self {
-        if let Self::GatewayUnreachable { not_asked, .. } | Self::BadBaseUrl { not_asked, .. } = &mut self {
-            *not_asked = count;
-        }
-        self
-    }
-}
-
-/// `; 1,999 tasks were not asked about`
-fn not_asked_note(count: u64) -> String {
-    let digits = count.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    match count {
-        0 => String::new(),
-        1 => "; 1 task was not asked about".to_owned(),
-        _ => format!("; {} tasks were not asked about", groups.join(",")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn message_has_the_number_of_tasks_that_were_not_asked_about() {
-        for (count, expected) in [
-            (0, ""),
-            (1, "; 1 task was not asked about"),
-            (999, "; 999 tasks were not asked about"),
-            (1999, "; 1,999 tasks were not asked about"),
-            (1_000_000, "; 1,000,000 tasks were not asked about"),
-        ] {
-            assert_eq!(not_asked_note(count), expected);
         }
     }
 }

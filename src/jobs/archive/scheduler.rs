@@ -190,14 +190,12 @@ impl Scheduler {
     }
 
     fn record_end(&mut self, end: TaskEnd, id: &TaskId) {
-        match end {
-            Ok(report) => self.report(report),
-            Err(NotAsked) => {
-                self.stats.summary.not_asked += 1;
-                self.job.emitter.tasks.done.add(1);
-                self.job.emitter.emit(Event::NotAsked(id.clone()));
-            }
+        if let Ok(report) = end {
+            return self.report(report);
         }
+        self.stats.summary.not_asked += 1;
+        self.job.emitter.tasks.done.add(1);
+        self.job.emitter.emit(Event::NotAsked(id.clone()));
     }
 
     fn report(&mut self, report: TaskReport) {

@@ -196,6 +196,8 @@ impl TaskJob {
         self.report.outcome = match result {
             Ok(outcome) => outcome,
             Err(TaskAbort::Interrupted) => return None,
+            // The gateway's last word still holds.
+            Err(TaskAbort::QueriesEnded) if self.poll.was_unfinished => Outcome::Pending,
             Err(TaskAbort::QueriesEnded) => return Some(Err(NotAsked)),
             Err(TaskAbort::Gateway(gateway::Error::NotFound { words, .. })) => {
                 self.report.err_reason = words;

@@ -43,7 +43,7 @@ fn run_works_on_the_callers_runtime_and_reports_each_id_once() {
     let lines_of_t1: Vec<_> = lines.iter().filter(|line| !line.contains("gone")).collect();
     assert_eq!(lines_of_t1, ["file image-1.png", "task t1 Complete"]);
     assert_eq!(lines.len(), 3, "{lines:?}");
-    assert_eq!(world.run(&["t1"]).exits(0).stdout.matches("t1").count(), 2, "the program finds it complete");
+    assert_eq!(world.run(&["t1", "-v"]).exits(0).stdout.matches("t1").count(), 2, "the program finds it complete");
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn ids_on_standard_input_are_streamed() {
     texts(&world, &["a", "b"]);
     let mut running = world.start(&["--json", "-i", "-"]);
     running.write("a\n");
+    running.read_line();
     let first: Value = serde_json::from_str(&running.read_line()).unwrap();
     assert_eq!((&first["event"], &first["task_id"]), (&json!("task"), &json!("a")), "reported before the list has ended");
     running.write("b\n");

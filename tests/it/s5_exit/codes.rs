@@ -63,7 +63,8 @@ fn worse_outcome_of_every_pair_decides_the_exit_code() {
     for (at, (one, code)) in ends.iter().enumerate() {
         for (other, second) in &ends[at + 1..] {
             let run = world.run_json(&["--retries", "0", one, other]).exits(worst([*code, *second]));
-            assert_eq!(run.events_of("task").len(), 2, "{one} {other}");
+            let not_asked = run.summary()["not_asked"].as_u64().unwrap();
+            assert_eq!(run.events_of("task").len() as u64 + not_asked, 2, "{one} {other}");
         }
     }
 }
@@ -218,15 +219,27 @@ fn running_downloads_finish_after_a_rejected_key() {
 }
 
 #[test]
-fn run_with_a_rejected_key_still_reports_tasks_and_summary() {
+fn run_with_a_rejected_key_counts_every_task_of_its_lists() {
     let world = World::new();
-    let ids: Vec<String> = (0..20).map(|n| format!("t{n}")).collect();
+    world.archive_task("here");
+    let ids: Vec<String> = (0..5000).map(|n| format!("t{n}")).collect();
     for id in &ids {
         world.answers(id, [refusal(401)]);
     }
-    let args: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let run = world.run_json(&args).exits(2);
-    assert_eq!((run.events_of("task").len(), run.summary()["error"].as_u64()), (20, Some(20)));
+    world.write_file("ids.txt", ids.join("\n") + "\nhere\n");
+    let asked = world.gateway_requests().len();
+    let run = world.run_json(&["-i", "ids.txt"]).exits(2);
+    assert_eq!(
+        (run.events_of("task").len(), run.state("here").as_str()),
+        (1, "complete"),
+        "tasks that were not asked have no event"
+    );
+    assert_eq!((run.summary()["not_asked"].as_u64(), run.summary()["complete"].as_u64()), (Some(5000), Some(1)));
+    assert!(world.gateway_requests().len() - asked < 1000, "it stopped asking");
+    let fatal = run.events().pop().unwrap();
+    assert_eq!((&fatal["event"], &fatal["code"]), (&json!("fatal"), &json!("key_refused")));
+    assert!(fatal["error"].as_str().unwrap().contains("5,000 tasks were not asked"), "{fatal}");
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
 }
 
 #[test]
@@ -244,5 +257,5 @@ fn html_403_and_transient_statuses_are_retried() {
 fn empty_input_list_exits_with_0() {
     let world = World::new();
     let run = world.run_with_input("# nothing\n\n", &["--json", "-i", "-"]).exits(0);
-    assert_eq!(run.events().iter().map(|event| event["event"].clone()).collect::<Vec<Value>>(), ["summary"]);
+    assert_eq!(run.events().iter().map(|event| event["event"].clone()).collect::<Vec<Value>>(), ["start", "summary"]);
 }

@@ -13,12 +13,12 @@ fn keys(event: &Value) -> Vec<&str> {
     event.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// Checks that every line is an event, and that the last one is the only summary.
+/// Checks that every line is an event with a time, and that the first one is `start` and the last one the only summary.
 #[track_caller]
-fn assert_only_events(run: &Run, summaries: usize) {
+fn assert_only_events(run: &Run) {
     let events = run.events();
-    assert!(events.iter().all(|event| event["event"].is_string()), "{run:?}");
-    assert_eq!(run.events_of("summary").len(), summaries, "{run:?}");
+    assert!(events.iter().all(|event| keys(event)[..2] == ["event", "time"]), "{run:?}");
+    assert_eq!((&events[0]["event"], run.events_of("start").len(), run.events_of("summary").len()), (&json!("start"), 1, 1));
     assert_eq!(events.last().unwrap()["event"], "summary", "{run:?}");
     assert!(run.stdout.ends_with('\n') && !run.stdout.contains("\n\n"), "{run:?}");
 }
@@ -35,16 +35,15 @@ fn stdout_has_only_one_json_object_per_line() {
     {
         let id = format!("new{at}");
         world.serve_task(&id, &jpg);
-        assert_only_events(&world.run_json(&[&[&*id, "t1", "unknown", "..", "a\nb"], more].concat()).exits(1), 1);
+        assert_only_events(&world.run_json(&[&[&*id, "t1", "unknown", "..", "a\nb"], more].concat()).exits(1));
     }
     flip_bit(&world, "t1/image-1.png");
     // Windows allows no line break in a name.
     world.write_file(if cfg!(windows) { "yescale/a b" } else { "yescale/a\nb" }, "mine");
     for more in [&[][..], &["--quick"], &["-q"], &["-v"], &["--color", "always"]] {
-        assert_only_events(&run_command(&world, &[&["verify", "--json"], more].concat()), 1);
+        assert_only_events(&run_command(&world, &[&["verify", "--json"], more].concat()));
     }
-    // First the findings, then the results of the repair.
-    assert_only_events(&run_command(&world, &["repair", "--json", "-q"]).exits(0), 2);
+    assert_only_events(&run_command(&world, &["repair", "--json", "-q"]).exits(0));
 }
 
 #[test]
@@ -60,19 +59,28 @@ fn event_fields_have_the_order_of_the_contract() {
     let world = World::new();
     world.serve_task("t1", &json!({"images": [world.serve_sample("picture.png")]}));
     let run = world.run_json(&["t1"]).exits(0);
-    let file = ["event", "task_id", "kind", "index", "path", "size", "sha256", "content_type", "warnings"];
+    assert_eq!(keys(&run.events()[0]), ["event", "time", "version", "events_version", "output"]);
+    let file = ["event", "time", "task_id", "kind", "index", "path", "size", "sha256", "content_type", "warnings"];
     assert_eq!(keys(&run.events_of("file")[0]), file);
-    assert_eq!(keys(&run.task("t1")), ["event", "task_id", "state", "status", "reused", "path", "files", "bytes", "errors"]);
+    assert_eq!(
+        keys(&run.task("t1")),
+        ["event", "time", "task_id", "state", "status", "reused", "path", "files", "bytes", "errors"]
+    );
     let summary = [
         "event",
+        "time",
+        "of",
         "complete",
         "partial",
         "reused",
+        "skipped",
         "incomplete",
         "failed",
         "empty",
         "not_found",
         "pending",
+        "planned",
+        "not_asked",
         "error",
         "files",
         "bytes",
@@ -80,7 +88,10 @@ fn event_fields_have_the_order_of_the_contract() {
     ];
     assert_eq!(keys(&run.summary()), summary);
     fs::remove_file(world.archive().join("t1/image-1.png")).unwrap();
-    assert_eq!(keys(&run_command(&world, &["verify", "--json"]).exits(1).events()[0]), ["event", "path", "finding"]);
+    let verify = run_command(&world, &["verify", "--json"]).exits(1);
+    assert_eq!(keys(&verify.events_of("finding")[0]), ["event", "time", "path", "finding"]);
+    assert_eq!(keys(&verify.summary())[..4], ["event", "time", "of", "files"]);
+    assert_eq!((&run.summary()["of"], &verify.summary()["of"]), (&json!("get"), &json!("verify")));
 }
 
 #[test]

@@ -112,8 +112,13 @@ fn skip_failed_skips_permanent_failures() {
     for more in [&[][..], &["--only", "image"], &["--force"]] {
         let run = world.run_json(&[&ids[..], &["--skip-failed"], more].concat()).exits(0);
         assert_eq!(ids.map(|id| run.state(id)), ["failed", "incomplete"]);
-        assert_eq!((&run.task("failed")["reused"], &run.summary()["reused"]), (&json!(true), &json!(2)));
+        assert_eq!([&run.task("failed")["skipped"], &run.task("failed")["reused"]], [true, false]);
+        let counts = ["skipped", "reused", "failed", "incomplete"].map(|count| run.summary()[count].as_u64().unwrap());
+        assert_eq!(counts, [2, 0, 1, 1]);
         assert!(run.stderr.is_empty(), "{}", run.stderr);
+        let run = world.run(&[&ids[..], &["--skip-failed"], more].concat()).exits(0);
+        assert!(run.stderr.is_empty() && run.stdout.lines().count() == 1, "the summary alone: {run:?}");
+        assert!(run.stdout.contains("(2 left alone by --skip-failed)"), "{}", run.stdout);
     }
     assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, requests, heads));
     world.run(&ids).exits(1);

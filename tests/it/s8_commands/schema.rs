@@ -100,6 +100,11 @@ fn every_event_and_enum_value_matches_the_schema() {
     world.write_file("yescale/full/stray", "");
     events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());
     events.extend(run_slowly(&world).exits(0).events());
+    events.extend(run_command(&world, &["repair", "--json"]).exits(0).events());
+    events.extend(world.run_json(&["failed", "old", "--skip-failed"]).exits(0).events());
+    events.extend(world.run_json(&["--nonsense"]).exits(2).events());
+    world.answers("refused", [Answer::raw(401, "")]);
+    events.extend(world.run_json(&["refused"]).exits(2).events());
 
     for line in &events {
         assert_accepts(&event, line);
@@ -113,7 +118,8 @@ fn every_event_and_enum_value_matches_the_schema() {
         .iter()
         .skip(1)
         .copied()
-        .chain(["file", "task", "plan", "finding", "progress", "summary", "damaged", "missing", "unknown", "fetch"])
+        .chain(["start", "file", "task", "plan", "finding", "progress", "summary", "fatal", "planned"])
+        .chain(["damaged", "missing", "unknown", "fetch"])
     {
         assert!(seen.contains(word), "{word} was not seen in {seen:?}");
     }
@@ -169,20 +175,28 @@ fn schema_rejects_invalid_events() {
     let (schema, world) = (schema("events"), World::new());
     let mut events = archive_full(&world).events();
     events.extend(world.run_json(&["full", "--force", "--dry-run"]).events_of("plan"));
+    events.extend(world.run_json(&["full", "--nonsense"]).exits(2).events_of("fatal"));
     flip_bit(&world, "full/video-1.mp4");
     events.extend(run_command(&world, &["verify", "--json"]).exits(1).events());
     for (event, fields) in [
-        ("file", "event task_id kind index path size sha256 warnings"),
-        ("task", "event task_id state reused files bytes errors"),
-        ("plan", "event task_id action path reason"),
-        ("finding", "event path finding"),
+        ("start", "event time version events_version"),
+        ("fatal", "event time code error"),
+        ("file", "event time task_id kind index path size sha256 warnings"),
+        ("task", "event time task_id state reused files bytes errors"),
+        ("plan", "event time task_id action path reason"),
+        ("finding", "event time path finding"),
     ] {
         let line = events.iter().find(|line| line["event"] == event).unwrap();
         assert_requires(&schema, line, "", fields);
         assert_rejects_other_types(&schema, line, "", &[]);
-        for (field, wrong) in
-            [("event", "unheard_of"), ("state", "done"), ("finding", "broken"), ("action", "eat"), ("kind", "text")]
-        {
+        for (field, wrong) in [
+            ("event", "unheard_of"),
+            ("state", "done"),
+            ("finding", "broken"),
+            ("action", "eat"),
+            ("kind", "text"),
+            ("time", "today"),
+        ] {
             let mut wrong_line = line.clone();
             if wrong_line.get(field).is_some() {
                 wrong_line[field] = json!(wrong);
@@ -200,8 +214,8 @@ fn schema_rejects_invalid_events() {
     wrong_code["errors"][0]["code"] = json!("bad_luck");
     assert_rejects(&schema, &wrong_code, "bad_luck");
     let summaries: Vec<_> = events.iter().filter(|line| line["event"] == "summary").collect();
-    for (line, field) in [(summaries[0], "reused"), (summaries[1], "unsafe")] {
-        assert_requires(&schema, line, "", &format!("event files bytes seconds {field}"));
+    for (line, field) in [(summaries[0], "skipped"), (summaries[1], "unsafe")] {
+        assert_requires(&schema, line, "", &format!("event time of files bytes seconds {field}"));
         assert_rejects_other_types(&schema, line, "", &[]);
     }
 }

@@ -40,10 +40,11 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let run = async { session.get(requests, events).await.map(Some) };
     let result = runner::run_session(run, &stop, ui_thread, Some(reader))?;
     // An interrupted run ends at once; the next run writes the page.
-    if has_page && !stop.token().is_cancelled() && !result.is_archive_unwritable() {
-        write_page(&result, output, stop)?;
-    }
-    result.conclude()
+    let is_page_due = has_page && !stop.token().is_cancelled() && !result.is_archive_unwritable();
+    let page = if is_page_due { write_page(&result, output, stop) } else { Ok(()) };
+    // What ended the run is more important than its page.
+    let code = result.conclude()?;
+    page.map(|()| code)
 }
 
 /// The requests of the reader thread, to their end. Once the queries have ended, standard input or a pipe is not waited for

@@ -45,18 +45,19 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let result = runner::run_session(run, &stop, ui_thread, Some(reader))?;
     let is_interrupted = stop.token().is_cancelled();
     // An interrupted run ends at once; the next run writes the page.
-    if has_page && !is_interrupted && !result.is_archive_unwritable() {
-        write_page(&result, output, stop)?;
-    }
+    let page = match has_page && !is_interrupted && !result.is_archive_unwritable() {
+        true => write_page(&result, output, stop),
+        false => Ok(()),
+    };
     let concluded = result.conclude();
-    match observed {
-        // The interrupt, or an earlier cause, decides the exit code.
-        Err(error) if is_interrupted || concluded.is_err() => {
-            ui::print_error(&error.to_string());
-            concluded
+    // What ended the run is more important than its list and its page, and so is an interrupt.
+    for written in [observed, page] {
+        match written {
+            Err(error) if is_interrupted || concluded.is_err() => ui::print_error(&error.to_string()),
+            written => written?,
         }
-        observed => observed.and(concluded),
     }
+    concluded
 }
 
 /// Writes the page on a worker thread, so that an interrupt can end the wait for its lock.

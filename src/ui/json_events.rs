@@ -2,9 +2,10 @@
 //!
 //! The JSON Schema is generated from the types that are serialized here.
 
+mod progress;
+
 use std::borrow::Cow;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema};
@@ -12,7 +13,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::lines;
-use super::progress::ProgressEstimator;
 use super::sanitize::redact_keys_in_json;
 use crate::domain::asset_key::Kind;
 use crate::domain::code::{AssetErrorCode, FatalCode, TaskErrorCode};
@@ -20,9 +20,8 @@ use crate::domain::event::{Event, Fault, FileReport, Outcome, Summary, TaskRepor
 use crate::domain::manifest::FileEntry;
 use crate::domain::schema::Time;
 use crate::redact::{escape_control_chars_json, redact_urls};
-
-/// The shortest time between two progress events.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+use progress::Progress;
+pub(super) use progress::ProgressTicker;
 
 /// Rises only when a program that reads the events could break.
 const EVENTS_VERSION: u32 = 1;
@@ -188,55 +187,6 @@ struct Finding<'a> {
     finding: Fault,
 }
 
-/// The progress of a long run: at most one event per second, and none while nothing changes.
-#[derive(Clone, Copy, PartialEq, Serialize, JsonSchema)]
-struct Progress {
-    /// Tasks that have ended.
-    done: u64,
-    /// Tasks so far; more may follow while a list is being read.
-    tasks: u64,
-    /// Unfinished tasks that `--wait` will poll again.
-    waiting: u64,
-    /// Bytes that were downloaded or verified so far, including bytes that are discarded later.
-    bytes: u64,
-    /// The average speed of the last seconds.
-    bytes_per_second: u64,
-    /// An estimate, if one is possible.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seconds_left: Option<u64>,
-}
-
-/// Decides when a progress event is due.
-pub(super) struct ProgressTicker {
-    last: Instant,
-    last_progress: Option<Progress>,
-}
-
-impl ProgressTicker {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { last: now, last_progress: None }
-    }
-
-    /// The next line, if it is due and anything has changed.
-    pub(super) fn next_line(&mut self, estimator: &ProgressEstimator, now: Instant) -> Option<String> {
-        if now.saturating_duration_since(self.last) < PROGRESS_INTERVAL {
-            return None;
-        }
-        let (count, overall) = (estimator.task_counts(), estimator.overall());
-        let progress = Progress {
-            done: count.done,
-            tasks: count.discovered,
-            waiting: count.waiting,
-            bytes: overall.bytes,
-            bytes_per_second: overall.speed,
-            seconds_left: overall.eta.map(|left| left.as_secs()),
-        };
-        self.last = now;
-        let previous = self.last_progress.replace(progress);
-        if previous == Some(progress) { None } else { serde_json::to_string(&JsonEvent::Progress(Timed::now(progress))).ok() }
-    }
-}
-
 /// The JSON Schema of a line.
 pub(crate) fn schema() -> String {
     crate::domain::schema::generate::<JsonEvent<'_>>()
@@ -319,33 +269,4 @@ fn errors(report: &TaskReport) -> Vec<ErrorObject<'_>> {
         error: redact_urls(&error.error),
     });
     of_task.chain(of_assets).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::event::Emitter;
-    use crate::ui::RunCounters;
-
-    #[test]
-    fn progress_events_come_once_a_second_and_only_on_change() {
-        let (emitter, start) = (Emitter::silent(), Instant::now());
-        let (total, tasks) = (emitter.bytes.clone(), emitter.tasks.clone());
-        let (mut estimator, mut ticker) = (ProgressEstimator::new(RunCounters::of(&emitter), start), ProgressTicker::new(start));
-        let mut line_at = |tenths: u64| {
-            estimator.sample(start + PROGRESS_INTERVAL * 10);
-            ticker.next_line(&estimator, start + PROGRESS_INTERVAL / 10 * u32::try_from(tenths).unwrap())
-        };
-        tasks.discovered.add(2);
-        assert_eq!(line_at(9), None, "a short run has no progress events");
-        let first = line_at(10).unwrap();
-        assert!(first.starts_with(r#"{"event":"progress","time":"20"#), "{first}");
-        assert!(first.ends_with(r#"Z","done":0,"tasks":2,"waiting":0,"bytes":0,"bytes_per_second":0}"#), "{first}");
-        tasks.done.add(1);
-        assert_eq!(line_at(19), None);
-        assert!(line_at(20).is_some());
-        assert_eq!(line_at(60), None, "nothing has changed");
-        total.add(1);
-        assert!(line_at(70).is_some());
-    }
 }

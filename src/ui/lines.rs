@@ -129,8 +129,8 @@ fn summary_line(summary: &Summary, style: Style, totals: RunTotals) -> String {
     let work = if style.is_dry_run {
         "dry run: nothing was written".to_owned()
     } else if unfinished == 0 {
-        let files = files.unwrap_or_else(|| "no file".to_owned());
-        format!("{files} downloaded, {}", HumanBytes(summary.bytes))
+        let some = files.map(|files| format!("{files} downloaded, {}", HumanBytes(summary.bytes)));
+        some.unwrap_or_else(|| "no file downloaded".to_owned())
     } else if totals.received == 0 {
         "nothing was downloaded".to_owned()
     } else {

@@ -206,11 +206,12 @@ fn interrupted_run_says_what_was_received() {
     let world = World::new();
     let large = RemoteFile::new(&world, "/large.mp4", 12 << 20, &[ServerFault::StallAt(9 << 20)]);
     world.serve_task("t1", &json!({"videos": [large.url]}));
-    let running = world.start(&["t1", "t2"]);
+    let running = world.start(&["t1"]);
     let part = world.archive().join("t1/.video-1.part");
     await_condition(|| fs::metadata(&part).is_ok_and(|part| part.len() >= 8 << 20));
     let run = world.audit(interrupt(running, "INT")).exits(130);
-    assert!(run.stdout.contains("1 not finished; 9.00 MiB downloaded, kept for the next run"), "{}", run.stdout);
+    assert!(run.stdout.contains("MiB downloaded, kept for the next run"), "{}", run.stdout);
+    assert!(run.stdout.starts_with("1 not finished; "), "{}", run.stdout);
     assert!(run.stderr.contains("interrupted: what was downloaded is kept"), "{}", run.stderr);
 }
 

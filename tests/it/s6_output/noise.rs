@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, Reply, Run, World};
+use crate::support::{Answer, Reply, World};
 
 /// Runs the program with both streams in one pipe, as `2>&1` does. The output is in `stdout`.
 #[cfg(unix)]
-fn run_into_one_pipe(world: &World, args: &[&str]) -> Run {
+fn run_into_one_pipe(world: &World, args: &[&str]) -> crate::support::Run {
     let program = world.command(args);
     let mut shell = std::process::Command::new("/bin/sh");
     shell.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(program.get_program()).args(program.get_args());

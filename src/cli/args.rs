@@ -3,18 +3,19 @@
 //! Owns names, help texts and defaults. What the values mean for a run is decided in `settings`. To add an option: see
 //! `cli/mod.rs`.
 
+mod commands;
 mod export;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum, ValueHint};
-use clap_complete::Shell;
+use clap::{ArgAction, CommandFactory as _, Parser, ValueEnum, ValueHint};
 
 use super::exec::ExecCommand;
-use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, size, wait_mode};
+use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, retries, size, wait_mode};
 use crate::session::DEFAULT_JOBS;
+pub(super) use commands::{Command, Document};
 pub(super) use export::{ExportArgs, FormatArg};
 
 const EXAMPLES: &str = "\
@@ -26,12 +27,12 @@ Examples:
   yescale-dl -- verify            archives the task with the id `verify`
 
 Exit codes:
-  0         every task is complete, or has everything that --only selects
-  1         some task failed, is incomplete, empty, not found or in error;
-            or `verify` found damage
-  2         the run could not start or could not continue
-  3         nothing failed, but some task is not finished yet: run again later
-  130, 143  interrupted: run again to continue";
+  0              every task is complete, or has everything that --only selects
+  1              some task failed, is incomplete, empty, not found or in error;
+                 or `verify` found damage
+  2              the run could not start or could not continue
+  3              nothing failed, but some task is not finished yet: run again later
+  130, 143, 129  interrupted: run again to continue";
 
 /// Downloads and archives what you generated through the YEScale gateway: every video, image, audio file and text of your tasks.
 #[derive(Parser, Debug)]
@@ -39,7 +40,7 @@ Exit codes:
     version,
     name = "yescale-dl",
     bin_name = "yescale-dl",
-    after_help = EXAMPLES,
+    after_long_help = EXAMPLES,
     max_term_width = 100,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
@@ -49,28 +50,44 @@ pub(super) struct Args {
     #[arg(value_name = "TASK_ID")]
     pub ids: Vec<String>,
 
-    /// Read task ids from FILE, one per line; `-` is standard input. A line may be a JSON object with `task_id` or `id`; its other fields become `meta` in the manifest
-    #[arg(short, long, value_name = "FILE", help_heading = "This run")]
+    /// The number of ids that stand after `--`, which are taken as they are.
+    #[arg(skip)]
+    pub ids_after_dashes: usize,
+
+    /// Read task ids from FILE; `-` is standard input
+    ///
+    /// One id per line, or a JSON array. A line or an item may be a JSON object with `task_id` or `id`; its other fields become `meta` in the manifest. Blank lines and lines that begin with `#` are skipped.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "This run")]
     pub input_file: Vec<PathBuf>,
 
-    /// Download everything again; old files are kept until the new ones are complete
+    /// Download everything again
+    ///
+    /// Old files are kept until the new ones are complete.
     #[arg(long, help_heading = "This run")]
     pub force: bool,
 
-    /// Ask the gateway and print what would be downloaded and why; write nothing
+    /// Print what would be downloaded, and write nothing
+    ///
+    /// The gateway is asked, so that the reason for each file is known.
     #[arg(long, help_heading = "This run")]
     pub dry_run: bool,
 
-    /// Run COMMAND after each task that became complete or partial with something new. It is split into words as a shell would do it, then `{path}` (the absolute folder of the task), `{id}` and `{state}` are replaced; no shell runs it. The same is in YESCALE_PATH, YESCALE_TASK_ID and YESCALE_STATE
+    /// Run COMMAND after each task with something new
+    ///
+    /// The task became complete or partial in this run. COMMAND is split into words as a shell would do it, then `{path}` (the absolute folder of the task), `{id}` and `{state}` are replaced; no shell runs it. The same is in YESCALE_PATH, YESCALE_TASK_ID and YESCALE_STATE. A command that fails is a warning and exit code 1.
     #[arg(long, value_name = "COMMAND", value_parser = ExecCommand::parse, value_hint = ValueHint::CommandString, help_heading = "This run")]
     pub exec: Option<ExecCommand>,
 
-    /// Write the tasks that did not end complete or partial to FILE, for -i of a later run; skipped ones are left out
-    #[arg(long, value_name = "FILE", help_heading = "This run")]
+    /// Write what did not end well to FILE, for -i of a later run
+    ///
+    /// These are the tasks that did not end complete or partial, also those that were not asked about; skipped ones are left out. The file is written at the end, also when it is empty.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "This run")]
     pub failed_to: Option<PathBuf>,
 
-    /// Read options for every run from FILE: TOML, with the long names of the options. `--no-…` turns off a flag that is set there [default: yescale-dl/config.toml under $XDG_CONFIG_HOME, ~/.config or %APPDATA%, if it exists]
-    #[arg(long, value_name = "FILE", global = true)]
+    /// Read options for every run from FILE
+    ///
+    /// The file is TOML, with the long names of the options. `--no-…` turns off a flag that is set there. [default: yescale-dl/config.toml under $XDG_CONFIG_HOME, ~/.config or %APPDATA%, if it exists]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, global = true)]
     pub config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -80,18 +97,27 @@ pub(super) struct Args {
     pub command: Option<Command>,
 }
 
+/// The definition of all options and commands, as it is parsed, shown and completed.
+pub(super) fn command() -> clap::Command {
+    let command = Args::command();
+    let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    command.mut_subcommand("help", |help| help.mut_arg("command", |arg| arg.value_parser(names)))
+}
+
 /// The options that a configuration file can set, too: those that apply to more than one run.
 #[derive(clap::Args, Debug)]
 pub(super) struct ConfigurableArgs {
     /// Folder of the archive
-    #[arg(short, long, value_name = "DIR", default_value = "yescale", help_heading = "Archive")]
+    #[arg(short, long, value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath, help_heading = "Archive")]
     pub output: PathBuf,
 
     /// Archive only these kinds, separated by commas
     #[arg(long, value_name = "KIND,...", value_delimiter = ',', help_heading = "Archive")]
     pub only: Vec<KindArg>,
 
-    /// Poll unfinished tasks until they finish, for at most DURATION in total, such as 10m or 1h30m; without DURATION there is no limit. Also wait while the gateway does not answer; without DURATION for at most one hour
+    /// Poll unfinished tasks until they finish
+    ///
+    /// For at most DURATION in total, such as 10m or 1h30m; without DURATION there is no limit. Also wait while the gateway does not answer; without DURATION for at most one hour.
     #[arg(
         long,
         value_name = "DURATION",
@@ -101,6 +127,7 @@ pub(super) struct ConfigurableArgs {
         default_missing_value = "true",
         hide_default_value = true,
         value_parser = wait_mode,
+        value_hint = ValueHint::Other,
         help_heading = "Archive"
     )]
     pub wait: WaitMode,
@@ -109,15 +136,21 @@ pub(super) struct ConfigurableArgs {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration, hide = true)]
     pub poll_delay: Duration,
 
-    /// Skip tasks that the archive records as failed, or as incomplete only because of dead links (401, 403, 404, 410); they do not affect the exit code
+    /// Skip tasks that the archive records as failed
+    ///
+    /// Also those that are incomplete only because of dead links (401, 403, 404, 410). They do not affect the exit code.
     #[arg(long, help_heading = "Archive")]
     pub skip_failed: bool,
 
-    /// Set the modification time of each file to the finish time of its task
+    /// Give files the finish time of their task
+    ///
+    /// It becomes the modification time of each file.
     #[arg(long, help_heading = "Archive")]
     pub mtime: bool,
 
-    /// Write the gallery page after the run, as `yescale-dl gallery` does
+    /// Write the gallery page after the run
+    ///
+    /// As `yescale-dl gallery` does.
     #[arg(long, help_heading = "Archive")]
     pub gallery: bool,
 
@@ -132,47 +165,61 @@ pub(super) struct ConfigurableArgs {
 #[derive(clap::Args, Debug)]
 pub(super) struct RemoteArgs {
     /// Base URL of the gateway [env: YESCALE_BASE_URL]
-    #[arg(long, value_name = "URL", default_value = "https://api.yescale.io", help_heading = "Gateway")]
+    #[arg(long, value_name = "URL", default_value = "https://api.yescale.io", value_hint = ValueHint::Url, help_heading = "Gateway")]
     pub base_url: String,
 
-    /// Read the API key from FILE; `-` is standard input [default: the key in the environment variable YESCALE_API_KEY]
-    #[arg(long, value_name = "FILE", help_heading = "Gateway")]
+    /// Read the API key from FILE; `-` is standard input
+    ///
+    /// Without this option, the key is in the environment variable YESCALE_API_KEY, or in the file that YESCALE_API_KEY_FILE names.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Gateway")]
     pub api_key_file: Option<PathBuf>,
 
-    /// Send at most N questions to the gateway per second, such as 10 or 0.5 [default: no limit]
-    #[arg(long, value_name = "N", value_parser = rate, help_heading = "Gateway")]
+    /// Send at most N questions to the gateway per second
+    ///
+    /// Such as 10 or 0.5. [default: no limit]
+    #[arg(long, value_name = "N", value_parser = rate, value_hint = ValueHint::Other, help_heading = "Gateway")]
     pub api_rate: Option<f64>,
 
     /// Number of simultaneous downloads
-    #[arg(short, long, value_name = "N", default_value_t = DEFAULT_JOBS, value_parser = count, help_heading = "Network")]
+    #[arg(short, long, value_name = "N", default_value_t = DEFAULT_JOBS, value_parser = count, value_hint = ValueHint::Other, help_heading = "Network")]
     pub jobs: NonZeroUsize,
 
-    /// Connections per file of 16 MiB or more. If given, one media host gets up to N times --jobs requests at once instead of 32 [default: 4]
-    #[arg(short = 'x', long, value_name = "N", value_parser = count, help_heading = "Network")]
+    /// Connections per file of 16 MiB or more
+    ///
+    /// If given, one media host gets up to N times --jobs requests at once instead of 32. [default: 4]
+    #[arg(short = 'x', long, value_name = "N", value_parser = count, value_hint = ValueHint::Other, help_heading = "Network")]
     pub connections: Option<NonZeroUsize>,
 
-    /// Limit the total download rate to RATE bytes per second, such as 500K or 2M, in powers of 1024 [default: no limit]
-    #[arg(long, value_name = "RATE", value_parser = size, help_heading = "Network")]
+    /// Limit the total download rate, such as 500K or 2M
+    ///
+    /// In bytes per second; K, M and G are powers of 1024. [default: no limit]
+    #[arg(long, value_name = "RATE", value_parser = size, value_hint = ValueHint::Other, help_heading = "Network")]
     pub limit_rate: Option<u64>,
 
-    /// Cut and resume a transfer that is slower than RATE bytes per second for the stall timeout, such as 50K [default: never]
-    #[arg(long, value_name = "RATE", value_parser = size, help_heading = "Network")]
+    /// Resume transfers that are slower than RATE
+    ///
+    /// A transfer that is slower than RATE bytes per second for the stall timeout, such as 50K, is cut and resumed on another connection. [default: never]
+    #[arg(long, value_name = "RATE", value_parser = size, value_hint = ValueHint::Other, help_heading = "Network")]
     pub min_rate: Option<u64>,
 
-    /// Refuse assets larger than SIZE, such as 500M or 2G [default: no limit]
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Network")]
+    /// Refuse assets larger than SIZE, such as 500M or 2G
+    ///
+    /// K, M and G are powers of 1024. [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size, value_hint = ValueHint::Other, help_heading = "Network")]
     pub max_size: Option<u64>,
 
-    /// Retries per request after transient errors; the count starts again when data arrives. A host that answers 429 or 503 to some requests only costs no retries [default: 5, and up to ten minutes for a host that answers 429 alone]
-    #[arg(long, value_name = "N", help_heading = "Network")]
+    /// Retries per request after transient errors
+    ///
+    /// The count starts again when data arrives. A host that answers 429 or 503 to some requests only costs no retries. [default: 5, and up to ten minutes for a host that answers 429 alone]
+    #[arg(long, value_name = "N", value_parser = retries, value_hint = ValueHint::Other, help_heading = "Network")]
     pub retries: Option<u32>,
 
     /// Longest time to establish a connection
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = "Network")]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, value_hint = ValueHint::Other, help_heading = "Network")]
     pub connect_timeout: Duration,
 
     /// Longest time without receiving any data
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration, help_heading = "Network")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration, value_hint = ValueHint::Other, help_heading = "Network")]
     pub stall_timeout: Duration,
 
     /// Delay before the first retry
@@ -180,14 +227,18 @@ pub(super) struct RemoteArgs {
     pub retry_delay: Duration,
 
     /// User-Agent header to send
-    #[arg(long, value_name = "TEXT", default_value = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")), value_parser = header_value, help_heading = "Network")]
+    #[arg(long, value_name = "TEXT", default_value = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")), value_parser = header_value, value_hint = ValueHint::Other, help_heading = "Network")]
     pub user_agent: String,
 
-    /// Trust one more root certificate (PEM); `SSL_CERT_FILE` and the certificate store of the system apply, too
-    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    /// Trust one more root certificate (PEM)
+    ///
+    /// `SSL_CERT_FILE` and the certificate store of the system apply, too.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Network")]
     pub ca_cert: Option<PathBuf>,
 
-    /// Allow links to loopback, private and link-local addresses; implied if the gateway itself has such an address
+    /// Allow links to loopback, private and link-local addresses
+    ///
+    /// Implied if the gateway itself has such an address.
     #[arg(long, help_heading = "Network")]
     pub allow_private_hosts: bool,
 }
@@ -195,7 +246,9 @@ pub(super) struct RemoteArgs {
 /// The options for output, of every command that shows progress.
 #[derive(clap::Args, Debug)]
 pub(super) struct StyleArgs {
-    /// Print events as JSON on standard output, one object per line
+    /// Print events as JSON, one object per line
+    ///
+    /// They go to standard output, and nothing else does.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
@@ -203,12 +256,14 @@ pub(super) struct StyleArgs {
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
 
-    /// Also report each file and each retry; with -vv, also internal steps such as requests
+    /// Also report each file and each retry
+    ///
+    /// With -vv, also internal steps such as requests.
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Output")]
     pub verbose: u8,
 
     /// Append to FILE what -vv would print, each line with its time
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub log_file: Option<PathBuf>,
 
     /// When to show progress
@@ -218,71 +273,6 @@ pub(super) struct StyleArgs {
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub color: When,
-}
-
-/// The commands besides the main job: for an existing archive, and about the program itself.
-#[derive(clap::Subcommand, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of them")]
-pub(super) enum Command {
-    /// Check that every file in the manifest is present and intact; works offline and changes nothing
-    Verify {
-        /// Archive, or folder of one task
-        #[arg(value_name = "DIR", default_value = "yescale")]
-        dir: PathBuf,
-        /// Compare sizes only, without hashing
-        #[arg(long)]
-        quick: bool,
-        #[command(flatten)]
-        style: StyleArgs,
-    },
-    /// Verify, then download damaged and missing files again by their task id; intact files are never touched
-    Repair {
-        /// Archive, or folder of one task
-        #[arg(value_name = "DIR", default_value = "yescale")]
-        dir: PathBuf,
-        /// Compare sizes only, without hashing
-        #[arg(long)]
-        quick: bool,
-        #[command(flatten)]
-        remote: RemoteArgs,
-        #[command(flatten)]
-        style: StyleArgs,
-    },
-    /// Rebuild manifest.json and SHA256SUMS of the archive from its task folders; works offline
-    Index {
-        /// Folder of the archive
-        #[arg(value_name = "DIR", default_value = "yescale")]
-        dir: PathBuf,
-    },
-    /// Export the archive as a timeline, list, table, playlist or bag; works offline and does not change the archive
-    Export(ExportArgs),
-    /// Write index.html into the archive: one page to browse it offline
-    Gallery {
-        /// Archive, or folder of one task
-        #[arg(value_name = "DIR", default_value = "yescale")]
-        dir: PathBuf,
-    },
-    /// Print the effective options and the source of each value; the key is hidden
-    Config(Box<ConfigurableArgs>),
-    /// Print the JSON Schema of manifest.json or of the `--json` events
-    Schema {
-        /// Document to describe
-        document: Document,
-    },
-    /// Print a script that completes options and commands in SHELL
-    Completions {
-        /// Shell that reads the script
-        shell: Shell,
-    },
-    /// Print the manual page
-    Man,
-}
-
-/// The documents that have a schema.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(super) enum Document {
-    Manifest,
-    Events,
 }
 
 /// The values of `--only`.

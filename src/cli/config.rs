@@ -1,25 +1,30 @@
 //! Options from the configuration file and the environment.
 //!
-//! The file is TOML with the long names of the options. Its values go through the same parsers as the command line. An
-//! unknown or invalid entry is an error with file and line; it is never ignored. Options for one run (the ids, `--force`,
-//! `--dry-run`) are not allowed. Paths are relative to the folder of the file, so that they do not depend on the working
-//! directory. No message repeats the key.
+//! The file is TOML with the long names of the options (`names`). Its values go through the same parsers as the command line
+//! (`values`). An unknown or invalid entry is an error with file and line. Only the command `config` goes on without it, to
+//! show the rest. Options for one run (the ids, `--force`, `--dry-run`) are not allowed. Paths are relative to the folder of the
+//! file, so that they do not depend on the working directory. No message repeats the key.
+
+mod names;
+mod values;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, Args as _, Command, ValueHint};
+use clap::Command;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::args::ConfigurableArgs;
-use super::environment::{BASE_URL_VARIABLE, Environment, KEY_VARIABLE, default_config_path, home, utf8_variable};
+use super::environment::{
+    BASE_URL_VARIABLE, Environment, KEY_FILE_VARIABLE, KEY_VARIABLE, default_config_path, home, utf8_variable,
+};
 use super::error::Error;
-use crate::gateway::BaseUrl;
 use crate::redact::ApiKey;
 use crate::ui;
+pub(super) use names::settable_options;
+use values::{PathResolver, arg_values, is_on, validate_values};
 
 /// The key itself. The command line has no such option.
 const KEY: &str = "api-key";
@@ -47,6 +52,15 @@ pub(super) struct Config {
     pub has_key: bool,
     /// Why the default file, which exists, can't be read.
     pub unreadable: Option<io::Error>,
+    /// What is wrong with the file, in its order. The entries without these are in force.
+    problems: Vec<Problem>,
+}
+
+/// A fault of the file.
+struct Problem {
+    /// The file, and the line if there is one.
+    origin: String,
+    message: String,
 }
 
 /// An option that is set.
@@ -60,24 +74,46 @@ pub(super) struct ConfigEntry {
 
 impl Config {
     /// Reads the file `named`, which must exist, or the default file, if it exists and can be read. Then reads the environment.
+    /// `check` tells what is wrong with the file.
     ///
     /// # Errors
-    /// If the file `named` can't be read, or an entry is invalid.
+    /// If a variable can't be read.
     pub(super) fn load(named: Option<&Path>, environment: Environment<'_>) -> Result<Self, Error> {
         let mut config = Self { file: named.map(Path::to_owned).or_else(|| default_config_path(environment)), ..Self::default() };
         if let Some(path) = config.file.clone() {
             match read_plain_file(&path) {
-                Ok(text) => config.apply_file(&path, &text, environment)?,
+                Ok(text) => config.apply_file(&path, &text, environment),
                 // What is read and not text is an invalid file. Any other error is one of the disk.
                 Err(error) if named.is_none() && error.kind() != io::ErrorKind::InvalidData => {
                     // In a folder that can't be entered, no file is known to exist.
                     config.unreadable = fs::symlink_metadata(&path).is_ok().then_some(error);
                 }
-                Err(source) => return Err(Error::Read { path, source }),
+                Err(error) => {
+                    let message = format!("can't read the configuration file: {error}");
+                    config.problems.push(Problem { origin: path.display().to_string(), message });
+                }
             }
         }
         config.apply_env(environment)?;
         Ok(config)
+    }
+
+    /// # Errors
+    /// If something is wrong with the file. The error names the first fault.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.problems.first().map_or(Ok(()), |problem| Err(problem.to_error(self.problems.len() - 1)))
+    }
+
+    /// Names every fault of the file.
+    ///
+    /// # Errors
+    /// If there is one. The last one is the error; the others are printed.
+    pub(super) fn report_all(&self) -> Result<(), Error> {
+        let Some((last, others)) = self.problems.split_last() else { return Ok(()) };
+        for problem in others {
+            ui::print_error(&problem.to_error(0).to_string());
+        }
+        Err(last.to_error(0))
     }
 
     /// The entry that sets the option `name`.
@@ -85,13 +121,12 @@ impl Config {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
-    /// Adds the entries of the file.
-    fn apply_file(&mut self, path: &Path, text: &str, environment: Environment<'_>) -> Result<(), Error> {
+    /// Adds the entries of the file. What is wrong with it becomes a problem.
+    fn apply_file(&mut self, path: &Path, text: &str, environment: Environment<'_>) {
         let origin = |start: usize| format!("{}:{}", path.display(), 1 + text[..start].matches('\n').count());
-        let table = DeTable::parse(text).map_err(|error| Error::InvalidSetting {
-            origin: origin(error.span().map_or(0, |span| span.start)),
-            message: error.message().to_owned(),
-        })?;
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+        let mut problems: Vec<_> = errors.iter().map(|error| (start(error), error.message().to_owned())).collect();
         // Registered before any message can repeat an entry.
         if let Some(Ok(key)) = table.get_ref().get(KEY).and_then(|value| value.get_ref().as_str()).map(ApiKey::parse) {
             ui::register_key(&key);
@@ -99,13 +134,16 @@ impl Config {
         let base = PathResolver { folder: path.parent().unwrap_or(Path::new("")), home: home(environment) };
         let mut items: Vec<_> = table.get_ref().iter().collect();
         items.sort_by_key(|(name, _)| name.span().start);
-        let command = command();
+        let command = names::command();
         for (name, value) in items {
-            let origin = origin(name.span().start);
-            self.add_entry(name.get_ref(), value, &command, &base, &origin)
-                .map_err(|message| Error::InvalidSetting { origin, message })?;
+            let start = name.span().start;
+            let added = self.add_entry(name.get_ref(), value, &command, &base, &origin(start));
+            problems.extend(added.err().map(|message| (start, message)));
         }
-        Ok(())
+        // A syntax error can make the entry wrong, too: one message per line.
+        problems.sort_by_key(|(start, _)| *start);
+        problems.dedup_by_key(|(start, _)| origin(*start));
+        self.problems = problems.into_iter().map(|(start, message)| Problem { origin: origin(start), message }).collect();
     }
 
     /// Checks and adds one entry of the file.
@@ -128,7 +166,7 @@ impl Config {
             self.key = Some((key.to_string(), origin.to_owned()));
             return Ok(());
         }
-        let option = settable(command).find(|option| option.get_long() == Some(name)).ok_or_else(|| unknown_setting(name))?;
+        let option = names::find(command, name)?;
         let values = arg_values(option, value.get_ref(), base)?;
         validate_values(option, &values)?;
         let conflicts = command.get_arg_conflicts_with(option);
@@ -146,107 +184,24 @@ impl Config {
         if let Some(key) = utf8_variable(environment, KEY_VARIABLE)? {
             self.key = Some((key, KEY_VARIABLE.to_owned()));
             self.entries.retain(|entry| entry.name != KEY_FILE);
+        } else if let Some(path) = environment(KEY_FILE_VARIABLE) {
+            self.key = None;
+            self.set_from_env(KEY_FILE, path, KEY_FILE_VARIABLE);
         }
         if let Some(url) = utf8_variable(environment, BASE_URL_VARIABLE)? {
-            self.entries.retain(|entry| entry.name != BASE_URL);
-            self.entries.push(ConfigEntry {
-                name: BASE_URL.to_owned(),
-                values: vec![url.into()],
-                origin: BASE_URL_VARIABLE.to_owned(),
-            });
+            self.set_from_env(BASE_URL, url.into(), BASE_URL_VARIABLE);
         }
         Ok(())
     }
-}
 
-/// The options that a file can set, in the order of the help.
-pub(super) fn settable_options() -> Vec<Arg> {
-    settable(&command()).cloned().collect()
-}
-
-fn settable(command: &Command) -> impl Iterator<Item = &Arg> {
-    command.get_arguments().filter(|option| !option.is_hide_set())
-}
-
-/// A command with only the options that a file can set.
-fn command() -> Command {
-    let mut command = ConfigurableArgs::augment_args(Command::new("options").disable_help_flag(true));
-    command.build();
-    command
-}
-
-/// Whether a flag is set, or its count is above zero.
-fn is_on(values: &[OsString]) -> bool {
-    !values.iter().all(|value| value == "false" || value == "0")
-}
-
-/// Resolves the paths in a file: relative to its folder, or to the home folder.
-struct PathResolver<'a> {
-    folder: &'a Path,
-    home: Option<PathBuf>,
-}
-
-impl PathResolver<'_> {
-    fn resolve(&self, text: &str) -> PathBuf {
-        match (text.strip_prefix("~/"), &self.home) {
-            (Some(rest), Some(home)) => home.join(rest),
-            // Standard input.
-            _ if text == "-" => PathBuf::from(text),
-            _ => self.folder.join(text),
-        }
+    fn set_from_env(&mut self, name: &str, value: OsString, variable: &str) {
+        self.entries.retain(|entry| entry.name != name);
+        self.entries.push(ConfigEntry { name: name.to_owned(), values: vec![value], origin: variable.to_owned() });
     }
 }
 
-/// A TOML value as arguments of the command line.
-fn arg_values(option: &Arg, value: &DeValue<'_>, base: &PathResolver<'_>) -> Result<Vec<OsString>, String> {
-    let name = option.get_long().unwrap_or_default();
-    let is_path = option.get_value_hint() == ValueHint::AnyPath;
-    match value {
-        DeValue::String(text) if is_path => Ok(vec![base.resolve(text).into()]),
-        DeValue::String(text) => Ok(vec![text.as_ref().into()]),
-        _ if is_path => Err(format!("`{name}` expects a path in quotes")),
-        DeValue::Integer(number) => Ok(vec![number.to_string().into()]),
-        DeValue::Float(number) => Ok(vec![number.as_str().into()]),
-        DeValue::Boolean(flag) => Ok(vec![flag.to_string().into()]),
-        DeValue::Array(items) if matches!(option.get_action(), ArgAction::Append) => items
-            .iter()
-            .map(|item| arg_values(option, item.get_ref(), base))
-            .collect::<Result<Vec<_>, _>>()
-            .map(|all| all.concat()),
-        DeValue::Array(_) => Err(format!("`{name}` expects one value, not a list")),
-        DeValue::Table(_) | DeValue::Datetime(_) => Err(format!("`{name}` expects a string, a number, true or false")),
-    }
-}
-
-/// Checks the values with the parser of the option: a command with only this option parses them.
-fn validate_values(option: &Arg, values: &[OsString]) -> Result<(), String> {
-    let name = option.get_long().unwrap_or_default();
-    if name == BASE_URL {
-        return values.iter().try_for_each(|url| {
-            url.to_string_lossy().parse::<BaseUrl>().map(drop).map_err(|error| format!("`{name}`: {error}"))
-        });
-    }
-    let alone = Arg::new("value")
-        .value_parser(option.get_value_parser().clone())
-        .value_delimiter(option.get_value_delimiter())
-        .action(ArgAction::Append);
-    let typed = std::iter::once(OsString::from("--")).chain(values.iter().cloned());
-    let error = Command::new("check").no_binary_name(true).arg(alone).try_get_matches_from(typed).err();
-    error.map_or(Ok(()), |error| {
-        let text = error.to_string();
-        // The message ends at the first blank line. What follows is about getting help.
-        let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-        Err(message.replace("'[value]...'", &format!("`{name}`")).lines().map(str::trim).collect::<Vec<_>>().join(" "))
-    })
-}
-
-/// The message for an entry that is not a setting.
-fn unknown_setting(name: &str) -> String {
-    match name {
-        "force" | "dry-run" | "input-file" | "exec" | "failed-to" => {
-            format!("`{name}` is not allowed here: it applies to one run, so use it on the command line")
-        }
-        "config" => "`config` is not allowed here: a configuration file can't include another one".to_owned(),
-        _ => format!("there is no setting `{name}`; `yescale-dl config` lists all settings"),
+impl Problem {
+    fn to_error(&self, more: usize) -> Error {
+        Error::InvalidSetting { origin: self.origin.clone(), message: self.message.clone(), more }
     }
 }

@@ -5,20 +5,20 @@
 //! turns it off.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::builder::ArgPredicate;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 
-use super::args::Args;
+use super::args::{self, Args};
 use super::config::{self, Config};
 use super::environment::Environment;
 use super::error::Error;
-use super::settings;
 use super::values::{duration_or_zero, shell_quote};
+use super::{help, mistyped, settings};
 use crate::redact::{escape_control_chars_json, redact_urls};
 use crate::session::{DEFAULT_CONNECTIONS, DEFAULT_RETRIES};
 
@@ -31,7 +31,7 @@ pub(super) struct EffectiveArgs {
 
 /// The command as it is parsed, with negations.
 fn command() -> Command {
-    let command = Args::command();
+    let command = args::command();
     let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     names.into_iter().fold(with_negations(command), |command, name| command.mut_subcommand(name, with_negations))
 }
@@ -41,31 +41,56 @@ fn command() -> Command {
 /// # Errors
 /// If the arguments are wrong or ask for help, or if the configuration is invalid.
 pub(super) fn parse(arguments: &[OsString], environment: Environment<'_>) -> Result<(Args, EffectiveArgs), Error> {
-    let typed = command().try_get_matches_from(arguments)?;
-    check_wait(arguments)?;
+    if arguments.len() < 2 && io::stderr().is_terminal() {
+        return Err(help::missing_arguments().into());
+    }
+    let typed = parse_typed(arguments)?;
     let (subcommand, typed_options) = typed.subcommand().map_or((None, &typed), |(name, options)| (Some(name), options));
-    // These commands also work with an invalid configuration.
+    // These commands do not read the configuration.
     let needs_no_config = subcommand.is_some_and(|name| ["schema", "completions", "man"].contains(&name));
     let config = match needs_no_config {
         true => Config::default(),
         false => Config::load(typed.get_one("config").map(PathBuf::as_path), environment)?,
     };
+    if subcommand != Some("config") {
+        config.check()?;
+    }
     let configured = |command| with_defaults(command, &config, typed_options);
     let command = match subcommand {
         Some(name) => command().mut_subcommand(name, configured),
         None => configured(command()),
     };
     let mut matches = command.try_get_matches_from(arguments)?;
-    let args = Args::from_arg_matches(&matches)?;
+    let mut args = Args::from_arg_matches(&matches)?;
+    args.ids_after_dashes = arguments.iter().skip_while(|word| *word != "--").skip(1).count();
     let matches = matches.remove_subcommand().map_or(matches, |(_, of_command)| of_command);
     Ok((args, EffectiveArgs { matches, config }))
+}
+
+/// Parses the arguments alone. A mistyped command has a better error than that for what stands behind it.
+fn parse_typed(arguments: &[OsString]) -> Result<ArgMatches, Error> {
+    let typed = match command().try_get_matches_from(arguments) {
+        Err(error) if !error.use_stderr() => return Err(help::shorten(error, arguments).into()),
+        typed => typed,
+    };
+    if typed.as_ref().is_ok_and(|typed| typed.subcommand_name() == Some("help")) {
+        let of_help = typed.as_ref().ok().and_then(|typed| typed.subcommand_matches("help"));
+        let command = of_help.and_then(|of_help| of_help.get_one::<String>("command"));
+        return Err(help::long(command.map(String::as_str)).into());
+    }
+    if typed.as_ref().map_or(true, |typed| typed.subcommand_name().is_none()) {
+        mistyped::check(command(), arguments)?;
+    }
+    let typed = typed?;
+    check_wait(arguments)?;
+    Ok(typed)
 }
 
 /// Refuses `--wait DURATION`: clap would take the duration for a task id.
 fn check_wait(arguments: &[OsString]) -> Result<(), clap::Error> {
     let Some(duration) = misplaced_wait_value(arguments) else { return Ok(()) };
     let usage = format!("`--wait` needs `=` before its duration: --wait={duration}; put a task id of that name after `--`");
-    Err(Args::command().error(ErrorKind::InvalidValue, usage))
+    Err(args::command().error(ErrorKind::InvalidValue, usage))
 }
 
 /// The word after a `--wait` without a value, if it looks like a duration.
@@ -201,7 +226,7 @@ fn is_readable_by_others(_: &Path) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use clap::Parser;
+    use clap::Parser as _;
 
     use super::*;
     use crate::cli::values::WaitMode;

@@ -13,6 +13,8 @@ pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The API key.
 pub(super) const KEY_VARIABLE: &str = "YESCALE_API_KEY";
+/// The file with the API key.
+pub(super) const KEY_FILE_VARIABLE: &str = "YESCALE_API_KEY_FILE";
 /// The base URL of the gateway.
 pub(super) const BASE_URL_VARIABLE: &str = "YESCALE_BASE_URL";
 

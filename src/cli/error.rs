@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::builder::StyledStr;
 use clap::error::ContextValue;
 
-use super::environment::{BASE_URL_VARIABLE, KEY_VARIABLE};
+use super::environment::{BASE_URL_VARIABLE, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use crate::domain::code::FatalCode;
 use crate::gateway::BaseUrlError;
 use crate::jobs::archive::FatalError;
@@ -31,11 +31,24 @@ pub(super) enum Error {
     /// A blank argument.
     #[error("a task id is blank: remove the empty argument")]
     BlankId,
+    /// A typing mistake in a command or a task id. The message says what to type instead.
+    #[error("{0}")]
+    Slip(String),
+    /// A list in a regular file with an entry that is no id.
+    #[error("{origin}: {message}{}", and_more(*.more))]
+    List {
+        /// File and line.
+        origin: String,
+        /// What is wrong there, and what to do.
+        message: String,
+        /// The number of further entries that are wrong.
+        more: usize,
+    },
     /// No key in any source.
     #[error("no API key: set {KEY_VARIABLE}, or use --api-key-file FILE on the command line or in a configuration file")]
     NoKey,
     /// The key instead of the name of its file. The message does not repeat it.
-    #[error("--api-key-file expects a file name, but got an API key; {KEY_WAS_EXPOSED}")]
+    #[error("--api-key-file and {KEY_FILE_VARIABLE} expect a file name, but got an API key; {KEY_WAS_EXPOSED}")]
     KeyForFile,
     /// The key as a task id. The message does not repeat it.
     #[error("the API key is given as a task id; {KEY_WAS_EXPOSED}")]
@@ -71,13 +84,15 @@ pub(super) enum Error {
     /// An archive that can't be used.
     #[error("{}", .0.message())]
     Archive(#[from] storage::Error),
-    /// An invalid entry of a configuration file.
-    #[error("{origin}: {message}")]
+    /// An invalid entry of a configuration file, or a file that can't be read.
+    #[error("{origin}: {message}{}", and_more(*.more))]
     InvalidSetting {
         /// File and line.
         origin: String,
         /// What is wrong with it.
         message: String,
+        /// The number of further entries that are invalid.
+        more: usize,
     },
     /// The arguments are wrong, or ask for help. clap has the text.
     #[error(transparent)]
@@ -131,6 +146,8 @@ impl Error {
         match self {
             Self::NoIds
             | Self::BlankId
+            | Self::Slip(_)
+            | Self::List { .. }
             | Self::KeyForFile
             | Self::KeyForId
             | Self::KeyForOption(_)
@@ -171,6 +188,11 @@ impl Error {
             }
         }
     }
+}
+
+/// The end of a message about the first of several errors.
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!(" (and {more} more)") }
 }
 
 /// `; 1,998 tasks were not asked about`

@@ -1,4 +1,4 @@
-//! Texts about the program itself: schemas, completions, the manual page. Reads no file and writes none.
+//! Texts about the program itself: schemas, the manual page. Reads no file and writes none.
 //!
 //! All texts are generated from the types that are serialized and from the options that are parsed, so that they can't
 //! become outdated.
@@ -6,11 +6,10 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use clap::{Command, CommandFactory};
-use clap_complete::Shell;
+use clap::Command;
 use clap_mangen::Man;
 
-use super::args::{Args, Document};
+use super::args::{self, Document};
 use crate::domain::manifest;
 use crate::ui;
 
@@ -22,26 +21,9 @@ pub(super) fn schema(document: Document) -> String {
     }
 }
 
-/// The completion script for a shell.
-pub(super) fn completions(shell: Shell) -> String {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut without_hidden(&Args::command()), "yescale-dl", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
-}
-
-/// The command without hidden options, which the scripts for bash would contain.
-fn without_hidden(command: &Command) -> Command {
-    let options = command.get_arguments().filter(|option| !option.is_hide_set());
-    Command::new(command.get_name().to_owned())
-        .about(command.get_about().cloned().unwrap_or_default())
-        .args(options)
-        .subcommands(command.get_subcommands().map(without_hidden))
-        .disable_help_subcommand(true)
-}
-
 /// The manual page: the main job with its options, then each command with its own.
 pub(super) fn man_page() -> String {
-    let mut command = Args::command();
+    let mut command = args::command();
     command.build();
     let page = Man::new(with_usage(command.clone()));
     let beginning = render_roff(|roff| {

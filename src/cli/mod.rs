@@ -1,29 +1,29 @@
 //! The command line: from the arguments to the exit code.
 //!
 //! `args` defines options and commands. `effective` merges the typed arguments over the environment (`environment`) and the
-//! configuration file (`config`). `settings` validates the result and makes the options of a run from it. Then one command
-//! runs: `main_job`, or the file with the name of the command (`verify` also has `repair`; `generate` has schemas, completions
-//! and the manual page). `ending` reports how it ended. `runner` runs a session, with `input` (the ids), `request_queue`, `ui_thread`
-//! (the output), `runtime` and `signals`. `observers` watch the events of the main job: `exec` and `failed_to`. `log_file` opens the
-//! log.
+//! configuration file (`config`). `help` and `mistyped` (commands among the ids) end a run that was not meant as one. `settings`
+//! validates the result and makes the options of a run from it. Then one command runs: `main_job`, or the file with the name of
+//! the command (`verify` also has `repair`; `generate` has schemas and the manual page, `completions` the shell scripts). `ending`
+//! reports how it ended. `runner` runs a session, with `input` (the ids), `request_queue`, `ui_thread` (the output), `runtime` and
+//! `signals`. `observers` watch the events of the main job: `exec` and `failed_to`. `log_file` opens the log.
 //!
 //! To add an option of a run:
 //!
 //! 1. `args`: its flag and its help text. An option for every run goes into `ConfigurableArgs`, or into `RemoteArgs` inside it
 //!    when `repair` needs it, too; the configuration file and the command `config` then accept it. An option for one run goes
-//!    into `Args`, and its name into `unknown_setting` in `config`, which refuses it in the file with a reason.
-//! 2. `effective`: a row in `implicit_default`, only for an option whose default its parser does not have.
+//!XX//! 2. `effective`: a row in `implicit_default`, only for an option whose default its parser does not have.
 //! 3. `session/options.rs`: a field of `Options`, with its default in `Options::new`.
 //! 4. `settings`: its value in `Settings::resolve`. An option of `RemoteArgs` is also set in `remote_options`. The compiler
 //!    does not require that one: `..Options::new(key)` there gives a forgotten field its default.
 //! 5. `Session::prepare` in `session/mod.rs`: passes it to the code that uses it.
 //! 6. The tables of options in `README.md` and in section 4 of `docs/contract.md`.
 //!
-//! To add a command: a variant of `args::Command`, and its arm in `dispatch`.
+//! To add a command: a variant of `args::Command`, and its arm in `dispatch`. `mistyped` tells if it was on its list of words.
 
 #![expect(clippy::disallowed_methods, reason = "the command line opens the files that the user names, and reads the environment")]
 
 mod args;
+mod completions;
 mod config;
 mod effective;
 mod ending;
@@ -33,9 +33,12 @@ mod exec;
 mod export;
 mod failed_to;
 mod generate;
+mod help;
 mod input;
 mod log_file;
 mod main_job;
+mod mistyped;
+mod nearest;
 mod observers;
 mod request_queue;
 mod runner;
@@ -56,7 +59,7 @@ use crate::redact::ApiKey;
 use crate::{threads, ui};
 use args::Command;
 use ending::JsonFrame;
-use environment::{Environment, KEY_VARIABLE};
+use environment::{Environment, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use error::Error;
 use settings::Settings;
 
@@ -68,8 +71,11 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let environment = |name: &str| std::env::var_os(name).filter(|value| !value.to_string_lossy().trim().is_empty());
     // Registered before any message can repeat an argument.
-    if let Some(Ok(key)) = environment(KEY_VARIABLE).map(|key| ApiKey::parse(&key.to_string_lossy())) {
-        ui::register_key(&key);
+    for key in [KEY_VARIABLE, KEY_FILE_VARIABLE].into_iter().filter_map(environment) {
+        let is_key = environment(KEY_VARIABLE).as_ref() == Some(&key) || settings::looks_like_a_key(key.as_ref());
+        if let Some(key) = ApiKey::parse(&key.to_string_lossy()).ok().filter(|_| is_key) {
+            ui::register_key(&key);
+        }
     }
     let mut frame = JsonFrame::new(&arguments);
     let result = dispatch(&arguments, &environment, &mut frame);
@@ -107,10 +113,14 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
             let outcome = gallery::gallery(&dir, &StopHandle::default(), &print_messages())?;
             report_written(&[dir.join(GALLERY)], outcome)
         }
-        Command::Config(_) => print_result(&effective.to_toml()),
+        Command::Config(_) => {
+            print_result(&effective.to_toml())?;
+            effective.config.report_all().map(|()| 0)
+        }
         Command::Schema { document } => print_result(&generate::schema(document)),
-        Command::Completions { shell } => print_result(&generate::completions(shell)),
+        Command::Completions { shell } => print_result(&completions::script(shell)),
         Command::Man => print_result(&generate::man_page()),
+        Command::Help { command } => Err(help::long(command.as_deref()).into()),
     }
 }
 

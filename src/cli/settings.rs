@@ -11,11 +11,10 @@ use super::args::{Args, KindArg, RemoteArgs, StyleArgs, When};
 use super::config::Config;
 use super::environment::Environment;
 use super::error::Error;
-use super::input::Input;
+use super::input::{self, Input};
 use super::observers::ObserverOptions;
 use super::values::WaitMode;
 use crate::domain::plan::KindFilter;
-use crate::domain::task::TaskId;
 use crate::http::client::Network;
 use crate::jobs::archive::PollPolicy;
 use crate::redact::ApiKey;
@@ -41,17 +40,23 @@ impl Settings {
     /// # Errors
     /// If the run can't start with them.
     pub(super) fn resolve(args: Args, config: &Config, environment: Environment<'_>) -> Result<Self, Error> {
-        let ids = args.ids.iter().map(|id| TaskId::new(id).ok_or(Error::BlankId)).collect::<Result<Vec<_>, _>>()?;
-        if ids.is_empty() && args.input_file.is_empty() {
+        if args.ids.is_empty() && args.input_file.is_empty() {
             return Err(Error::NoIds);
         }
+        let ids = input::argument_ids(&args.ids, args.ids_after_dashes);
         let typed = args.options;
         let inputs = args.input_file.iter().chain(&typed.remote.api_key_file);
         if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
             return Err(Error::StdinUsedTwice);
         }
         let wait = |timeout| Some(PollPolicy { timeout, first_delay: typed.poll_delay, ..PollPolicy::default() });
-        let remote = remote_options(typed.remote, config)?;
+        let remote = remote_options(typed.remote, config);
+        if remote.as_ref().is_ok_and(|remote| args.ids.iter().any(|id| remote.key.occurs_in(id))) {
+            return Err(Error::KeyForId);
+        }
+        // A typing mistake is named first: without a key, too.
+        let ids = ids?;
+        let remote = remote?;
         // No `..`: the compiler then requires each new option here.
         let options = Options {
             key: remote.key,

@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use crate::http::client;
 
-/// A size in bytes, as in curl: `500K`, `2M`, `1.5G`, in powers of 1024.
+/// A size in bytes, as in curl: `500K`, `2M`, `1.5G`. `2MB` and `2MiB` mean the same as `2M`: all are powers of 1024.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let invalid = || "not a size such as 500K, 2M or 1G".to_owned();
     let text = text.trim();
-    let (digits, unit) = match text.char_indices().next_back() {
-        Some((at, unit)) if unit.is_ascii_alphabetic() => (&text[..at], unit.to_ascii_uppercase()),
-        _ => (text, 'B'),
+    let (digits, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let unit = unit.to_ascii_uppercase();
+    let prefix = unit.strip_suffix("IB").filter(|prefix| !prefix.is_empty()).or(unit.strip_suffix('B')).unwrap_or(&unit);
+    let power = match prefix.as_bytes() {
+        [] => Some(0),
+        [prefix] => "KMGTP".find(char::from(*prefix)).map(|at| at + 1),
+        _ => None,
     };
-    let power = "BKMGTP".find(unit).ok_or_else(invalid)?;
+    let power = power.ok_or_else(invalid)?;
     let number: f64 = digits.parse().map_err(|_| invalid())?;
     let bytes = number * 1024_f64.powi(i32::try_from(power).map_err(|_| invalid())?);
     if !digits.starts_with(|c: char| c.is_ascii_digit()) || !(1.0..9e18).contains(&bytes) {
@@ -42,6 +46,11 @@ pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
 /// A number of things, at least 1.
 pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "not a whole number of 1 or more".to_owned())
+}
+
+/// A number of retries, which may be 0.
+pub(super) fn retries(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "not a whole number of 0 or more".to_owned())
 }
 
 /// A number of things per second, above zero: `10`, `0.5`.
@@ -118,7 +127,12 @@ mod tests {
         for (text, bytes) in [("1", 1), ("100B", 100), ("500K", 512_000), ("2M", 2 << 20), ("1g", 1 << 30), ("1.5G", 3 << 29)] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "K", "0", "-1K", "1X", "1KB", "nan", "inf", "1e30", "0.1", "+1"] {
+        for text in ["2M", "2m", "2MB", "2mb", "2MiB", "2mib", "2048K", "2048KiB", "2097152B"] {
+            assert_eq!(size(text), Ok(2 << 20), "{text}");
+        }
+        for text in
+            ["", "K", "0", "-1K", "1X", "1iB", "1MM", "1BB", "1MBB", "2MB/s", "1e3K", "MB", "nan", "inf", "1e30", "0.1", "+1"]
+        {
             assert!(size(text).is_err(), "{text}");
         }
     }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::cli::values::frame_rate;
 
@@ -16,19 +16,25 @@ pub(in crate::cli) struct ExportArgs {
     pub format: FormatArg,
 
     /// Archive, or folder of one task
-    #[arg(value_name = "DIR", default_value = "yescale")]
+    #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
 
-    /// Write to FILE, with paths relative to it [default: standard output, with absolute paths]. For `bagit`, FILE is a new folder
-    #[arg(short = 'O', long, value_name = "FILE", default_value = "-", hide_default_value = true)]
+    /// Write to FILE, with paths relative to it
+    ///
+    /// For `bagit`, FILE is a new folder. [default: standard output, with absolute paths]
+    #[arg(short = 'O', long, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath, hide_default_value = true)]
     pub output_file: PathBuf,
 
-    /// Export only these tasks; DIR must come before this option
-    #[arg(long, value_name = "ID", num_args = 1..)]
+    /// Export only these tasks
+    ///
+    /// DIR must come before this option.
+    #[arg(long, value_name = "ID", num_args = 1.., value_hint = ValueHint::Other)]
     pub task: Vec<String>,
 
-    /// Frame rate for files that do not contain one, such as 25 or 30000/1001 (otio)
-    #[arg(long, value_name = "RATE", default_value = "24", value_parser = frame_rate)]
+    /// Frame rate for files that do not contain one (otio)
+    ///
+    /// Such as 25 or 30000/1001.
+    #[arg(long, value_name = "RATE", default_value = "24", value_parser = frame_rate, value_hint = ValueHint::Other)]
     pub rate: f64,
 }
 

@@ -3,7 +3,9 @@
 
 mod assets;
 mod large_responses;
+mod list_formats;
 mod requests;
 mod responses;
 pub(crate) mod samples;
 mod times_and_durations;
+mod typing_mistakes;

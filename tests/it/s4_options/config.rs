@@ -125,11 +125,57 @@ fn key_precedence_is_key_file_option_environment_config() {
 }
 
 #[test]
+fn key_file_of_the_environment_comes_between_key_and_config() {
+    let world = World::new();
+    world.write_file("key.txt", " \"sk-of-the-variable\" \n");
+    world.write_file("typed.txt", "sk-typed");
+    world.write_file("with-key.toml", "api-key = 'sk-of-the-file'");
+    world.write_file("with-file.toml", "api-key-file = 'missing.txt'");
+    for (args, has_key, key) in [
+        (&[][..], false, "sk-of-the-variable"),
+        (&["--config", "with-key.toml"], false, "sk-of-the-variable"),
+        (&["--config", "with-file.toml"], false, "sk-of-the-variable"),
+        (&["--api-key-file", "typed.txt"], false, "sk-typed"),
+        (&[], true, KEY),
+    ] {
+        let mut command = world.command(&[&["t1"], args].concat());
+        command.env("YESCALE_API_KEY_FILE", "key.txt");
+        if !has_key {
+            command.env_remove("YESCALE_API_KEY");
+        }
+        world.audit(Running::start(command).wait(false)).exits(1);
+        let sent = &world.gateway_requests().pop().unwrap().headers["authorization"];
+        assert_eq!(sent, format!("Bearer {key}").as_str(), "{args:?}");
+    }
+    let mut command = world.plain_command(&["config"]);
+    command.env("YESCALE_API_KEY_FILE", "key.txt").env_remove("YESCALE_API_KEY");
+    let run = Running::start(command).wait(false).exits(0);
+    let line = run.stdout.lines().find(|line| line.starts_with("api-key-file")).unwrap();
+    assert!(line.contains("\"key.txt\"") && line.ends_with("# YESCALE_API_KEY_FILE"), "{line}");
+    // A missing file is named, and a key in its place is not.
+    for (value, what) in [("missing.txt", "missing.txt"), ("sk-0123456789abcdefgh", "YESCALE_API_KEY_FILE expect a file name")] {
+        for args in [&["t1"][..], &["config"]] {
+            let mut command = world.plain_command(args);
+            command.env("YESCALE_API_KEY_FILE", value).env_remove("YESCALE_API_KEY");
+            let run = Running::start(command).wait(false);
+            assert!(!run.stdout.contains("sk-0123") && !run.stderr.contains("sk-0123"), "{run:?}");
+            assert!(args[0] == "config" || run.code == Some(2) && run.stderr.contains(what), "{run:?}");
+        }
+    }
+}
+
+#[test]
 fn invalid_config_entry_is_an_error_with_file_and_line() {
     let world = World::new();
     for (entry, why) in [
         ("outptu = 'x'", "no setting `outptu`"),
-        ("base_url = 'http://h'", "no setting `base_url`"),
+        ("base_url = 'http://h'", "no setting `base_url`; did you mean `base-url`?"),
+        ("api_key = 'sk-SECRET'", "did you mean `api-key`?"),
+        ("limit_rate = '2M'", "did you mean `limit-rate`?"),
+        ("dry_run = true", "`dry_run` is not allowed here"),
+        ("no-mtime = true", "write `mtime = false`"),
+        ("retries = -1", "not a whole number of 0 or more"),
+        ("connections = 0", "not a whole number of 1 or more"),
         ("poll-delay = '1s'", "no setting"),
         ("api-key = ['sk-SECRET']", "expects a string"),
         ("api-key = 'sk-SECRET SECRET'", "whitespace or a character"),
@@ -139,7 +185,7 @@ fn invalid_config_entry_is_an_error_with_file_and_line() {
         ("force = true", "`force` is not allowed here"),
         ("input-file = 'x'", "command line"),
         ("config = 'x'", "can't include another one"),
-        ("jobs = 0", "jobs"),
+        ("jobs = 0", "`jobs`: not a whole number of 1 or more"),
         ("jobs = true", "jobs"),
         ("jobs = [1]", "not a list"),
         ("only = ['image', 'pictures']", "pictures"),
@@ -166,6 +212,44 @@ fn invalid_config_entry_is_an_error_with_file_and_line() {
     assert_eq!(world.gateway_requests().len(), 0);
     run_command(&world, &["config"]).exits(2);
     run_command(&world, &["man"]).exits(0);
+}
+
+#[test]
+fn config_command_shows_what_is_in_force_beside_every_error() {
+    let world = World::new();
+    world.write_file(OWN, "jobs = 7\napi_key = 'sk-SECRET'\nretries = 0\nlimit-rate = 'fast'\nmtime = true\nforce = true\n");
+    let run = run_command(&world, &["config", "-x", "3"]).exits(2);
+    let lines: Vec<String> = run.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for (line, number) in [("jobs = 7", 1), ("retries = 0", 3), ("mtime = true", 5)] {
+        let shown =
+            |shown: &String| shown.starts_with(&format!("{line} # ")) && shown.ends_with(&format!("config.toml:{number}"));
+        assert!(lines.iter().any(shown), "{line}: {run:?}");
+    }
+    assert!(lines.iter().any(|line| line == "connections = 3 # command line"), "{run:?}");
+    let errors: Vec<&str> = run.stderr.lines().collect();
+    assert_eq!(errors.len(), 3, "{run:?}");
+    for (error, what) in
+        errors.iter().zip([":2: there is no setting `api_key`; did you mean `api-key`?", ":4: ", ":6: `force` is not"])
+    {
+        assert!(error.starts_with("error: ") && error.contains(what), "{error}");
+    }
+    let run = world.run(&["t1"]).exits(2);
+    assert!(run.stderr.contains(":2: ") && run.stderr.contains("(and 2 more)") && run.stderr.lines().count() == 1, "{run:?}");
+    // A file that is no TOML from some line on: what can be read is shown.
+    world.write_file(OWN, "jobs = 7\nretries = = 2\nmtime = true\n");
+    let run = run_command(&world, &["config"]).exits(2);
+    assert!(run.stdout.contains("jobs = 7") && run.stderr.contains("config.toml:2: "), "{run:?}");
+    for (name, bytes) in [("missing.toml", None), ("folder", None), ("binary.toml", Some(&b"jobs = 1\n\xff"[..]))] {
+        match bytes {
+            Some(bytes) => drop(world.write_file(name, bytes)),
+            None if name == "folder" => std::fs::create_dir(world.home().join(name)).unwrap(),
+            None => {}
+        }
+        let run = run_command(&world, &["config", "--config", name]).exits(2);
+        assert!(run.stdout.contains("retries") && run.stderr.contains(name), "{name}: {run:?}");
+        assert!(world.run(&["t1", "--config", name]).exits(2).stderr.contains(name));
+    }
+    assert_eq!(world.gateway_requests().len(), 0);
 }
 
 #[test]
@@ -327,9 +411,15 @@ fn command_is_recognized_only_as_the_first_word() {
     for id in ["verify", "config", "man", "help"] {
         world.serve_task(id, &json!({"text": id}));
     }
-    world.run(&["--json", "verify", "man"]).exits(0);
-    world.run(&["--", "config"]).exits(0);
-    run_command(&world, &["--retries=0", "help"]).exits(0);
+    for wrong in
+        [&["--json", "verify", "man"][..], &["-o", "x", "export", "csv", "-O", "y"], &["t1", "man"], &["--retries=0", "help"]]
+    {
+        let run = world.run(wrong).exits(2);
+        assert!(run.stderr.contains("a command must be the first word: yescale-dl ") && run.stderr.contains("`--`"), "{run:?}");
+    }
+    assert_eq!(world.gateway_requests().len(), 0);
+    world.run(&["--", "config", "verify"]).exits(0);
+    run_command(&world, &["--retries=0", "--", "help", "man"]).exits(0);
     assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 4);
     for wrong in [&["t1", "--bogus"][..], &["--json", "t1", "-Z"], &["verify", "--bogus"], &["schema"], &["completions", "tcsh"]]
     {

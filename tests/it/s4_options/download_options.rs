@@ -66,20 +66,6 @@ fn ids_on_standard_input_are_streamed() {
 }
 
 #[test]
-fn invalid_input_line_is_reported_and_the_rest_continue() {
-    let world = World::new();
-    texts(&world, &["a", "b"]);
-    for line in [&b"{\"task_id\":"[..], b"{\"prompt\":\"x\"}", b"{\"task_id\":\" \"}", b"{\"task_id\":[1]}", b"\xff\xfe"] {
-        let list = [b"a\n", line, b"\nb\n"].concat();
-        world.write_file("ids.txt", list);
-        let run = world.run(&["-i", "ids.txt", "--json"]);
-        assert_ne!(run.code, Some(0));
-        assert!(run.stderr.contains("ids.txt:2"), "{}", run.stderr);
-        assert_eq!(run.events_of("task").len(), 2, "{}", line.escape_ascii());
-    }
-}
-
-#[test]
 fn id_that_looks_like_an_option_follows_double_dash() {
     let world = World::new();
     texts(&world, &["-x", "--json"]);

@@ -63,7 +63,7 @@ fn every_option_is_in_the_help_with_its_documented_default() {
 fn sizes_and_durations_accept_every_documented_form() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la"}));
-    for size in ["1", "500K", "500k", "2M", "1G", "1.5M", "100B"] {
+    for size in ["1", "500K", "500k", "500KB", "500KiB", "2M", "2MB", "2MiB", "1G", "1.5M", "100B"] {
         world.run(&["t1", "--max-size", size, "--limit-rate", size]).exits(0);
     }
     for time in ["90s", "10m", "1h30m", "1h", "500ms", "2m30s"] {
@@ -72,6 +72,7 @@ fn sizes_and_durations_accept_every_documented_form() {
     for wrong in ["", "0", "-1", "fast", "1X", "K", "inf", "nan", "1 000"] {
         world.run(&["t1", &format!("--max-size={wrong}")]).exits(2);
         world.run(&["t1", &format!("--limit-rate={wrong}")]).exits(2);
+        world.run(&["t1", &format!("--min-rate={wrong}")]).exits(2);
     }
     for wrong in ["", "0s", "-5s", "soon", "s", "10", "5 minutes ago"] {
         world.run(&["t1", &format!("--stall-timeout={wrong}")]).exits(2);

@@ -85,9 +85,13 @@ impl Running {
     }
 
     pub(crate) fn write(&mut self, text: &str) {
+        self.write_bytes(text.as_bytes());
+    }
+
+    pub(crate) fn write_bytes(&mut self, bytes: &[u8]) {
         let stdin = self.stdin.as_mut().unwrap();
         // A program that has exited reads no more.
-        let _ = stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush());
+        let _ = stdin.write_all(bytes).and_then(|()| stdin.flush());
     }
 
     /// The next line of standard output.

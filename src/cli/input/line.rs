@@ -1,0 +1,126 @@
+//! One entry of a list: a plain line, or JSON with an id.
+//!
+//! Invariant: no id and no field contains the API key, because both are shown and stored.
+
+use serde_json::{Map, Value};
+
+use super::slips;
+use crate::domain::manifest::{MAX_DEPTH, depth};
+use crate::domain::task::TaskId;
+use crate::jobs::archive::Request;
+use crate::redact::ApiKey;
+
+/// The request of a line; none for a blank line or a comment. `is_first` tells whether no entry stands before it.
+pub(super) fn parse_line(line: &[u8], is_first: bool, key: &ApiKey) -> Result<Option<Request>, String> {
+    let text = str::from_utf8(line)
+        .map_err(|_| "the line is not text: save the list as UTF-8, or as UTF-16 with a byte-order mark".to_owned())?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() || text.starts_with('#') {
+        return Ok(None);
+    }
+    if text.starts_with('{') {
+        return parse_json(text, 1, key).map(Some).map_err(|(_, message)| message);
+    }
+    if key.occurs_in(text) {
+        return Err(KEY_AS_ID.to_owned());
+    }
+    let id = slips::line_id(text, is_first)?;
+    // The id of a URL is encoded in the text.
+    let id = if id.as_str() == text { id } else { reject_key(id, key)? };
+    Ok(Some(Request::new(id)))
+}
+
+/// The request of a JSON value: an id, or an object with one. Its first line is `line`. An error comes with its line.
+pub(super) fn parse_json(text: &str, line: u64, key: &ApiKey) -> Result<Request, (u64, String)> {
+    let here = |message: &str| (line, message.to_owned());
+    let mut value: Value = serde_json::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        let what = match message.split(" at line ").next().unwrap_or_default() {
+            "trailing characters" => "text after the value: is a comma missing?",
+            what => what,
+        };
+        (line + (error.line() as u64).saturating_sub(1), format!("invalid JSON in column {}: {what}", error.column()))
+    })?;
+    if depth(&value) > MAX_DEPTH {
+        return Err((line, format!("JSON nested deeper than {MAX_DEPTH} levels")));
+    }
+    let id = match &mut value {
+        Value::Object(fields) => {
+            take_id(fields).ok_or_else(|| here("a JSON object needs `task_id` or `id` with a string or a number"))?
+        }
+        id => json_id(id).ok_or_else(|| here("a task id in JSON is a string, a number, or an object with `task_id` or `id`"))?,
+    };
+    key.redact_json_value(&mut value);
+    let meta = value.as_object().filter(|fields| !fields.is_empty()).cloned();
+    let id = reject_key(id, key).map_err(|message| (line, message))?;
+    Ok(Request { meta, ..Request::new(id) })
+}
+
+const KEY_AS_ID: &str = "the API key is given as a task id";
+
+fn reject_key(id: TaskId, key: &ApiKey) -> Result<TaskId, String> {
+    if key.occurs_in(id.as_str()) { Err(KEY_AS_ID.to_owned()) } else { Ok(id) }
+}
+
+/// Removes the id from the fields, and returns it.
+fn take_id(fields: &mut Map<String, Value>) -> Option<TaskId> {
+    ["task_id", "id"].into_iter().find_map(|name| {
+        let id = json_id(fields.get(name)?)?;
+        fields.shift_remove(name);
+        Some(id)
+    })
+}
+
+fn json_id(value: &Value) -> Option<TaskId> {
+    match value {
+        Value::String(text) => TaskId::new(text),
+        Value::Number(digits) => TaskId::new(&digits.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> String {
+        match parse_line(line.as_bytes(), false, &ApiKey::parse("sk-1234567890abcdef").unwrap()) {
+            Ok(Some(Request { id, meta, .. })) => {
+                format!("{} {}", id.as_str(), meta.map_or("-".to_owned(), |meta| Value::Object(meta).to_string()))
+            }
+            Ok(None) => "nothing".to_owned(),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn input_lines_are_ids_comments_or_json() {
+        for (line, expected) in [
+            ("777935781150867525\n", "777935781150867525 -"),
+            ("  9f1c \r\n", "9f1c -"),
+            ("\u{feff}9f1c", "9f1c -"),
+            ("", "nothing"),
+            ("   \n", "nothing"),
+            ("# 9f1c", "nothing"),
+            ("  # 9f1c", "nothing"),
+            ("https://api.yescale.io/task/9f1c", "9f1c -"),
+            (r#"{"task_id":"a"}"#, "a -"),
+            (r#"{"task_id":"a b, [c]"}"#, "a b, [c] -"),
+            (r#"{"id":777935781150867525777,"prompt":"a cat"}"#, r#"777935781150867525777 {"prompt":"a cat"}"#),
+            (r#"{"z":1.50,"task_id":"a","id":7,"a":null}"#, r#"a {"z":1.50,"id":7,"a":null}"#),
+            (r#"{"task_id":null,"id":"b"}"#, r#"b {"task_id":null}"#),
+            (r#"{"id":"a","x":["Bearer sk-1234567890abcdef"]}"#, r#"a {"x":["Bearer [key]"]}"#),
+            ("sk-1234567890abcdef", "the API key is given as a task id"),
+            ("Bearer sk-1234567890abcdef", "the API key is given as a task id"),
+            (r#"{"id":"1234567890abcdef"}"#, "the API key is given as a task id"),
+            (r#"{"prompt":"a cat"}"#, "a JSON object needs `task_id` or `id` with a string or a number"),
+            (r#"{"task_id":" "}"#, "a JSON object needs `task_id` or `id` with a string or a number"),
+        ] {
+            assert_eq!(parsed(line), expected, "{line}");
+        }
+        assert!(parsed(r#"{"task_id":"#).starts_with("invalid JSON"));
+        let deep = format!(r#"{{"id":1,"x":{}{}}}"#, "[".repeat(110), "]".repeat(110));
+        assert!(parsed(&deep).starts_with("JSON nested"));
+        assert!(parsed("777,kling").contains("row of a table"));
+    }
+}

@@ -236,9 +236,9 @@ mod tests {
         estimator.update(&fault(now + Duration::from_secs(30)), now);
         estimator.sample(now + Duration::from_secs(27));
         let lines = frame(&estimator, 24, 80, false);
-        assert_eq!(lines.last().unwrap(), "  the gateway does not answer: HTTP 502 Bad Gateway; retry in 3 s");
+        assert_eq!(lines.last().unwrap(), "  the gateway does not answer; retry in 3 s (HTTP 502 Bad Gateway)");
         estimator.sample(now + Duration::from_secs(31));
-        assert_eq!(frame(&estimator, 24, 80, false).last().unwrap(), "  the gateway does not answer: HTTP 502 Bad Gateway");
+        assert_eq!(frame(&estimator, 24, 80, false).last().unwrap(), "  the gateway does not answer (HTTP 502 Bad Gateway)");
         estimator.update(&Event::Gateway(None), now);
         assert!(!frame(&estimator, 24, 80, false).concat().contains("gateway"));
     }

@@ -79,12 +79,12 @@ impl ProgressEstimator {
         self.files.iter_mut().for_each(|file| file.rate.sample(to_f64(file.transfer.counter.get()), now));
     }
 
-    /// `the gateway does not answer: HTTP 502 Bad Gateway; retry in 4 s`, while it does not.
+    /// `the gateway does not answer; retry in 4 s (HTTP 502 Bad Gateway)`, while it does not. A narrow terminal cuts the cause.
     pub(super) fn gateway_note(&self) -> Option<String> {
         let GatewayFault { cause, retry_at } = self.gateway_fault.as_ref()?;
         let left = retry_at.saturating_duration_since(self.byte_rate.at).as_secs_f64().ceil();
         let retry = if left > 0.0 { format!("; retry in {left} s") } else { String::new() };
-        Some(format!("the gateway does not answer: {cause}{retry}"))
+        Some(format!("the gateway does not answer{retry} ({cause})"))
     }
 
     pub(super) fn task_counts(&self) -> TaskCounts {

@@ -154,8 +154,8 @@ fn running_downloads_finish_after_the_gateway_failed() {
 #[test]
 fn repair_stops_asking_too() {
     let world = World::new();
-    for id in ["t1", "t2"] {
-        std::fs::remove_file(world.archive_task(id).join("image-1.png")).unwrap();
+    for folder in ["t1", "t2"].map(|id| world.archive_task(id)) {
+        std::fs::remove_file(folder.join("image-1.png")).unwrap();
     }
     let before = world.tree();
     let base_url = dead_url();

@@ -191,8 +191,8 @@ fn table_has_rows_for_errors_and_for_tasks_without_files() {
     assert!(table.stderr.is_empty(), "{table:?}");
     let table = fs::read_to_string(world.home().join("list.csv")).unwrap();
     let cells = |at: usize| column(&table, at);
-    let names: Vec<&str> = table.lines().next().unwrap().split(',').collect();
-    let named = |name: &str| cells(names.iter().position(|other| *other == name).unwrap());
+    let headings: Vec<&str> = table.lines().next().unwrap().split(',').collect();
+    let named = |name: &str| cells(headings.iter().position(|heading| *heading == name).unwrap());
     assert_eq!(cells(0), ["dead", "dead", "failed", "song"]);
     assert_eq!(named("state"), ["incomplete", "incomplete", "failed", "complete"]);
     assert_eq!(

@@ -21,7 +21,7 @@ fn answer(bench: &mut Criterion) {
     let mut group = bench.benchmark_group("answer");
     group.throughput(Throughput::Bytes(ANSWER.len() as u64));
     group.bench_function("classify and parse", |bench| {
-        bench.iter(|| classify(StatusCode::OK, black_box(ANSWER).to_vec(), &id, &key))
+        bench.iter(|| classify(StatusCode::OK, black_box(ANSWER).to_vec(), &id, &key));
     });
     group.finish();
 }

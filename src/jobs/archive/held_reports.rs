@@ -47,14 +47,16 @@ impl HeldReports {
 
     fn settle_unknown_url(&mut self, job: &ArchiveJob, is_idle: bool) -> Vec<TaskReport> {
         let Some(words) = self.unknown_url.first().and_then(|first| first.err_reason.clone()) else { return Vec::new() };
-        let is_right = job.health.has_task_answer() || job.queries.is_stopped() || job.stop.is_cancelled();
-        if !is_right && !is_idle && self.unknown_url.len() < FIRST_ANSWERS {
+        let is_right = job.health.has_task_answer() || job.stop.is_cancelled();
+        if !is_right && !is_idle && !job.queries.is_stopped() && self.unknown_url.len() < FIRST_ANSWERS {
             return Vec::new();
         }
-        let base_url = job.gateway.base().to_string();
-        let is_wrong = !is_right && job.queries.stop(FatalError::BadBaseUrl { base_url, words });
+        if !is_right {
+            let base_url = job.gateway.base().to_string();
+            job.queries.stop(FatalError::BadBaseUrl { base_url, words });
+        }
         let mut settled = std::mem::take(&mut self.unknown_url);
-        if is_wrong {
+        if job.queries.is_bad_base_url() {
             settled.iter_mut().for_each(mark_as_unknown);
         }
         settled

@@ -41,6 +41,11 @@ impl QueryStop {
         matches!(&*self.lock(), Some(FatalError::GatewayUnreachable { .. }))
     }
 
+    /// Whether they have ended because the base URL is wrong.
+    pub(super) fn is_bad_base_url(&self) -> bool {
+        matches!(&*self.lock(), Some(FatalError::BadBaseUrl { .. }))
+    }
+
     /// Completes when the questions have ended.
     pub(super) async fn stopped(&self) {
         self.token.cancelled().await;

@@ -111,7 +111,7 @@ fn failing_proxy_is_named_without_its_password() {
     let failure = |variable: &str, proxy: &str, gateway: &str| {
         let mut command = world.command(&["--retries", "0", "--base-url", gateway, "t1"]);
         command.env(variable, proxy);
-        Running::start(command).wait(false).exits(1).stderr
+        Running::start(command).wait(false).exits(2).stderr
     };
     let proxy = world.media.origin();
     let stderr = failure("http_proxy", &proxy.replace("http://", "http://user:secret@"), "http://198.18.0.1");
@@ -131,7 +131,7 @@ fn refused_tunnel_is_named_with_its_status_also_beside_exceptions() {
         world.media.script("198.18.0.1:443", [Reply::status(status)]);
         let mut command = world.command(&["--retries", "0", "--base-url", "https://198.18.0.1", "t1"]);
         command.env(proxy_variable, world.media.origin()).env("NO_PROXY", "localhost,10.0.0.0/8");
-        let run = Running::start(command).wait(false).exits(1);
+        let run = Running::start(command).wait(false).exits(2);
         let words = format!("the proxy {} answers HTTP {}", world.media.origin(), &status[..3]);
         assert!(run.stderr.contains(&words), "{}", run.stderr);
     }

@@ -226,7 +226,7 @@ fn silent_gateway_fails_after_the_stall_timeout() {
         world.media.script("/task/t1", [silent]);
         let started = Instant::now();
         let args = ["--json", "t1", "--base-url", &world.media.origin(), "--retries", "0", "--stall-timeout", "300ms"];
-        let run = world.run(&args).exits(1);
+        let run = world.run(&args).exits(2);
         assert!(run.state("t1") == "error" && started.elapsed() < Duration::from_secs(10), "{run:?}");
     }
 }

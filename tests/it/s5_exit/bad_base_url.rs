@@ -33,7 +33,9 @@ fn first_answers_that_name_an_unknown_url_end_the_run() {
 fn wrong_base_url_is_found_once_for_many_ids() {
     let world = World::new();
     let ids: Vec<String> = (0..1000).map(|n| format!("t{n}")).collect();
-    ids.iter().for_each(|id| world.answers(id, [invalid_url(id)]));
+    for id in &ids {
+        world.answers(id, [invalid_url(id)]);
+    }
     let mut running = world.start(&["--json", "-i", "-"]);
     running.write(&(ids.join("\n") + "\n"));
     // Standard input stays open, and is not waited for.

@@ -85,7 +85,9 @@ fn question_without_an_answer_ends_the_other_questions_at_once() {
 fn answers_about_other_tasks_show_that_the_gateway_works() {
     let world = World::new();
     let good = ids(20);
-    good.iter().for_each(|id| world.serve_task(id, &json!({"text": "la"})));
+    for id in &good {
+        world.serve_task(id, &json!({"text": "la"}));
+    }
     world.answers("bad", [Answer::raw(500, "")]);
     let mut running = world.start(&["--json", "--retries", "1", "-i", "-"]);
     running.write(&(good.join("\n") + "\n"));
@@ -101,7 +103,9 @@ fn gateway_that_fails_in_mid_run_ends_the_run() {
     let world = World::new();
     world.serve_task("good", &json!({"text": "la"}));
     let bad = ids(300);
-    bad.iter().for_each(|id| world.answers(id, [Answer::html(502)]));
+    for id in &bad {
+        world.answers(id, [Answer::html(502)]);
+    }
     let mut running = world.start(&["--json", "--retries", "1", "-i", "-"]);
     running.write("good\n");
     read_until(&mut running, "complete");
@@ -141,7 +145,9 @@ fn running_downloads_finish_after_the_gateway_failed() {
     let url = world.media.script("/x", [Reply::ok(sample("picture.png")).notify_on_request(&requested).after_gate(&failed)]);
     world.serve_task("good", &json!({"images": [url]}));
     let bad = ids(3);
-    bad[..2].iter().for_each(|id| world.answers(id, [Answer::html(503)]));
+    for id in &bad[..2] {
+        world.answers(id, [Answer::html(503)]);
+    }
     world.answers(&bad[2], [Answer::html(503).notify_on_request(&failed)]);
     let mut running = world.start(&["--retries", "0", "-i", "-"]);
     running.write("good\n");
@@ -154,8 +160,8 @@ fn running_downloads_finish_after_the_gateway_failed() {
 #[test]
 fn repair_stops_asking_too() {
     let world = World::new();
-    for id in ["t1", "t2"] {
-        std::fs::remove_file(world.archive_task(id).join("image-1.png")).unwrap();
+    for folder in ["t1", "t2"].map(|id| world.archive_task(id)) {
+        std::fs::remove_file(folder.join("image-1.png")).unwrap();
     }
     let before = world.tree();
     let base_url = dead_url();

@@ -32,13 +32,13 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let (reader_events, queries_ended) = (events.clone(), session.queries_ended());
     let requests = observers.request_queue(sender);
     let reading = requests.subscribe();
-    let received = request_queue::receive(receiver, queries_ended.clone(), reading.clone());
+    let stream = request_queue::receive(receiver, queries_ended.clone(), reading.clone());
     let read = move || input.send(&requests, &reader_events, &queries_ended);
     let reader = threads::spawn_thread("ids", read).map_err(Error::Threads)?;
     let stop = session.stop_handle();
     let mut observed = Ok(());
     let run = async {
-        let mut outcome = session.get(received, observers.start(&events, &stop)).await?;
+        let mut outcome = session.get(stream, observers.start(&events, &stop)).await?;
         observed = observers.finish(&events, &mut outcome, reading).await;
         Ok(Some(outcome))
     };

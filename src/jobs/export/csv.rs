@@ -95,9 +95,9 @@ pub(super) fn write(tasks: &[TaskEntry], items: &[ExportItem<'_>], base: &PathBa
         let files = std::iter::from_fn(|| items.next_if(|item| std::ptr::eq(item.task, task)));
         let files = files.map(|item| Row::of_file(task, item.file, base));
         let errors = task.errors.iter().map(|error| Row::of_error(task, error, base));
-        let mut rows = files.chain(errors).peekable();
-        let alone = rows.peek().is_none().then(|| Row::of_task(task, base));
-        for row in rows.chain(alone) {
+        // A task whose files can't be read has files.
+        let alone = (task.files.is_empty() && task.errors.is_empty()).then(|| Row::of_task(task, base));
+        for row in files.chain(errors).chain(alone) {
             table.serialize(row).map_err(into_io_error)?;
         }
     }

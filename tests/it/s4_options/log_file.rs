@@ -27,7 +27,8 @@ fn log_has_what_vv_prints_also_with_quiet_and_json_and_is_appended() {
     let run = world.run(&["-q", "--json", "--log-file", "run.log", "t1", "gone"]).exits(1);
     assert!(!run.stderr.contains("gateway::"), "nothing more is printed: {run:?}");
     let first = log(&world);
-    for part in ["saved yescale/t1/image-1.png", "complete    t1", "gateway::", "error: gone: ", "1 complete, 1 not found; "] {
+    for part in ["saved yescale/t1/image-1.png", "complete    t1", "gateway::", "not found   gone: ", "1 complete, 1 not found; "]
+    {
         assert!(first.iter().any(|line| line.contains(part)), "{part} in {first:#?}");
     }
     let run = world.run(&["-vv", "--force", "--log-file", "run.log", "t1"]).exits(0);

@@ -35,7 +35,7 @@ fn stdout_has_only_one_json_object_per_line() {
     {
         let id = format!("new{at}");
         world.serve_task(&id, &jpg);
-        assert_only_events(&world.run_json(&[&[&*id, "t1", "unknown", "..", "a\nb"], more].concat()).exits(1));
+        assert_only_events(&world.run_json(&[more, &["--", &*id, "t1", "unknown", "..", "a\nb"]].concat()).exits(1));
     }
     flip_bit(&world, "t1/image-1.png");
     // Windows allows no line break in a name.

@@ -27,7 +27,7 @@ pub(crate) fn odd_archive(world: &World) -> &'static str {
         &json!({"videos": videos, "images": [world.serve_sample("picture.png")], "audio": [world.serve_sample("song.mp3")]}),
     );
     world.serve_task("%3DT2%2C%22%C3%A9%27%5C", &json!({"audio": [world.serve_sample("song.wav")], "text": "la\nla"}));
-    world.run(&["t1", ODD]).exits(0);
+    world.run(&["--", "t1", ODD]).exits(0);
     rename_oddly(world)
 }
 

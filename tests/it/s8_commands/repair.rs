@@ -268,7 +268,7 @@ fn task_in_a_hashed_folder_is_requested_by_its_real_id() {
         "/task/Odd%20Id%2F%C3%A4",
         [Answer::json(200, &crate::support::success(&json!({"images": [world.serve_sample("picture.png")]})))],
     );
-    world.run(&[odd]).exits(0);
+    world.run(&["--", odd]).exits(0);
     let folder = crate::support::audit::hashed_folder(odd);
     flip_bit(&world, &format!("{folder}/image-1.png"));
     let run = repair(&world, &[]).exits(0);

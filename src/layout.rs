@@ -6,6 +6,7 @@
 //! Nothing from the network can name a path outside its task folder.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 
 use crate::domain::asset_key::{AssetKey, Kind};
 use crate::integrity::digest::Sha256Hex;
@@ -94,6 +95,15 @@ impl FileStems {
 #[must_use]
 pub fn is_file_name(kind: Kind, name: &str) -> bool {
     number_of(kind, name).is_some()
+}
+
+/// Whether a file in an archive can have `name`, so that nothing else may be written there. Letter case does not count, because
+/// some file systems ignore it.
+#[must_use]
+pub(crate) fn is_archive_file_name(name: &OsStr) -> bool {
+    let name = name.to_string_lossy().to_lowercase();
+    let is_small_file = [MANIFEST, "sha256sums", GALLERY, TEXT].contains(&name.as_str());
+    is_small_file || [Kind::Video, Kind::Image, Kind::Audio].into_iter().any(|kind| is_file_name(kind, &name))
 }
 
 /// The digits of N in the name of a file of `kind`.

@@ -31,20 +31,49 @@ pub(super) fn script(shell: Shell) -> String {
     }
 }
 
-/// The script for zsh, with lists: further values after a comma.
+/// The script for zsh, with lists: further values after a comma. The options of the main job may stand behind ids: a first word
+/// that is no command is an id.
 fn mended_zsh(script: String, command: &Command) -> String {
     let lists = command.get_opts().filter(|option| option.get_value_delimiter().is_some());
-    lists.fold(script, |script, option| {
+    let script = lists.fold(script, |script, option| {
         let values = listed_values(option).join(" ");
         script.replace(&format!("({values})"), &format!("_sequence compadd - {values}"))
-    })
+    });
+    let start = "_arguments \"${_arguments_options[@]}\" : \\\n";
+    let (_, behind) = script.split_once(start).unwrap_or_default();
+    let (options, _) = behind.split_once("\":: :_yescale-dl_commands\"").unwrap_or_default();
+    let after_id = format!("            (*)\n{start}{options}'*:TASK_ID:' \\\n&& ret=0\n;;\n");
+    let end = "        esac\n    ;;\nesac\n";
+    // The last one is the end of the choice by command.
+    match script.split_once(end) {
+        Some((before, behind)) => format!("{before}{after_id}{end}{behind}"),
+        None => script,
+    }
 }
 
 /// The script for fish, with the arguments of the commands. It also completes the value of an option that stands before any
-/// command: the line so far is then no valid one, as the value is missing. And the value of `--wait` is optional.
+/// command: the line so far is then no valid one, as the value is missing. The options of the main
+/// job may stand behind ids. And the value of `--wait` is optional.
 fn mended_fish(script: &str, command: &Command) -> String {
     let parse = "argparse -s (__fish_yescale_dl_global_optspecs) -- $cmd";
     let script = script.replace("    or return\n", &format!("    or {parse} value 2>/dev/null\n    or return\n"));
+    let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+    let main_job = format!(
+        "\n# Whether the line is one of the main job: options may stand behind ids.\n\
+        function __fish_yescale_dl_main_job\n    set -l word (__fish_yescale_dl_needs_command)\n    \
+        or begin\n        set -q word[1]\n        and not contains -- $word[1] {}\n    end\nend\n\n\
+        complete -c {PROGRAM} ",
+        names.join(" ")
+    );
+    let script = script.replacen(&format!("\ncomplete -c {PROGRAM} "), &main_job, 1);
+    let needs_command = format!("complete -c {PROGRAM} -n \"__fish_yescale_dl_needs_command\" -");
+    let script = script.lines().map(|line| match line.strip_prefix(&needs_command) {
+        Some(option) if option.starts_with("s ") || option.starts_with("l ") => {
+            format!("complete -c {PROGRAM} -n \"__fish_yescale_dl_main_job\" -{option}\n")
+        }
+        _ => format!("{line}\n"),
+    });
+    let script: String = script.collect();
     let optional = command.get_opts().filter(|option| option.is_require_equals_set()).filter_map(Arg::get_long);
     let script = optional.fold(script, |script, name| script.replacen(&format!(" {name}="), &format!(" '{name}=?'"), 1));
     [script].into_iter().chain(command.get_subcommands().flat_map(fish_positionals)).collect()

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::builder::ArgPredicate;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 
@@ -81,9 +81,29 @@ fn parse_typed(arguments: &[OsString]) -> Result<ArgMatches, Error> {
     if typed.as_ref().map_or(true, |typed| typed.subcommand_name().is_none()) {
         mistyped::check(command(), arguments)?;
     }
-    let typed = typed?;
+    let typed = typed.map_err(|error| with_advice_on_ids(error, arguments))?;
     check_wait(arguments)?;
     Ok(typed)
+}
+
+/// Says where a task id that begins with a dash goes. clap takes each of its letters for an option, and advises on the first one.
+fn with_advice_on_ids(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let letter = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(option)) if error.kind() == ErrorKind::UnknownArgument => option.strip_prefix('-'),
+        _ => None,
+    };
+    let is_id = |word: &&str| {
+        let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-') && letters.chars().count() > 1);
+        letters.zip(letter).is_some_and(|(letters, letter)| letters.contains(letter))
+    };
+    let has_command =
+        arguments.get(1).and_then(|word| word.to_str()).is_some_and(|word| command().find_subcommand(word).is_some());
+    let mut words = arguments.iter().skip(1).take_while(|word| *word != "--").filter_map(|word| word.to_str());
+    if let Some(id) = words.find(is_id).filter(|_| !has_command) {
+        let advice = format!("a task id that begins with `-` goes after `--`: -- {id}");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
+    }
+    error
 }
 
 /// Refuses `--wait DURATION`: clap would take the duration for a task id.

@@ -100,6 +100,16 @@ pub(super) enum Error {
     /// A file that the user names to be written is a file of the archive.
     #[error("can't write {}: it is a file of the archive; choose another name", .0.display())]
     ArchiveFile(PathBuf),
+    /// A file that the user names to be written is needed otherwise.
+    #[error("can't write to {} of {option}: {reason}; choose another file", .path.display())]
+    WrongTarget {
+        /// The option that names it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it is needed for.
+        reason: String,
+    },
     /// The list of `--failed-to` can't be written.
     #[error("can't write the list of --failed-to: {}", .0.message())]
     FailedTo(storage::Error),
@@ -155,6 +165,7 @@ impl Error {
             | Self::Read { .. }
             | Self::BadLines(_)
             | Self::ArchiveFile(_)
+            | Self::WrongTarget { .. }
             | Self::Export(ExportError::BagToStream | ExportError::TargetIsArchiveFile(_))
             | Self::Usage(_) => FatalCode::Usage,
             Self::NoKey | Self::Key { .. } | Self::Session(session::Error::Gateway(_)) => FatalCode::NoKey,

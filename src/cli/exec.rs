@@ -12,6 +12,7 @@ mod output;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::process::Child;
@@ -150,6 +151,7 @@ impl Runner {
         let mut command = self.command.for_task(task, &self.root.join(layout::folder_name(task.id.as_str())));
         command.stdout(writer.try_clone()?).stderr(writer);
         let mut child = command.spawn()?;
+        let _group = RunningGroup::of(&child);
         // Its ends of the pipe: the output ends with the last process that has one.
         drop(command);
         let overdue = async {
@@ -175,11 +177,36 @@ impl Runner {
 
 /// Ends a command and what it started.
 async fn end(child: &mut Child) {
+    end_running_group();
+    // It may have ended by itself.
+    let _ = child.kill().await;
+}
+
+/// The process group of the running command; 0 without one. The process knows it, because a second interrupt ends the process at
+/// once: the command, which Ctrl-C does not reach, must not outlive it.
+static RUNNING_GROUP: AtomicU32 = AtomicU32::new(0);
+
+/// Holds [`RUNNING_GROUP`] while a command runs.
+struct RunningGroup;
+
+impl RunningGroup {
+    fn of(child: &Child) -> Self {
+        RUNNING_GROUP.store(child.id().unwrap_or(0), Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for RunningGroup {
+    fn drop(&mut self) {
+        RUNNING_GROUP.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Ends the running command, if there is one, and what it started.
+pub(super) fn end_running_group() {
     #[cfg(unix)]
-    if let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)) {
+    if let Some(group) = i32::try_from(RUNNING_GROUP.load(Ordering::Relaxed)).ok().and_then(rustix::process::Pid::from_raw) {
         // A group that is gone needs no signal.
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
-    // It may have ended by itself.
-    let _ = child.kill().await;
 }

@@ -20,7 +20,7 @@ use super::error::Error;
 use super::request_queue::Reading;
 use crate::domain::event::{Outcome, TaskReport};
 use crate::jobs::archive::Request;
-use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
+use crate::layout::{MANIFEST, is_archive_file_name};
 use crate::storage::{self, blocking};
 
 /// The bytes of a fingerprint.
@@ -40,7 +40,7 @@ impl FailedList {
     /// # Errors
     /// If it can't be written, or would replace a file of the archive `output`.
     pub(super) fn prepare(path: PathBuf, output: &Path) -> Result<Self, Error> {
-        let is_ours = [MANIFEST, SHA256SUMS, GALLERY, TEXT].iter().any(|ours| path.file_name().is_some_and(|name| name == *ours));
+        let is_ours = path.file_name().is_some_and(is_archive_file_name);
         let folder = storage::canonical_parent(&path).map_err(Error::FailedTo)?;
         if is_ours && storage::canonical_parent(&output.join(MANIFEST)).is_ok_and(|root| folder.starts_with(root)) {
             return Err(Error::ArchiveFile(path));

@@ -5,13 +5,15 @@
 //! validates the result and makes the options of a run from it. Then one command runs: `main_job`, or the file with the name of
 //! the command (`verify` also has `repair`; `generate` has schemas and the manual page, `completions` the shell scripts). `ending`
 //! reports how it ended. `runner` runs a session, with `input` (the ids), `request_queue`, `ui_thread` (the output), `runtime` and
-//! `signals`. `observers` watch the events of the main job: `exec` and `failed_to`. `log_file` opens the log.
+//! `signals`. `observers` watch the events of the main job: `exec` and `failed_to`. `log_file` opens the log, and `written_files`
+//! protects the files that a run reads.
 //!
 //! To add an option of a run:
 //!
 //! 1. `args`: its flag and its help text. An option for every run goes into `ConfigurableArgs`, or into `RemoteArgs` inside it
 //!    when `repair` needs it, too; the configuration file and the command `config` then accept it. An option for one run goes
-//!XX//! 2. `effective`: a row in `implicit_default`, only for an option whose default its parser does not have.
+//!    into `Args`, and its name into the settings that `config` refuses with a reason.
+//! 2. `effective`: a row in `implicit_default`, only for an option whose default its parser does not have.
 //! 3. `session/options.rs`: a field of `Options`, with its default in `Options::new`.
 //! 4. `settings`: its value in `Settings::resolve`. An option of `RemoteArgs` is also set in `remote_options`. The compiler
 //!    does not require that one: `..Options::new(key)` there gives a forgotten field its default.
@@ -48,6 +50,7 @@ mod signals;
 mod ui_thread;
 mod values;
 mod verify;
+mod written_files;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -85,7 +88,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
 /// Parses the arguments and runs the main job or the command.
 fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut JsonFrame) -> Result<u8, Error> {
     let (mut args, effective) = effective::parse(arguments, environment)?;
-    log_file::start(&args);
+    log_file::start(&args, effective.config.file.as_deref());
     match &args.command {
         None => frame.start(args.options.style.json, Some(&args.options.output)),
         Some(Command::Verify { dir, style, .. } | Command::Repair { dir, style, .. }) => frame.start(style.json, Some(dir)),
@@ -96,6 +99,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
         threads::init_pools().map_err(Error::Threads)?;
     }
     let Some(command) = args.command.take() else {
+        written_files::check_failed_to(&args, effective.config.file.as_deref())?;
         return main_job::run(Settings::resolve(args, &effective.config, environment)?);
     };
     match command {

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
+use super::exec;
+
 /// The exit code of an interrupt from the keyboard.
 const INTERRUPTED: u8 = 130;
 /// The exit code of a request to end.
@@ -15,12 +17,14 @@ const TERMINATED: u8 = 143;
 /// The exit code of a terminal that is gone.
 const HUNG_UP: u8 = 129;
 
-/// The first interrupt cancels `stop` and stores its exit code in `code`. The second one ends the process at once.
+/// The first interrupt cancels `stop` and stores its exit code in `code`. The second one ends the process at once,
+/// and the command of `--exec`.
 pub(super) async fn handle_signals(stop: CancellationToken, code: Arc<AtomicU8>) {
     let Ok(mut signals) = system::Signals::listen() else { return };
     code.store(signals.next().await, Ordering::Relaxed);
     stop.cancel();
     let second_code = signals.next().await;
+    exec::end_running_group();
     #[expect(clippy::exit, reason = "the user does not want to wait for an orderly end")]
     std::process::exit(i32::from(second_code));
 }

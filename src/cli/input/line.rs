@@ -19,7 +19,9 @@ pub(super) fn parse_line(line: &[u8], is_first: bool, key: &ApiKey) -> Result<Op
         return Ok(None);
     }
     if text.starts_with('{') {
-        return parse_json(text, 1, key).map(Some).map_err(|(_, message)| message);
+        let is_open = serde_json::from_str::<Value>(text).is_err_and(|error| error.is_eof());
+        let hint = if is_open { "; an object stands on one line (with jq: use -c), or in a JSON array" } else { "" };
+        return parse_json(text, 1, key).map(Some).map_err(|(_, message)| format!("{message}{hint}"));
     }
     if key.occurs_in(text) {
         return Err(KEY_AS_ID.to_owned());

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::array::{ArrayReader, skip_whitespace};
-use super::encoding::{self, Source};
+use super::encoding::{self, Source, peek};
 use super::line::{parse_json, parse_line};
 use crate::cli::error::Error;
 use crate::jobs::archive::Request;
@@ -17,6 +17,9 @@ use crate::redact::ApiKey;
 
 /// The limit of an entry in bytes. A file with a longer line is not a list of ids.
 pub(super) const MAX_ENTRY: usize = 1 << 20;
+
+/// The limit in bytes of what is skipped of a line that is too long.
+const MAX_SKIPPED: u64 = 64 << 20;
 
 /// A list that is open.
 pub(super) struct IdList {
@@ -150,7 +153,13 @@ impl Entries {
             let request = match read {
                 Ok(0) => return None,
                 Ok(MAX_ENTRY) if bytes.last() != Some(&b'\n') => {
-                    return Some(self.end_with("the line is longer than 1 MiB: is this a list of task ids?".to_owned()));
+                    let message = "the line is longer than 1 MiB: is this a list of task ids?".to_owned();
+                    self.is_first = false;
+                    return Some(match self.skip_line() {
+                        Ok(true) => Entry { line: self.line, request: Err(message) },
+                        Ok(false) => self.end_with(message),
+                        Err(error) => self.end_with(error.to_string()),
+                    });
                 }
                 Ok(_) => parse_line(&bytes, self.is_first, key),
                 Err(error) => return Some(self.end_with(error.to_string())),
@@ -160,6 +169,20 @@ impl Entries {
                 return Some(Entry { line: self.line, request });
             }
         }
+    }
+
+    /// Skips the rest of a line. False if it is so long that the text has no lines.
+    fn skip_line(&mut self) -> io::Result<bool> {
+        let mut rest = Read::take(&mut self.source, MAX_SKIPPED);
+        while peek(&mut rest)?.is_some() {
+            let bytes = rest.fill_buf()?;
+            let (length, is_end) = bytes.iter().position(|byte| *byte == b'\n').map_or((bytes.len(), false), |at| (at + 1, true));
+            rest.consume(length);
+            if is_end {
+                return Ok(true);
+            }
+        }
+        Ok(rest.limit() > 0)
     }
 
     /// An error after which nothing more is read.
@@ -215,6 +238,13 @@ mod tests {
             assert!(agrees, "{text}: {found:?}");
         }
         assert!(entries(b"a\n\xff\nb")[1].starts_with("2:!the line is not text"));
-        assert!(entries(format!("a\n{}\nb", "x".repeat(2 << 20)))[1].starts_with("2:!the line is longer"));
+        for length in [MAX_ENTRY, MAX_ENTRY + 1, 2 << 20] {
+            let found = entries(format!("a\n{}\nb\n", "x".repeat(length)));
+            assert!(found.len() == 3 && found[1].starts_with("2:!the line is longer") && found[2] == "3:b", "{length}");
+        }
+        let found = entries("x".repeat(2 << 20));
+        assert!(found.len() == 1 && found[0].starts_with("1:!the line is longer"));
+        let found = entries([vec![b'x'; MAX_ENTRY + (64 << 20)], b"\nb\n".to_vec()].concat());
+        assert!(found.len() == 1, "text without lines is not read to its end");
     }
 }

@@ -23,7 +23,7 @@ use super::{JobOutcome, emit_report};
 use crate::domain::asset_key::Kind;
 use crate::domain::event::{Emitter, Event};
 use crate::domain::manifest::TaskEntry;
-use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
+use crate::layout::is_archive_file_name;
 use crate::media::duration;
 use crate::storage::{self, ArchiveReader};
 pub use format::ExportFormat;
@@ -189,8 +189,7 @@ fn path_base(target: &ExportTarget<'_>, root: &Path) -> Result<PathBase, ExportE
         ExportTarget::Stream(_) => PathBase::absolute(root),
         ExportTarget::Path(file) => {
             let folder = storage::canonical_parent(file)?;
-            let is_ours = |name| [MANIFEST, SHA256SUMS, GALLERY, TEXT].iter().any(|ours| name == *ours);
-            if folder.starts_with(root) && file.file_name().is_some_and(is_ours) {
+            if folder.starts_with(root) && file.file_name().is_some_and(is_archive_file_name) {
                 return Err(ExportError::TargetIsArchiveFile((*file).to_owned()));
             }
             PathBase::relative_to(&folder, root)

@@ -49,6 +49,19 @@ fn mistyped_arguments_exit_with_2_and_say_what_to_type() {
 }
 
 #[test]
+fn id_that_begins_with_a_dash_is_named_as_a_whole() {
+    let world = World::new();
+    for args in [&["-CjNQtmctx"][..], &["t1", "-CjNQtmctx"], &["-qCjNQtmctx"]] {
+        let run = world.run(args).exits(2);
+        let id = args[args.len() - 1];
+        assert!(run.stderr.contains(&format!("goes after `--`: -- {id}\n")), "{run:?}");
+    }
+    for args in [&["-C", "t1"][..], &["--bogus"], &["verify", "-Cx"]] {
+        assert!(!world.run(args).exits(2).stderr.contains("a task id"), "{args:?}");
+    }
+}
+
+#[test]
 fn mistake_is_named_without_a_key_too() {
     let world = World::new();
     let mut command = world.command(&["t1,t2"]);

@@ -179,6 +179,23 @@ fn command_that_does_not_end_after_an_interrupt_is_ended() {
 }
 
 #[test]
+fn second_interrupt_ends_the_command_too() {
+    let world = World::new();
+    world.serve_task("t1", &json!({"text": "la"}));
+    let pipe = world.home().join("alive");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // The command holds the pipe open for as long as it runs.
+    let command = "sh -c 'trap : INT TERM; exec 3>alive; for i in $(seq 100); do sleep 0.1; done; echo late >&3'";
+    let running = world.start(&["--failed-to", "failed.txt", "--exec", command, "t1"]);
+    let mut alive = fs::File::open(&pipe).unwrap();
+    signal(&running, "INT");
+    await_file(&world, "failed.txt");
+    signal(&running, "INT");
+    assert_eq!(running.wait(false).code, Some(130));
+    assert_eq!(std::io::read_to_string(&mut alive).unwrap(), "", "the command did not run to its end");
+}
+
+#[test]
 fn what_a_command_leaves_in_the_background_does_not_hold_up_the_run() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la"}));

@@ -83,11 +83,26 @@ fn list_that_can_not_be_written_is_an_error_before_the_first_request() {
     world.archive_task("t1");
     let requests = world.gateway_requests().len();
     fs::create_dir(world.home().join("folder")).unwrap();
-    for path in ["no/such/folder.txt", "folder", "yescale/manifest.json", "yescale/t1/manifest.json", "."] {
+    for path in
+        ["no/such/folder.txt", "folder", "yescale/manifest.json", "yescale/t1/manifest.json", "yescale/t1/image-1.png", ".", "-"]
+    {
         let run = world.run(&["good", "--failed-to", path]).exits(2);
         assert!(run.stderr.contains("can't write"), "{run:?}");
     }
     assert_eq!(world.gateway_requests().len(), requests);
+}
+
+#[test]
+fn list_never_replaces_a_key_a_configuration_or_the_log() {
+    let world = world();
+    for (name, content, option) in
+        [("key", crate::support::KEY, "--api-key-file"), ("c.toml", "", "--config"), ("run.log", "old\n", "--log-file")]
+    {
+        world.write_file(name, content);
+        let run = world.run(&["--failed-to", &format!("./{name}"), option, name, "bad"]).exits(2);
+        assert!(run.stderr.contains(&format!("{option} names the same file")), "{run:?}");
+        assert!(fs::read_to_string(world.home().join(name)).unwrap().starts_with(content), "{option}");
+    }
 }
 
 #[cfg(unix)]

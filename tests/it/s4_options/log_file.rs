@@ -78,10 +78,36 @@ fn log_has_no_key_and_no_control_character() {
 fn log_that_can_not_be_opened_is_one_warning() {
     let world = World::new();
     world.serve_task("t1", &json!({"text": "la"}));
-    for path in ["no/such/folder/run.log", ".", "yescale/manifest.json"] {
+    for path in ["no/such/folder/run.log", ".", "-", "yescale/manifest.json", "yescale/t1/TEXT.TXT", "yescale/t1/image-1.png"] {
         let run = world.run(&["--log-file", path, "t1"]).exits(0);
         assert_eq!(run.stderr.matches("warning: ").count(), 1, "{run:?}");
     }
+}
+
+#[test]
+fn log_is_never_a_file_that_the_run_reads() {
+    let world = World::new();
+    world.serve_task("t1", &json!({"text": "la"}));
+    for (name, content, option) in [("ids.txt", "t1\n", "-i"), ("key", KEY, "--api-key-file"), ("c.toml", "", "--config")] {
+        world.write_file(name, content);
+        let run = world.run(&["--log-file", &format!("./{name}"), option, name, "t1"]).exits(0);
+        assert!(run.stderr.contains("warning: can't open the log"), "{run:?}");
+        assert_eq!(fs::read_to_string(world.home().join(name)).unwrap(), content, "{option}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_do_not_hide_a_file_of_the_archive_and_pipes_are_not_waited_for() {
+    let world = World::new();
+    let media = world.archive_task("t1").join("image-1.png");
+    std::os::unix::fs::symlink(&media, world.home().join("link.log")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(world.home().join("pipe.log")).status().unwrap().success());
+    for (path, reason) in [("link.log", "an archive has files"), ("pipe.log", "nothing reads from this pipe")] {
+        let run = world.run(&["--log-file", path, "t1"]).exits(0);
+        assert!(run.stderr.contains(reason), "{run:?}");
+    }
+    run_command(&world, &["verify"]).exits(0);
 }
 
 #[cfg(target_os = "linux")]

@@ -86,7 +86,7 @@ fn help_is_short_or_long_and_of_each_command() {
 
 /// What a shell offers for each line, and what it must not offer. The working directory has the folders `yescale` and `other
 /// one`, and the file `ids.txt`.
-const OFFERS: [(&str, &[&str], &[&str]); 19] = [
+const OFFERS: [(&str, &[&str], &[&str]); 21] = [
     ("", &["verify", "export", "help"], &["ids.txt", "--quick"]),
     ("ver", &["verify"], &["export"]),
     ("--lim", &["--limit-rate"], &["--jobs"]),
@@ -94,6 +94,8 @@ const OFFERS: [(&str, &[&str], &[&str]); 19] = [
     ("-i ", &["ids.txt"], &["verify"]),
     ("--color ", &["auto", "always", "never"], &["verify", "ids.txt"]),
     ("--only v", &["video"], &["image", "verify"]),
+    ("777 --onl", &["--only"], &["--quick"]),
+    ("777 778 --only v", &["video"], &["image"]),
     ("verify --q", &["--quick", "--quiet"], &["--limit-rate"]),
     ("verify y", &["yescale"], &["ids.txt"]),
     ("verify --quick y", &["yescale"], &["ids.txt"]),

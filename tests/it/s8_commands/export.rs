@@ -257,8 +257,16 @@ fn only_plain_files_are_replaced_and_only_as_a_whole() {
     let stdout = export(&world, &["csv"]).stdout;
     assert_eq!(column(&fs::read_to_string(world.home().join("list.csv")).unwrap(), 0), column(&stdout, 0));
     let before = read_tree(world.home());
-    for output in ["yescale", ".", "..", "nowhere/list.csv", "yescale/manifest.json", "yescale/SHA256SUMS", "yescale/t1/text.txt"]
-    {
+    for output in [
+        "yescale",
+        ".",
+        "..",
+        "nowhere/list.csv",
+        "yescale/manifest.json",
+        "yescale/SHA256SUMS",
+        "yescale/t1/text.txt",
+        "yescale/t1/image-1.png",
+    ] {
         let run = export(&world, &["csv", "-O", output]).exits(2);
         assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{run:?}");
     }

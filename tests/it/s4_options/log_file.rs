@@ -15,9 +15,14 @@ fn log(world: &World) -> Vec<String> {
         let (time, rest) = line.split_once(' ').unwrap_or_else(|| panic!("no time: {line}"));
         let is_time = time.len() == "2026-11-30T03:14:39.123Z".len() && time.ends_with('Z') && time.as_bytes()[19] == b'.';
         assert!(is_time && time.parse::<jiff::Timestamp>().is_ok(), "{line}");
-        rest.to_owned()
+        with_slashes(rest)
     };
     text.lines().map(line).collect()
+}
+
+/// A line with `/` in its paths, on Windows too.
+fn with_slashes(line: &str) -> String {
+    line.replace('\\', "/")
 }
 
 #[test]
@@ -34,7 +39,7 @@ fn log_has_what_vv_prints_also_with_quiet_and_json_and_is_appended() {
     let run = world.run(&["-vv", "--force", "--log-file", "run.log", "t1"]).exits(0);
     let second = log(&world).split_off(first.len());
     let printed = run.stdout.lines().chain(run.stderr.lines());
-    let (mut printed, mut logged) = (printed.map(str::to_owned).collect::<Vec<_>>(), second);
+    let (mut printed, mut logged) = (printed.map(with_slashes).collect::<Vec<_>>(), second);
     printed.sort();
     logged.sort();
     assert_eq!(logged, printed);

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::poll_queue::{Deferral, Turn};
-use super::task_job::{EntryTotals, TaskAbort, TaskJob, outcome_from_state};
+use super::task_end::{TaskAbort, outcome_from_state};
+use super::task_job::{EntryTotals, TaskJob};
 use super::{ArchiveJob, late_link};
 use crate::domain::asset::Asset;
 use crate::domain::asset_key::{AssetKey, AssetSelector};

@@ -9,7 +9,7 @@
 
 use super::ArchiveJob;
 use super::outcome::FatalError;
-use super::task_job::Verdict;
+use super::task_end::Verdict;
 use crate::domain::code::TaskErrorCode;
 use crate::domain::event::{Outcome, TaskError, TaskReport};
 

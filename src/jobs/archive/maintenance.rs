@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::task_job::{TaskAbort, TaskJob};
+use super::task_end::TaskAbort;
+use super::task_job::TaskJob;
 use crate::domain::event::Outcome;
 use crate::domain::manifest::TaskEntry;
 use crate::storage::{TaskCommit, TaskLease, TaskSnapshot, blocking};

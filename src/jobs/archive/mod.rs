@@ -19,6 +19,7 @@ mod parked;
 mod poll_queue;
 mod query_stop;
 mod scheduler;
+mod task_end;
 mod task_job;
 
 use std::path::PathBuf;
@@ -40,7 +41,7 @@ use crate::storage::{self, Storage, blocking};
 use crate::transfer::{self, Downloader};
 use poll_queue::Turn;
 use scheduler::{RunStats, Scheduler};
-use task_job::TaskAbort;
+use task_end::TaskAbort;
 
 pub(crate) use outage::GatewayHealth;
 pub use outcome::{FatalError, RunOutcome};

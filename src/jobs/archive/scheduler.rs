@@ -12,7 +12,8 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::held_reports::HeldReports;
 use super::poll_queue::{PendingCheck, PollQueue};
-use super::task_job::{NotAsked, TaskEnd, TaskJob};
+use super::task_end::{NotAsked, TaskEnd};
+use super::task_job::TaskJob;
 use super::{ArchiveJob, Request};
 use crate::domain::code::TaskErrorCode;
 use crate::domain::event::{Event, Outcome, Summary, TaskError, TaskReport};

@@ -1,7 +1,7 @@
 //! One task: check what the archive has, query, lock, plan, download, commit.
 //!
-//! A task ends in exactly one report, or as one that was not asked, unless the run is interrupted. The archive keeps what it has: when the task now fails or
-//! is unknown, or its answer has fewer assets, its manifest stays unchanged.
+//! A task ends in exactly one report, or as one that was not asked about, unless the run is interrupted. The archive keeps what it
+//! has: when the task now fails or is unknown, or its answer has fewer assets, its manifest stays unchanged.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,16 +11,15 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use super::poll_queue::{Deferral, PendingCheck, PollState};
+use super::task_end::{NotAsked, TaskAbort, TaskEnd, Verdict, outcome_from_state, storage_error_code};
 use super::{ArchiveJob, RepairScope, Request, dry_run, late_link};
 use crate::domain::asset_key::AssetKey;
-use crate::domain::code::TaskErrorCode;
 use crate::domain::event::{Event, Outcome, TaskError, TaskReport};
 use crate::domain::manifest::{FileEntry, State, TaskEntry};
 use crate::domain::plan;
 use crate::domain::task::{Task, TaskId, TaskPhase};
 use crate::gateway::{self, OutageEvidence, Purpose, TaskResponse};
 use crate::storage::{self, REPORT_AFTER, TaskLease, TaskSnapshot, blocking};
-use crate::transfer;
 
 /// One task of a run.
 pub(super) struct TaskJob {
@@ -45,17 +44,6 @@ pub(super) struct TaskJob {
     pub(super) verdict: Verdict,
 }
 
-/// What the end of a task says of the gateway.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) enum Verdict {
-    #[default]
-    Nothing,
-    /// The server does not know the URL: the base URL may be wrong.
-    UnknownUrl,
-    /// The question failed: the gateway may be out of order.
-    Unanswered,
-}
-
 /// What a report takes from an entry.
 pub(super) struct EntryTotals {
     files: usize,
@@ -69,33 +57,6 @@ impl EntryTotals {
     }
 }
 
-/// Why a task could not be continued.
-pub(super) enum TaskAbort {
-    Gateway(gateway::Error),
-    /// The gateway was not asked: there is an outage, with this error.
-    NotAsked(TaskError),
-    Store(storage::Error),
-    /// The run has stopped asking.
-    QueriesEnded,
-    /// The cause concerns the whole run, which reports it once.
-    RunWide(TaskError),
-    /// The run was stopped.
-    Interrupted,
-}
-
-impl From<storage::Error> for TaskAbort {
-    fn from(error: storage::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// How a task ended.
-pub(super) type TaskEnd = Result<TaskReport, NotAsked>;
-
-/// Nothing is known of the task, because the run sends no more queries.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NotAsked;
-
 /// Why the run needs not ask about a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Settled {
@@ -103,27 +64,6 @@ enum Settled {
     Reused,
     /// `--skip-failed` leaves it alone.
     Skipped,
-}
-
-impl TaskAbort {
-    /// A cause that concerns the whole run.
-    pub(super) fn run_wide(error: TaskError) -> Self {
-        Self::RunWide(TaskError { is_run_wide: true, ..error })
-    }
-
-    /// The disk is full or failing.
-    pub(super) fn disk(error: &transfer::Error) -> Self {
-        Self::run_wide(TaskError::new(TaskErrorCode::Disk, error.to_string()))
-    }
-
-    /// Why there is no answer of the gateway, when a later query may get one.
-    pub(super) fn missed_answer(&self) -> Option<Deferral> {
-        match self {
-            Self::Gateway(error) if error.is_transient() => Some(Deferral::Unanswered),
-            Self::NotAsked(_) => Some(Deferral::NotAsked),
-            _ => None,
-        }
-    }
 }
 
 impl TaskJob {
@@ -376,22 +316,5 @@ impl TaskJob {
             let delay = tokio::time::sleep(storage::lock_poll_interval(started.elapsed()));
             self.job.stop.run_until_cancelled(delay).await.ok_or(TaskAbort::Interrupted)?;
         }
-    }
-}
-
-fn storage_error_code(error: &storage::Error) -> TaskErrorCode {
-    match error {
-        storage::Error::Locked(_) => TaskErrorCode::Locked,
-        storage::Error::Panicked => TaskErrorCode::Internal,
-        _ => TaskErrorCode::Disk,
-    }
-}
-
-pub(super) fn outcome_from_state(state: State) -> Outcome {
-    match state {
-        State::Complete => Outcome::Complete,
-        State::Partial => Outcome::Partial,
-        State::Incomplete => Outcome::Incomplete,
-        State::Failed => Outcome::Failed,
     }
 }

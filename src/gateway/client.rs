@@ -113,6 +113,15 @@ struct ClassifiedResponse {
     head: GatewayHead,
 }
 
+/// A question about a task, for all of its attempts.
+struct Question<'a> {
+    id: &'a TaskId,
+    url: Url,
+    host: Arc<HostState>,
+    budget: &'a MemoryBudget,
+    ended: &'a CancellationToken,
+}
+
 impl Gateway {
     /// The gateway at `base`, used with `key`, which never leaves its origin.
     ///
@@ -165,7 +174,8 @@ impl Gateway {
         Self { pacer: per_second.map(Pacer::new), ..self }
     }
 
-    /// Requests a task. `on_retry` gets each wait before another attempt.
+    /// Requests a task. `on_retry` gets each wait before another attempt. Once `ended` is cancelled, nothing is sent any more; the
+    /// answer to what was sent before is still received.
     ///
     /// # Errors
     /// When there is no such task, the key is refused, or no attempt brought an answer.
@@ -174,6 +184,7 @@ impl Gateway {
         id: &TaskId,
         purpose: Purpose,
         on_retry: &(dyn Fn(&RetryNotice<'_>) + Sync),
+        ended: &CancellationToken,
     ) -> Result<TaskResponse, QueryFailure> {
         let invalid = || QueryFailure { error: Error::InvalidId, since: Instant::now() };
         let url = self.base.task_url(id).ok_or_else(invalid)?;
@@ -183,20 +194,23 @@ impl Gateway {
         };
         let host = self.hosts.host_for(&url);
         let mut retries = RetryDriver::new(id, Arc::clone(&host), self.policy, &self.emitter, &self.stop);
+        let question = Question { id, url, host, budget, ended };
         let mut failing_since = None;
         loop {
             let is_retry = failing_since.is_some();
-            let attempt = match self.request_task(id, &url, &host, budget, is_retry).await {
+            let attempt = match self.request_task(&question, is_retry).await {
                 Ok(response) => return Ok(response),
                 Err(attempt) => attempt,
             };
             let since = *failing_since.get_or_insert_with(Instant::now);
             let note = |delay| on_retry(&RetryNotice { error: &attempt.error, since, delay });
-            match retries.wait_noting(&attempt.failure(), note).await {
-                Ok(()) => {}
-                Err(NoRetry::GivenUp) => return Err(QueryFailure { error: attempt.error, since }),
-                Err(NoRetry::Stopped) => return Err(QueryFailure { error: Error::Interrupted, since }),
-            }
+            let error = match ended.run_until_cancelled(retries.wait_noting(&attempt.failure(), note)).await {
+                Some(Ok(())) => continue,
+                Some(Err(NoRetry::GivenUp)) => attempt.error,
+                Some(Err(NoRetry::Stopped)) => Error::Interrupted,
+                None => Error::QuestionsEnded,
+            };
+            return Err(QueryFailure { error, since });
         }
     }
 
@@ -223,21 +237,18 @@ impl Gateway {
     }
 
     /// Sends one request, and again when there was no memory for the answer.
-    async fn request_task(
-        &self,
-        id: &TaskId,
-        url: &Url,
-        host: &Arc<HostState>,
-        budget: &MemoryBudget,
-        is_retry: bool,
-    ) -> Result<TaskResponse, FailedAttempt> {
+    async fn request_task(&self, question: &Question<'_>, is_retry: bool) -> Result<TaskResponse, FailedAttempt> {
+        let Question { id, url, host, budget, ended } = question;
         let mut memory_permit = MemoryPermit::default();
         loop {
             let connection = async { if is_retry { host.reconnect().await } else { host.connect().await } };
-            let mut connection = match &self.pacer {
-                Some(pacer) => pacer.acquire(connection).await?,
-                None => connection.await?,
+            let turn = async {
+                match &self.pacer {
+                    Some(pacer) => pacer.acquire(connection).await,
+                    None => connection.await,
+                }
             };
+            let mut connection = ended.run_until_cancelled(turn).await.ok_or(Error::QuestionsEnded)??;
             let response = match self.send(url, None).await {
                 Ok(GatewayReply::Response(response)) => response,
                 Ok(GatewayReply::OffOrigin(..)) => return Err(http::Error::from(PolicyViolation::OffOrigin).into()),

@@ -52,6 +52,9 @@ pub enum Error {
     /// The run was stopped before there was an answer.
     #[error("interrupted")]
     Interrupted,
+    /// The run stopped asking before this question was sent, or sent again.
+    #[error("the run sends no more questions")]
+    QuestionsEnded,
 }
 
 impl Error {
@@ -65,7 +68,7 @@ impl Error {
                 _ => TaskErrorCode::Network,
             },
             Self::BadAnswer(_) | Self::InvalidId | Self::InvalidKey => TaskErrorCode::BadAnswer,
-            Self::Interrupted => TaskErrorCode::Network,
+            Self::Interrupted | Self::QuestionsEnded => TaskErrorCode::Network,
         }
     }
 
@@ -84,7 +87,7 @@ impl Error {
     pub(crate) fn is_answer(&self) -> bool {
         match self {
             Self::NotFound { .. } | Self::UnknownUrl(_) | Self::KeyRejected(_) | Self::Status { .. } | Self::BadAnswer(_) => true,
-            Self::Request(_) | Self::InvalidId | Self::InvalidKey | Self::Interrupted => false,
+            Self::Request(_) | Self::InvalidId | Self::InvalidKey | Self::Interrupted | Self::QuestionsEnded => false,
         }
     }
 

@@ -4,9 +4,10 @@
 //! Every other task runs on its own, many at once: query, lock, plan, download, commit. The lock is taken when the answer has
 //! arrived, and the task's folder is read again under it, because another process may have been faster.
 //!
-//! A problem of one task never stops another. Only what concerns all of them ends the queries (see `query_stop`); downloads whose
-//! links are known are then still finished, and the other tasks are reported as not asked. With `--wait`, an unfinished task leaves
-//! its slot and is queried again later, and so does a task that gets no answer because the gateway is out of order.
+//! A problem of one task never stops another. Only what concerns all of them ends the queries (see `query_stop`); queries
+//! that were sent and downloads whose links are known are then still finished, and the other tasks are reported as not asked.
+//! With `--wait`, an unfinished task leaves its slot and is queried again later, and so does a task that gets no answer because the
+//! gateway is out of order.
 
 mod dry_run;
 mod execute;
@@ -140,7 +141,7 @@ impl ArchiveJob {
         }
     }
 
-    /// Queries the gateway, until the run is stopped or stops asking.
+    /// Queries the gateway, until the run is stopped or stops asking. A query that was sent before still gets its answer.
     async fn query(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
         self.check_writable().await;
         if self.queries.is_stopped() {
@@ -151,14 +152,14 @@ impl ArchiveJob {
             biased;
             response = self.query_gateway(id, purpose, turn) => response,
             () = self.stop.cancelled() => Err(TaskAbort::Interrupted),
-            () = self.queries.stopped() => Err(TaskAbort::QueriesEnded),
+            () = self.queries.gave_up() => Err(TaskAbort::QueriesEnded),
         }
     }
 
     /// Queries the gateway, unless there is an outage and it is not the task's turn. A refused key ends all queries.
     async fn query_gateway(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
         let on_retry = |notice: &RetryNotice<'_>| self.health.record_retry(notice, &self.emitter);
-        let response = self.gateway.get_task(id, purpose, &on_retry);
+        let response = self.gateway.get_task(id, purpose, &on_retry, self.queries.token());
         let response = match (turn, self.health.outage()) {
             (Turn::GiveUp, Some(outage)) if outage.is_proven => return Err(self.end_unreachable(outage.error, outage.cause)),
             (Turn::GiveUp, Some(outage)) => return Err(TaskAbort::NotAsked(outage.error)),
@@ -176,6 +177,9 @@ impl ArchiveJob {
             }
             Err(failure) => failure,
         };
+        if matches!(error, gateway::Error::QuestionsEnded) {
+            return Err(TaskAbort::QueriesEnded);
+        }
         if !error.is_transient() && error.is_answer() {
             let is_about_task = matches!(error, gateway::Error::NotFound { is_explicit: true, .. });
             self.health.record_answer(is_about_task, &self.emitter);

@@ -1,7 +1,8 @@
 //! The end of the questions of a run: once the run stops asking the gateway, it stops for good, and for one cause.
 //!
 //! The first cause counts. It becomes the fatal error of the run, which is its one message. Tasks that were not asked about are
-//! counted, and have no error of their own. Downloads whose links are known are not affected.
+//! counted, and have no error of their own. Questions that were sent already still get their answer, unless the gateway can't be
+//! reached. Downloads whose links are known are not affected.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -49,6 +50,19 @@ impl QueryStop {
     /// Completes when the questions have ended.
     pub(super) async fn stopped(&self) {
         self.token.cancelled().await;
+    }
+
+    /// Completes when also questions that were sent already are given up: the gateway can't be reached, so they get no answer.
+    pub(super) async fn gave_up(&self) {
+        self.stopped().await;
+        if !self.is_unreachable() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Is cancelled when the questions end.
+    pub(super) fn token(&self) -> &CancellationToken {
+        &self.token
     }
 
     /// The cause, once. The questions stay ended.

@@ -219,6 +219,27 @@ fn running_downloads_finish_after_a_rejected_key() {
 }
 
 #[test]
+fn question_that_was_sent_is_answered_after_a_rejected_key() {
+    let world = World::new();
+    world.media.allow_key_for("/task/");
+    let (asked, rejected) = (Gate::default(), Gate::default());
+    let answer = success(&json!({"text": "la"})).to_string();
+    world.media.script("/task/t1", [Reply::ok(answer).notify_on_request(&asked).after_gate(&rejected)]);
+    world.media.script("/task/t2", [Reply::status("401 Unauthorized")]);
+    let mut running = world.start(&["-i", "-", "--base-url", &world.media.origin(), "--log-file", "run.log"]);
+    running.write("t1\n");
+    assert!(asked.wait(), "the question was sent");
+    running.write("t2\n");
+    let log = world.home().join("run.log");
+    while !std::fs::read_to_string(&log).is_ok_and(|log| log.contains("status=401")) {
+        std::thread::yield_now();
+    }
+    rejected.open();
+    world.audit(running.wait(false)).exits(2);
+    assert_eq!(world.task_entry("t1")["state"], "complete");
+}
+
+#[test]
 fn run_with_a_rejected_key_counts_every_task_of_its_lists() {
     let world = World::new();
     world.archive_task("here");

@@ -90,7 +90,9 @@ pub(super) fn run_session(
             if let Some(error) = outcome.as_ref().and_then(|outcome| outcome.fatal_error.as_ref()) {
                 ui::print_error(&error.to_string());
             }
-            ui::print_error("interrupted: what was downloaded is kept; run the same command again to continue");
+            ui::print_error(
+                "interrupted: finished files are kept, and unfinished ones where their host can resume them; run the same command again to continue",
+            );
         }
     }
     Ok(RunResult { outcome, bad_lines, interrupt_code, runtime })

@@ -136,7 +136,7 @@ fn summary_line(summary: &Summary, style: Style, totals: RunTotals) -> String {
     } else {
         // An interrupt: parts of files are kept as well.
         let files = files.map(|files| format!("{files} complete, ")).unwrap_or_default();
-        format!("{files}{} downloaded, kept for the next run", HumanBytes(totals.received))
+        format!("{files}{} downloaded", HumanBytes(totals.received))
     };
     format!("{counts}; {work}, in {:.1} s", summary.seconds)
 }

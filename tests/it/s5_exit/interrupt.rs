@@ -210,9 +210,9 @@ fn interrupted_run_says_what_was_received() {
     let part = world.archive().join("t1/.video-1.part");
     await_condition(|| fs::metadata(&part).is_ok_and(|part| part.len() >= 8 << 20));
     let run = world.audit(interrupt(running, "INT")).exits(130);
-    assert!(run.stdout.contains("MiB downloaded, kept for the next run"), "{}", run.stdout);
+    assert!(run.stdout.contains("MiB downloaded, in "), "{}", run.stdout);
     assert!(run.stdout.starts_with("1 not finished; "), "{}", run.stdout);
-    assert!(run.stderr.contains("interrupted: what was downloaded is kept"), "{}", run.stderr);
+    assert!(run.stderr.contains("interrupted: finished files are kept"), "{}", run.stderr);
 }
 
 #[test]

@@ -74,6 +74,8 @@ pub(crate) fn merge(
             state,
             status: task.status,
             progress: task.progress,
+            platform: None,
+            model: None,
             message: task.message,
             err_reason: task.err_reason,
             submit_time: task.submit_time.map(|time| time.to_string()),

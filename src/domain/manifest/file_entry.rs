@@ -43,6 +43,30 @@ pub struct FileEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub measured_duration_seconds: Option<f64>,
+    /// The width in pixels as it is displayed, after rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// The height in pixels as it is displayed, after rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Frames per second, a whole number or a fraction, such as `25` or `30000/1001`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<String>,
+    /// The codec of the video, such as `h264`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video_codec: Option<String>,
+    /// The codec of the audio, such as `aac`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_codec: Option<String>,
+    /// Audio samples per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<u32>,
+    /// The number of audio channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u32>,
+    /// `true` if the file contains a C2PA manifest, which is not verified. Otherwise left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_credentials: Option<bool>,
     /// The whole URL for http(s), `data:` alone for a `data:` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -79,6 +103,14 @@ impl FileEntry {
             duration_seconds: None,
             duration_source: None,
             measured_duration_seconds: None,
+            width: None,
+            height: None,
+            frame_rate: None,
+            video_codec: None,
+            audio_codec: None,
+            sample_rate: None,
+            channels: None,
+            content_credentials: None,
             url: None,
             last_modified: None,
             verified_by: None,

@@ -105,6 +105,13 @@ pub(crate) fn from_path(path: &str) -> Option<MediaType> {
     row.map(MediaType::from_row).or_else(|| find_by_essence(mime_guess::from_path(name).first_raw()?))
 }
 
+/// The start tag of the root element, without its brackets, if a file that begins with `head` is an SVG image.
+#[must_use]
+pub(crate) fn svg_tag(head: &[u8]) -> Option<String> {
+    let text = markup::decode(head);
+    markup::svg_tag(&text).map(|tag| String::from_utf8_lossy(tag).into_owned())
+}
+
 impl MediaType {
     /// An MP4 without pictures.
     #[must_use]

@@ -7,10 +7,13 @@ mod bounded_reader;
 pub(crate) mod content_credentials;
 pub(crate) mod data_uri;
 pub(crate) mod duration;
+pub(crate) mod facts;
+pub(crate) mod frame_rate;
 mod id3;
 mod iso_boxes;
 pub(crate) mod media_type;
 mod scanner;
+mod tiff;
 pub(crate) mod truncation;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,10 +1,12 @@
 //! Manifests in pictures: JPEG, PNG, GIF and TIFF. WebP is RIFF, AVIF and HEIC are ISO files.
 
 use std::io::{self, Read, Seek};
+use std::ops::ControlFlow;
 
 use super::{STORE_HEAD, is_store, is_store_at};
 use crate::media::bounded_reader::BoundedReader;
 use crate::media::scanner::Scanner;
+use crate::media::tiff;
 
 /// The tag of the manifest in a TIFF directory.
 const TIFF_TAG: u16 = 0xCD41;
@@ -58,34 +60,12 @@ pub(super) fn gif_has_manifest(source: &mut BoundedReader<impl Read + Seek>, sta
 
 /// Looks for the tag in all directories.
 pub(super) fn tiff_has_manifest(source: &mut BoundedReader<impl Read + Seek>, start: u64) -> io::Result<bool> {
-    let Some([order, _, version_a, version_b]) = source.array_at::<4>(start)? else { return Ok(false) };
-    let is_little = order == b'I';
-    let is_big_tiff = version_a | version_b == 43;
-    let number = move |bytes: &[u8]| {
-        let digit = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        if is_little { bytes.iter().rev().fold(0, digit) } else { bytes.iter().fold(0, digit) }
-    };
-    // The sizes of the number of entries, of an entry and of an offset, and where the first offset is.
-    let (count_size, entry_size, offset_size, first) = if is_big_tiff { (8, 20, 8, 8) } else { (2, 12, 4, 4) };
-    let mut offset = number(&source.prefix_at(start + first, offset_size)?);
-    while offset > 0 {
-        let Some(directory) = start.checked_add(offset) else { break };
-        let count = source.prefix_at(directory, count_size)?;
-        if count.len() < count_size {
-            break;
-        }
-        let entries = number(&count);
-        let mut position = directory + count_size as u64;
-        for _ in 0..entries {
-            let Some(tag) = source.array_at::<2>(position)? else { return Ok(false) };
-            if number(&tag) == u64::from(TIFF_TAG) {
-                return Ok(true);
-            }
-            position += entry_size;
-        }
-        offset = number(&source.prefix_at(position, offset_size)?);
-    }
-    Ok(false)
+    let mut is_found = false;
+    tiff::walk(source, start, |entry| {
+        is_found = entry.tag == TIFF_TAG;
+        if is_found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(is_found)
 }
 
 #[cfg(test)]
@@ -137,7 +117,7 @@ mod tests {
         let little = b"II\x2A\0\x08\0\0\0\x01\0\x41\xCD\x07\0\x04\0\0\0....\0\0\0\0".as_slice();
         let second = b"II\x2A\0\x08\0\0\0\0\0\x0E\0\0\0\x01\0\x41\xCD\x07\0\x04\0\0\0....\0\0\0\0".as_slice();
         let big = b"MM\0\x2A\0\0\0\x08\0\x01\xCD\x41\0\x07\0\0\0\x04....\0\0\0\0".as_slice();
-        let big_tiff = b"MM\0\x2B\0\x08\0\0\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x01\xCD\x41\0\x07........".as_slice();
+        let big_tiff = b"MM\0\x2B\0\x08\0\0\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x01\xCD\x41\0\x07................".as_slice();
         for file in [little, second, big, big_tiff] {
             assert!(has_manifest(&[file]), "{}", file.escape_ascii());
             assert!(!has_manifest(&[&file[..10]]));

@@ -36,15 +36,15 @@ pub(in crate::media) fn facts(source: &mut (impl Read + Seek)) -> Option<MediaFa
 /// Whether the movie has audio tracks and no track of pictures.
 pub(crate) fn is_audio_only(source: &mut (impl Read + Seek)) -> bool {
     // A movie that can't be read is not known to be audio.
-    read_top_level(source, b"moov").is_some_and(|movie| has_only_audio(&movie))
+    read_top_level(source, *b"moov").is_some_and(|movie| has_only_audio(&movie))
 }
 
 /// The content of the first box of this type at the top level.
-pub(in crate::media) fn read_top_level(source: &mut (impl Read + Seek), kind: &[u8; 4]) -> Option<Vec<u8>> {
+pub(in crate::media) fn read_top_level(source: &mut (impl Read + Seek), kind: [u8; 4]) -> Option<Vec<u8>> {
     let mut position = 0_u64;
     loop {
         let found = read_box_header(source, position).ok()??;
-        if &found.kind == kind {
+        if found.kind == kind {
             return read_box_body(source, position, &found).ok();
         }
         position = position.checked_add(found.size)?;

@@ -16,11 +16,11 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::manifest::{State, TaskEntry};
 use super::plan::KindFilter;
 
-/// Which tasks to use. Each condition that is empty or none accepts every task; a task must meet all conditions.
+/// Which tasks to use. A condition that is none, or an empty list, accepts every task; a task must meet all conditions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TaskFilter {
-    /// The ids, in the order of [`SortKey::Input`].
-    pub ids: IndexSet<String>,
+    /// The ids, in the order of [`SortKey::Input`]. An empty set accepts no task.
+    pub ids: Option<IndexSet<String>>,
     /// The states.
     pub states: Vec<State>,
     /// The kinds. Of a task, only the files and errors of these kinds are used; a task without any is rejected.
@@ -45,7 +45,7 @@ impl TaskFilter {
     /// Whether the filter accepts `task`.
     #[must_use]
     pub fn accepts(&self, task: &TaskEntry) -> bool {
-        (self.ids.is_empty() || self.ids.contains(&task.task_id))
+        self.ids.as_ref().is_none_or(|ids| ids.contains(&task.task_id))
             && (self.states.is_empty() || self.states.contains(&task.state))
             && self.kinds.is_none_or(|kinds| has_kind(task, kinds))
             && (self.platforms.is_empty() || self.accepts_platform(task))
@@ -59,9 +59,20 @@ impl TaskFilter {
         let Some(kinds) = self.kinds else { return };
         task.files.retain(|file| kinds.includes(file.key().kind));
         task.errors.retain(|error| kinds.includes(error.key().kind));
-        if !kinds.text {
+        if !self.includes_text() {
             task.text_path = None;
         }
+    }
+
+    /// Whether the texts of tasks are selected.
+    #[must_use]
+    pub fn includes_text(&self) -> bool {
+        self.kinds.is_none_or(|kinds| kinds.text)
+    }
+
+    /// The position of an id among those that are asked for.
+    fn id_position(&self, id: &str) -> Option<usize> {
+        self.ids.as_ref()?.get_index_of(id)
     }
 
     fn accepts_platform(&self, task: &TaskEntry) -> bool {
@@ -139,7 +150,7 @@ impl Selection {
     /// The sort key that is in force.
     #[must_use]
     pub fn sort_key(&self) -> SortKey {
-        self.sort.unwrap_or(if self.filter.ids.is_empty() { SortKey::Time } else { SortKey::Input })
+        self.sort.unwrap_or(if self.filter.ids.is_some() { SortKey::Input } else { SortKey::Time })
     }
 
     /// Filters and orders `tasks`.
@@ -162,7 +173,7 @@ impl Selection {
         let rank = match self.sort_key() {
             SortKey::Time => Rank::Time(task.time()),
             SortKey::Id => Rank::Id(task.task_id.clone()),
-            SortKey::Input => Rank::Input(self.filter.ids.get_index_of(&task.task_id)),
+            SortKey::Input => Rank::Input(self.filter.id_position(&task.task_id)),
             SortKey::Size => Rank::Size(task.bytes()),
         };
         Position { rank, is_reversed: self.reverse, task_id: task.task_id.clone() }
@@ -214,7 +225,7 @@ impl<'a> Selector<'a> {
 
     /// `task` with the selected files only, if the filter accepts it.
     pub(crate) fn select(&mut self, mut task: TaskEntry) -> Option<TaskEntry> {
-        self.seen.extend(self.filter.ids.get_index_of(&task.task_id));
+        self.seen.extend(self.filter.id_position(&task.task_id));
         if !self.filter.accepts(&task) {
             return None;
         }
@@ -224,7 +235,7 @@ impl<'a> Selector<'a> {
 
     /// The wanted ids that no task had so far, in their order.
     pub(crate) fn missing_ids(&self) -> Vec<String> {
-        let ids = self.filter.ids.iter().enumerate();
+        let ids = self.filter.ids.iter().flatten().enumerate();
         ids.filter(|(at, _)| !self.seen.contains(at)).map(|(_, id)| id.clone()).collect()
     }
 }
@@ -267,7 +278,7 @@ mod tests {
     fn a_task_must_meet_every_condition() {
         let task = task("t", json!({"platform": "kling", "model": "v2", "state": "failed"}));
         let filter = |ids: &[&str], states: &[State], platforms: &[&str]| TaskFilter {
-            ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            ids: (!ids.is_empty()).then(|| ids.iter().map(|id| (*id).to_owned()).collect()),
             states: states.to_vec(),
             platforms: platforms.iter().map(|name| (*name).to_owned()).collect(),
             ..TaskFilter::default()
@@ -277,6 +288,10 @@ mod tests {
         assert!(!filter(&["t"], &[State::Complete], &[]).accepts(&task));
         assert!(!filter(&["t"], &[State::Failed], &["klin"]).accepts(&task));
         assert!(!filter(&[], &[], &["kling"]).accepts(&self::task("t", json!({}))));
+        assert!(
+            !TaskFilter { ids: Some(IndexSet::new()), ..TaskFilter::default() }.accepts(&task),
+            "an empty list selects nothing"
+        );
     }
 
     #[test]
@@ -356,7 +371,7 @@ mod tests {
             ]
         };
         let ordered = |sort, reverse, wanted: &[&str]| {
-            let ids = wanted.iter().map(|id| (*id).to_owned()).collect();
+            let ids = (!wanted.is_empty()).then(|| wanted.iter().map(|id| (*id).to_owned()).collect());
             let selection = Selection { filter: TaskFilter { ids, ..TaskFilter::default() }, sort, reverse };
             let selected = selection.select(tasks());
             (selected.tasks.into_iter().map(|task| task.task_id).collect::<String>(), selected.missing_ids.join(","))
@@ -382,7 +397,7 @@ mod tests {
 
     #[test]
     fn an_id_that_another_condition_rejects_is_not_missing() {
-        let filter = TaskFilter { ids: ["a".to_owned()].into(), states: vec![State::Failed], ..TaskFilter::default() };
+        let filter = TaskFilter { ids: Some(["a".to_owned()].into()), states: vec![State::Failed], ..TaskFilter::default() };
         let selected = Selection { filter, ..Selection::default() }.select(vec![task("a", json!({}))]);
         assert!(selected.tasks.is_empty() && selected.missing_ids.is_empty());
     }

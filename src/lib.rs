@@ -9,6 +9,7 @@
 //! | [`verify()`] | checks that every file in the manifests is present and intact |
 //! | [`Session::repair`] | fetches again what a verification found damaged or missing |
 //! | [`index()`] | rebuilds the root manifest and `SHA256SUMS` |
+//! | [`list()`] | the tasks of an archive, filtered and in order |
 //! | [`export()`] | writes a timeline, playlist, table or bag |
 //! | [`gallery()`] | writes a page for browsing the archive offline |
 //! | [`each_task`] | reads the manifest as data |
@@ -95,7 +96,7 @@
 //!    (hashes and versions), `redact` (secrets), `threads` (worker threads).
 //! 1. One effect each: `http` and `gateway` (the network), `storage` (the disk).
 //! 2. `transfer`: one asset, from its URL to a staged file.
-//! 3. `jobs`: archive, verify, repair, index, export, gallery.
+//! 3. `jobs`: archive, verify, repair, index, list, export, gallery.
 //! 4. `session`: how a run is put together.
 //! 5. `cli` and `ui`: what was typed, and what is shown.
 //!
@@ -154,10 +155,11 @@ pub use integrity::digest::Sha256Hex;
 pub use jobs::archive::{FatalError, PollPolicy, RepairScope, Request, RunOutcome};
 pub use jobs::export::{ExportError, ExportFormat, ExportOptions, ExportTarget, export};
 #[cfg(feature = "gallery")]
-pub use jobs::gallery::gallery;
+pub use jobs::gallery::{gallery, gallery_file};
 pub use jobs::index::index;
+pub use jobs::list::{Listed, list};
 pub use jobs::repair::RepairOutcome;
-pub use jobs::verify::{Finding, FindingTarget, VerifyError, VerifyOutcome, verify};
+pub use jobs::verify::{Finding, FindingTarget, VerifyError, VerifyOutcome, verify, verify_selected};
 pub use jobs::{JobOutcome, StopHandle};
 pub use redact::{ApiKey, KeyError};
 pub use session::{Error, Options, Session};

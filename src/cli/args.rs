@@ -283,6 +283,7 @@ pub(super) enum KindArg {
     Video,
     Image,
     Audio,
+    File,
     Text,
 }
 

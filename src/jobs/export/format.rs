@@ -16,7 +16,8 @@
 use std::io::{self, Write};
 
 use super::path_base::PathBase;
-use super::{csv, ffconcat, m3u8, otio};
+use super::rows::rows;
+use super::{csv, ffconcat, jsonl, m3u8, otio};
 use crate::domain::asset_key::Kind;
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::media::duration::is_plausible;
@@ -32,6 +33,8 @@ pub enum ExportFormat {
     Ffconcat,
     /// A table for spreadsheets, one row per file, per error, and per task without either.
     Csv,
+    /// The same rows as JSON, one object per line.
+    Jsonl,
     /// A playlist for players.
     M3u8,
     /// A BagIt 1.0 bag: a new folder with copies of the files and their checksums.
@@ -45,6 +48,7 @@ impl ExportFormat {
             Self::Otio => FormatOutput::Text(TextFormat::Otio),
             Self::Ffconcat => FormatOutput::Text(TextFormat::Ffconcat),
             Self::Csv => FormatOutput::Text(TextFormat::Csv),
+            Self::Jsonl => FormatOutput::Text(TextFormat::Jsonl),
             Self::M3u8 => FormatOutput::Text(TextFormat::M3u8),
             Self::Bagit => FormatOutput::Bag,
         }
@@ -65,6 +69,7 @@ pub(super) enum TextFormat {
     Otio,
     Ffconcat,
     Csv,
+    Jsonl,
     M3u8,
 }
 
@@ -79,11 +84,17 @@ pub(super) struct ExportItem<'a> {
     pub frame_rate: Option<f64>,
 }
 
+/// How long a file plays. The container counts for more than the API.
+#[must_use]
+pub(crate) fn playing_seconds(file: &FileEntry) -> Option<f64> {
+    let durations = [file.measured_duration_seconds, file.duration_seconds];
+    durations.into_iter().flatten().find(|seconds| is_plausible(*seconds))
+}
+
 impl ExportItem<'_> {
     /// How long the file plays. The container counts for more than the API.
     pub(super) fn playing_seconds(&self) -> Option<f64> {
-        let durations = [self.file.measured_duration_seconds, self.file.duration_seconds];
-        durations.into_iter().flatten().find(|seconds| is_plausible(*seconds))
+        playing_seconds(self.file)
     }
 
     /// `777935781150867525 video 1`, on one line and with control characters escaped.
@@ -97,12 +108,22 @@ impl TextFormat {
     #[must_use]
     pub(super) fn rejection_reason(self, item: &ExportItem<'_>) -> Option<&'static str> {
         match self {
-            Self::Csv => None,
+            Self::Csv | Self::Jsonl => None,
             _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
             Self::Otio if item.file.key().kind != Kind::Image && item.playing_seconds().is_none() => {
                 Some("its duration is unknown, and a timeline needs it")
             }
             _ => None,
+        }
+    }
+
+    /// Whether an export of `items`, the files of `tasks`, has anything in it.
+    #[must_use]
+    pub(super) fn has_content(self, tasks: &[TaskEntry], items: &[ExportItem<'_>]) -> bool {
+        match self {
+            Self::Csv | Self::Jsonl => rows(tasks, items).next().is_some(),
+            Self::Ffconcat | Self::M3u8 => items.iter().any(|item| matches!(item.file.key().kind, Kind::Video | Kind::Audio)),
+            Self::Otio => !items.is_empty(),
         }
     }
 
@@ -123,6 +144,7 @@ impl TextFormat {
             Self::Otio => otio::write(items, base, rate, to),
             Self::Ffconcat => ffconcat::write(items, base, to),
             Self::Csv => csv::write(tasks, items, base, to),
+            Self::Jsonl => jsonl::write(tasks, items, base, to),
             Self::M3u8 => m3u8::write(items, base, to),
         }
     }
@@ -172,10 +194,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn hls_playlist_is_exported_to_csv_only() {
+    fn hls_playlist_is_exported_to_tables_only() {
         let task = task("t", &[("video", "t/video-1.m3u8", json!({"duration_seconds": 5}))]);
-        let refused = [TextFormat::Otio, TextFormat::Ffconcat, TextFormat::M3u8, TextFormat::Csv]
+        let refused = [TextFormat::Otio, TextFormat::Ffconcat, TextFormat::M3u8, TextFormat::Csv, TextFormat::Jsonl]
             .map(|format| format.rejection_reason(&items(&task)[0]));
-        assert_eq!(refused.map(|refusal| refusal.is_some()), [true, true, true, false]);
+        assert_eq!(refused.map(|refusal| refusal.is_some()), [true, true, true, false, false]);
     }
 }

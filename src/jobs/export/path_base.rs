@@ -18,7 +18,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The path from an export to the archive's root.
 #[derive(Debug)]
-pub(super) struct PathBase {
+pub(in crate::jobs) struct PathBase {
     path: String,
     uri: String,
 }
@@ -58,6 +58,12 @@ impl PathBase {
     #[must_use]
     pub(super) fn text_path(&self, path: &str) -> String {
         format!("{}{path}", self.path)
+    }
+
+    /// The beginning of every URI.
+    #[must_use]
+    pub(in crate::jobs) fn uri_prefix(&self) -> &str {
+        &self.uri
     }
 
     /// The URI, or the relative reference, of a file of the archive.

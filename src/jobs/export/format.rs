@@ -1,6 +1,6 @@
 //! The formats: what each accepts, and which module writes it.
 //!
-//! Two durations: a table shows both, as the manifest has them. What plays or cuts the media (`otio`, `m3u8`) needs the true
+//! Two durations: a table shows both, as the manifest has them. What plays or cuts the media (timelines, `m3u8`) needs the true
 //! one: [`ExportItem::playing_seconds`], the container's where it is known, else the API's. `ffconcat` takes the container's alone.
 //!
 //! To add a format:
@@ -15,9 +15,11 @@
 
 use std::io::{self, Write};
 
+use super::clip_facts::ClipFacts;
 use super::path_base::PathBase;
-use super::{csv, ffconcat, m3u8, otio};
+use super::{csv, fcpxml, ffconcat, m3u8, otio, xmeml};
 use crate::domain::asset_key::Kind;
+use crate::domain::frame_rate::FrameRate;
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::media::duration::is_plausible;
 use crate::redact::escape_control_chars;
@@ -28,6 +30,10 @@ use crate::redact::escape_control_chars;
 pub enum ExportFormat {
     /// A timeline for editors (OpenTimelineIO).
     Otio,
+    /// A timeline for Final Cut Pro and Resolve (FCPXML).
+    Fcpxml,
+    /// A timeline for Premiere and Resolve (Final Cut Pro 7 XML).
+    Xmeml,
     /// A list for ffmpeg's concat demuxer.
     Ffconcat,
     /// A table for spreadsheets, one row per file, per error, and per task without either.
@@ -43,6 +49,8 @@ impl ExportFormat {
     pub(super) fn output(self) -> FormatOutput {
         match self {
             Self::Otio => FormatOutput::Text(TextFormat::Otio),
+            Self::Fcpxml => FormatOutput::Text(TextFormat::Fcpxml),
+            Self::Xmeml => FormatOutput::Text(TextFormat::Xmeml),
             Self::Ffconcat => FormatOutput::Text(TextFormat::Ffconcat),
             Self::Csv => FormatOutput::Text(TextFormat::Csv),
             Self::M3u8 => FormatOutput::Text(TextFormat::M3u8),
@@ -63,6 +71,8 @@ pub(super) enum FormatOutput {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TextFormat {
     Otio,
+    Fcpxml,
+    Xmeml,
     Ffconcat,
     Csv,
     M3u8,
@@ -75,8 +85,8 @@ pub(super) struct ExportItem<'a> {
     pub task: &'a TaskEntry,
     /// Its entry. The path is safe.
     pub file: &'a FileEntry,
-    /// Frames per second of a video, if its container has them.
-    pub frame_rate: Option<f64>,
+    /// What is known of its pictures and its sound. Only timelines need it.
+    pub facts: ClipFacts,
 }
 
 impl ExportItem<'_> {
@@ -93,13 +103,25 @@ impl ExportItem<'_> {
 }
 
 impl TextFormat {
+    /// Whether it is a timeline: it needs the durations and the facts of its files.
+    #[must_use]
+    pub(super) fn is_timeline(self) -> bool {
+        matches!(self, Self::Otio | Self::Fcpxml | Self::Xmeml)
+    }
+
+    /// Whether it needs absolute paths wherever it is written.
+    #[must_use]
+    pub(super) fn needs_absolute_paths(self) -> bool {
+        matches!(self, Self::Fcpxml | Self::Xmeml)
+    }
+
     /// Why the format can't hold a file, although it holds others of this kind.
     #[must_use]
     pub(super) fn rejection_reason(self, item: &ExportItem<'_>) -> Option<&'static str> {
         match self {
             Self::Csv => None,
             _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
-            Self::Otio if item.file.key().kind != Kind::Image && item.playing_seconds().is_none() => {
+            _ if self.is_timeline() && item.file.key().kind != Kind::Image && item.playing_seconds().is_none() => {
                 Some("its duration is unknown, and a timeline needs it")
             }
             _ => None,
@@ -116,11 +138,13 @@ impl TextFormat {
         tasks: &[TaskEntry],
         items: &[ExportItem<'_>],
         base: &PathBase,
-        rate: f64,
+        rate: FrameRate,
         to: &mut dyn Write,
     ) -> io::Result<()> {
         match self {
             Self::Otio => otio::write(items, base, rate, to),
+            Self::Fcpxml => fcpxml::write(items, base, rate, to),
+            Self::Xmeml => xmeml::write(items, base, rate, to),
             Self::Ffconcat => ffconcat::write(items, base, to),
             Self::Csv => csv::write(tasks, items, base, to),
             Self::M3u8 => m3u8::write(items, base, to),
@@ -144,14 +168,14 @@ pub(super) mod tests {
         serde_json::from_value(json!({"task_id": id, "state": "complete", "files": files})).unwrap()
     }
 
-    /// The items of a task, their rate 12.
+    /// The items of a task, with the facts of their entries.
     pub(in crate::jobs::export) fn items(task: &TaskEntry) -> Vec<ExportItem<'_>> {
-        task.files.iter().map(|file| ExportItem { task, file, frame_rate: Some(12.0) }).collect()
+        task.files.iter().map(|file| ExportItem { task, file, facts: ClipFacts::recorded(file) }).collect()
     }
 
     pub(in crate::jobs::export) fn written(format: TextFormat, task: &TaskEntry, place: &PathBase) -> String {
         let mut bytes = Vec::new();
-        format.write(std::slice::from_ref(task), &items(task), place, 24.0, &mut bytes).unwrap();
+        format.write(std::slice::from_ref(task), &items(task), place, FrameRate::FILM, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -167,15 +191,17 @@ pub(super) mod tests {
             let task = task("t", &[("video", "t/video-1.mp4", times)]);
             let item = items(&task)[0];
             assert_eq!(item.playing_seconds(), expected, "{measured} {declared}");
-            assert_eq!(TextFormat::Otio.rejection_reason(&item).is_some(), expected.is_none());
+            for format in [TextFormat::Otio, TextFormat::Fcpxml, TextFormat::Xmeml] {
+                assert_eq!(format.rejection_reason(&item).is_some(), expected.is_none());
+            }
         }
     }
 
     #[test]
     fn hls_playlist_is_exported_to_csv_only() {
         let task = task("t", &[("video", "t/video-1.m3u8", json!({"duration_seconds": 5}))]);
-        let refused = [TextFormat::Otio, TextFormat::Ffconcat, TextFormat::M3u8, TextFormat::Csv]
-            .map(|format| format.rejection_reason(&items(&task)[0]));
-        assert_eq!(refused.map(|refusal| refusal.is_some()), [true, true, true, false]);
+        let formats = [TextFormat::Otio, TextFormat::Fcpxml, TextFormat::Xmeml, TextFormat::Ffconcat, TextFormat::M3u8];
+        assert!(formats.iter().all(|format| format.rejection_reason(&items(&task)[0]).is_some()));
+        assert!(TextFormat::Csv.rejection_reason(&items(&task)[0]).is_none());
     }
 }

@@ -8,24 +8,29 @@
 //! folder.
 
 mod bagit;
+mod clip_facts;
 mod csv;
+mod fcpxml;
 mod ffconcat;
 mod format;
 mod m3u8;
 mod otio;
 mod path_base;
+mod timeline;
+mod xmeml;
+mod xml;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{JobOutcome, emit_report};
-use crate::domain::asset_key::Kind;
 use crate::domain::event::{Emitter, Event};
+use crate::domain::frame_rate::FrameRate;
 use crate::domain::manifest::TaskEntry;
 use crate::layout::is_archive_file_name;
-use crate::media::duration;
 use crate::storage::{self, ArchiveReader};
+use clip_facts::ClipFacts;
 pub use format::ExportFormat;
 use format::{ExportItem, FormatOutput, TextFormat};
 use path_base::PathBase;
@@ -37,21 +42,22 @@ pub struct ExportOptions {
     pub format: ExportFormat,
     /// The ids of the tasks to export. Empty: all tasks.
     pub tasks: Vec<String>,
-    /// Frames per second for files without a frame rate of their own. Only [`ExportFormat::Otio`] uses it.
-    pub rate: f64,
+    /// The frame rate for files without one of their own. Only timelines use it.
+    pub rate: FrameRate,
 }
 
 impl ExportOptions {
     /// All tasks, at 24 frames per second.
     #[must_use]
     pub fn new(format: ExportFormat) -> Self {
-        Self { format, tasks: Vec::new(), rate: 24.0 }
+        Self { format, tasks: Vec::new(), rate: FrameRate::FILM }
     }
 }
 
 /// Where an export goes.
 pub enum ExportTarget<'a> {
-    /// A file, which is replaced atomically; for a bag, a new folder. Paths in the export are relative to its folder.
+    /// A file, which is replaced atomically; for a bag, a new folder. Paths in the export are relative to its folder, except in
+    /// [`ExportFormat::Fcpxml`] and [`ExportFormat::Xmeml`], whose readers expect absolute ones.
     Path(&'a Path),
     /// A stream. Paths in the export are absolute. A reader that closes the stream has read enough, which is no error.
     Stream(&'a mut dyn Write),
@@ -143,11 +149,11 @@ fn write_text(
     reader: &ArchiveReader,
     tasks: &[TaskEntry],
     format: TextFormat,
-    rate: f64,
+    rate: FrameRate,
     target: ExportTarget<'_>,
     skipped: &mut Skipped<'_>,
 ) -> Result<(usize, bool), ExportError> {
-    let base = path_base(&target, reader.root())?;
+    let base = path_base(&target, reader.root(), format)?;
     let items = collect_items(reader, tasks, format, skipped)?;
     let is_changed = match target {
         ExportTarget::Path(file) => storage::replace(file, |to| format.write(tasks, &items, &base, rate, to))?,
@@ -170,10 +176,8 @@ fn collect_items<'a>(
     for task in tasks {
         for file in &task.files {
             let Some(path) = skipped.skip_single_file(reader.media_path(task, file))? else { continue };
-            let needs_rate = format == TextFormat::Otio && file.key().kind == Kind::Video;
-            // Without a rate the export uses the usual one.
-            let frame_rate = if needs_rate { reader.open_media(task, file).ok().and_then(duration::frame_rate) } else { None };
-            let item = ExportItem { task, file, frame_rate };
+            let facts = if format.is_timeline() { ClipFacts::read(reader, task, file) } else { ClipFacts::default() };
+            let item = ExportItem { task, file, facts };
             match format.rejection_reason(&item) {
                 Some(reason) => skipped.report(format!("{} is left out: {reason}", path.display())),
                 None => items.push(item),
@@ -184,7 +188,7 @@ fn collect_items<'a>(
 }
 
 /// How paths in the export begin.
-fn path_base(target: &ExportTarget<'_>, root: &Path) -> Result<PathBase, ExportError> {
+fn path_base(target: &ExportTarget<'_>, root: &Path, format: TextFormat) -> Result<PathBase, ExportError> {
     let base = match target {
         ExportTarget::Stream(_) => PathBase::absolute(root),
         ExportTarget::Path(file) => {
@@ -192,7 +196,7 @@ fn path_base(target: &ExportTarget<'_>, root: &Path) -> Result<PathBase, ExportE
             if folder.starts_with(root) && file.file_name().is_some_and(is_archive_file_name) {
                 return Err(ExportError::TargetIsArchiveFile((*file).to_owned()));
             }
-            PathBase::relative_to(&folder, root)
+            if format.needs_absolute_paths() { PathBase::absolute(root) } else { PathBase::relative_to(&folder, root) }
         }
     };
     base.ok_or_else(|| ExportError::PathNotUtf8(root.to_owned()))

@@ -174,8 +174,13 @@ pub(super) mod tests {
     }
 
     pub(in crate::jobs::export) fn written(format: TextFormat, task: &TaskEntry, place: &PathBase) -> String {
+        written_tasks(format, std::slice::from_ref(task), place)
+    }
+
+    pub(in crate::jobs::export) fn written_tasks(format: TextFormat, tasks: &[TaskEntry], place: &PathBase) -> String {
+        let items: Vec<ExportItem<'_>> = tasks.iter().flat_map(items).collect();
         let mut bytes = Vec::new();
-        format.write(std::slice::from_ref(task), &items(task), place, FrameRate::FILM, &mut bytes).unwrap();
+        format.write(tasks, &items, place, FrameRate::FILM, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 

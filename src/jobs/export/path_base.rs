@@ -139,6 +139,11 @@ pub(super) mod tests {
         PathBase::relative_to(Path::new("/home"), &Path::new("/home").join(name)).unwrap()
     }
 
+    /// The base of an archive at this absolute path, which ends with `/`.
+    pub(in crate::jobs::export) fn at(path: &str) -> PathBase {
+        PathBase { path: path.to_owned(), uri: format!("file://{path}") }
+    }
+
     #[cfg(unix)]
     fn named(base: &PathBase) -> (String, String) {
         let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
@@ -190,7 +195,7 @@ pub(super) mod tests {
             ("c:/", "file:///c:/t/video-1.mp4", "file://localhost/c%3a/t/video-1.mp4"),
             ("//nas/my share/", "file://nas/my%20share/t/video-1.mp4", "file://localhost//nas/my%20share/t/video-1.mp4"),
         ] {
-            let base = PathBase { path: path.to_owned(), uri: String::new() };
+            let base = at(path);
             let found = (base.file_url(&task.files[0]), base.localhost_url(&task.files[0]));
             assert_eq!(found, (url.to_owned(), localhost.to_owned()), "{path}");
         }

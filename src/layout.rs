@@ -103,7 +103,7 @@ pub fn is_file_name(kind: Kind, name: &str) -> bool {
 pub(crate) fn is_archive_file_name(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_lowercase();
     let is_small_file = [MANIFEST, "sha256sums", GALLERY, TEXT].contains(&name.as_str());
-    is_small_file || [Kind::Video, Kind::Image, Kind::Audio].into_iter().any(|kind| is_file_name(kind, &name))
+    is_small_file || Kind::ALL.into_iter().any(|kind| is_file_name(kind, &name))
 }
 
 /// The digits of N in the name of a file of `kind`.

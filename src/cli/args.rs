@@ -281,6 +281,7 @@ pub(super) enum KindArg {
     Video,
     Image,
     Audio,
+    File,
     Text,
 }
 

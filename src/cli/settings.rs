@@ -131,7 +131,13 @@ fn kind_filter(only: &[KindArg]) -> KindFilter {
         return KindFilter::ALL;
     }
     let has = |kind| only.contains(&kind);
-    KindFilter { video: has(KindArg::Video), image: has(KindArg::Image), audio: has(KindArg::Audio), text: has(KindArg::Text) }
+    KindFilter {
+        video: has(KindArg::Video),
+        image: has(KindArg::Image),
+        audio: has(KindArg::Audio),
+        file: has(KindArg::File),
+        text: has(KindArg::Text),
+    }
 }
 
 /// The style of the output.

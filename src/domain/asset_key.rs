@@ -19,9 +19,14 @@ pub enum Kind {
     Image,
     /// One of the answer's `audio`.
     Audio,
+    /// An item of any other list of the answer, such as a 3D model.
+    File,
 }
 
 impl Kind {
+    /// All kinds, in the order of a manifest.
+    pub const ALL: [Self; 4] = [Self::Video, Self::Image, Self::Audio, Self::File];
+
     /// The name in manifests, events and file names.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -29,6 +34,7 @@ impl Kind {
             Self::Video => "video",
             Self::Image => "image",
             Self::Audio => "audio",
+            Self::File => "file",
         }
     }
 }
@@ -73,8 +79,8 @@ impl AssetSelector {
     /// Whether the asset may have one of these keys.
     #[must_use]
     pub(crate) fn matches_any(self, keys: &HashSet<AssetKey>) -> bool {
-        let kinds = self.kind.map_or([Kind::Video, Kind::Image, Kind::Audio], |kind| [kind; 3]);
-        kinds.iter().any(|kind| keys.contains(&AssetKey { kind: *kind, index: self.index }))
+        let is_in = |kind| keys.contains(&AssetKey { kind, index: self.index });
+        self.kind.map_or_else(|| Kind::ALL.into_iter().any(is_in), is_in)
     }
 }
 

@@ -74,8 +74,8 @@ pub(crate) fn merge(
             state,
             status: task.status,
             progress: task.progress,
-            platform: None,
-            model: None,
+            platform: known.and_then(|known| known.platform.clone()),
+            model: known.and_then(|known| known.model.clone()),
             message: task.message,
             err_reason: task.err_reason,
             submit_time: task.submit_time.map(|time| time.to_string()),
@@ -201,7 +201,7 @@ mod tests {
     fn old_error_is_removed_only_when_its_asset_was_retried() {
         let mut known = entry("t");
         known.errors = vec![error(Kind::Video, 1), error(Kind::Image, 2)];
-        let images_only = KindFilter { video: false, audio: false, text: false, image: true };
+        let images_only = KindFilter { video: false, audio: false, file: false, text: false, image: true };
         let results =
             FetchResults { fetched: vec![file(Kind::Image, 1, "a"), file(Kind::Image, 2, "b")], ..FetchResults::default() };
         let after = merged(Some(&known), &two_images(), results, images_only);

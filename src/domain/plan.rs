@@ -21,13 +21,15 @@ pub struct KindFilter {
     pub image: bool,
     /// Whether to archive audio.
     pub audio: bool,
+    /// Whether to archive files of other kinds.
+    pub file: bool,
     /// Whether to archive the text result.
     pub text: bool,
 }
 
 impl KindFilter {
     /// Everything: the default, without `--only`.
-    pub const ALL: Self = Self { video: true, image: true, audio: true, text: true };
+    pub const ALL: Self = Self { video: true, image: true, audio: true, file: true, text: true };
 
     /// Whether assets of `kind` are selected.
     #[must_use]
@@ -36,13 +38,14 @@ impl KindFilter {
             Kind::Video => self.video,
             Kind::Image => self.image,
             Kind::Audio => self.audio,
+            Kind::File => self.file,
         }
     }
 
     /// Whether an asset may be selected. An asset of unknown kind may be, when any kind of media is.
     #[must_use]
     fn may_include(self, kind: Option<Kind>) -> bool {
-        kind.map_or(self.video || self.image || self.audio, |kind| self.includes(kind))
+        kind.map_or_else(|| Kind::ALL.into_iter().any(|kind| self.includes(kind)), |kind| self.includes(kind))
     }
 }
 
@@ -172,7 +175,13 @@ mod tests {
     }
 
     fn only(kind: Kind) -> KindFilter {
-        KindFilter { video: kind == Kind::Video, image: kind == Kind::Image, audio: kind == Kind::Audio, text: false }
+        KindFilter {
+            video: kind == Kind::Video,
+            image: kind == Kind::Image,
+            audio: kind == Kind::Audio,
+            file: kind == Kind::File,
+            text: false,
+        }
     }
 
     fn actions(

@@ -47,6 +47,17 @@ impl<S: Read + Seek> BoundedReader<S> {
         self.read_exact(&mut bytes)?;
         Ok(Some(bytes))
     }
+
+    /// Up to `count` bytes at `position`; fewer where the part ends before.
+    pub(super) fn prefix_at(&mut self, position: u64, count: usize) -> io::Result<Vec<u8>> {
+        let count = self.length.saturating_sub(position).min(count as u64);
+        let mut bytes = Vec::new();
+        if count > 0 {
+            self.seek(SeekFrom::Start(position))?;
+            self.take(count).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    }
 }
 
 impl<S: Read> Read for BoundedReader<S> {

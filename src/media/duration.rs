@@ -10,15 +10,15 @@
 //!
 //! Invariant: a duration is finite, above 0 and below `MAX_SECONDS`, in whole milliseconds.
 
-mod aiff;
-mod avi;
-mod flac;
+pub(super) mod aiff;
+pub(super) mod avi;
+pub(super) mod flac;
 mod frames;
-mod iso_media;
-mod mpeg_audio;
-mod mpeg_program;
-mod ogg;
-mod wave;
+pub(super) mod iso_media;
+pub(super) mod mpeg_audio;
+pub(super) mod mpeg_program;
+pub(super) mod ogg;
+pub(super) mod wave;
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -29,6 +29,8 @@ use symphonia::core::units::{Duration, TimeBase};
 use symphonia::default::formats::{MkvReader, OggReader};
 
 use crate::media::bounded_reader::BoundedReader;
+use crate::media::facts::AudioFormat;
+use crate::media::frame_rate::FrameRate;
 use crate::media::media_type::{self, MediaType};
 use crate::media::{guarded, id3};
 
@@ -48,15 +50,19 @@ pub(crate) fn probe_duration(source: impl Read + Seek + Send + Sync, declared: O
         let (reader, extension) = open(source, declared)?;
         measure(reader, extension)
     })?;
+    rounded(seconds)
+}
+
+/// A duration in whole milliseconds, if it is plausible.
+fn rounded(seconds: f64) -> Option<f64> {
     let seconds = (seconds * 1000.0).round() / 1000.0;
     is_plausible(seconds).then_some(seconds)
 }
 
-/// The frames per second of an MP4 or MOV video; `None` when its frame rate is not constant. Not for Matroska: symphonia
-/// does not return its frame rate.
+/// The frames per second of an MP4 or MOV video; `None` when its frame rate is not constant.
 pub(crate) fn frame_rate(source: impl Read + Seek + Send + Sync) -> Option<f64> {
     guarded(|| match open(source, None)? {
-        (mut reader, "mp4" | "mov") => iso_media::frame_rate(&mut reader),
+        (mut reader, "mp4" | "mov") => iso_media::facts(&mut reader)?.frame_rate.map(FrameRate::as_f64),
         _ => None,
     })
 }
@@ -71,7 +77,7 @@ pub(crate) fn is_audio_only(source: impl Read + Seek + Send + Sync) -> bool {
 }
 
 /// A bounded reader of the media behind all tags, and the extension that selects the format reader.
-fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(BoundedReader<S>, &'static str)> {
+pub(super) fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(BoundedReader<S>, &'static str)> {
     let length = source.seek(SeekFrom::End(0)).ok()?;
     let mut start = 0;
     let mut head = Vec::new();
@@ -113,6 +119,17 @@ fn measure<S: Read + Seek + Send + Sync>(mut reader: BoundedReader<S>, extension
         "mpg" => mpeg_program::seconds(reader),
         _ => None,
     }
+}
+
+/// The format of AAC in ADTS, as its first frame gives it.
+pub(super) fn adts_audio_format<S: Read + Seek>(reader: BoundedReader<S>) -> Option<AudioFormat> {
+    let (frame, start) = frames::Frames::new(reader, frames::parse_adts).first()?;
+    let [_, _, high, low, ..] = *start else { return None };
+    let channels = match high << 2 & 4 | low >> 6 {
+        7 => 8,
+        count => count,
+    };
+    Some(AudioFormat::new(Some("aac"), frame.sample_rate, channels.into()))
 }
 
 fn probe_with_symphonia<S: Read + Seek + Send + Sync>(reader: BoundedReader<S>, open: FormatFactoryFn) -> Option<f64> {
@@ -246,7 +263,7 @@ mod tests {
     #[test]
     fn frame_rate_is_read_from_movies_only() {
         for (name, bytes, _) in SAMPLES {
-            let expected = ["video-1s.mp4", "clip.mov"].contains(&name).then_some(12.0);
+            let expected = ["video-1s.mp4", "clip.mov", "fragmented.mp4"].contains(&name).then_some(12.0);
             assert_eq!(frame_rate(Cursor::new(bytes)), expected, "{name}");
         }
         for (name, bytes, ()) in WITHOUT_DURATION {

@@ -17,6 +17,7 @@ mod non_media;
 mod packed;
 mod signature;
 mod sniff;
+mod text_file;
 
 use std::fmt;
 use std::path::Path;
@@ -25,6 +26,7 @@ use crate::domain::asset_key::Kind;
 
 pub(crate) use head::Head;
 pub(crate) use magic::from_bytes;
+pub(crate) use text_file::TextClaims;
 
 /// A media type with a row in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,16 @@ const MEDIA_TYPES: &[MediaTypeRow] = &[
     row("m4a", "audio/mp4", &["audio/x-m4a", "audio/m4a", "audio/mp4a-latm", "audio/x-mp4"]),
     row("aac", "audio/aac", &["audio/aacp", "audio/x-aac", "audio/x-hx-aac-adts"]),
     row("aiff", "audio/aiff", &["audio/x-aiff", "audio/aif", "audio/x-aif"]),
+    row("glb", "model/gltf-binary", &[]),
+    row("gltf", "model/gltf+json", &[]),
+    row("obj", "model/obj", &["model/x-obj", "application/x-obj"]),
+    row("usdz", "model/vnd.usdz+zip", &["model/x-vnd.usdz+zip"]),
+    row("zip", "application/zip", &["application/x-zip", "application/x-zip-compressed"]),
+    row("pdf", "application/pdf", &["application/x-pdf"]),
+    row("srt", "application/x-subrip", &["application/srt", "text/srt", "text/x-srt", "text/x-subrip"]),
+    row("vtt", "text/vtt", &["text/webvtt"]),
+    row("json", "application/json", &["text/json"]),
+    row("mid", "audio/midi", &["audio/mid", "audio/x-midi", "audio/x-mid", "application/x-midi"]),
 ];
 
 const fn row(extension: &'static str, essence: &'static str, aliases: &'static [&'static str]) -> MediaTypeRow {
@@ -105,6 +117,13 @@ pub(crate) fn from_path(path: &str) -> Option<MediaType> {
     row.map(MediaType::from_row).or_else(|| find_by_essence(mime_guess::from_path(name).first_raw()?))
 }
 
+/// The start tag of the root element, without its brackets, if a file that begins with `head` is an SVG image.
+#[must_use]
+pub(crate) fn svg_tag(head: &[u8]) -> Option<String> {
+    let text = markup::decode(head);
+    markup::svg_tag(&text).map(|tag| String::from_utf8_lossy(tag).into_owned())
+}
+
 impl MediaType {
     /// An MP4 without pictures.
     #[must_use]
@@ -124,14 +143,18 @@ impl MediaType {
         self.row.extension
     }
 
-    /// Video, image or audio. For a container of both, the declared name decides.
+    /// Video, image, audio or file. For a container of several, the declared name decides.
     #[must_use]
     pub(crate) fn kind(self) -> Kind {
         self.kind
     }
 
     fn from_row(row: &'static MediaTypeRow) -> Self {
-        Self { row, kind: kind_of_essence(row.essence).unwrap_or(Kind::Video) }
+        let kind = match row.extension {
+            "m3u8" => Kind::Video,
+            _ => kind_of_essence(row.essence).unwrap_or(Kind::File),
+        };
+        Self { row, kind }
     }
 }
 
@@ -158,6 +181,7 @@ fn kind_of_essence(essence: &str) -> Option<Kind> {
         "video" => Some(Kind::Video),
         "image" => Some(Kind::Image),
         "audio" => Some(Kind::Audio),
+        "model" => Some(Kind::File),
         _ => None,
     }
 }
@@ -229,7 +253,13 @@ mod tests {
             (" IMAGE / jxl ;x", Some(Kind::Image)),
             ("application/ogg", Some(Kind::Audio)),
             ("application/octet-stream", None),
-            ("application/pdf", None),
+            ("application/pdf", Some(Kind::File)),
+            ("text/vtt", Some(Kind::File)),
+            ("model/stl", Some(Kind::File)),
+            ("audio/midi", Some(Kind::Audio)),
+            ("application/x-mpegurl", Some(Kind::Video)),
+            ("application/x-tar", None),
+            ("text/plain", None),
             ("audio/", None),
             ("audio", None),
         ] {

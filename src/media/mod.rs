@@ -4,11 +4,16 @@
 //! The bytes are hostile. So each parser of them is called through [`guarded`]: a panic in it must not cost a complete file.
 
 mod bounded_reader;
+pub(crate) mod content_credentials;
 pub(crate) mod data_uri;
 pub(crate) mod duration;
+pub(crate) mod facts;
+pub(crate) mod frame_rate;
 mod id3;
 mod iso_boxes;
 pub(crate) mod media_type;
+mod scanner;
+mod tiff;
 pub(crate) mod truncation;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

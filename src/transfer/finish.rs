@@ -10,11 +10,12 @@ use super::body_writer::WrittenBody;
 use super::disk_space::SizeLimit;
 use super::inspect::FileFacts;
 use super::{DownloadJob, Error};
+use crate::domain::asset_key::Kind;
 use crate::domain::plan::KindFilter;
 use crate::http::{self, ContentCoding, ResponseHead};
 use crate::integrity::checksum::{self, DigestCheck, RepeatedMismatch};
 use crate::media::duration;
-use crate::media::media_type::{self, DeclaredType, Head, MediaType};
+use crate::media::media_type::{self, DeclaredType, Head, MediaType, TextClaims};
 use crate::storage::{Sealed, StagedFile};
 
 /// A body that was received to its end.
@@ -37,7 +38,7 @@ impl CompletedBody {
 pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFilter) -> Result<Option<StagedFile>, Error> {
     let CompletedBody { written, head, limit, mut mismatches } = body;
     let sealed = written.finish().map_err(|error| limit.explain(error))?.seal();
-    let checked = match check_body(&sealed, &head, &mut mismatches) {
+    let checked = match check_body(job, &sealed, &head, &mut mismatches) {
         Ok(checked) => checked,
         Err(error) => {
             sealed.discard();
@@ -47,7 +48,7 @@ pub(super) fn finish(job: &DownloadJob, body: CompletedBody, kind_filter: KindFi
     let declared = declared_type(job, &head);
     let is_declared = declared.is_some();
     let decided = declared.or_else(|| undeclared_type(job, &checked.media_head, &sealed));
-    let header_kind = head.content_type.as_deref().and_then(media_type::kind_of_content_type);
+    let header_kind = declared_kind(&head);
     let key = job.asset.key(header_kind.or_else(|| decided.as_ref().map(|declared| declared.media_type.kind())));
     if !kind_filter.includes(key.kind) {
         drop(checked);
@@ -90,9 +91,14 @@ struct CheckedBody<'a> {
 }
 
 /// Checks the bytes against everything that the host said.
-fn check_body<'a>(sealed: &'a Sealed, head: &ResponseHead, mismatches: &mut RepeatedMismatch) -> Result<CheckedBody<'a>, Error> {
+fn check_body<'a>(
+    job: &DownloadJob,
+    sealed: &'a Sealed,
+    head: &ResponseHead,
+    mismatches: &mut RepeatedMismatch,
+) -> Result<CheckedBody<'a>, Error> {
     check_length(sealed, head)?;
-    let media_head = reject_non_media(sealed)?;
+    let media_head = reject_non_media(job, sealed, head)?;
     Ok(CheckedBody { media_head, digest: verify_digests(sealed, head, mismatches)? })
 }
 
@@ -106,14 +112,20 @@ fn check_length(sealed: &Sealed, head: &ResponseHead) -> Result<(), Error> {
     }
 }
 
-/// Refuses an empty body, and one that its bytes prove to be no media.
-fn reject_non_media(sealed: &Sealed) -> Result<Head<'_>, Error> {
+/// Refuses an empty body, and one that its bytes prove to be no media. A file may be a text that was declared as such.
+fn reject_non_media<'a>(job: &DownloadJob, sealed: &'a Sealed, response: &ResponseHead) -> Result<Head<'a>, Error> {
     if sealed.size() == 0 {
         return Err(Error::Rejected("the host sent an empty body".to_owned()));
     }
     let (start, is_whole) = sealed.head();
     let head = Head::new(start, is_whole, || sealed.reader()).map_err(Error::Write)?;
+    let is_expected = |found| {
+        let (api, http) = (job.asset.content_type.as_deref(), response.content_type.as_deref());
+        let claims = TextClaims { api, http, path: job.asset.type_by_path() };
+        job.asset.kind == Some(Kind::File) && head.is_expected_text(found, claims)
+    };
     match head.non_media() {
+        Some(found) if is_expected(found) => Ok(head),
         Some(found) => Err(Error::Rejected(format!("the host sent {found} instead of media"))),
         None => Ok(head),
     }
@@ -129,10 +141,22 @@ fn verify_digests(sealed: &Sealed, head: &ResponseHead, mismatches: &mut Repeate
     }
 }
 
-/// The type that gives the extension: declared by the API, else by the host.
+/// The type that gives the extension: declared by the API, else by the host. For media, the type of a text says nothing: a text
+/// would have been refused.
 fn declared_type(job: &DownloadJob, head: &ResponseHead) -> Option<DeclaredType> {
-    let declared = |content_type: &Option<String>| content_type.as_deref().and_then(media_type::parse_content_type);
+    let is_file = job.asset.kind == Some(Kind::File);
+    let declared = |content_type: &Option<String>| {
+        let declared = content_type.as_deref().and_then(media_type::parse_content_type);
+        declared.filter(|declared| is_file || !declared.media_type.is_text_file())
+    };
     declared(&job.asset.content_type).or_else(|| declared(&head.content_type))
+}
+
+/// The kind that the host's type gives to a lone URL. Hosts call errors, and much else, a text.
+fn declared_kind(head: &ResponseHead) -> Option<Kind> {
+    let content_type = head.content_type.as_deref()?;
+    let is_text = media_type::parse_content_type(content_type).is_some_and(|declared| declared.media_type.is_text_file());
+    media_type::kind_of_content_type(content_type).filter(|_| !is_text)
 }
 
 /// The type that gives the extension when nobody declared one: from the bytes, else from the URL's path.

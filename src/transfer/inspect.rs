@@ -1,11 +1,14 @@
-//! What the bytes of a received file show: its duration, and what is wrong with it without being proof that it is no media.
+//! What the bytes of a received file show: the facts in its headers, and what is wrong with it without being proof that it is no
+//! media.
 //!
 //! Everything here becomes a fact or a warning in the manifest. A file is never refused here, and what can't be read is
 //! unknown.
 
+use std::io::{Read, Seek};
+
 use crate::domain::asset_key::Kind;
 use crate::domain::manifest::FileEntry;
-use crate::media::duration;
+use crate::media::facts::{self, MediaFacts};
 use crate::media::media_type::{Head, MediaType};
 use crate::media::truncation::{self, Cut};
 use crate::storage::Sealed;
@@ -16,8 +19,7 @@ pub(super) struct FileFacts {
     claim: &'static str,
     type_fault: Option<TypeFault>,
     cut: Option<Cut>,
-    /// In seconds. Images have none.
-    duration: Option<f64>,
+    media: MediaFacts,
 }
 
 /// How the bytes contradict the type.
@@ -39,24 +41,26 @@ impl FileFacts {
             claim: if is_declared { "declared" } else { "named" },
             type_fault: other.or_else(unsigned),
             cut: reader().and_then(truncation::find_cut),
-            duration: if kind == Kind::Image { None } else { reader().and_then(|file| duration::probe_duration(file, named)) },
+            media: reader().map(|file| read(file, kind, named)).unwrap_or_default(),
         }
     }
 
     /// Adds the facts to the entry of the file. `declared` is the duration that the API gave.
     pub(super) fn describe(self, entry: &mut FileEntry, declared: Option<f64>) {
         if entry.key().kind != Kind::Image {
-            entry.duration_source = match (declared, self.duration) {
+            let measured = self.media.duration;
+            entry.duration_source = match (declared, measured) {
                 (Some(_), _) => Some("api".to_owned()),
                 (None, Some(_)) => Some("media".to_owned()),
                 (None, None) => None,
             };
-            entry.duration_seconds = declared.or(self.duration);
-            entry.measured_duration_seconds = self.duration;
+            entry.duration_seconds = declared.or(measured);
+            entry.measured_duration_seconds = measured;
         }
-        if let (true, Some(declared), Some(measured)) = (entry.has_contradicting_durations(), declared, self.duration) {
+        if let (true, Some(declared), Some(measured)) = (entry.has_contradicting_durations(), declared, self.media.duration) {
             entry.warnings.push(format!("the API says that it lasts {declared} s, but the file lasts {measured} s"));
         }
+        self.media.fill(entry);
         let content_type = entry.content_type.as_deref().unwrap_or_default();
         let claim = self.claim;
         match self.type_fault {
@@ -73,4 +77,9 @@ impl FileFacts {
             entry.warnings.push(format!("the file is cut: {cut}"));
         }
     }
+}
+
+/// Images have no duration, so it is not searched for.
+fn read(file: impl Read + Seek + Send + Sync, kind: Kind, named: Option<MediaType>) -> MediaFacts {
+    if kind == Kind::Image { facts::read_headers(file, named) } else { facts::read(file, named) }
 }

@@ -2,7 +2,9 @@
 //!
 //! Parsing is lenient, because the gateway sends several shapes: a list of objects, one object, plain URL strings, a lone
 //! `url`. The numbering is strict: every item that is not null gets a number, usable or not, so that a file's name never
-//! depends on whether its neighbours are valid.
+//! depends on whether its neighbours are valid. In lists that no kind has, the opposite holds: see `other_lists`.
+
+mod other_lists;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use crate::media::media_type;
 
 /// The fields of an item that are parsed.
 const ITEM_FIELDS: [&str; 3] = ["url", "content_type", "duration"];
+/// The lists whose name is a kind.
+const MEDIA_LISTS: [&str; 3] = ["videos", "images", "audio"];
 /// The longest media type that is kept, in bytes.
 const MAX_CONTENT_TYPE_LEN: usize = 1 << 10;
 
@@ -25,7 +29,7 @@ pub(crate) type Redact<'a> = &'a dyn for<'t> Fn(&'t str) -> Cow<'t, str>;
 
 /// The assets of a `task_result`, at most `max_assets` of them, and how many it has.
 pub(crate) fn parse_assets(result: &RawValue, max_assets: usize, redact: Redact<'_>) -> (Vec<Asset>, usize) {
-    let fields = Fields::select(result, &["videos", "images", "audio"]);
+    let fields = Fields::select(result, &MEDIA_LISTS);
     let (mut assets, mut count) = (Vec::new(), 0);
     for (kind, list) in [(Kind::Video, "videos"), (Kind::Image, "images"), (Kind::Audio, "audio")] {
         let (count_before, kept_before) = (count, assets.len());
@@ -47,6 +51,7 @@ pub(crate) fn parse_assets(result: &RawValue, max_assets: usize, redact: Redact<
         count = assets.len();
         assign_indexes(&mut assets, count);
     }
+    count += other_lists::parse(result, max_assets, &mut assets, redact);
     (assets, count)
 }
 

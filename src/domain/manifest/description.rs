@@ -1,4 +1,4 @@
-//! What a person calls a task, and when it was: the prompt, the title and the time of a [`TaskEntry`].
+//! What describes a task: what made it, its prompt, its title and its time, from the fields of a [`TaskEntry`].
 //!
 //! Lists, names of exported files, clips and the page all use these, so that they agree.
 
@@ -8,8 +8,15 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::TaskEntry;
+use crate::domain::origin::platform_and_model;
 
 impl TaskEntry {
+    /// Records what made the task, as far as its message and its `meta` say so.
+    pub(crate) fn update_origin(&mut self) {
+        let (platform, model) = platform_and_model(self.message.as_deref(), self.meta.as_ref());
+        (self.platform, self.model) = (platform.or(self.platform.take()), model.or(self.model.take()));
+    }
+
     /// A field of `meta` as text: a string unchanged, any other value but null as JSON.
     #[must_use]
     pub fn meta_text(&self, key: &str) -> Option<Cow<'_, str>> {

@@ -192,7 +192,7 @@ mod tests {
     use crate::domain::manifest::TaskEntry;
 
     /// As a later version may write it.
-    const LATER: &str = r#"{"rating":4.50,"task_id":"t","state":"complete","platform":"kling","files":[{"width":1280,"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"seen":3,"error":"HTTP 404"}],"response":{"z":1.0,"a":2}}"#;
+    const LATER: &str = r#"{"rating":4.50,"task_id":"t","state":"complete","place":"kling","files":[{"wideness":1280,"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"seen":3,"error":"HTTP 404"}],"response":{"z":1.0,"a":2}}"#;
 
     #[test]
     fn unknown_fields_are_kept_in_order_after_the_known_ones() {
@@ -201,7 +201,7 @@ mod tests {
         let written = serde_json::to_string(&entry).unwrap();
         assert_eq!(
             written,
-            r#"{"task_id":"t","state":"complete","files":[{"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"width":1280,"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"error":"HTTP 404","seen":3}],"response":{"z":1.0,"a":2},"rating":4.50,"platform":"kling"}"#
+            r#"{"task_id":"t","state":"complete","files":[{"kind":"video","index":1,"path":"video-1.mp4","size":7,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","duration_seconds":5.1,"warnings":[],"wideness":1280,"facts":{"b":[null,12345678901234567890.10],"a":1}}],"errors":[{"kind":"image","index":2,"error":"HTTP 404","seen":3}],"response":{"z":1.0,"a":2},"rating":4.50,"place":"kling"}"#
         );
         assert_eq!(serde_json::from_str::<TaskEntry>(&written).unwrap(), entry, "and again");
         let value = serde_json::from_str::<serde_json::Value>(LATER).unwrap();

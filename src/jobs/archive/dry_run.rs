@@ -34,8 +34,8 @@ pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &T
             }
             (Action::Fetch, Ok(_)) => report("fetch", &planned_name(asset), reason),
             (Action::Keep, _) => {
-                let kept = [Kind::Video, Kind::Image, Kind::Audio].iter().find_map(|kind| {
-                    present.get(&AssetKey { kind: *kind, index: asset.index }).filter(|file| asset.selector().matches(file.key()))
+                let kept = Kind::ALL.into_iter().find_map(|kind| {
+                    present.get(&AssetKey { kind, index: asset.index }).filter(|file| asset.selector().matches(file.key()))
                 });
                 report("keep", &kept.map_or_else(|| planned_name(asset), |file| file.path().to_owned()), reason);
             }

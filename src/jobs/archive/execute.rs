@@ -51,6 +51,7 @@ impl TaskJob {
         if let Some(meta) = self.meta.take() {
             entry.meta = Some(meta);
         }
+        entry.update_origin();
         let is_changed = snapshot.is_from_root()
             || !snapshot.is_intact()
             || snapshot.entry.as_ref().is_none_or(|before| !entry.eq_ignoring_archived_at(before));

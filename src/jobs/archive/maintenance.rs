@@ -65,7 +65,8 @@ impl TaskJob {
         let (lease, snapshot) = self.acquire_lease(TaskLease::read_snapshot).await?;
         if let Some(before) = snapshot.entry {
             self.has_changed = true;
-            let entry = TaskEntry { meta: Some(meta), ..before.clone() };
+            let mut entry = TaskEntry { meta: Some(meta), ..before.clone() };
+            entry.update_origin();
             lease.commit(TaskCommit { entry, before: Some(before), unpublished: Vec::new() }).await?;
         }
         Ok(())

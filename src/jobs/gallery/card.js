@@ -17,7 +17,7 @@ const cardOf = (task) => {
   const told = badges.filter(Boolean).map((text) => make("span", { className: "badge" }, text));
   const thumb = make("span", { className: "thumb" }, make("span", { className: "badges" }, ...told));
   if (!cover && excerpt) thumb.prepend(make("span", { className: "excerpt", dir: "auto" }, excerpt));
-  if (!cover && !excerpt) thumb.prepend(make("span", { className: "glyph", ariaHidden: "true" }, audio ? "♪" : "∅"));
+  if (!cover && !excerpt) thumb.prepend(make("span", { className: "glyph", ariaHidden: "true" }, audio ? "♪" : files.length ? "◇" : "∅"));
   const line = make(
     "span",
     { className: "line" },
@@ -45,8 +45,10 @@ const mediaOf = (task, file, isSmall) => {
         src: isSmall ? `${src}#t=0.01` : src,
       }),
     audio: () => make("audio", { preload: isSmall ? "none" : "metadata", controls: true, src }),
+    // No browser shows a 3D model or an archive: its name is a link.
+    file: () => make("span", { className: "glyph", ariaHidden: "true" }, "◇"),
   }[shape]();
-  if (shape !== "image") node.setAttribute("aria-label", `${file[0]}: ${title(task)}`);
+  if (shape === "video" || shape === "audio") node.setAttribute("aria-label", `${file[0]}: ${title(task)}`);
   if (isSmall && shape === "video") node.tabIndex = -1;
   const lost = isSmall ? "◌" : `${file[0]} is missing, or this browser can't show it`;
   node.addEventListener("error", () => node.replaceWith(make("span", { className: isSmall ? "glyph" : "line" }, lost)));

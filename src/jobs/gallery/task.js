@@ -1,9 +1,9 @@
 "use strict";
 // A task's texts for people: kinds, title, paths of files, searchable words. Nothing here changes the document.
-const KINDS = { video: "Video", image: "Image", audio: "Audio", text: "Text" };
+const KINDS = { video: "Video", image: "Image", audio: "Audio", file: "File", text: "Text" };
 const STATES = { complete: "Complete", partial: "Partial", incomplete: "Incomplete", failed: "Failed" };
 // SVG is left out: opened on its own, it could run scripts.
-const LINKED = /\.(jpg|png|webp|gif|avif|bmp|mp4|mov|webm|mkv|mp3|wav|flac|ogg|opus|m4a|aac)$/;
+const LINKED = /\.(jpg|png|webp|gif|avif|bmp|mp4|mov|webm|mkv|mp3|wav|flac|ogg|opus|m4a|aac|glb|gltf|obj|usdz|zip|pdf|srt|vtt|json|mid)$/;
 const stateOf = (task) => task.s ?? "complete";
 const kindOf = (file) => file[0].split("-")[0];
 // The element that shows a file. The extension decides, because a gateway may call a film an image and a GIF a video.

@@ -1,23 +1,53 @@
-//! Reads the duration of an AIFF or AIFC file: the chunk `COMM` has the number of sample frames and the rate.
+//! Reads the duration and the format of an AIFF or AIFC file: the chunk `COMM` has the number of sample frames, the rate and the
+//! channels.
 
 use std::io::{Read, Seek};
 
 use crate::media::bounded_reader::BoundedReader;
+use crate::media::facts::{AudioFormat, codecs};
+
+/// What the chunk `COMM` says.
+struct Common {
+    channels: u16,
+    frames: u32,
+    rate: f64,
+    /// How an AIFC file is compressed.
+    compression: Option<[u8; 4]>,
+}
 
 /// The duration in seconds.
 pub(super) fn seconds(source: &mut BoundedReader<impl Read + Seek>) -> Option<f64> {
-    let is_compressed = source.array_at(8).ok()?? == *b"AIFC";
-    let mut position = 12;
-    loop {
-        let [kind @ .., a, b, c, d] = source.array_at::<8>(position).ok()??;
-        if &kind == b"COMM" {
-            let common: [u8; 18] = source.array_at(position + 8).ok()??;
-            let frames = u32::from_be_bytes(*common[2..].first_chunk()?);
-            let per_frame = if is_compressed { samples_per_frame(source.array_at(position + 26).ok()??)? } else { 1.0 };
-            return Some(f64::from(frames) * per_frame / extended(*common[8..].first_chunk()?))
-                .filter(|seconds| seconds.is_finite());
+    let common = Common::read(source)?;
+    let per_frame = common.compression.map_or(Some(1.0), samples_per_frame)?;
+    Some(f64::from(common.frames) * per_frame / common.rate).filter(|seconds| seconds.is_finite())
+}
+
+/// The format of the audio.
+pub(in crate::media) fn audio_format(source: &mut BoundedReader<impl Read + Seek>) -> Option<AudioFormat> {
+    let common = Common::read(source)?;
+    let codec = common.compression.map_or(Some("pcm"), codecs::aiff);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number out of range becomes the nearest one")]
+    let rate = if common.rate.fract() == 0.0 { common.rate as u32 } else { 0 };
+    Some(AudioFormat::new(codec, if rate == u32::MAX { 0 } else { rate }, common.channels.into()))
+}
+
+impl Common {
+    fn read(source: &mut BoundedReader<impl Read + Seek>) -> Option<Self> {
+        let is_compressed = source.array_at(8).ok()?? == *b"AIFC";
+        let mut position = 12;
+        loop {
+            let [kind @ .., a, b, c, d] = source.array_at::<8>(position).ok()??;
+            if &kind == b"COMM" {
+                let common: [u8; 18] = source.array_at(position + 8).ok()??;
+                return Some(Self {
+                    channels: u16::from_be_bytes(*common.first_chunk()?),
+                    frames: u32::from_be_bytes(*common[2..].first_chunk()?),
+                    rate: extended(*common[8..].first_chunk()?),
+                    compression: if is_compressed { Some(source.array_at(position + 26).ok()??) } else { None },
+                });
+            }
+            position += 8 + u64::from(u32::from_be_bytes([a, b, c, d])).next_multiple_of(2);
         }
-        position += 8 + u64::from(u32::from_be_bytes([a, b, c, d])).next_multiple_of(2);
     }
 }
 

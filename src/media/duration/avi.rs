@@ -1,16 +1,41 @@
-//! Reads the duration of an AVI file from the headers of its streams: the longest of them.
+//! Reads the duration of an AVI file from the headers of its streams, the longest of which counts, and the facts in them.
 //!
 //! A stream has its length in units of `scale / rate` seconds. A length of 0 was never completed and is unknown.
 
 use std::io::{Read, Seek, SeekFrom};
 
 use crate::media::bounded_reader::BoundedReader;
+use crate::media::facts::{AudioFormat, MediaFacts, codecs};
+use crate::media::frame_rate::FrameRate;
 
 /// The most of the list of headers that is read.
 const MAX_HEADERS: u64 = 1 << 20;
 
 /// The duration in seconds.
 pub(super) fn seconds(source: &mut BoundedReader<impl Read + Seek>) -> Option<f64> {
+    let headers = read_headers(source)?;
+    streams(&headers).filter_map(|(header, _)| stream_seconds(header)).max_by(f64::total_cmp)
+}
+
+/// The facts of the first video stream and of the first audio stream.
+pub(in crate::media) fn facts(source: &mut BoundedReader<impl Read + Seek>) -> Option<MediaFacts> {
+    let headers = read_headers(source)?;
+    let mut facts = MediaFacts::default();
+    if let Some((header, format)) = streams(&headers).find(|(header, _)| header.starts_with(b"vids")) {
+        let side = |at: usize| format.get(at..)?.first_chunk().copied().map(i32::from_le_bytes).map(i32::unsigned_abs);
+        (facts.width, facts.height) = side(4).zip(side(8)).filter(|(width, height)| *width > 0 && *height > 0).unzip();
+        facts.video_codec = format.get(16..)?.first_chunk().copied().and_then(codecs::fourcc);
+        facts.frame_rate = FrameRate::new(u32_at(header, 24)?.into(), u32_at(header, 20)?.into());
+    }
+    if let Some((_, format)) = streams(&headers).find(|(header, _)| header.starts_with(b"auds")) {
+        let half = |at: usize| format.get(at..)?.first_chunk().copied().map(u16::from_le_bytes);
+        facts.set_audio(AudioFormat::new(codecs::wave_tag(half(0)?), u32_at(format, 4)?, half(2)?.into()));
+    }
+    Some(facts)
+}
+
+/// The content of the list of headers.
+fn read_headers(source: &mut BoundedReader<impl Read + Seek>) -> Option<Vec<u8>> {
     let list: [u8; 12] = source.array_at(12).ok()??;
     if !list.starts_with(b"LIST") || !list.ends_with(b"hdrl") {
         return None;
@@ -18,10 +43,16 @@ pub(super) fn seconds(source: &mut BoundedReader<impl Read + Seek>) -> Option<f6
     let mut headers = Vec::new();
     source.seek(SeekFrom::Start(24)).ok()?;
     source.take(u64::from(u32_at(&list, 4)?).min(MAX_HEADERS)).read_to_end(&mut headers).ok()?;
-    let streams = chunks(&headers).filter(|(kind, body)| kind == b"LIST" && body.starts_with(b"strl"));
-    streams
-        .filter_map(|(_, body)| stream_seconds(chunks(body.get(4..)?).find(|(kind, _)| kind == b"strh")?.1))
-        .max_by(f64::total_cmp)
+    Some(headers)
+}
+
+/// The header and the format of each stream.
+fn streams(headers: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let lists = chunks(headers).filter(|(kind, body)| kind == b"LIST" && body.starts_with(b"strl"));
+    lists.filter_map(|(_, body)| {
+        let find = |wanted: &[u8; 4]| chunks(body.get(4..)?).find(|(kind, _)| kind == wanted).map(|(_, body)| body);
+        Some((find(b"strh")?, find(b"strf").unwrap_or_default()))
+    })
 }
 
 /// The duration in the header of a video or audio stream.

@@ -1,51 +1,54 @@
-//! Reads the duration of an ISO media file (MP4, MOV, M4A), and its frame rate (`frame_rate`).
+//! Reads the duration of an ISO media file (MP4, MOV, M4A), its frame rate (`frame_durations`), and with the same walk over its
+//! boxes the facts of its tracks ([`facts::iso`](crate::media::facts::iso)).
 //!
 //! The movie header has the duration, except in a fragmented file (DASH, CMAF, `ffmpeg -movflags frag_keyframe`). There it
 //! is 0 or the length of the first fragment; each fragment has its start and the length of its samples, and the latest end
 //! counts. Symphonia does not add these up, and it reads all sample tables for a value that the header has. So this module
 //! has its own parser, which skips media and tables.
 //!
-//! No size is trusted: a box that is shorter than its header, or longer than its parent, ends the parsing, and at most 1 MiB
+//! No size is trusted: a box that is shorter than its header, or longer than its parent, ends the parsing, and at most 4 MiB
 //! of a box is read.
 
-mod frame_rate;
+mod frame_durations;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
-pub(crate) use frame_rate::frame_rate;
+use crate::media::facts::MediaFacts;
+use crate::media::facts::iso::{self, TrackFacts};
+use crate::media::frame_rate::FrameRate;
+use frame_durations::FrameDurations;
 
-const MAX_BOX_READ: u64 = 1024 * 1024;
+const MAX_BOX_READ: u64 = 4 << 20;
 
 /// The duration in seconds; `None` when the file has no movie, or the movie gives no duration.
-pub(crate) fn seconds(source: &mut (impl Read + Seek)) -> Option<f64> {
-    let mut movie: Option<Movie> = None;
-    let mut position = 0;
-    while let Some(found) = read_box_header(source, position).ok()? {
-        match (&found.kind, &mut movie) {
-            (b"moov", None) => movie = Some(Movie::parse(&read_box_body(source, position, &found).ok()?)),
-            (b"moof", Some(movie)) => movie.add_fragment(&read_box_body(source, position, &found).ok()?)?,
-            _ => {}
-        }
-        if movie.as_ref().is_some_and(|movie| !movie.is_fragmented) {
-            break;
-        }
-        position = position.checked_add(found.size)?;
-    }
-    movie?.seconds()
+pub(super) fn seconds(source: &mut (impl Read + Seek)) -> Option<f64> {
+    Movie::read(source)?.seconds()
+}
+
+/// The duration and the facts of the tracks; `None` when the file has no movie.
+pub(in crate::media) fn facts(source: &mut (impl Read + Seek)) -> Option<MediaFacts> {
+    let movie = Movie::read(source)?;
+    let (duration, frame_rate) = (movie.seconds().and_then(super::rounded), movie.frame_rate());
+    Some(MediaFacts { duration, frame_rate, ..movie.facts.media })
 }
 
 /// Whether the movie has audio tracks and no track of pictures.
 pub(crate) fn is_audio_only(source: &mut (impl Read + Seek)) -> bool {
-    let mut position = 0;
     // A movie that can't be read is not known to be audio.
-    while let Ok(Some(found)) = read_box_header(source, position) {
-        if &found.kind == b"moov" {
-            return read_box_body(source, position, &found).is_ok_and(|movie| has_only_audio(&movie));
+    read_top_level(source, b"moov").is_some_and(|movie| has_only_audio(&movie))
+}
+
+/// The content of the first box of this type at the top level.
+pub(in crate::media) fn read_top_level(source: &mut (impl Read + Seek), kind: &[u8; 4]) -> Option<Vec<u8>> {
+    let mut position = 0_u64;
+    loop {
+        let found = read_box_header(source, position).ok()??;
+        if &found.kind == kind {
+            return read_box_body(source, position, &found).ok();
         }
-        position = position.saturating_add(found.size);
+        position = position.checked_add(found.size)?;
     }
-    false
 }
 
 fn has_only_audio(movie: &[u8]) -> bool {
@@ -61,10 +64,13 @@ fn has_only_audio(movie: &[u8]) -> bool {
 
 struct Movie {
     duration: Option<f64>,
+    facts: TrackFacts,
     /// By their ids: a file may have thousands of tracks, and millions of fragments of them.
     tracks: BTreeMap<u32, Track>,
     /// Whether fragments follow the movie header.
     is_fragmented: bool,
+    /// Whether all fragments were read.
+    is_complete: bool,
 }
 
 /// One track. Its times are in ticks of its own timescale.
@@ -76,9 +82,33 @@ struct Track {
     default_sample_duration: u32,
     /// The start and end of its fragments.
     fragment_span: Option<(u64, u64)>,
+    frames: FrameDurations,
 }
 
 impl Movie {
+    fn read(source: &mut (impl Read + Seek)) -> Option<Self> {
+        let mut movie = None;
+        let is_complete = Self::walk(source, &mut movie).is_some();
+        Some(Self { is_complete, ..movie? })
+    }
+
+    /// Reads the movie header and, behind it, all fragments.
+    fn walk(source: &mut (impl Read + Seek), movie: &mut Option<Self>) -> Option<()> {
+        let mut position = 0_u64;
+        while let Some(found) = read_box_header(source, position).ok()? {
+            match (&found.kind, &mut *movie) {
+                (b"moov", None) => *movie = Some(Self::parse(&read_box_body(source, position, &found).ok()?)),
+                (b"moof", Some(movie)) => movie.add_fragment(&read_box_body(source, position, &found).ok()?)?,
+                _ => {}
+            }
+            if movie.as_ref().is_some_and(|movie| !movie.is_fragmented) {
+                break;
+            }
+            position = position.checked_add(found.size)?;
+        }
+        Some(())
+    }
+
     fn parse(bytes: &[u8]) -> Self {
         let extends = find_box(bytes, &[b"mvex"]);
         let defaults = boxes(extends.unwrap_or_default()).filter(|(kind, _)| kind == b"trex");
@@ -88,14 +118,19 @@ impl Movie {
             let identity = find_box(body, &[b"tkhd"])?;
             let id = u32_at(identity, if is_version_1(identity) { 20 } else { 12 })?;
             let default_sample_duration = samples.get(&id).copied().unwrap_or(0);
-            Some((id, Track { timescale: ticks_per_second, duration: length, default_sample_duration, fragment_span: None }))
+            let mut frames = FrameDurations::default();
+            frames.add_table(find_box(body, &[b"mdia", b"minf", b"stbl", b"stts"]).unwrap_or_default());
+            let fragment_span = None;
+            Some((id, Track { timescale: ticks_per_second, duration: length, default_sample_duration, fragment_span, frames }))
         };
         Self {
             duration: find_box(bytes, &[b"mvhd"])
                 .and_then(timescale_and_duration)
                 .and_then(|(ticks_per_second, length)| ticks_to_seconds(length, ticks_per_second)),
             tracks: boxes(bytes).filter(|(kind, _)| kind == b"trak").filter_map(|(_, body)| track(body)).collect(),
+            facts: iso::track_facts(bytes),
             is_fragmented: extends.is_some(),
+            is_complete: true,
         }
     }
 
@@ -110,7 +145,16 @@ impl Movie {
         Some(())
     }
 
+    /// The frame rate of the video; `None` when it is not constant.
+    fn frame_rate(&self) -> Option<FrameRate> {
+        let track = self.tracks.get(&self.facts.video_id?).filter(|_| self.is_complete)?;
+        track.frames.rate(track.timescale)
+    }
+
     fn seconds(&self) -> Option<f64> {
+        if !self.is_complete {
+            return None;
+        }
         let fragmented = self.tracks.values().any(|track| track.fragment_span.is_some());
         let longest = || self.tracks.values().filter_map(Track::seconds).max_by(f64::total_cmp);
         self.duration.filter(|_| !fragmented).or_else(longest)
@@ -126,8 +170,10 @@ impl Track {
             Some(time) => u32_at(time, 4)?.into(),
             None => last.unwrap_or(self.duration),
         };
-        let runs = boxes(body).filter(|(kind, _)| kind == b"trun");
-        let end = runs.map(|(_, run)| run_duration(run, sample)).try_fold(start, |end, length| end.checked_add(length?))?;
+        let mut end = start;
+        for (_, run) in boxes(body).filter(|(kind, _)| kind == b"trun") {
+            end = end.checked_add(add_run(&mut self.frames, run, sample)?)?;
+        }
         // Samples in the movie header precede all fragments. Without them, the first fragment may start at any time.
         let first = first.unwrap_or(if self.duration > 0 { 0 } else { start });
         self.fragment_span = Some((first, end.max(last.unwrap_or(0))));
@@ -147,14 +193,17 @@ fn fragment_sample_duration(header: &[u8]) -> Option<u32> {
     if flags & 0x8 != 0 { u32_at(header, at) } else { None }
 }
 
-fn run_duration(run: &[u8], sample: u32) -> Option<u64> {
+/// The duration of a run of samples. Those whose duration it does not give last `sample` ticks.
+fn add_run(frames: &mut FrameDurations, run: &[u8], sample: u32) -> Option<u64> {
     let (flags, count) = (u32_at(run, 0)?, u32_at(run, 4)?);
     if flags & 0x100 == 0 {
+        frames.add(count.into(), sample);
         return u64::from(count).checked_mul(sample.into());
     }
     let optional = |mask: u32| usize::try_from((flags & mask).count_ones() * 4).ok();
     let samples = run.get(8 + optional(0x5)?..)?.chunks_exact(optional(0xF00)?);
-    Some(samples.take(usize::try_from(count).ok()?).filter_map(|sample| u32_at(sample, 0)).map(u64::from).sum())
+    let durations = samples.take(usize::try_from(count).ok()?).filter_map(|sample| u32_at(sample, 0));
+    Some(durations.inspect(|ticks| frames.add(1, *ticks)).map(u64::from).sum())
 }
 
 /// The ticks per second and the duration of a `mvhd` or `mdhd`. A duration of all ones is unknown, as 0 is.
@@ -206,7 +255,7 @@ fn read_box_body(source: &mut (impl Read + Seek), position: u64, found: &BoxHead
 }
 
 /// The boxes inside a box.
-fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub(in crate::media) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let found = BoxHeader::parse(bytes)?;
         let (whole, rest) = bytes.split_at_checked(usize::try_from(found.size).ok()?)?;
@@ -215,20 +264,20 @@ fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-fn find_box<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
+pub(in crate::media) fn find_box<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
     path.iter().try_fold(bytes, |bytes, wanted| boxes(bytes).find(|(kind, _)| kind == *wanted).map(|(_, body)| body))
 }
 
 /// Whether a box has version 1, with 64-bit times.
-fn is_version_1(bytes: &[u8]) -> bool {
+pub(in crate::media) fn is_version_1(bytes: &[u8]) -> bool {
     bytes.first() == Some(&1)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(in crate::media) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().copied().map(u32::from_be_bytes)
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(in crate::media) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().copied().map(u64::from_be_bytes)
 }
 

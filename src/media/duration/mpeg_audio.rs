@@ -8,6 +8,7 @@ use std::io::{Read, Seek};
 
 use super::frames::{Frame, Frames};
 use crate::media::bounded_reader::BoundedReader;
+use crate::media::facts::AudioFormat;
 
 /// Bit rates in kbit/s, for MPEG-1 Layer I, II, III, then MPEG-2 Layer I, and Layers II and III.
 const BIT_RATES: [[u16; 15]; 5] = [
@@ -44,6 +45,27 @@ pub(super) fn seconds<S: Read + Seek>(source: BoundedReader<S>) -> Option<f64> {
         (Some(found), _) => Some(found),
         (None, counted) => counted.map(|counted| counted - added),
     }
+}
+
+/// The format of the audio, as its first frame gives it.
+pub(in crate::media) fn audio_format<S: Read + Seek>(source: BoundedReader<S>) -> Option<AudioFormat> {
+    let (frame, start) = Frames::new(source, parse).first()?;
+    format_of(&frame, &start)
+}
+
+/// The format of audio that begins with a frame.
+pub(in crate::media) fn format_in(start: &[u8]) -> Option<AudioFormat> {
+    format_of(&parse(start)?, start)
+}
+
+fn format_of(frame: &Frame, start: &[u8]) -> Option<AudioFormat> {
+    let [_, version_and_layer, _, mode, ..] = *start else { return None };
+    let codec = match version_and_layer >> 1 & 3 {
+        1 => "mp3",
+        2 => "mp2",
+        _ => "mp1",
+    };
+    Some(AudioFormat::new(Some(codec), frame.sample_rate, if mode >> 6 == 3 { 1 } else { 2 }))
 }
 
 /// Parses the header of a frame.

@@ -1,37 +1,79 @@
-//! Reads the duration of an MPEG program stream (MPG) from its pictures: all of them are counted.
+//! Reads the duration of an MPEG program stream (MPG) from its pictures, all of which are counted, and the facts in its headers.
 //!
 //! The stream has no header with its length, and its time stamps may begin anywhere and start over in the middle. So every
 //! packet of the first video stream is read. Only start codes and the few bytes behind them are looked at.
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
+use super::mpeg_audio;
 use crate::media::bounded_reader::BoundedReader;
+use crate::media::facts::{AudioFormat, MediaFacts};
+use crate::media::frame_rate::FrameRate;
 
 /// Frames per second, as a fraction.
 const FRAME_RATES: [(u32, u32); 8] =
     [(24_000, 1001), (24, 1), (25, 1), (30_000, 1001), (30, 1), (50, 1), (60_000, 1001), (60, 1)];
 
 /// The duration in seconds; `None` when the file is no program stream to its end.
-pub(super) fn seconds<S: Read + Seek>(mut source: BoundedReader<S>) -> Option<f64> {
-    source.seek(SeekFrom::Start(0)).ok()?;
-    let mut source = BufReader::with_capacity(64 << 10, source);
-    let (mut video, mut stream) = (Video::default(), None);
-    while let Some(code) = next_packet(&mut source)? {
-        match code {
-            0xBA => skip_pack_header(&mut source)?,
-            // The end of a program, behind which another one may begin.
-            0xB9 => {}
-            0xBB.. => {
-                let mut packet = vec![0; u16::from_be_bytes(array(&mut source)?).into()];
-                source.read_exact(&mut packet).ok()?;
-                if matches!(code, 0xE0..=0xEF) && *stream.get_or_insert(code) == code {
-                    video.read(packet.get(payload_start(&packet)?..)?);
+pub(super) fn seconds<S: Read + Seek>(source: BoundedReader<S>) -> Option<f64> {
+    let mut streams = Streams::default();
+    streams.read(source)?;
+    streams.video.seconds()
+}
+
+/// The duration, the facts of the first video stream, and those of the first stream of MPEG audio.
+pub(in crate::media) fn facts<S: Read + Seek>(source: BoundedReader<S>) -> Option<MediaFacts> {
+    let mut streams = Streams::default();
+    let is_whole = streams.read(source).is_some();
+    let mut facts = streams.video.facts();
+    facts.set_audio(streams.audio.unwrap_or_default());
+    facts.duration = if is_whole { streams.video.seconds().and_then(super::rounded) } else { None };
+    Some(facts)
+}
+
+/// The streams of a file that count.
+#[derive(Default)]
+struct Streams {
+    video: Video,
+    video_code: Option<u8>,
+    audio: Option<AudioFormat>,
+}
+
+impl Streams {
+    /// Reads all packets; `None` when the file is no program stream to its end.
+    fn read<S: Read + Seek>(&mut self, mut source: BoundedReader<S>) -> Option<()> {
+        source.seek(SeekFrom::Start(0)).ok()?;
+        let mut source = BufReader::with_capacity(64 << 10, source);
+        while let Some(code) = next_packet(&mut source)? {
+            match code {
+                0xBA => skip_pack_header(&mut source)?,
+                // The end of a program, behind which another one may begin.
+                0xB9 => {}
+                0xBB.. => {
+                    let mut packet = vec![0; u16::from_be_bytes(array(&mut source)?).into()];
+                    source.read_exact(&mut packet).ok()?;
+                    self.add(code, &packet)?;
                 }
+                _ => return None,
             }
-            _ => return None,
         }
+        Some(())
     }
-    video.seconds()
+
+    fn add(&mut self, code: u8, packet: &[u8]) -> Option<()> {
+        match code {
+            0xE0..=0xEF if *self.video_code.get_or_insert(code) == code => {
+                self.video.read(packet.get(payload_start(packet)?..)?);
+            }
+            // Audio whose first packet does not begin with a frame stays unknown.
+            0xC0..=0xDF if self.audio.is_none() => {
+                let start = payload_start(packet).and_then(|start| packet.get(start..));
+                self.audio = Some(start.and_then(mpeg_audio::format_in).unwrap_or_default());
+            }
+            _ => {}
+        }
+        Some(())
+    }
 }
 
 fn array<const N: usize>(source: &mut impl Read) -> Option<[u8; N]> {
@@ -93,6 +135,7 @@ struct Video {
     open: Option<(u8, Vec<u8>)>,
     /// As the sequence header gives it.
     frame_rate: Option<(u32, u32)>,
+    size: Option<(u32, u32)>,
     /// What the extension of the sequence multiplies the frame rate by, as a fraction. The last extension counts.
     rate_factor: Option<(u32, u32)>,
     is_progressive: bool,
@@ -125,6 +168,14 @@ impl Video {
                 let index = content.get(3).map_or(0, |byte| usize::from(byte & 0xF));
                 self.frame_rate = index.checked_sub(1).and_then(|index| FRAME_RATES.get(index)).copied();
                 self.rate_factor = None;
+                // The extension of the sequence has the high bits of these 12.
+                self.size = match *content {
+                    [a, b, c, ..] => {
+                        let (a, b, c) = (u32::from(a), u32::from(b), u32::from(c));
+                        Some((a << 4 | b >> 4, (b & 0xF) << 8 | c))
+                    }
+                    _ => None,
+                };
             }
             Some((0xB5, content)) => self.extend(&content),
             _ => {}
@@ -134,7 +185,13 @@ impl Video {
     fn extend(&mut self, content: &[u8]) {
         match *content {
             // Of a sequence.
-            [first, second, _, _, _, rate] if first >> 4 == 1 => {
+            [first, second, third, _, _, rate] if first >> 4 == 1 => {
+                let (second_bits, third_bits) = (u32::from(second), u32::from(third));
+                self.size = self.size.map(|(width, height)| {
+                    // The low 12 bits may have been extended before.
+                    let high = ((second_bits & 1) << 1 | third_bits >> 7, third_bits >> 5 & 3);
+                    (width & 0xFFF | high.0 << 12, height & 0xFFF | high.1 << 12)
+                });
                 self.is_progressive = second & 8 != 0;
                 self.rate_factor = Some((u32::from(rate >> 5 & 3) + 1, u32::from(rate & 0x1F) + 1));
             }
@@ -151,6 +208,19 @@ impl Video {
             }
             _ => {}
         }
+    }
+
+    /// The size, the codec and the frame rate.
+    fn facts(&mut self) -> MediaFacts {
+        self.close();
+        let mut facts = MediaFacts::default();
+        let Some((frames, seconds)) = self.frame_rate else { return facts };
+        let (factor, divisor) = self.rate_factor.unwrap_or((1, 1));
+        facts.frame_rate = FrameRate::new((frames * factor).into(), (seconds * divisor).into());
+        (facts.width, facts.height) = self.size.filter(|(width, height)| *width > 0 && *height > 0).unzip();
+        // Only the second version extends its sequence header.
+        facts.video_codec = Some(if self.rate_factor.is_some() { "mpeg2video" } else { "mpeg1video" });
+        facts
     }
 
     fn seconds(mut self) -> Option<f64> {

@@ -1,4 +1,4 @@
-//! Reads the duration of an Ogg file: the sum of its links.
+//! Reads the duration of an Ogg file, which is the sum of its links, and the facts in its first packets.
 //!
 //! A chain is what `cat` makes of several Ogg files; radio streams and joined speech are such files, too. Symphonia returns the
 //! duration of the first link only. So this module walks the headers of all pages. The streams of a new link begin behind the
@@ -9,7 +9,10 @@
 
 use std::io::{self, Read, Seek};
 
+use super::flac::StreamInfo;
 use crate::media::bounded_reader::BoundedReader;
+use crate::media::facts::{AudioFormat, MediaFacts};
+use crate::media::frame_rate::FrameRate;
 
 /// The most samples in one packet of any codec: two blocks of Vorbis.
 const MAX_PACKET: u64 = 8192;
@@ -48,6 +51,44 @@ pub(super) fn links(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<
     let is_read_to_end = source.length().saturating_sub(position) < 4096;
     sum = sum.zip(link.seconds()).map(|(sum, seconds)| sum + seconds).filter(|_| is_read_to_end);
     Ok(if count > 1 { Links::Chain(sum) } else { Links::One(sum) })
+}
+
+/// The facts of the first audio stream and of the first video stream in the first link.
+pub(in crate::media) fn facts(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<MediaFacts> {
+    let (mut facts, mut audio, mut position) = (MediaFacts::default(), None, 0);
+    for _ in 0..MAX_STREAMS {
+        let Some(page) = Page::read(source, position)?.filter(|page| page.is_first) else { break };
+        let packet = source.prefix_at(page.content, 64)?;
+        if let Some(found) = audio_format(&packet) {
+            audio = audio.or(Some(found));
+        } else if packet.starts_with(b"\x80theora") && facts.video_codec.is_none() {
+            facts.video_codec = Some("theora");
+            let number = |at: usize, size: usize| {
+                let bytes = packet.get(at..at + size)?;
+                Some(bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte)))
+            };
+            (facts.width, facts.height) = number(14, 3).zip(number(17, 3)).filter(|(width, height)| width * height > 0).unzip();
+            facts.frame_rate =
+                number(22, 4).zip(number(26, 4)).and_then(|(frames, seconds)| FrameRate::new(frames.into(), seconds.into()));
+        }
+        position = page.end;
+    }
+    facts.set_audio(audio.unwrap_or_default());
+    Ok(facts)
+}
+
+/// The format in the first packet of an audio stream.
+fn audio_format(packet: &[u8]) -> Option<AudioFormat> {
+    let byte = |at: usize| packet.get(at).copied().map(u32::from);
+    let word = |at: usize| packet.get(at..)?.first_chunk().copied().map(u32::from_le_bytes);
+    match packet {
+        // Opus has one rate.
+        [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', ..] => Some(AudioFormat::new(Some("opus"), 48_000, byte(9)?)),
+        [1, b'v', b'o', b'r', b'b', b'i', b's', ..] => Some(AudioFormat::new(Some("vorbis"), word(12)?, byte(11)?)),
+        [b'S', b'p', b'e', b'e', b'x', b' ', b' ', b' ', ..] => Some(AudioFormat::new(Some("speex"), word(36)?, word(48)?)),
+        [0x7F, b'F', b'L', b'A', b'C', ..] => StreamInfo::parse(packet.get(17..)?).map(StreamInfo::audio_format),
+        _ => None,
+    }
 }
 
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! Reads the duration of a WAV file.
+//! Reads the duration and the format of a WAV file.
 //!
 //! For uncompressed audio it is the length of the data divided by the bytes per second. Compressed audio has no constant
 //! bytes per second: there the number of samples is in the chunk `fact`, or follows from the number of blocks, and MP3 in WAV
@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::mpeg_audio;
 use crate::media::bounded_reader::BoundedReader;
+use crate::media::facts::{AudioFormat, codecs};
 
 /// What the chunk `fmt ` says.
 struct Format {
@@ -40,6 +41,20 @@ pub(super) fn seconds(source: &mut BoundedReader<impl Read + Seek>) -> Option<f6
             _ => {}
         }
         position += length.next_multiple_of(2);
+    }
+}
+
+/// The format of the audio.
+pub(in crate::media) fn audio_format(source: &mut BoundedReader<impl Read + Seek>) -> Option<AudioFormat> {
+    let mut position = 12;
+    loop {
+        let [kind @ .., a, b, c, d] = source.array_at::<8>(position).ok()??;
+        let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+        if &kind == b"fmt " {
+            let format = Format::read(source, position + 8, length)?;
+            return Some(AudioFormat::new(codecs::wave_tag(format.tag), format.sample_rate, format.channels.into()));
+        }
+        position += 8 + length.next_multiple_of(2);
     }
 }
 

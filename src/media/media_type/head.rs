@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::non_media::{self, NonMedia, TEXT_HEAD_SIZE};
+use super::text_file::{self, TextClaims};
 use super::{MediaType, magic, signature};
 use crate::media::{guarded, id3};
 
@@ -51,6 +52,12 @@ impl<'a> Head<'a> {
     #[must_use]
     pub(crate) fn non_media(&self) -> Option<NonMedia> {
         guarded(|| non_media::detect_non_media(&self.bytes, self.is_whole))
+    }
+
+    /// Whether a text is what these `claims` say. `found` is what [`Self::non_media`] returned.
+    #[must_use]
+    pub(crate) fn is_expected_text(&self, found: NonMedia, claims: TextClaims<'_>) -> bool {
+        guarded(|| Some(text_file::is_expected(found, &self.bytes, claims))).unwrap_or(false)
     }
 
     /// The media type, also by a short magic number.

@@ -9,10 +9,12 @@
 use super::sniff::{Confidence, Sniff, certain, certain_except, tentative};
 use super::{MediaType, container, find_by_essence, markup};
 
-/// Types outside the table, to name them when the bytes contradict the declared type.
-const UNSUPPORTED_TYPES: &[(&[u8], &str)] = &[
+/// Types that `infer` lacks, or that are outside the table: these only name what contradicts the declared type.
+const OTHER_TYPES: &[(&[u8], &str)] = &[
     (b"%PDF-", "application/pdf"),
-    (b"PK\x03\x04", "application/zip"),
+    (b"glTF\x01\0\0\0", "model/gltf-binary"),
+    (b"glTF\x02\0\0\0", "model/gltf-binary"),
+    (b"MThd\0\0\0\x06", "audio/midi"),
     (b"8BPS\0\x01", "image/vnd.adobe.photoshop"),
     (b"\0\0\0\x0CjP  \r\n\x87\n", "image/jp2"),
     (b"FLV\x01", "video/x-flv"),
@@ -34,7 +36,7 @@ pub(super) fn mismatch(declared: MediaType, head: &[u8]) -> Option<&'static str>
 }
 
 pub(super) fn sniff(head: &[u8]) -> Option<Sniff> {
-    sniff_builtin(head).or_else(|| sniff_text(head)).or_else(|| sniff_unsupported(head)).or_else(|| sniff_with_infer(head))
+    sniff_builtin(head).or_else(|| sniff_text(head)).or_else(|| sniff_other(head)).or_else(|| sniff_with_infer(head))
 }
 
 fn sniff_builtin(head: &[u8]) -> Option<Sniff> {
@@ -46,6 +48,7 @@ fn sniff_builtin(head: &[u8]) -> Option<Sniff> {
         [b'R', b'F', b'6', b'4', _, _, _, _, b'W', b'A', b'V', b'E', ..] => certain("audio/wav"),
         [b'F', b'O', b'R', b'M', _, _, _, _, b'A', b'I', b'F', b'C', ..] => certain("audio/aiff"),
         [b'I', b'D', b'3', ..] => container::sniff_after_id3_tag(head),
+        [b'P', b'K', 0x03, 0x04, ..] => certain_except("application/zip", &["usdz"]),
         [0xFF, 0xE2 | 0xE3 | 0xF2 | 0xF3 | 0xFA | 0xFB, ..] => tentative("audio/mpeg"),
         [0xFF, 0xF0 | 0xF1 | 0xF8 | 0xF9, ..] => tentative("audio/aac"),
         _ => return None,
@@ -61,13 +64,15 @@ fn sniff_text(head: &[u8]) -> Option<Sniff> {
     }
 }
 
-fn sniff_unsupported(head: &[u8]) -> Option<Sniff> {
-    UNSUPPORTED_TYPES.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, essence)| certain(essence))
+fn sniff_other(head: &[u8]) -> Option<Sniff> {
+    OTHER_TYPES.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, essence)| certain(essence))
 }
 
 fn sniff_with_infer(head: &[u8]) -> Option<Sniff> {
     let essence = find_by_essence(infer::get(head)?.mime_type())?.essence();
     Some(match essence {
+        // `infer` also finds the magic number of a PDF further on.
+        "application/pdf" => return None,
         "image/bmp" | "image/gif" => tentative(essence),
         "video/mp4" => container::GENERIC_ISO,
         // `infer` found a bare `moov` or `mdat`: an old ISO file without a brand.
@@ -138,7 +143,11 @@ mod tests {
             (b"\xEF\xBB\xBF\n#EXTM3U\n".to_vec(), "m3u8"),
             (b"\xFF\xFE<\0s\0v\0g\0/\0>\0".to_vec(), "svg"),
             (b"\x7FELF".to_vec(), "-"),
-            (b"%PDF-1.7".to_vec(), "-"),
+            (b"%PDF-1.7".to_vec(), "pdf"),
+            (b"PK\x03\x04....".to_vec(), "zip"),
+            (b"glTF\x02\0\0\0".to_vec(), "glb"),
+            (b"MThd\0\0\0\x06\0\x01".to_vec(), "mid"),
+            (b"x%PDF-1.7".to_vec(), "-"),
             (b"<html>".to_vec(), "-"),
             (Vec::new(), "-"),
         ] {
@@ -199,6 +208,7 @@ mod tests {
             ("audio/webm", sample!("clip.webm").to_vec()),
             ("audio/mp3", sample!("song.mp3").to_vec()),
             ("image/png", iso(&[b"wxyz"])),
+            ("model/vnd.usdz+zip", b"PK\x03\x04....".to_vec()),
         ] {
             assert_eq!(mismatch_of(content_type, &head), None, "{content_type}");
         }

@@ -64,26 +64,53 @@ pub(super) fn is_json(text: &[u8], is_whole: bool) -> bool {
     }
 }
 
+/// The start tag of the root element, without its brackets, if decoded text is an SVG image.
+pub(super) fn svg_tag(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = skip_comments(text)?;
+    while let Some(doctype) = strip_word(rest, b"<!doctype") {
+        rest = skip_comments(skip_doctype(doctype)?)?;
+    }
+    if !matches!(classify_element(rest), Some(RootElement::Svg)) {
+        return None;
+    }
+    // A value in quotes may contain a bracket, too.
+    let mut quote = None;
+    let end = rest.iter().position(|byte| {
+        match (quote, byte) {
+            (None, b'"' | b'\'') => quote = Some(*byte),
+            _ => quote = quote.filter(|quote| quote != byte),
+        }
+        quote.is_none() && *byte == b'>'
+    })?;
+    rest.get(1..end)
+}
+
 /// The root element, behind declarations, comments and the document type; `None` when the head ends before it.
 pub(super) fn root_element(text: &[u8]) -> Option<RootElement> {
-    let mut rest = text;
+    let mut rest = skip_comments(text)?;
+    while let Some(doctype) = strip_word(rest, b"<!doctype") {
+        if strip_word(trim_start(doctype), b"html").is_some_and(is_word_end) {
+            return Some(RootElement::Html);
+        }
+        if strip_word(trim_start(doctype), b"svg").is_some_and(is_word_end) {
+            return Some(RootElement::Svg);
+        }
+        rest = skip_comments(skip_doctype(doctype)?)?;
+    }
+    classify_element(rest)
+}
+
+/// The text behind declarations and comments.
+fn skip_comments(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = trim_start(text);
     loop {
-        rest = trim_start(rest);
-        rest = if let Some(instruction) = rest.strip_prefix(b"<?") {
+        rest = trim_start(if let Some(instruction) = rest.strip_prefix(b"<?") {
             find_after(instruction, b"?>")?
         } else if let Some(comment) = rest.strip_prefix(b"<!--") {
             find_after(comment, b"-->")?
-        } else if let Some(doctype) = strip_word(rest, b"<!doctype") {
-            if strip_word(trim_start(doctype), b"html").is_some_and(is_word_end) {
-                return Some(RootElement::Html);
-            }
-            if strip_word(trim_start(doctype), b"svg").is_some_and(is_word_end) {
-                return Some(RootElement::Svg);
-            }
-            skip_doctype(doctype)?
         } else {
-            return classify_element(rest);
-        };
+            return Some(rest);
+        });
     }
 }
 

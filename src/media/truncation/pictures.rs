@@ -3,10 +3,11 @@
 //! Almost every whole file ends with its end mark, so its last bytes are read first. Otherwise the chunks, segments or blocks
 //! are walked from the beginning, because data may follow the end mark.
 
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 
 use super::Cut;
 use crate::media::bounded_reader::BoundedReader;
+use crate::media::scanner::Scanner;
 
 const PNG_END: [u8; 12] = *b"\0\0\0\0IEND\xAE\x42\x60\x82";
 
@@ -42,7 +43,7 @@ pub(super) fn find_cut_in_gif(source: &mut BoundedReader<impl Read + Seek>) -> i
     if ends_with(source, [0, 0x3B])? {
         return Ok(None);
     }
-    finish_scan(scan_gif(&mut Scanner::new(source, 10)?), "end mark")
+    finish_scan(Scanner::new(source, 10)?.scan_gif(|_| {}), "end mark")
 }
 
 fn ends_with<const N: usize>(source: &mut BoundedReader<impl Read + Seek>, end: [u8; N]) -> io::Result<bool> {
@@ -78,94 +79,6 @@ fn scan_jpeg(file: &mut Scanner<impl Read>) -> io::Result<()> {
                 Some(size) => file.skip(size.into())?,
                 None => return Ok(()),
             },
-        }
-    }
-}
-
-/// Reads the blocks of a GIF up to its end mark, or up to something that is no block.
-fn scan_gif(file: &mut Scanner<impl Read>) -> io::Result<()> {
-    let flags = file.byte()?;
-    file.skip(2 + color_table_size(flags))?;
-    loop {
-        match file.byte()? {
-            // An extension, with a label.
-            0x21 => file.skip(1)?,
-            // A picture: its position, its own colors, and the size of its codes.
-            0x2C => {
-                file.skip(8)?;
-                let flags = file.byte()?;
-                file.skip(color_table_size(flags) + 1)?;
-            }
-            _ => return Ok(()),
-        }
-        loop {
-            match file.byte()? {
-                0 => break,
-                size => file.skip(size.into())?,
-            }
-        }
-    }
-}
-
-fn color_table_size(flags: u8) -> u64 {
-    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
-}
-
-/// Reads a file in order. The end of the file is an error.
-struct Scanner<R>(BufReader<R>);
-
-impl<R: Read> Scanner<R> {
-    fn new(mut source: R, position: u64) -> io::Result<Self>
-    where
-        R: Seek,
-    {
-        source.seek(SeekFrom::Start(position))?;
-        Ok(Self(BufReader::with_capacity(64 << 10, source)))
-    }
-
-    fn byte(&mut self) -> io::Result<u8> {
-        let mut byte = [0];
-        self.0.read_exact(&mut byte).map(|()| byte[0])
-    }
-
-    fn byte_other_than(&mut self, filler: u8) -> io::Result<u8> {
-        loop {
-            match self.byte()? {
-                byte if byte == filler => {}
-                byte => return Ok(byte),
-            }
-        }
-    }
-
-    fn skip(&mut self, mut count: u64) -> io::Result<()> {
-        while count > 0 {
-            let available = self.0.fill_buf()?.len();
-            if available == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let skipped = available.min(usize::try_from(count).unwrap_or(available));
-            self.0.consume(skipped);
-            count -= skipped as u64;
-        }
-        Ok(())
-    }
-
-    /// The next marker in compressed data, in which 0xFF is otherwise followed by 0 or by the number of a restart.
-    fn jpeg_marker_in_data(&mut self) -> io::Result<u8> {
-        loop {
-            let buffer = self.0.fill_buf()?;
-            let mark = buffer.iter().position(|byte| *byte == 0xFF);
-            let (skipped, is_empty) = (mark.map_or(buffer.len(), |mark| mark + 1), buffer.is_empty());
-            self.0.consume(skipped);
-            if is_empty {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            if mark.is_some() {
-                match self.byte_other_than(0xFF)? {
-                    0 | 0xD0..=0xD7 => {}
-                    marker => return Ok(marker),
-                }
-            }
         }
     }
 }

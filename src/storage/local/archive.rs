@@ -238,8 +238,7 @@ fn names_task_files_only(path: &Path) -> io::Result<bool> {
 fn names_a_task_file(line: &str) -> bool {
     let Some((hash, path)) = line.split_once("  ") else { return false };
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_file =
-        |name| name == TEXT || [Kind::Video, Kind::Image, Kind::Audio].into_iter().any(|kind| layout::is_file_name(kind, name));
+    let is_file = |name| name == TEXT || Kind::ALL.into_iter().any(|kind| layout::is_file_name(kind, name));
     is_hash && path.split_once('/').is_some_and(|(folder, name)| layout::is_folder_name(folder) && is_file(name))
 }
 

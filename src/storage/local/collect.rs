@@ -261,8 +261,7 @@ fn has_files_of_a_task(folder: &Path) -> io::Result<bool> {
         if name.starts_with('.') {
             return Ok(false);
         }
-        has_files |=
-            name == TEXT || [Kind::Video, Kind::Image, Kind::Audio].into_iter().any(|kind| layout::is_file_name(kind, &name));
+        has_files |= name == TEXT || Kind::ALL.into_iter().any(|kind| layout::is_file_name(kind, &name));
     }
     Ok(has_files)
 }

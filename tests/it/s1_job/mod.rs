@@ -4,6 +4,7 @@
 mod assets;
 mod large_responses;
 mod list_formats;
+mod other_lists;
 mod requests;
 mod responses;
 pub(crate) mod samples;

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Answer, Reply, World, sample};
+use crate::support::{Answer, Reply, World, sample, success};
 
 const DATE: &str = "Sun, 27 Jul 2025 06:49:48 GMT";
 
@@ -241,4 +241,28 @@ fn task_folder_is_an_archive_of_one_task() {
     let manifest: Value = serde_json::from_slice(&fs::read(world.home().join("moved/manifest.json")).unwrap()).unwrap();
     let path = manifest["tasks"][0]["files"][0]["path"].as_str().unwrap();
     assert_eq!(fs::read(world.home().join("moved").join(path)).unwrap(), sample("picture.png"));
+}
+
+#[test]
+fn platform_and_model_come_from_the_message_else_from_meta() {
+    let world = World::new();
+    for (id, message) in [("a", "YEScale - KLING - v2 - Task Result"), ("b", "done"), ("c", "YEScale - VEO - Task Result")] {
+        let mut answer = success(&json!({"text": "la"}));
+        answer["message"] = json!(message);
+        world.answer(id, &answer);
+    }
+    let origin = |id: &str| {
+        let (task, root) = (world.task_entry(id), world.root_manifest());
+        let root = root["tasks"].as_array().unwrap().iter().find(|task| task["task_id"] == id).unwrap();
+        assert_eq!((&task["platform"], &task["model"]), (&root["platform"], &root["model"]));
+        (task["platform"].clone(), task["model"].clone())
+    };
+    world.run(&["a", "b", "c"]).exits(0);
+    assert_eq!(
+        ["a", "b", "c"].map(origin),
+        [(json!("kling"), json!("v2")), (Value::Null, Value::Null), (json!("veo"), Value::Null),]
+    );
+    // New `meta` is recorded without asking again.
+    world.run_with_input(r#"{"id":"b","platform":"Suno","model":"chirp"}"#, &["-i", "-"]).exits(0);
+    assert_eq!(origin("b"), (json!("suno"), json!("chirp")));
 }

@@ -6,7 +6,7 @@
 use crate::domain::asset_key::Kind;
 use crate::domain::frame_rate::FrameRate;
 use crate::domain::manifest::{FileEntry, TaskEntry};
-use crate::media::duration;
+use crate::media::facts;
 use crate::storage::ArchiveReader;
 
 /// The largest width and height of a picture.
@@ -45,16 +45,23 @@ impl ClipFacts {
         }
     }
 
-    /// What the manifest says, else the file's header.
+    /// What the manifest says; for a file whose facts were never recorded, what its header says.
     #[must_use]
     pub(super) fn read(reader: &ArchiveReader, task: &TaskEntry, file: &FileEntry) -> Self {
-        let mut facts = Self::recorded(file);
-        if file.key().kind == Kind::Video && facts.frame_rate.is_none() {
-            // A file that can't be read has unknown facts; the export of the file itself reports it.
-            let rate = reader.open_media(task, file).ok().and_then(duration::frame_rate);
-            facts.frame_rate = rate.and_then(|rate| FrameRate::try_from(rate).ok());
+        let recorded = Self::recorded(file);
+        if recorded != Self::none(file) {
+            return recorded;
         }
-        facts
+        // A file that can't be read has unknown facts; the export of the file itself reports it.
+        let Ok(source) = reader.open_media(task, file) else { return recorded };
+        let mut entry = file.clone();
+        facts::read_headers(source, None).fill(&mut entry);
+        Self::recorded(&entry)
+    }
+
+    /// The facts of a file of which nothing but the kind is known.
+    fn none(file: &FileEntry) -> Self {
+        Self { has_audio: file.key().kind == Kind::Audio, ..Self::default() }
     }
 }
 

@@ -121,7 +121,7 @@ impl TextFormat {
         match self {
             Self::Csv => None,
             _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
-            _ if self.is_timeline() && item.file.key().kind != Kind::Image && item.playing_seconds().is_none() => {
+            _ if self.is_timeline() && plays(item.file.key().kind) && item.playing_seconds().is_none() => {
                 Some("its duration is unknown, and a timeline needs it")
             }
             _ => None,
@@ -150,6 +150,10 @@ impl TextFormat {
             Self::M3u8 => m3u8::write(items, base, to),
         }
     }
+}
+
+fn plays(kind: Kind) -> bool {
+    matches!(kind, Kind::Video | Kind::Audio)
 }
 
 #[cfg(test)]

@@ -144,6 +144,7 @@ pub use domain::event::{
     ByteCounters, CommandOutput, Counter, Emitter, Event, Fault, FileReport, GatewayFault, Outcome, RunKind, Summary,
     TaskCounters, TaskError, TaskReport, Transfer, VerifySummary,
 };
+pub use domain::frame_rate::{FrameRate, InvalidFrameRate};
 #[doc(hidden)]
 pub use domain::manifest;
 pub use domain::manifest::{ApiResponse, AssetError, FileEntry, State, TaskEntry};

@@ -13,6 +13,8 @@ use crate::ui;
 pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
     let format = match args.format {
         FormatArg::Otio => ExportFormat::Otio,
+        FormatArg::Fcpxml => ExportFormat::Fcpxml,
+        FormatArg::Xmeml => ExportFormat::Xmeml,
         FormatArg::Ffconcat => ExportFormat::Ffconcat,
         FormatArg::Csv => ExportFormat::Csv,
         FormatArg::Jsonl => ExportFormat::Jsonl,

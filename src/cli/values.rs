@@ -90,13 +90,6 @@ pub(super) fn header_value(text: &str) -> Result<String, &'static str> {
     if client::is_valid_header_value(text) { Ok(text.to_owned()) } else { Err("not valid in an HTTP header") }
 }
 
-/// Frames per second: `24`, `29.97`, `30000/1001`.
-pub(super) fn frame_rate(text: &str) -> Result<f64, String> {
-    let (count, seconds) = text.split_once('/').unwrap_or((text, "1"));
-    let rate = count.parse::<f64>().ok().zip(seconds.parse::<f64>().ok()).map(|(count, seconds)| count / seconds);
-    rate.filter(|rate| (1.0..=1000.0).contains(rate)).ok_or_else(|| "not a frame rate such as 24, 29.97 or 30000/1001".to_owned())
-}
-
 /// A path as one word for a shell, which no program takes for an option.
 pub(super) fn shell_quote(path: &Path) -> String {
     let text = path.to_string_lossy();
@@ -153,16 +146,6 @@ mod tests {
         }
         for text in ["", "0", "0.0", "-1", "nan", "inf", "1/2", "10/s", "1e-9"] {
             assert!(rate(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn frame_rates_are_numbers_or_fractions() {
-        for (text, expected) in [("24", 24.0), ("29.97", 29.97), ("30000/1001", 30000.0 / 1001.0)] {
-            assert_eq!(frame_rate(text), Ok(expected), "{text}");
-        }
-        for text in ["", "0", "-24", "nan", "inf", "24/0", "1/24", "24fps", "1e9", "/"] {
-            assert!(frame_rate(text).is_err(), "{text}");
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod asset_key;
 pub(crate) mod code;
 pub(crate) mod event;
 pub(crate) mod exact_url;
+pub(crate) mod frame_rate;
 pub(crate) mod json;
 pub mod manifest;
 pub(crate) mod merge;

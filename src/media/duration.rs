@@ -1,4 +1,4 @@
-//! Reads the duration and the frame rate of a file from its container.
+//! Reads the duration of a file from its container.
 //!
 //! Only headers, tables and pages are read, and of MP3, AAC and MPG the headers of all frames; nothing is decoded. A duration that
 //! only decoding would show (`WebM` from a live encoder, FLAC from a pipe) is unknown: no estimate is ever returned. The bytes
@@ -30,7 +30,6 @@ use symphonia::default::formats::{MkvReader, OggReader};
 
 use crate::media::bounded_reader::BoundedReader;
 use crate::media::facts::AudioFormat;
-use crate::media::frame_rate::FrameRate;
 use crate::media::media_type::{self, MediaType};
 use crate::media::{guarded, id3};
 
@@ -57,14 +56,6 @@ pub(crate) fn probe_duration(source: impl Read + Seek + Send + Sync, declared: O
 fn rounded(seconds: f64) -> Option<f64> {
     let seconds = (seconds * 1000.0).round() / 1000.0;
     is_plausible(seconds).then_some(seconds)
-}
-
-/// The frames per second of an MP4 or MOV video; `None` when its frame rate is not constant.
-pub(crate) fn frame_rate(source: impl Read + Seek + Send + Sync) -> Option<f64> {
-    guarded(|| match open(source, None)? {
-        (mut reader, "mp4" | "mov") => iso_media::facts(&mut reader)?.frame_rate.map(FrameRate::as_f64),
-        _ => None,
-    })
 }
 
 /// Whether an MP4 has audio tracks and no track of pictures.
@@ -163,7 +154,7 @@ mod tests {
     use std::io::{self, Cursor, Read, Seek, SeekFrom};
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::{MAX_SECONDS, WALK_BUDGET, frame_rate, probe_duration};
+    use super::{MAX_SECONDS, WALK_BUDGET, probe_duration};
     use crate::media::media_type;
 
     macro_rules! samples {
@@ -261,17 +252,6 @@ mod tests {
     }
 
     #[test]
-    fn frame_rate_is_read_from_movies_only() {
-        for (name, bytes, _) in SAMPLES {
-            let expected = ["video-1s.mp4", "clip.mov", "fragmented.mp4"].contains(&name).then_some(12.0);
-            assert_eq!(frame_rate(Cursor::new(bytes)), expected, "{name}");
-        }
-        for (name, bytes, ()) in WITHOUT_DURATION {
-            assert_eq!(frame_rate(Cursor::new(bytes)), None, "{name}");
-        }
-    }
-
-    #[test]
     fn leading_id3_tag_is_skipped() {
         let tag = [b"ID3\x04\0\0\0\0\x27\x10".as_slice(), &[0xFF; 5008]].concat();
         for (name, bytes, expected) in SAMPLES.iter().filter(|(name, ..)| matches!(*name, "bare.mp3" | "song.flac" | "song.aac"))
@@ -326,8 +306,6 @@ mod tests {
                 }
                 let found = seconds(&damaged);
                 assert!(found.is_none_or(|seconds| seconds > 0.0 && seconds < MAX_SECONDS), "{name}: {found:?}");
-                let rate = frame_rate(Cursor::new(&damaged));
-                assert!(rate.is_none_or(|rate| (1.0..=1000.0).contains(&rate)), "{name}: {rate:?}");
             }
         }
     }

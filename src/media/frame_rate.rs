@@ -37,13 +37,6 @@ impl FrameRate {
             _ => Self::new(SECOND, duration),
         }
     }
-
-    /// The rate as a floating-point number.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a rate is rounded here")]
-    pub(crate) fn as_f64(self) -> f64 {
-        self.frames as f64 / self.seconds as f64
-    }
 }
 
 impl fmt::Display for FrameRate {

@@ -27,7 +27,8 @@ fn guarded<T>(parse: impl FnOnce() -> Option<T>) -> Option<T> {
 mod tests {
     use std::io::{self, Read, Seek, SeekFrom};
 
-    use super::duration::{frame_rate, is_audio_only, probe_duration};
+    use super::duration::{is_audio_only, probe_duration};
+    use super::facts::{MediaFacts, read_headers};
     use super::truncation::find_cut;
 
     /// A file whose bytes make every parser panic.
@@ -47,7 +48,7 @@ mod tests {
 
     #[test]
     fn panic_in_a_parser_makes_the_result_unknown() {
-        assert_eq!((probe_duration(Panics, None), frame_rate(Panics)), (None, None));
+        assert_eq!((probe_duration(Panics, None), read_headers(Panics, None)), (None, MediaFacts::default()));
         assert_eq!((find_cut(Panics), is_audio_only(Panics)), (None, false));
     }
 }

@@ -1,6 +1,6 @@
 //! The formats: what each accepts, and which module writes it.
 //!
-//! Two durations: a table shows both, as the manifest has them. What plays or cuts the media (`otio`, `m3u8`) needs the true
+//! Two durations: a table shows both, as the manifest has them. What plays or cuts the media (timelines, `m3u8`) needs the true
 //! one: [`ExportItem::playing_seconds`], the container's where it is known, else the API's. `ffconcat` takes the container's alone.
 //!
 //! To add a format:
@@ -15,10 +15,12 @@
 
 use std::io::{self, Write};
 
+use super::clip_facts::ClipFacts;
 use super::path_base::PathBase;
 use super::rows::rows;
-use super::{csv, ffconcat, jsonl, m3u8, otio};
+use super::{csv, fcpxml, ffconcat, jsonl, m3u8, otio, xmeml};
 use crate::domain::asset_key::Kind;
+use crate::domain::frame_rate::FrameRate;
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::media::duration::is_plausible;
 use crate::redact::escape_control_chars;
@@ -29,6 +31,10 @@ use crate::redact::escape_control_chars;
 pub enum ExportFormat {
     /// A timeline for editors (OpenTimelineIO).
     Otio,
+    /// A timeline for Final Cut Pro and Resolve (FCPXML).
+    Fcpxml,
+    /// A timeline for Premiere and Resolve (Final Cut Pro 7 XML).
+    Xmeml,
     /// A list for ffmpeg's concat demuxer.
     Ffconcat,
     /// A table for spreadsheets, one row per file, per error, and per task without either.
@@ -46,6 +52,8 @@ impl ExportFormat {
     pub(super) fn output(self) -> FormatOutput {
         match self {
             Self::Otio => FormatOutput::Text(TextFormat::Otio),
+            Self::Fcpxml => FormatOutput::Text(TextFormat::Fcpxml),
+            Self::Xmeml => FormatOutput::Text(TextFormat::Xmeml),
             Self::Ffconcat => FormatOutput::Text(TextFormat::Ffconcat),
             Self::Csv => FormatOutput::Text(TextFormat::Csv),
             Self::Jsonl => FormatOutput::Text(TextFormat::Jsonl),
@@ -67,6 +75,8 @@ pub(super) enum FormatOutput {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TextFormat {
     Otio,
+    Fcpxml,
+    Xmeml,
     Ffconcat,
     Csv,
     Jsonl,
@@ -80,8 +90,8 @@ pub(super) struct ExportItem<'a> {
     pub task: &'a TaskEntry,
     /// Its entry. The path is safe.
     pub file: &'a FileEntry,
-    /// Frames per second of a video, if its container has them.
-    pub frame_rate: Option<f64>,
+    /// What is known of its pictures and its sound. Only timelines need it.
+    pub facts: ClipFacts,
 }
 
 /// How long a file plays. The container counts for more than the API.
@@ -104,13 +114,25 @@ impl ExportItem<'_> {
 }
 
 impl TextFormat {
+    /// Whether it is a timeline: it needs the durations and the facts of its files.
+    #[must_use]
+    pub(super) fn is_timeline(self) -> bool {
+        matches!(self, Self::Otio | Self::Fcpxml | Self::Xmeml)
+    }
+
+    /// Whether it needs absolute paths wherever it is written.
+    #[must_use]
+    pub(super) fn needs_absolute_paths(self) -> bool {
+        matches!(self, Self::Fcpxml | Self::Xmeml)
+    }
+
     /// Why the format can't hold a file, although it holds others of this kind.
     #[must_use]
     pub(super) fn rejection_reason(self, item: &ExportItem<'_>) -> Option<&'static str> {
         match self {
             Self::Csv | Self::Jsonl => None,
             _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
-            Self::Otio if item.file.key().kind != Kind::Image && item.playing_seconds().is_none() => {
+            _ if self.is_timeline() && plays(item.file.key().kind) && item.playing_seconds().is_none() => {
                 Some("its duration is unknown, and a timeline needs it")
             }
             _ => None,
@@ -122,8 +144,8 @@ impl TextFormat {
     pub(super) fn has_content(self, tasks: &[TaskEntry], items: &[ExportItem<'_>]) -> bool {
         match self {
             Self::Csv | Self::Jsonl => rows(tasks, items).next().is_some(),
-            Self::Ffconcat | Self::M3u8 => items.iter().any(|item| matches!(item.file.key().kind, Kind::Video | Kind::Audio)),
-            Self::Otio => !items.is_empty(),
+            Self::Ffconcat | Self::M3u8 => items.iter().any(|item| plays(item.file.key().kind)),
+            Self::Otio | Self::Fcpxml | Self::Xmeml => items.iter().any(|item| item.file.key().kind != Kind::File),
         }
     }
 
@@ -137,17 +159,23 @@ impl TextFormat {
         tasks: &[TaskEntry],
         items: &[ExportItem<'_>],
         base: &PathBase,
-        rate: f64,
+        rate: FrameRate,
         to: &mut dyn Write,
     ) -> io::Result<()> {
         match self {
             Self::Otio => otio::write(items, base, rate, to),
+            Self::Fcpxml => fcpxml::write(items, base, rate, to),
+            Self::Xmeml => xmeml::write(items, base, rate, to),
             Self::Ffconcat => ffconcat::write(items, base, to),
             Self::Csv => csv::write(tasks, items, base, to),
             Self::Jsonl => jsonl::write(tasks, items, base, to),
             Self::M3u8 => m3u8::write(items, base, to),
         }
     }
+}
+
+fn plays(kind: Kind) -> bool {
+    matches!(kind, Kind::Video | Kind::Audio)
 }
 
 #[cfg(test)]
@@ -166,14 +194,19 @@ pub(super) mod tests {
         serde_json::from_value(json!({"task_id": id, "state": "complete", "files": files})).unwrap()
     }
 
-    /// The items of a task, their rate 12.
+    /// The items of a task, with the facts of their entries.
     pub(in crate::jobs::export) fn items(task: &TaskEntry) -> Vec<ExportItem<'_>> {
-        task.files.iter().map(|file| ExportItem { task, file, frame_rate: Some(12.0) }).collect()
+        task.files.iter().map(|file| ExportItem { task, file, facts: ClipFacts::recorded(file) }).collect()
     }
 
     pub(in crate::jobs::export) fn written(format: TextFormat, task: &TaskEntry, place: &PathBase) -> String {
+        written_tasks(format, std::slice::from_ref(task), place)
+    }
+
+    pub(in crate::jobs::export) fn written_tasks(format: TextFormat, tasks: &[TaskEntry], place: &PathBase) -> String {
+        let items: Vec<ExportItem<'_>> = tasks.iter().flat_map(items).collect();
         let mut bytes = Vec::new();
-        format.write(std::slice::from_ref(task), &items(task), place, 24.0, &mut bytes).unwrap();
+        format.write(tasks, &items, place, FrameRate::FILM, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -189,15 +222,17 @@ pub(super) mod tests {
             let task = task("t", &[("video", "t/video-1.mp4", times)]);
             let item = items(&task)[0];
             assert_eq!(item.playing_seconds(), expected, "{measured} {declared}");
-            assert_eq!(TextFormat::Otio.rejection_reason(&item).is_some(), expected.is_none());
+            for format in [TextFormat::Otio, TextFormat::Fcpxml, TextFormat::Xmeml] {
+                assert_eq!(format.rejection_reason(&item).is_some(), expected.is_none());
+            }
         }
     }
 
     #[test]
     fn hls_playlist_is_exported_to_tables_only() {
         let task = task("t", &[("video", "t/video-1.m3u8", json!({"duration_seconds": 5}))]);
-        let refused = [TextFormat::Otio, TextFormat::Ffconcat, TextFormat::M3u8, TextFormat::Csv, TextFormat::Jsonl]
-            .map(|format| format.rejection_reason(&items(&task)[0]));
-        assert_eq!(refused.map(|refusal| refusal.is_some()), [true, true, true, false, false]);
+        let formats = [TextFormat::Otio, TextFormat::Fcpxml, TextFormat::Xmeml, TextFormat::Ffconcat, TextFormat::M3u8];
+        assert!(formats.iter().all(|format| format.rejection_reason(&items(&task)[0]).is_some()));
+        assert!([TextFormat::Csv, TextFormat::Jsonl].iter().all(|table| table.rejection_reason(&items(&task)[0]).is_none()));
     }
 }

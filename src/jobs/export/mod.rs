@@ -9,7 +9,9 @@
 //! folder.
 
 mod bagit;
+mod clip_facts;
 mod csv;
+mod fcpxml;
 mod ffconcat;
 mod format;
 mod jsonl;
@@ -17,18 +19,21 @@ mod m3u8;
 mod otio;
 pub(super) mod path_base;
 mod rows;
+mod timeline;
+mod xmeml;
+mod xml;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{JobOutcome, emit_report, report_missing_ids};
-use crate::domain::asset_key::Kind;
 use crate::domain::event::{Emitter, Event};
+use crate::domain::frame_rate::FrameRate;
 use crate::domain::manifest::TaskEntry;
 use crate::domain::selection::{Selection, Selector};
 use crate::layout::is_archive_file_name;
-use crate::media::duration;
 use crate::storage::{self, ArchiveReader};
+use clip_facts::ClipFacts;
 pub use format::ExportFormat;
 pub(crate) use format::playing_seconds;
 use format::{ExportItem, FormatOutput, TextFormat};
@@ -41,21 +46,22 @@ pub struct ExportOptions {
     pub format: ExportFormat,
     /// The tasks and files to export, and their order.
     pub selection: Selection,
-    /// Frames per second for files without a frame rate of their own. Only [`ExportFormat::Otio`] uses it.
-    pub rate: f64,
+    /// The frame rate for files without one of their own. Only timelines use it.
+    pub rate: FrameRate,
 }
 
 impl ExportOptions {
     /// All tasks, from the oldest, at 24 frames per second.
     #[must_use]
     pub fn new(format: ExportFormat) -> Self {
-        Self { format, selection: Selection::default(), rate: 24.0 }
+        Self { format, selection: Selection::default(), rate: FrameRate::FILM }
     }
 }
 
 /// Where an export goes.
 pub enum ExportTarget<'a> {
-    /// A file, which is replaced atomically; for a bag, a new folder. Paths in the export are relative to its folder.
+    /// A file, which is replaced atomically; for a bag, a new folder. Paths in the export are relative to its folder, except in
+    /// [`ExportFormat::Fcpxml`] and [`ExportFormat::Xmeml`], whose readers expect absolute ones.
     Path(&'a Path),
     /// A stream. Paths in the export are absolute. A reader that closes the stream has read enough, which is no error.
     Stream(&'a mut dyn Write),
@@ -150,11 +156,11 @@ fn write_text(
     reader: &ArchiveReader,
     tasks: &[TaskEntry],
     format: TextFormat,
-    rate: f64,
+    rate: FrameRate,
     target: ExportTarget<'_>,
     skipped: &mut Skipped<'_>,
 ) -> Result<(usize, bool), ExportError> {
-    let base = path_base(&target, reader.root())?;
+    let base = path_base(&target, reader.root(), format.needs_absolute_paths())?;
     let items = collect_items(reader, tasks, format, skipped)?;
     if !format.has_content(tasks, &items) {
         return Err(ExportError::Empty { is_reported: skipped.is_any });
@@ -180,10 +186,8 @@ fn collect_items<'a>(
     for task in tasks {
         for file in &task.files {
             let Some(path) = skipped.skip_single_file(reader.media_path(task, file))? else { continue };
-            let needs_rate = format == TextFormat::Otio && file.key().kind == Kind::Video;
-            // Without a rate the export uses the usual one.
-            let frame_rate = if needs_rate { reader.open_media(task, file).ok().and_then(duration::frame_rate) } else { None };
-            let item = ExportItem { task, file, frame_rate };
+            let facts = if format.is_timeline() { ClipFacts::read(reader, task, file) } else { ClipFacts::default() };
+            let item = ExportItem { task, file, facts };
             match format.rejection_reason(&item) {
                 Some(reason) => skipped.report(format!("{} is left out: {reason}", path.display())),
                 None => items.push(item),
@@ -193,8 +197,8 @@ fn collect_items<'a>(
     Ok(items)
 }
 
-/// How paths in the export begin.
-pub(super) fn path_base(target: &ExportTarget<'_>, root: &Path) -> Result<PathBase, ExportError> {
+/// How paths in the export begin: relative to the file, unless they `must_be_absolute`; absolute in a stream.
+pub(super) fn path_base(target: &ExportTarget<'_>, root: &Path, must_be_absolute: bool) -> Result<PathBase, ExportError> {
     let base = match target {
         ExportTarget::Stream(_) => PathBase::absolute(root),
         ExportTarget::Path(file) => {
@@ -202,7 +206,7 @@ pub(super) fn path_base(target: &ExportTarget<'_>, root: &Path) -> Result<PathBa
             if folder.starts_with(root) && file.file_name().is_some_and(is_archive_file_name) {
                 return Err(ExportError::TargetIsArchiveFile((*file).to_owned()));
             }
-            PathBase::relative_to(&folder, root)
+            if must_be_absolute { PathBase::absolute(root) } else { PathBase::relative_to(&folder, root) }
         }
     };
     base.ok_or_else(|| ExportError::PathNotUtf8(root.to_owned()))

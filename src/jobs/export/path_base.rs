@@ -16,6 +16,9 @@ use crate::domain::manifest::FileEntry;
 /// Everything but what a segment of a URI may hold unescaped.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The same for a path: it keeps its separators.
+const ESCAPED_PATH: &AsciiSet = &ESCAPED.remove(b'/');
+
 /// The path from an export to the archive's root.
 #[derive(Debug)]
 pub(in crate::jobs) struct PathBase {
@@ -71,6 +74,53 @@ impl PathBase {
     pub(super) fn uri(&self, file: &FileEntry) -> String {
         format!("{}{}", self.uri, file.path())
     }
+
+    /// The URL of a file as FCPXML has it: `file:///home/a%20b`, `file:///C:/a`, `file://server/share/a`. Only for an absolute
+    /// base.
+    #[must_use]
+    pub(super) fn file_url(&self, file: &FileEntry) -> String {
+        match AbsolutePath::parse(&self.path(file)) {
+            AbsolutePath::Unix(path) => format!("file://{path}"),
+            AbsolutePath::Drive(drive, path) => format!("file:///{drive}:{path}"),
+            AbsolutePath::Share(path) => format!("file://{path}"),
+        }
+    }
+
+    /// The URL of a file as Premiere writes it: `file://localhost/home/a%20b`, `file://localhost/C%3a/a`,
+    /// `file://localhost//server/share/a`. Only for an absolute base.
+    #[must_use]
+    pub(super) fn localhost_url(&self, file: &FileEntry) -> String {
+        match AbsolutePath::parse(&self.path(file)) {
+            AbsolutePath::Unix(path) => format!("file://localhost{path}"),
+            AbsolutePath::Drive(drive, path) => format!("file://localhost/{drive}%3a{path}"),
+            AbsolutePath::Share(path) => format!("file://localhost//{path}"),
+        }
+    }
+}
+
+/// The forms of an absolute path, which URLs treat differently. The paths are encoded.
+enum AbsolutePath {
+    /// From the root, with its `/`.
+    Unix(String),
+    /// From a drive of Windows, with the `/` behind the colon.
+    Drive(char, String),
+    /// The server of a Windows share, and what follows.
+    Share(String),
+}
+
+impl AbsolutePath {
+    fn parse(path: &str) -> Self {
+        let encode = |path: &str| utf8_percent_encode(path, ESCAPED_PATH).to_string();
+        if let Some(share) = path.strip_prefix("//") {
+            return Self::Share(encode(share));
+        }
+        match path.split_once(':') {
+            Some((drive, rest)) if drive.len() == 1 && rest.starts_with('/') => {
+                Self::Drive(drive.chars().next().unwrap_or_default(), encode(rest))
+            }
+            _ => Self::Unix(encode(path)),
+        }
+    }
 }
 
 /// The path with the separator that every system and every format understands.
@@ -87,14 +137,17 @@ fn is_plain(path: &str) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    #[cfg(unix)]
     use crate::jobs::export::format::tests::task;
-    #[cfg(unix)]
     use serde_json::json;
 
     /// The base of an archive called `name`, beside the export.
     pub(in crate::jobs::export) fn beside(name: &str) -> PathBase {
         PathBase::relative_to(Path::new("/home"), &Path::new("/home").join(name)).unwrap()
+    }
+
+    /// The base of an archive at this absolute path, which ends with `/`.
+    pub(in crate::jobs::export) fn at(path: &str) -> PathBase {
+        PathBase { path: path.to_owned(), uri: format!("file://{path}") }
     }
 
     #[cfg(unix)]
@@ -132,6 +185,26 @@ pub(super) mod tests {
             assert_eq!(named(&PathBase::absolute(Path::new(root)).unwrap()), (path.to_owned(), uri.to_owned()));
         }
         assert!(PathBase::absolute(Path::new("relative")).is_none());
+    }
+
+    #[test]
+    fn absolute_urls_have_the_form_that_each_editor_reads() {
+        let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
+        for (path, url, localhost) in [
+            ("/", "file:///t/video-1.mp4", "file://localhost/t/video-1.mp4"),
+            (
+                "/a b/#1 100% é&'<\n:/",
+                "file:///a%20b/%231%20100%25%20%C3%A9%26%27%3C%0A%3A/t/video-1.mp4",
+                "file://localhost/a%20b/%231%20100%25%20%C3%A9%26%27%3C%0A%3A/t/video-1.mp4",
+            ),
+            ("C:/My clips/", "file:///C:/My%20clips/t/video-1.mp4", "file://localhost/C%3a/My%20clips/t/video-1.mp4"),
+            ("c:/", "file:///c:/t/video-1.mp4", "file://localhost/c%3a/t/video-1.mp4"),
+            ("//nas/my share/", "file://nas/my%20share/t/video-1.mp4", "file://localhost//nas/my%20share/t/video-1.mp4"),
+        ] {
+            let base = at(path);
+            let found = (base.file_url(&task.files[0]), base.localhost_url(&task.files[0]));
+            assert_eq!(found, (url.to_owned(), localhost.to_owned()), "{path}");
+        }
     }
 
     #[cfg(unix)]

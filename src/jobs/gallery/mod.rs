@@ -57,7 +57,7 @@ pub fn gallery_file(
         files += task.files.len() as u64;
         Card::new(task, archive.is_single())
     })?;
-    let base = path_base(&ExportTarget::Path(target), &listed.root)?;
+    let base = path_base(&ExportTarget::Path(target), &listed.root, false)?;
     if listed.tasks.is_empty() {
         return Err(ExportError::Empty { is_reported: !listed.is_complete });
     }

@@ -119,7 +119,7 @@ fn export_paths_do_not_depend_on_the_working_directory() {
         assert_eq!(list.lines().nth(1), Some("file '../yescale/t1/video-1.mp4'"), "{from} {folder} {output}");
         fs::remove_file(&absolute).unwrap();
     }
-    for format in ["csv", "ffconcat", "m3u8", "otio"] {
+    for format in ["csv", "fcpxml", "ffconcat", "m3u8", "otio", "xmeml"] {
         let mut command = world.plain_command(&["export", format, "../yescale"]);
         command.current_dir(world.home().join("a b"));
         let output_text = Running::start(command).wait(false).exits(0).stdout;

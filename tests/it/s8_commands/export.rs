@@ -13,7 +13,7 @@ use crate::support::commands::{archive_two_tasks, run_command};
 use crate::support::run::Running;
 use crate::support::{Run, World, sample};
 
-pub(crate) const TEXTS: [&str; 4] = ["otio", "ffconcat", "csv", "m3u8"];
+pub(crate) const TEXTS: [&str; 6] = ["otio", "fcpxml", "xmeml", "ffconcat", "csv", "m3u8"];
 
 /// An id that every format must escape.
 pub(crate) const ODD: &str = "=T2,\"é'\\";
@@ -76,6 +76,24 @@ fn paths_are_relative_to_the_output_and_absolute_on_stdout() {
 }
 
 #[test]
+fn fcpxml_and_xmeml_have_absolute_urls_wherever_they_are_written() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    fs::create_dir(world.home().join("out")).unwrap();
+    for (format, start) in [("fcpxml", "src=\"file:///"), ("xmeml", "<pathurl>file://localhost/")] {
+        export(&world, &[format, "-O", "out/cut"]).exits(0);
+        let written = fs::read_to_string(world.home().join("out/cut")).unwrap();
+        assert_eq!(written, export(&world, &[format]).exits(0).stdout);
+        let urls: Vec<&str> = written.split(start).skip(1).map(|rest| rest.split(['"', '<']).next().unwrap()).collect();
+        assert_eq!(urls.len(), 4, "{written}");
+        for url in urls {
+            let path = url::Url::parse(&format!("file:///{}", url.replace("%3a", ":"))).unwrap().to_file_path().unwrap();
+            assert!(path.is_file(), "{url}");
+        }
+    }
+}
+
+#[test]
 fn every_format_writes_the_expected_output() {
     let world = World::new();
     archive_two_tasks(&world);
@@ -117,16 +135,18 @@ fn rate_option_applies_only_to_media_without_a_frame_rate() {
         .map(|clip| {
             let length = &clip["source_range"]["duration"];
             let (value, rate) = (length["value"].as_f64().unwrap(), length["rate"].as_f64().unwrap());
-            (clip["name"].as_str().unwrap().replace(ODD, "ODD"), rate, (value / rate * 1000.0).round() / 1000.0)
+            let name = clip["media_reference"]["target_url"].as_str().map_or("gap", |url| url.rsplit('/').next().unwrap());
+            (name.to_owned(), rate, (value / rate * 1000.0).round() / 1000.0)
         })
         .collect();
     let expected = [
-        ("t1 video 1", 12.0, 1.0),
-        ("t1 video 2", 12.0, 1.5),
-        ("t1 video 3", default_rate, 0.75),
-        ("t1 image 1", default_rate, 5.0),
-        ("ODD audio 1", default_rate, 0.6),
-        ("t1 audio 1", default_rate, 1.3),
+        ("gap", default_rate, 0.6),
+        ("video-1.mp4", 12.0, 1.0),
+        ("video-2.mov", 12.0, 1.5),
+        ("video-3.webm", default_rate, 0.75),
+        ("image-1.png", default_rate, 5.0),
+        ("audio-1.wav", default_rate, 0.6),
+        ("audio-1.mp3", default_rate, 1.3),
     ];
     assert_eq!(rates, expected.map(|(name, rate, seconds)| (name.to_owned(), rate, seconds)));
 }
@@ -177,7 +197,16 @@ fn meta_and_unusual_ids_are_exported() {
     let row = table.lines().nth(1).unwrap();
     assert!(row.starts_with("'=1+1,complete,") && row.contains(r#","{""prompt"":""a \""cat\"", and""}","#), "{table}");
     let clip = clips(&export(&world, &["otio"]).exits(0).stdout).remove(0);
-    assert_eq!(clip["metadata"]["yescale-dl"]["task_id"], "=1+1");
+    assert_eq!(clip["name"], "a \"cat\", and");
+    let metadata = &clip["metadata"]["yescale-dl"];
+    assert_eq!((&metadata["task_id"], &metadata["meta"]), (&json!("=1+1"), &json!({"prompt": "a \"cat\", and"})));
+    let escaped = "a &quot;cat&quot;, and";
+    let timeline = export(&world, &["fcpxml"]).exits(0).stdout;
+    assert!(
+        timeline.contains(&format!("name=\"{escaped}\"")) && timeline.contains(&format!("value=\"{escaped}\"")),
+        "{timeline}"
+    );
+    assert!(export(&world, &["xmeml"]).exits(0).stdout.contains("<name>a \"cat\", and</name>"));
 }
 
 #[test]
@@ -298,6 +327,7 @@ fn invalid_export_arguments_exit_with_2() {
         &["pdf"],
         &[],
         &["otio", "--rate", "0"],
+        &["xmeml", "--rate", "24/0"],
         &["bagit"],
         &["bagit", "-O", "-"],
     ] {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::export::{ODD, odd_archive, rename_oddly};
 use crate::support::commands::run_command;
-use crate::support::{World, sample};
+use crate::support::{Reply, World, sample};
 
 /// The standard output of a program. It must report no error.
 fn output_of(program: &str, args: &[&str], folder: &Path) -> String {
@@ -21,30 +21,103 @@ fn output_of(program: &str, args: &[&str], folder: &Path) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
-#[test]
-#[ignore = "needs python3 with OpenTimelineIO"]
-fn opentimelineio_loads_the_timeline_and_finds_every_file() {
-    const SCRIPT: &str = "
+/// Prints the tracks of a timeline, each on a line. Gaps are in brackets. All times are seconds of the timeline.
+const READER: &str = "
 import os, sys, urllib.parse
 import opentimelineio as otio
 timeline = otio.adapters.read_from_file(sys.argv[1])
-for track in timeline.tracks:
-    print(track.kind, len(track), round(track.duration().to_seconds(), 3))
-for clip in timeline.find_clips():
-    assert clip.duration() == clip.available_range().duration
-    url = urllib.parse.urlparse(clip.media_reference.target_url)
-    assert clip.name.startswith(clip.metadata['yescale-dl']['task_id'] + ' ')
-    assert os.path.isfile(urllib.parse.unquote(url.path)), url
+if isinstance(timeline, otio.schema.SerializableCollection):
+    [timeline] = timeline
+for track in sorted(timeline.tracks, key=lambda track: track.kind, reverse=True):
+    line = []
+    for item in track:
+        seconds = f'{item.duration().to_seconds():.{sys.argv[2]}f}'
+        if isinstance(item, otio.schema.Gap):
+            line.append(f'[{seconds}]')
+            continue
+        url = urllib.parse.urlparse(item.media_reference.target_url)
+        assert url.scheme in ('', 'file') and url.netloc in ('', 'localhost'), url
+        path = urllib.parse.unquote(url.path)
+        assert os.path.isfile(path), path
+        line.append(f'{item.name!r} {os.path.basename(path)} {seconds}')
+    print(track.kind, ', '.join(line))
+";
+
+/// Timelines of the archive in all formats, on standard output and in files, as their readers see them.
+fn read_timelines(world: &World, name: &str, decimals: &str) -> Vec<(String, String)> {
+    let read = |file: &str| output_of("python3", &["-c", READER, file, decimals], world.home());
+    let formats = [("otio", "otio"), ("fcpxml", "fcpxml"), ("xmeml", "xml")];
+    let seen = formats.into_iter().flat_map(|(format, extension)| {
+        let (streamed, written) = (format!("streamed.{extension}"), format!("written.{extension}"));
+        world.write_file(&streamed, run_command(world, &["export", format, name]).exits(0).stdout);
+        run_command(world, &["export", format, name, "-O", &written]).exits(0);
+        [streamed, written].map(|file| (read(&file), file))
+    });
+    seen.map(|(seen, file)| (file, seen)).collect()
+}
+
+#[test]
+#[ignore = "needs python3 with OpenTimelineIO and its adapters for Final Cut Pro"]
+fn opentimelineio_reads_all_timelines_alike() {
+    let world = World::new();
+    let videos = ["video-1s.mp4", "clip.mov"].map(|name| world.serve_sample(name));
+    let [picture, song, tone] = ["picture.png", "song.mp3", "song.wav"].map(|name| world.serve_sample(name));
+    world.serve_task("t1", &json!({"videos": videos, "images": [picture]}));
+    world.serve_task("t2", &json!({"audio": [song]}));
+    world.serve_task("t3", &json!({"videos": [videos[1]], "audio": [tone]}));
+    let meta = "{\"task_id\": \"t1\", \"prompt\": \"a <cat> & \\\"dog's\\\"\\nmoon \\u0007é\"}\nt2\nt3\n";
+    world.run_with_input(meta, &["-i", "-"]).exits(0);
+    let name = rename_oddly(&world);
+    let prompt = "'a <cat> & \"dog\\'s\" moon é'";
+    let main = format!(
+        "Video {prompt} video-1.mp4 1.0, {prompt} video-2.mov 1.5, {prompt} image-1.png 5.0, [1.2], 't3' video-1.mov 1.5\n"
+    );
+    for (file, seen) in read_timelines(&world, name, "1") {
+        let seen = seen.replace("[1.3]", "[1.2]").replace("audio-1.mp3 1.3", "audio-1.mp3 1.2");
+        assert!(seen.starts_with(&main), "{file}: {seen}");
+        assert!(seen.ends_with("Audio [7.5], 't2' audio-1.mp3 1.2, 't3' audio-1.wav 0.6\n"), "{file}: {seen}");
+    }
+}
+
+#[test]
+#[ignore = "needs ffmpeg, and python3 with OpenTimelineIO and its adapters for Final Cut Pro"]
+fn opentimelineio_reads_clips_of_different_rates_and_an_edl_of_them() {
+    const EDL: &str = "
+import sys
+import opentimelineio as otio
+timeline = otio.adapters.read_from_file(sys.argv[1])
+edl = otio.schema.Timeline()
+edl.tracks.append(next(track for track in timeline.tracks if track.kind == 'Video').deepcopy())
+text = otio.adapters.write_to_string(edl, 'cmx_3600', rate=25)
+print(sum(line[:3].isdigit() for line in text.splitlines()), text.count('FROM CLIP NAME:  a <b> & c'))
 ";
     let world = World::new();
-    let name = odd_archive(&world);
-    let absolute = run_command(&world, &["export", "otio", name]).exits(0).stdout;
-    world.write_file("absolute.otio", absolute);
-    run_command(&world, &["export", "otio", name, "-O", "relative.otio"]).exits(0);
-    for file in ["absolute.otio", "relative.otio"] {
-        // 1 + 1.5 + 0.75; one image; 0.6 + 1.3
-        assert_eq!(output_of("python3", &["-c", SCRIPT, file], world.home()), "Video 3 3.25\nVideo 1 5.0\nAudio 2 1.9\n");
+    let videos = ["30000/1001", "25", "24", "25"].map(|rate| {
+        let source = format!("testsrc=size=96x64:rate={rate}:duration=2");
+        output_of(
+            "ffmpeg",
+            &["-v", "error", "-y", "-f", "lavfi", "-i", &source, "-pix_fmt", "yuv420p", "made.mp4"],
+            world.home(),
+        );
+        let turn = if rate == "24" { "90" } else { "0" };
+        let turned = ["-v", "error", "-y", "-display_rotation", turn, "-i", "made.mp4", "-c", "copy", "turned.mp4"];
+        output_of("ffmpeg", &turned, world.home());
+        let bytes = fs::read(world.home().join("turned.mp4")).unwrap();
+        world.media.script(&format!("/{}.mp4", rate.replace('/', "-")), [Reply::ok(bytes)])
+    });
+    world.serve_task("t1", &json!({"videos": videos}));
+    world.run_with_input("{\"task_id\": \"t1\", \"prompt\": \"a <b> & c\"}", &["-i", "-"]).exits(0);
+    for (file, seen) in read_timelines(&world, "yescale", "0") {
+        let clips: Vec<String> = (1..=4).map(|number| format!("'a <b> & c' video-{number}.mp4 2")).collect();
+        // The adapter for FCPXML adds gaps of a frame where the rate changes.
+        let seen = seen.replace("[0], ", "");
+        assert_eq!(seen, format!("Video {}\n", clips.join(", ")), "{file}");
+        let edl = output_of("python3", &["-c", EDL, &file], world.home());
+        assert!(file.ends_with(".fcpxml") || edl == "4 4\n", "{file}: {edl}");
     }
+    let timeline = fs::read_to_string(world.home().join("written.fcpxml")).unwrap();
+    assert!(timeline.contains(r#"frameDuration="1/25s" width="96" height="64"/>"#), "{timeline}");
+    assert!(timeline.contains(r#"frameDuration="1/24s" width="64" height="96"/>"#), "{timeline}");
 }
 
 #[test]

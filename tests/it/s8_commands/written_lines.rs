@@ -27,7 +27,7 @@ fn index_gallery_and_export_say_what_they_wrote() {
     assert_prints(&world, &["index"], &format!("wrote {both}: {contents}"), &format!("{both} are up to date: {contents}"));
     let page = show("yescale/index.html");
     assert_prints(&world, &["gallery"], &format!("wrote {page}: {contents}"), &format!("{page} is up to date: {contents}"));
-    for format in ["csv", "otio", "m3u8"] {
+    for format in ["csv", "otio", "fcpxml", "xmeml", "m3u8"] {
         let run = run_command(&world, &["export", format, "-O", "out"]).exits(0);
         assert!(run.stdout.starts_with("wrote out: 2 tasks, ") && run.stderr.is_empty(), "{run:?}");
         let again = run_command(&world, &["export", format, "-O", "out"]).exits(0);

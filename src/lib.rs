@@ -146,6 +146,7 @@ pub use domain::event::{
 pub use domain::manifest;
 pub use domain::manifest::{ApiResponse, AssetError, FileEntry, State, TaskEntry};
 pub use domain::plan::KindFilter;
+pub use domain::selection::{Selected, Selection, SortKey, TaskFilter};
 pub use domain::task::TaskId;
 pub use gateway::{BaseUrl, BaseUrlError, Error as GatewayError};
 pub use http::client::{Error as ClientError, Network};

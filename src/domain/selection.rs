@@ -259,7 +259,7 @@ mod tests {
         tasks.iter().map(|task| task.task_id.as_str()).collect()
     }
 
-    const NO_KIND: KindFilter = KindFilter { video: false, image: false, audio: false, text: false };
+    const NO_KIND: KindFilter = KindFilter { video: false, image: false, audio: false, file: false, text: false };
 
     #[test]
     fn empty_filter_accepts_every_task_and_keeps_every_file() {

@@ -9,6 +9,8 @@ pub(crate) mod asset_key;
 pub(crate) mod code;
 pub(crate) mod event;
 pub(crate) mod exact_url;
+pub(crate) mod export_record;
+pub(crate) mod file_name;
 pub(crate) mod json;
 pub mod manifest;
 pub(crate) mod merge;
@@ -17,5 +19,6 @@ pub(crate) mod plan;
 pub(crate) mod schema;
 pub(crate) mod selection;
 pub(crate) mod task;
+pub(crate) mod template;
 #[allow(dead_code, reason = "without the command line, nothing reads times yet")]
 pub(crate) mod when;

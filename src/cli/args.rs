@@ -16,7 +16,7 @@ use super::exec::ExecCommand;
 use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, retries, size, wait_mode};
 use crate::session::DEFAULT_JOBS;
 pub(super) use commands::{Command, Document};
-pub(super) use export::{ExportArgs, FormatArg};
+pub(super) use export::{ExportArgs, FormatArg, LinkArg};
 
 const EXAMPLES: &str = "\
 Examples:

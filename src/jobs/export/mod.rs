@@ -3,13 +3,14 @@
 //! A file that is missing, damaged or unsafe, or that the format can't hold, is reported as an error and left out. The rest is
 //! exported. Nothing in the archive changes. The order is that of the manifest: task id, kind, number.
 //!
-//! There is one module per format, with the escaping of that format. What a format can't hold is refused with a reason, never
+//! There is one module per format, with the escaping of that format; [`files`] writes the media themselves, under names for people. What a format can't hold is refused with a reason, never
 //! altered. Everything in an entry is hostile, except a file's path: storage has checked that it is a plain name in a task's
 //! folder.
 
 mod bagit;
 mod csv;
 mod ffconcat;
+pub(crate) mod files;
 mod format;
 mod m3u8;
 mod otio;

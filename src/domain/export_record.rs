@@ -71,6 +71,12 @@ impl ExportedFile {
         Self { task_id, kind, index, template, name, sha256: None, done: false }
     }
 
+    /// The file as it was planned first: its copy is made again.
+    #[must_use]
+    pub(crate) fn without_hash(self) -> Self {
+        Self { sha256: None, ..self }
+    }
+
     fn key(&self) -> ExportKey {
         ExportKey { task_id: self.task_id.clone(), kind: self.kind.clone(), index: self.index, template: self.template.clone() }
     }

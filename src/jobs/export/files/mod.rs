@@ -147,7 +147,7 @@ impl FileExport<'_> {
             }
             let Some(path) = self.skipped.skip_single_file(self.reader.media_path(task, file))? else { continue };
             let source = CopySource { path, size: file.size(), sha256: file.sha256().clone() };
-            let found = recorded.as_ref().map(|recorded| self.dir.find(recorded, &source)).transpose()?;
+            let found = recorded.as_ref().map(|recorded| self.find_planned(recorded, &source)).transpose()?;
             let path = template.path(task, file, &local);
             let exported = match (recorded, found) {
                 // A run was killed after the file got its name.
@@ -156,10 +156,7 @@ impl FileExport<'_> {
                     present.push(task.task_id.as_str());
                     continue;
                 }
-                (Some(mut recorded), Some(Found::Nothing)) => {
-                    recorded.sha256 = None;
-                    recorded
-                }
+                (Some(recorded), Some(Found::Nothing)) => recorded.without_hash(),
                 _ => {
                     let exported = ExportedFile::planned(key, self.planner.plan(&path, &mut self.dir)?);
                     new.push(exported.clone());
@@ -171,6 +168,15 @@ impl FileExport<'_> {
         self.check_space(&items)?;
         self.dir.plan(new)?;
         Ok((items, present))
+    }
+
+    /// What has the name that a killed run planned. What that run left beside it is removed.
+    fn find_planned(&mut self, planned: &ExportedFile, source: &CopySource) -> Result<Found, Error> {
+        let found = self.dir.find(planned, source)?;
+        if found != Found::Other {
+            self.planner.visit(&planned.name, &mut self.dir)?;
+        }
+        Ok(found)
     }
 
     /// Makes sure that copies of all files fit on the disk, unless they are reflinks.

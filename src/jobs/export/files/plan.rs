@@ -71,6 +71,12 @@ impl NamePlanner {
         Ok(join(&folder, &name))
     }
 
+    /// Reads the folder of a name that a killed run planned: what that run left in it is removed.
+    pub(super) fn visit(&mut self, name: &str, dir: &mut ExportDir) -> Result<(), Error> {
+        let (folder, _) = name.rsplit_once('/').unwrap_or_default();
+        self.names(folder, dir).map(drop)
+    }
+
     /// The name of the folder for `part` in `parent`: an existing one, or a free name.
     fn plan_folder(&mut self, parent: &str, part: &SafeName, dir: &mut ExportDir) -> Result<String, Error> {
         for number in 1.. {

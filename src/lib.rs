@@ -12,6 +12,7 @@
 //! | [`index_with_facts`] | as `index`, and adds to the task manifests what is known about their tasks and files |
 //! | [`list()`] | the tasks of an archive, filtered and in order |
 //! | [`export()`] | writes a timeline, playlist, table or bag |
+//! | [`export_files`] | copies or links the media under names for people |
 //! | [`gallery()`] | writes a page for browsing the archive offline |
 //! | [`each_task`] | reads the manifest as data |
 //!
@@ -151,10 +152,12 @@ pub use domain::manifest::{ApiResponse, AssetError, FileEntry, State, TaskEntry}
 pub use domain::plan::KindFilter;
 pub use domain::selection::{Selected, Selection, SortKey, TaskFilter};
 pub use domain::task::TaskId;
+pub use domain::template::{DEFAULT_TEMPLATE, Template, TemplateError, template_fields};
 pub use gateway::{BaseUrl, BaseUrlError, Error as GatewayError};
 pub use http::client::{Error as ClientError, Network};
 pub use integrity::digest::Sha256Hex;
 pub use jobs::archive::{FatalError, PollPolicy, RepairScope, Request, RunOutcome};
+pub use jobs::export::files::{FileExportOptions, LinkMode, export_files};
 pub use jobs::export::{ExportError, ExportFormat, ExportOptions, ExportTarget, export};
 #[cfg(feature = "gallery")]
 pub use jobs::gallery::{gallery, gallery_file};

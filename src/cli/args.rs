@@ -17,7 +17,7 @@ use super::exec::ExecCommand;
 use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, retries, size, wait_mode};
 use crate::session::DEFAULT_JOBS;
 pub(super) use commands::{Command, Document, GalleryArgs, ListArgs};
-pub(super) use export::{ExportArgs, FormatArg};
+pub(super) use export::{ExportArgs, FormatArg, LinkArg};
 pub(super) use filters::{FilterArgs, OrderArgs, SortArg, StateArg};
 
 const EXAMPLES: &str = "\

@@ -119,6 +119,15 @@ pub(super) enum Error {
     /// The list of `--failed-to` can't be written.
     #[error("can't write the list of --failed-to: {}", .0.message())]
     FailedTo(storage::Error),
+    /// An option of `export files` with another format.
+    #[error("{0} is an option of `export files` only")]
+    OnlyOfFiles(&'static str),
+    /// `export files` without a folder.
+    #[error("export files writes into a folder: name it with -O DIR")]
+    NoExportFolder,
+    /// Tags would change the archive.
+    #[error("--tag writes into copies only: use it with --link auto or copy")]
+    TagsInLinks,
     /// The export failed.
     #[error(transparent)]
     Export(ExportError),
@@ -174,6 +183,9 @@ impl Error {
             | Self::BadLines(_)
             | Self::ArchiveFile(_)
             | Self::WrongTarget { .. }
+            | Self::OnlyOfFiles(_)
+            | Self::NoExportFolder
+            | Self::TagsInLinks
             | Self::Export(ExportError::BagToStream | ExportError::TargetIsArchiveFile(_) | ExportError::Empty { .. })
             | Self::Usage(_) => FatalCode::Usage,
             Self::NoKey | Self::Key { .. } | Self::Session(session::Error::Gateway(_)) => FatalCode::NoKey,

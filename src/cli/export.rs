@@ -1,17 +1,21 @@
-//! `export`: calls the job, with a file or standard output as the target.
+//! `export`: calls the job, with a file, a folder or standard output as the target.
 
 use std::path::Path;
 
-use super::args::{ExportArgs, FormatArg};
+use super::args::{ExportArgs, FormatArg, LinkArg};
 use super::error::Error;
 use super::selection;
 use crate::domain::event::Emitter;
+use crate::domain::template::template_fields;
+use crate::jobs::StopHandle;
+use crate::jobs::export::files::{FileExportOptions, LinkMode, export_files};
 use crate::jobs::export::{ExportError, ExportFormat, ExportOptions, ExportTarget, export};
 use crate::ui;
 
 /// Exports; returns the exit code.
 pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
     let format = match args.format {
+        FormatArg::Files => return run_files(args),
         FormatArg::Otio => ExportFormat::Otio,
         FormatArg::Fcpxml => ExportFormat::Fcpxml,
         FormatArg::Xmeml => ExportFormat::Xmeml,
@@ -21,6 +25,9 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Error> {
         FormatArg::M3u8 => ExportFormat::M3u8,
         FormatArg::Bagit => ExportFormat::Bagit,
     };
+    if let Some(option) = args.files.first_given() {
+        return Err(Error::OnlyOfFiles(option));
+    }
     let selection = selection::selection(&args.filter, &args.order, false)?;
     let options = ExportOptions { format, selection, rate: args.rate };
     let events = super::print_messages();
@@ -52,6 +59,34 @@ fn write(args: &ExportArgs, options: &ExportOptions, events: &Emitter) -> Result
         let exported = export(&args.dir, options, ExportTarget::Path(&args.output_file), events)?;
         super::report_written(std::slice::from_ref(&args.output_file), exported)
     }
+}
+
+/// `export files`, which needs a folder.
+fn run_files(args: &ExportArgs) -> Result<u8, Error> {
+    let ExportArgs { files, output_file: folder, .. } = args;
+    if files.list_fields {
+        let line = |(name, meaning): (&str, &str)| format!("{name:<10}{meaning}\n");
+        return super::print_result(&template_fields().map(line).collect::<String>());
+    }
+    if folder == Path::new("-") {
+        return Err(Error::NoExportFolder);
+    }
+    let link = match files.link.unwrap_or(LinkArg::Auto) {
+        LinkArg::Auto => LinkMode::Auto,
+        LinkArg::Copy => LinkMode::Copy,
+        LinkArg::Hard => LinkMode::Hard,
+        LinkArg::Sym => LinkMode::Sym,
+    };
+    if files.tag && matches!(link, LinkMode::Hard | LinkMode::Sym) {
+        return Err(Error::TagsInLinks);
+    }
+    let selection = selection::selection(&args.filter, &args.order, false)?;
+    let options = FileExportOptions { selection, template: files.name.clone().unwrap_or_default(), link, tag: files.tag };
+    let exported = export_files(&args.dir, &options, folder, &StopHandle::default(), &super::print_messages())?;
+    if exported.files == 0 {
+        return Ok(super::exit_code(exported));
+    }
+    super::report_written(std::slice::from_ref(folder), exported)
 }
 
 impl From<ExportError> for Error {

@@ -13,6 +13,7 @@ mod id3;
 mod iso_boxes;
 pub(crate) mod media_type;
 mod scanner;
+pub(crate) mod tags;
 mod tiff;
 pub(crate) mod truncation;
 

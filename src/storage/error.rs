@@ -56,6 +56,35 @@ pub enum Error {
     /// Something exists where a new folder was to be created.
     #[error("{} exists, and is not an empty folder; choose a new one", .0.display())]
     Occupied(PathBuf),
+    /// The target of an export of files is in the archive.
+    #[error("can't export to {}: it is in the archive; choose a folder outside", .0.display())]
+    InArchive(PathBuf),
+    /// The record of an export of files can't be believed.
+    #[error("{} is damaged in line {line}, so nobody knows what was exported; restore it, or remove it to export everything again", .path.display())]
+    DamagedRecord {
+        /// The record.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+    },
+    /// The copies do not fit on the disk.
+    #[error("not enough disk space in {}: {needed} bytes needed, {available} available", .path.display())]
+    NotEnoughSpace {
+        /// Where.
+        path: PathBuf,
+        /// The bytes to copy.
+        needed: u64,
+        /// The free bytes.
+        available: u64,
+    },
+    /// A link can't be made.
+    #[error("can't make a link in {}", .path.display())]
+    NoLink {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// The output can't be replaced by a file.
     #[error("can't replace {}: it is not a plain file, or its name is not UTF-8", .0.display())]
     NotReplaceable(PathBuf),
@@ -145,6 +174,7 @@ impl Error {
             Self::Io { source, .. } | Self::Unreadable { source, .. } | Self::NotWritable { source, .. } => {
                 format!("{self}: {source}")
             }
+            Self::NoLink { source, .. } => format!("{self}: {source}; use --link auto, which copies where it must"),
             _ => self.to_string(),
         }
     }

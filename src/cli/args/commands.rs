@@ -11,7 +11,6 @@ use super::{ConfigurableArgs, ExportArgs, FilterArgs, OrderArgs, RemoteArgs, Sty
 
 /// The commands besides the main job: for an existing archive, and about the program itself.
 #[derive(clap::Subcommand, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub(in crate::cli) enum Command {
     /// Check that every file of the archive is present and intact
     ///

@@ -4,7 +4,7 @@
 //! exported. Nothing in the archive changes. A [`Selection`] picks the tasks and their files, and decides the order of the tasks;
 //! files of a task are in the order of kinds and numbers. An export of nothing is an error and writes nothing.
 //!
-//! There is one module per format, with the escaping of that format. What a format can't hold is refused with a reason, never
+//! There is one module per format, with the escaping of that format; [`files`] writes the media themselves, under names for people. What a format can't hold is refused with a reason, never
 //! altered. Everything in an entry is hostile, except a file's path: storage has checked that it is a plain name in a task's
 //! folder.
 
@@ -13,6 +13,7 @@ mod clip_facts;
 mod csv;
 mod fcpxml;
 mod ffconcat;
+pub(crate) mod files;
 mod format;
 mod jsonl;
 mod m3u8;

@@ -143,14 +143,7 @@ impl LocalArchive {
     #[must_use]
     pub(crate) fn free_space(&self) -> Option<u64> {
         let size = |name: &str| fs::symlink_metadata(self.root.join(name)).map_or(0, |found| found.len());
-        #[cfg(unix)]
-        // Where the disk can't be asked, its free space is unknown.
-        let free = rustix::fs::statvfs(&self.root).ok();
-        #[cfg(unix)]
-        let free = free.and_then(|disk| free_bytes(disk.f_blocks, disk.f_bavail, disk.f_frsize));
-        #[cfg(not(unix))]
-        let free: Option<u64> = None;
-        free.map(|free| free.saturating_sub(size(MANIFEST) + size(SHA256SUMS)))
+        disk_free_space(&self.root).map(|free| free.saturating_sub(size(MANIFEST) + size(SHA256SUMS)))
     }
 
     /// Makes sure that the archive can be written to. Returns a warning when the system has no locks there. Blocks.
@@ -237,6 +230,19 @@ impl LocalArchive {
         };
         if is_ours { Ok(()) } else { Err(Error::Foreign(sums)) }
     }
+}
+
+/// How many bytes the disk with `path` has left, where the system reports that.
+#[cfg(unix)]
+pub(super) fn disk_free_space(path: &Path) -> Option<u64> {
+    // Where the disk can't be asked, its free space is unknown.
+    let disk = rustix::fs::statvfs(path).ok()?;
+    free_bytes(disk.f_blocks, disk.f_bavail, disk.f_frsize)
+}
+
+#[cfg(not(unix))]
+pub(super) fn disk_free_space(_: &Path) -> Option<u64> {
+    None
 }
 
 /// The free space of a disk with `blocks` blocks of `size` bytes. None when the report is no report: file systems in user space

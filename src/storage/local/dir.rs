@@ -47,10 +47,12 @@ const OWNER_PROBE: &str = ".manifest.json.owner";
 pub(in crate::storage) struct FileStat {
     /// Whether it is a regular file.
     pub is_file: bool,
+    /// Whether it is a folder. A symlink to one is not.
+    pub is_folder: bool,
     /// In bytes.
     pub size: u64,
     /// Whether it has other names, so that writing to it would change a file elsewhere.
-    is_hard_link: bool,
+    pub is_hard_link: bool,
     /// The user id of its owner; 0 where users have no numbers.
     owner: u32,
 }
@@ -92,6 +94,48 @@ impl Dir {
     /// Renames a file, in place of the file that has the new name.
     pub(in crate::storage) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         system::rename(self, from, to)
+    }
+
+    /// Renames a file. [`io::ErrorKind::AlreadyExists`] when anything has the new name: then nothing changes.
+    pub(in crate::storage) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        match system::rename_new(self, from, to) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            renamed => return renamed,
+        }
+        // A file system without hard links. An empty file takes the name first, and the rename replaces that one.
+        drop(self.open(to, OpenMode::CreateNew)?);
+        self.rename(from, to).inspect_err(|_| _ = self.remove(to))
+    }
+
+    /// The folder called `name` in it. An error when that is a symlink.
+    pub(in crate::storage) fn subfolder(&self, name: &str) -> io::Result<Self> {
+        system::subfolder(self, name)
+    }
+
+    /// Creates a folder.
+    pub(in crate::storage) fn create_subfolder(&self, name: &str) -> io::Result<()> {
+        system::create_subfolder(self, name)
+    }
+
+    /// Gives the file at `original` a second name here. An error when the name exists.
+    pub(in crate::storage) fn hard_link(&self, original: &Path, name: &str) -> io::Result<()> {
+        system::hard_link(self, original, name)
+    }
+
+    /// Creates a symlink to `target`. An error when the name exists.
+    pub(in crate::storage) fn symlink(&self, target: &Path, name: &str) -> io::Result<()> {
+        system::symlink(self, target, name)
+    }
+
+    /// The target of a symlink.
+    pub(in crate::storage) fn read_link(&self, name: &str) -> io::Result<PathBuf> {
+        system::read_link(self, name)
+    }
+
+    /// Creates the file `name` as a reflink: it shares the blocks of `source` until one of the two is changed. None where the
+    /// file system can't do that; then there is no such file.
+    pub(in crate::storage) fn reflink(&self, source: &File, name: &str) -> io::Result<Option<File>> {
+        system::reflink(self, source, name)
     }
 
     /// Removes a file. It is no error when the file does not exist.
@@ -145,7 +189,7 @@ mod tests {
         assert_eq!(dir.open("a", OpenMode::CreateNew).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         dir.open("a", OpenMode::Append).unwrap().write_all(b"d").unwrap();
         let found = dir.stat("a").unwrap().unwrap();
-        assert_eq!((found.is_file, found.size, found.is_hard_link), (true, 4, false));
+        assert_eq!((found.is_file, found.is_folder, found.size, found.is_hard_link), (true, false, 4, false));
         assert!(dir.check_trusted("a").unwrap());
         fs::write(folder.path().join("b"), b"old").unwrap();
         dir.rename("a", "b").unwrap();
@@ -154,6 +198,52 @@ mod tests {
         dir.remove("b").unwrap();
         dir.remove("b").unwrap();
         assert!(dir.names().unwrap().is_empty());
+    }
+
+    #[test]
+    fn new_names_never_replace_anything() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::at(folder.path());
+        for name in ["new", "taken"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        dir.create_subfolder("folder").unwrap();
+        let is_taken = |done: io::Result<()>| done.unwrap_err().kind() == io::ErrorKind::AlreadyExists;
+        for name in ["taken", "folder"] {
+            assert!(is_taken(dir.rename_new("new", name)), "{name}");
+            assert!(is_taken(dir.hard_link(&folder.path().join("new"), name)), "{name}");
+            assert!(is_taken(dir.create_subfolder(name)), "{name}");
+        }
+        assert_eq!(fs::read(folder.path().join("taken")).unwrap(), b"taken");
+        dir.rename_new("new", "moved").unwrap();
+        assert_eq!(dir.stat("new").unwrap().map(|found| found.is_file), None);
+        assert_eq!(fs::read(folder.path().join("moved")).unwrap(), b"new");
+        dir.subfolder("folder").unwrap().hard_link(&folder.path().join("moved"), "second").unwrap();
+        assert_eq!(fs::read(folder.path().join("folder/second")).unwrap(), b"new");
+        assert!(dir.stat("folder").unwrap().unwrap().is_folder);
+    }
+
+    #[test]
+    fn reflink_has_the_bytes_of_its_source_or_does_not_exist() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("source"), b"abc").unwrap();
+        let source = File::open(folder.path().join("source")).unwrap();
+        match Dir::at(folder.path()).reflink(&source, "clone").unwrap() {
+            Some(_) => assert_eq!(fs::read(folder.path().join("clone")).unwrap(), b"abc"),
+            None => assert!(!folder.path().join("clone").exists()),
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn symlinks_are_no_subfolders() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::at(folder.path());
+        dir.create_subfolder("real").unwrap();
+        dir.symlink(Path::new("real"), "link").unwrap();
+        assert!(dir.subfolder("real").is_ok() && dir.subfolder("link").is_err());
+        assert_eq!(dir.read_link("link").unwrap(), Path::new("real"));
+        assert_eq!(dir.symlink(Path::new("x"), "link").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     }
 
     #[test]

@@ -92,6 +92,13 @@ impl ArchiveReader {
         &self.root
     }
 
+    /// The canonical path of the archive, also when one of its tasks' folders was opened.
+    #[must_use]
+    pub(crate) fn archive_root(&self) -> &Path {
+        let parent = self.root.parent().filter(|parent| self.is_single && parent.join(layout::MANIFEST).is_file());
+        parent.unwrap_or(&self.root)
+    }
+
     /// The path of one of a task's files.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub(super) fn find(dir: &Dir, name: &str) -> io::Result<FileStat> {
     let path = dir.path.join(name);
     let found = fs::symlink_metadata(&path)?;
     let is_hard_link = found.is_file() && information(Handle::from_path(&path)?)?.number_of_links() > 1;
-    Ok(FileStat { is_file: found.is_file(), size: found.len(), is_hard_link, owner: 0 })
+    Ok(FileStat { is_file: found.is_file(), is_folder: found.is_dir(), size: found.len(), is_hard_link, owner: 0 })
 }
 
 pub(super) fn rename(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
@@ -44,6 +45,53 @@ pub(super) fn rename(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
         }
     }
     fs::rename(&from, &to)
+}
+
+/// Renames a file to a name that must be free. [`io::ErrorKind::Unsupported`] where the file system has no hard links.
+pub(super) fn rename_new(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
+    let (from, to) = (dir.path.join(from), dir.path.join(to));
+    match fs::hard_link(&from, &to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => Err(io::ErrorKind::Unsupported.into()),
+        Ok(()) => fs::remove_file(&from),
+    }
+}
+
+pub(super) fn subfolder(dir: &Dir, name: &str) -> io::Result<Dir> {
+    let path = dir.path.join(name);
+    // A junction is no folder either.
+    if !fs::symlink_metadata(&path)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(Dir::at(&path))
+}
+
+pub(super) fn create_subfolder(dir: &Dir, name: &str) -> io::Result<()> {
+    fs::create_dir(dir.path.join(name))
+}
+
+pub(super) fn hard_link(dir: &Dir, original: &Path, name: &str) -> io::Result<()> {
+    fs::hard_link(original, dir.path.join(name))
+}
+
+#[cfg(windows)]
+pub(super) fn symlink(dir: &Dir, target: &Path, name: &str) -> io::Result<()> {
+    std::os::windows::fs::symlink_file(target, dir.path.join(name))
+}
+
+#[cfg(not(windows))]
+pub(super) fn symlink(_: &Dir, _: &Path, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn read_link(dir: &Dir, name: &str) -> io::Result<PathBuf> {
+    fs::read_link(dir.path.join(name))
+}
+
+/// Windows has reflinks on few disks, and makes them itself when it copies there.
+#[expect(clippy::unnecessary_wraps, reason = "its twin on Unix can fail")]
+pub(super) fn reflink(_: &Dir, _: &File, _: &str) -> io::Result<Option<File>> {
+    Ok(None)
 }
 
 pub(super) fn remove(dir: &Dir, name: &str) -> io::Result<()> {

@@ -1,0 +1,123 @@
+//! The tags of an exported audio file, from its task.
+//!
+//! Title, artist (platform and model), comment (the prompt), lyrics (the text), the number of the track, and a cover: of the
+//! task's images the N-th for the N-th song if there are as many, else the first. Only jpg and png are covers; if the image of a
+//! song is of another type, the first one that is jpg or png is taken.
+//!
+//! A file with content credentials is never tagged: a tag would break the signature. What the manifest says about them is not
+//! enough, because an old one says nothing; the bytes are read.
+
+use std::collections::HashMap;
+use std::io::{self, Read as _};
+
+use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::manifest::{FileEntry, TaskEntry};
+use crate::media::{content_credentials, tags};
+use crate::storage::{ArchiveReader, CopySource, Error, StagedCopy};
+
+/// What tags need of all files of the tasks, also of those that no filter selects.
+pub(super) struct Tagger<'a> {
+    reader: &'a ArchiveReader,
+    albums: HashMap<String, Album>,
+}
+
+#[derive(Default)]
+struct Album {
+    songs: Vec<AssetKey>,
+    images: Vec<FileEntry>,
+}
+
+/// What became of a copy.
+pub(super) enum Tagged {
+    Yes,
+    /// It is a plain copy, for this reason.
+    No(String),
+}
+
+impl<'a> Tagger<'a> {
+    pub(super) fn new(reader: &'a ArchiveReader, tasks: &[TaskEntry]) -> Self {
+        let album = |task: &TaskEntry| Album {
+            songs: task.files.iter().map(FileEntry::key).filter(|key| key.kind == Kind::Audio).collect(),
+            images: task.files.iter().filter(|file| file.key().kind == Kind::Image).cloned().collect(),
+        };
+        Self { reader, albums: tasks.iter().map(|task| (task.task_id.clone(), album(task))).collect() }
+    }
+
+    /// Writes the tags of `file` into its copy.
+    ///
+    /// # Errors
+    /// When the copy can't be made again after a failure.
+    pub(super) fn tag(
+        &self,
+        task: &TaskEntry,
+        file: &FileEntry,
+        source: &CopySource,
+        copy: &mut StagedCopy,
+    ) -> Result<Tagged, Error> {
+        let reason = match has_credentials(file, source) {
+            Ok(true) => "it has content credentials, which a tag would break".to_owned(),
+            Ok(false) if source.size > tags::MAX_TAGGED_SIZE => "it is too large".to_owned(),
+            Ok(false) => match tags::write(copy.file(), &self.tags(task, file)) {
+                Ok(()) => return Ok(Tagged::Yes),
+                Err(reason) => {
+                    copy.fill(source)?;
+                    reason
+                }
+            },
+            Err(reason) => format!("it can't be searched for content credentials: {reason}"),
+        };
+        Ok(Tagged::No(reason))
+    }
+
+    fn tags(&self, task: &TaskEntry, file: &FileEntry) -> tags::Tags {
+        let artist: Vec<&str> = [&task.platform, &task.model].into_iter().flatten().map(String::as_str).collect();
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let songs = self.albums.get(&task.task_id).map_or(1, |album| album.songs.len());
+        tags::Tags {
+            title: task.title().into_owned(),
+            artist: artist.join(" "),
+            comment: task.prompt().unwrap_or_default().into_owned(),
+            lyrics: task.text.clone().unwrap_or_default(),
+            track: (number(file.key().index), number(songs.max(file.key().index))),
+            cover: self.cover(task, file),
+        }
+    }
+
+    /// The cover of a song. One that can't be read is left out: it is reported where it is exported itself.
+    fn cover(&self, task: &TaskEntry, song: &FileEntry) -> Option<tags::Cover> {
+        let album = self.albums.get(&task.task_id)?;
+        let own = album.images.iter().find(|image| image.key().index == song.key().index);
+        let own = own.filter(|_| album.images.len() == album.songs.len());
+        let mut images = own.into_iter().chain(&album.images);
+        let (image, is_png) = images.find_map(|image| Some((image, is_png(image)?)))?;
+        if image.size() > tags::MAX_COVER_SIZE {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        self.reader.open_media(task, image).ok()?.take(tags::MAX_COVER_SIZE).read_to_end(&mut bytes).ok()?;
+        Some(tags::Cover { is_png, bytes })
+    }
+}
+
+/// Whether a file has content credentials.
+fn has_credentials(file: &FileEntry, source: &CopySource) -> io::Result<bool> {
+    if file.content_credentials == Some(true) {
+        return Ok(true);
+    }
+    let bytes = source.open().map_err(|error| io::Error::other(error.message()))?;
+    content_credentials::is_present(bytes, source.size)
+}
+
+/// Whether an image is a png (or else a jpg); none for other types.
+fn is_png(image: &FileEntry) -> Option<bool> {
+    match image.detected_type.as_deref() {
+        Some("image/png") => Some(true),
+        Some("image/jpeg") => Some(false),
+        Some(_) => None,
+        None => match super::extension(image) {
+            "png" => Some(true),
+            "jpg" => Some(false),
+            _ => None,
+        },
+    }
+}

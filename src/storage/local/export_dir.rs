@@ -1,0 +1,369 @@
+//! The target folder of `export files`: the files in it, and the record of what was exported there.
+//!
+//! The folder is locked, so that two runs on it plan no name twice. Before a file gets its name, the record says so (planned);
+//! when the name is durable, the record says that too (done). So a run that is killed at any instant leaves no file that the next
+//! one would export again under a second name.
+//!
+//! Everything else in the folder belongs to the user. Nothing is replaced, not even a file that appears in the last moment, and no
+//! symlink below the folder is followed. The folder itself may be a link. It is never in the archive, nor is anything written into
+//! an archive that is inside the folder.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::archive::disk_free_space;
+use super::dir::{Dir, OpenMode};
+use super::group_sync;
+use super::lock::{Lock, LockWait};
+use super::staged_copy::{CopySource, PREFIX, StagedCopy};
+use crate::domain::export_record::{self, ExportRecord, ExportedFile, RECORD, RecordError};
+use crate::integrity::digest::hash_reader;
+use crate::storage::{Error, failpoint};
+
+/// Files whose names become durable together.
+const BATCH: usize = 64;
+
+/// The folder, locked.
+pub(crate) struct ExportDir {
+    path: PathBuf,
+    root: Dir,
+    /// The archive, which is never written to.
+    archive: PathBuf,
+    record: ExportRecord,
+    log: Option<File>,
+    /// The folder of the last file: files come in order.
+    folder: Option<(String, Dir)>,
+    /// Files that have their names, which are not durable yet.
+    named: Vec<ExportedFile>,
+    changed_folders: BTreeSet<PathBuf>,
+    can_reflink: bool,
+    _lock: Lock,
+}
+
+/// What has the name that was planned for a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    Nothing,
+    /// The exported file.
+    Exported,
+    /// Something else.
+    Other,
+}
+
+impl ExportDir {
+    /// Opens the folder at `path`, which is created when it does not exist. Nothing in it is in `archive`, a canonical path.
+    ///
+    /// # Errors
+    /// When it is no folder, is in the archive or can't be locked, or its record can't be used.
+    pub(crate) fn open(path: &Path, archive: &Path, wait: &LockWait) -> Result<Self, Error> {
+        refuse_archive(path, archive)?;
+        fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        refuse_archive(path, archive)?;
+        let canonical = dunce::canonicalize(path).map_err(Error::io("open", path))?;
+        let lock = Lock::lock_folder(&canonical, wait)?;
+        let root = lock.open_dir(&canonical).map_err(Error::io("open", path))?;
+        let record = read_record(&root)?;
+        Ok(Self {
+            path: canonical,
+            root,
+            archive: archive.to_owned(),
+            record,
+            log: None,
+            folder: None,
+            named: Vec::new(),
+            changed_folders: BTreeSet::new(),
+            can_reflink: true,
+            _lock: lock,
+        })
+    }
+
+    /// What was exported.
+    #[must_use]
+    pub(crate) fn record(&self) -> &ExportRecord {
+        &self.record
+    }
+
+    /// The free space, where the system reports it.
+    #[must_use]
+    pub(crate) fn free_space(&self) -> Option<u64> {
+        disk_free_space(&self.path)
+    }
+
+    /// The error when copies do not fit.
+    #[must_use]
+    pub(crate) fn not_enough_space(&self, needed: u64, available: u64) -> Error {
+        Error::NotEnoughSpace { path: self.path.clone(), needed, available }
+    }
+
+    /// The names in a folder; none when there is no such folder. What killed runs left there is removed.
+    ///
+    /// # Errors
+    /// When it can't be listed.
+    pub(crate) fn names(&mut self, folder: &str) -> Result<Vec<String>, Error> {
+        let path = self.folder_path(folder);
+        let dir = match self.dir(folder, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            dir => dir.map_err(Error::io("open", &path))?,
+        };
+        let mut names = dir.names().map_err(Error::io("list", &path))?;
+        names.retain(|name| {
+            let is_left = name.starts_with(PREFIX);
+            if is_left {
+                // What can't be removed harms nothing.
+                let _ = dir.remove(name);
+            }
+            !is_left
+        });
+        Ok(names)
+    }
+
+    /// Whether `name` in a folder is a folder that files can be exported to.
+    ///
+    /// # Errors
+    /// When the disk can't say.
+    pub(crate) fn is_folder(&mut self, folder: &str, name: &str) -> Result<bool, Error> {
+        let path = self.folder_path(folder).join(name);
+        let found = self.dir(folder, false).and_then(|dir| dir.stat(name)).map_err(Error::io("check", &path))?;
+        Ok(found.is_some_and(|found| found.is_folder) && path != self.archive)
+    }
+
+    /// What has the name of a planned file, which has the bytes of `source`, or of the recorded hash.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) fn find(&mut self, file: &ExportedFile, source: &CopySource) -> Result<Found, Error> {
+        let path = self.path.join(&file.name);
+        let (folder, name) = split(&file.name);
+        let dir = match self.dir(folder, false) {
+            Ok(dir) => dir,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            // A symlink or a file has taken the place of the folder.
+            Err(_) => return Ok(Found::Other),
+        };
+        let read_error = |error| Error::io("read", &path)(error);
+        let Some(found) = dir.stat(name).map_err(read_error)? else { return Ok(Found::Nothing) };
+        let is_exported = if found.is_file {
+            let hash = || dir.open(name, OpenMode::Read).and_then(hash_reader).map(|(sha256, _)| sha256).map_err(read_error);
+            let expected = file.sha256.as_ref().unwrap_or(&source.sha256);
+            (file.sha256.is_some() || found.size == source.size) && hash()? == *expected
+        } else {
+            dir.read_link(name).is_ok_and(|target| target == link_target(&self.folder_path(folder), source))
+        };
+        Ok(if is_exported { Found::Exported } else { Found::Other })
+    }
+
+    /// Records planned files, durably.
+    ///
+    /// # Errors
+    /// When the record can't be written.
+    pub(crate) fn plan(&mut self, files: Vec<ExportedFile>) -> Result<(), Error> {
+        self.append(&files)?;
+        self.sync_record()?;
+        failpoint::reached("export-planned");
+        for file in files {
+            self.record.set(file);
+        }
+        Ok(())
+    }
+
+    /// Begins the copy that gets the name of `file`: a reflink where the disk can, unless `reads` asks for a copy whose bytes are
+    /// compared with the recorded hash.
+    ///
+    /// # Errors
+    /// When the source is not as recorded, or the disk fails.
+    pub(crate) fn stage(&mut self, file: &ExportedFile, source: &CopySource, reads: bool) -> Result<StagedCopy, Error> {
+        let (folder, _) = split(&file.name);
+        let (path, can_reflink) = (self.path.join(&file.name), self.can_reflink && !reads);
+        let dir = self.dir(folder, true).map_err(Error::io("create a folder for", &path))?;
+        if can_reflink {
+            if let Some(copy) = StagedCopy::reflink(&dir, &path, source)? {
+                return Ok(copy);
+            }
+            self.can_reflink = false;
+        }
+        StagedCopy::copy(&dir, &path, source)
+    }
+
+    /// Tries whether a reflink of `source` can be made here.
+    ///
+    /// # Errors
+    /// When the source can't be read, or the disk fails.
+    pub(crate) fn try_reflink(&mut self, source: &CopySource) -> Result<bool, Error> {
+        self.can_reflink = StagedCopy::reflink(&self.root, &self.path, source)?.is_some();
+        Ok(self.can_reflink)
+    }
+
+    /// Gives a copy its name. False when the name is taken.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn publish(&mut self, copy: &mut StagedCopy, file: &ExportedFile) -> Result<bool, Error> {
+        if file.sha256.is_some() {
+            self.append(std::slice::from_ref(file))?;
+        }
+        failpoint::reached("export-copied");
+        let is_named = copy.publish(split(&file.name).1)?;
+        failpoint::reached("export-named");
+        Ok(is_named && self.set_named(file)?)
+    }
+
+    /// Makes a symlink to `source`, or a second name of it. False when the name is taken.
+    ///
+    /// # Errors
+    /// When the disk fails, or has no such links.
+    pub(crate) fn link(&mut self, file: &ExportedFile, source: &CopySource, is_symlink: bool) -> Result<bool, Error> {
+        let (folder, name) = split(&file.name);
+        let path = self.folder_path(folder);
+        let dir = self.dir(folder, true).map_err(Error::io("create a folder for", &path))?;
+        let linked = if is_symlink { dir.symlink(&link_target(&path, source), name) } else { dir.hard_link(&source.path, name) };
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(source) => Err(Error::NoLink { path, source }),
+            Ok(()) => self.set_named(file),
+        }
+    }
+
+    /// Records that a file has its name: now, or since a run that was killed.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn set_named(&mut self, file: &ExportedFile) -> Result<bool, Error> {
+        self.changed_folders.insert(self.folder_path(split(&file.name).0));
+        let mut named = file.clone();
+        named.done = true;
+        self.named.push(named);
+        if self.named.len() >= BATCH {
+            self.flush()?;
+        }
+        Ok(true)
+    }
+
+    /// Makes all names durable, and then the record of them.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        self.flush()?;
+        self.sync_record()
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        for folder in std::mem::take(&mut self.changed_folders) {
+            group_sync::sync(&folder).map_err(Error::io("sync", &folder))?;
+        }
+        let named = std::mem::take(&mut self.named);
+        self.append(&named)?;
+        failpoint::reached("export-recorded");
+        for file in named {
+            self.record.set(file);
+        }
+        Ok(())
+    }
+
+    /// The path of a folder below the target folder, or of that one.
+    fn folder_path(&self, folder: &str) -> PathBuf {
+        // Joining an empty path would add a separator.
+        if folder.is_empty() { self.path.clone() } else { self.path.join(folder) }
+    }
+
+    /// The folder of a name, below the target folder.
+    fn dir(&mut self, folder: &str, creates: bool) -> io::Result<Dir> {
+        match &self.folder {
+            Some((path, dir)) if path == folder => return Ok(dir.clone()),
+            _ => {}
+        }
+        let mut dir = self.root.clone();
+        let mut path = self.path.clone();
+        for name in folder.split('/').filter(|name| !name.is_empty()) {
+            let inner = match dir.subfolder(name) {
+                Err(error) if creates && error.kind() == io::ErrorKind::NotFound => {
+                    dir.create_subfolder(name)?;
+                    self.changed_folders.insert(path.clone());
+                    dir.subfolder(name)?
+                }
+                inner => inner?,
+            };
+            path.push(name);
+            if path == self.archive {
+                return Err(io::Error::other("it is the archive"));
+            }
+            dir = inner;
+        }
+        self.folder = Some((folder.to_owned(), dir.clone()));
+        Ok(dir)
+    }
+
+    fn append(&mut self, files: &[ExportedFile]) -> Result<(), Error> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let path = self.path.join(RECORD);
+        let log = match &mut self.log {
+            Some(log) => log,
+            log => log.insert(open_log(&self.root, self.record.length).map_err(Error::io("write", &path))?),
+        };
+        let lines: String = files.iter().map(ExportedFile::to_line).collect();
+        log.write_all(lines.as_bytes()).map_err(Error::io("write", &path))
+    }
+
+    fn sync_record(&mut self) -> Result<(), Error> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let synced = log.sync_all().and_then(|()| group_sync::sync(&self.path));
+        synced.map_err(Error::io("sync", &self.path.join(RECORD)))
+    }
+}
+
+/// Refuses a target that is the archive or in it, also one that does not exist yet.
+fn refuse_archive(path: &Path, archive: &Path) -> Result<(), Error> {
+    let existing = path.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    let existing = existing.filter_map(|path| dunce::canonicalize(path).ok());
+    match existing.take(1).any(|path| path.starts_with(archive)) {
+        true => Err(Error::InArchive(path.to_owned())),
+        false => Ok(()),
+    }
+}
+
+fn read_record(root: &Dir) -> Result<ExportRecord, Error> {
+    let path = root.join(RECORD);
+    let found = root.stat(RECORD).map_err(Error::io("read", &path))?;
+    let Some(found) = found else { return Ok(ExportRecord::default()) };
+    if !found.is_file || found.is_hard_link {
+        return Err(Error::Foreign(path));
+    }
+    let file = root.open(RECORD, OpenMode::Read).map_err(Error::io("read", &path))?;
+    ExportRecord::read(BufReader::with_capacity(64 << 10, file)).map_err(|error| match error {
+        RecordError::Io(error) => Error::io("read", &path)(error),
+        RecordError::Foreign => Error::Foreign(path.clone()),
+        RecordError::Newer(version) => Error::Newer { path: path.clone(), version },
+        RecordError::Damaged(line) => Error::DamagedRecord { path: path.clone(), line },
+    })
+}
+
+/// Opens the record for appending after `length` bytes. What follows them is half a line of a killed run.
+fn open_log(root: &Dir, length: u64) -> io::Result<File> {
+    let mut log = match root.open(RECORD, OpenMode::CreateNew) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => root.open(RECORD, OpenMode::ReadWrite)?,
+        created => created?,
+    };
+    log.set_len(length)?;
+    log.seek(SeekFrom::End(0))?;
+    if length == 0 {
+        log.write_all(export_record::header().as_bytes())?;
+    }
+    Ok(log)
+}
+
+/// The folder and the last part of a name.
+fn split(name: &str) -> (&str, &str) {
+    name.rsplit_once('/').unwrap_or(("", name))
+}
+
+/// The path of a symlink in `folder` to `source`: relative, so that both can be moved together. Absolute across disks of Windows.
+fn link_target(folder: &Path, source: &CopySource) -> PathBuf {
+    pathdiff::diff_paths(&source.path, folder).unwrap_or_else(|| source.path.clone())
+}
+
+#[cfg(test)]
+mod tests;

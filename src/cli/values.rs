@@ -48,7 +48,6 @@ pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
 }
 
 /// A time: so long ago, a local date, or RFC 3339.
-#[allow(dead_code, reason = "the options that use it follow")]
 pub(super) fn when(text: &str) -> Result<When, WhenError> {
     When::parse(text, Timestamp::now(), &TimeZone::system())
 }

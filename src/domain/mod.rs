@@ -14,5 +14,4 @@ pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod schema;
 pub(crate) mod task;
-#[allow(dead_code, reason = "without the command line, nothing reads times yet")]
 pub(crate) mod when;

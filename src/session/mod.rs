@@ -16,12 +16,16 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{Emitter, Event, RunKind, Summary};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, AccountError, Gateway};
+#[cfg(feature = "cli")]
+use crate::gateway::{AccountClient, BaseUrl};
 use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, is_private_host};
 use crate::jobs::StopHandle;
 use crate::jobs::archive::{self, ArchiveJob, GatewayHealth, QueryStop, Request, RunOutcome};
 use crate::jobs::repair::{RepairOutcome, RepairPlan};
 use crate::jobs::verify::VerifyOutcome;
+#[cfg(feature = "cli")]
+use crate::redact::ApiKey;
 use crate::storage::{self, Storage};
 use crate::threads;
 use crate::transfer::{Disk, Downloader, MinRate};
@@ -50,6 +54,9 @@ pub enum Error {
     /// No request can carry this key.
     #[error(transparent)]
     Gateway(#[from] gateway::Error),
+    /// The account's list of tasks can't be requested.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The system has no threads left.
     #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
     Threads(#[source] std::io::Error),
@@ -179,6 +186,17 @@ impl Session {
     #[cfg(feature = "cli")]
     pub(crate) fn queries_ended(&self) -> CancellationToken {
         self.queries_ended.clone()
+    }
+
+    /// A reader of the account's list of tasks, which ends when the run is stopped.
+    ///
+    /// # Errors
+    /// When the client can't be made, or no request can carry the access key.
+    #[cfg(feature = "cli")]
+    pub(crate) fn account_client(&self, url: BaseUrl, key: ApiKey, events: &Emitter) -> Result<AccountClient, Error> {
+        let client = client::http_client(&self.options.network, AddressPolicy::Anywhere)?;
+        let (emitter, stop) = (events.clone().redacting(key.clone()), self.stop.token().clone());
+        Ok(AccountClient::new(client, url, key, self.options.retry_policy(), emitter, stop)?)
     }
 
     /// Makes the clients and everything else that a run needs besides its requests.

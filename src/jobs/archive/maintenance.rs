@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::task_end::TaskAbort;
 use super::task_job::TaskJob;
 use crate::domain::event::Outcome;
@@ -54,16 +56,33 @@ impl TaskJob {
         self.record_meta().await
     }
 
+    /// The `meta` that the request makes of the recorded one; none when that stays. A request without `meta` of its own only adds
+    /// fields that are missing.
+    pub(super) fn new_meta(&self, recorded: Option<&Map<String, Value>>) -> Option<Map<String, Value>> {
+        let mut meta = self.meta.as_ref().or(recorded).cloned().unwrap_or_default();
+        for (name, value) in &self.meta_defaults {
+            if !meta.contains_key(name) {
+                meta.insert(name.clone(), value.clone());
+            }
+        }
+        let says_something = self.meta.is_some() || !meta.is_empty();
+        (says_something && recorded != Some(&meta)).then_some(meta)
+    }
+
     /// Records the request's `meta` in a manifest that the run has not written.
     async fn record_meta(&mut self) -> Result<(), TaskAbort> {
-        let Some(meta) = self.meta.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
+        if self.job.dry_run || (self.meta.is_none() && self.meta_defaults.is_empty()) {
+            return Ok(());
+        }
         let (job, id) = (Arc::clone(&self.job), self.id().clone());
         let entry = blocking(move || job.storage.read(&id)).await?.entry;
-        if entry.is_none_or(|entry| entry.meta.as_ref() == Some(&meta)) {
+        if entry.is_none_or(|entry| self.new_meta(entry.meta.as_ref()).is_none()) {
             return Ok(());
         }
         let (lease, snapshot) = self.acquire_lease(TaskLease::read_snapshot).await?;
-        if let Some(before) = snapshot.entry {
+        if let Some(before) = snapshot.entry
+            && let Some(meta) = self.new_meta(before.meta.as_ref())
+        {
             self.has_changed = true;
             let entry = TaskEntry { meta: Some(meta), ..before.clone() };
             lease.commit(TaskCommit { entry, before: Some(before), unpublished: Vec::new() }).await?;

@@ -63,6 +63,8 @@ pub struct Request {
     pub id: TaskId,
     /// The caller's own fields, which the manifest records unchanged. None leaves the recorded ones.
     pub meta: Option<Map<String, Value>>,
+    /// Fields for `meta` where it does not have them.
+    pub meta_defaults: Map<String, Value>,
     /// What to fetch again, and nothing else. None archives the whole task.
     pub repair: Option<RepairScope>,
 }
@@ -71,7 +73,7 @@ impl Request {
     /// A request for everything of a task.
     #[must_use]
     pub fn new(id: TaskId) -> Self {
-        Self { id, meta: None, repair: None }
+        Self { id, meta: None, meta_defaults: Map::new(), repair: None }
     }
 }
 

@@ -118,6 +118,9 @@ impl AccountClient {
                 format!("the access key is sent to {} without encryption; use an https account URL", self.client.base());
             self.client = self.client.with_cleartext_warning(warning);
         }
+        // What waits for the host is woken by a task of the runtime.
+        let handle = runtime.handle().clone();
+        let _context = handle.enter();
         let mut reading = Reading { account: &self, runtime, ended, sink, tasks: 0, rows_without_id: 0 };
         let read = reading.read(Window { start: range.first, end: range.last });
         reading.report();

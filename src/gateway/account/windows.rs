@@ -71,14 +71,14 @@ impl Windows {
         let is_full = self.is_full(counts);
         self.largest = self.largest.max(counts.distinct);
         let Window { start, end } = window;
-        let full_second = || Err(FullSecond(Timestamp::from_second(start).unwrap_or_default()));
+        let full = |second: i64| Err(FullSecond(Timestamp::from_second(second).unwrap_or_default()));
         if start == end && is_full {
-            return full_second();
+            return full(start);
         }
         if let Some(first) = self.first_second.take().filter(|_| start == end)
             && first + counts.received == 0
         {
-            return full_second();
+            return full(start - 1);
         }
         match end - start {
             _ if !is_full => {}

@@ -20,7 +20,7 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let Settings { input, account, output, gallery, observers, options, mut style } = settings;
     (style.is_dry_run, style.has_waited) = (options.dry_run, options.wait.is_some());
     let has_page = gallery && !options.dry_run;
-    let session = Session::open(&output, options)?.awaiting_all_requests();
+    let session = Session::open(&output, options)?.awaiting_all_requests().with_account(account.is_some());
     if gallery {
         // A page that can't be written is an error before the first request.
         gallery::check_target(&output)?;

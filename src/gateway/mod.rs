@@ -14,6 +14,7 @@ mod not_found;
 mod pacer;
 mod response;
 
+pub(crate) use account::LISTED_FIELDS;
 pub use account::{AccountClient, Error as AccountError, ListedTask, Seconds};
 pub use base::{BaseUrl, BaseUrlError};
 pub use classify::classify;

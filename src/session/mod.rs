@@ -5,7 +5,6 @@
 
 mod options;
 
-use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -21,7 +20,7 @@ use crate::gateway::{self, AccountError, Gateway};
 use crate::gateway::{AccountClient, BaseUrl};
 use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, is_private_host};
 use crate::jobs::StopHandle;
-use crate::jobs::archive::{self, ArchiveJob, GatewayHealth, QueryStop, Request, RunOutcome};
+use crate::jobs::archive::{self, ArchiveJob, GatewayHealth, LateMeta, QueryStop, Request, RunOutcome, SeenIds};
 use crate::jobs::repair::{RepairOutcome, RepairPlan};
 use crate::jobs::verify::VerifyOutcome;
 #[cfg(feature = "cli")]
@@ -73,6 +72,8 @@ pub struct Session {
     queries_ended: CancellationToken,
     /// Whether the run reads its requests to their end, also when queries have ended.
     awaits_requests: bool,
+    /// Whether the account's list is read, too.
+    has_account: bool,
 }
 
 impl Session {
@@ -103,6 +104,7 @@ impl Session {
             stop: StopHandle::default(),
             queries_ended: CancellationToken::new(),
             awaits_requests: false,
+            has_account: false,
         }
     }
 
@@ -130,15 +132,13 @@ impl Session {
         events: Emitter,
     ) -> Result<RunOutcome, Error> {
         let job = self.prepare(kind, events).await?;
-        let tasks = job.emitter.tasks.clone();
+        let (tasks, late_meta) = (job.emitter.tasks.clone(), job.late_meta.clone());
         let (sender, receiver) = mpsc::channel(REQUEST_QUEUE_CAPACITY);
         let forward = async move {
             let mut requests = pin!(requests);
-            let mut seen = HashSet::new();
+            let mut seen = SeenIds::new(late_meta);
             while let Some(request) = requests.next().await {
-                if !seen.insert(request.id.fingerprint()) {
-                    continue;
-                }
+                let Some(request) = seen.first(request) else { continue };
                 tasks.discovered.add(1);
                 if sender.send(request).await.is_err() {
                     break;
@@ -174,6 +174,12 @@ impl Session {
     #[cfg(feature = "cli")]
     pub(crate) fn awaiting_all_requests(self) -> Self {
         Self { awaits_requests: true, ..self }
+    }
+
+    /// Says that tasks of the account's list come, too.
+    #[cfg(feature = "cli")]
+    pub(crate) fn with_account(self, has_account: bool) -> Self {
+        Self { has_account, ..self }
     }
 
     /// Ends the run early.
@@ -245,6 +251,8 @@ impl Session {
             emitter,
             queries: QueryStop::new(self.queries_ended),
             write_check: OnceCell::new(),
+            keeps_listed_fields: self.has_account,
+            late_meta: LateMeta::default(),
             awaits_requests: self.awaits_requests,
             stop: self.stop.token().clone(),
         })

@@ -77,16 +77,15 @@ impl<'a> Body<'a> {
         let chunk = chunk.ok_or(Fault::Stopped)??;
         self.is_ended = chunk.is_none();
         let bytes = chunk.unwrap_or_default();
-        let decoder = match self.decoder.take() {
-            Some(decoder) => decoder.write(&bytes),
-            None => {
-                self.start.extend_from_slice(&bytes);
-                if self.start.len() < SNIFFED && !self.is_ended {
-                    return Ok(());
-                }
-                let coding = detect_coding(&self.start).unwrap_or(self.coding);
-                Decoder::new(self.decoded.clone(), coding).write(&std::mem::take(&mut self.start))
+        let decoder = if let Some(decoder) = self.decoder.take() {
+            decoder.write(&bytes)
+        } else {
+            self.start.extend_from_slice(&bytes);
+            if self.start.len() < SNIFFED && !self.is_ended {
+                return Ok(());
             }
+            let coding = detect_coding(&self.start).unwrap_or(self.coding);
+            Decoder::new(self.decoded.clone(), coding).write(&std::mem::take(&mut self.start))
         };
         let broken = |error: DecodeError| http::Error::BrokenEncoding(error.to_string());
         match decoder {

@@ -58,6 +58,8 @@ pub(super) enum Fault {
         retry_after: Option<Duration>,
     },
     Answer(String),
+    /// The answer ends in the middle, although its length is right.
+    Cut,
     FullSecond(Timestamp),
 }
 
@@ -66,6 +68,7 @@ impl std::fmt::Display for Fault {
         match self {
             Self::Stopped => f.write_str("interrupted"),
             Self::Refused(words) | Self::Answer(words) => f.write_str(words),
+            Self::Cut => f.write_str("the answer is broken JSON: it ends in the middle"),
             Self::Request(http::Error::Policy(PolicyViolation::OffOrigin)) => {
                 f.write_str("it redirects to another host, which must not get the access key")
             }
@@ -85,6 +88,7 @@ impl Fault {
             Self::Request(error) => (error.is_transient(), Some(error)),
             // A refused key is another fault: any other 403 comes from what protects the account, and passes.
             Self::Status { status, .. } => (*status == StatusCode::FORBIDDEN || is_transient_status(*status), None),
+            Self::Cut => (true, None),
             _ => (false, None),
         };
         Failure {

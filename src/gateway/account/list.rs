@@ -280,10 +280,10 @@ mod tests {
         for n in 0..100 {
             answer = Box::new(answer.chain(Cursor::new(row(n))));
         }
-        let (ids, _, result) = ids(answer.chain(&b"]"[..]));
-        assert_eq!((ids.len(), result), (100, Ok(())), "100 MiB");
+        let (found, _, result) = ids(answer.chain(&b"]"[..]));
+        assert_eq!((found.len(), result), (100, Ok(())), "100 MiB");
         let endless = Cursor::new("[{\"data\":\"").chain(io::repeat(b'x'));
-        let (_, _, result) = super::tests::ids(endless);
+        let (_, _, result) = ids(endless);
         assert!(result.unwrap_err().contains("longer than 64 MiB"));
     }
 }

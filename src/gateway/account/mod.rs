@@ -1,7 +1,7 @@
 //! The account's own list of tasks: every task that was submitted in a range of time.
 //!
 //! `windows` decides which windows of time are requested, and whether one is complete. This file requests the pages of a window,
-//! `body` receives a page, `list` finds its rows, and `row` reads one. An answer may be of any length: rows are passed on as they
+//! `body` receives one, `page` and `list` find its rows, and `row` reads a row. An answer may be of any length: rows are passed on as they
 //! arrive, and only their fingerprints are held, of one window at a time.
 //!
 //! The list is read on a thread that may block, with a small runtime of its own: whoever takes the rows sets the pace. The access
@@ -10,18 +10,15 @@
 mod body;
 mod error;
 mod list;
+mod page;
 mod row;
 mod windows;
-
-use std::collections::HashSet;
-use std::io::{self, Read as _};
 
 use reqwest::{Response, StatusCode, Url};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::base::BaseUrl;
-use super::classify;
 use super::keyed_client::{KeyedClient, KeyedReply};
 use crate::domain::event::{Emitter, Event};
 use crate::http::retry::{NoRetry, RetryDriver, RetryPolicy};
@@ -30,19 +27,15 @@ use crate::redact::ApiKey;
 use body::Body;
 pub use error::Error;
 use error::Fault;
+use page::{ListCounts, WindowRows};
+pub(crate) use row::LISTED_FIELDS;
 pub use row::ListedTask;
-use row::Row;
 use windows::{FullSecond, RowCounts, Window, Windows};
 
 /// Rows per page that are requested.
 const PAGE_SIZE: usize = 1000;
 /// A window with more pages has no end.
 const MAX_PAGES: u32 = 1_000_000;
-/// The most bytes of the body of an error that are read.
-const MAX_ERROR_SIZE: u64 = 64 << 10;
-/// Rows of a page, in bytes, that are held until the page has ended. A slow run would else keep a server waiting.
-const MAX_HELD: usize = 16 << 20;
-
 /// A range of Unix seconds, both ends included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Seconds {
@@ -71,22 +64,7 @@ struct Reading<'a> {
     /// Ends the reading.
     ended: &'a CancellationToken,
     sink: Sink<'a>,
-    tasks: u64,
-    rows_without_id: u64,
-}
-
-/// The rows of one window so far.
-#[derive(Default)]
-struct WindowRows {
-    seen: HashSet<u128>,
-    counts: RowCounts,
-}
-
-/// The rows of one page, before they are passed on.
-#[derive(Default)]
-struct HeldRows {
-    tasks: Vec<ListedTask>,
-    bytes: usize,
+    counts: ListCounts,
 }
 
 impl AccountClient {
@@ -121,7 +99,7 @@ impl AccountClient {
         // What waits for the host is woken by a task of the runtime.
         let handle = runtime.handle().clone();
         let _context = handle.enter();
-        let mut reading = Reading { account: &self, runtime, ended, sink, tasks: 0, rows_without_id: 0 };
+        let mut reading = Reading { account: &self, runtime, ended, sink, counts: ListCounts::default() };
         let read = reading.read(Window { start: range.first, end: range.last });
         reading.report();
         match read {
@@ -213,62 +191,27 @@ impl Reading<'_> {
         received
     }
 
-    /// Reads an answer, and passes its new tasks on.
+    /// Reads an answer, and passes its new tasks on. Returns its number of rows.
     fn read_answer(&mut self, response: Response, rows: &mut WindowRows) -> Result<u64, Fault> {
         let (account, key) = (self.account, &self.account.client.key);
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
-        let mut body = Body::new(response, &self.runtime, &account.stop).map_err(|error| error.redact_key(key))?;
-        if !status.is_success() {
-            let (message, is_json) = error_body(body, key);
-            let is_refusal = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && is_json);
-            let fault = Fault::Status { status, message, retry_after };
-            return Err(if is_refusal { Fault::Refused(fault.to_string()) } else { fault });
+        let body = Body::new(response, &self.runtime, &account.stop).map_err(|error| error.redact_key(key))?;
+        if status.is_success() {
+            let (ended, sink) = (self.ended, &mut *self.sink);
+            return page::read(body, key, rows, &mut self.counts, &mut |task| !ended.is_cancelled() && sink(task));
         }
-        let (mut held, mut is_wanted) = (HeldRows::default(), true);
-        let (sink, ended, without_id) = (&mut *self.sink, self.ended, &mut self.rows_without_id);
-        let mut tasks = 0;
-        let mut flush = |held: &mut HeldRows| {
-            held.bytes = 0;
-            tasks += held.tasks.len() as u64;
-            held.tasks.drain(..).all(|task| !ended.is_cancelled() && sink(task))
-        };
-        let mut on_row = |row: &Row| {
-            if rows.seen.insert(row.fingerprint()) {
-                match row.task(key) {
-                    Some(task) => held.push(task),
-                    None => *without_id += 1,
-                }
-            }
-            is_wanted = held.bytes <= MAX_HELD || flush(&mut held);
-            if is_wanted { Ok(()) } else { Err(io::Error::other("stopped")) }
-        };
-        let (head, result) = list::read(&mut body, &mut on_row);
-        let is_wanted = is_wanted && flush(&mut held);
-        self.tasks += tasks;
-        match (result, body.fault.take()) {
-            _ if !is_wanted => return Err(Fault::Stopped),
-            (_, Some(Fault::Request(error))) => return Err(error.redact_key(key).into()),
-            (_, Some(fault)) => return Err(fault),
-            (Err(error), None) => return Err(Fault::Answer(unreadable(body.first, &error))),
-            (Ok(()), None) => {}
-        }
-        if head.success == Some(false) || !head.has_list() {
-            let message = head.messages().and_then(|messages| classify::error_message(&messages, key));
-            return Err(Fault::Answer(message.map_or_else(
-                || "the answer has no list of tasks".to_owned(),
-                |message| format!("the account says `{message}`"),
-            )));
-        }
-        rows.counts.total = head.total.or(rows.counts.total);
-        Ok(head.rows)
+        let (message, is_json) = page::error_body(body, key);
+        let is_refusal = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && is_json);
+        let fault = Fault::Status { status, message, retry_after };
+        Err(if is_refusal { Fault::Refused(fault.to_string()) } else { fault })
     }
 
     /// Says what was read.
     fn report(&self) {
-        let emitter = &self.account.emitter;
-        emitter.emit(Event::Detail(format!("task list: {} read", count(self.tasks, "task"))));
-        if self.rows_without_id > 0 {
-            let rows = count(self.rows_without_id, "row");
+        let (emitter, ListCounts { tasks, rows_without_id }) = (&self.account.emitter, &self.counts);
+        emitter.emit(Event::Detail(format!("task list: {} read", count(*tasks, "task"))));
+        if *rows_without_id > 0 {
+            let rows = count(*rows_without_id, "row");
             emitter.emit(Event::Warning(format!("{rows} of the account's task list have no task id, and are left out")));
         }
     }
@@ -282,29 +225,6 @@ impl AccountClient {
         let Window { start, end } = window;
         url.set_query(Some(&format!("start_timestamp={start}&end_timestamp={end}&p={page}&page_size={PAGE_SIZE}")));
         url
-    }
-}
-
-impl HeldRows {
-    fn push(&mut self, task: ListedTask) {
-        let text = |value: &serde_json::Value| value.as_str().map_or(256, str::len);
-        self.bytes += 256 + task.id.as_str().len() + task.meta.values().map(text).sum::<usize>();
-        self.tasks.push(task);
-    }
-}
-
-/// The message in the body of an error, and whether the body is JSON. A body that can't be read says nothing.
-fn error_body(body: Body<'_>, key: &ApiKey) -> (Option<String>, bool) {
-    let mut bytes = Vec::new();
-    let _ = body.take(MAX_ERROR_SIZE).read_to_end(&mut bytes);
-    classify::error_body(bytes, key)
-}
-
-fn unreadable(first: Option<u8>, error: &serde_json::Error) -> String {
-    match first {
-        None => "the answer is empty".to_owned(),
-        Some(b'<') => "the answer is a web page, not JSON: is the account URL right?".to_owned(),
-        Some(_) => format!("the answer is broken JSON: {error}"),
     }
 }
 

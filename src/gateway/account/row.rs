@@ -18,7 +18,9 @@ use crate::redact::ApiKey;
 /// The fields of a row that are read.
 const FIELDS: [&str; 10] =
     ["task_id", "mj_id", "id", "prompt", "title", "model", "platform", "action", "properties", "submit_time"];
-/// The fields of `meta`, and where in `properties` some of them may stand instead.
+/// The fields of `meta` that a row may fill.
+pub(crate) const LISTED_FIELDS: [&str; 5] = ["prompt", "title", "model", "platform", "action"];
+/// The same, and where in `properties` some of them may stand instead.
 const META: [(&str, Option<&str>); 5] =
     [("prompt", Some("input")), ("title", None), ("model", Some("origin_model_name")), ("platform", None), ("action", None)];
 

@@ -11,6 +11,7 @@ use super::task_end::TaskAbort;
 use super::task_job::TaskJob;
 use crate::domain::event::Outcome;
 use crate::domain::manifest::TaskEntry;
+use crate::gateway::LISTED_FIELDS;
 use crate::storage::{TaskCommit, TaskLease, TaskSnapshot, blocking};
 
 impl TaskJob {
@@ -60,7 +61,9 @@ impl TaskJob {
     /// fields that are missing.
     pub(super) fn new_meta(&self, recorded: Option<&Map<String, Value>>) -> Option<Map<String, Value>> {
         let mut meta = self.meta.as_ref().or(recorded).cloned().unwrap_or_default();
-        for (name, value) in &self.meta_defaults {
+        let is_kept = |name: &str| self.job.keeps_listed_fields && LISTED_FIELDS.contains(&name);
+        let kept = recorded.into_iter().flatten().filter(|(name, _)| is_kept(name));
+        for (name, value) in kept.chain(&self.meta_defaults) {
             if !meta.contains_key(name) {
                 meta.insert(name.clone(), value.clone());
             }
@@ -70,7 +73,7 @@ impl TaskJob {
     }
 
     /// Records the request's `meta` in a manifest that the run has not written.
-    async fn record_meta(&mut self) -> Result<(), TaskAbort> {
+    pub(super) async fn record_meta(&mut self) -> Result<(), TaskAbort> {
         if self.job.dry_run || (self.meta.is_none() && self.meta_defaults.is_empty()) {
             return Ok(());
         }

@@ -24,15 +24,13 @@ fn ids(count: usize) -> impl Iterator<Item = String> {
 fn every_task_is_archived_whatever_pages_and_limits_the_server_has() {
     let items: fn(Vec<Value>, Value) -> Value = |rows, total| json!({"success": true, "data": {"items": rows, "total": total}});
     // Two days, with a burst; in pages of 10 these are more than three.
-    let rows = |count: usize| -> Vec<Value> {
-        (0..count).map(|n| row(&format!("t{n}"), if n < 35 { 100_000 + 3 * n as i64 } else { n as i64 * 1200 })).collect()
-    };
+    let rows: Vec<Value> = (0..60).map(|n| row(&format!("t{n}"), if n < 35 { 100_000 + 3 * n } else { n * 1200 })).collect();
     for (limit, has_pages, has_total) in
         [(1000, true, true), (10, true, false), (10, true, true), (10, false, false), (10, false, true), (37, false, false)]
     {
         let world = World::new();
         serve(&world, ids(60));
-        let account = Account::start(TaskList { limit, has_pages, has_total, wrap: items, ..TaskList::new(rows(60)) });
+        let account = Account::start(TaskList { limit, has_pages, has_total, wrap: items, ..TaskList::new(rows.clone()) });
         let summary = account.run(&world, &["--since", "2d", "--json"]).exits(0).summary();
         assert_eq!(summary["complete"], 60, "{limit} {has_pages} {has_total}");
         let mut asked = world.requested_paths();
@@ -139,6 +137,24 @@ fn ids_of_the_user_and_of_the_account_are_one_set() {
     let run = account.run(&world, &["t0", "-i", "ids.txt", "--since", "1h", "--json", "--failed-to", "failed.txt"]).exits(0);
     assert_eq!((&run.summary()["complete"], world.gateway_requests().len()), (&json!(4), 4));
     assert_eq!(std::fs::read_to_string(world.home().join("failed.txt")).unwrap(), "");
+}
+
+#[test]
+fn fields_of_the_user_win_and_rows_fill_the_others_in_the_same_run() {
+    let world = World::new();
+    serve(&world, ids(2));
+    world.write_file("ids.jsonl", "{\"task_id\":\"t0\",\"prompt\":\"mine\"}\nt1\n");
+    let listed = |id: &str| json!({"task_id": id, "submit_time": now() - 60, "prompt": "theirs", "title": "T"});
+    let account = Account::start(TaskList::new(vec![listed("t0"), listed("t1")]));
+    let mut before = None;
+    for _ in 0..2 {
+        account.run(&world, &["-i", "ids.jsonl", "--since", "1h"]).exits(0);
+        assert_eq!(world.task_entry("t0")["meta"], json!({"prompt": "mine", "title": "T"}));
+        assert_eq!(world.task_entry("t1")["meta"], json!({"prompt": "theirs", "title": "T"}));
+        assert_eq!(world.root_manifest()["tasks"][0]["meta"]["title"], "T");
+        assert!(before.replace(world.tree()).is_none_or(|before| before == world.tree()), "nothing is written again");
+    }
+    assert_eq!(world.gateway_requests().len(), 2);
 }
 
 #[test]

@@ -147,7 +147,7 @@ pub use domain::manifest;
 pub use domain::manifest::{ApiResponse, AssetError, FileEntry, State, TaskEntry};
 pub use domain::plan::KindFilter;
 pub use domain::task::TaskId;
-pub use gateway::{BaseUrl, BaseUrlError, Error as GatewayError};
+pub use gateway::{AccountError, BaseUrl, BaseUrlError, Error as GatewayError};
 pub use http::client::{Error as ClientError, Network};
 pub use integrity::digest::Sha256Hex;
 pub use jobs::archive::{FatalError, PollPolicy, RepairScope, Request, RunOutcome};

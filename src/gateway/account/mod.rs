@@ -36,6 +36,7 @@ use windows::{FullSecond, RowCounts, Window, Windows};
 const PAGE_SIZE: usize = 1000;
 /// A window with more pages has no end.
 const MAX_PAGES: u32 = 1_000_000;
+
 /// A range of Unix seconds, both ends included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Seconds {
@@ -212,7 +213,7 @@ impl Reading<'_> {
         emitter.emit(Event::Detail(format!("task list: {} read", count(*tasks, "task"))));
         if *rows_without_id > 0 {
             let rows = count(*rows_without_id, "row");
-            emitter.emit(Event::Warning(format!("{rows} of the account's task list have no task id, and are left out")));
+            emitter.emit(Event::Warning(format!("left out of the account's task list: {rows} without a task id")));
         }
     }
 }

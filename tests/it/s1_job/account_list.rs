@@ -69,7 +69,7 @@ fn answers_are_read_in_every_known_shape() {
         let account = Account::start(TaskList { wrap, ..TaskList::new(rows) });
         let run = account.run(&world, &["--since", "1h", "--json"]).exits(0);
         assert_eq!(run.summary()["complete"], 4, "{run:?}");
-        assert!(run.stderr.contains("1 row of the account's task list have no task id"), "{run:?}");
+        assert!(run.stderr.contains("left out of the account's task list: 1 row without a task id"), "{run:?}");
     }
 }
 

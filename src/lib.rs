@@ -153,7 +153,7 @@ pub use domain::plan::KindFilter;
 pub use domain::selection::{Selected, Selection, SortKey, TaskFilter};
 pub use domain::task::TaskId;
 pub use domain::template::{DEFAULT_TEMPLATE, Template, TemplateError, template_fields};
-pub use gateway::{BaseUrl, BaseUrlError, Error as GatewayError};
+pub use gateway::{AccountError, BaseUrl, BaseUrlError, Error as GatewayError};
 pub use http::client::{Error as ClientError, Network};
 pub use integrity::digest::Sha256Hex;
 pub use jobs::archive::{FatalError, PollPolicy, RepairScope, Request, RunOutcome};

@@ -1,7 +1,7 @@
 //! Hides the secrets of a run in everything that people see, and makes text safe for a terminal.
 //!
-//! There are two secrets: the API key, which must never appear in any output, and the signed query of a URL, which gives
-//! access to the file. [`ApiKey`] has no `Display`, its `Debug` hides the key, and only `expose` returns it. All text from
+//! There are two kinds of secrets: keys (the API key and the account's access key), which must never appear in any output, and the
+//! signed query of a URL, which gives access to the file. [`ApiKey`] has no `Display`, its `Debug` hides the key, and only `expose` returns it. All text from
 //! the network is redacted before other code sees it, because a server may echo the key. `url` removes queries, `key_like`
 //! hides mistyped keys, and `terminal` escapes control characters.
 
@@ -22,7 +22,7 @@ pub(crate) use key_like::redact_key_like;
 pub(crate) use terminal::{escape_control_chars, escape_control_chars_json};
 pub(crate) use url::{display_url, redact_urls};
 
-/// The gateway's API key.
+/// The gateway's API key, or the access key of the account.
 #[derive(Clone)]
 pub struct ApiKey {
     text: String,
@@ -33,10 +33,10 @@ pub struct ApiKey {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The text is blank.
-    #[error("the API key is empty")]
+    #[error("the key is empty")]
     Empty,
     /// The text contains whitespace, a quote or a character that no HTTP header may contain.
-    #[error("the API key contains whitespace or a character that no key has; check that you pasted exactly the key")]
+    #[error("the key contains whitespace or a character that no key has; check that you pasted exactly the key")]
     Malformed,
 }
 
@@ -55,6 +55,12 @@ impl ApiKey {
             return Err(KeyError::Malformed);
         }
         Ok(Self { text: key.to_owned(), redactor: Arc::new(KeyRedactor::new(key)) })
+    }
+
+    /// The same key, which also hides `other` wherever it hides itself.
+    #[must_use]
+    pub(crate) fn hiding(self, other: &Self) -> Self {
+        Self { redactor: Arc::new(self.redactor.merge(&other.redactor)), ..self }
     }
 
     /// The key itself. Only for the `Authorization` header.

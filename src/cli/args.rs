@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{ArgAction, CommandFactory as _, Parser, ValueEnum, ValueHint};
 
 use super::exec::ExecCommand;
-use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, retries, size, wait_mode};
+use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, retries, size, wait_mode, when};
 use crate::session::DEFAULT_JOBS;
 pub(super) use commands::{Command, Document, GalleryArgs, ListArgs};
 pub(super) use export::{ExportArgs, FormatArg, LinkArg};
@@ -24,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   yescale-dl 777935781150867525   into ./yescale; the key is in YESCALE_API_KEY
   yescale-dl --api-key-file key.txt -i ids.txt -o archive
+  yescale-dl --since 7d           what the account made; the access key is in YESCALE_ACCESS_KEY
   jq -r .task_id history.jsonl | yescale-dl -i - --only video,audio
   yescale-dl verify archive       a command must be the first word
   yescale-dl -- verify            archives the task with the id `verify`
@@ -61,6 +62,18 @@ pub(super) struct Args {
     /// One id per line, or a JSON array. A line or an item may be a JSON object with `task_id` or `id`; its other fields become `meta` in the manifest. Blank lines and lines that begin with `#` are skipped.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "This run")]
     pub input_file: Vec<PathBuf>,
+
+    /// Archive what the account made since WHEN
+    ///
+    /// So long ago (7d, 12h), a local date (2026-10-01), or RFC 3339. The tasks come from the account's own task list, by the time at which they were submitted. This needs an access key, see --access-key-file. Implies --skip-failed.
+    #[arg(long, value_name = "WHEN", value_parser = when, value_hint = ValueHint::Other, help_heading = "This run")]
+    pub since: Option<crate::domain::when::When>,
+
+    /// With --since: and until WHEN, which is included
+    ///
+    /// A date includes that day. [default: now]
+    #[arg(long, value_name = "WHEN", value_parser = when, requires = "since", value_hint = ValueHint::Other, help_heading = "This run")]
+    pub until: Option<crate::domain::when::When>,
 
     /// Download everything again
     ///
@@ -155,6 +168,16 @@ pub(super) struct ConfigurableArgs {
     /// As `yescale-dl gallery` does.
     #[arg(long, help_heading = "Archive")]
     pub gallery: bool,
+
+    /// URL of the account, for --since [env: YESCALE_ACCOUNT_URL]
+    #[arg(long, value_name = "URL", default_value = "https://yescale.bogia.app", value_hint = ValueHint::Url, help_heading = "Account")]
+    pub account_url: String,
+
+    /// Read the access key from FILE; `-` is standard input
+    ///
+    /// For --since. It is another key than the API key: create it in the dashboard of the account. Without this option, it is in the environment variable YESCALE_ACCESS_KEY.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Account")]
+    pub access_key_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub remote: RemoteArgs,
@@ -301,7 +324,7 @@ mod tests {
 
     #[test]
     fn no_option_takes_the_api_key_itself() {
-        for argument in ["--api-key", "--key", "--token"] {
+        for argument in ["--api-key", "--access-key", "--key", "--token"] {
             assert!(Args::try_parse_from(["yescale-dl", argument, "sk-x", "id"]).is_err());
         }
     }

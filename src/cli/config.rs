@@ -18,7 +18,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::{
-    BASE_URL_VARIABLE, Environment, KEY_FILE_VARIABLE, KEY_VARIABLE, default_config_path, home, utf8_variable,
+    ACCESS_KEY_VARIABLE, ACCOUNT_URL_VARIABLE, BASE_URL_VARIABLE, Environment, KEY_FILE_VARIABLE, KEY_VARIABLE,
+    default_config_path, home, utf8_variable,
 };
 use super::error::Error;
 use crate::redact::ApiKey;
@@ -30,6 +31,8 @@ use values::{PathResolver, arg_values, is_on, validate_values};
 const KEY: &str = "api-key";
 const KEY_FILE: &str = "api-key-file";
 const BASE_URL: &str = "base-url";
+const ACCESS_KEY_FILE: &str = "access-key-file";
+const ACCOUNT_URL: &str = "account-url";
 
 /// Reads a file. Opening a pipe could wait for ever, and a device may have no end; the null device is an empty file.
 fn read_plain_file(path: &Path) -> io::Result<String> {
@@ -48,6 +51,8 @@ pub(super) struct Config {
     entries: Vec<ConfigEntry>,
     /// The key and its origin, unless the key is in a file of its own.
     pub key: Option<(String, String)>,
+    /// The access key and its origin, unless it is in a file of its own.
+    pub access_key: Option<(String, String)>,
     /// Whether the file contains a key, also one that the environment overrides.
     pub has_key: bool,
     /// Why the default file, which exists, can't be read.
@@ -190,6 +195,13 @@ impl Config {
         }
         if let Some(url) = utf8_variable(environment, BASE_URL_VARIABLE)? {
             self.set_from_env(BASE_URL, url.into(), BASE_URL_VARIABLE);
+        }
+        if let Some(key) = utf8_variable(environment, ACCESS_KEY_VARIABLE)? {
+            self.access_key = Some((key, ACCESS_KEY_VARIABLE.to_owned()));
+            self.entries.retain(|entry| entry.name != ACCESS_KEY_FILE);
+        }
+        if let Some(url) = utf8_variable(environment, ACCOUNT_URL_VARIABLE)? {
+            self.set_from_env(ACCOUNT_URL, url.into(), ACCOUNT_URL_VARIABLE);
         }
         Ok(())
     }

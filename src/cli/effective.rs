@@ -18,7 +18,7 @@ use super::config::{self, Config};
 use super::environment::Environment;
 use super::error::Error;
 use super::values::{duration_or_zero, shell_quote};
-use super::{help, mistyped, settings};
+use super::{account, help, mistyped, settings};
 use crate::redact::{escape_control_chars_json, redact_urls};
 use crate::session::{DEFAULT_CONNECTIONS, DEFAULT_RETRIES};
 
@@ -156,12 +156,13 @@ impl EffectiveArgs {
     /// The warnings before the run: a configuration file that can't be read, and files with a key that other users can read.
     /// None with `--quiet`.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let key_file = self.matches.try_get_one::<PathBuf>("api_key_file").ok().flatten();
+        let file = |name: &str| self.matches.try_get_one::<PathBuf>(name).ok().flatten();
         let is_quiet = self.matches.try_get_one::<bool>("quiet").ok().flatten() == Some(&true);
-        let with_key = key_file.into_iter().chain(self.config.file.iter().filter(|_| self.config.has_key));
-        let exposed = with_key.filter(|path| !is_quiet && is_readable_by_others(path));
-        let warning = |path: &PathBuf| {
-            format!("other users can read the API key in {}: run chmod 600 {}", path.display(), shell_quote(path))
+        let with_key = file("api_key_file").into_iter().chain(self.config.file.iter().filter(|_| self.config.has_key));
+        let with_key = with_key.map(|path| ("API", path)).chain(file("access_key_file").map(|path| ("access", path)));
+        let exposed = with_key.filter(|(_, path)| !is_quiet && is_readable_by_others(path));
+        let warning = |(key, path): (&str, &PathBuf)| {
+            format!("other users can read the {key} key in {}: run chmod 600 {}", path.display(), shell_quote(path))
         };
         let unreadable = self.config.unreadable.as_ref().zip(self.config.file.as_ref()).filter(|_| !is_quiet);
         let ignored = |(error, path): (&io::Error, &PathBuf)| format!("{} is ignored: {error}", path.display());
@@ -179,6 +180,8 @@ impl EffectiveArgs {
         }];
         let key = self.config.key.as_ref().filter(|_| self.matches.get_raw("api_key_file").is_none());
         lines.extend(key.map(|(_, origin)| setting_line("# api-key, which is hidden", origin)));
+        let key = self.config.access_key.as_ref().filter(|_| self.matches.get_raw("access_key_file").is_none());
+        lines.extend(key.map(|(_, origin)| setting_line("# access-key, which is hidden", origin)));
         lines.extend(config::settable_options().iter().filter_map(|option| self.option_line(option)));
         // The escapes of JSON are also those of TOML.
         lines.iter().map(|line| escape_control_chars_json(redact_urls(line).into_owned()) + "\n").collect()
@@ -204,7 +207,11 @@ impl EffectiveArgs {
             None if is_typed => "command line",
             None => "default",
         };
-        let is_secret = name == "api-key-file" && settings::looks_like_a_key(Path::new(&raw));
+        let is_secret = match name {
+            "api-key-file" => settings::looks_like_a_key(Path::new(&raw)),
+            "access-key-file" => account::looks_like_a_key(Path::new(&raw)),
+            _ => false,
+        };
         let is_bare = raw.parse::<u64>().is_ok() || raw.parse::<bool>().is_ok();
         Some(if is_secret {
             setting_line(&format!("# {name}, which looks like a key and is hidden"), origin)

@@ -15,11 +15,15 @@ pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 pub(super) const KEY_VARIABLE: &str = "YESCALE_API_KEY";
 /// The file with the API key.
 pub(super) const KEY_FILE_VARIABLE: &str = "YESCALE_API_KEY_FILE";
+/// The access key of the account.
+pub(super) const ACCESS_KEY_VARIABLE: &str = "YESCALE_ACCESS_KEY";
+/// The URL of the account.
+pub(super) const ACCOUNT_URL_VARIABLE: &str = "YESCALE_ACCOUNT_URL";
 /// The base URL of the gateway.
 pub(super) const BASE_URL_VARIABLE: &str = "YESCALE_BASE_URL";
 
 /// The variables that hold a key or name its file. No other program gets them from this one.
-pub(super) const SECRET_VARIABLES: [&str; 3] = [KEY_VARIABLE, "YESCALE_API_KEY_FILE", "YESCALE_ACCESS_KEY"];
+pub(super) const SECRET_VARIABLES: [&str; 3] = [KEY_VARIABLE, KEY_FILE_VARIABLE, ACCESS_KEY_VARIABLE];
 
 /// The value of a variable that must be text.
 ///

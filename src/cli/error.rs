@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use clap::builder::StyledStr;
 use clap::error::ContextValue;
 
-use super::environment::{BASE_URL_VARIABLE, KEY_FILE_VARIABLE, KEY_VARIABLE};
+use super::environment::{ACCESS_KEY_VARIABLE, ACCOUNT_URL_VARIABLE, BASE_URL_VARIABLE, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use crate::domain::code::FatalCode;
-use crate::gateway::BaseUrlError;
+use crate::gateway::{AccountError, BaseUrl, BaseUrlError};
 use crate::jobs::archive::FatalError;
 use crate::jobs::export::ExportError;
 use crate::jobs::verify::VerifyError;
@@ -26,7 +26,7 @@ const KEY_WAS_EXPOSED: &str = "other users can read command lines: revoke this k
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// No id and no list.
-    #[error("no task id: name one or more, or give a list with --input-file FILE; see --help")]
+    #[error("no task id: name one or more, give a list with --input-file FILE, or use --since; see --help")]
     NoIds,
     /// A blank argument.
     #[error("a task id is blank: remove the empty argument")]
@@ -56,6 +56,39 @@ pub(super) enum Error {
     /// The key in an option whose value is sent or shown. The message does not repeat it.
     #[error("the API key is given in {0}; {KEY_WAS_EXPOSED}")]
     KeyForOption(&'static str),
+    /// No access key in any source.
+    #[error(
+        "no access key for --since: set {ACCESS_KEY_VARIABLE}, or use --access-key-file FILE; it is not the API key: create it in the dashboard of the account, {0}"
+    )]
+    NoAccessKey(BaseUrl),
+    /// The API key as the access key. The account must not get it.
+    #[error("{origin} has the API key, but an access key is another key: create it in the dashboard of the account, {account}")]
+    ApiKeyForAccessKey {
+        /// Where it was found.
+        origin: String,
+        /// The account.
+        account: BaseUrl,
+    },
+    /// The access key instead of the name of its file. The message does not repeat it.
+    #[error("--access-key-file expects a file name, but got a key; {KEY_WAS_EXPOSED}")]
+    AccessKeyForFile,
+    /// A text that can't be an access key.
+    #[error("{origin}: {source}")]
+    AccessKey {
+        /// Where it was found.
+        origin: String,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// The URL of the account is not one.
+    #[error("invalid account URL (--account-url or {ACCOUNT_URL_VARIABLE}): {0}")]
+    AccountUrl(BaseUrlError),
+    /// The time of `--since` is behind that of `--until`, or in the future.
+    #[error("there is no time between --since and {0}")]
+    EmptyRange(&'static str),
+    /// The account's list of tasks can't be read to its end.
+    #[error("{0}")]
+    Account(#[from] AccountError),
     /// A variable that is not text.
     #[error("the environment variable {0} is not UTF-8")]
     VariableNotUtf8(&'static str),
@@ -174,6 +207,8 @@ impl Error {
             | Self::Slip(_)
             | Self::List { .. }
             | Self::KeyForFile
+            | Self::AccessKeyForFile
+            | Self::EmptyRange(_)
             | Self::KeyForId
             | Self::KeyForOption(_)
             | Self::StdinUsedTwice
@@ -190,6 +225,12 @@ impl Error {
             | Self::Usage(_) => FatalCode::Usage,
             Self::NoKey | Self::Key { .. } | Self::Session(session::Error::Gateway(_)) => FatalCode::NoKey,
             Self::BaseUrl(_) => FatalCode::BadBaseUrl,
+            Self::NoAccessKey(_)
+            | Self::ApiKeyForAccessKey { .. }
+            | Self::AccessKey { .. }
+            | Self::AccountUrl(_)
+            | Self::Account(_)
+            | Self::Session(session::Error::Account(_)) => FatalCode::Account,
             Self::VariableNotUtf8(_) | Self::InvalidSetting { .. } | Self::Session(session::Error::Client(_)) => {
                 FatalCode::Config
             }

@@ -6,7 +6,7 @@ use super::error::Error;
 use super::observers::RunObservers;
 use super::print_messages;
 use super::request_queue;
-use super::runner::{self, RunResult};
+use super::runner::{self, ReadOutcome, RunResult};
 use super::settings::Settings;
 use super::ui_thread::UiThread;
 use crate::jobs::{StopHandle, gallery};
@@ -17,10 +17,10 @@ use crate::ui;
 
 /// Runs the main job and returns the exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {
-    let Settings { input, output, gallery, observers, options, mut style } = settings;
+    let Settings { input, account, output, gallery, observers, options, mut style } = settings;
     (style.is_dry_run, style.has_waited) = (options.dry_run, options.wait.is_some());
     let has_page = gallery && !options.dry_run;
-    let session = Session::open(&output, options)?.awaiting_all_requests();
+    let session = Session::open(&output, options)?.awaiting_all_requests().with_account(account.is_some());
     if gallery {
         // A page that can't be written is an error before the first request.
         gallery::check_target(&output)?;
@@ -28,12 +28,16 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let mut observers = RunObservers::prepare(observers, &output)?;
     let (events, mut ui_thread) = UiThread::start(style)?;
     ui_thread.show_trace(&events, style);
+    let account = account.map(|account| account.open(&session, &events)).transpose()?;
     let (sender, receiver) = tokio::sync::mpsc::channel(REQUEST_QUEUE_CAPACITY);
     let (reader_events, queries_ended) = (events.clone(), session.queries_ended());
     let requests = observers.request_queue(sender);
     let reading = requests.subscribe();
     let stream = request_queue::receive(receiver, queries_ended.clone(), reading.clone());
-    let read = move || input.send(&requests, &reader_events, &queries_ended);
+    let read = move || ReadOutcome {
+        bad_lines: input.send(&requests, &reader_events, &queries_ended),
+        account: account.map_or(Ok(()), |account| account.send(&requests, &queries_ended)),
+    };
     let reader = threads::spawn_thread("ids", read).map_err(Error::Threads)?;
     let stop = session.stop_handle();
     let mut observed = Ok(());

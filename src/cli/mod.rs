@@ -3,10 +3,10 @@
 //! `args` defines options and commands. `effective` merges the typed arguments over the environment (`environment`) and the
 //! configuration file (`config`). `help` and `mistyped` (commands among the ids) end a run that was not meant as one. `settings`
 //! validates the result and makes the options of a run from it. Then one command runs: `main_job`, or the file with the name of
-//! the command (`verify` also has `repair`; `selection` reads the filters; `generate` has schemas and the manual page, `completions` the shell scripts). `ending`
-//! reports how it ended. `runner` runs a session, with `input` (the ids), `request_queue`, `ui_thread` (the output), `runtime` and
-//! `signals`. `observers` watch the events of the main job: `exec` and `failed_to`. `log_file` opens the log, and `written_files`
-//! protects the files that a run reads.
+//! the command (`verify` also has `repair`; `selection` reads the filters; `generate` has schemas and the manual page, `completions`
+//! the shell scripts). `ending` reports how it ended. `runner` runs a session, with `input` (the ids), `account` (those of `--since`),
+//! `request_queue`, `ui_thread` (the output), `runtime` and `signals`. `observers` watch the events of the main job: `exec` and
+//! `failed_to`. `log_file` opens the log, and `written_files` protects the files that a run reads.
 //!
 //! To add an option of a run:
 //!
@@ -24,6 +24,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the command line opens the files that the user names, and reads the environment")]
 
+mod account;
 mod args;
 mod completions;
 mod config;
@@ -65,7 +66,7 @@ use crate::redact::ApiKey;
 use crate::{threads, ui};
 use args::Command;
 use ending::JsonFrame;
-use environment::{Environment, KEY_FILE_VARIABLE, KEY_VARIABLE};
+use environment::{ACCESS_KEY_VARIABLE, Environment, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use error::Error;
 use settings::Settings;
 
@@ -77,9 +78,9 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let environment = |name: &str| std::env::var_os(name).filter(|value| !value.to_string_lossy().trim().is_empty());
     // Registered before any message can repeat an argument.
-    for key in [KEY_VARIABLE, KEY_FILE_VARIABLE].into_iter().filter_map(environment) {
-        let is_key = environment(KEY_VARIABLE).as_ref() == Some(&key) || settings::looks_like_a_key(key.as_ref());
-        if let Some(key) = ApiKey::parse(&key.to_string_lossy()).ok().filter(|_| is_key) {
+    for name in [KEY_VARIABLE, KEY_FILE_VARIABLE, ACCESS_KEY_VARIABLE] {
+        let key = environment(name).filter(|key| name != KEY_FILE_VARIABLE || settings::looks_like_a_key(key.as_ref()));
+        if let Some(key) = key.and_then(|key| ApiKey::parse(&key.to_string_lossy()).ok()) {
             ui::register_key(&key);
         }
     }

@@ -14,6 +14,7 @@ use super::error::Error;
 use super::ui_thread::UiThread;
 use super::{runtime, signals};
 use crate::domain::event::Summary;
+use crate::gateway::AccountError;
 use crate::jobs::StopHandle;
 use crate::jobs::archive::{FatalError, RunOutcome};
 use crate::session;
@@ -23,8 +24,7 @@ use crate::ui;
 pub(super) struct RunResult {
     /// None if there was nothing that a repair could download.
     outcome: Option<RunOutcome>,
-    /// Input lines that could not be read.
-    bad_lines: u64,
+    read: ReadOutcome,
     /// The exit code for the interrupt; 0 without one. Signals are handled as long as the runtime exists, so also after the
     /// run.
     interrupt_code: Arc<AtomicU8>,
@@ -34,7 +34,7 @@ pub(super) struct RunResult {
 impl RunResult {
     /// The exit code, or the error that makes it 2. If several apply, the order is: interrupt, 2, 1, 3.
     pub(super) fn conclude(self) -> Result<u8, Error> {
-        let Self { outcome, bad_lines, interrupt_code, .. } = self;
+        let Self { outcome, read: ReadOutcome { bad_lines, account }, interrupt_code, .. } = self;
         let interrupt_code = interrupt_code.load(Ordering::Relaxed);
         if interrupt_code != 0 {
             return Ok(interrupt_code);
@@ -46,6 +46,7 @@ impl RunResult {
             Some(RunOutcome { summary, has_faults, .. }) => (summary, has_faults),
             None => (Summary::default(), false),
         };
+        account?;
         match bad_lines {
             1.. => Err(Error::BadLines(bad_lines)),
             0 if summary.unsuccessful() > 0 || has_faults => Ok(1),
@@ -63,13 +64,26 @@ impl RunResult {
     }
 }
 
-/// Completes `run`, shows its events and handles interrupts. `reader` is the thread that reads the requests. It returns the
-/// number of input lines that could not be read.
+/// How the requests were read.
+pub(super) struct ReadOutcome {
+    /// Input lines that could not be read.
+    pub bad_lines: u64,
+    /// Whether the account's list of tasks was read to its end.
+    pub account: Result<(), AccountError>,
+}
+
+impl Default for ReadOutcome {
+    fn default() -> Self {
+        Self { bad_lines: 0, account: Ok(()) }
+    }
+}
+
+/// Completes `run`, shows its events and handles interrupts. `reader` is the thread that reads the requests.
 pub(super) fn run_session(
     run: impl Future<Output = Result<Option<RunOutcome>, session::Error>>,
     stop: &StopHandle,
     mut ui_thread: UiThread,
-    reader: Option<JoinHandle<u64>>,
+    reader: Option<JoinHandle<ReadOutcome>>,
 ) -> Result<RunResult, Error> {
     let runtime = runtime::build()?;
     let interrupt_code = Arc::new(AtomicU8::new(0));
@@ -77,9 +91,12 @@ pub(super) fn run_session(
     let mut outcome = runtime.block_on(run)?;
     // After a fatal error or an interrupt the reader may block on its input, so it is not joined.
     let is_read = !stop.token().is_cancelled() && outcome.as_ref().is_none_or(|outcome| outcome.fatal_error.is_none());
-    let bad_lines = match reader {
-        Some(reader) if is_read => reader.join().unwrap_or_else(|_| record_panic(&mut outcome)),
-        _ => 0,
+    let read = match reader {
+        Some(reader) if is_read => reader.join().unwrap_or_else(|_| {
+            record_panic(&mut outcome);
+            ReadOutcome::default()
+        }),
+        _ => ReadOutcome::default(),
     };
     if runtime.block_on(ui_thread.wait(stop.token())) {
         if ui_thread.join().is_err() {
@@ -95,13 +112,12 @@ pub(super) fn run_session(
             );
         }
     }
-    Ok(RunResult { outcome, bad_lines, interrupt_code, runtime })
+    Ok(RunResult { outcome, read, interrupt_code, runtime })
 }
 
 /// Makes a panic of one of our threads the fatal error of the run, unless it has one.
-fn record_panic(outcome: &mut Option<RunOutcome>) -> u64 {
+fn record_panic(outcome: &mut Option<RunOutcome>) {
     if let Some(outcome) = outcome {
         outcome.fatal_error.get_or_insert(FatalError::Panicked);
     }
-    0
 }

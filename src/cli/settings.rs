@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
+use super::account::{self, AccountSettings};
 use super::args::{Args, KindArg, RemoteArgs, StyleArgs, When};
 use super::config::Config;
 use super::environment::Environment;
@@ -22,11 +23,13 @@ use crate::session::Options;
 use crate::ui::{self, ProgressMode, Style};
 
 /// The most that is read of a key file: more than any key, and little of a wrong file.
-const MAX_KEY_FILE: u64 = 64 << 10;
+pub(super) const MAX_KEY_FILE: u64 = 64 << 10;
 
 /// The settings of the main job.
 pub(super) struct Settings {
     pub input: Input,
+    /// The account whose tasks are archived, too.
+    pub account: Option<AccountSettings>,
     pub output: PathBuf,
     pub gallery: bool,
     pub observers: ObserverOptions,
@@ -40,15 +43,16 @@ impl Settings {
     /// # Errors
     /// If the run can't start with them.
     pub(super) fn resolve(args: Args, config: &Config, environment: Environment<'_>) -> Result<Self, Error> {
-        if args.ids.is_empty() && args.input_file.is_empty() {
+        if args.ids.is_empty() && args.input_file.is_empty() && args.since.is_none() {
             return Err(Error::NoIds);
         }
         let ids = input::argument_ids(&args.ids, args.ids_after_dashes);
         let typed = args.options;
-        let inputs = args.input_file.iter().chain(&typed.remote.api_key_file);
+        let inputs = args.input_file.iter().chain(&typed.remote.api_key_file).chain(&typed.access_key_file);
         if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
             return Err(Error::StdinUsedTwice);
         }
+        let range = args.since.map(|since| account::range(since, args.until)).transpose()?;
         let wait = |timeout| Some(PollPolicy { timeout, first_delay: typed.poll_delay, ..PollPolicy::default() });
         let remote = remote_options(typed.remote, config);
         if remote.as_ref().is_ok_and(|remote| args.ids.iter().any(|id| remote.key.occurs_in(id))) {
@@ -57,9 +61,13 @@ impl Settings {
         // A typing mistake is named first: without a key, too.
         let ids = ids?;
         let remote = remote?;
+        let account = AccountSettings::resolve(range, &typed.account_url, typed.access_key_file.as_deref(), &remote.key, config)?;
         // No `..`: the compiler then requires each new option here.
         let options = Options {
-            key: remote.key,
+            key: match &account {
+                Some(account) => remote.key.hiding(&account.key),
+                None => remote.key,
+            },
             base_url: remote.base_url,
             api_rate: remote.api_rate,
             wanted: kind_filter(&typed.only),
@@ -69,7 +77,7 @@ impl Settings {
                 WaitMode::AtMost(timeout) => wait(Some(timeout)),
             },
             force: args.force,
-            skip_failed: typed.skip_failed,
+            skip_failed: typed.skip_failed || account.is_some(),
             mtime: typed.mtime,
             dry_run: args.dry_run,
             jobs: remote.jobs,
@@ -84,6 +92,7 @@ impl Settings {
         };
         Ok(Self {
             style: style(&typed.style, environment),
+            account,
             input: Input::open(ids, &args.input_file, options.key.clone())?,
             output: typed.output,
             gallery: typed.gallery,
@@ -194,7 +203,7 @@ pub(super) fn looks_like_a_key(path: &Path) -> bool {
 }
 
 /// Reads a file, or standard input for `-`, up to `limit` bytes.
-fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+pub(super) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let source: io::Result<Box<dyn Read>> = match path.as_os_str() == "-" {
         true => Ok(Box::new(io::stdin())),

@@ -38,7 +38,8 @@ fn secrets_and_settings<'a>(args: &'a Args, config: Option<&'a Path>) -> Vec<(&'
     };
     let key = remote.api_key_file.as_deref().map(|path| ("--api-key-file", path));
     let certificate = remote.ca_cert.as_deref().map(|path| ("--ca-cert", path));
-    key.into_iter().chain(certificate).chain(config.map(|path| ("--config", path))).collect()
+    let access_key = args.options.access_key_file.as_deref().map(|path| ("--access-key-file", path));
+    key.into_iter().chain(access_key).chain(certificate).chain(config.map(|path| ("--config", path))).collect()
 }
 
 fn reason_against(path: &Path, others: &[(&str, &Path)]) -> Option<String> {

@@ -21,5 +21,4 @@ pub(crate) mod schema;
 pub(crate) mod selection;
 pub(crate) mod task;
 pub(crate) mod template;
-#[allow(dead_code, reason = "without the command line, nothing reads times yet")]
 pub(crate) mod when;

@@ -21,7 +21,7 @@ const MAX_MESSAGE_CHARS: usize = 300;
 const MAX_ERROR_SIZE: usize = 64 << 10;
 
 /// The fields that contain the message of an error, the plainest first.
-const MESSAGE_FIELDS: [&str; 5] = ["error", "message", "description", "msg", "code"];
+pub(super) const MESSAGE_FIELDS: [&str; 5] = ["error", "message", "description", "msg", "code"];
 /// The other fields in which servers say what a 404 is about.
 const DETAIL_FIELDS: [&str; 5] = ["detail", "path", "url", "uri", "instance"];
 
@@ -92,6 +92,17 @@ fn classify_404(body: Vec<u8>, id: &TaskId, key: &ApiKey) -> Error {
 
 /// The fields of an answer that decide what it is.
 struct AnswerFields<'a>(Fields<'a>);
+
+/// The message in the body of an error, and whether the body is a JSON object.
+pub(super) fn error_body(body: Vec<u8>, key: &ApiKey) -> (Option<String>, bool) {
+    let answer = lenient_json::parse(body).ok().filter(|answer| JsonType::detect(answer) == JsonType::Object);
+    (answer.as_ref().and_then(|answer| error_message(answer, key)), answer.is_some())
+}
+
+/// The message in an object that is an error.
+pub(super) fn error_message(object: &RawValue, key: &ApiKey) -> Option<String> {
+    AnswerFields::parse(object).error_message(key)
+}
 
 impl<'a> AnswerFields<'a> {
     fn parse(answer: &'a RawValue) -> Self {

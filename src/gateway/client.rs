@@ -4,13 +4,11 @@
 //! ends the requests of the whole run. Bodies are read up to 64 MiB, decoded, because an answer may contain whole files as
 //! `data:` URIs. A body that is not small needs a [`MemoryPermit`] before memory is used for it.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Response, Url};
+use reqwest::Url;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,17 +16,18 @@ use tokio_util::sync::CancellationToken;
 use super::base::BaseUrl;
 use super::classify::classify;
 use super::error::{Error, FailedAttempt};
+use super::keyed_client::{KeyedClient, KeyedReply};
 use super::memory_budget::{MemoryBudget, MemoryPermit};
 use super::pacer::Pacer;
 use super::response::{GatewayHead, GatewayResponse, ReceiveOutcome, receive};
-use crate::domain::event::{Emitter, Event};
+use crate::domain::event::Emitter;
 use crate::domain::task::{Task, TaskId};
 use crate::http::retry::{NoRetry, RetryDriver, RetryPolicy};
 use crate::http::{
-    self, Body, HostLimiter, HostState, HttpClient, MediaClient, PolicyViolation, RangeRequest, RedirectChain, Refusal, Route,
-    Throttle, is_busy_status,
+    self, Body, HostLimiter, HostState, HttpClient, MediaClient, PolicyViolation, RangeRequest, Refusal, Route, Throttle,
+    is_busy_status,
 };
-use crate::redact::{ApiKey, display_url};
+use crate::redact::ApiKey;
 use crate::threads;
 
 /// From this size on, in bytes, parsing takes milliseconds.
@@ -38,10 +37,7 @@ const MAX_CONCURRENT_REQUESTS: usize = 32;
 
 /// The gateway, used with one key.
 pub struct Gateway {
-    client: HttpClient,
-    base: BaseUrl,
-    authorization: HeaderValue,
-    key: ApiKey,
+    client: KeyedClient,
     policy: RetryPolicy,
     hosts: HostLimiter,
     throttle: Option<Arc<Throttle>>,
@@ -49,15 +45,6 @@ pub struct Gateway {
     emitter: Emitter,
     stop: CancellationToken,
     budgets: MemoryBudgets,
-    /// Emitted before the first request.
-    cleartext_warning: Mutex<Option<String>>,
-}
-
-/// What the gateway answers to a request with the key.
-enum GatewayReply {
-    Response(Response),
-    /// It redirects to another origin, which must not get the key.
-    OffOrigin(Url, RedirectChain),
 }
 
 /// The memory budgets of answers. An answer that is requested while another is kept has its own budget: so a task that holds
@@ -135,31 +122,17 @@ impl Gateway {
         emitter: Emitter,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| Error::InvalidKey)?;
-        authorization.set_sensitive(true);
+        let client = KeyedClient::new(client, base, key)?;
         let budgets = MemoryBudgets { task: MemoryBudget::new(), fresh_links: MemoryBudget::new() };
         let hosts = HostLimiter::new(MAX_CONCURRENT_REQUESTS, 0, policy);
-        Ok(Self {
-            client,
-            base,
-            authorization,
-            key,
-            policy,
-            hosts,
-            throttle: None,
-            pacer: None,
-            emitter,
-            stop,
-            budgets,
-            cleartext_warning: Mutex::default(),
-        })
+        Ok(Self { client, policy, hosts, throttle: None, pacer: None, emitter, stop, budgets })
     }
 
     /// The same, with one warning before the first request: the key travels in clear to a public host.
     #[must_use]
     pub(crate) fn with_cleartext_warning(self) -> Self {
-        let warning = format!("the API key is sent to {} without encryption; use an https base URL", self.base);
-        Self { cleartext_warning: Mutex::new(Some(warning)), ..self }
+        let warning = format!("the API key is sent to {} without encryption; use an https base URL", self.base());
+        Self { client: self.client.with_cleartext_warning(warning), ..self }
     }
 
     /// The same, with a rate limit for the media that it sends.
@@ -187,7 +160,7 @@ impl Gateway {
         ended: &CancellationToken,
     ) -> Result<TaskResponse, QueryFailure> {
         let invalid = || QueryFailure { error: Error::InvalidId, since: Instant::now() };
-        let url = self.base.task_url(id).ok_or_else(invalid)?;
+        let url = self.base().task_url(id).ok_or_else(invalid)?;
         let budget = match purpose {
             Purpose::Task => &self.budgets.task,
             Purpose::FreshLinks => &self.budgets.fresh_links,
@@ -225,15 +198,15 @@ impl Gateway {
         media: &MediaClient,
         route: &mut Route,
     ) -> Option<Result<Body, http::Error>> {
-        if !self.is_own_origin(url) {
+        if !self.client.is_own_origin(url) {
             return None;
         }
-        let body = match self.send(url, range).await {
-            Ok(GatewayReply::Response(response)) => Body::from_response(response, range, self.throttle.clone()),
-            Ok(GatewayReply::OffOrigin(target, chain)) => media.request(&target, range, route, chain).await,
+        let body = match self.client.send(url, range, &self.emitter).await {
+            Ok(KeyedReply::Response(response)) => Body::from_response(response, range, self.throttle.clone()),
+            Ok(KeyedReply::OffOrigin(target, chain)) => media.request(&target, range, route, chain).await,
             Err(error) => Err(error),
         };
-        Some(body.map(|body| body.redact_key(&self.key)))
+        Some(body.map(|body| body.redact_key(&self.client.key)))
     }
 
     /// Sends one request, and again when there was no memory for the answer.
@@ -249,15 +222,15 @@ impl Gateway {
                 }
             };
             let mut connection = ended.run_until_cancelled(turn).await.ok_or(Error::QuestionsEnded)??;
-            let response = match self.send(url, None).await {
-                Ok(GatewayReply::Response(response)) => response,
-                Ok(GatewayReply::OffOrigin(..)) => return Err(http::Error::from(PolicyViolation::OffOrigin).into()),
+            let response = match self.client.send(url, None, &self.emitter).await {
+                Ok(KeyedReply::Response(response)) => response,
+                Ok(KeyedReply::OffOrigin(..)) => return Err(http::Error::from(PolicyViolation::OffOrigin).into()),
                 Err(error) => {
                     connection.ended(&error);
                     return Err(error.into());
                 }
             };
-            let received = receive(response, budget, &mut memory_permit, &self.key).await?;
+            let received = receive(response, budget, &mut memory_permit, &self.client.key).await?;
             let classified = match received {
                 ReceiveOutcome::Complete(response) => self.classify_response(id, response, &mut memory_permit, budget).await,
                 ReceiveOutcome::NeedsMemory(bytes) => Err(bytes),
@@ -306,9 +279,9 @@ impl Gateway {
                 })
             };
         let (size, result) = if response.is_shorter_than(LARGE_RESPONSE) {
-            parse(response, id, &self.key)?
+            parse(response, id, &self.client.key)?
         } else {
-            let (id, key, (sender, receiver)) = (id.clone(), self.key.clone(), oneshot::channel());
+            let (id, key, (sender, receiver)) = (id.clone(), self.client.key.clone(), oneshot::channel());
             threads::spawn_on_cpu_pool(move || {
                 // A closed receiver is not an error.
                 let _ = catch_unwind(AssertUnwindSafe(|| parse(response, &id, &key))).map(|parsed| sender.send(parsed));
@@ -324,47 +297,14 @@ impl Gateway {
         Ok(ClassifiedResponse { result, head })
     }
 
-    /// Sends a request with the key, and follows redirects as long as they stay on the gateway's origin.
-    async fn send(&self, url: &Url, range: Option<&RangeRequest>) -> Result<GatewayReply, http::Error> {
-        if let Some(warning) = self.cleartext_warning.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            self.emitter.emit(Event::Warning(warning));
-        }
-        tracing::debug!(url = %self.key.redact(&display_url(url.as_str())), "request to the gateway");
-        self.send_following(url, range).await.map_err(|error| {
-            let error = error.redact_key(&self.key);
-            tracing::debug!(host = url.host_str(), %error, "request to the gateway failed");
-            error
-        })
-    }
-
-    async fn send_following(&self, url: &Url, range: Option<&RangeRequest>) -> Result<GatewayReply, http::Error> {
-        let (mut url, mut chain) = (Cow::Borrowed(url), RedirectChain::default());
-        loop {
-            let mut headers = range.map(RangeRequest::headers).unwrap_or_default();
-            headers.insert(AUTHORIZATION, self.authorization.clone());
-            let response = self.client.get(&url, headers).await?;
-            let (status, bytes) = (response.status().as_u16(), response.content_length());
-            tracing::debug!(host = url.host_str(), status, bytes, "response of the gateway");
-            match chain.next_url(&url, &response)? {
-                None => return Ok(GatewayReply::Response(response)),
-                Some(next) if !self.is_own_origin(&next) => return Ok(GatewayReply::OffOrigin(next, chain)),
-                Some(next) => url = Cow::Owned(next),
-            }
-        }
-    }
-
     /// The base URL.
     #[must_use]
     pub fn base(&self) -> &BaseUrl {
-        &self.base
-    }
-
-    fn is_own_origin(&self, url: &Url) -> bool {
-        url.origin() == self.base.as_url().origin()
+        self.client.base()
     }
 
     /// The text of an error without the key, which a host may echo.
     pub(crate) fn redacted_message(&self, error: &impl std::fmt::Display) -> String {
-        self.key.redact(&error.to_string()).into_owned()
+        self.client.key.redact(&error.to_string()).into_owned()
     }
 }

@@ -99,7 +99,7 @@ pub(super) async fn receive(
 }
 
 /// The encoding of a body whose first bytes say it. No deflate stream of JSON in ASCII begins as JSON itself does.
-fn detect_coding(body: &[u8]) -> Option<ContentCoding> {
+pub(super) fn detect_coding(body: &[u8]) -> Option<ContentCoding> {
     match body {
         [0x1f, 0x8b, ..] => Some(ContentCoding::Gzip),
         // A zlib header: `x`, and a check.

@@ -23,7 +23,7 @@ pub(super) struct KeyRedactor {
 }
 
 /// One form of the key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pattern {
     text: Vec<u8>,
     /// In base64, letter case counts, and `-_` equal `+/`.
@@ -60,6 +60,14 @@ impl KeyRedactor {
             }
         }
         Self { patterns, first_bytes }
+    }
+
+    /// Searches for both keys.
+    pub(super) fn merge(&self, other: &Self) -> Self {
+        Self {
+            patterns: self.patterns.iter().chain(&other.patterns).cloned().collect(),
+            first_bytes: std::array::from_fn(|byte| self.first_bytes[byte] || other.first_bytes[byte]),
+        }
     }
 
     /// `text` with the key replaced.

@@ -5,7 +5,6 @@
 
 mod options;
 
-use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -16,12 +15,16 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{Emitter, Event, RunKind, Summary};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, AccountError, Gateway};
+#[cfg(feature = "cli")]
+use crate::gateway::{AccountClient, BaseUrl};
 use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, is_private_host};
 use crate::jobs::StopHandle;
-use crate::jobs::archive::{self, ArchiveJob, GatewayHealth, QueryStop, Request, RunOutcome};
+use crate::jobs::archive::{self, ArchiveJob, GatewayHealth, LateMeta, QueryStop, Request, RunOutcome, SeenIds};
 use crate::jobs::repair::{RepairOutcome, RepairPlan};
 use crate::jobs::verify::VerifyOutcome;
+#[cfg(feature = "cli")]
+use crate::redact::ApiKey;
 use crate::storage::{self, Storage};
 use crate::threads;
 use crate::transfer::{Disk, Downloader, MinRate};
@@ -50,6 +53,9 @@ pub enum Error {
     /// No request can carry this key.
     #[error(transparent)]
     Gateway(#[from] gateway::Error),
+    /// The account's list of tasks can't be requested.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The system has no threads left.
     #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
     Threads(#[source] std::io::Error),
@@ -66,6 +72,8 @@ pub struct Session {
     queries_ended: CancellationToken,
     /// Whether the run reads its requests to their end, also when queries have ended.
     awaits_requests: bool,
+    /// Whether the account's list is read, too.
+    has_account: bool,
 }
 
 impl Session {
@@ -96,6 +104,7 @@ impl Session {
             stop: StopHandle::default(),
             queries_ended: CancellationToken::new(),
             awaits_requests: false,
+            has_account: false,
         }
     }
 
@@ -123,15 +132,13 @@ impl Session {
         events: Emitter,
     ) -> Result<RunOutcome, Error> {
         let job = self.prepare(kind, events).await?;
-        let tasks = job.emitter.tasks.clone();
+        let (tasks, late_meta) = (job.emitter.tasks.clone(), job.late_meta.clone());
         let (sender, receiver) = mpsc::channel(REQUEST_QUEUE_CAPACITY);
         let forward = async move {
             let mut requests = pin!(requests);
-            let mut seen = HashSet::new();
+            let mut seen = SeenIds::new(late_meta);
             while let Some(request) = requests.next().await {
-                if !seen.insert(request.id.fingerprint()) {
-                    continue;
-                }
+                let Some(request) = seen.first(request) else { continue };
                 tasks.discovered.add(1);
                 if sender.send(request).await.is_err() {
                     break;
@@ -169,6 +176,12 @@ impl Session {
         Self { awaits_requests: true, ..self }
     }
 
+    /// Says that tasks of the account's list come, too.
+    #[cfg(feature = "cli")]
+    pub(crate) fn with_account(self, has_account: bool) -> Self {
+        Self { has_account, ..self }
+    }
+
     /// Ends the run early.
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
@@ -179,6 +192,17 @@ impl Session {
     #[cfg(feature = "cli")]
     pub(crate) fn queries_ended(&self) -> CancellationToken {
         self.queries_ended.clone()
+    }
+
+    /// A reader of the account's list of tasks, which ends when the run is stopped.
+    ///
+    /// # Errors
+    /// When the client can't be made, or no request can carry the access key.
+    #[cfg(feature = "cli")]
+    pub(crate) fn account_client(&self, url: BaseUrl, key: ApiKey, events: &Emitter) -> Result<AccountClient, Error> {
+        let client = client::http_client(&self.options.network, AddressPolicy::Anywhere)?;
+        let (emitter, stop) = (events.clone().redacting(key.clone()), self.stop.token().clone());
+        Ok(AccountClient::new(client, url, key, self.options.retry_policy(), emitter, stop)?)
     }
 
     /// Makes the clients and everything else that a run needs besides its requests.
@@ -227,6 +251,8 @@ impl Session {
             emitter,
             queries: QueryStop::new(self.queries_ended),
             write_check: OnceCell::new(),
+            keeps_listed_fields: self.has_account,
+            late_meta: LateMeta::default(),
             awaits_requests: self.awaits_requests,
             stop: self.stop.token().clone(),
         })

@@ -1,7 +1,7 @@
 //! `cargo run --example demo`: the real program, on your machine, against a stand-in for the gateway.
 //!
-//! It archives one finished sample task of each platform into `./yescale-demo`, as the command line does. Only the
-//! servers are simulated. It needs no account, no key and no internet. Each media response takes a moment, so that
+//! It archives what the account of the stand-in made in the last 7 days into `./yescale-demo`, as the command line does: one
+//! finished sample task of each platform. Only the servers are simulated. It needs no account, no key and no internet. Each media response takes a moment, so that
 //! the progress is visible.
 //!
 //! Invariant: only `yescale-demo` is left behind, and the exit code is that of the run.
@@ -21,15 +21,18 @@ use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
 
 const ARCHIVE: &str = "yescale-demo";
+/// The command, without what names the servers and keys of the stand-in.
+const COMMAND: [&str; 5] = ["--since", "7d", "--gallery", "-o", ARCHIVE];
 const MEDIA_DELAY: Duration = Duration::from_millis(150);
 
 fn main() -> io::Result<ExitCode> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     // This runtime is idle when the run makes its own, because the stand-in answers from its own threads.
     let standin = Runtime::new()?.block_on(StandIn::start(&tests.join("media"), &tests.join("tasks"))).with_delay(MEDIA_DELAY);
-    let key_file = key_file(standin.key())?;
+    let (key_file, access_key_file) = (key_file(standin.key())?, key_file(standin.access_key())?);
 
-    let code = yescale_dl::cli::run(arguments(&standin, key_file.path()));
+    println!("$ yescale-dl {}\n", COMMAND.join(" "));
+    let code = yescale_dl::cli::run(arguments(&standin, key_file.path(), access_key_file.path()));
 
     print!("{}", closing_message(&standin));
     Ok(ExitCode::from(code))
@@ -42,11 +45,12 @@ fn key_file(key: &str) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-fn arguments(standin: &StandIn, key_file: &Path) -> Vec<OsString> {
-    let base_url = standin.base_url();
-    let fixed = ["yescale-dl", "--gallery", "--base-url", &base_url, "-o", ARCHIVE, "--api-key-file"].map(OsString::from);
-    let ids = standin.ids().into_iter().map(OsString::from);
-    fixed.into_iter().chain([key_file.into()]).chain(ids).collect()
+fn arguments(standin: &StandIn, key_file: &Path, access_key_file: &Path) -> Vec<OsString> {
+    let url = OsString::from(standin.base_url());
+    let servers = [("--base-url", url.clone()), ("--account-url", url)];
+    let keys = [("--api-key-file", key_file.into()), ("--access-key-file", access_key_file.into())];
+    let of_stand_in = servers.into_iter().chain(keys).flat_map(|(option, value)| [option.into(), value]);
+    ["yescale-dl"].into_iter().chain(COMMAND).map(OsString::from).chain(of_stand_in).collect()
 }
 
 fn closing_message(standin: &StandIn) -> String {

@@ -1,13 +1,15 @@
 //! A stand-in for the gateway and the media hosts, in this process, on loopback ports chosen by the system. The demo
 //! and the tests use it.
 //!
-//! It serves the sample tasks only. This module has the gateway half; `media_host` has the other half, `samples` the
-//! data of both. wiremock serves each half from its own thread, so a server answers while its owner blocks, and stops
+//! It serves the sample tasks only. This module has the gateway half, `account_list` the account's list of the same tasks;
+//! `media_host` has the other half, `samples` the data of all. wiremock serves each half from its own thread, so a server answers while its owner blocks, and stops
 //! when it is dropped.
 //!
-//! Invariant: the gateway requires the key, and the media host refuses it.
+//! Invariant: the gateway requires the API key, the account the access key, and the media host refuses both.
 #![allow(dead_code, reason = "the demo and the tests share this file, and each uses a part of it")]
 
+#[path = "account_list.rs"]
+mod account_list;
 #[path = "media_host.rs"]
 mod media_host;
 #[path = "samples.rs"]
@@ -26,6 +28,7 @@ use media_host::MediaHost;
 use samples::Task;
 
 const KEY: &str = "sk-demo";
+const ACCESS_KEY: &str = "demo-access-key";
 
 pub(crate) struct StandIn {
     gateway: MockServer,
@@ -54,7 +57,7 @@ impl StandIn {
         self
     }
 
-    /// The value for `--base-url`.
+    /// The value for `--base-url` and for `--account-url`.
     pub(crate) fn base_url(&self) -> String {
         self.gateway.uri()
     }
@@ -62,6 +65,11 @@ impl StandIn {
     #[expect(clippy::unused_self, reason = "the key belongs to this gateway, even if all of them have the same")]
     pub(crate) fn key(&self) -> &'static str {
         KEY
+    }
+
+    #[expect(clippy::unused_self, reason = "the key belongs to this account, even if all of them have the same")]
+    pub(crate) fn access_key(&self) -> &'static str {
+        ACCESS_KEY
     }
 
     pub(crate) fn ids(&self) -> Vec<String> {
@@ -89,8 +97,12 @@ async fn serve(server: &MockServer, respond: impl Fn(&Request) -> ResponseTempla
 
 fn answer(tasks: &[Task], request: &Request) -> ResponseTemplate {
     let bearer = request.headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    if bearer != Some(KEY) {
+    let is_list = request.url.path() == "/yescale/task";
+    if bearer != Some(if is_list { ACCESS_KEY } else { KEY }) {
         return refusal();
+    }
+    if is_list {
+        return account_list::page(tasks, request);
     }
     let Some(segment) = request.url.path().strip_prefix("/task/") else {
         let message = format!("Invalid URL ({} {})", request.method, request.url.path());

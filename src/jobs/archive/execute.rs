@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
+use serde_json::Map;
 use tokio::sync::OnceCell;
 
 use super::poll_queue::{Deferral, Turn};
@@ -48,10 +49,12 @@ impl TaskJob {
             // A repair changes nothing but what was damaged or missing.
             (entry.text, entry.text_path) = (before.text.clone(), before.text_path.clone());
         }
-        if let Some(meta) = self.meta.take() {
+        if let Some(meta) = self.new_meta(entry.meta.as_ref()) {
             entry.meta = Some(meta);
         }
         entry.update_origin();
+        // Now it is recorded.
+        (self.meta, self.meta_defaults) = (None, Map::new());
         let is_changed = snapshot.is_from_root()
             || !snapshot.is_intact()
             || snapshot.entry.as_ref().is_none_or(|before| !entry.eq_ignoring_archived_at(before));

@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::task_end::TaskAbort;
 use super::task_job::TaskJob;
 use crate::domain::event::Outcome;
 use crate::domain::manifest::TaskEntry;
+use crate::gateway::LISTED_FIELDS;
 use crate::storage::{TaskCommit, TaskLease, TaskSnapshot, blocking};
 
 impl TaskJob {
@@ -54,16 +57,35 @@ impl TaskJob {
         self.record_meta().await
     }
 
+    /// The `meta` that the request makes of the recorded one; none when that stays. A request without `meta` of its own only adds
+    /// fields that are missing.
+    pub(super) fn new_meta(&self, recorded: Option<&Map<String, Value>>) -> Option<Map<String, Value>> {
+        let mut meta = self.meta.as_ref().or(recorded).cloned().unwrap_or_default();
+        let is_kept = |name: &str| self.job.keeps_listed_fields && LISTED_FIELDS.contains(&name);
+        let kept = recorded.into_iter().flatten().filter(|(name, _)| is_kept(name));
+        for (name, value) in kept.chain(&self.meta_defaults) {
+            if !meta.contains_key(name) {
+                meta.insert(name.clone(), value.clone());
+            }
+        }
+        let says_something = self.meta.is_some() || !meta.is_empty();
+        (says_something && recorded != Some(&meta)).then_some(meta)
+    }
+
     /// Records the request's `meta` in a manifest that the run has not written.
-    async fn record_meta(&mut self) -> Result<(), TaskAbort> {
-        let Some(meta) = self.meta.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
+    pub(super) async fn record_meta(&mut self) -> Result<(), TaskAbort> {
+        if self.job.dry_run || (self.meta.is_none() && self.meta_defaults.is_empty()) {
+            return Ok(());
+        }
         let (job, id) = (Arc::clone(&self.job), self.id().clone());
         let entry = blocking(move || job.storage.read(&id)).await?.entry;
-        if entry.is_none_or(|entry| entry.meta.as_ref() == Some(&meta)) {
+        if entry.is_none_or(|entry| self.new_meta(entry.meta.as_ref()).is_none()) {
             return Ok(());
         }
         let (lease, snapshot) = self.acquire_lease(TaskLease::read_snapshot).await?;
-        if let Some(before) = snapshot.entry {
+        if let Some(before) = snapshot.entry
+            && let Some(meta) = self.new_meta(before.meta.as_ref())
+        {
             self.has_changed = true;
             let mut entry = TaskEntry { meta: Some(meta), ..before.clone() };
             entry.update_origin();

@@ -13,6 +13,7 @@ mod dry_run;
 mod execute;
 mod held_reports;
 mod late_link;
+mod late_meta;
 mod maintenance;
 mod outage;
 mod outcome;
@@ -44,6 +45,7 @@ use poll_queue::Turn;
 use scheduler::{RunStats, Scheduler};
 use task_end::TaskAbort;
 
+pub(crate) use late_meta::{LateMeta, SeenIds};
 pub(crate) use outage::GatewayHealth;
 pub use outcome::{FatalError, RunOutcome};
 pub use poll_queue::PollPolicy;
@@ -63,6 +65,8 @@ pub struct Request {
     pub id: TaskId,
     /// The caller's own fields, which the manifest records unchanged. None leaves the recorded ones.
     pub meta: Option<Map<String, Value>>,
+    /// Fields for `meta` where it does not have them.
+    pub meta_defaults: Map<String, Value>,
     /// What to fetch again, and nothing else. None archives the whole task.
     pub repair: Option<RepairScope>,
 }
@@ -71,7 +75,7 @@ impl Request {
     /// A request for everything of a task.
     #[must_use]
     pub fn new(id: TaskId) -> Self {
-        Self { id, meta: None, repair: None }
+        Self { id, meta: None, meta_defaults: Map::new(), repair: None }
     }
 }
 
@@ -119,6 +123,10 @@ pub(crate) struct ArchiveJob {
     pub queries: QueryStop,
     /// Set once it was tried whether the archive can be written to: before the first query.
     pub write_check: OnceCell<()>,
+    /// Whether the account's list is read, too. What it filled in `meta` before then stays, if the request does not have it.
+    pub keeps_listed_fields: bool,
+    /// Fields for `meta` that are recorded when all tasks have ended.
+    pub late_meta: LateMeta,
     /// Whether the requests are read to their end, also when the run has stopped asking.
     pub awaits_requests: bool,
     /// Ends the run early.
@@ -232,7 +240,8 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
         scheduler.dispatch_ready();
         scheduler.settle_held(is_open && !requests.is_empty());
     }
-    let Scheduler { job, stats, has_unreported, .. } = scheduler;
+    let Scheduler { job, mut stats, has_unreported, .. } = scheduler;
+    job.late_meta.record(&job, &mut stats).await;
     finish(&job, stats, has_unreported, started).await
 }
 

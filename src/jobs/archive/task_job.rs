@@ -25,6 +25,7 @@ use crate::storage::{self, REPORT_AFTER, TaskLease, TaskSnapshot, blocking};
 pub(super) struct TaskJob {
     pub(super) job: Arc<ArchiveJob>,
     pub(super) meta: Option<Map<String, Value>>,
+    pub(super) meta_defaults: Map<String, Value>,
     pub(super) repair: Option<RepairScope>,
     /// What the check read. The run takes it.
     checked: TaskSnapshot,
@@ -72,6 +73,7 @@ impl TaskJob {
         Self {
             job,
             meta: request.meta,
+            meta_defaults: request.meta_defaults,
             repair: request.repair,
             checked: TaskSnapshot::default(),
             index_snapshot: None,
@@ -91,7 +93,8 @@ impl TaskJob {
 
     /// The check that this job was made from, for another query.
     pub(super) fn into_check(self) -> PendingCheck {
-        let request = Request { id: self.report.task, meta: self.meta, repair: self.repair };
+        let Self { meta, meta_defaults, repair, .. } = self;
+        let request = Request { id: self.report.task, meta, meta_defaults, repair };
         PendingCheck { request, poll: self.poll }
     }
 
@@ -107,7 +110,7 @@ impl TaskJob {
             Err(error) => return self.end(Err(error.into())),
         }
         let entry = self.checked.entry.as_ref();
-        let has_new_meta = self.meta.is_some() && entry.is_some_and(|entry| entry.meta != self.meta);
+        let has_new_meta = entry.is_some_and(|entry| self.new_meta(entry.meta.as_ref()).is_some());
         if has_new_meta || self.checked.has_leftovers() {
             return None;
         }

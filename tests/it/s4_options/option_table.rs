@@ -9,8 +9,10 @@ use crate::support::commands::run_command;
 use crate::support::{Gate, KEY, Reply, World, sample};
 
 /// Every row that a configuration file can set too, and its default where the contract names one.
-const ROWS: [(&str, &str); 26] = [
+const ROWS: [(&str, &str); 28] = [
     ("output", "\"yescale\""),
+    ("account-url", "\"https://yescale.bogia.app\""),
+    ("access-key-file", ""),
     ("base-url", "\"https://api.yescale.io\""),
     ("api-key-file", ""),
     ("api-rate", ""),
@@ -51,7 +53,7 @@ fn every_option_is_in_the_help_with_its_documented_default() {
         let line = line.unwrap_or_else(|| panic!("config lacks {name}: {config}"));
         assert!(line.trim_start_matches("# ").starts_with(&format!("{name} = {default} ")) || default.is_empty(), "{line}");
     }
-    for name in ["--input-file", "--force", "--dry-run", "--exec", "--failed-to", "--config"] {
+    for name in ["--input-file", "--since", "--until", "--force", "--dry-run", "--exec", "--failed-to", "--config"] {
         assert!(help.contains(name), "--help lacks {name}");
     }
     for letter in ["-i,", "-o,", "-j,", "-x,", "-q,", "-v,"] {

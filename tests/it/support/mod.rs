@@ -1,6 +1,7 @@
 //! What all tests share: `World`, which has a gateway, a media host and a working directory, and the program run in
 //! it.
 
+pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod browser;
 pub(crate) mod commands;

@@ -210,7 +210,8 @@ fn dolby_format(codec: &'static str, bits: u32, low: u32) -> AudioFormat {
 fn enhanced_dolby_format(body: &[u8]) -> Option<AudioFormat> {
     let (streams, bits) = (body.get(1)? & 7, u24_at(body, 2)?);
     let format = dolby_format("eac3", bits, 9);
-    let is_single = streams == 0 && bits >> 1 & 0xF == 0;
+    let dependent_streams = bits >> 1 & 0xF;
+    let is_single = streams == 0 && dependent_streams == 0;
     Some(AudioFormat { channels: format.channels.filter(|_| is_single), ..format })
 }
 

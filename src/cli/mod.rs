@@ -111,6 +111,10 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
             verify::run(&dir, quick, &selection::filter(&filter)?, settings::style(&style, environment))
         }
         Command::Repair { dir, quick, filter, remote, style } => {
+            let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
+            if remote.api_key_file.as_ref().is_some_and(is_stdin) && filter.input_file.iter().any(is_stdin) {
+                return Err(Error::StdinUsedTwice);
+            }
             let filter = selection::filter(&filter)?;
             let options = settings::remote_options(remote, &effective.config)?;
             verify::repair(&dir, quick, &filter, options, settings::style(&style, environment))

@@ -8,9 +8,11 @@
 //! symlink below the folder is followed. The folder itself may be a link. It is never in the archive, nor is anything written into
 //! an archive that is inside the folder.
 
+mod record_log;
+
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, BufReader, Seek as _, SeekFrom, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::archive::disk_free_space;
@@ -18,9 +20,10 @@ use super::dir::{Dir, OpenMode};
 use super::group_sync;
 use super::lock::{Lock, LockWait};
 use super::staged_copy::{CopySource, PREFIX, StagedCopy};
-use crate::domain::export_record::{self, ExportRecord, ExportedFile, RECORD, RecordError};
+use crate::domain::export_record::{ExportRecord, ExportedFile};
 use crate::integrity::digest::hash_reader;
 use crate::storage::{Error, failpoint};
+use record_log::RecordLog;
 
 /// Files whose names become durable together.
 const BATCH: usize = 64;
@@ -31,8 +34,7 @@ pub(crate) struct ExportDir {
     root: Dir,
     /// The archive, which is never written to.
     archive: PathBuf,
-    record: ExportRecord,
-    log: Option<File>,
+    log: RecordLog,
     /// The folder of the last file: files come in order.
     folder: Option<(String, Dir)>,
     /// Files that have their names, which are not durable yet.
@@ -64,13 +66,12 @@ impl ExportDir {
         let canonical = dunce::canonicalize(path).map_err(Error::io("open", path))?;
         let lock = Lock::lock_folder(&canonical, wait)?;
         let root = lock.open_dir(&canonical).map_err(Error::io("open", path))?;
-        let record = read_record(&root)?;
+        let log = RecordLog::open(&root)?;
         Ok(Self {
             path: canonical,
             root,
             archive: archive.to_owned(),
-            record,
-            log: None,
+            log,
             folder: None,
             named: Vec::new(),
             changed_folders: BTreeSet::new(),
@@ -82,7 +83,7 @@ impl ExportDir {
     /// What was exported.
     #[must_use]
     pub(crate) fn record(&self) -> &ExportRecord {
-        &self.record
+        self.log.record()
     }
 
     /// The free space, where the system reports it.
@@ -159,12 +160,9 @@ impl ExportDir {
     /// # Errors
     /// When the record can't be written.
     pub(crate) fn plan(&mut self, files: Vec<ExportedFile>) -> Result<(), Error> {
-        self.append(&files)?;
-        self.sync_record()?;
+        self.log.append(files)?;
+        self.log.sync()?;
         failpoint::reached("export-planned");
-        for file in files {
-            self.record.set(file);
-        }
         Ok(())
     }
 
@@ -201,7 +199,7 @@ impl ExportDir {
     /// When the disk fails.
     pub(crate) fn publish(&mut self, copy: &mut StagedCopy, file: &ExportedFile) -> Result<bool, Error> {
         if file.sha256.is_some() {
-            self.append(std::slice::from_ref(file))?;
+            self.log.append(vec![file.clone()])?;
         }
         failpoint::reached("export-copied");
         let is_named = copy.publish(split(&file.name).1)?;
@@ -246,19 +244,15 @@ impl ExportDir {
     /// When the disk fails.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         self.flush()?;
-        self.sync_record()
+        self.log.sync()
     }
 
     fn flush(&mut self) -> Result<(), Error> {
         for folder in std::mem::take(&mut self.changed_folders) {
             group_sync::sync(&folder).map_err(Error::io("sync", &folder))?;
         }
-        let named = std::mem::take(&mut self.named);
-        self.append(&named)?;
+        self.log.append(std::mem::take(&mut self.named))?;
         failpoint::reached("export-recorded");
-        for file in named {
-            self.record.set(file);
-        }
         Ok(())
     }
 
@@ -294,25 +288,6 @@ impl ExportDir {
         self.folder = Some((folder.to_owned(), dir.clone()));
         Ok(dir)
     }
-
-    fn append(&mut self, files: &[ExportedFile]) -> Result<(), Error> {
-        if files.is_empty() {
-            return Ok(());
-        }
-        let path = self.path.join(RECORD);
-        let log = match &mut self.log {
-            Some(log) => log,
-            log => log.insert(open_log(&self.root, self.record.length).map_err(Error::io("write", &path))?),
-        };
-        let lines: String = files.iter().map(ExportedFile::to_line).collect();
-        log.write_all(lines.as_bytes()).map_err(Error::io("write", &path))
-    }
-
-    fn sync_record(&mut self) -> Result<(), Error> {
-        let Some(log) = &self.log else { return Ok(()) };
-        let synced = log.sync_all().and_then(|()| group_sync::sync(&self.path));
-        synced.map_err(Error::io("sync", &self.path.join(RECORD)))
-    }
 }
 
 /// Refuses a target that is the archive or in it, also one that does not exist yet.
@@ -323,36 +298,6 @@ fn refuse_archive(path: &Path, archive: &Path) -> Result<(), Error> {
         true => Err(Error::InArchive(path.to_owned())),
         false => Ok(()),
     }
-}
-
-fn read_record(root: &Dir) -> Result<ExportRecord, Error> {
-    let path = root.join(RECORD);
-    let found = root.stat(RECORD).map_err(Error::io("read", &path))?;
-    let Some(found) = found else { return Ok(ExportRecord::default()) };
-    if !found.is_file || found.is_hard_link {
-        return Err(Error::Foreign(path));
-    }
-    let file = root.open(RECORD, OpenMode::Read).map_err(Error::io("read", &path))?;
-    ExportRecord::read(BufReader::with_capacity(64 << 10, file)).map_err(|error| match error {
-        RecordError::Io(error) => Error::io("read", &path)(error),
-        RecordError::Foreign => Error::Foreign(path.clone()),
-        RecordError::Newer(version) => Error::Newer { path: path.clone(), version },
-        RecordError::Damaged(line) => Error::DamagedRecord { path: path.clone(), line },
-    })
-}
-
-/// Opens the record for appending after `length` bytes. What follows them is half a line of a killed run.
-fn open_log(root: &Dir, length: u64) -> io::Result<File> {
-    let mut log = match root.open(RECORD, OpenMode::CreateNew) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => root.open(RECORD, OpenMode::ReadWrite)?,
-        created => created?,
-    };
-    log.set_len(length)?;
-    log.seek(SeekFrom::End(0))?;
-    if length == 0 {
-        log.write_all(export_record::header().as_bytes())?;
-    }
-    Ok(log)
 }
 
 /// The folder and the last part of a name.

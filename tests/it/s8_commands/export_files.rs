@@ -112,7 +112,8 @@ fn odd_titles_give_names_that_every_system_takes() {
     let names = exported(&world);
     assert_eq!(names.len(), titles.len(), "{names:?}");
     for name in &names {
-        assert!(name.len() <= 200 && name.ends_with(".png") && !name.starts_with('.'), "{name}");
+        assert!(name.len() <= 200 && !name.starts_with('.'), "{name}");
+        assert_eq!(Path::new(name).extension().unwrap(), "png", "{name}");
         let is_refused = |c: char| c.is_control() || "<>:\"/\\|?*\u{202e}\u{202c}\u{200f}".contains(c);
         assert!(!name.contains(is_refused), "{name:?}");
     }
@@ -198,7 +199,7 @@ fn missing_and_damaged_files_are_named_and_the_rest_is_exported() {
     let run = export_files(&world, &["--name", "{title}", "--link", "copy"]).exits(1);
     assert_eq!(run.stdout, "wrote out: 1 task, 1 file\n");
     assert_eq!(run.stderr.lines().count(), 2, "{run:?}");
-    let is_named = |path: &str, what: &str| run.stderr.lines().any(|line| line.contains(&show(path)) && line.contains(what));
+    let is_named = |path: &str, what: &str| run.stderr.lines().any(|line| line.contains(path) && line.contains(what));
     assert!(is_named("t0/image-1.png", "damaged") && is_named("t1/image-1.png", "missing"), "{run:?}");
     assert_eq!(exported(&world), ["three.png"]);
     flip_bit(&world, "t0/image-1.png");
@@ -206,11 +207,6 @@ fn missing_and_damaged_files_are_named_and_the_rest_is_exported() {
     let run = export_files(&world, &["--name", "{title}"]).exits(0);
     assert_eq!(run.stdout, "wrote out: 2 tasks, 2 files\n");
     assert_eq!(exported(&world), ["one.png", "three.png", "two.png"]);
-}
-
-/// A path as the system writes it.
-fn show(path: &str) -> String {
-    path.split('/').collect::<std::path::PathBuf>().display().to_string()
 }
 
 #[cfg(unix)]

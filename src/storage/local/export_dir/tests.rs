@@ -2,7 +2,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::domain::asset_key::{AssetKey, Kind};
-use crate::domain::export_record::ExportKey;
+use crate::domain::export_record::{self, ExportKey, RECORD};
 use crate::integrity::digest::Sha256Hex;
 
 struct Place {

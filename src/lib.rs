@@ -9,6 +9,7 @@
 //! | [`verify()`] | checks that every file in the manifests is present and intact |
 //! | [`Session::repair`] | fetches again what a verification found damaged or missing |
 //! | [`index()`] | rebuilds the root manifest and `SHA256SUMS` |
+//! | [`index_with_facts`] | as `index`, and adds to the task manifests what is known about their tasks and files |
 //! | [`export()`] | writes a timeline, playlist, table or bag |
 //! | [`gallery()`] | writes a page for browsing the archive offline |
 //! | [`each_task`] | reads the manifest as data |
@@ -155,7 +156,7 @@ pub use jobs::archive::{FatalError, PollPolicy, RepairScope, Request, RunOutcome
 pub use jobs::export::{ExportError, ExportFormat, ExportOptions, ExportTarget, export};
 #[cfg(feature = "gallery")]
 pub use jobs::gallery::gallery;
-pub use jobs::index::index;
+pub use jobs::index::{FactsOutcome, index, index_with_facts};
 pub use jobs::repair::RepairOutcome;
 pub use jobs::verify::{Finding, FindingTarget, VerifyError, VerifyOutcome, verify};
 pub use jobs::{JobOutcome, StopHandle};

@@ -108,10 +108,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
             let options = settings::remote_options(remote, &effective.config)?;
             verify::repair(&dir, quick, options, settings::style(&style, environment))
         }
-        Command::Index { dir } => {
-            let outcome = index::index(&dir, &StopHandle::default(), &print_messages())?;
-            report_written(&[dir.join(MANIFEST), dir.join(SHA256SUMS)], outcome)
-        }
+        Command::Index { dir, facts } => run_index(&dir, facts),
         Command::Export(args) => export::run(&args),
         Command::Gallery { dir } => {
             let outcome = gallery::gallery(&dir, &StopHandle::default(), &print_messages())?;
@@ -128,6 +125,16 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
     }
 }
 
+fn run_index(dir: &Path, with_facts: bool) -> Result<u8, Error> {
+    let paths = [dir.join(MANIFEST), dir.join(SHA256SUMS)];
+    if !with_facts {
+        return report_written(&paths, index::index(dir, &StopHandle::default(), &print_messages())?);
+    }
+    let outcome = index::index_with_facts(dir, &StopHandle::default(), &print_messages())?;
+    print_result(&ui::facts_line(&existing(&paths), outcome))?;
+    Ok(exit_code(outcome.index))
+}
+
 /// Prints warnings and errors at once, for jobs that show no progress.
 fn print_messages() -> Emitter {
     Emitter::new(|event| match event {
@@ -140,9 +147,12 @@ fn print_messages() -> Emitter {
 /// Prints what a job wrote and where, in one line, and returns the exit code. Of `paths`, those that do not exist are left out: an
 /// archive without files has no list of checksums.
 fn report_written(paths: &[PathBuf], outcome: JobOutcome) -> Result<u8, Error> {
-    let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).filter(|path| path.symlink_metadata().is_ok()).collect();
-    print_result(&ui::written_line(&paths, outcome))?;
+    print_result(&ui::written_line(&existing(paths), outcome))?;
     Ok(exit_code(outcome))
+}
+
+fn existing(paths: &[PathBuf]) -> Vec<&Path> {
+    paths.iter().map(PathBuf::as_path).filter(|path| path.symlink_metadata().is_ok()).collect()
 }
 
 fn exit_code(outcome: JobOutcome) -> u8 {

@@ -3,10 +3,14 @@
 //! Both are derived: the task folders are the archive. The task folders themselves change only where a task manifest is
 //! damaged or missing and the root manifest can restore it.
 
+mod facts;
+
 use std::path::Path;
 
 use super::{JobOutcome, StopHandle, emit_report, lock_wait};
 use crate::domain::event::{Emitter, Event};
+pub use facts::{FactsOutcome, index_with_facts};
+
 use crate::storage::{ArchiveReader, ArchiveScan, Error, RebuiltIndex, Storage};
 
 /// Rebuilds the root manifest and `SHA256SUMS` of the archive at `root`. Blocks, and works on all cores.

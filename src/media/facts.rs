@@ -91,7 +91,7 @@ fn read_container(source: &mut (impl Read + Seek + Send + Sync), declared: Optio
         "mp4" | "mov" | "m4a" => iso_media::facts(&mut reader),
         "webm" | "mkv" => matroska::facts(reader),
         "avi" => avi::facts(&mut reader),
-        "mpg" => mpeg_program::facts(reader),
+        "mpg" => Some(mpeg_program::facts(reader)),
         "ogg" | "opus" => ogg::facts(&mut reader).ok(),
         "flac" => flac::audio_format(&mut reader).map(MediaFacts::from),
         "mp3" => mpeg_audio::audio_format(reader).map(MediaFacts::from),

@@ -1,4 +1,4 @@
-//! Facts about media: the type and duration of a file, whether it is cut, and the bytes of a `data:` URI. Works on bytes and
+//! Facts about media: the type of a file, the facts in its headers, whether it is cut, and the bytes of a `data:` URI. Works on bytes and
 //! readers; opens no file.
 //!
 //! The bytes are hostile. So each parser of them is called through [`guarded`]: a panic in it must not cost a complete file.
@@ -30,6 +30,7 @@ mod tests {
     use super::duration::{is_audio_only, probe_duration};
     use super::facts::{MediaFacts, read_headers};
     use super::truncation::find_cut;
+    use super::{content_credentials, facts};
 
     /// A file whose bytes make every parser panic.
     struct Panics;
@@ -50,5 +51,7 @@ mod tests {
     fn panic_in_a_parser_makes_the_result_unknown() {
         assert_eq!((probe_duration(Panics, None), read_headers(Panics, None)), (None, MediaFacts::default()));
         assert_eq!((find_cut(Panics), is_audio_only(Panics)), (None, false));
+        assert_eq!(facts::read(Panics, None), facts::MediaFacts::default());
+        assert!(content_credentials::is_present(Panics, 100).is_err());
     }
 }

@@ -15,6 +15,7 @@ use super::Style;
 use super::sanitize::for_terminal;
 use crate::domain::event::{Event, Fault, Outcome, RunKind, Summary, TaskReport, VerifySummary};
 use crate::jobs::JobOutcome;
+use crate::jobs::index::FactsOutcome;
 use crate::redact::{display_url, escape_control_chars};
 
 /// The number of reasons on a task's line.
@@ -206,6 +207,15 @@ pub(crate) fn written_line(paths: &[&Path], outcome: JobOutcome) -> String {
         true => format!("wrote {names}: {contents}\n"),
         false => format!("{names} {} up to date: {contents}\n", if paths.len() == 1 { "is" } else { "are" }),
     }
+}
+
+/// As [`written_line`], with what `index --facts` added.
+pub(crate) fn facts_line(paths: &[&Path], outcome: FactsOutcome) -> String {
+    let added = match outcome.changed_tasks {
+        0 => "no facts to add".to_owned(),
+        count => format!("added facts to {}", pluralize(count, "task manifest")),
+    };
+    format!("{}; {added}\n", written_line(paths, outcome.index).trim_end())
 }
 
 /// The problems of a task, one line each.

@@ -30,7 +30,7 @@ use failure_summary::FailureSummary;
 use json_events::ProgressTicker;
 pub(crate) use json_events::schema;
 use lines::RunTotals;
-pub(crate) use lines::{pluralize, written_line};
+pub(crate) use lines::{facts_line, pluralize, written_line};
 pub(crate) use log::{has_log, log_sink, start_log};
 pub(crate) use one_place::is_one_place;
 pub(crate) use output_buffer::stdout_fault;

@@ -48,6 +48,11 @@ pub(in crate::cli) enum Command {
         /// Folder of the archive
         #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
         dir: PathBuf,
+        /// Add facts to the manifests of tasks: platform, model, and what the files' headers say
+        ///
+        /// For archives of earlier versions. The files are read, and do not change.
+        #[arg(long)]
+        facts: bool,
     },
     /// Export the archive as a timeline, list, table, playlist or bag
     ///

@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn pdf_has_it_as_an_attached_file() {
-        assert!(has_manifest(&[b"%PDF-1.7\n", &[b' '; 70_000], b"<</Type/Filespec/AFRelationship/C2PA_Manifest>>"]));
+        assert!(has_manifest(&[b"%PDF-1.7\n", &vec![b' '; 70_000], b"<</Type/Filespec/AFRelationship/C2PA_Manifest>>"]));
         assert!(!has_manifest(&[b"%PDF-1.7\n(C2PA_Manifest)"]));
     }
 }

@@ -15,22 +15,22 @@ pub(super) fn has_manifest(source: &mut BoundedReader<impl Read + Seek>, start: 
     let end = start + id3::tag_length(&header);
     let mut position = start + 10;
     if flags & 0x40 != 0 && *version > 2 {
-        let size = extension.first_chunk().map_or(0, |size| number(*size, *version));
+        let size = extension.get(..4).map_or(0, |size| number(size, *version));
         // Only the later version counts these four bytes, too.
         position += size + if *version == 3 { 4 } else { 0 };
     }
     while position < end {
-        let (name, content, size) = match (version, source.array_at::<10>(position)?) {
-            (2, Some([a, b, c, x, y, z, ..])) => ([a, b, c, b'B'], position + 6, number([0, x, y, z], 3)),
-            (_, Some([a, b, c, d, w, x, y, z, ..])) => ([a, b, c, d], position + 10, number([w, x, y, z], *version)),
-            (_, None) => break,
-        };
+        // Names and sizes had three bytes at first.
+        let (name_size, header_size) = if *version == 2 { (3, 6) } else { (4, 10) };
+        let header = source.prefix_at(position, header_size)?;
+        let Some((name, size)) = header.get(..2 * name_size).map(|header| header.split_at(name_size)) else { break };
+        let (content, size) = (position + header_size as u64, number(size, *version));
         if name[0] == 0 {
             // Padding up to the end.
             break;
         }
         // Behind the encoding of the text.
-        if &name == b"GEOB" && is_manifest_type(&source.prefix_at(content + 1, 40)?) {
+        if matches!(name, b"GEO" | b"GEOB") && is_manifest_type(&source.prefix_at(content + 1, 40)?) {
             return Ok(true);
         }
         position = content + size;
@@ -42,10 +42,10 @@ fn is_manifest_type(text: &[u8]) -> bool {
     TYPES.iter().any(|name| text.starts_with(name))
 }
 
-/// The size in four bytes. From version 4 on, each has seven bits.
-fn number(bytes: [u8; 4], version: u8) -> u64 {
+/// A size. From version 4 on, each byte has seven bits.
+fn number(bytes: &[u8], version: u8) -> u64 {
     let bits = if version > 3 { 7 } else { 8 };
-    bytes.into_iter().fold(0, |number, byte| number << bits | u64::from(byte))
+    bytes.iter().fold(0, |number, byte| number << bits | u64::from(*byte))
 }
 
 #[cfg(test)]

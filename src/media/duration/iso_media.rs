@@ -14,8 +14,9 @@ mod frame_durations;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::media::facts::MediaFacts;
+use super::mpeg_audio;
 use crate::media::facts::iso::{self, TrackFacts};
+use crate::media::facts::{AudioFormat, MediaFacts};
 use crate::media::frame_rate::FrameRate;
 use frame_durations::FrameDurations;
 
@@ -30,21 +31,33 @@ pub(super) fn seconds(source: &mut (impl Read + Seek)) -> Option<f64> {
 pub(in crate::media) fn facts(source: &mut (impl Read + Seek)) -> Option<MediaFacts> {
     let movie = Movie::read(source)?;
     let (duration, frame_rate) = (movie.seconds().and_then(super::rounded), movie.frame_rate());
-    Some(MediaFacts { duration, frame_rate, ..movie.facts.media })
+    let mut facts = MediaFacts { duration, frame_rate, ..movie.facts.media };
+    if let Some(position) = movie.facts.mpeg_audio_at {
+        facts.set_audio(read_mpeg_audio(source, position).unwrap_or_default());
+    }
+    Some(facts)
+}
+
+/// The format of MPEG audio whose first frame is at `position`.
+fn read_mpeg_audio(source: &mut (impl Read + Seek), position: u64) -> Option<AudioFormat> {
+    source.seek(SeekFrom::Start(position)).ok()?;
+    let mut frame = Vec::new();
+    source.take(16).read_to_end(&mut frame).ok()?;
+    mpeg_audio::format_in(&frame)
 }
 
 /// Whether the movie has audio tracks and no track of pictures.
 pub(crate) fn is_audio_only(source: &mut (impl Read + Seek)) -> bool {
     // A movie that can't be read is not known to be audio.
-    read_top_level(source, b"moov").is_some_and(|movie| has_only_audio(&movie))
+    read_top_level(source, *b"moov").is_some_and(|movie| has_only_audio(&movie))
 }
 
 /// The content of the first box of this type at the top level.
-pub(in crate::media) fn read_top_level(source: &mut (impl Read + Seek), kind: &[u8; 4]) -> Option<Vec<u8>> {
+pub(in crate::media) fn read_top_level(source: &mut (impl Read + Seek), kind: [u8; 4]) -> Option<Vec<u8>> {
     let mut position = 0_u64;
     loop {
         let found = read_box_header(source, position).ok()??;
-        if &found.kind == kind {
+        if found.kind == kind {
             return read_box_body(source, position, &found).ok();
         }
         position = position.checked_add(found.size)?;

@@ -22,13 +22,13 @@ pub(super) fn seconds<S: Read + Seek>(source: BoundedReader<S>) -> Option<f64> {
 }
 
 /// The duration, the facts of the first video stream, and those of the first stream of MPEG audio.
-pub(in crate::media) fn facts<S: Read + Seek>(source: BoundedReader<S>) -> Option<MediaFacts> {
+pub(in crate::media) fn facts<S: Read + Seek>(source: BoundedReader<S>) -> MediaFacts {
     let mut streams = Streams::default();
     let is_whole = streams.read(source).is_some();
     let mut facts = streams.video.facts();
     facts.set_audio(streams.audio.unwrap_or_default());
     facts.duration = if is_whole { streams.video.seconds().and_then(super::rounded) } else { None };
-    Some(facts)
+    facts
 }
 
 /// The streams of a file that count.

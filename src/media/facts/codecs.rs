@@ -27,7 +27,6 @@ pub(super) fn object_type(number: u8) -> Option<&'static str> {
         0x20 => "mpeg4",
         0x40 | 0x66..=0x68 => "aac",
         0x60..=0x65 => "mpeg2video",
-        0x69 | 0x6B => "mp3",
         0x6A => "mpeg1video",
         0x6C => "mjpeg",
         0x6D => "png",

@@ -6,16 +6,17 @@ use crate::media::bounded_reader::BoundedReader;
 use crate::media::duration::iso_media::{boxes, find_box, read_top_level, u32_at};
 
 pub(super) fn size(source: &mut BoundedReader<impl Read + Seek>) -> Option<(u32, u32)> {
-    let meta = read_top_level(source, b"meta")?;
+    let meta = read_top_level(source, *b"meta")?;
     let meta = meta.get(4..)?;
     let primary = find_box(meta, &[b"pitm"])?;
     let primary = if primary.first() == Some(&0) { u16_at(primary, 4)?.into() } else { u32_at(primary, 4)? };
     let properties: Vec<_> = boxes(find_box(meta, &[b"iprp", b"ipco"])?).collect();
     let (mut size, mut is_turned) = (None, false);
     for index in properties_of(find_box(meta, &[b"iprp", b"ipma"])?, primary)? {
-        match index.checked_sub(1).and_then(|index| properties.get(index)) {
-            Some((kind, body)) if kind == b"ispe" => size = Some((u32_at(body, 4)?, u32_at(body, 8)?)),
-            Some((kind, body)) if kind == b"irot" => is_turned = body.first()? & 1 == 1,
+        let Some((kind, body)) = index.checked_sub(1).and_then(|index| properties.get(index)) else { continue };
+        match kind {
+            b"ispe" => size = Some((u32_at(body, 4)?, u32_at(body, 8)?)),
+            b"irot" => is_turned = body.first()? & 1 == 1,
             _ => {}
         }
     }
@@ -35,12 +36,9 @@ fn properties_of(associations: &[u8], item: u32) -> Option<Vec<usize>> {
         let list = associations.get(at + 1..at + 1 + count)?;
         if id == item {
             // The highest bit says whether a reader must know the property.
-            return Some(
-                list.chunks(width)
-                    .map(|index| index.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
-                    .map(|index| index & if width == 2 { 0x7FFF } else { 0x7F })
-                    .collect(),
-            );
+            let mask = if has_long_indices { 0x7FFF } else { 0x7F };
+            let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)) & mask;
+            return Some(list.chunks(width).map(number).collect());
         }
         at += 1 + count;
     }

@@ -14,6 +14,8 @@ pub(in crate::media) struct TrackFacts {
     pub media: MediaFacts,
     /// The id of the video track.
     pub video_id: Option<u32>,
+    /// Where the first frame of MPEG audio is: only the frames show its layer, rate and channels.
+    pub mpeg_audio_at: Option<u64>,
 }
 
 /// Reads the content of a `moov`.
@@ -39,7 +41,10 @@ pub(in crate::media) fn track_facts(movie: &[u8]) -> TrackFacts {
         }
     }
     if let Some(audio) = first(b"soun") {
-        facts.media.set_audio(same(audio.sample_entries(), parse_audio).unwrap_or_default());
+        match same(audio.sample_entries(), Audio::parse).unwrap_or_default() {
+            Audio::Format(format) => facts.media.set_audio(format),
+            Audio::MpegFrames => facts.mpeg_audio_at = audio.first_chunk(),
+        }
     }
     facts
 }
@@ -50,7 +55,7 @@ struct Track<'a> {
     is_enabled: bool,
     /// The beginning of its matrix.
     matrix: Option<&'a [u8]>,
-    sample_table: Option<&'a [u8]>,
+    sample_table: &'a [u8],
 }
 
 impl<'a> Track<'a> {
@@ -62,12 +67,18 @@ impl<'a> Track<'a> {
             handler: *find_box(body, &[b"mdia", b"hdlr"])?.get(8..)?.first_chunk()?,
             is_enabled: header.get(3)? & 1 == 1,
             matrix: header.get(matrix..),
-            sample_table: find_box(body, &[b"mdia", b"minf", b"stbl", b"stsd"]),
+            sample_table: find_box(body, &[b"mdia", b"minf", b"stbl"]).unwrap_or_default(),
         })
     }
 
+    /// Where its first samples are.
+    fn first_chunk(&self) -> Option<u64> {
+        let short = || find_box(self.sample_table, &[b"stco"]).and_then(|table| u32_at(table, 8)).map(u64::from);
+        find_box(self.sample_table, &[b"co64"]).map_or_else(short, |table| u64_at(table, 8))
+    }
+
     fn sample_entries(&self) -> impl Iterator<Item = ([u8; 4], &'a [u8])> {
-        boxes(self.sample_table.and_then(|table| table.get(8..)).unwrap_or_default())
+        boxes(find_box(self.sample_table, &[b"stsd"]).and_then(|table| table.get(8..)).unwrap_or_default())
     }
 }
 
@@ -118,44 +129,95 @@ fn original_format(inside: &[u8]) -> Option<[u8; 4]> {
     find_box(inside, &[b"sinf", b"frma"])?.first_chunk().copied()
 }
 
-/// The format of an audio track.
-fn parse_audio(kind: [u8; 4], entry: &[u8]) -> AudioFormat {
-    let (mut channels, mut rate) = (u32_at(entry, 14).map_or(0, |number| number & 0xFFFF), u32_at(entry, 24).unwrap_or(0) >> 16);
-    let version = entry.get(9).copied().unwrap_or(0);
-    if version == 2 {
-        (channels, rate) = (u32_at(entry, 40).unwrap_or(0), u64_at(entry, 32).map_or(0, whole_rate));
+/// What a sample entry shows of an audio track.
+#[derive(PartialEq)]
+enum Audio {
+    Format(AudioFormat),
+    /// MPEG audio of some layer.
+    MpegFrames,
+}
+
+impl Default for Audio {
+    fn default() -> Self {
+        Self::Format(AudioFormat::default())
     }
-    // QuickTime puts more fields before the boxes, from version 1 on. Others have the version without the fields.
-    let starts = match version {
-        1 => [44, 28],
-        2 => [64, 64],
+}
+
+impl Audio {
+    fn parse(kind: [u8; 4], entry: &[u8]) -> Self {
+        let inside = boxes_of_audio(entry);
+        // QuickTime wraps the boxes of the codec.
+        let find = |wanted: &[u8; 4]| find_box(inside, &[wanted]).or_else(|| find_box(inside, &[b"wave", wanted]));
+        let kind = if &kind == b"enca" { original_format(inside).unwrap_or(kind) } else { kind };
+        // Where a codec has a box of its own, the numbers of the entry are often only placeholders.
+        let format = match &kind {
+            b"mp4a" => match find(b"esds").and_then(DecoderConfig::parse) {
+                Some(DecoderConfig { object_type: 0x69 | 0x6B, .. }) => return Self::MpegFrames,
+                Some(config) => {
+                    let codec = codecs::object_type(config.object_type);
+                    let format = config.specific.filter(|_| codec == Some("aac")).and_then(mpeg4_audio::parse);
+                    Some(format.unwrap_or(AudioFormat { codec, ..AudioFormat::default() }))
+                }
+                None => None,
+            },
+            b"Opus" => find(b"dOps").and_then(|body| Some(AudioFormat::new(Some("opus"), 48_000, (*body.get(1)?).into()))),
+            b"fLaC" => find(b"dfLa").and_then(|body| StreamInfo::parse(body.get(8..)?)).map(StreamInfo::audio_format),
+            b"alac" => {
+                find(b"alac").and_then(|body| Some(AudioFormat::new(Some("alac"), u32_at(body, 24)?, (*body.get(13)?).into())))
+            }
+            b"ac-3" => find(b"dac3").and_then(|body| Some(dolby_format("ac3", u24_at(body, 0)?, 11))),
+            b"ec-3" => find(b"dec3").and_then(enhanced_dolby_format),
+            _ => Some(numbers_of_audio(codecs::iso_audio(kind), entry)),
+        };
+        Self::Format(format.unwrap_or(AudioFormat { codec: codecs::iso_audio(kind), ..AudioFormat::default() }))
+    }
+}
+
+/// The boxes in an audio entry. `QuickTime` puts more fields before them, from version 1 on. Others have the version without the
+/// fields.
+fn boxes_of_audio(entry: &[u8]) -> &[u8] {
+    let starts = match entry.get(9) {
+        Some(1) => [44, 28],
+        Some(2) => [64, 64],
         _ => [28, 28],
     };
-    let inside = starts.into_iter().map(|at| entry.get(at..).unwrap_or_default()).find(|inside| boxes(inside).next().is_some());
-    let inside = inside.unwrap_or_default();
-    // QuickTime wraps the boxes of the codec, too.
-    let find = |wanted: &[u8; 4]| find_box(inside, &[wanted]).or_else(|| find_box(inside, &[b"wave", wanted]));
-    let kind = if &kind == b"enca" { original_format(inside).unwrap_or(kind) } else { kind };
-    let exact = match &kind {
-        b"mp4a" => {
-            let Some(config) = find(b"esds").and_then(DecoderConfig::parse) else { return AudioFormat::default() };
-            let codec = codecs::object_type(config.object_type);
-            if codec == Some("aac")
-                && let Some(format) = config.specific.and_then(mpeg4_audio::parse)
-            {
-                // A list of channels that can't be read leaves the number of the entry.
-                return AudioFormat { channels: format.channels.or(Some(channels).filter(|count| *count > 0)), ..format };
-            }
-            return AudioFormat::new(codec, rate, channels);
-        }
-        b"Opus" => find(b"dOps").and_then(|body| Some(AudioFormat::new(Some("opus"), 48_000, (*body.get(1)?).into()))),
-        b"fLaC" => find(b"dfLa").and_then(|body| StreamInfo::parse(body.get(8..)?)).map(StreamInfo::audio_format),
-        b"alac" => {
-            find(b"alac").and_then(|body| Some(AudioFormat::new(Some("alac"), u32_at(body, 24)?, (*body.get(13)?).into())))
-        }
-        _ => None,
+    let after = |at: usize| entry.get(at..).unwrap_or_default();
+    starts.into_iter().map(after).find(|inside| boxes(inside).next().is_some()).unwrap_or_default()
+}
+
+/// The rate and the number of channels in an audio entry.
+fn numbers_of_audio(codec: Option<&'static str>, entry: &[u8]) -> AudioFormat {
+    let number = |at: usize| u32_at(entry, at).unwrap_or(0);
+    if entry.get(9) == Some(&2) {
+        return AudioFormat::new(codec, u64_at(entry, 32).map_or(0, whole_rate), number(40));
+    }
+    AudioFormat::new(codec, number(24) >> 16, number(14) & 0xFFFF)
+}
+
+/// The format in 24 bits that begin with the code of the rate; the code of the channels ends above `low` bits more.
+fn dolby_format(codec: &'static str, bits: u32, low: u32) -> AudioFormat {
+    let rate = match bits >> 22 {
+        0 => 48_000,
+        1 => 44_100,
+        2 => 32_000,
+        _ => 0,
     };
-    exact.unwrap_or_else(|| AudioFormat::new(codecs::iso_audio(kind), rate, channels))
+    let channels = [2, 1, 2, 3, 3, 4, 4, 5][(bits >> low & 7) as usize];
+    AudioFormat::new(Some(codec), rate, channels + (bits >> (low - 1) & 1))
+}
+
+/// As [`dolby_format`], where one stream has all channels.
+fn enhanced_dolby_format(body: &[u8]) -> Option<AudioFormat> {
+    let (streams, bits) = (body.get(1)? & 7, u24_at(body, 2)?);
+    let format = dolby_format("eac3", bits, 9);
+    let dependent_streams = bits >> 1 & 0xF;
+    let is_single = streams == 0 && dependent_streams == 0;
+    Some(AudioFormat { channels: format.channels.filter(|_| is_single), ..format })
+}
+
+fn u24_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let [a, b, c] = *bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_be_bytes([0, a, b, c]))
 }
 
 /// A floating-point rate, if it is a whole number.

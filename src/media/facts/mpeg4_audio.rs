@@ -155,17 +155,21 @@ mod tests {
             (b"\x13\x90\x56\xE5\xA0", aac(44_100, 2)),
             (b"\xEB\x8A\x08\0", aac(44_100, 2)),
             (b"\x13\x88\x56\xE5\xA5\x48\x80", aac(44_100, 2)),
-            // A list of elements: front single, front pair, back pair, low frequency.
-            (b"\x11\x80\x04\xC8\x44\x00\x20\x00\xC4\x40\0", None),
-            (b"\x17\x80\x00\x00\x00\x10", None),
             (b"", None),
             (b"\x12", None),
         ] {
-            if expected.is_some() || config.len() < 2 {
-                assert_eq!(format(config), expected, "{}", config.escape_ascii());
-            } else {
-                let _ = format(config);
-            }
+            assert_eq!(format(config), expected, "{}", config.escape_ascii());
         }
+    }
+
+    #[test]
+    fn channels_are_counted_in_a_list_of_elements() {
+        // Two elements in front, one of which is a pair, a pair behind, and one for low frequencies.
+        let bits = "00010 0011 0000 000 0000010011 0010 0000 0001 01 000 0000 000 00000 10000 10000 0000";
+        let bits: Vec<u8> = bits.bytes().filter(|digit| *digit != b' ').map(|digit| digit - b'0').collect();
+        let byte = |bits: &[u8]| (0..8).fold(0, |byte, at| byte << 1 | bits.get(at).copied().unwrap_or(0));
+        let config: Vec<u8> = bits.chunks(8).map(byte).chain([0]).collect();
+        assert_eq!(format(&config), Some((Some("aac"), Some(48_000), Some(6))));
+        assert_eq!(format(&config[..6]), Some((Some("aac"), Some(48_000), None)), "the list is cut");
     }
 }

@@ -61,8 +61,8 @@ impl Directory {
 fn find_exif(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<Option<u64>> {
     match source.prefix_at(0, 4)?.as_slice() {
         [0xFF, 0xD8, ..] => find_in_jpeg(source),
-        [0x89, b'P', b'N', b'G'] => find_chunk(source, 8, 4, b"eXIf", u32::from_be_bytes),
-        b"RIFF" => find_chunk(source, 12, 0, b"EXIF", u32::from_le_bytes),
+        [0x89, b'P', b'N', b'G'] => find_in_png(source),
+        b"RIFF" => find_in_webp(source),
         _ => Ok(None),
     }
 }
@@ -80,25 +80,30 @@ fn find_in_jpeg(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<Opti
     Ok(None)
 }
 
-/// The content of a chunk of PNG or WebP, of which PNG has the size before the name. `extra` is what is behind the content.
-fn find_chunk(
-    source: &mut BoundedReader<impl Read + Seek>,
-    start: u64,
-    extra: u64,
-    wanted: &[u8; 4],
-    number: fn([u8; 4]) -> u32,
-) -> io::Result<Option<u64>> {
-    let mut position = start;
-    while let Some(header) = source.array_at::<8>(position)? {
-        let [a, b, c, d, e, f, g, h] = header;
-        let (kind, size) = if extra > 0 { ([e, f, g, h], [a, b, c, d]) } else { ([a, b, c, d], [e, f, g, h]) };
-        let content = position + 8;
-        if kind == *wanted {
-            let has_name = source.array_at(content)? == Some(*b"Exif\0\0");
-            return Ok(Some(content + if has_name { 6 } else { 0 }));
+fn find_in_png(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<Option<u64>> {
+    let mut position = 8;
+    while let Some([a, b, c, d, kind @ ..]) = source.array_at::<8>(position)? {
+        if &kind == b"eXIf" {
+            return behind_name(source, position + 8);
         }
-        let size = u64::from(number(size));
-        position = content + extra + if extra > 0 { size } else { size.next_multiple_of(2) };
+        position += 12 + u64::from(u32::from_be_bytes([a, b, c, d]));
     }
     Ok(None)
+}
+
+fn find_in_webp(source: &mut BoundedReader<impl Read + Seek>) -> io::Result<Option<u64>> {
+    let mut position = 12;
+    while let Some([kind @ .., a, b, c, d]) = source.array_at::<8>(position)? {
+        if &kind == b"EXIF" {
+            return behind_name(source, position + 8);
+        }
+        position += 8 + u64::from(u32::from_le_bytes([a, b, c, d])).next_multiple_of(2);
+    }
+    Ok(None)
+}
+
+/// Some writers put the name of a JPEG's segment before the data.
+fn behind_name(source: &mut BoundedReader<impl Read + Seek>, content: u64) -> io::Result<Option<u64>> {
+    let has_name = source.array_at(content)? == Some(*b"Exif\0\0");
+    Ok(Some(content + if has_name { 6 } else { 0 }))
 }

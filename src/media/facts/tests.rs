@@ -127,9 +127,9 @@ fn damaged_files_are_read_in_bounded_time() {
 }
 
 /// Puts the matrix of a quarter turn into the first track header.
-fn turn_movie(bytes: &[u8], at: &[u8; 4]) -> Vec<u8> {
+fn turn_movie(bytes: &[u8], at: [u8; 4]) -> Vec<u8> {
     let mut turned = bytes.to_vec();
-    let start = bytes.windows(4).position(|window| window == at).unwrap() + 4 + if at == b"mvhd" { 36 } else { 40 };
+    let start = bytes.windows(4).position(|window| window == at).unwrap() + 4 + if &at == b"mvhd" { 36 } else { 40 };
     for (index, number) in [0, 0x1_0000, 0, 0xFFFF_0000_u32, 0].into_iter().enumerate() {
         turned[start + index * 4..][..4].copy_from_slice(&number.to_be_bytes());
     }
@@ -139,10 +139,10 @@ fn turn_movie(bytes: &[u8], at: &[u8; 4]) -> Vec<u8> {
 #[test]
 fn movie_is_turned_by_its_matrices() {
     let (_, movie, _) = SAMPLES.iter().find(|(name, ..)| *name == "moss.mp4").unwrap();
-    let turned = turn_movie(movie, b"tkhd");
+    let turned = turn_movie(movie, *b"tkhd");
     assert_eq!(line(&facts(&turned)), "300x400 12 h264 - - -");
-    assert_eq!(line(&facts(&turn_movie(movie, b"mvhd"))), "300x400 12 h264 - - -");
-    assert_eq!(line(&facts(&turn_movie(&turned, b"mvhd"))), "400x300 12 h264 - - -", "turned twice");
+    assert_eq!(line(&facts(&turn_movie(movie, *b"mvhd"))), "300x400 12 h264 - - -");
+    assert_eq!(line(&facts(&turn_movie(&turned, *b"mvhd"))), "400x300 12 h264 - - -", "turned twice");
     let mut tilted = turned;
     let start = movie.windows(4).position(|window| window == b"tkhd").unwrap() + 44;
     tilted[start..start + 4].copy_from_slice(&[0, 1, 0, 0]);

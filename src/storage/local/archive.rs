@@ -8,6 +8,8 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
 
 use super::dir::Dir;
 use super::dirty_marker::DirtyMarker;
@@ -95,6 +97,28 @@ impl LocalArchive {
     /// When something else has the folder's name, or the folder can't be created or locked.
     pub(crate) fn lease(&self, id: &TaskId) -> Result<Option<Arc<TaskLease>>, Error> {
         self.task_dir(id).try_lease()
+    }
+
+    /// As [`Self::lease`], as soon as no other process holds the lock. `wait` reports a long wait, and can end it. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when `wait` ended first; else as for [`Self::lease`].
+    pub(crate) fn lease_when_free(&self, id: &TaskId, wait: &LockWait) -> Result<Arc<TaskLease>, Error> {
+        let (started, mut is_reported) = (Instant::now(), false);
+        loop {
+            if let Some(lease) = self.lease(id)? {
+                return Ok(lease);
+            }
+            if wait.is_cancelled() {
+                return Err(Error::Locked(self.task_path(&self.root, id)));
+            }
+            let waited = started.elapsed();
+            if waited >= lock::REPORT_AFTER && !is_reported {
+                wait.report(&self.waiting_message(id));
+                is_reported = true;
+            }
+            thread::sleep(lock::poll_interval(waited));
+        }
     }
 
     /// The message for a person who waits for the lease of a task.

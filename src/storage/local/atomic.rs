@@ -115,7 +115,7 @@ impl PendingReplace {
     }
 
     /// Makes it durable and gives it the final name.
-    fn sync_and_rename(self) -> Result<(), Error> {
+    pub(super) fn sync_and_rename(self) -> Result<(), Error> {
         let synced = group_sync::sync(&self.temp_path()).map_err(Error::io("sync", &self.dir.join(&self.name)));
         synced.and_then(|()| self.rename_into_place()).inspect_err(|_| self.discard())
     }

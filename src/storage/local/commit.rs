@@ -99,6 +99,22 @@ impl TaskLease {
         Ok(StagedCommit { commit, text, manifest })
     }
 
+    /// Replaces the manifest by `entry`, which names the same files with the same hashes, and the same text. These stay as they are,
+    /// whole or not. Blocks.
+    ///
+    /// # Errors
+    /// When the disk fails. The old manifest is then still valid.
+    pub(crate) fn rewrite_manifest(&self, entry: &TaskEntry) -> Result<(), Error> {
+        self.task_dir.dirty_marker.set()?;
+        self.mark_in_progress()?;
+        let manifest = atomic::stage(&self.dir, MANIFEST, |to| manifest::write_task_manifest(to, entry))?;
+        self.refuse_lost_lock().and_then(|()| self.refuse_moved()).inspect_err(|_| manifest.discard())?;
+        manifest.sync_and_rename()?;
+        atomic::sync_folder(self.task_dir.path())?;
+        self.cleanup(entry);
+        Ok(())
+    }
+
     /// Writes the text of `entry` again, in place of whatever has its name.
     ///
     /// # Errors

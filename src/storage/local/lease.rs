@@ -6,15 +6,17 @@
 //! dot-name is the record.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::commit_log::{self, CommitLog};
-use super::dir::Dir;
+use super::dir::{Dir, OpenMode};
 use super::lock::Lock;
+use super::path_check;
 use super::task_dir::{TaskDir, TaskSnapshot};
 use crate::domain::asset_key::AssetKey;
-use crate::domain::event::Counter;
+use crate::domain::event::{Counter, Fault};
 use crate::domain::manifest::FileEntry;
 use crate::storage::staging::staged_file::StagedFile;
 use crate::storage::{Error, blocking, failpoint};
@@ -125,13 +127,38 @@ impl TaskLease {
         entry.name().map_or(Ok(false), |name| commit_log::matches_entry(&self.dir, name, entry))
     }
 
+    /// Opens the file that `entry` names. Blocks.
+    ///
+    /// # Errors
+    /// When the name is none of this program's, or no plain file of the recorded size has it, or it can't be opened.
+    pub(crate) fn open_media(&self, entry: &FileEntry) -> Result<File, Error> {
+        let folder = self.task_dir.path();
+        let name = entry.name().ok_or_else(|| Error::Unsafe(folder.join(entry.path())))?;
+        let path = folder.join(name);
+        match path_check::check_file(folder, name, Some(entry.size())) {
+            Ok(None) => self.dir.open(name, OpenMode::Read).map_err(|source| Error::Unreadable { path, source }),
+            Ok(Some(Fault::Missing)) => Err(Error::Missing(path)),
+            Ok(Some(Fault::Unsafe)) => Err(Error::Unsafe(path)),
+            Ok(Some(_)) => Err(Error::Damaged(path)),
+            Err(source) => Err(Error::Unreadable { path, source }),
+        }
+    }
+
+    /// Makes sure that the file which `entry` names has the recorded bytes. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when it has others, and when it can't be read.
+    pub(crate) fn check_hash(&self, entry: &FileEntry) -> Result<(), Error> {
+        if self.has(entry)? { Ok(()) } else { Err(Error::Damaged(self.task_dir.path().join(entry.path()))) }
+    }
+
     /// Prefers the reason that the folder was moved away to a path in it that is not found.
     fn explain(&self, error: Error) -> Error {
         self.refuse_moved().err().unwrap_or(error)
     }
 
     /// Refuses to go on when another process has taken the lock over: it may have written the same names.
-    fn refuse_lost_lock(&self) -> Result<(), Error> {
+    pub(super) fn refuse_lost_lock(&self) -> Result<(), Error> {
         let path = self.task_dir.path();
         if !self.lock.is_lost().map_err(Error::io("read", path))? {
             return Ok(());

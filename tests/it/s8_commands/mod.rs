@@ -10,6 +10,7 @@ mod export_skipped;
 mod gallery;
 mod gallery_browser;
 mod index;
+mod index_facts;
 mod repair;
 mod repair_manifests;
 mod schema;

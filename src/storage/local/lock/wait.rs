@@ -29,11 +29,11 @@ impl LockWait {
         Self { stop, report: Arc::new(report) }
     }
 
-    pub(super) fn is_cancelled(&self) -> bool {
+    pub(in crate::storage) fn is_cancelled(&self) -> bool {
         self.stop.is_cancelled()
     }
 
-    pub(super) fn report(&self, message: &str) {
+    pub(in crate::storage) fn report(&self, message: &str) {
         (self.report)(message);
     }
 }

@@ -10,6 +10,7 @@
 //! | [`Session::repair`] | fetches again what a verification found damaged or missing |
 //! | [`index()`] | rebuilds the root manifest and `SHA256SUMS` |
 //! | [`index_with_facts`] | as `index`, and adds to the task manifests what is known about their tasks and files |
+//! | [`list()`] | the tasks of an archive, filtered and in order |
 //! | [`export()`] | writes a timeline, playlist, table or bag |
 //! | [`gallery()`] | writes a page for browsing the archive offline |
 //! | [`each_task`] | reads the manifest as data |
@@ -96,7 +97,7 @@
 //!    (hashes and versions), `redact` (secrets), `threads` (worker threads).
 //! 1. One effect each: `http` and `gateway` (the network), `storage` (the disk).
 //! 2. `transfer`: one asset, from its URL to a staged file.
-//! 3. `jobs`: archive, verify, repair, index, export, gallery.
+//! 3. `jobs`: archive, verify, repair, index, list, export, gallery.
 //! 4. `session`: how a run is put together.
 //! 5. `cli` and `ui`: what was typed, and what is shown.
 //!
@@ -148,6 +149,7 @@ pub use domain::frame_rate::{FrameRate, InvalidFrameRate};
 pub use domain::manifest;
 pub use domain::manifest::{ApiResponse, AssetError, FileEntry, State, TaskEntry};
 pub use domain::plan::KindFilter;
+pub use domain::selection::{Selected, Selection, SortKey, TaskFilter};
 pub use domain::task::TaskId;
 pub use gateway::{BaseUrl, BaseUrlError, Error as GatewayError};
 pub use http::client::{Error as ClientError, Network};
@@ -155,10 +157,11 @@ pub use integrity::digest::Sha256Hex;
 pub use jobs::archive::{FatalError, PollPolicy, RepairScope, Request, RunOutcome};
 pub use jobs::export::{ExportError, ExportFormat, ExportOptions, ExportTarget, export};
 #[cfg(feature = "gallery")]
-pub use jobs::gallery::gallery;
+pub use jobs::gallery::{gallery, gallery_file};
 pub use jobs::index::{FactsOutcome, index, index_with_facts};
+pub use jobs::list::{Listed, list};
 pub use jobs::repair::RepairOutcome;
-pub use jobs::verify::{Finding, FindingTarget, VerifyError, VerifyOutcome, verify};
+pub use jobs::verify::{Finding, FindingTarget, VerifyError, VerifyOutcome, verify, verify_selected};
 pub use jobs::{JobOutcome, StopHandle};
 pub use redact::{ApiKey, KeyError};
 pub use session::{Error, Options, Session};

@@ -5,6 +5,7 @@
 
 mod commands;
 mod export;
+mod filters;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -15,8 +16,9 @@ use clap::{ArgAction, CommandFactory as _, Parser, ValueEnum, ValueHint};
 use super::exec::ExecCommand;
 use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, retries, size, wait_mode};
 use crate::session::DEFAULT_JOBS;
-pub(super) use commands::{Command, Document};
+pub(super) use commands::{Command, Document, GalleryArgs, ListArgs};
 pub(super) use export::{ExportArgs, FormatArg};
+pub(super) use filters::{FilterArgs, OrderArgs, SortArg, StateArg};
 
 const EXAMPLES: &str = "\
 Examples:

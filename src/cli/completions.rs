@@ -34,7 +34,8 @@ pub(super) fn script(shell: Shell) -> String {
 /// The script for zsh, with lists: further values after a comma. The options of the main job may stand behind ids: a first word
 /// that is no command is an id.
 fn mended_zsh(script: String, command: &Command) -> String {
-    let lists = command.get_opts().filter(|option| option.get_value_delimiter().is_some());
+    let options = command.get_opts().chain(command.get_subcommands().flat_map(Command::get_opts));
+    let lists = options.filter(|option| option.get_value_delimiter().is_some());
     let script = lists.fold(script, |script, option| {
         let values = listed_values(option).join(" ");
         script.replace(&format!("({values})"), &format!("_sequence compadd - {values}"))

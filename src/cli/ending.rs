@@ -23,9 +23,11 @@ pub(super) struct JsonFrame {
 impl JsonFrame {
     /// Decides by the raw arguments, for the case that they can't be parsed.
     pub(super) fn new(arguments: &[OsString]) -> Self {
+        // `list --json` prints tasks, not events.
+        let is_list = arguments.get(1).is_some_and(|word| word == "list");
         let options = arguments.iter().take_while(|word| *word != "--");
         let last = options.filter(|word| *word == "--json" || *word == "--no-json").last();
-        Self { is_json: last.is_some_and(|word| word == "--json"), is_started: false }
+        Self { is_json: !is_list && last.is_some_and(|word| word == "--json"), is_started: false }
     }
 
     /// The arguments are parsed. `output` is the archive; none for a command without events.

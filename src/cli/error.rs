@@ -70,6 +70,12 @@ pub(super) enum Error {
     /// `-` given more than once.
     #[error("standard input can be read only once: use `-` for one list of ids or for the API key")]
     StdinUsedTwice,
+    /// The order of the input without an input.
+    #[error("--sort input is the order of --task or -i: give one of them")]
+    NoInputOrder,
+    /// A page of selected tasks without a name of its own.
+    #[error("a page of selected tasks does not replace the page of the archive: name a file with -O FILE")]
+    FilteredPage,
     /// The base URL is not one.
     #[error("invalid base URL (--base-url or {BASE_URL_VARIABLE}): {0}")]
     BaseUrl(#[from] BaseUrlError),
@@ -162,11 +168,13 @@ impl Error {
             | Self::KeyForId
             | Self::KeyForOption(_)
             | Self::StdinUsedTwice
+            | Self::NoInputOrder
+            | Self::FilteredPage
             | Self::Read { .. }
             | Self::BadLines(_)
             | Self::ArchiveFile(_)
             | Self::WrongTarget { .. }
-            | Self::Export(ExportError::BagToStream | ExportError::TargetIsArchiveFile(_))
+            | Self::Export(ExportError::BagToStream | ExportError::TargetIsArchiveFile(_) | ExportError::Empty { .. })
             | Self::Usage(_) => FatalCode::Usage,
             Self::NoKey | Self::Key { .. } | Self::Session(session::Error::Gateway(_)) => FatalCode::NoKey,
             Self::BaseUrl(_) => FatalCode::BadBaseUrl,

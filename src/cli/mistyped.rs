@@ -11,7 +11,7 @@ use super::nearest::nearest;
 /// Words that are no commands, and what to type instead. A word that becomes a command must leave this list.
 const OTHER_WORDS: [(&[&str], &str); 5] = [
     (&["download", "get", "fetch", "archive"], "to archive tasks, give their ids: yescale-dl TASK_ID..."),
-    (&["list", "ls"], "to see what is in an archive, use: yescale-dl gallery, or: yescale-dl export csv"),
+    (&["ls"], "use: yescale-dl list"),
     (&["login"], "set YESCALE_API_KEY, or use --api-key-file FILE"),
     (&["check"], "use: yescale-dl verify"),
     (&["version"], "use: yescale-dl --version"),
@@ -67,7 +67,8 @@ mod tests {
             ("x -o x exprot csv", "yescale-dl export;"),
             ("x VERIFY", "yescale-dl verify;"),
             ("x verfy --quick dir", "yescale-dl verify;"),
-            ("x list", "no command `list`"),
+            ("x ls", "no command `ls`; use: yescale-dl list"),
+            ("x lists", "yescale-dl list;"),
             ("x hlep", "yescale-dl help;"),
             ("x download 777", "give their ids"),
             ("x -o x export", "first word: yescale-dl export"),
@@ -77,9 +78,7 @@ mod tests {
         ] {
             assert!(checked(line).contains(what), "{line}: {}", checked(line));
         }
-        for line in
-            ["x", "x t1", "x 777", "x verfy7", "x a verfy", "x -- verfy", "x -- verify", "x lost", "x -o verfy t1", "x --bogus"]
-        {
+        for line in ["x", "x t1", "x 777", "x verfy7", "x a verfy", "x -- verfy", "x -- verify", "x -o verfy t1", "x --bogus"] {
             assert_eq!(checked(line), "ids", "{line}");
         }
     }

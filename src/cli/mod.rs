@@ -3,7 +3,7 @@
 //! `args` defines options and commands. `effective` merges the typed arguments over the environment (`environment`) and the
 //! configuration file (`config`). `help` and `mistyped` (commands among the ids) end a run that was not meant as one. `settings`
 //! validates the result and makes the options of a run from it. Then one command runs: `main_job`, or the file with the name of
-//! the command (`verify` also has `repair`; `generate` has schemas and the manual page, `completions` the shell scripts). `ending`
+//! the command (`verify` also has `repair`; `selection` reads the filters; `generate` has schemas and the manual page, `completions` the shell scripts). `ending`
 //! reports how it ended. `runner` runs a session, with `input` (the ids), `request_queue`, `ui_thread` (the output), `runtime` and
 //! `signals`. `observers` watch the events of the main job: `exec` and `failed_to`. `log_file` opens the log, and `written_files`
 //! protects the files that a run reads.
@@ -34,9 +34,11 @@ mod error;
 mod exec;
 mod export;
 mod failed_to;
+mod gallery;
 mod generate;
 mod help;
 mod input;
+mod list;
 mod log_file;
 mod main_job;
 mod mistyped;
@@ -45,6 +47,7 @@ mod observers;
 mod request_queue;
 mod runner;
 mod runtime;
+mod selection;
 mod settings;
 mod signals;
 mod ui_thread;
@@ -56,8 +59,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::domain::event::{Emitter, Event};
-use crate::jobs::{JobOutcome, StopHandle, gallery, index};
-use crate::layout::{GALLERY, MANIFEST, SHA256SUMS};
+use crate::jobs::{JobOutcome, StopHandle, index};
+use crate::layout::{MANIFEST, SHA256SUMS};
 use crate::redact::ApiKey;
 use crate::{threads, ui};
 use args::Command;
@@ -103,17 +106,22 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
         return main_job::run(Settings::resolve(args, &effective.config, environment)?);
     };
     match command {
-        Command::Verify { dir, quick, style } => verify::run(&dir, quick, settings::style(&style, environment)),
-        Command::Repair { dir, quick, remote, style } => {
+        Command::Verify { dir, quick, filter, style } => {
+            verify::run(&dir, quick, &selection::filter(&filter)?, settings::style(&style, environment))
+        }
+        Command::Repair { dir, quick, filter, remote, style } => {
+            let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
+            if remote.api_key_file.as_ref().is_some_and(is_stdin) && filter.input_file.iter().any(is_stdin) {
+                return Err(Error::StdinUsedTwice);
+            }
+            let filter = selection::filter(&filter)?;
             let options = settings::remote_options(remote, &effective.config)?;
-            verify::repair(&dir, quick, options, settings::style(&style, environment))
+            verify::repair(&dir, quick, &filter, options, settings::style(&style, environment))
         }
         Command::Index { dir, facts } => run_index(&dir, facts),
+        Command::List(args) => list::run(&args),
         Command::Export(args) => export::run(&args),
-        Command::Gallery { dir } => {
-            let outcome = gallery::gallery(&dir, &StopHandle::default(), &print_messages())?;
-            report_written(&[dir.join(GALLERY)], outcome)
-        }
+        Command::Gallery(args) => gallery::run(&args),
         Command::Config(_) => {
             print_result(&effective.to_toml())?;
             effective.config.report_all().map(|()| 0)

@@ -126,7 +126,8 @@ pub(super) fn remote_options(args: RemoteArgs, config: &Config) -> Result<Option
     })
 }
 
-fn kind_filter(only: &[KindArg]) -> KindFilter {
+/// The kinds of a list of names; all without any.
+pub(super) fn kind_filter(only: &[KindArg]) -> KindFilter {
     if only.is_empty() {
         return KindFilter::ALL;
     }

@@ -1,10 +1,14 @@
-//! Parsers for the values of options: sizes, durations, rates. The command line and the configuration file share them.
+//! Parsers for the values of options: sizes, durations, times, rates. The command line and the configuration file share them.
 //! Also the reverse for one value: a path, quoted for a shell.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::domain::when::{When, WhenError};
 use crate::http::client;
 
 /// A size in bytes, as in curl: `500K`, `2M`, `1.5G`. `2MB` and `2MiB` mean the same as `2M`: all are powers of 1024.
@@ -41,6 +45,11 @@ pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
         .ok_or_else(|| "not a duration such as 90s, 10m or 1h30m".to_owned())
+}
+
+/// A time: so long ago, a local date, or RFC 3339.
+pub(super) fn when(text: &str) -> Result<When, WhenError> {
+    When::parse(text, Timestamp::now(), &TimeZone::system())
 }
 
 /// A number of things, at least 1.

@@ -1,7 +1,8 @@
 //! The data that flows through the program, and the decisions on it. No I/O.
 //!
 //! In the order of the data: a task id, the gateway's answer ([`task`]) with its [`asset`]s, a [`plan`] with one action per
-//! asset, and the task's entry in the [`manifest`], which [`merge`] makes ([`origin`] says what made the task). An [`event`] reports each step.
+//! asset, and the task's entry in the [`manifest`], which [`merge`] makes; [`origin`] says what made the task. A [`selection`] picks
+//! tasks of an archive. An [`event`] reports each step.
 
 pub(crate) mod asset;
 pub(crate) mod asset_key;
@@ -15,4 +16,7 @@ pub(crate) mod merge;
 pub(crate) mod origin;
 pub(crate) mod plan;
 pub(crate) mod schema;
+pub(crate) mod selection;
 pub(crate) mod task;
+#[allow(dead_code, reason = "without the command line, nothing reads times yet")]
+pub(crate) mod when;

@@ -1,4 +1,4 @@
-//! The jobs of the program: archive tasks, verify, repair, index, export, and write the gallery page.
+//! The jobs of the program: archive tasks, verify, repair, index, list, export, and write the gallery page.
 //!
 //! A job uses the layers below and has no access to the command line or the terminal. It reports by events and by its
 //! return value. A job that blocks is a plain function; one that uses the network is async.
@@ -8,6 +8,7 @@ pub(crate) mod export;
 #[cfg(feature = "gallery")]
 pub(crate) mod gallery;
 pub(crate) mod index;
+pub(crate) mod list;
 pub(crate) mod repair;
 pub(crate) mod verify;
 
@@ -50,6 +51,17 @@ impl StopHandle {
 fn lock_wait(stop: &CancellationToken, events: &Emitter) -> LockWait {
     let events = events.clone();
     LockWait::new(stop.clone(), move |message| events.emit(Event::Warning(message.to_owned())))
+}
+
+/// Reports each id that was asked for and that no task of the archive has. The list may be long, so only its beginning is named.
+fn report_missing_ids(ids: &[String], events: &Emitter) {
+    const MAX_NAMED: usize = 50;
+    for id in ids.iter().take(MAX_NAMED) {
+        events.emit(Event::Error(format!("{id}: the archive has no such task")));
+    }
+    if ids.len() > MAX_NAMED {
+        events.emit(Event::Error(format!("and {} more ids that the archive does not have", ids.len() - MAX_NAMED)));
+    }
 }
 
 /// Emits the notes of `report` as warnings, and each of its faults as `fault` makes it.

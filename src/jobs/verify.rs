@@ -1,17 +1,21 @@
 //! `verify`: check that every file in the manifests is present and intact.
 //!
-//! It works offline and changes nothing. Tasks are read in batches, so that an archive of any size fits into memory; files
+//! It works offline and changes nothing. With a filter only the selected tasks and files are checked, and unknown files are not
+//! reported. Tasks are read in batches, so that an archive of any size fits into memory; files
 //! are hashed on all cores. What seems broken is checked again under its task's lock before it is reported. Findings are
 //! sorted by path. What can't be read is a finding, and the verification continues.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::report_missing_ids;
 use crate::domain::asset_key::AssetKey;
 use crate::domain::event::{Counter, Emitter, Event, Fault, FileProgress, Transfer, VerifySummary};
+use crate::domain::selection::TaskFilter;
 use crate::layout::MANIFEST;
 use crate::storage::{self, ArchiveScan, ExpectedFile, ScanUnit, group_by_path};
 use crate::threads;
@@ -45,6 +49,8 @@ pub struct VerifyOutcome {
     pub root: PathBuf,
     /// Whether that is the folder of one task.
     pub is_single_task: bool,
+    /// The ids that the filter asks for and the archive does not have.
+    pub missing_ids: Vec<String>,
 }
 
 /// Something that is wrong.
@@ -76,13 +82,29 @@ pub enum FindingTarget {
 /// # Errors
 /// When there is no archive of ours, it can't be listed, or no thread can be started. A file that can't be read is a finding.
 pub fn verify(root: impl AsRef<Path>, quick: bool, events: &Emitter) -> Result<VerifyOutcome, VerifyError> {
+    verify_selected(root, quick, &TaskFilter::default(), events)
+}
+
+/// As [`verify()`], for the tasks and files that `filter` selects. Unknown files are not reported. Each id that the filter asks for
+/// and the archive does not have is an [`Event::Error`].
+///
+/// # Errors
+/// As for [`verify()`].
+pub fn verify_selected(
+    root: impl AsRef<Path>,
+    quick: bool,
+    filter: &TaskFilter,
+    events: &Emitter,
+) -> Result<VerifyOutcome, VerifyError> {
     let started = Instant::now();
-    let scan = ArchiveScan::open(root.as_ref())?;
-    let VerifyState { mut findings, counts } = check_all(&scan, quick, events).map_err(VerifyError::Threads)?;
+    let scan = ArchiveScan::open(root.as_ref())?.with_filter(filter);
+    let VerifyState { mut findings, counts, found } = check_all(&scan, quick, events).map_err(VerifyError::Threads)?;
+    let missing_ids = scan.missing_ids(&found);
+    report_missing_ids(&missing_ids, events);
     findings.sort_by(|one, other| (&one.path, one.fault).cmp(&(&other.path, other.fault)));
     let summary = report(&findings, counts, events).with_elapsed(started.elapsed());
     events.emit(Event::Verified(summary.clone()));
-    Ok(VerifyOutcome { summary, findings, root: scan.root().to_owned(), is_single_task: scan.is_single })
+    Ok(VerifyOutcome { summary, findings, root: scan.root().to_owned(), is_single_task: scan.is_single, missing_ids })
 }
 
 /// Checks all tasks, a batch at a time, and adds the faults of the root folder itself.
@@ -103,6 +125,7 @@ fn check_all(scan: &ArchiveScan, quick: bool, events: &Emitter) -> io::Result<Ve
     let mut state = verifier.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let root_fault = root_fault.map(|fault| (MANIFEST.to_owned(), fault)).filter(|found| !scan.faults.contains(found));
     let root_faults = scan.faults.iter().cloned().chain(root_fault);
+    state.found.extend(scan.faults.iter().map(|(path, _)| path.clone()));
     state.findings.extend(root_faults.map(|(path, fault)| Finding { path, fault, task_id: None, target: None }));
     Ok(state)
 }
@@ -126,6 +149,8 @@ struct VerifyState {
     findings: Vec<Finding>,
     /// Files and bytes. The faults are counted later, from the sorted findings.
     counts: VerifySummary,
+    /// The ids of the tasks, and the folders of those that can't be read.
+    found: HashSet<String>,
 }
 
 /// A task whose files are checked on many threads. It counts as done when the last of them drops it.
@@ -161,6 +186,7 @@ impl Verifier<'_> {
                     let files = group_by_path(task_scan.expected, |file| &file.path);
                     self.update(|state| {
                         state.counts.files += files.len() as u64;
+                        state.found.extend(task_scan.found_as);
                         state.findings.extend(task_scan.faults.into_iter().map(|(path, fault)| Finding {
                             path,
                             fault,

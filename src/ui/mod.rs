@@ -3,7 +3,7 @@
 //! One thread receives the events in batches. `lines` or `json_events` makes lines of them, `progress` keeps the numbers for
 //! bars and progress events, and `output_buffer` writes. If standard output can't be written, output is dropped and the archiving
 //! continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the lines of `-vv`, and
-//! `log` writes what `-vv` would print to a file.
+//! `log` writes what `-vv` would print to a file. `table` is what `list` shows.
 
 mod bars;
 mod failure_summary;
@@ -15,6 +15,7 @@ mod one_place;
 mod output_buffer;
 mod progress;
 mod sanitize;
+mod table;
 pub(crate) mod trace;
 
 use std::io::{self, Write};
@@ -37,7 +38,8 @@ pub(crate) use output_buffer::stdout_fault;
 use output_buffer::{OutputBuffer, write_redacted, write_to_stdout};
 use progress::ProgressEstimator;
 pub(crate) use progress::RunCounters;
-pub(crate) use sanitize::{for_terminal, redact_keys, register_key};
+pub(crate) use sanitize::{for_terminal, redact_keys, redact_keys_in_json, register_key};
+pub(crate) use table::{TableRow, print_table, write_path};
 
 /// The time between two frames of the bars.
 const FRAME_INTERVAL: Duration = Duration::from_millis(100);

@@ -41,7 +41,7 @@ pub(crate) fn redact_keys(text: &str) -> Cow<'_, str> {
 }
 
 /// The text of a JSON document without the registered keys. It stays valid JSON.
-pub(super) fn redact_keys_in_json(json: &str) -> Cow<'_, str> {
+pub(crate) fn redact_keys_in_json(json: &str) -> Cow<'_, str> {
     redact_with(json, ApiKey::redact_json)
 }
 

@@ -4,10 +4,10 @@
 
 use std::path::PathBuf;
 
-use clap::{ValueEnum, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use super::{ConfigurableArgs, ExportArgs, RemoteArgs, StyleArgs};
+use super::{ConfigurableArgs, ExportArgs, FilterArgs, OrderArgs, RemoteArgs, StyleArgs};
 
 /// The commands besides the main job: for an existing archive, and about the program itself.
 #[derive(clap::Subcommand, Debug)]
@@ -24,6 +24,8 @@ pub(in crate::cli) enum Command {
         #[arg(long)]
         quick: bool,
         #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
         style: StyleArgs,
     },
     /// Verify, then download damaged and missing files again
@@ -36,6 +38,8 @@ pub(in crate::cli) enum Command {
         /// Compare sizes only, without hashing
         #[arg(long)]
         quick: bool,
+        #[command(flatten)]
+        filter: FilterArgs,
         #[command(flatten)]
         remote: RemoteArgs,
         #[command(flatten)]
@@ -54,18 +58,18 @@ pub(in crate::cli) enum Command {
         #[arg(long)]
         facts: bool,
     },
+    /// List the tasks of the archive, newest first
+    ///
+    /// A table of time, platform, model, state, files, size, duration, prompt or text, and id. It fits the terminal; in a pipe or a file it is not cut, and tabs separate the columns. Works offline.
+    List(ListArgs),
     /// Export the archive as a timeline, list, table, playlist or bag
     ///
     /// Works offline and does not change the archive.
     Export(ExportArgs),
     /// Write index.html into the archive: a page to browse it
     ///
-    /// The page is one file that works offline.
-    Gallery {
-        /// Archive, or folder of one task
-        #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-    },
+    /// The page is one file that works offline. A page of selected tasks needs a name of its own: -O FILE.
+    Gallery(GalleryArgs),
     /// Print the effective options and where each comes from
     ///
     /// The key is hidden. If the configuration file has errors, they are named, and the other values are shown.
@@ -87,6 +91,58 @@ pub(in crate::cli) enum Command {
         /// Command to describe
         command: Option<String>,
     },
+}
+
+/// What to list, and how.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ListArgs {
+    /// Archive, or folder of one task
+    #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+
+    /// Print the task ids alone, one per line
+    ///
+    /// The list can be read with -i. An id that a plain line can't hold is printed as JSON.
+    #[arg(long, conflicts_with_all = ["paths", "json"], help_heading = "Output")]
+    pub ids: bool,
+
+    /// Print the paths of the files alone, one per line
+    ///
+    /// They can be opened from the working directory. The texts are files too. A file that is missing is an error instead.
+    #[arg(long, conflicts_with = "json", help_heading = "Output")]
+    pub paths: bool,
+
+    /// Print the tasks as JSON, one object per line
+    ///
+    /// The fields are those of the manifest, without URLs and with paths from the working directory.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
+
+    #[command(flatten)]
+    pub order: OrderArgs,
+}
+
+/// Which tasks the page shows, and where it goes.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct GalleryArgs {
+    /// Archive, or folder of one task
+    #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+
+    /// Write the page to FILE, with paths relative to it
+    ///
+    /// [default: index.html in DIR]
+    #[arg(short = 'O', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
+
+    #[command(flatten)]
+    pub order: OrderArgs,
 }
 
 /// The documents that have a schema.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::{FilterArgs, OrderArgs};
 use crate::domain::frame_rate::FrameRate;
 
 /// What to export, and to which file.
@@ -26,17 +27,17 @@ pub(in crate::cli) struct ExportArgs {
     #[arg(short = 'O', long, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath, hide_default_value = true)]
     pub output_file: PathBuf,
 
-    /// Export only these tasks
-    ///
-    /// DIR must come before this option.
-    #[arg(long, value_name = "ID", num_args = 1.., value_hint = ValueHint::Other)]
-    pub task: Vec<String>,
-
     /// Frame rate for files that do not contain one (otio, fcpxml, xmeml)
     ///
     /// Such as 25 or 30000/1001.
     #[arg(long, value_name = "RATE", default_value = "24", value_hint = ValueHint::Other)]
     pub rate: FrameRate,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
+
+    #[command(flatten)]
+    pub order: OrderArgs,
 }
 
 /// The formats that `export` can write.
@@ -50,8 +51,10 @@ pub(in crate::cli) enum FormatArg {
     Xmeml,
     /// The videos, or else the audio files, in sequence: ffmpeg -f concat -safe 0 -i FILE
     Ffconcat,
-    /// Table with one row per file
+    /// Table with one row per file, per error, and per task without files
     Csv,
+    /// JSON, one object per line: the rows of `csv` with all their fields
+    Jsonl,
     /// Playlist of the videos and audio files
     M3u8,
     /// BagIt 1.0 bag: copies of the files, with checksums

@@ -1,6 +1,8 @@
 //! One entry of a list: a plain line, or JSON with an id.
 //!
-//! Invariant: no id and no field contains the API key, because both are shown and stored.
+//! Invariant: no id and no field contains the API key, because both are shown and stored. A command without a key passes none.
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
@@ -8,10 +10,10 @@ use super::slips;
 use crate::domain::manifest::{MAX_DEPTH, depth};
 use crate::domain::task::TaskId;
 use crate::jobs::archive::Request;
-use crate::redact::ApiKey;
+use crate::redact::{ApiKey, escape_control_chars, escape_control_chars_json};
 
 /// The request of a line; none for a blank line or a comment. `is_first` tells whether no entry stands before it.
-pub(super) fn parse_line(line: &[u8], is_first: bool, key: &ApiKey) -> Result<Option<Request>, String> {
+pub(super) fn parse_line(line: &[u8], is_first: bool, key: Option<&ApiKey>) -> Result<Option<Request>, String> {
     let text = str::from_utf8(line)
         .map_err(|_| "the line is not text: save the list as UTF-8, or as UTF-16 with a byte-order mark".to_owned())?;
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -23,7 +25,7 @@ pub(super) fn parse_line(line: &[u8], is_first: bool, key: &ApiKey) -> Result<Op
         let hint = if is_open { "; an object stands on one line (with jq: use -c), or in a JSON array" } else { "" };
         return parse_json(text, 1, key).map(Some).map_err(|(_, message)| format!("{message}{hint}"));
     }
-    if key.occurs_in(text) {
+    if occurs_in(key, text) {
         return Err(KEY_AS_ID.to_owned());
     }
     let id = slips::line_id(text, is_first)?;
@@ -33,7 +35,7 @@ pub(super) fn parse_line(line: &[u8], is_first: bool, key: &ApiKey) -> Result<Op
 }
 
 /// The request of a JSON value: an id, or an object with one. Its first line is `line`. An error comes with its line.
-pub(super) fn parse_json(text: &str, line: u64, key: &ApiKey) -> Result<Request, (u64, String)> {
+pub(super) fn parse_json(text: &str, line: u64, key: Option<&ApiKey>) -> Result<Request, (u64, String)> {
     let here = |message: &str| (line, message.to_owned());
     let mut value: Value = serde_json::from_str(text).map_err(|error| {
         let message = error.to_string();
@@ -52,7 +54,9 @@ pub(super) fn parse_json(text: &str, line: u64, key: &ApiKey) -> Result<Request,
         }
         id => json_id(id).ok_or_else(|| here("a task id in JSON is a string, a number, or an object with `task_id` or `id`"))?,
     };
-    key.redact_json_value(&mut value);
+    if let Some(key) = key {
+        key.redact_json_value(&mut value);
+    }
     let meta = value.as_object().filter(|fields| !fields.is_empty()).cloned();
     let id = reject_key(id, key).map_err(|message| (line, message))?;
     Ok(Request { meta, ..Request::new(id) })
@@ -60,8 +64,23 @@ pub(super) fn parse_json(text: &str, line: u64, key: &ApiKey) -> Result<Request,
 
 const KEY_AS_ID: &str = "the API key is given as a task id";
 
-fn reject_key(id: TaskId, key: &ApiKey) -> Result<TaskId, String> {
-    if key.occurs_in(id.as_str()) { Err(KEY_AS_ID.to_owned()) } else { Ok(id) }
+fn reject_key(id: TaskId, key: Option<&ApiKey>) -> Result<TaskId, String> {
+    if occurs_in(key, id.as_str()) { Err(KEY_AS_ID.to_owned()) } else { Ok(id) }
+}
+
+fn occurs_in(key: Option<&ApiKey>, text: &str) -> bool {
+    key.is_some_and(|key| key.occurs_in(text))
+}
+
+/// A line that a list reads as this id: the id itself or, if that would be read in another way, a JSON object.
+pub(in crate::cli) fn id_line(id: &str) -> String {
+    // The strictest rules are those for a first line. A terminal must not act on the line.
+    let plain = parse_line(id.as_bytes(), true, None);
+    let is_read_as_it_is = plain.is_ok_and(|request| request.is_some_and(|request| request.id.as_str() == id));
+    if is_read_as_it_is && matches!(escape_control_chars(id), Cow::Borrowed(_)) {
+        return id.to_owned();
+    }
+    escape_control_chars_json(serde_json::json!({"task_id": id}).to_string())
 }
 
 /// Removes the id from the fields, and returns it.
@@ -86,7 +105,7 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str) -> String {
-        match parse_line(line.as_bytes(), false, &ApiKey::parse("sk-1234567890abcdef").unwrap()) {
+        match parse_line(line.as_bytes(), false, Some(&ApiKey::parse("sk-1234567890abcdef").unwrap())) {
             Ok(Some(Request { id, meta, .. })) => {
                 format!("{} {}", id.as_str(), meta.map_or("-".to_owned(), |meta| Value::Object(meta).to_string()))
             }
@@ -124,5 +143,35 @@ mod tests {
         let deep = format!(r#"{{"id":1,"x":{}{}}}"#, "[".repeat(110), "]".repeat(110));
         assert!(parsed(&deep).starts_with("JSON nested"));
         assert!(parsed("777,kling").contains("row of a table"));
+    }
+
+    #[test]
+    fn every_id_survives_the_way_through_its_line() {
+        for id in ["777", "veo3:17-Y", "-x", "ä🎬", "a?b#c%d", "Task"] {
+            assert_eq!(id_line(id), id);
+        }
+        for id in [
+            "a b",
+            "#a",
+            "task_id",
+            "{\"id\":1}",
+            "[777",
+            "a,b",
+            "\"q\"",
+            "a\nb",
+            "a\tb",
+            "a\u{1b}[31mb",
+            "a\u{9b}b",
+            "a\u{202e}b",
+            "\u{feff}a",
+            "https://api.yescale.io/task/9f1c",
+            "—wait",
+            "a\0b",
+        ] {
+            let line = id_line(id);
+            assert!(line.starts_with('{') && !line.contains(|c: char| c.is_control()), "{line}");
+            let request = parse_line(line.as_bytes(), true, None).unwrap().unwrap();
+            assert_eq!((request.id.as_str(), request.meta), (id, None));
+        }
     }
 }

@@ -34,7 +34,7 @@ impl IdList {
     ///
     /// # Errors
     /// If the file can't be opened, or has an entry that can't be read or is a typing mistake.
-    pub(super) fn open(path: &Path, key: &ApiKey) -> Result<Self, Error> {
+    pub(super) fn open(path: &Path, key: Option<&ApiKey>) -> Result<Self, Error> {
         let is_standard_input = path.as_os_str() == "-";
         let name = if is_standard_input { PathBuf::from("standard input") } else { path.to_owned() };
         let failed = |source| Error::Read { path: name.clone(), source };
@@ -66,7 +66,7 @@ impl IdList {
 ///
 /// # Errors
 /// If an entry is wrong. The error names the first one.
-fn check(name: &Path, source: Source, key: &ApiKey) -> Result<(), Error> {
+fn check(name: &Path, source: Source, key: Option<&ApiKey>) -> Result<(), Error> {
     let mut entries = Entries::new(source);
     let mut wrong = std::iter::from_fn(|| entries.next(key)).filter_map(|entry| Some((entry.line, entry.request.err()?)));
     let Some((line, message)) = wrong.next() else { return Ok(()) };
@@ -111,7 +111,7 @@ impl Entries {
     }
 
     /// The next entry; none at the end. After an error of the disk, nothing more is read.
-    pub(super) fn next(&mut self, key: &ApiKey) -> Option<Entry> {
+    pub(super) fn next(&mut self, key: Option<&ApiKey>) -> Option<Entry> {
         if matches!(self.state, State::Start)
             && let Err(error) = self.start()
         {
@@ -144,7 +144,7 @@ impl Entries {
         Ok(())
     }
 
-    fn next_line(&mut self, key: &ApiKey) -> Option<Entry> {
+    fn next_line(&mut self, key: Option<&ApiKey>) -> Option<Entry> {
         let mut bytes = Vec::new();
         loop {
             bytes.clear();
@@ -200,9 +200,9 @@ mod tests {
 
     /// The entries of a list, as `LINE:ID` or `LINE:!ERROR`.
     fn entries(text: impl AsRef<[u8]>) -> Vec<String> {
-        let key = ApiKey::parse("sk-1234567890abcdef").unwrap();
+        let key = ApiKey::parse("sk-1234567890abcdef").ok();
         let mut entries = Entries::new(Box::new(Cursor::new(text.as_ref().to_vec())));
-        let shown = std::iter::from_fn(|| entries.next(&key)).map(|entry| match entry.request {
+        let shown = std::iter::from_fn(|| entries.next(key.as_ref())).map(|entry| match entry.request {
             Ok(request) => format!("{}:{}{}", entry.line, request.id.as_str(), if request.meta.is_some() { "+" } else { "" }),
             Err(message) => format!("{}:!{message}", entry.line),
         });

@@ -5,6 +5,8 @@
 //! list is streamed, so it may be very long, or end late: an entry that can't be read is reported with its line, the others are
 //! still read, and the run ends with exit code 2. The run counts a repeated id once, with the fields of its first line.
 //!
+//! Filters read lists too: `read_ids`. `id_line` is the reverse: a line for a list.
+//!
 //! Invariant: no id and no field contains the API key, because both are shown and stored. `settings` checks the arguments.
 
 mod array;
@@ -23,6 +25,7 @@ use crate::domain::event::{Emitter, Event};
 use crate::domain::task::TaskId;
 use crate::jobs::archive::Request;
 use crate::redact::ApiKey;
+pub(super) use line::id_line;
 use list::IdList;
 
 /// The ids of a run. The lists are open, and those in regular files are checked.
@@ -38,7 +41,7 @@ impl Input {
     /// # Errors
     /// If a list can't be opened, or a list in a regular file is wrong.
     pub(super) fn open(ids: Vec<TaskId>, lists: &[PathBuf], key: ApiKey) -> Result<Self, Error> {
-        let lists = lists.iter().map(|path| IdList::open(path, &key)).collect::<Result<_, _>>()?;
+        let lists = lists.iter().map(|path| IdList::open(path, Some(&key))).collect::<Result<_, _>>()?;
         Ok(Self { ids, lists, key })
     }
 
@@ -57,7 +60,7 @@ impl Input {
             let mut entries = list.into_entries();
             requests.begin_list(may_wait);
             while !(may_wait && (queries_ended.is_cancelled() || requests.is_closed())) {
-                let Some(entry) = entries.next(&key) else { break };
+                let Some(entry) = entries.next(Some(&key)) else { break };
                 match entry.request {
                     Ok(request) => {
                         if !requests.send(request) {
@@ -73,6 +76,24 @@ impl Input {
         }
         bad_entries
     }
+}
+
+/// The ids in the lists, for a command that works without a key. The other fields are ignored.
+///
+/// # Errors
+/// If a list can't be read, or one of its entries can't.
+pub(super) fn read_ids(lists: &[PathBuf]) -> Result<Vec<TaskId>, Error> {
+    let mut ids = Vec::new();
+    for path in lists {
+        let list = IdList::open(path, None)?;
+        let name = list.name.clone();
+        let mut entries = list.into_entries();
+        while let Some(entry) = entries.next(None) {
+            let origin = || format!("{}:{}", name.display(), entry.line);
+            ids.push(entry.request.map_err(|message| Error::List { origin: origin(), message, more: 0 })?.id);
+        }
+    }
+    Ok(ids)
 }
 
 /// The ids of the arguments, of which the last `after_dashes` stand after `--`.

@@ -3,6 +3,8 @@
 //! The two entries differ in two points: paths are relative to the task folder or to the root, and only the task manifest keeps
 //! the API's answer. [`TaskEntry::into_root_relative`] and [`TaskEntry::into_task_relative`] convert between them.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,6 +12,7 @@ use serde_json::{Map, Value};
 use super::unknown_fields::{UnknownFields, keep_unknown_fields};
 use super::{ApiResponse, AssetError, FileEntry};
 use crate::layout;
+use crate::redact::redact_urls;
 
 /// How complete a task is in the archive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -124,6 +127,30 @@ impl TaskEntry {
         };
         self.text_path.iter_mut().for_each(strip_folder);
         self.files.iter_mut().for_each(|file| strip_folder(&mut file.path));
+        self
+    }
+
+    /// The entry as a list shows it: without the gateway's answer and the signed URLs, and with paths below `folder`, which is the
+    /// task's. Files keep only their names, so each path must have been checked.
+    #[must_use]
+    pub(crate) fn for_listing(mut self, folder: &Path) -> Self {
+        let below = |path: &mut String| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            *path = folder.join(name).display().to_string();
+        };
+        let redact = |text: &mut String| *text = redact_urls(text).into_owned();
+        self.text_path.iter_mut().for_each(below);
+        for file in &mut self.files {
+            below(&mut file.path);
+            file.url = None;
+            file.warnings.iter_mut().for_each(redact);
+        }
+        for error in &mut self.errors {
+            error.url = None;
+            redact(&mut error.error);
+        }
+        self.message.iter_mut().chain(&mut self.err_reason).for_each(redact);
+        self.response = None;
         self
     }
 

@@ -26,18 +26,21 @@ struct Payload {
 }
 
 /// Writes everything of `tasks`, their manifests too, as a bag into the new `folder`. Returns the number of files in the payload.
+/// None if there are none: then there is no bag.
 pub(super) fn write(
     reader: &ArchiveReader,
     tasks: &[TaskEntry],
     folder: &Path,
+    has_text: bool,
     skipped: &mut Skipped<'_>,
-) -> Result<usize, storage::Error> {
+) -> Result<Option<usize>, storage::Error> {
     let mut bag = NewFolder::create(folder)?;
     bag.create_dir("data")?;
     let mut payload = Vec::new();
     for task in tasks {
         let task_folder = layout::folder_name(&task.task_id);
-        let text = task.text.as_ref().map(|text| (reader.file_path(task, TEXT), Some(Sha256Hex::digest(text.as_bytes()))));
+        let text = task.text.as_ref().filter(|_| has_text);
+        let text = text.map(|text| (reader.file_path(task, TEXT), Some(Sha256Hex::digest(text.as_bytes()))));
         let media = task.files.iter().map(|file| (reader.media_path(task, file), Some(file.sha256().clone())));
         let manifest = (reader.file_path(task, MANIFEST), None);
         for (source, expected) in media.chain(text).chain([manifest]) {
@@ -48,11 +51,14 @@ pub(super) fn write(
             }
         }
     }
+    if payload.is_empty() {
+        return Ok(None);
+    }
     let now = Timestamp::now().to_string();
     for (name, text) in tag_files(&payload, &now[..10]) {
         bag.write_file(name, &text)?;
     }
-    bag.finish().map(|()| payload.len())
+    bag.finish().map(|()| Some(payload.len()))
 }
 
 /// The names and texts of the tag files. `date` is `YYYY-MM-DD`.

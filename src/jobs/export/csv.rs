@@ -15,17 +15,16 @@ use ::csv::{ErrorKind, WriterBuilder};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::rows::{Row, plausible, rows};
 use super::{ExportItem, PathBase};
-use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::asset_key::Kind;
 use crate::domain::code::AssetErrorCode;
 use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
-use crate::layout::{self, TEXT};
-use crate::media::duration::is_plausible;
 use crate::redact::redact_urls;
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct Cells<'a> {
     task_id: Cow<'a, str>,
     state: State,
     kind: Option<Kind>,
@@ -53,10 +52,20 @@ struct Row<'a> {
     submit_time: Cow<'a, str>,
     archived_at: Cow<'a, str>,
     text_path: Option<String>,
+    platform: Cow<'a, str>,
+    model: Cow<'a, str>,
+    width: Option<u32>,
+    height: Option<u32>,
+    frame_rate: Cow<'a, str>,
+    video_codec: Cow<'a, str>,
+    audio_codec: Cow<'a, str>,
+    sample_rate: Option<u32>,
+    channels: Option<u32>,
+    content_credentials: Option<bool>,
 }
 
 /// The header line, written separately so that an empty table has it too.
-const HEADINGS: [&str; 27] = [
+const HEADINGS: [&str; 37] = [
     "task_id",
     "state",
     "kind",
@@ -84,22 +93,24 @@ const HEADINGS: [&str; 27] = [
     "submit_time",
     "archived_at",
     "text_path",
+    "platform",
+    "model",
+    "width",
+    "height",
+    "frame_rate",
+    "video_codec",
+    "audio_codec",
+    "sample_rate",
+    "channels",
+    "content_credentials",
 ];
 
 /// Writes the rows of `tasks`. `items` are the files to write, in the order of their tasks.
 pub(super) fn write(tasks: &[TaskEntry], items: &[ExportItem<'_>], base: &PathBase, to: &mut dyn Write) -> io::Result<()> {
     let mut table = WriterBuilder::new().has_headers(false).from_writer(to);
     table.write_record(HEADINGS).map_err(into_io_error)?;
-    let mut items = items.iter().peekable();
-    for task in tasks {
-        let files = std::iter::from_fn(|| items.next_if(|item| std::ptr::eq(item.task, task)));
-        let files = files.map(|item| Row::of_file(task, item.file, base));
-        let errors = task.errors.iter().map(|error| Row::of_error(task, error, base));
-        // A task whose files can't be read has files.
-        let alone = (task.files.is_empty() && task.errors.is_empty()).then(|| Row::of_task(task, base));
-        for row in files.chain(errors).chain(alone) {
-            table.serialize(row).map_err(into_io_error)?;
-        }
+    for row in rows(tasks, items) {
+        table.serialize(Cells::new(row, base)).map_err(into_io_error)?;
     }
     table.flush()
 }
@@ -112,76 +123,49 @@ fn into_io_error(error: ::csv::Error) -> io::Error {
     }
 }
 
-impl<'a> Row<'a> {
-    fn of_task(task: &'a TaskEntry, base: &PathBase) -> Self {
+impl<'a> Cells<'a> {
+    fn new(row: Row<'a>, base: &PathBase) -> Self {
+        let (task, file, error, key) = (row.task, row.file(), row.error(), row.key());
         Self {
             task_id: escape_formula(&task.task_id),
             state: task.state,
-            kind: None,
-            index: None,
-            path: None,
-            size: None,
-            sha256: None,
-            content_type: Cow::Borrowed(""),
-            duration_seconds: None,
+            kind: key.map(|key| key.kind),
+            index: key.map(|key| key.index),
+            path: file.map(|file| base.path(file)),
+            size: file.map(FileEntry::size),
+            sha256: file.map(FileEntry::sha256),
+            content_type: cell(file.and_then(|file| file.content_type.as_ref())),
+            duration_seconds: file.and_then(|file| plausible(file.duration_seconds)),
             finish_time: cell(task.finish_time.as_ref()),
             meta: task.meta.clone().map(json).unwrap_or_default(),
-            measured_duration_seconds: None,
-            duration_source: Cow::Borrowed(""),
-            detected_type: Cow::Borrowed(""),
-            last_modified: Cow::Borrowed(""),
-            verified_by: Cow::Borrowed(""),
-            warnings: String::new(),
-            code: None,
-            http_status: None,
-            error: String::new(),
+            measured_duration_seconds: file.and_then(|file| plausible(file.measured_duration_seconds)),
+            duration_source: cell(file.and_then(|file| file.duration_source.as_ref())),
+            detected_type: cell(file.and_then(|file| file.detected_type.as_ref())),
+            last_modified: cell(file.and_then(|file| file.last_modified.as_ref())),
+            verified_by: cell(file.and_then(|file| file.verified_by.as_ref())),
+            warnings: file.map(|file| words(&file.warnings.join("; "))).unwrap_or_default(),
+            code: error.and_then(AssetError::code),
+            http_status: error.and_then(AssetError::http_status),
+            error: error.map(|error| words(&error.error)).unwrap_or_default(),
             status: cell(task.status.as_ref()),
             progress: cell(task.progress.as_ref()),
             message: words(task.message.as_deref().unwrap_or_default()),
             err_reason: words(task.err_reason.as_deref().unwrap_or_default()),
             submit_time: cell(task.submit_time.as_ref()),
             archived_at: cell(task.archived_at.as_ref()),
-            text_path: text_path(task).map(|path| base.text_path(path)),
+            text_path: row.text_path().map(|path| base.text_path(path)),
+            platform: cell(task.platform.as_ref()),
+            model: cell(task.model.as_ref()),
+            width: file.and_then(|file| file.width),
+            height: file.and_then(|file| file.height),
+            frame_rate: cell(file.and_then(|file| file.frame_rate.as_ref())),
+            video_codec: cell(file.and_then(|file| file.video_codec.as_ref())),
+            audio_codec: cell(file.and_then(|file| file.audio_codec.as_ref())),
+            sample_rate: file.and_then(|file| file.sample_rate),
+            channels: file.and_then(|file| file.channels),
+            content_credentials: file.and_then(|file| file.content_credentials),
         }
     }
-
-    fn of_asset(task: &'a TaskEntry, key: AssetKey, base: &PathBase) -> Self {
-        Self { kind: Some(key.kind), index: Some(key.index), ..Self::of_task(task, base) }
-    }
-
-    fn of_file(task: &'a TaskEntry, file: &'a FileEntry, base: &PathBase) -> Self {
-        let plausible = |seconds: Option<f64>| seconds.filter(|seconds| is_plausible(*seconds));
-        Self {
-            path: Some(base.path(file)),
-            size: Some(file.size()),
-            sha256: Some(file.sha256()),
-            content_type: cell(file.content_type.as_ref()),
-            duration_seconds: plausible(file.duration_seconds),
-            measured_duration_seconds: plausible(file.measured_duration_seconds),
-            duration_source: cell(file.duration_source.as_ref()),
-            detected_type: cell(file.detected_type.as_ref()),
-            last_modified: cell(file.last_modified.as_ref()),
-            verified_by: cell(file.verified_by.as_ref()),
-            warnings: words(&file.warnings.join("; ")),
-            ..Self::of_asset(task, file.key(), base)
-        }
-    }
-
-    fn of_error(task: &'a TaskEntry, error: &AssetError, base: &PathBase) -> Self {
-        Self {
-            code: error.code(),
-            http_status: error.http_status(),
-            error: words(&error.error),
-            ..Self::of_asset(task, error.key(), base)
-        }
-    }
-}
-
-/// The path of the task's text, if it is one that this program writes.
-fn text_path(task: &TaskEntry) -> Option<&str> {
-    let path = task.text_path.as_deref()?;
-    let is_ours = path == TEXT || path.strip_suffix(TEXT)?.strip_suffix('/')? == layout::folder_name(&task.task_id);
-    is_ours.then_some(path)
 }
 
 fn json(meta: Map<String, Value>) -> String {
@@ -212,9 +196,10 @@ mod tests {
     use crate::jobs::export::format::TextFormat;
     use crate::jobs::export::format::tests::{task, written};
     use crate::jobs::export::path_base::tests::beside;
+    use crate::jobs::export::rows::Part;
     use serde_json::json;
 
-    fn rows(table: &str) -> Vec<Vec<String>> {
+    fn parse(table: &str) -> Vec<Vec<String>> {
         let records = ::csv::ReaderBuilder::new().has_headers(false).from_reader(table.as_bytes()).into_records();
         records.map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
     }
@@ -223,9 +208,10 @@ mod tests {
     fn empty_table_has_a_header_that_matches_the_row_fields() {
         let mut empty = Vec::new();
         write(&[], &[], &beside("a"), &mut empty).unwrap();
-        assert_eq!(rows(&String::from_utf8(empty).unwrap()), [HEADINGS]);
+        assert_eq!(parse(&String::from_utf8(empty).unwrap()), [HEADINGS]);
         let task = task("t", &[("video", "t/video-1.mp4", json!({}))]);
-        let row = serde_json::to_value(Row::of_file(&task, &task.files[0], &beside("a"))).unwrap();
+        let row = Row { task: &task, part: Part::File(&task.files[0]) };
+        let row = serde_json::to_value(Cells::new(row, &beside("a"))).unwrap();
         assert!(row.as_object().unwrap().keys().eq(HEADINGS.iter()));
     }
 
@@ -243,7 +229,7 @@ mod tests {
             let mut task = task(id, &[("video", "t/video-1.mp4", json!({"content_type": id, "duration_seconds": 2.5}))]);
             task.finish_time = Some(id.to_owned());
             task.meta = json!({"prompt": id}).as_object().cloned();
-            let rows = rows(&written(TextFormat::Csv, &task, &beside("=a,\"b")));
+            let rows = parse(&written(TextFormat::Csv, &task, &beside("=a,\"b")));
             let meta = json!({"prompt": id}).to_string();
             let zeros = "0".repeat(64);
             let expected = [cell, "complete", "video", "1", "./=a,\"b/t/video-1.mp4", "7", &zeros, cell, "2.5", cell, &meta];
@@ -254,22 +240,29 @@ mod tests {
     /// The cells of one row that are not empty, by their headings, without what all rows of a task have.
     fn cells(row: &[String]) -> Vec<(&'static str, &str)> {
         let cells = HEADINGS.into_iter().zip(row.iter().map(String::as_str));
-        cells.filter(|(name, cell)| !cell.is_empty() && !["task_id", "state", "status", "text_path"].contains(name)).collect()
+        cells
+            .filter(|(name, cell)| {
+                !cell.is_empty() && !["task_id", "state", "status", "text_path", "platform", "model"].contains(name)
+            })
+            .collect()
     }
 
     #[test]
     fn files_errors_and_tasks_without_either_have_a_row_each() {
         let video = json!({"duration_seconds": 128.92, "duration_source": "api", "measured_duration_seconds": 1.3,
-            "detected_type": "video/webm", "warnings": ["one", "see https://h/x?sig=SECRET"]});
+            "detected_type": "video/webm", "warnings": ["one", "see https://h/x?sig=SECRET"], "width": 1280, "height": 720,
+            "frame_rate": "30000/1001", "video_codec": "h264", "audio_codec": "aac", "sample_rate": 44100, "channels": 2,
+            "content_credentials": true});
         let mut mixed = task("t", &[("video", "t/video-1.mp4", video)]);
         mixed.errors = serde_json::from_value(json!([
             {"kind": "image", "index": 2, "url": "https://h/x?sig=SECRET", "code": "dead_link", "http_status": 404, "error": "-1"}
         ]))
         .unwrap();
+        (mixed.platform, mixed.model) = (Some("kling".to_owned()), Some("=v2".to_owned()));
         (mixed.text_path, mixed.status) = (Some("t/text.txt".to_owned()), Some("SUCCESS".to_owned()));
         let table = written(TextFormat::Csv, &mixed, &beside("a"));
         assert!(!table.contains("SECRET"));
-        let rows = rows(&table);
+        let rows = parse(&table);
         let zeros = "0".repeat(64);
         assert_eq!(rows.len(), 3);
         let file = [
@@ -283,31 +276,41 @@ mod tests {
             ("duration_source", "api"),
             ("detected_type", "video/webm"),
             ("warnings", "one; see https://h/x"),
+            ("width", "1280"),
+            ("height", "720"),
+            ("frame_rate", "30000/1001"),
+            ("video_codec", "h264"),
+            ("audio_codec", "aac"),
+            ("sample_rate", "44100"),
+            ("channels", "2"),
+            ("content_credentials", "true"),
         ];
         assert_eq!(cells(&rows[1]), file);
         let error = [("kind", "image"), ("index", "2"), ("code", "dead_link"), ("http_status", "404"), ("error", "'-1")];
         assert_eq!(cells(&rows[2]), error);
         for row in &rows[1..] {
             assert_eq!((row[20].as_str(), row[26].as_str()), ("SUCCESS", "a/t/text.txt"));
+            assert_eq!((row[27].as_str(), row[28].as_str()), ("kling", "'=v2"));
         }
         let mut failed = task("t", &[]);
         (failed.state, failed.err_reason) = (State::Failed, Some("flagged".to_owned()));
-        let rows = self::rows(&written(TextFormat::Csv, &failed, &beside("a")));
+        let rows = parse(&written(TextFormat::Csv, &failed, &beside("a")));
         assert_eq!((rows.len(), rows[1][1].as_str(), cells(&rows[1])), (2, "failed", vec![("err_reason", "flagged")]));
     }
 
     #[test]
     fn hostile_entry_gives_no_formula_and_no_foreign_path() {
         for text in ["=1", " =1", "\u{a0}+1", "\u{feff}@x", "\n-1", "\u{200b}=1", "＝1"] {
-            let fields = json!({"content_type": text, "detected_type": text, "duration_source": text, "last_modified": text,
+            let fields = json!({"frame_rate": text, "video_codec": text, "audio_codec": text, "content_type": text, "detected_type": text, "duration_source": text, "last_modified": text,
                 "verified_by": text, "warnings": [text], "duration_seconds": -1, "measured_duration_seconds": -2});
             let mut task = task(text, &[("video", "t/video-1.mp4", fields)]);
+            (task.platform, task.model) = (Some(text.to_owned()), Some(text.to_owned()));
             for field in [&mut task.status, &mut task.progress, &mut task.message, &mut task.err_reason, &mut task.submit_time] {
                 *field = Some(text.to_owned());
             }
             (task.archived_at, task.text_path) = (Some(text.to_owned()), Some("../text.txt".to_owned()));
             task.errors = serde_json::from_value(json!([{"kind": "image", "index": 1, "error": text}])).unwrap();
-            let rows = rows(&written(TextFormat::Csv, &task, &beside("a")));
+            let rows = parse(&written(TextFormat::Csv, &task, &beside("a")));
             assert_eq!(rows.len(), 3);
             for cell in rows[1..].iter().flatten() {
                 assert!(

@@ -17,7 +17,8 @@ use std::io::{self, Write};
 
 use super::clip_facts::ClipFacts;
 use super::path_base::PathBase;
-use super::{csv, fcpxml, ffconcat, m3u8, otio, xmeml};
+use super::rows::rows;
+use super::{csv, fcpxml, ffconcat, jsonl, m3u8, otio, xmeml};
 use crate::domain::asset_key::Kind;
 use crate::domain::frame_rate::FrameRate;
 use crate::domain::manifest::{FileEntry, TaskEntry};
@@ -38,6 +39,8 @@ pub enum ExportFormat {
     Ffconcat,
     /// A table for spreadsheets, one row per file, per error, and per task without either.
     Csv,
+    /// The same rows as JSON, one object per line.
+    Jsonl,
     /// A playlist for players.
     M3u8,
     /// A BagIt 1.0 bag: a new folder with copies of the files and their checksums.
@@ -53,6 +56,7 @@ impl ExportFormat {
             Self::Xmeml => FormatOutput::Text(TextFormat::Xmeml),
             Self::Ffconcat => FormatOutput::Text(TextFormat::Ffconcat),
             Self::Csv => FormatOutput::Text(TextFormat::Csv),
+            Self::Jsonl => FormatOutput::Text(TextFormat::Jsonl),
             Self::M3u8 => FormatOutput::Text(TextFormat::M3u8),
             Self::Bagit => FormatOutput::Bag,
         }
@@ -75,6 +79,7 @@ pub(super) enum TextFormat {
     Xmeml,
     Ffconcat,
     Csv,
+    Jsonl,
     M3u8,
 }
 
@@ -89,11 +94,17 @@ pub(super) struct ExportItem<'a> {
     pub facts: ClipFacts,
 }
 
+/// How long a file plays. The container counts for more than the API.
+#[must_use]
+pub(crate) fn playing_seconds(file: &FileEntry) -> Option<f64> {
+    let durations = [file.measured_duration_seconds, file.duration_seconds];
+    durations.into_iter().flatten().find(|seconds| is_plausible(*seconds))
+}
+
 impl ExportItem<'_> {
     /// How long the file plays. The container counts for more than the API.
     pub(super) fn playing_seconds(&self) -> Option<f64> {
-        let durations = [self.file.measured_duration_seconds, self.file.duration_seconds];
-        durations.into_iter().flatten().find(|seconds| is_plausible(*seconds))
+        playing_seconds(self.file)
     }
 
     /// `777935781150867525 video 1`, on one line and with control characters escaped.
@@ -119,12 +130,22 @@ impl TextFormat {
     #[must_use]
     pub(super) fn rejection_reason(self, item: &ExportItem<'_>) -> Option<&'static str> {
         match self {
-            Self::Csv => None,
+            Self::Csv | Self::Jsonl => None,
             _ if item.file.is_playlist() => Some("it is a playlist, and the media that it lists are not here"),
             _ if self.is_timeline() && plays(item.file.key().kind) && item.playing_seconds().is_none() => {
                 Some("its duration is unknown, and a timeline needs it")
             }
             _ => None,
+        }
+    }
+
+    /// Whether an export of `items`, the files of `tasks`, has anything in it.
+    #[must_use]
+    pub(super) fn has_content(self, tasks: &[TaskEntry], items: &[ExportItem<'_>]) -> bool {
+        match self {
+            Self::Csv | Self::Jsonl => rows(tasks, items).next().is_some(),
+            Self::Ffconcat | Self::M3u8 => items.iter().any(|item| matches!(item.file.key().kind, Kind::Video | Kind::Audio)),
+            Self::Otio | Self::Fcpxml | Self::Xmeml => items.iter().any(|item| item.file.key().kind != Kind::File),
         }
     }
 
@@ -147,6 +168,7 @@ impl TextFormat {
             Self::Xmeml => xmeml::write(items, base, rate, to),
             Self::Ffconcat => ffconcat::write(items, base, to),
             Self::Csv => csv::write(tasks, items, base, to),
+            Self::Jsonl => jsonl::write(tasks, items, base, to),
             Self::M3u8 => m3u8::write(items, base, to),
         }
     }
@@ -207,10 +229,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn hls_playlist_is_exported_to_csv_only() {
+    fn hls_playlist_is_exported_to_tables_only() {
         let task = task("t", &[("video", "t/video-1.m3u8", json!({"duration_seconds": 5}))]);
         let formats = [TextFormat::Otio, TextFormat::Fcpxml, TextFormat::Xmeml, TextFormat::Ffconcat, TextFormat::M3u8];
         assert!(formats.iter().all(|format| format.rejection_reason(&items(&task)[0]).is_some()));
-        assert!(TextFormat::Csv.rejection_reason(&items(&task)[0]).is_none());
+        assert!([TextFormat::Csv, TextFormat::Jsonl].iter().all(|format| format.rejection_reason(&items(&task)[0]).is_none()));
     }
 }

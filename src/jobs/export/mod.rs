@@ -1,7 +1,8 @@
 //! `export`: write an archive in the format of another program: timelines, playlists, tables, bags.
 //!
 //! A file that is missing, damaged or unsafe, or that the format can't hold, is reported as an error and left out. The rest is
-//! exported. Nothing in the archive changes. The order is that of the manifest: task id, kind, number.
+//! exported. Nothing in the archive changes. A [`Selection`] picks the tasks and their files, and decides the order of the tasks;
+//! files of a task are in the order of kinds and numbers. An export of nothing is an error and writes nothing.
 //!
 //! There is one module per format, with the escaping of that format. What a format can't hold is refused with a reason, never
 //! altered. Everything in an entry is hostile, except a file's path: storage has checked that it is a plain name in a task's
@@ -13,25 +14,28 @@ mod csv;
 mod fcpxml;
 mod ffconcat;
 mod format;
+mod jsonl;
 mod m3u8;
 mod otio;
-mod path_base;
+pub(super) mod path_base;
+mod rows;
 mod timeline;
 mod xmeml;
 mod xml;
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{JobOutcome, emit_report};
+use super::{JobOutcome, emit_report, report_missing_ids};
 use crate::domain::event::{Emitter, Event};
 use crate::domain::frame_rate::FrameRate;
 use crate::domain::manifest::TaskEntry;
+use crate::domain::selection::{Selection, Selector};
 use crate::layout::is_archive_file_name;
 use crate::storage::{self, ArchiveReader};
 use clip_facts::ClipFacts;
 pub use format::ExportFormat;
+pub(crate) use format::playing_seconds;
 use format::{ExportItem, FormatOutput, TextFormat};
 use path_base::PathBase;
 
@@ -40,17 +44,17 @@ use path_base::PathBase;
 pub struct ExportOptions {
     /// The format.
     pub format: ExportFormat,
-    /// The ids of the tasks to export. Empty: all tasks.
-    pub tasks: Vec<String>,
+    /// The tasks and files to export, and their order.
+    pub selection: Selection,
     /// The frame rate for files without one of their own. Only timelines use it.
     pub rate: FrameRate,
 }
 
 impl ExportOptions {
-    /// All tasks, at 24 frames per second.
+    /// All tasks, from the oldest, at 24 frames per second.
     #[must_use]
     pub fn new(format: ExportFormat) -> Self {
-        Self { format, tasks: Vec::new(), rate: FrameRate::FILM }
+        Self { format, selection: Selection::default(), rate: FrameRate::FILM }
     }
 }
 
@@ -79,6 +83,12 @@ pub enum ExportError {
     /// The format can't hold a path that is not text.
     #[error("can't export {}: its path is not UTF-8; rename the folder", .0.display())]
     PathNotUtf8(PathBuf),
+    /// There is nothing to export.
+    #[error("nothing to export: the archive has nothing that was asked for and that the format can hold; nothing was written")]
+    Empty {
+        /// Whether events say why: an id or a file is missing.
+        is_reported: bool,
+    },
     /// The stream can't be written.
     #[error("can't write the export: {0}")]
     Stream(#[source] io::Error),
@@ -88,20 +98,29 @@ pub enum ExportError {
 /// Blocks.
 ///
 /// # Errors
-/// When there is no archive of ours at `root`, or nothing can be written to `target`.
+/// When there is no archive of ours at `root`, nothing can be written to `target`, or there is nothing to export.
 pub fn export(
     root: impl AsRef<Path>,
     options: &ExportOptions,
     target: ExportTarget<'_>,
     events: &Emitter,
 ) -> Result<JobOutcome, ExportError> {
-    let mut reader = ArchiveReader::open(root.as_ref())?;
+    let selection = &options.selection;
+    let mut selector = Selector::new(selection);
+    let mut reader = ArchiveReader::open_selected(root.as_ref(), |task| selector.select(task))?;
     emit_report(&reader.report, events, Event::Error);
-    let mut skipped = Skipped { is_any: reader.report.has_faults(), events };
-    let tasks = select_tasks(std::mem::take(&mut reader.tasks), &options.tasks, &mut skipped);
+    let missing_ids = selector.missing_ids();
+    report_missing_ids(&missing_ids, events);
+    let mut skipped = Skipped { is_any: reader.report.has_faults() || !missing_ids.is_empty(), events };
+    let mut tasks = std::mem::take(&mut reader.tasks);
+    selection.sort(&mut tasks);
     let (files, is_changed) = match (options.format.output(), target) {
         (FormatOutput::Text(format), target) => write_text(&reader, &tasks, format, options.rate, target, &mut skipped)?,
-        (FormatOutput::Bag, ExportTarget::Path(folder)) => (bagit::write(&reader, &tasks, folder, &mut skipped)?, true),
+        (FormatOutput::Bag, ExportTarget::Path(folder)) => {
+            let has_text = selection.filter.includes_text();
+            let files = bagit::write(&reader, &tasks, folder, has_text, &mut skipped)?;
+            (files.ok_or(ExportError::Empty { is_reported: skipped.is_any })?, true)
+        }
         (FormatOutput::Bag, ExportTarget::Stream(_)) => return Err(ExportError::BagToStream),
     };
     Ok(JobOutcome { is_complete: !skipped.is_any, tasks: tasks.len() as u64, files: files as u64, is_changed })
@@ -132,18 +151,6 @@ impl Skipped<'_> {
     }
 }
 
-/// The tasks with these ids, or all tasks when there are no ids.
-fn select_tasks(mut tasks: Vec<TaskEntry>, ids: &[String], skipped: &mut Skipped<'_>) -> Vec<TaskEntry> {
-    if !ids.is_empty() {
-        let ids: BTreeSet<&str> = ids.iter().map(|id| id.trim()).collect();
-        tasks.retain(|task| ids.contains(task.task_id.as_str()));
-        for id in ids.iter().filter(|id| tasks.binary_search_by(|task| task.task_id.as_str().cmp(id)).is_err()) {
-            skipped.report(format!("{id}: the archive has no such task"));
-        }
-    }
-    tasks
-}
-
 /// Writes the export. Returns the number of its files, and whether the target changed.
 fn write_text(
     reader: &ArchiveReader,
@@ -153,8 +160,14 @@ fn write_text(
     target: ExportTarget<'_>,
     skipped: &mut Skipped<'_>,
 ) -> Result<(usize, bool), ExportError> {
-    let base = path_base(&target, reader.root(), format)?;
+    let mut base = path_base(&target, reader.root())?;
+    if format.needs_absolute_paths() {
+        base = PathBase::absolute(reader.root()).ok_or_else(|| ExportError::PathNotUtf8(reader.root().to_owned()))?;
+    }
     let items = collect_items(reader, tasks, format, skipped)?;
+    if !format.has_content(tasks, &items) {
+        return Err(ExportError::Empty { is_reported: skipped.is_any });
+    }
     let is_changed = match target {
         ExportTarget::Path(file) => storage::replace(file, |to| format.write(tasks, &items, &base, rate, to))?,
         ExportTarget::Stream(to) => match format.write(tasks, &items, &base, rate, to) {
@@ -188,7 +201,7 @@ fn collect_items<'a>(
 }
 
 /// How paths in the export begin.
-fn path_base(target: &ExportTarget<'_>, root: &Path, format: TextFormat) -> Result<PathBase, ExportError> {
+pub(super) fn path_base(target: &ExportTarget<'_>, root: &Path) -> Result<PathBase, ExportError> {
     let base = match target {
         ExportTarget::Stream(_) => PathBase::absolute(root),
         ExportTarget::Path(file) => {
@@ -196,7 +209,7 @@ fn path_base(target: &ExportTarget<'_>, root: &Path, format: TextFormat) -> Resu
             if folder.starts_with(root) && file.file_name().is_some_and(is_archive_file_name) {
                 return Err(ExportError::TargetIsArchiveFile((*file).to_owned()));
             }
-            if format.needs_absolute_paths() { PathBase::absolute(root) } else { PathBase::relative_to(&folder, root) }
+            PathBase::relative_to(&folder, root)
         }
     };
     base.ok_or_else(|| ExportError::PathNotUtf8(root.to_owned()))

@@ -21,7 +21,7 @@ const ESCAPED_PATH: &AsciiSet = &ESCAPED.remove(b'/');
 
 /// The path from an export to the archive's root.
 #[derive(Debug)]
-pub(super) struct PathBase {
+pub(in crate::jobs) struct PathBase {
     path: String,
     uri: String,
 }
@@ -61,6 +61,12 @@ impl PathBase {
     #[must_use]
     pub(super) fn text_path(&self, path: &str) -> String {
         format!("{}{path}", self.path)
+    }
+
+    /// The beginning of every URI.
+    #[must_use]
+    pub(in crate::jobs) fn uri_prefix(&self) -> &str {
+        &self.uri
     }
 
     /// The URI, or the relative reference, of a file of the archive.

@@ -1,6 +1,6 @@
 //! The gallery page: tasks in, one HTML page out.
 //!
-//! Owns what the page contains of a task, the order (newest first), and the escaping. All texts of a task are hostile. They
+//! Owns what the page contains of a task, the order (newest first, unless a selection has another), and the escaping. All texts of a task are hostile. They
 //! are in the page as JSON, in a data block without a single `<`. The script makes only text nodes of them, and a content
 //! security policy allows no other script or style and no request. The page has a file's path only if this program could
 //! have made it, so it is plain and relative. URLs have no query, because queries hold signatures.
@@ -29,10 +29,12 @@ const SCRIPT: &str = concat!(include_str!("task.js"), include_str!("card.js"), i
 #[derive(Default)]
 pub(super) struct Page {
     cards: Vec<Card>,
+    /// The URI of the archive, from a page that is not in it.
+    base: String,
 }
 
 /// A task as JSON, with its sort keys.
-struct Card {
+pub(super) struct Card {
     time: Option<i64>,
     task_id: String,
     json: String,
@@ -78,15 +80,23 @@ struct CardFile(
 impl Page {
     /// Adds a task. `is_single`: the page is in the folder of this one task.
     pub(super) fn add(&mut self, task: TaskEntry, is_single: bool) {
-        let data = CardData::from_task(task, is_single);
-        let json = serde_json::to_string(&data).expect("texts and numbers under fixed names are valid JSON");
-        self.cards.push(Card { time: data.time, task_id: data.id, json: escape_json_for_html(&json) });
+        self.cards.push(Card::new(task, is_single));
     }
 
-    /// The page.
+    /// The page in an archive.
     #[must_use]
     pub(super) fn into_html(mut self) -> String {
         self.cards.sort_by(|one, other| other.time.cmp(&one.time).then_with(|| one.task_id.cmp(&other.task_id)));
+        self.into_ordered_html()
+    }
+
+    /// A page of these cards, in their order, for an archive at the URI `base`.
+    #[must_use]
+    pub(super) fn html_of(cards: Vec<Card>, base: &str) -> String {
+        Self { cards, base: base.replace('&', "&amp;").replace('"', "&quot;") }.into_ordered_html()
+    }
+
+    fn into_ordered_html(self) -> String {
         let policy = format!(
             "default-src 'none'; script-src '{}'; style-src '{}'; img-src 'self' file:; media-src 'self' file:; base-uri 'none'; \
              form-action 'none'",
@@ -94,9 +104,18 @@ impl Page {
             csp_hash(STYLE)
         );
         let page = TEMPLATE.replace("{{policy}}", &policy).replace("{{style}}", STYLE).replace("{{script}}", SCRIPT);
+        let page = page.replace("{{base}}", &self.base);
         // Last, so that nothing in the data is replaced as a placeholder.
         let data: Vec<&str> = self.cards.iter().map(|card| card.json.as_str()).collect();
         page.replace("{{data}}", &format!("[{}]", data.join(",\n")))
+    }
+}
+
+impl Card {
+    pub(super) fn new(task: TaskEntry, is_single: bool) -> Self {
+        let data = CardData::from_task(task, is_single);
+        let json = serde_json::to_string(&data).expect("texts and numbers under fixed names are valid JSON");
+        Self { time: data.time, task_id: data.id, json: escape_json_for_html(&json) }
     }
 }
 

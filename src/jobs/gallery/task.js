@@ -35,7 +35,9 @@ const size = (bytes) => {
   return `${(bytes / 1024 ** power).toFixed(power && 1)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
 };
 const counted = (number, noun) => `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
-const path = (task, file) => [task.d ?? task.id, file[0]].filter(Boolean).map(encodeURIComponent).join("/");
+// Where the archive is, if the page is elsewhere.
+const base = document.getElementById("data").dataset.base;
+const path = (task, file) => base + [task.d ?? task.id, file[0]].filter(Boolean).map(encodeURIComponent).join("/");
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 const words = new WeakMap(); // What can be searched, made when it first is.
 const wordsOf = (task) => {

@@ -32,23 +32,33 @@ impl ArchiveReader {
     /// # Errors
     /// When there is neither, or the manifest is foreign or of a later version.
     pub(crate) fn open(root: &Path) -> Result<Self, Error> {
-        let mut archive = Self { root: resolve_root(root)?, tasks: Vec::new(), report: Report::default(), is_single: false };
-        archive.report = Self::for_each_task(root, |task, is_single| {
-            archive.is_single = is_single;
-            archive.tasks.push(task);
-        })?;
-        archive.tasks.sort_by(|one, other| one.task_id.cmp(&other.task_id));
-        Ok(archive)
+        Self::open_selected(root, Some)
     }
 
-    /// Calls `on_task` with every task once, and with whether `root` is that task's own folder. Returns what is wrong with
-    /// single tasks. Tasks are read one by one, so that an archive of any size fits in memory.
+    /// As [`Self::open`], with the tasks that `select` returns.
     ///
     /// # Errors
     /// As for [`Self::open`].
-    pub(crate) fn for_each_task(root: &Path, mut on_task: impl FnMut(TaskEntry, bool)) -> Result<Report, Error> {
+    pub(crate) fn open_selected(root: &Path, mut select: impl FnMut(TaskEntry) -> Option<TaskEntry>) -> Result<Self, Error> {
+        let (mut tasks, mut is_single) = (Vec::new(), false);
+        let mut archive = Self::for_each_task(root, |task, archive| {
+            is_single = archive.is_single;
+            tasks.extend(select(task));
+        })?;
+        tasks.sort_by(|one, other| one.task_id.cmp(&other.task_id));
+        (archive.tasks, archive.is_single) = (tasks, is_single);
+        Ok(archive)
+    }
+
+    /// Calls `on_task` with every task once, and with the archive, which is read without any task. Returns it with the report
+    /// on single tasks. Tasks are read one by one, so that an archive of any size fits in memory.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub(crate) fn for_each_task(root: &Path, mut on_task: impl FnMut(TaskEntry, &Self)) -> Result<Self, Error> {
         let path = resolve_root(root)?;
         let (mut ids, mut first) = (HashSet::new(), None);
+        let mut archive = Self { root: path, tasks: Vec::new(), report: Report::default(), is_single: false };
         let (is_valid, report) = root_manifest::read_tasks(root, |task| {
             // A task is passed on once, however often the manifest names it.
             let is_new = TaskId::new(&task.task_id).is_some_and(|id| ids.insert(id.fingerprint()));
@@ -56,17 +66,24 @@ impl ArchiveReader {
                 _ if !is_new => {}
                 // A first task may be the only one; its folder is known when no second one follows.
                 1 => first = Some(task),
-                _ => first.take().into_iter().chain([task]).for_each(|task| on_task(normalized(task), false)),
+                _ => first.take().into_iter().chain([task]).for_each(|task| on_task(normalized(task), &archive)),
             }
         })?;
         if !is_valid && ids.is_empty() {
-            return Err(Error::NoArchive(path));
+            return Err(Error::NoArchive(archive.root));
         }
+        archive.report = report;
         if let Some(task) = first {
-            let is_own = task.is_task_relative();
-            on_task(normalized(task), is_own);
+            archive.is_single = task.is_task_relative();
+            on_task(normalized(task), &archive);
         }
-        Ok(report)
+        Ok(archive)
+    }
+
+    /// Whether the root is the folder of one task.
+    #[must_use]
+    pub(crate) fn is_single(&self) -> bool {
+        self.is_single
     }
 
     /// The canonical path of the archive.
@@ -80,8 +97,22 @@ impl ArchiveReader {
     /// # Errors
     /// When the recorded path is unsafe, or the file is missing or not of the recorded size.
     pub(crate) fn media_path(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
+        self.checked_path(task, self.media_name(task, file)?, Some(file.size()))
+    }
+
+    /// The name of one of a task's files in the task's folder. Looks at the recorded path alone.
+    ///
+    /// # Errors
+    /// When the recorded path is unsafe.
+    pub(crate) fn media_name<'a>(&self, task: &TaskEntry, file: &'a FileEntry) -> Result<&'a str, Error> {
         let name = if self.is_single { file.name() } else { file.name_in_folder(&layout::folder_name(&task.task_id)) };
-        self.checked_path(task, name.ok_or_else(|| Error::Unsafe(self.root.join(file.path())))?, Some(file.size()))
+        name.ok_or_else(|| Error::Unsafe(self.root.join(file.path())))
+    }
+
+    /// The folder of a task, relative to the root: empty where the root is that folder.
+    #[must_use]
+    pub(crate) fn task_folder(&self, task_id: &str) -> String {
+        if self.is_single { String::new() } else { layout::folder_name(task_id) }
     }
 
     /// The path of the plain file `name`, one of this program's names, in a task's folder.

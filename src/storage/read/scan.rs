@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::event::Fault;
 use crate::domain::manifest::{self, RawTask, TaskEntry};
+use crate::domain::selection::TaskFilter;
 use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS};
 use crate::storage::Error;
 use crate::storage::local::manifest_files::{self, ManifestLookup, ManifestStatus};
@@ -37,6 +38,10 @@ pub(crate) struct ArchiveScan {
     pub faults: Vec<(String, Fault)>,
     /// Whether the root is one task's folder, and not an archive.
     pub is_single: bool,
+    /// The tasks and files to scan.
+    filter: TaskFilter,
+    /// The folders of the ids that the filter asks for, if it does.
+    wanted_folders: Option<HashSet<String>>,
 }
 
 /// One folder of the archive, which may be missing, and the root manifest's entry of its task.
@@ -79,7 +84,8 @@ impl ArchiveScan {
             }
             status => status?,
         };
-        let mut scan = Self { root: root.to_owned(), folders, faults, is_single: false };
+        let (filter, wanted_folders) = (TaskFilter::default(), None);
+        let mut scan = Self { root: root.to_owned(), folders, faults, is_single: false, filter, wanted_folders };
         match (status, tasks.as_slice()) {
             (ManifestStatus::Missing, _) if !scan.may_have_tasks() => return Err(Error::NoArchive(root.to_owned())),
             (ManifestStatus::Valid, [task]) if !scan.has_tasks() && scan.is_folder_of(task) => {
@@ -89,6 +95,39 @@ impl ArchiveScan {
             _ => {}
         }
         Ok(scan)
+    }
+
+    /// The scan of the tasks and files that `filter` selects. It reports no unknown files. A task that can't be read can't be
+    /// compared with the filter, so its fault is reported unless the filter asks for other ids.
+    #[must_use]
+    pub(crate) fn with_filter(mut self, filter: &TaskFilter) -> Self {
+        self.filter = filter.clone();
+        self.wanted_folders = filter.ids.as_ref().map(|ids| ids.iter().map(|id| layout::folder_name(id)).collect());
+        let wanted = &self.wanted_folders;
+        let is_wanted = |path: &String| {
+            !layout::is_folder_name(path) || wanted.as_ref().is_none_or(|wanted| self.is_single || wanted.contains(path))
+        };
+        self.faults.retain(|(path, fault)| filter.is_empty() || (*fault != Fault::Unknown && is_wanted(path)));
+        self
+    }
+
+    /// Of the ids that the filter asks for, those that are not among the ids and folders `found`.
+    #[must_use]
+    pub(crate) fn missing_ids(&self, found: &HashSet<String>) -> Vec<String> {
+        let is_missing = |id: &&String| !found.contains(*id) && !found.contains(&layout::folder_name(id));
+        self.filter.ids.iter().flatten().filter(is_missing).cloned().collect()
+    }
+
+    /// The selected part of a task; none if the filter rejects the task.
+    fn select(&self, mut task: TaskEntry) -> Option<TaskEntry> {
+        if !self.filter.accepts(&task) {
+            return None;
+        }
+        self.filter.select_files(&mut task);
+        if !self.filter.includes_text() {
+            task.text = None;
+        }
+        Some(task)
     }
 
     /// Whether some folder has a manifest.
@@ -157,9 +196,26 @@ impl ArchiveScan {
         }
     }
 
-    /// The files that should be in a unit, and what is wrong there without reading any file.
+    /// The files that should be in a unit, and what is wrong there without reading any file. Nothing of a task that the filter
+    /// rejects.
     #[must_use]
     pub(crate) fn scan_task(&self, unit: &ScanUnit) -> TaskScan {
+        if self.wanted_folders.as_ref().is_some_and(|wanted| !self.is_single && !wanted.contains(&unit.folder)) {
+            return TaskScan::default();
+        }
+        let mut found = self.scan_unit(unit);
+        if found.is_rejected {
+            (found.expected, found.faults) = (Vec::new(), Vec::new());
+        }
+        if !self.filter.is_empty() {
+            found.faults.retain(|(_, fault)| *fault != Fault::Unknown);
+        }
+        let folder = || (!found.faults.is_empty()).then(|| unit.folder.clone());
+        found.found_as = found.task_id.clone().or_else(folder);
+        found
+    }
+
+    fn scan_unit(&self, unit: &ScanUnit) -> TaskScan {
         let mut found = TaskScan::default();
         if self.is_single {
             let (own, is_entered) = self.expect_own_files("", None, true, &mut found);
@@ -176,10 +232,14 @@ impl ArchiveScan {
         let is_listed = self.folders.contains(&unit.folder);
         let is_entered = !is_listed || self.scan_folder(&unit.folder, root_entry.is_some(), &mut found);
         if let Some(task) = root_entry.flatten() {
-            if is_entered {
-                found.expect_root_entry(&task);
-            }
+            // The task's own manifest decides, if it can be read.
+            let has_own = found.task_id.is_some();
             found.task_id.get_or_insert_with(|| task.task_id.clone());
+            match self.select(task) {
+                Some(task) if is_entered && !found.is_rejected => found.expect_root_entry(&task),
+                Some(_) => {}
+                None => found.is_rejected |= !has_own,
+            }
             if !is_listed && found.expected.is_empty() && found.faults.is_empty() {
                 found.faults.push((format!("{}/{MANIFEST}", unit.folder), Fault::Missing));
             }
@@ -218,8 +278,13 @@ impl ArchiveScan {
         }
         let fault = match manifest_files::read_own(&folder) {
             Ok(ManifestLookup::Task(task)) if name.is_none_or(|name| layout::folder_name(&task.task_id) == name) => {
-                found.expect_task(&task, prefix);
-                return (expected_names(&task), true);
+                let names = expected_names(&task);
+                found.task_id = Some(task.task_id.clone());
+                match self.select(*task) {
+                    Some(task) => found.expect_task(&task, prefix),
+                    None => found.is_rejected = true,
+                }
+                return (names, true);
             }
             Ok(ManifestLookup::Missing) => is_named.then_some(Fault::Missing),
             Ok(ManifestLookup::Damaged { .. }) => Some(Fault::Damaged),

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// External crates, and the only folders that may use each.
-const RESTRICTED_CRATES: [(&str, &[&str]); 16] = [
+const RESTRICTED_CRATES: [(&str, &[&str]); 17] = [
     ("reqwest", &["http", "gateway"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -35,6 +35,7 @@ const RESTRICTED_CRATES: [(&str, &[&str]); 16] = [
     ("symphonia", &["media"]),
     ("flate2", &["http", "media"]),
     ("csv", &["jobs"]),
+    ("quick_xml", &["jobs"]),
 ];
 
 fn files(folder: &Path) -> Vec<PathBuf> {

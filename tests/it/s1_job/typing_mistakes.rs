@@ -26,7 +26,7 @@ fn mistyped_arguments_exit_with_2_and_say_what_to_type() {
         (&["verfy"][..], "yescale-dl verify"),
         (&["galery", "x"], "yescale-dl gallery"),
         (&["exprot", "csv", "-O", "x"], "yescale-dl export"),
-        (&["list"], "no command `list`"),
+        (&["ls"], "use: yescale-dl list"),
         (&["login"], "no command `login`"),
         (&["t1", "ids.txt"], "-i FILE"),
         (&["./ids.txt"], "-i FILE"),

@@ -12,14 +12,16 @@ use crate::support::commands::{archive_two_tasks, run_command};
 use crate::support::run::Running;
 
 /// Each command that works on a folder, with its further arguments.
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 11] = [
     &["verify"],
     &["repair"],
     &["index"],
+    &["list"],
     &["gallery"],
     &["export", "otio"],
     &["export", "ffconcat"],
     &["export", "csv"],
+    &["export", "jsonl"],
     &["export", "m3u8"],
     &["export", "bagit"],
 ];
@@ -69,7 +71,9 @@ fn commands_accept_an_archive_or_task_folder_and_default_to_yescale() {
             ["yescale", "yescale/", "yescale/t1", "./yescale/../yescale/t2", "it's 50% é #1", absolute].into_iter().enumerate()
         {
             let bag = format!("bag{at}-{n}");
-            run_command(&world, &args_for(named, folder, &bag)).exits(0);
+            // The second task has an image alone, so it has nothing to play.
+            let is_empty = folder.ends_with("t2") && ["ffconcat", "m3u8"].contains(named.last().unwrap());
+            run_command(&world, &args_for(named, folder, &bag)).exits(i32::from(is_empty));
         }
         let (default, bag) = (args_for(named, "yescale", "default-bag"), "default-bag");
         let default: Vec<&str> = default.into_iter().filter(|arg| *arg != "yescale").collect();

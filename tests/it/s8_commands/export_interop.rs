@@ -200,7 +200,33 @@ for row in csv.DictReader(open(sys.argv[1], newline='', encoding='utf-8'), stric
 ";
     let world = World::new();
     let name = odd_archive(&world);
-    run_command(&world, &["export", "csv", name, "-O", "list.csv"]).exits(0);
+    run_command(&world, &["export", "csv", name, "-O", "list.csv", "--sort", "id"]).exits(0);
     let expected = "'ODD audio 1 0.6\nt1 video 1 1.0\nt1 video 2 1.5\nt1 video 3 0.75\nt1 image 1 \nt1 audio 1 1.3\n";
     assert_eq!(output_of("python3", &["-c", SCRIPT, "list.csv"], world.home()).replace(ODD, "ODD"), expected);
+}
+
+#[test]
+#[ignore = "needs python3 with duckdb and pandas"]
+fn duckdb_and_pandas_read_the_tables_in_one_line() {
+    const SCRIPT: &str = "
+import duckdb, pandas, sys
+tables = [
+    duckdb.sql(\"select * from 'files.csv'\").df(),
+    duckdb.sql(\"select * from 'files.jsonl'\").df(),
+    pandas.read_csv('files.csv'),
+    pandas.read_json('files.jsonl', lines=True),
+]
+for table in tables:
+    assert not table.isna()['sha256'].any() and 'url' not in table
+    print(len(table), table['size'].sum(), round(table['duration_seconds'].sum(), 2), sorted(set(table['kind'])))
+";
+    let world = World::new();
+    let name = odd_archive(&world);
+    for format in ["csv", "jsonl"] {
+        run_command(&world, &["export", format, name, "-O", &format!("files.{format}")]).exits(0);
+    }
+    let read = output_of("python3", &["-c", SCRIPT], world.home());
+    let lines: Vec<&str> = read.lines().collect();
+    assert!(lines.len() == 4 && lines.iter().all(|line| *line == lines[0]), "{read}");
+    assert!(lines[0].starts_with("6 ") && lines[0].ends_with("5.15 ['audio', 'image', 'video']"), "{read}");
 }

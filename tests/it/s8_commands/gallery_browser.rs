@@ -185,3 +185,18 @@ fn only_cards_near_the_viewport_are_rendered() {
     browser.press("End");
     assert_eq!(browser.eval(&format!("[document.activeElement.querySelector('.line').textContent.length > 0, {few}, document.activeElement.parentNode.ariaPosInSet]")), json!([true, true, "10000"]));
 }
+
+#[test]
+#[ignore = "needs chromium"]
+fn page_of_selected_tasks_shows_the_media_from_elsewhere() {
+    let world = World::new();
+    page(&world);
+    fs::rename(world.archive(), world.home().join("it's #1, 50% é&lt;")).unwrap();
+    fs::create_dir(world.home().join("pages")).unwrap();
+    let args = ["gallery", "it's #1, 50% é&lt;", "-O", "pages/images.html", "--kind", "image"];
+    run_command(&world, &args).exits(0);
+    let mut browser = Browser::open(&world.home().join("pages/images.html"), "", 1280);
+    assert_eq!(browser.eval(TITLES), json!([ALL[1]]));
+    browser.wait("document.querySelector('#grid img')?.naturalWidth > 0");
+    assert_no_errors(&browser);
+}

@@ -43,6 +43,10 @@ pub(crate) struct TaskScan {
     pub expected: Vec<ExpectedFile>,
     /// The faults, by path.
     pub faults: Vec<(String, Fault)>,
+    /// Whether a filter rejects the task.
+    pub is_rejected: bool,
+    /// The task's id, or the folder if the id can't be read. None if the folder holds no task.
+    pub found_as: Option<String>,
 }
 
 impl TaskScan {

@@ -31,7 +31,9 @@ pub(super) fn run(args: &ListArgs) -> Result<u8, Error> {
         let listed = list_with(dir, &selection, &events, |task, archive| {
             let (task, rejected) = without_unsafe_files(task, archive);
             has_unsafe |= !rejected.is_empty();
-            rejected.into_iter().for_each(|error| events.emit(Event::Error(error.message())));
+            for error in rejected {
+                events.emit(Event::Error(error.message()));
+            }
             json_line(task, archive, dir)
         })?;
         print(&listed, |line, to| writeln!(to, "{line}"))? && !has_unsafe

@@ -21,12 +21,12 @@ pub(super) fn filter(args: &FilterArgs) -> Result<TaskFilter, Error> {
     let typed: Vec<TaskId> = args.task.iter().map(|id| TaskId::new(id).ok_or(Error::BlankId)).collect::<Result<_, _>>()?;
     let has_ids = !args.task.is_empty() || !args.input_file.is_empty();
     let ids = typed.into_iter().chain(input::read_ids(&args.input_file)?).map(|id| id.as_str().to_owned());
-    let platforms = args.platform.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     Ok(TaskFilter {
         ids: has_ids.then(|| ids.collect()),
         states: args.state.iter().copied().map(State::from).collect(),
         kinds: (!args.kind.is_empty()).then(|| settings::kind_filter(&args.kind)),
-        platforms,
+        // A blank name selects nothing.
+        platforms: args.platform.iter().map(|name| name.trim().to_owned()).collect(),
         since: args.since.map(|when| when.since()),
         until: args.until.map(|when| when.until()),
         grep: args.grep.clone(),
@@ -130,7 +130,7 @@ mod tests {
         let filter = selection.unwrap().filter;
         assert_eq!(filter.states, [State::Failed, State::Partial]);
         assert!(filter.kinds.is_some_and(|kinds| kinds.text && !kinds.video));
-        assert_eq!(filter.platforms, ["kling", "Suno"]);
+        assert_eq!(filter.platforms, ["kling", "", "Suno"]);
         assert_eq!(filter.since.unwrap().to_string(), "2026-10-01T00:00:00Z");
         assert_eq!((filter.until, filter.grep.as_deref()), (None, Some("a")));
         assert!(parse("x", false).unwrap().filter.is_empty());

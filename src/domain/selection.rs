@@ -13,7 +13,7 @@ use indexmap::IndexSet;
 use jiff::Timestamp;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::manifest::{State, TaskEntry};
+use super::manifest::{AssetError, FileEntry, State, TaskEntry};
 use super::plan::KindFilter;
 
 /// Which tasks to use. A condition that is none, or an empty list, accepts every task; a task must meet all conditions.
@@ -92,7 +92,7 @@ impl TaskFilter {
 
 /// Whether `task` has a file, an error or a text of one of the kinds.
 fn has_kind(task: &TaskEntry, kinds: KindFilter) -> bool {
-    let mut keys = task.files.iter().map(|file| file.key()).chain(task.errors.iter().map(|error| error.key()));
+    let mut keys = task.files.iter().map(FileEntry::key).chain(task.errors.iter().map(AssetError::key));
     keys.any(|key| kinds.includes(key.kind)) || (kinds.text && task.text.is_some())
 }
 
@@ -247,7 +247,8 @@ mod tests {
 
     fn task(id: &str, fields: Value) -> TaskEntry {
         let mut task = json!({"task_id": id, "state": "complete"});
-        task.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let Value::Object(fields) = fields else { panic!("the fields are an object") };
+        task.as_object_mut().unwrap().extend(fields);
         serde_json::from_value(task).unwrap()
     }
 

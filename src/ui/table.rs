@@ -184,7 +184,8 @@ mod tests {
 
     fn row(fields: Value) -> TableRow {
         let mut task = json!({"task_id": "777935781150867525", "state": "complete"});
-        task.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let Value::Object(fields) = fields else { panic!("the fields are an object") };
+        task.as_object_mut().unwrap().extend(fields);
         TableRow::in_zone(&serde_json::from_value(task).unwrap(), &TimeZone::fixed(jiff::tz::offset(7)))
     }
 

@@ -13,7 +13,7 @@ use super::rows::{Row, plausible, rows};
 use super::{ExportItem, PathBase};
 use crate::domain::asset_key::Kind;
 use crate::domain::code::AssetErrorCode;
-use crate::domain::manifest::{State, TaskEntry};
+use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
 use crate::redact::{escape_control_chars_json, redact_urls};
 
@@ -78,8 +78,8 @@ impl<'a> Line<'a> {
             kind: key.map(|key| key.kind),
             index: key.map(|key| key.index),
             path: file.map(|file| base.path(file)),
-            size: file.map(|file| file.size()),
-            sha256: file.map(|file| file.sha256()),
+            size: file.map(FileEntry::size),
+            sha256: file.map(FileEntry::sha256),
             content_type: file.and_then(|file| file.content_type.as_deref()),
             detected_type: file.and_then(|file| file.detected_type.as_deref()),
             duration_seconds: file.and_then(|file| plausible(file.duration_seconds)),
@@ -96,8 +96,8 @@ impl<'a> Line<'a> {
             last_modified: file.and_then(|file| file.last_modified.as_deref()),
             verified_by: file.and_then(|file| file.verified_by.as_deref()),
             warnings: file.map(|file| file.warnings.iter().map(|text| words(text)).collect()).unwrap_or_default(),
-            code: error.and_then(|error| error.code()),
-            http_status: error.and_then(|error| error.http_status()),
+            code: error.and_then(AssetError::code),
+            http_status: error.and_then(AssetError::http_status),
             error: error.map(|error| words(&error.error)),
             status: task.status.as_deref(),
             progress: task.progress.as_deref(),

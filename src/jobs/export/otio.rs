@@ -27,7 +27,7 @@ pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, rate: FrameRate, 
     let tracks: Vec<Value> = [(Kind::Video, "Video", children(&tracks.main)), (Kind::Audio, "Audio", children(&tracks.audio))]
         .into_iter()
         .filter(|(_, _, children)| !children.is_empty())
-        .map(|(name, kind, children)| track(name, kind, children))
+        .map(|(name, kind, children)| track(name, kind, &children))
         .collect();
     let (width, height) = timeline.size;
     let document = json!({
@@ -49,7 +49,7 @@ pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, rate: FrameRate, 
     to.write_all(b"\n")
 }
 
-fn track(name: Kind, kind: &str, children: Vec<Value>) -> Value {
+fn track(name: Kind, kind: &str, children: &[Value]) -> Value {
     json!({
         "OTIO_SCHEMA": "Track.1",
         "name": name,
@@ -115,7 +115,7 @@ fn metadata(item: &ExportItem<'_>) -> Value {
     let optional = [
         ("platform", task.platform.as_ref().map(|platform| json!(platform))),
         ("model", task.model.as_ref().map(|model| json!(model))),
-        ("meta", task.meta.as_ref().map(|meta| readable_object(meta))),
+        ("meta", task.meta.as_ref().map(readable_object)),
         ("text", task.text.as_ref().map(|text| json!(text))),
     ];
     for (key, value) in optional {

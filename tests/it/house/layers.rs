@@ -36,6 +36,7 @@ const RESTRICTED_CRATES: [(&str, &[&str]); 17] = [
     ("flate2", &["http", "media"]),
     ("csv", &["jobs"]),
     ("lofty", &["media"]),
+    ("quick_xml", &["jobs"]),
 ];
 
 fn files(folder: &Path) -> Vec<PathBuf> {

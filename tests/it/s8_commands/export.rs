@@ -144,7 +144,7 @@ fn rate_option_applies_only_to_media_without_a_frame_rate() {
         ("gap", default_rate, 0.6),
         ("video-1.mp4", 12.0, 1.0),
         ("video-2.mov", 12.0, 1.5),
-        ("video-3.webm", default_rate, 0.75),
+        ("video-3.webm", 12.0, 0.75),
         ("image-1.png", default_rate, 5.0),
         ("audio-1.wav", default_rate, 0.6),
         ("audio-1.mp3", default_rate, 1.3),

@@ -79,6 +79,14 @@ fn opentimelineio_reads_all_timelines_alike() {
     }
 }
 
+/// Rotates the picture of an MP4 by 90 degrees: writes the matrix of its track header.
+fn turn_picture(mp4: &mut [u8]) {
+    let header = mp4.windows(4).position(|window| window == b"tkhd").unwrap();
+    let matrix: [i32; 9] = [0, 1 << 16, 0, -1 << 16, 0, 0, 64 << 16, 0, 1 << 30];
+    let bytes = matrix.map(i32::to_be_bytes).concat();
+    mp4[header + 44..][..bytes.len()].copy_from_slice(&bytes);
+}
+
 #[test]
 #[ignore = "needs ffmpeg, and python3 with OpenTimelineIO and its adapters for Final Cut Pro"]
 fn opentimelineio_reads_clips_of_different_rates_and_an_edl_of_them() {
@@ -86,6 +94,8 @@ fn opentimelineio_reads_clips_of_different_rates_and_an_edl_of_them() {
 import sys
 import opentimelineio as otio
 timeline = otio.adapters.read_from_file(sys.argv[1])
+if isinstance(timeline, otio.schema.SerializableCollection):
+    [timeline] = timeline
 edl = otio.schema.Timeline()
 edl.tracks.append(next(track for track in timeline.tracks if track.kind == 'Video').deepcopy())
 text = otio.adapters.write_to_string(edl, 'cmx_3600', rate=25)
@@ -99,10 +109,10 @@ print(sum(line[:3].isdigit() for line in text.splitlines()), text.count('FROM CL
             &["-v", "error", "-y", "-f", "lavfi", "-i", &source, "-pix_fmt", "yuv420p", "made.mp4"],
             world.home(),
         );
-        let turn = if rate == "24" { "90" } else { "0" };
-        let turned = ["-v", "error", "-y", "-display_rotation", turn, "-i", "made.mp4", "-c", "copy", "turned.mp4"];
-        output_of("ffmpeg", &turned, world.home());
-        let bytes = fs::read(world.home().join("turned.mp4")).unwrap();
+        let mut bytes = fs::read(world.home().join("made.mp4")).unwrap();
+        if rate == "24" {
+            turn_picture(&mut bytes);
+        }
         world.media.script(&format!("/{}.mp4", rate.replace('/', "-")), [Reply::ok(bytes)])
     });
     world.serve_task("t1", &json!({"videos": videos}));
@@ -113,7 +123,7 @@ print(sum(line[:3].isdigit() for line in text.splitlines()), text.count('FROM CL
         let seen = seen.replace("[0], ", "");
         assert_eq!(seen, format!("Video {}\n", clips.join(", ")), "{file}");
         let edl = output_of("python3", &["-c", EDL, &file], world.home());
-        assert!(file.ends_with(".fcpxml") || edl == "4 4\n", "{file}: {edl}");
+        assert_eq!(edl, "4 4\n", "{file}");
     }
     let timeline = fs::read_to_string(world.home().join("written.fcpxml")).unwrap();
     assert!(timeline.contains(r#"frameDuration="1/25s" width="96" height="64"/>"#), "{timeline}");

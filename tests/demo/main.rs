@@ -1,10 +1,11 @@
 //! `cargo run --example demo`: the real program, on your machine, against a stand-in for the gateway.
 //!
-//! It archives what the account of the stand-in made in the last 7 days into `./yescale-demo`, as the command line does: one
-//! finished sample task of each platform. Only the servers are simulated. It needs no account, no key and no internet. Each media response takes a moment, so that
-//! the progress is visible.
+//! Three commands run, as they are printed: one archives what the account of the stand-in made in the last 7 days, one finished
+//! sample task of each platform; one lists it; one gives the files names. Only the servers are simulated. It needs no account, no
+//! key and no internet. Each media response takes a moment, so that the progress is visible.
 //!
-//! Invariant: only `yescale-demo` is left behind, and the exit code is that of the run.
+//! Invariant: only the folders `yescale-demo` and `yescale-demo-files` are left behind, and the exit code is that of the first
+//! command that fails.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "an example prints, and reads its samples")]
 
@@ -21,8 +22,11 @@ use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
 
 const ARCHIVE: &str = "yescale-demo";
-/// The command, without what names the servers and keys of the stand-in.
-const COMMAND: [&str; 5] = ["--since", "7d", "--gallery", "-o", ARCHIVE];
+const NAMED_FILES: &str = "yescale-demo-files";
+/// The run, without what names the servers and keys of the stand-in.
+const RUN: [&str; 5] = ["--since", "7d", "--gallery", "-o", ARCHIVE];
+const LIST: [&str; 2] = ["list", ARCHIVE];
+const EXPORT: [&str; 6] = ["export", "files", ARCHIVE, "-O", NAMED_FILES, "--tag"];
 const MEDIA_DELAY: Duration = Duration::from_millis(150);
 
 fn main() -> io::Result<ExitCode> {
@@ -31,11 +35,23 @@ fn main() -> io::Result<ExitCode> {
     let standin = Runtime::new()?.block_on(StandIn::start(&tests.join("media"), &tests.join("tasks"))).with_delay(MEDIA_DELAY);
     let (key_file, access_key_file) = (key_file(standin.key())?, key_file(standin.access_key())?);
 
-    println!("$ yescale-dl {}\n", COMMAND.join(" "));
-    let code = yescale_dl::cli::run(arguments(&standin, key_file.path(), access_key_file.path()));
-
+    let servers_and_keys = servers_and_keys(&standin, key_file.path(), access_key_file.path());
+    let mut code = run(&RUN, servers_and_keys);
+    for command in [&LIST[..], &EXPORT] {
+        if code == 0 {
+            code = run(command, Vec::new());
+        }
+    }
     print!("{}", closing_message(&standin));
     Ok(ExitCode::from(code))
+}
+
+/// Runs a command and prints it before. `hidden` is not printed.
+fn run(command: &[&str], hidden: Vec<OsString>) -> u8 {
+    println!("$ yescale-dl {}\n", command.join(" "));
+    let code = yescale_dl::cli::run(["yescale-dl"].iter().chain(command).map(OsString::from).chain(hidden));
+    println!();
+    code
 }
 
 /// Writes the key to a file, as the program requires: everybody on the machine can read a command line.
@@ -45,29 +61,28 @@ fn key_file(key: &str) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-fn arguments(standin: &StandIn, key_file: &Path, access_key_file: &Path) -> Vec<OsString> {
+fn servers_and_keys(standin: &StandIn, key_file: &Path, access_key_file: &Path) -> Vec<OsString> {
     let url = OsString::from(standin.base_url());
     let servers = [("--base-url", url.clone()), ("--account-url", url)];
     let keys = [("--api-key-file", key_file.into()), ("--access-key-file", access_key_file.into())];
-    let of_stand_in = servers.into_iter().chain(keys).flat_map(|(option, value)| [option.into(), value]);
-    ["yescale-dl"].into_iter().chain(COMMAND).map(OsString::from).chain(of_stand_in).collect()
+    servers.into_iter().chain(keys).flat_map(|(option, value)| [option.into(), value]).collect()
 }
 
 fn closing_message(standin: &StandIn) -> String {
     let (tasks, requests) = (standin.tasks().len(), standin.media_requests());
     let key = if standin.leaks().is_empty() { "never saw the key" } else { "SAW THE KEY, which is a bug" };
     format!(
-        "
-{tasks} sample tasks were archived. The stand-in's media host received {requests} requests and {key}.
+        "{tasks} sample tasks were archived. The stand-in's media host received {requests} requests and {key}.
 
   {ARCHIVE}/                one folder per task, with its media, text.txt and manifest
   {ARCHIVE}/index.html      open it in a browser: look at, play and search everything
   {ARCHIVE}/manifest.json   everything in the archive: sizes, hashes, types, durations, origins
+  {NAMED_FILES}/          the same media under names for people; songs have their lyrics and cover inside
 
   cd {ARCHIVE} && sha256sum -c SHA256SUMS    checks every byte, without any tool of ours
 
 Run the demo again: the archive is complete, so nothing is fetched again.
-Delete {ARCHIVE}/ when you no longer need it.
+Delete both folders when you no longer need them.
 "
     )
 }

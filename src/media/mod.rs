@@ -1,5 +1,5 @@
-//! Facts about media: the type of a file, the facts in its headers, whether it is cut, and the bytes of a `data:` URI. Works on bytes and
-//! readers; opens no file.
+//! Facts about media: the type of a file, the facts in its headers, whether it is cut, and the bytes of a `data:` URI. Works on
+//! bytes and readers; opens no file.
 //!
 //! The bytes are hostile. So each parser of them is called through [`guarded`]: a panic in it must not cost a complete file.
 

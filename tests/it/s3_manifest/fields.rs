@@ -63,6 +63,10 @@ fn keys_have_the_order_of_the_contract() {
         "duration_seconds",
         "duration_source",
         "measured_duration_seconds",
+        "width",
+        "height",
+        "frame_rate",
+        "video_codec",
         "url",
         "last_modified",
         "verified_by",
@@ -147,7 +151,8 @@ fn absent_fields_are_omitted_and_lists_are_always_present() {
     world.run(&["t1", "t2"]).exits(1);
     let own = world.task_entry("t1");
     assert_eq!(keys(&own), ["task_id", "state", "status", "archived_at", "files", "errors", "response"]);
-    assert_eq!(keys(&own["files"][0]), ["kind", "index", "path", "size", "sha256", "content_type", "url", "warnings"]);
+    let file = ["kind", "index", "path", "size", "sha256", "content_type", "width", "height", "url", "warnings"];
+    assert_eq!(keys(&own["files"][0]), file);
     assert_eq!(keys(&world.task_entry("t2")), ["task_id", "state", "status", "archived_at", "files", "errors", "response"]);
     for name in ["manifest.json", "t2/manifest.json"] {
         assert!(!fs::read_to_string(world.archive().join(name)).unwrap().contains("null"), "{name}");

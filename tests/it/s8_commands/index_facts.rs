@@ -40,7 +40,9 @@ fn age(world: &World, path: &str) {
             task.as_object_mut().unwrap().remove(key);
         }
         for file in task["files"].as_array_mut().unwrap() {
-            FACTS.iter().for_each(|fact| _ = file.as_object_mut().unwrap().remove(*fact));
+            for fact in FACTS {
+                file.as_object_mut().unwrap().remove(fact);
+            }
         }
     }
     fs::write(path, serde_json::to_string_pretty(&manifest).unwrap() + "\n").unwrap();
@@ -53,7 +55,9 @@ fn contents(world: &World) -> Vec<(String, Vec<u8>, Option<SystemTime>)> {
 }
 
 fn age_all(world: &World) {
-    ["manifest.json", "t1/manifest.json", "t2/manifest.json"].iter().for_each(|path| age(world, path));
+    for path in ["manifest.json", "t1/manifest.json", "t2/manifest.json"] {
+        age(world, path);
+    }
 }
 
 #[test]

@@ -151,6 +151,7 @@ pub use domain::manifest;
 pub use domain::manifest::{ApiResponse, AssetError, FileEntry, State, TaskEntry};
 pub use domain::plan::KindFilter;
 pub use domain::selection::{Selected, Selection, SortKey, TaskFilter};
+pub use domain::shard::Shard;
 pub use domain::task::TaskId;
 pub use domain::template::{DEFAULT_TEMPLATE, Template, TemplateError, template_fields};
 pub use gateway::{AccountError, BaseUrl, BaseUrlError, Error as GatewayError};

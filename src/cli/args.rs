@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::{ArgAction, CommandFactory as _, Parser, ValueEnum, ValueHint};
 
 use super::exec::ExecCommand;
+use super::shard::ShardArg;
 use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, retries, size, wait_mode, when};
 use crate::session::DEFAULT_JOBS;
 pub(super) use commands::{Command, Document, GalleryArgs, ListArgs};
@@ -86,6 +87,12 @@ pub(super) struct Args {
     /// The gateway is asked, so that the reason for each file is known.
     #[arg(long, help_heading = "This run")]
     pub dry_run: bool,
+
+    /// Take part I of N of the ids, or the part of a scheduler
+    ///
+    /// I is from 1 to N. The part of an id does not depend on the other ids. With `auto`, I and N are read from the variables of a scheduler (Kubernetes, AWS Batch, SLURM, PBS, Cloud Run, Google Batch, Nomad, GitLab CI, Buildkite, CircleCI); `auto/N` gives N where the scheduler does not.
+    #[arg(long, value_name = "I/N", value_parser = ShardArg::parse, value_hint = ValueHint::Other, help_heading = "This run")]
+    pub shard: Option<ShardArg>,
 
     /// Run COMMAND after each task with something new
     ///

@@ -25,6 +25,9 @@ const KEY_WAS_EXPOSED: &str = "other users can read command lines: revoke this k
 /// An error that ends the program with exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
+    /// A shard that can't be told from the variables of a scheduler.
+    #[error("can't tell which shard this is: {0}")]
+    Shard(String),
     /// No id and no list.
     #[error("no task id: name one or more, give a list with --input-file FILE, or use --since; see --help")]
     NoIds,
@@ -203,6 +206,7 @@ impl Error {
     pub(super) fn code(&self) -> FatalCode {
         match self {
             Self::NoIds
+            | Self::Shard(_)
             | Self::BlankId
             | Self::Slip(_)
             | Self::List { .. }

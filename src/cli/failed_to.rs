@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the check leaves nothing");
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         drop(receiver);
-        let queue = RequestQueue::new(sender, Some(list.request_log()));
+        let queue = RequestQueue::new(sender, Some(list.request_log()), None);
         let reading = queue.subscribe();
         for (id, outcome) in [
             ("b", Some(Outcome::Failed)),

@@ -17,7 +17,7 @@ use crate::ui;
 
 /// Runs the main job and returns the exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {
-    let Settings { input, account, output, gallery, observers, options, mut style } = settings;
+    let Settings { input, account, shard, output, gallery, observers, options, mut style } = settings;
     (style.is_dry_run, style.has_waited) = (options.dry_run, options.wait.is_some());
     let has_page = gallery && !options.dry_run;
     let session = Session::open(&output, options)?.awaiting_all_requests().with_account(account.is_some());
@@ -31,7 +31,7 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let account = account.map(|account| account.open(&session, &events)).transpose()?;
     let (sender, receiver) = tokio::sync::mpsc::channel(REQUEST_QUEUE_CAPACITY);
     let (reader_events, queries_ended) = (events.clone(), session.queries_ended());
-    let requests = observers.request_queue(sender);
+    let requests = observers.request_queue(sender, shard);
     let reading = requests.subscribe();
     let stream = request_queue::receive(receiver, queries_ended.clone(), reading.clone());
     let read = move || ReadOutcome {

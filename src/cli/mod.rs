@@ -50,6 +50,7 @@ mod runner;
 mod runtime;
 mod selection;
 mod settings;
+mod shard;
 mod signals;
 mod ui_thread;
 mod values;

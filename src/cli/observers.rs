@@ -14,6 +14,7 @@ use super::exec::{ExecCommand, ExecQueue};
 use super::failed_to::FailedList;
 use super::request_queue::{Reading, RequestQueue};
 use crate::domain::event::{Emitter, Event};
+use crate::domain::shard::Shard;
 use crate::jobs::StopHandle;
 use crate::jobs::archive::{Request, RunOutcome};
 
@@ -43,8 +44,8 @@ impl RunObservers {
     }
 
     /// The queue that the reader of the ids fills.
-    pub(super) fn request_queue(&self, sender: Sender<Request>) -> RequestQueue {
-        RequestQueue::new(sender, self.failed.as_ref().map(FailedList::request_log))
+    pub(super) fn request_queue(&self, sender: Sender<Request>, shard: Option<Shard>) -> RequestQueue {
+        RequestQueue::new(sender, self.failed.as_ref().map(FailedList::request_log), shard)
     }
 
     /// Starts the observers. Returns the emitter for the session, which passes on to `events`. Called on the runtime.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::failed_to::RequestLog;
+use crate::domain::shard::Shard;
 use crate::jobs::archive::Request;
 
 /// What the reader of the ids does.
@@ -21,16 +22,18 @@ pub(super) enum Reading {
     Ended,
 }
 
-/// The end of the queue that the reader fills. Requests are recorded where there is a log.
+/// The end of the queue that the reader fills. Requests are recorded where there is a log. Those of other shards are left out: for
+/// this process they do not exist.
 pub(super) struct RequestQueue {
     sender: Sender<Request>,
     log: Option<RequestLog>,
+    shard: Option<Shard>,
     reading: watch::Sender<Reading>,
 }
 
 impl RequestQueue {
-    pub(super) fn new(sender: Sender<Request>, log: Option<RequestLog>) -> Self {
-        Self { sender, log, reading: watch::Sender::new(Reading::Finite) }
+    pub(super) fn new(sender: Sender<Request>, log: Option<RequestLog>, shard: Option<Shard>) -> Self {
+        Self { sender, log, shard, reading: watch::Sender::new(Reading::Finite) }
     }
 
     /// What the reader does from now on.
@@ -40,6 +43,9 @@ impl RequestQueue {
 
     /// Sends a request. Returns whether more are of use: the run takes them, or they are recorded.
     pub(super) fn send(&self, request: Request) -> bool {
+        if self.shard.is_some_and(|shard| !shard.includes(request.id.as_str())) {
+            return self.log.is_some() || !self.is_closed();
+        }
         if let Some(log) = &self.log {
             log.record(&request);
         }

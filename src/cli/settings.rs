@@ -16,6 +16,7 @@ use super::input::{self, Input};
 use super::observers::ObserverOptions;
 use super::values::WaitMode;
 use crate::domain::plan::KindFilter;
+use crate::domain::shard::Shard;
 use crate::http::client::Network;
 use crate::jobs::archive::PollPolicy;
 use crate::redact::ApiKey;
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     pub input: Input,
     /// The account whose tasks are archived, too.
     pub account: Option<AccountSettings>,
+    /// The part of the ids to take.
+    pub shard: Option<Shard>,
     pub output: PathBuf,
     pub gallery: bool,
     pub observers: ObserverOptions,
@@ -52,6 +55,7 @@ impl Settings {
         if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
             return Err(Error::StdinUsedTwice);
         }
+        let shard = args.shard.map(|shard| shard.resolve(environment)).transpose()?;
         let range = args.since.map(|since| account::range(since, args.until)).transpose()?;
         let wait = |timeout| Some(PollPolicy { timeout, first_delay: typed.poll_delay, ..PollPolicy::default() });
         let remote = remote_options(typed.remote, config);
@@ -93,6 +97,7 @@ impl Settings {
         Ok(Self {
             style: style(&typed.style, environment),
             account,
+            shard,
             input: Input::open(ids, &args.input_file, options.key.clone())?,
             output: typed.output,
             gallery: typed.gallery,

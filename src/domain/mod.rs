@@ -19,6 +19,7 @@ pub(crate) mod origin;
 pub(crate) mod plan;
 pub(crate) mod schema;
 pub(crate) mod selection;
+pub(crate) mod shard;
 pub(crate) mod task;
 pub(crate) mod template;
 pub(crate) mod when;

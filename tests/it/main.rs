@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at the disk themselves")]
 
 mod house;
+mod s10_shards;
 mod s11_hostile;
 mod s1_job;
 mod s2_archive;

@@ -59,9 +59,9 @@ pub(in crate::cli) struct FilesArgs {
     #[arg(long, value_name = "MODE")]
     pub link: Option<LinkArg>,
 
-    /// Write title, artist, lyrics and cover into copies of audio files (files)
+    /// Write tags and covers into copies of songs (files)
     ///
-    /// Into mp3, m4a, flac, ogg, opus and wav. A file with content credentials is copied untouched.
+    /// Title, artist, prompt, lyrics, track and cover, into mp3, m4a, flac, ogg, opus and wav. A file with content credentials is copied untouched.
     #[arg(long)]
     pub tag: bool,
 

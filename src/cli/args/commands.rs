@@ -51,7 +51,7 @@ pub(in crate::cli) enum Command {
         /// Folder of the archive
         #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
         dir: PathBuf,
-        /// Add facts to the manifests of tasks: platform, model, and what the files' headers say
+        /// Add platform, model and media facts to old manifests
         ///
         /// For archives of earlier versions. The files are read, and do not change.
         #[arg(long)]

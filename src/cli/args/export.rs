@@ -29,7 +29,7 @@ pub(in crate::cli) struct ExportArgs {
     #[arg(short = 'O', long, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath, hide_default_value = true)]
     pub output_file: PathBuf,
 
-    /// Frame rate for files that do not contain one (otio, fcpxml, xmeml)
+    /// Frame rate for files without one (otio, fcpxml, xmeml)
     ///
     /// Such as 25 or 30000/1001.
     #[arg(long, value_name = "RATE", default_value = "24", value_hint = ValueHint::Other)]

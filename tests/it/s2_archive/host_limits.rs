@@ -112,7 +112,8 @@ fn transfer_below_the_minimum_rate_is_resumed_on_another_connection() {
 fn last_attempt_is_never_cut_for_its_rate() {
     let slow = [ServerFault::Slow];
     assert_eq!(slow_file(&slow, &["--min-rate", "100M", "--retries", "0"]), 1);
-    assert_eq!(slow_file(&slow, &["--min-rate", "100M", "--retries", "2"]), 3);
+    // On a busy machine more than half of the file may arrive before the first cut.
+    assert!((2..=3).contains(&slow_file(&slow, &["--min-rate", "100M", "--retries", "2"])));
 }
 
 #[test]

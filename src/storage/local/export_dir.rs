@@ -54,7 +54,10 @@ impl ExportDir {
     /// When it is no folder, is in the archive or can't be locked, or its record can't be used.
     pub(crate) fn open(path: &Path, archive: &Path, wait: &LockWait) -> Result<Self, Error> {
         refuse_archive(path, archive)?;
-        fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        fs::create_dir_all(path).map_err(|error| match path.is_file() {
+            true => Error::NotAFolder(path.to_owned()),
+            false => Error::io("create", path)(error),
+        })?;
         refuse_archive(path, archive)?;
         let canonical = dunce::canonicalize(path).map_err(Error::io("open", path))?;
         let lock = Lock::lock_folder(&canonical, wait)?;

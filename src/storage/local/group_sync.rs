@@ -157,7 +157,7 @@ impl SyncedDisk {
 impl Synced {
     /// Whether nothing failed that concerns all paths.
     fn all(&self) -> io::Result<()> {
-        self.all.as_ref().map(|()| ()).map_err(clone_io_error)
+        self.all.as_ref().copied().map_err(clone_io_error)
     }
 
     /// Whether one of the paths is durable.

@@ -52,12 +52,12 @@ impl FileExport<'_> {
 
     /// Makes copies, and gives them their names together.
     fn write_copies<'t>(&mut self, items: &[Item<'t>], progress: &mut Progress<'t>) -> Result<(), Error> {
-        let (mut copied, mut copies, mut ended) = (Vec::new(), Vec::new(), Ok(()));
+        let (mut done, mut copies, mut ended) = (Vec::new(), Vec::new(), Ok(()));
         for item in items {
             match self.copy(item, item.exported.clone()) {
                 Ok(copy) => {
                     progress.faults = 0;
-                    copied.push(item);
+                    done.push(item);
                     copies.push(copy);
                 }
                 Err(error) => ended = self.settle(item, Err(error), progress),
@@ -67,7 +67,7 @@ impl FileExport<'_> {
                 break;
             }
         }
-        for (item, named) in copied.into_iter().zip(self.dir.publish(copies)?) {
+        for (item, named) in done.into_iter().zip(self.dir.publish(copies)?) {
             let written = match named {
                 Ok(true) => Ok(()),
                 // Another program took the name since it was planned.

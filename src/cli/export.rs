@@ -81,7 +81,7 @@ fn run_files(args: &ExportArgs) -> Result<u8, Error> {
         return Err(Error::TagsInLinks);
     }
     let selection = selection::selection(&args.filter, &args.order, false)?;
-    let options = FileExportOptions { selection, template: files.name.clone().unwrap_or_default(), link, tag: files.tag };
+    let options = FileExportOptions { selection, template: files.name.clone(), link, tag: files.tag };
     let exported = export_files(&args.dir, &options, folder, &StopHandle::default(), &super::print_messages())?;
     if exported.files == 0 {
         return Ok(super::exit_code(exported));

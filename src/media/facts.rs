@@ -21,11 +21,11 @@ mod svg;
 
 use std::io::{Read, Seek, SeekFrom};
 
+use crate::domain::frame_rate::FrameRate;
 use crate::domain::manifest::FileEntry;
 use crate::media::bounded_reader::BoundedReader;
 use crate::media::content_credentials;
 use crate::media::duration::{self, aiff, avi, flac, iso_media, mpeg_audio, mpeg_program, ogg, wave};
-use crate::media::frame_rate::FrameRate;
 use crate::media::guarded;
 use crate::media::media_type::MediaType;
 

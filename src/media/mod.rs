@@ -8,7 +8,6 @@ pub(crate) mod content_credentials;
 pub(crate) mod data_uri;
 pub(crate) mod duration;
 pub(crate) mod facts;
-pub(crate) mod frame_rate;
 mod id3;
 mod iso_boxes;
 pub(crate) mod media_type;

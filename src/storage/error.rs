@@ -59,6 +59,9 @@ pub enum Error {
     /// The target of an export of files is in the archive.
     #[error("can't export to {}: it is in the archive; choose a folder outside", .0.display())]
     InArchive(PathBuf),
+    /// The target of an export of files is a file.
+    #[error("can't export to {}: it is not a folder; name another one with -O", .0.display())]
+    NotAFolder(PathBuf),
     /// The record of an export of files can't be believed.
     #[error("{} is damaged in line {line}, so nobody knows what was exported; restore it, or remove it to export everything again", .path.display())]
     DamagedRecord {

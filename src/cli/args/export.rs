@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::{FilterArgs, OrderArgs};
 use crate::cli::nearest::nearest;
 use crate::domain::frame_rate::FrameRate;
-use crate::domain::template::{Template, TemplateError, template_fields};
+use crate::domain::template::{DEFAULT_TEMPLATE, Template, TemplateError, template_fields};
 
 /// What to export, and to which file.
 #[derive(Args, Debug)]
@@ -51,9 +51,10 @@ pub(in crate::cli) struct FilesArgs {
     /// Name of each file (files)
     ///
     /// `{field}` is replaced, `{field:N}` by its first N characters, `/` makes a folder, `{{` and `}}` are braces. A name without
-    /// the extension gets it. --list-fields prints the fields. [default: {date} {platform} {title:60} {kind}{n}.{ext}]
-    #[arg(long, value_name = "TEMPLATE", value_parser = template, value_hint = ValueHint::Other)]
-    pub name: Option<Template>,
+    /// the extension gets it. --list-fields prints the fields.
+    // In a doc comment, clap would take `{n}` for a line break.
+    #[arg(long, value_name = "TEMPLATE", default_value = DEFAULT_TEMPLATE, value_parser = template, value_hint = ValueHint::Other)]
+    pub name: Template,
 
     /// How the files get into the folder (files) [default: auto]
     #[arg(long, value_name = "MODE")]
@@ -74,7 +75,7 @@ impl FilesArgs {
     /// The first option that was given.
     pub(in crate::cli) fn first_given(&self) -> Option<&'static str> {
         let given = [
-            (self.name.is_some(), "--name"),
+            (self.name.as_str() != DEFAULT_TEMPLATE, "--name"),
             (self.link.is_some(), "--link"),
             (self.tag, "--tag"),
             (self.list_fields, "--list-fields"),

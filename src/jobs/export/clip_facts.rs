@@ -1,8 +1,9 @@
-//! What a timeline must know of a file besides its duration: its frame rate, its size and its sound.
+//! What a timeline must know of a file: its duration, its frame rate, its size and its sound.
 //!
 //! The manifest's fields come first; for a file of an archive without them, its header is read. What neither gives is unknown.
 //! Both are hostile, so implausible values are unknown too.
 
+use super::format::{playing_seconds, plays};
 use crate::domain::asset_key::Kind;
 use crate::domain::frame_rate::FrameRate;
 use crate::domain::manifest::{FileEntry, TaskEntry};
@@ -19,6 +20,8 @@ const MAX_SAMPLE_RATE: u32 = 768_000;
 /// The facts of a file. Each may be unknown.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub(super) struct ClipFacts {
+    /// In seconds, where the header was read for it.
+    pub duration: Option<f64>,
     pub frame_rate: Option<FrameRate>,
     /// The width and height as displayed, after rotation.
     pub size: Option<(u32, u32)>,
@@ -34,6 +37,7 @@ impl ClipFacts {
     pub(super) fn recorded(file: &FileEntry) -> Self {
         let sides = 1..=MAX_SIDE;
         Self {
+            duration: None,
             frame_rate: file.frame_rate.as_deref().and_then(|rate| rate.parse().ok()),
             size: file.width.zip(file.height).filter(|(width, height)| sides.contains(width) && sides.contains(height)),
             has_audio: file.key().kind == Kind::Audio
@@ -45,18 +49,21 @@ impl ClipFacts {
         }
     }
 
-    /// What the manifest says; for a file whose facts were never recorded, what its header says.
+    /// What the manifest says; for a file without a duration, or whose facts were never recorded, what its header says.
     #[must_use]
     pub(super) fn read(reader: &ArchiveReader, task: &TaskEntry, file: &FileEntry) -> Self {
         let recorded = Self::recorded(file);
-        if recorded != Self::none(file) {
+        let has_duration = !plays(file.key().kind) || playing_seconds(file).is_some();
+        if has_duration && recorded != Self::none(file) {
             return recorded;
         }
         // A file that can't be read has unknown facts; the export of the file itself reports it.
         let Ok(source) = reader.open_media(task, file) else { return recorded };
         let mut entry = file.clone();
-        facts::read_headers(source, None).fill(&mut entry);
-        Self::recorded(&entry)
+        let found = if has_duration { facts::read_headers(source, None) } else { facts::read(source, None) };
+        found.fill(&mut entry);
+        entry.measured_duration_seconds = entry.measured_duration_seconds.or(found.duration);
+        Self { duration: playing_seconds(&entry), ..Self::recorded(&entry) }
     }
 
     /// The facts of a file of which nothing but the kind is known.
@@ -78,6 +85,7 @@ mod tests {
             "frame_rate": "30000/1001", "width": 720, "height": 1280, "audio_codec": "aac", "channels": 2, "sample_rate": 44100,
         });
         let expected = ClipFacts {
+            duration: None,
             frame_rate: FrameRate::new(30_000, 1001).ok(),
             size: Some((720, 1280)),
             has_audio: true,

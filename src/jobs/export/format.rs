@@ -90,7 +90,7 @@ pub(super) struct ExportItem<'a> {
     pub task: &'a TaskEntry,
     /// Its entry. The path is safe.
     pub file: &'a FileEntry,
-    /// What is known of its pictures and its sound. Only timelines need it.
+    /// What is known of its duration, its pictures and its sound. Only timelines need it.
     pub facts: ClipFacts,
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn playing_seconds(file: &FileEntry) -> Option<f64> {
 impl ExportItem<'_> {
     /// How long the file plays. The container counts for more than the API.
     pub(super) fn playing_seconds(&self) -> Option<f64> {
-        playing_seconds(self.file)
+        playing_seconds(self.file).or(self.facts.duration)
     }
 
     /// `777935781150867525 video 1`, on one line and with control characters escaped.
@@ -126,6 +126,22 @@ impl TextFormat {
         matches!(self, Self::Fcpxml | Self::Xmeml)
     }
 
+    /// Whether it is a table: it also has rows for tasks without files.
+    #[must_use]
+    pub(super) fn is_table(self) -> bool {
+        matches!(self, Self::Csv | Self::Jsonl)
+    }
+
+    /// Whether the format has a place for files of this kind.
+    #[must_use]
+    pub(super) fn holds(self, kind: Kind) -> bool {
+        match self {
+            Self::Csv | Self::Jsonl => true,
+            Self::Ffconcat | Self::M3u8 => plays(kind),
+            Self::Otio | Self::Fcpxml | Self::Xmeml => kind != Kind::File,
+        }
+    }
+
     /// Why the format can't hold a file, although it holds others of this kind.
     #[must_use]
     pub(super) fn rejection_reason(self, item: &ExportItem<'_>) -> Option<&'static str> {
@@ -144,8 +160,7 @@ impl TextFormat {
     pub(super) fn has_content(self, tasks: &[TaskEntry], items: &[ExportItem<'_>]) -> bool {
         match self {
             Self::Csv | Self::Jsonl => rows(tasks, items).next().is_some(),
-            Self::Ffconcat | Self::M3u8 => items.iter().any(|item| plays(item.file.key().kind)),
-            Self::Otio | Self::Fcpxml | Self::Xmeml => items.iter().any(|item| item.file.key().kind != Kind::File),
+            _ => !items.is_empty(),
         }
     }
 
@@ -174,7 +189,9 @@ impl TextFormat {
     }
 }
 
-fn plays(kind: Kind) -> bool {
+/// Whether files of this kind have a duration.
+#[must_use]
+pub(super) fn plays(kind: Kind) -> bool {
     matches!(kind, Kind::Video | Kind::Audio)
 }
 

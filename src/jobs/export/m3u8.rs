@@ -5,12 +5,12 @@
 
 use std::io::{self, Write};
 
+use super::format::plays;
 use super::{ExportItem, PathBase};
-use crate::domain::asset_key::Kind;
 
 pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "#EXTM3U")?;
-    for item in items.iter().filter(|item| item.file.key().kind != Kind::Image) {
+    for item in items.iter().filter(|item| plays(item.file.key().kind)) {
         match item.playing_seconds() {
             Some(seconds) => write!(to, "#EXTINF:{seconds:.3},")?,
             // The usual value for an unknown duration.
@@ -32,6 +32,7 @@ mod tests {
     fn playable_files_are_listed_with_durations_and_escaped_titles() {
         let files = [
             ("image", "t/image-1.png", json!({})),
+            ("file", "t/file-1.glb", json!({})),
             ("video", "t/video-1.mp4", json!({"duration_seconds": 5.1, "measured_duration_seconds": 5.083})),
             ("audio", "t/audio-1.mp3", json!({})),
         ];

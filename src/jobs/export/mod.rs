@@ -4,9 +4,9 @@
 //! exported. Nothing in the archive changes. A [`Selection`] picks the tasks and their files, and decides the order of the tasks;
 //! files of a task are in the order of kinds and numbers. An export of nothing is an error and writes nothing.
 //!
-//! There is one module per format, with the escaping of that format; [`files`] writes the media themselves, under names for people. What a format can't hold is refused with a reason, never
-//! altered. Everything in an entry is hostile, except a file's path: storage has checked that it is a plain name in a task's
-//! folder.
+//! There is one module per format, with the escaping of that format; [`files`] writes the media themselves, under names for
+//! people. What a format can't hold is refused with a reason, never altered. Kinds that it has no place for are left out silently.
+//! Everything in an entry is hostile, except a file's path: storage has checked that it is a plain name in a task's folder.
 
 mod bagit;
 mod clip_facts;
@@ -115,16 +115,26 @@ pub fn export(
     let mut skipped = Skipped { is_any: reader.report.has_faults() || !missing_ids.is_empty(), events };
     let mut tasks = std::mem::take(&mut reader.tasks);
     selection.sort(&mut tasks);
-    let (files, is_changed) = match (options.format.output(), target) {
+    let written = match (options.format.output(), target) {
         (FormatOutput::Text(format), target) => write_text(&reader, &tasks, format, options.rate, target, &mut skipped)?,
         (FormatOutput::Bag, ExportTarget::Path(folder)) => {
             let has_text = selection.filter.includes_text();
             let files = bagit::write(&reader, &tasks, folder, has_text, &mut skipped)?;
-            (files.ok_or(ExportError::Empty { is_reported: skipped.is_any })?, true)
+            let files = files.ok_or(ExportError::Empty { is_reported: skipped.is_any })?;
+            Written { tasks: tasks.len(), files, is_changed: true }
         }
         (FormatOutput::Bag, ExportTarget::Stream(_)) => return Err(ExportError::BagToStream),
     };
-    Ok(JobOutcome { is_complete: !skipped.is_any, tasks: tasks.len() as u64, files: files as u64, is_changed })
+    let Written { tasks, files, is_changed } = written;
+    Ok(JobOutcome { is_complete: !skipped.is_any, tasks: tasks as u64, files: files as u64, is_changed })
+}
+
+/// What an export has in it.
+struct Written {
+    tasks: usize,
+    files: usize,
+    /// Whether the target changed.
+    is_changed: bool,
 }
 
 /// Reports what is left out.
@@ -152,7 +162,7 @@ impl Skipped<'_> {
     }
 }
 
-/// Writes the export. Returns the number of its files, and whether the target changed.
+/// Writes the export.
 fn write_text(
     reader: &ArchiveReader,
     tasks: &[TaskEntry],
@@ -160,7 +170,7 @@ fn write_text(
     rate: FrameRate,
     target: ExportTarget<'_>,
     skipped: &mut Skipped<'_>,
-) -> Result<(usize, bool), ExportError> {
+) -> Result<Written, ExportError> {
     let base = path_base(&target, reader.root(), format.needs_absolute_paths())?;
     let items = collect_items(reader, tasks, format, skipped)?;
     if !format.has_content(tasks, &items) {
@@ -173,7 +183,10 @@ fn write_text(
             _ => true,
         },
     };
-    Ok((items.len(), is_changed))
+    let with_items = items.chunk_by(|one, other| one.task.task_id == other.task.task_id).count();
+    // A table also has the tasks without files.
+    let tasks = if format.is_table() { tasks.len() } else { with_items };
+    Ok(Written { tasks, files: items.len(), is_changed })
 }
 
 /// The files that the format can hold.
@@ -187,6 +200,9 @@ fn collect_items<'a>(
     for task in tasks {
         for file in &task.files {
             let Some(path) = skipped.skip_single_file(reader.media_path(task, file))? else { continue };
+            if !format.holds(file.key().kind) {
+                continue;
+            }
             let facts = if format.is_timeline() { ClipFacts::read(reader, task, file) } else { ClipFacts::default() };
             let item = ExportItem { task, file, facts };
             match format.rejection_reason(&item) {

@@ -82,11 +82,9 @@ pub(super) struct Span<'t, 'a> {
 }
 
 impl<'a> Timeline<'a> {
-    /// The timeline of `items`, which are grouped by task. `rate` is for files without a rate of their own. Files that are
-    /// neither pictures nor sound have no place on it.
+    /// The timeline of `items`, which are grouped by task. `rate` is for files without a rate of their own.
     #[must_use]
     pub(super) fn new(items: &[ExportItem<'a>], rate: FrameRate) -> Self {
-        let items: Vec<ExportItem<'_>> = items.iter().filter(|item| item.file.key().kind != Kind::File).copied().collect();
         let videos = || items.iter().filter(|item| item.file.key().kind == Kind::Video);
         let by_area = |(width, height): (u32, u32)| (u64::from(width) * u64::from(height), width, height);
         let mut clips = items.iter().zip(1..).map(|(item, number)| Clip::new(*item, number, rate));

@@ -4,9 +4,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use crate::domain::frame_rate::FrameRate;
 use crate::media::bounded_reader::BoundedReader;
 use crate::media::facts::{AudioFormat, MediaFacts, codecs};
-use crate::media::frame_rate::FrameRate;
 
 /// The most of the list of headers that is read.
 const MAX_HEADERS: u64 = 1 << 20;
@@ -25,7 +25,7 @@ pub(in crate::media) fn facts(source: &mut BoundedReader<impl Read + Seek>) -> O
         let side = |at: usize| format.get(at..)?.first_chunk().copied().map(i32::from_le_bytes).map(i32::unsigned_abs);
         (facts.width, facts.height) = side(4).zip(side(8)).filter(|(width, height)| *width > 0 && *height > 0).unzip();
         facts.video_codec = format.get(16..)?.first_chunk().copied().and_then(codecs::fourcc);
-        facts.frame_rate = FrameRate::new(u32_at(header, 24)?.into(), u32_at(header, 20)?.into());
+        facts.frame_rate = FrameRate::new(u32_at(header, 24)?.into(), u32_at(header, 20)?.into()).ok();
     }
     if let Some((_, format)) = streams(&headers).find(|(header, _)| header.starts_with(b"auds")) {
         let half = |at: usize| format.get(at..)?.first_chunk().copied().map(u16::from_le_bytes);

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::mpeg_audio;
+use crate::domain::frame_rate::FrameRate;
 use crate::media::facts::iso::{self, TrackFacts};
 use crate::media::facts::{AudioFormat, MediaFacts};
-use crate::media::frame_rate::FrameRate;
 use frame_durations::FrameDurations;
 
 const MAX_BOX_READ: u64 = 4 << 20;

@@ -6,9 +6,9 @@
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
 use super::mpeg_audio;
+use crate::domain::frame_rate::FrameRate;
 use crate::media::bounded_reader::BoundedReader;
 use crate::media::facts::{AudioFormat, MediaFacts};
-use crate::media::frame_rate::FrameRate;
 
 /// Frames per second, as a fraction.
 const FRAME_RATES: [(u32, u32); 8] =
@@ -216,7 +216,7 @@ impl Video {
         let mut facts = MediaFacts::default();
         let Some((frames, seconds)) = self.frame_rate else { return facts };
         let (factor, divisor) = self.rate_factor.unwrap_or((1, 1));
-        facts.frame_rate = FrameRate::new((frames * factor).into(), (seconds * divisor).into());
+        facts.frame_rate = FrameRate::new((frames * factor).into(), (seconds * divisor).into()).ok();
         (facts.width, facts.height) = self.size.filter(|(width, height)| *width > 0 && *height > 0).unzip();
         // Only the second version extends its sequence header.
         facts.video_codec = Some(if self.rate_factor.is_some() { "mpeg2video" } else { "mpeg1video" });

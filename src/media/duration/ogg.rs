@@ -10,9 +10,9 @@
 use std::io::{self, Read, Seek};
 
 use super::flac::StreamInfo;
+use crate::domain::frame_rate::FrameRate;
 use crate::media::bounded_reader::BoundedReader;
 use crate::media::facts::{AudioFormat, MediaFacts};
-use crate::media::frame_rate::FrameRate;
 
 /// The most samples in one packet of any codec: two blocks of Vorbis.
 const MAX_PACKET: u64 = 8192;
@@ -69,7 +69,7 @@ pub(in crate::media) fn facts(source: &mut BoundedReader<impl Read + Seek>) -> i
             };
             (facts.width, facts.height) = number(14, 3).zip(number(17, 3)).filter(|(width, height)| width * height > 0).unzip();
             facts.frame_rate =
-                number(22, 4).zip(number(26, 4)).and_then(|(frames, seconds)| FrameRate::new(frames.into(), seconds.into()));
+                number(22, 4).zip(number(26, 4)).and_then(|(frames, seconds)| FrameRate::new(frames.into(), seconds.into()).ok());
         }
         position = page.end;
     }

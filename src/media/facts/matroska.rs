@@ -7,8 +7,8 @@ use std::io::{Read, Seek};
 use matroska_demuxer::{MatroskaFile, TrackEntry, TrackType};
 
 use super::{AudioFormat, MediaFacts, codecs};
+use crate::domain::frame_rate::FrameRate;
 use crate::media::bounded_reader::BoundedReader;
-use crate::media::frame_rate::FrameRate;
 
 pub(super) fn facts<S: Read + Seek>(source: BoundedReader<S>) -> Option<MediaFacts> {
     let file = MatroskaFile::open(source).ok()?;
@@ -20,7 +20,7 @@ pub(super) fn facts<S: Read + Seek>(source: BoundedReader<S>) -> Option<MediaFac
     let mut facts = MediaFacts::default();
     if let Some(track) = first(TrackType::Video) {
         facts.video_codec = video_codec(track);
-        facts.frame_rate = track.default_duration().and_then(|duration| FrameRate::from_nanoseconds(duration.get()));
+        facts.frame_rate = track.default_duration().and_then(|duration| FrameRate::new(1_000_000_000, duration.get()).ok());
         let size =
             track.video().map(|video| (u32::try_from(video.pixel_width().get()), u32::try_from(video.pixel_height().get())));
         if let Some((Ok(width), Ok(height))) = size {

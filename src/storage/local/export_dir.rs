@@ -2,12 +2,14 @@
 //!
 //! The folder is locked, so that two runs on it plan no name twice. Before a file gets its name, the record says so (planned);
 //! when the name is durable, the record says that too (done). So a run that is killed at any instant leaves no file that the next
-//! one would export again under a second name.
+//! one would export again under a second name. A file gets its name when its bytes are durable. One sync does that for many
+//! files, and another one for their names.
 //!
 //! Everything else in the folder belongs to the user. Nothing is replaced, not even a file that appears in the last moment, and no
 //! symlink below the folder is followed. The folder itself may be a link. It is never in the archive, nor is anything written into
 //! an archive that is inside the folder.
 
+mod find;
 mod record_log;
 
 use std::collections::BTreeSet;
@@ -16,13 +18,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::archive::disk_free_space;
-use super::dir::{Dir, OpenMode};
-use super::group_sync;
+use super::dir::Dir;
+use super::group_sync::SyncedDisk;
 use super::lock::{Lock, LockWait};
 use super::staged_copy::{CopySource, PREFIX, StagedCopy};
 use crate::domain::export_record::{ExportRecord, ExportedFile};
-use crate::integrity::digest::hash_reader;
 use crate::storage::{Error, failpoint};
+pub(crate) use find::Found;
 use record_log::RecordLog;
 
 /// Files whose names become durable together.
@@ -35,6 +37,7 @@ pub(crate) struct ExportDir {
     /// The archive, which is never written to.
     archive: PathBuf,
     log: RecordLog,
+    disk: SyncedDisk,
     /// The folder of the last file: files come in order.
     folder: Option<(String, Dir)>,
     /// Files that have their names, which are not durable yet.
@@ -44,16 +47,6 @@ pub(crate) struct ExportDir {
     _lock: Lock,
 }
 
-/// What has the name that was planned for a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Found {
-    Nothing,
-    /// The exported file.
-    Exported,
-    /// Something else.
-    Other,
-}
-
 impl ExportDir {
     /// Opens the folder at `path`, which is created when it does not exist. Nothing in it is in `archive`, a canonical path.
     ///
@@ -61,17 +54,22 @@ impl ExportDir {
     /// When it is no folder, is in the archive or can't be locked, or its record can't be used.
     pub(crate) fn open(path: &Path, archive: &Path, wait: &LockWait) -> Result<Self, Error> {
         refuse_archive(path, archive)?;
-        fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        fs::create_dir_all(path).map_err(|error| match path.is_file() {
+            true => Error::NotAFolder(path.to_owned()),
+            false => Error::io("create", path)(error),
+        })?;
         refuse_archive(path, archive)?;
         let canonical = dunce::canonicalize(path).map_err(Error::io("open", path))?;
         let lock = Lock::lock_folder(&canonical, wait)?;
         let root = lock.open_dir(&canonical).map_err(Error::io("open", path))?;
         let log = RecordLog::open(&root)?;
+        let disk = SyncedDisk::new(&canonical);
         Ok(Self {
             path: canonical,
             root,
             archive: archive.to_owned(),
             log,
+            disk,
             folder: None,
             named: Vec::new(),
             changed_folders: BTreeSet::new(),
@@ -130,31 +128,6 @@ impl ExportDir {
         Ok(found.is_some_and(|found| found.is_folder) && path != self.archive)
     }
 
-    /// What has the name of a planned file, which has the bytes of `source`, or of the recorded hash.
-    ///
-    /// # Errors
-    /// When it can't be read.
-    pub(crate) fn find(&mut self, file: &ExportedFile, source: &CopySource) -> Result<Found, Error> {
-        let path = self.path.join(&file.name);
-        let (folder, name) = split(&file.name);
-        let dir = match self.dir(folder, false) {
-            Ok(dir) => dir,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-            // A symlink or a file has taken the place of the folder.
-            Err(_) => return Ok(Found::Other),
-        };
-        let read_error = |error| Error::io("read", &path)(error);
-        let Some(found) = dir.stat(name).map_err(read_error)? else { return Ok(Found::Nothing) };
-        let is_exported = if found.is_file {
-            let hash = || dir.open(name, OpenMode::Read).and_then(hash_reader).map(|(sha256, _)| sha256).map_err(read_error);
-            let expected = file.sha256.as_ref().unwrap_or(&source.sha256);
-            (file.sha256.is_some() || found.size == source.size) && hash()? == *expected
-        } else {
-            dir.read_link(name).is_ok_and(|target| target == link_target(&self.folder_path(folder), source))
-        };
-        Ok(if is_exported { Found::Exported } else { Found::Other })
-    }
-
     /// Records planned files, durably.
     ///
     /// # Errors
@@ -193,18 +166,26 @@ impl ExportDir {
         Ok(self.can_reflink)
     }
 
-    /// Gives a copy its name. False when the name is taken.
+    /// Gives copies their names. Returns for each, in order, whether it has its name: false when that is taken.
     ///
     /// # Errors
-    /// When the disk fails.
-    pub(crate) fn publish(&mut self, copy: &mut StagedCopy, file: &ExportedFile) -> Result<bool, Error> {
-        if file.sha256.is_some() {
-            self.log.append(vec![file.clone()])?;
-        }
+    /// When the record can't be written. What the disk refuses for one copy is the result of that one.
+    pub(crate) fn publish(&mut self, copies: Vec<(StagedCopy, ExportedFile)>) -> Result<Vec<Result<bool, Error>>, Error> {
+        let paths: Vec<PathBuf> = copies.iter().map(|(copy, _)| copy.path()).collect();
+        let synced = self.disk.sync(paths.iter().map(PathBuf::as_path).collect());
+        let with_hash = copies.iter().map(|(_, file)| file).filter(|file| file.sha256.is_some());
+        self.log.append(with_hash.cloned().collect())?;
         failpoint::reached("export-copied");
-        let is_named = copy.publish(split(&file.name).1)?;
-        failpoint::reached("export-named");
-        Ok(is_named && self.set_named(file)?)
+        let mut results = Vec::new();
+        for ((mut copy, file), path) in copies.into_iter().zip(&paths) {
+            let named = copy.publish(split(&file.name).1, synced.result(path));
+            failpoint::reached("export-named");
+            if let Ok(true) = named {
+                self.set_named(&file)?;
+            }
+            results.push(named);
+        }
+        Ok(results)
     }
 
     /// Makes a symlink to `source`, or a second name of it. False when the name is taken.
@@ -219,7 +200,7 @@ impl ExportDir {
         match linked {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(source) => Err(Error::NoLink { path, source }),
-            Ok(()) => self.set_named(file),
+            Ok(()) => self.set_named(file).map(|()| true),
         }
     }
 
@@ -227,7 +208,7 @@ impl ExportDir {
     ///
     /// # Errors
     /// When the disk fails.
-    pub(crate) fn set_named(&mut self, file: &ExportedFile) -> Result<bool, Error> {
+    pub(crate) fn set_named(&mut self, file: &ExportedFile) -> Result<(), Error> {
         self.changed_folders.insert(self.folder_path(split(&file.name).0));
         let mut named = file.clone();
         named.done = true;
@@ -235,7 +216,7 @@ impl ExportDir {
         if self.named.len() >= BATCH {
             self.flush()?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Makes all names durable, and then the record of them.
@@ -248,8 +229,10 @@ impl ExportDir {
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        for folder in std::mem::take(&mut self.changed_folders) {
-            group_sync::sync(&folder).map_err(Error::io("sync", &folder))?;
+        let folders = std::mem::take(&mut self.changed_folders);
+        let synced = self.disk.sync(folders.iter().map(PathBuf::as_path).collect());
+        for folder in &folders {
+            synced.result(folder).map_err(Error::io("sync", folder))?;
         }
         self.log.append(std::mem::take(&mut self.named))?;
         failpoint::reached("export-recorded");

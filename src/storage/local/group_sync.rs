@@ -75,7 +75,7 @@ impl GroupSync {
                 Ok(_) => *sender = Some(new_sender),
                 // Without a thread, each request is synced separately.
                 Err(_) => {
-                    return threads::spawn_blocking(move || _ = sync_group(vec![request], &mut None))
+                    return threads::spawn_blocking(move || _ = sync_group(vec![request], &mut SyncedDisk::unknown()))
                         .map_err(Error::io("sync", &self.root));
                 }
             }
@@ -90,42 +90,80 @@ impl GroupSync {
 
 /// Syncs group after group, until all senders are dropped.
 fn run_sync_loop(root: &Path, requests: &Receiver<SyncRequest>) {
-    let mut system = open_file_system(root);
+    let mut disk = SyncedDisk::new(root);
     let mut is_busy = false;
     while let Ok(first) = requests.recv() {
         if is_busy {
             thread::sleep(GROUP_DELAY);
         }
-        is_busy = sync_group([first].into_iter().chain(requests.try_iter()).collect(), &mut system);
+        is_busy = sync_group([first].into_iter().chain(requests.try_iter()).collect(), &mut disk);
     }
 }
 
 /// Syncs the paths of all requests together, then runs their closures. Returns whether there were many paths.
-fn sync_group(group: Vec<SyncRequest>, system: &mut Option<File>) -> bool {
+fn sync_group(group: Vec<SyncRequest>, disk: &mut SyncedDisk) -> bool {
     let paths: BTreeSet<&Path> = group.iter().flat_map(|request| &request.written).map(PathBuf::as_path).collect();
     let is_busy = paths.len() > MAX_INDIVIDUAL_SYNCS;
-    let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
-    let synced = system.as_ref().filter(|_| is_busy).map(sync_system);
-    let (all, each): (io::Result<()>, HashMap<PathBuf, io::Error>) = match synced {
-        _ if !is_busy => (Ok(()), paths.into_iter().filter_map(failed).collect()),
-        Some(Err(error)) if is_sync_unsupported(&error) => {
-            *system = None;
-            (Ok(()), sync_each(paths))
-        }
-        Some(synced) => (synced, HashMap::new()),
-        None => (Ok(()), sync_each(paths)),
-    };
-    if all.is_err() {
-        // The system reports a failure once, and it may concern a path of the next group.
-        *system = None;
-    }
+    let synced = disk.sync(paths);
     for request in group {
-        let error = all.as_ref().err().or_else(|| request.written.iter().find_map(|path| each.get(path)));
-        let result = error.map_or(Ok(()), |error| Err(clone_io_error(error)));
+        let written = request.written.iter().map(|path| synced.result(path));
+        let result = written.fold(synced.all(), io::Result::and);
         // After a panic in a closure its caller sees a closed channel. The other requests go on.
         let _ = catch_unwind(AssertUnwindSafe(|| (request.on_synced)(result)));
     }
     is_busy
+}
+
+/// A disk whose files and folders are synced many at once.
+pub(super) struct SyncedDisk {
+    /// None where each path must be synced separately.
+    system: Option<File>,
+}
+
+/// What a sync of many paths did.
+pub(super) struct Synced {
+    all: io::Result<()>,
+    errors: HashMap<PathBuf, io::Error>,
+}
+
+impl SyncedDisk {
+    /// The disk with `root`.
+    pub(super) fn new(root: &Path) -> Self {
+        Self { system: open_file_system(root) }
+    }
+
+    fn unknown() -> Self {
+        Self { system: None }
+    }
+
+    /// Makes files, and the names in folders, durable.
+    pub(super) fn sync(&mut self, paths: BTreeSet<&Path>) -> Synced {
+        if paths.len() <= MAX_INDIVIDUAL_SYNCS {
+            let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
+            return Synced { all: Ok(()), errors: paths.into_iter().filter_map(failed).collect() };
+        }
+        let all = match self.system.as_ref().map(sync_system) {
+            Some(Err(error)) if !is_sync_unsupported(&error) => Err(error),
+            Some(Ok(())) => return Synced { all: Ok(()), errors: HashMap::new() },
+            _ => Ok(()),
+        };
+        // The system reports a failure once, and it may concern a path of the next group.
+        self.system = None;
+        let errors = if all.is_ok() { sync_each(paths) } else { HashMap::new() };
+        Synced { all, errors }
+    }
+}
+
+impl Synced {
+    /// Whether nothing failed that concerns all paths.
+    fn all(&self) -> io::Result<()> {
+        self.all.as_ref().copied().map_err(clone_io_error)
+    }
+
+    /// Whether one of the paths is durable.
+    pub(super) fn result(&self, path: &Path) -> io::Result<()> {
+        self.all().and(self.errors.get(path).map_or(Ok(()), |error| Err(clone_io_error(error))))
+    }
 }
 
 /// Syncs each path separately. Returns the errors, by path.

@@ -100,9 +100,15 @@ impl StagedCopy {
         self.file.set_modified(time)
     }
 
-    /// Makes it durable and gives it the name `name` in its folder. False when that is taken: nothing is replaced.
-    pub(super) fn publish(&mut self, name: &str) -> Result<bool, Error> {
-        self.file.sync_all().map_err(Error::io("sync", &self.target))?;
+    /// Where it is until it has its name.
+    pub(super) fn path(&self) -> PathBuf {
+        self.dir.join(&self.temp_name)
+    }
+
+    /// Gives it the name `name` in its folder, when `synced` says that it is durable. False when that is taken: nothing is
+    /// replaced.
+    pub(super) fn publish(&mut self, name: &str, synced: io::Result<()>) -> Result<bool, Error> {
+        synced.map_err(Error::io("sync", &self.target))?;
         match self.dir.rename_new(&self.temp_name, name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             renamed => {

@@ -88,6 +88,37 @@ fn files_get_readable_names_and_a_second_run_changes_nothing() {
 }
 
 #[test]
+fn help_shows_the_default_template_as_it_is_typed() {
+    let help = run_command(&World::new(), &["export", "--help"]).exits(0).stdout;
+    assert!(help.contains("{date} {platform} {title:60} {kind}{n}.{ext}"), "{help}");
+}
+
+#[test]
+fn file_in_place_of_the_folder_is_named_and_kept() {
+    let world = World::new();
+    archive_titles(&world, &["a"]);
+    world.write_file("out", "mine");
+    let run = export_files(&world, &[]).exits(2);
+    assert!(run.stderr.contains("can't export to out: it is not a folder"), "{run:?}");
+    assert_eq!(fs::read(world.home().join("out")).unwrap(), b"mine");
+}
+
+#[test]
+fn timeline_takes_a_missing_duration_from_the_header_and_counts_what_it_has() {
+    let world = World::new();
+    let facts = json!({"platform": "kling"});
+    add_task(&world, "t1", &facts, &[("video", 1, "video-1s.mp4"), ("audio", 1, "song.mp3"), ("file", 1, "playlist.m3u8")]);
+    add_task(&world, "t2", &facts, &[("file", 1, "picture.svg")]);
+    index(&world);
+    for format in ["otio", "fcpxml", "xmeml", "m3u8"] {
+        let run = run_command(&world, &["export", format, "-O", "cut"]).exits(0);
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("wrote cut: 1 task, 2 files\n", ""), "{format}");
+        let text = fs::read_to_string(world.home().join("cut")).unwrap();
+        assert!(text.contains("video-1.mp4") && !text.contains("file-1."), "{text}");
+    }
+}
+
+#[test]
 fn odd_titles_give_names_that_every_system_takes() {
     let world = World::new();
     let long = "ế".repeat(10_000);

@@ -29,7 +29,9 @@ fn index_gallery_and_export_say_what_they_wrote() {
     assert_prints(&world, &["gallery"], &format!("wrote {page}: {contents}"), &format!("{page} is up to date: {contents}"));
     for format in ["csv", "otio", "fcpxml", "xmeml", "m3u8"] {
         let run = run_command(&world, &["export", format, "-O", "out"]).exits(0);
-        assert!(run.stdout.starts_with("wrote out: 2 tasks, ") && run.stderr.is_empty(), "{run:?}");
+        // A playlist has nothing of a task with images alone.
+        let tasks = if format == "m3u8" { "1 task" } else { "2 tasks" };
+        assert!(run.stdout.starts_with(&format!("wrote out: {tasks}, ")) && run.stderr.is_empty(), "{run:?}");
         let again = run_command(&world, &["export", format, "-O", "out"]).exits(0);
         assert_eq!(again.stdout, run.stdout.replace("wrote out", "out is up to date"));
     }

@@ -11,8 +11,8 @@
 
 mod plan;
 mod tagging;
+mod write;
 
-use std::io;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
@@ -24,13 +24,9 @@ use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::selection::{Selected, Selection};
 use crate::domain::template::{NamedPath, Template};
 use crate::jobs::{JobOutcome, StopHandle, emit_report, lock_wait};
-use crate::media::tags;
-use crate::storage::{ArchiveReader, CopySource, Error, ExportDir, Found, StagedCopy};
+use crate::storage::{ArchiveReader, CopySource, Error, ExportDir, Found};
 use plan::NamePlanner;
-use tagging::{Tagged, Tagger};
-
-/// Faults of the disk in a row that end an export.
-const MAX_CONSECUTIVE_FAULTS: u32 = 3;
+use tagging::Tagger;
 
 /// How a file gets into the target folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -189,82 +185,4 @@ impl FileExport<'_> {
         }
         Err(self.dir.not_enough_space(needed, available))
     }
-
-    /// Writes the files. Returns the ids of those that were written.
-    fn write<'t>(&mut self, items: &[Item<'t>]) -> Result<Vec<&'t str>, Error> {
-        if self.options.link == LinkMode::Hard && !items.is_empty() {
-            self.warn(
-                "hard links are the files of the archive: a program that changes one in place changes the archive".to_owned(),
-            );
-        }
-        let (mut written, mut faults) = (Vec::new(), 0);
-        for item in items {
-            match self.write_one(item) {
-                Ok(()) => {
-                    written.push(item.task.task_id.as_str());
-                    faults = 0;
-                }
-                Err(error) if error.is_single_file() => self.skipped.report(error.message()),
-                Err(error) => {
-                    faults += 1;
-                    if faults == MAX_CONSECUTIVE_FAULTS || ends_export(&error) {
-                        return Err(error);
-                    }
-                    self.skipped.report(error.message());
-                }
-            }
-        }
-        Ok(written)
-    }
-
-    fn write_one(&mut self, item: &Item<'_>) -> Result<(), Error> {
-        let mut exported = item.exported.clone();
-        loop {
-            let is_named = match self.options.link {
-                LinkMode::Auto | LinkMode::Copy => {
-                    let mut copy = self.copy(item, &mut exported)?;
-                    self.dir.publish(&mut copy, &exported)?
-                }
-                LinkMode::Hard | LinkMode::Sym => self.dir.link(&exported, &item.source, self.options.link == LinkMode::Sym)?,
-            };
-            if is_named {
-                return Ok(());
-            }
-            // Another program took the name since it was planned.
-            exported.name = self.planner.plan(&item.path, &mut self.dir)?;
-            self.dir.plan(vec![exported.clone()])?;
-        }
-    }
-
-    /// Makes the copy of a file, with its time, and its tags if they are wanted.
-    fn copy(&mut self, item: &Item<'_>, exported: &mut ExportedFile) -> Result<StagedCopy, Error> {
-        let Item { task, file, source, .. } = item;
-        let tagger = self.tagger.as_ref().filter(|_| tags::is_taggable(extension(file)));
-        let reads = self.options.link == LinkMode::Copy || tagger.is_some();
-        let mut copy = self.dir.stage(exported, source, reads)?;
-        match tagger.map(|tagger| tagger.tag(task, file, source, &mut copy)).transpose()? {
-            Some(Tagged::Yes) => exported.sha256 = Some(copy.hash()?),
-            Some(Tagged::No(reason)) => self.warn(format!("{} is copied without tags: {reason}", exported.name)),
-            None => {}
-        }
-        if let Err(error) = copy.copy_time(source)
-            && !std::mem::replace(&mut self.is_time_reported, true)
-        {
-            self.warn(format!("the times of exported files can't be set: {error}"));
-        }
-        Ok(copy)
-    }
-
-    fn warn(&self, message: String) {
-        self.skipped.events.emit(Event::Warning(message));
-    }
-}
-
-/// Whether no other file can be written after such an error.
-fn ends_export(error: &Error) -> bool {
-    let is_disk = |error: &io::Error| {
-        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-        matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
-    };
-    matches!(error, Error::NoLink { .. }) || error.write_error().is_some_and(is_disk)
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::u32_at;
-use crate::media::frame_rate::FrameRate;
+use crate::domain::frame_rate::FrameRate;
 
 /// More different durations than this are a variable frame rate.
 const MAX_DIFFERENT: usize = 64;
@@ -43,7 +43,7 @@ impl FrameDurations {
         let frames: u64 = self.counts.values().sum();
         let (common, most) = self.counts.iter().max_by_key(|(_, count)| **count)?;
         if most * 10 >= frames * 9 {
-            return FrameRate::new(ticks_per_second.into(), (*common).into());
+            return FrameRate::new(ticks_per_second.into(), (*common).into()).ok();
         }
         let (shortest, longest) = (*self.counts.first_key_value()?.0, *self.counts.last_key_value()?.0);
         if longest - shortest > 1 {
@@ -51,7 +51,7 @@ impl FrameDurations {
         }
         let ticks =
             self.counts.iter().try_fold(0_u64, |sum, (ticks, count)| sum.checked_add(count.checked_mul((*ticks).into())?))?;
-        FrameRate::new(frames.checked_mul(ticks_per_second.into())?, ticks)
+        FrameRate::new(frames.checked_mul(ticks_per_second.into())?, ticks).ok()
     }
 }
 

@@ -46,8 +46,8 @@ fn planned(name: &str) -> ExportedFile {
 fn export(dir: &mut ExportDir, place: &Place) -> Result<bool, Error> {
     let file = planned("a/b.png");
     dir.plan(vec![file.clone()])?;
-    let mut copy = dir.stage(&file, &place.source(), false)?;
-    dir.publish(&mut copy, &file)
+    let copy = dir.stage(&file, &place.source(), false)?;
+    dir.publish(vec![(copy, file)])?.remove(0)
 }
 
 #[test]
@@ -93,6 +93,21 @@ fn file_that_appears_in_the_last_moment_is_not_replaced() {
     assert!(!dir.link(&planned("a/b.png"), &place.source(), false).unwrap());
     assert_eq!(fs::read(place.exported()).unwrap(), b"foreign");
     assert_eq!(fs::read_dir(place.target.join("a")).unwrap().count(), 1);
+}
+
+#[test]
+fn copies_get_their_names_together_and_a_taken_name_is_the_result_of_one() {
+    let place = Place::new();
+    let mut dir = place.open().unwrap();
+    let files: Vec<ExportedFile> = (0..30).map(|n| planned(&format!("{n}.png"))).collect();
+    let copies: Vec<_> = files.iter().map(|file| (dir.stage(file, &place.source(), true).unwrap(), file.clone())).collect();
+    fs::write(place.target.join("7.png"), b"foreign").unwrap();
+    let named: Vec<bool> = dir.publish(copies).unwrap().into_iter().map(Result::unwrap).collect();
+    assert_eq!(named, (0..30).map(|n| n != 7).collect::<Vec<_>>());
+    dir.finish().unwrap();
+    assert_eq!(fs::read(place.target.join("7.png")).unwrap(), b"foreign");
+    // The files and the record.
+    assert_eq!(fs::read_dir(&place.target).unwrap().count(), 31);
 }
 
 #[test]

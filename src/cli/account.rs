@@ -96,10 +96,10 @@ impl Account {
 pub(super) fn range(since: When, until: Option<When>) -> Result<Seconds, Error> {
     let now = Timestamp::now().as_second();
     let first = since.since().as_second().max(0);
-    // The end is not included.
-    let last = until.map_or(now, |until| (until.until().as_second() - 1).min(now + LONGEST_AHEAD));
-    match first <= last {
-        true => Ok(Seconds { first, last }),
+    let end = until.map_or(now, |until| until.until().as_second().min(now + LONGEST_AHEAD));
+    let includes_end = until.is_none();
+    match first < end || (first == end && includes_end) {
+        true => Ok(Seconds { first, end, includes_end }),
         false => Err(Error::EmptyRange(if until.is_some() { "--until" } else { "now" })),
     }
 }

@@ -20,6 +20,7 @@ use crate::redact::ApiKey;
 
 pub use id::TaskId;
 use parse::parse_fields;
+pub(crate) use parse::parse_time;
 
 /// The most assets of one answer: each takes far more memory and disk space than its few bytes in the answer.
 const MAX_ASSETS: usize = 100_000;

@@ -81,7 +81,7 @@ fn text_field(fields: &Fields<'_>, name: &str, redact: Redact<'_>) -> Option<Str
 }
 
 /// A time in Unix seconds or, above 1e11, milliseconds: a number, or digits in a string.
-fn parse_time(raw: &RawValue) -> Option<Timestamp> {
+pub(crate) fn parse_time(raw: &RawValue) -> Option<Timestamp> {
     let parse = |digits: &str| match digits.parse::<i64>() {
         Ok(number) => Some(number),
         // Some encoders write whole numbers with a fraction or an exponent.

@@ -10,6 +10,7 @@ use std::io::{self, Cursor, Read};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::lenient_reader::LenientReader;
 use super::row::Row;
 use crate::gateway::classify::MESSAGE_FIELDS;
 
@@ -56,7 +57,7 @@ pub(super) fn read(
     if start == BYTE_ORDER_MARK {
         start.clear();
     }
-    let source = io::BufReader::new(BoundedReader { source: Cursor::new(start).chain(source), left: &span });
+    let source = io::BufReader::new(BoundedReader { source: LenientReader::new(Cursor::new(start).chain(source)), left: &span });
     let mut json = serde_json::Deserializer::from_reader(source);
     let seed = ListSeed { place: Place::Top, head: &mut head, span: &span, on_row };
     let result = seed.deserialize(&mut json).and_then(|()| json.end());
@@ -106,7 +107,8 @@ impl ListSeed<'_> {
                 return Ok(());
             }
             (Place::Top, "success") => {
-                self.head.success = map.next_value::<Box<RawValue>>()?.get().parse().ok();
+                let success = map.next_value::<Box<RawValue>>()?;
+                self.head.success = success.get().trim_matches('"').trim().parse().ok();
                 return Ok(());
             }
             (Place::Top, name) => {
@@ -255,8 +257,11 @@ mod tests {
         ] {
             assert_eq!(ids(answer.as_bytes()).1.total, total, "{answer}");
         }
-        let head = ids(&br#"{"data":[{"task_id":"a"}],"message":"no","success":false}"#[..]).1;
-        assert_eq!((head.success, head.messages().unwrap().get()), (Some(false), r#"{"message":"no"}"#));
+        for success in ["false", "\"false\""] {
+            let answer = format!(r#"{{"data":[{{"task_id":"a"}}],"message":"no","success":{success}}}"#);
+            let head = ids(answer.as_bytes()).1;
+            assert_eq!((head.success, head.messages().unwrap().get()), (Some(false), r#"{"message":"no"}"#));
+        }
     }
 
     #[test]
@@ -270,6 +275,13 @@ mod tests {
             let (ids, _, result) = ids(broken.as_bytes());
             assert!(ids == ["a"] && result.is_err(), "{broken}: {ids:?} {result:?}");
         }
+    }
+
+    #[test]
+    fn broken_text_or_number_of_one_row_hides_no_other() {
+        let answer = &b"[{\"task_id\":\"a\",\"prompt\":\"caf\xe9\",\"data\":{\"seed\":NaN}},{\"task_id\":\"b\"}]"[..];
+        let (ids, _, result) = ids(answer);
+        assert_eq!((ids, result), (vec!["a".to_owned(), "b".to_owned()], Ok(())));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The account's own list of tasks: every task that was submitted in a range of time.
 //!
 //! `windows` decides which windows of time are requested, and whether one is complete. This file requests the pages of a window,
-//! `body` receives one, `page` and `list` find its rows, and `row` reads a row. An answer may be of any length: rows are passed on as they
+//! `body` receives one, `lenient_reader` mends it, `page` and `list` find its rows, and `row` reads a row. An answer may be of any length: rows are passed on as they
 //! arrive, and only their fingerprints are held, of one window at a time.
 //!
 //! The list is read on a thread that may block, with a small runtime of its own: whoever takes the rows sets the pace. The access
@@ -9,6 +9,7 @@
 
 mod body;
 mod error;
+mod lenient_reader;
 mod list;
 mod page;
 mod row;
@@ -37,13 +38,15 @@ const PAGE_SIZE: usize = 1000;
 /// A window with more pages has no end.
 const MAX_PAGES: u32 = 1_000_000;
 
-/// A range of Unix seconds, both ends included.
+/// The range of Unix seconds that is requested. Whether a server counts its end is unknown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Seconds {
     /// The first second.
     pub first: i64,
     /// The last second.
-    pub last: i64,
+    pub end: i64,
+    /// Whether tasks of the last second are wanted. If not, it is there for the servers that do not count it.
+    pub includes_end: bool,
 }
 
 /// Reads the list of one account.
@@ -66,6 +69,8 @@ struct Reading<'a> {
     ended: &'a CancellationToken,
     sink: Sink<'a>,
     counts: ListCounts,
+    /// The second of the range whose tasks are not wanted.
+    unwanted: Option<i64>,
 }
 
 impl AccountClient {
@@ -100,8 +105,9 @@ impl AccountClient {
         // What waits for the host is woken by a task of the runtime.
         let handle = runtime.handle().clone();
         let _context = handle.enter();
-        let mut reading = Reading { account: &self, runtime, ended, sink, counts: ListCounts::default() };
-        let read = reading.read(Window { start: range.first, end: range.last });
+        let unwanted = (!range.includes_end).then_some(range.end);
+        let mut reading = Reading { account: &self, runtime, ended, sink, counts: ListCounts::default(), unwanted };
+        let read = reading.read(Window { start: range.first, end: range.end });
         reading.report();
         match read {
             Ok(()) => Ok(()),
@@ -117,9 +123,13 @@ impl Reading<'_> {
         while let Some(window) = windows.next() {
             let counts = self.read_window(window)?;
             tracing::debug!(start = window.start, end = window.end, rows = counts.distinct, total = counts.total, "listed");
-            let recorded = windows.record(window, counts);
-            // The tasks of other seconds are no less wanted.
-            full = full.and(recorded.map_err(|FullSecond(second)| Fault::FullSecond(second)));
+            match windows.record(window, counts) {
+                // The tasks of other seconds are no less wanted.
+                Err(FullSecond(second)) if Some(second.as_second()) != self.unwanted => {
+                    full = full.and(Err(Fault::FullSecond(second)));
+                }
+                _ => {}
+            }
         }
         full
     }
@@ -199,7 +209,8 @@ impl Reading<'_> {
         let body = Body::new(response, &self.runtime, &account.stop).map_err(|error| error.redact_key(key))?;
         if status.is_success() {
             let (ended, sink) = (self.ended, &mut *self.sink);
-            return page::read(body, key, rows, &mut self.counts, &mut |task| !ended.is_cancelled() && sink(task));
+            let mut send = |task| !ended.is_cancelled() && sink(task);
+            return page::read(body, key, self.unwanted, rows, &mut self.counts, &mut send);
         }
         let (message, is_json) = page::error_body(body, key);
         let is_refusal = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && is_json);

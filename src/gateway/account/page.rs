@@ -56,20 +56,22 @@ impl TaskBuffer {
     }
 }
 
-/// Reads a page, and passes the tasks on that are new in their window. Returns its number of rows.
+/// Reads a page, and passes the tasks on that are new in their window and not of the `unwanted` second. Returns its number of rows.
 ///
 /// # Errors
 /// When it can't be read to its end, is no list, or no more tasks are wanted.
 pub(super) fn read(
     mut body: Body<'_>,
     key: &ApiKey,
+    unwanted: Option<i64>,
     rows: &mut WindowRows,
     counts: &mut ListCounts,
     send: &mut dyn FnMut(ListedTask) -> bool,
 ) -> Result<u64, Fault> {
     let (mut buffer, mut is_wanted) = (TaskBuffer::default(), true);
     let mut on_row = |row: &Row| {
-        if rows.seen.insert(row.fingerprint()) {
+        let is_new = rows.seen.insert(row.fingerprint());
+        if is_new && (unwanted.is_none() || row.submit_second() != unwanted) {
             match row.task(key) {
                 Some(task) => {
                     counts.tasks += 1;

@@ -4,13 +4,14 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::domain::json::{self, Fields};
 use crate::domain::manifest::{MAX_DEPTH, depth};
-use crate::domain::task::TaskId;
+use crate::domain::task::{TaskId, parse_time};
 use crate::gateway::lenient_json;
 use crate::integrity::digest::sha256;
 use crate::redact::ApiKey;
@@ -62,6 +63,11 @@ impl Row {
             }
         }
         Some(ListedTask { id, meta })
+    }
+
+    /// The Unix second in which the task was submitted.
+    pub(super) fn submit_second(&self) -> Option<i64> {
+        parse_time(self.get("submit_time")?).map(Timestamp::as_second)
     }
 
     fn get(&self, name: &str) -> Option<&RawValue> {

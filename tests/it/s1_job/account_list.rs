@@ -181,12 +181,29 @@ fn until_includes_its_day_and_its_second() {
         let heads = account.requests();
         (query(&heads[asked], "start_timestamp"), query(heads.last().unwrap(), "end_timestamp"))
     };
-    assert_eq!(range(&["--since", "2025-10-01", "--until", "2025-10-03"]), (1_759_276_800, 1_759_276_800 + 3 * 86_400 - 1));
-    assert_eq!(range(&["--since", "2025-10-01T00:00:00Z", "--until", "2025-10-01T00:00:05Z"]), (1_759_276_800, 1_759_276_805));
+    assert_eq!(range(&["--since", "2025-10-01", "--until", "2025-10-03"]), (1_759_276_800, 1_759_276_800 + 3 * 86_400));
+    assert_eq!(range(&["--since", "2025-10-01T00:00:00Z", "--until", "2025-10-01T00:00:05Z"]), (1_759_276_800, 1_759_276_806));
     let (start, end) = range(&["--since", "1d"]);
     assert!(end - start == 86_400 && (now() - end) < 60, "{start} {end}");
     let (_, end) = range(&["--since", "1h", "--until", "9000-01-01"]);
     assert!(end <= now() + 86_400, "{end}");
+}
+
+#[test]
+fn last_second_is_archived_and_the_next_one_is_not_whether_or_not_the_server_counts_the_end() {
+    const MIDNIGHT: i64 = 1_759_363_200;
+    for (counts_end, limit) in [(true, 1000), (false, 1000), (true, 10), (false, 10)] {
+        let world = World::new();
+        serve(&world, ids(2));
+        let mut rows = vec![json!({"task_id": "t0", "submit_time": MIDNIGHT - 1})];
+        rows.push(json!({"task_id": "t1", "submit_time": MIDNIGHT - 86_400}));
+        // More than this server lists of one second, and none of them is wanted.
+        rows.extend((2..14).map(|n| json!({"task_id": format!("t{n}"), "submit_time": MIDNIGHT})));
+        let account = Account::start(TaskList { counts_end, limit, has_pages: false, ..TaskList::new(rows) });
+        let run = account.run(&world, &["--since", "2025-10-01T00:00:00Z", "--until", "2025-10-01T23:59:59Z", "--json"]);
+        assert_eq!(run.exits(0).summary()["complete"], 2, "{counts_end} {limit}");
+        assert_eq!(world.gateway_requests().len(), 2);
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(crate) struct TaskList {
     pub limit: usize,
     /// Whether it takes `p` into account.
     pub has_pages: bool,
+    /// Whether a window has its end.
+    pub counts_end: bool,
     /// Whether it states how many rows there are.
     pub has_total: bool,
     /// Makes the answer of the rows and the total.
@@ -27,14 +29,21 @@ pub(crate) struct TaskList {
 impl TaskList {
     /// A list of these rows, with true pages of up to 1000 rows and no total.
     pub(crate) fn new(rows: Vec<Value>) -> Self {
-        Self { rows, limit: 1000, has_pages: true, has_total: false, wrap: |rows, _| json!({"success": true, "data": rows}) }
+        Self {
+            rows,
+            limit: 1000,
+            has_pages: true,
+            counts_end: true,
+            has_total: false,
+            wrap: |rows, _| json!({"success": true, "data": rows}),
+        }
     }
 
     /// The answer to the request with this head.
     fn answer(&self, head: &str) -> Value {
-        let range = query(head, "start_timestamp")..=query(head, "end_timestamp");
+        let (start, end) = (query(head, "start_timestamp"), query(head, "end_timestamp") + i64::from(self.counts_end));
         let mut rows: Vec<Value> = self.rows.clone();
-        rows.retain(|row| range.contains(&row["submit_time"].as_i64().unwrap()));
+        rows.retain(|row| (start..end).contains(&row["submit_time"].as_i64().unwrap()));
         // The newest first.
         rows.sort_by_key(|row| -row["submit_time"].as_i64().unwrap());
         let total = if self.has_total { json!(rows.len()) } else { Value::Null };

@@ -14,7 +14,7 @@ use url::Url;
 use crate::domain::asset_key::{AssetKey, AssetSelector, Kind};
 use crate::domain::exact_url;
 use crate::media::data_uri;
-use crate::media::media_type::{self, MediaType};
+use crate::media::media_type::{self, MediaType, TextClaims};
 use crate::redact::ApiKey;
 
 pub(crate) use parse::{Redact, parse_assets};
@@ -94,6 +94,15 @@ impl Asset {
             // The entry of an error needs a kind, too.
             Err(_) => media_type::from_path(Url::parse(self.url.trim()).ok()?.path()),
         }
+    }
+
+    /// What its URL and the answer say about a file that is text. `http` is the type that the host declares.
+    pub(crate) fn text_claims<'a>(&'a self, http: Option<&'a str>) -> TextClaims<'a> {
+        let source = self.source();
+        // The answer itself gives the type in a data URL.
+        let (by_url, http) = if matches!(source, Ok(AssetSource::Data)) { (http, None) } else { (None, http) };
+        let names_text = matches!(&source, Ok(AssetSource::Http(url)) if media_type::is_plain_text_path(url.path()));
+        TextClaims { api: self.content_type.as_deref().or(by_url), http, path: self.type_by_path(), names_text }
     }
 
     /// The part of its key that the answer gives.

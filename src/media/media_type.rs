@@ -26,7 +26,7 @@ use crate::domain::asset_key::Kind;
 
 pub(crate) use head::Head;
 pub(crate) use magic::from_bytes;
-pub(crate) use text_file::TextClaims;
+pub(crate) use text_file::{TextClaims, is_plain_text_path};
 
 /// A media type with a row in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::domain::plan::KindFilter;
 use crate::http::{self, ContentCoding, ResponseHead};
 use crate::integrity::checksum::{self, DigestCheck, RepeatedMismatch};
 use crate::media::duration;
-use crate::media::media_type::{self, DeclaredType, Head, MediaType, TextClaims};
+use crate::media::media_type::{self, DeclaredType, Head, MediaType};
 use crate::storage::{Sealed, StagedFile};
 
 /// A body that was received to its end.
@@ -120,9 +120,8 @@ fn reject_non_media<'a>(job: &DownloadJob, sealed: &'a Sealed, response: &Respon
     let (start, is_whole) = sealed.head();
     let head = Head::new(start, is_whole, || sealed.reader()).map_err(Error::Write)?;
     let is_expected = |found| {
-        let (api, http) = (job.asset.content_type.as_deref(), response.content_type.as_deref());
-        let claims = TextClaims { api, http, path: job.asset.type_by_path() };
-        job.asset.kind == Some(Kind::File) && head.is_expected_text(found, claims)
+        let claims = || job.asset.text_claims(response.content_type.as_deref());
+        job.asset.kind == Some(Kind::File) && head.is_expected_text(found, claims())
     };
     match head.non_media() {
         Some(found) if is_expected(found) => Ok(head),

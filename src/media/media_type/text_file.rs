@@ -1,8 +1,11 @@
 //! Decides whether a body that is text may be the file that the answer names: subtitles, JSON, a 3D model in text form.
 //!
 //! For an asset of kind `file` only. A text is what it was declared as, or it is refused like any other text: most texts that
-//! arrive in place of a file are error messages. What the API declares counts most. The host's type counts if it is the type of
-//! a text file and the URL's path names no other type. The path alone counts if the text also has the form of that type.
+//! arrive in place of a file are error messages. What the API declares counts most; a data URL has its type from there. The host's
+//! type counts if it is the type of a text file and the URL's path names no other type. Hosts call error messages `text/plain`, so
+//! that type counts only for a path such as `notes.txt`. The path alone counts if the text also has the form of its type.
+
+use std::path::Path;
 
 use super::markup;
 use super::non_media::NonMedia;
@@ -17,6 +20,15 @@ pub(crate) struct TextClaims<'a> {
     pub http: Option<&'a str>,
     /// The type of the extension in the URL's path.
     pub path: Option<MediaType>,
+    /// Whether that extension is one of plain text.
+    pub names_text: bool,
+}
+
+/// Whether a path has an extension of plain text without a row in the table of types.
+#[must_use]
+pub(crate) fn is_plain_text_path(path: &str) -> bool {
+    let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["txt", "csv", "tsv", "md", "lrc"].iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
 
 impl MediaType {
@@ -37,7 +49,11 @@ pub(super) fn is_expected(found: NonMedia, head: &[u8], claims: TextClaims<'_>) 
     if let Some(essence) = declared(claims.api) {
         return can_be(found, &essence);
     }
-    let by_host = declared(claims.http).filter(|essence| find_by_essence(essence).is_some_and(MediaType::is_text_file));
+    let by_host = declared(claims.http).filter(|essence| match essence.as_str() {
+        "text/plain" => claims.names_text,
+        "text/html" | "text/xml" => false,
+        essence => is_text_type(essence),
+    });
     match (by_host, claims.path) {
         (Some(_), Some(path)) if !path.is_text_file() => false,
         (Some(essence), _) => can_be(found, &essence),
@@ -57,10 +73,14 @@ fn can_be(found: NonMedia, essence: &str) -> bool {
         NonMedia::Html => matches!(essence, "text/html" | "application/xhtml+xml"),
         NonMedia::Xml => essence.ends_with("/xml") || essence.ends_with("+xml"),
         NonMedia::Json => is_json,
-        NonMedia::Text => {
-            is_json || essence.starts_with("text/") || find_by_essence(essence).is_some_and(MediaType::is_text_file)
-        }
+        NonMedia::Text => is_json || is_text_type(essence),
     }
+}
+
+/// Whether the files of a type are or may be text: many formats of models have a text form, too.
+fn is_text_type(essence: &str) -> bool {
+    let is_unknown_text = || essence.starts_with("text/") || essence.starts_with("model/");
+    find_by_essence(essence).map_or_else(is_unknown_text, MediaType::is_text_file)
 }
 
 /// Whether the text has the form of this type, as far as the form is not that of any JSON.
@@ -105,12 +125,22 @@ mod tests {
             (Text, "WEBVTT\n", None, None, "x.vtt", true),
             (Text, "v 1 2 3\n", None, None, "x.obj", true),
             (Text, "%PDF-1.7\n", None, None, "x", true),
+            (Text, "solid x", Some("model/stl"), Some("text/plain"), "x", true),
+            (Text, "solid x", None, Some("model/stl"), "x.stl", true),
+            (Text, "Access denied", Some("model/gltf-binary"), Some("text/plain"), "x.txt", false),
+            (Text, "Access denied", None, Some("model/gltf-binary"), "x", false),
+            (Text, "a,b", None, Some("text/csv"), "x", true),
+            (Text, "words", None, Some("text/plain; charset=utf-8"), "x.TXT", true),
+            (Text, "words", None, None, "x.txt", false),
+            (Text, "words", None, Some("text/html"), "x.txt", false),
+            (Json, "{}", None, Some("text/plain"), "x.txt", false),
+            (Xml, "<Error/>", None, Some("text/xml"), "x", false),
             (Html, "<html>", Some("text/html"), None, "x", true),
             (Html, "<html>", None, Some("text/html"), "x.vtt", false),
             (Xml, "<a/>", Some("application/ttml+xml"), None, "x", true),
             (Xml, "<Error/>", None, Some("application/xml"), "x.zip", false),
         ] {
-            let claims = TextClaims { api, http, path: from_path(path) };
+            let claims = TextClaims { api, http, path: from_path(path), names_text: is_plain_text_path(path) };
             assert_eq!(is_expected(found, body.as_bytes(), claims), expected, "{found} {api:?} {http:?} {path}");
         }
     }

@@ -82,6 +82,24 @@ fn error_in_place_of_a_file_is_refused() {
 }
 
 #[test]
+fn text_of_a_type_without_an_extension_of_ours_is_kept() {
+    let world = World::new();
+    let serve = |path: &str, body: &str, http: &str| world.media.script(path, [Reply::ok(body).content_type(http)]);
+    let result = json!({"files": [
+        {"url": serve("/a", "solid x\nendsolid x\n", "text/plain"), "content_type": "model/stl"},
+        serve("/b.txt", "words", "text/plain; charset=utf-8"),
+        serve("/c.csv", "a,b\n1,2\n", "text/csv"),
+        "data:text/plain,words",
+        "data:text/vtt,WEBVTT",
+    ]});
+    world.serve_task("t1", &result);
+    world.run(&["t1"]).exits(0);
+    let entry = world.task_entry("t1");
+    let paths: Vec<&str> = entry["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["file-1.bin", "file-2.bin", "file-3.bin", "file-4.bin", "file-5.vtt"]);
+}
+
+#[test]
 fn media_declared_as_a_text_keep_the_type_of_their_bytes() {
     let world = World::new();
     let png = world.media.script("/a", [Reply::ok(sample("picture.png")).content_type("application/json")]);

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// External crates, and the only folders that may use each.
-const RESTRICTED_CRATES: [(&str, &[&str]); 17] = [
+const RESTRICTED_CRATES: [(&str, &[&str]); 18] = [
     ("reqwest", &["http", "gateway"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 /// The parts of the message that are always the same, in lower case.
 const FIRST_PART: &str = "yescale";
 const LAST_PART: &str = "task result";
-const SEPARATOR: &str = " - ";
+/// A word of its own between two parts.
+const SEPARATOR: &str = "-";
 /// The longest name of a platform or a model, in bytes. A longer text is no name.
 const MAX_NAME_LEN: usize = 200;
 
@@ -17,25 +18,22 @@ const MAX_NAME_LEN: usize = 200;
 pub(crate) fn platform_and_model(message: Option<&str>, meta: Option<&Map<String, Value>>) -> (Option<String>, Option<String>) {
     let (platform, model) = message.and_then(parse_message).unwrap_or_default();
     let from_meta = |key: &str| name(meta?.get(key)?.as_str()?);
-    let platform = platform.or_else(|| from_meta("platform")).map(str::to_lowercase);
-    (platform, model.or_else(|| from_meta("model")).map(str::to_owned))
+    let platform = platform.or_else(|| from_meta("platform")).map(|name| name.to_lowercase());
+    (platform, model.or_else(|| from_meta("model")))
 }
 
 /// The names in a message of the known form. A model may contain the separator.
-fn parse_message(message: &str) -> Option<(Option<&str>, Option<&str>)> {
-    let (first, rest) = message.split_once(SEPARATOR)?;
-    let (names, last) = rest.rsplit_once(SEPARATOR)?;
-    let is = |part: &str, known: &str| part.trim().eq_ignore_ascii_case(known);
-    if !is(first, FIRST_PART) || !is(last, LAST_PART) {
-        return None;
-    }
-    let (platform, model) = names.split_once(SEPARATOR).unwrap_or((names, ""));
-    Some((name(platform), name(model)))
+fn parse_message(message: &str) -> Option<(Option<String>, Option<String>)> {
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let parts: Vec<String> = words.split(|word| *word == SEPARATOR).map(|part| part.join(" ")).collect();
+    let [first, platform, model @ .., last] = parts.as_slice() else { return None };
+    let is_known = first.eq_ignore_ascii_case(FIRST_PART) && last.eq_ignore_ascii_case(LAST_PART);
+    is_known.then(|| (name(platform), name(&model.join(" - "))))
 }
 
 /// A text as a name: without blanks around it, and not empty.
-fn name(text: &str) -> Option<&str> {
-    Some(text.trim()).filter(|name| !name.is_empty() && name.len() <= MAX_NAME_LEN)
+fn name(text: &str) -> Option<String> {
+    Some(text.trim()).filter(|name| !name.is_empty() && name.len() <= MAX_NAME_LEN).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -52,6 +50,10 @@ mod tests {
             ("yescale - Veo -  veo 3 - fast  - task result ", "veo", "veo 3 - fast"),
             ("YEScale - KLING - Task Result", "kling", ""),
             ("YEScale -  - v2 - Task Result", "", "v2"),
+            ("YEScale - - v2 - Task Result", "", "v2"),
+            ("YEScale - KLING - - Task Result", "kling", ""),
+            ("YEScale - - - Task Result", "", ""),
+            ("YEScale\t- KLING -\nv2 - Task Result\n", "kling", "v2"),
             ("YEScale - Task Result", "", ""),
             ("YEScale - KLING - v2", "", ""),
             ("Other - KLING - v2 - Task Result", "", ""),

@@ -280,8 +280,7 @@ mod tests {
     #[test]
     fn broken_text_or_number_of_one_row_hides_no_other() {
         let answer = &b"[{\"task_id\":\"a\",\"prompt\":\"caf\xe9\",\"data\":{\"seed\":NaN}},{\"task_id\":\"b\"}]"[..];
-        let (ids, _, result) = ids(answer);
-        assert_eq!((ids, result), (vec!["a".to_owned(), "b".to_owned()], Ok(())));
+        assert_eq!(ids(answer).0, ["a", "b"]);
     }
 
     #[test]

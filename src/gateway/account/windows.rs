@@ -43,6 +43,8 @@ pub(super) struct Windows {
     rest: Option<Window>,
     /// The most rows of a window so far.
     largest: u64,
+    /// The total that the previous window stated.
+    previous_total: Option<u64>,
     /// The rows of the first half of a window of two seconds.
     first_second: Option<u64>,
 }
@@ -50,7 +52,8 @@ pub(super) struct Windows {
 impl Windows {
     /// The windows of a range.
     pub(super) fn new(range: Window) -> Self {
-        Self { parts: Vec::new(), rest: (range.start <= range.end).then_some(range), largest: 0, first_second: None }
+        let rest = (range.start <= range.end).then_some(range);
+        Self { parts: Vec::new(), rest, largest: 0, previous_total: None, first_second: None }
     }
 
     /// The next window to read.
@@ -70,6 +73,7 @@ impl Windows {
     pub(super) fn record(&mut self, window: Window, counts: RowCounts) -> Result<(), FullSecond> {
         let is_full = self.is_full(counts);
         self.largest = self.largest.max(counts.distinct);
+        self.previous_total = counts.total;
         let Window { start, end } = window;
         let full = |second: i64| Err(FullSecond(Timestamp::from_second(second).unwrap_or_default()));
         if start == end && is_full {
@@ -97,8 +101,9 @@ impl Windows {
     fn is_full(&self, counts: RowCounts) -> bool {
         let RowCounts { received, distinct, total } = counts;
         let is_proven = total.is_some_and(|total| (distinct..=received).contains(&total));
-        // A total that is larger proves the opposite, unless it is that of all windows together: so it counts from ten rows on.
-        let may_be_full = received >= self.largest || total.is_some_and(|total| total > distinct);
+        // A total that is larger proves the opposite, unless it is that of all windows together: that one does not change.
+        let is_more_stated = total != self.previous_total && total.is_some_and(|total| total > distinct);
+        let may_be_full = received >= self.largest || is_more_stated;
         received >= SMALLEST_LIMIT && may_be_full && !is_proven
     }
 }
@@ -109,19 +114,30 @@ mod tests {
 
     use super::*;
 
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Total {
+        None,
+        OfWindow,
+        OfAccount,
+    }
+
     /// A server with one task per listed second, which lists at most `limit` of them, the newest first.
     struct Server {
         times: Vec<i64>,
         limit: usize,
         counts_end: bool,
-        has_total: bool,
+        total: Total,
     }
 
     impl Server {
         fn rows(&self, window: Window) -> (Vec<usize>, RowCounts) {
             let is_within = |time: i64| time >= window.start && (time < window.end || (self.counts_end && time == window.end));
             let mut rows: Vec<usize> = (0..self.times.len()).filter(|row| is_within(self.times[*row])).collect();
-            let total = self.has_total.then_some(rows.len() as u64);
+            let total = match self.total {
+                Total::None => None,
+                Total::OfWindow => Some(rows.len() as u64),
+                Total::OfAccount => Some(self.times.len() as u64),
+            };
             rows.reverse();
             rows.truncate(self.limit);
             let received = rows.len() as u64;
@@ -142,6 +158,7 @@ mod tests {
         }
     }
 
+    const TOTALS: [Total; 3] = [Total::None, Total::OfWindow, Total::OfAccount];
     const RANGE: Window = Window { start: 1_000_000, end: 1_000_000 + 7 * DAY };
 
     #[test]
@@ -152,19 +169,22 @@ mod tests {
         times.extend([RANGE.start, RANGE.start + DAY]);
         times.sort_unstable();
         for limit in [10, 11, 50, 100, 1000] {
-            for (counts_end, has_total) in [(true, false), (false, false), (true, true), (false, true)] {
-                let server = Server { times: times.clone(), limit, counts_end, has_total };
+            for (counts_end, total) in [true, false].into_iter().flat_map(|counts_end| TOTALS.map(|total| (counts_end, total))) {
+                let server = Server { times: times.clone(), limit, counts_end, total };
                 let (found, questions) = server.read(RANGE).unwrap();
                 assert_eq!(found, times.len(), "limit {limit}, counts end: {counts_end}");
                 assert!(questions < 500, "limit {limit}: {questions} questions");
-                assert!(!has_total || limit < 1000 || questions == 7, "a total that proves it costs no question: {questions}");
+                assert!(
+                    total != Total::OfWindow || limit < 1000 || questions == 7,
+                    "a total that proves it costs no question: {questions}"
+                );
             }
         }
     }
 
     #[test]
     fn quiet_days_cost_one_question_each() {
-        let server = Server { times: vec![RANGE.start + 5; 9], limit: 10, counts_end: true, has_total: false };
+        let server = Server { times: vec![RANGE.start + 5; 9], limit: 10, counts_end: true, total: Total::None };
         assert_eq!(server.read(RANGE), Ok((9, 7)));
         assert_eq!(server.read(Window { start: 5, end: 5 }), Ok((0, 1)));
         assert_eq!(server.read(Window { start: 5, end: 4 }), Ok((0, 0)));
@@ -175,15 +195,27 @@ mod tests {
     fn second_that_is_full_is_an_error_and_one_below_the_limit_is_not() {
         let at = RANGE.start + 4711;
         for counts_end in [true, false] {
-            let server = |count, has_total| Server { times: vec![at; count], limit: 10, counts_end, has_total };
+            let server = |count, total| Server { times: vec![at; count], limit: 10, counts_end, total };
             let full = Err(FullSecond(Timestamp::from_second(at).unwrap()));
-            assert_eq!(server(12, false).read(RANGE), full, "counts end: {counts_end}");
-            assert_eq!(server(12, true).read(RANGE), full);
-            assert_eq!(server(9, false).read(RANGE).unwrap().0, 9);
+            for total in TOTALS {
+                assert_eq!(server(12, total).read(RANGE), full, "counts end: {counts_end}");
+                assert_eq!(server(9, total).read(RANGE).unwrap().0, 9);
+            }
         }
-        let complete = Server { times: vec![at; 10], limit: 10, counts_end: true, has_total: true };
+        let complete = Server { times: vec![at; 10], limit: 10, counts_end: true, total: Total::OfWindow };
         assert_eq!(complete.read(RANGE).unwrap().0, 10, "the total proves it");
-        let pair = Server { times: [vec![at; 9], vec![at + 1; 9]].concat(), limit: 10, counts_end: true, has_total: false };
+        let pair = Server { times: [vec![at; 9], vec![at + 1; 9]].concat(), limit: 10, counts_end: true, total: Total::None };
         assert_eq!(pair.read(RANGE).unwrap().0, 18, "two seconds are told apart");
+    }
+
+    #[test]
+    fn total_of_the_account_costs_few_questions_and_makes_no_second_full() {
+        let mut times: Vec<i64> = (0..700).map(|n| RANGE.start + n * 800).collect();
+        times.extend([RANGE.start + 6 * DAY + 7; 30]);
+        times.sort_unstable();
+        let server = |total| Server { times: times.clone(), limit: 1000, counts_end: true, total };
+        let (found, questions) = server(Total::OfAccount).read(RANGE).unwrap();
+        assert_eq!(found, times.len());
+        assert!(questions <= server(Total::None).read(RANGE).unwrap().1 + 2, "{questions}");
     }
 }

@@ -10,11 +10,15 @@ use super::{ExportItem, PathBase};
 use crate::domain::asset_key::Kind;
 use crate::media::duration::is_plausible;
 
+/// Leaves the videos, or the audio files if there are no videos.
+pub(super) fn keep_listed(items: &mut Vec<ExportItem<'_>>) {
+    let has_video = items.iter().any(|item| item.file.key().kind == Kind::Video);
+    items.retain(|item| item.file.key().kind == if has_video { Kind::Video } else { Kind::Audio });
+}
+
 pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, to: &mut dyn Write) -> io::Result<()> {
-    let has = |kind| items.iter().any(|item| item.file.key().kind == kind);
-    let kind = if has(Kind::Video) { Kind::Video } else { Kind::Audio };
     writeln!(to, "ffconcat version 1.0")?;
-    for item in items.iter().filter(|item| item.file.key().kind == kind) {
+    for item in items {
         writeln!(to, "file {}", quoted(&base.path(item.file))?)?;
         if let Some(seconds) = item.file.measured_duration_seconds.filter(|seconds| is_plausible(*seconds)) {
             writeln!(to, "duration {seconds:.3}")?;

@@ -142,6 +142,13 @@ impl TextFormat {
         }
     }
 
+    /// Leaves the files that are written, of those that the format has a place for.
+    pub(super) fn keep_listed(self, items: &mut Vec<ExportItem<'_>>) {
+        if self == Self::Ffconcat {
+            ffconcat::keep_listed(items);
+        }
+    }
+
     /// Why the format can't hold a file, although it holds others of this kind.
     #[must_use]
     pub(super) fn rejection_reason(self, item: &ExportItem<'_>) -> Option<&'static str> {
@@ -221,7 +228,9 @@ pub(super) mod tests {
     }
 
     pub(in crate::jobs::export) fn written_tasks(format: TextFormat, tasks: &[TaskEntry], place: &PathBase) -> String {
-        let items: Vec<ExportItem<'_>> = tasks.iter().flat_map(items).collect();
+        let mut items: Vec<ExportItem<'_>> =
+            tasks.iter().flat_map(items).filter(|item| format.holds(item.file.key().kind)).collect();
+        format.keep_listed(&mut items);
         let mut bytes = Vec::new();
         format.write(tasks, &items, place, FrameRate::FILM, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()

@@ -5,12 +5,11 @@
 
 use std::io::{self, Write};
 
-use super::format::plays;
 use super::{ExportItem, PathBase};
 
 pub(super) fn write(items: &[ExportItem<'_>], base: &PathBase, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "#EXTM3U")?;
-    for item in items.iter().filter(|item| plays(item.file.key().kind)) {
+    for item in items {
         match item.playing_seconds() {
             Some(seconds) => write!(to, "#EXTINF:{seconds:.3},")?,
             // The usual value for an unknown duration.

@@ -211,6 +211,7 @@ fn collect_items<'a>(
             }
         }
     }
+    format.keep_listed(&mut items);
     Ok(items)
 }
 

@@ -116,6 +116,8 @@ fn timeline_takes_a_missing_duration_from_the_header_and_counts_what_it_has() {
         let text = fs::read_to_string(world.home().join("cut")).unwrap();
         assert!(text.contains("video-1.mp4") && !text.contains("file-1."), "{text}");
     }
+    let list = run_command(&world, &["export", "ffconcat", "-O", "cut"]).exits(0);
+    assert_eq!(list.stdout, "wrote cut: 1 task, 1 file\n");
 }
 
 #[test]

@@ -49,8 +49,10 @@ fn read_timelines(world: &World, name: &str, decimals: &str) -> Vec<(String, Str
     let formats = [("otio", "otio"), ("fcpxml", "fcpxml"), ("xmeml", "xml")];
     let seen = formats.into_iter().flat_map(|(format, extension)| {
         let (streamed, written) = (format!("streamed.{extension}"), format!("written.{extension}"));
-        world.write_file(&streamed, run_command(world, &["export", format, name]).exits(0).stdout);
-        run_command(world, &["export", format, name, "-O", &written]).exits(0);
+        // The tasks have no times but those at which they were archived.
+        let export = ["export", format, name, "--sort", "id"];
+        world.write_file(&streamed, run_command(world, &export).exits(0).stdout);
+        run_command(world, &[&export[..], &["-O", &written]].concat()).exits(0);
         [streamed, written].map(|file| (read(&file), file))
     });
     seen.map(|(seen, file)| (file, seen)).collect()

@@ -160,52 +160,48 @@ mod tests {
             let parsed = ShardArg::parse(text).ok().map(|arg| match arg {
                 ShardArg::Auto { total: None } => "auto".to_owned(),
                 ShardArg::Auto { total: Some(total) } => format!("auto/{total}"),
-                fixed @ ShardArg::Fixed(_) => {
-                    format!("{}", if fixed == ShardArg::Fixed(Shard::new(1, 1).unwrap()) { "1/1" } else { "7/7" })
-                }
+                ShardArg::Fixed(shard) => shard.to_string(),
             });
             assert_eq!(parsed.as_deref(), expected, "{text}");
         }
     }
 
-    /// The shard that `auto` or `auto/N` takes with these variables, as `(number, total)`; the message of an error.
-    fn auto(total: Option<u64>, variables: &str) -> Result<(u64, u64), String> {
+    /// The shard that `auto` or `auto/N` takes with these variables; the message of an error.
+    fn auto(total: Option<u64>, variables: &str) -> Result<String, String> {
         let environment = |name: &str| {
             let mut variables = variables.split_whitespace().filter_map(|variable| variable.split_once('='));
             variables.find(|(variable, _)| *variable == name).map(|(_, value)| value.into())
         };
-        let shard = detect(total, &environment)?;
-        let found = (1..=20).flat_map(|total| (1..=total).map(move |number| (number, total)));
-        Ok(found.into_iter().find(|(number, total)| Shard::new(*number, *total) == Some(shard)).unwrap())
+        detect(total, &environment).map(|shard| shard.to_string())
     }
 
     #[test]
     fn each_scheduler_gives_its_part() {
         for (total, variables, expected) in [
-            (Some(7), "JOB_COMPLETION_INDEX=0", (1, 7)),
-            (Some(7), "JOB_COMPLETION_INDEX=6", (7, 7)),
-            (None, "AWS_BATCH_JOB_ARRAY_INDEX=2 AWS_BATCH_JOB_ARRAY_SIZE=3", (3, 3)),
-            (Some(3), "AWS_BATCH_JOB_ARRAY_INDEX=2", (3, 3)),
-            (None, "SLURM_ARRAY_TASK_ID=4 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX=9 SLURM_ARRAY_TASK_COUNT=10", (5, 10)),
+            (Some(7), "JOB_COMPLETION_INDEX=0", "1/7"),
+            (Some(7), "JOB_COMPLETION_INDEX=6", "7/7"),
+            (None, "AWS_BATCH_JOB_ARRAY_INDEX=2 AWS_BATCH_JOB_ARRAY_SIZE=3", "3/3"),
+            (Some(3), "AWS_BATCH_JOB_ARRAY_INDEX=2", "3/3"),
+            (None, "SLURM_ARRAY_TASK_ID=4 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX=9 SLURM_ARRAY_TASK_COUNT=10", "5/10"),
             (
                 None,
                 "SLURM_ARRAY_TASK_ID=5 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=7 SLURM_ARRAY_TASK_STEP=2 SLURM_ARRAY_TASK_COUNT=4",
-                (3, 4),
+                "3/4",
             ),
-            (None, "SLURM_ARRAY_TASK_ID=19 SLURM_ARRAY_TASK_MIN=10 SLURM_ARRAY_TASK_COUNT=10", (10, 10)),
-            (None, "SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=1 SLURM_ARRAY_TASK_COUNT=1", (1, 1)),
-            (Some(5), "PBS_ARRAY_INDEX=1", (1, 5)),
-            (Some(5), "PBS_ARRAY_INDEX=5", (5, 5)),
-            (None, "CI_NODE_INDEX=1 CI_NODE_TOTAL=4", (1, 4)),
-            (Some(4), "CI_NODE_INDEX=4 CI_NODE_TOTAL=4", (4, 4)),
-            (None, "CLOUD_RUN_TASK_INDEX=0 CLOUD_RUN_TASK_COUNT=2", (1, 2)),
-            (None, "BATCH_TASK_INDEX=1 BATCH_TASK_COUNT=2", (2, 2)),
-            (Some(3), "NOMAD_ALLOC_INDEX=2", (3, 3)),
-            (None, "BUILDKITE_PARALLEL_JOB=0 BUILDKITE_PARALLEL_JOB_COUNT=6", (1, 6)),
-            (None, "CIRCLE_NODE_INDEX=5 CIRCLE_NODE_TOTAL=6", (6, 6)),
-            (None, "CI_NODE_TOTAL=9 CIRCLE_NODE_INDEX=0 CIRCLE_NODE_TOTAL=2", (1, 2)),
+            (None, "SLURM_ARRAY_TASK_ID=19 SLURM_ARRAY_TASK_MIN=10 SLURM_ARRAY_TASK_COUNT=10", "10/10"),
+            (None, "SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=1 SLURM_ARRAY_TASK_COUNT=1", "1/1"),
+            (Some(5), "PBS_ARRAY_INDEX=1", "1/5"),
+            (Some(5), "PBS_ARRAY_INDEX=5", "5/5"),
+            (None, "CI_NODE_INDEX=1 CI_NODE_TOTAL=4", "1/4"),
+            (Some(4), "CI_NODE_INDEX=4 CI_NODE_TOTAL=4", "4/4"),
+            (None, "CLOUD_RUN_TASK_INDEX=0 CLOUD_RUN_TASK_COUNT=2", "1/2"),
+            (None, "BATCH_TASK_INDEX=1 BATCH_TASK_COUNT=2", "2/2"),
+            (Some(3), "NOMAD_ALLOC_INDEX=2", "3/3"),
+            (None, "BUILDKITE_PARALLEL_JOB=0 BUILDKITE_PARALLEL_JOB_COUNT=6", "1/6"),
+            (None, "CIRCLE_NODE_INDEX=5 CIRCLE_NODE_TOTAL=6", "6/6"),
+            (None, "CI_NODE_TOTAL=9 CIRCLE_NODE_INDEX=0 CIRCLE_NODE_TOTAL=2", "1/2"),
         ] {
-            assert_eq!(auto(total, variables), Ok(expected), "{variables}");
+            assert_eq!(auto(total, variables).as_deref(), Ok(expected), "{variables}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! The part of an id depends on its SHA-256 alone: not on the order of the ids, on duplicates, or on the other shards. So shards
 //! need not know each other, and a shard that is lost can run again.
 
+use std::fmt;
 use std::num::NonZeroU64;
 
 use crate::integrity::digest::sha256;
@@ -30,6 +31,12 @@ impl Shard {
         let start = sha256(task_id.as_bytes()).first_chunk().copied().map_or(0, u64::from_be_bytes);
         let part = (u128::from(start) * u128::from(self.total.get())) >> 64;
         part + 1 == u128::from(self.number.get())
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.total)
     }
 }
 

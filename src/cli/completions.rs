@@ -35,9 +35,9 @@ pub(super) fn script(shell: Shell) -> String {
 /// that is no command is an id.
 fn mended_zsh(script: String, command: &Command) -> String {
     let options = command.get_opts().chain(command.get_subcommands().flat_map(Command::get_opts));
-    let lists = options.filter(|option| option.get_value_delimiter().is_some());
-    let script = lists.fold(script, |script, option| {
-        let values = listed_values(option).join(" ");
+    let lists = options.filter(|option| option.get_value_delimiter().is_some()).map(listed_values);
+    let script = lists.filter(|values| !values.is_empty()).fold(script, |script, values| {
+        let values = values.join(" ");
         script.replace(&format!("({values})"), &format!("_sequence compadd - {values}"))
     });
     let start = "_arguments \"${_arguments_options[@]}\" : \\\n";
@@ -129,6 +129,8 @@ mod tests {
         let commands: Vec<&Command> = [&command].into_iter().chain(command.get_subcommands()).collect();
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell, Shell::Elvish] {
             let script = script(shell);
+            let functions = script.matches("_commands() {").count();
+            assert!(shell != Shell::Zsh || functions == commands.len(), "{functions} functions of zsh");
             for command in &commands {
                 assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
                 for arg in command.get_opts() {

@@ -116,6 +116,8 @@ fn copy_of_other_bytes_than_recorded_is_damaged() {
     fs::write(place.archive.join("t/image-1.png"), b"PICTURE").unwrap();
     let mut dir = place.open().unwrap();
     assert!(matches!(dir.stage(&planned("b.png"), &place.source(), true), Err(Error::Damaged(_))));
+    // Some systems have a lock file as long as the folder is locked.
+    drop(dir);
     assert_eq!(fs::read_dir(&place.target).unwrap().count(), 0);
 }
 

@@ -125,6 +125,60 @@ pub enum Error {
         /// The task id in it.
         id: String,
     },
+    /// A URL that names no bucket.
+    #[error("{url} names no archive: {why}")]
+    BadBucketUrl {
+        /// As it was given.
+        url: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A command that needs files on a disk was given a bucket.
+    #[error(
+        "{what} needs the archive on a disk, and {url} is in a bucket: copy it down first, then run `yescale-dl index` there"
+    )]
+    NeedsLocalArchive {
+        /// The command or the option.
+        what: &'static str,
+        /// The bucket.
+        url: String,
+    },
+    /// A request to a bucket failed.
+    #[error("can't {action} {url}")]
+    Bucket {
+        /// What was done: `read`, `create`, …
+        action: &'static str,
+        /// The object, or the bucket.
+        url: String,
+        /// The cause, which says what to do.
+        source: BucketError,
+    },
+}
+
+/// Why a request to a bucket failed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct BucketError {
+    /// What it concerns.
+    pub fault: BucketFault,
+    /// The cause, and what to do.
+    pub message: String,
+}
+
+/// What a fault of a bucket concerns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum BucketFault {
+    /// The object does not exist.
+    NotFound,
+    /// The credentials are missing, wrong or not sufficient, or the bucket does not exist: every request fails like this.
+    Refused,
+    /// The store does not honour conditional writes, so that no archive is safe there.
+    ConditionsIgnored,
+    /// The store can't be reached, or answers with errors, after several tries.
+    Unavailable,
+    /// Something else, of this object alone.
+    Other,
 }
 
 /// A copy of `error`, for another request that it concerns: an `io::Error` can't be cloned.
@@ -178,6 +232,7 @@ impl Error {
                 format!("{self}: {source}")
             }
             Self::NoLink { source, .. } => format!("{self}: {source}; use --link auto, which copies where it must"),
+            Self::Bucket { source, .. } => format!("{self}: {source}"),
             _ => self.to_string(),
         }
     }

@@ -28,6 +28,9 @@
 mod error;
 mod failpoint;
 mod local;
+mod location;
+#[cfg(feature = "bucket")]
+mod object;
 mod read;
 mod staging;
 

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// External crates, and the only folders that may use each.
-const RESTRICTED_CRATES: [(&str, &[&str]); 18] = [
+const RESTRICTED_CRATES: [(&str, &[&str]); 19] = [
     ("reqwest", &["http", "gateway"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -27,13 +27,14 @@ const RESTRICTED_CRATES: [(&str, &[&str]); 18] = [
     ("toml", &["cli"]),
     ("indicatif", &["ui"]),
     ("console", &["ui"]),
+    ("object_store", &["storage"]),
     ("tempfile", &["storage"]),
     ("sha2", &["integrity"]),
     ("sha1", &["integrity"]),
     ("md5", &["integrity"]),
     ("crc", &["integrity"]),
     ("symphonia", &["media"]),
-    ("flate2", &["http", "media"]),
+    ("flate2", &["http", "media", "storage"]),
     ("csv", &["jobs"]),
     ("lofty", &["media"]),
     ("quick_xml", &["jobs"]),

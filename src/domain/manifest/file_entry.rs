@@ -119,6 +119,13 @@ impl FileEntry {
         }
     }
 
+    /// The entry of the same bytes under another name in the task's folder. Only storage calls it.
+    #[cfg(feature = "bucket")]
+    #[must_use]
+    pub(crate) fn with_name(self, name: String) -> Self {
+        Self { path: name, ..self }
+    }
+
     /// The entry as an event shows it: with a path from the working directory, and without the signed URL.
     #[must_use]
     pub(crate) fn for_event(self, path: String) -> Self {

@@ -148,6 +148,15 @@ pub(crate) fn temporary_file() -> Result<File, Error> {
     tempfile::tempfile().map_err(Error::io("create a file in", &std::env::temp_dir()))
 }
 
+/// A new folder for temporary files, which is removed when it is dropped. Only this user can read it.
+///
+/// # Errors
+/// When the folder for temporary files can't be written.
+#[cfg(feature = "bucket")]
+pub(in crate::storage) fn temporary_folder(prefix: &str) -> Result<tempfile::TempDir, Error> {
+    Builder::new().prefix(prefix).tempdir().map_err(Error::io("create a folder in", &std::env::temp_dir()))
+}
+
 /// Replaces or creates a file that the user named. Whether it changed. It refuses to replace anything but a plain file, and also a
 /// link: `/dev/stdout` is one.
 ///

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::commit_log::{self, CommitLog};
@@ -41,6 +41,13 @@ impl TaskLease {
         let commit_log = CommitLog::new(dir.clone());
         let (started_parts, replaceable) = (Mutex::default(), Mutex::default());
         Arc::new(Self { task_dir, dir, is_new, started_parts, replaceable, commit_log, lock })
+    }
+
+    /// The path of the folder.
+    #[cfg(feature = "bucket")]
+    #[must_use]
+    pub(in crate::storage) fn folder(&self) -> &Path {
+        self.task_dir.path()
     }
 
     /// What the archive has of the task now. Blocks.

@@ -43,6 +43,13 @@ pub(crate) struct TaskSnapshot {
 }
 
 impl TaskSnapshot {
+    /// What a bucket has of a task: everything that its manifest names.
+    #[cfg(feature = "bucket")]
+    pub(in crate::storage) fn of_bucket(entry: Option<TaskEntry>) -> Self {
+        let present_files = entry.as_ref().map(|entry| entry.files.clone()).unwrap_or_default();
+        Self { entry, present_files, is_text_present: true, ..Self::default() }
+    }
+
     /// Whether the task's own manifest is missing or damaged, and the entry is the root manifest's.
     #[must_use]
     pub(crate) fn is_from_root(&self) -> bool {

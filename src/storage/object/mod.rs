@@ -16,3 +16,4 @@
 
 pub(super) mod bucket;
 pub(super) mod error;
+pub(super) mod index;

@@ -122,7 +122,7 @@ fn merge_errors(
 }
 
 /// The error of a playlist: it is kept, but the media that it lists are not in the archive.
-fn playlist_error(file: &FileEntry) -> Option<AssetError> {
+pub(super) fn playlist_error(file: &FileEntry) -> Option<AssetError> {
     file.is_playlist().then(|| {
         let message = "an HLS playlist: it is saved, but the media that it lists are not";
         AssetError::new(file.key(), file.url.clone(), AssetErrorCode::RefusedContent, None, message.to_owned())

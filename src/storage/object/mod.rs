@@ -14,6 +14,12 @@
 //! A lost answer is no failure, and a conflict is no proof: both are settled by looking at the object. A run never deletes an
 //! object: another worker may have adopted it.
 
+mod backoff;
 pub(super) mod bucket;
+pub(super) mod commit;
 pub(super) mod error;
 pub(super) mod index;
+pub(super) mod manifest_object;
+pub(super) mod publish;
+mod reservation;
+mod upload;

@@ -14,5 +14,11 @@
 //! A lost answer is no failure, and a conflict is no proof: both are settled by looking at the object. A run never deletes an
 //! object: another worker may have adopted it.
 
+mod answer;
 pub(super) mod bucket;
+pub(super) mod connect;
+pub(super) mod environment;
 pub(super) mod error;
+mod hint;
+pub(super) mod probe;
+mod transport;

@@ -16,3 +16,6 @@
 
 pub(super) mod bucket;
 pub(super) mod error;
+pub(super) mod index;
+pub(super) mod read;
+mod runtime;

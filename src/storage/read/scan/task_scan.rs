@@ -51,7 +51,7 @@ pub(crate) struct TaskScan {
 
 impl TaskScan {
     /// Expects the files of a task's own manifest. `prefix` leads to its folder.
-    pub(super) fn expect_task(&mut self, task: &TaskEntry, prefix: &str) {
+    pub(in crate::storage) fn expect_task(&mut self, task: &TaskEntry, prefix: &str) {
         for file in &task.files {
             match file.name() {
                 Some(name) => self.expect_file(task, file, format!("{prefix}{name}")),
@@ -109,7 +109,7 @@ impl TaskScan {
 }
 
 /// The names that a task's folder may hold.
-pub(super) fn expected_names(task: &TaskEntry) -> HashSet<String> {
+pub(in crate::storage) fn expected_names(task: &TaskEntry) -> HashSet<String> {
     let files = task.files.iter().filter_map(FileEntry::name).map(str::to_owned);
     let text = task.text.as_ref().map(|_| task.text_name().to_owned());
     files.chain(text).chain([MANIFEST.to_owned(), GALLERY.to_owned()]).collect()

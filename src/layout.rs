@@ -107,6 +107,12 @@ pub(crate) fn is_name_of(kind: Kind, name: &str, sha256: &Sha256Hex) -> bool {
     parse_file_name(kind, name).is_some_and(|(_, suffix)| suffix.is_none_or(|suffix| suffix == hash_suffix(sha256)))
 }
 
+/// Whether `name` is a suffixed name of a file of `kind`.
+#[must_use]
+pub(crate) fn is_suffixed_name(kind: Kind, name: &str) -> bool {
+    parse_file_name(kind, name).is_some_and(|(_, suffix)| suffix.is_some())
+}
+
 /// Whether `name` could be the name of a text: `text.txt`, perhaps with a suffix.
 #[must_use]
 pub(crate) fn is_text_name(name: &str) -> bool {
@@ -121,7 +127,6 @@ pub(crate) fn is_name_of_text(name: &str, sha256: impl FnOnce() -> Sha256Hex) ->
 
 /// The name of a file with this hash when other bytes have `name`: `video-1-0123456789abcdef.mp4`.
 #[must_use]
-#[cfg(any(test, feature = "bucket"))]
 pub(crate) fn suffixed_name(name: &str, sha256: &Sha256Hex) -> String {
     let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
     format!("{stem}-{}.{extension}", hash_suffix(sha256))
@@ -289,6 +294,7 @@ mod tests {
         let (own, other) = (Sha256Hex::digest(b"own"), Sha256Hex::digest(b"other"));
         let name = suffixed_name("video-01.mp4", &own);
         assert_eq!(name, format!("video-01-{}.mp4", &own.as_str()[..16]));
+        assert!(is_suffixed_name(Kind::Video, &name) && !is_suffixed_name(Kind::Video, "video-01.mp4"));
         assert!(is_file_name(Kind::Video, &name) && is_name_of(Kind::Video, &name, &own));
         assert!(!is_name_of(Kind::Video, &name, &other) && !is_file_name(Kind::Image, &name));
         assert!(is_name_of(Kind::Video, "video-01.mp4", &other));

@@ -125,6 +125,12 @@ impl FileEntry {
         Self { path, url: None, ..self }
     }
 
+    /// The entry of the same file under another name in its task's folder.
+    #[must_use]
+    pub(crate) fn with_name(self, name: &str) -> Self {
+        Self { path: name.to_owned(), ..self }
+    }
+
     /// The key of its asset.
     #[must_use]
     pub fn key(&self) -> AssetKey {

@@ -18,7 +18,8 @@ use super::dir::{FileStat, OpenMode};
 use super::lease::TaskLease;
 use super::{atomic, commit_log, lock};
 use crate::domain::manifest::{self, FileEntry, State, TaskEntry};
-use crate::layout::MANIFEST;
+use crate::integrity::digest::Sha256Hex;
+use crate::layout::{self, MANIFEST, TEXT};
 use crate::storage::staging::staged_file::StagedFile;
 use crate::storage::{Error, blocking, failpoint};
 
@@ -86,8 +87,10 @@ impl TaskLease {
 
     /// Writes the text and the manifest under dot-names. When that fails, the unpublished files are removed: on a full disk they
     /// would take the room of all others.
-    fn stage_commit(&self, commit: TaskCommit) -> Result<StagedCommit, Error> {
+    fn stage_commit(&self, mut commit: TaskCommit) -> Result<StagedCommit, Error> {
+        let named = self.name_text(&mut commit);
         let stage = || {
+            named?;
             self.task_dir.dirty_marker.set()?;
             self.mark_in_progress()?;
             let text = self.stage_text(&commit.entry, commit.before.as_ref())?;
@@ -185,6 +188,23 @@ impl TaskLease {
                 let _ = self.dir.remove(name);
             }
         }
+    }
+
+    /// Gives a new text a suffixed name where the last one has such a name and the plain one is taken: in the copy of a bucket, other
+    /// bytes may have it.
+    fn name_text(&self, commit: &mut TaskCommit) -> Result<(), Error> {
+        let TaskCommit { entry, before: Some(before), .. } = commit else { return Ok(()) };
+        let Some(text) = &entry.text else { return Ok(()) };
+        if entry.text_name() != TEXT || before.text.is_none() || before.text_name() == TEXT {
+            return Ok(());
+        }
+        let failed = |error| Error::io("read", &self.dir.join(TEXT))(error);
+        if let Some(found) = self.dir.stat(TEXT).map_err(failed)?
+            && !self.has_text(TEXT, found, text).map_err(failed)?
+        {
+            entry.text_path = Some(layout::suffixed_name(TEXT, &Sha256Hex::digest(text.as_bytes())));
+        }
+        Ok(())
     }
 
     /// Whether the file of the text, which is called `name` and has the status `found`, holds `text`.

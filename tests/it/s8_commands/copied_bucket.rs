@@ -80,8 +80,18 @@ fn losing_files_of_a_copy_are_unknown_and_damaged_ones_are_found() {
     expected.sort();
     assert_eq!(found, expected);
     run_command(&world, &["repair", "--retry-delay", "0s"]).exits(0);
+    assert_eq!(fs::read(world.archive().join("t1").join(&image)).unwrap(), sample("picture.png"));
     assert_eq!(fs::read_to_string(world.archive().join("t1").join(&text)).unwrap(), TEXT);
-    assert_eq!(findings(&run_command(&world, &["verify", "--json"]).exits(0)), ["unknown t1/text.txt"]);
+    let run = run_command(&world, &["verify", "--json"]).exits(0);
+    assert_eq!(findings(&run), ["unknown t1/image-1.png", "unknown t1/text.txt"], "what no manifest names stays");
+    world.serve_task("t1", &json!({"images": [world.serve_sample("picture.gif")], "text": "new"}));
+    world.start(&["t1", "--force"]).wait(false);
+    let files = world.files("t1");
+    assert!(files.contains(&suffixed("image-1", "gif", &sample("picture.gif"))) || files.contains(&"image-1.gif".to_owned()));
+    assert!(files.contains(&suffixed("text", "txt", b"new")) && !files.contains(&text), "{files:?}");
+    assert_eq!(fs::read(world.archive().join("t1/image-1.png")).unwrap(), b"other bytes");
+    assert_eq!(fs::read(world.archive().join("t1/text.txt")).unwrap(), b"another text");
+    run_command(&world, &["verify"]).exits(0);
 }
 
 #[test]

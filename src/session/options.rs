@@ -126,6 +126,7 @@ impl Options {
             user_agent: &self.network.user_agent,
             ca_cert: self.network.ca_cert.as_ref(),
             connect_timeout: self.network.connect_timeout,
+            stall_timeout: self.network.stall_timeout,
         }
     }
 

@@ -13,8 +13,8 @@ use super::local::lease::TaskLease as LocalLease;
 use super::local::part_factory::PartFactory;
 use super::local::task_dir::TaskSnapshot;
 #[cfg(feature = "bucket")]
-use super::object::{ObjectArchive, ObjectLease};
-use super::{Error, KnownTask, Location, LockWait, Report, StagedFile, blocking};
+use super::object::{archive::ObjectArchive, index::KnownTask, lease::ObjectLease};
+use super::{Error, Location, LockWait, Report, StagedFile, blocking};
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::shard::Shard;
 use crate::domain::task::TaskId;
@@ -32,8 +32,10 @@ pub(crate) enum Checked {
     /// What the archive has.
     Snapshot(TaskSnapshot),
     /// What the index of a bucket says.
+    #[cfg(feature = "bucket")]
     Indexed(KnownTask),
     /// Nothing: [`Storage::read`] must be called.
+    #[cfg(feature = "bucket")]
     Unknown,
 }
 
@@ -58,6 +60,7 @@ pub(crate) struct BucketOptions<'a> {
     /// One more trusted root, and the file that it is from.
     pub ca_cert: Option<&'a (PathBuf, Vec<u8>)>,
     pub connect_timeout: Duration,
+    pub stall_timeout: Duration,
 }
 
 impl Storage {

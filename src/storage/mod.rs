@@ -17,7 +17,6 @@
 mod backend;
 mod error;
 mod failpoint;
-mod known_task;
 mod local;
 mod location;
 #[cfg(feature = "bucket")]
@@ -27,7 +26,6 @@ mod staging;
 
 pub(crate) use backend::{BucketOptions, Checked, LeaseRead, Storage, TaskLease};
 pub use error::{BucketError, BucketFault, Error};
-pub(crate) use known_task::KnownTask;
 pub(crate) use local::archive::LocalArchive;
 pub(crate) use local::atomic::{canonical_parent, check_replaceable, replace, temporary_file};
 pub(crate) use local::commit::TaskCommit;
@@ -42,6 +40,8 @@ pub use local::root_manifest::each_task;
 pub(crate) use local::staged_copy::{CopySource, StagedCopy};
 pub(crate) use local::task_dir::TaskSnapshot;
 pub(crate) use location::Location;
+#[cfg(feature = "bucket")]
+pub(crate) use object::index::KnownTask;
 pub(crate) use read::reader::ArchiveReader;
 pub(crate) use read::report::Report;
 pub(crate) use read::scan::{ArchiveScan, ExpectedFile, ScanUnit, group_by_path};

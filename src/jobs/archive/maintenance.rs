@@ -69,11 +69,6 @@ impl TaskJob {
         (says_something && recorded != Some(&meta)).then_some(meta)
     }
 
-    /// The `meta` that the request would make of none.
-    pub(super) fn requested_meta(&self) -> Map<String, Value> {
-        self.new_meta(None).unwrap_or_default()
-    }
-
     /// Records the request's `meta` in a manifest that the run has not written.
     pub(super) async fn record_meta(&mut self) -> Result<(), TaskAbort> {
         if self.job.dry_run || (self.meta.is_none() && self.meta_defaults.is_empty()) {

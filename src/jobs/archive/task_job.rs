@@ -19,7 +19,9 @@ use crate::domain::manifest::{FileEntry, State, TaskEntry};
 use crate::domain::plan;
 use crate::domain::task::{Task, TaskId, TaskPhase};
 use crate::gateway::{self, OutageEvidence, Purpose, TaskResponse};
-use crate::storage::{self, Checked, KnownTask, LeaseRead, REPORT_AFTER, TaskLease, TaskSnapshot};
+#[cfg(feature = "bucket")]
+use crate::storage::KnownTask;
+use crate::storage::{self, Checked, LeaseRead, REPORT_AFTER, TaskLease, TaskSnapshot};
 
 /// One task of a run.
 pub(super) struct TaskJob {
@@ -107,7 +109,9 @@ impl TaskJob {
     pub(super) fn check_existing(&mut self) -> Option<TaskEnd> {
         let snapshot = match self.job.storage.check(self.id()) {
             Ok(Checked::Snapshot(snapshot)) => snapshot,
+            #[cfg(feature = "bucket")]
             Ok(Checked::Indexed(known)) => return self.check_indexed(&known),
+            #[cfg(feature = "bucket")]
             Ok(Checked::Unknown) => return None,
             Err(error) => return self.end(Err(error.into())),
         };
@@ -123,6 +127,7 @@ impl TaskJob {
     }
 
     /// Ends the task if the index of a bucket shows that nothing is to be done.
+    #[cfg(feature = "bucket")]
     fn check_indexed(&mut self, known: &KnownTask) -> Option<TaskEnd> {
         let ArchiveJob { force, skip_failed, .. } = *self.job;
         let settled = match known.state {
@@ -131,7 +136,7 @@ impl TaskJob {
             _ => return None,
         };
         let brings_meta = self.meta.is_some() || !self.meta_defaults.is_empty();
-        if self.repair.is_some() || (brings_meta && !known.has_meta(&self.requested_meta())) {
+        if self.repair.is_some() || (brings_meta && !known.has_meta(self.new_meta(None).as_ref())) {
             return None;
         }
         self.apply_totals(EntryTotals { files: known.files, bytes: known.bytes, has_text: known.has_text });

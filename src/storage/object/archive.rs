@@ -50,7 +50,7 @@ impl ObjectArchive {
     /// # Errors
     /// When the settings in the environment are not valid, or the spool can't be created.
     pub(in crate::storage) fn open(url: &BucketUrl, options: &BucketOptions<'_>) -> Result<Self, Error> {
-        let bucket = connect(url, &StoreOptions::from(options))?;
+        let bucket = connect(url, &store_options(options))?;
         let (spool, shard) = (Spool::open(options.spool, &url.to_string())?, options.shard);
         let (publisher, log) = (Publisher::new(bucket.clone()), IndexLog::new(bucket.clone(), shard));
         let (index, may_write) = (OnceLock::new(), OnceLock::new());
@@ -100,7 +100,7 @@ impl ObjectArchive {
     pub(super) async fn read_object(&self, id: &TaskId) -> Result<ManifestObject, Error> {
         let object = read_manifest(&self.0.bucket, id).await?;
         if let Some(entry) = &object.entry
-            && self.known(id).is_none_or(|known| known != KnownTask::of(entry))
+            && self.known(id).is_none_or(|known| known.state != entry.state)
         {
             // A run that was killed has not indexed it.
             self.add_to_index(entry).await;
@@ -167,6 +167,15 @@ impl ObjectArchive {
             () = overdue => report.add_note("the index could not be written in time; the next run finds the tasks".to_owned()),
         }
         Ok(report)
+    }
+}
+
+fn store_options(options: &BucketOptions<'_>) -> StoreOptions {
+    StoreOptions {
+        user_agent: options.user_agent.to_owned(),
+        connect_timeout: options.connect_timeout,
+        stall_timeout: options.stall_timeout,
+        ca_cert: options.ca_cert.cloned(),
     }
 }
 

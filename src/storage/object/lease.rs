@@ -11,6 +11,7 @@ use super::archive::ObjectArchive;
 use super::commit;
 use super::manifest_object::ManifestObject;
 use super::publish::{FileToPublish, Proof};
+use super::read::body;
 use super::spool;
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
@@ -67,16 +68,16 @@ impl ObjectLease {
     }
 
     async fn upload(&self, staged: &StagedFile) -> Result<FileEntry, Error> {
-        let (entry, path) = (staged.entry(), staged.path());
+        let entry = staged.entry();
         let file = FileToPublish {
-            path: &path,
-            name: entry.path(),
+            path: staged.path(),
+            name: entry.path().to_owned(),
             size: entry.size(),
-            sha256: entry.sha256(),
-            content_type: entry.content_type.as_deref(),
+            sha256: entry.sha256().clone(),
+            content_type: entry.content_type.clone(),
         };
-        let name = self.archive.publisher().publish(&self.folder(), &file, self.proof()).await?;
-        Ok(entry.clone().with_name(name))
+        let name = self.archive.publisher().publish(&self.folder(), file, self.proof()).await?;
+        Ok(entry.clone().with_name(&name))
     }
 
     /// Publishes what is not published yet and the text, then commits the manifest.
@@ -132,12 +133,19 @@ impl ObjectLease {
         blocking(clean).await
     }
 
+    /// Whether the object called `name` has the bytes of `file`, whatever hash is recorded.
+    async fn has_bytes(&self, name: &str, file: &FileEntry) -> Result<bool, Error> {
+        let object = format!("{}/{name}", self.folder());
+        let found = body::hash(self.archive.bucket(), &object, |_| {}).await?;
+        Ok(found.is_some_and(|(sha256, _)| sha256 == *file.sha256()))
+    }
+
     /// Of `files`, those that are not in the bucket with the recorded bytes.
     pub(in crate::storage) async fn broken_files(&self, files: Vec<FileEntry>) -> Result<Vec<FileEntry>, Error> {
         let mut broken = Vec::new();
         for file in files {
             let is_whole = match file.name() {
-                Some(name) => self.archive.publisher().has_bytes(&self.folder(), name, file.sha256()).await?,
+                Some(name) => self.has_bytes(name, &file).await?,
                 None => false,
             };
             if !is_whole {

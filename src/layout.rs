@@ -97,19 +97,6 @@ pub fn is_file_name(kind: Kind, name: &str) -> bool {
     number_of(kind, name).is_some()
 }
 
-/// The name of a file with this hash when other bytes have `name`: `video-1-0123456789abcdef.mp4`.
-#[must_use]
-pub(crate) fn suffixed_name(name: &str, sha256: &Sha256Hex) -> String {
-    let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
-    format!("{stem}-{}.{extension}", &sha256.as_str()[..16])
-}
-
-/// Whether the suffixed names of two files can't tell them apart.
-#[must_use]
-pub(crate) fn have_same_suffix(a: &Sha256Hex, b: &Sha256Hex) -> bool {
-    a.as_str()[..16] == b.as_str()[..16]
-}
-
 /// Whether a file in an archive can have `name`, so that nothing else may be written there. Letter case does not count, because
 /// some file systems ignore it.
 #[must_use]

@@ -43,7 +43,9 @@ impl Backoff {
             return Err(error);
         }
         let delay = self.first_delay.saturating_mul(1 << (self.tries - 1)).min(MAX_DELAY);
-        sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        if !delay.is_zero() {
+            sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        }
         Ok(())
     }
 }

@@ -21,4 +21,6 @@ pub(super) mod error;
 pub(super) mod manifest_object;
 pub(super) mod publish;
 mod reservation;
+#[cfg(test)]
+mod tests;
 mod upload;

@@ -176,7 +176,7 @@ impl Publisher {
     }
 
     async fn send_parts(&self, upload: &mut dyn MultipartUpload, relative: &str, content: &Content) -> Result<(), Error> {
-        let part_size = self.settings.part_size.max(content.size.div_ceil(MAX_PARTS).next_multiple_of(1 << 20));
+        let part_size = self.settings.part_size.max(content.size.div_ceil(MAX_PARTS));
         let (mut reader, mut left) = (content.open().await?, content.size);
         // Tasks, because a part must go on while this waits for the budget: another upload may wait for what it gives back.
         let mut parts = JoinSet::new();

@@ -64,7 +64,9 @@ pub(crate) fn merge(
     } else {
         State::Complete
     };
-    let text_path = text.as_ref().map(|_| layout::TEXT.to_owned());
+    // A text that stays keeps its name.
+    let kept_name = known.filter(|known| known.text == text).map(TaskEntry::text_name);
+    let text_path = text.as_ref().map(|_| kept_name.unwrap_or(layout::TEXT).to_owned());
     let archived_at = Some(Timestamp::from_second(now.as_second()).unwrap_or(now).to_string());
     let mut entry = match known.filter(|_| is_less).cloned() {
         // The entry keeps the fuller answer: its files belong to that one.

@@ -12,7 +12,7 @@ use tempfile::Builder;
 
 use super::dir::{Dir, OpenMode};
 use super::group_sync;
-use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
+use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS, TEXT};
 use crate::storage::{Error, failpoint};
 
 /// Replaces `folder/name` with what `fill` writes. Whether the file changed.
@@ -183,7 +183,13 @@ pub(super) fn parent(path: &Path) -> &Path {
 
 /// Whether `name` is a temporary file that a killed writer left of one of this program's small files.
 pub(super) fn is_leftover(name: &str) -> bool {
-    [GALLERY, MANIFEST, SHA256SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name))
+    [GALLERY, MANIFEST, SHA256SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name)) || is_leftover_of_suffixed_text(name)
+}
+
+/// Whether `name` is a temporary file of a text with a suffixed name.
+fn is_leftover_of_suffixed_text(name: &str) -> bool {
+    let text = name.strip_prefix('.').and_then(|name| name.match_indices('.').nth(1).map(|(at, _)| &name[..at]));
+    text.is_some_and(|text| layout::is_text_name(text) && is_leftover_of(text, name))
 }
 
 /// Whether `name` is a temporary file that a killed writer left of `ours`.
@@ -273,7 +279,14 @@ mod tests {
 
     #[test]
     fn leftover_temporary_files_are_recognized() {
-        for name in [".manifest.json.owner", ".manifest.json.x1", ".index.html.x2", ".SHA256SUMS.abc", ".text.txt.y"] {
+        for name in [
+            ".manifest.json.owner",
+            ".manifest.json.x1",
+            ".index.html.x2",
+            ".SHA256SUMS.abc",
+            ".text.txt.y",
+            ".text-0123456789abcdef.txt.z",
+        ] {
             assert!(is_leftover(name), "{name}");
         }
         for name in [
@@ -285,6 +298,9 @@ mod tests {
             ".lock",
             ".manifest.json.swp",
             ".text.txt.un~",
+            ".text-notes.txt.z",
+            ".text-0123456789abcdef.txt",
+            ".video-1.mp4.sha256",
         ] {
             assert!(!is_leftover(name), "{name}");
         }

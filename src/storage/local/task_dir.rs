@@ -17,7 +17,7 @@ use super::root_lookup::RootManifestLookup;
 use super::{commit_log, manifest_files, path_check};
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
-use crate::layout::{MANIFEST, TEXT};
+use crate::layout::MANIFEST;
 use crate::storage::Error;
 
 /// A task's folder, which may not exist.
@@ -111,7 +111,7 @@ impl TaskDir {
             }
         }
         let is_text_present = match &entry.text {
-            Some(text) => self.has_file(TEXT, text.len() as u64)?,
+            Some(text) => self.has_file(entry.text_name(), text.len() as u64)?,
             None => true,
         };
         let has_leftovers = self.has_leftovers();

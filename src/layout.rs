@@ -127,6 +127,12 @@ pub(crate) fn suffixed_name(name: &str, sha256: &Sha256Hex) -> String {
     format!("{stem}-{}.{extension}", hash_suffix(sha256))
 }
 
+/// Whether the suffixed names of two files can't tell them apart.
+#[must_use]
+pub(crate) fn have_same_suffix(a: &Sha256Hex, b: &Sha256Hex) -> bool {
+    hash_suffix(a) == hash_suffix(b)
+}
+
 /// Whether `name` is that of the reservation of a name in a bucket: `.video-1.mp4.sha256`.
 #[must_use]
 pub(crate) fn is_reservation_name(name: &str) -> bool {

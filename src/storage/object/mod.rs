@@ -33,4 +33,6 @@ mod reservation;
 mod runtime;
 mod spool;
 mod transport;
+#[cfg(test)]
+mod tests;
 mod upload;

@@ -20,5 +20,9 @@ pub(super) mod connect;
 pub(super) mod environment;
 pub(super) mod error;
 mod hint;
+#[cfg(test)]
+mod mock_server;
 pub(super) mod probe;
+#[cfg(test)]
+mod real_servers;
 mod transport;

@@ -14,5 +14,23 @@
 //! A lost answer is no failure, and a conflict is no proof: both are settled by looking at the object. A run never deletes an
 //! object: another worker may have adopted it.
 
+mod answer;
+pub(super) mod archive;
+mod backoff;
 pub(super) mod bucket;
-pub(super) mod error;
+mod commit;
+mod connect;
+mod environment;
+mod error;
+mod hint;
+pub(super) mod index;
+pub(super) mod lease;
+mod manifest_object;
+mod probe;
+mod publish;
+pub(super) mod read;
+mod reservation;
+mod runtime;
+mod spool;
+mod transport;
+mod upload;

@@ -53,13 +53,14 @@ fn faults_while_conditions_are_proved_neither_refuse_a_good_store_nor_accept_a_b
         Fault::ErrorAfter(500, "InternalError"),
     ];
     for fault in faults {
-        for skipped in 0..2 {
+        for skipped in 0..3 {
+            let rule = || Rule::new(Operation::Put, MARK, fault.clone()).after(skipped).times(1);
             let good = world();
-            good.bucket.add_rule(Rule::any(MARK, fault.clone()).after(skipped).times(1));
+            good.bucket.add_rule(rule());
             good.run(&["t1"]).exits(0);
             let bad = world();
             bad.bucket.ignore_conditions();
-            bad.bucket.add_rule(Rule::any(MARK, fault.clone()).after(skipped).times(1));
+            bad.bucket.add_rule(rule());
             Running::start(bad.command(&["t1"])).wait(false).exits(2);
             assert!(bad.gateway_requests().is_empty());
         }

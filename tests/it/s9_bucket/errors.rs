@@ -19,8 +19,12 @@ fn world() -> BucketWorld {
 
 /// Runs after `edit` has changed the command, and checks that nothing was asked and no secret shown.
 fn refused(world: &BucketWorld, edit: impl FnOnce(&mut Command)) -> Run {
-    let mut command = world.command(&["t1", "--json"]);
-    // A store that can't be reached is tried again; a test need not wait for all tries.
+    refused_at(world, ARCHIVE, edit)
+}
+
+/// Like `refused`, with another URL.
+fn refused_at(world: &BucketWorld, url: &str, edit: impl FnOnce(&mut Command)) -> Run {
+    let mut command = world.command_at(url, &["t1", "--json"]);
     edit(&mut command);
     let run = Running::start(command).wait(false).exits(2);
     assert!(world.gateway_requests().is_empty(), "the gateway was asked");
@@ -67,9 +71,7 @@ fn without_the_right_to_list_a_missing_object_is_403_and_the_message_says_so() {
 #[test]
 fn a_missing_bucket_is_named() {
     let world = world();
-    let run = refused(&world, |command| {
-        command.args(["-o", "s3://other/archive"]);
-    });
+    let run = refused_at(&world, "s3://other/archive", |_| ());
     assert!(message(&run).contains("other"), "{run:?}");
 }
 
@@ -110,9 +112,7 @@ fn plain_http_needs_the_variable_that_allows_it() {
 fn urls_with_mistakes_are_exit_2() {
     let world = world();
     for url in ["s4://b/p", "s3://", "s3:///p", "s3://b//p", "s3://b/../p", "s3://id:secret@b/p", "https://h/b"] {
-        let run = refused(&world, |command| {
-            command.args(["-o", url]);
-        });
+        let run = refused_at(&world, url, |_| ());
         assert!(!run.stdout.contains("id:secret"), "{run:?}");
     }
     assert!(world.bucket.requests().is_empty() && !world.home().join("s4:").exists());

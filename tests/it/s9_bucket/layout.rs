@@ -102,9 +102,7 @@ fn file_objects_carry_their_hash_and_type() {
 
 /// Runs with another archive URL.
 fn run_at(world: &BucketWorld, url: &str, args: &[&str]) -> Run {
-    let mut command = world.plain_command(&["--retry-delay", "0s", "--json", "-o", url]);
-    command.args(args);
-    Running::start(command).wait(false)
+    Running::start(world.command_at(url, &[&["--json"], args].concat())).wait(false)
 }
 
 #[test]

@@ -59,7 +59,12 @@ impl BucketWorld {
 
     /// The program, ready to archive into the bucket.
     pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = self.world.command(&["-o", ARCHIVE]);
+        self.command_at(ARCHIVE, args)
+    }
+
+    /// The program, ready to archive to another URL.
+    pub(crate) fn command_at(&self, url: &str, args: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = self.world.command(&["-o", url]);
         self.set_environment(command.args(args));
         command
     }

@@ -14,13 +14,23 @@
 //! A lost answer is no failure, and a conflict is no proof: both are settled by looking at the object. A run never deletes an
 //! object: another worker may have adopted it.
 
+mod answer;
 mod backoff;
 pub(super) mod bucket;
 pub(super) mod commit;
+pub(super) mod connect;
+pub(super) mod environment;
 pub(super) mod error;
+mod hint;
 pub(super) mod manifest_object;
+#[cfg(test)]
+mod mock_server;
+pub(super) mod probe;
 pub(super) mod publish;
+#[cfg(test)]
+mod real_servers;
 mod reservation;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod upload;

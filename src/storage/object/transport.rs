@@ -1,0 +1,345 @@
+//! The HTTP client of the stores: notices a server that is dead, and says which server failed.
+//!
+//! `object_store` can limit the time of a whole request, or of each read. The first refuses large files on slow lines. The
+//! second counts the upload as waiting. So here:
+//! - A request without a body may wait `stall_timeout` for each read, as a download from a media host.
+//! - An upload has no limit of its own, because uploads share the line. It fails when no upload of this process was answered
+//!   for as long as all bytes under way need at 1 Mbit/s, and a minute more. So a slow line is never taken for a dead server.
+//! - The short answer to an upload is read within the same time.
+//!
+//! Two faults that `object_store` would repeat are final: 501, by which a server says that it does not know a header, and a
+//! metadata service that does not answer, by which a machine outside the cloud looks as if it had credentials.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt;
+use futures::future::BoxFuture;
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+    ReqwestConnector,
+};
+use object_store::{ClientConfigKey, ClientOptions};
+
+use super::answer::is_metadata_host;
+
+/// How often a metadata service is asked that does not answer.
+const METADATA_ATTEMPTS: usize = 3;
+/// The most that is read of the body of an error, and of an answer to an upload.
+const MAX_SHORT_BODY: usize = 1 << 20;
+
+/// How long a server may be silent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Between two reads of a download.
+    pub stall: Duration,
+    /// After an upload, when all its bytes are there.
+    pub upload_answer: Duration,
+    /// After the end of an upload in parts, when the server joins them.
+    pub join_answer: Duration,
+    /// The slowest line that uploads pass.
+    pub min_bytes_per_second: u64,
+}
+
+/// Makes the clients of one store.
+#[derive(Debug)]
+pub(super) struct SupervisedConnector(Limits);
+
+/// Why a request got no answer, and from which server.
+#[derive(Debug)]
+pub(super) struct NoAnswer {
+    /// Host and port.
+    pub server: String,
+    pub cause: NoAnswerCause,
+}
+
+/// What happened instead of an answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum NoAnswerCause {
+    /// The connection failed, in the words of the innermost cause.
+    Connect(String),
+    /// Nothing came in time.
+    Timeout,
+    /// The connection ended, or the answer is no HTTP.
+    Broken(String),
+    /// The service that gives credentials to a machine in a cloud is not there.
+    NoMetadataService,
+    /// 501: the server does not know what it was asked.
+    NotImplemented,
+}
+
+impl Limits {
+    /// 1 Mbit/s, and minutes for an answer. `stall` is the most time between two reads of a download.
+    pub(super) fn new(stall: Duration) -> Self {
+        let (upload_answer, join_answer) = (Duration::from_mins(1), Duration::from_mins(5));
+        Self { stall, upload_answer, join_answer, min_bytes_per_second: 125_000 }
+    }
+}
+
+impl SupervisedConnector {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self(limits)
+    }
+}
+
+impl HttpConnector for SupervisedConnector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let has_own_limit = options.get_config_value(&ClientConfigKey::ReadTimeout).is_some();
+        let (connector, reading) = (ReqwestConnector::default(), options.clone());
+        let reading = if has_own_limit { reading } else { reading.with_read_timeout(self.0.stall) };
+        let service = SupervisedService {
+            reading: connector.connect(&reading)?,
+            uploading: connector.connect(options)?,
+            uploads: Uploads { limits: self.0, bytes_under_way: AtomicU64::new(0), answers: AtomicUsize::new(0) },
+            metadata_failures: AtomicUsize::new(0),
+        };
+        Ok(HttpClient::new(service))
+    }
+}
+
+/// One HTTP client for reading, one for uploading, and what the uploads under way are judged by.
+#[derive(Debug)]
+struct SupervisedService {
+    reading: HttpClient,
+    uploading: HttpClient,
+    uploads: Uploads,
+    /// Failures of the metadata service since its last answer.
+    metadata_failures: AtomicUsize,
+}
+
+/// What the uploads of this store have in common: the line, and the server.
+#[derive(Debug)]
+struct Uploads {
+    limits: Limits,
+    bytes_under_way: AtomicU64,
+    /// Uploads that were answered so far.
+    answers: AtomicUsize,
+}
+
+/// The bytes of one upload, as long as it is under way.
+struct UnderWay<'a>(&'a AtomicU64, u64);
+
+impl SupervisedService {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (host, server) = server_of(&request);
+        let is_post = request.method().as_str() == "POST";
+        let answer = if is_post || !request.body().is_empty() {
+            self.upload(request, is_post).await
+        } else {
+            self.reading.execute(request).await
+        };
+        let is_metadata = is_metadata_host(&host);
+        match answer {
+            Ok(answer) if answer.status().as_u16() == 501 => {
+                Err(HttpError::new(HttpErrorKind::Unknown, NoAnswer { server, cause: NoAnswerCause::NotImplemented }))
+            }
+            Ok(answer) => {
+                if is_metadata {
+                    self.metadata_failures.store(0, Ordering::Relaxed);
+                }
+                bound_error_body(answer).await
+            }
+            Err(_) if is_metadata && self.metadata_failures.fetch_add(1, Ordering::Relaxed) + 1 >= METADATA_ATTEMPTS => {
+                Err(HttpError::new(HttpErrorKind::Unknown, NoAnswer { server, cause: NoAnswerCause::NoMetadataService }))
+            }
+            Err(error) => Err(HttpError::new(error.kind(), NoAnswer { server, cause: cause_of(&error) })),
+        }
+    }
+
+    /// Sends a request with a body, and reads its answer, which is short.
+    async fn upload(&self, request: HttpRequest, is_post: bool) -> Result<HttpResponse, HttpError> {
+        let size = u64::try_from(request.body().content_length()).unwrap_or(u64::MAX);
+        let limits = &self.uploads.limits;
+        let answer_time = if is_post { limits.join_answer } else { limits.upload_answer };
+        let exchange = async {
+            let (head, body) = self.uploading.execute(request).await?.into_parts();
+            Ok(HttpResponse::from_parts(head, read_start(body).await?.into()))
+        };
+        self.uploads.supervise(exchange, size, answer_time).await
+    }
+}
+
+impl Uploads {
+    /// Waits for `exchange`, which uploads `size` bytes, as long as the server is alive.
+    async fn supervise<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, HttpError>>,
+        size: u64,
+        answer_time: Duration,
+    ) -> Result<T, HttpError> {
+        let _under_way = UnderWay::new(&self.bytes_under_way, size);
+        let mut exchange = pin!(exchange);
+        loop {
+            let answers = self.answers.load(Ordering::Relaxed);
+            let bytes = self.bytes_under_way.load(Ordering::Relaxed);
+            let transfer_time = Duration::from_secs(bytes / self.limits.min_bytes_per_second);
+            match tokio::time::timeout(answer_time + transfer_time, &mut exchange).await {
+                Ok(answer) => {
+                    self.answers.fetch_add(usize::from(answer.is_ok()), Ordering::Relaxed);
+                    return answer;
+                }
+                // Another upload was answered: the line is slow, and the server is alive.
+                Err(_) if self.answers.load(Ordering::Relaxed) != answers => {}
+                Err(elapsed) => return Err(HttpError::new(HttpErrorKind::Timeout, elapsed)),
+            }
+        }
+    }
+}
+
+impl HttpService for SupervisedService {
+    fn call<'a, 'b>(&'a self, request: HttpRequest) -> BoxFuture<'b, Result<HttpResponse, HttpError>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(self.send(request))
+    }
+}
+
+impl<'a> UnderWay<'a> {
+    fn new(total: &'a AtomicU64, size: u64) -> Self {
+        total.fetch_add(size, Ordering::Relaxed);
+        Self(total, size)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
+/// The host of a request, and the host with its port.
+fn server_of(request: &HttpRequest) -> (String, String) {
+    let host = request.uri().host().unwrap_or_default().to_owned();
+    let server = request.uri().port_u16().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+    (host, server)
+}
+
+/// An answer that is an error, with the start of its body: all of it is read into memory, and a server may send any length.
+async fn bound_error_body(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let (head, body) = answer.into_parts();
+    Ok(HttpResponse::from_parts(head, read_start(body).await?.into()))
+}
+
+/// The body, cut at [`MAX_SHORT_BODY`].
+async fn read_start(body: HttpResponseBody) -> Result<Bytes, HttpError> {
+    let (mut chunks, mut start) = (body.bytes_stream(), BytesMut::new());
+    while start.len() < MAX_SHORT_BODY
+        && let Some(chunk) = chunks.try_next().await?
+    {
+        start.extend_from_slice(&chunk);
+    }
+    start.truncate(MAX_SHORT_BODY);
+    Ok(start.freeze())
+}
+
+fn cause_of(error: &HttpError) -> NoAnswerCause {
+    let innermost = std::iter::successors(error.source(), |&cause| cause.source()).last();
+    let text = innermost.map_or_else(|| error.to_string(), ToString::to_string);
+    match error.kind() {
+        HttpErrorKind::Timeout => NoAnswerCause::Timeout,
+        HttpErrorKind::Connect => NoAnswerCause::Connect(text),
+        _ => NoAnswerCause::Broken(text),
+    }
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, cause } = self;
+        match cause {
+            NoAnswerCause::Connect(why) => write!(f, "can't connect to {server}: {why}"),
+            NoAnswerCause::Timeout => write!(f, "{server} did not answer in time"),
+            NoAnswerCause::Broken(why) => write!(f, "the connection to {server} broke: {why}"),
+            NoAnswerCause::NoMetadataService => write!(f, "{server} does not answer"),
+            NoAnswerCause::NotImplemented => write!(f, "{server} answered 501: it does not implement the request"),
+        }
+    }
+}
+
+impl StdError for NoAnswer {}
+
+#[cfg(test)]
+mod tests {
+    use object_store::client::HttpRequestBody;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Limits for a server that never answers: however late a timer is, the result is the same.
+    fn short() -> Limits {
+        let moment = Duration::from_millis(20);
+        Limits { stall: moment, upload_answer: moment, join_answer: moment, min_bytes_per_second: u64::MAX }
+    }
+
+    /// Sends a request to a server that reads it, answers `answer`, and then keeps the connection open.
+    async fn cause(method: &str, body: &'static str, answer: &'static [u8]) -> NoAnswerCause {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/b/x", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut connections = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.read_u8().await.unwrap();
+                stream.write_all(answer).await.unwrap();
+                connections.push(stream);
+            }
+        });
+        let client = SupervisedConnector::new(short()).connect(&ClientOptions::new().with_allow_http(true)).unwrap();
+        let body = HttpRequestBody::from(body.to_owned());
+        let request = http::Request::builder().method(method).uri(url).body(body).unwrap();
+        let error = match client.execute(request).await {
+            Err(error) => error,
+            Ok(answer) => match answer.into_body().bytes().await {
+                Err(error) => return cause_of(&error),
+                Ok(body) => panic!("{body:?}"),
+            },
+        };
+        error.source().and_then(|source| source.downcast_ref::<NoAnswer>()).expect("the server is named").cause.clone()
+    }
+
+    #[tokio::test]
+    async fn server_that_is_silent_is_noticed_when_reading_and_when_writing() {
+        let half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
+        for answer in [&b""[..], b"HTTP/1.1 200 OK\r\n", half] {
+            for (method, body) in [("GET", ""), ("PUT", "x"), ("POST", "")] {
+                assert_eq!(cause(method, body, answer).await, NoAnswerCause::Timeout, "{method}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn answer_that_is_no_http_is_an_error_and_501_is_final() {
+        assert!(matches!(cause("GET", "", b"SSH-2.0-x\r\n\r\n").await, NoAnswerCause::Broken(_)));
+        let answer = b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n";
+        for method in ["GET", "PUT"] {
+            assert_eq!(cause(method, "x", answer).await, NoAnswerCause::NotImplemented);
+        }
+    }
+
+    #[tokio::test]
+    async fn upload_waits_as_long_as_others_are_answered() {
+        let limits = Limits { upload_answer: Duration::from_millis(40), ..short() };
+        let uploads = Uploads { limits, bytes_under_way: AtomicU64::new(0), answers: AtomicUsize::new(0) };
+        // Each wait ends with an answer to another upload, so that no late timer changes the result.
+        let slow = async {
+            for _ in 0..6 {
+                tokio::time::sleep(limits.upload_answer / 2).await;
+                uploads.answers.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(7)
+        };
+        assert_eq!(uploads.supervise(slow, 1 << 20, limits.upload_answer).await.unwrap(), 7);
+        let dead = std::future::pending::<Result<(), HttpError>>();
+        let error = uploads.supervise(dead, 1 << 20, limits.upload_answer).await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::Timeout);
+        assert_eq!(uploads.bytes_under_way.load(Ordering::Relaxed), 0);
+    }
+}

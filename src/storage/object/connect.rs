@@ -129,8 +129,8 @@ impl Settings<'_> {
         let get = |key| builder.get_config_value(&key);
         let is_emulator = get(AzureConfigKey::UseEmulator).is_some_and(|value| value == "true");
         if !is_emulator && get(AzureConfigKey::AccountName).is_none() {
-            return Err("AZURE_STORAGE_ACCOUNT_NAME is not set; AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or an \
-                        identity gives the right to use the account"
+            return Err("AZURE_STORAGE_ACCOUNT_NAME is not set; it is needed with AZURE_STORAGE_ACCOUNT_KEY, \
+                        AZURE_STORAGE_SAS_TOKEN or an identity (a connection string is not read)"
                 .to_owned());
         }
         let allows_http = get(AzureConfigKey::Client(ClientConfigKey::AllowHttp));

@@ -4,6 +4,9 @@
 //! `media_type`. A file keeps the stem that it has, however many assets a later answer names (`FileStems`). All names use closed
 //! alphabets and are safe on every system: no separator, no device name, and no two names that a file system could treat as one.
 //! Nothing from the network can name a path outside its task folder.
+//!
+//! A file in a bucket whose plain name other bytes have gets a *suffixed* name, with the first digits of its own hash. Such a name
+//! is valid on a disk too, because a bucket can be copied to one.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -19,6 +22,8 @@ pub const SHA256SUMS: &str = "SHA256SUMS";
 pub const GALLERY: &str = "index.html";
 /// The text result beside a task's media.
 pub const TEXT: &str = "text.txt";
+/// The digits of the hash in a suffixed name.
+const SUFFIX_DIGITS: usize = 16;
 
 /// Names at the root that no task folder may have; in lower case, because some file systems ignore case.
 const RESERVED_NAMES: [&str; 3] = [MANIFEST, "sha256sums", GALLERY];
@@ -33,7 +38,7 @@ pub fn folder_name(task_id: &str) -> String {
         return task_id.to_owned();
     }
     let prefix: String = task_id.chars().take(40).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    format!("{prefix}-{}", &Sha256Hex::digest(task_id.as_bytes()).as_str()[..16])
+    format!("{prefix}-{}", hash_suffix(&Sha256Hex::digest(task_id.as_bytes())))
 }
 
 /// Whether [`folder_name`] could have made `name`.
@@ -41,8 +46,7 @@ pub fn folder_name(task_id: &str) -> String {
 pub fn is_folder_name(name: &str) -> bool {
     is_portable_name(name)
         || name.rsplit_once('-').is_some_and(|(prefix, hash)| {
-            hash.len() == 16
-                && hash.bytes().all(is_hex)
+            is_hash_suffix(hash)
                 && !prefix.is_empty()
                 && prefix.len() <= 40
                 && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -91,10 +95,54 @@ impl FileStems {
     }
 }
 
-/// Whether `name` could be the name of a file of `kind`: a stem and an extension.
+/// Whether `name` could be the name of a file of `kind`: a stem, perhaps a suffix, and an extension.
 #[must_use]
 pub fn is_file_name(kind: Kind, name: &str) -> bool {
     number_of(kind, name).is_some()
+}
+
+/// Whether a file of `kind` with this hash could have `name`: a suffix must be that of the hash.
+#[must_use]
+pub(crate) fn is_name_of(kind: Kind, name: &str, sha256: &Sha256Hex) -> bool {
+    parse_file_name(kind, name).is_some_and(|(_, suffix)| suffix.is_none_or(|suffix| suffix == hash_suffix(sha256)))
+}
+
+/// Whether `name` is a suffixed name of a file of `kind`.
+#[must_use]
+pub(crate) fn is_suffixed_name(kind: Kind, name: &str) -> bool {
+    parse_file_name(kind, name).is_some_and(|(_, suffix)| suffix.is_some())
+}
+
+/// Whether `name` could be the name of a text: `text.txt`, perhaps with a suffix.
+#[must_use]
+pub(crate) fn is_text_name(name: &str) -> bool {
+    name == TEXT || text_suffix(name).is_some()
+}
+
+/// Whether the text with this hash could have `name`.
+#[must_use]
+pub(crate) fn is_name_of_text(name: &str, sha256: impl FnOnce() -> Sha256Hex) -> bool {
+    name == TEXT || text_suffix(name).is_some_and(|suffix| suffix == hash_suffix(&sha256()))
+}
+
+/// The name of a file with this hash when other bytes have `name`: `video-1-0123456789abcdef.mp4`.
+#[must_use]
+pub(crate) fn suffixed_name(name: &str, sha256: &Sha256Hex) -> String {
+    let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
+    format!("{stem}-{}.{extension}", hash_suffix(sha256))
+}
+
+/// Whether the suffixed names of two files can't tell them apart.
+#[must_use]
+pub(crate) fn have_same_suffix(a: &Sha256Hex, b: &Sha256Hex) -> bool {
+    hash_suffix(a) == hash_suffix(b)
+}
+
+/// Whether `name` is that of the reservation of a name in a bucket: `.video-1.mp4.sha256`.
+#[must_use]
+pub(crate) fn is_reservation_name(name: &str) -> bool {
+    let reserved = name.strip_prefix('.').and_then(|name| name.strip_suffix(".sha256"));
+    reserved.is_some_and(|name| Kind::ALL.into_iter().any(|kind| is_file_name(kind, name)))
 }
 
 /// Whether a file in an archive can have `name`, so that nothing else may be written there. Letter case does not count, because
@@ -102,16 +150,36 @@ pub fn is_file_name(kind: Kind, name: &str) -> bool {
 #[must_use]
 pub(crate) fn is_archive_file_name(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_lowercase();
-    let is_small_file = [MANIFEST, "sha256sums", GALLERY, TEXT].contains(&name.as_str());
+    let is_small_file = [MANIFEST, "sha256sums", GALLERY].contains(&name.as_str()) || is_text_name(&name);
     is_small_file || Kind::ALL.into_iter().any(|kind| is_file_name(kind, &name))
 }
 
 /// The digits of N in the name of a file of `kind`.
 fn number_of(kind: Kind, name: &str) -> Option<&str> {
+    parse_file_name(kind, name).map(|(number, _)| number)
+}
+
+/// The digits of N in the name of a file of `kind`, and the suffix of a suffixed name.
+fn parse_file_name(kind: Kind, name: &str) -> Option<(&str, Option<&str>)> {
     let (number, extension) = name.strip_prefix(kind.as_str())?.strip_prefix('-')?.split_once('.')?;
+    let (number, suffix) = number.split_once('-').map_or((number, None), |(number, suffix)| (number, Some(suffix)));
     let is_number = (1..=MAX_DIGITS).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
     let is_extension = !extension.is_empty() && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (is_number && is_extension).then_some(number)
+    (is_number && is_extension && suffix.is_none_or(is_hash_suffix)).then_some((number, suffix))
+}
+
+/// The suffix in the name of a text.
+fn text_suffix(name: &str) -> Option<&str> {
+    name.strip_prefix("text-")?.strip_suffix(".txt").filter(|suffix| is_hash_suffix(suffix))
+}
+
+/// The first digits of a hash, as they stand in names.
+fn hash_suffix(sha256: &Sha256Hex) -> &str {
+    &sha256.as_str()[..SUFFIX_DIGITS]
+}
+
+fn is_hash_suffix(suffix: &str) -> bool {
+    suffix.len() == SUFFIX_DIGITS && suffix.bytes().all(is_hex)
 }
 
 fn is_portable_name(id: &str) -> bool {
@@ -121,17 +189,13 @@ fn is_portable_name(id: &str) -> bool {
         && bytes[0].is_ascii_alphanumeric()
         && !id.ends_with('.')
         && !is_device_name(id.split('.').next().unwrap_or_default())
-        && !ends_in_hash(bytes)
+        && !id.rsplit_once('-').is_some_and(|(rest, suffix)| !rest.is_empty() && is_hash_suffix(suffix))
         && !RESERVED_NAMES.contains(&id)
 }
 
 fn is_device_name(name: &str) -> bool {
     let numbered = |port: &str| name.strip_prefix(port).is_some_and(|n| matches!(n.as_bytes(), [b'0'..=b'9']));
     WINDOWS_DEVICE_NAMES.contains(&name) || numbered("com") || numbered("lpt")
-}
-
-fn ends_in_hash(id: &[u8]) -> bool {
-    id.len() >= 17 && id[id.len() - 17] == b'-' && id[id.len() - 16..].iter().copied().all(is_hex)
 }
 
 fn is_hex(byte: u8) -> bool {
@@ -228,6 +292,53 @@ mod tests {
             (&[(1, "image-02.png"), (1, "video-01.mp4"), (1, "../image-01.png")], 9, 1, "image-1"),
         ] {
             assert_eq!(stem(names, count, index), expected, "{names:?} {count}");
+        }
+    }
+
+    #[test]
+    fn suffixed_name_belongs_to_one_hash() {
+        let (own, other) = (Sha256Hex::digest(b"own"), Sha256Hex::digest(b"other"));
+        let name = suffixed_name("video-01.mp4", &own);
+        assert_eq!(name, format!("video-01-{}.mp4", &own.as_str()[..16]));
+        assert!(is_suffixed_name(Kind::Video, &name) && !is_suffixed_name(Kind::Video, "video-01.mp4"));
+        assert!(is_file_name(Kind::Video, &name) && is_name_of(Kind::Video, &name, &own));
+        assert!(!is_name_of(Kind::Video, &name, &other) && !is_file_name(Kind::Image, &name));
+        assert!(is_name_of(Kind::Video, "video-01.mp4", &other));
+        assert_eq!(number_of(Kind::Video, &name), Some("01"));
+        let text = suffixed_name(TEXT, &own);
+        assert!(is_text_name(&text) && is_name_of_text(&text, || own.clone()) && !is_name_of_text(&text, || other.clone()));
+        assert!(is_text_name(TEXT) && is_name_of_text(TEXT, || other.clone()));
+        for name in [&name, &text, "VIDEO-1-0123456789ABCDEF.mp4", "Text-0123456789abcdef.TXT"] {
+            assert!(is_archive_file_name(OsStr::new(name)), "{name}");
+        }
+        let sixteen_digits = "video-1234567890123456.mp4";
+        assert!(is_name_of(Kind::Video, sixteen_digits, &other), "a long N is no suffix");
+        for name in [
+            "video-1-0123456789abcde.mp4",
+            "video-1-0123456789abcdef0.mp4",
+            "video-1-0123456789ABCDEF.mp4",
+            "video-1-0123456789abcdeg.mp4",
+            "video-1-0123456789abcdef",
+            "video-1-0123456789abcdef.",
+            "video--0123456789abcdef.mp4",
+            "video-1-1-0123456789abcdef.mp4",
+            "video-1-.mp4",
+            "text-0123456789abcdef.mp4",
+            "text-.txt",
+            "text-1.txt",
+            "text-0123456789abcdef-0123456789abcdef.txt",
+        ] {
+            assert!(!is_file_name(Kind::Video, name) && !is_text_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn reservations_are_dot_files_beside_the_reserved_name() {
+        for name in [".video-1.mp4.sha256", ".image-01-0123456789abcdef.png.sha256"] {
+            assert!(is_reservation_name(name), "{name}");
+        }
+        for name in ["video-1.mp4.sha256", ".video-1.part", ".finished", ".sha256", ".x.sha256"] {
+            assert!(!is_reservation_name(name), "{name}");
         }
     }
 

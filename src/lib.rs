@@ -109,15 +109,15 @@
 //!
 //! - An export format: see `jobs/export/format.rs`.
 //! - An option of a run, or a command: see `cli/mod.rs`.
-//! - A storage backend: see `storage/mod.rs`.
+//! - A storage backend: see `storage/backend.rs`.
 //! - A retry rule: `http/retry.rs` decides when and how long; which errors are transient: `http/error.rs` and
 //!   `gateway/classify.rs`.
 //! - A media type: a row in `media/media_type.rs`, and its magic number in `media/media_type/magic.rs`. Which type wins, when the
 //!   declared type and the bytes differ: `transfer/finish.rs`.
 
 #![warn(missing_docs)]
-// What only the command line uses is dead code without it. The default build checks for dead code.
-#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+// What only the command line or buckets use is dead code without them. The default build checks for dead code.
+#![cfg_attr(not(all(feature = "bucket", feature = "cli")), allow(dead_code, unused_imports, unused_variables))]
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -169,4 +169,4 @@ pub use jobs::verify::{Finding, FindingTarget, VerifyError, VerifyOutcome, verif
 pub use jobs::{JobOutcome, StopHandle};
 pub use redact::{ApiKey, KeyError};
 pub use session::{Error, Options, Session};
-pub use storage::{Error as ArchiveError, each_task};
+pub use storage::{BucketError, BucketFault, Error as ArchiveError, each_task};

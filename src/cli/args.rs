@@ -129,7 +129,9 @@ pub(super) fn command() -> clap::Command {
 /// The options that a configuration file can set, too: those that apply to more than one run.
 #[derive(clap::Args, Debug)]
 pub(super) struct ConfigurableArgs {
-    /// Folder of the archive
+    /// Folder or bucket of the archive
+    ///
+    /// A bucket is s3://BUCKET/PREFIX (S3, R2, MinIO and others), gs://BUCKET/PREFIX or az://CONTAINER/PREFIX. Its credentials come from the environment (AWS_…, GOOGLE_…, AZURE_…).
     #[arg(short, long, value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath, help_heading = "Archive")]
     pub output: PathBuf,
 
@@ -211,6 +213,12 @@ pub(super) struct RemoteArgs {
     /// Such as 10 or 0.5. [default: no limit]
     #[arg(long, value_name = "N", value_parser = rate, value_hint = ValueHint::Other, help_heading = "Gateway")]
     pub api_rate: Option<f64>,
+
+    /// For a bucket: the folder to download to before the upload
+    ///
+    /// What a killed run left there is resumed. Give each bucket's runs enough space: the largest files under way. [default: a temporary folder]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Network")]
+    pub spool: Option<PathBuf>,
 
     /// Number of simultaneous downloads
     #[arg(short, long, value_name = "N", default_value_t = DEFAULT_JOBS, value_parser = count, value_hint = ValueHint::Other, help_heading = "Network")]

@@ -10,7 +10,7 @@ mod command;
 mod output;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::event::{Emitter, Event, Outcome, TaskReport};
 use crate::domain::task::TaskId;
 use crate::jobs::StopHandle;
-use crate::{layout, threads};
+use crate::storage::Location;
+use crate::threads;
 pub(super) use command::ExecCommand;
 use output::show_output;
 
@@ -42,8 +43,8 @@ struct NewTask {
 /// The tasks that wait for the command.
 pub(super) struct ExecQueue {
     command: ExecCommand,
-    /// The absolute path of the archive.
-    root: PathBuf,
+    /// The absolute path of the archive, or its URL.
+    root: Location,
     running: Option<Running>,
 }
 
@@ -55,8 +56,11 @@ struct Running {
 impl ExecQueue {
     /// A queue for the tasks of the archive `output`.
     pub(super) fn new(command: ExecCommand, output: &Path) -> Self {
-        // Without a working directory the path stays relative.
-        let root = std::path::absolute(output).unwrap_or_else(|_| output.to_owned());
+        let root = match Location::parse(output) {
+            Ok(bucket @ Location::Bucket(_)) => bucket,
+            // Without a working directory the path stays relative.
+            _ => Location::Folder(std::path::absolute(output).unwrap_or_else(|_| output.to_owned())),
+        };
         Self { command, root, running: None }
     }
 
@@ -95,7 +99,7 @@ fn state_of(report: &TaskReport) -> Option<&'static str> {
 /// Runs the command for one task after the other.
 struct Runner {
     command: ExecCommand,
-    root: PathBuf,
+    root: Location,
     events: Emitter,
     stop: CancellationToken,
     has_failed: bool,
@@ -148,7 +152,7 @@ impl Runner {
             // Whoever waits may have given up.
             let _ = shown.send(());
         })?;
-        let mut command = self.command.for_task(task, &self.root.join(layout::folder_name(task.id.as_str())));
+        let mut command = self.command.for_task(task, &self.root.task_path(&task.id));
         command.stdout(writer.try_clone()?).stderr(writer);
         let mut child = command.spawn()?;
         let _group = RunningGroup::of(&child);

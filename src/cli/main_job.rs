@@ -11,7 +11,7 @@ use super::settings::Settings;
 use super::ui_thread::UiThread;
 use crate::jobs::{StopHandle, gallery};
 use crate::session::{REQUEST_QUEUE_CAPACITY, Session};
-use crate::storage;
+use crate::storage::{self, Location};
 use crate::threads;
 use crate::ui;
 
@@ -20,6 +20,14 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let Settings { input, account, shard, output, gallery, observers, options, mut style } = settings;
     (style.is_dry_run, style.has_waited) = (options.dry_run, options.wait.is_some());
     let has_page = gallery && !options.dry_run;
+    if let Location::Bucket(url) = Location::parse(&output)? {
+        if gallery {
+            return Err(storage::Error::NeedsLocalArchive { what: "--gallery", url: url.to_string() }.into());
+        }
+        if options.mtime {
+            ui::print_warning("--mtime has no effect: objects in a bucket have the time of their upload");
+        }
+    }
     let session = Session::open(&output, options)?.awaiting_all_requests().with_account(account.is_some());
     if gallery {
         // A page that can't be written is an error before the first request.

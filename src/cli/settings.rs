@@ -93,6 +93,8 @@ impl Settings {
             retry_delay: remote.retry_delay,
             network: remote.network,
             allow_private_hosts: remote.allow_private_hosts,
+            spool: remote.spool,
+            shard,
         };
         Ok(Self {
             style: style(&typed.style, environment),
@@ -136,6 +138,7 @@ pub(super) fn remote_options(args: RemoteArgs, config: &Config) -> Result<Option
             ca_cert,
         },
         allow_private_hosts: args.allow_private_hosts,
+        spool: args.spool,
         ..Options::new(key)
     })
 }

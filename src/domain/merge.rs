@@ -64,7 +64,9 @@ pub(crate) fn merge(
     } else {
         State::Complete
     };
-    let text_path = text.as_ref().map(|_| layout::TEXT.to_owned());
+    // A text that stays keeps its name.
+    let kept_name = known.filter(|known| known.text == text).map(TaskEntry::text_name);
+    let text_path = text.as_ref().map(|_| kept_name.unwrap_or(layout::TEXT).to_owned());
     let archived_at = Some(Timestamp::from_second(now.as_second()).unwrap_or(now).to_string());
     let mut entry = match known.filter(|_| is_less).cloned() {
         // The entry keeps the fuller answer: its files belong to that one.
@@ -122,7 +124,7 @@ fn merge_errors(
 }
 
 /// The error of a playlist: it is kept, but the media that it lists are not in the archive.
-fn playlist_error(file: &FileEntry) -> Option<AssetError> {
+pub(super) fn playlist_error(file: &FileEntry) -> Option<AssetError> {
     file.is_playlist().then(|| {
         let message = "an HLS playlist: it is saved, but the media that it lists are not";
         AssetError::new(file.key(), file.url.clone(), AssetErrorCode::RefusedContent, None, message.to_owned())

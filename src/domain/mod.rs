@@ -17,6 +17,7 @@ pub mod manifest;
 pub(crate) mod merge;
 pub(crate) mod origin;
 pub(crate) mod plan;
+pub(crate) mod reconcile;
 pub(crate) mod schema;
 pub(crate) mod selection;
 pub(crate) mod shard;

@@ -11,7 +11,7 @@ use super::{JobOutcome, StopHandle, emit_report, lock_wait};
 use crate::domain::event::{Emitter, Event};
 pub use facts::{FactsOutcome, index_with_facts};
 
-use crate::storage::{ArchiveReader, ArchiveScan, Error, RebuiltIndex, Storage};
+use crate::storage::{ArchiveReader, ArchiveScan, Error, LocalArchive, RebuiltIndex};
 
 /// Rebuilds the root manifest and `SHA256SUMS` of the archive at `root`. Blocks, and works on all cores.
 ///
@@ -27,7 +27,7 @@ pub fn index(root: impl AsRef<Path>, stop: &StopHandle, events: &Emitter) -> Res
         return Ok(JobOutcome { is_complete: true, tasks: 1, files, is_changed: false });
     }
     let RebuiltIndex { tasks, files, is_changed, report } =
-        Storage::open(root)?.rebuild_index(&lock_wait(stop.token(), events))?;
+        LocalArchive::open(root)?.rebuild_index(&lock_wait(stop.token(), events))?;
     emit_report(&report, events, Event::Warning);
     Ok(JobOutcome { is_complete: !report.has_faults(), tasks, files, is_changed })
 }

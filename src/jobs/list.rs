@@ -9,7 +9,6 @@ use super::{emit_report, report_missing_ids};
 use crate::domain::event::{Emitter, Event};
 use crate::domain::manifest::TaskEntry;
 use crate::domain::selection::{Selection, Selector};
-use crate::layout::TEXT;
 use crate::storage::{ArchiveReader, Error};
 
 /// The selected tasks, or what was made of them.
@@ -68,7 +67,7 @@ pub(crate) fn paths(
     archive: &ArchiveReader,
 ) -> Vec<Result<PathBuf, Error>> {
     let files = task.files.iter().map(|file| archive.media_path(task, file));
-    let text = (task.text.is_some() && selection.filter.includes_text()).then(|| archive.file_path(task, TEXT));
+    let text = (task.text.is_some() && selection.filter.includes_text()).then(|| archive.file_path(task, task.text_name()));
     let below_root = |path: PathBuf| path.strip_prefix(archive.root()).map_or(path.clone(), |relative| root.join(relative));
     files.chain(text).map(|path| path.map(below_root)).collect()
 }

@@ -25,7 +25,7 @@ use crate::jobs::repair::{RepairOutcome, RepairPlan};
 use crate::jobs::verify::VerifyOutcome;
 #[cfg(feature = "cli")]
 use crate::redact::ApiKey;
-use crate::storage::{self, Storage};
+use crate::storage::{self, Location, Storage};
 use crate::threads;
 use crate::transfer::{Disk, Downloader, MinRate};
 
@@ -83,7 +83,8 @@ impl Session {
     /// When `root` has something that is not ours, or that a later version wrote.
     pub fn open(root: impl Into<PathBuf>, options: Options) -> Result<Self, Error> {
         let root = root.into();
-        Ok(Self::with_storage(Storage::open(&root)?, root, options))
+        let storage = Storage::open(&Location::parse(&root)?, &options.bucket())?;
+        Ok(Self::with_storage(storage, root, options))
     }
 
     /// Opens what was verified, for [`Session::repair`]: an archive, or the folder of one task.
@@ -91,9 +92,10 @@ impl Session {
     /// # Errors
     /// As for [`Session::open`].
     pub fn open_verified(verified: &VerifyOutcome, options: Options) -> Result<Self, Error> {
-        let root = &verified.root;
-        let storage = if verified.is_single_task { Storage::single_task(root) } else { Storage::open(root)? };
-        Ok(Self::with_storage(storage, root.clone(), options))
+        if verified.is_single_task {
+            return Ok(Self::with_storage(Storage::single_task(&verified.root), verified.root.clone(), options));
+        }
+        Self::open(verified.root.clone(), options)
     }
 
     fn with_storage(storage: Storage, root: PathBuf, options: Options) -> Self {
@@ -225,14 +227,14 @@ impl Session {
             policy,
             connections: options.connections.map_or(DEFAULT_CONNECTIONS, NonZeroUsize::get),
             max_size: options.max_size,
-            disk: Disk::new(self.storage.clone(), emitter.clone()),
+            disk: Disk::new(self.storage.disk(), emitter.clone()),
             stop: self.stop.token().clone(),
             min_rate: options.min_rate.map(|rate| MinRate { rate, period: options.network.stall_timeout }),
             kind_filter: options.wanted,
             emitter: emitter.clone(),
         };
-        if !options.dry_run {
-            self.storage.create()?;
+        if let Some(prepared) = self.stop.token().run_until_cancelled(self.storage.prepare(options.dry_run)).await {
+            prepared?;
         }
         Ok(ArchiveJob {
             kind,

@@ -3,14 +3,17 @@
 //! To add an option: see `cli/mod.rs`.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::plan::KindFilter;
+use crate::domain::shard::Shard;
 use crate::gateway::BaseUrl;
 use crate::http::client::Network;
 use crate::http::retry::RetryPolicy;
 use crate::jobs::archive::PollPolicy;
 use crate::redact::ApiKey;
+use crate::storage::BucketOptions;
 
 /// Downloads at once.
 pub(crate) const DEFAULT_JOBS: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
@@ -80,6 +83,11 @@ pub struct Options {
     pub network: Network,
     /// Whether asset URLs may lead to loopback, private and link-local addresses. Implied when the gateway is at one.
     pub allow_private_hosts: bool,
+    /// For an archive in a bucket: the folder to download to before the upload. A later run resumes what a killed run left there.
+    /// None, the default, is a temporary folder.
+    pub spool: Option<PathBuf>,
+    /// For an archive in a bucket: the part of the ids that the run is given. Only this part of the index is read.
+    pub shard: Option<Shard>,
 }
 
 impl Options {
@@ -105,6 +113,20 @@ impl Options {
             retry_delay: Duration::from_millis(500),
             network: Network::default(),
             allow_private_hosts: false,
+            spool: None,
+            shard: None,
+        }
+    }
+
+    /// How to open a bucket.
+    pub(super) fn bucket(&self) -> BucketOptions<'_> {
+        BucketOptions {
+            spool: self.spool.as_deref(),
+            shard: self.shard,
+            user_agent: &self.network.user_agent,
+            ca_cert: self.network.ca_cert.as_ref(),
+            connect_timeout: self.network.connect_timeout,
+            stall_timeout: self.network.stall_timeout,
         }
     }
 

@@ -133,6 +133,9 @@ pub enum Error {
         /// What is wrong.
         why: &'static str,
     },
+    /// A bucket, in a build without the feature for it.
+    #[error("{0}: this build of yescale-dl has no support for buckets (the feature `bucket`)")]
+    NoBuckets(String),
     /// A command that needs files on a disk was given a bucket.
     #[error(
         "{what} needs the archive on a disk, and {url} is in a bucket: copy it down first, then run `yescale-dl index` there"

@@ -2,8 +2,8 @@
 //! durable.
 //!
 //! Jobs see the task transaction, not a file system:
-//! - [`Storage`] is an archive that is written to: `read` a task's [`TaskSnapshot`], `lease` a task, `update_index` or
-//!   `rebuild_index` of the root.
+//! - [`Storage`] is an archive that is written to, on a disk (`local`) or in a bucket (`object`): `read` a task's
+//!   [`TaskSnapshot`], `lease` a task, `update_index`. It is a closed enum; other services are a matter of `object_store`.
 //! - [`TaskLease`] is one task, locked: `recover` what a killed run left, make parts with a [`PartFactory`], `publish` a
 //!   [`StagedFile`], `commit` a [`TaskCommit`].
 //! - [`ArchiveReader`] and [`ArchiveScan`] read any archive without trusting it.
@@ -11,20 +11,10 @@
 //! Invariants. A file passes `Part -> Sealed -> StagedFile -> FileEntry`. The order on disk is: the data and its record, sync,
 //! final name, sync of the folder, task manifest, then the root's derived files. So a name without a leading dot always belongs
 //! to a complete file. No symlink inside the archive is followed, and nothing that this program did not write is overwritten.
-//!
-//! # A second backend
-//!
-//! [`Storage`] is not a trait: it is `LocalArchive` in `local/archive.rs`, the only backend so far. A second one, such as an
-//! object store, needs:
-//! - a module beside `local`;
-//! - `Storage` and [`TaskLease`] as closed enums here, with a variant for each backend;
-//! - nothing new in `staging`: parts are on the local disk, whatever the backend is;
-//! - a second implementation of `read` ([`ArchiveReader`], [`ArchiveScan`], [`each_task`]);
-//! - a choice of the backend where a `Path` is opened: `Storage::open` in `session/mod.rs` and `jobs/index.rs`, the readers in
-//!   `jobs/verify.rs`, `jobs/export` and `jobs/gallery`.
 
 #![expect(clippy::disallowed_methods, reason = "storage is the only layer that touches the disk")]
 
+mod backend;
 mod error;
 mod failpoint;
 mod local;
@@ -34,12 +24,13 @@ mod object;
 mod read;
 mod staging;
 
-pub use error::Error;
-pub(crate) use local::archive::LocalArchive as Storage;
+pub(crate) use backend::{BucketOptions, Checked, LeaseRead, Storage, TaskLease};
+pub use error::{BucketError, BucketFault, Error};
+pub(crate) use local::archive::LocalArchive;
 pub(crate) use local::atomic::{canonical_parent, check_replaceable, replace, temporary_file};
 pub(crate) use local::commit::TaskCommit;
 pub(crate) use local::export_dir::{ExportDir, Found};
-pub(crate) use local::lease::TaskLease;
+pub(crate) use local::lease::TaskLease as LocalLease;
 pub(crate) use local::lock::{LockWait, REPORT_AFTER, poll_interval as lock_poll_interval};
 pub(crate) use local::new_folder::NewFolder;
 pub(crate) use local::output_file::OutputFile;
@@ -48,6 +39,9 @@ pub(crate) use local::root_manifest::RebuiltIndex;
 pub use local::root_manifest::each_task;
 pub(crate) use local::staged_copy::{CopySource, StagedCopy};
 pub(crate) use local::task_dir::TaskSnapshot;
+pub(crate) use location::Location;
+#[cfg(feature = "bucket")]
+pub(crate) use object::index::KnownTask;
 pub(crate) use read::reader::ArchiveReader;
 pub(crate) use read::report::Report;
 pub(crate) use read::scan::{ArchiveScan, ExpectedFile, ScanUnit, group_by_path};

@@ -5,13 +5,13 @@
 //! its part is removed and the disk is checked again. The run continues when there is space and a test file can be written.
 //! Otherwise nothing new is started, and one message reports it.
 
-use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{fmt, io};
 
 use super::Error;
 use crate::domain::event::{Counter, Emitter, Event};
-use crate::storage::Storage;
+use crate::storage::{self, BucketFault, LocalArchive};
 
 /// Space that stays free, so that finished files can be committed. With less the disk counts as full.
 const MIN_FREE_SPACE: u64 = 1 << 20;
@@ -22,7 +22,7 @@ const MAX_CONSECUTIVE_FAULTS: u32 = 3;
 
 /// The disk of an archive.
 pub(crate) struct Disk {
-    storage: Storage,
+    archive: LocalArchive,
     emitter: Emitter,
     pending: Arc<Mutex<Vec<PendingFile>>>,
     faults: AtomicU32,
@@ -34,6 +34,8 @@ pub(crate) struct Disk {
 enum DiskFailure {
     Full,
     Failing,
+    /// The archive is in a bucket, which can't be written to.
+    Bucket,
 }
 
 impl From<DiskFailure> for Error {
@@ -41,15 +43,16 @@ impl From<DiskFailure> for Error {
         match failure {
             DiskFailure::Full => Self::DiskFull,
             DiskFailure::Failing => Self::DiskFailing,
+            DiskFailure::Bucket => Self::BucketFailing,
         }
     }
 }
 
 impl Disk {
-    /// The disk that `storage` is on.
+    /// The disk that `archive` is on.
     #[must_use]
-    pub(crate) fn new(storage: Storage, emitter: Emitter) -> Self {
-        Self { storage, emitter, pending: Arc::default(), faults: AtomicU32::new(0), failure: OnceLock::new() }
+    pub(crate) fn new(archive: LocalArchive, emitter: Emitter) -> Self {
+        Self { archive, emitter, pending: Arc::default(), faults: AtomicU32::new(0), failure: OnceLock::new() }
     }
 
     /// Checks whether something new may be started.
@@ -68,8 +71,11 @@ impl Disk {
     /// Checks the disk after a failed write. Returns the error, or the one that ends the run.
     #[must_use]
     pub(crate) fn handle_error(&self, error: Error) -> Error {
+        if let Error::Store(storage::Error::Bucket { source, .. }) = &error {
+            return if self.is_bucket_failing(source.fault) { self.mark_failed(DiskFailure::Bucket, &error) } else { error };
+        }
         let Some(source) = error.write_error() else { return error };
-        match (DiskErrorKind::from_error(source), self.storage.probe_write()) {
+        match (DiskErrorKind::from_error(source), self.archive.probe_write()) {
             (DiskErrorKind::Other, _) if source.kind() == io::ErrorKind::PermissionDenied => error,
             (_, Err(why)) if DiskErrorKind::from_error(&why) == DiskErrorKind::NoSpace => {
                 self.mark_failed(DiskFailure::Full, &why)
@@ -84,14 +90,23 @@ impl Disk {
         }
     }
 
+    /// Whether a fault of the bucket concerns everything else, too.
+    fn is_bucket_failing(&self, fault: BucketFault) -> bool {
+        match fault {
+            BucketFault::Refused | BucketFault::ConditionsIgnored => true,
+            BucketFault::Unavailable => self.faults.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_CONSECUTIVE_FAULTS,
+            BucketFault::NotFound | BucketFault::Other => false,
+        }
+    }
+
     /// Whether there is space again, after a test file was written. Of a file system that does not report its free space nothing
     /// else is known; under a quota what it reports says nothing.
     fn has_space(&self, fault: &io::Error) -> bool {
-        fault.kind() != io::ErrorKind::QuotaExceeded && self.storage.free_space().is_none_or(|free| free >= RECOVERED_FREE_SPACE)
+        fault.kind() != io::ErrorKind::QuotaExceeded && self.archive.free_space().is_none_or(|free| free >= RECOVERED_FREE_SPACE)
     }
 
     /// Lets nothing new start. The first call reports it.
-    fn mark_failed(&self, failure: DiskFailure, why: &io::Error) -> Error {
+    fn mark_failed(&self, failure: DiskFailure, why: &dyn fmt::Display) -> Error {
         let mut is_first = false;
         let failure = *self.failure.get_or_init(|| {
             is_first = true;
@@ -103,6 +118,7 @@ impl Disk {
                 DiskFailure::Failing => {
                     format!("the disk can't be written to ({why}): nothing new is started; check it and run again")
                 }
+                DiskFailure::Bucket => format!("{why}; nothing new is started: check the bucket and run again"),
             }));
         }
         failure.into()
@@ -113,12 +129,12 @@ impl Disk {
         let (size, written) = (total.unwrap_or(0), counter.get());
         let needed = size.saturating_sub(written);
         let mut pending = lock_pending(&self.pending);
-        let free = self.storage.free_space();
+        let free = self.archive.free_space();
         if let Some(free) = free {
             let reserved: u64 = pending.iter().map(|other| other.size.saturating_sub(other.counter.get())).sum();
             let available = free.saturating_sub(reserved).saturating_sub(MIN_FREE_SPACE);
             if free < MIN_FREE_SPACE {
-                return Err(self.mark_failed(DiskFailure::Full, &io::ErrorKind::StorageFull.into()));
+                return Err(self.mark_failed(DiskFailure::Full, &io::Error::from(io::ErrorKind::StorageFull)));
             }
             if available < needed {
                 return Err(Error::NoSpace { needed, available });

@@ -123,6 +123,9 @@ pub(crate) enum Error {
     /// The disk is read-only or failing. This is reported once for all assets.
     #[error("the disk can't be written to")]
     DiskFailing,
+    /// The bucket refuses writes, or can't be reached. This is reported once for all assets.
+    #[error("the bucket can't be written to")]
+    BucketFailing,
     /// The disk has too little space for a file of known length.
     #[error("not enough disk space: {needed} bytes needed, {available} available")]
     NoSpace {
@@ -148,7 +151,9 @@ impl Error {
             Self::Http(error) => error.code(),
             Self::Rejected(_) => AssetErrorCode::RefusedContent,
             Self::TooLarge | Self::TooLargeForDisk(_) => AssetErrorCode::TooLarge,
-            Self::Store(_) | Self::DiskFull | Self::DiskFailing | Self::NoSpace { .. } | Self::Write(_) => AssetErrorCode::Disk,
+            Self::Store(_) | Self::DiskFull | Self::DiskFailing | Self::BucketFailing | Self::NoSpace { .. } | Self::Write(_) => {
+                AssetErrorCode::Disk
+            }
             // It ends the task, and no manifest records it.
             Self::Stopped => AssetErrorCode::Network,
         }
@@ -172,7 +177,7 @@ impl Error {
     /// Whether it ends the run: nothing new is started, and that is reported once for all assets.
     #[must_use]
     pub(crate) fn ends_run(&self) -> bool {
-        matches!(self, Self::DiskFull | Self::DiskFailing)
+        matches!(self, Self::DiskFull | Self::DiskFailing | Self::BucketFailing)
     }
 
     /// The system's error, when something was written.

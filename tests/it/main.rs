@@ -18,4 +18,6 @@ mod s5_exit;
 mod s6_output;
 mod s7_rerun;
 mod s8_commands;
+#[cfg(feature = "bucket")]
+mod s9_bucket;
 mod support;

@@ -125,6 +125,12 @@ impl FileEntry {
         Self { path, url: None, ..self }
     }
 
+    /// The entry of the same file under another name in its task's folder.
+    #[must_use]
+    pub(crate) fn with_name(self, name: &str) -> Self {
+        Self { path: name.to_owned(), ..self }
+    }
+
     /// The key of its asset.
     #[must_use]
     pub fn key(&self) -> AssetKey {
@@ -152,7 +158,7 @@ impl FileEntry {
 
     /// `name`, if this program could have given it to the file.
     fn valid_name<'a>(&self, name: &'a str) -> Option<&'a str> {
-        layout::is_file_name(self.kind, name).then_some(name)
+        layout::is_name_of(self.kind, name, &self.sha256).then_some(name)
     }
 
     /// Whether it is a playlist: its media are not in the archive.
@@ -218,8 +224,9 @@ pub(crate) mod tests {
             file.path = path.to_owned();
             file.name().is_some()
         };
-        assert!(name("video-1.mp4") && name("video-01.bin"));
+        assert!(name("video-1.mp4") && name("video-01.bin") && name("video-1-e3b0c44298fc1c14.mp4"));
         for hostile in [
+            "video-1-0123456789abcdef.mp4",
             "",
             "manifest.json",
             "text.txt",

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::unknown_fields::{UnknownFields, keep_unknown_fields};
 use super::{ApiResponse, AssetError, FileEntry};
+use crate::integrity::digest::Sha256Hex;
 use crate::layout;
 use crate::redact::redact_urls;
 
@@ -154,6 +155,17 @@ impl TaskEntry {
         self
     }
 
+    /// The name of the file with `text` in the task's folder: the recorded one, if this program could have given it.
+    #[must_use]
+    pub(crate) fn text_name(&self) -> &str {
+        let recorded = self.text_path.as_deref().and_then(|path| path.rsplit('/').next());
+        let is_ours = |name: &&str| match &self.text {
+            Some(text) => layout::is_name_of_text(name, || Sha256Hex::digest(text.as_bytes())),
+            None => layout::is_text_name(name),
+        };
+        recorded.filter(is_ours).unwrap_or(layout::TEXT)
+    }
+
     /// Sorts files and errors into the order of a manifest.
     pub(crate) fn sort(&mut self) {
         self.files.sort_by_key(FileEntry::key);
@@ -208,6 +220,27 @@ pub(crate) mod tests {
                 r#"{{"task_id":"t1","state":"complete","text_path":"t1/text.txt","files":[{{"kind":"video","index":1,"path":"t1/video-1.mp4","size":7,"sha256":"{hash}","warnings":[]}}],"errors":[{{"kind":"image","index":2,"code":"dead_link","http_status":404,"error":"HTTP 404 Not Found"}}]}}"#
             )
         );
+    }
+
+    #[test]
+    fn name_of_a_text_is_the_recorded_one_if_it_is_ours() {
+        let mut task = entry("t1");
+        task.text = Some("la".to_owned());
+        let own = layout::suffixed_name(layout::TEXT, &Sha256Hex::digest(b"la"));
+        let other = layout::suffixed_name(layout::TEXT, &Sha256Hex::digest(b"other"));
+        for (recorded, name) in [
+            (None, "text.txt"),
+            (Some("text.txt".to_owned()), "text.txt"),
+            (Some(own.clone()), own.as_str()),
+            (Some(format!("t1/{own}")), &own),
+            (Some(format!("t1/{other}")), "text.txt"),
+            (Some("../video-1.mp4".to_owned()), "text.txt"),
+        ] {
+            task.text_path = recorded;
+            assert_eq!(task.text_name(), name);
+        }
+        (task.text, task.text_path) = (None, Some(other.clone()));
+        assert_eq!(task.text_name(), other, "without the text only the form counts");
     }
 
     #[test]

@@ -50,6 +50,12 @@ pub(super) use keep_unknown_fields;
 pub(crate) struct UnknownFields(Vec<(String, Box<RawValue>)>);
 
 impl UnknownFields {
+    /// These fields; if there are none, those of `other`.
+    #[must_use]
+    pub(crate) fn or(&self, other: &Self) -> Self {
+        if self.is_empty() { other.clone() } else { self.clone() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -18,7 +18,7 @@ use crate::storage::TaskSnapshot;
 /// known already that the task is failed, or that some asset can't be had.
 pub(super) fn report_plan(job: &ArchiveJob, id: &TaskId, folder: &Path, task: &Task, snapshot: &TaskSnapshot) -> Outcome {
     let report = |action: &'static str, name: &str, reason: &str| {
-        let path = folder.join(name).display().to_string();
+        let path = job.storage.file_path(folder, name);
         job.emitter.emit(Event::Planned { task: id.clone(), action, path, reason: reason.to_owned() });
     };
     let present: HashMap<AssetKey, &FileEntry> = snapshot.present_files.iter().map(|file| (file.key(), file)).collect();

@@ -25,7 +25,7 @@ use crate::domain::merge::{self, FetchResults};
 use crate::domain::plan::{self, Action};
 use crate::domain::task::Task;
 use crate::gateway::{MemoryPermit, Purpose, TaskResponse};
-use crate::storage::{self, StagedFile, TaskCommit, TaskLease, TaskSnapshot, blocking};
+use crate::storage::{StagedFile, TaskCommit, TaskLease, TaskSnapshot};
 use crate::transfer::{self, DownloadJob, Fetched};
 
 /// Assets of one task that are fetched at once: each takes memory before it has a slot.
@@ -37,7 +37,7 @@ impl TaskJob {
         &mut self,
         task: Task,
         snapshot: TaskSnapshot,
-        lease: Arc<TaskLease>,
+        lease: TaskLease,
     ) -> Result<Outcome, TaskAbort> {
         let (mut results, unpublished) = self.fetch_assets(&task, &snapshot, &lease).await?;
         self.warn_about_changed_bytes(&mut results, snapshot.recorded_files());
@@ -64,11 +64,7 @@ impl TaskJob {
         if is_changed {
             self.commit(&lease, TaskCommit { entry, before: snapshot.entry, unpublished }).await?;
         } else {
-            let cleanup = move || {
-                lease.cleanup(&entry);
-                Ok::<_, storage::Error>(())
-            };
-            blocking(cleanup).await?;
+            lease.cleanup(entry).await?;
         }
         self.apply_totals(totals);
         (self.report.errors, self.report.names_less) = (errors, is_less);
@@ -80,15 +76,14 @@ impl TaskJob {
     }
 
     /// Commits the task, and reports the files that the commit published.
-    async fn commit(&mut self, lease: &Arc<TaskLease>, commit: TaskCommit) -> Result<(), TaskAbort> {
-        let published: Vec<(FileEntry, u64)> =
-            commit.unpublished.iter().map(|file| (file.entry().clone(), file.fetched_bytes())).collect();
+    async fn commit(&mut self, lease: &TaskLease, commit: TaskCommit) -> Result<(), TaskAbort> {
+        let fetched_bytes: Vec<u64> = commit.unpublished.iter().map(StagedFile::fetched_bytes).collect();
         // Also a commit that fails may have written the manifest.
         self.has_changed = true;
-        lease.commit(commit).await?;
-        for (file, fetched_bytes) in &published {
+        let published = lease.commit(commit).await?;
+        for (file, fetched_bytes) in published.iter().zip(fetched_bytes) {
             self.job.downloader.disk.reset_faults();
-            self.report_file(file, *fetched_bytes);
+            self.report_file(file, fetched_bytes);
         }
         Ok(())
     }
@@ -98,7 +93,7 @@ impl TaskJob {
         &mut self,
         task: &Task,
         snapshot: &TaskSnapshot,
-        lease: &Arc<TaskLease>,
+        lease: &TaskLease,
     ) -> Result<(FetchResults, Vec<StagedFile>), TaskAbort> {
         let modified = task.finish_time.filter(|_| self.job.mtime).and_then(|time| SystemTime::try_from(time).ok());
         let scope: Option<HashSet<AssetKey>> = self.repair.as_ref().map(|repair| repair.keys.iter().copied().collect());
@@ -167,8 +162,8 @@ impl TaskJob {
         self.report.fetched += 1;
         self.report.has_new_content = true;
         self.report.fetched_bytes += fetched_bytes;
-        let path = self.display_path().join(file.path());
-        let report = FileReport { task: self.id().clone(), entry: file.clone(), path: path.display().to_string() };
+        let path = self.job.storage.file_path(&self.display_path(), file.path());
+        let report = FileReport { task: self.id().clone(), entry: file.clone(), path };
         self.job.emitter.emit(Event::File(Box::new(report)));
     }
 
@@ -209,7 +204,7 @@ enum AssetOutcome {
 async fn fetch_one(
     links: &TaskLinks,
     download: DownloadJob,
-    publish_to: Option<&Arc<TaskLease>>,
+    publish_to: Option<&TaskLease>,
 ) -> (Asset, Result<AssetOutcome, transfer::Error>) {
     let (asset, fetched) = links.fetch(download).await;
     let outcome = match (fetched, publish_to) {

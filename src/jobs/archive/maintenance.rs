@@ -3,8 +3,6 @@
 //! None of it needs the network. Each repair uses only what the archive itself has, and runs under the task's lock, whatever
 //! the outcome of the task is.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
 use super::task_end::TaskAbort;
@@ -12,19 +10,18 @@ use super::task_job::TaskJob;
 use crate::domain::event::Outcome;
 use crate::domain::manifest::TaskEntry;
 use crate::gateway::LISTED_FIELDS;
-use crate::storage::{TaskCommit, TaskLease, TaskSnapshot, blocking};
+use crate::storage::{LeaseRead, TaskCommit, TaskSnapshot};
 
 impl TaskJob {
     /// Restores a damaged manifest, and removes what a killed run left behind, unless another process works on the task.
     pub(super) async fn cleanup(&mut self, snapshot: &TaskSnapshot) -> Result<(), TaskAbort> {
         let Some(entry) = snapshot.entry.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
         if snapshot.is_from_root() {
-            let (lease, ()) = self.acquire_lease(|_| Ok(())).await?;
+            let (lease, _) = self.acquire_lease(LeaseRead::Nothing).await?;
             self.has_changed = true;
             lease.commit(TaskCommit { entry: entry.clone(), before: Some(entry), unpublished: Vec::new() }).await?;
         } else if snapshot.has_leftovers() {
-            let (job, id) = (Arc::clone(&self.job), self.id().clone());
-            if let Some(lease) = blocking(move || job.storage.lease(&id)).await? {
+            if let Some((lease, _)) = self.job.storage.lease(self.id(), LeaseRead::Nothing, false).await? {
                 let committed = lease.recover_and_commit(entry).await;
                 // After an error it is unknown whether the manifest was replaced.
                 self.has_changed |= *committed.as_ref().unwrap_or(&true);
@@ -39,7 +36,7 @@ impl TaskJob {
         let (Some(scope), Some(entry)) = (&self.repair, snapshot.entry.clone()) else { return Ok(None) };
         let is_text_only = scope.keys.is_empty();
         if scope.text {
-            let (lease, ()) = self.acquire_lease(|_| Ok(())).await?;
+            let (lease, _) = self.acquire_lease(LeaseRead::Nothing).await?;
             lease.restore_text(entry).await?;
         }
         if is_text_only {
@@ -77,12 +74,11 @@ impl TaskJob {
         if self.job.dry_run || (self.meta.is_none() && self.meta_defaults.is_empty()) {
             return Ok(());
         }
-        let (job, id) = (Arc::clone(&self.job), self.id().clone());
-        let entry = blocking(move || job.storage.read(&id)).await?.entry;
+        let entry = self.job.storage.read(self.id()).await?.entry;
         if entry.is_none_or(|entry| self.new_meta(entry.meta.as_ref()).is_none()) {
             return Ok(());
         }
-        let (lease, snapshot) = self.acquire_lease(TaskLease::read_snapshot).await?;
+        let (lease, snapshot) = self.acquire_lease(LeaseRead::Snapshot).await?;
         if let Some(before) = snapshot.entry
             && let Some(meta) = self.new_meta(before.meta.as_ref())
         {

@@ -39,7 +39,7 @@ use crate::domain::event::{Emitter, Event, RunKind, TaskError};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
 use crate::gateway::{self, Gateway, Purpose, QueryFailure, RetryNotice, TaskResponse};
-use crate::storage::{self, Storage, blocking};
+use crate::storage::{self, Storage};
 use crate::transfer::{self, Downloader};
 use poll_queue::Turn;
 use scheduler::{RunStats, Scheduler};
@@ -137,8 +137,7 @@ impl ArchiveJob {
     /// Makes sure, once per run, that the archive can be written to. Else the run stops asking.
     async fn check_writable(&self) {
         let check = || async {
-            let storage = self.storage.clone();
-            match blocking(move || storage.check_writable()).await {
+            match self.storage.check_writable().await {
                 Ok(None) => {}
                 Ok(Some(warning)) => self.emitter.emit(Event::Warning(warning)),
                 Err(error) => _ = self.queries.stop(FatalError::NotWritable(error.message())),
@@ -268,8 +267,8 @@ async fn update_root(
     reused: Vec<u128>,
     is_all_reported: bool,
 ) -> Result<bool, FatalError> {
-    let (storage, wait) = (job.storage.clone(), lock_wait(&job.stop, &job.emitter));
-    let error = match blocking(move || storage.update_index(changed, &reused, is_all_reported, &wait)).await {
+    let wait = lock_wait(&job.stop, &job.emitter);
+    let error = match job.storage.update_index(changed, reused, is_all_reported, wait).await {
         Ok(report) => {
             emit_report(&report, &job.emitter, Event::Warning);
             return Ok(report.has_faults());

@@ -42,12 +42,17 @@ pub enum FatalError {
     /// Nothing can be written to the archive, for this reason. No task was asked about.
     #[error("{0}")]
     NotWritable(String),
-    /// The root manifest could not be written. The task folders are complete; the next run writes the root manifest.
-    #[error("the archive's manifest could not be written: {}", .0.message())]
+    /// The root manifest, or the index of a bucket, could not be written. The tasks are complete; the next run writes it.
+    #[error("the archive's {} could not be written: {}", index_name(.0), .0.message())]
     RootManifest(#[source] storage::Error),
     /// A thread panicked that the run needs.
     #[error("internal error; please report it")]
     Panicked,
+}
+
+/// What the index of the archive is called.
+fn index_name(error: &storage::Error) -> &'static str {
+    if matches!(error, storage::Error::Bucket { .. }) { "index" } else { "manifest" }
 }
 
 impl FatalError {

@@ -3,7 +3,7 @@
 //! A task ends in exactly one report, or as one that was not asked about, unless the run is interrupted. The archive keeps what it
 //! has: when the task now fails or is unknown, or its answer has fewer assets, its manifest stays unchanged.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +19,9 @@ use crate::domain::manifest::{FileEntry, State, TaskEntry};
 use crate::domain::plan;
 use crate::domain::task::{Task, TaskId, TaskPhase};
 use crate::gateway::{self, OutageEvidence, Purpose, TaskResponse};
-use crate::storage::{self, REPORT_AFTER, TaskLease, TaskSnapshot, blocking};
+#[cfg(feature = "bucket")]
+use crate::storage::KnownTask;
+use crate::storage::{self, Checked, LeaseRead, REPORT_AFTER, TaskLease, TaskSnapshot};
 
 /// One task of a run.
 pub(super) struct TaskJob {
@@ -27,8 +29,8 @@ pub(super) struct TaskJob {
     pub(super) meta: Option<Map<String, Value>>,
     pub(super) meta_defaults: Map<String, Value>,
     pub(super) repair: Option<RepairScope>,
-    /// What the check read. The run takes it.
-    checked: TaskSnapshot,
+    /// What the check read, if it read anything. The run takes it.
+    checked: Option<TaskSnapshot>,
     /// What only the root manifest has of the task, until the task manifest is written again.
     pub(super) index_snapshot: Option<TaskSnapshot>,
     /// The report so far.
@@ -75,7 +77,7 @@ impl TaskJob {
             meta: request.meta,
             meta_defaults: request.meta_defaults,
             repair: request.repair,
-            checked: TaskSnapshot::default(),
+            checked: None,
             index_snapshot: None,
             report: TaskReport {
                 fetched,
@@ -103,22 +105,44 @@ impl TaskJob {
         if report.outcome == Outcome::Pending { Some(Deferral::Unfinished) } else { self.missed_answer }
     }
 
-    /// Reads what the archive has. Returns how the task ended when there is nothing else to do. Blocks.
+    /// Checks what is known of the task without a request. Returns how the task ended when there is nothing else to do. Blocks.
     pub(super) fn check_existing(&mut self) -> Option<TaskEnd> {
-        match self.job.storage.read(self.id()) {
-            Ok(snapshot) => self.checked = snapshot,
+        let snapshot = match self.job.storage.check(self.id()) {
+            Ok(Checked::Snapshot(snapshot)) => snapshot,
+            #[cfg(feature = "bucket")]
+            Ok(Checked::Indexed(known)) => return self.check_indexed(&known),
+            #[cfg(feature = "bucket")]
+            Ok(Checked::Unknown) => return None,
             Err(error) => return self.end(Err(error.into())),
-        }
-        let entry = self.checked.entry.as_ref();
-        let has_new_meta = entry.is_some_and(|entry| self.new_meta(entry.meta.as_ref()).is_some());
-        if has_new_meta || self.checked.has_leftovers() {
+        };
+        let has_new_meta = snapshot.entry.as_ref().is_some_and(|entry| self.new_meta(entry.meta.as_ref()).is_some());
+        let settled = self.settled(&snapshot).filter(|_| !has_new_meta && !snapshot.has_leftovers());
+        let Some(settled) = settled else {
+            self.checked = Some(snapshot);
             return None;
-        }
-        let settled = self.settled(&self.checked)?;
-        let snapshot = std::mem::take(&mut self.checked);
+        };
         self.update_report(snapshot.entry.as_ref());
         let outcome = self.mark_settled(settled, &snapshot);
         self.end(Ok(outcome))
+    }
+
+    /// Ends the task if the index of a bucket shows that nothing is to be done.
+    #[cfg(feature = "bucket")]
+    fn check_indexed(&mut self, known: &KnownTask) -> Option<TaskEnd> {
+        let ArchiveJob { force, skip_failed, .. } = *self.job;
+        let settled = match known.state {
+            State::Complete if !force => Settled::Reused,
+            State::Failed if skip_failed && !self.poll.is_repeated => Settled::Skipped,
+            _ => return None,
+        };
+        let brings_meta = self.meta.is_some() || !self.meta_defaults.is_empty();
+        if self.repair.is_some() || (brings_meta && !known.has_meta(self.new_meta(None).as_ref())) {
+            return None;
+        }
+        self.apply_totals(EntryTotals { files: known.files, bytes: known.bytes, has_text: known.has_text });
+        self.report.status.clone_from(&known.status);
+        self.set_settled(settled);
+        self.end(Ok(outcome_from_state(known.state)))
     }
 
     /// Runs the task to its end. None when the run was interrupted before that.
@@ -177,7 +201,10 @@ impl TaskJob {
     }
 
     async fn run_steps(&mut self) -> Result<Outcome, TaskAbort> {
-        let mut snapshot = std::mem::take(&mut self.checked);
+        let mut snapshot = match self.checked.take() {
+            Some(snapshot) => snapshot,
+            None => self.job.storage.read(self.id()).await?,
+        };
         self.update_report(snapshot.entry.as_ref());
         if let Some(outcome) = self.restore_text(&snapshot).await? {
             return Ok(outcome);
@@ -199,7 +226,7 @@ impl TaskJob {
         if self.job.dry_run {
             return Ok(dry_run::report_plan(&self.job, self.id(), &self.display_path(), &task, &snapshot));
         }
-        let (lease, snapshot) = self.acquire_lease(TaskLease::recover).await?;
+        let (lease, snapshot) = self.acquire_lease(LeaseRead::Recovered).await?;
         // Another process may have archived the task in the meantime.
         let settled = match self.settled(&snapshot) {
             None if self.narrow_repair_scope(&snapshot, &lease).await? => Some(Settled::Reused),
@@ -213,24 +240,16 @@ impl TaskJob {
     }
 
     /// Drops from the repair scope what is intact now that the lock is held. True when nothing is left of it.
-    async fn narrow_repair_scope(&mut self, snapshot: &TaskSnapshot, lease: &Arc<TaskLease>) -> Result<bool, TaskAbort> {
-        let Some(mut scope) = self.repair.take() else { return Ok(false) };
-        let (recorded, lease) = (snapshot.recorded_files().to_vec(), Arc::clone(lease));
-        let narrowed = blocking(move || {
-            let recorded: HashMap<AssetKey, &FileEntry> = recorded.iter().map(|entry| (entry.key(), entry)).collect();
-            let mut lost = Vec::new();
-            for key in std::mem::take(&mut scope.keys) {
-                if !recorded.get(&key).map_or(Ok(false), |entry| lease.has(entry))? {
-                    lost.push(key);
-                }
-            }
-            scope.keys = lost;
-            Ok::<_, storage::Error>(scope)
-        });
-        let scope = narrowed.await?;
-        let is_empty = scope.keys.is_empty();
-        self.repair = Some(scope);
-        Ok(is_empty)
+    async fn narrow_repair_scope(&mut self, snapshot: &TaskSnapshot, lease: &TaskLease) -> Result<bool, TaskAbort> {
+        let Some(scope) = &mut self.repair else { return Ok(false) };
+        let keys: HashSet<AssetKey> = scope.keys.iter().copied().collect();
+        let suspects: Vec<_> = snapshot.recorded_files().iter().filter(|file| keys.contains(&file.key())).cloned().collect();
+        let mut intact: HashSet<AssetKey> = suspects.iter().map(FileEntry::key).collect();
+        for broken in lease.broken_files(suspects).await? {
+            intact.remove(&broken.key());
+        }
+        scope.keys.retain(|key| !intact.contains(key));
+        Ok(scope.keys.is_empty())
     }
 
     pub(super) fn id(&self) -> &TaskId {
@@ -292,24 +311,24 @@ impl TaskJob {
         self.mark_settled(Settled::Reused, snapshot)
     }
 
-    fn mark_settled(&mut self, settled: Settled, snapshot: &TaskSnapshot) -> Outcome {
+    fn set_settled(&mut self, settled: Settled) {
         (self.report.reused, self.report.skipped) = (settled == Settled::Reused, settled == Settled::Skipped);
+    }
+
+    fn mark_settled(&mut self, settled: Settled, snapshot: &TaskSnapshot) -> Outcome {
+        self.set_settled(settled);
         let entry = snapshot.entry.as_ref();
         self.report.status = entry.and_then(|entry| entry.status.clone());
         entry.map_or(Outcome::Complete, |entry| outcome_from_state(entry.state))
     }
 
-    /// Waits until no other process holds the task's folder, leases it, and returns the lease with what `read` reads under it.
-    pub(super) async fn acquire_lease<T: Send + 'static>(
-        &self,
-        read: fn(&TaskLease) -> Result<T, storage::Error>,
-    ) -> Result<(Arc<TaskLease>, T), TaskAbort> {
+    /// Waits until no other process holds the task's folder, leases it, and returns the lease with what was read under it.
+    pub(super) async fn acquire_lease(&self, read: LeaseRead) -> Result<(TaskLease, TaskSnapshot), TaskAbort> {
+        let replaces = self.job.force || self.repair.is_some();
         let started = Instant::now();
         let mut is_reported = false;
         loop {
-            let (job, id) = (Arc::clone(&self.job), self.id().clone());
-            let try_lease = move || job.storage.lease(&id)?.map(|lease| read(&lease).map(|found| (lease, found))).transpose();
-            if let Some(leased) = blocking(try_lease).await? {
+            if let Some(leased) = self.job.storage.lease(self.id(), read, replaces).await? {
                 return Ok(leased);
             }
             if !is_reported && started.elapsed() >= REPORT_AFTER {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Skipped;
 use crate::domain::manifest::{GENERATOR, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
-use crate::layout::{self, MANIFEST, TEXT};
+use crate::layout::{self, MANIFEST};
 use crate::storage::{self, ArchiveReader, NewFolder};
 
 /// A file in the bag.
@@ -40,7 +40,7 @@ pub(super) fn write(
     for task in tasks {
         let task_folder = layout::folder_name(&task.task_id);
         let text = task.text.as_ref().filter(|_| has_text);
-        let text = text.map(|text| (reader.file_path(task, TEXT), Some(Sha256Hex::digest(text.as_bytes()))));
+        let text = text.map(|text| (reader.file_path(task, task.text_name()), Some(Sha256Hex::digest(text.as_bytes()))));
         let media = task.files.iter().map(|file| (reader.media_path(task, file), Some(file.sha256().clone())));
         let manifest = (reader.file_path(task, MANIFEST), None);
         for (source, expected) in media.chain(text).chain([manifest]) {

@@ -6,7 +6,7 @@
 use super::ExportItem;
 use crate::domain::asset_key::AssetKey;
 use crate::domain::manifest::{AssetError, FileEntry, TaskEntry};
-use crate::layout::{self, TEXT};
+use crate::layout;
 use crate::media::duration::is_plausible;
 
 /// One row.
@@ -56,7 +56,8 @@ impl<'a> Row<'a> {
     /// The recorded path of the task's text, if it is one that this program writes.
     pub(super) fn text_path(&self) -> Option<&'a str> {
         let path = self.task.text_path.as_deref()?;
-        let is_ours = path == TEXT || path.strip_suffix(TEXT)?.strip_suffix('/')? == layout::folder_name(&self.task.task_id);
+        let folder = path.strip_suffix(self.task.text_name())?;
+        let is_ours = folder.is_empty() || folder.strip_suffix('/')? == layout::folder_name(&self.task.task_id);
         is_ours.then_some(path)
     }
 }

@@ -19,7 +19,7 @@ use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::origin::platform_and_model;
 use crate::domain::task::TaskId;
 use crate::media::{facts, media_type};
-use crate::storage::{ArchiveReader, ArchiveScan, Error, LockWait, Storage, TaskLease};
+use crate::storage::{ArchiveReader, ArchiveScan, Error, LocalArchive, LocalLease, LockWait};
 use crate::threads;
 
 /// What [`index_with_facts`] returns.
@@ -41,7 +41,7 @@ pub fn index_with_facts(root: impl AsRef<Path>, stop: &StopHandle, events: &Emit
     // First, so that the manifests of all tasks are restored and the root names them.
     let mut outcome = index(root, stop, events)?;
     let is_single = ArchiveScan::is_single_at(root)?;
-    let storage = if is_single { Storage::single_task(root) } else { Storage::open(root)? };
+    let storage = if is_single { LocalArchive::single_task(root) } else { LocalArchive::open(root)? };
     let mut ids = Vec::new();
     // What is wrong with single tasks has been reported.
     ArchiveReader::for_each_task(root, |task, _| ids.extend(TaskId::new(&task.task_id)))?;
@@ -64,7 +64,7 @@ pub fn index_with_facts(root: impl AsRef<Path>, stop: &StopHandle, events: &Emit
 
 /// Adds facts to one task after another, on all cores.
 struct Filler<'a> {
-    storage: &'a Storage,
+    storage: &'a LocalArchive,
     wait: &'a LockWait,
     events: &'a Emitter,
     changed: Mutex<Vec<TaskId>>,
@@ -101,7 +101,7 @@ impl Filler<'_> {
     }
 
     /// Adds the facts in the headers of a file.
-    fn fill_file(&self, lease: &TaskLease, file: &mut FileEntry) {
+    fn fill_file(&self, lease: &LocalLease, file: &mut FileEntry) {
         let media = match lease.open_media(file) {
             Ok(media) => media,
             Err(error) => return self.report(&error),

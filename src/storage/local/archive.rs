@@ -23,7 +23,7 @@ use super::task_dir::{TaskDir, TaskSnapshot};
 use super::{atomic, path_check};
 use crate::domain::asset_key::Kind;
 use crate::domain::task::TaskId;
-use crate::layout::{self, MANIFEST, SHA256SUMS, TEXT};
+use crate::layout::{self, MANIFEST, SHA256SUMS};
 use crate::storage::{Error, Report};
 
 /// An archive on a local disk, open for writing. Cheap to clone.
@@ -268,7 +268,7 @@ fn names_task_files_only(path: &Path) -> io::Result<bool> {
 fn names_a_task_file(line: &str) -> bool {
     let Some((hash, path)) = line.split_once("  ") else { return false };
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_file = |name| name == TEXT || Kind::ALL.into_iter().any(|kind| layout::is_file_name(kind, name));
+    let is_file = |name| layout::is_text_name(name) || Kind::ALL.into_iter().any(|kind| layout::is_file_name(kind, name));
     is_hash && path.split_once('/').is_some_and(|(folder, name)| layout::is_folder_name(folder) && is_file(name))
 }
 
@@ -293,6 +293,8 @@ mod tests {
             (None, Some(format!("{hash} *t1/video-1.mp4\n")), false),
             (None, Some(format!("{hash}  photos/summer.jpg\n")), false),
             (None, Some(format!("{hash}  t1/text.txt\n{hash}  t1/image-01.png\n")), true),
+            (None, Some(format!("{hash}  t1/text-0123456789abcdef.txt\n{hash}  t1/image-1-0123456789abcdef.png\n")), true),
+            (None, Some(format!("{hash}  t1/text-notes.txt\n")), false),
             (None, Some("notes".to_owned()), false),
             (Some(r#"{"name":"my app"}"#), None, false),
             (Some(r#"{"manifest_version":2,"tasks":[]}"#), None, false),

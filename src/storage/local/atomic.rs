@@ -12,7 +12,7 @@ use tempfile::Builder;
 
 use super::dir::{Dir, OpenMode};
 use super::group_sync;
-use crate::layout::{GALLERY, MANIFEST, SHA256SUMS, TEXT};
+use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS, TEXT};
 use crate::storage::{Error, failpoint};
 
 /// Replaces `folder/name` with what `fill` writes. Whether the file changed.
@@ -148,6 +148,15 @@ pub(crate) fn temporary_file() -> Result<File, Error> {
     tempfile::tempfile().map_err(Error::io("create a file in", &std::env::temp_dir()))
 }
 
+/// A new folder for temporary files, which is removed when it is dropped. Only this user can read it.
+///
+/// # Errors
+/// When the folder for temporary files can't be written.
+#[cfg(feature = "bucket")]
+pub(in crate::storage) fn temporary_folder(prefix: &str) -> Result<tempfile::TempDir, Error> {
+    Builder::new().prefix(prefix).tempdir().map_err(Error::io("create a folder in", &std::env::temp_dir()))
+}
+
 /// Replaces or creates a file that the user named. Whether it changed. It refuses to replace anything but a plain file, and also a
 /// link: `/dev/stdout` is one.
 ///
@@ -183,7 +192,13 @@ pub(super) fn parent(path: &Path) -> &Path {
 
 /// Whether `name` is a temporary file that a killed writer left of one of this program's small files.
 pub(super) fn is_leftover(name: &str) -> bool {
-    [GALLERY, MANIFEST, SHA256SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name))
+    [GALLERY, MANIFEST, SHA256SUMS, TEXT].iter().any(|ours| is_leftover_of(ours, name)) || is_leftover_of_suffixed_text(name)
+}
+
+/// Whether `name` is a temporary file of a text with a suffixed name.
+fn is_leftover_of_suffixed_text(name: &str) -> bool {
+    let text = name.strip_prefix('.').and_then(|name| name.match_indices('.').nth(1).map(|(at, _)| &name[..at]));
+    text.is_some_and(|text| layout::is_text_name(text) && is_leftover_of(text, name))
 }
 
 /// Whether `name` is a temporary file that a killed writer left of `ours`.
@@ -273,7 +288,14 @@ mod tests {
 
     #[test]
     fn leftover_temporary_files_are_recognized() {
-        for name in [".manifest.json.owner", ".manifest.json.x1", ".index.html.x2", ".SHA256SUMS.abc", ".text.txt.y"] {
+        for name in [
+            ".manifest.json.owner",
+            ".manifest.json.x1",
+            ".index.html.x2",
+            ".SHA256SUMS.abc",
+            ".text.txt.y",
+            ".text-0123456789abcdef.txt.z",
+        ] {
             assert!(is_leftover(name), "{name}");
         }
         for name in [
@@ -285,6 +307,9 @@ mod tests {
             ".lock",
             ".manifest.json.swp",
             ".text.txt.un~",
+            ".text-notes.txt.z",
+            ".text-0123456789abcdef.txt",
+            ".video-1.mp4.sha256",
         ] {
             assert!(!is_leftover(name), "{name}");
         }

@@ -17,7 +17,7 @@ use super::root_lookup::RootManifestLookup;
 use super::{atomic, path_check};
 use crate::domain::asset_key::Kind;
 use crate::domain::manifest::{self, RawTask, TaskEntry};
-use crate::layout::{self, MANIFEST, TEXT};
+use crate::layout::{self, MANIFEST};
 use crate::storage::Error;
 use crate::storage::read::report::Report;
 use crate::threads;
@@ -252,16 +252,17 @@ fn write_missing_manifest(folder: &Path, task: &TaskEntry) -> Result<bool, Error
     Ok(true)
 }
 
-/// Whether a folder holds files with the names of a task's files, and no dot-file that a run left to continue from.
+/// Whether a folder holds files with the names of a task's files, and no dot-file that a run left to continue from. A
+/// reservation, which comes from a bucket, is no such file.
 fn has_files_of_a_task(folder: &Path) -> io::Result<bool> {
     let mut has_files = false;
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with('.') {
+        if name.starts_with('.') && !layout::is_reservation_name(&name) {
             return Ok(false);
         }
-        has_files |= name == TEXT || Kind::ALL.into_iter().any(|kind| layout::is_file_name(kind, &name));
+        has_files |= layout::is_text_name(&name) || Kind::ALL.into_iter().any(|kind| layout::is_file_name(kind, &name));
     }
     Ok(has_files)
 }

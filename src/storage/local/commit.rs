@@ -18,7 +18,8 @@ use super::dir::{FileStat, OpenMode};
 use super::lease::TaskLease;
 use super::{atomic, commit_log, lock};
 use crate::domain::manifest::{self, FileEntry, State, TaskEntry};
-use crate::layout::{MANIFEST, TEXT};
+use crate::integrity::digest::Sha256Hex;
+use crate::layout::{self, MANIFEST, TEXT};
 use crate::storage::staging::staged_file::StagedFile;
 use crate::storage::{Error, blocking, failpoint};
 
@@ -86,8 +87,10 @@ impl TaskLease {
 
     /// Writes the text and the manifest under dot-names. When that fails, the unpublished files are removed: on a full disk they
     /// would take the room of all others.
-    fn stage_commit(&self, commit: TaskCommit) -> Result<StagedCommit, Error> {
+    fn stage_commit(&self, mut commit: TaskCommit) -> Result<StagedCommit, Error> {
+        let named = self.name_text(&mut commit);
         let stage = || {
+            named?;
             self.task_dir.dirty_marker.set()?;
             self.mark_in_progress()?;
             let text = self.stage_text(&commit.entry, commit.before.as_ref())?;
@@ -157,8 +160,9 @@ impl TaskLease {
 
     /// Removes files that `before` named and `entry`, which the manifest has by now, does not.
     fn remove_unnamed_files(&self, entry: &TaskEntry, before: Option<&TaskEntry>) {
-        let named: HashSet<&str> = entry.files.iter().map(FileEntry::path).collect();
-        for stale in before.iter().flat_map(|before| &before.files).filter_map(FileEntry::name) {
+        let Some(before) = before else { return };
+        let named: HashSet<&str> = entry.files.iter().map(FileEntry::path).chain(text_name(entry)).collect();
+        for stale in before.files.iter().filter_map(FileEntry::name).chain(text_name(before)) {
             if !named.contains(stale) {
                 // One that can't be removed stays as a file that no manifest names. `verify` reports it.
                 let _ = self.dir.remove(stale);
@@ -186,14 +190,31 @@ impl TaskLease {
         }
     }
 
-    /// Whether the file of the text, which has the status `found`, holds `text`.
-    fn has_text(&self, found: FileStat, text: &str) -> io::Result<bool> {
+    /// Gives a new text a suffixed name where the last one has such a name and the plain one is taken: in the copy of a bucket, other
+    /// bytes may have it.
+    fn name_text(&self, commit: &mut TaskCommit) -> Result<(), Error> {
+        let TaskCommit { entry, before: Some(before), .. } = commit else { return Ok(()) };
+        let Some(text) = &entry.text else { return Ok(()) };
+        if entry.text_name() != TEXT || before.text.is_none() || before.text_name() == TEXT {
+            return Ok(());
+        }
+        let failed = |error| Error::io("read", &self.dir.join(TEXT))(error);
+        if let Some(found) = self.dir.stat(TEXT).map_err(failed)?
+            && !self.has_text(TEXT, found, text).map_err(failed)?
+        {
+            entry.text_path = Some(layout::suffixed_name(TEXT, &Sha256Hex::digest(text.as_bytes())));
+        }
+        Ok(())
+    }
+
+    /// Whether the file of the text, which is called `name` and has the status `found`, holds `text`.
+    fn has_text(&self, name: &str, found: FileStat, text: &str) -> io::Result<bool> {
         let is_same = |mut file: File| {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map(|_| bytes == text.as_bytes())
         };
         let has_size = found.is_file && found.size == text.len() as u64;
-        if has_size { self.dir.open(TEXT, OpenMode::Read).and_then(is_same) } else { Ok(false) }
+        if has_size { self.dir.open(name, OpenMode::Read).and_then(is_same) } else { Ok(false) }
     }
 
     /// Refuses to go on when the folder's path no longer leads to the locked folder: the manifest would be written elsewhere.
@@ -205,16 +226,22 @@ impl TaskLease {
     /// Writes the text of `entry` under a dot-name. None when its file holds that text already.
     fn stage_text(&self, entry: &TaskEntry, before: Option<&TaskEntry>) -> Result<Option<PendingReplace>, Error> {
         let Some(text) = &entry.text else { return Ok(None) };
-        if let Some(found) = self.dir.stat(TEXT).map_err(Error::io("read", &self.dir.join(TEXT)))? {
-            if self.has_text(found, text).map_err(Error::io("read", &self.dir.join(TEXT)))? {
+        let (name, path) = (entry.text_name(), self.dir.join(entry.text_name()));
+        if let Some(found) = self.dir.stat(name).map_err(Error::io("read", &path))? {
+            if self.has_text(name, found, text).map_err(Error::io("read", &path))? {
                 return Ok(None);
             }
             if before.is_none_or(|before| before.text_path.is_none()) {
-                return Err(Error::Foreign(self.dir.join(TEXT)));
+                return Err(Error::Foreign(path));
             }
         }
-        atomic::stage(&self.dir, TEXT, |to| to.write_all(text.as_bytes())).map(Some)
+        atomic::stage(&self.dir, name, |to| to.write_all(text.as_bytes())).map(Some)
     }
+}
+
+/// The name of the text's file, if the task has a text.
+fn text_name(task: &TaskEntry) -> Option<&str> {
+    task.text.as_ref().map(|_| task.text_name())
 }
 
 /// Whether `name` is that of a part or of its journal.

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::commit_log::{self, CommitLog};
@@ -18,6 +18,7 @@ use super::task_dir::{TaskDir, TaskSnapshot};
 use crate::domain::asset_key::AssetKey;
 use crate::domain::event::{Counter, Fault};
 use crate::domain::manifest::FileEntry;
+use crate::layout;
 use crate::storage::staging::staged_file::StagedFile;
 use crate::storage::{Error, blocking, failpoint};
 
@@ -30,8 +31,8 @@ pub(crate) struct TaskLease {
     pub(super) is_new: bool,
     /// For each stem of a part that this run has begun: how many bytes of the part an earlier run wrote.
     pub(super) started_parts: Mutex<HashMap<String, Counter>>,
-    /// The names of files that a new version may replace: those of the manifest and the commit log, once recovered.
-    replaceable: Mutex<HashSet<String>>,
+    /// The files that a new version may replace, by name: those of the manifest and the commit log, once recovered.
+    replaceable: Mutex<HashMap<String, AssetKey>>,
     pub(super) commit_log: CommitLog,
     pub(super) lock: Lock,
 }
@@ -41,6 +42,13 @@ impl TaskLease {
         let commit_log = CommitLog::new(dir.clone());
         let (started_parts, replaceable) = (Mutex::default(), Mutex::default());
         Arc::new(Self { task_dir, dir, is_new, started_parts, replaceable, commit_log, lock })
+    }
+
+    /// The path of the folder.
+    #[cfg(feature = "bucket")]
+    #[must_use]
+    pub(in crate::storage) fn folder(&self) -> &Path {
+        self.task_dir.path()
     }
 
     /// What the archive has of the task now. Blocks.
@@ -63,7 +71,7 @@ impl TaskLease {
         let mut snapshot = self.task_dir.read_snapshot()?;
         self.roll_forward(&mut snapshot.present_files)?;
         let files = snapshot.recorded_files().iter().chain(&snapshot.present_files);
-        let names = files.filter_map(FileEntry::name).map(str::to_owned).collect();
+        let names = files.filter_map(|file| Some((file.name()?.to_owned(), file.key()))).collect();
         *self.replaceable.lock().unwrap_or_else(PoisonError::into_inner) = names;
         Ok(snapshot)
     }
@@ -79,7 +87,13 @@ impl TaskLease {
 
     /// Whether the file called `name` belongs to the task, so that a new version may replace it.
     pub(super) fn may_replace(&self, name: &str) -> bool {
-        self.replaceable.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+        self.replaceable.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+    }
+
+    /// Whether the file of the asset `key` has a suffixed name, which comes from a bucket.
+    pub(super) fn has_suffixed_name(&self, key: AssetKey) -> bool {
+        let replaceable = self.replaceable.lock().unwrap_or_else(PoisonError::into_inner);
+        replaceable.iter().any(|(name, of)| *of == key && layout::is_suffixed_name(key.kind, name))
     }
 
     /// Begins the commit log in a folder that existed before. It shows other runs that this one has not finished.

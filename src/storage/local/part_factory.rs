@@ -12,6 +12,7 @@ use super::dir::Dir;
 use super::lease::TaskLease;
 use crate::domain::asset_key::AssetKey;
 use crate::domain::event::Counter;
+use crate::layout;
 use crate::storage::Error;
 use crate::storage::error::is_unsupported;
 use crate::storage::staging::journal;
@@ -72,7 +73,8 @@ impl PartFactory {
     }
 
     /// Stages a complete file: as the asset `key`, to be called `name`, with the modification time `modified`. A file that has
-    /// the name already is only replaced when the task's manifest or commit log names it. Blocks.
+    /// the name already is only replaced when the task's manifest or commit log names it. Where the asset has a suffixed name,
+    /// the plain one may belong to other bytes from a bucket: then the new file gets a suffixed name too. Blocks.
     ///
     /// # Errors
     /// When a foreign file has the name, or the disk fails; the staged bytes are then removed.
@@ -84,14 +86,26 @@ impl PartFactory {
         modified: Option<SystemTime>,
     ) -> Result<StagedFile, Error> {
         let lease = &self.0;
-        let staged = sealed.into_staged(key, name, modified)?;
-        let path = lease.dir.join(name);
-        let is_taken = || lease.dir.stat(name).map_err(Error::io("check", &path)).map(|found| found.is_some());
-        if !lease.may_replace(name) && is_taken()? && !commit_log::matches_entry(&lease.dir, name, staged.entry())? {
-            staged.discard();
-            return Err(Error::Foreign(path));
+        let mut staged = sealed.into_staged(key, name, modified)?;
+        if self.is_free(name, &staged)? {
+            return Ok(staged);
         }
-        Ok(staged)
+        if lease.has_suffixed_name(key) {
+            let suffixed = layout::suffixed_name(name, staged.entry().sha256());
+            if self.is_free(&suffixed, &staged)? {
+                staged.rename_entry(&suffixed);
+                return Ok(staged);
+            }
+        }
+        staged.discard();
+        Err(Error::Foreign(lease.dir.join(name)))
+    }
+
+    /// Whether a staged file may get `name`.
+    fn is_free(&self, name: &str, staged: &StagedFile) -> Result<bool, Error> {
+        let lease = &self.0;
+        let exists = || lease.dir.stat(name).map_err(Error::io("check", &lease.dir.join(name))).map(|found| found.is_some());
+        Ok(lease.may_replace(name) || !exists()? || commit_log::matches_entry(&lease.dir, name, staged.entry())?)
     }
 }
 

@@ -18,7 +18,7 @@ use super::{atomic, path_check};
 use crate::domain::manifest::{self, TaskEntry};
 use crate::domain::task::TaskId;
 use crate::integrity::digest::Sha256Hex;
-use crate::layout::{self, MANIFEST, SHA256SUMS, TEXT};
+use crate::layout::{self, MANIFEST, SHA256SUMS};
 use crate::storage::read::report::Report;
 use crate::storage::{Error, failpoint};
 
@@ -193,7 +193,7 @@ fn write_sums(lines: &mut dyn Write, task: &TaskEntry) -> io::Result<()> {
         writeln!(lines, "{}  {}", file.sha256(), file.path())?;
     }
     match &task.text {
-        Some(text) => writeln!(lines, "{}  {folder}/{TEXT}", Sha256Hex::digest(text.as_bytes())),
+        Some(text) => writeln!(lines, "{}  {folder}/{}", Sha256Hex::digest(text.as_bytes()), task.text_name()),
         None => Ok(()),
     }
 }

@@ -17,7 +17,7 @@ use super::root_lookup::RootManifestLookup;
 use super::{commit_log, manifest_files, path_check};
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
-use crate::layout::{MANIFEST, TEXT};
+use crate::layout::MANIFEST;
 use crate::storage::Error;
 
 /// A task's folder, which may not exist.
@@ -43,6 +43,13 @@ pub(crate) struct TaskSnapshot {
 }
 
 impl TaskSnapshot {
+    /// What a bucket has of a task: everything that its manifest names.
+    #[cfg(feature = "bucket")]
+    pub(in crate::storage) fn of_bucket(entry: Option<TaskEntry>) -> Self {
+        let present_files = entry.as_ref().map(|entry| entry.files.clone()).unwrap_or_default();
+        Self { entry, present_files, is_text_present: true, ..Self::default() }
+    }
+
     /// Whether the task's own manifest is missing or damaged, and the entry is the root manifest's.
     #[must_use]
     pub(crate) fn is_from_root(&self) -> bool {
@@ -111,7 +118,7 @@ impl TaskDir {
             }
         }
         let is_text_present = match &entry.text {
-            Some(text) => self.has_file(TEXT, text.len() as u64)?,
+            Some(text) => self.has_file(entry.text_name(), text.len() as u64)?,
             None => true,
         };
         let has_leftovers = self.has_leftovers();

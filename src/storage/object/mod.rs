@@ -15,14 +15,28 @@
 //! object: another worker may have adopted it.
 
 mod answer;
+pub(super) mod archive;
+mod backoff;
 pub(super) mod bucket;
-pub(super) mod connect;
-pub(super) mod environment;
-pub(super) mod error;
+mod commit;
+mod connect;
+mod environment;
+mod error;
 mod hint;
+pub(super) mod index;
+pub(super) mod lease;
+mod manifest_object;
 #[cfg(test)]
 mod mock_server;
-pub(super) mod probe;
+mod probe;
+mod publish;
+pub(super) mod read;
 #[cfg(test)]
 mod real_servers;
+mod reservation;
+mod runtime;
+mod spool;
+#[cfg(test)]
+mod tests;
 mod transport;
+mod upload;

@@ -24,10 +24,12 @@ use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS};
 use crate::storage::Error;
 use crate::storage::local::manifest_files::{self, ManifestLookup, ManifestStatus};
 use crate::storage::local::path_check;
-use task_scan::expected_names;
-
 pub(crate) use check::group_by_path;
+pub(in crate::storage) use task_scan::expected_names;
 pub(crate) use task_scan::{ExpectedFile, TaskScan};
+
+/// A file of this size or more is announced while it is read.
+pub(crate) const LARGE_FILE: u64 = 64 << 20;
 
 /// An archive, or one task's folder, that is scanned.
 pub(crate) struct ArchiveScan {
@@ -114,20 +116,7 @@ impl ArchiveScan {
     /// Of the ids that the filter asks for, those that are not among the ids and folders `found`.
     #[must_use]
     pub(crate) fn missing_ids(&self, found: &HashSet<String>) -> Vec<String> {
-        let is_missing = |id: &&String| !found.contains(*id) && !found.contains(&layout::folder_name(id));
-        self.filter.ids.iter().flatten().filter(is_missing).cloned().collect()
-    }
-
-    /// The selected part of a task; none if the filter rejects the task.
-    fn select(&self, mut task: TaskEntry) -> Option<TaskEntry> {
-        if !self.filter.accepts(&task) {
-            return None;
-        }
-        self.filter.select_files(&mut task);
-        if !self.filter.includes_text() {
-            task.text = None;
-        }
-        Some(task)
+        missing_ids(&self.filter, found)
     }
 
     /// Whether some folder has a manifest.
@@ -235,7 +224,7 @@ impl ArchiveScan {
             // The task's own manifest decides, if it can be read.
             let has_own = found.task_id.is_some();
             found.task_id.get_or_insert_with(|| task.task_id.clone());
-            match self.select(task) {
+            match select(&self.filter, task) {
                 Some(task) if is_entered && !found.is_rejected => found.expect_root_entry(&task),
                 Some(_) => {}
                 None => found.is_rejected |= !has_own,
@@ -280,7 +269,7 @@ impl ArchiveScan {
             Ok(ManifestLookup::Task(task)) if name.is_none_or(|name| layout::folder_name(&task.task_id) == name) => {
                 let names = expected_names(&task);
                 found.task_id = Some(task.task_id.clone());
-                match self.select(*task) {
+                match select(&self.filter, *task) {
                     Some(task) => found.expect_task(&task, prefix),
                     None => found.is_rejected = true,
                 }
@@ -328,6 +317,24 @@ impl ArchiveScan {
             }
         }
     }
+}
+
+/// The part of a task that `filter` selects; none if it rejects the task.
+pub(in crate::storage) fn select(filter: &TaskFilter, mut task: TaskEntry) -> Option<TaskEntry> {
+    if !filter.accepts(&task) {
+        return None;
+    }
+    filter.select_files(&mut task);
+    if !filter.includes_text() {
+        task.text = None;
+    }
+    Some(task)
+}
+
+/// Of the ids that `filter` asks for, those that are not among the ids and folders `found`.
+pub(in crate::storage) fn missing_ids(filter: &TaskFilter, found: &HashSet<String>) -> Vec<String> {
+    let is_missing = |id: &&String| !found.contains(*id) && !found.contains(&layout::folder_name(id));
+    filter.ids.iter().flatten().filter(is_missing).cloned().collect()
 }
 
 /// The entries of a folder, sorted by name, without dot-files. The type is none where the disk does not report it.

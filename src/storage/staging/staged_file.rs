@@ -42,6 +42,11 @@ impl StagedFile {
         describe(&mut self.entry);
     }
 
+    /// Gives the entry another name, which the file will have.
+    pub(in crate::storage) fn rename_entry(&mut self, name: &str) {
+        self.entry = self.entry.clone().with_name(name);
+    }
+
     /// Its dot-name.
     pub(in crate::storage) fn part_name(&self) -> &str {
         &self.part_name

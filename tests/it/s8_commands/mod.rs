@@ -2,6 +2,7 @@
 
 mod all_commands;
 mod completions_and_man;
+mod copied_bucket;
 mod damaged_manifests;
 mod export;
 mod export_bagit;

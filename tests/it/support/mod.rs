@@ -4,6 +4,8 @@
 pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod browser;
+pub(crate) mod bucket;
+pub(crate) mod bucket_world;
 pub(crate) mod commands;
 #[cfg(target_os = "linux")]
 pub(crate) mod failing_syscalls;

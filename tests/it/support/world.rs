@@ -159,8 +159,8 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_yescale-dl"));
         for (name, _) in std::env::vars_os() {
             let upper = name.to_string_lossy().to_uppercase();
-            if upper.starts_with("YESCALE_") || upper.ends_with("_PROXY") || upper.starts_with("SSL_CERT_") || upper == "NO_COLOR"
-            {
+            let prefixes = ["YESCALE_", "SSL_CERT_", "AWS_", "AZURE_", "GOOGLE_"];
+            if prefixes.iter().any(|prefix| upper.starts_with(prefix)) || upper.ends_with("_PROXY") || upper == "NO_COLOR" {
                 command.env_remove(name);
             }
         }

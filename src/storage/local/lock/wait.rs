@@ -33,6 +33,12 @@ impl LockWait {
         self.stop.is_cancelled()
     }
 
+    /// Completes when the run is stopped.
+    #[cfg(feature = "bucket")]
+    pub(in crate::storage) async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
     pub(in crate::storage) fn report(&self, message: &str) {
         (self.report)(message);
     }

@@ -9,7 +9,7 @@ use crate::domain::asset_key::AssetKey;
 use crate::domain::event::Fault;
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
-use crate::layout::{self, GALLERY, MANIFEST, TEXT};
+use crate::layout::{self, GALLERY, MANIFEST};
 
 /// A file that some manifest names.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +51,7 @@ pub(crate) struct TaskScan {
 
 impl TaskScan {
     /// Expects the files of a task's own manifest. `prefix` leads to its folder.
-    pub(super) fn expect_task(&mut self, task: &TaskEntry, prefix: &str) {
+    pub(in crate::storage) fn expect_task(&mut self, task: &TaskEntry, prefix: &str) {
         for file in &task.files {
             match file.name() {
                 Some(name) => self.expect_file(task, file, format!("{prefix}{name}")),
@@ -73,7 +73,8 @@ impl TaskScan {
             }
         }
         let prefix = format!("{folder}/");
-        if !own.contains(&format!("{prefix}{TEXT}")) {
+        // The root manifest may name the text differently while a run writes. The task's own manifest decides.
+        if !self.expected.iter().any(|file| file.key.is_none()) {
             self.expect_text(task, &prefix, &prefix);
         }
         self.task_id.get_or_insert_with(|| task.task_id.clone());
@@ -82,10 +83,10 @@ impl TaskScan {
         self.faults.retain(|(path, fault)| *fault != Fault::Unknown || !expected.contains(path.as_str()));
     }
 
-    /// Expects the text, whose file has only one possible name. `recorded` leads to the task's folder in the manifest's own
-    /// paths.
+    /// Expects the text. `recorded` leads to the task's folder in the manifest's own paths.
     fn expect_text(&mut self, task: &TaskEntry, prefix: &str, recorded: &str) {
-        if let Some(path) = task.text_path.as_deref().filter(|path| *path != format!("{recorded}{TEXT}")) {
+        let name = task.text_name();
+        if let Some(path) = task.text_path.as_deref().filter(|path| *path != format!("{recorded}{name}")) {
             let within = path.strip_prefix(recorded).unwrap_or(path);
             self.faults.push((format!("{prefix}{within}"), Fault::Unsafe));
         }
@@ -94,7 +95,7 @@ impl TaskScan {
             self.expected.push(ExpectedFile {
                 task_id: task.task_id.clone(),
                 key: None,
-                path: format!("{prefix}{TEXT}"),
+                path: format!("{prefix}{name}"),
                 size,
                 sha256,
             });
@@ -108,8 +109,8 @@ impl TaskScan {
 }
 
 /// The names that a task's folder may hold.
-pub(super) fn expected_names(task: &TaskEntry) -> HashSet<String> {
+pub(in crate::storage) fn expected_names(task: &TaskEntry) -> HashSet<String> {
     let files = task.files.iter().filter_map(FileEntry::name).map(str::to_owned);
-    let text = task.text.as_ref().map(|_| TEXT.to_owned());
+    let text = task.text.as_ref().map(|_| task.text_name().to_owned());
     files.chain(text).chain([MANIFEST.to_owned(), GALLERY.to_owned()]).collect()
 }

@@ -1,0 +1,351 @@
+//! The archive that a run writes to: on a local disk, or in a bucket.
+//!
+//! [`Storage`] and [`TaskLease`] are closed enums. Each method has the same meaning for both: after `publish` a file is durable
+//! under its final name, and after `commit` the task manifest names it. What blocks runs on a worker thread.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::local::archive::LocalArchive;
+use super::local::commit::TaskCommit;
+use super::local::lease::TaskLease as LocalLease;
+use super::local::part_factory::PartFactory;
+use super::local::task_dir::TaskSnapshot;
+#[cfg(feature = "bucket")]
+use super::object::{archive::ObjectArchive, index::KnownTask, lease::ObjectLease};
+use super::{Error, Location, LockWait, Report, StagedFile, blocking};
+use crate::domain::manifest::{FileEntry, TaskEntry};
+use crate::domain::shard::Shard;
+use crate::domain::task::TaskId;
+
+/// An archive that is written to. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) enum Storage {
+    Local(LocalArchive),
+    #[cfg(feature = "bucket")]
+    Object(ObjectArchive),
+}
+
+/// What is known of a task without a request to a bucket.
+pub(crate) enum Checked {
+    /// What the archive has.
+    Snapshot(TaskSnapshot),
+    /// What the index of a bucket says.
+    #[cfg(feature = "bucket")]
+    Indexed(KnownTask),
+    /// Nothing: [`Storage::read`] must be called.
+    #[cfg(feature = "bucket")]
+    Unknown,
+}
+
+/// What to read when a task is leased.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LeaseRead {
+    /// Nothing.
+    Nothing,
+    /// What the archive has of the task.
+    Snapshot,
+    /// The same, after the files that a killed run finished have got their final names.
+    Recovered,
+}
+
+/// How to open an archive in a bucket.
+pub(crate) struct BucketOptions<'a> {
+    /// The user's folder for downloads.
+    pub spool: Option<&'a Path>,
+    /// The part of the ids that the run takes.
+    pub shard: Option<Shard>,
+    pub user_agent: &'a str,
+    /// One more trusted root, and the file that it is from.
+    pub ca_cert: Option<&'a (PathBuf, Vec<u8>)>,
+    pub connect_timeout: Duration,
+    pub stall_timeout: Duration,
+}
+
+impl Storage {
+    /// The archive at `location`, which may not exist yet. Creates and sends nothing, but for the spool of a bucket.
+    ///
+    /// # Errors
+    /// When the folder is foreign or of a later version, or the settings of the bucket are not valid.
+    pub(crate) fn open(location: &Location, options: &BucketOptions<'_>) -> Result<Self, Error> {
+        match location {
+            Location::Folder(root) => LocalArchive::open(root).map(Self::Local),
+            #[cfg(feature = "bucket")]
+            Location::Bucket(url) => ObjectArchive::open(url, options).map(Self::Object),
+            #[cfg(not(feature = "bucket"))]
+            Location::Bucket(url) => {
+                let _ = options;
+                Err(Error::NoBuckets(url.to_string()))
+            }
+        }
+    }
+
+    /// The one task's folder at `root`, as an archive of one task.
+    #[must_use]
+    pub(crate) fn single_task(root: &Path) -> Self {
+        Self::Local(LocalArchive::single_task(root))
+    }
+
+    /// The disk that files are downloaded to: that of the archive, or of the spool.
+    #[must_use]
+    pub(crate) fn disk(&self) -> LocalArchive {
+        match self {
+            Self::Local(archive) => archive.clone(),
+            #[cfg(feature = "bucket")]
+            Self::Object(archive) => archive.spool().clone(),
+        }
+    }
+
+    /// Prepares the archive for a run: creates the folder, or reads the index of a bucket.
+    ///
+    /// # Errors
+    /// When the folder can't be created, or the bucket can't be read.
+    pub(crate) async fn prepare(&self, is_dry_run: bool) -> Result<(), Error> {
+        match self {
+            Self::Local(_) if is_dry_run => Ok(()),
+            Self::Local(archive) => archive.create(),
+            #[cfg(feature = "bucket")]
+            Self::Object(archive) => archive.prepare(is_dry_run).await,
+        }
+    }
+
+    /// What is known of a task without a request to a bucket. Blocks.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub(crate) fn check(&self, id: &TaskId) -> Result<Checked, Error> {
+        match self {
+            Self::Local(archive) => archive.read(id).map(Checked::Snapshot),
+            #[cfg(feature = "bucket")]
+            Self::Object(archive) => Ok(archive.known(id).map_or(Checked::Unknown, Checked::Indexed)),
+        }
+    }
+
+    /// What the archive has of a task. An empty snapshot when it has nothing.
+    ///
+    /// # Errors
+    /// When the task's folder or manifest is foreign, belongs to another task or can't be read.
+    pub(crate) async fn read(&self, id: &TaskId) -> Result<TaskSnapshot, Error> {
+        match self {
+            Self::Local(archive) => {
+                let (archive, id) = (archive.clone(), id.clone());
+                blocking(move || archive.read(&id)).await
+            }
+            #[cfg(feature = "bucket")]
+            Self::Object(archive) => archive.read(id).await,
+        }
+    }
+
+    /// Leases a task, and reads what the archive has of it; an empty snapshot for [`LeaseRead::Nothing`]. None while another
+    /// process on this machine works on the task. `replaces`: files of the task may be replaced by other bytes.
+    ///
+    /// # Errors
+    /// When something else has the folder's name, or the folder can't be created, locked or read.
+    pub(crate) async fn lease(
+        &self,
+        id: &TaskId,
+        read: LeaseRead,
+        replaces: bool,
+    ) -> Result<Option<(TaskLease, TaskSnapshot)>, Error> {
+        match self {
+            Self::Local(archive) => {
+                let (archive, id) = (archive.clone(), id.clone());
+                let lease = move || {
+                    let Some(lease) = archive.lease(&id)? else { return Ok(None) };
+                    let snapshot = match read {
+                        LeaseRead::Nothing => TaskSnapshot::default(),
+                        LeaseRead::Snapshot => lease.read_snapshot()?,
+                        LeaseRead::Recovered => lease.recover()?,
+                    };
+                    Ok(Some((TaskLease::Local(lease), snapshot)))
+                };
+                blocking(lease).await
+            }
+            #[cfg(feature = "bucket")]
+            Self::Object(archive) => {
+                let leased = archive.lease(id, read, replaces).await?;
+                Ok(leased.map(|(lease, snapshot)| (TaskLease::Object(lease), snapshot)))
+            }
+        }
+    }
+
+    /// The message for a person who waits for the lease of a task.
+    #[must_use]
+    pub(crate) fn waiting_message(&self, id: &TaskId) -> String {
+        self.disk().waiting_message(id)
+    }
+
+    /// The path or URL of a task's folder, where `root` is the archive as the user wrote it.
+    #[must_use]
+    pub(crate) fn task_path(&self, root: &Path, id: &TaskId) -> PathBuf {
+        match self {
+            Self::Local(archive) => archive.task_path(root, id),
+            #[cfg(feature = "bucket")]
+            Self::Object(archive) => archive.task_path(id),
+        }
+    }
+
+    /// The path or URL of a file in a task's folder.
+    #[must_use]
+    pub(crate) fn file_path(&self, folder: &Path, name: &str) -> String {
+        match self {
+            Self::Local(_) => folder.join(name).display().to_string(),
+            #[cfg(feature = "bucket")]
+            Self::Object(_) => format!("{}/{name}", folder.display()),
+        }
+    }
+
+    /// Makes sure that the archive can be written to. Returns a warning when the system has no locks there.
+    ///
+    /// # Errors
+    /// [`Error::NotWritable`], or why a bucket is not safe to write to.
+    pub(crate) async fn check_writable(&self) -> Result<Option<String>, Error> {
+        match self {
+            Self::Local(archive) => {
+                let archive = archive.clone();
+                blocking(move || archive.check_writable()).await
+            }
+            #[cfg(feature = "bucket")]
+            Self::Object(archive) => archive.check_writable().await,
+        }
+    }
+
+    /// Updates the index of the archive: the root manifest and `SHA256SUMS`, or the index objects of a bucket.
+    ///
+    /// # Errors
+    /// When the disk or the bucket fails, or `wait` ended before the root's lock was free. Then the old index is valid.
+    pub(crate) async fn update_index(
+        &self,
+        changed: Vec<TaskId>,
+        reused: Vec<u128>,
+        is_all: bool,
+        wait: LockWait,
+    ) -> Result<Report, Error> {
+        match self {
+            Self::Local(archive) => {
+                let archive = archive.clone();
+                blocking(move || archive.update_index(changed, &reused, is_all, &wait)).await
+            }
+            // It collects the entries as they are committed.
+            #[cfg(feature = "bucket")]
+            Self::Object(archive) => archive.flush_index(&wait).await,
+        }
+    }
+}
+
+/// The right to write to one task. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) enum TaskLease {
+    Local(Arc<LocalLease>),
+    #[cfg(feature = "bucket")]
+    Object(Arc<ObjectLease>),
+}
+
+impl TaskLease {
+    /// The factory for the parts of the task's downloads.
+    #[must_use]
+    pub(crate) fn parts(&self) -> PartFactory {
+        match self {
+            Self::Local(lease) => lease.parts(),
+            #[cfg(feature = "bucket")]
+            Self::Object(lease) => lease.parts(),
+        }
+    }
+
+    /// Gives a file its final name. It is durable on return.
+    ///
+    /// # Errors
+    /// When the disk or the bucket fails.
+    pub(crate) async fn publish(&self, staged: StagedFile) -> Result<FileEntry, Error> {
+        match self {
+            Self::Local(lease) => lease.publish(staged).await,
+            #[cfg(feature = "bucket")]
+            Self::Object(lease) => lease.publish(staged).await,
+        }
+    }
+
+    /// Commits the task. Returns the entries of the files that the commit published.
+    ///
+    /// # Errors
+    /// When the disk or the bucket fails. The old manifest is then still valid, unless the failure came after the new one got
+    /// its name.
+    pub(crate) async fn commit(&self, commit: TaskCommit) -> Result<Vec<FileEntry>, Error> {
+        match self {
+            Self::Local(lease) => {
+                let published = commit.unpublished.iter().map(|file| file.entry().clone()).collect();
+                lease.commit(commit).await.map(|()| published)
+            }
+            #[cfg(feature = "bucket")]
+            Self::Object(lease) => lease.commit(commit).await,
+        }
+    }
+
+    /// Removes what only the download of `entry`, which the manifest has, needed.
+    ///
+    /// # Errors
+    /// When the worker thread panics.
+    pub(crate) async fn cleanup(&self, entry: TaskEntry) -> Result<(), Error> {
+        match self {
+            Self::Local(lease) => {
+                let lease = Arc::clone(lease);
+                let clean = move || {
+                    lease.cleanup(&entry);
+                    Ok(())
+                };
+                blocking(clean).await
+            }
+            #[cfg(feature = "bucket")]
+            Self::Object(lease) => lease.cleanup(entry).await,
+        }
+    }
+
+    /// Completes what a killed run left: files that it finished replace those that `entry` names. Whether that changed the
+    /// manifest. A bucket has no such files.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) async fn recover_and_commit(&self, entry: TaskEntry) -> Result<bool, Error> {
+        match self {
+            Self::Local(lease) => lease.recover_and_commit(entry).await,
+            #[cfg(feature = "bucket")]
+            Self::Object(_) => Ok(false),
+        }
+    }
+
+    /// Writes the text of `entry` again, in place of whatever has its name.
+    ///
+    /// # Errors
+    /// When the disk or the bucket fails.
+    pub(crate) async fn restore_text(&self, entry: TaskEntry) -> Result<(), Error> {
+        match self {
+            Self::Local(lease) => lease.restore_text(entry).await,
+            #[cfg(feature = "bucket")]
+            Self::Object(lease) => lease.restore_text(entry).await,
+        }
+    }
+
+    /// Of `files`, those that are not there with the recorded bytes.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub(crate) async fn broken_files(&self, files: Vec<FileEntry>) -> Result<Vec<FileEntry>, Error> {
+        match self {
+            Self::Local(lease) => {
+                let lease = Arc::clone(lease);
+                let check = move || {
+                    let mut broken = Vec::new();
+                    for file in files {
+                        if !lease.has(&file)? {
+                            broken.push(file);
+                        }
+                    }
+                    Ok(broken)
+                };
+                blocking(check).await
+            }
+            #[cfg(feature = "bucket")]
+            Self::Object(lease) => lease.broken_files(files).await,
+        }
+    }
+}

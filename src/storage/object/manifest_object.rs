@@ -1,0 +1,75 @@
+//! Reads the manifest of a task from a bucket, with the version that a later write is conditional on.
+//!
+//! A manifest that is cut, empty or zeroed reads as none, but has a version: it is replaced on that condition. A manifest that
+//! another program or a later version wrote is an error, as on a disk. So is one that can't be read: that is never absence.
+
+use bytes::Bytes;
+use object_store::{Attribute, Error as StoreError, GetOptions, UpdateVersion};
+
+use super::bucket::{Bucket, WRITE_ID_KEY};
+use crate::domain::manifest::{TaskEntry, TaskManifest};
+use crate::domain::task::TaskId;
+use crate::layout::{self, MANIFEST};
+use crate::storage::error::{BucketError, BucketFault};
+use crate::storage::{Error, blocking};
+
+/// A larger object is no manifest of this program: one has at most twice the size of an answer, and the text of its files.
+const MAX_SIZE: u64 = 256 << 20;
+/// A larger manifest is parsed on a thread that may block.
+const LARGE: usize = 1 << 20;
+
+/// A task's manifest in a bucket.
+#[derive(Clone, Debug, Default)]
+pub(in crate::storage) struct ManifestObject {
+    /// What it says. None if there is none, or a cut one.
+    pub entry: Option<TaskEntry>,
+    /// The version that a replacement must name. None if there is no object.
+    pub version: Option<UpdateVersion>,
+    /// The id of the write that it comes from.
+    pub(super) write_id: Option<String>,
+}
+
+/// The key of a task's manifest.
+pub(super) fn manifest_key(id: &str) -> String {
+    format!("{}/{MANIFEST}", layout::folder_name(id))
+}
+
+/// Reads the manifest of the task `id`.
+///
+/// # Errors
+/// When it can't be read, is damaged but not cut, is of another task or of several, or this version did not write it.
+pub(in crate::storage) async fn read_manifest(bucket: &Bucket, id: &TaskId) -> Result<ManifestObject, Error> {
+    read_manifest_of(bucket, id.as_str()).await
+}
+
+pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str) -> Result<ManifestObject, Error> {
+    let key = manifest_key(id);
+    let object = match bucket.store.get_opts(&bucket.key(&key), GetOptions::new()).await {
+        Err(StoreError::NotFound { .. }) => return Ok(ManifestObject::default()),
+        object => object.map_err(bucket.error("read", &key))?,
+    };
+    let url = bucket.url_of(&key);
+    if object.meta.size > MAX_SIZE {
+        let message = format!("it has {} bytes, and no manifest of this program has as many", object.meta.size);
+        return Err(Error::Bucket { action: "read", url, source: BucketError { fault: BucketFault::Other, message } });
+    }
+    let version = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
+    let write_id = object.attributes.get(&Attribute::Metadata(WRITE_ID_KEY.into())).map(|id| id.as_ref().to_owned());
+    let text = object.bytes().await.map_err(bucket.error("read", &key))?;
+    let entry = match parse(text).await? {
+        TaskManifest::Task(entry) if entry.task_id == id => Some(*entry),
+        TaskManifest::Task(entry) => return Err(Error::OtherTask { path: url.into(), id: entry.task_id }),
+        TaskManifest::Damaged { is_truncated: true } => None,
+        TaskManifest::Damaged { is_truncated: false } => return Err(Error::DamagedManifest(url.into())),
+        TaskManifest::MultipleTasks => return Err(Error::ManyTasks(url.into())),
+        TaskManifest::Foreign => return Err(Error::Foreign(url.into())),
+        TaskManifest::NewerVersion(version) => return Err(Error::Newer { path: url.into(), version }),
+    };
+    Ok(ManifestObject { entry, version: Some(version), write_id })
+}
+
+async fn parse(text: Bytes) -> Result<TaskManifest, Error> {
+    let is_large = text.len() > LARGE;
+    let parse = move || TaskManifest::parse(&text).map_err(Error::io("read", MANIFEST.as_ref()));
+    if is_large { blocking(parse).await } else { parse() }
+}

@@ -1,0 +1,224 @@
+//! Checks an archive in a bucket for `verify`, without trusting it.
+//!
+//! All objects are listed once. Then each folder's manifest is read, and the objects that it names are compared with it: by their
+//! bytes, or by their sizes and recorded hashes. Up to 32 requests are under way, in any order of tasks. A task that the index
+//! names and that has no manifest is a finding too.
+//!
+//! Workers may write meanwhile. What seems broken is checked again, against the manifest as it is then. A file that no manifest
+//! names may be one that is about to be named.
+
+mod check;
+
+use std::collections::{HashMap, HashSet};
+
+use futures::stream::{self, StreamExt};
+use tokio::sync::Semaphore;
+
+use super::listing::{self, Objects};
+use super::{BucketReader, MAX_REQUESTS, manifest, mark};
+use crate::domain::event::{Emitter, Fault};
+use crate::domain::selection::TaskFilter;
+use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS};
+use crate::storage::Error;
+use crate::storage::error::BucketFault;
+use crate::storage::local::manifest_files::ManifestLookup;
+use crate::storage::location::BucketUrl;
+use crate::storage::object::index::for_each_indexed;
+use crate::storage::read::scan::{self, ExpectedFile, TaskScan, expected_names};
+use check::Checker;
+
+/// Where the index is, in findings.
+const INDEX: &str = ".yescale/index";
+
+/// An archive in a bucket, or the folder of one task there, that is checked.
+pub(crate) struct BucketScan {
+    reader: BucketReader,
+    objects: Objects,
+    /// What is wrong with the root, by path.
+    pub faults: Vec<(String, Fault)>,
+    filter: TaskFilter,
+    /// The ids that the index names, by folder, where the folder had no manifest when it was listed.
+    indexed: HashMap<String, String>,
+}
+
+/// A task that was checked.
+pub(crate) struct CheckedTask {
+    /// What was found without reading a file.
+    pub scan: TaskScan,
+    /// The files that were checked, and their bytes.
+    pub files: u64,
+    /// As recorded.
+    pub bytes: u64,
+    /// The files that are not as recorded.
+    pub broken: Vec<(ExpectedFile, Fault)>,
+}
+
+impl BucketScan {
+    /// Lists what `filter` selects of the archive, or of the one task's folder, at `url`.
+    ///
+    /// # Errors
+    /// When there is neither, or it can't be listed.
+    pub(crate) fn open(url: &BucketUrl, filter: &TaskFilter) -> Result<Self, Error> {
+        Self::of(BucketReader::open(url)?, filter)
+    }
+
+    fn of(reader: BucketReader, filter: &TaskFilter) -> Result<Self, Error> {
+        let mut scan =
+            Self { reader, objects: Objects::default(), faults: Vec::new(), filter: filter.clone(), indexed: HashMap::new() };
+        let reader = &scan.reader;
+        scan.objects = reader.runtime.block_on(list(reader, filter))?;
+        if !reader.is_single {
+            scan.faults = scan.reader.runtime.block_on(read_index(&scan.reader, &scan.objects, &mut scan.indexed))?;
+            let ours = [MANIFEST, SHA256SUMS, GALLERY];
+            let is_unknown = |(name, size): &&(Box<str>, u64)| {
+                // Some programs create an empty object for a folder.
+                !ours.contains(&&**name) && !(*size == 0 && layout::is_folder_name(name))
+            };
+            let unknown = scan.objects.root.iter().filter(is_unknown).filter(|_| filter.is_empty());
+            scan.faults.extend(unknown.map(|(name, _)| (name.to_string(), Fault::Unknown)));
+        }
+        Ok(scan)
+    }
+
+    /// Whether it is the folder of one task.
+    pub(crate) fn is_single(&self) -> bool {
+        self.reader.is_single
+    }
+
+    /// Of the ids that the filter asks for, those that are not among the ids and folders `found`.
+    pub(crate) fn missing_ids(&self, found: &HashSet<String>) -> Vec<String> {
+        scan::missing_ids(&self.filter, found)
+    }
+
+    /// How many tasks [`BucketScan::check_all`] checks.
+    pub(crate) fn folder_count(&self) -> usize {
+        if self.is_single() { 1 } else { self.objects.folders.len() }
+    }
+
+    /// Checks every task, and calls `on_task` with each: by the bytes of its files, or when `quick` by sizes and recorded hashes.
+    pub(crate) fn check_all(&self, quick: bool, events: &Emitter, mut on_task: impl FnMut(CheckedTask)) {
+        self.reader.runtime.block_on(async {
+            let requests = Semaphore::new(MAX_REQUESTS);
+            let checker = Checker { bucket: &self.reader.bucket, quick, events, requests: &requests };
+            let single = self.is_single().then_some("").into_iter();
+            let listed = self.objects.folders.keys().filter(|_| !self.is_single()).map(String::as_str);
+            let gone = self.indexed.keys().map(String::as_str).filter(|folder| !self.objects.folders.contains_key(*folder));
+            let mut tasks = stream::iter(single.chain(listed).chain(gone))
+                .map(|folder| self.check_folder(folder, &checker))
+                .buffer_unordered(MAX_REQUESTS);
+            while let Some(task) = tasks.next().await {
+                on_task(task);
+            }
+        });
+    }
+
+    /// Checks one folder: empty for the folder of one task.
+    async fn check_folder(&self, folder: &str, checker: &Checker<'_>) -> CheckedTask {
+        let mut found = TaskScan::default();
+        if folder.is_empty() || layout::is_folder_name(folder) {
+            self.read_manifest(folder, checker, &mut found).await;
+        } else {
+            self.report_unknown(folder, &HashSet::new(), &mut found);
+        }
+        if found.is_rejected {
+            (found.expected, found.faults) = (Vec::new(), Vec::new());
+        }
+        if !self.filter.is_empty() {
+            found.faults.retain(|(_, fault)| *fault != Fault::Unknown);
+        }
+        found.found_as = found.task_id.clone().or_else(|| (!found.faults.is_empty()).then(|| folder.to_owned()));
+        checker.check(found, self.listed(folder)).await
+    }
+
+    /// Reads the manifest of a folder: what it expects, or what is wrong with it.
+    async fn read_manifest(&self, folder: &str, checker: &Checker<'_>, found: &mut TaskScan) {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let indexed_id = self.indexed.get(folder);
+        let lookup = {
+            let _permit = checker.requests.acquire().await;
+            manifest::read(&self.reader.bucket, &prefix).await
+        };
+        let fault = match lookup {
+            Ok(ManifestLookup::Task(task)) if folder.is_empty() || layout::folder_name(&task.task_id) == folder => {
+                let names = expected_names(&task);
+                found.task_id = Some(task.task_id.clone());
+                match scan::select(&self.filter, *task) {
+                    Some(task) => found.expect_task(&task, &prefix),
+                    None => found.is_rejected = true,
+                }
+                return self.report_unknown(folder, &names, found);
+            }
+            Ok(ManifestLookup::Missing) => (folder.is_empty() || indexed_id.is_some()).then_some(Fault::Missing),
+            Ok(ManifestLookup::Damaged { .. }) => Some(Fault::Damaged),
+            Err(Error::Bucket { .. } | Error::Io { .. }) => Some(Fault::Unreadable),
+            // Another program wrote it, unless the index names the task.
+            Ok(ManifestLookup::Task(_)) | Err(_) => indexed_id.map(|_| Fault::Damaged),
+        };
+        if let Some(fault) = fault {
+            found.faults.push((format!("{prefix}{MANIFEST}"), fault));
+            // A folder that is named after its task needs no index.
+            found.task_id = indexed_id.cloned().or_else(|| (layout::folder_name(folder) == folder).then(|| folder.to_owned()));
+        }
+        self.report_unknown(folder, &fault.map(|_| MANIFEST.to_owned()).into_iter().collect(), found);
+    }
+
+    /// The names that were listed in a folder, and the sizes.
+    fn listed(&self, folder: &str) -> &[(Box<str>, u64)] {
+        match folder {
+            "" => &self.objects.root,
+            folder => self.objects.folders.get(folder).map_or(&[], Vec::as_slice),
+        }
+    }
+
+    /// Reports the objects in a folder that are not in `own`.
+    fn report_unknown(&self, folder: &str, own: &HashSet<String>, found: &mut TaskScan) {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let names = self.listed(folder).iter().map(|(name, _)| name);
+        let unknown = names.filter(|name| !own.contains(&***name)).map(|name| (format!("{prefix}{name}"), Fault::Unknown));
+        found.faults.extend(unknown);
+        if folder.is_empty() {
+            let below = self.objects.folders.iter().flat_map(|(folder, names)| names.iter().map(move |(name, _)| (folder, name)));
+            found.faults.extend(below.map(|(folder, name)| (format!("{folder}/{name}"), Fault::Unknown)));
+        }
+    }
+}
+
+/// Lists the archive, or the folders of the tasks that the filter asks for.
+async fn list(reader: &BucketReader, filter: &TaskFilter) -> Result<Objects, Error> {
+    let Some(ids) = filter.ids.as_ref().filter(|_| !reader.is_single) else {
+        let objects = listing::objects(&reader.bucket, None).await?;
+        let is_empty = objects.folders.is_empty() && objects.root.is_empty();
+        return if is_empty && !mark::is_present(&reader.bucket).await? { Err(reader.no_archive()) } else { Ok(objects) };
+    };
+    let folders: Vec<String> = ids.iter().map(|id| layout::folder_name(id)).collect();
+    let listed = folders.iter().map(|folder| listing::objects(&reader.bucket, Some(folder)));
+    let mut listed = stream::iter(listed).buffer_unordered(MAX_REQUESTS);
+    let mut all = Objects::default();
+    while let Some(objects) = listed.next().await {
+        all.folders.extend(objects?.folders);
+    }
+    Ok(all)
+}
+
+/// Collects the tasks of the index that have no manifest. Returns the fault of the index.
+async fn read_index(
+    reader: &BucketReader,
+    objects: &Objects,
+    indexed: &mut HashMap<String, String>,
+) -> Result<Vec<(String, Fault)>, Error> {
+    let has_manifest =
+        |folder: &str| objects.folders.get(folder).is_some_and(|names| names.iter().any(|(name, _)| &**name == MANIFEST));
+    let read = for_each_indexed(&reader.bucket, |task| {
+        let folder = layout::folder_name(&task.task_id);
+        if !has_manifest(&folder) {
+            indexed.insert(folder, task.task_id);
+        }
+    });
+    match read.await {
+        Ok(()) => Ok(Vec::new()),
+        Err(Error::Bucket { source, action, url }) if source.fault == BucketFault::Refused => {
+            Err(Error::Bucket { action, url, source })
+        }
+        Err(_) => Ok(vec![(INDEX.to_owned(), Fault::Unreadable)]),
+    }
+}

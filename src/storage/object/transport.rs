@@ -82,7 +82,7 @@ impl NoAnswerCause {
 impl Limits {
     /// 1 Mbit/s, and minutes for an answer. `stall` is the most time between two reads of a download.
     pub(super) fn new(stall: Duration) -> Self {
-        let (upload_answer, join_answer) = (Duration::from_mins(1), Duration::from_mins(5));
+        let (upload_answer, join_answer) = (Duration::from_secs(60), Duration::from_secs(300));
         Self { stall, upload_answer, join_answer, min_bytes_per_second: 125_000 }
     }
 }

@@ -142,3 +142,6 @@ fn has_all_assets(entry: &TaskEntry) -> bool {
     };
     task.assets.iter().all(is_here) && (task.text.is_none() || entry.text.is_some())
 }
+
+#[cfg(test)]
+mod tests;

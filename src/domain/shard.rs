@@ -28,9 +28,35 @@ impl Shard {
     /// Whether this part has the task.
     #[must_use]
     pub fn includes(self, task_id: &str) -> bool {
-        let start = sha256(task_id.as_bytes()).first_chunk().copied().map_or(0, u64::from_be_bytes);
+        self.includes_hash(sha256(task_id.as_bytes()).first_chunk().copied().map_or(0, u64::from_be_bytes))
+    }
+
+    /// Whether this part has the ids whose SHA-256 begins with these 8 bytes.
+    #[must_use]
+    pub(crate) fn includes_hash(self, start: u64) -> bool {
         let part = (u128::from(start) * u128::from(self.total.get())) >> 64;
         part + 1 == u128::from(self.number.get())
+    }
+
+    /// Whether some id may be in both parts, which may be parts of different totals.
+    #[must_use]
+    pub(crate) fn overlaps(self, other: Self) -> bool {
+        // A part is the range from (number - 1) / total to number / total of all hashes.
+        let [number, total, other_number, other_total] =
+            [self.number, self.total, other.number, other.total].map(|value| u128::from(value.get()));
+        (number - 1) * other_total < other_number * total && (other_number - 1) * total < number * other_total
+    }
+
+    /// The number of the part, from 1.
+    #[must_use]
+    pub(crate) fn number(self) -> u64 {
+        self.number.get()
+    }
+
+    /// The number of parts.
+    #[must_use]
+    pub(crate) fn total(self) -> u64 {
+        self.total.get()
     }
 }
 
@@ -69,6 +95,20 @@ mod tests {
         for (id, total, number) in EXPECTED {
             assert!(Shard::new(number, total).unwrap().includes(id), "{id} of {total}");
         }
+    }
+
+    #[test]
+    fn parts_overlap_where_some_hash_is_in_both() {
+        for (total, other_total) in [(1, 1), (1, 7), (2, 2), (3, 7), (7, 3), (4, 8), (100, 7)] {
+            for (number, other) in (1..=total).flat_map(|number| (1..=other_total).map(move |other| (number, other))) {
+                let (part, other) = (Shard::new(number, total).unwrap(), Shard::new(other, other_total).unwrap());
+                // The first hash of each of the finer parts is in one part of each total.
+                let hashes = (0..total * other_total).map(|part| u64::MAX / (total * other_total) * part + part);
+                let is_shared = hashes.into_iter().any(|hash| part.includes_hash(hash) && other.includes_hash(hash));
+                assert_eq!(part.overlaps(other), is_shared, "{part} {other}");
+            }
+        }
+        assert!(Shard::new(u64::MAX, u64::MAX).unwrap().overlaps(Shard::new(7, 7).unwrap()));
     }
 
     const EXPECTED: [(&str, u64, u64); 6] = [

@@ -19,12 +19,24 @@ pub(super) struct Answer {
     pub message: Option<String>,
     /// The region that it names.
     pub region: Option<String>,
+    /// The service answered that gives credentials to a machine in a cloud, and not the store.
+    pub is_from_metadata: bool,
+}
+
+/// Where that service is, at AWS, Azure and Google.
+const METADATA_HOSTS: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
+
+/// Whether `host` gives credentials to the machines of a cloud.
+pub(super) fn is_metadata_host(host: &str) -> bool {
+    METADATA_HOSTS.contains(&host)
 }
 
 impl Answer {
     /// The answer that `error` is about, if the server gave one.
     pub(super) fn find(error: &StoreError) -> Option<Self> {
-        causes(error).find_map(|cause| Self::from_text(&cause.to_string()))
+        let texts = || causes(error).map(ToString::to_string);
+        let answer = texts().find_map(|text| Self::from_text(&text))?;
+        Some(Self { is_from_metadata: texts().any(|text| is_metadata_request(&text)), ..answer })
     }
 
     fn from_text(text: &str) -> Option<Self> {
@@ -49,6 +61,7 @@ impl Answer {
             code: element(body, "Code").filter(|code| is_name(code)),
             message: element(body, "Message"),
             region: element(body, "Region").filter(|region| is_name(region)),
+            is_from_metadata: false,
         }
     }
 
@@ -58,7 +71,7 @@ impl Answer {
         let error = &json["error"];
         let code = text(error).or_else(|| text(&error["errors"][0]["reason"])).or_else(|| text(&error["status"]));
         let message = text(&error["message"]).or_else(|| text(&json["error_description"]));
-        Self { status: 0, code: code.filter(|code| is_name(code)), message, region: None }
+        Self { code: code.filter(|code| is_name(code)), message, ..Self::default() }
     }
 
     /// Whether the bucket itself does not exist.
@@ -70,6 +83,13 @@ impl Answer {
             _ => false,
         }
     }
+}
+
+/// Whether the text of an error is about a request for credentials: `Error performing PUT http://169.254.169.254/… in 3ms - …`.
+fn is_metadata_request(text: &str) -> bool {
+    let url = text.strip_prefix("Error performing ").and_then(|text| text.split(' ').nth(1));
+    let host = url.and_then(|url| url.strip_prefix("http://")).and_then(|url| url.split(['/', ':']).next());
+    host.is_some_and(is_metadata_host)
 }
 
 /// The text of the first element called `name` without children.
@@ -106,6 +126,19 @@ mod tests {
         assert_eq!(with("400 Bad Request", oauth), named(400, "invalid_grant", "old"));
         assert_eq!(parsed(&format!("Server returned error response: {xml}")).0, 200);
         assert_eq!(Answer::from_text("HTTP error: something"), None);
+    }
+
+    #[test]
+    fn requests_for_credentials_are_told_from_those_to_the_store() {
+        for (text, is_metadata) in [
+            ("Error performing PUT http://169.254.169.254/latest/api/token in 3ms - Server returned", true),
+            ("Error performing GET http://metadata.google.internal/computeMetadata/v1/x?audience=y in 3ms", true),
+            ("Error performing GET http://127.0.0.1:9000/b/169.254.169.254/x in 3ms", false),
+            ("Error performing GET REDACTED in 3ms", false),
+            ("Error performing list request: x", false),
+        ] {
+            assert_eq!(is_metadata_request(text), is_metadata, "{text}");
+        }
     }
 
     #[test]

@@ -43,7 +43,9 @@ impl Backoff {
             return Err(error);
         }
         let delay = self.first_delay.saturating_mul(1 << (self.tries - 1)).min(MAX_DELAY);
-        sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        if !delay.is_zero() {
+            sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        }
         Ok(())
     }
 }
@@ -52,4 +54,32 @@ impl Backoff {
 fn may_pass(error: &Error) -> bool {
     let fault = |source: &BucketError| !matches!(source.fault, BucketFault::Refused | BucketFault::ConditionsIgnored);
     matches!(error, Error::Bucket { source, .. } if fault(source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(fault: BucketFault) -> Error {
+        let source = BucketError { fault, message: String::new() };
+        Error::Bucket { action: "read", url: String::new(), source }
+    }
+
+    #[tokio::test]
+    async fn errors_that_may_pass_are_tried_again_for_a_bounded_time() {
+        let mut backoff = Backoff::new(Duration::ZERO);
+        for _ in 1..MAX_TRIES {
+            backoff.wait(error(BucketFault::Unavailable)).await.unwrap();
+        }
+        assert!(backoff.wait(error(BucketFault::Unavailable)).await.is_err());
+        backoff.reset();
+        assert!(backoff.wait(error(BucketFault::Other)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn errors_of_every_request_are_final() {
+        for error in [error(BucketFault::Refused), error(BucketFault::ConditionsIgnored), Error::Panicked] {
+            assert!(Backoff::new(Duration::ZERO).wait(error).await.is_err());
+        }
+    }
 }

@@ -28,13 +28,24 @@ const LARGE: usize = 1 << 20;
 /// When the store fails several times, or the manifest can't be replaced: see [`read_manifest`](super::manifest_object::read_manifest).
 pub(in crate::storage) async fn commit(
     bucket: &Bucket,
-    mut standing: ManifestObject,
+    standing: ManifestObject,
     base: Option<&TaskEntry>,
     mine: TaskEntry,
     replaces: bool,
 ) -> Result<TaskEntry, Error> {
+    let backoff = Backoff::new(UploadSettings::default().first_delay);
+    commit_with(bucket, standing, base, &mine, replaces, backoff).await
+}
+
+pub(super) async fn commit_with(
+    bucket: &Bucket,
+    mut standing: ManifestObject,
+    base: Option<&TaskEntry>,
+    mine: &TaskEntry,
+    replaces: bool,
+    mut backoff: Backoff,
+) -> Result<TaskEntry, Error> {
     let write_id = format!("{:032x}", fastrand::u128(..));
-    let mut backoff = Backoff::new(UploadSettings::default().first_delay);
     loop {
         let mut next = reconcile(base, standing.entry.as_ref(), mine.clone(), replaces);
         if let Some(entry) = standing.entry.as_ref().filter(|entry| next.eq_ignoring_archived_at(entry)) {

@@ -21,7 +21,7 @@ use url::Url;
 
 use super::bucket::Bucket;
 use super::environment::Environment;
-use super::transport::SupervisedConnector;
+use super::transport::{Limits, SupervisedConnector};
 use crate::storage::Error;
 use crate::storage::error::{BucketError, BucketFault};
 use crate::storage::location::{BucketUrl, Service};
@@ -149,7 +149,7 @@ impl Settings<'_> {
     }
 
     fn connector(&self) -> SupervisedConnector {
-        SupervisedConnector::new(self.options.stall_timeout)
+        SupervisedConnector::new(Limits::new(self.options.stall_timeout))
     }
 
     /// Whether the endpoint is one of AWS itself.
@@ -196,3 +196,6 @@ impl fmt::Debug for StoreOptions {
         f.debug_struct("StoreOptions").field("user_agent", &self.user_agent).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

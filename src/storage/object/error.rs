@@ -80,3 +80,6 @@ pub(super) fn causes(error: &StoreError) -> impl Iterator<Item = &(dyn StdError 
 fn find_cause<T: StdError + 'static>(error: &StoreError) -> Option<&T> {
     causes(error).find_map(|cause| cause.downcast_ref::<T>())
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,9 @@ pub(super) fn answer(answer: &Answer, is_object: bool, service: Service) -> Buck
 }
 
 fn classify(answer: &Answer, is_object: bool, service: Service) -> (BucketFault, String) {
+    if answer.is_from_metadata {
+        return (BucketFault::Refused, no_credentials(service).to_owned());
+    }
     if answer.is_bucket_missing() {
         let advice = "the bucket does not exist; create it, or check its name and the endpoint";
         return (BucketFault::Refused, advice.to_owned());

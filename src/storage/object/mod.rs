@@ -26,11 +26,17 @@ mod hint;
 pub(super) mod index;
 pub(super) mod lease;
 mod manifest_object;
+#[cfg(test)]
+mod mock_server;
 mod probe;
 mod publish;
 pub(super) mod read;
+#[cfg(test)]
+mod real_servers;
 mod reservation;
 mod runtime;
 mod spool;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod upload;

@@ -171,3 +171,6 @@ fn conditions_ignored(bucket: &Bucket, condition: Condition, what: &str) -> Erro
     let source = BucketError { fault: BucketFault::ConditionsIgnored, message };
     Error::Bucket { action: "keep an archive in", url: bucket.url.to_string(), source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,22 +25,29 @@ use object_store::client::{
 };
 use object_store::{ClientConfigKey, ClientOptions};
 
-/// The slowest line that uploads pass: 1 Mbit/s.
-const MIN_BYTES_PER_SECOND: u64 = 125_000;
-/// How long a server may take to answer after an upload.
-const UPLOAD_ANSWER: Duration = Duration::from_mins(1);
-/// The same for the end of an upload in parts, when the server joins them.
-const JOIN_ANSWER: Duration = Duration::from_mins(5);
+use super::answer::is_metadata_host;
+
 /// How often a metadata service is asked that does not answer.
 const METADATA_ATTEMPTS: usize = 3;
 /// The most that is read of the body of an error, and of an answer to an upload.
 const MAX_SHORT_BODY: usize = 1 << 20;
 
+/// How long a server may be silent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Between two reads of a download.
+    pub stall: Duration,
+    /// After an upload, when all its bytes are there.
+    pub upload_answer: Duration,
+    /// After the end of an upload in parts, when the server joins them.
+    pub join_answer: Duration,
+    /// The slowest line that uploads pass.
+    pub min_bytes_per_second: u64,
+}
+
 /// Makes the clients of one store.
 #[derive(Debug)]
-pub(super) struct SupervisedConnector {
-    stall_timeout: Duration,
-}
+pub(super) struct SupervisedConnector(Limits);
 
 /// Why a request got no answer, and from which server.
 #[derive(Debug)]
@@ -65,10 +72,17 @@ pub(super) enum NoAnswerCause {
     NotImplemented,
 }
 
+impl Limits {
+    /// 1 Mbit/s, and minutes for an answer. `stall` is the most time between two reads of a download.
+    pub(super) fn new(stall: Duration) -> Self {
+        let (upload_answer, join_answer) = (Duration::from_mins(1), Duration::from_mins(5));
+        Self { stall, upload_answer, join_answer, min_bytes_per_second: 125_000 }
+    }
+}
+
 impl SupervisedConnector {
-    /// `stall_timeout` is the most time between two reads of a download.
-    pub(super) fn new(stall_timeout: Duration) -> Self {
-        Self { stall_timeout }
+    pub(super) fn new(limits: Limits) -> Self {
+        Self(limits)
     }
 }
 
@@ -76,12 +90,11 @@ impl HttpConnector for SupervisedConnector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let has_own_limit = options.get_config_value(&ClientConfigKey::ReadTimeout).is_some();
         let (connector, reading) = (ReqwestConnector::default(), options.clone());
-        let reading = if has_own_limit { reading } else { reading.with_read_timeout(self.stall_timeout) };
+        let reading = if has_own_limit { reading } else { reading.with_read_timeout(self.0.stall) };
         let service = SupervisedService {
             reading: connector.connect(&reading)?,
             uploading: connector.connect(options)?,
-            bytes_under_way: AtomicU64::new(0),
-            answers: AtomicUsize::new(0),
+            uploads: Uploads { limits: self.0, bytes_under_way: AtomicU64::new(0), answers: AtomicUsize::new(0) },
             metadata_failures: AtomicUsize::new(0),
         };
         Ok(HttpClient::new(service))
@@ -93,11 +106,18 @@ impl HttpConnector for SupervisedConnector {
 struct SupervisedService {
     reading: HttpClient,
     uploading: HttpClient,
+    uploads: Uploads,
+    /// Failures of the metadata service since its last answer.
+    metadata_failures: AtomicUsize,
+}
+
+/// What the uploads of this store have in common: the line, and the server.
+#[derive(Debug)]
+struct Uploads {
+    limits: Limits,
     bytes_under_way: AtomicU64,
     /// Uploads that were answered so far.
     answers: AtomicUsize,
-    /// Failures of the metadata service since its last answer.
-    metadata_failures: AtomicUsize,
 }
 
 /// The bytes of one upload, as long as it is under way.
@@ -112,7 +132,7 @@ impl SupervisedService {
         } else {
             self.reading.execute(request).await
         };
-        let is_metadata = matches!(host.as_str(), "169.254.169.254" | "metadata.google.internal");
+        let is_metadata = is_metadata_host(&host);
         match answer {
             Ok(answer) if answer.status().as_u16() == 501 => {
                 Err(HttpError::new(HttpErrorKind::Unknown, NoAnswer { server, cause: NoAnswerCause::NotImplemented }))
@@ -133,15 +153,30 @@ impl SupervisedService {
     /// Sends a request with a body, and reads its answer, which is short.
     async fn upload(&self, request: HttpRequest, is_post: bool) -> Result<HttpResponse, HttpError> {
         let size = u64::try_from(request.body().content_length()).unwrap_or(u64::MAX);
-        let _under_way = UnderWay::new(&self.bytes_under_way, size);
-        let answer_time = if is_post { JOIN_ANSWER } else { UPLOAD_ANSWER };
-        let mut exchange = pin!(async {
+        let limits = &self.uploads.limits;
+        let answer_time = if is_post { limits.join_answer } else { limits.upload_answer };
+        let exchange = async {
             let (head, body) = self.uploading.execute(request).await?.into_parts();
             Ok(HttpResponse::from_parts(head, read_start(body).await?.into()))
-        });
+        };
+        self.uploads.supervise(exchange, size, answer_time).await
+    }
+}
+
+impl Uploads {
+    /// Waits for `exchange`, which uploads `size` bytes, as long as the server is alive.
+    async fn supervise<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, HttpError>>,
+        size: u64,
+        answer_time: Duration,
+    ) -> Result<T, HttpError> {
+        let _under_way = UnderWay::new(&self.bytes_under_way, size);
+        let mut exchange = pin!(exchange);
         loop {
             let answers = self.answers.load(Ordering::Relaxed);
-            let transfer_time = Duration::from_secs(self.bytes_under_way.load(Ordering::Relaxed) / MIN_BYTES_PER_SECOND);
+            let bytes = self.bytes_under_way.load(Ordering::Relaxed);
+            let transfer_time = Duration::from_secs(bytes / self.limits.min_bytes_per_second);
             match tokio::time::timeout(answer_time + transfer_time, &mut exchange).await {
                 Ok(answer) => {
                     self.answers.fetch_add(usize::from(answer.is_ok()), Ordering::Relaxed);
@@ -230,3 +265,81 @@ impl fmt::Display for NoAnswer {
 }
 
 impl StdError for NoAnswer {}
+
+#[cfg(test)]
+mod tests {
+    use object_store::client::HttpRequestBody;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Limits for a server that never answers: however late a timer is, the result is the same.
+    fn short() -> Limits {
+        let moment = Duration::from_millis(20);
+        Limits { stall: moment, upload_answer: moment, join_answer: moment, min_bytes_per_second: u64::MAX }
+    }
+
+    /// Sends a request to a server that reads it, answers `answer`, and then keeps the connection open.
+    async fn cause(method: &str, body: &'static str, answer: &'static [u8]) -> NoAnswerCause {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/b/x", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut connections = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.read_u8().await.unwrap();
+                stream.write_all(answer).await.unwrap();
+                connections.push(stream);
+            }
+        });
+        let client = SupervisedConnector::new(short()).connect(&ClientOptions::new().with_allow_http(true)).unwrap();
+        let body = HttpRequestBody::from(body.to_owned());
+        let request = http::Request::builder().method(method).uri(url).body(body).unwrap();
+        let error = match client.execute(request).await {
+            Err(error) => error,
+            Ok(answer) => match answer.into_body().bytes().await {
+                Err(error) => return cause_of(&error),
+                Ok(body) => panic!("{body:?}"),
+            },
+        };
+        error.source().and_then(|source| source.downcast_ref::<NoAnswer>()).expect("the server is named").cause.clone()
+    }
+
+    #[tokio::test]
+    async fn server_that_is_silent_is_noticed_when_reading_and_when_writing() {
+        let half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
+        for answer in [&b""[..], b"HTTP/1.1 200 OK\r\n", half] {
+            for (method, body) in [("GET", ""), ("PUT", "x"), ("POST", "")] {
+                assert_eq!(cause(method, body, answer).await, NoAnswerCause::Timeout, "{method}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn answer_that_is_no_http_is_an_error_and_501_is_final() {
+        assert!(matches!(cause("GET", "", b"SSH-2.0-x\r\n\r\n").await, NoAnswerCause::Broken(_)));
+        let answer = b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n";
+        for method in ["GET", "PUT"] {
+            assert_eq!(cause(method, "x", answer).await, NoAnswerCause::NotImplemented);
+        }
+    }
+
+    #[tokio::test]
+    async fn upload_waits_as_long_as_others_are_answered() {
+        let limits = Limits { upload_answer: Duration::from_millis(40), ..short() };
+        let uploads = Uploads { limits, bytes_under_way: AtomicU64::new(0), answers: AtomicUsize::new(0) };
+        // Each wait ends with an answer to another upload, so that no late timer changes the result.
+        let slow = async {
+            for _ in 0..6 {
+                tokio::time::sleep(limits.upload_answer / 2).await;
+                uploads.answers.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(7)
+        };
+        assert_eq!(uploads.supervise(slow, 1 << 20, limits.upload_answer).await.unwrap(), 7);
+        let dead = std::future::pending::<Result<(), HttpError>>();
+        let error = uploads.supervise(dead, 1 << 20, limits.upload_answer).await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::Timeout);
+        assert_eq!(uploads.bytes_under_way.load(Ordering::Relaxed), 0);
+    }
+}

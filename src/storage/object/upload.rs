@@ -176,7 +176,7 @@ impl Publisher {
     }
 
     async fn send_parts(&self, upload: &mut dyn MultipartUpload, relative: &str, content: &Content) -> Result<(), Error> {
-        let part_size = self.settings.part_size.max(content.size.div_ceil(MAX_PARTS).next_multiple_of(1 << 20));
+        let part_size = self.settings.part_size.max(content.size.div_ceil(MAX_PARTS));
         let (mut reader, mut left) = (content.open().await?, content.size);
         // Tasks, because a part must go on while this waits for the budget: another upload may wait for what it gives back.
         let mut parts = JoinSet::new();
@@ -219,4 +219,37 @@ pub(super) async fn abort(mut upload: Box<dyn MultipartUpload>) {
 fn changed(path: PathBuf) -> Error {
     let source = io::Error::new(io::ErrorKind::InvalidData, "its bytes changed after it was downloaded");
     Error::Unreadable { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn uploads_wait_for_the_budget_and_a_huge_part_takes_all_of_it() {
+        let budget = UploadBudget::default();
+        let first = budget.reserve(100 << 20).now_or_never().unwrap();
+        assert!(budget.clone().reserve(29 << 20).now_or_never().is_none());
+        let second = budget.reserve(28 << 20).now_or_never().unwrap();
+        drop((first, second));
+        let all = budget.reserve(10 * BUDGET).now_or_never().unwrap();
+        assert!(budget.reserve(1).now_or_never().is_none());
+        drop(all);
+    }
+
+    #[test]
+    fn media_type_that_is_no_plain_header_is_left_out() {
+        for (content_type, is_kept) in [
+            ("text/plain; charset=utf-8", true),
+            ("video/mp4\r\nx-amz-acl: public-read", false),
+            ("video/mp4;  a", false),
+            ("vidéo", false),
+        ] {
+            let (source, sha256) = (Source::Memory(Bytes::new()), Sha256Hex::digest(b""));
+            let content = Content { source, size: 0, sha256, content_type: Some(content_type.to_owned()) };
+            assert_eq!(content.attributes().get(&Attribute::ContentType).is_some(), is_kept, "{content_type}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::faults::noise;
 use crate::support::tls::{AsyncHost, Http2Requests, Identity, read_head, send_and_close, serve_http2};
-use crate::support::{Run, World, sample};
+use crate::support::{Run, World, sample, success};
 
 /// Runs with `host` as the media host. Returns the run and the entry of the task.
 fn run(world: &World, identity: &Identity, result: &Value, args: &[&str]) -> (Run, Value) {
@@ -141,6 +141,19 @@ fn host_that_speaks_both_gets_http1() {
     let host = raw_host(&identity, [head.as_bytes(), &body].concat(), true);
     let (run, _) = run(&world, &identity, &json!({"images": [format!("https://{}/a", host.address)]}), &[]);
     run.exits(0);
+}
+
+#[test]
+fn gateway_that_speaks_both_gets_http1() {
+    let (world, identity) = (World::new(), Identity::new(&["h2", "http/1.1"]));
+    let answer = success(&json!({"images": [world.serve_sample("picture.png")]})).to_string();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+    let wire = format!("{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
+    let host = raw_host(&identity, wire.into_bytes(), true);
+    let root = identity.write_root(&world);
+    let base_url = format!("https://{}", host.address);
+    world.run(&["t1", "--base-url", &base_url, "--ca-cert", root.to_str().unwrap(), "--retries", "0"]).exits(0);
+    assert!(world.archive().join("t1/image-1.png").exists());
 }
 
 #[test]

@@ -1,43 +1,139 @@
 //! The tasks that this run has committed, on their way into the index.
+//!
+//! Entries are compressed as they come. A flush seals them as a segment with a name of its own, and the segment stays here until
+//! the bucket has confirmed it: after an error, or when the flush is dropped, the next flush writes the same bytes under the same
+//! name. So a segment may be written twice, and changes nothing. What a killed run did not flush costs the next one a request per
+//! task.
 
-use std::time::Instant;
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use jiff::Timestamp;
+use object_store::PutOptions;
+
+use super::entry::line_of;
+use super::names::Segment;
 use crate::domain::manifest::TaskEntry;
 use crate::domain::shard::Shard;
 use crate::storage::Error;
 use crate::storage::object::bucket::Bucket;
+
+/// A segment has at most this many entries.
+const MAX_ENTRIES: usize = 10_000;
+/// A segment is sealed at this size, long before a reader refuses it.
+const MAX_COMPRESSED: usize = 8 << 20;
+/// The longest that an entry waits.
+const MAX_AGE: Duration = Duration::from_secs(300);
+/// The pause after a flush that failed.
+const RETRY_DELAY: Duration = Duration::from_secs(60);
 
 /// Collects entries, and writes them as segments. Shared by all tasks of a run.
 #[derive(Debug)]
 pub(crate) struct IndexLog {
     bucket: Bucket,
     shard: Option<Shard>,
+    state: Mutex<LogState>,
+    /// Held by the one flush that writes.
+    flushing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct LogState {
+    open: Option<OpenSegment>,
+    /// Segments that the bucket has not confirmed: their names below the prefix, and their bytes.
+    sealed: Vec<(String, Bytes)>,
+    /// No flush is due before.
+    retry_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct OpenSegment {
+    lines: GzEncoder<Vec<u8>>,
+    entries: usize,
+    began: Instant,
 }
 
 impl IndexLog {
     pub(crate) fn new(bucket: Bucket, shard: Option<Shard>) -> Self {
-        Self { bucket, shard }
+        Self { bucket, shard, state: Mutex::default(), flushing: tokio::sync::Mutex::default() }
     }
 
     /// Adds the entry of a committed task, with paths relative to the task's folder, as its manifest has it.
     pub(crate) fn add(&self, entry: &TaskEntry) {
-        let _ = (entry, &self.bucket, self.shard);
+        // Without a line, the task costs every run a request.
+        let Some(line) = line_of(entry) else { return };
+        let mut state = self.state();
+        let open = state.open.get_or_insert_with(OpenSegment::new);
+        // Writing to memory does not fail.
+        let _ = open.lines.write_all(&line);
+        open.entries += 1;
+        if open.is_full() {
+            state.seal(self.shard);
+        }
     }
 
     /// Writes a segment when 10,000 entries wait, or the oldest one for 5 minutes.
     ///
     /// # Errors
-    /// When the segment can't be written. The entries wait for the next flush.
+    /// When the segment can't be written. The entries wait for the next flush, which is due after a minute.
     pub(crate) async fn flush_if_due(&self, now: Instant) -> Result<(), Error> {
-        let _ = now;
-        Ok(())
+        if !self.state().is_due(now) {
+            return Ok(());
+        }
+        let flushed = self.flush().await;
+        self.state().retry_at = flushed.is_err().then(|| now + RETRY_DELAY);
+        flushed
     }
 
-    /// Writes a segment of all entries that wait, if any do.
+    /// Writes all entries that wait, if any do. A run calls it at its end, and when it is stopped.
     ///
     /// # Errors
     /// As for [`Self::flush_if_due`].
     pub(crate) async fn flush(&self) -> Result<(), Error> {
-        Ok(())
+        let _flushing = self.flushing.lock().await;
+        self.state().seal(self.shard);
+        loop {
+            let Some((relative, bytes)) = self.state().sealed.first().cloned() else { return Ok(()) };
+            // The name is random, so that nothing else can be there.
+            let key = self.bucket.key(&relative);
+            let put = self.bucket.store.put_opts(&key, bytes.into(), PutOptions::default()).await;
+            put.map_err(self.bucket.error("write", &relative))?;
+            self.state().sealed.retain(|(name, _)| *name != relative);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, LogState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LogState {
+    fn is_due(&self, now: Instant) -> bool {
+        let is_old = |open: &OpenSegment| now.saturating_duration_since(open.began) >= MAX_AGE;
+        let is_waiting = self.retry_at.is_some_and(|retry_at| now < retry_at);
+        !is_waiting && (!self.sealed.is_empty() || self.open.as_ref().is_some_and(is_old))
+    }
+
+    /// Ends the open segment.
+    fn seal(&mut self, shard: Option<Shard>) {
+        if let Some(open) = self.open.take()
+            && let Ok(bytes) = open.lines.finish()
+        {
+            self.sealed.push((Segment::new_relative(Timestamp::now(), shard), bytes.into()));
+        }
+    }
+}
+
+impl OpenSegment {
+    fn new() -> Self {
+        Self { lines: GzEncoder::new(Vec::new(), Compression::default()), entries: 0, began: Instant::now() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.entries >= MAX_ENTRIES || self.lines.get_ref().len() >= MAX_COMPRESSED
     }
 }

@@ -15,12 +15,22 @@
 //! - Of several entries of one id one wins, whatever the order in which they are read: see [`entry`].
 //! - What can't be read is an error, and never an index with fewer tasks. Everything read is bounded: see [`lines`].
 
-#![allow(dead_code, reason = "the jobs that use it are on their way")]
+#![allow(dead_code, unused_imports, reason = "the jobs that use it are on their way")]
 
 mod compact;
+mod current;
 mod each;
+mod entry;
+mod generation;
 mod known;
+mod lines;
 mod log;
+mod names;
+mod partitions;
+mod rebuild;
+mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use compact::{CompactedIndex, compact, rebuild};
 pub(crate) use each::for_each_indexed;

@@ -1,0 +1,98 @@
+//! Reads the manifests of all tasks in a bucket, for `index --rebuild`.
+//!
+//! The whole prefix is listed as a stream, so that memory stays bounded; objects other than manifests of tasks are skipped. A
+//! manifest that can't be fetched ends the rebuild: the old index is better than one with fewer tasks. A manifest that is damaged or
+//! not ours is reported, and its task stays out of the index: a run of that task then reads the manifest, and says the same.
+
+use futures::future::ready;
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::Semaphore;
+
+use super::entry::{IndexEntry, line_of};
+use super::lines::fetch;
+use super::names::Stamp;
+use super::partitions::Partitions;
+use crate::domain::manifest::{TaskEntry, TaskManifest};
+use crate::layout::{self, MANIFEST};
+use crate::storage::object::bucket::Bucket;
+use crate::storage::read::report::Report;
+use crate::storage::{Error, blocking};
+
+/// Manifests that are fetched at once.
+const FETCHES_AT_ONCE: usize = 32;
+/// The bytes of manifests that are in memory at once, in KiB. A larger manifest is read alone.
+const MEMORY_KIB: u32 = 128 << 10;
+
+/// What a folder's manifest is.
+enum Found {
+    Task(Box<TaskEntry>),
+    /// It was removed since it was listed.
+    Gone,
+    Fault(String),
+}
+
+/// The entries of all task manifests, and what is wrong with single ones. `progress` gets the number of manifests read so far.
+///
+/// # Errors
+/// When the bucket can't be listed, or a manifest can't be fetched.
+pub(super) async fn read_manifests(
+    bucket: &Bucket,
+    stamp: Stamp,
+    progress: &mut impl FnMut(u64),
+) -> Result<(Partitions, Report), Error> {
+    let (memory, mut partitions, mut report) = (Semaphore::new(MEMORY_KIB as usize), Partitions::default(), Report::default());
+    let prefix = bucket.key("");
+    let objects = bucket.store.list(Some(&prefix)).map(|object| object.map_err(bucket.error("list", "")));
+    let folders = objects.try_filter_map(|object| {
+        let relative = object.location.as_ref().strip_prefix(prefix.as_ref()).unwrap_or_default().trim_start_matches('/');
+        let folder = relative.strip_suffix(MANIFEST).and_then(|rest| rest.strip_suffix('/'));
+        let found = folder.filter(|folder| layout::is_folder_name(folder)).map(|folder| (folder.to_owned(), object.size));
+        ready(Ok(found))
+    });
+    let memory = &memory;
+    let read = |(folder, size): (String, u64)| async move {
+        let kib = u32::try_from(size >> 10).unwrap_or(MEMORY_KIB).clamp(1, MEMORY_KIB);
+        // The semaphore is never closed.
+        let _memory = memory.acquire_many(kib).await.map_err(|_| Error::Panicked)?;
+        read_manifest(bucket, &folder).await
+    };
+    let mut reads = folders.map_ok(read).try_buffer_unordered(FETCHES_AT_ONCE);
+    let mut count = 0;
+    while let Some(found) = reads.try_next().await? {
+        count += 1;
+        progress(count);
+        match found {
+            Found::Gone => {}
+            Found::Fault(message) => report.add_fault(message),
+            Found::Task(entry) => {
+                if let Some(line) = line_of(&entry)
+                    && let Some(entry) = IndexEntry::parse(&line, stamp)
+                {
+                    partitions.push(&entry)?;
+                }
+            }
+        }
+    }
+    drop(reads);
+    Ok((partitions, report))
+}
+
+async fn read_manifest(bucket: &Bucket, folder: &str) -> Result<Found, Error> {
+    let relative = format!("{folder}/{MANIFEST}");
+    let Some(text) = fetch(bucket, &relative, u64::MAX).await? else { return Ok(Found::Gone) };
+    let (folder, url) = (folder.to_owned(), bucket.url_of(&relative));
+    blocking(move || {
+        Ok(match TaskManifest::parse(&text) {
+            Ok(TaskManifest::Task(task)) if layout::folder_name(&task.task_id) == folder => Found::Task(task),
+            Ok(TaskManifest::Task(task)) => Found::Fault(format!("{url} is the manifest of another task, `{}`", task.task_id)),
+            Ok(TaskManifest::Damaged { .. }) => Found::Fault(format!("{url} is damaged")),
+            Ok(TaskManifest::MultipleTasks) => Found::Fault(format!("{url} names several tasks")),
+            Ok(TaskManifest::Foreign) => Found::Fault(format!("{url} was not written by yescale-dl")),
+            Ok(TaskManifest::NewerVersion(version)) => {
+                Found::Fault(format!("{url} was written by a later version (manifest_version {version})"))
+            }
+            Err(error) => Found::Fault(format!("can't read {url}: {error}")),
+        })
+    })
+    .await
+}

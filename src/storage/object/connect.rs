@@ -100,7 +100,8 @@ impl Settings<'_> {
         let builder = builder.with_bucket_name(&self.url.bucket);
         let get = |key| builder.get_config_value(&key);
         let endpoint = get(AmazonS3ConfigKey::S3Endpoint).or_else(|| get(AmazonS3ConfigKey::Endpoint));
-        self.check_plain_http(endpoint.as_deref(), get(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)))?;
+        let allows_http = get(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+        self.check_plain_http(endpoint.as_deref(), allows_http.as_deref())?;
         self.finish(builder.build())
     }
 
@@ -129,12 +130,12 @@ impl Settings<'_> {
         let get = |key| builder.get_config_value(&key);
         let is_emulator = get(AzureConfigKey::UseEmulator).is_some_and(|value| value == "true");
         if !is_emulator && get(AzureConfigKey::AccountName).is_none() {
-            return Err("AZURE_STORAGE_ACCOUNT_NAME is not set; AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or an \
-                        identity gives the right to use the account"
+            return Err("AZURE_STORAGE_ACCOUNT_NAME is not set; it is needed with AZURE_STORAGE_ACCOUNT_KEY, \
+                        AZURE_STORAGE_SAS_TOKEN or an identity (a connection string is not read)"
                 .to_owned());
         }
         let allows_http = get(AzureConfigKey::Client(ClientConfigKey::AllowHttp));
-        self.check_plain_http(get(AzureConfigKey::Endpoint).as_deref(), allows_http)?;
+        self.check_plain_http(get(AzureConfigKey::Endpoint).as_deref(), allows_http.as_deref())?;
         self.finish(builder.build())
     }
 
@@ -162,9 +163,9 @@ impl Settings<'_> {
     }
 
     /// Says how to allow plain HTTP. `object_store` would refuse each request without saying so.
-    fn check_plain_http(&self, endpoint: Option<&str>, allows_http: Option<String>) -> Result<(), String> {
+    fn check_plain_http(&self, endpoint: Option<&str>, allows_http: Option<&str>) -> Result<(), String> {
         let is_plain = endpoint.is_some_and(|url| url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://")));
-        if is_plain && allows_http.as_deref() == Some("false") {
+        if is_plain && allows_http == Some("false") {
             return Err(format!("its endpoint is plain http; set {}ALLOW_HTTP=true to allow that", self.prefix()));
         }
         Ok(())
@@ -188,7 +189,7 @@ impl Settings<'_> {
 /// repeat, such as a conditional write without an answer, is settled by whoever made the request.
 fn retry_config() -> RetryConfig {
     let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(10), base: 2. };
-    RetryConfig { backoff, max_retries: 8, retry_timeout: Duration::from_mins(3) }
+    RetryConfig { backoff, max_retries: 8, retry_timeout: Duration::from_secs(180) }
 }
 
 impl fmt::Debug for StoreOptions {

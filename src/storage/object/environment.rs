@@ -61,8 +61,8 @@ impl Environment {
             if is_base_url(name) {
                 check_base_url(value).map_err(|why| format!("{name} {why}"))?;
             }
-            if name.ends_with("REGION") && !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
-                return Err(format!("{name} is not the name of a region, such as us-east-1"));
+            if is_part_of_url(name) && !value.bytes().all(is_url_byte) {
+                return Err(format!("{name} contains a character that it can't have"));
             }
         }
         Ok(())
@@ -77,7 +77,17 @@ impl Environment {
 
 /// Whether the variable `name` holds the URL that requests are made of.
 fn is_base_url(name: &str) -> bool {
-    name.ends_with("ENDPOINT") || name.contains("ENDPOINT_URL") || name.ends_with("BASE_URL") || name.ends_with("FULL_URI")
+    let names = ["ENDPOINT", "ENDPOINT_URL", "ENDPOINT_URL_S3", "ENDPOINT_URL_STS", "BASE_URL", "FULL_URI", "AUTHORITY_HOST"];
+    names.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether the value of the variable `name` becomes a part of a URL as it is.
+fn is_part_of_url(name: &str) -> bool {
+    ["REGION", "RELATIVE_URI", "ACCOUNT_NAME", "TENANT_ID", "AUTHORITY_ID"].iter().any(|end| name.ends_with(end))
+}
+
+fn is_url_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~/%:[]".contains(&byte)
 }
 
 fn check_base_url(value: &str) -> Result<(), &'static str> {
@@ -90,8 +100,7 @@ fn check_base_url(value: &str) -> Result<(), &'static str> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not have a query or a fragment");
     }
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/%:[]".contains(&byte);
-    if value.bytes().all(is_plain) { Ok(()) } else { Err("contains a character that no endpoint has") }
+    if value.bytes().all(is_url_byte) { Ok(()) } else { Err("contains a character that no endpoint has") }
 }
 
 #[cfg(test)]
@@ -129,7 +138,9 @@ mod tests {
             ("AWS_ENDPOINT", "https://secret:secret@host"),
             ("AWS_ENDPOINT_URL", "https://host/?secret=1"),
             ("AWS_ENDPOINT_URL", "http://ho st"),
+            ("AWS_ENDPOINT_URL", "https://host/secret|"),
             ("AWS_REGION", "eu secret"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/secret here"),
         ] {
             let message = environment(&[(name, value)]).check("AWS_").unwrap_err();
             assert!(message.contains(name) && !message.contains("secret"), "{message}");

@@ -10,6 +10,7 @@
 use std::error::Error as StdError;
 
 use object_store::Error as StoreError;
+use object_store::client::HttpError;
 
 use super::answer::Answer;
 use super::bucket::Bucket;
@@ -64,6 +65,8 @@ pub(in crate::storage) fn explain(error: &StoreError, service: Service) -> Bucke
         return hint::answer(&answer, is_object, service);
     }
     let fault = match error {
+        // A download that broke off.
+        _ if find_cause::<HttpError>(error).is_some() => BucketFault::Unavailable,
         StoreError::NotFound { .. } => BucketFault::NotFound,
         StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => BucketFault::Refused,
         _ => BucketFault::Other,

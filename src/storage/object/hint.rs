@@ -17,7 +17,7 @@ const MAX_MESSAGE_LEN: usize = 200;
 /// The message for a request without an answer from `server`.
 pub(super) fn no_answer(server: &str, cause: &NoAnswerCause, service: Service) -> String {
     match cause {
-        NoAnswerCause::Connect(why) if why.contains("certificate") => {
+        NoAnswerCause::Connect(why) if cause.is_certificate() => {
             format!("can't connect to {server}: {why}; --ca-cert FILE adds a root certificate")
         }
         NoAnswerCause::Connect(why) => {
@@ -37,7 +37,8 @@ pub(super) fn no_answer(server: &str, cause: &NoAnswerCause, service: Service) -
 /// The error for an answer. `is_object` says that a 404 concerns an object.
 pub(super) fn answer(answer: &Answer, is_object: bool, service: Service) -> BucketError {
     let (fault, advice) = classify(answer, is_object, service);
-    let mut facts = format!("the store answered {}", answer.status);
+    let server = if answer.is_from_metadata { "the metadata service" } else { "the store" };
+    let mut facts = format!("{server} answered {}", answer.status);
     if let Some(code) = &answer.code {
         facts = format!("{facts} {code}");
     }

@@ -4,9 +4,10 @@
 //! another program or a later version wrote is an error, as on a disk. So is one that can't be read: that is never absence.
 
 use bytes::Bytes;
-use object_store::{Attribute, Error as StoreError, GetOptions, UpdateVersion};
+use object_store::{Attribute, GetOptions, UpdateVersion};
 
 use super::bucket::{Bucket, WRITE_ID_KEY};
+use super::error::is_absent;
 use crate::domain::manifest::{TaskEntry, TaskManifest};
 use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST};
@@ -45,7 +46,7 @@ pub(in crate::storage) async fn read_manifest(bucket: &Bucket, id: &TaskId) -> R
 pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str) -> Result<ManifestObject, Error> {
     let key = manifest_key(id);
     let object = match bucket.store.get_opts(&bucket.key(&key), GetOptions::new()).await {
-        Err(StoreError::NotFound { .. }) => return Ok(ManifestObject::default()),
+        Err(error) if is_absent(&error) => return Ok(ManifestObject::default()),
         object => object.map_err(bucket.error("read", &key))?,
     };
     let url = bucket.url_of(&key);
@@ -54,7 +55,7 @@ pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str) -> Result<Manife
         return Err(Error::Bucket { action: "read", url, source: BucketError { fault: BucketFault::Other, message } });
     }
     let version = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
-    let write_id = object.attributes.get(&Attribute::Metadata(WRITE_ID_KEY.into())).map(|id| id.as_ref().to_owned());
+    let write_id = recorded_write_id(&object.attributes);
     let text = object.bytes().await.map_err(bucket.error("read", &key))?;
     let entry = match parse(text).await? {
         TaskManifest::Task(entry) if entry.task_id == id => Some(*entry),
@@ -66,6 +67,12 @@ pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str) -> Result<Manife
         TaskManifest::NewerVersion(version) => return Err(Error::Newer { path: url.into(), version }),
     };
     Ok(ManifestObject { entry, version: Some(version), write_id })
+}
+
+/// The id of the write that the object comes from. Some proxies turn the underscore of its key into a hyphen.
+fn recorded_write_id(attributes: &Attributes) -> Option<String> {
+    let get = |key: String| attributes.get(&Attribute::Metadata(key.into())).map(|id| id.as_ref().to_owned());
+    get(WRITE_ID_KEY.to_owned()).or_else(|| get(WRITE_ID_KEY.replace('_', "-")))
 }
 
 async fn parse(text: Bytes) -> Result<TaskManifest, Error> {

@@ -7,8 +7,8 @@
 //!   for as long as all bytes under way need at 1 Mbit/s, and a minute more. So a slow line is never taken for a dead server.
 //! - The short answer to an upload is read within the same time.
 //!
-//! Two faults that `object_store` would repeat are final: 501, by which a server says that it does not know a header, and a
-//! metadata service that does not answer, by which a machine outside the cloud looks as if it had credentials.
+//! Three faults that `object_store` would repeat are final: 501, by which a server says that it does not know a header; a
+//! certificate that is not trusted; and a metadata service that does not answer, because this machine is in no cloud.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -72,10 +72,17 @@ pub(super) enum NoAnswerCause {
     NotImplemented,
 }
 
+impl NoAnswerCause {
+    /// Whether the certificate of the server is not trusted. The type of the cause is private to the TLS library's users.
+    pub(super) fn is_certificate(&self) -> bool {
+        matches!(self, Self::Connect(why) if why.contains("certificate"))
+    }
+}
+
 impl Limits {
     /// 1 Mbit/s, and minutes for an answer. `stall` is the most time between two reads of a download.
     pub(super) fn new(stall: Duration) -> Self {
-        let (upload_answer, join_answer) = (Duration::from_mins(1), Duration::from_mins(5));
+        let (upload_answer, join_answer) = (Duration::from_secs(60), Duration::from_secs(300));
         Self { stall, upload_answer, join_answer, min_bytes_per_second: 125_000 }
     }
 }
@@ -93,7 +100,7 @@ impl HttpConnector for SupervisedConnector {
         let reading = if has_own_limit { reading } else { reading.with_read_timeout(self.0.stall) };
         let service = SupervisedService {
             reading: connector.connect(&reading)?,
-            uploading: connector.connect(options)?,
+            uploading: connector.connect(&options.clone().with_read_timeout_disabled())?,
             uploads: Uploads { limits: self.0, bytes_under_way: AtomicU64::new(0), answers: AtomicUsize::new(0) },
             metadata_failures: AtomicUsize::new(0),
         };
@@ -146,7 +153,11 @@ impl SupervisedService {
             Err(_) if is_metadata && self.metadata_failures.fetch_add(1, Ordering::Relaxed) + 1 >= METADATA_ATTEMPTS => {
                 Err(HttpError::new(HttpErrorKind::Unknown, NoAnswer { server, cause: NoAnswerCause::NoMetadataService }))
             }
-            Err(error) => Err(HttpError::new(error.kind(), NoAnswer { server, cause: cause_of(&error) })),
+            Err(error) => {
+                let cause = cause_of(&error);
+                let kind = if cause.is_certificate() { HttpErrorKind::Unknown } else { error.kind() };
+                Err(HttpError::new(kind, NoAnswer { server, cause }))
+            }
         }
     }
 

@@ -108,7 +108,7 @@ mod tls {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
-    use crate::storage::object::error::is_absent;
+    use crate::storage::object::error::{explain, is_absent};
 
     /// A server's side of TLS that offers both protocols, and the root that signed its certificate.
     fn identity() -> (TlsAcceptor, String) {
@@ -141,6 +141,9 @@ mod tls {
             }
         });
         let environment = environment(&[("AWS_ENDPOINT_URL", &endpoint), ("AWS_SKIP_SIGNATURE", "true")]);
+        let bucket = connect_with(&bucket_url(S3), &options(), &environment).unwrap();
+        let error = explain(&bucket.store.get(&bucket.key("x")).await.unwrap_err(), S3);
+        assert!(error.message.contains("certificate") && error.message.contains("--ca-cert"), "{error}");
         let trusting = StoreOptions { ca_cert: Some(("ca.pem".into(), root.into_bytes())), ..options() };
         let bucket = connect_with(&bucket_url(S3), &trusting, &environment).unwrap();
         assert!(is_absent(&bucket.store.get(&bucket.key("x")).await.unwrap_err()));

@@ -1,5 +1,7 @@
 use futures::StreamExt as _;
 use object_store::ObjectStoreExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use wiremock::ResponseTemplate;
 
 use super::*;
@@ -116,6 +118,22 @@ async fn unreachable_server_is_named() {
     assert_eq!(explained.fault, BucketFault::Unavailable);
     assert!(explained.message.starts_with(&format!("can't connect to {address}: ")), "{explained}");
     assert!(explained.message.contains("AWS_ENDPOINT_URL"), "{explained}");
+}
+
+#[tokio::test]
+async fn download_that_breaks_off_is_a_fault_of_the_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let bucket = bucket_at(&format!("http://{}", listener.local_addr().unwrap()), S3);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.read_u8().await.unwrap();
+            let head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nLast-Modified: Mon, 30 Nov 2026 10:00:00 GMT\r\n\r\n";
+            stream.write_all(format!("{head}half").as_bytes()).await.unwrap();
+        }
+    });
+    let answer = bucket.store.get(&bucket.key("x")).await.unwrap();
+    let explained = explain(&answer.bytes().await.unwrap_err(), S3);
+    assert_eq!(explained.fault, BucketFault::Unavailable, "{explained}");
 }
 
 #[tokio::test]

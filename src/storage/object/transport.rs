@@ -133,13 +133,26 @@ struct UnderWay<'a>(&'a AtomicU64, u64);
 impl SupervisedService {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (host, server) = server_of(&request);
-        let is_post = request.method().as_str() == "POST";
+        // The query may be signed.
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let is_post = method == "POST";
         let answer = if is_post || !request.body().is_empty() {
             self.upload(request, is_post).await
         } else {
             self.reading.execute(request).await
         };
-        let is_metadata = is_metadata_host(&host);
+        let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        tracing::debug!(server, method, path, status, "store");
+        self.judge(answer, server, is_metadata_host(&host)).await
+    }
+
+    /// The answer, or the error that `object_store` decides by whether it tries again.
+    async fn judge(
+        &self,
+        answer: Result<HttpResponse, HttpError>,
+        server: String,
+        is_metadata: bool,
+    ) -> Result<HttpResponse, HttpError> {
         match answer {
             Ok(answer) if answer.status().as_u16() == 501 => {
                 Err(HttpError::new(HttpErrorKind::Unknown, NoAnswer { server, cause: NoAnswerCause::NotImplemented }))

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::storage::Error;
-use crate::storage::error::{BucketError, BucketFault};
 
 const MIN_TRIES: u32 = 3;
 const MAX_TRIES: u32 = 12;
@@ -52,13 +51,13 @@ impl Backoff {
 
 /// Whether the same request may succeed later.
 fn may_pass(error: &Error) -> bool {
-    let fault = |source: &BucketError| !matches!(source.fault, BucketFault::Refused | BucketFault::ConditionsIgnored);
-    matches!(error, Error::Bucket { source, .. } if fault(source))
+    matches!(error, Error::Bucket { .. }) && !error.is_bucket_refusal()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::error::{BucketError, BucketFault};
 
     fn error(fault: BucketFault) -> Error {
         let source = BucketError { fault, message: String::new() };

@@ -4,9 +4,10 @@
 //! another program or a later version wrote is an error, as on a disk. So is one that can't be read: that is never absence.
 
 use bytes::Bytes;
-use object_store::{Attribute, Error as StoreError, GetOptions, UpdateVersion};
+use object_store::{Attribute, GetOptions, UpdateVersion};
 
 use super::bucket::{Bucket, WRITE_ID_KEY};
+use super::error::is_absent;
 use crate::domain::manifest::{TaskEntry, TaskManifest};
 use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST};
@@ -45,7 +46,7 @@ pub(in crate::storage) async fn read_manifest(bucket: &Bucket, id: &TaskId) -> R
 pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str) -> Result<ManifestObject, Error> {
     let key = manifest_key(id);
     let object = match bucket.store.get_opts(&bucket.key(&key), GetOptions::new()).await {
-        Err(StoreError::NotFound { .. }) => return Ok(ManifestObject::default()),
+        Err(error) if is_absent(&error) => return Ok(ManifestObject::default()),
         object => object.map_err(bucket.error("read", &key))?,
     };
     let url = bucket.url_of(&key);

@@ -41,10 +41,11 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use object_store::{Attribute, Error as StoreError, GetOptions, GetResult, PutMode, PutOptions, UpdateVersion};
+use object_store::{Attribute, GetOptions, GetResult, PutMode, PutOptions, UpdateVersion};
 
 use super::backoff::Backoff;
 use super::bucket::{Bucket, SHA256_KEY};
+use super::error::is_absent;
 use super::reservation;
 use super::upload::{self, Content, Source, UploadBudget, UploadSettings};
 use crate::integrity::digest::{Hasher, Sha256Hex};
@@ -276,7 +277,7 @@ impl Publisher {
 
     async fn get(&self, target: &Target<'_>, options: GetOptions) -> Result<Option<GetResult>, Error> {
         match self.bucket.store.get_opts(&self.bucket.key(target.relative), options).await {
-            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             found => found.map(Some).map_err(self.bucket.error("read", target.relative)),
         }
     }

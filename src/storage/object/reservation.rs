@@ -3,9 +3,10 @@
 //! A reservation is created once, and never changes. Who dies while it holds one loses nothing: its bytes may still come from
 //! another writer, and other bytes get their suffixed name.
 
-use object_store::{Attribute, AttributeValue, Attributes, Error as StoreError, GetOptions, PutMode, PutOptions};
+use object_store::{Attribute, AttributeValue, Attributes, GetOptions, PutMode, PutOptions};
 
 use super::bucket::{Bucket, SHA256_KEY};
+use super::error::is_absent;
 use crate::integrity::digest::Sha256Hex;
 use crate::storage::Error;
 
@@ -41,7 +42,7 @@ pub(super) async fn is_held_by_other(bucket: &Bucket, key: &str, sha256: &Sha256
 /// The hash in the reservation, if there is one. An object that is no reservation holds the name, too: its text is no hash.
 async fn read(bucket: &Bucket, key: &str) -> Result<Option<String>, Error> {
     let object = match bucket.store.get_opts(&bucket.key(key), GetOptions::new()).await {
-        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) if is_absent(&error) => return Ok(None),
         object => object.map_err(bucket.error("read", key))?,
     };
     if object.meta.size > MAX_SIZE {

@@ -82,7 +82,9 @@ impl FaultyStore {
 
     /// Lets the other writers run, and perhaps dies.
     async fn turn(&self) {
-        let turns = self.draw(|random| random.u32(0..4) * random.u32(0..4));
+        // Now and then one request takes longer than many others.
+        let turns =
+            self.draw(|random| if random.u8(0..12) == 0 { random.u32(0..120) } else { random.u32(0..4) * random.u32(0..4) });
         for _ in 0..turns {
             yield_now().await;
         }
@@ -125,7 +127,7 @@ impl FaultyStore {
             Fault::Refused => Err(failed()),
             Fault::Lost => world.write(path, bytes, options, may_replace).await.and(Err(failed())),
             Fault::Late => {
-                let (path, turns) = (path.clone(), self.draw(|random| random.u32(0..60)));
+                let (path, turns) = (path.clone(), self.draw(|random| random.u32(0..200)));
                 tokio::spawn(async move {
                     for _ in 0..turns {
                         yield_now().await;

@@ -207,7 +207,7 @@ fn run_schedule(seed: u64) {
         // Requests that were under way may still end. Then everything is repaired without faults.
         let faults = Faults { refused: 0, lost: 0, late: 0, conflict: 0 };
         let repair = Plan { faults, deaths: 0, forces: 0, repairs: 100, dead_links: 0, ..plan };
-        for _ in 0..100 {
+        for _ in 0..200 {
             tokio::task::yield_now().await;
         }
         for _ in 0..2 {

@@ -105,12 +105,12 @@ impl Reply {
         Self { status, headers: Vec::new(), body: body.into(), limit: None }
     }
 
-    pub(super) fn xml(body: String) -> Self {
+    pub(super) fn xml(body: &str) -> Self {
         Self::new(200, format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}")).header("Content-Type", "application/xml")
     }
 
     pub(super) fn error(status: u16, code: &str) -> Self {
-        let xml = Self::xml(format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>"));
+        let xml = Self::xml(&format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>"));
         Self { status, ..xml }
     }
 
@@ -125,11 +125,11 @@ impl Reply {
 
     /// Sends it in one piece, so that no client waits for an acknowledgement. After a cut, the connection must end.
     pub(super) fn send(&self, stream: &mut TcpStream, is_head: bool) -> std::io::Result<()> {
-        let mut wire = format!("HTTP/1.1 {} Status\r\nContent-Length: {}\r\n", self.status, self.body.len());
+        let mut wire = format!("HTTP/1.1 {} Status\r\nContent-Length: {}\r\n", self.status, self.body.len()).into_bytes();
         for (name, value) in &self.headers {
-            wire += &format!("{name}: {value}\r\n");
+            write!(wire, "{name}: {value}\r\n")?;
         }
-        let mut wire = (wire + "\r\n").into_bytes();
+        wire.extend_from_slice(b"\r\n");
         if !is_head {
             wire.extend_from_slice(&self.body[..self.limit.unwrap_or(self.body.len()).min(self.body.len())]);
         }

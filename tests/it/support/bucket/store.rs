@@ -83,13 +83,15 @@ impl Store {
             }
             Operation::DeleteMany => {
                 let keys = elements(&body, "Key");
-                keys.iter().for_each(|key| self.delete(key));
+                for key in &keys {
+                    self.delete(key);
+                }
                 let deleted = keys.iter().map(|key| format!("<Deleted><Key>{}</Key></Deleted>", escape(key)));
-                Ok(Reply::xml(format!("<DeleteResult>{}</DeleteResult>", deleted.collect::<String>())))
+                Ok(Reply::xml(&format!("<DeleteResult>{}</DeleteResult>", deleted.collect::<String>())))
             }
-            Operation::List => Ok(Reply::xml(self.list(&request.query))),
-            Operation::ListUploads => Ok(Reply::xml(self.list_uploads())),
-            Operation::StartUpload => Ok(Reply::xml(self.start_upload(request))),
+            Operation::List => Ok(Reply::xml(&self.list(&request.query))),
+            Operation::ListUploads => Ok(Reply::xml(&self.list_uploads())),
+            Operation::StartUpload => Ok(Reply::xml(&self.start_upload(request))),
             Operation::PutPart => self.put_part(request, body),
             Operation::CompleteUpload => self.complete_upload(request, &body),
             Operation::AbortUpload => {
@@ -202,7 +204,7 @@ impl Store {
             return Err((404, "NoSuchUpload"));
         };
         self.insert(&key, whole, &headers, etag.clone());
-        Ok(Reply::xml(format!("<CompleteMultipartUploadResult><ETag>&quot;{etag}&quot;</ETag></CompleteMultipartUploadResult>")))
+        Ok(Reply::xml(&format!("<CompleteMultipartUploadResult><ETag>&quot;{etag}&quot;</ETag></CompleteMultipartUploadResult>")))
     }
 
     fn list_uploads(&self) -> String {

@@ -21,11 +21,7 @@ pub(crate) fn reconcile(base: Option<&TaskEntry>, standing: Option<&TaskEntry>, 
     let Some(standing) = standing.filter(|standing| base != Some(*standing)) else { return mine };
     let files = reconcile_files(base, standing, &mine, replaces);
     let errors = reconcile_errors(base, standing, &mine, &files, replaces);
-    let (text, text_path) = match choose(base.map(text), text(standing), text(&mine), replaces) {
-        (None, _) => text(standing).0.map_or_else(|| text(&mine), |_| text(standing)),
-        chosen => chosen,
-    };
-    let (text, text_path) = (text.cloned(), text_path.cloned());
+    let (text, text_path) = reconcile_text(base, standing, &mine, replaces);
     let is_new_meta = mine.meta.is_some() && base.is_none_or(|base| base.meta != mine.meta);
     let meta = if is_new_meta { &mine.meta } else { &standing.meta };
     let meta = meta.clone().or_else(|| mine.meta.clone());
@@ -48,7 +44,6 @@ pub(crate) fn reconcile(base: Option<&TaskEntry>, standing: Option<&TaskEntry>, 
         unknown_manifest_fields,
         platform: main.platform.or_else(|| other.platform.clone()),
         model: main.model.or_else(|| other.model.clone()),
-        response: main.response.or_else(|| other.response.clone()),
         ..main
     };
     entry.state = state(states, &entry);
@@ -57,13 +52,25 @@ pub(crate) fn reconcile(base: Option<&TaskEntry>, standing: Option<&TaskEntry>, 
 }
 
 /// The one that was changed; where both were, the one that wins.
-fn choose<T: PartialEq>(base: Option<T>, standing: T, mine: T, replaces: bool) -> T {
-    let (is_standing_old, is_mine_old) = (base.as_ref() == Some(&standing), base.as_ref() == Some(&mine));
-    if is_standing_old || (replaces && !is_mine_old) { mine } else { standing }
+fn choose<T: Copy + PartialEq>(base: Option<T>, standing: T, mine: T, replaces: bool) -> T {
+    if base == Some(standing) || (replaces && base != Some(mine)) { mine } else { standing }
 }
 
-fn text(entry: &TaskEntry) -> (Option<&String>, Option<&String>) {
-    (entry.text.as_ref(), entry.text_path.as_ref())
+/// The text and its path, which belong together.
+fn reconcile_text(
+    base: Option<&TaskEntry>,
+    standing: &TaskEntry,
+    mine: &TaskEntry,
+    replaces: bool,
+) -> (Option<String>, Option<String>) {
+    fn text(entry: &TaskEntry) -> Option<(&String, Option<&String>)> {
+        entry.text.as_ref().map(|text| (text, entry.text_path.as_ref()))
+    }
+    let chosen = match (text(standing), text(mine)) {
+        (Some(standing), Some(mine)) => Some(choose(base.and_then(text), standing, mine, replaces)),
+        (standing, mine) => standing.or(mine),
+    };
+    chosen.map_or((None, None), |(text, path)| (Some(text.clone()), path.cloned()))
 }
 
 fn reconcile_files(base: Option<&TaskEntry>, standing: &TaskEntry, mine: &TaskEntry, replaces: bool) -> Vec<FileEntry> {
@@ -92,7 +99,7 @@ fn reconcile_errors(
     let (base, standing, mine) = (base.map(by_key).unwrap_or_default(), by_key(standing), by_key(mine));
     let keys = standing.keys().chain(mine.keys()).copied();
     let unsolved = keys.filter_map(|key| {
-        let chosen = choose(base.get(&key).copied().map(Some), standing.get(&key).copied(), mine.get(&key).copied(), replaces);
+        let chosen = choose(Some(base.get(&key).copied()), standing.get(&key).copied(), mine.get(&key).copied(), replaces);
         Some((key, chosen?.clone()))
     });
     let mut errors: BTreeMap<AssetKey, AssetError> = unsolved.collect();
@@ -108,10 +115,9 @@ fn reconcile_errors(
 
 /// Whether the answer of `mine` is the one to keep: the fuller one, as for two runs one after the other.
 fn takes_my_answer(base: Option<&TaskEntry>, standing: &TaskEntry, mine: &TaskEntry, replaces: bool) -> bool {
-    fn fullness(entry: &TaskEntry) -> (bool, bool, bool, usize) {
-        let assets = entry.files.iter().map(FileEntry::key).chain(entry.errors.iter().map(AssetError::key));
-        let assets = assets.collect::<HashSet<_>>().len();
-        (entry.state != State::Failed, entry.response.is_some(), entry.text.is_some(), assets)
+    fn fullness(entry: &TaskEntry) -> (bool, bool, usize) {
+        let named = answer(entry).map_or(0, |task| task.assets.len() + usize::from(task.text.is_some()));
+        (entry.state != State::Failed, entry.response.is_some(), named)
     }
     let is_new = base.is_none_or(|base| (&base.response, &base.status) != (&mine.response, &mine.status));
     let (standing, mine) = (fullness(standing), fullness(mine));
@@ -131,9 +137,14 @@ fn state(states: [State; 2], entry: &TaskEntry) -> State {
     }
 }
 
+/// The answer of an entry. One that can't be parsed says nothing.
+fn answer(entry: &TaskEntry) -> Option<Task> {
+    Task::from_response(entry.response.as_ref()?).ok()
+}
+
 /// Whether everything that the answer names is here.
 fn has_all_assets(entry: &TaskEntry) -> bool {
-    let Some(Ok(task)) = entry.response.as_ref().map(Task::from_response) else { return false };
+    let Some(task) = answer(entry) else { return false };
     let here: HashSet<AssetKey> = entry.files.iter().map(FileEntry::key).collect();
     let is_here = |asset: &Asset| {
         let selector = asset.selector();

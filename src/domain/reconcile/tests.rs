@@ -1,3 +1,5 @@
+//! Tests of single cases, and of random entries.
+
 use fastrand::Rng;
 use serde_json::json;
 
@@ -109,7 +111,7 @@ fn meta_of_this_run_is_recorded_and_texts_and_unknown_fields_stay() {
 /// An entry that a writer could make of `base`: it has all that was there.
 fn grown(random: &mut Rng, base: Option<&TaskEntry>) -> TaskEntry {
     let mut task = base.cloned().unwrap_or_else(|| complete(Vec::new()));
-    for key in 0..KEYS.len() {
+    for key in [0, 1, 2, 3] {
         if random.u8(0..3) == 0 {
             continue;
         }

@@ -11,7 +11,7 @@ use crate::storage::Error;
 
 const MIN_TRIES: u32 = 3;
 const MAX_TRIES: u32 = 12;
-const MAX_TIME: Duration = Duration::from_mins(1);
+const MAX_TIME: Duration = Duration::from_secs(60);
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
 /// The tries of one step.

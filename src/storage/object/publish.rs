@@ -19,7 +19,7 @@
 //! # Small and large files of one asset
 //!
 //! Both kinds of writer first announce themselves, then look for the other:
-//! - large: create the reservation, then look at the name;
+//! - large: create the reservation, then look at the name (an earlier look only saves the reservation);
 //! - small: create the object (or find its own bytes there), then look at the reservation.
 //!
 //! Suppose that both keep the plain name for different bytes. The large one looked at the name before the small one's object was
@@ -87,7 +87,7 @@ pub(in crate::storage) struct Publisher {
 /// A name in the bucket that a file may get.
 struct Target<'a> {
     /// The key below the archive's prefix: `TASK/video-1.mp4`.
-    pub relative: &'a str,
+    relative: &'a str,
     /// The key of the reservation. A suffixed name has none.
     reservation: Option<String>,
 }
@@ -207,10 +207,12 @@ impl Publisher {
     }
 
     async fn claim_large(&self, target: &Target<'_>, content: &Content, proof: Proof) -> Result<bool, Error> {
-        if let Some(key) = &target.reservation
-            && !reservation::create(&self.bucket, key, &content.sha256).await?
-        {
-            return Ok(false);
+        if let Some(key) = &target.reservation {
+            // No reservation of a name that is taken: a small file that owns it would have to give it up.
+            let is_taken = matches!(self.look(target, content, Proof::Recorded).await?, NameState::Taken);
+            if is_taken || !reservation::create(&self.bucket, key, &content.sha256).await? {
+                return Ok(false);
+            }
         }
         if let Some(is_ours) = self.look(target, content, proof).await?.decided() {
             return Ok(is_ours);

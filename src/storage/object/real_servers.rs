@@ -18,7 +18,7 @@ use crate::storage::error::BucketFault;
 use crate::storage::location::{BucketUrl, Location};
 
 /// The bucket to test with, below a prefix of its own for each test.
-fn bucket(name: &str) -> Bucket {
+pub(super) fn bucket(name: &str) -> Bucket {
     connect(&bucket_url(name), &options()).unwrap()
 }
 

@@ -3,5 +3,6 @@
 mod commit;
 mod faulty_store;
 mod publish;
+mod real_servers;
 mod schedules;
 mod world;

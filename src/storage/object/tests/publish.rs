@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::{Attribute, Attributes, ObjectStoreExt, PutOptions};
+use object_store::{Attribute, AttributeValue, Attributes, ObjectStoreExt, PutOptions};
 
 use crate::integrity::digest::Sha256Hex;
 use crate::layout;
@@ -40,7 +40,7 @@ async fn publish(bucket: &Bucket, bytes: &'static [u8], proof: Proof) -> String 
 
 /// Puts an object there, as another program would: `recorded` says which bytes it claims to have.
 async fn put(bucket: &Bucket, name: &str, bytes: &'static [u8], recorded: Option<&[u8]>) {
-    let hash = |bytes| (Attribute::Metadata("sha256".into()), Sha256Hex::digest(bytes).as_str().to_owned().into());
+    let hash = |bytes| (Attribute::Metadata("sha256".into()), AttributeValue::from(Sha256Hex::digest(bytes).as_str().to_owned()));
     let attributes: Attributes = recorded.into_iter().map(hash).collect();
     let key = bucket.key(&format!("t1/{name}"));
     bucket.store.put_opts(&key, Bytes::from_static(bytes).into(), PutOptions::from(attributes)).await.unwrap();

@@ -233,8 +233,9 @@ impl Session {
             kind_filter: options.wanted,
             emitter: emitter.clone(),
         };
-        if let Some(prepared) = self.stop.token().run_until_cancelled(self.storage.prepare(options.dry_run)).await {
-            prepared?;
+        let prepared = self.stop.token().run_until_cancelled(self.storage.prepare(options.dry_run)).await;
+        if let Some(warning) = prepared.transpose()?.flatten() {
+            emitter.emit(Event::Warning(warning));
         }
         Ok(ArchiveJob {
             kind,

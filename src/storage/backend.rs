@@ -97,14 +97,15 @@ impl Storage {
         }
     }
 
-    /// Prepares the archive for a run: creates the folder, or reads the index of a bucket.
+    /// Prepares the archive for a run: creates the folder, or reads the index of a bucket. Returns a warning when the index is
+    /// damaged.
     ///
     /// # Errors
     /// When the folder can't be created, or the bucket can't be read.
-    pub(crate) async fn prepare(&self, is_dry_run: bool) -> Result<(), Error> {
+    pub(crate) async fn prepare(&self, is_dry_run: bool) -> Result<Option<String>, Error> {
         match self {
-            Self::Local(_) if is_dry_run => Ok(()),
-            Self::Local(archive) => archive.create(),
+            Self::Local(_) if is_dry_run => Ok(None),
+            Self::Local(archive) => archive.create().map(|()| None),
             #[cfg(feature = "bucket")]
             Self::Object(archive) => archive.prepare(is_dry_run).await,
         }

@@ -19,6 +19,7 @@ use super::spool::Spool;
 use crate::domain::manifest::TaskEntry;
 use crate::domain::shard::Shard;
 use crate::domain::task::TaskId;
+use crate::storage::error::{BucketError, BucketFault};
 use crate::storage::local::archive::LocalArchive;
 use crate::storage::location::BucketUrl;
 use crate::storage::{BucketOptions, Error, KnownTask, LeaseRead, Location, LockWait, Report, TaskSnapshot, blocking};
@@ -70,18 +71,25 @@ impl ObjectArchive {
         &self.0.publisher
     }
 
-    /// Reads the index. Called once, before anything else.
+    /// Reads the index. Called once, before anything else. Returns a warning when the index is damaged: it only saves requests, so
+    /// the run goes on without it.
     ///
     /// # Errors
     /// When the bucket can't be read.
-    pub(in crate::storage) async fn prepare(&self, is_dry_run: bool) -> Result<(), Error> {
-        let index = Index::load(&self.0.bucket, self.0.shard).await?;
+    pub(in crate::storage) async fn prepare(&self, is_dry_run: bool) -> Result<Option<String>, Error> {
+        let (index, warning) = match Index::load(&self.0.bucket, self.0.shard).await {
+            Ok(index) => (index, None),
+            Err(error @ Error::Bucket { source: BucketError { fault: BucketFault::Other, .. }, .. }) => {
+                (Index::default(), Some(format!("{}; until then, the manifests of all tasks are read", error.message())))
+            }
+            Err(error) => return Err(error),
+        };
         self.0.index.get_or_init(|| index);
         if !is_dry_run {
             self.0.may_write.get_or_init(|| ());
             tokio::spawn(flush_periodically(Arc::downgrade(&self.0)));
         }
-        Ok(())
+        Ok(warning)
     }
 
     /// What the index says of a task.

@@ -55,7 +55,7 @@ pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str) -> Result<Manife
         return Err(Error::Bucket { action: "read", url, source: BucketError { fault: BucketFault::Other, message } });
     }
     let version = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
-    let write_id = object.attributes.get(&Attribute::Metadata(WRITE_ID_KEY.into())).map(|id| id.as_ref().to_owned());
+    let write_id = recorded_write_id(&object.attributes);
     let text = object.bytes().await.map_err(bucket.error("read", &key))?;
     let entry = match parse(text).await? {
         TaskManifest::Task(entry) if entry.task_id == id => Some(*entry),
@@ -67,6 +67,12 @@ pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str) -> Result<Manife
         TaskManifest::NewerVersion(version) => return Err(Error::Newer { path: url.into(), version }),
     };
     Ok(ManifestObject { entry, version: Some(version), write_id })
+}
+
+/// The id of the write that the object comes from. Some proxies turn the underscore of its key into a hyphen.
+fn recorded_write_id(attributes: &Attributes) -> Option<String> {
+    let get = |key: String| attributes.get(&Attribute::Metadata(key.into())).map(|id| id.as_ref().to_owned());
+    get(WRITE_ID_KEY.to_owned()).or_else(|| get(WRITE_ID_KEY.replace('_', "-")))
 }
 
 async fn parse(text: Bytes) -> Result<TaskManifest, Error> {

@@ -160,7 +160,11 @@ fn faults_while_the_index_is_read_are_no_absence() {
             assert_known(&world, &["t1"]);
         }
     }
-    // A part that can't be read at all: exit 2, or its tasks are looked at one by one; never asked about again.
+}
+
+#[test]
+fn an_index_part_that_cannot_be_read_asks_no_task_again() {
+    // Exit 2, or its tasks are looked at one by one; never asked about again.
     let world = archived(&["t1"]);
     world.run_command(&["index", ARCHIVE]).exits(0);
     world.bucket.add_rule(Rule::new(Operation::Get, "part-", Fault::Error(403, "AccessDenied")));

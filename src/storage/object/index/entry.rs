@@ -173,7 +173,9 @@ mod tests {
         let ranks: Vec<Rank> = ascending.iter().map(|(json, stamp)| rank(json, *stamp)).collect();
         assert!(ranks.is_sorted_by(|one, other| one < other), "{ranks:?}");
         let mut bytes = Vec::new();
-        ranks.iter().for_each(|rank| rank.encode(&mut bytes));
+        for rank in &ranks {
+            rank.encode(&mut bytes);
+        }
         assert_eq!(bytes.len(), ranks.len() * Rank::LEN);
         assert_eq!(Rank::decode(&bytes[Rank::LEN..]).unwrap().0, ranks[1]);
     }

@@ -219,7 +219,7 @@ async fn parts_of_a_killed_compaction_are_deleted_after_a_week() {
     let bucket = in_memory();
     write_log(&bucket, None, [task(1, 1)]).await;
     compact(&bucket).await.unwrap();
-    let recent = super::names::new_generation(jiff::Timestamp::now());
+    let recent = names::new_generation(jiff::Timestamp::now());
     for generation in ["20200101T000000Z-0123456789abcdef", &recent] {
         put(&bucket, &format!(".yescale/index/{generation}/part-000.jsonl.gz"), "x").await;
     }

@@ -89,7 +89,7 @@ impl ObjectLease {
             entry.files.iter_mut().filter(|known| known.key() == file.key()).for_each(|known| known.clone_from(&file));
             published.push(file);
         }
-        if before.as_ref().is_none_or(|before| before.text != entry.text) {
+        if self.replaces || before.as_ref().is_none_or(|before| before.text != entry.text) {
             self.publish_text(&mut entry).await?;
         }
         let committed = self.write_manifest(entry, before.as_ref()).await?;

@@ -29,7 +29,9 @@ impl Bucket {
     /// The key of an object of the archive. `relative` is below the prefix: `TASK/video-1.mp4`.
     pub(in crate::storage) fn key(&self, relative: &str) -> Path {
         let separator = if self.url.prefix.is_empty() { "" } else { "/" };
-        Path::from(format!("{}{separator}{relative}", self.url.prefix))
+        let key = format!("{}{separator}{relative}", self.url.prefix);
+        // `Path::from` would encode characters that are valid in keys and in file names.
+        Path::parse(&key).unwrap_or_else(|_| Path::from(key))
     }
 
     /// The URL of an object of the archive, for messages.
@@ -82,5 +84,6 @@ pub(in crate::storage) mod tests {
         let bucket = in_memory();
         assert_eq!(bucket.key(".yescale/archive.json").as_ref(), "p/.yescale/archive.json");
         assert_eq!(bucket.url_of("t1/video-1.mp4"), "s3://b/p/t1/video-1.mp4");
+        assert_eq!(bucket.key("a%3A[b] ü~/text.txt").as_ref(), "p/a%3A[b] ü~/text.txt");
     }
 }

@@ -150,7 +150,9 @@ impl Settings<'_> {
     }
 
     fn connector(&self) -> SupervisedConnector {
-        SupervisedConnector::new(Limits::new(self.options.stall_timeout))
+        let metadata = self.environment.get("AWS_METADATA_ENDPOINT").and_then(|url| Url::parse(url).ok());
+        let metadata_server = metadata.map(|url| url.authority().to_owned());
+        SupervisedConnector::new(Limits::new(self.options.stall_timeout), metadata_server)
     }
 
     /// Whether the endpoint is one of AWS itself.

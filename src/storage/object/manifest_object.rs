@@ -4,7 +4,7 @@
 //! another program or a later version wrote is an error, as on a disk. So is one that can't be read: that is never absence.
 
 use bytes::Bytes;
-use object_store::{Attribute, GetOptions, UpdateVersion};
+use object_store::{Attribute, Attributes, GetOptions, UpdateVersion};
 
 use super::bucket::{Bucket, WRITE_ID_KEY};
 use super::error::is_absent;

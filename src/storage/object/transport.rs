@@ -46,8 +46,12 @@ pub(super) struct Limits {
 }
 
 /// Makes the clients of one store.
-#[derive(Debug)]
-pub(super) struct SupervisedConnector(Limits);
+#[derive(Clone, Debug)]
+pub(super) struct SupervisedConnector {
+    limits: Limits,
+    /// Host and port of a metadata service that stands in for the one of the cloud.
+    metadata_server: Option<String>,
+}
 
 /// Why a request got no answer, and from which server.
 #[derive(Debug)]
@@ -88,8 +92,8 @@ impl Limits {
 }
 
 impl SupervisedConnector {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self(limits)
+    pub(super) fn new(limits: Limits, metadata_server: Option<String>) -> Self {
+        Self { limits, metadata_server }
     }
 }
 
@@ -97,11 +101,12 @@ impl HttpConnector for SupervisedConnector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let has_own_limit = options.get_config_value(&ClientConfigKey::ReadTimeout).is_some();
         let (connector, reading) = (ReqwestConnector::default(), options.clone());
-        let reading = if has_own_limit { reading } else { reading.with_read_timeout(self.0.stall) };
+        let reading = if has_own_limit { reading } else { reading.with_read_timeout(self.limits.stall) };
         let service = SupervisedService {
             reading: connector.connect(&reading)?,
             uploading: connector.connect(&options.clone().with_read_timeout_disabled())?,
-            uploads: Uploads { limits: self.0, bytes_under_way: AtomicU64::new(0), answers: AtomicUsize::new(0) },
+            uploads: Uploads { limits: self.limits, bytes_under_way: AtomicU64::new(0), answers: AtomicUsize::new(0) },
+            metadata_server: self.metadata_server.clone(),
             metadata_failures: AtomicUsize::new(0),
         };
         Ok(HttpClient::new(service))
@@ -114,6 +119,7 @@ struct SupervisedService {
     reading: HttpClient,
     uploading: HttpClient,
     uploads: Uploads,
+    metadata_server: Option<String>,
     /// Failures of the metadata service since its last answer.
     metadata_failures: AtomicUsize,
 }
@@ -133,13 +139,27 @@ struct UnderWay<'a>(&'a AtomicU64, u64);
 impl SupervisedService {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (host, server) = server_of(&request);
-        let is_post = request.method().as_str() == "POST";
+        // The query may be signed.
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let is_post = method == "POST";
         let answer = if is_post || !request.body().is_empty() {
             self.upload(request, is_post).await
         } else {
             self.reading.execute(request).await
         };
-        let is_metadata = is_metadata_host(&host);
+        let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        tracing::debug!(server, method, path, status, "store");
+        let is_metadata = is_metadata_host(&host) || self.metadata_server.as_ref() == Some(&server);
+        self.judge(answer, server, is_metadata).await
+    }
+
+    /// The answer, or the error that `object_store` decides by whether it tries again.
+    async fn judge(
+        &self,
+        answer: Result<HttpResponse, HttpError>,
+        server: String,
+        is_metadata: bool,
+    ) -> Result<HttpResponse, HttpError> {
         match answer {
             Ok(answer) if answer.status().as_u16() == 501 => {
                 Err(HttpError::new(HttpErrorKind::Unknown, NoAnswer { server, cause: NoAnswerCause::NotImplemented }))
@@ -303,7 +323,7 @@ mod tests {
                 connections.push(stream);
             }
         });
-        let client = SupervisedConnector::new(short()).connect(&ClientOptions::new().with_allow_http(true)).unwrap();
+        let client = SupervisedConnector::new(short(), None).connect(&ClientOptions::new().with_allow_http(true)).unwrap();
         let body = HttpRequestBody::from(body.to_owned());
         let request = http::Request::builder().method(method).uri(url).body(body).unwrap();
         let error = match client.execute(request).await {

@@ -6,7 +6,8 @@ use wiremock::ResponseTemplate;
 
 use super::*;
 use crate::storage::location::Service::{Azure, Gcs, S3};
-use crate::storage::object::mock_server::{SECRETS, bucket_at, s3_error, serve};
+use crate::storage::object::connect::connect_with;
+use crate::storage::object::mock_server::{SECRETS, bucket_at, bucket_url, environment, options, s3_error, serve};
 
 /// The errors of reading, writing and listing, when the server answers `template`.
 async fn errors(service: Service, template: ResponseTemplate) -> [StoreError; 4] {
@@ -134,6 +135,20 @@ async fn download_that_breaks_off_is_a_fault_of_the_server() {
     let answer = bucket.store.get(&bucket.key("x")).await.unwrap();
     let explained = explain(&answer.bytes().await.unwrap_err(), S3);
     assert_eq!(explained.fault, BucketFault::Unavailable, "{explained}");
+}
+
+#[tokio::test]
+async fn machine_outside_a_cloud_is_told_that_it_has_no_credentials() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let metadata = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let pairs = [("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("AWS_ALLOW_HTTP", "true"), ("AWS_METADATA_ENDPOINT", &metadata)];
+    let bucket = connect_with(&bucket_url(S3), &options(), &environment(&pairs)).unwrap();
+    let explained = explain(&bucket.store.get(&bucket.key("x")).await.unwrap_err(), S3);
+    assert_eq!(explained.fault, BucketFault::Refused);
+    for words in ["AWS_ACCESS_KEY_ID", "aws configure export-credentials"] {
+        assert!(explained.message.contains(words), "{explained}");
+    }
 }
 
 #[tokio::test]

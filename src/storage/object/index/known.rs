@@ -1,4 +1,4 @@
-//! What a run keeps of the index in memory: 64 bytes per task.
+//! What a run keeps of the index in memory: 72 bytes per task.
 //!
 //! The entries are in one list, sorted by the fingerprint of the id. Of several entries of one task the one with the greatest rank
 //! stays. An entry that is unusual (a status that is long, or one of many) is left out: its manifest is read instead.
@@ -276,6 +276,11 @@ mod tests {
                 assert!(known.has_meta(json!({"n": 2}).as_object()), "{lines:?}");
             }
         }
+    }
+
+    #[test]
+    fn task_takes_few_bytes() {
+        assert_eq!(size_of::<IndexedTask>(), 72, "the module says so");
     }
 
     #[test]

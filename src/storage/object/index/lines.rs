@@ -22,7 +22,7 @@ pub(super) const MAX_LINE: usize = 1 << 20;
 /// The largest object of the index, in bytes.
 pub(super) const MAX_OBJECT: u64 = 64 << 20;
 /// The most bytes that an object has after decompression.
-pub(super) const MAX_PLAIN: u64 = 512 << 20;
+pub(super) const MAX_PLAIN: u64 = 256 << 20;
 /// The most lines of an object.
 pub(super) const MAX_LINES: u64 = 1_000_000;
 

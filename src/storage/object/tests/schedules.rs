@@ -263,7 +263,7 @@ fn random_schedules_lose_nothing_and_change_no_byte() {
 
 #[test]
 fn racing_writers_never_own_one_name_for_different_bytes() {
-    for_each_seed(1000, run_race_for_one_name);
+    for_each_seed(650, run_race_for_one_name);
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

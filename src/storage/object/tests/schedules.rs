@@ -71,6 +71,12 @@ fn content(name: &str, variant: u8) -> Content {
 }
 
 impl Writer {
+    fn new(world: &Arc<World>, store: &FaultyStore, random: Rng, round: Round, plan: Plan) -> Self {
+        let url = BucketUrl { service: Service::S3, bucket: "b".to_owned(), prefix: "p".to_owned() };
+        let bucket = Bucket::new(Arc::new(store.clone()), url);
+        Self { bucket, world: Arc::clone(world), random, round, plan }
+    }
+
     fn publisher(&self) -> Publisher {
         let settings = UploadSettings { small_limit: SMALL_LIMIT, part_size: 32, parallel_parts: 2, first_delay: Duration::ZERO };
         Publisher::with_settings(self.bucket.clone(), settings)
@@ -169,9 +175,7 @@ async fn live(world: &Arc<World>, plan: Plan, random: &mut Rng) {
     };
     let dies_after = (random.u8(0..100) < plan.deaths).then(|| random.u32(1..60));
     let store = FaultyStore::new(Arc::clone(world), plan.faults, random.fork(), dies_after, round != Round::Archive);
-    let url = BucketUrl { service: Service::S3, bucket: "b".to_owned(), prefix: "p".to_owned() };
-    let bucket = Bucket::new(Arc::new(store.clone()), url);
-    let writer = Writer { bucket, world: Arc::clone(world), random: random.fork(), round, plan };
+    let writer = Writer::new(world, &store, random.fork(), round, plan);
     tokio::select! {
         biased;
         () = store.died() => {}
@@ -217,15 +221,49 @@ fn run_schedule(seed: u64) {
     });
 }
 
-#[test]
-fn random_schedules_lose_nothing_and_change_no_byte() {
+/// Three writers publish one asset at the same moment, and do nothing else: so the narrowest races come up often.
+fn run_race_for_one_name(seed: u64) {
+    fastrand::seed(seed);
+    let mut random = Rng::with_seed(seed);
+    let plan = Plan { variants: (0, 4), ..draw_plan(&mut random) };
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let (world, mut writers) = (Arc::new(World::default()), JoinSet::new());
+        for _ in 0..3 {
+            let store = FaultyStore::new(Arc::clone(&world), plan.faults, random.fork(), None, false);
+            let mut writer = Writer::new(&world, &store, random.fork(), Round::Archive, plan);
+            writers.spawn(async move {
+                let content = content("video-1.mp4", writer.random.u8(0..4));
+                if let Ok(won) = writer.publisher().publish_content(TASK, "video-1.mp4", &content, Proof::Recorded).await {
+                    writer.world.won(&format!("{FOLDER}/{won}"), &content.sha256, false);
+                }
+            });
+        }
+        while let Some(ended) = writers.join_next().await {
+            ended.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+        }
+    });
+}
+
+/// Runs the schedules of `default` seeds, or of those that the environment names.
+fn for_each_seed(default: u64, run: fn(u64)) {
     let number = |name: &str, default| env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let first = number("YESCALE_SEED", 1);
-    for seed in first..first + number("YESCALE_SCHEDULES", 80) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run_schedule(seed))) {
+    for seed in first..first + number("YESCALE_SCHEDULES", default) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed))) {
             panic!("schedule of seed {seed}: {}", message(panic.as_ref()));
         }
     }
+}
+
+#[test]
+fn random_schedules_lose_nothing_and_change_no_byte() {
+    for_each_seed(80, run_schedule);
+}
+
+#[test]
+fn racing_writers_never_own_one_name_for_different_bytes() {
+    for_each_seed(650, run_race_for_one_name);
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

@@ -64,6 +64,7 @@ use crate::domain::event::{Emitter, Event};
 use crate::jobs::{JobOutcome, StopHandle, index};
 use crate::layout::{MANIFEST, SHA256SUMS};
 use crate::redact::ApiKey;
+use crate::storage::Location;
 use crate::{threads, ui};
 use args::Command;
 use ending::JsonFrame;
@@ -94,11 +95,14 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
 fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut JsonFrame) -> Result<u8, Error> {
     let (mut args, effective) = effective::parse(arguments, environment)?;
     log_file::start(&args, effective.config.file.as_deref());
-    match &args.command {
-        None => frame.start(args.options.style.json, Some(&args.options.output)),
-        Some(Command::Verify { dir, style, .. } | Command::Repair { dir, style, .. }) => frame.start(style.json, Some(dir)),
-        Some(_) => frame.start(false, None),
-    }
+    let (is_json, archive) = match &args.command {
+        None => (args.options.style.json, Some(args.options.output.as_path())),
+        Some(Command::Verify { dir, style, .. } | Command::Repair { dir, style, .. }) => (style.json, Some(dir.as_path())),
+        Some(_) => (false, None),
+    };
+    // A URL that names no bucket may contain a password, and is not shown.
+    archive.map_or(Ok(()), |archive| Location::parse(archive).map(drop))?;
+    frame.start(is_json, archive);
     effective.warnings().iter().for_each(|warning| ui::print_warning(warning));
     if !matches!(args.command, Some(Command::Config(_) | Command::Schema { .. } | Command::Completions { .. } | Command::Man)) {
         threads::init_pools().map_err(Error::Threads)?;

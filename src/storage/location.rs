@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use crate::domain::task::TaskId;
 use crate::layout;
+use crate::redact::redact_urls;
 
 /// Where an archive is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,7 +54,7 @@ impl Location {
         if scheme.len() < 2 || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Ok(Self::Folder(path.to_owned()));
         }
-        let bad = |why| Error::BadBucketUrl { url: path.display().to_string(), why };
+        let bad = |why| Error::BadBucketUrl { url: redact_urls(&path.display().to_string()).into_owned(), why };
         let service = match scheme.to_ascii_lowercase().as_str() {
             "s3" => Service::S3,
             "gs" => Service::Gcs,
@@ -121,6 +122,8 @@ mod tests {
         {
             assert!(matches!(Location::parse(Path::new(text)), Err(Error::BadBucketUrl { .. })), "{text}");
         }
+        let error = Location::parse(Path::new("s3://key:secret@bucket/prefix?token=hidden")).unwrap_err().message();
+        assert!(!error.contains("secret") && !error.contains("hidden"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::audit::{hashed_folder, sha256};
 use crate::support::bucket_world::{ARCHIVE, BucketWorld};
+use crate::support::commands::findings;
 use crate::support::run::Running;
 use crate::support::{Answer, Run, World, sample, success};
 
@@ -125,6 +126,9 @@ fn prefixes_may_be_empty_deep_and_in_any_script() {
         assert_eq!(run.task("t1")["path"], format!("{}/t1", url.trim_end_matches('/')));
         let again = run_at(&world, url, &["t1"]).exits(0);
         assert_eq!(again.summary()["reused"], 1, "{url}");
+        assert_eq!(world.run_command(&["list", "--ids", url]).exits(0).stdout, "t1\n", "{url}");
+        let run = world.run_command(&["verify", "--json", url]).exits(0);
+        assert!(findings(&run).is_empty(), "{url}: {run:?}");
     }
 }
 

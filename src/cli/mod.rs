@@ -122,7 +122,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
                 return Err(Error::StdinUsedTwice);
             }
             let filter = selection::filter(&filter)?;
-            let options = settings::remote_options(remote, &effective.config)?;
+            let options = settings::remote_options(*remote, &effective.config)?;
             verify::repair(&dir, quick, &filter, options, settings::style(&style, environment))
         }
         Command::Index { dir, facts, rebuild } => run_index(&dir, facts, rebuild),

@@ -30,7 +30,7 @@ pub(crate) enum Storage {
 /// What is known of a task without a request to a bucket.
 pub(crate) enum Checked {
     /// What the archive has.
-    Snapshot(TaskSnapshot),
+    Snapshot(Box<TaskSnapshot>),
     /// What the index of a bucket says.
     #[cfg(feature = "bucket")]
     Indexed(KnownTask),
@@ -117,7 +117,7 @@ impl Storage {
     /// As for [`Self::read`].
     pub(crate) fn check(&self, id: &TaskId) -> Result<Checked, Error> {
         match self {
-            Self::Local(archive) => archive.read(id).map(Checked::Snapshot),
+            Self::Local(archive) => archive.read(id).map(|found| Checked::Snapshot(Box::new(found))),
             #[cfg(feature = "bucket")]
             Self::Object(archive) => Ok(archive.known(id).map_or(Checked::Unknown, Checked::Indexed)),
         }

@@ -40,7 +40,7 @@ pub(in crate::cli) enum Command {
         #[command(flatten)]
         filter: FilterArgs,
         #[command(flatten)]
-        remote: RemoteArgs,
+        remote: Box<RemoteArgs>,
         #[command(flatten)]
         style: StyleArgs,
     },

@@ -20,13 +20,13 @@ impl TaskJob {
             let (lease, _) = self.acquire_lease(LeaseRead::Nothing).await?;
             self.has_changed = true;
             lease.commit(TaskCommit { entry: entry.clone(), before: Some(entry), unpublished: Vec::new() }).await?;
-        } else if snapshot.has_leftovers() {
-            if let Some((lease, _)) = self.job.storage.lease(self.id(), LeaseRead::Nothing, false).await? {
-                let committed = lease.recover_and_commit(entry).await;
-                // After an error it is unknown whether the manifest was replaced.
-                self.has_changed |= *committed.as_ref().unwrap_or(&true);
-                committed?;
-            }
+        } else if snapshot.has_leftovers()
+            && let Some((lease, _)) = self.job.storage.lease(self.id(), LeaseRead::Nothing, false).await?
+        {
+            let committed = lease.recover_and_commit(entry).await;
+            // After an error it is unknown whether the manifest was replaced.
+            self.has_changed |= *committed.as_ref().unwrap_or(&true);
+            committed?;
         }
         Ok(())
     }

@@ -108,7 +108,7 @@ impl TaskJob {
     /// Checks what is known of the task without a request. Returns how the task ended when there is nothing else to do. Blocks.
     pub(super) fn check_existing(&mut self) -> Option<TaskEnd> {
         let snapshot = match self.job.storage.check(self.id()) {
-            Ok(Checked::Snapshot(snapshot)) => snapshot,
+            Ok(Checked::Snapshot(snapshot)) => *snapshot,
             #[cfg(feature = "bucket")]
             Ok(Checked::Indexed(known)) => return self.check_indexed(&known),
             #[cfg(feature = "bucket")]

@@ -48,8 +48,6 @@ impl fmt::Debug for Bucket {
 
 #[cfg(test)]
 pub(in crate::storage) mod tests {
-    use std::sync::Mutex;
-
     use object_store::memory::InMemory;
 
     use super::*;
@@ -59,24 +57,6 @@ pub(in crate::storage) mod tests {
     pub(in crate::storage) fn in_memory() -> Bucket {
         let url = BucketUrl { service: Service::S3, bucket: "b".to_owned(), prefix: "p".to_owned() };
         Bucket::new(Arc::new(InMemory::new()), url)
-    }
-
-    /// The buckets in memory that jobs can open, by URL.
-    static SHARED: Mutex<Vec<Bucket>> = Mutex::new(Vec::new());
-
-    /// An empty bucket in memory that a job can open under a URL. Each name is used by one test.
-    pub(in crate::storage) fn share(name: &str) -> Bucket {
-        let url = BucketUrl { service: Service::S3, bucket: name.to_owned(), prefix: "p".to_owned() };
-        let bucket = Bucket::new(Arc::new(InMemory::new()), url);
-        SHARED.lock().unwrap().push(bucket.clone());
-        bucket
-    }
-
-    /// The shared bucket at `url`, under any prefix.
-    pub(in crate::storage) fn shared(url: &BucketUrl) -> Option<Bucket> {
-        let shared = SHARED.lock().unwrap();
-        let found = shared.iter().find(|bucket| bucket.url.bucket == url.bucket)?;
-        Some(Bucket::new(Arc::clone(&found.store), url.clone()))
     }
 
     #[test]

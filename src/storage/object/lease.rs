@@ -63,7 +63,11 @@ impl ObjectLease {
     pub(in crate::storage) async fn publish(&self, staged: StagedFile) -> Result<FileEntry, Error> {
         let published = self.upload(&staged).await;
         // After an error the bytes are fetched again: the spool has no record of a file that is complete.
-        blocking(move || Ok(staged.discard())).await?;
+        let discard = move || {
+            staged.discard();
+            Ok::<_, Error>(())
+        };
+        blocking(discard).await?;
         published
     }
 

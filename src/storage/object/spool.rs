@@ -29,12 +29,11 @@ impl Spool {
     /// # Errors
     /// When the folder can't be created, or holds something that is not ours.
     pub(super) fn open(folder: Option<&Path>, url: &str) -> Result<Self, Error> {
-        let (root, temporary) = match folder {
-            Some(folder) => (folder.join(layout::folder_name(url)), None),
-            None => {
-                let temporary = atomic::temporary_folder("yescale-spool-")?;
-                (temporary.path().to_owned(), Some(temporary))
-            }
+        let (root, temporary) = if let Some(folder) = folder {
+            (folder.join(layout::folder_name(url)), None)
+        } else {
+            let temporary = atomic::temporary_folder("yescale-spool-")?;
+            (temporary.path().to_owned(), Some(temporary))
         };
         let archive = LocalArchive::open(&root)?;
         archive.create()?;

@@ -102,10 +102,6 @@ impl BucketReader {
 
 /// The store behind a URL.
 fn connect_for_reading(url: &BucketUrl) -> Result<Bucket, Error> {
-    #[cfg(test)]
-    if let Some(bucket) = super::bucket::tests::shared(url) {
-        return Ok(bucket);
-    }
     connect(url, &StoreOptions::for_reading())
 }
 

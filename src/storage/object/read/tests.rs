@@ -28,23 +28,23 @@ impl TestBucket {
         BucketReader::of(self.0.clone()).unwrap()
     }
 
-    fn run<T>(&self, work: impl Future<Output = T>) -> T {
+    fn run<T>(work: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
     }
 
     pub(super) fn put(&self, relative: &str, bytes: &[u8]) {
-        self.run(self.0.store.put(&self.0.key(relative), bytes.to_vec().into())).unwrap();
+        Self::run(self.0.store.put(&self.0.key(relative), bytes.to_vec().into())).unwrap();
     }
 
     /// Puts an object with a recorded hash, which may be another one than that of its bytes.
     pub(super) fn put_recorded(&self, relative: &str, bytes: &[u8], recorded: &Sha256Hex) {
         let value = (Attribute::Metadata(SHA256_KEY.into()), AttributeValue::from(recorded.as_str().to_owned()));
         let options = PutOptions { attributes: Attributes::from_iter([value]), ..PutOptions::default() };
-        self.run(self.0.store.put_opts(&self.0.key(relative), bytes.to_vec().into(), options)).unwrap();
+        Self::run(self.0.store.put_opts(&self.0.key(relative), bytes.to_vec().into(), options)).unwrap();
     }
 
     pub(super) fn delete(&self, relative: &str) {
-        self.run(self.0.store.delete(&self.0.key(relative))).unwrap();
+        Self::run(self.0.store.delete(&self.0.key(relative))).unwrap();
     }
 
     /// Puts a task with the files (key, name, bytes), and returns its entry.

@@ -56,7 +56,7 @@ fn damaged_and_missing_objects_are_found() {
     bucket.put_recorded(&format!("t1/{video}"), b"MINE", &Sha256Hex::digest(b"mine"));
     bucket.delete(&format!("t1/{text}"));
     bucket.put("t1/image-1.png", b"cut");
-    let rest = [format!("damaged t1/image-1.png"), format!("missing t1/{text}"), "unknown t1/video-1.mp4".to_owned()];
+    let rest = ["damaged t1/image-1.png".to_owned(), format!("missing t1/{text}"), "unknown t1/video-1.mp4".to_owned()];
     assert_eq!(verify(&bucket, true), rest, "a quick check believes the recorded hash");
     let mut all = rest.to_vec();
     all.push(format!("damaged t1/{video}"));

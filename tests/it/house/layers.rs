@@ -48,7 +48,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// The source files, each as its top folder and its text without comments and tests.
 fn source_files() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let sources = files(&root).into_iter().map(|path| {
+    let is_test = |path: &PathBuf| path.iter().any(|part| part == "tests" || part == "tests.rs");
+    let sources = files(&root).into_iter().filter(|path| !is_test(path)).map(|path| {
         let first = path.strip_prefix(&root).unwrap().iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap().lines().filter(|line| !line.trim_start().starts_with("//"));

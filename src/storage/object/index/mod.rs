@@ -15,8 +15,6 @@
 //! - Of several entries of one id one wins, whatever the order in which they are read: see [`entry`].
 //! - What can't be read is an error, and never an index with fewer tasks. Everything read is bounded: see [`lines`].
 
-#![allow(dead_code, unused_imports, reason = "the jobs that use it are on their way")]
-
 mod compact;
 mod current;
 mod each;

@@ -48,6 +48,9 @@ pub(crate) enum LeaseRead {
     Snapshot,
     /// The same, after the files that a killed run finished have got their final names.
     Recovered,
+    /// As `Recovered`, of a task that the archive did not have a moment ago. A bucket is not asked again: the commit notices what
+    /// another worker has written meanwhile.
+    New,
 }
 
 /// How to open an archive in a bucket.
@@ -157,7 +160,7 @@ impl Storage {
                     let snapshot = match read {
                         LeaseRead::Nothing => TaskSnapshot::default(),
                         LeaseRead::Snapshot => lease.read_snapshot()?,
-                        LeaseRead::Recovered => lease.recover()?,
+                        LeaseRead::Recovered | LeaseRead::New => lease.recover()?,
                     };
                     Ok(Some((TaskLease::Local(lease), snapshot)))
                 };

@@ -226,7 +226,8 @@ impl TaskJob {
         if self.job.dry_run {
             return Ok(dry_run::report_plan(&self.job, self.id(), &self.display_path(), &task, &snapshot));
         }
-        let (lease, snapshot) = self.acquire_lease(LeaseRead::Recovered).await?;
+        let read = if snapshot.entry.is_none() { LeaseRead::New } else { LeaseRead::Recovered };
+        let (lease, snapshot) = self.acquire_lease(read).await?;
         // Another process may have archived the task in the meantime.
         let settled = match self.settled(&snapshot) {
             None if self.narrow_repair_scope(&snapshot, &lease).await? => Some(Settled::Reused),

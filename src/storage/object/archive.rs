@@ -131,6 +131,7 @@ impl ObjectArchive {
         let lease = ObjectLease::new(self.clone(), local, id.clone(), replaces);
         let snapshot = match read {
             LeaseRead::Nothing => TaskSnapshot::default(),
+            LeaseRead::New => lease.assume_new().await,
             LeaseRead::Snapshot | LeaseRead::Recovered => lease.read().await?,
         };
         Ok(Some((Arc::new(lease), snapshot)))

@@ -46,6 +46,12 @@ impl ObjectLease {
         Ok(snapshot)
     }
 
+    /// Takes the task for one that the bucket does not have. The commit reads the manifest if that is wrong.
+    pub(super) async fn assume_new(&self) -> TaskSnapshot {
+        *self.manifest.lock().await = Some(ManifestObject::default());
+        TaskSnapshot::default()
+    }
+
     /// The factory for parts in the spool.
     pub(in crate::storage) fn parts(&self) -> PartFactory {
         self.local.parts()

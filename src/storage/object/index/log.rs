@@ -81,10 +81,13 @@ impl IndexLog {
     /// # Errors
     /// When the segment can't be written. The entries wait for the next flush, which is due after a minute.
     pub(crate) async fn flush_if_due(&self, now: Instant) -> Result<(), Error> {
+        // Tasks that end meanwhile leave it to the one that writes, and go on.
+        let Ok(_flushing) = self.flushing.try_lock() else { return Ok(()) };
         if !self.state().is_due(now) {
             return Ok(());
         }
-        let flushed = self.flush().await;
+        self.state().seal_if_old(now, self.shard);
+        let flushed = self.write_sealed().await;
         self.state().retry_at = flushed.is_err().then(|| now + RETRY_DELAY);
         flushed
     }
@@ -96,6 +99,11 @@ impl IndexLog {
     pub(crate) async fn flush(&self) -> Result<(), Error> {
         let _flushing = self.flushing.lock().await;
         self.state().seal(self.shard);
+        self.write_sealed().await
+    }
+
+    /// Writes the sealed segments. Only the holder of `flushing` calls it.
+    async fn write_sealed(&self) -> Result<(), Error> {
         loop {
             let Some((relative, bytes)) = self.state().sealed.first().cloned() else { return Ok(()) };
             // The name is random, so that nothing else can be there.
@@ -113,9 +121,18 @@ impl IndexLog {
 
 impl LogState {
     fn is_due(&self, now: Instant) -> bool {
-        let is_old = |open: &OpenSegment| now.saturating_duration_since(open.began) >= MAX_AGE;
         let is_waiting = self.retry_at.is_some_and(|retry_at| now < retry_at);
-        !is_waiting && (!self.sealed.is_empty() || self.open.as_ref().is_some_and(is_old))
+        !is_waiting && (!self.sealed.is_empty() || self.is_open_old(now))
+    }
+
+    fn is_open_old(&self, now: Instant) -> bool {
+        self.open.as_ref().is_some_and(|open| now.saturating_duration_since(open.began) >= MAX_AGE)
+    }
+
+    fn seal_if_old(&mut self, now: Instant, shard: Option<Shard>) {
+        if self.is_open_old(now) {
+            self.seal(shard);
+        }
     }
 
     /// Ends the open segment.

@@ -162,7 +162,7 @@ pub use jobs::export::files::{FileExportOptions, LinkMode, export_files};
 pub use jobs::export::{ExportError, ExportFormat, ExportOptions, ExportTarget, export};
 #[cfg(feature = "gallery")]
 pub use jobs::gallery::{gallery, gallery_file};
-pub use jobs::index::{FactsOutcome, index, index_with_facts};
+pub use jobs::index::{FactsOutcome, index, index_with_facts, rebuild_index};
 pub use jobs::list::{Listed, list};
 pub use jobs::repair::RepairOutcome;
 pub use jobs::verify::{Finding, FindingTarget, VerifyError, VerifyOutcome, verify, verify_selected};

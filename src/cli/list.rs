@@ -78,7 +78,8 @@ fn without_unsafe_files(mut task: TaskEntry, archive: &ArchiveReader) -> (TaskEn
 
 /// The task's entry as one line of JSON: without the signed URLs, and with paths from the working directory.
 fn json_line(task: TaskEntry, archive: &ArchiveReader, dir: &Path) -> String {
-    let folder = dir.join(archive.task_folder(&task.task_id));
-    let json = serde_json::to_string(&task.for_listing(&folder)).expect("an entry is valid JSON: it was read from JSON");
+    let id = task.task_id.clone();
+    let task = task.for_listing(|name| archive.shown_path(dir, &id, name).display().to_string());
+    let json = serde_json::to_string(&task).expect("an entry is valid JSON: it was read from JSON");
     ui::redact_keys_in_json(&escape_control_chars_json(json)).into_owned()
 }

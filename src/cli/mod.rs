@@ -111,6 +111,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
         written_files::check_failed_to(&args, effective.config.file.as_deref())?;
         return main_job::run(Settings::resolve(args, &effective.config, environment)?);
     };
+    trust_ca_cert(&command, &effective.config)?;
     match command {
         Command::Verify { dir, quick, filter, style } => {
             verify::run(&dir, quick, &selection::filter(&filter)?, settings::style(&style, environment))
@@ -124,7 +125,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
             let options = settings::remote_options(remote, &effective.config)?;
             verify::repair(&dir, quick, &filter, options, settings::style(&style, environment))
         }
-        Command::Index { dir, facts } => run_index(&dir, facts),
+        Command::Index { dir, facts, rebuild } => run_index(&dir, facts, rebuild),
         Command::List(args) => list::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Gallery(args) => gallery::run(&args),
@@ -139,10 +140,41 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
     }
 }
 
-fn run_index(dir: &Path, with_facts: bool) -> Result<u8, Error> {
+/// Makes a command that reads a bucket trust the root of `--ca-cert`, or of the configuration file.
+#[cfg(feature = "bucket")]
+fn trust_ca_cert(command: &Command, config: &config::Config) -> Result<(), Error> {
+    let (dir, typed) = match command {
+        Command::Repair { dir, remote, .. } => (dir, remote.ca_cert.clone()),
+        Command::Verify { dir, .. } | Command::Index { dir, .. } => (dir, None),
+        Command::List(args) => (&args.dir, None),
+        Command::Export(args) => (&args.dir, None),
+        _ => return Ok(()),
+    };
+    let configured = || config.entry("ca-cert")?.values.first().map(PathBuf::from);
+    if let Location::Bucket(_) = Location::parse(dir)?
+        && let Some(path) = typed.or_else(configured)
+    {
+        let pem = settings::read_file(&path, u64::MAX)?;
+        crate::storage::trust_for_reading(path, pem);
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "bucket"))]
+fn trust_ca_cert(_: &Command, _: &config::Config) -> Result<(), Error> {
+    Ok(())
+}
+
+fn run_index(dir: &Path, with_facts: bool, rebuilds: bool) -> Result<u8, Error> {
     let paths = [dir.join(MANIFEST), dir.join(SHA256SUMS)];
     if !with_facts {
-        return report_written(&paths, index::index(dir, &StopHandle::default(), &print_messages())?);
+        let index = if rebuilds { index::rebuild_index } else { index::index };
+        let outcome = index(dir, &StopHandle::default(), &print_messages())?;
+        if let Location::Bucket(url) = Location::parse(dir)? {
+            print_result(&ui::written_line(&[Path::new(&format!("the index of {url}"))], outcome))?;
+            return Ok(exit_code(outcome));
+        }
+        return report_written(&paths, outcome);
     }
     let outcome = index::index_with_facts(dir, &StopHandle::default(), &print_messages())?;
     print_result(&ui::facts_line(&existing(&paths), outcome))?;

@@ -19,11 +19,12 @@ pub struct Listed<T = TaskEntry> {
     pub tasks: Vec<T>,
     /// Whether everything could be read, and the archive has every id that was asked for. The events name the rest.
     pub is_complete: bool,
-    /// The canonical path of the archive.
+    /// The canonical path of the archive, or its URL.
     pub(crate) root: PathBuf,
 }
 
-/// Lists the selected tasks of the archive, or of the one task's folder, at `root`, with the selected files. Blocks.
+/// Lists the selected tasks of the archive, or of the one task's folder, at `root` (a path, or the URL of a bucket), with the
+/// selected files. Blocks.
 ///
 /// Each task that can't be read, and each id that was asked for and is not there, is an [`Event::Error`].
 ///
@@ -66,8 +67,12 @@ pub(crate) fn paths(
     task: &TaskEntry,
     archive: &ArchiveReader,
 ) -> Vec<Result<PathBuf, Error>> {
-    let files = task.files.iter().map(|file| archive.media_path(task, file));
-    let text = (task.text.is_some() && selection.filter.includes_text()).then(|| archive.file_path(task, task.text_name()));
-    let below_root = |path: PathBuf| path.strip_prefix(archive.root()).map_or(path.clone(), |relative| root.join(relative));
-    files.chain(text).map(|path| path.map(below_root)).collect()
+    let shown = |name: &str| archive.shown_path(root, &task.task_id, name);
+    let files = task.files.iter().map(|file| {
+        archive.media_path(task, file)?;
+        archive.media_name(task, file).map(shown)
+    });
+    let text = (task.text.is_some() && selection.filter.includes_text())
+        .then(|| archive.file_path(task, task.text_name()).map(|_| shown(task.text_name())));
+    files.chain(text).collect()
 }

@@ -4,6 +4,11 @@
 //! reported. Tasks are read in batches, so that an archive of any size fits into memory; files
 //! are hashed on all cores. What seems broken is checked again under its task's lock before it is reported. Findings are
 //! sorted by path. What can't be read is a finding, and the verification continues.
+//!
+//! An archive in a bucket has a check of its own ([`bucket`]), with the same findings.
+
+#[cfg(feature = "bucket")]
+mod bucket;
 
 use std::collections::HashSet;
 use std::io;
@@ -17,13 +22,11 @@ use crate::domain::asset_key::AssetKey;
 use crate::domain::event::{Counter, Emitter, Event, Fault, FileProgress, Transfer, VerifySummary};
 use crate::domain::selection::TaskFilter;
 use crate::layout::MANIFEST;
-use crate::storage::{self, ArchiveScan, ExpectedFile, ScanUnit, group_by_path};
+use crate::storage::{self, ArchiveScan, ExpectedFile, LARGE_FILE, Location, ScanUnit, group_by_path};
 use crate::threads;
 
 /// Tasks that are read in one batch.
 const BATCH: usize = 2048;
-/// A file of this size or more gets a progress bar.
-const LARGE_FILE: u64 = 64 << 20;
 
 /// Why an archive can't be verified.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +48,7 @@ pub struct VerifyOutcome {
     pub summary: VerifySummary,
     /// Everything that is wrong, sorted by path.
     pub findings: Vec<Finding>,
-    /// The folder that was verified, as it was given.
+    /// The folder that was verified, as it was given, or its URL.
     pub root: PathBuf,
     /// Whether that is the folder of one task.
     pub is_single_task: bool,
@@ -75,8 +78,8 @@ pub enum FindingTarget {
     Text,
 }
 
-/// Checks every file that the manifests name, in the archive or the folder of one task at `root`: by SHA-256, or by size
-/// alone when `quick`. Each finding is an event as well; the last event is [`Event::Verified`]. Blocks, and works on all
+/// Checks every file that the manifests name, in the archive or the folder of one task at `root` (a path, or the URL of a bucket): by
+/// SHA-256, or when `quick` by size alone, and in a bucket by the recorded hash too. Each finding is an event as well; the last event is [`Event::Verified`]. Blocks, and works on all
 /// cores.
 ///
 /// # Errors
@@ -96,15 +99,31 @@ pub fn verify_selected(
     filter: &TaskFilter,
     events: &Emitter,
 ) -> Result<VerifyOutcome, VerifyError> {
-    let started = Instant::now();
-    let scan = ArchiveScan::open(root.as_ref())?.with_filter(filter);
-    let VerifyState { mut findings, counts, found } = check_all(&scan, quick, events).map_err(VerifyError::Threads)?;
-    let missing_ids = scan.missing_ids(&found);
+    let (started, root) = (Instant::now(), root.as_ref());
+    let Verified { state, is_single_task, missing_ids } = match Location::parse(root)? {
+        Location::Folder(root) => {
+            let scan = ArchiveScan::open(&root)?.with_filter(filter);
+            let state = check_all(&scan, quick, events).map_err(VerifyError::Threads)?;
+            Verified { is_single_task: scan.is_single, missing_ids: scan.missing_ids(&state.found), state }
+        }
+        #[cfg(feature = "bucket")]
+        Location::Bucket(url) => bucket::check_all(&url, quick, filter, events)?,
+        #[cfg(not(feature = "bucket"))]
+        Location::Bucket(url) => return Err(storage::Error::NoBuckets(url.to_string()).into()),
+    };
+    let VerifyState { mut findings, counts, .. } = state;
     report_missing_ids(&missing_ids, events);
     findings.sort_by(|one, other| (&one.path, one.fault).cmp(&(&other.path, other.fault)));
     let summary = report(&findings, counts, events).with_elapsed(started.elapsed());
     events.emit(Event::Verified(summary.clone()));
-    Ok(VerifyOutcome { summary, findings, root: scan.root().to_owned(), is_single_task: scan.is_single, missing_ids })
+    Ok(VerifyOutcome { summary, findings, root: root.to_owned(), is_single_task, missing_ids })
+}
+
+/// What a check of an archive found.
+struct Verified {
+    state: VerifyState,
+    is_single_task: bool,
+    missing_ids: Vec<String>,
 }
 
 /// Checks all tasks, a batch at a time, and adds the faults of the root folder itself.
@@ -126,7 +145,7 @@ fn check_all(scan: &ArchiveScan, quick: bool, events: &Emitter) -> io::Result<Ve
     let root_fault = root_fault.map(|fault| (MANIFEST.to_owned(), fault)).filter(|found| !scan.faults.contains(found));
     let root_faults = scan.faults.iter().cloned().chain(root_fault);
     state.found.extend(scan.faults.iter().map(|(path, _)| path.clone()));
-    state.findings.extend(root_faults.map(|(path, fault)| Finding { path, fault, task_id: None, target: None }));
+    state.add_faults(root_faults.collect(), None);
     Ok(state)
 }
 
@@ -151,6 +170,24 @@ struct VerifyState {
     counts: VerifySummary,
     /// The ids of the tasks, and the folders of those that can't be read.
     found: HashSet<String>,
+}
+
+impl VerifyState {
+    /// Adds faults of paths, of the task `task_id` if they are one's.
+    fn add_faults(&mut self, faults: Vec<(String, Fault)>, task_id: Option<&String>) {
+        let finding = |(path, fault)| Finding { path, fault, task_id: task_id.cloned(), target: None };
+        self.findings.extend(faults.into_iter().map(finding));
+    }
+
+    /// Adds files that are not as recorded.
+    fn add_broken(&mut self, broken: Vec<(ExpectedFile, Fault)>) {
+        self.findings.extend(broken.into_iter().map(|(file, fault)| Finding {
+            path: file.path,
+            fault,
+            task_id: Some(file.task_id),
+            target: Some(file.key.map_or(FindingTarget::Text, FindingTarget::File)),
+        }));
+    }
 }
 
 /// A task whose files are checked on many threads. It counts as done when the last of them drops it.
@@ -187,12 +224,7 @@ impl Verifier<'_> {
                     self.update(|state| {
                         state.counts.files += files.len() as u64;
                         state.found.extend(task_scan.found_as);
-                        state.findings.extend(task_scan.faults.into_iter().map(|(path, fault)| Finding {
-                            path,
-                            fault,
-                            task_id: task_scan.task_id.clone(),
-                            target: None,
-                        }));
+                        state.add_faults(task_scan.faults, task_scan.task_id.as_ref());
                     });
                     let remaining = AtomicUsize::new(files.len());
                     let task = Arc::new(DoneOnDrop { remaining, suspects: Mutex::default(), done: &self.events.tasks.done });
@@ -219,14 +251,7 @@ impl Verifier<'_> {
             return;
         }
         let broken = self.scan.recheck_locked(std::mem::take(&mut *lock(&task.suspects)), self.quick);
-        self.update(|state| {
-            state.findings.extend(broken.into_iter().map(|(file, fault)| Finding {
-                path: file.path,
-                fault,
-                task_id: Some(file.task_id),
-                target: Some(file.key.map_or(FindingTarget::Text, FindingTarget::File)),
-            }));
-        });
+        self.update(|state| state.add_broken(broken));
     }
 
     /// Checks a file and counts its bytes as they are read. A large file is announced as a transfer.

@@ -75,6 +75,17 @@ impl Location {
         Ok(Self::Bucket(BucketUrl { service, bucket: bucket.to_owned(), prefix: prefix.to_owned() }))
     }
 
+    /// The folder, for `what`, which needs one.
+    ///
+    /// # Errors
+    /// [`Error::NeedsLocalArchive`] for a bucket.
+    pub(crate) fn into_folder(self, what: &'static str) -> Result<PathBuf, Error> {
+        match self {
+            Self::Folder(path) => Ok(path),
+            Self::Bucket(url) => Err(Error::NeedsLocalArchive { what, url: url.to_string() }),
+        }
+    }
+
     /// The path or URL of a task's folder.
     #[must_use]
     pub(crate) fn task_path(&self, id: &TaskId) -> PathBuf {

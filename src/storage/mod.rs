@@ -39,12 +39,18 @@ pub(crate) use local::root_manifest::RebuiltIndex;
 pub use local::root_manifest::each_task;
 pub(crate) use local::staged_copy::{CopySource, StagedCopy};
 pub(crate) use local::task_dir::TaskSnapshot;
-pub(crate) use location::Location;
+pub(crate) use location::{BucketUrl, Location};
 #[cfg(feature = "bucket")]
-pub(crate) use object::index::KnownTask;
+pub(crate) use object::connect::trust_for_reading;
+#[cfg(feature = "bucket")]
+pub(crate) use object::index::{CompactedIndex, KnownTask};
+#[cfg(feature = "bucket")]
+pub(crate) use object::read::scan::{BucketScan, CheckedTask};
+#[cfg(feature = "bucket")]
+pub(crate) use object::reindex::index_bucket;
 pub(crate) use read::reader::ArchiveReader;
 pub(crate) use read::report::Report;
-pub(crate) use read::scan::{ArchiveScan, ExpectedFile, ScanUnit, group_by_path};
+pub(crate) use read::scan::{ArchiveScan, ExpectedFile, LARGE_FILE, ScanUnit, group_by_path};
 pub(crate) use staging::part::{Part, PositionedWriter, Sealed, SizeLimitExceeded};
 pub(crate) use staging::staged_file::StagedFile;
 

@@ -16,10 +16,10 @@ pub(in crate::cli) enum Command {
     ///
     /// Compares the files with the hashes in the manifests. Works offline and changes nothing. Exit code 1 if something is wrong.
     Verify {
-        /// Archive, or folder of one task
+        /// Archive (folder or bucket), or folder of one task
         #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
         dir: PathBuf,
-        /// Compare sizes only, without hashing
+        /// Compare sizes only, without hashing; in a bucket, the recorded hashes too
         #[arg(long)]
         quick: bool,
         #[command(flatten)]
@@ -31,10 +31,10 @@ pub(in crate::cli) enum Command {
     ///
     /// The gateway is asked by the task id, so that expired links do not matter. Intact files are never touched.
     Repair {
-        /// Archive, or folder of one task
+        /// Archive (folder or bucket), or folder of one task
         #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
         dir: PathBuf,
-        /// Compare sizes only, without hashing
+        /// Compare sizes only, without hashing; in a bucket, the recorded hashes too
         #[arg(long)]
         quick: bool,
         #[command(flatten)]
@@ -46,9 +46,9 @@ pub(in crate::cli) enum Command {
     },
     /// Rebuild manifest.json and SHA256SUMS of the archive
     ///
-    /// They are made from the task folders. Works offline.
+    /// They are made from the task folders. Works offline. In a bucket it compacts the index; nobody needs to stop for it.
     Index {
-        /// Folder of the archive
+        /// Folder or bucket of the archive
         #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
         dir: PathBuf,
         /// Add platform, model and media facts to old manifests
@@ -56,6 +56,11 @@ pub(in crate::cli) enum Command {
         /// For archives of earlier versions. The files are read, and do not change.
         #[arg(long)]
         facts: bool,
+        /// Make the index of a bucket anew, from the task manifests
+        ///
+        /// For a bucket whose index is damaged or was removed. For a folder there is no difference.
+        #[arg(long, conflicts_with = "facts")]
+        rebuild: bool,
     },
     /// List the tasks of the archive, newest first
     ///
@@ -95,7 +100,7 @@ pub(in crate::cli) enum Command {
 /// What to list, and how.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ListArgs {
-    /// Archive, or folder of one task
+    /// Archive (folder or bucket), or folder of one task
     #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
 

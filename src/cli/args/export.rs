@@ -18,7 +18,7 @@ pub(in crate::cli) struct ExportArgs {
     #[arg(value_name = "FORMAT")]
     pub format: FormatArg,
 
-    /// Archive, or folder of one task
+    /// Archive (folder or bucket), or folder of one task
     #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
 

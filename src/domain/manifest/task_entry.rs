@@ -3,8 +3,6 @@
 //! The two entries differ in two points: paths are relative to the task folder or to the root, and only the task manifest keeps
 //! the API's answer. [`TaskEntry::into_root_relative`] and [`TaskEntry::into_task_relative`] convert between them.
 
-use std::path::Path;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -131,14 +129,11 @@ impl TaskEntry {
         self
     }
 
-    /// The entry as a list shows it: without the gateway's answer and the signed URLs, and with paths below `folder`, which is the
-    /// task's. Files keep only their names, so each path must have been checked.
+    /// The entry as a list shows it: without the gateway's answer and the signed URLs, and with the paths that `path_of` makes of
+    /// the names of files in the task's folder. Only names are used, so each path must have been checked.
     #[must_use]
-    pub(crate) fn for_listing(mut self, folder: &Path) -> Self {
-        let below = |path: &mut String| {
-            let name = path.rsplit('/').next().unwrap_or_default();
-            *path = folder.join(name).display().to_string();
-        };
+    pub(crate) fn for_listing(mut self, path_of: impl Fn(&str) -> String) -> Self {
+        let below = |path: &mut String| *path = path_of(path.rsplit('/').next().unwrap_or_default());
         let redact = |text: &mut String| *text = redact_urls(text).into_owned();
         self.text_path.iter_mut().for_each(below);
         for file in &mut self.files {

@@ -241,6 +241,10 @@ impl TaskJob {
 
     /// Drops from the repair scope what is intact now that the lock is held. True when nothing is left of it.
     async fn narrow_repair_scope(&mut self, snapshot: &TaskSnapshot, lease: &TaskLease) -> Result<bool, TaskAbort> {
+        if snapshot.entry.is_none() {
+            // In a bucket nothing else says what a damaged manifest named. So everything is fetched again.
+            self.repair = None;
+        }
         let Some(scope) = &mut self.repair else { return Ok(false) };
         let keys: HashSet<AssetKey> = scope.keys.iter().copied().collect();
         let suspects: Vec<_> = snapshot.recorded_files().iter().filter(|file| keys.contains(&file.key())).cloned().collect();

@@ -48,6 +48,11 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
+    /// Whether an export in this format needs no more than the manifests, so that the files may be in a bucket.
+    pub(super) fn needs_no_files(self) -> bool {
+        matches!(self, Self::Csv | Self::Jsonl)
+    }
+
     /// What an export in this format is on disk.
     pub(super) fn output(self) -> FormatOutput {
         match self {

@@ -33,7 +33,7 @@ use crate::domain::frame_rate::FrameRate;
 use crate::domain::manifest::TaskEntry;
 use crate::domain::selection::{Selection, Selector};
 use crate::layout::is_archive_file_name;
-use crate::storage::{self, ArchiveReader};
+use crate::storage::{self, ArchiveReader, Location};
 use clip_facts::ClipFacts;
 pub use format::ExportFormat;
 pub(crate) use format::playing_seconds;
@@ -106,6 +106,9 @@ pub fn export(
     target: ExportTarget<'_>,
     events: &Emitter,
 ) -> Result<JobOutcome, ExportError> {
+    if !options.format.needs_no_files() {
+        Location::parse(root.as_ref())?.into_folder("this format")?;
+    }
     let selection = &options.selection;
     let mut selector = Selector::new(selection);
     let mut reader = ArchiveReader::open_selected(root.as_ref(), |task| selector.select(task))?;
@@ -215,8 +218,12 @@ fn collect_items<'a>(
     Ok(items)
 }
 
-/// How paths in the export begin: relative to the file, unless they `must_be_absolute`; absolute in a stream.
+/// How paths in the export begin: relative to the file, unless they `must_be_absolute`; absolute in a stream. Paths into a bucket
+/// are URLs.
 pub(super) fn path_base(target: &ExportTarget<'_>, root: &Path, must_be_absolute: bool) -> Result<PathBase, ExportError> {
+    if let Location::Bucket(url) = Location::parse(root)? {
+        return Ok(PathBase::in_bucket(&url.to_string()));
+    }
     let base = match target {
         ExportTarget::Stream(_) => PathBase::absolute(root),
         ExportTarget::Path(file) => {

@@ -51,6 +51,12 @@ impl PathBase {
         Some(Self { path: format!("{start}{path}/"), uri: format!("{}/", segments.join("/")) })
     }
 
+    /// For an archive in a bucket.
+    #[must_use]
+    pub(super) fn in_bucket(url: &str) -> Self {
+        Self { path: format!("{url}/"), uri: format!("{url}/") }
+    }
+
     /// The path of a file of the archive.
     #[must_use]
     pub(super) fn path(&self, file: &FileEntry) -> String {

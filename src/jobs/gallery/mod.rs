@@ -14,7 +14,7 @@ use super::list::list_with;
 use super::{JobOutcome, StopHandle, emit_report, lock_wait};
 use crate::domain::event::{Emitter, Event};
 use crate::domain::selection::Selection;
-use crate::storage::{self, ArchiveReader, Error, OutputFile, Report};
+use crate::storage::{self, ArchiveReader, Error, Location, OutputFile, Report};
 use page::{Card, PAGE_MARKER, Page};
 
 /// Writes the gallery page of the archive, or of the one task, in `root`. A page that would not change is not written. A task
@@ -24,7 +24,7 @@ use page::{Card, PAGE_MARKER, Page};
 /// When there is no archive of ours in `root`, its `index.html` is not ours, or the page can't be written.
 /// [`Error::Locked`] is the result of `stop`.
 pub fn gallery(root: impl AsRef<Path>, stop: &StopHandle, events: &Emitter) -> Result<JobOutcome, Error> {
-    let root = root.as_ref();
+    let root = &Location::parse(root.as_ref())?.into_folder("the gallery page")?;
     let file = OutputFile::at(root, PAGE_MARKER)?;
     let (mut report, mut tasks, mut files) = (Report::default(), 0, 0);
     let is_changed = file.update(&lock_wait(stop.token(), events), || {
@@ -53,7 +53,8 @@ pub fn gallery_file(
     events: &Emitter,
 ) -> Result<JobOutcome, ExportError> {
     let (target, mut files) = (target.as_ref(), 0);
-    let listed = list_with(root.as_ref(), selection, events, |task, archive| {
+    let root = Location::parse(root.as_ref())?.into_folder("the gallery page")?;
+    let listed = list_with(&root, selection, events, |task, archive| {
         files += task.files.len() as u64;
         Card::new(task, archive.is_single())
     })?;
@@ -73,5 +74,5 @@ pub fn gallery_file(
 /// As above.
 #[cfg(feature = "cli")]
 pub(crate) fn check_target(root: &Path) -> Result<(), Error> {
-    OutputFile::at(root, PAGE_MARKER).map(drop)
+    OutputFile::at(&Location::parse(root)?.into_folder("the gallery page")?, PAGE_MARKER).map(drop)
 }

@@ -19,7 +19,7 @@ use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::origin::platform_and_model;
 use crate::domain::task::TaskId;
 use crate::media::{facts, media_type};
-use crate::storage::{ArchiveReader, ArchiveScan, Error, LocalArchive, LocalLease, LockWait};
+use crate::storage::{ArchiveReader, ArchiveScan, Error, LocalArchive, LocalLease, Location, LockWait};
 use crate::threads;
 
 /// What [`index_with_facts`] returns.
@@ -37,7 +37,7 @@ pub struct FactsOutcome {
 /// # Errors
 /// As for [`index()`](super::index), and when no thread can be started.
 pub fn index_with_facts(root: impl AsRef<Path>, stop: &StopHandle, events: &Emitter) -> Result<FactsOutcome, Error> {
-    let root = root.as_ref();
+    let root = &Location::parse(root.as_ref())?.into_folder("`index --facts`")?;
     // First, so that the manifests of all tasks are restored and the root names them.
     let mut outcome = index(root, stop, events)?;
     let is_single = ArchiveScan::is_single_at(root)?;

@@ -145,16 +145,34 @@ impl ExportDir {
     /// # Errors
     /// When the source is not as recorded, or the disk fails.
     pub(crate) fn stage(&mut self, file: &ExportedFile, source: &CopySource, reads: bool) -> Result<StagedCopy, Error> {
-        let (folder, _) = split(&file.name);
-        let (path, can_reflink) = (self.path.join(&file.name), self.can_reflink && !reads);
-        let dir = self.dir(folder, true).map_err(Error::io("create a folder for", &path))?;
-        if can_reflink {
+        let (path, dir) = self.place(file)?;
+        if self.can_reflink && !reads && source.is_on_disk() {
             if let Some(copy) = StagedCopy::reflink(&dir, &path, source)? {
                 return Ok(copy);
             }
             self.can_reflink = false;
         }
-        StagedCopy::copy(&dir, &path, source)
+        let mut copy = StagedCopy::empty(&dir, &path)?;
+        copy.fill(source)?;
+        Ok(copy)
+    }
+
+    /// Begins the copies of files that are in a bucket. They are downloaded many at once, and compared with the recorded hashes.
+    #[cfg(feature = "bucket")]
+    pub(crate) fn download(&mut self, files: &[(&ExportedFile, &CopySource)]) -> Vec<Result<StagedCopy, Error>> {
+        let mut copies: Vec<Result<StagedCopy, Error>> =
+            files.iter().map(|(file, _)| self.place(file).and_then(|(path, dir)| StagedCopy::empty(&dir, &path))).collect();
+        let empty = copies.iter_mut().zip(files).filter_map(|(copy, (_, source))| Some((copy.as_mut().ok()?, *source)));
+        let mut downloaded = StagedCopy::download_all(empty.collect()).into_iter();
+        let filled = copies.into_iter().map(|copy| copy.and_then(|copy| downloaded.next().unwrap_or(Ok(())).map(|()| copy)));
+        filled.collect()
+    }
+
+    /// The path of a file, and its folder, which is created when it does not exist.
+    fn place(&mut self, file: &ExportedFile) -> Result<(PathBuf, Dir), Error> {
+        let path = self.path.join(&file.name);
+        let dir = self.dir(split(&file.name).0, true).map_err(Error::io("create a folder for", &path))?;
+        Ok((path, dir))
     }
 
     /// Tries whether a reflink of `source` can be made here.
@@ -162,6 +180,9 @@ impl ExportDir {
     /// # Errors
     /// When the source can't be read, or the disk fails.
     pub(crate) fn try_reflink(&mut self, source: &CopySource) -> Result<bool, Error> {
+        if !source.is_on_disk() {
+            return Ok(false);
+        }
         self.can_reflink = StagedCopy::reflink(&self.root, &self.path, source)?.is_some();
         Ok(self.can_reflink)
     }

@@ -10,7 +10,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
@@ -37,6 +37,23 @@ pub(crate) struct StoreOptions {
     pub stall_timeout: Duration,
     /// One more trusted root besides those of the system: its path, for errors, and its PEM.
     pub ca_cert: Option<(PathBuf, Vec<u8>)>,
+}
+
+/// One more trusted root of the jobs that only read, for the whole process.
+static READING_ROOT: OnceLock<(PathBuf, Vec<u8>)> = OnceLock::new();
+
+/// Makes jobs that only read trust one more root: the PEM of the file at `path`. Only the first call of a process counts.
+pub(crate) fn trust_for_reading(path: PathBuf, pem: Vec<u8>) {
+    READING_ROOT.get_or_init(|| (path, pem));
+}
+
+impl StoreOptions {
+    /// The options of jobs that only read, which have none of their own.
+    pub(super) fn for_reading() -> Self {
+        let user_agent = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")).to_owned();
+        let (connect_timeout, stall_timeout) = (Duration::from_secs(10), Duration::from_secs(30));
+        Self { user_agent, connect_timeout, stall_timeout, ca_cert: READING_ROOT.get().cloned() }
+    }
 }
 
 /// The archive at `url`, with the settings in the environment of this process.

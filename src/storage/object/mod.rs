@@ -19,7 +19,7 @@ pub(super) mod archive;
 mod backoff;
 pub(super) mod bucket;
 mod commit;
-mod connect;
+pub(super) mod connect;
 mod environment;
 mod error;
 mod hint;
@@ -33,6 +33,7 @@ mod publish;
 pub(super) mod read;
 #[cfg(test)]
 mod real_servers;
+pub(super) mod reindex;
 mod reservation;
 mod runtime;
 mod spool;

@@ -1,19 +1,28 @@
-//! Reads the tasks of an archive from its manifests, for exports and the gallery.
+//! Reads the tasks of an archive from its manifests, for lists, exports and the gallery.
 //!
 //! It only reads, and trusts nothing. The root manifest is used when it is valid and no killed run left it outdated; otherwise
 //! the manifests of the task folders are. A file's path is returned only when the name is one that this program gives, the file
 //! is in its task's folder, no symlink leads there, and the size is the recorded one.
+//!
+//! In a bucket the index takes the place of the root manifest, and paths are URLs. Only their names are checked: looking at each
+//! object would cost a request.
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "bucket")]
+use std::sync::Arc;
 
 use crate::domain::event::Fault;
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
 use crate::layout;
+use crate::storage::local::staged_copy::CopySource;
 use crate::storage::local::{path_check, root_manifest};
+use crate::storage::location::Location;
+#[cfg(feature = "bucket")]
+use crate::storage::object::read::BucketReader;
 use crate::storage::{Error, Report};
 
 /// The tasks of an archive, or the one task of a task's folder.
@@ -24,10 +33,12 @@ pub(crate) struct ArchiveReader {
     /// What is wrong with single tasks.
     pub report: Report,
     is_single: bool,
+    #[cfg(feature = "bucket")]
+    bucket: Option<Arc<BucketReader>>,
 }
 
 impl ArchiveReader {
-    /// Reads the archive, or the task's folder, at `root`.
+    /// Reads the archive, or the task's folder, at `root`: a path, or the URL of a bucket.
     ///
     /// # Errors
     /// When there is neither, or the manifest is foreign or of a later version.
@@ -55,10 +66,41 @@ impl ArchiveReader {
     ///
     /// # Errors
     /// As for [`Self::open`].
-    pub(crate) fn for_each_task(root: &Path, mut on_task: impl FnMut(TaskEntry, &Self)) -> Result<Self, Error> {
-        let path = resolve_root(root)?;
+    pub(crate) fn for_each_task(root: &Path, on_task: impl FnMut(TaskEntry, &Self)) -> Result<Self, Error> {
+        match Location::parse(root)? {
+            Location::Folder(root) => Self::for_each_in_folder(&root, on_task),
+            #[cfg(feature = "bucket")]
+            Location::Bucket(url) => Self::for_each_in_bucket(BucketReader::open(&url)?, on_task),
+            #[cfg(not(feature = "bucket"))]
+            Location::Bucket(url) => Err(Error::NoBuckets(url.to_string())),
+        }
+    }
+
+    fn at(root: PathBuf) -> Self {
+        let (tasks, report) = (Vec::new(), Report::default());
+        #[cfg(feature = "bucket")]
+        let archive = Self { root, tasks, report, is_single: false, bucket: None };
+        #[cfg(not(feature = "bucket"))]
+        let archive = Self { root, tasks, report, is_single: false };
+        archive
+    }
+
+    #[cfg(feature = "bucket")]
+    fn for_each_in_bucket(bucket: BucketReader, mut on_task: impl FnMut(TaskEntry, &Self)) -> Result<Self, Error> {
+        let (bucket, mut ids) = (Arc::new(bucket), HashSet::new());
+        let mut archive = Self { is_single: bucket.is_single(), bucket: Some(Arc::clone(&bucket)), ..Self::at(bucket.root()) };
+        archive.report = bucket.for_each_task(&mut |task| {
+            // A task is passed on once, whatever the index says.
+            if TaskId::new(&task.task_id).is_some_and(|id| ids.insert(id.fingerprint())) {
+                on_task(normalized(task), &archive);
+            }
+        })?;
+        Ok(archive)
+    }
+
+    fn for_each_in_folder(root: &Path, mut on_task: impl FnMut(TaskEntry, &Self)) -> Result<Self, Error> {
+        let mut archive = Self::at(resolve_root(root)?);
         let (mut ids, mut first) = (HashSet::new(), None);
-        let mut archive = Self { root: path, tasks: Vec::new(), report: Report::default(), is_single: false };
         let (is_valid, report) = root_manifest::read_tasks(root, |task| {
             // A task is passed on once, however often the manifest names it.
             let is_new = TaskId::new(&task.task_id).is_some_and(|id| ids.insert(id.fingerprint()));
@@ -86,7 +128,7 @@ impl ArchiveReader {
         self.is_single
     }
 
-    /// The canonical path of the archive.
+    /// The canonical path of the archive, or its URL.
     #[must_use]
     pub(crate) fn root(&self) -> &Path {
         &self.root
@@ -105,6 +147,30 @@ impl ArchiveReader {
     /// When the recorded path is unsafe, or the file is missing or not of the recorded size.
     pub(crate) fn media_path(&self, task: &TaskEntry, file: &FileEntry) -> Result<PathBuf, Error> {
         self.checked_path(task, self.media_name(task, file)?, Some(file.size()))
+    }
+
+    /// One of a task's files, to be copied.
+    ///
+    /// # Errors
+    /// As for [`Self::media_path`].
+    pub(crate) fn copy_source(&self, task: &TaskEntry, file: &FileEntry) -> Result<CopySource, Error> {
+        let source = CopySource::new(self.media_path(task, file)?, file.size(), file.sha256().clone());
+        #[cfg(feature = "bucket")]
+        if let Some(bucket) = &self.bucket {
+            return Ok(source.in_bucket(Arc::clone(bucket), self.relative_path(task, self.media_name(task, file)?)));
+        }
+        Ok(source)
+    }
+
+    /// The path of a task's file called `name`, as a user sees it who named the archive `root`.
+    #[must_use]
+    pub(crate) fn shown_path(&self, root: &Path, task_id: &str, name: &str) -> PathBuf {
+        #[cfg(feature = "bucket")]
+        if let Some(bucket) = &self.bucket {
+            let folder = self.task_folder(task_id);
+            return bucket.path_of(&if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") });
+        }
+        root.join(self.task_folder(task_id)).join(name)
     }
 
     /// The name of one of a task's files in the task's folder. Looks at the recorded path alone.
@@ -130,7 +196,7 @@ impl ArchiveReader {
         self.checked_path(task, name, None)
     }
 
-    /// Opens one of a task's files.
+    /// Opens one of a task's files, which is on a disk.
     ///
     /// # Errors
     /// As for [`Self::media_path`], and when the file can't be opened.
@@ -139,9 +205,46 @@ impl ArchiveReader {
         File::open(&path).map_err(|source| Error::Unreadable { path, source })
     }
 
-    fn checked_path(&self, task: &TaskEntry, name: &str, size: Option<u64>) -> Result<PathBuf, Error> {
+    /// The bytes of one of a task's files, which is known to be small.
+    ///
+    /// # Errors
+    /// As for [`Self::media_path`], and when the file can't be read.
+    pub(crate) fn read_media(&self, task: &TaskEntry, file: &FileEntry) -> Result<Vec<u8>, Error> {
+        let (mut bytes, path) = (Vec::new(), self.media_path(task, file)?);
+        #[cfg(feature = "bucket")]
+        if let Some(bucket) = &self.bucket {
+            let relative = self.relative_path(task, self.media_name(task, file)?);
+            let mut is_larger = false;
+            let read = bucket.for_each_chunk(&relative, |chunk| {
+                is_larger |= (bytes.len() + chunk.len()) as u64 > file.size();
+                if !is_larger {
+                    bytes.extend_from_slice(chunk);
+                }
+            });
+            let exists = bucket.run_all(std::iter::once(read)).pop().unwrap_or(Ok(false))?;
+            return match exists {
+                false => Err(Error::Missing(path)),
+                true if is_larger => Err(Error::Damaged(path)),
+                true => Ok(bytes),
+            };
+        }
+        let read = self.open_media(task, file)?.take(file.size()).read_to_end(&mut bytes);
+        read.map_err(|source| Error::Unreadable { path, source })?;
+        Ok(bytes)
+    }
+
+    /// The path of a task's file relative to the root.
+    fn relative_path(&self, task: &TaskEntry, name: &str) -> String {
         let folder = if self.is_single { String::new() } else { layout::folder_name(&task.task_id) + "/" };
-        let relative = folder + name;
+        folder + name
+    }
+
+    fn checked_path(&self, task: &TaskEntry, name: &str, size: Option<u64>) -> Result<PathBuf, Error> {
+        let relative = self.relative_path(task, name);
+        #[cfg(feature = "bucket")]
+        if let Some(bucket) = &self.bucket {
+            return Ok(bucket.path_of(&relative));
+        }
         let path = self.root.join(&relative);
         match path_check::check_file(&self.root, &relative, size) {
             Ok(None) => Ok(path),

@@ -142,12 +142,6 @@ impl ArchiveScan {
         if scan.folders.is_empty() && is_broken { Err(Error::NoArchive(root.to_owned())) } else { Ok(scan.is_single) }
     }
 
-    /// The path as it was given.
-    #[must_use]
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// How many units the scan has.
     #[must_use]
     pub(crate) fn folder_count(&self) -> usize {

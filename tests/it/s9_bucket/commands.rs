@@ -272,3 +272,15 @@ fn commands_on_a_bucket_without_an_archive_exit_2() {
     let run = read_only(&world, &["list", "s3://other/archive"]).exits(2);
     assert!(run.stderr.contains("other"), "{run:?}");
 }
+
+#[test]
+fn repair_makes_a_damaged_manifest_anew() {
+    for damage in ["", "{\"manifest_version\": 1, \"tasks\": [{"] {
+        let world = archived();
+        world.bucket.put("archive/t1/manifest.json", damage, &[]);
+        world.run_command(&["verify", ARCHIVE]).exits(1);
+        repair(&world).exits(0);
+        let run = world.run_command(&["verify", "--json", ARCHIVE]).exits(0);
+        assert!(findings(&run).is_empty(), "the files are adopted: {run:?}");
+    }
+}

@@ -4,6 +4,8 @@
 //! new and nothing else: what the user renamed or deleted stays so, and a changed title renames nothing. A file counts as exported
 //! under its template: another template exports it again.
 //!
+//! From a bucket the files are downloaded, and compared with the recorded hashes.
+//!
 //! All names are planned and recorded before the first file is written ([`plan`]). Each file appears whole, under a name that
 //! nothing else has. The archive is only read. A file that is missing or damaged there is reported, and the rest is exported.
 //!
@@ -24,7 +26,7 @@ use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::selection::{Selected, Selection};
 use crate::domain::template::{NamedPath, Template};
 use crate::jobs::{JobOutcome, StopHandle, emit_report, lock_wait};
-use crate::storage::{ArchiveReader, CopySource, Error, ExportDir, Found};
+use crate::storage::{ArchiveReader, CopySource, Error, ExportDir, Found, Location};
 use plan::NamePlanner;
 use tagging::Tagger;
 
@@ -55,7 +57,7 @@ pub struct FileExportOptions {
     pub tag: bool,
 }
 
-/// Exports the files of the archive, or of one task, at `root` into the folder `target`. Each file that is left out is an
+/// Exports the files of the archive, or of one task, at `root` into the folder `target`. From a bucket they are downloaded. Each file that is left out is an
 /// [`Event::Error`]. The outcome counts what was written; if nothing was, what had been exported before. Blocks.
 ///
 /// # Errors
@@ -67,6 +69,12 @@ pub fn export_files(
     stop: &StopHandle,
     events: &Emitter,
 ) -> Result<JobOutcome, ExportError> {
+    if let Location::Bucket(_) = Location::parse(target)? {
+        return Err(Error::NotAFolder(target.to_owned()).into());
+    }
+    if !options.link.is_copy() {
+        Location::parse(root.as_ref())?.into_folder("a link to a file")?;
+    }
     let mut reader = ArchiveReader::open(root.as_ref())?;
     emit_report(&reader.report, events, Event::Error);
     let mut skipped = Skipped { is_any: reader.report.has_faults(), events };
@@ -141,8 +149,7 @@ impl FileExport<'_> {
                 present.push(task.task_id.as_str());
                 continue;
             }
-            let Some(path) = self.skipped.skip_single_file(self.reader.media_path(task, file))? else { continue };
-            let source = CopySource { path, size: file.size(), sha256: file.sha256().clone() };
+            let Some(source) = self.skipped.skip_single_file(self.reader.copy_source(task, file))? else { continue };
             let found = recorded.as_ref().map(|recorded| self.find_planned(recorded, &source)).transpose()?;
             let path = template.path(task, file, &local);
             let exported = match (recorded, found) {

@@ -8,7 +8,7 @@
 //! enough, because an old one says nothing; the bytes are read.
 
 use std::collections::HashMap;
-use std::io::{self, Read as _};
+use std::io::{self, Seek as _};
 
 use crate::domain::asset_key::{AssetKey, Kind};
 use crate::domain::manifest::{FileEntry, TaskEntry};
@@ -54,7 +54,7 @@ impl<'a> Tagger<'a> {
         source: &CopySource,
         copy: &mut StagedCopy,
     ) -> Result<Tagged, Error> {
-        let reason = match has_credentials(file, source) {
+        let reason = match has_credentials(file, source.size, copy) {
             Ok(true) => "it has content credentials, which a tag would break".to_owned(),
             Ok(false) if source.size > tags::MAX_TAGGED_SIZE => "it is too large".to_owned(),
             Ok(false) => match tags::write(copy.file(), &self.tags(task, file)) {
@@ -93,19 +93,18 @@ impl<'a> Tagger<'a> {
         if image.size() > tags::MAX_COVER_SIZE {
             return None;
         }
-        let mut bytes = Vec::new();
-        self.reader.open_media(task, image).ok()?.take(tags::MAX_COVER_SIZE).read_to_end(&mut bytes).ok()?;
+        let bytes = self.reader.read_media(task, image).ok()?;
         Some(tags::Cover { is_png, bytes })
     }
 }
 
-/// Whether a file has content credentials.
-fn has_credentials(file: &FileEntry, source: &CopySource) -> io::Result<bool> {
+/// Whether a file, of which `copy` is a plain copy, has content credentials.
+fn has_credentials(file: &FileEntry, size: u64, copy: &mut StagedCopy) -> io::Result<bool> {
     if file.content_credentials == Some(true) {
         return Ok(true);
     }
-    let bytes = source.open().map_err(|error| io::Error::other(error.message()))?;
-    content_credentials::is_present(bytes, source.size)
+    copy.file().rewind()?;
+    content_credentials::is_present(copy.file(), size)
 }
 
 /// Whether an image is a png (or else a jpg); none for other types.

@@ -53,8 +53,10 @@ impl FileExport<'_> {
     /// Makes copies, and gives them their names together.
     fn write_copies<'t>(&mut self, items: &[Item<'t>], progress: &mut Progress<'t>) -> Result<(), Error> {
         let (mut done, mut copies, mut ended) = (Vec::new(), Vec::new(), Ok(()));
+        let mut downloaded = self.download(items).into_iter();
         for item in items {
-            match self.copy(item, item.exported.clone()) {
+            let copy = downloaded.next().map(|copy| self.finish_copy(item, item.exported.clone(), copy?));
+            match copy.unwrap_or_else(|| self.copy(item, item.exported.clone())) {
                 Ok(copy) => {
                     progress.faults = 0;
                     done.push(item);
@@ -119,11 +121,31 @@ impl FileExport<'_> {
     }
 
     /// Makes the copy of a file, with its time, and its tags if they are wanted.
-    fn copy(&mut self, item: &Item<'_>, mut exported: ExportedFile) -> Result<(StagedCopy, ExportedFile), Error> {
+    fn copy(&mut self, item: &Item<'_>, exported: ExportedFile) -> Result<(StagedCopy, ExportedFile), Error> {
+        let is_tagged = self.tagger.is_some() && tags::is_taggable(extension(item.file));
+        let copy = self.dir.stage(&exported, &item.source, self.options.link == LinkMode::Copy || is_tagged)?;
+        self.finish_copy(item, exported, copy)
+    }
+
+    /// Downloads the files of a batch that are in a bucket: all of them, or none.
+    fn download(&mut self, items: &[Item<'_>]) -> Vec<Result<StagedCopy, Error>> {
+        #[cfg(feature = "bucket")]
+        if items.iter().all(|item| !item.source.is_on_disk()) {
+            return self.dir.download(&items.iter().map(|item| (&item.exported, &item.source)).collect::<Vec<_>>());
+        }
+        let _ = items;
+        Vec::new()
+    }
+
+    /// Gives a copy its time, and its tags if they are wanted.
+    fn finish_copy(
+        &mut self,
+        item: &Item<'_>,
+        mut exported: ExportedFile,
+        mut copy: StagedCopy,
+    ) -> Result<(StagedCopy, ExportedFile), Error> {
         let Item { task, file, source, .. } = item;
         let tagger = self.tagger.as_ref().filter(|_| tags::is_taggable(extension(file)));
-        let reads = self.options.link == LinkMode::Copy || tagger.is_some();
-        let mut copy = self.dir.stage(&exported, source, reads)?;
         match tagger.map(|tagger| tagger.tag(task, file, source, &mut copy)).transpose()? {
             Some(Tagged::Yes) => exported.sha256 = Some(copy.hash()?),
             Some(Tagged::No(reason)) => self.warn(format!("{} is copied without tags: {reason}", exported.name)),

@@ -27,7 +27,7 @@ impl Place {
     }
 
     fn source(&self) -> CopySource {
-        CopySource { path: self.archive.join("t/image-1.png"), size: 7, sha256: Sha256Hex::digest(b"picture") }
+        CopySource::new(self.archive.join("t/image-1.png"), 7, Sha256Hex::digest(b"picture"))
     }
 
     fn exported(&self) -> PathBuf {

@@ -7,7 +7,7 @@
 
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use object_store::{Error as StoreError, UpdateVersion};
+use object_store::{Error as StoreError, ObjectStoreExt, UpdateVersion};
 
 use super::current::{Current, Pointer, swap};
 use super::each::partition;
@@ -20,10 +20,14 @@ use super::snapshot::{ATTEMPTS, Listing, give_up, list, segment_sources};
 use crate::storage::Error;
 use crate::storage::error::{BucketError, BucketFault};
 use crate::storage::object::bucket::Bucket;
+use crate::storage::object::error::is_absent;
 use crate::storage::read::report::Report;
 
 /// How long the parts of an unknown compaction are kept.
 const MAX_COMPACTION: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Objects that are looked at together.
+const HEADS_AT_ONCE: usize = 32;
 
 /// What a compaction found and wrote.
 #[derive(Debug, Default)]
@@ -147,17 +151,26 @@ impl CompactedIndex {
     }
 }
 
-/// Deletes objects. One that is gone already is no error.
+/// Deletes objects. One that is gone already is no error. Nor is an answer that can't be read, when the objects are gone: some
+/// servers do not name what they deleted.
 async fn delete(bucket: &Bucket, objects: Vec<String>) -> Result<(), Error> {
     let keys: Vec<_> = objects.iter().map(|relative| Ok(bucket.key(relative))).collect();
     let mut deleted = bucket.store.delete_stream(stream::iter(keys).boxed());
     while let Some(result) = deleted.next().await {
         match result {
             Ok(_) | Err(StoreError::NotFound { .. }) => {}
+            Err(error) if are_gone(bucket, &objects).await => drop(error),
             Err(error) => return Err(bucket.error("delete from", INDEX)(error)),
         }
     }
     Ok(())
+}
+
+/// Whether none of these objects exists.
+async fn are_gone(bucket: &Bucket, objects: &[String]) -> bool {
+    let heads = stream::iter(objects).map(|relative| async { bucket.store.head(&bucket.key(relative)).await });
+    let is_gone = |found| std::future::ready(matches!(found, Err(error) if is_absent(&error)));
+    heads.buffer_unordered(HEADS_AT_ONCE).all(is_gone).await
 }
 
 fn contended(bucket: &Bucket) -> Error {

@@ -1,11 +1,12 @@
 //! Reads the bytes of objects, and what is recorded about them.
 
 use futures::TryStreamExt;
-use object_store::{Attribute, Error as StoreError, GetOptions, ObjectStoreExt};
+use object_store::{Attribute, GetOptions, ObjectStoreExt};
 
 use crate::integrity::digest::{Hasher, Sha256Hex};
 use crate::storage::Error;
 use crate::storage::object::bucket::{Bucket, SHA256_KEY};
+use crate::storage::object::error::is_absent;
 
 /// What is known of an object without reading it.
 pub(super) struct Recorded {
@@ -25,7 +26,7 @@ pub(super) async fn recorded(bucket: &Bucket, relative: &str) -> Result<Option<R
             let sha256 = found.attributes.get(&Attribute::Metadata(SHA256_KEY.into())).map(|hash| hash.as_ref().to_owned());
             Ok(Some(Recorded { size: found.meta.size, sha256 }))
         }
-        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(bucket.error("read", relative)(error)),
     }
 }
@@ -40,7 +41,7 @@ pub(in crate::storage) async fn for_each_chunk(
     mut on_chunk: impl FnMut(&[u8]),
 ) -> Result<bool, Error> {
     let object = match bucket.store.get(&bucket.key(relative)).await {
-        Err(StoreError::NotFound { .. }) => return Ok(false),
+        Err(error) if is_absent(&error) => return Ok(false),
         object => object.map_err(bucket.error("read", relative))?,
     };
     let mut body = object.into_stream();

@@ -1,12 +1,13 @@
 //! Reads the manifest of a folder whose task is not known. Every decision about its content is that of a local archive.
 
-use object_store::{Error as StoreError, ObjectStoreExt};
+use object_store::ObjectStoreExt;
 
 use crate::domain::manifest::TaskManifest;
 use crate::layout::MANIFEST;
 use crate::storage::error::{BucketError, BucketFault};
 use crate::storage::local::manifest_files::ManifestLookup;
 use crate::storage::object::bucket::Bucket;
+use crate::storage::object::error::is_absent;
 use crate::storage::{Error, blocking};
 
 /// A larger object is no manifest of one task: that has at most twice the size of an answer, and its text.
@@ -21,7 +22,7 @@ const LARGE: usize = 1 << 20;
 pub(super) async fn read(bucket: &Bucket, prefix: &str) -> Result<ManifestLookup, Error> {
     let key = format!("{prefix}{MANIFEST}");
     let object = match bucket.store.get(&bucket.key(&key)).await {
-        Err(StoreError::NotFound { .. }) => return Ok(ManifestLookup::Missing),
+        Err(error) if is_absent(&error) => return Ok(ManifestLookup::Missing),
         object => object.map_err(bucket.error("read", &key))?,
     };
     let url = bucket.url_of(&key);

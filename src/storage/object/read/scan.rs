@@ -15,7 +15,7 @@ use futures::stream::{self, StreamExt};
 use tokio::sync::Semaphore;
 
 use super::listing::{self, Objects};
-use super::{BucketReader, MAX_REQUESTS, manifest, mark};
+use super::{BucketReader, MAX_REQUESTS, manifest};
 use crate::domain::event::{Emitter, Fault};
 use crate::domain::selection::TaskFilter;
 use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS};
@@ -68,13 +68,11 @@ impl BucketScan {
         let reader = &scan.reader;
         scan.objects = reader.runtime.block_on(list(reader, filter))?;
         if !reader.is_single {
-            scan.faults = scan.reader.runtime.block_on(read_index(&scan.reader, &scan.objects, &mut scan.indexed))?;
+            scan.faults = scan.reader.runtime.block_on(read_index(&scan.reader, &scan.objects, filter, &mut scan.indexed))?;
             let ours = [MANIFEST, SHA256SUMS, GALLERY];
-            let is_unknown = |(name, size): &&(Box<str>, u64)| {
-                // Some programs create an empty object for a folder.
-                !ours.contains(&&**name) && !(*size == 0 && layout::is_folder_name(name))
-            };
-            let unknown = scan.objects.root.iter().filter(is_unknown).filter(|_| filter.is_empty());
+            // Some programs create an empty object for a folder.
+            let is_known = |name: &str, size: u64| ours.contains(&name) || (size == 0 && layout::is_folder_name(name));
+            let unknown = scan.objects.root.iter().filter(|(name, size)| filter.is_empty() && !is_known(name, *size));
             scan.faults.extend(unknown.map(|(name, _)| (name.to_string(), Fault::Unknown)));
         }
         Ok(scan)
@@ -92,7 +90,7 @@ impl BucketScan {
 
     /// How many tasks [`BucketScan::check_all`] checks.
     pub(crate) fn folder_count(&self) -> usize {
-        if self.is_single() { 1 } else { self.objects.folders.len() }
+        if self.is_single() { 1 } else { self.objects.folders.len() + self.gone().count() }
     }
 
     /// Checks every task, and calls `on_task` with each: by the bytes of its files, or when `quick` by sizes and recorded hashes.
@@ -102,14 +100,18 @@ impl BucketScan {
             let checker = Checker { bucket: &self.reader.bucket, quick, events, requests: &requests };
             let single = self.is_single().then_some("").into_iter();
             let listed = self.objects.folders.keys().filter(|_| !self.is_single()).map(String::as_str);
-            let gone = self.indexed.keys().map(String::as_str).filter(|folder| !self.objects.folders.contains_key(*folder));
-            let mut tasks = stream::iter(single.chain(listed).chain(gone))
+            let mut tasks = stream::iter(single.chain(listed).chain(self.gone()))
                 .map(|folder| self.check_folder(folder, &checker))
                 .buffer_unordered(MAX_REQUESTS);
             while let Some(task) = tasks.next().await {
                 on_task(task);
             }
         });
+    }
+
+    /// The folders of tasks that the index names, and that were not listed.
+    fn gone(&self) -> impl Iterator<Item = &str> {
+        self.indexed.keys().map(String::as_str).filter(|folder| !self.objects.folders.contains_key(*folder))
     }
 
     /// Checks one folder: empty for the folder of one task.
@@ -187,8 +189,8 @@ impl BucketScan {
 async fn list(reader: &BucketReader, filter: &TaskFilter) -> Result<Objects, Error> {
     let Some(ids) = filter.ids.as_ref().filter(|_| !reader.is_single) else {
         let objects = listing::objects(&reader.bucket, None).await?;
-        let is_empty = objects.folders.is_empty() && objects.root.is_empty();
-        return if is_empty && !mark::is_present(&reader.bucket).await? { Err(reader.no_archive()) } else { Ok(objects) };
+        let has_folders = objects.folders.keys().any(|folder| layout::is_folder_name(folder));
+        return reader.refuse_no_archive(reader.is_single || has_folders).map(|()| objects);
     };
     let folders: Vec<String> = ids.iter().map(|id| layout::folder_name(id)).collect();
     let listed = folders.iter().map(|folder| listing::objects(&reader.bucket, Some(folder)));
@@ -204,13 +206,16 @@ async fn list(reader: &BucketReader, filter: &TaskFilter) -> Result<Objects, Err
 async fn read_index(
     reader: &BucketReader,
     objects: &Objects,
+    filter: &TaskFilter,
     indexed: &mut HashMap<String, String>,
 ) -> Result<Vec<(String, Fault)>, Error> {
     let has_manifest =
         |folder: &str| objects.folders.get(folder).is_some_and(|names| names.iter().any(|(name, _)| &**name == MANIFEST));
     let read = for_each_indexed(&reader.bucket, |task| {
         let folder = layout::folder_name(&task.task_id);
-        if !has_manifest(&folder) {
+        // Other folders than those of the filter were not listed.
+        let is_listed = filter.ids.as_ref().is_none_or(|ids| ids.contains(&task.task_id));
+        if is_listed && !has_manifest(&folder) {
             indexed.insert(folder, task.task_id);
         }
     });
@@ -222,3 +227,6 @@ async fn read_index(
         Err(_) => Ok(vec![(INDEX.to_owned(), Fault::Unreadable)]),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 
 use futures::stream::{self, StreamExt};
 
-use super::{BucketReader, MAX_REQUESTS, listing, manifest, mark};
+use super::{BucketReader, MAX_REQUESTS, listing, manifest};
 use crate::domain::manifest::TaskEntry;
 use crate::layout;
 use crate::storage::error::BucketFault;
@@ -28,9 +28,7 @@ impl BucketReader {
                 return read_single(&self.bucket, on_task).await;
             }
             let mut folders = listing::task_folders(&self.bucket).await?;
-            if folders.is_empty() && !mark::is_present(&self.bucket).await? {
-                return Err(self.no_archive());
-            }
+            self.refuse_no_archive(!folders.is_empty())?;
             let (mut report, mut unlisted) = (Report::default(), Vec::new());
             let indexed = for_each_indexed(&self.bucket, |task| {
                 let folder = layout::folder_name(&task.task_id);
@@ -48,7 +46,7 @@ fn report_damaged_index(error: Error, report: &mut Report) -> Result<(), Error> 
     match error {
         Error::Bucket { ref source, .. } if matches!(source.fault, BucketFault::Refused | BucketFault::Unavailable) => Err(error),
         error => {
-            report.add_fault(format!("{}; `yescale-dl index --rebuild` makes the index again", error.message()));
+            report.add_fault(error.message());
             Ok(())
         }
     }

@@ -7,6 +7,7 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 use toml::de::DeValue;
 
 use crate::gateway::BaseUrl;
+use crate::storage::Location;
 
 /// Whether a flag is set, or its count is above zero.
 pub(super) fn is_on(values: &[OsString]) -> bool {
@@ -25,7 +26,11 @@ impl PathResolver<'_> {
             (Some(rest), Some(home)) => home.join(rest),
             // Standard input.
             _ if text == "-" => PathBuf::from(text),
-            _ => self.folder.join(text),
+            _ => match Location::parse(Path::new(text)) {
+                Ok(Location::Folder(path)) => self.folder.join(path),
+                // A bucket, or a mistake in its URL, which the run reports.
+                _ => PathBuf::from(text),
+            },
         }
     }
 }

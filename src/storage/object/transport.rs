@@ -142,11 +142,8 @@ impl SupervisedService {
         // The query may be signed.
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let is_post = method == "POST";
-        let answer = if is_post || !request.body().is_empty() {
-            self.upload(request, is_post).await
-        } else {
-            self.reading.execute(request).await
-        };
+        let answer =
+            if is_post || !request.body().is_empty() { self.upload(request, is_post).await } else { self.read(request).await };
         let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
         tracing::debug!(server, method, path, status, "store");
         let is_metadata = is_metadata_host(&host) || self.metadata_server.as_ref() == Some(&server);
@@ -179,6 +176,23 @@ impl SupervisedService {
                 Err(HttpError::new(kind, NoAnswer { server, cause }))
             }
         }
+    }
+
+    /// Sends a request without a body. A list is read to its end here: `object_store` asks again when a request fails, but not when
+    /// the body of a list breaks off.
+    async fn read(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let query = request.uri().query().unwrap_or_default();
+        let is_list = query.contains("list-type=2") || query.contains("comp=list");
+        let answer = self.reading.execute(request).await?;
+        if !is_list {
+            return Ok(answer);
+        }
+        let (head, body) = answer.into_parts();
+        let body = body.bytes().await.map_err(|error| match error.kind() {
+            HttpErrorKind::Timeout => error,
+            _ => HttpError::new(HttpErrorKind::Interrupted, error),
+        })?;
+        Ok(HttpResponse::from_parts(head, body.into()))
     }
 
     /// Sends a request with a body, and reads its answer, which is short.

@@ -52,7 +52,7 @@ pub(super) async fn objects(bucket: &Bucket, folder: Option<&str>) -> Result<Obj
 
 /// The key of the archive itself; none for a whole bucket.
 fn prefix(bucket: &Bucket) -> Option<Path> {
-    (!bucket.url.prefix.is_empty()).then(|| Path::from(bucket.url.prefix.as_str()))
+    (!bucket.url.prefix.is_empty()).then(|| bucket.key(""))
 }
 
 /// The path of an object below the archive.

@@ -118,6 +118,7 @@
 #![warn(missing_docs)]
 // What only the command line or buckets use is dead code without them. The default build checks for dead code.
 #![cfg_attr(not(all(feature = "bucket", feature = "cli")), allow(dead_code, unused_imports, unused_variables))]
+#![cfg_attr(not(feature = "bucket"), allow(clippy::unnecessary_wraps, clippy::unused_async, clippy::unused_self))]
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -19,7 +19,9 @@ pub(in crate::cli) enum Command {
         /// Archive (folder or bucket), or folder of one task
         #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
         dir: PathBuf,
-        /// Compare sizes only, without hashing; in a bucket, the recorded hashes too
+        /// Compare sizes only, without hashing
+        ///
+        /// In a bucket, the recorded hashes are compared, too.
         #[arg(long)]
         quick: bool,
         #[command(flatten)]
@@ -34,7 +36,9 @@ pub(in crate::cli) enum Command {
         /// Archive (folder or bucket), or folder of one task
         #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]
         dir: PathBuf,
-        /// Compare sizes only, without hashing; in a bucket, the recorded hashes too
+        /// Compare sizes only, without hashing
+        ///
+        /// In a bucket, the recorded hashes are compared, too.
         #[arg(long)]
         quick: bool,
         #[command(flatten)]

@@ -68,15 +68,6 @@ impl KnownTask {
     pub(crate) fn has_meta(&self, meta: Option<&Map<String, Value>>) -> bool {
         self.meta == hash_meta(meta)
     }
-
-    /// Whether another try would not help, whatever is wanted of the task: the task itself failed.
-    ///
-    /// An incomplete task with dead links alone may be one too. But an earlier run may have left kinds out, and only the answer in
-    /// its manifest says what they were.
-    #[must_use]
-    pub(crate) fn is_permanent_failure(&self) -> bool {
-        self.state == State::Failed
-    }
 }
 
 impl Index {
@@ -126,6 +117,7 @@ impl Index {
     }
 
     /// The number of tasks.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.tasks.len()
@@ -246,7 +238,7 @@ mod tests {
         ]);
         let known = |id| index.known(&TaskId::new(id).unwrap());
         let (failed, complete) = (known("a").unwrap(), known("b").unwrap());
-        assert!(failed.is_permanent_failure() && failed.status.as_deref() == Some("FAILURE") && !failed.has_text);
+        assert!(failed.state == State::Failed && failed.status.as_deref() == Some("FAILURE") && !failed.has_text);
         assert_eq!((complete.state, complete.files, complete.bytes, complete.has_text), (State::Complete, 2, 7, true));
         assert_eq!(complete.status.as_deref(), Some("SUCCESS"));
         assert!(complete.has_meta(json!({"y": [2], "x": 1}).as_object()));

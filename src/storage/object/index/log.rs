@@ -20,7 +20,9 @@ use super::names::Segment;
 use crate::domain::manifest::TaskEntry;
 use crate::domain::shard::Shard;
 use crate::storage::Error;
+use crate::storage::object::backoff::Backoff;
 use crate::storage::object::bucket::Bucket;
+use crate::storage::object::upload::UploadSettings;
 
 /// A segment has at most this many entries.
 const MAX_ENTRIES: usize = 10_000;
@@ -106,11 +108,20 @@ impl IndexLog {
     async fn write_sealed(&self) -> Result<(), Error> {
         loop {
             let Some((relative, bytes)) = self.state().sealed.first().cloned() else { return Ok(()) };
-            // The name is random, so that nothing else can be there.
-            let key = self.bucket.key(&relative);
-            let put = self.bucket.store.put_opts(&key, bytes.into(), PutOptions::default()).await;
-            put.map_err(self.bucket.error("write", &relative))?;
+            self.write(&relative, &bytes).await?;
             self.state().sealed.retain(|(name, _)| *name != relative);
+        }
+    }
+
+    /// Writes a segment, again after errors that may pass.
+    async fn write(&self, relative: &str, bytes: &Bytes) -> Result<(), Error> {
+        let (key, mut backoff) = (self.bucket.key(relative), Backoff::new(UploadSettings::default().first_delay));
+        loop {
+            // The name is random, so that nothing else can be there.
+            match self.bucket.store.put_opts(&key, bytes.clone().into(), PutOptions::default()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => backoff.wait(self.bucket.error("write", relative)(error)).await?,
+            }
         }
     }
 

@@ -254,8 +254,12 @@ impl BucketScan {
 async fn list(reader: &BucketReader, filter: &TaskFilter) -> Result<Objects, Error> {
     let Some(ids) = filter.ids.as_ref().filter(|_| !reader.is_single) else {
         let objects = listing::objects(&reader.bucket, None).await?;
-        let has_folders = objects.folders.keys().any(|folder| layout::is_folder_name(folder));
-        return reader.refuse_no_archive(reader.is_single || has_folders).map(|()| objects);
+        if !reader.is_single {
+            let has_manifest = |names: &[(Box<str>, u64)]| names.iter().any(|(name, _)| &**name == MANIFEST);
+            let folders = objects.folders.iter().filter(|(folder, names)| layout::is_folder_name(folder) && has_manifest(names));
+            reader.refuse_no_archive(folders.map(|(folder, _)| folder.as_str())).await?;
+        }
+        return Ok(objects);
     };
     let folders: Vec<String> = ids.iter().map(|id| layout::folder_name(id)).collect();
     let listed = folders.iter().map(|folder| listing::objects(&reader.bucket, Some(folder)));

@@ -92,10 +92,8 @@ impl Session {
     /// # Errors
     /// As for [`Session::open`], and for a task's folder in a bucket that has not the name of its task.
     pub fn open_verified(verified: &VerifyOutcome, options: Options) -> Result<Self, Error> {
-        if !verified.is_single_task {
-            return Self::open(verified.root.clone(), options);
-        }
         match Location::parse(&verified.root)? {
+            _ if !verified.is_single_task => Self::open(verified.root.clone(), options),
             Location::Folder(root) => Ok(Self::with_storage(Storage::single_task(&root), root, options)),
             // A run writes to the archive that the folder is in.
             Location::Bucket(url) => {

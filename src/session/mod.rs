@@ -90,12 +90,17 @@ impl Session {
     /// Opens what was verified, for [`Session::repair`]: an archive, or the folder of one task.
     ///
     /// # Errors
-    /// As for [`Session::open`].
+    /// As for [`Session::open`], and for a task's folder in a bucket that has not the name of its task.
     pub fn open_verified(verified: &VerifyOutcome, options: Options) -> Result<Self, Error> {
-        if verified.is_single_task {
-            return Ok(Self::with_storage(Storage::single_task(&verified.root), verified.root.clone(), options));
+        match Location::parse(&verified.root)? {
+            _ if !verified.is_single_task => Self::open(verified.root.clone(), options),
+            Location::Folder(root) => Ok(Self::with_storage(Storage::single_task(&root), root, options)),
+            // A run writes to the archive that the folder is in.
+            Location::Bucket(url) => {
+                let task = verified.findings.iter().find_map(|finding| finding.task_id.as_deref());
+                Self::open(url.archive_of_folder(task)?.to_string(), options)
+            }
         }
-        Self::open(verified.root.clone(), options)
     }
 
     fn with_storage(storage: Storage, root: PathBuf, options: Options) -> Self {

@@ -114,8 +114,8 @@ pub enum Error {
     /// Single tasks of an archive could not be read.
     #[error("{0}")]
     Incomplete(String),
-    /// A task's own manifest is damaged, and the root manifest does not name the task.
-    #[error("{} is damaged, and the root manifest does not name its task; it is left as it is", .0.display())]
+    /// A task's own manifest is damaged, and neither the root manifest nor the index of a bucket names the task.
+    #[error("{} is damaged, and {} does not name its task; it is left as it is", .0.display(), index_name(.0))]
     DamagedManifest(PathBuf),
     /// A task's folder holds the manifest of another task.
     #[error("{} is the manifest of another task, `{id}`", .path.display())]
@@ -239,4 +239,9 @@ impl Error {
             _ => self.to_string(),
         }
     }
+}
+/// What names the tasks of the archive that `manifest` is in.
+fn index_name(manifest: &Path) -> &'static str {
+    let is_url = manifest.to_str().is_some_and(|path| path.contains("://"));
+    if is_url { "the index" } else { "the root manifest" }
 }

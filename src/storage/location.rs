@@ -96,6 +96,21 @@ impl Location {
     }
 }
 
+impl BucketUrl {
+    /// The archive that this folder of the task `id` is in.
+    ///
+    /// # Errors
+    /// When the folder has not the name of its task: then nothing says where the task's files belong.
+    pub(crate) fn archive_of_folder(&self, id: Option<&str>) -> Result<Self, Error> {
+        let (prefix, folder) = self.prefix.rsplit_once('/').unwrap_or(("", &self.prefix));
+        if folder.is_empty() || id.is_some_and(|id| layout::folder_name(id) != folder) {
+            let why = "it is a task's folder that has not the name of its task; repair the archive that it was copied from";
+            return Err(Error::BadBucketUrl { url: self.to_string(), why });
+        }
+        Ok(Self { prefix: prefix.to_owned(), ..self.clone() })
+    }
+}
+
 impl fmt::Display for BucketUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.service {

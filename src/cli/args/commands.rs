@@ -72,7 +72,7 @@ pub(in crate::cli) enum Command {
     List(ListArgs),
     /// Export the archive as a timeline, list, table, playlist or bag
     ///
-    /// Works offline and does not change the archive.
+    /// Works offline and does not change the archive. From a bucket: csv, jsonl and files; for the others, copy it to disk first.
     Export(ExportArgs),
     /// Write index.html into the archive: a page to browse it
     ///

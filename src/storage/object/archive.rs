@@ -106,7 +106,7 @@ impl ObjectArchive {
     }
 
     pub(super) async fn read_object(&self, id: &TaskId) -> Result<ManifestObject, Error> {
-        let object = read_manifest(&self.0.bucket, id).await?;
+        let object = read_manifest(&self.0.bucket, id, self.known(id).is_some()).await?;
         if let Some(entry) = &object.entry
             && self.known(id).is_none_or(|known| known.state != entry.state)
         {

@@ -52,7 +52,7 @@ pub(super) async fn commit_with(
             return Ok(entry.clone());
         }
         let Err(error) = write(bucket, &standing, &write_id, &next).await else { return Ok(next) };
-        let found = match read_manifest_of(bucket, &mine.task_id).await {
+        let found = match read_manifest_of(bucket, &mine.task_id, standing.is_named).await {
             Ok(found) => found,
             // The write is repeated on the same condition: if it was done, that shows.
             Err(error) => {

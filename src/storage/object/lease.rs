@@ -48,7 +48,8 @@ impl ObjectLease {
 
     /// Takes the task for one that the bucket does not have. The commit reads the manifest if that is wrong.
     pub(super) async fn assume_new(&self) -> TaskSnapshot {
-        *self.manifest.lock().await = Some(ManifestObject::default());
+        let is_named = self.archive.known(&self.id).is_some();
+        *self.manifest.lock().await = Some(ManifestObject { is_named, ..ManifestObject::default() });
         TaskSnapshot::default()
     }
 

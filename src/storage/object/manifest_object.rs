@@ -1,7 +1,8 @@
 //! Reads the manifest of a task from a bucket, with the version that a later write is conditional on.
 //!
 //! A manifest that is cut, empty or zeroed reads as none, but has a version: it is replaced on that condition. A manifest that
-//! another program or a later version wrote is an error, as on a disk. So is one that can't be read: that is never absence.
+//! another program or a later version wrote is an error, as on a disk. So is one that can't be read: that is never absence. What is
+//! no JSON at all is damage when the index names the task, and another program's file when not.
 
 use bytes::Bytes;
 use object_store::{Attribute, Attributes, GetOptions, UpdateVersion};
@@ -28,6 +29,8 @@ pub(in crate::storage) struct ManifestObject {
     pub version: Option<UpdateVersion>,
     /// The id of the write that it comes from.
     pub(super) write_id: Option<String>,
+    /// Whether the index names the task: whatever stands there was once its manifest.
+    pub(super) is_named: bool,
 }
 
 /// The key of a task's manifest.
@@ -35,18 +38,18 @@ pub(super) fn manifest_key(id: &str) -> String {
     format!("{}/{MANIFEST}", layout::folder_name(id))
 }
 
-/// Reads the manifest of the task `id`.
+/// Reads the manifest of the task `id`. `is_named`: the index names the task.
 ///
 /// # Errors
 /// When it can't be read, is damaged but not cut, is of another task or of several, or this version did not write it.
-pub(in crate::storage) async fn read_manifest(bucket: &Bucket, id: &TaskId) -> Result<ManifestObject, Error> {
-    read_manifest_of(bucket, id.as_str()).await
+pub(in crate::storage) async fn read_manifest(bucket: &Bucket, id: &TaskId, is_named: bool) -> Result<ManifestObject, Error> {
+    read_manifest_of(bucket, id.as_str(), is_named).await
 }
 
-pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str) -> Result<ManifestObject, Error> {
+pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str, is_named: bool) -> Result<ManifestObject, Error> {
     let key = manifest_key(id);
     let object = match bucket.store.get_opts(&bucket.key(&key), GetOptions::new()).await {
-        Err(error) if is_absent(&error) => return Ok(ManifestObject::default()),
+        Err(error) if is_absent(&error) => return Ok(ManifestObject { is_named, ..ManifestObject::default() }),
         object => object.map_err(bucket.error("read", &key))?,
     };
     let url = bucket.url_of(&key);
@@ -60,13 +63,13 @@ pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str) -> Result<Manife
     let entry = match parse(text).await? {
         TaskManifest::Task(entry) if entry.task_id == id => Some(*entry),
         TaskManifest::Task(entry) => return Err(Error::OtherTask { path: url.into(), id: entry.task_id }),
-        TaskManifest::Damaged { is_truncated: true } => None,
-        TaskManifest::Damaged { is_truncated: false } => return Err(Error::DamagedManifest(url.into())),
+        TaskManifest::Damaged { is_truncated } if is_truncated || is_named => None,
+        TaskManifest::Damaged { .. } => return Err(Error::DamagedManifest(url.into())),
         TaskManifest::MultipleTasks => return Err(Error::ManyTasks(url.into())),
         TaskManifest::Foreign => return Err(Error::Foreign(url.into())),
         TaskManifest::NewerVersion(version) => return Err(Error::Newer { path: url.into(), version }),
     };
-    Ok(ManifestObject { entry, version: Some(version), write_id })
+    Ok(ManifestObject { entry, version: Some(version), write_id, is_named })
 }
 
 /// The id of the write that the object comes from. Some proxies turn the underscore of its key into a hyphen.

@@ -9,6 +9,7 @@ mod errors;
 mod index;
 mod killed;
 mod layout;
+mod lost_manifests;
 mod options;
 mod publish;
 mod publish_large;

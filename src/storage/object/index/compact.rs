@@ -12,10 +12,10 @@ use object_store::{Error as StoreError, ObjectStoreExt, UpdateVersion};
 use super::current::{Current, Pointer, swap};
 use super::each::partition;
 use super::generation::write_generation;
-use super::lines::{ReadError, damaged};
+use super::lines::{ReadError, Source, damaged};
 use super::names::{self, CURRENT, INDEX, Segment};
 use super::partitions::Partitions;
-use super::rebuild::read_manifests;
+use super::rebuild::{Manifests, read_manifests};
 use super::snapshot::{ATTEMPTS, Listing, give_up, list, segment_sources};
 use crate::storage::Error;
 use crate::storage::error::{BucketError, BucketFault};
@@ -85,7 +85,9 @@ pub(crate) async fn rebuild(bucket: &Bucket, mut progress: impl FnMut(u64)) -> R
     for _ in 0..ATTEMPTS {
         // The log is listed before the manifests are read: they have all that its segments say.
         let compaction = Compaction::begin(bucket).await?;
-        let (partitions, report) = read_manifests(bucket, names::stamp(compaction.began), &mut progress).await?;
+        let mut manifests = read_manifests(bucket, names::stamp(compaction.began), &mut progress).await?;
+        manifests.report_lost(bucket, compaction.old()).await;
+        let Manifests { partitions, report, .. } = manifests;
         if let Some(compacted) = compaction.finish(partitions).await? {
             return Ok(CompactedIndex { report, ..compacted });
         }
@@ -104,11 +106,16 @@ impl<'a> Compaction<'a> {
         self.before.as_ref()?.current.as_ref()
     }
 
-    /// Merges the log and the old parts. None when another compaction was faster.
-    async fn merge(self) -> Result<Option<CompactedIndex>, ReadError> {
+    /// The log and the old parts.
+    fn old(&self) -> Vec<Source> {
         let mut sources = segment_sources(&self.listing.segments, None);
         sources.extend(self.current().map(Current::sources).unwrap_or_default());
-        let partitions = partition(self.bucket, sources).await?;
+        sources
+    }
+
+    /// Merges the log and the old parts. None when another compaction was faster.
+    async fn merge(self) -> Result<Option<CompactedIndex>, ReadError> {
+        let partitions = partition(self.bucket, self.old()).await?;
         Ok(self.finish(partitions).await?)
     }
 

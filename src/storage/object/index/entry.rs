@@ -20,7 +20,7 @@ use crate::domain::task::TaskId;
 /// What a reader needs of an entry. The rest is skipped, but must be JSON.
 #[derive(Deserialize)]
 pub(super) struct EntryHead {
-    task_id: String,
+    pub task_id: String,
     pub state: State,
     pub status: Option<String>,
     archived_at: Option<String>,

@@ -2,17 +2,22 @@
 //!
 //! The whole prefix is listed as a stream, so that memory stays bounded; objects other than manifests of tasks are skipped. A
 //! manifest that can't be fetched ends the rebuild: the old index is better than one with fewer tasks. A manifest that is damaged or
-//! not ours is reported, and its task stays out of the index: a run of that task then reads the manifest, and says the same.
+//! not ours is reported, and its task stays out of the index: a run of that task then reads the manifest, and says the same. Tasks of
+//! the old index that have no manifest now are named: the index was the last that knew them.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::ready;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 
 use super::entry::{IndexEntry, line_of};
-use super::lines::fetch;
+use super::lines::{Source, fetch};
 use super::names::Stamp;
 use super::partitions::Partitions;
 use crate::domain::manifest::{TaskEntry, TaskManifest};
+use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST};
 use crate::storage::object::bucket::Bucket;
 use crate::storage::read::report::Report;
@@ -31,16 +36,22 @@ enum Found {
     Fault(String),
 }
 
+/// What the manifests say.
+pub(super) struct Manifests {
+    pub partitions: Partitions,
+    /// What is wrong with single ones.
+    pub report: Report,
+    /// The fingerprints of the tasks.
+    ids: HashSet<u128>,
+}
+
 /// The entries of all task manifests, and what is wrong with single ones. `progress` gets the number of manifests read so far.
 ///
 /// # Errors
 /// When the bucket can't be listed, or a manifest can't be fetched.
-pub(super) async fn read_manifests(
-    bucket: &Bucket,
-    stamp: Stamp,
-    progress: &mut impl FnMut(u64),
-) -> Result<(Partitions, Report), Error> {
-    let (memory, mut partitions, mut report) = (Semaphore::new(MEMORY_KIB as usize), Partitions::default(), Report::default());
+pub(super) async fn read_manifests(bucket: &Bucket, stamp: Stamp, progress: &mut impl FnMut(u64)) -> Result<Manifests, Error> {
+    let memory = Semaphore::new(MEMORY_KIB as usize);
+    let (mut partitions, mut report, mut ids) = (Partitions::default(), Report::default(), HashSet::new());
     let prefix = bucket.key("");
     let objects = bucket.store.list(Some(&prefix)).map(|object| object.map_err(bucket.error("list", "")));
     let folders = objects.try_filter_map(|object| {
@@ -65,6 +76,7 @@ pub(super) async fn read_manifests(
             Found::Gone => {}
             Found::Fault(message) => report.add_fault(message),
             Found::Task(entry) => {
+                ids.extend(TaskId::new(&entry.task_id).map(|id| id.fingerprint()));
                 if let Some(line) = line_of(&entry)
                     && let Some(entry) = IndexEntry::parse(&line, stamp)
                 {
@@ -74,7 +86,28 @@ pub(super) async fn read_manifests(
         }
     }
     drop(reads);
-    Ok((partitions, report))
+    Ok(Manifests { partitions, report, ids })
+}
+
+impl Manifests {
+    /// Reports the tasks of the old index that have no manifest. `old` was listed before the manifests were read. What is gone or
+    /// can't be read is left out: it is what a rebuild is for.
+    pub(super) async fn report_lost(&mut self, bucket: &Bucket, old: Vec<Source>) {
+        let (ids, lost) = (Arc::new(std::mem::take(&mut self.ids)), Arc::new(Mutex::new(BTreeSet::new())));
+        for source in old {
+            let (ids, lost) = (Arc::clone(&ids), Arc::clone(&lost));
+            let read = source.read(bucket, move |(): &mut (), entry| {
+                if !ids.contains(&entry.fingerprint) {
+                    lost.lock().unwrap_or_else(PoisonError::into_inner).insert(entry.head.task_id);
+                }
+                Ok(())
+            });
+            drop(read.await);
+        }
+        for id in std::mem::take(&mut *lost.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.report.add_note(format!("{id}: it has no manifest that can be read, so the index does not name it any more"));
+        }
+    }
 }
 
 async fn read_manifest(bucket: &Bucket, folder: &str) -> Result<Found, Error> {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures::TryStreamExt;
+use futures::stream::{self, StreamExt};
 use object_store::path::Path;
 
-use crate::layout;
+use super::{MAX_REQUESTS, body};
+use crate::layout::{self, MANIFEST};
 use crate::storage::Error;
 use crate::storage::object::bucket::Bucket;
 
@@ -26,6 +28,24 @@ pub(super) async fn task_folders(bucket: &Bucket) -> Result<HashSet<Box<str>>, E
     let listed = bucket.store.list_with_delimiter(prefix(bucket).as_ref()).await.map_err(bucket.error("list", ""))?;
     let names = listed.common_prefixes.iter().filter_map(Path::filename);
     Ok(names.filter(|name| layout::is_folder_name(name)).map(Box::from).collect())
+}
+
+/// Whether one of these folders has a manifest.
+///
+/// # Errors
+/// When the store does not say.
+pub(super) async fn has_manifest(bucket: &Bucket, folders: impl Iterator<Item = &str>) -> Result<bool, Error> {
+    let look = |folder: &str| {
+        let manifest = format!("{folder}/{MANIFEST}");
+        async move { body::recorded(bucket, &manifest).await.map(|found| found.is_some()) }
+    };
+    let mut found = stream::iter(folders).map(look).buffer_unordered(MAX_REQUESTS);
+    while let Some(is_there) = found.next().await {
+        if is_there? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// All objects of the archive, or those of one `folder`.

@@ -85,9 +85,17 @@ impl BucketReader {
         self.runtime.block_on(stream::iter(futures).buffered(MAX_REQUESTS).collect())
     }
 
-    /// Refuses a place with neither a mark nor a task's folder.
-    fn refuse_no_archive(&self, has_folders: bool) -> Result<(), Error> {
-        if self.has_mark || has_folders { Ok(()) } else { Err(Error::NoArchive(self.root())) }
+    /// Refuses a place with neither a mark nor a task's manifest in one of `folders`: that is the wrong prefix, and no archive
+    /// without tasks.
+    ///
+    /// # Errors
+    /// [`Error::NoArchive`], and when a manifest can't be looked for.
+    async fn refuse_no_archive(&self, folders: impl Iterator<Item = &str>) -> Result<(), Error> {
+        if self.has_mark || listing::has_manifest(&self.bucket, folders).await? {
+            Ok(())
+        } else {
+            Err(Error::NoArchive(self.root()))
+        }
     }
 
     /// As above; looks for folders itself.
@@ -95,8 +103,13 @@ impl BucketReader {
     /// # Errors
     /// [`Error::NoArchive`], and when the bucket can't be listed.
     pub(super) fn require_archive(&self) -> Result<(), Error> {
-        let has_folders = self.has_mark || !self.runtime.block_on(listing::task_folders(&self.bucket))?.is_empty();
-        self.refuse_no_archive(has_folders)
+        if self.has_mark {
+            return Ok(());
+        }
+        self.runtime.block_on(async {
+            let folders = listing::task_folders(&self.bucket).await?;
+            self.refuse_no_archive(folders.iter().map(|folder| &**folder)).await
+        })
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! All objects are listed once. Then each folder's manifest is read, and the objects that it names are compared with it: by their
 //! bytes, or by their sizes and recorded hashes. Up to 32 requests are under way, in any order of tasks. A task that the index
-//! names and that has no manifest is a finding too.
+//! names and that has no manifest is a finding too. Where a manifest is lost, the index says which files the task has, as the root
+//! manifest does on a disk: it is read again for those folders alone.
 //!
 //! Workers may write meanwhile. What seems broken is checked again, against the manifest as it is then. A file that no manifest
 //! names may be one that is about to be named.
 
 mod check;
+mod indexed;
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,18 +19,15 @@ use tokio::sync::Semaphore;
 use super::listing::{self, Objects};
 use super::{BucketReader, MAX_REQUESTS, manifest};
 use crate::domain::event::{Emitter, Fault};
+use crate::domain::manifest::TaskEntry;
 use crate::domain::selection::TaskFilter;
 use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS};
 use crate::storage::Error;
-use crate::storage::error::BucketFault;
 use crate::storage::local::manifest_files::ManifestLookup;
 use crate::storage::location::BucketUrl;
-use crate::storage::object::index::for_each_indexed;
 use crate::storage::read::scan::{self, ExpectedFile, TaskScan, expected_names};
 use check::Checker;
-
-/// Where the index is, in findings.
-const INDEX: &str = ".yescale/index";
+use indexed::{LostEntries, read_index, read_lost};
 
 /// An archive in a bucket, or the folder of one task there, that is checked.
 pub(crate) struct BucketScan {
@@ -39,6 +38,17 @@ pub(crate) struct BucketScan {
     filter: TaskFilter,
     /// The ids that the index names, by folder, where the folder had no manifest when it was listed.
     indexed: HashMap<String, String>,
+}
+
+/// The manifest of a folder.
+enum Own {
+    Task(Box<TaskEntry>),
+    Missing,
+    Damaged,
+    /// The store did not give it: nothing is known of the folder.
+    Unreadable,
+    /// That of another task, program or version.
+    Foreign,
 }
 
 /// A task that was checked.
@@ -100,9 +110,20 @@ impl BucketScan {
             let checker = Checker { bucket: &self.reader.bucket, quick, events, requests: &requests };
             let single = self.is_single().then_some("").into_iter();
             let listed = self.objects.folders.keys().filter(|_| !self.is_single()).map(String::as_str);
+            let mut lost = Vec::new();
             let mut tasks = stream::iter(single.chain(listed).chain(self.gone()))
                 .map(|folder| self.check_folder(folder, &checker))
                 .buffer_unordered(MAX_REQUESTS);
+            while let Some(checked) = tasks.next().await {
+                match checked {
+                    Ok(task) => on_task(task),
+                    Err(folder) => lost.push(folder),
+                }
+            }
+            drop(tasks);
+            let entries = read_lost(&self.reader, &lost).await;
+            let mut tasks =
+                stream::iter(lost).map(|folder| self.check_lost(folder, &entries, &checker)).buffer_unordered(MAX_REQUESTS);
             while let Some(task) = tasks.next().await {
                 on_task(task);
             }
@@ -114,14 +135,63 @@ impl BucketScan {
         self.indexed.keys().map(String::as_str).filter(|folder| !self.objects.folders.contains_key(*folder))
     }
 
-    /// Checks one folder: empty for the folder of one task.
-    async fn check_folder(&self, folder: &str, checker: &Checker<'_>) -> CheckedTask {
+    /// Checks one folder: empty for the folder of one task. The folder is an error when its manifest is lost.
+    async fn check_folder<'a>(&self, folder: &'a str, checker: &Checker<'_>) -> Result<CheckedTask, &'a str> {
         let mut found = TaskScan::default();
         if folder.is_empty() || layout::is_folder_name(folder) {
-            self.read_manifest(folder, checker, &mut found).await;
+            match self.read_manifest(folder, checker).await {
+                Own::Task(task) => self.expect_own(folder, *task, &mut found),
+                // A run has not finished it.
+                Own::Missing if !folder.is_empty() && !self.indexed.contains_key(folder) => {
+                    self.report_unknown(folder, &HashSet::new(), &mut found);
+                }
+                _ => return Err(folder),
+            }
         } else {
             self.report_unknown(folder, &HashSet::new(), &mut found);
         }
+        Ok(self.finish(folder, found, checker).await)
+    }
+
+    /// Checks a folder whose manifest was lost a moment ago, with the entry that the index has.
+    async fn check_lost(&self, folder: &str, entries: &LostEntries, checker: &Checker<'_>) -> CheckedTask {
+        let mut found = TaskScan::default();
+        let entry = entries.get(folder);
+        let fault = match self.read_manifest(folder, checker).await {
+            Own::Task(task) => {
+                self.expect_own(folder, *task, &mut found);
+                return self.finish(folder, found, checker).await;
+            }
+            Own::Missing => Some(Fault::Missing),
+            Own::Damaged => Some(Fault::Damaged),
+            Own::Unreadable => Some(Fault::Unreadable),
+            // Another program wrote it, unless the index names the task.
+            Own::Foreign if entries.is_unknown() => Some(Fault::Unreadable),
+            Own::Foreign => entry.is_some().then_some(Fault::Damaged),
+        };
+        if let Some(fault) = fault {
+            let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+            found.faults.push((format!("{prefix}{MANIFEST}"), fault));
+            // A folder that is named after its task needs no index.
+            found.task_id =
+                self.indexed.get(folder).cloned().or_else(|| (layout::folder_name(folder) == folder).then(|| folder.to_owned()));
+        }
+        if fault != Some(Fault::Unreadable) {
+            self.report_unknown(folder, &fault.map(|_| MANIFEST.to_owned()).into_iter().collect(), &mut found);
+        }
+        match entry.map(|entry| scan::select(&self.filter, entry)) {
+            Some(Some(task)) => {
+                found.task_id = Some(task.task_id.clone());
+                found.expect_root_entry(&task);
+            }
+            Some(None) => found.is_rejected = true,
+            None => {}
+        }
+        self.finish(folder, found, checker).await
+    }
+
+    /// Checks the files that a folder should have.
+    async fn finish(&self, folder: &str, mut found: TaskScan, checker: &Checker<'_>) -> CheckedTask {
         if found.is_rejected {
             (found.expected, found.faults) = (Vec::new(), Vec::new());
         }
@@ -132,36 +202,31 @@ impl BucketScan {
         checker.check(found, self.listed(folder)).await
     }
 
-    /// Reads the manifest of a folder: what it expects, or what is wrong with it.
-    async fn read_manifest(&self, folder: &str, checker: &Checker<'_>, found: &mut TaskScan) {
+    /// Reads the manifest of a folder.
+    async fn read_manifest(&self, folder: &str, checker: &Checker<'_>) -> Own {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let indexed_id = self.indexed.get(folder);
-        let lookup = {
-            let _permit = checker.requests.acquire().await;
-            manifest::read(&self.reader.bucket, &prefix).await
-        };
-        let fault = match lookup {
+        let _permit = checker.requests.acquire().await;
+        match manifest::read(&self.reader.bucket, &prefix).await {
             Ok(ManifestLookup::Task(task)) if folder.is_empty() || layout::folder_name(&task.task_id) == folder => {
-                let names = expected_names(&task);
-                found.task_id = Some(task.task_id.clone());
-                match scan::select(&self.filter, *task) {
-                    Some(task) => found.expect_task(&task, &prefix),
-                    None => found.is_rejected = true,
-                }
-                return self.report_unknown(folder, &names, found);
+                Own::Task(task)
             }
-            Ok(ManifestLookup::Missing) => (folder.is_empty() || indexed_id.is_some()).then_some(Fault::Missing),
-            Ok(ManifestLookup::Damaged { .. }) => Some(Fault::Damaged),
-            Err(Error::Bucket { .. } | Error::Io { .. }) => Some(Fault::Unreadable),
-            // Another program wrote it, unless the index names the task.
-            Ok(ManifestLookup::Task(_)) | Err(_) => indexed_id.map(|_| Fault::Damaged),
-        };
-        if let Some(fault) = fault {
-            found.faults.push((format!("{prefix}{MANIFEST}"), fault));
-            // A folder that is named after its task needs no index.
-            found.task_id = indexed_id.cloned().or_else(|| (layout::folder_name(folder) == folder).then(|| folder.to_owned()));
+            Ok(ManifestLookup::Missing) => Own::Missing,
+            Ok(ManifestLookup::Damaged { .. }) => Own::Damaged,
+            Err(Error::Bucket { .. } | Error::Io { .. }) => Own::Unreadable,
+            Ok(ManifestLookup::Task(_)) | Err(_) => Own::Foreign,
         }
-        self.report_unknown(folder, &fault.map(|_| MANIFEST.to_owned()).into_iter().collect(), found);
+    }
+
+    /// Expects what a task's own manifest names.
+    fn expect_own(&self, folder: &str, task: TaskEntry, found: &mut TaskScan) {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let names = expected_names(&task);
+        found.task_id = Some(task.task_id.clone());
+        match scan::select(&self.filter, task) {
+            Some(task) => found.expect_task(&task, &prefix),
+            None => found.is_rejected = true,
+        }
+        self.report_unknown(folder, &names, found);
     }
 
     /// The names that were listed in a folder, and the sizes.
@@ -189,8 +254,12 @@ impl BucketScan {
 async fn list(reader: &BucketReader, filter: &TaskFilter) -> Result<Objects, Error> {
     let Some(ids) = filter.ids.as_ref().filter(|_| !reader.is_single) else {
         let objects = listing::objects(&reader.bucket, None).await?;
-        let has_folders = objects.folders.keys().any(|folder| layout::is_folder_name(folder));
-        return reader.refuse_no_archive(reader.is_single || has_folders).map(|()| objects);
+        if !reader.is_single {
+            let has_manifest = |names: &[(Box<str>, u64)]| names.iter().any(|(name, _)| &**name == MANIFEST);
+            let folders = objects.folders.iter().filter(|(folder, names)| layout::is_folder_name(folder) && has_manifest(names));
+            reader.refuse_no_archive(folders.map(|(folder, _)| folder.as_str())).await?;
+        }
+        return Ok(objects);
     };
     let folders: Vec<String> = ids.iter().map(|id| layout::folder_name(id)).collect();
     let listed = folders.iter().map(|folder| listing::objects(&reader.bucket, Some(folder)));
@@ -200,32 +269,6 @@ async fn list(reader: &BucketReader, filter: &TaskFilter) -> Result<Objects, Err
         all.folders.extend(objects?.folders);
     }
     Ok(all)
-}
-
-/// Collects the tasks of the index that have no manifest. Returns the fault of the index.
-async fn read_index(
-    reader: &BucketReader,
-    objects: &Objects,
-    filter: &TaskFilter,
-    indexed: &mut HashMap<String, String>,
-) -> Result<Vec<(String, Fault)>, Error> {
-    let has_manifest =
-        |folder: &str| objects.folders.get(folder).is_some_and(|names| names.iter().any(|(name, _)| &**name == MANIFEST));
-    let read = for_each_indexed(&reader.bucket, |task| {
-        let folder = layout::folder_name(&task.task_id);
-        // Other folders than those of the filter were not listed.
-        let is_listed = filter.ids.as_ref().is_none_or(|ids| ids.contains(&task.task_id));
-        if is_listed && !has_manifest(&folder) {
-            indexed.insert(folder, task.task_id);
-        }
-    });
-    match read.await {
-        Ok(()) => Ok(Vec::new()),
-        Err(Error::Bucket { source, action, url }) if source.fault == BucketFault::Refused => {
-            Err(Error::Bucket { action, url, source })
-        }
-        Err(_) => Ok(vec![(INDEX.to_owned(), Fault::Unreadable)]),
-    }
 }
 
 #[cfg(test)]

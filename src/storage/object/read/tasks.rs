@@ -28,7 +28,7 @@ impl BucketReader {
                 return read_single(&self.bucket, on_task).await;
             }
             let mut folders = listing::task_folders(&self.bucket).await?;
-            self.refuse_no_archive(!folders.is_empty())?;
+            self.refuse_no_archive(folders.iter().map(|folder| &**folder)).await?;
             let (mut report, mut unlisted) = (Report::default(), Vec::new());
             let indexed = for_each_indexed(&self.bucket, |task| {
                 let folder = layout::folder_name(&task.task_id);

@@ -31,7 +31,7 @@ async fn put(bucket: &Bucket, text: Vec<u8>) {
 }
 
 async fn read(bucket: &Bucket) -> Result<ManifestObject, Error> {
-    read_manifest(bucket, &TaskId::new("t1").unwrap()).await
+    read_manifest(bucket, &TaskId::new("t1").unwrap(), false).await
 }
 
 async fn text(bucket: &Bucket) -> Bytes {

@@ -28,7 +28,7 @@ async fn archive(bucket: &Bucket, task: &str, variant: u8) -> Result<Vec<FileEnt
     let settings =
         UploadSettings { small_limit: PART, part_size: PART, parallel_parts: 3, first_delay: Duration::from_millis(20) };
     let publisher = Publisher::with_settings(bucket.clone(), settings);
-    let standing = read_manifest(bucket, &TaskId::new(task).unwrap()).await?;
+    let standing = read_manifest(bucket, &TaskId::new(task).unwrap(), false).await?;
     let (base, mut mine) = (standing.entry.clone(), standing.entry.clone().unwrap_or_else(|| entry(task)));
     for (index, size) in [(1, 100_000), (2, 2 * PART + 1)] {
         let key = AssetKey { kind: Kind::Video, index };
@@ -54,7 +54,7 @@ async fn racing_writers_end_with_one_manifest_and_whole_files() {
         let ended = join_all((0..6).map(|n| archive(&bucket, &task, n % 3))).await;
         let commits: Vec<_> = ended.iter().filter_map(|ended| ended.as_ref().ok()).collect();
         assert!(!commits.is_empty(), "{ended:?}");
-        let now = read_manifest(&bucket, &TaskId::new(&task).unwrap()).await.unwrap().entry.unwrap();
+        let now = read_manifest(&bucket, &TaskId::new(&task).unwrap(), false).await.unwrap().entry.unwrap();
         let files: BTreeMap<AssetKey, &FileEntry> = now.files.iter().map(|file| (file.key(), file)).collect();
         assert!(commits.into_iter().flatten().all(|file| files.get(&file.key()) == Some(&file)), "a commit was undone");
         for file in &now.files {

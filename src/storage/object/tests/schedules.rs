@@ -85,7 +85,7 @@ impl Writer {
     /// Reads the manifest, publishes files, commits.
     async fn run(mut self) -> Result<(), Error> {
         let id = TaskId::new(TASK).unwrap();
-        let standing = read_manifest(&self.bucket, &id).await?;
+        let standing = read_manifest(&self.bucket, &id, false).await?;
         let base = standing.entry.clone();
         let mut mine = base.clone().unwrap_or_else(|| entry(TASK));
         mine.archived_at = Some("2026-11-30T00:00:00Z".to_owned());
@@ -98,7 +98,7 @@ impl Writer {
         }
         mine.state = if mine.errors.is_empty() { State::Complete } else { State::Incomplete };
         mine.sort();
-        let standing = if self.random.bool() { read_manifest(&self.bucket, &id).await? } else { standing };
+        let standing = if self.random.bool() { read_manifest(&self.bucket, &id, false).await? } else { standing };
         let replaces = self.round != Round::Archive;
         let backoff = Backoff::new(Duration::ZERO);
         let now = commit_with(&self.bucket, standing, base.as_ref(), &mine, replaces, backoff).await?;

@@ -62,8 +62,9 @@ impl TaskScan {
         self.task_id = Some(task.task_id.clone());
     }
 
-    /// Expects the further files of the root manifest's entry: those of folders that are missing or broken.
-    pub(super) fn expect_root_entry(&mut self, task: &TaskEntry) {
+    /// Expects the further files of the root manifest's entry, or of the index of a bucket: those of folders that are missing or
+    /// broken.
+    pub(in crate::storage) fn expect_root_entry(&mut self, task: &TaskEntry) {
         let folder = layout::folder_name(&task.task_id);
         let own: HashSet<String> = self.expected.iter().map(|file| file.path.clone()).collect();
         for file in task.files.iter().filter(|file| !own.contains(file.path())) {

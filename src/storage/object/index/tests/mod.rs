@@ -208,6 +208,8 @@ async fn rebuild_takes_the_manifests_and_nothing_of_the_old_index() {
     for (url, words) in [("201", "damaged"), ("202", "not written by"), ("203", "later version"), ("204", "another task, `7`")] {
         assert!(faults.iter().any(|fault| fault.contains(&format!("s3://b/p/{url}/")) && fault.contains(words)), "{faults:?}");
     }
+    let notes: Vec<String> = rebuilt.report.notes().collect();
+    assert!(notes.len() == 1 && notes[0].starts_with("900: "), "{notes:?}");
     let index = Index::load(&bucket, None).await.unwrap();
     assert_eq!((index.len(), known(&index, 5).unwrap().files, known(&index, 900)), (151, 2, None));
     assert!(index.known(&TaskId::new("An Id").unwrap()).is_some());

@@ -42,7 +42,11 @@ impl Checker<'_> {
         let mut checked = stream::iter(files)
             .map(|expected| async {
                 let size = expected.first().and_then(|file| sizes.get(file.name()).copied());
-                let faults = self.check_path(&expected, size).await;
+                let faults = match size {
+                    Some(_) => self.check_path(&expected, size).await,
+                    // The store is asked for what was not listed when it is checked again.
+                    None => vec![Some(Fault::Missing); expected.len()],
+                };
                 (expected, faults)
             })
             .buffer_unordered(FILES_AT_ONCE);

@@ -67,7 +67,8 @@ pub(crate) struct BucketOptions<'a> {
 }
 
 impl Storage {
-    /// The archive at `location`, which may not exist yet. Creates and sends nothing, but for the spool of a bucket.
+    /// The archive at `location`, which may not exist yet. Creates and sends nothing, but for a temporary folder as the spool of a
+    /// bucket.
     ///
     /// # Errors
     /// When the folder is foreign or of a later version, or the settings of the bucket are not valid.

@@ -91,6 +91,16 @@ impl Storage {
         Self::Local(LocalArchive::single_task(root))
     }
 
+    /// Whether reading a task costs a request.
+    #[must_use]
+    pub(crate) fn is_bucket(&self) -> bool {
+        match self {
+            Self::Local(_) => false,
+            #[cfg(feature = "bucket")]
+            Self::Object(_) => true,
+        }
+    }
+
     /// The disk that files are downloaded to: that of the archive, or of the spool.
     #[must_use]
     pub(crate) fn disk(&self) -> LocalArchive {

@@ -267,7 +267,13 @@ async fn update_root(
     reused: Vec<u128>,
     is_all_reported: bool,
 ) -> Result<bool, FatalError> {
-    let wait = lock_wait(&job.stop, &job.emitter);
+    let is_bucket_failing = job.storage.is_bucket() && job.downloader.disk.check().is_err();
+    // What is left in the index is worth a short try then.
+    let stop = if is_bucket_failing { CancellationToken::new() } else { job.stop.clone() };
+    if is_bucket_failing {
+        stop.cancel();
+    }
+    let wait = lock_wait(&stop, &job.emitter);
     let error = match job.storage.update_index(changed, reused, is_all_reported, wait).await {
         Ok(report) => {
             emit_report(&report, &job.emitter, Event::Warning);
@@ -278,6 +284,10 @@ async fn update_root(
         Err(storage::Error::Locked(_)) => return Ok(false),
         Err(error) => error,
     };
+    if matches!(error, storage::Error::Bucket { .. }) {
+        // That the bucket fails was reported before.
+        return if is_bucket_failing { Ok(true) } else { Err(FatalError::RootManifest(error)) };
+    }
     let message = format!("the archive's manifest could not be written: {}", error.message());
     if let transfer::Error::Store(error) = job.downloader.disk.handle_error(error.into()) {
         return Err(FatalError::RootManifest(error));

@@ -9,6 +9,7 @@
 //! With `--wait`, an unfinished task leaves its slot and is queried again later, and so does a task that gets no answer because the
 //! gateway is out of order.
 
+mod access;
 mod dry_run;
 mod execute;
 mod held_reports;
@@ -121,8 +122,8 @@ pub(crate) struct ArchiveJob {
     pub emitter: Emitter,
     /// Whether the run has stopped asking, and why.
     pub queries: QueryStop,
-    /// Set once it was tried whether the archive can be written to: before the first query.
-    pub write_check: OnceCell<()>,
+    /// Whether the archive can be written to, once that was tried: before the first query.
+    pub write_check: OnceCell<bool>,
     /// Whether the account's list is read, too. What it filled in `meta` before then stays, if the request does not have it.
     pub keeps_listed_fields: bool,
     /// Fields for `meta` that are recorded when all tasks have ended.
@@ -134,18 +135,20 @@ pub(crate) struct ArchiveJob {
 }
 
 impl ArchiveJob {
-    /// Makes sure, once per run, that the archive can be written to. Else the run stops asking.
-    async fn check_writable(&self) {
+    /// Makes sure, once per run, that the archive can be written to. Else the run stops asking, and it is false.
+    async fn check_writable(&self) -> bool {
         let check = || async {
             match self.storage.check_writable().await {
                 Ok(None) => {}
                 Ok(Some(warning)) => self.emitter.emit(Event::Warning(warning)),
-                Err(error) => _ = self.queries.stop(FatalError::NotWritable(error.message())),
+                Err(error) => {
+                    self.queries.stop(FatalError::NotWritable(error.message()));
+                    return false;
+                }
             }
+            true
         };
-        if !self.dry_run {
-            self.write_check.get_or_init(check).await;
-        }
+        self.dry_run || *self.write_check.get_or_init(check).await
     }
 
     /// Queries the gateway, until the run is stopped or stops asking. A query that was sent before still gets its answer.

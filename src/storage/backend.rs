@@ -67,7 +67,8 @@ pub(crate) struct BucketOptions<'a> {
 }
 
 impl Storage {
-    /// The archive at `location`, which may not exist yet. Creates and sends nothing, but for the spool of a bucket.
+    /// The archive at `location`, which may not exist yet. Creates and sends nothing, but for a temporary folder as the spool of a
+    /// bucket.
     ///
     /// # Errors
     /// When the folder is foreign or of a later version, or the settings of the bucket are not valid.
@@ -88,6 +89,16 @@ impl Storage {
     #[must_use]
     pub(crate) fn single_task(root: &Path) -> Self {
         Self::Local(LocalArchive::single_task(root))
+    }
+
+    /// Whether reading a task costs a request.
+    #[must_use]
+    pub(crate) fn is_bucket(&self) -> bool {
+        match self {
+            Self::Local(_) => false,
+            #[cfg(feature = "bucket")]
+            Self::Object(_) => true,
+        }
     }
 
     /// The disk that files are downloaded to: that of the archive, or of the spool.

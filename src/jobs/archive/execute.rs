@@ -81,8 +81,8 @@ impl TaskJob {
         // Also a commit that fails may have written the manifest.
         self.has_changed = true;
         let published = lease.commit(commit).await?;
+        self.job.downloader.disk.reset_faults();
         for (file, fetched_bytes) in published.iter().zip(fetched_bytes) {
-            self.job.downloader.disk.reset_faults();
             self.report_file(file, fetched_bytes);
         }
         Ok(())

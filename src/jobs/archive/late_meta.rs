@@ -52,7 +52,7 @@ impl LateMeta {
     pub(super) async fn record(&self, job: &Arc<ArchiveJob>, stats: &mut RunStats) {
         let requests = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for request in requests {
-            if job.stop.is_cancelled() {
+            if job.stop.is_cancelled() || job.may_read_bucket().is_err() {
                 return;
             }
             let id = request.id.clone();

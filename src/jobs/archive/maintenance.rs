@@ -71,9 +71,11 @@ impl TaskJob {
 
     /// Records the request's `meta` in a manifest that the run has not written.
     pub(super) async fn record_meta(&mut self) -> Result<(), TaskAbort> {
-        if self.job.dry_run || (self.meta.is_none() && self.meta_defaults.is_empty()) {
+        let has_nothing_to_record = self.meta.is_none() && self.meta_defaults.is_empty();
+        if self.job.dry_run || has_nothing_to_record || self.poll.is_absent {
             return Ok(());
         }
+        self.job.may_read_bucket()?;
         let entry = self.job.storage.read(self.id()).await?.entry;
         if entry.is_none_or(|entry| self.new_meta(entry.meta.as_ref()).is_none()) {
             return Ok(());

@@ -9,6 +9,7 @@
 //! With `--wait`, an unfinished task leaves its slot and is queried again later, and so does a task that gets no answer because the
 //! gateway is out of order.
 
+mod access;
 mod dry_run;
 mod execute;
 mod held_reports;
@@ -121,8 +122,8 @@ pub(crate) struct ArchiveJob {
     pub emitter: Emitter,
     /// Whether the run has stopped asking, and why.
     pub queries: QueryStop,
-    /// Set once it was tried whether the archive can be written to: before the first query.
-    pub write_check: OnceCell<()>,
+    /// Whether the archive can be written to, once that was tried: before the first query.
+    pub write_check: OnceCell<bool>,
     /// Whether the account's list is read, too. What it filled in `meta` before then stays, if the request does not have it.
     pub keeps_listed_fields: bool,
     /// Fields for `meta` that are recorded when all tasks have ended.
@@ -134,18 +135,20 @@ pub(crate) struct ArchiveJob {
 }
 
 impl ArchiveJob {
-    /// Makes sure, once per run, that the archive can be written to. Else the run stops asking.
-    async fn check_writable(&self) {
+    /// Makes sure, once per run, that the archive can be written to. Else the run stops asking, and it is false.
+    async fn check_writable(&self) -> bool {
         let check = || async {
             match self.storage.check_writable().await {
                 Ok(None) => {}
                 Ok(Some(warning)) => self.emitter.emit(Event::Warning(warning)),
-                Err(error) => _ = self.queries.stop(FatalError::NotWritable(error.message())),
+                Err(error) => {
+                    self.queries.stop(FatalError::NotWritable(error.message()));
+                    return false;
+                }
             }
+            true
         };
-        if !self.dry_run {
-            self.write_check.get_or_init(check).await;
-        }
+        self.dry_run || *self.write_check.get_or_init(check).await
     }
 
     /// Queries the gateway, until the run is stopped or stops asking. A query that was sent before still gets its answer.
@@ -267,7 +270,13 @@ async fn update_root(
     reused: Vec<u128>,
     is_all_reported: bool,
 ) -> Result<bool, FatalError> {
-    let wait = lock_wait(&job.stop, &job.emitter);
+    let is_bucket_failing = job.storage.is_bucket() && job.downloader.disk.check().is_err();
+    // What is left in the index is worth a short try then.
+    let stop = if is_bucket_failing { CancellationToken::new() } else { job.stop.clone() };
+    if is_bucket_failing {
+        stop.cancel();
+    }
+    let wait = lock_wait(&stop, &job.emitter);
     let error = match job.storage.update_index(changed, reused, is_all_reported, wait).await {
         Ok(report) => {
             emit_report(&report, &job.emitter, Event::Warning);
@@ -278,6 +287,10 @@ async fn update_root(
         Err(storage::Error::Locked(_)) => return Ok(false),
         Err(error) => error,
     };
+    if matches!(error, storage::Error::Bucket { .. }) {
+        // That the bucket fails was reported before.
+        return if is_bucket_failing { Ok(true) } else { Err(FatalError::RootManifest(error)) };
+    }
     let message = format!("the archive's manifest could not be written: {}", error.message());
     if let transfer::Error::Store(error) = job.downloader.disk.handle_error(error.into()) {
         return Err(FatalError::RootManifest(error));

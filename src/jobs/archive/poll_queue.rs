@@ -72,6 +72,8 @@ pub(super) struct PollState {
     pub is_repeated: bool,
     /// Whether the gateway said that it was unfinished.
     pub was_unfinished: bool,
+    /// Whether it was not in the bucket.
+    pub is_absent: bool,
     /// Since when the gateway has not answered about it.
     pub unanswered_since: Option<Instant>,
     /// Files that earlier checks fetched.

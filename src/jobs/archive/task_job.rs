@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::{Map, Value};
 
@@ -14,14 +13,14 @@ use super::poll_queue::{Deferral, PendingCheck, PollState};
 use super::task_end::{NotAsked, TaskAbort, TaskEnd, Verdict, outcome_from_state, storage_error_code};
 use super::{ArchiveJob, RepairScope, Request, dry_run, late_link};
 use crate::domain::asset_key::AssetKey;
-use crate::domain::event::{Event, Outcome, TaskError, TaskReport};
+use crate::domain::event::{Outcome, TaskError, TaskReport};
 use crate::domain::manifest::{FileEntry, State, TaskEntry};
 use crate::domain::plan;
 use crate::domain::task::{Task, TaskId, TaskPhase};
 use crate::gateway::{self, OutageEvidence, Purpose, TaskResponse};
 #[cfg(feature = "bucket")]
 use crate::storage::KnownTask;
-use crate::storage::{self, Checked, LeaseRead, REPORT_AFTER, TaskLease, TaskSnapshot};
+use crate::storage::{Checked, LeaseRead, TaskLease, TaskSnapshot};
 
 /// One task of a run.
 pub(super) struct TaskJob {
@@ -203,7 +202,7 @@ impl TaskJob {
     async fn run_steps(&mut self) -> Result<Outcome, TaskAbort> {
         let mut snapshot = match self.checked.take() {
             Some(snapshot) => snapshot,
-            None => self.job.storage.read(self.id()).await?,
+            None => self.read_bucket().await?,
         };
         self.update_report(snapshot.entry.as_ref());
         if let Some(outcome) = self.restore_text(&snapshot).await? {
@@ -228,6 +227,7 @@ impl TaskJob {
         }
         let read = if snapshot.entry.is_none() { LeaseRead::New } else { LeaseRead::Recovered };
         let (lease, snapshot) = self.acquire_lease(read).await?;
+        self.poll.is_absent = snapshot.entry.is_none();
         // Another process may have archived the task in the meantime.
         let settled = match self.settled(&snapshot) {
             None if self.narrow_repair_scope(&snapshot, &lease).await? => Some(Settled::Reused),
@@ -235,6 +235,10 @@ impl TaskJob {
         };
         if let Some(settled) = settled {
             self.update_report(snapshot.entry.as_ref());
+            if let Some(entry) = snapshot.entry.clone().filter(|_| self.job.storage.is_bucket()) {
+                // The lease has made a folder in the spool.
+                lease.cleanup(entry).await?;
+            }
             return Ok(self.mark_settled(settled, &snapshot));
         }
         self.download_and_commit(task, snapshot, lease).await
@@ -325,23 +329,5 @@ impl TaskJob {
         let entry = snapshot.entry.as_ref();
         self.report.status = entry.and_then(|entry| entry.status.clone());
         entry.map_or(Outcome::Complete, |entry| outcome_from_state(entry.state))
-    }
-
-    /// Waits until no other process holds the task's folder, leases it, and returns the lease with what was read under it.
-    pub(super) async fn acquire_lease(&self, read: LeaseRead) -> Result<(TaskLease, TaskSnapshot), TaskAbort> {
-        let replaces = self.job.force || self.repair.is_some();
-        let started = Instant::now();
-        let mut is_reported = false;
-        loop {
-            if let Some(leased) = self.job.storage.lease(self.id(), read, replaces).await? {
-                return Ok(leased);
-            }
-            if !is_reported && started.elapsed() >= REPORT_AFTER {
-                is_reported = true;
-                self.job.emitter.emit(Event::Warning(self.job.storage.waiting_message(self.id())));
-            }
-            let delay = tokio::time::sleep(storage::lock_poll_interval(started.elapsed()));
-            self.job.stop.run_until_cancelled(delay).await.ok_or(TaskAbort::Interrupted)?;
-        }
     }
 }

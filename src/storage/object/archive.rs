@@ -13,7 +13,7 @@ use super::connect::{StoreOptions, connect};
 use super::index::{Index, IndexLog};
 use super::lease::ObjectLease;
 use super::manifest_object::{ManifestObject, read_manifest};
-use super::probe::probe;
+use super::probe::{probe, refuse_foreign};
 use super::publish::Publisher;
 use super::spool::Spool;
 use crate::domain::manifest::TaskEntry;
@@ -46,10 +46,10 @@ struct Inner {
 }
 
 impl ObjectArchive {
-    /// The archive at `url`. Creates the spool.
+    /// The archive at `url`. Creates nothing but a temporary folder for the spool, if the user names none.
     ///
     /// # Errors
-    /// When the settings in the environment are not valid, or the spool can't be created.
+    /// When the settings in the environment are not valid, or the spool can't be used.
     pub(in crate::storage) fn open(url: &BucketUrl, options: &BucketOptions<'_>) -> Result<Self, Error> {
         let bucket = connect(url, &store_options(options))?;
         let (spool, shard) = (Spool::open(options.spool, &url.to_string())?, options.shard);
@@ -71,12 +71,19 @@ impl ObjectArchive {
         &self.0.publisher
     }
 
-    /// Reads the index. Called once, before anything else. Returns a warning when the index is damaged: it only saves requests, so
-    /// the run goes on without it.
+    /// Creates the spool, unless this is a dry run, and reads the index. Called once, before anything else. Returns a warning when
+    /// the index is damaged: it only saves requests, so the run goes on without it.
     ///
     /// # Errors
-    /// When the bucket can't be read.
+    /// When the spool can't be created, or the bucket can't be read.
     pub(in crate::storage) async fn prepare(&self, is_dry_run: bool) -> Result<Option<String>, Error> {
+        if is_dry_run {
+            // Nothing is written, so the conditions are not proved. An archive of a later version is refused all the same.
+            refuse_foreign(&self.0.bucket).await?;
+        } else {
+            let spool = self.spool().clone();
+            blocking(move || spool.create()).await?;
+        }
         let (index, warning) = match Index::load(&self.0.bucket, self.0.shard).await {
             Ok(index) => (index, None),
             Err(error @ Error::Bucket { source: BucketError { fault: BucketFault::Other, .. }, .. }) => {
@@ -108,9 +115,9 @@ impl ObjectArchive {
     pub(super) async fn read_object(&self, id: &TaskId) -> Result<ManifestObject, Error> {
         let object = read_manifest(&self.0.bucket, id, self.known(id).is_some()).await?;
         if let Some(entry) = &object.entry
-            && self.known(id).is_none_or(|known| known.state != entry.state)
+            && self.known(id).is_none_or(|known| known.state != entry.state || !known.has_meta(entry.meta.as_ref()))
         {
-            // A run that was killed has not indexed it.
+            // A run that was killed has not indexed it, or its new `meta`.
             self.add_to_index(entry).await;
         }
         Ok(object)

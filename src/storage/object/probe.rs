@@ -43,6 +43,14 @@ pub(in crate::storage) async fn probe(bucket: &Bucket) -> Result<(), Error> {
     prove(bucket, Condition::ETag, &mark).await
 }
 
+/// Checks that the archive, if there is one, is one which this program can read.
+///
+/// # Errors
+/// As [`probe`].
+pub(in crate::storage) async fn refuse_foreign(bucket: &Bucket) -> Result<(), Error> {
+    read_mark(bucket).await.map(drop)
+}
+
 /// Checks that there is an archive which this program can read.
 ///
 /// # Errors

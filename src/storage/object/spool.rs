@@ -24,10 +24,10 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// The spool of the archive at `url`, in `folder` or in a temporary folder. Creates it.
+    /// The spool of the archive at `url`, in `folder`, which is not created here, or in a temporary folder.
     ///
     /// # Errors
-    /// When the folder can't be created, or holds something that is not ours.
+    /// When a temporary folder can't be created, or the folder holds something that is not ours.
     pub(super) fn open(folder: Option<&Path>, url: &str) -> Result<Self, Error> {
         let (root, temporary) = if let Some(folder) = folder {
             (folder.join(layout::folder_name(url)), None)
@@ -36,7 +36,6 @@ impl Spool {
             (temporary.path().to_owned(), Some(temporary))
         };
         let archive = LocalArchive::open(&root)?;
-        archive.create()?;
         Ok(Self { archive, _temporary: temporary })
     }
 }

@@ -14,6 +14,7 @@ mod options;
 mod publish;
 mod publish_large;
 mod spool;
+mod stops;
 #[cfg(target_os = "linux")]
 mod tls;
 mod workers;

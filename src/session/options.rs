@@ -127,6 +127,7 @@ impl Options {
             ca_cert: self.network.ca_cert.as_ref(),
             connect_timeout: self.network.connect_timeout,
             stall_timeout: self.network.stall_timeout,
+            retry_delay: self.retry_delay,
         }
     }
 

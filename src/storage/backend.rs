@@ -64,6 +64,7 @@ pub(crate) struct BucketOptions<'a> {
     pub ca_cert: Option<&'a (PathBuf, Vec<u8>)>,
     pub connect_timeout: Duration,
     pub stall_timeout: Duration,
+    pub retry_delay: Duration,
 }
 
 impl Storage {

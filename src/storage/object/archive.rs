@@ -192,6 +192,7 @@ fn store_options(options: &BucketOptions<'_>) -> StoreOptions {
         connect_timeout: options.connect_timeout,
         stall_timeout: options.stall_timeout,
         ca_cert: options.ca_cert.cloned(),
+        retry_delay: options.retry_delay,
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct StoreOptions {
     pub stall_timeout: Duration,
     /// One more trusted root besides those of the system: its path, for errors, and its PEM.
     pub ca_cert: Option<(PathBuf, Vec<u8>)>,
+    /// The delay before the first retry.
+    pub retry_delay: Duration,
 }
 
 /// One more trusted root of the jobs that only read, for the whole process.
@@ -52,7 +54,17 @@ impl StoreOptions {
     pub(super) fn for_reading() -> Self {
         let user_agent = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")).to_owned();
         let (connect_timeout, stall_timeout) = (Duration::from_secs(10), Duration::from_secs(30));
-        Self { user_agent, connect_timeout, stall_timeout, ca_cert: READING_ROOT.get().cloned() }
+        let (ca_cert, retry_delay) = (READING_ROOT.get().cloned(), Duration::from_millis(50));
+        Self { user_agent, connect_timeout, stall_timeout, ca_cert, retry_delay }
+    }
+
+    /// How `object_store` retries a request: refused connections, 429, 5xx, and for reading also time-outs. What is not safe to
+    /// repeat, such as a conditional write without an answer, is settled by whoever made the request. With the delay of a run, the
+    /// retries last about half a minute: a short outage of the store ends no run.
+    fn retry_config(&self) -> RetryConfig {
+        let init_backoff = self.retry_delay.max(Duration::from_millis(1));
+        let backoff = BackoffConfig { init_backoff, max_backoff: Duration::from_secs(10), base: 3. };
+        RetryConfig { backoff, max_retries: 8, retry_timeout: Duration::from_secs(180) }
     }
 }
 
@@ -110,7 +122,7 @@ impl Settings<'_> {
 
     fn s3(&self) -> Result<Arc<dyn ObjectStore>, String> {
         let builder = AmazonS3Builder::new().with_client_options(self.client_options()?);
-        let builder = builder.with_retry(retry_config()).with_http_connector(self.connector());
+        let builder = builder.with_retry(self.options.retry_config()).with_http_connector(self.connector());
         let builder = if self.is_aws() { builder.with_checksum_algorithm(Checksum::SHA256) } else { builder };
         let settings = self.environment.settings::<AmazonS3ConfigKey>(self.prefix());
         let builder = settings.fold(builder, |builder, (key, value)| builder.with_config(key, value));
@@ -126,7 +138,7 @@ impl Settings<'_> {
         // The metadata service of a machine in Google's cloud speaks plain HTTP.
         let options = self.client_options()?.with_allow_http(true);
         let builder = GoogleCloudStorageBuilder::new().with_client_options(options);
-        let mut builder = builder.with_retry(retry_config()).with_http_connector(self.connector());
+        let mut builder = builder.with_retry(self.options.retry_config()).with_http_connector(self.connector());
         if let Some(path) = self.environment.get("SERVICE_ACCOUNT") {
             builder = builder.with_service_account_path(path);
         }
@@ -137,7 +149,7 @@ impl Settings<'_> {
 
     fn azure(&self) -> Result<Arc<dyn ObjectStore>, String> {
         let builder = MicrosoftAzureBuilder::new().with_client_options(self.client_options()?);
-        let builder = builder.with_retry(retry_config()).with_http_connector(self.connector());
+        let builder = builder.with_retry(self.options.retry_config()).with_http_connector(self.connector());
         let settings = self.environment.settings::<AzureConfigKey>(self.prefix());
         let mut builder = settings.fold(builder, |builder, (key, value)| builder.with_config(key, value));
         if let Some(endpoint) = self.environment.get("IDENTITY_ENDPOINT") {
@@ -202,13 +214,6 @@ impl Settings<'_> {
         };
         built.map(|store| Arc::new(store) as Arc<dyn ObjectStore>).map_err(message)
     }
-}
-
-/// How `object_store` retries a request: refused connections, 429, 5xx, and for reading also time-outs. What is not safe to
-/// repeat, such as a conditional write without an answer, is settled by whoever made the request.
-fn retry_config() -> RetryConfig {
-    let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(10), base: 2. };
-    RetryConfig { backoff, max_retries: 8, retry_timeout: Duration::from_secs(180) }
 }
 
 impl fmt::Debug for StoreOptions {

@@ -20,6 +20,7 @@ pub(super) fn options() -> StoreOptions {
         connect_timeout: Duration::from_secs(10),
         stall_timeout: Duration::from_secs(30),
         ca_cert: None,
+        retry_delay: Duration::from_millis(1),
     }
 }
 

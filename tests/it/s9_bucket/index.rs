@@ -230,3 +230,15 @@ fn index_runs_beside_workers() {
     all.push("t1");
     assert_known(&world, &all);
 }
+
+#[test]
+fn a_task_whose_later_answer_names_more_is_complete_no_longer() {
+    let world = archived(&["t1"]);
+    let (first, second) = (world.serve_sample("picture.png"), world.serve_sample("picture.gif"));
+    world.serve_task("t1", &json!({"text": "t1", "images": [first, format!("{}/gone.gif", world.media.origin())]}));
+    world.run(&["t1", "--force"]).exits(1);
+    world.serve_task("t1", &json!({"text": "t1", "images": [first, second]}));
+    let run = world.run_json(&["t1"]).exits(0);
+    assert_eq!((run.summary()["reused"].clone(), world.named_files("t1").len()), (json!(0), 2), "what is missing is fetched");
+    assert_known(&world, &["t1"]);
+}

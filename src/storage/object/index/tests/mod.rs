@@ -232,11 +232,19 @@ async fn parts_of_a_killed_compaction_are_deleted_after_a_week() {
 }
 
 #[tokio::test]
-async fn failed_task_is_replaced_by_a_complete_one() {
-    let bucket = in_memory();
-    let failed = TaskEntry { state: State::Failed, files: Vec::new(), ..task(1, 9) };
-    write_log(&bucket, None, [task(1, 1)]).await;
-    write_log(&bucket, None, [failed]).await;
-    let index = Index::load(&bucket, None).await.unwrap();
-    assert_eq!(known(&index, 1).unwrap().state, State::Complete);
+async fn later_entry_wins_in_whatever_order_the_segments_are_written() {
+    let failed = TaskEntry { state: State::Failed, files: Vec::new(), ..task(1, 1) };
+    // The gateway named one more asset, which could not be fetched.
+    let incomplete = TaskEntry { state: State::Incomplete, ..task(1, 3) };
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let bucket = in_memory();
+        for entry in order {
+            write_log(&bucket, None, [[&failed, &task(1, 2), &incomplete][entry].clone()]).await;
+        }
+        for _ in 0..2 {
+            let index = Index::load(&bucket, None).await.unwrap();
+            assert_eq!(known(&index, 1).unwrap().state, State::Incomplete, "{order:?}");
+            compact(&bucket).await.unwrap();
+        }
+    }
 }

@@ -248,3 +248,14 @@ async fn later_entry_wins_in_whatever_order_the_segments_are_written() {
         }
     }
 }
+
+#[tokio::test]
+async fn segment_of_long_entries_that_are_alike_is_sealed_by_its_plain_size() {
+    let bucket = in_memory();
+    let log = IndexLog::new(bucket.clone(), None);
+    for id in 0..6 {
+        log.add(&TaskEntry { text: Some("x".repeat(900 << 10)), ..task(id, 1) });
+    }
+    log.flush().await.unwrap();
+    assert_eq!((objects(&bucket).await.len(), Index::load(&bucket, None).await.unwrap().len()), (2, 6));
+}

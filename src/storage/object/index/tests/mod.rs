@@ -259,3 +259,13 @@ async fn segment_of_long_entries_that_are_alike_is_sealed_by_its_plain_size() {
     log.flush().await.unwrap();
     assert_eq!((objects(&bucket).await.len(), Index::load(&bucket, None).await.unwrap().len()), (2, 6));
 }
+
+#[tokio::test]
+async fn rebuild_does_not_read_an_object_that_is_too_large_for_a_manifest() {
+    let bucket = in_memory();
+    put_manifest(&bucket, &task(1, 1)).await;
+    put(&bucket, "2/manifest.json", vec![b' '; 5 << 20]).await;
+    let rebuilt = rebuild(&bucket, |_| ()).await.unwrap();
+    let faults: Vec<String> = rebuilt.report.faults().collect();
+    assert!(rebuilt.tasks == 1 && faults.len() == 1 && faults[0].contains("no manifest of this program"), "{faults:?}");
+}

@@ -250,6 +250,18 @@ async fn later_entry_wins_in_whatever_order_the_segments_are_written() {
 }
 
 #[tokio::test]
+async fn task_is_unknown_when_its_latest_entry_is_unusual() {
+    let unusual = TaskEntry { state: State::Incomplete, status: Some("x".repeat(65)), ..task(1, 2) };
+    for entries in [[task(1, 1), unusual.clone()], [unusual, task(1, 1)]] {
+        let bucket = in_memory();
+        for entry in entries {
+            write_log(&bucket, None, [entry]).await;
+        }
+        assert_eq!(known(&Index::load(&bucket, None).await.unwrap(), 1), None);
+    }
+}
+
+#[tokio::test]
 async fn segment_of_long_entries_that_are_alike_is_sealed_by_its_plain_size() {
     let bucket = in_memory();
     let log = IndexLog::new(bucket.clone(), None);

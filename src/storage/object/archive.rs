@@ -108,9 +108,9 @@ impl ObjectArchive {
     pub(super) async fn read_object(&self, id: &TaskId) -> Result<ManifestObject, Error> {
         let object = read_manifest(&self.0.bucket, id).await?;
         if let Some(entry) = &object.entry
-            && self.known(id).is_none_or(|known| known.state != entry.state)
+            && self.known(id).is_none_or(|known| !known.is_of(entry))
         {
-            // A run that was killed has not indexed it.
+            // A run that was killed has not indexed it, or not its last change.
             self.add_to_index(entry).await;
         }
         Ok(object)

@@ -242,3 +242,20 @@ fn a_task_whose_later_answer_names_more_is_complete_no_longer() {
     assert_eq!((run.summary()["reused"].clone(), world.named_files("t1").len()), (json!(0), 2), "what is missing is fetched");
     assert_known(&world, &["t1"]);
 }
+
+#[test]
+fn a_change_that_a_killed_run_did_not_index_is_indexed_by_the_next() {
+    let world = archived(&["t1"]);
+    let before = world.bucket.keys();
+    let run = || world.run_with_input(r#"{"task_id":"t1","prompt":"a fox"}"#, &["-i", "-"]).exits(0);
+    run();
+    for key in world.bucket.keys().iter().filter(|key| key.starts_with(LOG) && !before.contains(key)) {
+        world.bucket.remove(key);
+    }
+    run();
+    let listed = world.run_command(&["list", "--json", ARCHIVE]).exits(0);
+    assert!(listed.stdout.contains("a fox"), "{listed:?}");
+    world.bucket.forget_requests();
+    run();
+    assert_eq!(world.bucket.count(Operation::Get, "manifest.json"), 0, "the index knows it");
+}

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::entry::{EntryHead, IndexEntry, Rank};
 use super::lines::{ReadError, Source};
 use super::snapshot::{ATTEMPTS, Snapshot, give_up};
-use crate::domain::manifest::State;
+use crate::domain::manifest::{State, TaskEntry};
 use crate::domain::shard::Shard;
 use crate::domain::task::TaskId;
 use crate::storage::Error;
@@ -69,6 +69,13 @@ impl KnownTask {
     #[must_use]
     pub(crate) fn has_meta(&self, meta: Option<&Map<String, Value>>) -> bool {
         self.meta == hash_meta(meta)
+    }
+
+    /// Whether it says the same as the entry of a manifest.
+    #[must_use]
+    pub(crate) fn is_of(&self, entry: &TaskEntry) -> bool {
+        let of_files = (self.state, self.files, self.bytes) == (entry.state, entry.files.len(), entry.bytes());
+        of_files && self.has_text == entry.text.is_some() && self.status == entry.status && self.has_meta(entry.meta.as_ref())
     }
 }
 

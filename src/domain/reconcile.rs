@@ -33,6 +33,7 @@ pub(crate) fn reconcile(base: Option<&TaskEntry>, standing: Option<&TaskEntry>, 
         true => (mine, standing),
         false => (standing.clone(), &mine),
     };
+    let main_state = main.state;
     let mut entry = TaskEntry {
         archived_at,
         text,
@@ -46,7 +47,7 @@ pub(crate) fn reconcile(base: Option<&TaskEntry>, standing: Option<&TaskEntry>, 
         model: main.model.or_else(|| other.model.clone()),
         ..main
     };
-    entry.state = state(states, &entry);
+    entry.state = state(states, main_state, &entry);
     entry.sort();
     entry
 }
@@ -124,13 +125,14 @@ fn takes_my_answer(base: Option<&TaskEntry>, standing: &TaskEntry, mine: &TaskEn
     mine > standing || (mine == standing && replaces && is_new)
 }
 
-/// The state of an entry that was made from entries of these states.
-fn state(states: [State; 2], entry: &TaskEntry) -> State {
+/// The state of an entry that was made from entries of these states. `main` is that of the entry whose answer it has: what the
+/// other one calls complete may lack an asset of a fuller answer.
+fn state(states: [State; 2], main: State, entry: &TaskEntry) -> State {
     if states == [State::Failed; 2] {
         State::Failed
     } else if !entry.errors.is_empty() {
         State::Incomplete
-    } else if states.contains(&State::Complete) || has_all_assets(entry) {
+    } else if main == State::Complete || has_all_assets(entry).unwrap_or_else(|| states.contains(&State::Complete)) {
         State::Complete
     } else {
         State::Partial
@@ -142,16 +144,16 @@ fn answer(entry: &TaskEntry) -> Option<Task> {
     Task::from_response(entry.response.as_ref()?).ok()
 }
 
-/// Whether everything that the answer names is here.
-fn has_all_assets(entry: &TaskEntry) -> bool {
-    let Some(task) = answer(entry) else { return false };
+/// Whether everything that the answer names is here. None when the answer says nothing.
+fn has_all_assets(entry: &TaskEntry) -> Option<bool> {
+    let task = answer(entry)?;
     let here: HashSet<AssetKey> = entry.files.iter().map(FileEntry::key).collect();
     let is_here = |asset: &Asset| {
         let selector = asset.selector();
         let kinds = selector.kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
         kinds.into_iter().any(|kind| here.contains(&AssetKey { kind, index: selector.index }))
     };
-    task.assets.iter().all(is_here) && (task.text.is_none() || entry.text.is_some())
+    Some(task.assets.iter().all(is_here) && (task.text.is_none() || entry.text.is_some()))
 }
 
 #[cfg(test)]

@@ -108,6 +108,22 @@ fn meta_of_this_run_is_recorded_and_texts_and_unknown_fields_stay() {
     assert_eq!((unchanged.meta, unchanged.text), (standing.meta, standing.text));
 }
 
+#[test]
+fn complete_task_with_a_fuller_answer_that_left_kinds_out_is_partial() {
+    let answered = |state, files, images: &[&str]| {
+        let answer = json!({"status": "SUCCESS", "task_result": {"videos": ["http://h/v"], "images": images}});
+        TaskEntry { response: ApiResponse::from_value(&answer), ..task(state, files, Vec::new()) }
+    };
+    let complete = answered(State::Complete, vec![file(0, 0), file(1, 0)], &["http://h/1"]);
+    let fuller = answered(State::Partial, vec![file(0, 0)], &["http://h/1", "http://h/2"]);
+    for (standing, mine) in [(&complete, &fuller), (&fuller, &complete)] {
+        let after = reconcile(None, Some(standing), mine.clone(), false);
+        assert_eq!((after.state, after.files.len()), (State::Partial, 2), "the second image is not here");
+    }
+    let both = answered(State::Partial, vec![file(2, 0)], &["http://h/1", "http://h/2"]);
+    assert_eq!(reconcile(None, Some(&complete), both, false).state, State::Complete, "now it is");
+}
+
 /// An entry that a writer could make of `base`: it has all that was there.
 fn grown(random: &mut Rng, base: Option<&TaskEntry>) -> TaskEntry {
     let mut task = base.cloned().unwrap_or_else(|| complete(Vec::new()));

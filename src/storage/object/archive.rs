@@ -115,9 +115,9 @@ impl ObjectArchive {
     pub(super) async fn read_object(&self, id: &TaskId) -> Result<ManifestObject, Error> {
         let object = read_manifest(&self.0.bucket, id, self.known(id).is_some()).await?;
         if let Some(entry) = &object.entry
-            && self.known(id).is_none_or(|known| known.state != entry.state || !known.has_meta(entry.meta.as_ref()))
+            && self.known(id).is_none_or(|known| !known.is_of(entry))
         {
-            // A run that was killed has not indexed it, or its new `meta`.
+            // A run that was killed has not indexed it, or not its last change.
             self.add_to_index(entry).await;
         }
         Ok(object)

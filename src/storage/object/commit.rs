@@ -5,7 +5,12 @@
 //! write, the commit is done. Otherwise the entry is reconciled with what stands there now, and written again.
 //!
 //! Each round that fails because of another writer means that this writer has succeeded. So all writers end.
+//!
+//! `archived_at` grows with every write of a manifest, by a second at least: the clocks of two workers may differ, and a change of
+//! `meta` leaves the time alone. So the later of two index entries is the one of the later manifest, and no manifest ever has the
+//! bytes, and the ETag, of an earlier one: a write that arrives late can't replace what it was not made for.
 
+use jiff::{SignedDuration, Timestamp};
 use object_store::{Attribute, AttributeValue, Attributes, PutMode, PutOptions};
 
 use super::backoff::Backoff;
@@ -51,6 +56,9 @@ pub(super) async fn commit_with(
         if let Some(entry) = standing.entry.as_ref().filter(|entry| next.eq_ignoring_archived_at(entry)) {
             return Ok(entry.clone());
         }
+        if let Some(before) = &standing.entry {
+            make_later(&mut next, before);
+        }
         let Err(error) = write(bucket, &standing, &write_id, &next).await else { return Ok(next) };
         let found = match read_manifest_of(bucket, &mine.task_id, standing.is_named).await {
             Ok(found) => found,
@@ -69,6 +77,17 @@ pub(super) async fn commit_with(
             backoff.reset();
         }
         standing = found;
+    }
+}
+
+/// Makes `archived_at` of `next` later than that of `before`, in whole seconds.
+fn make_later(next: &mut TaskEntry, before: &TaskEntry) {
+    let time = |entry: &TaskEntry| entry.archived_at.as_deref()?.parse::<Timestamp>().ok().map(Timestamp::as_second);
+    let Some(before) = time(before).filter(|before| time(next).is_none_or(|next| next <= *before)) else { return };
+    let later = Timestamp::from_second(before).and_then(|before| before.checked_add(SignedDuration::from_secs(1)));
+    // No clock says the last second that there is.
+    if let Ok(later) = later {
+        next.archived_at = Some(later.to_string());
     }
 }
 

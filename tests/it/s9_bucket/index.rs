@@ -230,3 +230,32 @@ fn index_runs_beside_workers() {
     all.push("t1");
     assert_known(&world, &all);
 }
+
+#[test]
+fn a_task_whose_later_answer_names_more_is_complete_no_longer() {
+    let world = archived(&["t1"]);
+    let (first, second) = (world.serve_sample("picture.png"), world.serve_sample("picture.gif"));
+    world.serve_task("t1", &json!({"text": "t1", "images": [first, format!("{}/gone.gif", world.media.origin())]}));
+    world.run(&["t1", "--force"]).exits(1);
+    world.serve_task("t1", &json!({"text": "t1", "images": [first, second]}));
+    let run = world.run_json(&["t1"]).exits(0);
+    assert_eq!((run.summary()["reused"].clone(), world.named_files("t1").len()), (json!(0), 2), "what is missing is fetched");
+    assert_known(&world, &["t1"]);
+}
+
+#[test]
+fn a_change_that_a_killed_run_did_not_index_is_indexed_by_the_next() {
+    let world = archived(&["t1"]);
+    let before = world.bucket.keys();
+    let run = || world.run_with_input(r#"{"task_id":"t1","prompt":"a fox"}"#, &["-i", "-"]).exits(0);
+    run();
+    for key in world.bucket.keys().iter().filter(|key| key.starts_with(LOG) && !before.contains(key)) {
+        world.bucket.remove(key);
+    }
+    run();
+    let listed = world.run_command(&["list", "--json", ARCHIVE]).exits(0);
+    assert!(listed.stdout.contains("a fox"), "{listed:?}");
+    world.bucket.forget_requests();
+    run();
+    assert_eq!(world.bucket.count(Operation::Get, "manifest.json"), 0, "the index knows it");
+}

@@ -1,8 +1,9 @@
 //! One line of the index: the entry of a task, and which of several entries of one task wins.
 //!
-//! The order of [`Rank`] depends on the entries and their objects alone, so that every reader finds the same winner: the more
-//! complete state, then the later `archived_at`, more files, the later object, and at last the text of the line. The later object
-//! counts because a change of `meta` leaves `archived_at` as it is.
+//! The order of [`Rank`] depends on the entries and their objects alone, so that every reader finds the same winner: the later
+//! `archived_at`, then the more complete state, more files, the later object, and at last the text of the line. Every write of a
+//! manifest makes `archived_at` later (see `commit`), so the winner is the entry of the latest manifest. The state must not count
+//! first: a task whose later answer names more than could be fetched is complete no longer.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -38,8 +39,8 @@ struct FileHead {
 /// Which entry of a task wins: the greatest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Rank {
-    state: u8,
     archived_at: i64,
+    state: u8,
     pub files: u32,
     stamp: Stamp,
     text: u64,
@@ -64,8 +65,8 @@ impl<'a> IndexEntry<'a> {
         let mut text = DefaultHasher::new();
         line.hash(&mut text);
         let rank = Rank {
-            state: completeness(head.state),
             archived_at: archived_at.map_or(i64::MIN, Timestamp::as_second),
+            state: completeness(head.state),
             files: u32::try_from(head.files.len()).unwrap_or(u32::MAX),
             stamp,
             text: text.finish(),
@@ -111,8 +112,8 @@ impl Rank {
         let (stamp, bytes) = bytes.split_first_chunk()?;
         let (text, bytes) = bytes.split_first_chunk()?;
         let rank = Self {
-            state: *state,
             archived_at: i64::from_le_bytes(*archived_at),
+            state: *state,
             files: u32::from_le_bytes(*files),
             stamp: Stamp(u64::from_le_bytes(*stamp)),
             text: u64::from_le_bytes(*text),
@@ -153,11 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn winner_is_the_more_complete_then_the_later_then_the_larger_then_that_of_the_later_object() {
+    fn winner_is_the_later_then_the_more_complete_then_the_larger_then_that_of_the_later_object() {
         let file = r#"{"size":1}"#;
         let ascending = [
-            (r#"{"task_id":"t","state":"failed","archived_at":"2026-11-30T10:00:00Z"}"#.to_owned(), 9),
-            (r#"{"task_id":"t","state":"incomplete","archived_at":"2026-11-30T09:00:00Z"}"#.to_owned(), 9),
+            (r#"{"task_id":"t","state":"failed"}"#.to_owned(), 9),
+            (r#"{"task_id":"t","state":"incomplete"}"#.to_owned(), 9),
             (r#"{"task_id":"t","state":"partial"}"#.to_owned(), 9),
             (r#"{"task_id":"t","state":"complete"}"#.to_owned(), 9),
             (format!(r#"{{"task_id":"t","state":"complete","archived_at":"2026-11-30T08:00:00Z","files":[{file},{file}]}}"#), 9),
@@ -169,6 +170,8 @@ mod tests {
                 ),
                 2,
             ),
+            (r#"{"task_id":"t","state":"incomplete","archived_at":"2026-11-30T09:00:00Z"}"#.to_owned(), 1),
+            (r#"{"task_id":"t","state":"failed","archived_at":"2026-11-30T10:00:00Z"}"#.to_owned(), 1),
         ];
         let ranks: Vec<Rank> = ascending.iter().map(|(json, stamp)| rank(json, *stamp)).collect();
         assert!(ranks.is_sorted_by(|one, other| one < other), "{ranks:?}");

@@ -1,7 +1,7 @@
 //! What a run keeps of the index in memory: 72 bytes per task.
 //!
 //! The entries are in one list, sorted by the fingerprint of the id. Of several entries of one task the one with the greatest rank
-//! stays. An entry that is unusual (a status that is long, or one of many) is left out: its manifest is read instead.
+//! stays. A task whose entry is unusual (a status that is long, or one of many) is left out: its manifest is read instead.
 
 use std::cmp::Reverse;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::entry::{EntryHead, IndexEntry, Rank};
 use super::lines::{ReadError, Source};
 use super::snapshot::{ATTEMPTS, Snapshot, give_up};
-use crate::domain::manifest::State;
+use crate::domain::manifest::{State, TaskEntry};
 use crate::domain::shard::Shard;
 use crate::domain::task::TaskId;
 use crate::storage::Error;
@@ -24,6 +24,8 @@ const READS_AT_ONCE: usize = 8;
 const MAX_STATUS_LEN: usize = 64;
 /// The most different statuses.
 const MAX_STATUSES: usize = 1000;
+/// The number of a status that is not kept.
+const UNUSUAL: u16 = u16::MAX;
 
 /// What the index says of the tasks of a shard.
 #[derive(Debug, Default)]
@@ -67,6 +69,13 @@ impl KnownTask {
     #[must_use]
     pub(crate) fn has_meta(&self, meta: Option<&Map<String, Value>>) -> bool {
         self.meta == hash_meta(meta)
+    }
+
+    /// Whether it says the same as the entry of a manifest.
+    #[must_use]
+    pub(crate) fn is_of(&self, entry: &TaskEntry) -> bool {
+        let of_files = (self.state, self.files, self.bytes) == (entry.state, entry.files.len(), entry.bytes());
+        of_files && self.has_text == entry.text.is_some() && self.status == entry.status && self.has_meta(entry.meta.as_ref())
     }
 }
 
@@ -125,7 +134,7 @@ impl Index {
 
     fn push(&mut self, entry: &IndexEntry<'_>) {
         let EntryHead { state, status, meta, .. } = &entry.head;
-        let Some(status) = self.status_number(status.as_deref()) else { return };
+        let status = self.status_number(status.as_deref());
         self.tasks.push(IndexedTask {
             fingerprint: halves(entry.fingerprint),
             rank: entry.rank,
@@ -137,33 +146,34 @@ impl Index {
         });
     }
 
-    /// The number of a status. None when it is too long, or there are too many.
-    fn status_number(&mut self, status: Option<&str>) -> Option<u16> {
-        let Some(status) = status else { return Some(0) };
+    /// The number of a status: [`UNUSUAL`] when it is too long, or there are too many.
+    fn status_number(&mut self, status: Option<&str>) -> u16 {
+        let Some(status) = status else { return 0 };
         let place = match self.statuses.iter().position(|known| known == status) {
             Some(place) => place,
-            None if status.len() > MAX_STATUS_LEN || self.statuses.len() == MAX_STATUSES => return None,
+            None if status.len() > MAX_STATUS_LEN || self.statuses.len() == MAX_STATUSES => return UNUSUAL,
             None => {
                 self.statuses.push(status.to_owned());
                 self.statuses.len() - 1
             }
         };
-        u16::try_from(place + 1).ok()
+        u16::try_from(place + 1).unwrap_or(UNUSUAL)
     }
 
     /// Adds what another object says.
     fn append(&mut self, other: Self) {
-        let numbers: Vec<Option<u16>> = other.statuses.iter().map(|status| self.status_number(Some(status))).collect();
-        self.tasks.extend(other.tasks.into_iter().filter_map(|task| {
-            let status = usize::from(task.status).checked_sub(1).map_or(Some(0), |at| numbers[at])?;
-            Some(IndexedTask { status, ..task })
+        let numbers: Vec<u16> = other.statuses.iter().map(|status| self.status_number(Some(status))).collect();
+        self.tasks.extend(other.tasks.into_iter().map(|task| {
+            let place = usize::from(task.status).checked_sub(1).filter(|_| task.status != UNUSUAL);
+            IndexedTask { status: place.map_or(task.status, |at| numbers[at]), ..task }
         }));
     }
 
-    /// Sorts the tasks, and keeps one entry of each.
+    /// Sorts the tasks, and keeps one entry of each. An unusual one goes after that: without it, an older one would win.
     fn sort(&mut self) {
         self.tasks.sort_unstable_by_key(|task| (task.fingerprint, Reverse(task.rank)));
         self.tasks.dedup_by_key(|task| task.fingerprint);
+        self.tasks.retain(|task| task.status != UNUSUAL);
     }
 }
 

@@ -28,6 +28,8 @@ use crate::storage::object::upload::UploadSettings;
 const MAX_ENTRIES: usize = 10_000;
 /// A segment is sealed at this size, long before a reader refuses it.
 const MAX_COMPRESSED: usize = 8 << 20;
+/// The same before compression: the tasks of one run may have a long prompt in common. Tests get there with a few entries.
+const MAX_PLAIN: usize = if cfg!(test) { 4 << 20 } else { 64 << 20 };
 /// The longest that an entry waits.
 const MAX_AGE: Duration = Duration::from_secs(300);
 /// The pause after a flush that failed.
@@ -56,6 +58,7 @@ struct LogState {
 struct OpenSegment {
     lines: GzEncoder<Vec<u8>>,
     entries: usize,
+    plain: usize,
     began: Instant,
 }
 
@@ -73,6 +76,7 @@ impl IndexLog {
         // Writing to memory does not fail.
         let _ = open.lines.write_all(&line);
         open.entries += 1;
+        open.plain += line.len();
         if open.is_full() {
             state.seal(self.shard);
         }
@@ -158,10 +162,10 @@ impl LogState {
 
 impl OpenSegment {
     fn new() -> Self {
-        Self { lines: GzEncoder::new(Vec::new(), Compression::default()), entries: 0, began: Instant::now() }
+        Self { lines: GzEncoder::new(Vec::new(), Compression::default()), entries: 0, plain: 0, began: Instant::now() }
     }
 
     fn is_full(&self) -> bool {
-        self.entries >= MAX_ENTRIES || self.lines.get_ref().len() >= MAX_COMPRESSED
+        self.entries >= MAX_ENTRIES || self.plain >= MAX_PLAIN || self.lines.get_ref().len() >= MAX_COMPRESSED
     }
 }

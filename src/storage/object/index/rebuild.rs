@@ -25,6 +25,8 @@ use crate::storage::{Error, blocking};
 
 /// Manifests that are fetched at once.
 const FETCHES_AT_ONCE: usize = 32;
+/// A larger object is no manifest of this program.
+const MAX_MANIFEST: u64 = if cfg!(test) { 4 << 20 } else { 256 << 20 };
 /// The bytes of manifests that are in memory at once, in KiB. A larger manifest is read alone.
 const MEMORY_KIB: u32 = 128 << 10;
 
@@ -65,7 +67,7 @@ pub(super) async fn read_manifests(bucket: &Bucket, stamp: Stamp, progress: &mut
         let kib = u32::try_from(size >> 10).unwrap_or(MEMORY_KIB).clamp(1, MEMORY_KIB);
         // The semaphore is never closed.
         let _memory = memory.acquire_many(kib).await.map_err(|_| Error::Panicked)?;
-        read_manifest(bucket, &folder).await
+        read_manifest(bucket, &folder, size).await
     };
     let mut reads = folders.map_ok(read).try_buffer_unordered(FETCHES_AT_ONCE);
     let mut count = 0;
@@ -110,9 +112,14 @@ impl Manifests {
     }
 }
 
-async fn read_manifest(bucket: &Bucket, folder: &str) -> Result<Found, Error> {
+async fn read_manifest(bucket: &Bucket, folder: &str, size: u64) -> Result<Found, Error> {
     let relative = format!("{folder}/{MANIFEST}");
-    let Some(text) = fetch(bucket, &relative, u64::MAX).await? else { return Ok(Found::Gone) };
+    if size > MAX_MANIFEST {
+        let url = bucket.url_of(&relative);
+        return Ok(Found::Fault(format!("{url} has {size} bytes, and no manifest of this program has as many")));
+    }
+    // It may have grown since it was listed.
+    let Some(text) = fetch(bucket, &relative, MAX_MANIFEST).await? else { return Ok(Found::Gone) };
     let (folder, url) = (folder.to_owned(), bucket.url_of(&relative));
     blocking(move || {
         Ok(match TaskManifest::parse(&text) {

@@ -98,3 +98,29 @@ async fn manifest_that_is_not_ours_is_an_error_and_stays() {
         assert_eq!(text(&bucket).await, text_there);
     }
 }
+
+#[tokio::test]
+async fn each_write_is_later_than_the_one_before_whatever_the_clocks_say() {
+    let (bucket, mut before) = (in_memory(), with_files(&[]));
+    let (fast, slow) = ("2026-11-30T12:00:00Z", "2026-11-30T10:00:00Z");
+    let mut etags = std::collections::HashSet::new();
+    for (round, (clock, expected)) in [
+        (fast, fast),
+        (slow, "2026-11-30T12:00:01Z"),
+        (slow, "2026-11-30T12:00:02Z"),
+        ("2026-11-30T12:00:09Z", "2026-11-30T12:00:09Z"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // The meta goes back and forth, so that but for the time the bytes are those of an earlier manifest.
+        let mut mine = before.clone();
+        mine.meta = json!({"n": round % 2}).as_object().cloned();
+        mine.archived_at = Some(clock.to_owned());
+        let standing = read(&bucket).await.unwrap();
+        let base = standing.entry.clone();
+        before = commit(&bucket, standing, base.as_ref(), mine, false).await.unwrap();
+        assert_eq!(before.archived_at.as_deref(), Some(expected), "round {round}");
+        assert!(etags.insert(text(&bucket).await), "round {round} has the bytes of an earlier one");
+    }
+}

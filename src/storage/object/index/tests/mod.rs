@@ -234,11 +234,52 @@ async fn parts_of_a_killed_compaction_are_deleted_after_a_week() {
 }
 
 #[tokio::test]
-async fn failed_task_is_replaced_by_a_complete_one() {
+async fn later_entry_wins_in_whatever_order_the_segments_are_written() {
+    let failed = TaskEntry { state: State::Failed, files: Vec::new(), ..task(1, 1) };
+    // The gateway named one more asset, which could not be fetched.
+    let incomplete = TaskEntry { state: State::Incomplete, ..task(1, 3) };
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let bucket = in_memory();
+        for entry in order {
+            write_log(&bucket, None, [[&failed, &task(1, 2), &incomplete][entry].clone()]).await;
+        }
+        for _ in 0..2 {
+            let index = Index::load(&bucket, None).await.unwrap();
+            assert_eq!(known(&index, 1).unwrap().state, State::Incomplete, "{order:?}");
+            compact(&bucket).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn task_is_unknown_when_its_latest_entry_is_unusual() {
+    let unusual = TaskEntry { state: State::Incomplete, status: Some("x".repeat(65)), ..task(1, 2) };
+    for entries in [[task(1, 1), unusual.clone()], [unusual, task(1, 1)]] {
+        let bucket = in_memory();
+        for entry in entries {
+            write_log(&bucket, None, [entry]).await;
+        }
+        assert_eq!(known(&Index::load(&bucket, None).await.unwrap(), 1), None);
+    }
+}
+
+#[tokio::test]
+async fn segment_of_long_entries_that_are_alike_is_sealed_by_its_plain_size() {
     let bucket = in_memory();
-    let failed = TaskEntry { state: State::Failed, files: Vec::new(), ..task(1, 9) };
-    write_log(&bucket, None, [task(1, 1)]).await;
-    write_log(&bucket, None, [failed]).await;
-    let index = Index::load(&bucket, None).await.unwrap();
-    assert_eq!(known(&index, 1).unwrap().state, State::Complete);
+    let log = IndexLog::new(bucket.clone(), None);
+    for id in 0..6 {
+        log.add(&TaskEntry { text: Some("x".repeat(900 << 10)), ..task(id, 1) });
+    }
+    log.flush().await.unwrap();
+    assert_eq!((objects(&bucket).await.len(), Index::load(&bucket, None).await.unwrap().len()), (2, 6));
+}
+
+#[tokio::test]
+async fn rebuild_does_not_read_an_object_that_is_too_large_for_a_manifest() {
+    let bucket = in_memory();
+    put_manifest(&bucket, &task(1, 1)).await;
+    put(&bucket, "2/manifest.json", vec![b' '; 5 << 20]).await;
+    let rebuilt = rebuild(&bucket, |_| ()).await.unwrap();
+    let faults: Vec<String> = rebuilt.report.faults().collect();
+    assert!(rebuilt.tasks == 1 && faults.len() == 1 && faults[0].contains("no manifest of this program"), "{faults:?}");
 }

@@ -23,8 +23,9 @@ mod location;
 mod object;
 mod read;
 mod staging;
+mod task_lease;
 
-pub(crate) use backend::{BucketOptions, Checked, LeaseRead, Storage, TaskLease};
+pub(crate) use backend::{BucketOptions, Checked, LeaseRead, Storage};
 pub use error::{BucketError, BucketFault, Error};
 pub(crate) use local::archive::LocalArchive;
 pub(crate) use local::atomic::{canonical_parent, check_replaceable, replace, temporary_file};
@@ -53,6 +54,7 @@ pub(crate) use read::report::Report;
 pub(crate) use read::scan::{ArchiveScan, ExpectedFile, LARGE_FILE, ScanUnit, group_by_path};
 pub(crate) use staging::part::{Part, PositionedWriter, Sealed, SizeLimitExceeded};
 pub(crate) use staging::staged_file::StagedFile;
+pub(crate) use task_lease::TaskLease;
 
 use crate::threads;
 

@@ -61,9 +61,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::domain::event::{Emitter, Event};
+#[cfg(feature = "bucket")]
+use crate::http::client::check_proxies;
 use crate::jobs::{JobOutcome, StopHandle, index};
 use crate::layout::{MANIFEST, SHA256SUMS};
 use crate::redact::ApiKey;
+#[cfg(feature = "bucket")]
+use crate::session;
 use crate::storage::Location;
 use crate::{threads, ui};
 use args::Command;
@@ -111,7 +115,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
         written_files::check_failed_to(&args, effective.config.file.as_deref())?;
         return main_job::run(Settings::resolve(args, &effective.config, environment)?);
     };
-    trust_ca_cert(&command, &effective.config)?;
+    prepare_reading(&command, &effective.config)?;
     match command {
         Command::Verify { dir, quick, filter, style } => {
             verify::run(&dir, quick, &selection::filter(&filter)?, settings::style(&style, environment))
@@ -140,9 +144,10 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
     }
 }
 
-/// Makes a command that reads a bucket trust the root of `--ca-cert`, or of the configuration file.
+/// Prepares the connections of a command that reads a bucket: checks the proxies, and trusts the root of `--ca-cert`, or of the
+/// configuration file.
 #[cfg(feature = "bucket")]
-fn trust_ca_cert(command: &Command, config: &config::Config) -> Result<(), Error> {
+fn prepare_reading(command: &Command, config: &config::Config) -> Result<(), Error> {
     let (dir, typed) = match command {
         Command::Repair { dir, remote, .. } => (dir, remote.ca_cert.clone()),
         Command::Verify { dir, .. } | Command::Index { dir, .. } => (dir, None),
@@ -151,9 +156,9 @@ fn trust_ca_cert(command: &Command, config: &config::Config) -> Result<(), Error
         _ => return Ok(()),
     };
     let configured = || config.entry("ca-cert")?.values.first().map(PathBuf::from);
-    if let Location::Bucket(_) = Location::parse(dir)?
-        && let Some(path) = typed.or_else(configured)
-    {
+    let Location::Bucket(_) = Location::parse(dir)? else { return Ok(()) };
+    check_proxies().map_err(session::Error::from)?;
+    if let Some(path) = typed.or_else(configured) {
         let pem = settings::read_file(&path, u64::MAX)?;
         crate::storage::trust_for_reading(path, pem);
     }
@@ -161,7 +166,7 @@ fn trust_ca_cert(command: &Command, config: &config::Config) -> Result<(), Error
 }
 
 #[cfg(not(feature = "bucket"))]
-fn trust_ca_cert(_: &Command, _: &config::Config) -> Result<(), Error> {
+fn prepare_reading(_: &Command, _: &config::Config) -> Result<(), Error> {
     Ok(())
 }
 

@@ -69,6 +69,15 @@ pub(crate) fn http_client(network: &Network, policy: AddressPolicy) -> Result<Ht
     HttpClient::new(ClientConfig { network: network.clone(), policy, proxies })
 }
 
+/// Makes sure that the proxies of the environment can be read, for clients that are not built here and ignore those that can't.
+///
+/// # Errors
+/// [`Error::Proxy`].
+#[cfg(all(feature = "bucket", feature = "cli"))]
+pub(crate) fn check_proxies() -> Result<(), Error> {
+    Ok(Proxies::from_environment().map(drop)?)
+}
+
 /// Whether a header can hold `text`.
 #[must_use]
 pub(crate) fn is_valid_header_value(text: &str) -> bool {

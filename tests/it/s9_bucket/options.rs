@@ -101,3 +101,17 @@ fn api_rate_and_jobs_work_with_a_bucket() {
     let world = world();
     world.run(&["t1", "--api-rate", "50", "-j", "1", "-x", "1"]).exits(0);
 }
+
+#[test]
+fn proxy_that_can_not_be_read_is_never_a_direct_connection() {
+    let world = world();
+    world.run(&["t1"]).exits(0);
+    let asked = world.bucket.requests().len();
+    for command in ["list", "verify", "index"] {
+        let mut command = world.plain_command(&[command, ARCHIVE]);
+        command.env("ALL_PROXY", "http://[");
+        let run = Running::start(command).wait(false).exits(2);
+        assert!(run.stderr.contains("ALL_PROXY"), "{run:?}");
+    }
+    assert_eq!(world.bucket.requests().len(), asked);
+}

@@ -19,6 +19,7 @@ use super::task_job::{EntryTotals, TaskJob};
 use super::{ArchiveJob, late_link};
 use crate::domain::asset::Asset;
 use crate::domain::asset_key::{AssetKey, AssetSelector};
+use crate::domain::code::AssetErrorCode;
 use crate::domain::event::{Event, FileReport, Outcome};
 use crate::domain::manifest::{AssetError, FileEntry, TaskEntry};
 use crate::domain::merge::{self, FetchResults};
@@ -80,8 +81,11 @@ impl TaskJob {
         let fetched_bytes: Vec<u64> = commit.unpublished.iter().map(StagedFile::fetched_bytes).collect();
         // Also a commit that fails may have written the manifest.
         self.has_changed = true;
+        let has_disk_error = commit.entry.errors.iter().any(|error| error.code() == Some(AssetErrorCode::Disk));
         let published = lease.commit(commit).await?;
-        self.job.downloader.disk.reset_faults();
+        if !has_disk_error {
+            self.job.downloader.disk.reset_faults();
+        }
         for (file, fetched_bytes) in published.iter().zip(fetched_bytes) {
             self.report_file(file, fetched_bytes);
         }

@@ -1,4 +1,4 @@
-use object_store::{ObjectStoreExt as _, PutMode};
+use object_store::PutMode;
 
 use super::*;
 use crate::storage::location::Service::{Azure, Gcs, S3};
@@ -98,8 +98,10 @@ async fn environment_wins_over_the_defaults_and_the_url_over_the_environment() {
     }
 }
 
+// Elsewhere the roots of the system are judged by the system, which may want more of a certificate than this one has.
 #[cfg(target_os = "linux")]
 mod tls {
+    use object_store::ObjectStoreExt as _;
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
     use rustls::ServerConfig;
     use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};

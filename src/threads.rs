@@ -1,9 +1,12 @@
 //! The threads of this process. A few threads are enough.
 //!
 //! Where a user or a container may have few threads, starting one may fail at any time. Then nothing here panics, and nothing
-//! waits for a thread that will never run. Two pools are started once and keep their threads: one for work that blocks (the
-//! disk), and one for work that computes (hashing, parsing). Each works with a single thread. [`spawn_thread`] starts a thread
-//! for anything else, and its caller handles the error.
+//! waits for a thread that will never run. Three pools keep their threads: for work that blocks (the disk), for short work of
+//! many tasks that blocks (the steps of one task on the disk), and for work that computes (hashing, parsing). Each works with a
+//! single thread. [`spawn_thread`] starts a thread for anything else, and its caller handles the error.
+//!
+//! To wake a thread costs more than a short step on a disk. So the pool for short work lets some of it wait for a thread that is
+//! awake, and wakes another one only when that thread falls behind.
 
 use std::collections::VecDeque;
 use std::io;
@@ -30,7 +33,7 @@ pub(crate) fn spawn_thread<T: Send + 'static>(
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// Starts both pools, unless they run already.
+/// Starts the pools that each run needs, unless they run already: at the end of a run there may be no threads left.
 ///
 /// # Errors
 /// When a pool can't start a single thread.
@@ -59,8 +62,12 @@ pub(crate) fn probe_threads(count: usize) -> bool {
 
 /// How many threads to use for computing.
 pub(crate) fn parallelism() -> usize {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    address_space().map_or(cores, |limit| cores.min(parallelism_within(limit)).max(1))
+    // To find out costs several calls of the system.
+    static PARALLELISM: OnceLock<usize> = OnceLock::new();
+    *PARALLELISM.get_or_init(|| {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        address_space().map_or(cores, |limit| cores.min(parallelism_within(limit)).max(1))
+    })
 }
 
 /// Whether the address space of this process is large enough for a run.
@@ -140,13 +147,7 @@ pub(crate) fn spawn_on_cpu_pool(work: impl FnOnce() + Send + 'static) {
 /// # Errors
 /// When it panics, or no thread can be started for it.
 pub(crate) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkerError> {
-    let (sender, receiver) = oneshot::channel();
-    // Without a thread the sender is dropped, and the receiver returns an error.
-    let _ = spawn_blocking(move || {
-        // A closed receiver is not an error.
-        let _ = sender.send(work());
-    });
-    receiver.await.map_err(|_| WorkerError)
+    run_on(&BLOCKING_POOL, work).await
 }
 
 /// Runs `work` where blocking is allowed, without waiting for it.
@@ -157,39 +158,115 @@ pub(crate) fn spawn_blocking(work: impl FnOnce() + Send + 'static) -> io::Result
     BLOCKING_POOL.push(Box::new(work))
 }
 
+/// As [`run_blocking`], for work that takes less than a millisecond on a quick disk. It may wait behind other short work.
+///
+/// # Errors
+/// When it panics, or no thread can be started for it.
+pub(crate) async fn run_short<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkerError> {
+    run_on(&SHORT_POOL, work).await
+}
+
+/// Runs such short work without waiting for it.
+///
+/// # Errors
+/// When no thread can be started for it.
+pub(crate) fn spawn_short(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    SHORT_POOL.push(Box::new(work))
+}
+
+async fn run_on<T: Send + 'static>(
+    pool: &'static BlockingPool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, WorkerError> {
+    let (sender, receiver) = oneshot::channel();
+    // Without a thread the sender is dropped, and the receiver returns an error.
+    let _ = pool.push(Box::new(move || {
+        // A closed receiver is not an error.
+        let _ = sender.send(work());
+    }));
+    receiver.await.map_err(|_| WorkerError)
+}
+
 type BlockingJob = Box<dyn FnOnce() + Send>;
 
-/// Threads for work that blocks. They are few, because the work is short: with many threads, many short jobs would wake them all.
+/// Threads for work that blocks. They are few: with many threads, many short jobs would wake them all.
 struct BlockingPool {
     state: Mutex<PoolState>,
     wake: Condvar,
+    /// Jobs that may wait for each thread that is awake.
+    jobs_per_thread: usize,
+    /// Takes over the jobs where no thread can be started.
+    fallback: Option<&'static Self>,
 }
 
 struct PoolState {
     jobs: VecDeque<BlockingJob>,
     threads: usize,
+    /// Threads that sleep and that nobody has woken.
     idle: usize,
+    /// Threads that were woken and still sleep.
+    woken: usize,
 }
 
-static BLOCKING_POOL: BlockingPool =
-    BlockingPool { state: Mutex::new(PoolState { jobs: VecDeque::new(), threads: 0, idle: 0 }), wake: Condvar::new() };
+static BLOCKING_POOL: BlockingPool = BlockingPool::new(0, None);
+static SHORT_POOL: BlockingPool = BlockingPool::new(16, Some(&BLOCKING_POOL));
+
+/// What a new job needs.
+enum Worker {
+    Awake,
+    Wake,
+    Start,
+}
 
 impl BlockingPool {
+    const fn new(jobs_per_thread: usize, fallback: Option<&'static Self>) -> Self {
+        let state = PoolState { jobs: VecDeque::new(), threads: 0, idle: 0, woken: 0 };
+        Self { state: Mutex::new(state), wake: Condvar::new(), jobs_per_thread, fallback }
+    }
+
     fn push(&'static self, job: BlockingJob) -> io::Result<()> {
-        let needs_thread = {
+        let worker = {
             let mut state = self.lock();
             state.jobs.push_back(job);
-            state.jobs.len() > state.idle && state.threads < parallelism() + 2
+            self.worker_for_new_job(&mut state)
         };
-        self.wake.notify_one();
-        match if needs_thread { self.spawn_worker() } else { Ok(()) } {
-            Err(error) if self.lock().threads == 0 => {
-                // No thread will ever run the jobs.
-                self.lock().jobs.clear();
-                Err(error)
+        match worker {
+            Worker::Awake => Ok(()),
+            Worker::Wake => {
+                self.wake.notify_one();
+                Ok(())
             }
-            _ => Ok(()),
+            Worker::Start => match self.spawn_worker() {
+                Ok(()) => Ok(()),
+                Err(error) => self.hand_over_jobs(error),
+            },
         }
+    }
+
+    fn worker_for_new_job(&self, state: &mut PoolState) -> Worker {
+        let awake = state.threads - state.idle;
+        if state.jobs.len() <= awake * self.jobs_per_thread && awake > 0 {
+            return Worker::Awake;
+        }
+        if state.idle > 0 {
+            // It counts as awake from here on: the next job does not wake it again.
+            state.idle -= 1;
+            state.woken += 1;
+            return Worker::Wake;
+        }
+        if state.threads < parallelism() + 2 { Worker::Start } else { Worker::Awake }
+    }
+
+    /// Gives the jobs to the fallback where no thread of this pool will ever run them.
+    fn hand_over_jobs(&self, error: io::Error) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.threads > 0 {
+            return Ok(());
+        }
+        let jobs = std::mem::take(&mut state.jobs);
+        drop(state);
+        let fallback = self.fallback.ok_or(error)?;
+        jobs.into_iter().try_for_each(|job| fallback.push(job))
     }
 
     /// Starts one more thread.
@@ -210,8 +287,8 @@ impl BlockingPool {
                 state = self.lock();
             }
             state.idle += 1;
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
+            state = self.wake.wait_while(state, |state| state.woken == 0).unwrap_or_else(PoisonError::into_inner);
+            state.woken -= 1;
         }
     }
 

@@ -67,3 +67,10 @@ pub(crate) async fn blocking<T: Send + 'static, E: From<Error> + Send + 'static>
 ) -> Result<T, E> {
     threads::run_blocking(work).await.unwrap_or_else(|threads::WorkerError| Err(Error::Panicked.into()))
 }
+
+/// As [`blocking`], for a few calls to the disk. They may wait behind those of other tasks.
+async fn blocking_shortly<T: Send + 'static, E: From<Error> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    threads::run_short(work).await.unwrap_or_else(|threads::WorkerError| Err(Error::Panicked.into()))
+}

@@ -1,15 +1,13 @@
 //! The tokio runtime of a run, made so that low limits of the system give an error and no panic.
 //!
-//! Tokio panics if it can't create its pipes or threads. So this module tests the limits first: descriptors, address space,
-//! threads. With too few threads the runtime works on the main thread alone.
+//! Tokio panics if it can't create its pipes. So this module tests the limits first: descriptors and address space. The runtime
+//! works on the main thread alone: one thread serves all connections faster than two that wake each other. Whatever blocks or
+//! computes for long is on the threads of `threads`.
 
 use tokio::runtime::{Builder, Runtime};
 
 use super::error::Error;
 use crate::threads;
-
-/// Threads that a run starts later: for syncs and for looking up host names.
-const SPARE_THREADS: usize = 4;
 
 /// Builds the runtime.
 ///
@@ -22,11 +20,7 @@ pub(super) fn build() -> Result<Runtime, Error> {
     if !threads::has_enough_address_space() {
         return Err(Error::AddressSpace);
     }
-    let mut builder = match threads::probe_threads(threads::parallelism() + SPARE_THREADS) {
-        true => Builder::new_multi_thread(),
-        false => Builder::new_current_thread(),
-    };
-    builder.worker_threads(threads::parallelism()).enable_all().build().map_err(Error::Runtime)
+    Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)
 }
 
 /// Whether the sockets and files that every run needs can be opened.

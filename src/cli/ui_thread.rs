@@ -3,7 +3,7 @@
 //! It ends with the summary, or when all emitters are gone. The run never waits for it except at its end, and then only a
 //! second after an interrupt: the reader of our output may have stopped reading.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -40,11 +40,10 @@ impl UiThread {
         style: Style,
         is_shown: impl Fn(&Event) -> bool + Send + Sync + 'static,
     ) -> Result<(Emitter, Self), Error> {
-        let (events, received) = mpsc::channel();
+        let (events, received) = ui::event_queue();
         let emitter = Emitter::new(move |event| {
             if is_shown(&event) {
-                // A closed receiver is not an error: the output ended early.
-                drop(events.send(event));
+                events.send(event);
             }
         });
         let counters = RunCounters::of(&emitter);

@@ -1,11 +1,12 @@
 //! Shows a run: results on standard output, everything else on standard error.
 //!
-//! One thread receives the events in batches. `lines` or `json_events` makes lines of them, `progress` keeps the numbers for
+//! One thread receives the events in batches (`event_queue`). `lines` or `json_events` makes lines of them, `progress` keeps the numbers for
 //! bars and progress events, and `output_buffer` writes. If standard output can't be written, output is dropped and the archiving
 //! continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the lines of `-vv`, and
 //! `log` writes what `-vv` would print to a file. `table` is what `list` shows.
 
 mod bars;
+mod event_queue;
 mod failure_summary;
 mod frame;
 mod json_events;
@@ -20,13 +21,13 @@ pub(crate) mod trace;
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::domain::code::FatalCode;
 use crate::domain::event::Event;
 use crate::redact::escape_control_chars;
 use bars::Bars;
+pub(crate) use event_queue::{EventQueue, event_queue};
 use failure_summary::FailureSummary;
 use json_events::ProgressTicker;
 pub(crate) use json_events::schema;
@@ -40,11 +41,6 @@ use progress::ProgressEstimator;
 pub(crate) use progress::RunCounters;
 pub(crate) use sanitize::{for_terminal, redact_keys, redact_keys_in_json, register_key};
 pub(crate) use table::{TableRow, print_table, write_path};
-
-/// The time between two frames of the bars.
-const FRAME_INTERVAL: Duration = Duration::from_millis(100);
-/// The limit of events that are shown together.
-const BATCH: usize = 1024;
 
 /// How to show a run.
 #[derive(Clone, Copy, Debug)]
@@ -81,12 +77,12 @@ pub(crate) enum ProgressMode {
 }
 
 /// Shows events up to a summary, which is the last one.
-pub(crate) fn show(events: &Receiver<Event>, counters: RunCounters, style: Style) {
+pub(crate) fn show(events: &EventQueue, counters: RunCounters, style: Style) {
     let now = Instant::now();
     let mut estimator = ProgressEstimator::new(counters, now);
     let (mut bars, mut ticker, mut failures) = (Bars::new(style, now), ProgressTicker::new(now), FailureSummary::default());
     loop {
-        let (batch, is_over) = receive_batch(events, bars.are_drawn());
+        let (batch, is_over) = events.next_batch(bars.are_drawn());
         let (mut output, now) = (OutputBuffer::default(), Instant::now());
         for event in &batch {
             estimator.update(event, now);
@@ -116,27 +112,6 @@ pub(crate) fn show(events: &Receiver<Event>, counters: RunCounters, style: Style
             output.flush();
         }
         bars.show(&estimator, now);
-    }
-}
-
-/// The next events, and whether they are the last. With bars it collects events until the next frame; without, it returns
-/// as soon as there are any.
-fn receive_batch(events: &Receiver<Event>, are_bars_drawn: bool) -> (Vec<Event>, bool) {
-    let (mut batch, next_frame) = (Vec::new(), Instant::now() + FRAME_INTERVAL);
-    loop {
-        let may_wait = are_bars_drawn || batch.is_empty();
-        let timeout = if may_wait { next_frame.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
-        match events.recv_timeout(timeout) {
-            Ok(event) => {
-                let is_last = matches!(event, Event::Summary(_) | Event::Verified(_));
-                batch.push(event);
-                if is_last || batch.len() == BATCH {
-                    return (batch, is_last);
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => return (batch, false),
-            Err(RecvTimeoutError::Disconnected) => return (batch, true),
-        }
     }
 }
 

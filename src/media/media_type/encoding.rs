@@ -49,7 +49,11 @@ impl WideText {
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<Option<char>> {
-    char::decode_utf16(bytes.as_chunks().0.iter().copied().map(unit)).map(Result::ok).collect()
+    utf16_characters(bytes, unit).collect()
+}
+
+fn utf16_characters(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> impl Iterator<Item = Option<char>> + Clone {
+    char::decode_utf16(bytes.as_chunks().0.iter().copied().map(unit)).map(Result::ok)
 }
 
 fn utf32(bytes: &[u8], unit: fn([u8; 4]) -> u32) -> Vec<Option<char>> {
@@ -66,19 +70,19 @@ fn is_printable(character: char) -> bool {
 /// Whether it is UTF-16 without a mark in a script that is in use today. Binary data is not: one in two of its units is no
 /// such character. Text of one byte a character is not either: most of its bytes are ASCII.
 pub(super) fn is_unmarked_script(bytes: &[u8]) -> bool {
-    let ascii = bytes.iter().filter(|byte| matches!(byte, b' '..=b'~')).count();
-    bytes.len() >= MIN_UNMARKED
-        && ascii * 4 <= bytes.len() * 3
-        && [u16::from_le_bytes, u16::from_be_bytes].into_iter().any(|unit| is_script(&utf16(bytes, unit)))
+    let is_utf16 = || [u16::from_le_bytes, u16::from_be_bytes].into_iter().any(|unit| is_script(utf16_characters(bytes, unit)));
+    let ascii = || bytes.iter().filter(|byte| matches!(byte, b' '..=b'~')).count();
+    // The quick test comes first: it ends with the first characters of most binary data.
+    bytes.len() >= MIN_UNMARKED && is_utf16() && ascii() * 4 <= bytes.len() * 3
 }
 
-fn is_script(characters: &[Option<char>]) -> bool {
-    let mut first: Vec<char> = characters.iter().flatten().take(64).copied().collect();
+fn is_script(mut characters: impl Iterator<Item = Option<char>> + Clone) -> bool {
+    let mut first: Vec<char> = characters.clone().take(64).flatten().collect();
     first.sort_unstable();
     first.dedup();
     // A filler of a few different bytes is no text.
     first.len() >= 4
-        && characters.iter().all(|found| {
+        && characters.all(|found| {
             found.is_some_and(|character| match character {
                 '\0'..='\u{FF}' => is_printable(character) && !matches!(character, '\u{7F}'..='\u{9F}'),
                 _ => matches!(character,

@@ -1,12 +1,14 @@
 //! Free space on the disk, and the end of a run whose disk is full or failing.
 //!
-//! Space is reserved for a download of known length, so that all of them fit together. A download of unknown length may use
+//! Space is reserved for a download of known length, so that all of them fit together. For small files on a disk with plenty of
+//! space, the system is asked once a second, not for each of them. A download of unknown length may use
 //! half of the free space: a longer one fails because of its own size, and does not fill the disk. After a fault of the disk
 //! its part is removed and the disk is checked again. The run continues when there is space and a test file can be written.
 //! Otherwise nothing new is started, and one message reports it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use super::Error;
@@ -17,6 +19,12 @@ use crate::storage::{self, BucketFault, LocalArchive};
 const MIN_FREE_SPACE: u64 = 1 << 20;
 /// Space that must be free after a fault for the run to continue.
 const RECOVERED_FREE_SPACE: u64 = 64 << 20;
+/// With this much free space, a small file is reserved without asking the system.
+const PLENTY_OF_SPACE: u64 = 1 << 30;
+/// The size of a small file.
+const SMALL_FILE: u64 = 1 << 20;
+/// How long the last report of the system counts.
+const REPORT_LIFETIME: Duration = Duration::from_secs(1);
 /// Faults of the disk in a row, without a saved file between them, that end a run.
 const MAX_CONSECUTIVE_FAULTS: u32 = 3;
 
@@ -25,8 +33,29 @@ pub(crate) struct Disk {
     archive: LocalArchive,
     emitter: Emitter,
     pending: Arc<Mutex<Vec<PendingFile>>>,
+    last_report: Mutex<Option<SpaceReport>>,
     faults: AtomicU32,
     failure: OnceLock<DiskFailure>,
+}
+
+/// What the system reported of the free space.
+struct SpaceReport {
+    /// What is left of it, after the small files since then.
+    left: u64,
+    asked_at: Instant,
+}
+
+impl SpaceReport {
+    /// Takes the space of a small file from the report. False when the system must be asked again. `reserved` bytes are for other
+    /// files.
+    fn take(&mut self, needed: u64, reserved: u64, now: Instant) -> bool {
+        let is_plenty = self.left.saturating_sub(reserved) >= PLENTY_OF_SPACE;
+        let is_taken = is_plenty && needed <= SMALL_FILE && now.saturating_duration_since(self.asked_at) < REPORT_LIFETIME;
+        if is_taken {
+            self.left -= needed;
+        }
+        is_taken
+    }
 }
 
 /// Why nothing new is started on a disk.
@@ -52,7 +81,8 @@ impl Disk {
     /// The disk that `archive` is on.
     #[must_use]
     pub(crate) fn new(archive: LocalArchive, emitter: Emitter) -> Self {
-        Self { archive, emitter, pending: Arc::default(), faults: AtomicU32::new(0), failure: OnceLock::new() }
+        let (pending, last_report) = (Arc::default(), Mutex::default());
+        Self { archive, emitter, pending, last_report, faults: AtomicU32::new(0), failure: OnceLock::new() }
     }
 
     /// Checks whether something new may be started.
@@ -129,9 +159,10 @@ impl Disk {
         let (size, written) = (total.unwrap_or(0), counter.get());
         let needed = size.saturating_sub(written);
         let mut pending = lock_pending(&self.pending);
-        let free = self.archive.free_space();
+        let reserved: u64 = pending.iter().map(|other| other.size.saturating_sub(other.counter.get())).sum();
+        let is_taken = total.is_some() && self.take_from_report(needed, reserved);
+        let free = if is_taken { None } else { self.archive.free_space() };
         if let Some(free) = free {
-            let reserved: u64 = pending.iter().map(|other| other.size.saturating_sub(other.counter.get())).sum();
             let available = free.saturating_sub(reserved).saturating_sub(MIN_FREE_SPACE);
             if free < MIN_FREE_SPACE {
                 return Err(self.mark_failed(DiskFailure::Full, &io::Error::from(io::ErrorKind::StorageFull)));
@@ -139,10 +170,19 @@ impl Disk {
             if available < needed {
                 return Err(Error::NoSpace { needed, available });
             }
+            *self.lock_report() = Some(SpaceReport { left: free - needed, asked_at: Instant::now() });
         }
         pending.push(PendingFile { size, counter: counter.clone() });
         let max_size = free.filter(|_| total.is_none()).map(|free| written.saturating_add(free / 2));
         Ok(SpaceReservation { max_size, counter: counter.clone(), pending: Arc::clone(&self.pending) })
+    }
+
+    fn take_from_report(&self, needed: u64, reserved: u64) -> bool {
+        self.lock_report().as_mut().is_some_and(|report| report.take(needed, reserved, Instant::now()))
+    }
+
+    fn lock_report(&self) -> MutexGuard<'_, Option<SpaceReport>> {
+        self.last_report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -248,6 +288,25 @@ mod tests {
                 DiskErrorKind::Other,
                 "EMFILE: not a fault of the disk"
             );
+        }
+    }
+
+    #[test]
+    fn small_files_ask_the_system_once_a_second_on_a_disk_with_plenty_of_space() {
+        let now = Instant::now();
+        let report = |left| SpaceReport { left, asked_at: now };
+        let plenty = PLENTY_OF_SPACE + 100;
+        for (left, needed, reserved, later, is_taken) in [
+            (plenty, 100, 100, Duration::ZERO, true),
+            (plenty, 100, 101, Duration::ZERO, false),
+            (plenty, SMALL_FILE, 0, Duration::from_millis(999), true),
+            (plenty, SMALL_FILE + 1, 0, Duration::ZERO, false),
+            (plenty, 100, 0, REPORT_LIFETIME, false),
+            (0, 0, 0, Duration::ZERO, false),
+        ] {
+            let mut report = report(left);
+            assert_eq!(report.take(needed, reserved, now + later), is_taken, "{left} {needed} {reserved} {later:?}");
+            assert_eq!(report.left, left - if is_taken { needed } else { 0 });
         }
     }
 

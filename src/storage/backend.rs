@@ -9,7 +9,7 @@ use super::local::archive::LocalArchive;
 use super::local::task_dir::TaskSnapshot;
 #[cfg(feature = "bucket")]
 use super::object::{archive::ObjectArchive, index::KnownTask};
-use super::{Error, Location, LockWait, Report, TaskLease, blocking};
+use super::{Error, Location, LockWait, Report, TaskLease, blocking, blocking_shortly};
 use crate::domain::shard::Shard;
 use crate::domain::task::TaskId;
 
@@ -161,16 +161,15 @@ impl Storage {
         match self {
             Self::Local(archive) => {
                 let (archive, id) = (archive.clone(), id.clone());
-                let lease = move || {
-                    let Some(lease) = archive.lease(&id)? else { return Ok(None) };
-                    let snapshot = match read {
-                        LeaseRead::Nothing => TaskSnapshot::default(),
-                        LeaseRead::Snapshot => lease.read_snapshot()?,
-                        LeaseRead::Recovered | LeaseRead::New => lease.recover()?,
-                    };
-                    Ok(Some((TaskLease::Local(lease), snapshot)))
+                let Some(lease) = blocking_shortly(move || archive.lease(&id)).await? else { return Ok(None) };
+                let snapshot = match read {
+                    LeaseRead::Nothing => TaskSnapshot::default(),
+                    // There is nothing to read or to recover.
+                    _ if lease.is_new() => TaskSnapshot::default(),
+                    LeaseRead::Snapshot => lease.in_background(|lease| lease.read_snapshot()).await?,
+                    LeaseRead::Recovered | LeaseRead::New => lease.in_background(|lease| lease.recover()).await?,
                 };
-                blocking(lease).await
+                Ok(Some((TaskLease::Local(lease), snapshot)))
             }
             #[cfg(feature = "bucket")]
             Self::Object(archive) => {

@@ -61,6 +61,12 @@ impl WrittenBody {
         Self { sink: Decoder::new(part, ContentCoding::Identity), unwritten: Vec::new() }
     }
 
+    /// Whether it can be completed without the disk: it is small, and all in memory.
+    pub(super) fn is_in_memory(&self) -> bool {
+        let unwritten = self.unwritten.iter().map(Bytes::len).sum();
+        matches!(&self.sink, Decoder::Plain(part) if part.can_hold(unwritten))
+    }
+
     /// Writes the rest, ends the decoding, and returns the part.
     pub(super) fn finish(self) -> Result<Part, Error> {
         write_chunks(self.sink, &self.unwritten)?.finish().map_err(classify_write_error)

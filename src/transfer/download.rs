@@ -157,9 +157,8 @@ impl Download<'_> {
                 Err(Error::Http(error))
             }
             AttemptOutcome::Complete(body) => {
-                let (job, kind_filter) = (self.context.job.clone(), downloader.kind_filter);
                 let body = CompletedBody { mismatches: self.mismatches.clone(), ..body };
-                let finished = blocking(move || finish::finish(&job, body, kind_filter)).await;
+                let finished = finish::finish_body(self.context.job, body, downloader.kind_filter).await;
                 finished.inspect_err(|error| {
                     // The body was complete: no attempt gets further.
                     self.furthest = Some(u64::MAX);

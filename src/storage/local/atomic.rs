@@ -69,7 +69,8 @@ pub(super) fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, Fil
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         dir.open(&name, OpenMode::CreateNew).map(|file| (name, file))
     };
-    let made = Builder::new().prefix(&format!(".{name}.")).make_in("", create)?;
+    // The library joins names to a folder that is of no use here. It looks up the working folder for one that is not absolute.
+    let made = Builder::new().prefix(&format!(".{name}.")).make_in("/", create)?;
     let ((name, file), path) = made.into_parts();
     // It is removed by its name in the folder, not by this path.
     let _ = path.keep();
@@ -123,6 +124,18 @@ impl PendingReplace {
     /// Gives it the final name, in place of the old version.
     pub(super) fn rename_into_place(&self) -> Result<(), Error> {
         self.dir.rename(&self.temp_name, &self.name).map_err(Error::io("replace", &self.dir.join(&self.name)))
+    }
+
+    /// Gives it the final name, which no file has yet.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] when a file has the name.
+    pub(super) fn rename_to_free_name(&self) -> Result<(), Error> {
+        let path = self.dir.join(&self.name);
+        match self.dir.rename_new(&self.temp_name, &self.name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Foreign(path)),
+            renamed => renamed.map_err(Error::io("create", &path)),
+        }
     }
 
     /// Removes it.

@@ -9,12 +9,14 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::io::{self, Read};
 use std::sync::Arc;
+
+use tokio::sync::oneshot;
 
 use super::atomic::PendingReplace;
 use super::dir::{FileStat, OpenMode};
+use super::group_sync::SyncRequest;
 use super::lease::TaskLease;
 use super::{atomic, commit_log, lock};
 use crate::domain::manifest::{self, FileEntry, State, TaskEntry};
@@ -22,6 +24,7 @@ use crate::integrity::digest::Sha256Hex;
 use crate::layout::{self, MANIFEST, TEXT};
 use crate::storage::staging::staged_file::StagedFile;
 use crate::storage::{Error, blocking, failpoint};
+use crate::threads;
 
 /// What a commit makes of a task.
 pub(crate) struct TaskCommit {
@@ -33,11 +36,12 @@ pub(crate) struct TaskCommit {
     pub unpublished: Vec<StagedFile>,
 }
 
-/// A commit whose text and manifest are written under dot-names.
+/// A commit whose files, text and manifest are written under dot-names.
 struct StagedCommit {
     commit: TaskCommit,
     text: Option<PendingReplace>,
     manifest: PendingReplace,
+    done: oneshot::Sender<Result<(), Error>>,
 }
 
 impl TaskLease {
@@ -46,60 +50,46 @@ impl TaskLease {
     /// # Errors
     /// When the disk fails. The old manifest is then still valid, unless the failure came after the new one got its name.
     pub(crate) async fn commit(self: &Arc<Self>, commit: TaskCommit) -> Result<(), Error> {
+        let (done, result) = oneshot::channel();
         let lease = Arc::clone(self);
-        let StagedCommit { commit, text, manifest } = blocking(move || lease.stage_commit(commit)).await?;
-        let TaskCommit { entry, before, unpublished } = commit;
-        if text.is_some() || !unpublished.is_empty() {
-            let paths = unpublished.iter().map(StagedFile::path);
-            let written: Vec<PathBuf> = paths.chain(text.iter().chain([&manifest]).map(PendingReplace::temp_path)).collect();
-            let rename = move |_: &Self, synced: Result<(), Error>| {
-                // After a failed sync the content of the disk is unknown, whatever reading it back returns.
-                synced.inspect_err(|_| unpublished.iter().for_each(StagedFile::discard))?;
-                unpublished.into_iter().try_for_each(|file| file.rename_into_place().map(drop))?;
-                text.map_or(Ok(()), |text| text.rename_into_place())
-            };
-            self.after_sync(written, rename).await?;
-        }
-        failpoint::reached("text-written");
-        let is_first = before.is_none();
-        self.after_sync(vec![manifest.temp_path()], move |lease, synced| {
-            synced?;
-            lease.refuse_moved()?;
-            if is_first {
-                // Refuses a foreign manifest that was put there meanwhile.
-                lease.read_snapshot()?;
+        let begin = move || {
+            if let Some(staged) = lease.stage_commit(commit, done) {
+                // Without a sync thread the request is dropped, and with it `done`.
+                let _ = lease.task_dir.group_sync.submit(staged.request_files(&lease));
             }
-            manifest.rename_into_place()
-        })
-        .await?;
-        self.after_sync(Vec::new(), move |lease, synced| {
-            failpoint::reached("manifest-written");
-            synced?;
-            // In a folder that this run made, only a commit log can be left.
-            if !lease.is_new || lease.commit_log.is_begun() {
-                lease.remove_unnamed_files(&entry, before.as_ref());
-                lease.cleanup(&entry);
-            }
-            Ok(())
-        })
-        .await
+        };
+        threads::spawn_short(begin).map_err(Error::io("write to", self.task_dir.path()))?;
+        self.task_dir.group_sync.result(result).await
     }
 
-    /// Writes the text and the manifest under dot-names. When that fails, the unpublished files are removed: on a full disk they
-    /// would take the room of all others.
-    fn stage_commit(&self, mut commit: TaskCommit) -> Result<StagedCommit, Error> {
-        let named = self.name_text(&mut commit);
-        let stage = || {
-            named?;
-            self.task_dir.dirty_marker.set()?;
-            self.mark_in_progress()?;
-            let text = self.stage_text(&commit.entry, commit.before.as_ref())?;
-            let fill = |to: &mut dyn Write| manifest::write_task_manifest(to, &commit.entry);
-            let manifest = atomic::stage(&self.dir, MANIFEST, fill);
-            Ok((manifest.inspect_err(|_| text.iter().for_each(PendingReplace::discard))?, text))
-        };
-        let (manifest, text) = stage().inspect_err(|_| commit.unpublished.iter().for_each(StagedFile::discard))?;
-        Ok(StagedCommit { commit, text, manifest })
+    /// Writes the files, the text and the manifest under dot-names. When that fails, it reports the error, and the unpublished
+    /// files are removed: on a full disk they would take the room of all others.
+    fn stage_commit(&self, mut commit: TaskCommit, done: oneshot::Sender<Result<(), Error>>) -> Option<StagedCommit> {
+        match self.stage_all(&mut commit) {
+            Ok((text, manifest)) => Some(StagedCommit { commit, text, manifest, done }),
+            Err(error) => {
+                commit.unpublished.iter().for_each(StagedFile::discard);
+                // A closed receiver is not an error: the run was cut off.
+                let _ = done.send(Err(error));
+                None
+            }
+        }
+    }
+
+    fn stage_all(&self, commit: &mut TaskCommit) -> Result<(Option<PendingReplace>, PendingReplace), Error> {
+        self.name_text(commit)?;
+        self.task_dir.dirty_marker.set()?;
+        self.mark_in_progress()?;
+        commit.unpublished.iter_mut().try_for_each(StagedFile::write_to_disk)?;
+        let text = self.stage_text(&commit.entry, commit.before.as_ref())?;
+        let manifest = atomic::stage(&self.dir, MANIFEST, |to| manifest::write_task_manifest(to, &commit.entry));
+        let manifest = manifest.inspect_err(|_| text.iter().for_each(PendingReplace::discard))?;
+        Ok((text, manifest))
+    }
+
+    /// Gives a new version of a small file its final name. In a new folder nothing else may have it.
+    fn rename_replacement(&self, replacement: &PendingReplace) -> Result<(), Error> {
+        if self.is_new { replacement.rename_to_free_name() } else { replacement.rename_into_place() }
     }
 
     /// Replaces the manifest by `entry`, which names the same files with the same hashes, and the same text. These stay as they are,
@@ -227,7 +217,10 @@ impl TaskLease {
     fn stage_text(&self, entry: &TaskEntry, before: Option<&TaskEntry>) -> Result<Option<PendingReplace>, Error> {
         let Some(text) = &entry.text else { return Ok(None) };
         let (name, path) = (entry.text_name(), self.dir.join(entry.text_name()));
-        if let Some(found) = self.dir.stat(name).map_err(Error::io("read", &path))? {
+        // In a new folder the rename finds out.
+        if !self.is_new
+            && let Some(found) = self.dir.stat(name).map_err(Error::io("read", &path))?
+        {
             if self.has_text(name, found, text).map_err(Error::io("read", &path))? {
                 return Ok(None);
             }
@@ -236,6 +229,72 @@ impl TaskLease {
             }
         }
         atomic::stage(&self.dir, name, |to| to.write_all(text.as_bytes())).map(Some)
+    }
+}
+
+impl StagedCommit {
+    /// The first step: the files and the text get their final names.
+    fn request_files(self, lease: &Arc<TaskLease>) -> SyncRequest {
+        if self.text.is_none() && self.commit.unpublished.is_empty() {
+            return self.request_manifest(lease);
+        }
+        let paths = self.commit.unpublished.iter().map(StagedFile::path);
+        let written = paths.chain(self.text.iter().chain([&self.manifest]).map(PendingReplace::temp_path)).collect();
+        lease.sync_request(written, |lease, synced| self.rename_files(lease, synced))
+    }
+
+    fn rename_files(mut self, lease: &Arc<TaskLease>, synced: Result<(), Error>) -> Option<SyncRequest> {
+        let unpublished = std::mem::take(&mut self.commit.unpublished);
+        // After a failed sync the content of the disk is unknown, whatever reading it back returns.
+        let synced = synced.inspect_err(|_| unpublished.iter().for_each(StagedFile::discard));
+        let renamed = synced
+            .and_then(|()| unpublished.into_iter().try_for_each(|file| lease.rename_staged(file).map(drop)))
+            .and_then(|()| self.text.iter().try_for_each(|text| lease.rename_replacement(text)));
+        match renamed {
+            Ok(()) => {
+                failpoint::reached("text-written");
+                Some(self.request_manifest(lease))
+            }
+            failed => self.end(failed),
+        }
+    }
+
+    /// The second step: the manifest gets its final name.
+    fn request_manifest(self, lease: &Arc<TaskLease>) -> SyncRequest {
+        lease.sync_request(vec![self.manifest.temp_path()], |lease, synced| {
+            let is_new_task = self.commit.before.is_none();
+            let renamed = synced.and_then(|()| lease.refuse_moved()).and_then(|()| {
+                if is_new_task && !lease.is_new {
+                    // Refuses a foreign manifest that was put there meanwhile.
+                    lease.read_snapshot()?;
+                }
+                lease.rename_replacement(&self.manifest)
+            });
+            match renamed {
+                Ok(()) => Some(self.request_cleanup(lease)),
+                failed => self.end(failed),
+            }
+        })
+    }
+
+    /// The last step: what only the download needed is removed.
+    fn request_cleanup(self, lease: &Arc<TaskLease>) -> SyncRequest {
+        lease.sync_request(Vec::new(), |lease, synced| {
+            failpoint::reached("manifest-written");
+            // In a folder that this run made, only a commit log can be left.
+            if synced.is_ok() && (!lease.is_new || lease.commit_log.is_begun()) {
+                lease.remove_unnamed_files(&self.commit.entry, self.commit.before.as_ref());
+                lease.cleanup(&self.commit.entry);
+            }
+            self.end(synced)
+        })
+    }
+
+    /// Reports the result.
+    fn end(self, result: Result<(), Error>) -> Option<SyncRequest> {
+        // A closed receiver is not an error: the run was cut off.
+        let _ = self.done.send(result);
+        None
     }
 }
 

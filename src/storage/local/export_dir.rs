@@ -193,7 +193,7 @@ impl ExportDir {
     /// When the record can't be written. What the disk refuses for one copy is the result of that one.
     pub(crate) fn publish(&mut self, copies: Vec<(StagedCopy, ExportedFile)>) -> Result<Vec<Result<bool, Error>>, Error> {
         let paths: Vec<PathBuf> = copies.iter().map(|(copy, _)| copy.path()).collect();
-        let synced = self.disk.sync(paths.iter().map(PathBuf::as_path).collect());
+        let synced = self.disk.sync(paths.iter().map(PathBuf::as_path));
         let with_hash = copies.iter().map(|(_, file)| file).filter(|file| file.sha256.is_some());
         self.log.append(with_hash.cloned().collect())?;
         failpoint::reached("export-copied");
@@ -251,7 +251,7 @@ impl ExportDir {
 
     fn flush(&mut self) -> Result<(), Error> {
         let folders = std::mem::take(&mut self.changed_folders);
-        let synced = self.disk.sync(folders.iter().map(PathBuf::as_path).collect());
+        let synced = self.disk.sync(folders.iter().map(PathBuf::as_path));
         for folder in &folders {
             synced.result(folder).map_err(Error::io("sync", folder))?;
         }

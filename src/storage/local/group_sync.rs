@@ -1,10 +1,10 @@
 //! Group sync: one sync makes the writes of many tasks durable.
 //!
-//! A sync costs about the same for one file as for hundreds. So a writer submits the paths that it has written, and a closure
-//! to run once they are durable. One thread collects the requests that wait, syncs their paths together, and then runs their
-//! closures in order. When a closure runs, everything that was written before its request is durable, so each task keeps its
-//! order on disk. With few paths, or on a file system that is not known to report failures of `syncfs`, each path is synced
-//! separately.
+//! A sync costs about the same for one file as for hundreds. So a writer submits the paths that it has written, and a step to
+//! take once they are durable. One thread collects the requests that wait, syncs their paths together, and then takes their
+//! steps in order. A step can return another request, which joins the next sync: so the writer is woken once, at the end. When
+//! a step is taken, everything that was written before its request is durable, so each task keeps its order on disk. With few
+//! paths, or on a file system that is not known to report failures of `syncfs`, each path is synced separately.
 //!
 //! Some file systems can't sync a folder (CIFS, many in user space). There the names are durable when the system makes them so,
 //! and nothing else is lost. A file that can't be synced is an error.
@@ -29,6 +29,9 @@ use crate::threads;
 /// Up to this many paths are synced one by one: `syncfs` also waits for the writes of other programs.
 const MAX_INDIVIDUAL_SYNCS: usize = 8;
 
+/// So many paths show whether there are more than that: most requests name a folder of their own.
+const MANY_PATHS: usize = 64;
+
 /// After a sync of many paths, the next one waits this long for more requests.
 const GROUP_DELAY: Duration = Duration::from_millis(3);
 
@@ -39,9 +42,18 @@ pub(super) struct GroupSync {
     sender: Mutex<Option<Sender<SyncRequest>>>,
 }
 
-struct SyncRequest {
+/// Something that was written, and what follows once it is durable.
+pub(super) struct SyncRequest {
     written: Vec<PathBuf>,
-    on_synced: Box<dyn FnOnce(io::Result<()>) + Send>,
+    step: Box<dyn FnOnce(io::Result<()>) -> Option<SyncRequest> + Send>,
+}
+
+impl SyncRequest {
+    /// Calls `step` with the result, once everything is durable that was written before this request is submitted, `written`
+    /// above all. What it returns joins the next sync.
+    pub(super) fn new(written: Vec<PathBuf>, step: impl FnOnce(io::Result<()>) -> Option<Self> + Send + 'static) -> Self {
+        Self { written, step: Box::new(step) }
+    }
 }
 
 impl GroupSync {
@@ -49,24 +61,14 @@ impl GroupSync {
         Self { root: root.to_owned(), sender: Mutex::new(None) }
     }
 
-    /// Makes everything durable that was written before this call, `written` above all, and then runs `then` with the result.
-    pub(super) async fn run_after_sync<T: Send + 'static>(
-        &self,
-        written: Vec<PathBuf>,
-        then: impl FnOnce(Result<(), Error>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let (sender, result) = oneshot::channel();
-        let root = self.root.clone();
-        let then = move |synced: io::Result<()>| {
-            // A closed receiver is not an error: the run was cut off.
-            let _ = sender.send(then(synced.map_err(Error::io("sync", &root))));
-        };
+    /// The result that a step sends. An error when the step panics.
+    pub(super) async fn result<T>(&self, result: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
         let panicked = |_| Error::io("sync", &self.root)(io::Error::other("internal error; please report it"));
-        self.submit(SyncRequest { written, on_synced: Box::new(then) })?;
         result.await.map_err(panicked)?
     }
 
-    fn submit(&self, request: SyncRequest) -> Result<(), Error> {
+    /// Adds a request to the next sync.
+    pub(super) fn submit(&self, request: SyncRequest) -> Result<(), Error> {
         let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if sender.is_none() {
             let (new_sender, requests) = channel();
@@ -75,8 +77,7 @@ impl GroupSync {
                 Ok(_) => *sender = Some(new_sender),
                 // Without a thread, each request is synced separately.
                 Err(_) => {
-                    return threads::spawn_blocking(move || _ = sync_group(vec![request], &mut SyncedDisk::unknown()))
-                        .map_err(Error::io("sync", &self.root));
+                    return threads::spawn_blocking(move || sync_alone(request)).map_err(Error::io("sync", &self.root));
                 }
             }
         }
@@ -91,27 +92,40 @@ impl GroupSync {
 /// Syncs group after group, until all senders are dropped.
 fn run_sync_loop(root: &Path, requests: &Receiver<SyncRequest>) {
     let mut disk = SyncedDisk::new(root);
-    let mut is_busy = false;
-    while let Ok(first) = requests.recv() {
+    let (mut group, mut is_busy) = (Vec::new(), false);
+    loop {
+        if group.is_empty() {
+            match requests.recv() {
+                Ok(first) => group.push(first),
+                Err(_) => return,
+            }
+        }
         if is_busy {
             thread::sleep(GROUP_DELAY);
         }
-        is_busy = sync_group([first].into_iter().chain(requests.try_iter()).collect(), &mut disk);
+        group.extend(requests.try_iter());
+        (group, is_busy) = sync_group(group, &mut disk);
     }
 }
 
-/// Syncs the paths of all requests together, then runs their closures. Returns whether there were many paths.
-fn sync_group(group: Vec<SyncRequest>, disk: &mut SyncedDisk) -> bool {
-    let paths: BTreeSet<&Path> = group.iter().flat_map(|request| &request.written).map(PathBuf::as_path).collect();
-    let is_busy = paths.len() > MAX_INDIVIDUAL_SYNCS;
-    let synced = disk.sync(paths);
-    for request in group {
-        let written = request.written.iter().map(|path| synced.result(path));
-        let result = written.fold(synced.all(), io::Result::and);
-        // After a panic in a closure its caller sees a closed channel. The other requests go on.
-        let _ = catch_unwind(AssertUnwindSafe(|| (request.on_synced)(result)));
+/// Syncs a request and what follows from it, without a thread of its own.
+fn sync_alone(request: SyncRequest) {
+    let mut group = vec![request];
+    while !group.is_empty() {
+        (group, _) = sync_group(group, &mut SyncedDisk::unknown());
     }
-    is_busy
+}
+
+/// Syncs the paths of all requests together, then takes their steps. Returns the requests that follow, and whether there were
+/// many paths.
+fn sync_group(group: Vec<SyncRequest>, disk: &mut SyncedDisk) -> (Vec<SyncRequest>, bool) {
+    let synced = disk.sync(group.iter().flat_map(|request| &request.written).map(PathBuf::as_path));
+    let take_step = |SyncRequest { written, step }: SyncRequest| {
+        let result = written.iter().map(|path| synced.result(path)).fold(synced.all(), io::Result::and);
+        // After a panic in a step its caller sees a closed channel. The other requests go on.
+        catch_unwind(AssertUnwindSafe(|| step(result))).ok().flatten()
+    };
+    (group.into_iter().filter_map(take_step).collect(), synced.is_many)
 }
 
 /// A disk whose files and folders are synced many at once.
@@ -122,6 +136,7 @@ pub(super) struct SyncedDisk {
 
 /// What a sync of many paths did.
 pub(super) struct Synced {
+    is_many: bool,
     all: io::Result<()>,
     errors: HashMap<PathBuf, io::Error>,
 }
@@ -137,20 +152,25 @@ impl SyncedDisk {
     }
 
     /// Makes files, and the names in folders, durable.
-    pub(super) fn sync(&mut self, paths: BTreeSet<&Path>) -> Synced {
-        if paths.len() <= MAX_INDIVIDUAL_SYNCS {
-            let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
-            return Synced { all: Ok(()), errors: paths.into_iter().filter_map(failed).collect() };
+    pub(super) fn sync<'a>(&mut self, paths: impl Iterator<Item = &'a Path> + Clone) -> Synced {
+        let mut distinct: BTreeSet<&Path> = paths.clone().take(MANY_PATHS).collect();
+        if distinct.len() <= MAX_INDIVIDUAL_SYNCS {
+            distinct = paths.clone().collect();
         }
-        let all = match self.system.as_ref().map(sync_system) {
-            Some(Err(error)) if !is_sync_unsupported(&error) => Err(error),
-            Some(Ok(())) => return Synced { all: Ok(()), errors: HashMap::new() },
-            _ => Ok(()),
-        };
-        // The system reports a failure once, and it may concern a path of the next group.
-        self.system = None;
-        let errors = if all.is_ok() { sync_each(paths) } else { HashMap::new() };
-        Synced { all, errors }
+        let is_many = distinct.len() > MAX_INDIVIDUAL_SYNCS;
+        if is_many && let Some(system) = self.system.take() {
+            match sync_system(&system) {
+                Ok(()) => {
+                    self.system = Some(system);
+                    return Synced { is_many, all: Ok(()), errors: HashMap::new() };
+                }
+                // The system reports a failure once, and it may concern a path of the next group. So it is not used again.
+                Err(error) if !is_sync_unsupported(&error) => return Synced { is_many, all: Err(error), errors: HashMap::new() },
+                Err(_) => {}
+            }
+        }
+        let errors = if is_many { sync_each(paths.collect()) } else { sync_in_turn(distinct) };
+        Synced { is_many, all: Ok(()), errors }
     }
 }
 
@@ -166,13 +186,21 @@ impl Synced {
     }
 }
 
-/// Syncs each path separately. Returns the errors, by path.
+/// Syncs each path separately, on all cores. Returns the errors, by path.
 fn sync_each(paths: BTreeSet<&Path>) -> HashMap<PathBuf, io::Error> {
-    let failed = |path: &Path| sync(path).err().map(|error| (path.to_owned(), error));
     match threads::cpu_pool() {
-        Ok(pool) => pool.install(|| paths.into_par_iter().filter_map(failed).collect()),
-        Err(_) => paths.into_iter().filter_map(failed).collect(),
+        Ok(pool) => pool.install(|| paths.into_par_iter().filter_map(sync_path).collect()),
+        Err(_) => sync_in_turn(paths),
     }
+}
+
+/// Syncs each path separately. Returns the errors, by path.
+fn sync_in_turn(paths: BTreeSet<&Path>) -> HashMap<PathBuf, io::Error> {
+    paths.into_iter().filter_map(sync_path).collect()
+}
+
+fn sync_path(path: &Path) -> Option<(PathBuf, io::Error)> {
+    sync(path).err().map(|error| (path.to_owned(), error))
 }
 
 /// Makes a file, or the names in a folder, durable. A folder that can't be synced is skipped.
@@ -242,6 +270,20 @@ mod tests {
 
     use super::*;
 
+    async fn after_sync<T: Send + 'static>(
+        group_sync: &GroupSync,
+        written: Vec<PathBuf>,
+        then: impl FnOnce(io::Result<()>) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, result) = oneshot::channel();
+        let send = move |synced| {
+            let _ = sender.send(then(synced).map_err(Error::io("sync", Path::new("it"))));
+            None
+        };
+        group_sync.submit(SyncRequest::new(written, send))?;
+        group_sync.result(result).await
+    }
+
     #[tokio::test]
     async fn every_sync_request_gets_its_own_result() {
         let folder = tempfile::tempdir().unwrap();
@@ -249,7 +291,7 @@ mod tests {
         let requests = (0..100_u32).map(|n| {
             let path = folder.path().join(n.to_string());
             fs::write(&path, b"x").unwrap();
-            group_sync.run_after_sync(vec![path], move |synced| synced.map(|()| n))
+            after_sync(&group_sync, vec![path], move |synced| synced.map(|()| n))
         });
         let results: Vec<u32> = join_all(requests).await.into_iter().map(Result::unwrap).collect();
         assert_eq!(results, (0..100).collect::<Vec<_>>());
@@ -259,14 +301,35 @@ mod tests {
     async fn failed_sync_or_panic_does_not_affect_other_requests() {
         let folder = tempfile::tempdir().unwrap();
         let group_sync = GroupSync::new(folder.path());
-        let missing = group_sync.run_after_sync(vec![folder.path().join("missing")], |synced| synced);
-        let other = group_sync.run_after_sync(vec![folder.path().to_owned()], |synced| synced);
+        let missing = after_sync(&group_sync, vec![folder.path().join("missing")], |synced| synced);
+        let other = after_sync(&group_sync, vec![folder.path().to_owned()], |synced| synced);
         let (missing, other) = tokio::join!(missing, other);
         assert!(missing.unwrap_err().message().contains("can't sync"));
         assert!(other.is_ok(), "a path that can't be synced affects no other request");
-        let broken = group_sync.run_after_sync(Vec::new(), |_| -> Result<(), Error> { panic!("on purpose") }).await;
+        let broken = after_sync(&group_sync, Vec::new(), |_| -> io::Result<()> { panic!("on purpose") }).await;
         assert!(broken.is_err());
-        assert!(group_sync.run_after_sync(vec![folder.path().to_owned()], |synced| synced).await.is_ok());
+        assert!(after_sync(&group_sync, vec![folder.path().to_owned()], |synced| synced).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn request_that_follows_a_step_joins_the_next_sync() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+        fs::write(&first, b"x").unwrap();
+        let group_sync = GroupSync::new(folder.path());
+        let (sender, result) = oneshot::channel();
+        let written = vec![first];
+        let last = move |synced: io::Result<()>| {
+            let _ = sender.send(synced.map_err(Error::io("sync", Path::new("it"))));
+            None
+        };
+        let step = move |synced: io::Result<()>| {
+            synced.unwrap();
+            // It does not exist, so the sync that this request joins has to fail.
+            Some(SyncRequest::new(vec![second], last))
+        };
+        group_sync.submit(SyncRequest::new(written, step)).unwrap();
+        assert!(group_sync.result(result).await.is_err());
     }
 
     #[cfg(unix)]
@@ -276,8 +339,8 @@ mod tests {
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let group_sync = GroupSync::new(folder.path());
-        let trapped = group_sync.run_after_sync(vec![pipe], |synced| synced);
-        let other = group_sync.run_after_sync(vec![folder.path().to_owned()], |synced| synced);
+        let trapped = after_sync(&group_sync, vec![pipe], |synced| synced);
+        let other = after_sync(&group_sync, vec![folder.path().to_owned()], |synced| synced);
         let both = async { tokio::join!(trapped, other) };
         let (trapped, other) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
         assert!(trapped.is_err());

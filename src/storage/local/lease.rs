@@ -10,8 +10,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::oneshot;
+
 use super::commit_log::{self, CommitLog};
 use super::dir::{Dir, OpenMode};
+use super::group_sync::SyncRequest;
 use super::lock::Lock;
 use super::path_check;
 use super::task_dir::{TaskDir, TaskSnapshot};
@@ -20,7 +23,7 @@ use crate::domain::event::{Counter, Fault};
 use crate::domain::manifest::FileEntry;
 use crate::layout;
 use crate::storage::staging::staged_file::StagedFile;
-use crate::storage::{Error, blocking, failpoint};
+use crate::storage::{Error, blocking, blocking_shortly, failpoint};
 
 /// A task's folder, locked until this is dropped.
 #[derive(Debug)]
@@ -51,6 +54,21 @@ impl TaskLease {
         self.task_dir.path()
     }
 
+    /// Whether this run created the folder and was the first in it: there is nothing to recover.
+    #[must_use]
+    pub(in crate::storage) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Runs `work`, which may take long, on a thread that may block.
+    pub(in crate::storage) async fn in_background<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let lease = Arc::clone(self);
+        blocking(move || work(&lease)).await
+    }
+
     /// What the archive has of the task now. Blocks.
     ///
     /// # Errors
@@ -65,9 +83,6 @@ impl TaskLease {
     /// # Errors
     /// As for [`Storage::read`](crate::storage::Storage::read).
     pub(crate) fn recover(&self) -> Result<TaskSnapshot, Error> {
-        if self.is_new {
-            return Ok(TaskSnapshot::default());
-        }
         let mut snapshot = self.task_dir.read_snapshot()?;
         self.roll_forward(&mut snapshot.present_files)?;
         let files = snapshot.recorded_files().iter().chain(&snapshot.present_files);
@@ -108,18 +123,16 @@ impl TaskLease {
     /// When the disk fails. A file that could not be recorded or synced is removed.
     pub(crate) async fn publish(self: &Arc<Self>, staged: StagedFile) -> Result<FileEntry, Error> {
         let lease = Arc::clone(self);
-        let staged = blocking(move || match lease.commit_log.append(&staged) {
-            Ok(()) => Ok(staged),
-            Err(error) => {
-                // Without a record no run would find it, and on a full disk it takes the room of other files.
-                staged.discard();
-                Err(error)
-            }
+        let staged = blocking_shortly(move || {
+            let mut staged = staged;
+            // Without a record no run would find it, and on a full disk it takes the room of other files.
+            let recorded = staged.write_to_disk().and_then(|()| lease.commit_log.append(&staged));
+            recorded.inspect_err(|_| staged.discard()).map(|()| staged)
         })
         .await?;
         failpoint::reached("recorded");
         let written = vec![staged.path(), self.dir.join(commit_log::NAME)];
-        self.after_sync(written, move |_, synced| {
+        self.after_sync(written, move |lease, synced| {
             // After a failed sync the content of the disk is unknown, whatever reading it back returns.
             if let Err(error) = synced {
                 // The new holder of a lost lock may have a part of the same name by now.
@@ -128,9 +141,19 @@ impl TaskLease {
                 }
                 return Err(error);
             }
-            staged.rename_into_place()
+            lease.rename_staged(staged)
         })
         .await
+    }
+
+    /// Gives a file that is durable its final name. In a new folder no other file can have it, and this makes sure of that. Else it
+    /// was checked when the file was staged.
+    pub(super) fn rename_staged(&self, staged: StagedFile) -> Result<FileEntry, Error> {
+        match staged.rename_into_place(!self.is_new) {
+            Err(Error::Foreign(_)) if self.has(staged.entry())? => staged.rename_into_place(true)?,
+            renamed => renamed?,
+        }
+        Ok(staged.into_entry())
     }
 
     /// Whether the file that `entry` names is present with the recorded bytes. Blocks.
@@ -180,19 +203,36 @@ impl TaskLease {
         self.refuse_moved().and_then(|()| Err(Error::LockLost(path.to_owned())))
     }
 
+    /// A request to make `written` and all names in the folder durable, and then to take `step`. The folder stays locked until
+    /// then.
+    pub(super) fn sync_request(
+        self: &Arc<Self>,
+        mut written: Vec<PathBuf>,
+        step: impl FnOnce(&Arc<Self>, Result<(), Error>) -> Option<SyncRequest> + Send + 'static,
+    ) -> SyncRequest {
+        let lease = Arc::clone(self);
+        written.extend([self.task_dir.path().to_owned(), self.task_dir.dirty_marker.root().to_owned()]);
+        SyncRequest::new(written, move |synced| {
+            let synced = synced.map_err(|error| lease.explain(Error::io("sync", lease.task_dir.dirty_marker.root())(error)));
+            let checked = synced.and_then(|()| lease.refuse_lost_lock());
+            step(&lease, checked)
+        })
+    }
+
     /// Calls `then` once `written` and all names in the folder are durable. The folder stays locked until `then` returns.
     pub(super) async fn after_sync<T: Send + 'static>(
         self: &Arc<Self>,
-        mut written: Vec<PathBuf>,
+        written: Vec<PathBuf>,
         then: impl FnOnce(&Self, Result<(), Error>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let lease = Arc::clone(self);
-        written.extend([self.task_dir.path().to_owned(), self.task_dir.dirty_marker.root().to_owned()]);
-        self.task_dir
-            .group_sync
-            .run_after_sync(written, move |synced| {
-                then(&lease, synced.map_err(|error| lease.explain(error)).and_then(|()| lease.refuse_lost_lock()))
-            })
-            .await
+        let (sender, result) = oneshot::channel();
+        let request = self.sync_request(written, move |lease, synced| {
+            // A closed receiver is not an error: the run was cut off.
+            let _ = sender.send(then(lease, synced));
+            None
+        });
+        let group_sync = &self.task_dir.group_sync;
+        group_sync.submit(request)?;
+        group_sync.result(result).await
     }
 }

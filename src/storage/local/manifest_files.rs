@@ -2,8 +2,8 @@
 //!
 //! A symlink in place of a manifest is foreign. A manifest that can't be read is an error, and never a missing manifest.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
 use super::path_check;
@@ -64,17 +64,19 @@ pub(in crate::storage) fn read_own(folder: &Path) -> Result<ManifestLookup, Erro
     if !is_present(&path)? {
         return Ok(ManifestLookup::Missing);
     }
-    let file = match File::open(&path) {
+    let mut file = match File::open(&path) {
         // Another process has just moved the folder.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ManifestLookup::Missing),
         file => file.map_err(Error::io("read", &path))?,
     };
-    if file.metadata().is_ok_and(|found| found.len() > LARGE)
-        && let Some(task) = TaskManifest::from_reader(BufReader::new(&file))
-    {
-        return Ok(ManifestLookup::Task(task));
+    if file.metadata().is_ok_and(|found| found.len() > LARGE) {
+        if let Some(task) = TaskManifest::from_reader(BufReader::new(&file)) {
+            return Ok(ManifestLookup::Task(task));
+        }
+        file.rewind().map_err(Error::io("read", &path))?;
     }
-    let text = fs::read(&path).map_err(Error::io("read", &path))?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(Error::io("read", &path))?;
     match TaskManifest::parse(&text).map_err(Error::io("read", &path))? {
         TaskManifest::Task(task) => Ok(ManifestLookup::Task(task)),
         TaskManifest::Damaged { is_truncated: is_cut } => Ok(ManifestLookup::Damaged { is_cut }),

@@ -38,7 +38,7 @@ impl PartFactory {
     pub(crate) fn create(&self, stem: &str) -> Option<Part> {
         let lease = &self.0;
         let is_first = || self.earlier_bytes(stem).1;
-        (lease.is_new && is_first()).then(|| Part::new(lease.dir.clone(), part_name(stem)))
+        (lease.is_new && is_first()).then(|| Part::new_held(lease.dir.clone(), part_name(stem)))
     }
 
     /// The part named by `stem`, with the bytes of earlier attempts that its journal proves. Blocks.
@@ -101,9 +101,12 @@ impl PartFactory {
         Err(Error::Foreign(lease.dir.join(name)))
     }
 
-    /// Whether a staged file may get `name`.
+    /// Whether a staged file may get `name`. In a new folder the rename finds out.
     fn is_free(&self, name: &str, staged: &StagedFile) -> Result<bool, Error> {
         let lease = &self.0;
+        if lease.is_new {
+            return Ok(true);
+        }
         let exists = || lease.dir.stat(name).map_err(Error::io("check", &lease.dir.join(name))).map(|found| found.is_some());
         Ok(lease.may_replace(name) || !exists()? || commit_log::matches_entry(&lease.dir, name, staged.entry())?)
     }

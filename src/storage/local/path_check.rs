@@ -4,7 +4,6 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
-use super::lock;
 use crate::domain::event::Fault;
 
 /// The fault of the file that should be at `path` below `root`: a plain file, of `size` bytes when that is known. `path` has at
@@ -40,13 +39,6 @@ pub(in crate::storage) fn is_file_with_size(path: &Path, size: u64) -> io::Resul
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(false),
         found => Ok(found?.is_some_and(|found| found.is_file() && found.len() == size)),
     }
-}
-
-/// Whether a folder is empty, except for a lock file. One that can't be listed counts as not empty: then nothing in it is taken
-/// for new.
-pub(in crate::storage) fn is_empty_folder(folder: &Path) -> bool {
-    let is_lock = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| lock::is_lock_name(&entry.file_name()));
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_lock))
 }
 
 /// The status of `path`; of a symlink itself, not of its target. None when it does not exist.

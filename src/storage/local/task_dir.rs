@@ -4,10 +4,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::dir::Dir;
 use super::dirty_marker::DirtyMarker;
 use super::group_sync::GroupSync;
 use super::lease::TaskLease;
@@ -156,20 +156,26 @@ impl TaskDir {
     /// # Errors
     /// When something else has the name, or the disk fails.
     pub(super) fn try_lease(&self) -> Result<Option<Arc<TaskLease>>, Error> {
-        let is_made = !self.exists()? && self.create()?;
+        let is_made = self.create()?;
         let Some(lock) = Lock::try_lock_folder(&self.path).map_err(Error::io("lock", &self.path))? else { return Ok(None) };
-        // Another process may have used the folder between the two calls.
-        let is_new = is_made && path_check::is_empty_folder(&self.path);
         let dir = lock.open_dir(&self.path).map_err(Error::io("open", &self.path))?;
+        // Another process may have used the folder between the two calls.
+        let is_new = is_made && is_unused(&dir);
         Ok(Some(TaskLease::new(self.clone(), dir, lock, is_new)))
     }
 
-    /// Creates the folder. Whether this call did: another process may be faster.
+    /// Creates the folder, if it is missing. Whether this call did: another process may be faster.
     fn create(&self) -> Result<bool, Error> {
         match fs::create_dir(&self.path) {
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(Error::io("create", &self.path)(error)),
+            // A read-only disk may not say that the folder exists.
+            Err(error) => {
+                if self.exists()? {
+                    Ok(false)
+                } else {
+                    Err(Error::io("create", &self.path)(error))
+                }
+            }
         }
     }
 
@@ -180,4 +186,10 @@ impl TaskDir {
             Some(_) => Err(Error::Foreign(self.path.clone())),
         }
     }
+}
+
+/// Whether no process has worked in a folder: each one first begins the commit log, unless it created the folder. A name that can't
+/// be looked up counts as used.
+fn is_unused(dir: &Dir) -> bool {
+    [MANIFEST, commit_log::NAME].into_iter().all(|name| dir.stat(name).is_ok_and(|found| found.is_none()))
 }

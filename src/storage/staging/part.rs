@@ -2,7 +2,8 @@
 //!
 //! A [`Part`] writes bytes under a dot-name and hashes them in order. Its file is created with the first byte. Several
 //! connections can also write at offsets beyond the hashed prefix ([`PositionedWriter`]); the prefix then advances by reading
-//! those bytes back. Once the version of the remote file is known, a journal records checkpoints, and a dropped part stays for
+//! those bytes back. A part in a new folder holds its bytes in memory as long as they are few: then its file is written with its
+//! task, or when the part is dropped. Once the version of the remote file is known, a journal records checkpoints, and a dropped part stays for
 //! the next attempt or the next run. Without a version the bytes can't be continued, and a dropped part is removed. (This file
 //! is long because of its tests: what a drop and what a crash leave is one idea.)
 
@@ -27,6 +28,9 @@ pub(crate) use sealed::Sealed;
 /// The journal gets a checkpoint at least this often: a process that is killed loses at most this many bytes.
 const CHECKPOINT_INTERVAL: u64 = 4 << 20;
 
+/// A part may hold this many bytes in memory.
+pub(super) const MAX_HELD: usize = 64 << 10;
+
 /// The cause of a failed write to a [`Part`] that has reached its maximum size.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("more bytes than are allowed")]
@@ -45,6 +49,8 @@ pub(crate) struct Part {
     dir: Dir,
     name: String,
     file: Option<Arc<File>>,
+    /// All bytes, as long as they are held in memory instead of a file.
+    held: Option<Vec<u8>>,
     prefix: HashedPrefix,
     journal: Option<Journal>,
     checkpointed: u64,
@@ -59,6 +65,7 @@ impl Part {
             dir,
             name,
             file: None,
+            held: None,
             prefix: HashedPrefix::default(),
             journal: None,
             checkpointed: 0,
@@ -68,11 +75,19 @@ impl Part {
         }
     }
 
+    /// The part of a new folder, which holds its bytes in memory as long as they are few.
+    pub(in crate::storage) fn new_held(dir: Dir, name: String) -> Self {
+        let mut part = Self::new(dir, name);
+        part.held = Some(Vec::new());
+        part
+    }
+
     /// The part called `name`, with the bytes of earlier attempts as far as they are proven.
     pub(in crate::storage) fn resume(dir: Dir, name: String) -> io::Result<Self> {
         Ok(match journal::validate_and_truncate(&dir, &name)? {
             Some(resumed) => Self {
                 file: Some(Arc::new(resumed.file)),
+                held: None,
                 checkpointed: resumed.prefix.size,
                 prefix: resumed.prefix,
                 journal: Some(resumed.journal),
@@ -111,6 +126,17 @@ impl Part {
         }
     }
 
+    /// Whether all bytes are in memory alone, and `more` bytes would be, too.
+    #[must_use]
+    pub(crate) fn can_hold(&self, more: usize) -> bool {
+        self.held.as_ref().is_some_and(|held| held.len() + more <= MAX_HELD)
+    }
+
+    /// All bytes, if they are in memory alone.
+    fn held(&self) -> Option<&[u8]> {
+        self.held.as_deref()
+    }
+
     /// Sets how many bytes it may have in all, however they are written.
     pub(crate) fn set_max_size(&mut self, max_size: Option<u64>) {
         self.max_size = max_size;
@@ -130,6 +156,7 @@ impl Part {
         // matter: its bytes are removed.
         let _ = std::mem::take(&mut self.write_back).finish();
         self.file = None;
+        self.held.iter_mut().for_each(Vec::clear);
         self.prefix = HashedPrefix::default();
         self.checkpointed = 0;
         self.earlier_bytes.set(0);
@@ -181,19 +208,30 @@ impl Part {
         started
     }
 
+    /// Creates the file, if there is none, with the bytes that were held in memory.
     fn open(&mut self) -> io::Result<&Arc<File>> {
         if self.file.is_none() {
-            let create = || self.dir.open(&self.name, OpenMode::CreateNew);
-            let file = match create() {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    self.dir.remove(&self.name)?;
-                    create()
-                }
-                file => file,
-            };
-            self.file = Some(Arc::new(file?));
+            let file = self.file.insert(Arc::new(create_part(&self.dir, &self.name)?));
+            if let Some(held) = self.held.take()
+                && let Err(error) = positioned::write_all_at(file, &held, 0)
+            {
+                // On a full disk a part that can't be written takes the room of all others: it is removed.
+                self.journal = None;
+                return Err(error);
+            }
         }
         self.file.as_ref().ok_or_else(|| io::Error::other("the part was just opened"))
+    }
+}
+
+/// Creates the file of a part, in place of one that an earlier attempt left.
+pub(super) fn create_part(dir: &Dir, name: &str) -> io::Result<File> {
+    match dir.open(name, OpenMode::CreateNew) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            dir.remove(name)?;
+            dir.open(name, OpenMode::CreateNew)
+        }
+        file => file,
     }
 }
 
@@ -204,6 +242,13 @@ impl Write for Part {
         if self.max_size.is_some_and(|max| front + bytes.len() as u64 > max) {
             self.journal = None;
             return Err(io::Error::other(SizeLimitExceeded));
+        }
+        if self.can_hold(bytes.len())
+            && let Some(held) = &mut self.held
+        {
+            held.extend_from_slice(bytes);
+            self.prefix.update(bytes);
+            return Ok(bytes.len());
         }
         if let Err(error) = self.positioned_writer()?.write_at(bytes, front) {
             // On a full disk a part that can't be written takes the room of all others: it is removed.
@@ -222,6 +267,10 @@ impl Write for Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
+        if self.held.as_ref().is_some_and(|held| !held.is_empty()) && self.journal.is_some() {
+            // An error leaves a part without a journal, which is removed.
+            let _ = self.open();
+        }
         if self.file.is_none() {
             return;
         }

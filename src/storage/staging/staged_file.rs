@@ -3,9 +3,11 @@
 //! It is not durable yet. Only a task's lease syncs it and gives it its final name (`publish` or `commit`); until then no
 //! manifest under a final name has its entry.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::journal;
+use super::part::create_part;
 use crate::domain::manifest::FileEntry;
 use crate::storage::local::dir::Dir;
 use crate::storage::{Error, failpoint};
@@ -14,15 +16,32 @@ use crate::storage::{Error, failpoint};
 pub(crate) struct StagedFile {
     dir: Dir,
     part_name: String,
+    /// The bytes of a small file that is not on the disk yet.
+    held: Option<Vec<u8>>,
     has_journal: bool,
     earlier_bytes: u64,
     entry: FileEntry,
 }
 
 impl StagedFile {
-    /// `earlier_bytes` are those of its bytes that an earlier run had fetched.
+    /// A file on the disk. `earlier_bytes` are those of its bytes that an earlier run had fetched.
     pub(super) fn new(dir: Dir, part_name: String, has_journal: bool, earlier_bytes: u64, entry: FileEntry) -> Self {
-        Self { dir, part_name, has_journal, earlier_bytes, entry }
+        Self { dir, part_name, held: None, has_journal, earlier_bytes, entry }
+    }
+
+    /// A small file in memory.
+    pub(super) fn in_memory(dir: Dir, part_name: String, bytes: Vec<u8>, entry: FileEntry) -> Self {
+        Self { dir, part_name, held: Some(bytes), has_journal: false, earlier_bytes: 0, entry }
+    }
+
+    /// Writes the bytes that are still in memory under the dot-name. Blocks.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(in crate::storage) fn write_to_disk(&mut self) -> Result<(), Error> {
+        let Some(bytes) = self.held.take() else { return Ok(()) };
+        let written = create_part(&self.dir, &self.part_name).and_then(|mut file| file.write_all(&bytes));
+        written.map_err(Error::io("write", &self.path()))
     }
 
     /// The entry that the manifest will have.
@@ -65,15 +84,27 @@ impl StagedFile {
     }
 
     /// Gives the file its final name. Its bytes, and a record of them, must be durable.
-    pub(in crate::storage) fn rename_into_place(self) -> Result<FileEntry, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] when another file has the name and may not be replaced; also when the disk fails.
+    pub(in crate::storage) fn rename_into_place(&self, may_replace: bool) -> Result<(), Error> {
         failpoint::reached("synced");
-        let Self { dir, part_name, has_journal, entry, .. } = self;
-        dir.rename(&part_name, entry.path()).map_err(Error::io("rename", &dir.join(entry.path())))?;
-        if has_journal {
+        let (from, to) = (&self.part_name, self.entry.path());
+        let renamed = if may_replace { self.dir.rename(from, to) } else { self.dir.rename_new(from, to) };
+        match renamed {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Error::Foreign(self.dir.join(to))),
+            renamed => renamed.map_err(Error::io("rename", &self.dir.join(to)))?,
+        }
+        if self.has_journal {
             // The commit log, or the manifest, proves the file now.
-            let _ = dir.remove(&journal::journal_name(&part_name));
+            let _ = self.dir.remove(&journal::journal_name(from));
         }
         failpoint::reached("renamed");
-        Ok(entry)
+        Ok(())
+    }
+
+    /// The entry of a file that has its final name.
+    pub(in crate::storage) fn into_entry(self) -> FileEntry {
+        self.entry
     }
 }

@@ -1,9 +1,9 @@
 //! A file that has all its bytes: their number and hash are final. [`Sealed::into_staged`] gives it its entry.
 //!
-//! It is not durable yet.
+//! It is not durable yet, and a small one is not on the disk yet.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::time::SystemTime;
 
 use super::Part;
@@ -48,12 +48,15 @@ impl Sealed {
         (head, self.size() == head.len() as u64)
     }
 
-    /// The file, opened for reading.
+    /// A reader of the file.
     ///
     /// # Errors
     /// When it can't be opened again.
-    pub(crate) fn reader(&self) -> io::Result<File> {
-        self.part.dir.open(&self.part.name, OpenMode::Read)
+    pub(crate) fn reader(&self) -> io::Result<SealedReader<'_>> {
+        Ok(match self.part.held() {
+            Some(bytes) => SealedReader::Memory(Cursor::new(bytes)),
+            None => SealedReader::File(self.part.dir.open(&self.part.name, OpenMode::Read)?),
+        })
     }
 
     /// Removes the file, because a check refused it.
@@ -72,7 +75,14 @@ impl Sealed {
         modified: Option<SystemTime>,
     ) -> Result<StagedFile, Error> {
         let mut entry = FileEntry::new(key, name, self.size(), self.sha256.clone());
+        if modified.is_some() {
+            let path = self.part.dir.join(&self.part.name);
+            self.part.open().map_err(Error::io("write", &path))?;
+        }
         let (dir, part_name) = (self.part.dir.clone(), self.part.name.clone());
+        if let Some(held) = self.part.held.take() {
+            return Ok(StagedFile::in_memory(dir, part_name, held, entry));
+        }
         if let Err(error) = self.part.write_back.finish() {
             // After a failed sync the content of the disk is unknown, whatever reading it back returns.
             self.part.discard();
@@ -87,6 +97,30 @@ impl Sealed {
         // Dropping the part must not remove the file. Its journal is removed when a durable record replaces it.
         self.part.file = None;
         Ok(StagedFile::new(dir, part_name, self.part.checkpointed > 0, self.part.earlier_bytes.get(), entry))
+    }
+}
+
+/// Reads a file that is on the disk or still in memory.
+pub(crate) enum SealedReader<'a> {
+    File(File),
+    Memory(Cursor<&'a [u8]>),
+}
+
+impl Read for SealedReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Memory(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl Seek for SealedReader<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.seek(to),
+            Self::Memory(bytes) => bytes.seek(to),
+        }
     }
 }
 

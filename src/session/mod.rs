@@ -20,7 +20,7 @@ use crate::gateway::{self, AccountError, Gateway};
 use crate::gateway::{AccountClient, BaseUrl};
 use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, is_private_host};
 use crate::jobs::StopHandle;
-use crate::jobs::archive::{self, ArchiveJob, GatewayHealth, LateMeta, QueryStop, Request, RunOutcome, SeenIds};
+use crate::jobs::archive::{self, ArchiveJob, CommitCount, GatewayHealth, LateMeta, QueryStop, Request, RunOutcome, SeenIds};
 use crate::jobs::repair::{RepairOutcome, RepairPlan};
 use crate::jobs::verify::VerifyOutcome;
 #[cfg(feature = "cli")]
@@ -33,7 +33,7 @@ pub use options::Options;
 pub(crate) use options::{DEFAULT_CONNECTIONS, DEFAULT_JOBS, DEFAULT_RETRIES};
 
 /// More tasks at once only wait for the disk together, and gain nothing.
-const MAX_CONCURRENT_TASKS: usize = 384;
+const MAX_OPEN_TASKS: usize = 512;
 /// Open files besides those of tasks: connections, lists, the archive's own.
 #[cfg(unix)]
 const RESERVED_FILES: usize = 160;
@@ -242,13 +242,16 @@ impl Session {
         if let Some(warning) = prepared.transpose()?.flatten() {
             emitter.emit(Event::Warning(warning));
         }
+        let max_open_tasks = determine_task_limit();
         Ok(ArchiveJob {
             kind,
             storage: self.storage,
             display_root: self.root,
             gateway,
             downloader,
-            max_concurrent_tasks: options.tasks_ahead().min(determine_task_limit()),
+            max_concurrent_tasks: options.tasks_ahead().min(max_open_tasks),
+            max_open_tasks,
+            committing: CommitCount::default(),
             wanted: options.wanted,
             mtime: options.mtime,
             dry_run: options.dry_run,
@@ -285,11 +288,11 @@ impl Session {
     }
 }
 
-/// How many tasks may run at once, limited by the files that the system lets this process open.
+/// How many tasks may be open at once, limited by the files that the system lets this process open.
 #[cfg(unix)]
 fn determine_task_limit() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    let wanted = (MAX_CONCURRENT_TASKS * 2 + RESERVED_FILES) as u64;
+    let wanted = (MAX_OPEN_TASKS * 2 + RESERVED_FILES) as u64;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
         limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
@@ -302,5 +305,5 @@ fn determine_task_limit() -> usize {
 
 #[cfg(not(unix))]
 fn determine_task_limit() -> usize {
-    MAX_CONCURRENT_TASKS
+    MAX_OPEN_TASKS
 }

@@ -82,7 +82,10 @@ impl TaskJob {
         // Also a commit that fails may have written the manifest.
         self.has_changed = true;
         let has_disk_error = commit.entry.errors.iter().any(|error| error.code() == Some(AssetErrorCode::Disk));
-        let published = lease.commit(commit).await?;
+        let committing = self.job.committing.begin();
+        let published = lease.commit(commit).await;
+        drop(committing);
+        let published = published?;
         if !has_disk_error {
             self.job.downloader.disk.reset_faults();
         }

@@ -10,6 +10,7 @@
 //! gateway is out of order.
 
 mod access;
+mod commit_count;
 mod dry_run;
 mod execute;
 mod held_reports;
@@ -42,6 +43,7 @@ use crate::domain::task::TaskId;
 use crate::gateway::{self, Gateway, Purpose, QueryFailure, RetryNotice, TaskResponse};
 use crate::storage::{self, Storage};
 use crate::transfer::{self, Downloader};
+pub(crate) use commit_count::CommitCount;
 use poll_queue::Turn;
 use scheduler::{RunStats, Scheduler};
 use task_end::TaskAbort;
@@ -101,9 +103,13 @@ pub(crate) struct ArchiveJob {
     pub gateway: Arc<Gateway>,
     /// Downloads assets.
     pub downloader: Downloader,
-    /// Tasks that run at once. There are more of them than downloads at once, so that neither a query nor a sync keeps a
-    /// download waiting. Each has up to two files open.
+    /// Tasks that are queried and downloaded at once. There are more of them than downloads at once, so that no query keeps a
+    /// download waiting.
     pub max_concurrent_tasks: usize,
+    /// The same, with those that wait for the disk. Each has up to two files open.
+    pub max_open_tasks: usize,
+    /// How many tasks wait for the disk.
+    pub committing: CommitCount,
     /// What `--only` asks for.
     pub wanted: KindFilter,
     /// Whether each file's time is set to its task's `finish_time`.
@@ -234,6 +240,8 @@ pub(crate) async fn run(job: ArchiveJob, mut requests: Receiver<Request>) -> Run
             check = scheduler.poll_queue.next(&scheduler.job), if has_room && scheduler.poll_queue.len() > 0 => scheduler.resubmit(check),
             Some(checked) = scheduler.checking.join_next() => scheduler.on_checked(checked),
             Some(finished) = scheduler.running.join_next() => scheduler.on_finished(finished),
+            // Another task may begin.
+            () = scheduler.job.committing.increased(), if scheduler.has_ready() => {}
             () = &mut overdue, if !is_aborted => {
                 is_aborted = true;
                 scheduler.abort_all().await;

@@ -83,6 +83,11 @@ impl Scheduler {
         self.checking.len() < MAX_CONCURRENT_CHECKS && self.ready.is_empty()
     }
 
+    /// Whether a task waits for a slot.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Adds new requests.
     pub(super) fn submit(&mut self, requests: Vec<Request>) {
         let checks = requests.into_iter().map(|request| self.poll_queue.first_check(request)).collect();
@@ -127,10 +132,12 @@ impl Scheduler {
 
     /// Starts ready tasks while there are free slots.
     pub(super) fn dispatch_ready(&mut self) {
-        while self.running.len() < self.job.max_concurrent_tasks {
+        let most = (self.job.max_concurrent_tasks + self.job.committing.get()).min(self.job.max_open_tasks);
+        while self.running.len() < most {
             let Some(mut task) = self.ready.pop_front() else { return };
             let id = task.id().clone();
-            let run = async move { Step { end: task.run().await, task } };
+            // Boxed, because it is large and is moved several times.
+            let run = Box::pin(async move { Step { end: task.run().await, task } });
             self.running.spawn(AssertUnwindSafe(run).catch_unwind().map(|ended| ended.map_err(|_| id)));
         }
     }

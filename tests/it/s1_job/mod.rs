@@ -10,5 +10,9 @@ mod other_lists;
 mod requests;
 mod responses;
 pub(crate) mod samples;
+#[cfg(target_os = "linux")]
+mod syscalls;
+#[cfg(target_os = "linux")]
+mod syscalls;
 mod times_and_durations;
 mod typing_mistakes;

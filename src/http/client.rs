@@ -5,6 +5,7 @@
 //! retries: `retry` does. None limits the time of a whole transfer: only a stall ends it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
@@ -118,7 +119,7 @@ impl ClientConfig {
         let mut builder = Client::builder()
             .user_agent(&network.user_agent)
             .default_headers(headers)
-            .dns_resolver(Resolver { policy: *policy, proxies: proxies.hosts() })
+            .dns_resolver(Resolver { policy: *policy, proxies: proxies.hosts(), names: Arc::default() })
             .connect_timeout(network.connect_timeout)
             .read_timeout(network.stall_timeout)
             .redirect(Policy::none())

@@ -13,6 +13,7 @@ mod error;
 mod headers;
 mod host_limits;
 mod media;
+mod names;
 mod proxy;
 mod range;
 mod redirect;

@@ -34,6 +34,9 @@ pub(crate) fn join(base: &Url, reference: &str) -> Result<Url, ParseError> {
 
 /// `url`, parsed from `text`, with the path and the query as `text` has them.
 fn restore(url: Url, text: &str) -> Url {
+    if url.as_str() == text {
+        return url;
+    }
     // `Url` ignores these everywhere.
     let text: String = text.chars().filter(|char| !matches!(char, '\t' | '\n' | '\r')).collect();
     let (path, query) = raw_parts(text.trim_matches(|char: char| char <= ' '));

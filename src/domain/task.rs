@@ -128,6 +128,8 @@ fn archived_response(answer: Box<RawValue>, key: &ApiKey) -> ApiResponse {
     let compact = json::compact(answer.get(), without_payload);
     let redacted = match key.redact_json(&compact) {
         Cow::Owned(redacted) => Some(redacted),
+        // Most answers are compact and have no payload: nothing changed.
+        Cow::Borrowed(same) if same == answer.get() => return answer.into(),
         Cow::Borrowed(_) => None,
     };
     let compact = redacted.unwrap_or(compact);

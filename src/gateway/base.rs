@@ -46,8 +46,9 @@ impl BaseUrl {
     /// The URL of a task; none for an id that can't be part of a URL.
     #[must_use]
     pub(crate) fn task_url(&self, id: &TaskId) -> Option<Url> {
-        let base = self.0.as_str().trim_end_matches('/');
-        Url::parse(&format!("{base}/task/{}", id.path_segment()?)).ok()
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}/task/{}", self.0.path().trim_end_matches('/'), id.path_segment()?));
+        Some(url)
     }
 
     /// The URL itself.

@@ -42,20 +42,20 @@ pub fn classify(status: StatusCode, body: Vec<u8>, id: &TaskId, key: &ApiKey) ->
         .map(|answer| AnswerFields::parse(answer));
     let is_error = !status.is_success() || object.as_ref().is_some_and(AnswerFields::is_error_body);
     let has_no_task = |object: &AnswerFields<'_>| !object.is_about_a_task() && object.0.get("task_id").is_none();
-    let message = object.as_ref().and_then(|object| object.error_message(key));
+    let message = || object.as_ref().and_then(|object| object.error_message(key));
     if object.as_ref().is_some_and(|object| (is_error || has_no_task(object)) && object.says_not_found()) {
-        return Err(Error::NotFound { words: message, is_explicit: true });
+        return Err(Error::NotFound { words: message(), is_explicit: true });
     }
     let is_key_rejected = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && object.is_some());
     if is_key_rejected {
-        return Err(Error::KeyRejected(status_message(status, message)));
+        return Err(Error::KeyRejected(status_message(status, message())));
     }
     match parsed {
         Ok(answer) if status.is_success() && !is_error => {
             Task::parse(answer, key).map(Box::new).map_err(|error| Error::BadAnswer(format!("can't be read: {error}")))
         }
         Err(error) if status.is_success() => Err(Error::BadAnswer(unreadable_message(start, &error))),
-        _ => Err(Error::Status { status, message }),
+        _ => Err(Error::Status { status, message: message() }),
     }
 }
 

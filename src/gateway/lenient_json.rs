@@ -4,6 +4,7 @@
 //! None of them is a reason to lose a task. Any other fault is an error. The body becomes the text of the answer, without a copy
 //! unless a number was replaced.
 
+use memchr::{memchr, memmem};
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
@@ -36,6 +37,9 @@ pub(super) fn parse(mut body: Vec<u8>) -> Result<Box<RawValue>, Unreadable> {
 
 /// Puts `null` in place of each number that is not finite. No other text becomes valid JSON by it.
 fn replace_non_finite(body: Vec<u8>) -> Vec<u8> {
+    if NON_FINITE[..2].iter().all(|number| memmem::find(&body, number).is_none()) {
+        return body;
+    }
     let (mut replaced, mut copied, mut at) = (Vec::new(), 0, 0);
     while let Some(found) = body[at..].iter().position(|byte| matches!(byte, b'"' | b'N' | b'I' | b'-')) {
         at += found;
@@ -63,7 +67,7 @@ fn replace_non_finite(body: Vec<u8>) -> Vec<u8> {
 /// Puts a replacement character in place of each lone half of a surrogate pair.
 fn replace_lone_surrogates(body: &mut [u8]) {
     let mut at = 0;
-    while let Some(escape) = body[at..].iter().position(|&byte| byte == b'\\') {
+    while let Some(escape) = memchr(b'\\', &body[at..]) {
         at += escape;
         at += match parse_utf16_escape(&body[at..]) {
             Some(0xD800..=0xDBFF) if matches!(parse_utf16_escape(&body[at + 6..]), Some(0xDC00..=0xDFFF)) => 12,

@@ -4,16 +4,15 @@
 //! a connection is made, after the name was resolved, and at each redirect. Loopback, private and link-local addresses are
 //! refused, unless the user allows them or the gateway itself is at one. A configured proxy may be anywhere.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::oneshot;
 use url::Url;
 
 use super::error::PolicyViolation;
+use super::names::{Names, resolve};
 use crate::redact::ApiKey;
-use crate::threads;
 
 /// Which addresses media requests may reach.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,14 +144,16 @@ pub(super) struct Resolver {
     pub policy: AddressPolicy,
     /// Hosts of configured proxies, which may be anywhere.
     pub proxies: Vec<String>,
+    pub names: Arc<Names>,
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let is_anywhere =
             self.policy == AddressPolicy::Anywhere || self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
+        let names = Arc::clone(&self.names);
         Box::pin(async move {
-            let found = resolve(name.as_str().to_owned()).await?;
+            let found = names.resolve(name.as_str()).await?;
             let allowed: Vec<SocketAddr> =
                 found.iter().copied().filter(|address| is_anywhere || is_public(address.ip())).collect();
             if allowed.is_empty() && !found.is_empty() {
@@ -160,24 +161,6 @@ impl Resolve for Resolver {
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
-    }
-}
-
-/// Resolves a name on a thread of its own: a slow resolver must not block the few threads that write.
-async fn resolve(name: String) -> io::Result<Vec<SocketAddr>> {
-    let (sender, receiver) = oneshot::channel();
-    let resolve = move |name: &str| (name, 0).to_socket_addrs().map(Iterator::collect);
-    let same = name.clone();
-    let started = threads::spawn_thread("names", move || {
-        // A closed receiver is not an error.
-        let _ = sender.send(resolve(&same));
-    });
-    match started {
-        Ok(_) => receiver.await.map_err(io::Error::other)?,
-        // Where threads are few, the shared pool does it.
-        Err(_) => threads::run_blocking(move || resolve(&name))
-            .await
-            .map_err(|threads::WorkerError| io::Error::other("the resolver panicked"))?,
     }
 }
 

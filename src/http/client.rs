@@ -5,14 +5,16 @@
 //! retries: `retry` does. None limits the time of a whole transfer: only a stall ends it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder};
 
 use super::address_policy::{AddressPolicy, Resolver};
 use super::proxy::{Proxies, ProxyError};
+use super::tls::Tls;
 use super::transport::{HttpClient, MAX_HEADER_BYTES, MAX_HEADERS};
 
 /// How much of one HTTP/2 body a host may send ahead: enough for 20 MB/s at 100 ms.
@@ -63,10 +65,10 @@ pub enum Error {
 /// A client whose connections reach only the addresses that `policy` allows.
 ///
 /// # Errors
-/// When the certificate or a proxy can't be read, or the TLS stack can't start.
-pub(crate) fn http_client(network: &Network, policy: AddressPolicy) -> Result<HttpClient, Error> {
+/// When a proxy can't be read, or a setting is invalid.
+pub(crate) fn http_client(network: &Network, tls: &Tls, policy: AddressPolicy) -> Result<HttpClient, Error> {
     let proxies = Proxies::from_environment()?;
-    HttpClient::new(ClientConfig { network: network.clone(), policy, proxies })
+    HttpClient::new(ClientConfig { network: network.clone(), tls: tls.clone(), policy, proxies })
 }
 
 /// Makes sure that the proxies of the environment can be read, for clients that are not built here and ignore those that can't.
@@ -87,6 +89,7 @@ pub(crate) fn is_valid_header_value(text: &str) -> bool {
 /// What the clients of one transport are built from.
 pub(super) struct ClientConfig {
     pub network: Network,
+    pub tls: Tls,
     pub policy: AddressPolicy,
     pub proxies: Proxies,
 }
@@ -94,7 +97,7 @@ pub(super) struct ClientConfig {
 impl ClientConfig {
     /// A client that speaks HTTP/1.1 only, and reads malformed headers as curl does.
     pub(super) fn build_http1(&self) -> Result<Client, Error> {
-        let builder = self.builder()?.http1_only().http1_max_headers(MAX_HEADERS);
+        let builder = self.builder("http/1.1")?.http1_only().http1_max_headers(MAX_HEADERS);
         let builder = builder
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
@@ -105,29 +108,26 @@ impl ClientConfig {
     /// A client that speaks HTTP/2 only. All bodies from a host share one connection, so its window has room for all of them:
     /// one that is not read must not stop the others.
     pub(super) fn build_http2(&self) -> Result<Client, Error> {
-        let builder = self.builder()?.http2_prior_knowledge();
+        let builder = self.builder("h2")?.http2_prior_knowledge();
         let builder =
             builder.http2_initial_stream_window_size(STREAM_WINDOW).http2_initial_connection_window_size(CONNECTION_WINDOW);
         build(builder.http2_max_header_list_size(MAX_HEADER_BYTES))
     }
 
-    fn builder(&self) -> Result<ClientBuilder, Error> {
-        let Self { network, policy, proxies } = self;
+    fn builder(&self, protocol: &str) -> Result<ClientBuilder, Error> {
+        let Self { network, tls, policy, proxies } = self;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let mut builder = Client::builder()
+        let builder = Client::builder()
+            .tls_backend_preconfigured(tls.config(protocol))
             .user_agent(&network.user_agent)
             .default_headers(headers)
-            .dns_resolver(Resolver { policy: *policy, proxies: proxies.hosts() })
+            .dns_resolver(Resolver { policy: *policy, proxies: proxies.hosts(), names: Arc::default() })
             .connect_timeout(network.connect_timeout)
             .read_timeout(network.stall_timeout)
             .redirect(Policy::none())
             .referer(false)
             .retry(reqwest::retry::never());
-        if let Some((path, pem)) = &network.ca_cert {
-            let roots = Certificate::from_pem_bundle(pem).ok().filter(|roots| !roots.is_empty());
-            builder = builder.tls_certs_merge(roots.ok_or_else(|| Error::Certificate(path.clone()))?);
-        }
         proxies.apply(builder).map_err(|error| build_error(&error))
     }
 }

@@ -224,6 +224,7 @@ impl ResponseHead {
         let has_end_mark = response.version() >= Version::HTTP_2 || is_chunked(headers)?;
         // A digest of the response is one of the file only where the response has all of it.
         let is_part = extent.is_partial || (extent.length.is_some() && extent.length != extent.total);
+        let has_digest = headers.keys().any(|name| checksum::is_digest_header(name.as_str()));
         let values = |name: &str| headers::all_lossy(headers, name).collect();
         let last_modified = headers::lossy(headers, &LAST_MODIFIED);
         Ok(Self {
@@ -236,7 +237,7 @@ impl ResponseHead {
             validator: range::strong_validator(headers),
             total: extent.total,
             accepts_ranges: range::accepts_ranges(headers),
-            expected_digests: checksum::expected_digests(values, is_part),
+            expected_digests: if has_digest { checksum::expected_digests(values, is_part) } else { Vec::new() },
         })
     }
 }

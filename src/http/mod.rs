@@ -10,15 +10,18 @@ pub(crate) mod client;
 mod decoder;
 mod encoding;
 mod error;
+mod first_connection;
 mod headers;
 mod host_limits;
 mod media;
+mod names;
 mod proxy;
 mod range;
 mod redirect;
 pub(crate) mod retry;
 mod retry_after;
 mod throttle;
+mod tls;
 mod transport;
 mod tunnel;
 
@@ -33,6 +36,7 @@ pub(crate) use range::RangeRequest;
 pub(crate) use redirect::RedirectChain;
 pub(crate) use retry_after::{response_time, retry_after};
 pub(crate) use throttle::Throttle;
+pub(crate) use tls::Tls;
 pub(crate) use transport::HttpClient;
 
 /// The name under which the host of `url` is known: one host has one state, whatever the path.

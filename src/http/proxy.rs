@@ -114,8 +114,10 @@ impl Proxies {
     /// The status of the proxy.
     pub(super) fn check_response(&self, response: Response) -> Result<Response, Error> {
         let status = response.status();
-        let is_refusal = status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
-        match self.display_name(response.url()).filter(|_| is_refusal) {
+        if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Ok(response);
+        }
+        match self.display_name(response.url()) {
             Some(proxy) => Err(Error::ProxyStatus { proxy, status }),
             None => Ok(response),
         }

@@ -9,18 +9,17 @@
 //! The HTTP library reads what curl reads: folded and malformed header lines, and up to [`MAX_HEADERS`] headers.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, Url};
-use tokio::sync::OnceCell;
 
 use super::address_policy::{AddressPolicy, has_private_address};
 use super::client::{self, ClientConfig};
 use super::error::PolicyViolation;
+use super::first_connection::FirstConnections;
 use super::proxy::Proxies;
 use super::{Error, causes, host_and_port};
-use crate::threads;
 
 /// The most headers of a response; curl's users meet some hundred.
 pub(super) const MAX_HEADERS: usize = 512;
@@ -37,8 +36,9 @@ pub struct HttpClient {
 struct Shared {
     config: ClientConfig,
     /// Made when a host needs it; none where it can't be made.
-    http2: OnceCell<Option<Client>>,
+    http2: OnceLock<Option<Client>>,
     hosts: Mutex<HashMap<String, Protocol>>,
+    first_connections: FirstConnections,
 }
 
 /// What is known about a host.
@@ -57,7 +57,8 @@ impl HttpClient {
     /// When a setting is invalid or the TLS stack can't start.
     pub(super) fn new(config: ClientConfig) -> Result<Self, client::Error> {
         let http1 = config.build_http1()?;
-        Ok(Self { http1, shared: Arc::new(Shared { config, http2: OnceCell::new(), hosts: Mutex::default() }) })
+        let (http2, hosts, first_connections) = (OnceLock::new(), Mutex::default(), FirstConnections::default());
+        Ok(Self { http1, shared: Arc::new(Shared { config, http2, hosts, first_connections }) })
     }
 
     /// Requests `url`. A redirect is a response.
@@ -75,9 +76,10 @@ impl HttpClient {
 
     async fn send(&self, url: &Url, headers: HeaderMap) -> Result<Response, Error> {
         let name = host_and_port(url);
+        let _first = self.shared.first_connections.enter(url, &name).await;
         let known = self.known(&name);
         if known == Some(Protocol::Http2)
-            && let Some(http2) = self.http2().await
+            && let Some(http2) = self.http2()
         {
             let result = http2.get(url.clone()).headers(headers).send().await;
             if result.as_ref().is_err_and(reqwest::Error::is_connect) {
@@ -105,7 +107,7 @@ impl HttpClient {
     }
 
     async fn send_http2(&self, url: &Url, headers: HeaderMap) -> Option<Response> {
-        self.http2().await?.get(url.clone()).headers(headers).send().await.ok()
+        self.http2()?.get(url.clone()).headers(headers).send().await.ok()
     }
 
     fn may_speak_http2(&self, error: &reqwest::Error, url: &Url, known: Option<Protocol>) -> bool {
@@ -118,14 +120,9 @@ impl HttpClient {
         known.is_none() && is_likely && (is_tls || self.proxies().display_name(url).is_none())
     }
 
-    /// The client for HTTP/2. It reads the system's certificates, which takes a while.
-    async fn http2(&self) -> Option<&Client> {
-        let shared = Arc::clone(&self.shared);
-        let build = || async {
-            let built = threads::run_blocking(move || shared.config.build_http2()).await;
-            built.ok().and_then(Result::ok)
-        };
-        self.shared.http2.get_or_init(build).await.as_ref()
+    /// The client for HTTP/2.
+    fn http2(&self) -> Option<&Client> {
+        self.shared.http2.get_or_init(|| self.shared.config.build_http2().ok()).as_ref()
     }
 
     async fn checked(&self, result: Result<Response, reqwest::Error>) -> Result<Response, Error> {
@@ -166,12 +163,14 @@ impl HttpClient {
 mod tests {
     use super::*;
     use crate::http::client::Network;
+    use crate::http::tls::Tls;
 
     #[tokio::test]
     async fn private_host_of_a_proxy_is_refused_as_the_host_of_a_link() {
         let client = |policy, proxy: &str| {
             let proxies = Proxies::with_https_proxy(proxy.parse().unwrap());
-            HttpClient::new(ClientConfig { network: Network::default(), policy, proxies }).unwrap()
+            let (network, tls) = (Network::default(), Tls::new(&Network::default()).unwrap());
+            HttpClient::new(ClientConfig { network, tls, policy, proxies }).unwrap()
         };
         for (policy, proxy, url, is_allowed) in [
             (AddressPolicy::Public, "http://localhost:3128", "http://localhost/x", false),

@@ -13,7 +13,7 @@ mod syntax;
 use std::io::{self, Read};
 
 use crate::integrity::digest::{self, Sha256Hex};
-pub(crate) use headers::expected_digests;
+pub(crate) use headers::{expected_digests, is_digest_header};
 
 /// The algorithms of digests that hosts send, the strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

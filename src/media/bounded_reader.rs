@@ -10,6 +10,8 @@ use symphonia::core::io::MediaSource;
 
 /// The cost of a seek, and of a read beside its bytes.
 const OPERATION_COST: u64 = 128;
+/// The most memory that is reserved before any byte was read.
+const MAX_CAPACITY: usize = 8 << 10;
 
 /// A part of a file, with a read budget.
 pub(super) struct BoundedReader<S> {
@@ -51,7 +53,8 @@ impl<S: Read + Seek> BoundedReader<S> {
     /// Up to `count` bytes at `position`; fewer where the part ends before.
     pub(super) fn prefix_at(&mut self, position: u64, count: usize) -> io::Result<Vec<u8>> {
         let count = self.length.saturating_sub(position).min(count as u64);
-        let mut bytes = Vec::new();
+        // A reader without a buffer would otherwise be asked for a few bytes at a time.
+        let mut bytes = Vec::with_capacity(usize::try_from(count).unwrap_or(usize::MAX).min(MAX_CAPACITY));
         if count > 0 {
             self.seek(SeekFrom::Start(position))?;
             self.take(count).read_to_end(&mut bytes)?;

@@ -41,6 +41,8 @@ const BUDGET: u64 = 8 << 20;
 const WALK_BUDGET: u64 = 64 << 20;
 /// How many `ID3` tags a file may begin with.
 const MAX_TAGS: usize = 4;
+/// How much behind the tags shows the format.
+const HEAD_SIZE: usize = 4 << 10;
 
 /// The duration of a file in seconds; `None` when its container does not give one. `declared` counts only when the bytes
 /// don't show their type.
@@ -71,11 +73,11 @@ pub(crate) fn is_audio_only(source: impl Read + Seek + Send + Sync) -> bool {
 pub(super) fn open<S: Read + Seek>(mut source: S, declared: Option<MediaType>) -> Option<(BoundedReader<S>, &'static str)> {
     let length = source.seek(SeekFrom::End(0)).ok()?;
     let mut start = 0;
-    let mut head = Vec::new();
+    let mut head = Vec::with_capacity(HEAD_SIZE);
     for _ in 0..=MAX_TAGS {
         head.clear();
         source.seek(SeekFrom::Start(start)).ok()?;
-        source.by_ref().take(4096).read_to_end(&mut head).ok()?;
+        source.by_ref().take(HEAD_SIZE as u64).read_to_end(&mut head).ok()?;
         match id3::tag_length(&head) {
             0 => break,
             tag => start = start.saturating_add(tag).min(length),

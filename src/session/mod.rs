@@ -18,7 +18,7 @@ use crate::domain::event::{Emitter, Event, RunKind, Summary};
 use crate::gateway::{self, AccountError, Gateway};
 #[cfg(feature = "cli")]
 use crate::gateway::{AccountClient, BaseUrl};
-use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, UrlPolicy, client, is_private_host};
+use crate::http::{AddressPolicy, HostLimiter, MediaClient, Throttle, Tls, UrlPolicy, client, is_private_host};
 use crate::jobs::StopHandle;
 use crate::jobs::archive::{self, ArchiveJob, CommitCount, GatewayHealth, LateMeta, QueryStop, Request, RunOutcome, SeenIds};
 use crate::jobs::repair::{RepairOutcome, RepairPlan};
@@ -207,7 +207,8 @@ impl Session {
     /// When the client can't be made, or no request can carry the access key.
     #[cfg(feature = "cli")]
     pub(crate) fn account_client(&self, url: BaseUrl, key: ApiKey, events: &Emitter) -> Result<AccountClient, Error> {
-        let client = client::http_client(&self.options.network, AddressPolicy::Anywhere)?;
+        let network = &self.options.network;
+        let client = client::http_client(network, &Tls::new(network)?, AddressPolicy::Anywhere)?;
         let (emitter, stop) = (events.clone().redacting(key.clone()), self.stop.token().clone());
         Ok(AccountClient::new(client, url, key, self.options.retry_policy(), emitter, stop)?)
     }
@@ -219,15 +220,17 @@ impl Session {
         let emitter = events.redacting(options.key.clone());
         let throttle = options.limit_rate.map(|rate| Arc::new(Throttle::new(rate)));
         let (policy, base) = (options.retry_policy(), options.base_url.clone());
-        let client = client::http_client(&options.network, AddressPolicy::Anywhere)?;
-        let is_private_gateway = self.is_private_gateway().await;
+        let tls = Tls::new(&options.network)?;
+        let client = client::http_client(&options.network, &tls, AddressPolicy::Anywhere)?;
+        let (is_private_gateway, prepared) = tokio::join!(self.is_private_gateway(), self.prepare_tls(&tls));
+        prepared?;
         let stop = self.stop.token().clone();
         let gateway = Gateway::new(client, base, options.key.clone(), policy, emitter.clone(), stop)?;
         let gateway = gateway.with_throttle(throttle.clone()).with_rate(options.api_rate);
         let is_cleartext = options.base_url.as_url().scheme() == "http" && !is_private_gateway;
         let gateway = Arc::new(if is_cleartext { gateway.with_cleartext_warning() } else { gateway });
         let downloader = Downloader {
-            media: self.media_client(throttle, is_private_gateway)?,
+            media: self.media_client(&tls, throttle, is_private_gateway)?,
             gateway: Arc::clone(&gateway),
             policy,
             connections: options.connections.map_or(DEFAULT_CONNECTIONS, NonZeroUsize::get),
@@ -270,14 +273,19 @@ impl Session {
     }
 
     /// Makes the client for media, which never sends the key.
-    fn media_client(&self, throttle: Option<Arc<Throttle>>, is_private_gateway: bool) -> Result<MediaClient, Error> {
+    fn media_client(&self, tls: &Tls, throttle: Option<Arc<Throttle>>, is_private_gateway: bool) -> Result<MediaClient, Error> {
         let options = &self.options;
         let may_be_private = options.allow_private_hosts || is_private_gateway;
         let addresses = if may_be_private { AddressPolicy::Anywhere } else { AddressPolicy::Public };
         let url_policy = UrlPolicy { addresses, key: options.key.clone(), gateway: options.base_url.as_url().clone() };
-        let client = client::http_client(&options.network, addresses)?;
+        let client = client::http_client(&options.network, tls, addresses)?;
         let hosts = HostLimiter::new(options.requests_per_host(), options.jobs.get(), options.retry_policy());
         Ok(MediaClient { client, url_policy, hosts, throttle })
+    }
+
+    /// Prepares the first connection to the gateway.
+    async fn prepare_tls(&self, tls: &Tls) -> Result<(), client::Error> {
+        if self.options.base_url.as_url().scheme() == "https" { tls.prepare().await } else { Ok(()) }
     }
 
     /// Whether the gateway is at private addresses alone: then asset URLs may lead to private addresses, too.

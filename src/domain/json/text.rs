@@ -1,5 +1,7 @@
 //! Passes over the text of JSON: nesting depth, compact form, lengths of strings.
 
+use memchr::memchr2;
+
 use super::map_string_token;
 
 /// The number of nested levels of `json`.
@@ -78,7 +80,7 @@ fn to_json_string(text: &str) -> String {
 #[must_use]
 pub(crate) fn string_token_len(text: &[u8]) -> usize {
     let mut at = 1;
-    while let Some(found) = text.get(at..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))) {
+    while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         at += found + 1;
         if text[at - 1] == b'"' {
             return at;

@@ -51,6 +51,11 @@ const fn digest_header(header: &'static str, scope: DigestScope, syntax: DigestS
     DigestHeader { header, scope, syntax }
 }
 
+/// Whether a header, by its lower-case name, may contain digests.
+pub(crate) fn is_digest_header(name: &str) -> bool {
+    DIGEST_HEADERS.iter().any(|source| source.header == name)
+}
+
 /// The digests of the whole file in the response headers, the strongest first.
 ///
 /// `header` returns all values of a header by its lower-case name; `is_partial` is true for a 206. The digests of an encoded

@@ -21,6 +21,9 @@ const OTHER_TYPES: &[(&[u8], &str)] = &[
     (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "video/x-ms-asf"),
 ];
 
+/// As many bytes as the magic numbers of `infer` take. It searches for that of a PDF in all that it gets.
+const INFER_HEAD: usize = 264;
+
 /// The media type of the first bytes, also by a short magic number.
 #[must_use]
 pub(crate) fn from_bytes(head: &[u8]) -> Option<MediaType> {
@@ -44,6 +47,8 @@ fn sniff_builtin(head: &[u8]) -> Option<Sniff> {
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => return container::sniff_iso(head),
         [0x1A, 0x45, 0xDF, 0xA3, ..] => return container::sniff_ebml(head),
         [b'O', b'g', b'g', b'S', ..] => container::sniff_ogg(head),
+        [0x89, b'P', b'N', b'G', ..] => certain("image/png"),
+        [0xFF, 0xD8, 0xFF, ..] => certain("image/jpeg"),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => certain("image/gif"),
         [b'R', b'F', b'6', b'4', _, _, _, _, b'W', b'A', b'V', b'E', ..] => certain("audio/wav"),
         [b'F', b'O', b'R', b'M', _, _, _, _, b'A', b'I', b'F', b'C', ..] => certain("audio/aiff"),
@@ -69,7 +74,7 @@ fn sniff_other(head: &[u8]) -> Option<Sniff> {
 }
 
 fn sniff_with_infer(head: &[u8]) -> Option<Sniff> {
-    let essence = find_by_essence(infer::get(head)?.mime_type())?.essence();
+    let essence = find_by_essence(infer::get(head.get(..INFER_HEAD).unwrap_or(head))?.mime_type())?.essence();
     Some(match essence {
         // `infer` also finds the magic number of a PDF further on.
         "application/pdf" => return None,

@@ -92,7 +92,7 @@ fn detect_text(head: &[u8], is_whole: bool) -> Text {
         None if markup::is_json(&text, is_whole) => Text::NonMedia(NonMedia::Json),
         None if markup::is_playlist(&text) => Text::Playlist,
         None if is_text(head) => Text::NonMedia(NonMedia::Text),
-        None => match repair(head).filter(|_| is_whole) {
+        None => match is_whole.then(|| repair(head)).flatten() {
             Some(repaired) => detect_text(&repaired, is_whole),
             None => Text::None,
         },
@@ -133,12 +133,14 @@ fn repair(body: &[u8]) -> Option<Vec<u8>> {
     let end = body.iter().rposition(|byte| !matches!(byte, 0 | 0x1A))? + 1;
     let text = body.get(start..end)?;
     let is_control = |byte: &u8| markup::is_binary(&[*byte]);
-    let controls = text.iter().filter(|byte| is_control(byte)).count();
-    if controls == 0 {
+    if !text.iter().any(is_control) {
         return (text.len() < body.len() && (start == 0 || text.len() >= MIN_UNMARKED)).then(|| text.to_vec());
     }
-    let is_plausible =
-        (MIN_UNMARKED..=MAX_REPAIRED).contains(&text.len()) && !is_control(text.first()?) && controls <= (text.len() / 16).max(1);
+    if !(MIN_UNMARKED..=MAX_REPAIRED).contains(&text.len()) {
+        return None;
+    }
+    let controls = text.iter().filter(|byte| is_control(byte)).count();
+    let is_plausible = !is_control(text.first()?) && controls <= (text.len() / 16).max(1);
     (is_plausible && is_utf8(text) && !text.contains(&0))
         .then(|| text.iter().map(|byte| if is_control(byte) { b' ' } else { *byte }).collect())
 }

@@ -185,7 +185,7 @@ pub(super) enum Error {
         not_asked: u64,
     },
     /// Input lines that can't be read. Each was reported with its file and number.
-    #[error("{} could not be read: see above", plural(*.0, "input line"))]
+    #[error("{} could not be read: see above", ui::pluralize(*.0, "input line"))]
     BadLines(u64),
     /// The system has no threads left.
     #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
@@ -276,12 +276,8 @@ fn not_asked_note(count: u64) -> String {
     match count {
         0 => String::new(),
         1 => "; 1 task was not asked about".to_owned(),
-        count => format!("; {} were not asked about", plural(count, "task")),
+        count => format!("; {} were not asked about", ui::pluralize(count, "task")),
     }
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    ui::pluralize(count, noun)
 }
 
 /// Prints the help or the version that was asked for. A closed pipe is not an error.

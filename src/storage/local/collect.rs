@@ -121,13 +121,8 @@ impl<'a> TaskCollector<'a> {
         while changed.first().is_some_and(|next| *next < task.task_id) {
             changed.pop_first().map_or(Ok(()), |id| self.collect_dir(&id, None, sink))?;
         }
-        let manifest = self.root.join(layout::folder_name(&task.task_id)).join(MANIFEST);
-        let is_changed = changed.remove(&task.task_id);
-        // Where nothing has changed, it is enough that the manifest exists.
-        if !is_changed && matches!(path_check::lstat(&manifest), Ok(Some(_))) {
-            return sink(task);
-        }
-        self.collect_dir(&task.task_id.clone(), Some(task), sink)
+        // The folder of a task that has not changed is not looked at: a rebuild does that.
+        if changed.remove(&task.task_id) { self.collect_dir(&task.task_id.clone(), Some(task), sink) } else { sink(task) }
     }
 
     /// The names in the root that a task's folder can have.
@@ -144,7 +139,8 @@ impl<'a> TaskCollector<'a> {
         self.resolve(name, read_task_dir(self.root, name), None).map(|task| task.task_id)
     }
 
-    fn collect_dir(&mut self, id: &str, root_entry: Option<TaskEntry>, sink: &mut TaskSink<'_>) -> Result<(), Error> {
+    /// Collects one task from its folder. `root_entry` is that of the old root manifest.
+    pub(super) fn collect_dir(&mut self, id: &str, root_entry: Option<TaskEntry>, sink: &mut TaskSink<'_>) -> Result<(), Error> {
         let name = layout::folder_name(id);
         self.resolve(&name, read_task_dir(self.root, &name), root_entry).map_or(Ok(()), sink)
     }

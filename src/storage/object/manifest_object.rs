@@ -1,8 +1,8 @@
 //! Reads the manifest of a task from a bucket, with the version that a later write is conditional on.
 //!
 //! A manifest that is cut, empty or zeroed reads as none, but has a version: it is replaced on that condition. A manifest that
-//! another program or a later version wrote is an error, as on a disk. So is one that can't be read: that is never absence. What is
-//! no JSON at all is damage when the index names the task, and another program's file when not.
+//! another program or a later version wrote is an error, as on a disk. So is one that can't be read: that is never absence. A
+//! file that is not JSON is damage when the index names the task, and another program's file when not.
 
 use bytes::Bytes;
 use object_store::{Attribute, Attributes, GetOptions, UpdateVersion};
@@ -16,7 +16,7 @@ use crate::storage::error::{BucketError, BucketFault};
 use crate::storage::{Error, blocking};
 
 /// A larger object is no manifest of this program: one has at most twice the size of an answer, and the text of its files.
-const MAX_SIZE: u64 = 256 << 20;
+pub(super) const MAX_SIZE: u64 = if cfg!(test) { 4 << 20 } else { 256 << 20 };
 /// A larger manifest is parsed on a thread that may block.
 const LARGE: usize = 1 << 20;
 
@@ -48,19 +48,11 @@ pub(in crate::storage) async fn read_manifest(bucket: &Bucket, id: &TaskId, is_n
 
 pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str, is_named: bool) -> Result<ManifestObject, Error> {
     let key = manifest_key(id);
-    let object = match bucket.store.get_opts(&bucket.key(&key), GetOptions::new()).await {
-        Err(error) if is_absent(&error) => return Ok(ManifestObject { is_named, ..ManifestObject::default() }),
-        object => object.map_err(bucket.error("read", &key))?,
+    let Some(FetchedManifest { content, version, write_id }) = fetch(bucket, &key).await? else {
+        return Ok(ManifestObject { is_named, ..ManifestObject::default() });
     };
     let url = bucket.url_of(&key);
-    if object.meta.size > MAX_SIZE {
-        let message = format!("it has {} bytes, and no manifest of this program has as many", object.meta.size);
-        return Err(Error::Bucket { action: "read", url, source: BucketError { fault: BucketFault::Other, message } });
-    }
-    let version = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
-    let write_id = recorded_write_id(&object.attributes);
-    let text = object.bytes().await.map_err(bucket.error("read", &key))?;
-    let entry = match parse(text).await? {
+    let entry = match content {
         TaskManifest::Task(entry) if entry.task_id == id => Some(*entry),
         TaskManifest::Task(entry) => return Err(Error::OtherTask { path: url.into(), id: entry.task_id }),
         TaskManifest::Damaged { is_truncated } if is_truncated || is_named => None,
@@ -70,6 +62,33 @@ pub(super) async fn read_manifest_of(bucket: &Bucket, id: &str, is_named: bool) 
         TaskManifest::NewerVersion(version) => return Err(Error::Newer { path: url.into(), version }),
     };
     Ok(ManifestObject { entry, version: Some(version), write_id, is_named })
+}
+
+/// A manifest as it is in a bucket.
+pub(super) struct FetchedManifest {
+    pub content: TaskManifest,
+    version: UpdateVersion,
+    write_id: Option<String>,
+}
+
+/// Fetches and parses the manifest at `key`. None when there is none.
+///
+/// # Errors
+/// When it can't be fetched, or is too large.
+pub(super) async fn fetch(bucket: &Bucket, key: &str) -> Result<Option<FetchedManifest>, Error> {
+    let object = match bucket.store.get_opts(&bucket.key(key), GetOptions::new()).await {
+        Err(error) if is_absent(&error) => return Ok(None),
+        object => object.map_err(bucket.error("read", key))?,
+    };
+    if object.meta.size > MAX_SIZE {
+        let message = format!("it has {} bytes, and no manifest of this program has as many", object.meta.size);
+        let source = BucketError { fault: BucketFault::Other, message };
+        return Err(Error::Bucket { action: "read", url: bucket.url_of(key), source });
+    }
+    let version = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
+    let write_id = recorded_write_id(&object.attributes);
+    let text = object.bytes().await.map_err(bucket.error("read", key))?;
+    Ok(Some(FetchedManifest { content: parse(text).await?, version, write_id }))
 }
 
 /// The id of the write that the object comes from. Some proxies turn the underscore of its key into a hyphen.

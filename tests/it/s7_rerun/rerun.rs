@@ -101,6 +101,47 @@ fn pending_failed_empty_and_unknown_tasks_are_queried_again() {
 }
 
 #[test]
+fn long_root_manifest_is_updated_whatever_an_editor_did_to_it() {
+    let world = World::new();
+    // Long enough that the program does not parse it, where it has the program's own layout.
+    world.serve_task("long", &json!({"text": "la\n    }\n".repeat(1 << 17)}));
+    let ids = ["Odd", "a", "t1", "z"];
+    for id in ids {
+        world.serve_task(id, &json!({"images": [world.serve_sample("picture.png")], "text": id}));
+    }
+    world.run(&["long", "a"]).exits(0);
+    // The audit compares the root's files with the folders.
+    for id in ids {
+        world.run(&[id]).exits(0);
+    }
+    let text = fs::read_to_string(world.archive().join("manifest.json")).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let at = text.find("\"state\"").unwrap();
+    for (n, edited) in [
+        value.to_string(),
+        text.replace('\n', "\r\n"),
+        format!("\u{feff}{text}"),
+        text.replacen("\"task_id\": \"a\"", "\"task_id\": \"zz\"", 1),
+        format!("{}{}{}", &text[..at], "\0".repeat(4096), &text[at..]),
+        format!("{}garbage{}", &text[..at], &text[at..]),
+        text[..at].to_owned(),
+        text.trim_end().to_owned(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.write_file("yescale/manifest.json", edited);
+        let id = format!("new-{n}");
+        world.serve_task(&id, &json!({"text": "lo"}));
+        world.run(&[&id]).exits(0);
+        assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 6 + n);
+    }
+    let before = world.tree();
+    world.run(&["a", "long", "z"]).exits(0);
+    assert_eq!(world.tree(), before, "a run that changes nothing rewrites nothing");
+}
+
+#[test]
 fn skip_failed_skips_permanent_failures() {
     let world = World::new();
     world.answer("failed", &json!({"status": "FAILURE", "err_reason": "flagged"}));

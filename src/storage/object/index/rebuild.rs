@@ -20,13 +20,12 @@ use crate::domain::manifest::{TaskEntry, TaskManifest};
 use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST};
 use crate::storage::object::bucket::Bucket;
+use crate::storage::object::manifest_object::MAX_SIZE;
 use crate::storage::read::report::Report;
 use crate::storage::{Error, blocking};
 
 /// Manifests that are fetched at once.
 const FETCHES_AT_ONCE: usize = 32;
-/// A larger object is no manifest of this program.
-const MAX_MANIFEST: u64 = if cfg!(test) { 4 << 20 } else { 256 << 20 };
 /// The bytes of manifests that are in memory at once, in KiB. A larger manifest is read alone.
 const MEMORY_KIB: u32 = 128 << 10;
 
@@ -114,12 +113,12 @@ impl Manifests {
 
 async fn read_manifest(bucket: &Bucket, folder: &str, size: u64) -> Result<Found, Error> {
     let relative = format!("{folder}/{MANIFEST}");
-    if size > MAX_MANIFEST {
+    if size > MAX_SIZE {
         let url = bucket.url_of(&relative);
         return Ok(Found::Fault(format!("{url} has {size} bytes, and no manifest of this program has as many")));
     }
     // It may have grown since it was listed.
-    let Some(text) = fetch(bucket, &relative, MAX_MANIFEST).await? else { return Ok(Found::Gone) };
+    let Some(text) = fetch(bucket, &relative, MAX_SIZE).await? else { return Ok(Found::Gone) };
     let (folder, url) = (folder.to_owned(), bucket.url_of(&relative));
     blocking(move || {
         Ok(match TaskManifest::parse(&text) {

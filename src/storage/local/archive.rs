@@ -17,6 +17,7 @@ use super::group_sync::GroupSync;
 use super::lease::TaskLease;
 use super::lock::{self, LockWait};
 use super::manifest_files::{self, RootIdentity};
+use super::recent_commits::RecentCommits;
 use super::root_lookup::RootManifestLookup;
 use super::root_manifest::{self, RebuiltIndex};
 use super::task_dir::{TaskDir, TaskSnapshot};
@@ -33,6 +34,7 @@ pub(crate) struct LocalArchive {
     dirty_marker: Arc<DirtyMarker>,
     group_sync: Arc<GroupSync>,
     root_lookup: Arc<RootManifestLookup>,
+    recent: Arc<RecentCommits>,
     /// Whether the root itself is the folder of the only task.
     is_single: bool,
 }
@@ -48,6 +50,7 @@ impl LocalArchive {
             dirty_marker: Arc::new(DirtyMarker::new(root)),
             group_sync: Arc::new(GroupSync::new(root)),
             root_lookup: Arc::new(RootManifestLookup::new(root)),
+            recent: Arc::default(),
             is_single: false,
         };
         match fs::metadata(root) {
@@ -67,6 +70,7 @@ impl LocalArchive {
             dirty_marker: Arc::new(DirtyMarker::disabled(root)),
             group_sync: Arc::new(GroupSync::new(root)),
             root_lookup: Arc::new(RootManifestLookup::new(root)),
+            recent: Arc::default(),
             is_single: true,
         }
     }
@@ -135,7 +139,14 @@ impl LocalArchive {
 
     fn task_dir(&self, id: &TaskId) -> TaskDir {
         let path = self.task_path(&self.root, id);
-        TaskDir::new(Arc::clone(&self.dirty_marker), Arc::clone(&self.group_sync), Arc::clone(&self.root_lookup), id, path)
+        TaskDir {
+            id: id.as_str().to_owned(),
+            path,
+            dirty_marker: Arc::clone(&self.dirty_marker),
+            group_sync: Arc::clone(&self.group_sync),
+            root_lookup: Arc::clone(&self.root_lookup),
+            recent: Arc::clone(&self.recent),
+        }
     }
 
     /// How many bytes the disk has left for media, where the system reports that. The space to rewrite the root's files is not
@@ -195,7 +206,7 @@ impl LocalArchive {
         if self.is_single {
             return Ok(Report::default());
         }
-        let report = root_manifest::update(&self.root, changed, reused, wait)?;
+        let report = root_manifest::update(&self.root, changed, reused, &self.recent, wait)?;
         if is_all {
             self.dirty_marker.clear();
         }

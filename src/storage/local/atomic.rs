@@ -13,6 +13,7 @@ use tempfile::Builder;
 use super::dir::{Dir, OpenMode};
 use super::group_sync;
 use super::new_file::NewFile;
+use super::recent_commits::FileIdentity;
 use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS, TEXT};
 use crate::storage::Error;
 
@@ -38,6 +39,7 @@ pub(super) struct PendingReplace {
     dir: Dir,
     temp_name: String,
     name: String,
+    identity: Option<FileIdentity>,
 }
 
 /// Writes the new version of `name` in `dir`. The caller renames it once it is durable.
@@ -63,7 +65,17 @@ pub(super) fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, Fil
 
 impl PendingReplace {
     pub(super) fn new(dir: Dir, temp_name: String, name: &str) -> Self {
-        Self { dir, temp_name, name: name.to_owned() }
+        Self { dir, temp_name, name: name.to_owned(), identity: None }
+    }
+
+    /// The same, with the identity of the complete file.
+    pub(super) fn with_identity(self, identity: Option<FileIdentity>) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// The identity of the file, which it keeps under its final name.
+    pub(super) fn identity(&self) -> Option<FileIdentity> {
+        self.identity
     }
 
     /// The final name.

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use super::lock::Lock;
 use super::manifest_files::{self, ManifestLookup};
+use super::recent_commits::RecentCommits;
 use super::root_lookup::RootManifestLookup;
 use super::{atomic, path_check};
 use crate::domain::asset_key::Kind;
@@ -47,12 +48,19 @@ pub(super) struct TaskCollector<'a> {
     root: &'a Path,
     /// Whether missing and damaged task manifests are restored from the root manifest.
     restores: bool,
+    /// What this run has committed.
+    recent: Option<&'a RecentCommits>,
     report: &'a mut Report,
 }
 
 impl<'a> TaskCollector<'a> {
     pub(super) fn new(root: &'a Path, restores: bool, report: &'a mut Report) -> Self {
-        Self { root, restores, report }
+        Self { root, restores, recent: None, report }
+    }
+
+    /// The same, where `recent` has entries that need no reading.
+    pub(super) fn with_recent(self, recent: &'a RecentCommits) -> Self {
+        Self { recent: Some(recent), ..self }
     }
 
     /// Collects all tasks from their folders.
@@ -77,7 +85,12 @@ impl<'a> TaskCollector<'a> {
         folders.sort_unstable();
         for batch in folders.chunks(BATCH) {
             // A large one is read alone, in its turn: a batch of them would be in memory together.
-            let ahead = |name| if is_large(self.root, name) { None } else { Some(read_task_dir(self.root, name)) };
+            let (root, recent) = (self.root, self.recent);
+            let ahead = |name: &str| match recent.and_then(|recent| recent.take_current(root, name)) {
+                Some(entry) => Some(TaskDirState::Task(Box::new(entry))),
+                None if is_large(root, name) => None,
+                None => Some(read_task_dir(root, name)),
+            };
             let ahead = || batch.par_iter().map(|(_, name)| ahead(name)).collect();
             let pool = threads::cpu_pool().map_err(Error::io("start threads for", self.root))?;
             let states: Vec<Option<TaskDirState>> = pool.install(ahead);
@@ -142,7 +155,9 @@ impl<'a> TaskCollector<'a> {
     /// Collects one task from its folder. `root_entry` is that of the old root manifest.
     pub(super) fn collect_dir(&mut self, id: &str, root_entry: Option<TaskEntry>, sink: &mut TaskSink<'_>) -> Result<(), Error> {
         let name = layout::folder_name(id);
-        self.resolve(&name, read_task_dir(self.root, &name), root_entry).map_or(Ok(()), sink)
+        let recent = self.recent.and_then(|recent| recent.take_current(self.root, &name));
+        let state = recent.map_or_else(|| read_task_dir(self.root, &name), |entry| TaskDirState::Task(Box::new(entry)));
+        self.resolve(&name, state, root_entry).map_or(Ok(()), sink)
     }
 
     /// Decides which entry is used for the task of a folder; `root_entry` is that of the root manifest. Reports what is wrong.

@@ -286,16 +286,24 @@ impl StagedCommit {
                 lease.remove_unnamed_files(&self.commit.entry, self.commit.before.as_ref());
                 lease.cleanup(&self.commit.entry);
             }
-            self.end(synced)
+            let Self { commit, manifest, done, .. } = self;
+            if synced.is_ok() {
+                lease.task_dir.recent.add(manifest.identity(), commit.entry);
+            }
+            report(done, synced)
         })
     }
 
-    /// Reports the result.
     fn end(self, result: Result<(), Error>) -> Option<SyncRequest> {
-        // A closed receiver is not an error: the run was cut off.
-        let _ = self.done.send(result);
-        None
+        report(self.done, result)
     }
+}
+
+/// Reports the result of a commit, which is its last step.
+fn report(done: oneshot::Sender<Result<(), Error>>, result: Result<(), Error>) -> Option<SyncRequest> {
+    // A closed receiver is not an error: the run was cut off.
+    let _ = done.send(result);
+    None
 }
 
 /// The name of the text's file, if the task has a text.

@@ -2,7 +2,7 @@
 //!
 //! A symlink in place of a manifest is foreign. A manifest that can't be read is an error, and never a missing manifest.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::ops::Range;
 use std::path::Path;

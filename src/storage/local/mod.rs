@@ -23,6 +23,7 @@ pub(super) mod new_folder;
 pub(super) mod output_file;
 pub(super) mod part_factory;
 pub(super) mod path_check;
+mod recent_commits;
 mod root_index;
 mod root_lookup;
 pub(super) mod root_manifest;

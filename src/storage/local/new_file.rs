@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::atomic::{self, PendingReplace};
 use super::dir::Dir;
+use super::recent_commits::FileIdentity;
 use crate::layout::MANIFEST;
 use crate::storage::staging::positioned;
 use crate::storage::{Error, failpoint};
@@ -58,9 +59,11 @@ impl NewFile {
 
     /// Completes the file. It still has its dot-name.
     pub(super) fn finish(mut self) -> io::Result<PendingReplace> {
-        self.writer()?.flush()?;
+        let writer = self.writer()?;
+        writer.flush()?;
+        let identity = FileIdentity::of(writer.get_ref())?;
         self.close();
-        let pending = self.pending.take().ok_or(io::ErrorKind::NotFound)?;
+        let pending = self.pending.take().ok_or(io::ErrorKind::NotFound)?.with_identity(identity);
         failpoint::reached(if pending.name() == MANIFEST { "manifest-temporary" } else { "other-temporary" });
         Ok(pending)
     }

@@ -15,6 +15,7 @@ use super::collect::{TaskCollector, TaskSink};
 use super::dirty_marker::{self, StaleMarkers};
 use super::lock::{self, Lock, LockWait};
 use super::manifest_files::{self, ManifestStatus};
+use super::recent_commits::RecentCommits;
 use super::root_splice::SplicePlan;
 use super::sums_list::{has_sums, write_sums};
 use super::{atomic, path_check};
@@ -25,8 +26,14 @@ use crate::storage::read::report::Report;
 use crate::storage::{Error, failpoint};
 
 /// Merges the tasks of `changed` into the root's files, or rebuilds the files where they can't be trusted. See
-/// [`Storage::update_index`](crate::storage::Storage::update_index).
-pub(in crate::storage) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128], wait: &LockWait) -> Result<Report, Error> {
+/// [`Storage::update_index`](crate::storage::Storage::update_index). `recent` has what this run has committed.
+pub(super) fn update(
+    root: &Path,
+    changed: Vec<TaskId>,
+    reused: &[u128],
+    recent: &RecentCommits,
+    wait: &LockWait,
+) -> Result<Report, Error> {
     let mut report = Report::default();
     let names = dot_names(root)?;
     let stale = dirty_marker::find_stale(root, &names);
@@ -38,10 +45,10 @@ pub(in crate::storage) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u1
         && !changed.is_empty()
         && let Some(plan) = SplicePlan::new(root, &changed, reused)?
     {
-        plan.apply(&mut report)?;
+        plan.apply(recent, &mut report)?;
         return finish(root).map(|()| report);
     }
-    merge_or_rebuild(root, changed, reused, stale, report)
+    merge_or_rebuild(root, changed, reused, stale, recent, report)
 }
 
 /// Updates the root's files, where not all that did not change can be copied.
@@ -50,19 +57,25 @@ fn merge_or_rebuild(
     changed: Vec<TaskId>,
     reused: &[u128],
     stale: StaleMarkers,
+    recent: &RecentCommits,
     mut report: Report,
 ) -> Result<Report, Error> {
     let is_trusted = stale.is_empty() && is_up_to_date(root, reused)?;
     if is_trusted && changed.is_empty() {
         return Ok(report);
     }
-    let changed = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
-    if is_trusted
-        && write_root_files(root, |sink| TaskCollector::new(root, true, &mut report).merge_changed(changed, sink))?.is_some()
-    {
+    if is_trusted && merge(root, changed, recent, &mut report)? {
         return Ok(report);
     }
-    rebuild_locked(root, stale).map(|rebuilt| rebuilt.report)
+    rebuild_locked(root, stale, recent).map(|rebuilt| rebuilt.report)
+}
+
+/// Merges changed tasks into a root manifest of which not all that did not change can be copied. False where that is not possible.
+fn merge(root: &Path, changed: Vec<TaskId>, recent: &RecentCommits, report: &mut Report) -> Result<bool, Error> {
+    let changed = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
+    let collect =
+        |sink: &mut TaskSink<'_>| TaskCollector::new(root, true, report).with_recent(recent).merge_changed(changed, sink);
+    write_root_files(root, collect).map(|written| written.is_some())
 }
 
 /// What a rebuild found and wrote.
@@ -81,10 +94,10 @@ pub(in crate::storage) fn rebuild(root: &Path, wait: &LockWait) -> Result<Rebuil
     let names = dot_names(root)?;
     let stale = dirty_marker::find_stale(root, &names);
     let _lock = lock(root, &names, wait)?;
-    rebuild_locked(root, stale)
+    rebuild_locked(root, stale, &RecentCommits::default())
 }
 
-fn rebuild_locked(root: &Path, stale: StaleMarkers) -> Result<RebuiltIndex, Error> {
+fn rebuild_locked(root: &Path, stale: StaleMarkers, recent: &RecentCommits) -> Result<RebuiltIndex, Error> {
     let (mut report, mut tasks, mut files) = (Report::default(), 0, 0);
     let is_changed = write_root_files(root, |sink| {
         let mut count = |task: TaskEntry| {
@@ -92,7 +105,7 @@ fn rebuild_locked(root: &Path, stale: StaleMarkers) -> Result<RebuiltIndex, Erro
             files += task.files.len() as u64;
             sink(task)
         };
-        TaskCollector::new(root, true, &mut report).collect_all(&mut count).map(|()| true)
+        TaskCollector::new(root, true, &mut report).with_recent(recent).collect_all(&mut count).map(|()| true)
     })?;
     stale.clear();
     Ok(RebuiltIndex { tasks, files, is_changed: is_changed == Some(true), report })

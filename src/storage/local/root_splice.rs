@@ -20,6 +20,7 @@ use super::collect::TaskCollector;
 use super::dir::Dir;
 use super::manifest_files;
 use super::new_file::NewFile;
+use super::recent_commits::RecentCommits;
 use super::sums_list::{SumsCursor, write_sums};
 use crate::domain::manifest::{self, RawTask, TaskEntry};
 use crate::domain::task::TaskId;
@@ -71,11 +72,11 @@ impl SplicePlan {
     }
 
     /// Writes the root's files with what the folders of the changed tasks hold now.
-    pub(super) fn apply(self, report: &mut Report) -> Result<(), Error> {
+    pub(super) fn apply(self, recent: &RecentCommits, report: &mut Report) -> Result<(), Error> {
         let (root, dir) = (self.root.clone(), Dir::at(&self.root));
         let mut manifest = EntrySplice::new(NewFile::create(&dir, MANIFEST)?, self.list.start);
         let mut sums = LineSplice { new: NewFile::create(&dir, SHA256SUMS)?, next: 0, is_changed: false };
-        self.write(&mut manifest, &mut sums, TaskCollector::new(&root, true, report))?;
+        self.write(&mut manifest, &mut sums, TaskCollector::new(&root, true, report).with_recent(recent))?;
         // Some systems can't replace a file that is open.
         drop(self);
         manifest.new.finish().map_err(Error::io("write", &root.join(MANIFEST)))?.replace_old_if(manifest.is_changed)?;

@@ -13,21 +13,22 @@ use super::group_sync::GroupSync;
 use super::lease::TaskLease;
 use super::lock::{self, Lock};
 use super::manifest_files::ManifestLookup;
+use super::recent_commits::RecentCommits;
 use super::root_lookup::RootManifestLookup;
 use super::{commit_log, manifest_files, path_check};
 use crate::domain::manifest::{FileEntry, TaskEntry};
-use crate::domain::task::TaskId;
 use crate::layout::MANIFEST;
 use crate::storage::Error;
 
 /// A task's folder, which may not exist.
 #[derive(Clone, Debug)]
 pub(super) struct TaskDir {
-    id: String,
-    path: PathBuf,
+    pub(super) id: String,
+    pub(super) path: PathBuf,
     pub(super) dirty_marker: Arc<DirtyMarker>,
     pub(super) group_sync: Arc<GroupSync>,
-    root_lookup: Arc<RootManifestLookup>,
+    pub(super) root_lookup: Arc<RootManifestLookup>,
+    pub(super) recent: Arc<RecentCommits>,
 }
 
 /// What a task's manifest says, and how much of it is on disk.
@@ -81,16 +82,6 @@ impl TaskSnapshot {
 }
 
 impl TaskDir {
-    pub(super) fn new(
-        dirty_marker: Arc<DirtyMarker>,
-        group_sync: Arc<GroupSync>,
-        root_lookup: Arc<RootManifestLookup>,
-        id: &TaskId,
-        path: PathBuf,
-    ) -> Self {
-        Self { id: id.as_str().to_owned(), path, dirty_marker, group_sync, root_lookup }
-    }
-
     /// The path of the folder.
     #[must_use]
     pub(super) fn path(&self) -> &Path {

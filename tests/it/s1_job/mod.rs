@@ -12,7 +12,5 @@ mod responses;
 pub(crate) mod samples;
 #[cfg(target_os = "linux")]
 mod syscalls;
-#[cfg(target_os = "linux")]
-mod syscalls;
 mod times_and_durations;
 mod typing_mistakes;

@@ -78,7 +78,7 @@ impl Archive {
 
     fn update(&self, changed: &[TaskId], reused: &[&str]) -> Report {
         let reused: Vec<u128> = reused.iter().map(|id| TaskId::new(id).unwrap().fingerprint()).collect();
-        update(self.path(), changed.to_vec(), &reused, &wait()).unwrap()
+        update(self.path(), changed.to_vec(), &reused, &RecentCommits::default(), &wait()).unwrap()
     }
 
     fn plan(&self, changed: &[TaskId]) -> Option<SplicePlan> {
@@ -122,7 +122,7 @@ fn update_of_any_tasks_gives_the_bytes_of_a_rebuild() {
         let updated = archive.files();
         archive.restore(&before);
         let stale = dirty_marker::find_stale(archive.path(), &[]);
-        merge_or_rebuild(archive.path(), changed, &[], stale, Report::default()).unwrap();
+        merge_or_rebuild(archive.path(), changed, &[], stale, &RecentCommits::default(), Report::default()).unwrap();
         assert!(archive.files() == updated, "seed {seed}: merged");
         archive.rebuild();
         assert!(archive.files() == updated, "seed {seed}: rebuilt as {}", String::from_utf8_lossy(&archive.files()[MANIFEST]));

@@ -1,0 +1,122 @@
+//! The entries of tasks that this run has committed, for the root manifest.
+//!
+//! Without them, the manifest of each new task would be read back at the end of the run. An entry counts only while the manifest
+//! in the task's folder is still the file that this run wrote: another process may have replaced it. The number of entries is
+//! bounded; the other manifests are read.
+
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use super::path_check;
+use crate::domain::manifest::TaskEntry;
+use crate::layout::{self, MANIFEST};
+
+/// How many entries are kept.
+const MAX_ENTRIES: usize = 8192;
+/// An entry with a longer text, or with more files, is not kept.
+const MAX_TEXT: usize = 4 << 10;
+const MAX_FILES: usize = 8;
+
+/// The entries, by the names of their folders.
+#[derive(Debug, Default)]
+pub(super) struct RecentCommits(Mutex<HashMap<String, (FileIdentity, TaskEntry)>>);
+
+/// What tells the file that was written from any other file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct FileIdentity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl FileIdentity {
+    /// The identity of an open file. None where the system has none.
+    pub(super) fn of(file: &File) -> io::Result<Option<Self>> {
+        file.metadata().map(|found| Self::from_metadata(&found))
+    }
+
+    #[cfg(unix)]
+    #[expect(clippy::unnecessary_wraps, reason = "other systems have no such numbers")]
+    fn from_metadata(found: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let (device, inode, modified) = (found.dev(), found.ino(), (found.mtime(), found.mtime_nsec()));
+        Some(Self { device, inode, size: found.len(), modified })
+    }
+
+    #[cfg(not(unix))]
+    fn from_metadata(_: &Metadata) -> Option<Self> {
+        None
+    }
+}
+
+impl RecentCommits {
+    /// Keeps the entry of a task whose manifest is the file `written`.
+    pub(super) fn add(&self, written: Option<FileIdentity>, mut entry: TaskEntry) {
+        let Some(written) = written else { return };
+        entry.response = None;
+        let is_small = entry.files.len() <= MAX_FILES && entry.text.as_ref().is_none_or(|text| text.len() <= MAX_TEXT);
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = layout::folder_name(&entry.task_id);
+        if is_small && (entries.len() < MAX_ENTRIES || entries.contains_key(&folder)) {
+            entries.insert(folder, (written, entry));
+        } else {
+            entries.remove(&folder);
+        }
+    }
+
+    /// Takes the entry of the task in the folder called `name` of the archive at `root`, if its manifest is still that of this run.
+    pub(super) fn take_current(&self, root: &Path, name: &str) -> Option<TaskEntry> {
+        let (written, entry) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)?;
+        // A manifest that can't be looked up now is read, and that reports the error.
+        let found = path_check::lstat(&root.join(name).join(MANIFEST)).ok()??;
+        (FileIdentity::from_metadata(&found) == Some(written)).then_some(entry)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::domain::manifest::tests::entry;
+
+    #[test]
+    fn entry_counts_only_while_its_manifest_is_the_file_that_was_written() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("t1").join(MANIFEST);
+        fs::create_dir(root.path().join("t1")).unwrap();
+        let recent = RecentCommits::default();
+        let write = |text: &str| {
+            fs::write(&path, text).unwrap();
+            recent.add(FileIdentity::of(&File::open(&path).unwrap()).unwrap(), entry("t1"));
+        };
+        write("one");
+        assert!(recent.take_current(root.path(), "t1").is_some());
+        assert!(recent.take_current(root.path(), "t1").is_none(), "it is taken once");
+        write("one");
+        fs::rename(&path, root.path().join("old")).unwrap();
+        assert!(recent.take_current(root.path(), "t1").is_none(), "the manifest is gone");
+        write("one");
+        fs::write(root.path().join("new"), "one").unwrap();
+        fs::rename(root.path().join("new"), &path).unwrap();
+        assert!(recent.take_current(root.path(), "t1").is_none(), "another process has replaced it");
+        write("one");
+        fs::write(&path, "another").unwrap();
+        assert!(recent.take_current(root.path(), "t1").is_none(), "it was edited");
+    }
+
+    #[test]
+    fn number_of_entries_is_bounded() {
+        let root = tempfile::tempdir().unwrap();
+        let identity = FileIdentity::of(&File::open(root.path()).unwrap()).unwrap();
+        let recent = RecentCommits::default();
+        for n in 0..=MAX_ENTRIES {
+            recent.add(identity, entry(&n.to_string()));
+        }
+        assert_eq!(recent.0.lock().unwrap().len(), MAX_ENTRIES);
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::local::commit::TaskCommit;
+use super::local::commit::{CommitError, TaskCommit};
 use super::local::lease::TaskLease as LocalLease;
 use super::local::part_factory::PartFactory;
 #[cfg(feature = "bucket")]
@@ -49,14 +49,14 @@ impl TaskLease {
     /// # Errors
     /// When the disk or the bucket fails. The old manifest is then still valid, unless the failure came after the new one got
     /// its name.
-    pub(crate) async fn commit(&self, commit: TaskCommit) -> Result<Vec<FileEntry>, Error> {
+    pub(crate) async fn commit(&self, commit: TaskCommit) -> Result<Vec<FileEntry>, CommitError> {
         match self {
             Self::Local(lease) => {
                 let published = commit.unpublished.iter().map(|file| file.entry().clone()).collect();
                 lease.commit(commit).await.map(|()| published)
             }
             #[cfg(feature = "bucket")]
-            Self::Object(lease) => lease.commit(commit).await,
+            Self::Object(lease) => Ok(lease.commit(commit).await?),
         }
     }
 

@@ -161,6 +161,16 @@ impl TaskEntry {
         recorded.filter(is_ours).unwrap_or(layout::TEXT)
     }
 
+    /// Puts an error in place of the file of its asset, which could not be saved.
+    pub(crate) fn replace_file_by_error(&mut self, error: AssetError) {
+        self.files.retain(|file| file.key() != error.key());
+        self.errors.push(error);
+        self.sort();
+        if self.state != State::Failed {
+            self.state = State::Incomplete;
+        }
+    }
+
     /// Sorts files and errors into the order of a manifest.
     pub(crate) fn sort(&mut self) {
         self.files.sort_by_key(FileEntry::key);

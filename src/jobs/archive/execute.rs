@@ -26,7 +26,7 @@ use crate::domain::merge::{self, FetchResults};
 use crate::domain::plan::{self, Action};
 use crate::domain::task::Task;
 use crate::gateway::{MemoryPermit, Purpose, TaskResponse};
-use crate::storage::{StagedFile, TaskCommit, TaskLease, TaskSnapshot};
+use crate::storage::{self, CommitError, StagedFile, TaskCommit, TaskLease, TaskSnapshot};
 use crate::transfer::{self, DownloadJob, Fetched};
 
 /// Assets of one task that are fetched at once: each takes memory before it has a slot.
@@ -59,25 +59,54 @@ impl TaskJob {
         let is_changed = snapshot.is_from_root()
             || !snapshot.is_intact()
             || snapshot.entry.as_ref().is_none_or(|before| !entry.eq_ignoring_archived_at(before));
-        let (outcome, totals) = (outcome_from_state(entry.state), EntryTotals::from_entry(&entry));
-        let errors = Self::errors(&entry, not_replaced);
-        self.report.has_new_content |= has_new_content(&entry, snapshot.entry.as_ref());
-        if is_changed {
-            self.commit(&lease, TaskCommit { entry, before: snapshot.entry, unpublished }).await?;
-        } else {
+        self.report.names_less = is_less;
+        if !is_changed {
+            let facts = EntryFacts::new(&entry, snapshot.entry.as_ref(), &not_replaced);
             lease.cleanup(entry).await?;
+            return Ok(self.report_entry(facts));
         }
+        let commit = TaskCommit { entry, before: snapshot.entry, unpublished };
+        let facts = EntryFacts::new(&commit.entry, commit.before.as_ref(), &not_replaced);
+        match self.commit(&lease, commit).await {
+            Ok(()) => Ok(self.report_entry(facts)),
+            Err(CommitError { error, unwritten: Some(commit) }) => {
+                let commit = self.without_unwritten_files(*commit, error)?;
+                let facts = EntryFacts::new(&commit.entry, commit.before.as_ref(), &not_replaced);
+                self.commit(&lease, commit).await?;
+                Ok(self.report_entry(facts))
+            }
+            Err(failed) => Err(failed.into()),
+        }
+    }
+
+    /// The commit of a task whose unpublished files could not be written: they failed as if their downloads had.
+    fn without_unwritten_files(&self, mut commit: TaskCommit, error: storage::Error) -> Result<TaskCommit, TaskAbort> {
+        let error = self.job.downloader.disk.handle_error(error.into());
+        if error.ends_run() {
+            return Err(TaskAbort::disk(&error));
+        }
+        for staged in std::mem::take(&mut commit.unpublished) {
+            let file = staged.entry();
+            let error = AssetError::new(file.key(), file.url.clone(), error.code(), None, error.to_string());
+            commit.entry.replace_file_by_error(error);
+        }
+        Ok(commit)
+    }
+
+    /// Puts what the archive has now into the report.
+    fn report_entry(&mut self, EntryFacts { outcome, totals, has_new_content, errors }: EntryFacts) -> Outcome {
         self.apply_totals(totals);
-        (self.report.errors, self.report.names_less) = (errors, is_less);
-        Ok(match outcome {
+        self.report.has_new_content |= has_new_content;
+        self.report.errors = errors;
+        match outcome {
             // The archive is as complete as before, but this run did not save all that it was asked for.
             Outcome::Complete | Outcome::Partial if self.report.has_problems() => Outcome::Incomplete,
             other => other,
-        })
+        }
     }
 
     /// Commits the task, and reports the files that the commit published.
-    async fn commit(&mut self, lease: &TaskLease, commit: TaskCommit) -> Result<(), TaskAbort> {
+    async fn commit(&mut self, lease: &TaskLease, commit: TaskCommit) -> Result<(), CommitError> {
         let fetched_bytes: Vec<u64> = commit.unpublished.iter().map(StagedFile::fetched_bytes).collect();
         // Also a commit that fails may have written the manifest.
         self.has_changed = true;
@@ -173,12 +202,27 @@ impl TaskJob {
         let report = FileReport { task: self.id().clone(), entry: file.clone(), path };
         self.job.emitter.emit(Event::File(Box::new(report)));
     }
+}
 
-    /// The errors of assets that are missing, then of those that could not be replaced.
-    fn errors(entry: &TaskEntry, not_replaced: Vec<AssetError>) -> Vec<AssetError> {
+/// What a report says of an entry.
+struct EntryFacts {
+    outcome: Outcome,
+    totals: EntryTotals,
+    has_new_content: bool,
+    errors: Vec<AssetError>,
+}
+
+impl EntryFacts {
+    /// The errors of assets that are missing come before those that could not be replaced.
+    fn new(entry: &TaskEntry, before: Option<&TaskEntry>, not_replaced: &[AssetError]) -> Self {
         let recorded: HashSet<AssetKey> = entry.errors.iter().map(AssetError::key).collect();
-        let not_replaced = not_replaced.into_iter().filter(|error| !recorded.contains(&error.key()));
-        entry.errors.iter().cloned().chain(not_replaced).collect()
+        let not_replaced = not_replaced.iter().filter(|error| !recorded.contains(&error.key()));
+        Self {
+            outcome: outcome_from_state(entry.state),
+            totals: EntryTotals::from_entry(entry),
+            has_new_content: has_new_content(entry, before),
+            errors: entry.errors.iter().chain(not_replaced).cloned().collect(),
+        }
     }
 }
 

@@ -46,6 +46,12 @@ impl From<storage::Error> for TaskAbort {
     }
 }
 
+impl From<storage::CommitError> for TaskAbort {
+    fn from(failed: storage::CommitError) -> Self {
+        Self::Store(failed.error)
+    }
+}
+
 impl TaskAbort {
     /// A cause that concerns the whole run.
     pub(super) fn run_wide(error: TaskError) -> Self {

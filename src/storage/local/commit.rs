@@ -36,12 +36,27 @@ pub(crate) struct TaskCommit {
     pub unpublished: Vec<StagedFile>,
 }
 
+/// Why a commit failed.
+pub(crate) struct CommitError {
+    pub error: Error,
+    /// The commit, when one of its files could not be written and nothing else was done. All its unpublished files are gone.
+    pub unwritten: Option<Box<TaskCommit>>,
+}
+
+impl From<Error> for CommitError {
+    fn from(error: Error) -> Self {
+        Self { error, unwritten: None }
+    }
+}
+
+type CommitResult = Result<(), CommitError>;
+
 /// A commit whose files, text and manifest are written under dot-names.
 struct StagedCommit {
     commit: TaskCommit,
     text: Option<PendingReplace>,
     manifest: PendingReplace,
-    done: oneshot::Sender<Result<(), Error>>,
+    done: oneshot::Sender<CommitResult>,
 }
 
 impl TaskLease {
@@ -49,7 +64,7 @@ impl TaskLease {
     ///
     /// # Errors
     /// When the disk fails. The old manifest is then still valid, unless the failure came after the new one got its name.
-    pub(crate) async fn commit(self: &Arc<Self>, commit: TaskCommit) -> Result<(), Error> {
+    pub(crate) async fn commit(self: &Arc<Self>, commit: TaskCommit) -> CommitResult {
         let (done, result) = oneshot::channel();
         let lease = Arc::clone(self);
         let begin = move || {
@@ -64,23 +79,26 @@ impl TaskLease {
 
     /// Writes the files, the text and the manifest under dot-names. When that fails, it reports the error, and the unpublished
     /// files are removed: on a full disk they would take the room of all others.
-    fn stage_commit(&self, mut commit: TaskCommit, done: oneshot::Sender<Result<(), Error>>) -> Option<StagedCommit> {
-        match self.stage_all(&mut commit) {
+    fn stage_commit(&self, mut commit: TaskCommit, done: oneshot::Sender<CommitResult>) -> Option<StagedCommit> {
+        if let Err(error) = commit.unpublished.iter_mut().try_for_each(StagedFile::write_to_disk) {
+            commit.unpublished.iter().for_each(StagedFile::discard);
+            report(done, Err(CommitError { error, unwritten: Some(Box::new(commit)) }));
+            return None;
+        }
+        match self.stage_texts(&mut commit) {
             Ok((text, manifest)) => Some(StagedCommit { commit, text, manifest, done }),
             Err(error) => {
                 commit.unpublished.iter().for_each(StagedFile::discard);
-                // A closed receiver is not an error: the run was cut off.
-                let _ = done.send(Err(error));
+                report(done, Err(error.into()));
                 None
             }
         }
     }
 
-    fn stage_all(&self, commit: &mut TaskCommit) -> Result<(Option<PendingReplace>, PendingReplace), Error> {
+    fn stage_texts(&self, commit: &mut TaskCommit) -> Result<(Option<PendingReplace>, PendingReplace), Error> {
         self.name_text(commit)?;
         self.task_dir.dirty_marker.set()?;
         self.mark_in_progress()?;
-        commit.unpublished.iter_mut().try_for_each(StagedFile::write_to_disk)?;
         let text = self.stage_text(&commit.entry, commit.before.as_ref())?;
         let manifest = atomic::stage(&self.dir, MANIFEST, |to| manifest::write_task_manifest(to, &commit.entry));
         let manifest = manifest.inspect_err(|_| text.iter().for_each(PendingReplace::discard))?;
@@ -143,7 +161,8 @@ impl TaskLease {
         .await?;
         let has_changed = after != before;
         if has_changed {
-            self.commit(TaskCommit { entry: after, before: Some(before), unpublished: Vec::new() }).await?;
+            let commit = TaskCommit { entry: after, before: Some(before), unpublished: Vec::new() };
+            self.commit(commit).await.map_err(|failed| failed.error)?;
         }
         Ok(has_changed)
     }
@@ -290,20 +309,21 @@ impl StagedCommit {
             if synced.is_ok() {
                 lease.task_dir.recent.add(manifest.identity(), commit.entry);
             }
-            report(done, synced)
+            report(done, synced.map_err(Into::into));
+            None
         })
     }
 
     fn end(self, result: Result<(), Error>) -> Option<SyncRequest> {
-        report(self.done, result)
+        report(self.done, result.map_err(Into::into));
+        None
     }
 }
 
-/// Reports the result of a commit, which is its last step.
-fn report(done: oneshot::Sender<Result<(), Error>>, result: Result<(), Error>) -> Option<SyncRequest> {
+/// Reports the result of a commit.
+fn report(done: oneshot::Sender<CommitResult>, result: CommitResult) {
     // A closed receiver is not an error: the run was cut off.
     let _ = done.send(result);
-    None
 }
 
 /// The name of the text's file, if the task has a text.

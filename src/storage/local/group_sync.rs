@@ -62,7 +62,7 @@ impl GroupSync {
     }
 
     /// The result that a step sends. An error when the step panics.
-    pub(super) async fn result<T>(&self, result: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
+    pub(super) async fn result<T, E: From<Error>>(&self, result: oneshot::Receiver<Result<T, E>>) -> Result<T, E> {
         let panicked = |_| Error::io("sync", &self.root)(io::Error::other("internal error; please report it"));
         result.await.map_err(panicked)?
     }

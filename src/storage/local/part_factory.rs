@@ -21,24 +21,36 @@ use crate::storage::staging::staged_file::StagedFile;
 
 /// Makes the parts of one task and stages the complete ones. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct PartFactory(Arc<TaskLease>);
+pub(crate) struct PartFactory {
+    lease: Arc<TaskLease>,
+    /// Whether small files are held in memory until their task is committed.
+    holds_small_files: bool,
+}
 
 impl TaskLease {
     /// The factory for parts in this folder.
     #[must_use]
     pub(crate) fn parts(self: &Arc<Self>) -> PartFactory {
-        PartFactory(Arc::clone(self))
+        PartFactory { lease: Arc::clone(self), holds_small_files: true }
     }
 }
 
 impl PartFactory {
+    /// The same, with all files on the disk.
+    #[cfg(feature = "bucket")]
+    #[must_use]
+    pub(in crate::storage) fn on_disk(self) -> Self {
+        Self { holds_small_files: false, ..self }
+    }
+
     /// An empty part, named by `stem` until its final name is known. None where an earlier attempt may have left bytes: then
     /// [`Self::resume`] the part. Doesn't touch the disk.
     #[must_use]
     pub(crate) fn create(&self, stem: &str) -> Option<Part> {
-        let lease = &self.0;
+        let lease = &self.lease;
         let is_first = || self.earlier_bytes(stem).1;
-        (lease.is_new && is_first()).then(|| Part::new_held(lease.dir.clone(), part_name(stem)))
+        let new = if self.holds_small_files { Part::new_held } else { Part::new };
+        (lease.is_new && is_first()).then(|| new(lease.dir.clone(), part_name(stem)))
     }
 
     /// The part named by `stem`, with the bytes of earlier attempts that its journal proves. Blocks.
@@ -46,7 +58,7 @@ impl PartFactory {
     /// # Errors
     /// When the part can't be read, or the folder can't be written to.
     pub(crate) fn resume(&self, stem: &str) -> Result<Part, Error> {
-        let lease = &self.0;
+        let lease = &self.lease;
         lease.mark_in_progress()?;
         let name = part_name(stem);
         if !lease.is_new {
@@ -67,7 +79,7 @@ impl PartFactory {
 
     /// The counter for bytes of the part named by `stem` that an earlier run wrote, and whether this run begins with it.
     fn earlier_bytes(&self, stem: &str) -> (Counter, bool) {
-        let mut parts = self.0.started_parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = self.lease.started_parts.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = !parts.contains_key(stem);
         (parts.entry(stem.to_owned()).or_default().clone(), is_first)
     }
@@ -85,7 +97,7 @@ impl PartFactory {
         name: &str,
         modified: Option<SystemTime>,
     ) -> Result<StagedFile, Error> {
-        let lease = &self.0;
+        let lease = &self.lease;
         let mut staged = sealed.into_staged(key, name, modified)?;
         if self.is_free(name, &staged)? {
             return Ok(staged);
@@ -103,7 +115,7 @@ impl PartFactory {
 
     /// Whether a staged file may get `name`. In a new folder the rename finds out.
     fn is_free(&self, name: &str, staged: &StagedFile) -> Result<bool, Error> {
-        let lease = &self.0;
+        let lease = &self.lease;
         if lease.is_new {
             return Ok(true);
         }

@@ -55,7 +55,8 @@ impl ObjectLease {
 
     /// The factory for parts in the spool.
     pub(in crate::storage) fn parts(&self) -> PartFactory {
-        self.local.parts()
+        // An upload reads a file.
+        self.local.parts().on_disk()
     }
 
     fn folder(&self) -> String {
@@ -68,11 +69,6 @@ impl ObjectLease {
 
     /// Uploads a file, and removes it from the spool. Its entry has the name that it won.
     pub(in crate::storage) async fn publish(&self, staged: StagedFile) -> Result<FileEntry, Error> {
-        let write = |mut staged: StagedFile| {
-            // An upload reads a file.
-            staged.write_to_disk().inspect_err(|_| staged.discard()).map(|()| staged)
-        };
-        let staged = blocking(move || write(staged)).await?;
         let published = self.upload(&staged).await;
         // After an error the bytes are fetched again: the spool has no record of a file that is complete.
         let discard = move || {

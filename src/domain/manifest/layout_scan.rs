@@ -46,11 +46,8 @@ const END: &[u8] = b"\n    }";
 /// this program's layout or has no tasks; then `each` has seen the tasks before that.
 ///
 /// # Errors
-/// Errors of `reader` and of `each`.
-pub(crate) fn scan_layout(
-    reader: impl Read,
-    mut each: impl FnMut(&str, RawTask<'_>) -> io::Result<bool>,
-) -> io::Result<Option<Range<u64>>> {
+/// Errors of `reader`.
+pub(crate) fn scan_layout(reader: impl Read, mut each: impl FnMut(&str, RawTask<'_>) -> bool) -> io::Result<Option<Range<u64>>> {
     let (mut window, ends) = (JsonWindow::new(reader), Finder::new(END));
     let Some(head) = head_len(window.peek_at_least(HEAD.len() + MAX_VERSION + LIST.len())?) else { return Ok(None) };
     window.skip(head);
@@ -64,7 +61,7 @@ pub(crate) fn scan_layout(
         let task = RawTask { text: &text[1..], start: offset + 1 };
         match checked_id(text, task) {
             Some(id) if *id > *last => {
-                if !each(&id, task)? {
+                if !each(&id, task) {
                     return Ok(None);
                 }
                 last.clear();
@@ -105,7 +102,8 @@ pub(crate) fn frames_many_tasks(mut file: impl Read + Seek) -> io::Result<bool> 
         return Ok(false);
     }
     let mut end = [0; END.len() + TAIL.len()];
-    file.seek(SeekFrom::End(-(END.len() as i64 + TAIL.len() as i64)))?;
+    let len = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(len.saturating_sub(end.len() as u64)))?;
     file.read_exact(&mut end)?;
     Ok(end.starts_with(END) && end.ends_with(TAIL))
 }
@@ -155,30 +153,26 @@ fn checked_id<'a>(text: &'a [u8], task: RawTask<'_>) -> Option<Cow<'a, str>> {
 }
 
 /// Whether all lines of an entry but the last are indented by six blanks or more, and there are no other control characters.
+/// Here and below, loops without branches, which the compiler turns into vector instructions.
 fn is_indented(lines: &[u8]) -> bool {
-    const INDENT: usize = 6;
     let Some(len) = lines.len().checked_sub(END.len()) else { return false };
-    let lines = &lines[..len + INDENT];
-    let mut is_wrong = 0;
-    // Without a branch, so that the compiler uses vector instructions.
-    for at in 0..len {
-        let next = (1..=INDENT).fold(0, |all, n| all | (lines[at + n] ^ b' '));
-        let is_break = u8::from(lines[at] == b'\n');
-        is_wrong |= (is_break & u8::from(next != 0)) | (u8::from(lines[at] < b' ') & (1 - is_break));
-    }
-    is_wrong == 0
+    let behind = |n: usize| lines[n..n + len].iter();
+    let next = behind(1).zip(behind(2)).zip(behind(3)).zip(behind(4)).zip(behind(5)).zip(behind(6));
+    let wrong = lines[..len].iter().zip(next).fold(0, |wrong, (byte, (((((a, b), c), d), e), f))| {
+        let other = (a ^ b' ') | (b ^ b' ') | (c ^ b' ') | (d ^ b' ') | (e ^ b' ') | (f ^ b' ');
+        wrong | (u8::from(*byte == b'\n') & u8::from(other != 0))
+    });
+    let control = lines[..len].iter().fold(0, |any, byte| any | (u8::from(*byte < b' ') & u8::from(*byte != b'\n')));
+    wrong | control == 0
 }
 
-/// Whether a text behind an opening brace has as many closing as opening brackets, and an even number of quotes. Counted in one
-/// byte, so that the compiler uses vector instructions; a wrong count of 256 is not found.
+/// Whether a text behind an opening brace has as many closing as opening braces and brackets, and an even number of quotes.
+/// Counted in one byte: a difference of 256 is not found.
 fn is_balanced(text: &[u8]) -> bool {
-    let (mut braces, mut brackets, mut quotes) = (1_u8, 0_u8, 0_u8);
-    for byte in text {
-        braces = braces.wrapping_add(u8::from(*byte == b'{')).wrapping_sub(u8::from(*byte == b'}'));
-        brackets = brackets.wrapping_add(u8::from(*byte == b'[')).wrapping_sub(u8::from(*byte == b']'));
-        quotes ^= u8::from(*byte == b'"');
-    }
-    braces == 0 && brackets == 0 && quotes == 0
+    // This bit turns a bracket into a brace.
+    let count = |first: u8, brace: u8| text.iter().fold(first, |all, byte| all.wrapping_add(u8::from(byte | 0x20 == brace)));
+    let quotes = text.iter().fold(0, |odd, byte| odd ^ u8::from(*byte == b'"'));
+    count(1, b'{') == count(0, b'}') && quotes == 0
 }
 
 #[cfg(test)]
@@ -198,7 +192,7 @@ mod tests {
         let range = scan_layout(text, |id, task| {
             assert_eq!(task.id().as_deref(), Some(id));
             ids.push(id.to_owned());
-            Ok(true)
+            true
         });
         range.unwrap().map(|range| (ids, range))
     }
@@ -307,7 +301,7 @@ mod tests {
         let mut count = 0;
         let range = scan_layout(render(&tasks()).as_slice(), |_, _| {
             count += 1;
-            Ok(count < 2)
+            count < 2
         });
         assert_eq!((range.unwrap(), count), (None, 2));
     }

@@ -134,8 +134,13 @@ impl<'a> TaskCollector<'a> {
         while changed.first().is_some_and(|next| *next < task.task_id) {
             changed.pop_first().map_or(Ok(()), |id| self.collect_dir(&id, None, sink))?;
         }
-        // The folder of a task that has not changed is not looked at: a rebuild does that.
-        if changed.remove(&task.task_id) { self.collect_dir(&task.task_id.clone(), Some(task), sink) } else { sink(task) }
+        let manifest = self.root.join(layout::folder_name(&task.task_id)).join(MANIFEST);
+        let is_changed = changed.remove(&task.task_id);
+        // Where nothing has changed, it is enough that the manifest exists.
+        if !is_changed && matches!(path_check::lstat(&manifest), Ok(Some(_))) {
+            return sink(task);
+        }
+        self.collect_dir(&task.task_id.clone(), Some(task), sink)
     }
 
     /// The names in the root that a task's folder can have.

@@ -56,7 +56,7 @@ impl RootIndex {
             if marks.last().is_none_or(|(_, last)| offset - last >= SPACING) {
                 marks.push((id.to_owned(), offset));
             }
-            Ok(true)
+            true
         })?;
         let Some((file, list)) = scanned else { return Ok(None) };
         let found = file.metadata().map_err(Error::io("read", &root.join(MANIFEST)))?;

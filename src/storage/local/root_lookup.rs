@@ -63,8 +63,10 @@ impl RootManifestLookup {
     /// # Errors
     /// When the root manifest can't be read.
     pub(super) fn task_entry(&self, task_id: &str) -> Result<Option<TaskEntry>, Error> {
-        if let Some(found) = self.find_in_index(task_id) {
-            return Ok(found.map(TaskEntry::into_task_relative));
+        match self.find_in_index(task_id) {
+            IndexLookup::Found(task) => return Ok(Some(task.into_task_relative())),
+            IndexLookup::Absent => return Ok(None),
+            IndexLookup::Unreadable | IndexLookup::Replaced => {}
         }
         Ok(self
             .root_entry(&layout::folder_name(task_id))?
@@ -106,8 +108,8 @@ impl RootManifestLookup {
         Ok(found.map(|(folder, offset)| offset.id.as_deref().unwrap_or(folder)))
     }
 
-    /// The entry of a task in a long root manifest. None when only [`Self::offsets`] can say whether there is one.
-    fn find_in_index(&self, task_id: &str) -> Option<Option<TaskEntry>> {
+    /// The entry of a task in a long root manifest. `Unreadable` when only [`Self::offsets`] can say whether there is one.
+    fn find_in_index(&self, task_id: &str) -> IndexLookup {
         let mut state = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         // Other processes may replace the file.
         for _ in 0..3 {
@@ -116,15 +118,15 @@ impl RootManifestLookup {
                 let scanned = RootIndex::scan(&self.root).ok().flatten();
                 *state = scanned.map_or(IndexState::Unusable, IndexState::Index);
             }
-            let IndexState::Index(index) = &*state else { return None };
-            match index.find(&self.root, task_id).ok()? {
-                IndexLookup::Found(task) => return Some(Some(*task)),
-                IndexLookup::Absent => return Some(None),
-                IndexLookup::Unreadable => return None,
-                IndexLookup::Replaced => *state = IndexState::Unknown,
+            let IndexState::Index(index) = &*state else { break };
+            match index.find(&self.root, task_id) {
+                Ok(IndexLookup::Replaced) => *state = IndexState::Unknown,
+                Ok(found) => return found,
+                // The other look-up reports the error.
+                Err(_) => break,
             }
         }
-        None
+        IndexLookup::Unreadable
     }
 
     fn offsets(&self) -> Result<&RootManifestOffsets, Error> {

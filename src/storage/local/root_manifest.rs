@@ -217,7 +217,7 @@ fn is_up_to_date(root: &Path, fingerprints: &[u128]) -> Result<bool, Error> {
     };
     let scanned = manifest_files::scan_root(root, |id, _| {
         find(id);
-        Ok(true)
+        true
     })?;
     let is_valid = scanned.is_some()
         || manifest_files::read_root(root, |task| {

@@ -60,12 +60,12 @@ impl Archive {
     }
 
     /// The root's files.
-    fn files(&self) -> BTreeMap<&'static str, Vec<u8>> {
+    fn files(&self) -> Files {
         let read = |name: &'static str| fs::read(self.path().join(name)).ok().map(|text| (name, text));
         [MANIFEST, SHA256SUMS].into_iter().filter_map(read).collect()
     }
 
-    fn restore(&self, files: &BTreeMap<&'static str, Vec<u8>>) {
+    fn restore(&self, files: &Files) {
         for name in [MANIFEST, SHA256SUMS] {
             let path = self.path().join(name);
             files.get(name).map_or_else(|| drop(fs::remove_file(&path)), |text| fs::write(&path, text).unwrap());
@@ -132,8 +132,10 @@ fn update_of_any_tasks_gives_the_bytes_of_a_rebuild() {
     assert!(copied > 250, "only {copied} updates copied what did not change");
 }
 
-#[test]
-fn edited_root_files_are_updated_as_a_rebuild_does_it() {
+type Files = BTreeMap<&'static str, Vec<u8>>;
+
+/// An archive with a new task `c`, and its root's files without and with that task.
+fn archive_with_new_task() -> (Archive, Files, Files) {
     let mut archive = Archive::new(7);
     for id in ["a", "b", "t-1", "z"] {
         while fs::read_to_string(archive.folder(id).join(MANIFEST)).map_or(true, |text| !text.contains("image-1")) {
@@ -145,6 +147,12 @@ fn edited_root_files_are_updated_as_a_rebuild_does_it() {
     archive.write_task("c");
     archive.rebuild();
     let expected = archive.files();
+    (archive, before, expected)
+}
+
+#[test]
+fn edited_root_manifest_is_updated_as_a_rebuild_does_it() {
+    let (archive, before, expected) = archive_with_new_task();
     let text = String::from_utf8(before[MANIFEST].clone()).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
     let with_tasks = |change: fn(&mut Vec<Value>)| {
@@ -159,14 +167,14 @@ fn edited_root_files_are_updated_as_a_rebuild_does_it() {
         text.replace('\n', "\r\n").into_bytes(),
         text.replace("\n  ", "\n    ").into_bytes(),
         text.trim_end().as_bytes().to_vec(),
-        text[..at].as_bytes().to_vec(),
+        text.as_bytes()[..at].to_vec(),
         [&text.as_bytes()[..at], &[0; 512], &text.as_bytes()[at..]].concat(),
         [&text.as_bytes()[..at], b"garbage", &text.as_bytes()[at..]].concat(),
-        [&text.as_bytes()[..at + 1], b"\xff", &text.as_bytes()[at + 2..]].concat(),
+        [&text.as_bytes()[..=at], b"\xff", &text.as_bytes()[at + 2..]].concat(),
         with_tasks(|tasks| tasks.reverse()),
         with_tasks(|tasks| tasks.insert(0, tasks[0].clone())),
         with_tasks(|tasks| tasks.insert(1, json!(7))),
-        with_tasks(|tasks| tasks.clear()),
+        with_tasks(Vec::clear),
         text.replace("    },\n    {", "    },\n    {\"no\": \"task\"},\n    {").into_bytes(),
         text.replacen("\n  \"tasks\"", "\n  \"more\": {},\n  \"tasks\"", 1).into_bytes(),
     ];
@@ -177,6 +185,12 @@ fn edited_root_files_are_updated_as_a_rebuild_does_it() {
         archive.update(&changed, &["a", "b", "t-1", "z"]);
         assert!(archive.files() == expected, "edit {n}: {}", String::from_utf8_lossy(&archive.files()[MANIFEST]));
     }
+}
+
+#[test]
+fn edited_checksum_list_is_updated_as_a_rebuild_does_it() {
+    let (archive, before, expected) = archive_with_new_task();
+    let changed = ids(["c"]);
     let lines = String::from_utf8(before[SHA256SUMS].clone()).unwrap();
     let mut swapped: Vec<&str> = lines.lines().collect();
     swapped.reverse();

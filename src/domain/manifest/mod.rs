@@ -2,12 +2,13 @@
 //!
 //! Owns the shape (version 1), the order of keys and entries, and the rule that the same archive gives the same bytes.
 //! Entries: `task_entry` (in words for people: `description`), `file_entry`, `asset_error`, `response`; `unknown_fields` keeps the fields of other versions.
-//! Documents: `writer`, `reader`, `task_manifest` for the manifest of one task, `ownership` for who wrote a `manifest.json`,
+//! Documents: `writer`, `reader`, `layout_scan` for long ones, `task_manifest` for the manifest of one task, `ownership` for who wrote a `manifest.json`,
 //! and `salvage` for a damaged one.
 
 mod asset_error;
 mod description;
 mod file_entry;
+mod layout_scan;
 mod ownership;
 mod reader;
 mod response;
@@ -23,12 +24,14 @@ use serde_json::Value;
 
 pub use asset_error::AssetError;
 pub use file_entry::FileEntry;
+pub(crate) use layout_scan::{find_entry, frames_many_tasks, scan_layout};
 pub use ownership::{Ownership, check_ownership};
 pub use reader::{RawTask, for_each_task};
 pub use response::ApiResponse;
 pub use salvage::salvage;
 pub use task_entry::{State, TaskEntry};
 pub use task_manifest::TaskManifest;
+pub(crate) use writer::{EMPTY_LIST_END, LIST_END, list_entry, list_start};
 pub use writer::{write, write_task_manifest};
 
 /// The manifest version that this program writes, and the highest that it reads.

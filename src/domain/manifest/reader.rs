@@ -88,7 +88,7 @@ pub struct ManifestHeader {
 /// `UnexpectedEof` when the manifest ends early, `InvalidData` when it is no JSON object or has data behind its end, or the
 /// error of `reader`. `each` has then seen the tasks before the error.
 pub fn for_each_task(reader: impl Read, mut each: impl FnMut(RawTask<'_>)) -> io::Result<ManifestHeader> {
-    let mut window = JsonWindow { reader, offset: 0, bytes: Vec::new(), position: 0 };
+    let mut window = JsonWindow::new(reader);
     let mut header = ManifestHeader::default();
     window.skip_byte_order_mark()?;
     window.expect_byte(b'{')?;
@@ -117,7 +117,7 @@ pub fn for_each_task(reader: impl Read, mut each: impl FnMut(RawTask<'_>)) -> io
 }
 
 /// The part of a manifest that is in memory.
-struct JsonWindow<R> {
+pub(super) struct JsonWindow<R> {
     reader: R,
     /// The offset of `bytes` in the manifest.
     offset: u64,
@@ -127,6 +127,31 @@ struct JsonWindow<R> {
 }
 
 impl<R: Read> JsonWindow<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self { reader, offset: 0, bytes: Vec::new(), position: 0 }
+    }
+
+    /// The offset of the next byte in the manifest.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset + self.position as u64
+    }
+
+    /// The bytes in memory that are not parsed.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.bytes[self.position..]
+    }
+
+    /// The bytes that are not parsed, at least `count` unless the manifest ends before.
+    pub(super) fn peek_at_least(&mut self, count: usize) -> io::Result<&[u8]> {
+        while self.rest().len() < count && self.fill()? {}
+        Ok(self.rest())
+    }
+
+    /// Passes over `count` bytes that are in memory.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.position += count;
+    }
+
     /// Skips a byte-order mark.
     fn skip_byte_order_mark(&mut self) -> io::Result<()> {
         while self.bytes.len() < BYTE_ORDER_MARK.len() && self.fill()? {}
@@ -203,7 +228,7 @@ impl<R: Read> JsonWindow<R> {
     }
 
     /// Drops the parsed bytes and reads more; whether there were more.
-    fn fill(&mut self) -> io::Result<bool> {
+    pub(super) fn fill(&mut self) -> io::Result<bool> {
         self.bytes.drain(..self.position);
         self.offset += std::mem::take(&mut self.position) as u64;
         // A value that is longer than the window is parsed again after each read. Doubling keeps that linear.

@@ -12,6 +12,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer, forward_to_deserialize_any};
 use serde_json::value::RawValue;
 
+use crate::domain::json;
+
 /// Implements `Serialize` and `Deserialize` for a type that derives both with `remote = "Self"`. Its field `unknown` keeps the
 /// fields that the derived code does not know.
 macro_rules! keep_unknown_fields {
@@ -73,7 +75,21 @@ impl PartialEq for UnknownFields {
 
 impl Serialize for UnknownFields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+        // On one line: the line breaks of another writer could look like those between the entries of a manifest.
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, OneLine(value))))
+    }
+}
+
+/// A value without line breaks.
+struct OneLine<'a>(&'a RawValue);
+
+impl Serialize for OneLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.0.get().contains(['\n', '\r']) {
+            return self.0.serialize(serializer);
+        }
+        let compact = RawValue::from_string(json::compact(self.0.get(), |_| None)).map_err(serde::ser::Error::custom)?;
+        compact.serialize(serializer)
     }
 }
 

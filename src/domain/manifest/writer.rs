@@ -37,6 +37,29 @@ pub fn write_task_manifest(writer: impl Write, task: &TaskEntry) -> io::Result<(
     }
 }
 
+/// What follows the last task in a manifest.
+pub(crate) const LIST_END: &[u8] = b"\n  ]\n}\n";
+
+/// The beginning of a manifest, up to its first task.
+pub(crate) fn list_start() -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    write(&mut text, |_| Ok(()))?;
+    text.truncate(text.len() - EMPTY_LIST_END.len());
+    Ok(text)
+}
+
+/// What ends a manifest without tasks.
+pub(crate) const EMPTY_LIST_END: &[u8] = b"]\n}\n";
+
+/// The text of a task in a manifest, with the line break in front of it.
+pub(crate) fn list_entry(task: &TaskEntry) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    write(&mut text, |push| push(task))?;
+    text.truncate(text.len() - LIST_END.len());
+    text.drain(..list_start()?.len());
+    Ok(text)
+}
+
 fn manifest_of<T>(tasks: T) -> Manifest<T> {
     Manifest { manifest_version: VERSION, generator: GENERATOR, tasks }
 }

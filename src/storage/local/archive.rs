@@ -16,7 +16,7 @@ use super::dirty_marker::DirtyMarker;
 use super::group_sync::GroupSync;
 use super::lease::TaskLease;
 use super::lock::{self, LockWait};
-use super::manifest_files::{self, ManifestStatus};
+use super::manifest_files::{self, RootIdentity};
 use super::root_lookup::RootManifestLookup;
 use super::root_manifest::{self, RebuiltIndex};
 use super::task_dir::{TaskDir, TaskSnapshot};
@@ -212,13 +212,8 @@ impl LocalArchive {
     }
 
     fn refuse_foreign(&self) -> Result<(), Error> {
-        let (mut count, mut has_response) = (0_usize, false);
-        let status = manifest_files::read_root(&self.root, |task| {
-            count += 1;
-            has_response = count == 1 && task.has_response();
-        })?;
-        // Only a task's own manifest holds the gateway's response.
-        if status == ManifestStatus::Valid && has_response {
+        let found = manifest_files::identify_root(&self.root)?;
+        if found == RootIdentity::SingleTask {
             return Err(Error::SingleTask(self.root.clone()));
         }
         let sums = self.root.join(SHA256SUMS);
@@ -226,7 +221,7 @@ impl LocalArchive {
         let is_ours = match path_check::lstat(&sums).map_err(fail)? {
             None => true,
             Some(found) if !found.is_file() => false,
-            Some(_) => status != ManifestStatus::Missing || names_task_files_only(&sums).map_err(fail)?,
+            Some(_) => found != RootIdentity::Missing || names_task_files_only(&sums).map_err(fail)?,
         };
         if is_ours { Ok(()) } else { Err(Error::Foreign(sums)) }
     }

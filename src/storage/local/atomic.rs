@@ -5,15 +5,16 @@
 //! left as it is. The caller syncs the folder ([`sync_folder`]) when that matters.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
+use std::io::{self, BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
 use super::dir::{Dir, OpenMode};
 use super::group_sync;
+use super::new_file::NewFile;
 use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS, TEXT};
-use crate::storage::{Error, failpoint};
+use crate::storage::Error;
 
 /// Replaces `folder/name` with what `fill` writes. Whether the file changed.
 pub(super) fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<bool, Error> {
@@ -26,16 +27,8 @@ pub(super) fn write_or_remove(
     name: &str,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<bool, Error> {
-    let dir = Dir::at(folder);
-    let new = stage(&dir, name, fill)?;
-    let found = dir.stat(&new.temp_name).map_err(Error::io("read", &new.temp_path()));
-    if found.inspect_err(|_| new.discard())?.is_none_or(|found| found.size > 0) {
-        return new.replace_old();
-    }
-    new.discard();
-    let was_there = dir.stat(name).map_err(Error::io("read", &dir.join(name)))?.is_some();
-    dir.remove(name).map_err(Error::io("remove", &dir.join(name)))?;
-    Ok(was_there)
+    let new = stage(&Dir::at(folder), name, fill)?;
+    if new.is_empty().inspect_err(|_| new.discard())? { new.remove_old() } else { new.replace_old() }
 }
 
 /// A new version of a file, under a dot-name. When it never gets its final name, the next writer of the folder removes it.
@@ -49,17 +42,8 @@ pub(super) struct PendingReplace {
 
 /// Writes the new version of `name` in `dir`. The caller renames it once it is durable.
 pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<PendingReplace, Error> {
-    let path = dir.join(name);
-    let fail = |action| Error::io(action, &path);
-    let (temp_name, target) = create_temporary(dir, name).map_err(fail("create"))?;
-    let new = PendingReplace { dir: dir.clone(), temp_name, name: name.to_owned() };
-    let mut writer = BufWriter::with_capacity(64 << 10, target);
-    let filled = fill(&mut writer).and_then(|()| writer.flush());
-    // Closed in any case: some systems can't remove an open file.
-    drop(writer.into_parts());
-    filled.map_err(fail("write")).inspect_err(|_| new.discard())?;
-    failpoint::reached(if name == MANIFEST { "manifest-temporary" } else { "other-temporary" });
-    Ok(new)
+    let mut new = NewFile::create(dir, name)?;
+    fill(&mut new).and_then(|()| new.finish()).map_err(Error::io("write", &dir.join(name)))
 }
 
 /// Creates a file under an unused dot-name, with the permissions of the user's umask. The library chooses the name; `dir`
@@ -77,6 +61,15 @@ pub(super) fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, Fil
 }
 
 impl PendingReplace {
+    pub(super) fn new(dir: Dir, temp_name: String, name: &str) -> Self {
+        Self { dir, temp_name, name: name.to_owned() }
+    }
+
+    /// The final name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The path under the dot-name.
     pub(super) fn temp_path(&self) -> PathBuf {
         self.dir.join(&self.temp_name)
@@ -85,14 +78,33 @@ impl PendingReplace {
     /// Takes the place of the old version, unless that has the same bytes. Whether the file changed.
     fn replace_old(self) -> Result<bool, Error> {
         // An old version that can't be read is replaced.
-        if self.is_like_old().unwrap_or(false) {
-            self.discard();
-            // A run that was killed may have left it without a sync.
-            return group_sync::sync(&self.dir.join(&self.name))
-                .map_err(Error::io("sync", &self.dir.join(&self.name)))
-                .map(|()| false);
+        let is_changed = !self.is_like_old().unwrap_or(false);
+        self.replace_old_if(is_changed)
+    }
+
+    /// As [`Self::replace_old`], where the caller knows whether the old version has the same bytes.
+    pub(super) fn replace_old_if(self, is_changed: bool) -> Result<bool, Error> {
+        if is_changed {
+            return self.sync_and_rename().map(|()| true);
         }
-        self.sync_and_rename().map(|()| true)
+        self.discard();
+        // A run that was killed may have left it without a sync.
+        group_sync::sync(&self.dir.join(&self.name)).map_err(Error::io("sync", &self.dir.join(&self.name))).map(|()| false)
+    }
+
+    /// Removes the old version: this one is empty. Whether there was one.
+    pub(super) fn remove_old(self) -> Result<bool, Error> {
+        self.discard();
+        let old = self.dir.join(&self.name);
+        let was_there = self.dir.stat(&self.name).map_err(Error::io("read", &old))?.is_some();
+        self.dir.remove(&self.name).map_err(Error::io("remove", &old))?;
+        Ok(was_there)
+    }
+
+    /// Whether it has no bytes.
+    pub(super) fn is_empty(&self) -> Result<bool, Error> {
+        let found = self.dir.stat(&self.temp_name).map_err(Error::io("read", &self.temp_path()))?;
+        Ok(found.is_some_and(|found| found.size == 0))
     }
 
     /// Whether the old version has the same bytes.

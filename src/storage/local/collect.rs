@@ -144,7 +144,8 @@ impl<'a> TaskCollector<'a> {
         self.resolve(name, read_task_dir(self.root, name), None).map(|task| task.task_id)
     }
 
-    fn collect_dir(&mut self, id: &str, root_entry: Option<TaskEntry>, sink: &mut TaskSink<'_>) -> Result<(), Error> {
+    /// Collects one task from its folder. `root_entry` is that of the old root manifest.
+    pub(super) fn collect_dir(&mut self, id: &str, root_entry: Option<TaskEntry>, sink: &mut TaskSink<'_>) -> Result<(), Error> {
         let name = layout::folder_name(id);
         self.resolve(&name, read_task_dir(self.root, &name), root_entry).map_or(Ok(()), sink)
     }

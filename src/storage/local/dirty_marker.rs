@@ -3,8 +3,6 @@
 //! It is a locked dot-file in the root, from the first commit until the root manifest is written. A marker without a lock
 //! belongs to a killed run. Which tasks that run committed is unknown, so the root is rebuilt from the task folders.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -90,29 +88,30 @@ impl Drop for StaleMarkers {
     }
 }
 
-/// Finds the markers of killed processes.
-///
-/// # Errors
-/// When the root can't be listed: then it is unknown whether there are any.
-pub(super) fn find_stale(root: &Path) -> io::Result<StaleMarkers> {
+/// Finds the markers of killed processes among the `names` in the root.
+pub(super) fn find_stale(root: &Path, names: &[String]) -> StaleMarkers {
     let mut stale = StaleMarkers { locks: Vec::new(), is_uncertain: false };
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) {
-            // Only the marker of a dead process can be locked.
-            match Lock::try_take_over(&entry.path()) {
-                Ok(lock) => stale.locks.extend(lock),
-                // It may be that of another user's process, which may be dead.
-                Err(_) => stale.is_uncertain = true,
-            }
+    for name in names.iter().filter(|name| name.starts_with(PREFIX)) {
+        // Only the marker of a dead process can be locked.
+        match Lock::try_take_over(&root.join(name)) {
+            Ok(lock) => stale.locks.extend(lock),
+            // It may be that of another user's process, which may be dead.
+            Err(_) => stale.is_uncertain = true,
         }
     }
-    Ok(stale)
+    stale
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn find_stale(root: &Path) -> StaleMarkers {
+        let names = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        super::find_stale(root, &names.collect::<Vec<_>>())
+    }
 
     #[test]
     fn marker_of_a_killed_process_with_the_same_id_is_still_found() {
@@ -120,7 +119,7 @@ mod tests {
         fs::write(root.path().join(format!("{PREFIX}{}-0", std::process::id())), b"").unwrap();
         let marker = DirtyMarker::new(root.path());
         marker.set().unwrap();
-        assert_eq!(find_stale(root.path()).unwrap().locks.len(), 1);
+        assert_eq!(find_stale(root.path()).locks.len(), 1);
     }
 
     #[test]
@@ -129,19 +128,19 @@ mod tests {
         let marker = DirtyMarker::new(root.path());
         marker.set().unwrap();
         marker.set().unwrap();
-        assert!(find_stale(root.path()).unwrap().is_empty());
+        assert!(find_stale(root.path()).is_empty());
         marker.clear();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         fs::write(root.path().join(".committing-1-0"), b"").unwrap();
-        let found = find_stale(root.path()).unwrap();
+        let found = find_stale(root.path());
         assert_eq!(found.locks.len(), 1);
         found.clear();
-        assert!(find_stale(root.path()).unwrap().is_empty());
+        assert!(find_stale(root.path()).is_empty());
         marker.set().unwrap();
         drop(marker);
         for _ in 0..2 {
             assert_eq!(
-                find_stale(root.path()).unwrap().locks.len(),
+                find_stale(root.path()).locks.len(),
                 1,
                 "a marker that is dropped uncleared is stale, also in its own process"
             );

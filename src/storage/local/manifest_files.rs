@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
+use std::ops::Range;
 use std::path::Path;
 
 use super::path_check;
@@ -14,6 +15,10 @@ use crate::storage::Error;
 /// A larger manifest of a task is parsed as a stream: its text and its parsed form together would take too much memory.
 pub(in crate::storage) const LARGE: u64 = 1 << 20;
 
+/// A root manifest of at least this size, in bytes, is scanned instead of parsed, where it has this program's layout. A shorter
+/// one is parsed in some milliseconds, which finds any damage.
+const SCANNED: u64 = if cfg!(test) { 1 } else { 1 << 20 };
+
 /// The state of a root manifest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::storage) enum ManifestStatus {
@@ -23,6 +28,17 @@ pub(in crate::storage) enum ManifestStatus {
     Damaged,
     /// Written by this program, and complete.
     Valid,
+}
+
+/// Whose root manifest a folder has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::storage) enum RootIdentity {
+    /// There is none.
+    Missing,
+    /// That of an archive by this program. It can be damaged.
+    Archive,
+    /// That of one task: only such a manifest holds the gateway's response.
+    SingleTask,
 }
 
 /// The state of a task's own manifest.
@@ -53,6 +69,52 @@ pub(in crate::storage) fn read_root(folder: &Path, on_task: impl FnMut(RawTask<'
         Ownership::Foreign | Ownership::NotJson => Err(Error::Foreign(path)),
         Ownership::NewerVersion(version) => Err(Error::Newer { path, version }),
     }
+}
+
+/// Decides whose root manifest `folder` has. Of a long one only the beginning and the end are read.
+///
+/// # Errors
+/// When another program wrote it, or it is of a later version or can't be read.
+pub(in crate::storage) fn identify_root(folder: &Path) -> Result<RootIdentity, Error> {
+    let path = folder.join(MANIFEST);
+    let is_long_archive = || {
+        let file = File::open(&path)?;
+        Ok(file.metadata()?.len() >= SCANNED && manifest::frames_many_tasks(file)?)
+    };
+    if is_present(&path)? && is_long_archive().map_err(Error::io("read", &path))? {
+        return Ok(RootIdentity::Archive);
+    }
+    let (mut count, mut has_response) = (0_usize, false);
+    let status = read_root(folder, |task| {
+        count += 1;
+        has_response = count == 1 && task.has_response();
+    })?;
+    Ok(match status {
+        ManifestStatus::Missing => RootIdentity::Missing,
+        ManifestStatus::Valid if has_response => RootIdentity::SingleTask,
+        ManifestStatus::Valid | ManifestStatus::Damaged => RootIdentity::Archive,
+    })
+}
+
+/// Scans the root manifest in `folder` and calls `each` with the id and the text of each task, until that returns false.
+/// Returns the open file and the range of its list of tasks. None when `each` returned false, when the manifest is short or
+/// missing, or when it has another layout than this program's: the caller reads it with [`read_root`].
+pub(in crate::storage) fn scan_root(
+    folder: &Path,
+    each: impl FnMut(&str, RawTask<'_>) -> bool,
+) -> Result<Option<(File, Range<u64>)>, Error> {
+    let path = folder.join(MANIFEST);
+    if !is_present(&path)? {
+        return Ok(None);
+    }
+    let scan = || {
+        let file = File::open(&path)?;
+        if file.metadata()?.len() < SCANNED {
+            return Ok(None);
+        }
+        Ok(manifest::scan_layout(&file, each)?.map(|list| (file, list)))
+    };
+    scan().map_err(Error::io("read", &path))
 }
 
 /// Reads the manifest in a task's `folder`. Its task id is not compared with the folder's name.

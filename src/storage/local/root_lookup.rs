@@ -1,7 +1,7 @@
 //! Looks up single tasks in the root manifest, for tasks whose own manifests are missing or damaged.
 //!
-//! A failing disk can damage many manifests. So the root manifest is scanned once, with the first look-up, and only the offset
-//! of each task is kept. The file is opened for each look-up and closed again, because some systems can't replace an open file.
+//! A run looks up every new task. A long root manifest is searched by id ([`RootIndex`]). Another one, and one that is damaged,
+//! is read once, with the first look-up, and only the offset of each task is kept: a failing disk can damage many manifests. The file is opened for each look-up and closed again, because some systems can't replace an open file.
 //! When the file was replaced meanwhile, it is scanned again. A damaged root manifest still gives the entries that can be
 //! parsed. A root manifest that can't be read is an error, so no task is treated as unknown.
 
@@ -10,8 +10,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::root_index::{IndexLookup, RootIndex};
 use crate::domain::manifest::{self, RawTask, TaskEntry};
 use crate::layout::{self, MANIFEST};
 use crate::storage::Error;
@@ -21,8 +22,20 @@ use crate::storage::staging::positioned;
 /// The root manifest of an archive, for look-ups of single tasks.
 #[derive(Debug)]
 pub(super) struct RootManifestLookup {
+    root: PathBuf,
     manifest: PathBuf,
+    index: Mutex<IndexState>,
     offsets: OnceLock<io::Result<RootManifestOffsets>>,
+}
+
+/// Whether a long root manifest can be searched by id.
+#[derive(Debug)]
+enum IndexState {
+    /// Not scanned, or replaced since.
+    Unknown,
+    Index(RootIndex),
+    /// It is short, damaged, or has another layout than this program's.
+    Unusable,
 }
 
 /// The offset of each task, by the name of its folder.
@@ -37,7 +50,12 @@ struct TaskOffset {
 
 impl RootManifestLookup {
     pub(super) fn new(root: &Path) -> Self {
-        Self { manifest: root.join(MANIFEST), offsets: OnceLock::new() }
+        Self {
+            root: root.to_owned(),
+            manifest: root.join(MANIFEST),
+            index: Mutex::new(IndexState::Unknown),
+            offsets: OnceLock::new(),
+        }
     }
 
     /// The entry of a task, with paths relative to the task's folder.
@@ -45,6 +63,11 @@ impl RootManifestLookup {
     /// # Errors
     /// When the root manifest can't be read.
     pub(super) fn task_entry(&self, task_id: &str) -> Result<Option<TaskEntry>, Error> {
+        match self.find_in_index(task_id) {
+            IndexLookup::Found(task) => return Ok(Some(task.into_task_relative())),
+            IndexLookup::Absent => return Ok(None),
+            IndexLookup::Unreadable | IndexLookup::Replaced => {}
+        }
         Ok(self
             .root_entry(&layout::folder_name(task_id))?
             .filter(|task| task.task_id == task_id)
@@ -83,6 +106,27 @@ impl RootManifestLookup {
     pub(super) fn id_of(&self, folder: &str) -> Result<Option<&str>, Error> {
         let found = self.offsets()?.get_key_value(folder);
         Ok(found.map(|(folder, offset)| offset.id.as_deref().unwrap_or(folder)))
+    }
+
+    /// The entry of a task in a long root manifest. `Unreadable` when only [`Self::offsets`] can say whether there is one.
+    fn find_in_index(&self, task_id: &str) -> IndexLookup {
+        let mut state = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        // Other processes may replace the file.
+        for _ in 0..3 {
+            if let IndexState::Unknown = *state {
+                // A file that can't be read is an error of the other scan.
+                let scanned = RootIndex::scan(&self.root).ok().flatten();
+                *state = scanned.map_or(IndexState::Unusable, IndexState::Index);
+            }
+            let IndexState::Index(index) = &*state else { break };
+            match index.find(&self.root, task_id) {
+                Ok(IndexLookup::Replaced) => *state = IndexState::Unknown,
+                Ok(found) => return found,
+                // The other look-up reports the error.
+                Err(_) => break,
+            }
+        }
+        IndexLookup::Unreadable
     }
 
     fn offsets(&self) -> Result<&RootManifestOffsets, Error> {
@@ -166,6 +210,30 @@ mod tests {
         assert_eq!(of("00007"), None);
         std::fs::remove_file(root.path().join(MANIFEST)).unwrap();
         assert_eq!(of("09000"), None);
+    }
+
+    #[test]
+    fn long_root_manifest_is_searched_by_id() {
+        let root = tempfile::tempdir().unwrap();
+        let place = |ids: &[String]| {
+            let mut text = Vec::new();
+            manifest::write(&mut text, |push| ids.iter().try_for_each(|id| push(&entry(id)))).unwrap();
+            std::fs::write(root.path().join("new"), &text).unwrap();
+            std::fs::rename(root.path().join("new"), root.path().join(MANIFEST)).unwrap();
+        };
+        let mut ids: Vec<String> = (0..10_000).map(|n| format!("{:05}", 2 * n)).collect();
+        ids.extend(["Odd \"{", "\u{1}", "é"].map(str::to_owned));
+        ids.sort();
+        place(&ids);
+        let lookup = RootManifestLookup::new(root.path());
+        let of = |id: &str| lookup.task_entry(id).unwrap().map(|task| task.task_id);
+        assert!(ids.iter().all(|id| of(id).as_ref() == Some(id)));
+        assert!(["", "00001", "19999", "2", "~", "Odd"].iter().all(|id| of(id).is_none()));
+        assert!(lookup.offsets.get().is_none(), "not every offset is in memory");
+        place(&ids[5000..]);
+        assert_eq!((of(&ids[4999]), of(&ids[5000]).as_ref()), (None, Some(&ids[5000])), "the version that replaced the first");
+        std::fs::remove_file(root.path().join(MANIFEST)).unwrap();
+        assert_eq!(of(&ids[5000]), None);
     }
 
     #[test]

@@ -1,24 +1,26 @@
 //! The root's derived files: `manifest.json` of the whole archive, and `SHA256SUMS`, unless it would be empty.
 //!
 //! Both come from the task manifests. For a task whose manifest can't be read now, the entry in the old root manifest is kept
-//! ([`collect`](super::collect)). An update merges the changed tasks into the old root manifest as a stream, in the order of the
-//! ids. Where the old one can't be trusted, all task folders are read. Either way the same archive gives the same bytes. One
-//! process writes at a time, under the short lock of the root.
+//! ([`collect`](super::collect)). An update merges the changed tasks into the old root manifest, in the order of the ids: a long
+//! one by copying all that did not change ([`root_splice`](super::root_splice)), another by parsing it as a stream. Where the
+//! old one can't be trusted, all task folders are read. Either way the same archive gives the same bytes. One process writes at
+//! a time, under the short lock of the root.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::collect::{TaskCollector, TaskSink};
 use super::dirty_marker::{self, StaleMarkers};
 use super::lock::{self, Lock, LockWait};
 use super::manifest_files::{self, ManifestStatus};
+use super::root_splice::SplicePlan;
+use super::sums_list::{has_sums, write_sums};
 use super::{atomic, path_check};
 use crate::domain::manifest::{self, TaskEntry};
 use crate::domain::task::TaskId;
-use crate::integrity::digest::Sha256Hex;
-use crate::layout::{self, MANIFEST, SHA256SUMS};
+use crate::layout::{MANIFEST, SHA256SUMS};
 use crate::storage::read::report::Report;
 use crate::storage::{Error, failpoint};
 
@@ -26,11 +28,30 @@ use crate::storage::{Error, failpoint};
 /// [`Storage::update_index`](crate::storage::Storage::update_index).
 pub(in crate::storage) fn update(root: &Path, changed: Vec<TaskId>, reused: &[u128], wait: &LockWait) -> Result<Report, Error> {
     let mut report = Report::default();
-    let stale = dirty_marker::find_stale(root).map_err(Error::io("list", root))?;
-    if changed.is_empty() && stale.is_empty() && leftovers(root).next().is_none() && is_up_to_date(root, reused)? {
+    let names = dot_names(root)?;
+    let stale = dirty_marker::find_stale(root, &names);
+    if changed.is_empty() && stale.is_empty() && !names.iter().any(|name| is_leftover(name)) && is_up_to_date(root, reused)? {
         return Ok(report);
     }
-    let _lock = lock(root, wait)?;
+    let _lock = lock(root, &names, wait)?;
+    if stale.is_empty()
+        && !changed.is_empty()
+        && let Some(plan) = SplicePlan::new(root, &changed, reused)?
+    {
+        plan.apply(&mut report)?;
+        return finish(root).map(|()| report);
+    }
+    merge_or_rebuild(root, changed, reused, stale, report)
+}
+
+/// Updates the root's files, where not all that did not change can be copied.
+fn merge_or_rebuild(
+    root: &Path,
+    changed: Vec<TaskId>,
+    reused: &[u128],
+    stale: StaleMarkers,
+    mut report: Report,
+) -> Result<Report, Error> {
     let is_trusted = stale.is_empty() && is_up_to_date(root, reused)?;
     if is_trusted && changed.is_empty() {
         return Ok(report);
@@ -57,8 +78,9 @@ pub(crate) struct RebuiltIndex {
 
 /// Writes the root's files from the task folders alone.
 pub(in crate::storage) fn rebuild(root: &Path, wait: &LockWait) -> Result<RebuiltIndex, Error> {
-    let stale = dirty_marker::find_stale(root).map_err(Error::io("list", root))?;
-    let _lock = lock(root, wait)?;
+    let names = dot_names(root)?;
+    let stale = dirty_marker::find_stale(root, &names);
+    let _lock = lock(root, &names, wait)?;
     rebuild_locked(root, stale)
 }
 
@@ -76,13 +98,13 @@ fn rebuild_locked(root: &Path, stale: StaleMarkers) -> Result<RebuiltIndex, Erro
     Ok(RebuiltIndex { tasks, files, is_changed: is_changed == Some(true), report })
 }
 
-/// Takes the lock of the root, and removes the temporary files of killed writers.
-fn lock(root: &Path, wait: &LockWait) -> Result<Lock, Error> {
+/// Takes the lock of the root, and removes the temporary files of killed writers among `names`.
+fn lock(root: &Path, names: &[String], wait: &LockWait) -> Result<Lock, Error> {
     let lock = Lock::lock_folder(root, wait)?;
     // Where the folder itself is locked, no process holds a lock file in it.
-    for leftover in leftovers(root).filter(|path| lock.is_folder_lock() || !path.ends_with(lock::NAME)) {
+    for leftover in names.iter().filter(|name| is_leftover(name) && (lock.is_folder_lock() || *name != lock::NAME)) {
         // What can't be removed now is removed by the next writer.
-        let _ = fs::remove_file(leftover);
+        let _ = fs::remove_file(root.join(leftover));
     }
     Ok(lock)
 }
@@ -108,9 +130,15 @@ fn write_root_files(root: &Path, collect: impl FnOnce(&mut TaskSink<'_>) -> Resu
         return Ok(None);
     }
     let is_changed = manifest? | sums?;
+    finish(root)?;
+    Ok(Some(is_changed))
+}
+
+/// Makes the names of the root's new files durable.
+fn finish(root: &Path) -> Result<(), Error> {
     atomic::sync_folder(root)?;
     failpoint::reached("root-written");
-    Ok(Some(is_changed))
+    Ok(())
 }
 
 /// Calls `on_task` with every task of the archive, or of the one task's folder, at `root`. The tasks come from the manifest
@@ -128,7 +156,7 @@ pub(in crate::storage) fn read_tasks(root: &Path, mut on_task: impl FnMut(TaskEn
     let mut report = Report::default();
     let is_valid = manifest_files::read_root(root, |_| ())? == ManifestStatus::Valid;
     // A killed run may have committed tasks that it does not name.
-    if is_valid && dirty_marker::find_stale(root).map_err(Error::io("list", root))?.is_empty() {
+    if is_valid && dirty_marker::find_stale(root, &dot_names(root)?).is_empty() {
         let mut unreadable = 0;
         manifest_files::read_root(root, |task| task.parse().map_or_else(|| unreadable += 1, &mut on_task))?;
         if unreadable > 0 {
@@ -144,56 +172,60 @@ pub(in crate::storage) fn read_tasks(root: &Path, mut on_task: impl FnMut(TaskEn
     Ok((is_valid, report))
 }
 
-/// The temporary files of killed writers, and of live ones. Where the root can't be listed they are left to the next writer.
-fn leftovers(root: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let is_ours = |name: &str| lock::is_lock_name(name.as_ref()) || atomic::is_leftover(name);
-    entries.filter(move |entry| entry.file_name().to_str().is_some_and(is_ours)).map(|entry| entry.path())
+/// The names in the root that begin with a dot. The root is listed once: it can have a million folders.
+///
+/// # Errors
+/// When it can't be listed: then it is unknown whether a killed run left something.
+fn dot_names(root: &Path) -> Result<Vec<String>, Error> {
+    let list = || {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(root)? {
+            names.extend(entry?.file_name().into_string().ok().filter(|name| name.starts_with('.')));
+        }
+        Ok(names)
+    };
+    list().map_err(Error::io("list", root))
+}
+
+/// Whether `name` is that of a temporary file of a killed writer, or of a live one.
+fn is_leftover(name: &str) -> bool {
+    lock::is_lock_name(name.as_ref()) || atomic::is_leftover(name)
 }
 
 /// Whether the root's files are valid, as far as one pass can tell, and name every task with one of these fingerprints.
 fn is_up_to_date(root: &Path, fingerprints: &[u128]) -> Result<bool, Error> {
     let mut missing: HashSet<u128> = fingerprints.iter().copied().collect();
-    let status = manifest_files::read_root(root, |task| {
+    let mut find = |id: &str| {
         if !missing.is_empty()
-            && let Some(id) = task.id().and_then(|id| TaskId::new(&id))
+            && let Some(id) = TaskId::new(id)
         {
             missing.remove(&id.fingerprint());
         }
+    };
+    let scanned = manifest_files::scan_root(root, |id, _| {
+        find(id);
+        true
     })?;
-    if status != ManifestStatus::Valid || !missing.is_empty() {
+    let is_valid = scanned.is_some()
+        || manifest_files::read_root(root, |task| {
+            task.id().iter().for_each(|id| find(id));
+        })? == ManifestStatus::Valid;
+    if !is_valid || !missing.is_empty() {
         return Ok(false);
     }
     let sums = root.join(SHA256SUMS);
     match path_check::lstat(&sums).map_err(Error::io("read", &sums))? {
         Some(found) => Ok(found.len() > 0),
-        None => Ok(!has_sums(root)?),
+        None => Ok(!needs_sums(root)?),
     }
 }
 
 /// Whether some task in the root manifest has a line in the checksum list. Without a line there is no list.
-fn has_sums(root: &Path) -> Result<bool, Error> {
-    let mut lines = Vec::new();
-    manifest_files::read_root(root, |task| {
-        if lines.is_empty()
-            && let Some(task) = task.parse()
-        {
-            // Writing to memory does not fail.
-            let _ = write_sums(&mut lines, &task);
-        }
-    })?;
-    Ok(!lines.is_empty())
+fn needs_sums(root: &Path) -> Result<bool, Error> {
+    let mut needs_sums = false;
+    manifest_files::read_root(root, |task| needs_sums = needs_sums || task.parse().is_some_and(|task| has_sums(&task)))?;
+    Ok(needs_sums)
 }
 
-/// `HASH  PATH`, as `sha256sum -c` reads it, for every file and the text.
-fn write_sums(lines: &mut dyn Write, task: &TaskEntry) -> io::Result<()> {
-    // A path that this program can't have written is left out: no tool should follow it.
-    let folder = layout::folder_name(&task.task_id);
-    for file in task.files.iter().filter(|file| file.name_in_folder(&folder).is_some()) {
-        writeln!(lines, "{}  {}", file.sha256(), file.path())?;
-    }
-    match &task.text {
-        Some(text) => writeln!(lines, "{}  {folder}/{}", Sha256Hex::digest(text.as_bytes()), task.text_name()),
-        None => Ok(()),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -127,6 +127,21 @@ fn any_next_run_repairs_the_root_manifest() {
 }
 
 #[test]
+fn kill_during_an_update_of_a_long_root_manifest_leaves_the_old_or_the_new_one() {
+    for name in ["other-temporary", "manifest-temporary", "manifest-written", "root-written"] {
+        let world = world();
+        world.serve_task("long", &json!({"text": "la".repeat(1 << 20)}));
+        world.run(&["long", "t2"]).exits(0);
+        let old = fs::read(world.archive().join("manifest.json")).unwrap();
+        assert!(killed_at(&world, name, &["t1"]), "{name} was never reached");
+        let left = fs::read(world.archive().join("manifest.json")).unwrap();
+        assert!(left == old || world.root_manifest()["tasks"].as_array().unwrap().len() == 3, "{name}");
+        world.run(&["t1"]).exits(0);
+        assert_eq!((world.root_manifest()["tasks"].as_array().unwrap().len(), dot_files(&world)), (3, Vec::new()), "{name}");
+    }
+}
+
+#[test]
 fn finished_files_are_not_fetched_again() {
     for name in ["manifest-temporary", "synced", "renamed", "text-written", "manifest-written", "root-written"] {
         let world = World::new();

@@ -101,6 +101,41 @@ fn pending_failed_empty_and_unknown_tasks_are_queried_again() {
 }
 
 #[test]
+fn long_root_manifest_is_updated_whatever_an_editor_did_to_it() {
+    let world = World::new();
+    // Long enough that the program does not parse it, where it has the program's own layout.
+    world.serve_task("long", &json!({"text": "la\n    }\n".repeat(1 << 17)}));
+    let ids = ["Odd", "a", "t1", "z"];
+    for id in ids {
+        world.serve_task(id, &json!({"images": [world.serve_sample("picture.png")], "text": id}));
+    }
+    world.run(&["long", "a"]).exits(0);
+    // The audit compares the root's files with the folders.
+    for id in ids {
+        world.run(&[id]).exits(0);
+    }
+    let edits: [fn(&str) -> String; 6] = [
+        |text| serde_json::from_str::<serde_json::Value>(text).unwrap().to_string(),
+        |text| text.replace('\n', "\r\n"),
+        |text| format!("\u{feff}{text}"),
+        |text| text.replacen("\"state\"", "\0\"state\"", 1),
+        |text| text[..text.len() / 2].to_owned(),
+        |text| text.trim_end().to_owned(),
+    ];
+    for (n, edit) in edits.into_iter().enumerate() {
+        let text = fs::read_to_string(world.archive().join("manifest.json")).unwrap();
+        world.write_file("yescale/manifest.json", edit(&text));
+        let id = format!("new-{n}");
+        world.serve_task(&id, &json!({"text": "lo"}));
+        world.run(&[&id]).exits(0);
+        assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 6 + n);
+    }
+    let before = world.tree();
+    world.run(&["a", "long", "z"]).exits(0);
+    assert_eq!(world.tree(), before, "a run that changes nothing rewrites nothing");
+}
+
+#[test]
 fn skip_failed_skips_permanent_failures() {
     let world = World::new();
     world.answer("failed", &json!({"status": "FAILURE", "err_reason": "flagged"}));

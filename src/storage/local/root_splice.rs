@@ -7,7 +7,7 @@
 //! parses the manifest or reads the task folders. So the result is what a rebuild would write, as far as the old files are what
 //! this program wrote.
 //!
-//! Unchanged tasks are not looked at in their folders: `index` does that.
+//! Of an unchanged task it is only looked whether its own manifest exists. Where one does not, there is no plan.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
@@ -20,10 +20,11 @@ use super::collect::TaskCollector;
 use super::dir::Dir;
 use super::manifest_files;
 use super::new_file::NewFile;
+use super::path_check;
 use super::sums_list::{SumsCursor, write_sums};
 use crate::domain::manifest::{self, RawTask, TaskEntry};
 use crate::domain::task::TaskId;
-use crate::layout::{MANIFEST, SHA256SUMS};
+use crate::layout::{self, MANIFEST, SHA256SUMS};
 use crate::storage::Error;
 use crate::storage::read::report::Report;
 use crate::storage::staging::positioned;
@@ -56,6 +57,7 @@ impl SplicePlan {
         let Ok(sums) = SumsCursor::open(root) else { return Ok(None) };
         let changed: BTreeSet<&str> = changed.iter().map(TaskId::as_str).collect();
         let mut planner = Planner {
+            root,
             changed: changed.into_iter().peekable(),
             missing: fingerprints.iter().copied().collect(),
             sums,
@@ -127,6 +129,7 @@ impl SplicePlan {
 
 /// Finds the places of changed tasks, task by task of the old manifest.
 struct Planner<'a, I: Iterator<Item = &'a str>> {
+    root: &'a Path,
     /// The changed tasks that are not found yet, in the order of their ids.
     changed: Peekable<I>,
     /// The tasks that are expected and not found yet.
@@ -146,6 +149,9 @@ impl<'a, I: Iterator<Item = &'a str>> Planner<'a, I> {
                 return false;
             }
             self.changes.push(Change { id: id.to_owned(), entry, lines });
+        } else if !matches!(path_check::lstat(&self.root.join(layout::folder_name(id)).join(MANIFEST)), Ok(Some(_))) {
+            // The other ways report it, and restore the manifest or drop the task.
+            return false;
         }
         if !self.missing.is_empty()
             && let Some(id) = TaskId::new(id)

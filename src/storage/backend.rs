@@ -9,7 +9,7 @@ use super::local::archive::LocalArchive;
 use super::local::task_dir::TaskSnapshot;
 #[cfg(feature = "bucket")]
 use super::object::{archive::ObjectArchive, index::KnownTask};
-use super::{Error, Location, LockWait, Report, TaskLease, blocking, blocking_shortly};
+use super::{Error, LocalLease, Location, LockWait, Report, TaskLease, blocking, blocking_shortly};
 use crate::domain::shard::Shard;
 use crate::domain::task::TaskId;
 
@@ -166,8 +166,8 @@ impl Storage {
                     LeaseRead::Nothing => TaskSnapshot::default(),
                     // There is nothing to read or to recover.
                     _ if lease.is_new() => TaskSnapshot::default(),
-                    LeaseRead::Snapshot => lease.in_background(|lease| lease.read_snapshot()).await?,
-                    LeaseRead::Recovered | LeaseRead::New => lease.in_background(|lease| lease.recover()).await?,
+                    LeaseRead::Snapshot => lease.in_background(LocalLease::read_snapshot).await?,
+                    LeaseRead::Recovered | LeaseRead::New => lease.in_background(LocalLease::recover).await?,
                 };
                 Ok(Some((TaskLease::Local(lease), snapshot)))
             }

@@ -136,8 +136,7 @@ impl Scheduler {
         while self.running.len() < most {
             let Some(mut task) = self.ready.pop_front() else { return };
             let id = task.id().clone();
-            // Boxed, because it is large and is moved several times.
-            let run = Box::pin(async move { Step { end: task.run().await, task } });
+            let run = async move { Step { end: task.run().await, task } };
             self.running.spawn(AssertUnwindSafe(run).catch_unwind().map(|ended| ended.map_err(|_| id)));
         }
     }

@@ -146,7 +146,8 @@ impl TaskJob {
 
     /// Runs the task to its end. None when the run was interrupted before that.
     pub(super) async fn run(&mut self) -> Option<TaskEnd> {
-        let result = self.run_steps().await;
+        // Boxed, because it is large, and the task is moved several times.
+        let result = Box::pin(self.run_steps()).await;
         if let Err(abort) = &result {
             self.missed_answer = abort.missed_answer();
         }

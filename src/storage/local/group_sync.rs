@@ -45,7 +45,7 @@ pub(super) struct GroupSync {
 /// Something that was written, and what follows once it is durable.
 pub(super) struct SyncRequest {
     written: Vec<PathBuf>,
-    step: Box<dyn FnOnce(io::Result<()>) -> Option<SyncRequest> + Send>,
+    step: Box<dyn FnOnce(io::Result<()>) -> Option<Self> + Send>,
 }
 
 impl SyncRequest {

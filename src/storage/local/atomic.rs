@@ -156,7 +156,7 @@ impl PendingReplace {
     /// [`Error::Foreign`] when a file has the name.
     pub(super) fn rename_to_free_name(&self) -> Result<(), Error> {
         let path = self.dir.join(&self.name);
-        match self.dir.rename_new(&self.temp_name, &self.name) {
+        match self.dir.rename_to_free_name(&self.temp_name, &self.name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Foreign(path)),
             renamed => renamed.map_err(Error::io("create", &path)),
         }

@@ -98,13 +98,29 @@ impl Dir {
 
     /// Renames a file. [`io::ErrorKind::AlreadyExists`] when anything has the new name: then nothing changes.
     pub(in crate::storage) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
-        match system::rename_new(self, from, to) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-            renamed => return renamed,
+        for rename in [system::rename_no_replace, system::rename_by_link] {
+            match rename(self, from, to) {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                renamed => return renamed,
+            }
         }
         // A file system without hard links. An empty file takes the name first, and the rename replaces that one.
         drop(self.open(to, OpenMode::CreateNew)?);
         self.rename(from, to).inspect_err(|_| _ = self.remove(to))
+    }
+
+    /// Renames a file to a name that nothing has in a folder of this process. [`io::ErrorKind::AlreadyExists`] when something has it
+    /// all the same. Unlike [`Self::rename_new`] it never makes a second name or an empty file: where the system has no such rename,
+    /// the name is looked up first.
+    pub(in crate::storage) fn rename_to_free_name(&self, from: &str, to: &str) -> io::Result<()> {
+        match system::rename_no_replace(self, from, to) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            renamed => return renamed,
+        }
+        if self.stat(to)?.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.rename(from, to)
     }
 
     /// The folder called `name` in it. An error when that is a symlink.
@@ -211,6 +227,7 @@ mod tests {
         let is_taken = |done: io::Result<()>| done.unwrap_err().kind() == io::ErrorKind::AlreadyExists;
         for name in ["taken", "folder"] {
             assert!(is_taken(dir.rename_new("new", name)), "{name}");
+            assert!(is_taken(dir.rename_to_free_name("new", name)), "{name}");
             assert!(is_taken(dir.hard_link(&folder.path().join("new"), name)), "{name}");
             assert!(is_taken(dir.create_subfolder(name)), "{name}");
         }

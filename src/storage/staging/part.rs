@@ -399,4 +399,77 @@ mod tests {
         let resumed = Part::resume(Dir::at(folder.path()), ".video-2.part".to_owned()).unwrap();
         assert_eq!(resumed.size(), 8 << 20);
     }
+
+    fn held(folder: &Path) -> Part {
+        Part::new_held(Dir::at(folder), ".video-1.part".to_owned())
+    }
+
+    #[test]
+    fn small_part_of_a_new_folder_is_in_memory_until_its_task_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = held(folder.path());
+        part.set_version(version());
+        part.write_all(b"abc").unwrap();
+        part.write_all(b"def").unwrap();
+        let sealed = part.seal();
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut sealed.reader().unwrap(), &mut bytes).unwrap();
+        assert_eq!((bytes.as_slice(), sealed.sha256()), (&b"abcdef"[..], &Sha256Hex::digest(b"abcdef")));
+        let mut staged = sealed.into_staged(AssetKey { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap();
+        assert!(names(folder.path()).is_empty());
+        staged.write_to_disk().unwrap();
+        staged.write_to_disk().unwrap();
+        assert_eq!(fs::read(staged.path()).unwrap(), b"abcdef");
+        assert_eq!(names(folder.path()), [".video-1.part"]);
+    }
+
+    #[test]
+    fn part_that_outgrows_the_memory_is_written_with_all_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        for more in [0, 1, MAX_HELD] {
+            let mut part = held(folder.path());
+            part.set_version(version());
+            let bytes = vec![7; MAX_HELD + more];
+            part.write_all(&bytes[..MAX_HELD]).unwrap();
+            assert!(!part.is_open());
+            part.write_all(&bytes[MAX_HELD..]).unwrap();
+            assert_eq!(part.is_open(), more > 0);
+            let sealed = part.seal();
+            assert_eq!((sealed.size(), sealed.sha256()), (bytes.len() as u64, &Sha256Hex::digest(&bytes)));
+            let mut staged = sealed.into_staged(AssetKey { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap();
+            staged.write_to_disk().unwrap();
+            assert!(fs::read(staged.path()).unwrap() == bytes);
+        }
+    }
+
+    #[test]
+    fn dropped_part_in_memory_is_written_if_it_can_be_continued() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = held(folder.path());
+        part.write_all(b"abc").unwrap();
+        drop(part);
+        assert!(names(folder.path()).is_empty(), "of an unknown version");
+        let mut part = held(folder.path());
+        part.set_version(version());
+        drop(part);
+        assert!(names(folder.path()).is_empty(), "without a byte");
+        let mut part = held(folder.path());
+        part.set_version(version());
+        part.write_all(b"abc").unwrap();
+        drop(part);
+        assert_eq!(resume(folder.path()).size(), 3);
+    }
+
+    #[test]
+    fn restarted_part_in_memory_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = held(folder.path());
+        part.write_all(b"abc").unwrap();
+        part.restart().unwrap();
+        part.write_all(b"x").unwrap();
+        assert_eq!(part.seal().sha256(), &Sha256Hex::digest(b"x"));
+        let mut part = held(folder.path());
+        part.set_max_size(Some(2));
+        assert!(part.write_all(b"abc").is_err(), "a limit counts in memory, too");
+    }
 }

@@ -90,7 +90,7 @@ impl StagedFile {
     pub(in crate::storage) fn rename_into_place(&self, may_replace: bool) -> Result<(), Error> {
         failpoint::reached("synced");
         let (from, to) = (&self.part_name, self.entry.path());
-        let renamed = if may_replace { self.dir.rename(from, to) } else { self.dir.rename_new(from, to) };
+        let renamed = if may_replace { self.dir.rename(from, to) } else { self.dir.rename_to_free_name(from, to) };
         match renamed {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Error::Foreign(self.dir.join(to))),
             renamed => renamed.map_err(Error::io("rename", &self.dir.join(to)))?,

@@ -60,18 +60,27 @@ pub(super) fn rename(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
     Ok(renameat(from_folder, from, to_folder, to)?)
 }
 
-/// Renames a file to a name that must be free. [`io::ErrorKind::Unsupported`] where the file system has neither such a rename
-/// nor hard links.
-pub(super) fn rename_new(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
-    let ((from_folder, from), (to_folder, to)) = (resolve(dir, from), resolve(dir, to));
+/// Renames a file to a name that must be free. [`io::ErrorKind::Unsupported`] where the file system has no such rename.
+pub(super) fn rename_no_replace(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         use rustix::fs::{RenameFlags, renameat_with};
-        match renameat_with(from_folder, &from, to_folder, &to, RenameFlags::NOREPLACE) {
-            Err(Errno::NOSYS | Errno::INVAL | Errno::NOTSUP) => {}
-            renamed => return Ok(renamed?),
+        let ((from_folder, from), (to_folder, to)) = (resolve(dir, from), resolve(dir, to));
+        match renameat_with(from_folder, from, to_folder, to, RenameFlags::NOREPLACE) {
+            Err(Errno::NOSYS | Errno::INVAL | Errno::NOTSUP) => Err(io::ErrorKind::Unsupported.into()),
+            renamed => Ok(renamed?),
         }
     }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    {
+        let _ = (dir, from, to);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// The same by way of a second name for the file. [`io::ErrorKind::Unsupported`] where the file system has no hard links.
+pub(super) fn rename_by_link(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
+    let ((from_folder, from), (to_folder, to)) = (resolve(dir, from), resolve(dir, to));
     match linkat(from_folder, &from, to_folder, to, AtFlags::empty()) {
         // Without hard links, some file systems say EPERM.
         Err(Errno::NOSYS | Errno::INVAL | Errno::NOTSUP | Errno::PERM) => Err(io::ErrorKind::Unsupported.into()),

@@ -47,8 +47,13 @@ pub(super) fn rename(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
     fs::rename(&from, &to)
 }
 
-/// Renames a file to a name that must be free. [`io::ErrorKind::Unsupported`] where the file system has no hard links.
-pub(super) fn rename_new(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
+/// The system has no rename that fails when the name is taken.
+pub(super) fn rename_no_replace(_: &Dir, _: &str, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Renames a file by way of a second name for it. [`io::ErrorKind::Unsupported`] where the file system has no hard links.
+pub(super) fn rename_by_link(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
     let (from, to) = (dir.path.join(from), dir.path.join(to));
     match fs::hard_link(&from, &to) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),

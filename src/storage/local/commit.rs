@@ -255,6 +255,7 @@ impl StagedCommit {
     /// The first step: the files and the text get their final names.
     fn request_files(self, lease: &Arc<TaskLease>) -> SyncRequest {
         if self.text.is_none() && self.commit.unpublished.is_empty() {
+            failpoint::reached("text-written");
             return self.request_manifest(lease);
         }
         let paths = self.commit.unpublished.iter().map(StagedFile::path);

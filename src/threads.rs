@@ -14,9 +14,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rayon::{ThreadBuilder, ThreadPool, ThreadPoolBuilder};
 use tokio::sync::oneshot;
+
+/// Short work that takes longer than this has met a slow disk.
+const SHORT_WORK_LIMIT: Duration = Duration::from_millis(50);
 
 /// A panic in the work of a pool, or no thread to run it.
 #[derive(Debug)]
@@ -163,7 +167,18 @@ pub(crate) fn spawn_blocking(work: impl FnOnce() + Send + 'static) -> io::Result
 /// # Errors
 /// When it panics, or no thread can be started for it.
 pub(crate) async fn run_short<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkerError> {
-    run_on(&SHORT_POOL, work).await
+    with_help(run_on(&SHORT_POOL, work)).await
+}
+
+/// Waits for `done`, which depends on short work. When that takes long, another thread helps with the short work that waits: a
+/// single call to a disk that hangs must not stop all others.
+pub(crate) async fn with_help<T>(done: impl Future<Output = T>) -> T {
+    let mut done = std::pin::pin!(done);
+    if let Ok(done) = tokio::time::timeout(SHORT_WORK_LIMIT, &mut done).await {
+        return done;
+    }
+    SHORT_POOL.help();
+    done.await
 }
 
 /// Runs such short work without waiting for it.
@@ -212,6 +227,7 @@ static BLOCKING_POOL: BlockingPool = BlockingPool::new(0, None);
 static SHORT_POOL: BlockingPool = BlockingPool::new(16, Some(&BLOCKING_POOL));
 
 /// What a new job needs.
+#[derive(Clone, Copy)]
 enum Worker {
     Awake,
     Wake,
@@ -230,6 +246,10 @@ impl BlockingPool {
             state.jobs.push_back(job);
             self.worker_for_new_job(&mut state)
         };
+        self.rouse(worker)
+    }
+
+    fn rouse(&'static self, worker: Worker) -> io::Result<()> {
         match worker {
             Worker::Awake => Ok(()),
             Worker::Wake => {
@@ -243,11 +263,25 @@ impl BlockingPool {
         }
     }
 
+    /// Wakes or starts one more thread if jobs wait.
+    fn help(&'static self) {
+        let worker = {
+            let mut state = self.lock();
+            if state.jobs.is_empty() { Worker::Awake } else { Self::another_worker(&mut state) }
+        };
+        // Without a thread the awake ones do the work, when they can.
+        let _ = self.rouse(worker);
+    }
+
     fn worker_for_new_job(&self, state: &mut PoolState) -> Worker {
         let awake = state.threads - state.idle;
         if state.jobs.len() <= awake * self.jobs_per_thread && awake > 0 {
             return Worker::Awake;
         }
+        Self::another_worker(state)
+    }
+
+    fn another_worker(state: &mut PoolState) -> Worker {
         if state.idle > 0 {
             // It counts as awake from here on: the next job does not wake it again.
             state.idle -= 1;

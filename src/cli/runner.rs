@@ -25,8 +25,7 @@ pub(super) struct RunResult {
     /// None if there was nothing that a repair could download.
     outcome: Option<RunOutcome>,
     read: ReadOutcome,
-    /// The exit code for the interrupt; 0 without one. Signals are handled as long as the runtime exists, so also after the
-    /// run.
+    /// The exit code for the interrupt; 0 without one. Signals are handled until the process ends, so also after the run.
     interrupt_code: Arc<AtomicU8>,
     pub runtime: Runtime,
 }
@@ -87,7 +86,7 @@ pub(super) fn run_session(
 ) -> Result<RunResult, Error> {
     let runtime = runtime::build()?;
     let interrupt_code = Arc::new(AtomicU8::new(0));
-    runtime.spawn(signals::handle_signals(stop.token().clone(), Arc::clone(&interrupt_code)));
+    signals::start(stop.token().clone(), Arc::clone(&interrupt_code))?;
     let mut outcome = runtime.block_on(run)?;
     // After a fatal error or an interrupt the reader may block on its input, so it is not joined.
     let is_read = !stop.token().is_cancelled() && outcome.as_ref().is_none_or(|outcome| outcome.fatal_error.is_none());

@@ -6,9 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
+use super::error::Error;
 use super::exec;
+use crate::threads;
 
 /// The exit code of an interrupt from the keyboard.
 const INTERRUPTED: u8 = 130;
@@ -17,10 +20,25 @@ const TERMINATED: u8 = 143;
 /// The exit code of a terminal that is gone.
 const HUNG_UP: u8 = 129;
 
+/// Handles signals from now on, on a thread of its own: a disk that hangs must not keep the user from ending the program.
+///
+/// # Errors
+/// If there is no thread for it.
+pub(super) fn start(stop: CancellationToken, code: Arc<AtomicU8>) -> Result<(), Error> {
+    let runtime = Builder::new_current_thread().enable_io().build().map_err(Error::Runtime)?;
+    let listening = {
+        let _context = runtime.enter();
+        system::Signals::listen()
+    };
+    // Where the system has no signals, it ends the program itself.
+    let Ok(signals) = listening else { return Ok(()) };
+    let handle = move || runtime.block_on(handle_signals(signals, stop, code));
+    threads::spawn_thread("signals", handle).map(drop).map_err(Error::Threads)
+}
+
 /// The first interrupt cancels `stop` and stores its exit code in `code`. The second one ends the process at once,
 /// and the command of `--exec`.
-pub(super) async fn handle_signals(stop: CancellationToken, code: Arc<AtomicU8>) {
-    let Ok(mut signals) = system::Signals::listen() else { return };
+async fn handle_signals(mut signals: system::Signals, stop: CancellationToken, code: Arc<AtomicU8>) {
     code.store(signals.next().await, Ordering::Relaxed);
     stop.cancel();
     let second_code = signals.next().await;

@@ -164,6 +164,7 @@ impl TaskEntry {
     /// Puts an error in place of the file of its asset, which could not be saved.
     pub(crate) fn replace_file_by_error(&mut self, error: AssetError) {
         self.files.retain(|file| file.key() != error.key());
+        self.errors.retain(|before| before.key() != error.key());
         self.errors.push(error);
         self.sort();
         if self.state != State::Failed {

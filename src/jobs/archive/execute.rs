@@ -111,7 +111,8 @@ impl TaskJob {
         // Also a commit that fails may have written the manifest.
         self.has_changed = true;
         let has_disk_error = commit.entry.errors.iter().any(|error| error.code() == Some(AssetErrorCode::Disk));
-        let committing = self.job.committing.begin();
+        // Of a bucket it is an upload, which needs room in the spool.
+        let committing = (!self.job.storage.is_bucket()).then(|| self.job.committing.begin());
         let published = lease.commit(commit).await;
         drop(committing);
         let published = published?;

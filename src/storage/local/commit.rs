@@ -74,7 +74,7 @@ impl TaskLease {
             }
         };
         threads::spawn_short(begin).map_err(Error::io("write to", self.task_dir.path()))?;
-        self.task_dir.group_sync.result(result).await
+        threads::with_help(self.task_dir.group_sync.result(result)).await
     }
 
     /// Writes the files, the text and the manifest under dot-names. When that fails, it reports the error, and the unpublished
@@ -265,8 +265,13 @@ impl StagedCommit {
 
     fn rename_files(mut self, lease: &Arc<TaskLease>, synced: Result<(), Error>) -> Option<SyncRequest> {
         let unpublished = std::mem::take(&mut self.commit.unpublished);
-        // After a failed sync the content of the disk is unknown, whatever reading it back returns.
-        let synced = synced.inspect_err(|_| unpublished.iter().for_each(StagedFile::discard));
+        let synced = synced.inspect_err(|error| {
+            // After a failed sync the content of the disk is unknown, whatever reading it back returns. But the new holder of a lost
+            // lock may have a part of the same name by now.
+            if !matches!(error, Error::LockLost(_)) {
+                unpublished.iter().for_each(StagedFile::discard);
+            }
+        });
         let renamed = synced
             .and_then(|()| unpublished.into_iter().try_for_each(|file| lease.rename_staged(file).map(drop)))
             .and_then(|()| self.text.iter().try_for_each(|text| lease.rename_replacement(text)));
@@ -337,4 +342,65 @@ fn is_part(name: &str) -> bool {
     let is_ours = |stem: &str| ["video-", "image-", "audio-", "asset-"].iter().any(|kind| stem.starts_with(kind));
     let stem = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part").or_else(|| name.strip_suffix(".journal")));
     stem.is_some_and(is_ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+    use crate::domain::asset_key::{AssetKey, Kind};
+    use crate::domain::manifest::tests::entry;
+    use crate::domain::task::TaskId;
+    use crate::storage::local::archive::LocalArchive;
+
+    /// A small file in memory.
+    fn staged(lease: &Arc<TaskLease>) -> StagedFile {
+        let mut part = lease.parts().create("image-1").unwrap();
+        part.write_all(b"ours").unwrap();
+        lease.parts().stage(part.seal(), AssetKey { kind: Kind::Image, index: 1 }, "image-1.png", None).unwrap()
+    }
+
+    #[tokio::test]
+    async fn file_that_somebody_put_into_a_new_folder_is_never_replaced() {
+        for is_published in [true, false] {
+            let root = tempfile::tempdir().unwrap();
+            let (archive, id) = (LocalArchive::open(root.path()).unwrap(), TaskId::new("t1").unwrap());
+            let lease = archive.lease(&id).unwrap().unwrap();
+            let file = staged(&lease);
+            let foreign = root.path().join("t1/image-1.png");
+            fs::write(&foreign, b"foreign").unwrap();
+            let failed = if is_published {
+                lease.publish(file).await.map(drop)
+            } else {
+                let task = TaskEntry { files: vec![file.entry().clone()], ..entry("t1") };
+                let commit = TaskCommit { entry: task, before: None, unpublished: vec![file] };
+                lease.commit(commit).await.map_err(|failed| failed.error)
+            };
+            assert!(matches!(failed, Err(Error::Foreign(_))), "{failed:?}");
+            drop(lease);
+            let lease = archive.lease(&id).unwrap().unwrap();
+            lease.recover().unwrap();
+            assert_eq!(fs::read(&foreign).unwrap(), b"foreign", "{is_published}");
+        }
+    }
+
+    #[tokio::test]
+    async fn file_that_cannot_be_written_gives_the_commit_back() {
+        let root = tempfile::tempdir().unwrap();
+        let (archive, id) = (LocalArchive::open(root.path()).unwrap(), TaskId::new("t1").unwrap());
+        let lease = archive.lease(&id).unwrap().unwrap();
+        let file = staged(&lease);
+        // A folder in the place of the part.
+        fs::create_dir(root.path().join("t1/.image-1.part")).unwrap();
+        let task = TaskEntry { files: vec![file.entry().clone()], ..entry("t1") };
+        let failed = lease.commit(TaskCommit { entry: task, before: None, unpublished: vec![file] }).await.unwrap_err();
+        let mut commit = *failed.unwritten.unwrap();
+        assert_eq!(commit.unpublished.len(), 1);
+        commit.unpublished.clear();
+        commit.entry.files.clear();
+        lease.commit(commit).await.map_err(|failed| failed.error).unwrap();
+        assert!(root.path().join("t1").join(MANIFEST).exists());
+    }
 }

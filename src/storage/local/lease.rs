@@ -151,6 +151,11 @@ impl TaskLease {
     pub(super) fn rename_staged(&self, staged: StagedFile) -> Result<FileEntry, Error> {
         match staged.rename_into_place(!self.is_new) {
             Err(Error::Foreign(_)) if self.has(staged.entry())? => staged.rename_into_place(true)?,
+            Err(error @ Error::Foreign(_)) => {
+                // Its record stays, and must not bring it in place of that file later.
+                staged.discard();
+                return Err(error);
+            }
             renamed => renamed?,
         }
         Ok(staged.into_entry())

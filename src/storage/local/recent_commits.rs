@@ -16,9 +16,8 @@ use crate::layout::{self, MANIFEST};
 
 /// How many entries are kept.
 const MAX_ENTRIES: usize = 8192;
-/// An entry with a longer text, or with more files, is not kept.
-const MAX_TEXT: usize = 4 << 10;
-const MAX_FILES: usize = 8;
+/// The entry of a longer manifest is not kept. An entry takes some times the memory of its manifest.
+const MAX_SIZE: u64 = 8 << 10;
 
 /// The entries, by the names of their folders.
 #[derive(Debug, Default)]
@@ -58,7 +57,7 @@ impl RecentCommits {
     pub(super) fn add(&self, written: Option<FileIdentity>, mut entry: TaskEntry) {
         let Some(written) = written else { return };
         entry.response = None;
-        let is_small = entry.files.len() <= MAX_FILES && entry.text.as_ref().is_none_or(|text| text.len() <= MAX_TEXT);
+        let is_small = written.size <= MAX_SIZE;
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = layout::folder_name(&entry.task_id);
         if is_small && (entries.len() < MAX_ENTRIES || entries.contains_key(&folder)) {

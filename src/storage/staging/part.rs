@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::held::HeldBytes;
 use super::journal::{self, HashedPrefix, Journal};
 use super::positioned;
 use super::write_back::WriteBack;
@@ -27,9 +28,6 @@ pub(crate) use sealed::Sealed;
 
 /// The journal gets a checkpoint at least this often: a process that is killed loses at most this many bytes.
 const CHECKPOINT_INTERVAL: u64 = 4 << 20;
-
-/// A part may hold this many bytes in memory.
-pub(super) const MAX_HELD: usize = 64 << 10;
 
 /// The cause of a failed write to a [`Part`] that has reached its maximum size.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -50,7 +48,7 @@ pub(crate) struct Part {
     name: String,
     file: Option<Arc<File>>,
     /// All bytes, as long as they are held in memory instead of a file.
-    held: Option<Vec<u8>>,
+    held: Option<HeldBytes>,
     prefix: HashedPrefix,
     journal: Option<Journal>,
     checkpointed: u64,
@@ -78,7 +76,7 @@ impl Part {
     /// The part of a new folder, which holds its bytes in memory as long as they are few.
     pub(in crate::storage) fn new_held(dir: Dir, name: String) -> Self {
         let mut part = Self::new(dir, name);
-        part.held = Some(Vec::new());
+        part.held = Some(HeldBytes::default());
         part
     }
 
@@ -107,10 +105,10 @@ impl Part {
         self.prefix.size
     }
 
-    /// Whether it holds a file open.
+    /// Whether it holds a file open, or bytes in memory.
     #[must_use]
     pub(crate) fn is_open(&self) -> bool {
-        self.file.is_some()
+        self.file.is_some() || self.held.as_ref().is_some_and(|held| !held.is_empty())
     }
 
     /// The version of the remote file that the bytes are of, when it is known.
@@ -129,12 +127,12 @@ impl Part {
     /// Whether all bytes are in memory alone, and `more` bytes would be, too.
     #[must_use]
     pub(crate) fn can_hold(&self, more: usize) -> bool {
-        self.held.as_ref().is_some_and(|held| held.len() + more <= MAX_HELD)
+        self.held.as_ref().is_some_and(|held| held.has_room(more))
     }
 
     /// All bytes, if they are in memory alone.
     fn held(&self) -> Option<&[u8]> {
-        self.held.as_deref()
+        self.held.as_ref().map(HeldBytes::as_slice)
     }
 
     /// Sets how many bytes it may have in all, however they are written.
@@ -156,7 +154,7 @@ impl Part {
         // matter: its bytes are removed.
         let _ = std::mem::take(&mut self.write_back).finish();
         self.file = None;
-        self.held.iter_mut().for_each(Vec::clear);
+        self.held.iter_mut().for_each(HeldBytes::clear);
         self.prefix = HashedPrefix::default();
         self.checkpointed = 0;
         self.earlier_bytes.set(0);
@@ -213,7 +211,7 @@ impl Part {
         if self.file.is_none() {
             let file = self.file.insert(Arc::new(create_part(&self.dir, &self.name)?));
             if let Some(held) = self.held.take()
-                && let Err(error) = positioned::write_all_at(file, &held, 0)
+                && let Err(error) = positioned::write_all_at(file, held.as_slice(), 0)
             {
                 // On a full disk a part that can't be written takes the room of all others: it is removed.
                 self.journal = None;
@@ -243,10 +241,7 @@ impl Write for Part {
             self.journal = None;
             return Err(io::Error::other(SizeLimitExceeded));
         }
-        if self.can_hold(bytes.len())
-            && let Some(held) = &mut self.held
-        {
-            held.extend_from_slice(bytes);
+        if self.held.as_mut().is_some_and(|held| held.extend(bytes)) {
             self.prefix.update(bytes);
             return Ok(bytes.len());
         }
@@ -298,6 +293,7 @@ mod tests {
     use crate::domain::asset_key::{AssetKey, Kind};
     use crate::integrity::digest::Sha256Hex;
     use crate::integrity::remote_version::Validator;
+    use crate::storage::staging::held::MAX_HELD;
     use crate::storage::staging::write_back;
 
     pub(in crate::storage) fn version() -> RemoteVersion {
@@ -431,9 +427,9 @@ mod tests {
             part.set_version(version());
             let bytes = vec![7; MAX_HELD + more];
             part.write_all(&bytes[..MAX_HELD]).unwrap();
-            assert!(!part.is_open());
+            assert!(part.file.is_none());
             part.write_all(&bytes[MAX_HELD..]).unwrap();
-            assert_eq!(part.is_open(), more > 0);
+            assert_eq!(part.file.is_some(), more > 0);
             let sealed = part.seal();
             assert_eq!((sealed.size(), sealed.sha256()), (bytes.len() as u64, &Sha256Hex::digest(&bytes)));
             let mut staged = sealed.into_staged(AssetKey { kind: Kind::Video, index: 1 }, "video-1.mp4", None).unwrap();

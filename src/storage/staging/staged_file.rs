@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use super::held::HeldBytes;
 use super::journal;
 use super::part::create_part;
 use crate::domain::manifest::FileEntry;
@@ -17,7 +18,7 @@ pub(crate) struct StagedFile {
     dir: Dir,
     part_name: String,
     /// The bytes of a small file that is not on the disk yet.
-    held: Option<Vec<u8>>,
+    held: Option<HeldBytes>,
     has_journal: bool,
     earlier_bytes: u64,
     entry: FileEntry,
@@ -30,7 +31,7 @@ impl StagedFile {
     }
 
     /// A small file in memory.
-    pub(super) fn in_memory(dir: Dir, part_name: String, bytes: Vec<u8>, entry: FileEntry) -> Self {
+    pub(super) fn in_memory(dir: Dir, part_name: String, bytes: HeldBytes, entry: FileEntry) -> Self {
         Self { dir, part_name, held: Some(bytes), has_journal: false, earlier_bytes: 0, entry }
     }
 
@@ -40,7 +41,7 @@ impl StagedFile {
     /// When the disk fails.
     pub(in crate::storage) fn write_to_disk(&mut self) -> Result<(), Error> {
         let Some(bytes) = self.held.take() else { return Ok(()) };
-        let written = create_part(&self.dir, &self.part_name).and_then(|mut file| file.write_all(&bytes));
+        let written = create_part(&self.dir, &self.part_name).and_then(|mut file| file.write_all(bytes.as_slice()));
         written.map_err(Error::io("write", &self.path()))
     }
 

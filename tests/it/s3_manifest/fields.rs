@@ -271,3 +271,16 @@ fn platform_and_model_come_from_the_message_else_from_meta() {
     world.run_with_input(r#"{"id":"b","platform":"Suno","model":"chirp"}"#, &["-i", "-"]).exits(0);
     assert_eq!(origin("b"), (json!("suno"), json!("chirp")));
 }
+
+#[test]
+fn duration_is_read_back_to_the_last_digit() {
+    let world = World::new();
+    // 43/30, which a fast parser reads as another number.
+    let audio = json!([{"url": world.serve_sample("song.mp3"), "duration": 1.433_333_333_333_333_3}]);
+    world.serve_task("t1", &json!({"audio": audio}));
+    world.run(&["t1"]);
+    let before = fs::read(world.archive().join("manifest.json")).unwrap();
+    assert!(String::from_utf8_lossy(&before).contains("1.4333333333333333"), "{}", String::from_utf8_lossy(&before));
+    assert!(world.plain_command(&["index"]).status().unwrap().success());
+    assert!(fs::read(world.archive().join("manifest.json")).unwrap() == before, "what a run writes is what an index writes");
+}

@@ -245,7 +245,7 @@ impl Session {
         if let Some(warning) = prepared.transpose()?.flatten() {
             emitter.emit(Event::Warning(warning));
         }
-        let max_open_tasks = determine_task_limit();
+        let max_open_tasks = determine_task_limit().min(options.tasks_ahead().saturating_mul(2));
         Ok(ArchiveJob {
             kind,
             storage: self.storage,

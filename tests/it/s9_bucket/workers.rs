@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::bucket::Operation;
 use crate::support::bucket::faults::{Fault, Rule};
 use crate::support::bucket_world::{ARCHIVE, BucketWorld};
-use crate::support::run::Running;
+use crate::support::run::{Run, Running};
 use crate::support::{Answer, World, success};
 
 const NAMES: [&str; 4] = ["video-1s.mp4", "moss.mp4", "tide.mp4", "fragmented.mp4"];
@@ -85,8 +85,9 @@ fn shards_together_archive_everything_once() {
             running
         })
         .collect();
-    for run in running {
-        world.audit(run.wait(false)).exits(0);
+    let ended: Vec<Run> = running.into_iter().map(|run| run.wait(false)).collect();
+    for run in ended {
+        world.audit(run).exits(0);
     }
     assert_eq!(world.gateway_requests().len(), 40, "each id was asked about once");
     let run = world.run_with_input(&list, &["-i", "-", "--json"]).exits(0);

@@ -15,7 +15,7 @@ use crate::domain::manifest::TaskEntry;
 use crate::layout::{self, MANIFEST};
 
 /// How many entries are kept.
-const MAX_ENTRIES: usize = 8192;
+const MAX_ENTRIES: usize = 1024;
 /// The entry of a longer manifest is not kept. An entry takes some times the memory of its manifest.
 const MAX_SIZE: u64 = 8 << 10;
 

@@ -7,6 +7,8 @@
 //! A file in the commit needs no line in the commit log: its record is the manifest under its dot-name, which is synced before
 //! the file is renamed. So the one file of a new task costs one sync less and no commit log.
 
+mod steps;
+
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,15 +18,15 @@ use tokio::sync::oneshot;
 
 use super::atomic::PendingReplace;
 use super::dir::{FileStat, OpenMode};
-use super::group_sync::SyncRequest;
 use super::lease::TaskLease;
 use super::{atomic, commit_log, lock};
 use crate::domain::manifest::{self, FileEntry, State, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
 use crate::layout::{self, MANIFEST, TEXT};
 use crate::storage::staging::staged_file::StagedFile;
-use crate::storage::{Error, blocking, failpoint};
+use crate::storage::{Error, blocking};
 use crate::threads;
+use steps::{StagedCommit, report};
 
 /// What a commit makes of a task.
 pub(crate) struct TaskCommit {
@@ -50,14 +52,6 @@ impl From<Error> for CommitError {
 }
 
 type CommitResult = Result<(), CommitError>;
-
-/// A commit whose files, text and manifest are written under dot-names.
-struct StagedCommit {
-    commit: TaskCommit,
-    text: Option<PendingReplace>,
-    manifest: PendingReplace,
-    done: oneshot::Sender<CommitResult>,
-}
 
 impl TaskLease {
     /// Commits the task, and then removes what only its download needed. Every step waits for the sync of the step before.
@@ -103,11 +97,6 @@ impl TaskLease {
         let manifest = atomic::stage(&self.dir, MANIFEST, |to| manifest::write_task_manifest(to, &commit.entry));
         let manifest = manifest.inspect_err(|_| text.iter().for_each(PendingReplace::discard))?;
         Ok((text, manifest))
-    }
-
-    /// Gives a new version of a small file its final name. In a new folder nothing else may have it.
-    fn rename_replacement(&self, replacement: &PendingReplace) -> Result<(), Error> {
-        if self.is_new { replacement.rename_to_free_name() } else { replacement.rename_into_place() }
     }
 
     /// Replaces the manifest by `entry`, which names the same files with the same hashes, and the same text. These stay as they are,
@@ -251,87 +240,6 @@ impl TaskLease {
     }
 }
 
-impl StagedCommit {
-    /// The first step: the files and the text get their final names.
-    fn request_files(self, lease: &Arc<TaskLease>) -> SyncRequest {
-        if self.text.is_none() && self.commit.unpublished.is_empty() {
-            failpoint::reached("text-written");
-            return self.request_manifest(lease);
-        }
-        let paths = self.commit.unpublished.iter().map(StagedFile::path);
-        let written = paths.chain(self.text.iter().chain([&self.manifest]).map(PendingReplace::temp_path)).collect();
-        lease.sync_request(written, |lease, synced| self.rename_files(lease, synced))
-    }
-
-    fn rename_files(mut self, lease: &Arc<TaskLease>, synced: Result<(), Error>) -> Option<SyncRequest> {
-        let unpublished = std::mem::take(&mut self.commit.unpublished);
-        let synced = synced.inspect_err(|error| {
-            // After a failed sync the content of the disk is unknown, whatever reading it back returns. But the new holder of a lost
-            // lock may have a part of the same name by now.
-            if !matches!(error, Error::LockLost(_)) {
-                unpublished.iter().for_each(StagedFile::discard);
-            }
-        });
-        let renamed = synced
-            .and_then(|()| unpublished.into_iter().try_for_each(|file| lease.rename_staged(file).map(drop)))
-            .and_then(|()| self.text.iter().try_for_each(|text| lease.rename_replacement(text)));
-        match renamed {
-            Ok(()) => {
-                failpoint::reached("text-written");
-                Some(self.request_manifest(lease))
-            }
-            failed => self.end(failed),
-        }
-    }
-
-    /// The second step: the manifest gets its final name.
-    fn request_manifest(self, lease: &Arc<TaskLease>) -> SyncRequest {
-        lease.sync_request(vec![self.manifest.temp_path()], |lease, synced| {
-            let is_new_task = self.commit.before.is_none();
-            let renamed = synced.and_then(|()| lease.refuse_moved()).and_then(|()| {
-                if is_new_task && !lease.is_new {
-                    // Refuses a foreign manifest that was put there meanwhile.
-                    lease.read_snapshot()?;
-                }
-                lease.rename_replacement(&self.manifest)
-            });
-            match renamed {
-                Ok(()) => Some(self.request_cleanup(lease)),
-                failed => self.end(failed),
-            }
-        })
-    }
-
-    /// The last step: what only the download needed is removed.
-    fn request_cleanup(self, lease: &Arc<TaskLease>) -> SyncRequest {
-        lease.sync_request(Vec::new(), |lease, synced| {
-            failpoint::reached("manifest-written");
-            // In a folder that this run made, only a commit log can be left.
-            if synced.is_ok() && (!lease.is_new || lease.commit_log.is_begun()) {
-                lease.remove_unnamed_files(&self.commit.entry, self.commit.before.as_ref());
-                lease.cleanup(&self.commit.entry);
-            }
-            let Self { commit, manifest, done, .. } = self;
-            if synced.is_ok() {
-                lease.task_dir.recent.add(manifest.identity(), commit.entry);
-            }
-            report(done, synced.map_err(Into::into));
-            None
-        })
-    }
-
-    fn end(self, result: Result<(), Error>) -> Option<SyncRequest> {
-        report(self.done, result.map_err(Into::into));
-        None
-    }
-}
-
-/// Reports the result of a commit.
-fn report(done: oneshot::Sender<CommitResult>, result: CommitResult) {
-    // A closed receiver is not an error: the run was cut off.
-    let _ = done.send(result);
-}
-
 /// The name of the text's file, if the task has a text.
 fn text_name(task: &TaskEntry) -> Option<&str> {
     task.text.as_ref().map(|_| task.text_name())
@@ -345,62 +253,4 @@ fn is_part(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::io::Write;
-
-    use super::*;
-    use crate::domain::asset_key::{AssetKey, Kind};
-    use crate::domain::manifest::tests::entry;
-    use crate::domain::task::TaskId;
-    use crate::storage::local::archive::LocalArchive;
-
-    /// A small file in memory.
-    fn staged(lease: &Arc<TaskLease>) -> StagedFile {
-        let mut part = lease.parts().create("image-1").unwrap();
-        part.write_all(b"ours").unwrap();
-        lease.parts().stage(part.seal(), AssetKey { kind: Kind::Image, index: 1 }, "image-1.png", None).unwrap()
-    }
-
-    #[tokio::test]
-    async fn file_that_somebody_put_into_a_new_folder_is_never_replaced() {
-        for is_published in [true, false] {
-            let root = tempfile::tempdir().unwrap();
-            let (archive, id) = (LocalArchive::open(root.path()).unwrap(), TaskId::new("t1").unwrap());
-            let lease = archive.lease(&id).unwrap().unwrap();
-            let file = staged(&lease);
-            let foreign = root.path().join("t1/image-1.png");
-            fs::write(&foreign, b"foreign").unwrap();
-            let failed = if is_published {
-                lease.publish(file).await.map(drop)
-            } else {
-                let task = TaskEntry { files: vec![file.entry().clone()], ..entry("t1") };
-                let commit = TaskCommit { entry: task, before: None, unpublished: vec![file] };
-                lease.commit(commit).await.map_err(|failed| failed.error)
-            };
-            assert!(matches!(failed, Err(Error::Foreign(_))), "{failed:?}");
-            drop(lease);
-            let lease = archive.lease(&id).unwrap().unwrap();
-            lease.recover().unwrap();
-            assert_eq!(fs::read(&foreign).unwrap(), b"foreign", "{is_published}");
-        }
-    }
-
-    #[tokio::test]
-    async fn file_that_cannot_be_written_gives_the_commit_back() {
-        let root = tempfile::tempdir().unwrap();
-        let (archive, id) = (LocalArchive::open(root.path()).unwrap(), TaskId::new("t1").unwrap());
-        let lease = archive.lease(&id).unwrap().unwrap();
-        let file = staged(&lease);
-        // A folder in the place of the part.
-        fs::create_dir(root.path().join("t1/.image-1.part")).unwrap();
-        let task = TaskEntry { files: vec![file.entry().clone()], ..entry("t1") };
-        let failed = lease.commit(TaskCommit { entry: task, before: None, unpublished: vec![file] }).await.unwrap_err();
-        let mut commit = *failed.unwritten.unwrap();
-        assert_eq!(commit.unpublished.len(), 1);
-        commit.unpublished.clear();
-        commit.entry.files.clear();
-        lease.commit(commit).await.map_err(|failed| failed.error).unwrap();
-        assert!(root.path().join("t1").join(MANIFEST).exists());
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::Error;
+use super::gallery::link_line;
 use super::observers::RunObservers;
 use super::print_messages;
 use super::request_queue;
@@ -10,10 +11,11 @@ use super::runner::{self, ReadOutcome, RunResult};
 use super::settings::Settings;
 use super::ui_thread::UiThread;
 use crate::jobs::{StopHandle, gallery};
+use crate::layout::GALLERY;
 use crate::session::{REQUEST_QUEUE_CAPACITY, Session};
 use crate::storage::{self, Location};
 use crate::threads;
-use crate::ui;
+use crate::ui::{self, Style};
 
 /// Runs the main job and returns the exit code.
 pub(super) fn run(settings: Settings) -> Result<u8, Error> {
@@ -58,7 +60,7 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
     let is_interrupted = stop.token().is_cancelled();
     // An interrupted run ends at once; the next run writes the page.
     let page = match has_page && !is_interrupted && !result.is_archive_unwritable() {
-        true => write_page(&result, output, stop),
+        true => write_page(&result, output, stop, style),
         false => Ok(()),
     };
     let concluded = result.conclude();
@@ -73,9 +75,16 @@ pub(super) fn run(settings: Settings) -> Result<u8, Error> {
 }
 
 /// Writes the page on a worker thread, so that an interrupt can end the wait for its lock.
-fn write_page(result: &RunResult, output: PathBuf, stop: StopHandle) -> Result<(), Error> {
+fn write_page(result: &RunResult, output: PathBuf, stop: StopHandle, style: Style) -> Result<(), Error> {
+    let page = output.join(GALLERY);
     let write = threads::run_blocking(move || gallery::gallery(&output, &stop, &print_messages()));
     match result.runtime.block_on(write).unwrap_or(Err(storage::Error::Panicked)) {
+        Ok(_) if !style.quiet && !style.json => {
+            if let Some(line) = link_line(&page) {
+                ui::print_hint(&line);
+            }
+            Ok(())
+        }
         // `Locked`: an interrupt ended the wait.
         Ok(_) | Err(storage::Error::Locked(_)) => Ok(()),
         Err(error) => Err(error.into()),

@@ -11,9 +11,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
+use crate::domain::origin::platform_and_model;
 use crate::integrity::digest::sha256;
 use crate::layout;
 use crate::redact::redact_urls;
@@ -22,8 +23,24 @@ use crate::redact::redact_urls;
 pub(super) const PAGE_MARKER: &str = "<!doctype html>\n<!-- yescale-dl gallery:";
 
 const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = concat!(include_str!("task.js"), include_str!("card.js"), include_str!("page.js"));
+const STYLE: &str = concat!(include_str!("page.css"), include_str!("grid.css"), include_str!("viewer.css"));
+/// One module. Each part uses only what the parts before it have made, until the last one starts the page.
+const SCRIPT: &str = concat!(
+    include_str!("element.js"),
+    include_str!("task.js"),
+    include_str!("view.js"),
+    include_str!("layout.js"),
+    include_str!("media.js"),
+    include_str!("player.js"),
+    include_str!("tile.js"),
+    include_str!("grid.js"),
+    include_str!("viewer.js"),
+    include_str!("zoom.js"),
+    include_str!("select.js"),
+    include_str!("playall.js"),
+    include_str!("keys.js"),
+    include_str!("page.js"),
+);
 
 /// Collects tasks, in any order, and becomes the page.
 #[derive(Default)]
@@ -31,6 +48,8 @@ pub(super) struct Page {
     cards: Vec<Card>,
     /// The URI of the archive, from a page that is not in it.
     base: String,
+    /// Whether a selection has given the order.
+    has_given_order: bool,
 }
 
 /// A task as JSON, with its sort keys.
@@ -52,6 +71,12 @@ struct CardData {
     /// In Unix seconds.
     #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
     time: Option<i64>,
+    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
+    platform: Option<String>,
+    /// The model.
+    #[serde(rename = "v", skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    /// The message, unless it says the platform and the model alone.
     #[serde(rename = "m", skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
@@ -68,14 +93,28 @@ struct CardData {
     errors: Vec<(String, String)>,
 }
 
-/// Name, size in bytes, duration in seconds as in the manifest, and the file's own duration where that contradicts it.
+/// Name, size in bytes, duration in seconds as in the manifest, width, height, and the file's own duration where that contradicts
+/// the manifest's. What is unknown is null, and left out at the end.
 #[derive(Serialize)]
-struct CardFile(
-    String,
-    u64,
-    #[serde(skip_serializing_if = "Option::is_none")] Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")] Option<f64>,
-);
+struct CardFile(Vec<Value>);
+
+impl CardFile {
+    fn new(name: &str, file: &FileEntry) -> Self {
+        let contradicting = file.measured_duration_seconds.filter(|_| file.has_contradicting_durations());
+        let mut fields = vec![
+            json!(name),
+            json!(file.size()),
+            json!(file.duration_seconds),
+            json!(file.width),
+            json!(file.height),
+            json!(contradicting),
+        ];
+        while fields.last().is_some_and(Value::is_null) {
+            fields.pop();
+        }
+        Self(fields)
+    }
+}
 
 impl Page {
     /// Adds a task. `is_single`: the page is in the folder of this one task.
@@ -93,7 +132,8 @@ impl Page {
     /// A page of these cards, in their order, for an archive at the URI `base`.
     #[must_use]
     pub(super) fn html_of(cards: Vec<Card>, base: &str) -> String {
-        Self { cards, base: base.replace('&', "&amp;").replace('"', "&quot;") }.into_ordered_html()
+        let base = base.replace('&', "&amp;").replace('"', "&quot;");
+        Self { cards, base, has_given_order: true }.into_ordered_html()
     }
 
     fn into_ordered_html(self) -> String {
@@ -104,7 +144,7 @@ impl Page {
             csp_hash(STYLE)
         );
         let page = TEMPLATE.replace("{{policy}}", &policy).replace("{{style}}", STYLE).replace("{{script}}", SCRIPT);
-        let page = page.replace("{{base}}", &self.base);
+        let page = page.replace("{{base}}", &self.base).replace("{{order}}", if self.has_given_order { "given" } else { "" });
         // Last, so that nothing in the data is replaced as a placeholder.
         let data: Vec<&str> = self.cards.iter().map(|card| card.json.as_str()).collect();
         page.replace("{{data}}", &format!("[{}]", data.join(",\n")))
@@ -120,12 +160,14 @@ impl Card {
 }
 
 impl CardData {
-    fn from_task(task: TaskEntry, is_single: bool) -> Self {
+    fn from_task(mut task: TaskEntry, is_single: bool) -> Self {
+        // Older manifests don't say what made a task.
+        task.update_origin();
+        let says_more = |message: &String| !matches!(platform_and_model(Some(message), None), (Some(_), Some(_)));
         let folder = layout::folder_name(&task.task_id);
         let name = |file: &FileEntry| {
             let name = if is_single { file.name() } else { file.name_in_folder(&folder) };
-            let contradicting = file.measured_duration_seconds.filter(|_| file.has_contradicting_durations());
-            name.map(|name| CardFile(name.to_owned(), file.size(), file.duration_seconds, contradicting))
+            name.map(|name| CardFile::new(name, file))
         };
         let non_blank =
             |text: Option<String>| text.filter(|text| !text.trim().is_empty()).map(|text| redact_urls(&text).into_owned());
@@ -136,7 +178,9 @@ impl CardData {
                 .flatten()
                 .find_map(|time| unix_seconds(time)),
             state: (task.state != State::Complete).then_some(task.state),
-            message: non_blank(task.message),
+            platform: non_blank(task.platform),
+            model: non_blank(task.model),
+            message: non_blank(task.message.filter(says_more)),
             reason: non_blank(task.err_reason),
             text: non_blank(task.text),
             notes: task.meta.into_iter().flatten().map(|(name, value)| (name, meta_value_text(value))).collect(),
@@ -172,7 +216,6 @@ fn csp_hash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn page(tasks: &[Value]) -> String {
         let mut page = Page::default();
@@ -244,7 +287,21 @@ mod tests {
             file
         });
         let page = page(&[json!({"task_id": "t", "state": "complete", "files": files})]);
-        assert_eq!(data(&page)[0]["f"], json!([["video-1.mp4", 7, 5.1, 1.3], ["video-2.mp4", 7, 5.1]]));
+        assert_eq!(data(&page)[0]["f"], json!([["video-1.mp4", 7, 5.1, null, null, 1.3], ["video-2.mp4", 7, 5.1]]));
+    }
+
+    #[test]
+    fn size_of_a_picture_and_what_made_it_are_in_the_data() {
+        let mut file = file("t/image-1.png");
+        (file["width"], file["height"], file["duration_seconds"]) = (json!(1920), json!(1080), Value::Null);
+        let card = |message: &str| {
+            let page = page(&[json!({"task_id": "t", "state": "complete", "message": message, "files": [file]})]);
+            data(&page).remove(0)
+        };
+        let named = card("YEScale - KLING - v2 - Task Result");
+        let expected = json!({"id": "t", "p": "kling", "v": "v2", "f": [["image-1.png", 7, null, 1920, 1080]]});
+        assert_eq!(named, expected, "a message that says no more is left out");
+        assert_eq!(card("queued for long")["m"], "queued for long");
     }
 
     #[test]
@@ -260,8 +317,8 @@ mod tests {
     fn page_starts_with_the_mark_and_every_placeholder_is_filled() {
         let page = page(&[]);
         assert!(page.starts_with(PAGE_MARKER) && !page.contains("{{"), "{page}");
-        for (text, tag) in [(SCRIPT, "script"), (STYLE, "style")] {
-            assert!(page.contains(&format!("<{tag}>{text}</{tag}>")), "what is hashed is what stands there");
+        for (text, start, end) in [(SCRIPT, "<script type=\"module\">", "</script>"), (STYLE, "<style>", "</style>")] {
+            assert!(page.contains(&format!("{start}{text}{end}")), "what is hashed is what stands there");
             assert!(page.contains(&csp_hash(text)) && !text.contains('\r'));
         }
     }

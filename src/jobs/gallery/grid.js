@@ -19,9 +19,10 @@ const measure = () => {
     parseFloat(style.getPropertyValue(name)),
   );
   const target = tileHeight();
+  measuredWidth = grid.clientWidth;
   foot = target < 120 ? 0 : caption;
   grid.classList.toggle("dense", !foot);
-  const laidOut = layOut(found, { width: grid.clientWidth, target, gap, foot, line, lineGap });
+  const laidOut = layOut(found, { width: measuredWidth, target, gap, foot, line, lineGap });
   [rows, order] = [laidOut.rows, laidOut.order];
   grid.style.height = `${laidOut.height}px`;
   current = Math.max(0, focused ? order.indexOf(focused) : 0);
@@ -156,4 +157,7 @@ grid.addEventListener("touchstart", (event) => {
 for (const name of ["touchend", "touchmove", "touchcancel"]) grid.addEventListener(name, endPress, { passive: true });
 grid.addEventListener("contextmenu", (event) => isPicking && event.pointerType === "touch" && event.preventDefault());
 addEventListener("scroll", () => (paint(), showMonth()), { passive: true });
+// The bar that scrolls the page takes a part of its width, once there is one.
+let measuredWidth;
+new ResizeObserver(() => grid.clientWidth !== measuredWidth && measure()).observe(grid);
 addEventListener("resize", measure);

@@ -66,6 +66,7 @@ const showFile = (file) => {
 };
 const captionOfFile = (task, file) => {
   const name = isLinked(file) ? make("a", { href: pathOf(task, file), target: "_blank", rel: "noopener" }, file[0]) : file[0];
+  if (isLinked(file)) name.setAttribute("aria-keyshortcuts", "O");
   const pixels = file[3] && file[4] && `${file[3]} × ${file[4]}`;
   const facts = [pixels, file[2] && durationText(file[2]), file[5] && `the file: ${durationText(file[5])}`, sizeText(file[1])];
   return make("span", {}, name, ` · ${facts.filter(Boolean).join(" · ")}`);
@@ -190,7 +191,7 @@ viewer.addEventListener("close", () => {
 
 // A finger moves to the next task, unless it moves a picture that is larger than the screen.
 let touched;
-stage.addEventListener("touchstart", (event) => (touched = event.touches.length === 1 && !event.target.closest("input") && event.touches[0]), {
+stage.addEventListener("touchstart", (event) => (touched = event.touches.length === 1 && !event.target.closest("input, #strip") && event.touches[0]), {
   passive: true,
 });
 stage.addEventListener("touchend", (event) => {

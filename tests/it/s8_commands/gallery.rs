@@ -143,3 +143,21 @@ fn dry_run_writes_no_page() {
     world.run(&["--gallery", "--dry-run", "t1"]).exits(0);
     assert!(!world.archive().join("index.html").exists());
 }
+
+#[test]
+fn link_of_the_page_is_printed_once_and_not_with_quiet() {
+    let world = World::new();
+    world.archive_task("t1");
+    let link = |text: &str| text.lines().filter(|line| line.starts_with("open it in a browser: file://")).count();
+    let run = world.run(&["--gallery", "t1"]).exits(0);
+    assert!(link(&run.stderr) == 1 && !run.stdout.contains("file://"), "the summary is the last line: {run:?}");
+    for option in ["--quiet", "--json"] {
+        let run = world.run(&[option, "--gallery", "t1"]).exits(0);
+        assert!(!run.stderr.contains("file://") && !run.stdout.contains("file://"), "{run:?}");
+    }
+    let run = world.run(&["--gallery", "--dry-run", "t1"]).exits(0);
+    assert_eq!(link(&run.stderr), 0);
+    let run = run_command(&world, &["gallery", "-O", "a b/#1 (it's).html"]).exits(0);
+    assert_eq!(link(&run.stdout), 1);
+    assert!(run.stdout.ends_with("/a%20b/%231%20%28it%27s%29.html\n"), "{run:?}");
+}

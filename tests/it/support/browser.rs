@@ -7,11 +7,13 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use url::Url;
 
 /// `--no-sandbox`, because tests may run as root in a container. Only the page under test is opened.
 const CHROMIUM: &str = "exec chromium --headless --no-sandbox --disable-gpu --remote-debugging-pipe \
@@ -37,6 +39,13 @@ pub(crate) struct Browser {
 impl Browser {
     /// Opens a page, `width` pixels wide, and waits until it is loaded.
     pub(crate) fn open(page: &Path, fragment: &str, width: u32) -> Self {
+        let mut browser = Self::start(width);
+        browser.navigate(page, fragment);
+        browser
+    }
+
+    /// A browser without a page, `width` pixels wide.
+    pub(crate) fn start(width: u32) -> Self {
         let profile = TempDir::new().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", CHROMIUM, "sh"]).arg(profile.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -53,11 +62,39 @@ impl Browser {
         }
         let screen = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
         browser.call("Emulation.setDeviceMetricsOverride", &screen);
-        let url = format!("file://{}{fragment}", page.display());
-        browser.call("Page.navigate", &json!({"url": url}));
         browser
-            .wait(&format!("document.readyState === 'complete' && location.href.startsWith({})", json!(url.split('#').next())));
-        browser
+    }
+
+    /// Opens a page and waits until it is loaded.
+    pub(crate) fn navigate(&mut self, page: &Path, fragment: &str) {
+        let url = format!("{}{fragment}", Url::from_file_path(page).unwrap());
+        self.call("Page.navigate", &json!({"url": url}));
+        self.wait(&format!("document.readyState === 'complete' && location.href.startsWith({})", json!(url.split('#').next())));
+    }
+
+    /// Makes a setting of the user's system true, such as `prefers-color-scheme` and `dark`.
+    pub(crate) fn prefer(&mut self, name: &str, value: &str) {
+        self.call("Emulation.setEmulatedMedia", &json!({"features": [{"name": name, "value": value}]}));
+    }
+
+    /// Makes the screen one for fingers.
+    pub(crate) fn use_fingers(&mut self) {
+        self.call("Emulation.setTouchEmulationEnabled", &json!({"enabled": true}));
+        self.call("Emulation.setEmitTouchEventsForMouse", &json!({"enabled": true, "configuration": "mobile"}));
+    }
+
+    /// Moves a finger from one point to another.
+    pub(crate) fn swipe(&mut self, from: (u32, u32), to: (u32, u32)) {
+        for (kind, point) in [("touchStart", Some(from)), ("touchMove", Some(to)), ("touchEnd", None)] {
+            let points: Vec<Value> = point.iter().map(|(x, y)| json!({"x": x, "y": y})).collect();
+            self.call("Input.dispatchTouchEvent", &json!({"type": kind, "touchPoints": points}));
+        }
+    }
+
+    /// The time that the page took from the start of its loading until it was complete.
+    pub(crate) fn loading_time(&mut self) -> Duration {
+        let millis = self.eval("performance.getEntriesByType('navigation')[0].loadEventEnd");
+        Duration::from_secs_f64(millis.as_f64().unwrap() / 1000.0)
     }
 
     /// The value of an expression, which may await.
@@ -70,21 +107,34 @@ impl Browser {
         answer["result"]["value"].take()
     }
 
+    /// Runs a script. The page's content security policy does not apply.
+    #[track_caller]
+    pub(crate) fn run(&mut self, script: &str) {
+        let answer = self.call("Runtime.evaluate", &json!({"expression": script}));
+        assert!(answer.get("exceptionDetails").is_none(), "{answer}");
+    }
+
     /// Waits until an expression is true.
     #[track_caller]
     pub(crate) fn wait(&mut self, expression: &str) {
         self.eval(&format!("await until(() => {expression})"));
     }
 
-    /// Presses a key, by the name that its event has.
+    /// Presses a key, by the name that its event has. `Shift+1` is a digit with the Shift key.
     pub(crate) fn press(&mut self, key: &str) {
-        let (text, code) = match key {
+        let (modifiers, name) = key.strip_prefix("Shift+").map_or((0, key), |key| (8, key));
+        let is_digit = name.len() == 1 && name.as_bytes()[0].is_ascii_digit();
+        let code = if is_digit { format!("Digit{name}") } else { name.to_owned() };
+        let key = if is_digit && modifiers > 0 { "!" } else { name };
+        let (text, number) = match key {
             "Escape" => ("", 27),
             "Enter" => ("\r", 13),
+            "Tab" => ("", 9),
             key => (if key.len() == 1 { key } else { "" }, 0),
         };
         for (kind, text) in [("keyDown", text), ("keyUp", "")] {
-            let press = json!({"type": kind, "key": key, "code": key, "text": text, "windowsVirtualKeyCode": code});
+            let press = json!({"type": kind, "key": key, "code": code, "text": text, "modifiers": modifiers,
+                "windowsVirtualKeyCode": number});
             self.call("Input.dispatchKeyEvent", &press);
         }
     }

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::domain::manifest::{AssetError, FileEntry, State, TaskEntry};
 use crate::domain::origin::platform_and_model;
@@ -88,33 +88,22 @@ struct CardData {
     notes: Vec<(String, String)>,
     #[serde(rename = "f", skip_serializing_if = "Vec::is_empty")]
     files: Vec<CardFile>,
+    /// Width and height of each file, 0 where unknown; empty if all are.
+    #[serde(rename = "z", skip_serializing_if = "Vec::is_empty")]
+    pixels: Vec<u32>,
     /// Assets that are missing, and why.
     #[serde(rename = "e", skip_serializing_if = "Vec::is_empty")]
     errors: Vec<(String, String)>,
 }
 
-/// Name, size in bytes, duration in seconds as in the manifest, width, height, and the file's own duration where that contradicts
-/// the manifest's. What is unknown is null, and left out at the end.
+/// Name, size in bytes, duration in seconds as in the manifest, and the file's own duration where that contradicts it.
 #[derive(Serialize)]
-struct CardFile(Vec<Value>);
-
-impl CardFile {
-    fn new(name: &str, file: &FileEntry) -> Self {
-        let contradicting = file.measured_duration_seconds.filter(|_| file.has_contradicting_durations());
-        let mut fields = vec![
-            json!(name),
-            json!(file.size()),
-            json!(file.duration_seconds),
-            json!(file.width),
-            json!(file.height),
-            json!(contradicting),
-        ];
-        while fields.last().is_some_and(Value::is_null) {
-            fields.pop();
-        }
-        Self(fields)
-    }
-}
+struct CardFile(
+    String,
+    u64,
+    #[serde(skip_serializing_if = "Option::is_none")] Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")] Option<f64>,
+);
 
 impl Page {
     /// Adds a task. `is_single`: the page is in the folder of this one task.
@@ -167,8 +156,14 @@ impl CardData {
         let folder = layout::folder_name(&task.task_id);
         let name = |file: &FileEntry| {
             let name = if is_single { file.name() } else { file.name_in_folder(&folder) };
-            name.map(|name| CardFile::new(name, file))
+            name.map(str::to_owned)
         };
+        let card_file = |file: &FileEntry| {
+            let contradicting = file.measured_duration_seconds.filter(|_| file.has_contradicting_durations());
+            Some(CardFile(name(file)?, file.size(), file.duration_seconds, contradicting))
+        };
+        let shown = || task.files.iter().filter(|file| name(file).is_some());
+        let pixels: Vec<u32> = shown().flat_map(|file| [file.width.unwrap_or(0), file.height.unwrap_or(0)]).collect();
         let non_blank =
             |text: Option<String>| text.filter(|text| !text.trim().is_empty()).map(|text| redact_urls(&text).into_owned());
         let missing = |error: &AssetError| (error.key().to_string(), redact_urls(&error.error).into_owned());
@@ -184,7 +179,8 @@ impl CardData {
             reason: non_blank(task.err_reason),
             text: non_blank(task.text),
             notes: task.meta.into_iter().flatten().map(|(name, value)| (name, meta_value_text(value))).collect(),
-            files: task.files.iter().filter_map(name).collect(),
+            files: task.files.iter().filter_map(card_file).collect(),
+            pixels: if pixels.iter().all(|size| *size == 0) { Vec::new() } else { pixels },
             errors: task.errors.iter().map(missing).collect(),
             folder: if is_single { Some(String::new()) } else { (folder != task.task_id).then_some(folder) },
             id: task.task_id,
@@ -216,6 +212,7 @@ fn csp_hash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn page(tasks: &[Value]) -> String {
         let mut page = Page::default();
@@ -287,19 +284,19 @@ mod tests {
             file
         });
         let page = page(&[json!({"task_id": "t", "state": "complete", "files": files})]);
-        assert_eq!(data(&page)[0]["f"], json!([["video-1.mp4", 7, 5.1, null, null, 1.3], ["video-2.mp4", 7, 5.1]]));
+        assert_eq!(data(&page)[0]["f"], json!([["video-1.mp4", 7, 5.1, 1.3], ["video-2.mp4", 7, 5.1]]));
     }
 
     #[test]
     fn size_of_a_picture_and_what_made_it_are_in_the_data() {
-        let mut file = file("t/image-1.png");
+        let mut file = file("t/video-1.mp4");
         (file["width"], file["height"], file["duration_seconds"]) = (json!(1920), json!(1080), Value::Null);
         let card = |message: &str| {
             let page = page(&[json!({"task_id": "t", "state": "complete", "message": message, "files": [file]})]);
             data(&page).remove(0)
         };
         let named = card("YEScale - KLING - v2 - Task Result");
-        let expected = json!({"id": "t", "p": "kling", "v": "v2", "f": [["image-1.png", 7, null, 1920, 1080]]});
+        let expected = json!({"id": "t", "p": "kling", "v": "v2", "f": [["video-1.mp4", 7]], "z": [1920, 1080]});
         assert_eq!(named, expected, "a message that says no more is left out");
         assert_eq!(card("queued for long")["m"], "queued for long");
     }

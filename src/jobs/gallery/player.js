@@ -7,7 +7,7 @@ let track; // { task, file } that plays, or is paused.
 
 const isTrack = (task, file) => track?.file === file;
 const isPlaying = (task, file) => isTrack(task, file) && !sound.paused;
-const lengthOf = (file) => lengths.get(file) ?? file[5] ?? file[2] ?? 0;
+const lengthOf = (file) => lengths.get(file) ?? file[3] ?? file[2] ?? 0;
 
 const playTrack = (task, file) => {
   if (!isTrack(task, file)) {

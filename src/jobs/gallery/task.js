@@ -1,8 +1,9 @@
 // Facts and texts of a task, for people and for the search. Nothing here changes the document.
 //
 // A task as the page's data has it: `id`, `d` folder, `s` state, `t` Unix seconds, `p` platform, `v` model, `m` message,
-// `r` reason of a failure, `x` text, `n` notes (name and value), `e` missing files (name and reason), `f` files. A file is
-// [name, size, seconds, width, height, seconds of the file itself where these contradict].
+// `r` reason of a failure, `x` text, `n` notes (name and value), `e` missing files (name and reason), `f` files, `z` width and
+// height of each file in turn, 0 where unknown. A file is [name, size, seconds, seconds of the file itself where these contradict],
+// to which `lookOf` adds [4] width and [5] height.
 const KINDS = { video: "Videos", image: "Images", audio: "Audio", file: "Files", text: "Texts" };
 const STATES = { complete: "Complete", partial: "Partial", incomplete: "Incomplete", failed: "Failed" };
 
@@ -36,7 +37,8 @@ const KIND_BITS = Object.fromEntries(Object.keys(KINDS).map((kind, index) => [ki
 const lookOf = (task) => {
   if (task.look) return task.look;
   let [kinds, image, video, song, other] = [task.x ? KIND_BITS.text : 0];
-  for (const file of filesOf(task)) {
+  for (const [at, file] of filesOf(task).entries()) {
+    if (task.z) [file[4], file[5]] = [task.z[2 * at], task.z[2 * at + 1]];
     kinds |= KIND_BITS[kindOf(file)] ?? 0;
     const shape = shapeOf(file);
     if (shape === "image") image ??= file;
@@ -66,7 +68,7 @@ const coverOfTrack = (task, track) => {
 // Width by height: what the file itself has shown, else the manifest, else a guess.
 const ratios = new WeakMap();
 const ratioOf = (file) => {
-  const [width, height] = [file[3], file[4]];
+  const [width, height] = [file[4], file[5]];
   return ratios.get(file) ?? (width && height ? width / height : shapeOf(file) === "video" ? 16 / 9 : 1);
 };
 
@@ -94,7 +96,7 @@ const sizeText = (bytes) => {
 };
 const counted = (number, noun) => `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
 const bytesOf = (task) => filesOf(task).reduce((sum, file) => sum + file[1], 0);
-const secondsOf = (task) => Math.max(0, ...filesOf(task).map((file) => file[5] ?? file[2] ?? 0));
+const secondsOf = (task) => Math.max(0, ...filesOf(task).map((file) => file[3] ?? file[2] ?? 0));
 // What made a task, and when.
 const originOf = (task) => [platformOf(task), ownTitle(task) && task.v, dateOf(task, days)].filter(Boolean).join(" · ");
 

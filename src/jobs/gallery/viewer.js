@@ -67,8 +67,8 @@ const showFile = (file) => {
 const captionOfFile = (task, file) => {
   const name = isLinked(file) ? make("a", { href: pathOf(task, file), target: "_blank", rel: "noopener" }, file[0]) : file[0];
   if (isLinked(file)) name.setAttribute("aria-keyshortcuts", "O");
-  const pixels = file[3] && file[4] && `${file[3]} × ${file[4]}`;
-  const facts = [pixels, file[2] && durationText(file[2]), file[5] && `the file: ${durationText(file[5])}`, sizeText(file[1])];
+  const pixels = file[4] && file[5] && `${file[4]} × ${file[5]}`;
+  const facts = [pixels, file[2] && durationText(file[2]), file[3] && `the file: ${durationText(file[3])}`, sizeText(file[1])];
   return make("span", {}, name, ` · ${facts.filter(Boolean).join(" · ")}`);
 };
 

@@ -8,7 +8,7 @@ const isZoomed = () => step > 0;
 const fitVisual = () => {
   const media = visual.querySelector("img, video");
   if (!media || !shown?.file) return;
-  const [, , , declaredWidth, declaredHeight] = shown.file;
+  const [, , , , declaredWidth, declaredHeight] = shown.file;
   let [width, height] = pixelsOf(media);
   if (!width) [width, height] = [declaredWidth, declaredHeight];
   // Until it is known how large it is, it has no size.

@@ -157,6 +157,7 @@ fn link_of_the_page_is_printed_once_and_not_with_quiet() {
     }
     let run = world.run(&["--gallery", "--dry-run", "t1"]).exits(0);
     assert_eq!(link(&run.stderr), 0);
+    fs::create_dir(world.home().join("a b")).unwrap();
     let run = run_command(&world, &["gallery", "-O", "a b/#1 (it's).html"]).exits(0);
     assert_eq!(link(&run.stdout), 1);
     assert!(run.stdout.ends_with("/a%20b/%231%20%28it%27s%29.html\n"), "{run:?}");

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::args::GalleryArgs;
@@ -16,23 +16,9 @@ use crate::jobs::StopHandle;
 use crate::jobs::gallery::{gallery, gallery_file};
 use crate::layout::GALLERY;
 
-/// What a URL may hold, and what ends a link in some terminals, or is special in a shell.
-const ENDS_A_LINK: &AsciiSet = &CONTROLS
-    .add(b'\'')
-    .add(b'(')
-    .add(b')')
-    .add(b'*')
-    .add(b'!')
-    .add(b'$')
-    .add(b'&')
-    .add(b';')
-    .add(b',')
-    .add(b'[')
-    .add(b']')
-    .add(b'|')
-    .add(b'^')
-    .add(b'\\')
-    .add(b'~');
+/// Everything but what a link holds unencoded: the rest ends a link in some terminals, or is special in a shell.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'%').remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b':');
 
 /// Writes the page; returns the exit code.
 pub(super) fn run(args: &GalleryArgs) -> Result<u8, Error> {
@@ -52,7 +38,7 @@ pub(super) fn run(args: &GalleryArgs) -> Result<u8, Error> {
 /// The line that says how to open the page at `path`. None if the path has no URL.
 pub(super) fn link_line(path: &Path) -> Option<String> {
     let url = Url::from_file_path(std::path::absolute(path).ok()?).ok()?;
-    Some(format!("open it in a browser: {}", utf8_percent_encode(url.as_str(), ENDS_A_LINK)))
+    Some(format!("open it in a browser: {}", utf8_percent_encode(url.as_str(), ENCODED)))
 }
 
 fn print_link(page: &Path) -> Result<u8, Error> {

@@ -118,8 +118,9 @@ const listen = () => {
   on("sort", (event) => ask({ sort: event.target.value }), "change");
   on("size", (event) => resize(event.target.value - Number(view.size || PLAIN_SIZE)), "input");
   on("clear", () => {
+    // The button that had the focus is no longer there.
+    if (document.activeElement === find("clear")) find("search").focus();
     ask({ q: "", kind: [], platform: [], state: [], from: "", to: "" });
-    find("search").focus();
   });
   on("filters", (event) => event.preventDefault(), "submit");
   on("date-panel", (event) => event.newState === "open" && putPanel(find("date-panel"), find("dates")), "toggle");

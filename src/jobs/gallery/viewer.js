@@ -56,7 +56,10 @@ const showFile = (file) => {
     const node = isFile
       ? make("span", { className: "lost" }, icon("box"), make("span", {}, file[0]))
       : visualOf(shown.task, file, () => fitVisual());
-    if (node.localName === "video") node.addEventListener("ended", () => onEnded());
+    if (node.localName === "video") {
+      node.muted = sound.muted;
+      node.addEventListener("ended", () => onEnded());
+    }
     visual.append(node);
     find("caption").append(captionOfFile(shown.task, file));
   }

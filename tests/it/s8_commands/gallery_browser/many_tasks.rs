@@ -43,6 +43,7 @@ fn only_tiles_near_the_window_are_in_the_document() {
 
 #[test]
 #[ignore = "needs chromium"]
+#[expect(clippy::print_stdout, reason = "the time is for people")]
 fn a_hundred_thousand_tasks_open_in_time() {
     let world = World::new();
     let prompt = "an old lighthouse in a thunderstorm, oil painting, thick strokes, muted palette";

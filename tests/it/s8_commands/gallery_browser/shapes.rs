@@ -33,7 +33,7 @@ fn assert_shapes(browser: &mut Browser, least: usize, what: &str) {
 /// An archive with pictures of many shapes, films and songs. `facts` says what the manifest has of a size.
 fn archive(world: &World, facts: impl Fn(u32, u32) -> Value) -> std::path::PathBuf {
     let sizes = [(1600, 900), (900, 1600), (1000, 1000), (3000, 500), (200, 1800), (64, 48), (1, 1), (1920, 817)];
-    let sized = |id: &str, name: &str, (width, height): (u32, u32)| {
+    let picture_file = |id: &str, name: &str, (width, height): (u32, u32)| {
         world.write_file(&format!("yescale/{id}/{name}"), picture(width, height));
         let mut file = file(id, name);
         for (key, value) in facts(width, height).as_object().unwrap() {
@@ -44,17 +44,17 @@ fn archive(world: &World, facts: impl Fn(u32, u32) -> Value) -> std::path::PathB
     let mut tasks: Vec<Value> = (0..)
         .zip(sizes)
         .map(|(n, size)| (format!("p{n}"), size))
-        .map(|(id, size)| task(&id, &[sized(&id, "image-1.svg", size)]))
+        .map(|(id, size)| task(&id, &[picture_file(&id, "image-1.svg", size)]))
         .collect();
     world.write_file("yescale/film/video-1.mp4", sample("tide.mp4"));
     tasks.push(task("film", &[file("film", "video-1.mp4")]));
     for (id, size) in [("square", (500, 500)), ("wide", (1600, 500)), ("tall", (500, 1200))] {
         world.write_file(&format!("yescale/{id}/audio-1.mp3"), sample("song.mp3"));
-        let mut song = task(id, &[sized(id, "image-1.svg", size), file(id, "audio-1.mp3")]);
+        let mut song = task(id, &[picture_file(id, "image-1.svg", size), file(id, "audio-1.mp3")]);
         song["text"] = json!("la la");
         tasks.push(song);
     }
-    let set = ["image-1.svg", "image-2.svg", "image-3.svg", "image-4.svg"].map(|name| sized("set", name, (1200, 800)));
+    let set = ["image-1.svg", "image-2.svg", "image-3.svg", "image-4.svg"].map(|name| picture_file("set", name, (1200, 800)));
     tasks.push(task("set", &set));
     page_of(world, &tasks)
 }
@@ -65,7 +65,7 @@ fn every_picture_keeps_its_shape_at_every_width() {
     let declared = |width: u32, height: u32| json!({"width": width, "height": height});
     let unknown = |_, _| json!({});
     let wrong = |width: u32, height: u32| json!({"width": height * 2, "height": width});
-    let kinds: [(&str, &dyn Fn(u32, u32) -> Value); 3] = [("declared", &declared), ("unknown", &unknown), ("wrong", &wrong)];
+    let kinds: [(&str, fn(u32, u32) -> Value); 3] = [("declared", declared), ("unknown", unknown), ("wrong", wrong)];
     for (what, facts) in kinds {
         let world = World::new();
         let page = archive(&world, facts);

@@ -63,7 +63,7 @@ fn keys_zoom_and_move_the_picture() {
     browser.press("-");
     assert!((browser.eval(width).as_f64().unwrap() / whole - 6.0).abs() < 0.05);
     browser.press("0");
-    assert_eq!(browser.eval(width).as_f64().unwrap(), whole);
+    assert_eq!(browser.eval(width), whole);
     browser.press("ArrowRight");
     browser.wait("location.hash === '#open=song'");
     assert_no_errors(&browser);
@@ -111,8 +111,9 @@ fn a_finger_opens_a_task_and_moves_to_the_next() {
     browser.use_fingers();
     browser.navigate(&page, "");
     let tile = browser
-        .eval("(({ x, y, width }) => [x + width / 2, y + 60])(document.querySelector('#grid .card').getBoundingClientRect())");
-    let at = (tile[0].as_f64().unwrap() as u32, tile[1].as_f64().unwrap() as u32);
+        .eval("(({ x, y, width }) => [x + width / 2, y + 60].map(Math.round))(document.querySelector('#grid .card').getBoundingClientRect())");
+    let [x, y] = [0, 1].map(|at| u32::try_from(tile[at].as_u64().unwrap()).unwrap());
+    let at = (x, y);
     browser.swipe(at, at);
     browser.wait("viewer.open && location.hash === '#open=film'");
     browser.swipe((300, 200), (60, 205));

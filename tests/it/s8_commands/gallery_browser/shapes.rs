@@ -65,7 +65,7 @@ fn every_picture_keeps_its_shape_at_every_width() {
     let declared = |width: u32, height: u32| json!({"width": width, "height": height});
     let unknown = |_, _| json!({});
     let wrong = |width: u32, height: u32| json!({"width": height * 2, "height": width});
-    let kinds: [(&str, fn(u32, u32) -> Value); 3] = [("declared", declared), ("unknown", unknown), ("wrong", wrong)];
+    let kinds = [("declared", declared as fn(u32, u32) -> Value), ("unknown", unknown), ("wrong", wrong)];
     for (what, facts) in kinds {
         let world = World::new();
         let page = archive(&world, facts);

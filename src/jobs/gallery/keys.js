@@ -85,7 +85,10 @@ const pressLink = (id) => {
   const file = task && [shaped(task, "audio")[0], coverOf(task), ...filesOf(task)].find((file) => file && isLinked(file));
   if (!file) return false;
   const link = make("a", { href: pathOf(task, file), target: "_blank", rel: "noopener" });
-  if (id === "download") link.download = `${task.id.replace(/[^\w.-]+/g, "_").slice(0, 80)}-${file[0]}`;
+  if (id === "download") {
+    link.download = downloadName(task, file);
+    sayWhere(link);
+  }
   link.click();
 };
 const pressChip = (kinds, event) => {

@@ -137,6 +137,7 @@ const listen = () => {
   for (const button of document.querySelectorAll(".playing-all")) button.addEventListener("click", togglePlayAll);
   for (const button of document.querySelectorAll(".muting")) button.addEventListener("click", () => setMuted(!sound.muted));
   on("pick-some", () => setPicking(!isPicking));
+  on("download", () => sayWhere(find("download")));
   on("pick-shown", () => select(shown.task));
   on("copy-prompt", copyPrompt);
   for (const id of ["copy-id", "copy-ids"]) on(id, copyIds);

@@ -142,11 +142,18 @@ const fitActions = () => {
     if (file) find(id).href = pathOf(task, file);
     else find(id).removeAttribute("href");
   }
-  if (file) find("download").download = `${task.id.replace(/[^\w.-]+/g, "_").slice(0, 80)}-${file[0]}`;
+  if (file) find("download").download = downloadName(task, file);
   find("copy-prompt").lastChild.textContent = promptOf(task) ? "Copy prompt" : "Copy text";
   find("pick-shown").setAttribute("aria-pressed", isSelected(task));
   const canZoom = visual.querySelector("img") !== null;
   for (const id of ["zoom-in", "zoom-out"]) find(id).disabled = !canZoom;
+};
+const downloadName = (task, file) => `${task.id.replace(/[^\w.-]+/g, "_").slice(0, 80)}-${file[0]}`;
+// Some browsers open a file from disk in a new tab, instead of saving it once more.
+const sayWhere = (link) => {
+  if (location.protocol !== "file:") return;
+  const parts = decodeURIComponent(new URL(link.href).pathname).split("/");
+  say(`It is on this disk already: ${parts.slice(-2).join("/")}`);
 };
 // The file that is shown, else the song that plays, else the first; never one that could run scripts.
 const fileToSave = () => {

@@ -50,11 +50,12 @@ const chosen = () => {
   return currentTask() ? [currentTask()] : [];
 };
 
-// A line for a list of ids, as `yescale-dl list --ids` prints it: JSON if a plain line can't hold the id.
-const TITLES = ["id", "task_id", "task-id", "taskid", "END-OF-IDS"];
-const isPlainId = (id) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(id) && !TITLES.includes(id);
+// A line for a list of ids: JSON if a plain line can't hold the id. It is ASCII, because PowerShell may pipe nothing else, and has no
+// `!`, with which bash would repeat an older command.
+const TITLES = ["id", "task_id", "task-id", "taskid"];
+const isPlainId = (id) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(id) && !TITLES.includes(id.toLowerCase()) && id !== "END-OF-IDS";
 const escaped = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
-const idLine = (id) => (isPlainId(id) ? id : JSON.stringify({ id }).replace(/[\u007f-\u00a0\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, escaped));
+const idLine = (id) => (isPlainId(id) ? id : JSON.stringify({ id }).replace(/[^\x20-\x7e]|!/g, escaped));
 
 const hasControls = (text) => /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/.test(text);
 // A text as one word of a POSIX shell, or of PowerShell, where a quote within quotes is doubled.
@@ -83,7 +84,9 @@ const exportCommand = (ids, { folder, isWindows }) => {
   const word = (text) => shellWord(text, isWindows);
   const start = `yescale-dl export files ${word(folder)} -O selected`;
   const listed = ids.map((id) => (id.startsWith("-") ? word(`--task=${id}`) : `--task ${word(id)}`)).join(" ");
-  if (!ids.some(hasControls) && start.length + listed.length < LONGEST) return `${start} ${listed}\n`;
+  // PowerShell loses a double quote in an argument.
+  const isHard = (id) => hasControls(id) || (isWindows && id.includes('"'));
+  if (!ids.some(isHard) && start.length + listed.length < LONGEST) return `${start} ${listed}\n`;
   const lines = ids.map(idLine).join("\n");
   return isWindows ? `@'\n${lines}\n'@ | ${start} -i -\n` : `${start} -i - <<'END-OF-IDS'\n${lines}\nEND-OF-IDS\n`;
 };

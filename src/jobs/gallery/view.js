@@ -9,18 +9,17 @@ const platforms = (() => {
   return new Map([...counts].sort(([one, a], [other, b]) => b - a || (one < other ? -1 : 1)));
 })();
 
-const byNumber = (value) => (one, other) => value(other) - value(one);
-const time = (task) => task.t ?? -Infinity;
-const latest = (one, other) => (time(one) === time(other) ? 0 : time(other) - time(one));
+const down = (one, other) => (one === other ? 0 : other - one);
 const collator = new Intl.Collator(undefined, { numeric: true });
+// What each order compares, and how. Tasks without a time are last.
 const SORTS = {
   // The order of the data.
   "": { label: isListed ? "As listed" : "Newest" },
-  ...(isListed && { new: { label: "Newest", compare: latest } }),
-  old: { label: "Oldest", compare: (one, other) => latest(other, one) },
-  size: { label: "Largest", compare: byNumber(bytesOf) },
-  long: { label: "Longest", compare: byNumber(secondsOf) },
-  title: { label: "Title", compare: (one, other) => collator.compare(titleOf(one), titleOf(other)) },
+  ...(isListed && { new: { label: "Newest", key: (task) => task.t ?? -Infinity, compare: down } }),
+  old: { label: "Oldest", key: (task) => -(task.t ?? Infinity), compare: down },
+  size: { label: "Largest", key: bytesOf, compare: down },
+  long: { label: "Longest", key: secondsOf, compare: down },
+  title: { label: "Title", key: titleOf, compare: collator.compare },
 };
 
 const SIZES = { 1: 90, 2: 125, 3: 165, 4: 215, 5: 280, 6: 360, 7: 460 };
@@ -57,6 +56,12 @@ const viewHash = () => {
 const writeView = () => history.replaceState(null, "", viewHash());
 const isFiltered = () => ["q", "kind", "platform", "state", "from", "to"].some((name) => view[name].length);
 
+const sortTasks = (found) => {
+  const { key, compare } = SORTS[view.sort];
+  if (!compare) return found;
+  const keyed = found.map((task) => [key(task), task]);
+  return keyed.sort(([one], [other]) => compare(one, other)).map(([, task]) => task);
+};
 // The tasks of the view in its order, and for each filter how many tasks it would show together with the other filters.
 const selectTasks = () => {
   const terms = plain(view.q).split(/\s+/).filter(Boolean);
@@ -76,7 +81,5 @@ const selectTasks = () => {
     if (isKind && isState) add("platform", platform);
     return isKind && isState && isPlatform;
   });
-  const { compare } = SORTS[view.sort];
-  if (compare) found.sort(compare);
-  return { found, counts };
+  return { found: sortTasks(found), counts };
 };

@@ -81,13 +81,17 @@ const fillStrip = (task) => {
   release(strip);
   const files = [...visualsOf(task), ...shaped(task, "file")];
   const buttons = files.map((file, index) => {
-    const media = shapeOf(file) === "file" ? make("span", { className: "lost" }, icon("box")) : thumbOf(task, file, () => fit());
-    const fit = () => (button.style.width = `${Math.round(Math.min(2.4, Math.max(0.5, ratioOf(file))) * 64)}px`);
+    const isFile = shapeOf(file) === "file";
+    const media = isFile ? make("span", { className: "lost" }, icon("box")) : thumbOf(task, file, () => fit());
+    const fit = () => {
+      const box = Math.min(2.4, Math.max(0.5, ratioOf(file)));
+      button.style.width = `${Math.round(box * 64)}px`;
+      if (!isFile) fitThumb(media, file, box);
+    };
     const button = make("button", { type: "button", file, ariaLabel: `${file[0]}, ${index + 1} of ${files.length}` }, media);
     button.setAttribute("aria-keyshortcuts", "ArrowDown ArrowUp");
     button.addEventListener("click", () => showFile(file));
     fit();
-    if (media.style && shapeOf(file) !== "file") fitThumb(media, file, Math.min(2.4, Math.max(0.5, ratioOf(file))));
     return button;
   });
   strip.replaceChildren(...buttons);

@@ -54,7 +54,9 @@ fn archive(world: &World, facts: impl Fn(u32, u32) -> Value) -> std::path::PathB
         song["text"] = json!("la la");
         tasks.push(song);
     }
-    let set = ["image-1.svg", "image-2.svg", "image-3.svg", "image-4.svg"].map(|name| picture_file("set", name, (1200, 800)));
+    let set =
+        [("image-1.svg", (1200, 800)), ("image-2.svg", (800, 1200)), ("image-3.svg", (3000, 400)), ("image-4.svg", (300, 1500))];
+    let set = set.map(|(name, size)| picture_file("set", name, size));
     tasks.push(task("set", &set));
     page_of(world, &tasks)
 }

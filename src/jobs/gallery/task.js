@@ -46,9 +46,11 @@ const lookOf = (task) => {
     else if (shape === "audio") song ??= file;
     else other ??= file;
   }
-  const form = song ? "song" : video ? "clip" : image ? "picture" : other ? "file" : "";
+  // A film with a sound beside it is a film, unless there are words to sing.
+  const isSong = song && (task.x || !video);
+  const form = isSong ? "song" : video ? "clip" : image ? "picture" : other ? "file" : "";
   const plainForm = task.x && stateOf(task) !== "failed" ? "text" : "brief";
-  return (task.look = { kinds, form: form || plainForm, cover: song ? (image ?? video) : (video ?? image) });
+  return (task.look = { kinds, form: form || plainForm, cover: isSong ? (image ?? video) : (video ?? image) });
 };
 const hasKind = (task, kind) => (lookOf(task).kinds & KIND_BITS[kind]) > 0;
 const formOf = (task) => lookOf(task).form;

@@ -39,7 +39,7 @@ const showTask = (task, { plays = false } = {}) => {
 
 const playShown = () => {
   const [song] = shaped(shown.task, "audio");
-  if (song) playTrack(shown.task, song);
+  if (song && formOf(shown.task) === "song") playTrack(shown.task, song);
   else visual.querySelector("video")?.play().catch(() => {});
 };
 

@@ -10,6 +10,7 @@ use clap::builder::StyledStr;
 use clap::error::ContextValue;
 
 use super::environment::{ACCESS_KEY_VARIABLE, ACCOUNT_URL_VARIABLE, BASE_URL_VARIABLE, KEY_FILE_VARIABLE, KEY_VARIABLE};
+use super::saved_keys::KeyKind;
 use crate::domain::code::FatalCode;
 use crate::gateway::{AccountError, BaseUrl, BaseUrlError};
 use crate::jobs::archive::FatalError;
@@ -48,8 +49,59 @@ pub(super) enum Error {
         more: usize,
     },
     /// No key in any source.
-    #[error("no API key: set {KEY_VARIABLE}, or use --api-key-file FILE on the command line or in a configuration file")]
-    NoKey,
+    #[error("no API key{note}: run `yescale-dl login{option}`, set {KEY_VARIABLE}, or use --api-key-file FILE")]
+    NoKey {
+        /// Where a saved key is for that can't be used.
+        note: String,
+        /// The option with which `login` asks for this one.
+        option: String,
+    },
+    /// A file of a key can't be read.
+    #[error("can't read the {} from {} ({origin}): {source}; name the file that has the key", .kind.name(), .path.display())]
+    KeyFile {
+        /// Which key.
+        kind: KeyKind,
+        /// The option, the variable or the setting that names it.
+        origin: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file of the saved keys can't be used.
+    #[error(
+        "can't use the keys that `login` saved in {}: {why}; remove them with `yescale-dl login --forget`, then run `yescale-dl login`", .path.display()
+    )]
+    SavedKeys {
+        /// The file.
+        path: PathBuf,
+        /// Why. It repeats no key.
+        why: String,
+    },
+    /// `login` without a terminal.
+    #[error(
+        "login asks on a terminal, and standard input is none: run it in a terminal; a script sets {KEY_VARIABLE} or {KEY_FILE_VARIABLE}"
+    )]
+    NoTerminal,
+    /// The terminal can't be read without echo.
+    #[error("can't read from the terminal without echo: {0}; use another terminal, or set {KEY_VARIABLE}")]
+    HiddenInput(io::Error),
+    /// The user has no folder for settings.
+    #[error("there is no folder for the saved keys: set {} to an absolute path", if cfg!(windows) { "APPDATA" } else { "HOME or XDG_CONFIG_HOME" })]
+    NoSettingsFolder,
+    /// A key that was typed is refused.
+    #[error("{url} refuses the {} ({words}): nothing was saved; copy the whole key, and run `yescale-dl login` again", .kind.name())]
+    LoginRefused {
+        /// Which key.
+        kind: KeyKind,
+        /// The gateway or the account.
+        url: BaseUrl,
+        /// Its own words.
+        words: String,
+    },
+    /// The access key in place of the API key.
+    #[error("the prompt for the API key got the access key: nothing was saved; run `yescale-dl login` again, with the API key first")]
+    AccessKeyForApiKey,
     /// The key instead of the name of its file. The message does not repeat it.
     #[error("--api-key-file and {KEY_FILE_VARIABLE} expect a file name, but got an API key; {KEY_WAS_EXPOSED}")]
     KeyForFile,
@@ -61,9 +113,16 @@ pub(super) enum Error {
     KeyForOption(&'static str),
     /// No access key in any source.
     #[error(
-        "no access key for --since: set {ACCESS_KEY_VARIABLE}, or use --access-key-file FILE; it is not the API key: create it in the dashboard of the account, {0}"
+        "no access key for --since{note}: run `yescale-dl login{option}`, set {ACCESS_KEY_VARIABLE}, or use --access-key-file FILE; it is not the API key: create it in the dashboard of the account, {account}"
     )]
-    NoAccessKey(BaseUrl),
+    NoAccessKey {
+        /// Where a saved key is for that can't be used.
+        note: String,
+        /// The option with which `login` asks for this one.
+        option: String,
+        /// The account.
+        account: BaseUrl,
+    },
     /// The API key as the access key. The account must not get it.
     #[error("{origin} has the API key, but an access key is another key: create it in the dashboard of the account, {account}")]
     ApiKeyForAccessKey {
@@ -219,6 +278,10 @@ impl Error {
             | Self::NoInputOrder
             | Self::FilteredPage
             | Self::Read { .. }
+            | Self::KeyFile { .. }
+            | Self::NoTerminal
+            | Self::HiddenInput(_)
+            | Self::AccessKeyForApiKey
             | Self::BadLines(_)
             | Self::ArchiveFile(_)
             | Self::WrongTarget { .. }
@@ -227,17 +290,21 @@ impl Error {
             | Self::TagsInLinks
             | Self::Export(ExportError::BagToStream | ExportError::TargetIsArchiveFile(_) | ExportError::Empty { .. })
             | Self::Usage(_) => FatalCode::Usage,
-            Self::NoKey | Self::Key { .. } | Self::Session(session::Error::Gateway(_)) => FatalCode::NoKey,
+            Self::NoKey { .. } | Self::Key { .. } | Self::Session(session::Error::Gateway(_)) => FatalCode::NoKey,
             Self::BaseUrl(_) => FatalCode::BadBaseUrl,
-            Self::NoAccessKey(_)
+            Self::LoginRefused { kind: KeyKind::Api, .. } => FatalCode::KeyRefused,
+            Self::LoginRefused { kind: KeyKind::Access, .. }
+            | Self::NoAccessKey { .. }
             | Self::ApiKeyForAccessKey { .. }
             | Self::AccessKey { .. }
             | Self::AccountUrl(_)
             | Self::Account(_)
             | Self::Session(session::Error::Account(_)) => FatalCode::Account,
-            Self::VariableNotUtf8(_) | Self::InvalidSetting { .. } | Self::Session(session::Error::Client(_)) => {
-                FatalCode::Config
-            }
+            Self::VariableNotUtf8(_)
+            | Self::InvalidSetting { .. }
+            | Self::SavedKeys { .. }
+            | Self::NoSettingsFolder
+            | Self::Session(session::Error::Client(_)) => FatalCode::Config,
             Self::Archive(_)
             | Self::Verify(VerifyError::Archive(_))
             | Self::Session(session::Error::Archive(_))

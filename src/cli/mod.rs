@@ -6,7 +6,7 @@
 //! the command (`verify` also has `repair`; `selection` reads the filters; `generate` has schemas and the manual page, `completions`
 //! the shell scripts). `ending` reports how it ended. `runner` runs a session, with `input` (the ids), `account` (those of `--since`),
 //! `request_queue`, `ui_thread` (the output), `runtime` and `signals`. `observers` watch the events of the main job: `exec` and
-//! `failed_to`. `log_file` opens the log, and `written_files` protects the files that a run reads.
+//! `failed_to`. `login` asks for the keys that later runs find in `saved_keys`. `log_file` opens the log, and `written_files` protects the files that a run reads.
 //!
 //! To add an option of a run:
 //!
@@ -41,6 +41,7 @@ mod help;
 mod input;
 mod list;
 mod log_file;
+mod login;
 mod main_job;
 mod mistyped;
 mod nearest;
@@ -48,6 +49,7 @@ mod observers;
 mod request_queue;
 mod runner;
 mod runtime;
+mod saved_keys;
 mod selection;
 mod settings;
 mod shard;
@@ -74,6 +76,7 @@ use args::Command;
 use ending::JsonFrame;
 use environment::{ACCESS_KEY_VARIABLE, Environment, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use error::Error;
+use saved_keys::KeyKind;
 use settings::Settings;
 
 /// The exit code of a run that could not start or could not continue.
@@ -98,7 +101,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
 /// Parses the arguments and runs the main job or the command.
 fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut JsonFrame) -> Result<u8, Error> {
     let (mut args, effective) = effective::parse(arguments, environment)?;
-    log_file::start(&args, effective.config.file.as_deref());
+    log_file::start(&args, &effective.config);
     let (is_json, archive) = match &args.command {
         None => (args.options.style.json, Some(args.options.output.as_path())),
         Some(Command::Verify { dir, style, .. } | Command::Repair { dir, style, .. }) => (style.json, Some(dir.as_path())),
@@ -112,7 +115,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
         threads::init_pools().map_err(Error::Threads)?;
     }
     let Some(command) = args.command.take() else {
-        written_files::check_failed_to(&args, effective.config.file.as_deref())?;
+        written_files::check_failed_to(&args, &effective.config)?;
         return main_job::run(Settings::resolve(args, &effective.config, environment)?);
     };
     prepare_reading(&command, &effective.config)?;
@@ -133,9 +136,11 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
         Command::List(args) => list::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Gallery(args) => gallery::run(&args),
+        Command::Login(args) => login::run(*args, environment),
         Command::Config(_) => {
             print_result(&effective.to_toml())?;
-            effective.config.report_all().map(|()| 0)
+            effective.config.report_all()?;
+            [KeyKind::Api, KeyKind::Access].into_iter().try_for_each(|kind| effective.config.check_saved(kind)).map(|()| 0)
         }
         Command::Schema { document } => print_result(&generate::schema(document)),
         Command::Completions { shell } => print_result(&completions::script(shell)),
@@ -149,7 +154,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
 #[cfg(feature = "bucket")]
 fn prepare_reading(command: &Command, config: &config::Config) -> Result<(), Error> {
     let (dir, typed) = match command {
-        Command::Repair { dir, remote, .. } => (dir, remote.ca_cert.clone()),
+        Command::Repair { dir, remote, .. } => (dir, remote.connection.ca_cert.clone()),
         Command::Verify { dir, .. } | Command::Index { dir, .. } => (dir, None),
         Command::List(args) => (&args.dir, None),
         Command::Export(args) => (&args.dir, None),

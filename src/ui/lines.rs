@@ -209,6 +209,11 @@ pub(crate) fn written_line(paths: &[&Path], outcome: JobOutcome) -> String {
     }
 }
 
+/// What happened to the file at `path`, in one line with its end.
+pub(crate) fn path_line(what: &str, path: &Path) -> String {
+    format!("{what} {}\n", escape_control_chars(&path.display().to_string()))
+}
+
 /// As [`written_line`], with what `index --facts` added.
 pub(crate) fn facts_line(paths: &[&Path], outcome: FactsOutcome) -> String {
     let added = match outcome.changed_tasks {

@@ -32,7 +32,7 @@ use failure_summary::FailureSummary;
 use json_events::ProgressTicker;
 pub(crate) use json_events::schema;
 use lines::RunTotals;
-pub(crate) use lines::{facts_line, pluralize, written_line};
+pub(crate) use lines::{facts_line, path_line, pluralize, written_line};
 pub(crate) use log::{has_log, log_sink, start_log};
 pub(crate) use one_place::is_one_place;
 pub(crate) use output_buffer::stdout_fault;
@@ -152,6 +152,12 @@ pub(crate) fn print_warning(warning: &str) {
 /// Prints what to do next. A hint may contain a path, which stays as it is except for control characters.
 pub(crate) fn print_hint(hint: &str) {
     print_stderr(&escape_control_chars(hint));
+}
+
+/// Prints a question, or the end of its line, on standard error. It gets no line of its own in the log.
+pub(crate) fn print_prompt(text: &str) {
+    let lines: Vec<_> = text.split('\n').map(escape_control_chars).collect();
+    write_redacted(io::stderr(), &lines.join("\n"));
 }
 
 /// Prints a usage error, whose lines are already safe for a terminal.

@@ -164,7 +164,8 @@ impl EffectiveArgs {
         let kinds = [("API", KeyKind::Api), ("access", KeyKind::Access)];
         let saved = kinds.into_iter().find(|(_, kind)| self.config.uses_saved(*kind));
         let saved = saved.and_then(|(key, _)| Some((key, self.config.saved_keys.as_ref()?)));
-        let with_key = with_key.map(|path| ("API", path)).chain(file("access_key_file").map(|path| ("access", path))).chain(saved);
+        let with_key =
+            with_key.map(|path| ("API", path)).chain(file("access_key_file").map(|path| ("access", path))).chain(saved);
         let exposed = with_key.filter(|(_, path)| !is_quiet && is_readable_by_others(path));
         let warning = |(key, path): (&str, &PathBuf)| {
             format!("other users can read the {key} key in {}: run chmod 600 {}", path.display(), shell_quote(path))

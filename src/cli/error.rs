@@ -80,7 +80,7 @@ pub(super) enum Error {
     },
     /// `login` without a terminal.
     #[error(
-        "login asks on a terminal, and standard input is none: run it in a terminal; a script sets {KEY_VARIABLE} or {KEY_FILE_VARIABLE}"
+        "login asks on a terminal, and standard input is not one: run it in a terminal; a script sets {KEY_VARIABLE} or {KEY_FILE_VARIABLE}"
     )]
     NoTerminal,
     /// The terminal can't be read without echo.
@@ -100,7 +100,9 @@ pub(super) enum Error {
         words: String,
     },
     /// The access key in place of the API key.
-    #[error("the prompt for the API key got the access key: nothing was saved; run `yescale-dl login` again, with the API key first")]
+    #[error(
+        "the prompt for the API key got the access key: nothing was saved; run `yescale-dl login` again, with the API key first"
+    )]
     AccessKeyForApiKey,
     /// The key instead of the name of its file. The message does not repeat it.
     #[error("--api-key-file and {KEY_FILE_VARIABLE} expect a file name, but got an API key; {KEY_WAS_EXPOSED}")]
@@ -146,13 +148,13 @@ pub(super) enum Error {
     #[error("invalid account URL (--account-url or {ACCOUNT_URL_VARIABLE}): {0}")]
     AccountUrl(BaseUrlError),
     /// The time of `--since` is behind that of `--until`, or in the future.
-    #[error("there is no time between --since and {0}")]
+    #[error("there is no time between --since and {0}: give an earlier --since")]
     EmptyRange(&'static str),
     /// The account's list of tasks can't be read to its end.
     #[error("{0}")]
     Account(#[from] AccountError),
     /// A variable that is not text.
-    #[error("the environment variable {0} is not UTF-8")]
+    #[error("the environment variable {0} is not UTF-8: set it again")]
     VariableNotUtf8(&'static str),
     /// A text that can't be a key.
     #[error("{origin}: {source}")]
@@ -175,7 +177,7 @@ pub(super) enum Error {
     #[error("invalid base URL (--base-url or {BASE_URL_VARIABLE}): {0}")]
     BaseUrl(#[from] BaseUrlError),
     /// An input file that can't be read.
-    #[error("can't read {}: {source}", .path.display())]
+    #[error("can't read {}: {source}; check the path", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -215,7 +217,7 @@ pub(super) enum Error {
     #[error("can't write the list of --failed-to: {}", .0.message())]
     FailedTo(storage::Error),
     /// An option of `export files` with another format.
-    #[error("{0} is an option of `export files` only")]
+    #[error("{0} is an option of `export files` only: remove it")]
     OnlyOfFiles(&'static str),
     /// `export files` without a folder.
     #[error("export files writes into a folder: name it with -O DIR")]
@@ -230,7 +232,7 @@ pub(super) enum Error {
     #[error(transparent)]
     Verify(#[from] VerifyError),
     /// Standard output can't be written.
-    #[error("can't write to standard output: {0}")]
+    #[error("can't write to standard output: {0}; free space there, or write elsewhere")]
     StandardOutput(io::Error),
     /// The session can't be prepared.
     #[error(transparent)]
@@ -244,7 +246,7 @@ pub(super) enum Error {
         not_asked: u64,
     },
     /// Input lines that can't be read. Each was reported with its file and number.
-    #[error("{} could not be read: see above", ui::pluralize(*.0, "input line"))]
+    #[error("can't read {}: correct what is named above, then run again", ui::pluralize(*.0, "input line"))]
     BadLines(u64),
     /// The system has no threads left.
     #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
@@ -256,7 +258,7 @@ pub(super) enum Error {
     #[error("the limit of memory (address space) is too low: raise it to 1 GiB or more with `ulimit -v`")]
     AddressSpace,
     /// The tokio runtime can't start.
-    #[error("can't start the async runtime: {0}")]
+    #[error("can't start the async runtime: {0}; raise the limits of threads and open files (`ulimit -u`, `ulimit -n`)")]
     Runtime(io::Error),
 }
 

@@ -94,6 +94,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
         }
     }
     let mut frame = JsonFrame::new(&arguments);
+    ui::set_message_color(settings::uses_color(args::When::Auto, &std::io::stderr(), &environment));
     let result = dispatch(&arguments, &environment, &mut frame);
     ending::end(result, frame)
 }
@@ -102,11 +103,15 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
 fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut JsonFrame) -> Result<u8, Error> {
     let (mut args, effective) = effective::parse(arguments, environment)?;
     log_file::start(&args, &effective.config);
-    let (is_json, archive) = match &args.command {
-        None => (args.options.style.json, Some(args.options.output.as_path())),
-        Some(Command::Verify { dir, style, .. } | Command::Repair { dir, style, .. }) => (style.json, Some(dir.as_path())),
-        Some(_) => (false, None),
+    let (style, archive) = match &args.command {
+        None => (Some(&args.options.style), Some(args.options.output.as_path())),
+        Some(Command::Verify { dir, style, .. } | Command::Repair { dir, style, .. }) => (Some(style), Some(dir.as_path())),
+        Some(_) => (None, None),
     };
+    if let Some(style) = style {
+        ui::set_message_color(settings::uses_color(style.color, &std::io::stderr(), environment));
+    }
+    let is_json = style.is_some_and(|style| style.json);
     // A URL that names no bucket may contain a password, and is not shown.
     archive.map_or(Ok(()), |archive| Location::parse(archive).map(drop))?;
     frame.start(is_json, archive);
@@ -133,7 +138,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
             verify::repair(&dir, quick, &filter, options, settings::style(&style, environment))
         }
         Command::Index { dir, facts, rebuild } => run_index(&dir, facts, rebuild),
-        Command::List(args) => list::run(&args),
+        Command::List(args) => list::run(&args, environment),
         Command::Export(args) => export::run(&args),
         Command::Gallery(args) => gallery::run(&args),
         Command::Login(args) => login::run(*args, environment),

@@ -172,7 +172,8 @@ mod tests {
         assert_eq!(keys.get(KeyKind::Api, &url("https://h/other")), Some("sk-second"));
         assert_eq!(keys.get(KeyKind::Api, &url("http://127.0.0.1:8080/v1")), Some("sk-local"));
         assert_eq!(keys.get(KeyKind::Access, &url("https://h/")), Some("access/+=\\x"));
-        for other in ["http://h", "https://h:8443", "https://h.example", "https://x.h", "http://127.0.0.1:8081", "http://localhost:8080"]
+        for other in
+            ["http://h", "https://h:8443", "https://h.example", "https://x.h", "http://127.0.0.1:8081", "http://localhost:8080"]
         {
             assert_eq!(keys.get(KeyKind::Api, &url(other)), None, "{other}");
         }

@@ -166,20 +166,31 @@ pub(super) fn kind_filter(only: &[KindArg]) -> KindFilter {
 
 /// The style of the output.
 pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
-    let is_dumb = environment("TERM").is_some_and(|term| term == "dumb");
-    let may_color = !is_dumb && environment("NO_COLOR").is_none();
-    let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
     Style {
         json: args.json,
         quiet: args.quiet,
         verbose: args.verbose,
-        progress: if args.quiet { ProgressMode::Off } else { progress_mode(args.progress, err, is_dumb) },
-        color_out: is_on(args.color, out && may_color),
-        color_err: is_on(args.color, err && may_color),
+        progress: if args.quiet {
+            ProgressMode::Off
+        } else {
+            progress_mode(args.progress, io::stderr().is_terminal(), is_dumb(environment))
+        },
+        color_out: uses_color(args.color, &io::stdout(), environment),
+        color_err: uses_color(args.color, &io::stderr(), environment),
         is_one_place: ui::is_one_place(),
         is_dry_run: false,
         has_waited: false,
     }
+}
+
+/// Whether a stream gets colours.
+pub(super) fn uses_color(when: When, stream: &impl IsTerminal, environment: Environment<'_>) -> bool {
+    is_on(when, stream.is_terminal() && !is_dumb(environment) && environment("NO_COLOR").is_none())
+}
+
+/// Whether the terminal can only print.
+fn is_dumb(environment: Environment<'_>) -> bool {
+    environment("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// How progress is shown. Bars need a terminal that can move its cursor.

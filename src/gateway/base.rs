@@ -17,7 +17,7 @@ pub enum BaseUrlError {
     #[error("`{0}` is not an absolute http or https URL, such as https://api.yescale.io")]
     NotHttp(String),
     /// It has a user, a password, a query or a fragment. The API uses none of them.
-    #[error("a base URL has no user, password, query or fragment")]
+    #[error("a base URL has no user, password, query or fragment: remove them")]
     Extras,
 }
 

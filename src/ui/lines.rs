@@ -13,13 +13,11 @@ use indicatif::{HumanBytes, HumanCount};
 
 use super::Style;
 use super::sanitize::for_terminal;
+use super::task_line::{TaskColumns, task_line};
 use crate::domain::event::{Event, Fault, Outcome, RunKind, Summary, TaskReport, VerifySummary};
 use crate::jobs::JobOutcome;
 use crate::jobs::index::FactsOutcome;
 use crate::redact::{display_url, escape_control_chars};
-
-/// The number of reasons on a task's line.
-const MAX_REASONS: usize = 3;
 
 /// What the counters of a run say at its end.
 #[derive(Clone, Copy)]
@@ -30,18 +28,19 @@ pub(super) struct RunTotals {
     pub discovered: u64,
 }
 
-/// The line for standard output, if the event is a result.
-pub(super) fn stdout_line(event: &Event, style: Style, totals: RunTotals) -> Option<String> {
+/// The line for standard output, if the event is a result. `columns` are those of a terminal.
+pub(super) fn stdout_line(event: &Event, style: Style, columns: Option<TaskColumns>, totals: RunTotals) -> Option<String> {
     let color = style.color_out;
     match event {
         // What was already here, or is left alone, is only counted.
         Event::Task(report) if report.is_settled() && style.verbose == 0 => None,
-        Event::Task(report) => Some(task_line(report, style)),
+        Event::Task(report) => Some(task_line(report, style, columns)),
         Event::Summary(summary) => Some(summary_line(summary, style, totals)),
         Event::Finding(path, fault) => Some(finding_line(path, *fault, color)),
         Event::Verified(summary) => Some(verify_summary_line(summary)),
         Event::Planned { action, path, reason, .. } => {
-            Some(format!("{action:<10}  {}  ({})", escape_control_chars(path), for_terminal(reason)))
+            let action = colored(&format!("{action:<10}"), AnsiColor::Cyan, color);
+            Some(format!("{action}  {}  ({})", escape_control_chars(path), for_terminal(reason)))
         }
         _ => None,
     }
@@ -84,40 +83,6 @@ pub(super) fn warning_line(message: &str, color: bool) -> String {
 
 fn labelled(label: &str, hue: AnsiColor, text: &str, color: bool) -> String {
     format!("{}: {text}", colored(label, hue, color))
-}
-
-fn task_line(report: &TaskReport, style: Style) -> String {
-    let (word, hue) = match report.outcome {
-        _ if report.reused => ("reused", AnsiColor::BrightBlack),
-        _ if report.skipped => ("skipped", AnsiColor::BrightBlack),
-        Outcome::Complete => ("complete", AnsiColor::Green),
-        Outcome::Partial => ("partial", AnsiColor::Green),
-        Outcome::Incomplete => ("incomplete", AnsiColor::Yellow),
-        Outcome::Pending => ("pending", AnsiColor::Cyan),
-        Outcome::Planned => ("planned", AnsiColor::Cyan),
-        Outcome::Failed => ("failed", AnsiColor::Red),
-        Outcome::Empty => ("empty", AnsiColor::Red),
-        Outcome::NotFound => ("not found", AnsiColor::Red),
-        Outcome::Error => ("error", AnsiColor::Red),
-    };
-    let word = colored(&format!("{word:<10}"), hue, style.color_out);
-    let place = report.path.as_ref().map(|path| format!("  {}  {}", contents(report), escape_control_chars(path)));
-    let why = if style.is_one_place { reasons_note(&reasons(report)) } else { String::new() };
-    format!("{word}  {}{}{why}", report.task, place.unwrap_or_default())
-}
-
-/// `: REASON; REASON; and 2 more`
-fn reasons_note(reasons: &[String]) -> String {
-    let mut shown: Vec<String> = reasons.iter().take(MAX_REASONS).map(|reason| for_terminal(reason)).collect();
-    shown.extend((reasons.len() > MAX_REASONS).then(|| format!("and {} more", reasons.len() - MAX_REASONS)));
-    if shown.is_empty() { String::new() } else { format!(": {}", shown.join("; ")) }
-}
-
-/// `2 files, 1.00 MiB, text`
-fn contents(report: &TaskReport) -> String {
-    let files = (report.files > 0).then(|| format!("{}, {}", pluralize(report.files as u64, "file"), HumanBytes(report.bytes)));
-    let parts: Vec<String> = files.into_iter().chain(report.has_text.then(|| "text".to_owned())).collect();
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
 fn summary_line(summary: &Summary, style: Style, totals: RunTotals) -> String {
@@ -229,7 +194,7 @@ fn problems(report: &TaskReport) -> Vec<String> {
 }
 
 /// Why a task did not end well.
-fn reasons(report: &TaskReport) -> Vec<String> {
+pub(super) fn reasons(report: &TaskReport) -> Vec<String> {
     let line = |text: &str| vec![text.to_owned()];
     match report.outcome {
         // The run that found the problem reported it.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use super::{ConfigurableArgs, ConnectionArgs, ExportArgs, FilterArgs, OrderArgs, RemoteArgs, StyleArgs};
+use super::{ConfigurableArgs, ConnectionArgs, ExportArgs, FilterArgs, OrderArgs, RemoteArgs, StyleArgs, When};
 
 /// The commands besides the main job: for an existing archive, and about the program itself.
 #[derive(clap::Subcommand, Debug)]
@@ -150,6 +150,10 @@ pub(in crate::cli) struct ListArgs {
     /// The fields are those of the manifest, without URLs and with paths from the working directory.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub color: When,
 
     #[command(flatten)]
     pub filter: FilterArgs,

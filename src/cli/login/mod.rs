@@ -51,7 +51,7 @@ pub(super) fn run(args: LoginArgs, environment: Environment<'_>) -> Result<u8, E
 /// Removes the saved keys.
 fn forget(path: &Path) -> Result<u8, Error> {
     let was_there = remove_secret(path)?;
-    let what = if was_there { "removed the saved keys:" } else { "there are no saved keys:" };
+    let what = if was_there { "removed the saved keys:" } else { "no keys are saved in" };
     print_result(&ui::path_line(what, path))
 }
 
@@ -129,9 +129,10 @@ impl Login {
         match kind {
             _ if key.occurs_in(self.api_url.as_url().as_str()) => Err(Error::KeyForOption("--base-url")),
             _ if key.occurs_in(self.account_url.as_url().as_str()) => Err(Error::KeyForOption("--account-url")),
-            KeyKind::Access if is_of(KeyKind::Api) => {
-                Err(Error::ApiKeyForAccessKey { origin: "the prompt for the access key".to_owned(), account: self.account_url.clone() })
-            }
+            KeyKind::Access if is_of(KeyKind::Api) => Err(Error::ApiKeyForAccessKey {
+                origin: "the prompt for the access key".to_owned(),
+                account: self.account_url.clone(),
+            }),
             KeyKind::Api if is_of(KeyKind::Access) => Err(Error::AccessKeyForApiKey),
             _ => Ok(key),
         }
@@ -160,7 +161,9 @@ impl Login {
             Trial::Refused(words) => return Err(Error::LoginRefused { kind, url: url.clone(), words }),
             Trial::Untested(reason) => {
                 let key = kind.name();
-                ui::print_warning(&format!("the {key} is not tested: {url} gives no answer about it: {reason}; check the network and the URL"));
+                ui::print_warning(&format!(
+                    "the {key} is not tested: {url} gives no answer about it: {reason}; check the network and the URL"
+                ));
             }
         }
         Ok(())

@@ -57,7 +57,7 @@ impl AccountSettings {
             return Err(Error::KeyForOption("--account-url"));
         }
         let url: BaseUrl = url.parse().map_err(Error::AccountUrl)?;
-        let Some((key, origin)) = key else { return Err(config.no_access_key(url)) };
+        let Some((key, origin)) = key else { return Err(config.no_access_key(&url)) };
         if key.expose() == api_key.expose() {
             return Err(Error::ApiKeyForAccessKey { origin, account: url });
         }

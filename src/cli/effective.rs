@@ -184,19 +184,19 @@ impl EffectiveArgs {
             (None, Some(file)) => format!("# {} (does not exist)", file.display()),
             (None, None) => "# no configuration file".to_owned(),
         }];
-        lines.extend(self.key_line("api-key", &self.config.key, KeyKind::Api));
-        lines.extend(self.key_line("access-key", &self.config.access_key, KeyKind::Access));
+        lines.extend(self.key_line("api-key", self.config.key.as_ref(), KeyKind::Api));
+        lines.extend(self.key_line("access-key", self.config.access_key.as_ref(), KeyKind::Access));
         lines.extend(config::settable_options().iter().filter_map(|option| self.option_line(option)));
         // The escapes of JSON are also those of TOML.
         lines.iter().map(|line| escape_control_chars_json(redact_urls(line).into_owned()) + "\n").collect()
     }
 
     /// The line of a key that is not in a file of its own: its source alone.
-    fn key_line(&self, name: &str, key: &Option<(String, String)>, kind: KeyKind) -> Option<String> {
+    fn key_line(&self, name: &str, key: Option<&(String, String)>, kind: KeyKind) -> Option<String> {
         if self.matches.get_raw(&format!("{}_file", name.replace('-', "_"))).is_some() {
             return None;
         }
-        let hidden = key.as_ref().map(|(_, origin)| setting_line(&format!("# {name}, which is hidden"), origin));
+        let hidden = key.map(|(_, origin)| setting_line(&format!("# {name}, which is hidden"), origin));
         let elsewhere = || {
             let origins = self.config.saved_elsewhere(kind)?;
             Some(setting_line(&format!("# {name}"), &format!("not set: the key that login saved is for {origins}")))

@@ -123,7 +123,7 @@ pub(super) enum Error {
         /// The option with which `login` asks for this one.
         option: String,
         /// The account.
-        account: BaseUrl,
+        account: String,
     },
     /// The API key as the access key. The account must not get it.
     #[error("{origin} has the API key, but an access key is another key: create it in the dashboard of the account, {account}")]

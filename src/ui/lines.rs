@@ -37,7 +37,7 @@ pub(super) fn stdout_line(event: &Event, style: Style, columns: Option<TaskColum
         Event::Task(report) => Some(task_line(report, style, columns)),
         Event::Summary(summary) => Some(summary_line(summary, style, totals)),
         Event::Finding(path, fault) => Some(finding_line(path, *fault, color)),
-        Event::Verified(summary) => Some(verify_summary_line(summary)),
+        Event::Verified(summary) => Some(verify_summary_line(summary, color)),
         Event::Planned { action, path, reason, .. } => {
             let action = colored(&format!("{action:<10}"), AnsiColor::Cyan, color);
             Some(format!("{action}  {}  ({})", escape_control_chars(path), for_terminal(reason)))
@@ -90,7 +90,7 @@ fn summary_line(summary: &Summary, style: Style, totals: RunTotals) -> String {
     if summary.of == RunKind::Repair && summary.tasks() + unfinished == 0 {
         return "nothing to download again".to_owned();
     }
-    let counts = task_counts(summary, unfinished, pending_word(style));
+    let counts = task_counts(summary, unfinished, pending_word(style), style.color_out);
     let files = (summary.files > 0).then(|| pluralize(summary.files, "file"));
     let work = if style.is_dry_run {
         "dry run: nothing was written".to_owned()
@@ -117,7 +117,8 @@ fn pending_word(style: Style) -> &'static str {
 }
 
 /// `5 complete, 1 partial (4 already here), 2 failed`
-fn task_counts(summary: &Summary, unfinished: u64, pending: &str) -> String {
+fn task_counts(summary: &Summary, unfinished: u64, pending: &str, color: bool) -> String {
+    let count_list = |counts: &[(&str, u64)]| count_list(counts, color);
     let note = |count: u64, what: &str| match count {
         0 => String::new(),
         _ => format!(" ({} {what})", HumanCount(count)),
@@ -145,7 +146,7 @@ fn finding_line(path: &str, fault: Fault, color: bool) -> String {
     format!("{}  {}", colored(&format!("{:<10}", fault.as_str()), hue, color), escape_control_chars(path))
 }
 
-fn verify_summary_line(summary: &VerifySummary) -> String {
+fn verify_summary_line(summary: &VerifySummary, color: bool) -> String {
     let faults = [
         ("damaged", summary.damaged),
         ("missing", summary.missing),
@@ -153,14 +154,25 @@ fn verify_summary_line(summary: &VerifySummary) -> String {
         ("unsafe", summary.not_safe),
         ("unknown", summary.unknown),
     ];
-    let counts = Some(count_list(&faults)).filter(|counts| !counts.is_empty()).unwrap_or_else(|| "all intact".to_owned());
+    let counts = Some(count_list(&faults, color)).filter(|counts| !counts.is_empty()).unwrap_or_else(|| "all intact".to_owned());
     format!("{}, {}: {counts}; in {:.1} s", pluralize(summary.files, "file"), HumanBytes(summary.bytes), summary.seconds)
 }
 
 /// `2 damaged, 1 missing`; empty if all counts are zero.
-fn count_list(counts: &[(&str, u64)]) -> String {
+fn count_list(counts: &[(&str, u64)], color: bool) -> String {
     let positive = counts.iter().filter(|(_, count)| *count > 0);
-    positive.map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect::<Vec<_>>().join(", ")
+    let counted = positive.map(|(word, count)| colored(&format!("{} {word}", HumanCount(*count)), count_hue(word), color));
+    counted.collect::<Vec<_>>().join(", ")
+}
+
+/// The colour of a count, by its word: that of the lines that it counts.
+fn count_hue(word: &str) -> AnsiColor {
+    match word {
+        "complete" | "partial" => AnsiColor::Green,
+        "incomplete" | "unknown" | "not asked" | "not finished" => AnsiColor::Yellow,
+        "failed" | "empty" | "not found" | "in error" | "damaged" | "missing" | "unreadable" | "unsafe" => AnsiColor::Red,
+        _ => AnsiColor::Cyan,
+    }
 }
 
 /// `wrote cut.otio: 2 tasks, 5 files`, with its end.

@@ -2,7 +2,7 @@
 //!
 //! Owns two layouts. In a pipe or a file the parts are separated by two blanks, as scripts know them. On a terminal they are columns:
 //! the id is as wide as the widest one so far, so that later lines stay below earlier ones. There a path that only repeats the id is
-//! left out where the line would not fit, and a reason takes the place of such a path.
+//! left out where the line would not fit, and a reason takes the place of such a path. A long reason is wrapped between words.
 
 use std::path::Path;
 
@@ -16,6 +16,12 @@ use super::sanitize::for_terminal;
 use crate::domain::event::{Event, Outcome, TaskReport};
 use crate::redact::escape_control_chars;
 
+/// The width of a state and the gap behind it.
+const STATE: usize = 10 + GAP;
+/// The blanks between two columns.
+const GAP: usize = 2;
+/// The least width of the column of reasons.
+const MIN_REASON: usize = 30;
 /// The number of reasons on a task's line.
 const MAX_REASONS: usize = 3;
 /// The id column is never narrower: most ids have 18 digits.
@@ -63,14 +69,12 @@ pub(super) fn task_line(report: &TaskReport, style: Style, columns: Option<TaskC
     let (word, hue) = word_and_hue(report);
     let word = colored(&format!("{word:<10}"), hue, style.color_out);
     let why = if style.is_one_place { reasons_text(&reasons(report)) } else { String::new() };
-    match columns {
-        Some(columns) => format!("{word}  {}", columns.line(report, &why)).trim_end().to_owned(),
-        None => {
-            let place = report.path.as_ref().map(|path| format!("  {}  {}", contents(report), escape_control_chars(path)));
-            let why = if why.is_empty() { why } else { format!(": {why}") };
-            format!("{word}  {}{}{why}", report.task, place.unwrap_or_default())
-        }
+    if let Some(columns) = columns {
+        return format!("{word}  {}", columns.line(report, &why)).trim_end().to_owned();
     }
+    let place = report.path.as_ref().map(|path| format!("  {}  {}", contents(report), escape_control_chars(path)));
+    let why = if why.is_empty() { why } else { format!(": {why}") };
+    format!("{word}  {}{}{why}", report.task, place.unwrap_or_default())
 }
 
 impl TaskColumns {
@@ -81,15 +85,41 @@ impl TaskColumns {
         let cells = if is_empty { id } else { format!("{id}  {}", cells(report)) };
         let path = report.path.as_ref().map(|path| escape_control_chars(path).into_owned()).unwrap_or_default();
         let is_redundant = Path::new(&path).file_name().is_some_and(|name| name == report.task.as_str());
-        // The state and a gap stand before it.
-        let is_wide = 12 + measure_text_width(&cells) + 2 + measure_text_width(&path) > self.terminal;
+        let is_wide = STATE + measure_text_width(&cells) + GAP + measure_text_width(&path) > self.terminal;
         let is_shown = !path.is_empty() && !(is_redundant && (is_wide || !why.is_empty()));
-        match (is_shown, why) {
-            (true, "") => format!("{cells}  {path}"),
-            (true, why) => format!("{cells}  {path}: {why}"),
-            (false, why) => format!("{cells}  {why}"),
+        let cells = if is_shown { format!("{cells}  {path}") } else { cells };
+        if why.is_empty() { cells } else { self.with_reason(&cells, why) }
+    }
+
+    /// The cells and the reason, whose further lines begin in its own column. Without room beside the cells it is below them.
+    fn with_reason(self, cells: &str, why: &str) -> String {
+        let column = STATE + measure_text_width(cells) + GAP;
+        let room = |column: usize| self.terminal.checked_sub(column).filter(|room| *room >= MIN_REASON);
+        match (room(column), room(STATE)) {
+            (Some(room), _) => format!("{cells}{}{}", " ".repeat(GAP), wrap(why, room, column)),
+            (None, Some(room)) => format!("{}\n{}{}", cells.trim_end(), " ".repeat(STATE), wrap(why, room, STATE)),
+            (None, None) => format!("{cells}{}{why}", " ".repeat(GAP)),
         }
     }
+}
+
+/// `text` in lines of at most `width`, where its words allow it. All but the first line are indented.
+fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let (mut wrapped, mut line) = (String::new(), 0);
+    for word in text.split(' ') {
+        let length = measure_text_width(word);
+        if line > 0 && line + 1 + length > width {
+            wrapped.push('\n');
+            wrapped.push_str(&" ".repeat(indent));
+            line = 0;
+        } else if line > 0 {
+            wrapped.push(' ');
+            line += 1;
+        }
+        wrapped.push_str(word);
+        line += length;
+    }
+    wrapped
 }
 
 fn word_and_hue(report: &TaskReport) -> (&'static str, AnsiColor) {
@@ -162,7 +192,6 @@ mod tests {
         let text = TaskReport { has_text: true, ..report("t1", Outcome::Partial, 12, Some("a/t1")) };
         let failed = TaskReport { err_reason: Some("why".to_owned()), ..report("t2", Outcome::Failed, 0, Some("a/t2")) };
         let renamed = report("a/b", Outcome::Complete, 1, Some("archive/a_b-0123456789abcdef"));
-        let gone = report("t3", Outcome::NotFound, 0, None);
         for (report, width, line) in [
             (&two, 100, "complete    777935781150867525     2 files    1.95 KiB        a/777935781150867525"),
             (&two, 80, "complete    777935781150867525     2 files    1.95 KiB"),
@@ -172,10 +201,29 @@ mod tests {
         ] {
             assert_eq!(task_line(report, STYLE, columns(width)), line);
         }
-        let line = task_line(&gone, STYLE, columns(80));
-        assert!(line.starts_with("not found   t3                    the gateway knows no such task; "), "{line}");
         assert_eq!(task_line(&two, STYLE, None), "complete    777935781150867525  2 files, 1.95 KiB  a/777935781150867525");
         assert_eq!(task_line(&failed, STYLE, None), "failed      t2  nothing  a/t2: the task failed: why");
+    }
+
+    #[test]
+    fn long_reason_is_wrapped_below_itself() {
+        let gone = report("t3", Outcome::NotFound, 0, None);
+        let text = TaskReport { has_text: true, ..report("t4", Outcome::NotFound, 0, None) };
+        let lines = |report: &TaskReport, terminal| {
+            let line = task_line(report, STYLE, Some(TaskColumns { terminal, id: 20 }));
+            line.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let wrapped = [
+            "not found   t3                    the gateway knows no such task; check the id",
+            "                                  and the account of the API key",
+        ];
+        assert_eq!(lines(&gone, 80), wrapped);
+        let below = [
+            "not found   t4                                            text",
+            "            the gateway knows no such task; check the id and the account of the API key",
+        ];
+        assert_eq!(lines(&text, 88), below, "there is no room beside the cells");
+        assert_eq!(lines(&gone, 40).len(), 1, "the terminal wraps what has no room anywhere");
     }
 
     #[test]

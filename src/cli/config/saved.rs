@@ -91,9 +91,9 @@ impl Config {
     }
 
     /// The error of a run without an access key.
-    pub(in crate::cli) fn no_access_key(&self, account: BaseUrl) -> Error {
+    pub(in crate::cli) fn no_access_key(&self, account: &BaseUrl) -> Error {
         let (note, option) = self.hints(KeyKind::Access, "--account-url");
-        Error::NoAccessKey { note, option, account }
+        Error::NoAccessKey { note, option, account: account.to_string() }
     }
 
     /// For which origins a key is saved that can't be used, if there is one.

@@ -4,7 +4,6 @@
 //! So a damaged file ends no run that does not use it. A saved key counts for the origin of the URL that is in force, and for no other.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use clap::ArgMatches;
@@ -28,6 +27,8 @@ pub(super) enum Lookup {
         origins: String,
         url: BaseUrl,
     },
+    /// Whether there is a file is not known, for this reason. A key of the configuration is used then.
+    OutOfReach(String),
     /// The file can't be used, for this reason.
     Fault(String),
 }
@@ -51,7 +52,9 @@ impl Config {
         let keys = match SavedKeys::load(path) {
             Ok(keys) => keys,
             // In a folder that can't be entered, no file is known to exist.
-            Err(_) if self.has_key_of_file(kind) && is_out_of_reach(path) => return Lookup::None,
+            Err(Error::SavedKeys { why, .. }) if is_out_of_reach(path) => {
+                return Lookup::OutOfReach(format!("{}: {why}", path.display()));
+            }
             Err(Error::SavedKeys { why, .. }) => return Lookup::Fault(why),
             Err(error) => return Lookup::Fault(error.to_string()),
         };
@@ -111,6 +114,7 @@ impl Config {
                 let url = url.origin();
                 (format!(" for {url} (the saved key is sent to {origins} only)"), format!(" {option} {url}"))
             }
+            Lookup::OutOfReach(why) => (format!(" (can't look for the saved one: {why})"), String::new()),
             _ => (String::new(), String::new()),
         }
     }
@@ -155,10 +159,6 @@ impl Config {
             KeyKind::Access => self.access_key.is_some(),
         }
     }
-
-    fn has_key_of_file(&self, kind: KeyKind) -> bool {
-        self.entry(file_option(kind)).is_some() || (kind == KeyKind::Api && self.has_key)
-    }
 }
 
 fn file_option(kind: KeyKind) -> &'static str {
@@ -179,5 +179,5 @@ fn is_typed(typed: &ArgMatches, name: &str) -> bool {
 }
 
 fn is_out_of_reach(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    fs::symlink_metadata(path).is_err()
 }

@@ -82,7 +82,6 @@ mod system {
     use std::io;
 
     use winapi_util::HandleRef;
-    use winapi_util::console;
 
     /// ENABLE_ECHO_INPUT
     const ECHO: u32 = 0x4;
@@ -92,11 +91,11 @@ mod system {
     pub(super) type Mode = u32;
 
     pub(super) fn mode() -> io::Result<Mode> {
-        console::mode(HandleRef::stdin())
+        winapi_util::console::mode(HandleRef::stdin())
     }
 
     pub(super) fn set(mode: &Mode) -> io::Result<()> {
-        console::set_mode(HandleRef::stdin(), *mode)
+        winapi_util::console::set_mode(HandleRef::stdin(), *mode)
     }
 
     pub(super) fn without_echo(mode: &Mode) -> Mode {

@@ -83,6 +83,22 @@ fn saved_key_is_for_its_own_origin_only() {
     assert_eq!(world.gateway_requests().pop().unwrap().headers["authorization"], format!("Bearer {KEY}").as_str());
 }
 
+/// Other systems have no such folder.
+#[cfg(unix)]
+#[test]
+fn file_that_may_not_exist_is_named_where_a_key_is_missing() {
+    let world = World::new();
+    let (folder, file) = (world.home().join("config/yescale-dl"), world.home().join("config/yescale-dl/credentials.toml"));
+    fs::create_dir(world.home().join("config")).unwrap();
+    std::os::unix::fs::symlink(&folder, &folder).unwrap();
+    let missing = run(&world, &[], &["t1"]).exits(2);
+    let what = format!("no API key (can't look for the saved one: {}", file.display());
+    assert!(missing.stderr.contains(&what) && missing.stderr.contains("yescale-dl login"), "{missing:?}");
+    world.write_file("key.toml", "api-key = 'sk-config'");
+    run(&world, &[], &["t1", "--config", "key.toml"]).exits(1);
+    assert_eq!(world.gateway_requests().pop().unwrap().headers["authorization"], "Bearer sk-config");
+}
+
 #[test]
 fn saved_access_key_lists_the_tasks_of_its_own_account() {
     let world = World::new();

@@ -16,6 +16,24 @@ const ENDING: [&str; 8] = [
     "src/storage/error.rs",
 ];
 
+/// Messages whose inner error says what to do.
+const INNER: [&str; 10] = [
+    "{0}",
+    "{}",
+    "{error}{}",
+    "{message}",
+    "{url} names no archive: {why}",
+    "can't tell which shard this is: {0}",
+    "can't write the export: {0}",
+    "can't write the list of --failed-to: {}",
+    "invalid account URL (--account-url or {ACCOUNT_URL_VARIABLE}): {0}",
+    "invalid base URL (--base-url or {BASE_URL_VARIABLE}): {0}",
+];
+
+/// The beginnings of messages that are printed with a cause, which says what to correct.
+const WITH_CAUSE: [&str; 5] =
+    ["{origin}: {", "can't {action} {", "can't read {}", "can't write to the archive", "can't make a link"];
+
 /// Other ways to say `can't`.
 const OTHER_WORDS: [&str; 8] =
     ["could not be ", "cannot ", "can not ", "unable to ", "failed to ", "couldn't ", "is impossible", "was not able"];
@@ -82,26 +100,19 @@ fn messages_have_one_form_and_the_same_words() {
 
 #[test]
 fn error_that_ends_the_program_says_what_to_do() {
+    let mut without_advice = Vec::new();
     for file in ENDING {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
         let found = errors(&text);
         assert!(!found.is_empty(), "{file}");
-        let mut without_advice = Vec::new();
         for message in found {
-            // The cause, which follows, or the inner error says it.
-            let is_passed_on = ["{0}", "{}", "{error}{}", "{message}"].contains(&message)
-                || ["{origin}: {", "can't {action} {", "can't read {}", "can't write to the archive", "can't make a link"]
-                    .iter()
-                    .any(|beginning| message.starts_with(beginning));
-            let inner =
-                ["can't write the export: {0}", "can't write the list of --failed-to: {}", "can't tell which shard this is: {0}"]
-                    .contains(&message);
-            if !(is_passed_on || inner || message.contains("; ") || has_advice(message)) {
-                without_advice.push(message);
+            let is_complete = message.contains("; ") || has_advice(message) || INNER.contains(&message);
+            if !is_complete && !WITH_CAUSE.iter().any(|beginning| message.starts_with(beginning)) {
+                without_advice.push((file, message.to_owned()));
             }
         }
-        assert!(without_advice.is_empty(), "{file}: say what to do: {without_advice:#?}");
     }
+    assert!(without_advice.is_empty(), "{without_advice:#?}");
 }
 
 /// Whether advice follows a colon.

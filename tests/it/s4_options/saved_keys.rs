@@ -114,6 +114,27 @@ fn saved_access_key_lists_the_tasks_of_its_own_account() {
 }
 
 #[test]
+fn repair_uses_the_saved_key_and_commands_without_a_key_do_not_read_it() {
+    let world = World::new();
+    let folder = world.archive_task("t1");
+    fs::remove_file(folder.join("image-1.png")).unwrap();
+    save(&world, "api-key", &world.base_url(), KEY);
+    let start = |args: &[&str]| {
+        let mut command = world.plain_command(args);
+        command.env_remove("YESCALE_API_KEY");
+        Running::start(command).wait(false)
+    };
+    world.audit(start(&["repair"]).exits(0));
+    world.write_file(SAVED, "damaged");
+    for args in [&["verify"][..], &["list"], &["index"], &["export", "csv"], &["schema", "events"], &["man"]] {
+        let run = start(args).exits(0);
+        assert!(run.stderr.is_empty(), "{args:?}: {run:?}");
+    }
+    fs::remove_file(folder.join("image-1.png")).unwrap();
+    assert!(start(&["repair"]).exits(2).stderr.contains("credentials.toml"));
+}
+
+#[test]
 fn config_names_the_source_and_hides_the_key() {
     let world = World::new();
     save(&world, "api-key", &world.base_url(), KEY);

@@ -161,7 +161,11 @@ fn verify_summary_line(summary: &VerifySummary, color: bool) -> String {
 /// `2 damaged, 1 missing`; empty if all counts are zero.
 fn count_list(counts: &[(&str, u64)], color: bool) -> String {
     let positive = counts.iter().filter(|(_, count)| *count > 0);
-    let counted = positive.map(|(word, count)| colored(&format!("{} {word}", HumanCount(*count)), count_hue(word), color));
+    let counted = positive.map(|(word, count)| {
+        // A note about the word has no colour.
+        let (word, note) = word.split_at(word.find(" (").unwrap_or(word.len()));
+        colored(&format!("{} {word}", HumanCount(*count)), count_hue(word), color) + note
+    });
     counted.collect::<Vec<_>>().join(", ")
 }
 

@@ -32,6 +32,8 @@ const MAX_ID: usize = 36;
 const FILES: usize = 8;
 const SIZE: usize = 10;
 const TEXT: usize = 4;
+/// A narrower terminal has no room for columns.
+const MIN_TERMINAL: usize = 60;
 /// The width where the terminal does not report it.
 const DEFAULT_WIDTH: usize = 80;
 
@@ -69,7 +71,7 @@ pub(super) fn task_line(report: &TaskReport, style: Style, columns: Option<TaskC
     let (word, hue) = word_and_hue(report);
     let word = colored(&format!("{word:<10}"), hue, style.color_out);
     let why = if style.is_one_place { reasons_text(&reasons(report)) } else { String::new() };
-    if let Some(columns) = columns {
+    if let Some(columns) = columns.filter(|columns| columns.terminal >= MIN_TERMINAL) {
         return format!("{word}  {}", columns.line(report, &why)).trim_end().to_owned();
     }
     let place = report.path.as_ref().map(|path| format!("  {}  {}", contents(report), escape_control_chars(path)));
@@ -223,7 +225,8 @@ mod tests {
             "            the gateway knows no such task; check the id and the account of the API key",
         ];
         assert_eq!(lines(&text, 88), below, "there is no room beside the cells");
-        assert_eq!(lines(&gone, 40).len(), 1, "the terminal wraps what has no room anywhere");
+        let plain = "not found   t3: the gateway knows no such task; check the id and the account of the API key";
+        assert_eq!(lines(&gone, 59), [plain], "there is no room for columns");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A pseudo-terminal as standard input of the program: what it asks there, and whether the terminal shows what is typed.
+//! A pseudo-terminal for the program: what it asks there, whether the terminal shows what is typed, and what it prints for people.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use super::Run;
 
@@ -31,17 +32,39 @@ pub(crate) struct OnTerminal {
     stderr_reader: JoinHandle<()>,
 }
 
+/// Both sides of a new terminal: that of the user, and that of the program.
+fn open_terminal() -> (File, OwnedFd) {
+    let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&user).unwrap();
+    unlockpt(&user).unwrap();
+    let name = ptsname(&user, Vec::new()).unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let terminal = rustix::fs::open(name.as_c_str(), flags, Mode::empty()).unwrap();
+    (File::from(user), terminal)
+}
+
+/// Runs a command whose output goes to a terminal of this width. Returns its exit code and what the terminal got, with `\n` at the
+/// end of each line.
+pub(crate) fn show_on_terminal(mut command: Command, columns: u16) -> (Option<i32>, String) {
+    let (user, terminal) = open_terminal();
+    tcsetwinsize(&terminal, Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    command.stdin(Stdio::null()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
+    let mut child = command.spawn().unwrap();
+    // The reader sees the end when the last copy of the terminal is closed.
+    drop(command);
+    let screen = Arc::default();
+    let reader = collect(user, &screen);
+    let code = child.wait().unwrap().code();
+    reader.join().unwrap();
+    let screen = String::from_utf8(screen.lock().unwrap().clone()).unwrap();
+    (code, screen.replace("\r\n", "\n"))
+}
+
 impl OnTerminal {
     pub(crate) fn start(mut command: Command) -> Self {
-        let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&user).unwrap();
-        unlockpt(&user).unwrap();
-        let name = ptsname(&user, Vec::new()).unwrap();
-        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
-        let terminal = rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).unwrap();
+        let (user, terminal) = open_terminal();
         command.stdin(Stdio::from(terminal.try_clone().unwrap())).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let user = File::from(user);
         let (screen, stderr) = (Arc::default(), Arc::default());
         collect(user.try_clone().unwrap(), &screen);
         let stderr_reader = collect(child.stderr.take().unwrap(), &stderr);

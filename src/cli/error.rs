@@ -1,13 +1,12 @@
-//! The errors that end the program with exit code 2, and the usage errors of clap.
+//! The errors that end the program with exit code 2. `usage` prints the usage errors of clap.
 //!
 //! A message says what happened, to what, and what to do. No message repeats a key: what was typed is shown without keys,
 //! URL queries and control characters.
 
-use std::io::{self, Write as _};
-use std::path::PathBuf;
+mod usage;
 
-use clap::builder::StyledStr;
-use clap::error::ContextValue;
+use std::io;
+use std::path::PathBuf;
 
 use super::environment::{ACCESS_KEY_VARIABLE, ACCOUNT_URL_VARIABLE, BASE_URL_VARIABLE, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use super::saved_keys::KeyKind;
@@ -17,8 +16,9 @@ use crate::jobs::archive::FatalError;
 use crate::jobs::export::ExportError;
 use crate::jobs::verify::VerifyError;
 use crate::redact::KeyError;
-use crate::ui::{self, for_terminal};
+use crate::ui;
 use crate::{session, storage};
+pub(super) use usage::print_help;
 
 /// What to do after a key was typed on a command line.
 const KEY_WAS_EXPOSED: &str = "other users can read command lines: revoke this key and create a new one";
@@ -325,7 +325,7 @@ impl Error {
     /// Prints the error, and returns its text in one line.
     pub(super) fn report(self) -> String {
         match self {
-            Self::Usage(usage) => report_usage(usage),
+            Self::Usage(usage) => usage::report(usage),
             error => {
                 let message = error.to_string();
                 ui::print_error(&message);
@@ -346,49 +346,5 @@ fn not_asked_note(count: u64) -> String {
         0 => String::new(),
         1 => "; 1 task was not asked about".to_owned(),
         count => format!("; {} were not asked about", ui::pluralize(count, "task")),
-    }
-}
-
-/// Prints the help or the version that was asked for. A closed pipe is not an error.
-pub(super) fn print_help(help: &clap::Error) -> io::Result<()> {
-    match help.print().and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => printed,
-    }
-}
-
-/// Prints a usage error, and returns its text in one line. It repeats arguments only without keys and control characters.
-fn report_usage(mut usage: clap::Error) -> String {
-    let context: Vec<_> = usage.context().map(|(kind, value)| (kind, sanitize_context(value))).collect();
-    for (kind, value) in context {
-        usage.insert(kind, value);
-    }
-    let text = usage.render().to_string();
-    let lines = text.lines().map(|line| for_terminal(line) + "\n").collect::<String>();
-    if lines.trim_end() == text.trim_end() {
-        // clap's own printing has colours.
-        let _ = usage.print();
-    } else {
-        ui::print_usage(&lines);
-    }
-    // What follows the first paragraph is advice on how to type.
-    let paragraph = lines.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
-    paragraph.trim_start_matches("error:").trim().to_owned()
-}
-
-/// A value of a usage error, made safe to print.
-fn sanitize_context(value: &ContextValue) -> ContextValue {
-    // A text that is safe keeps its colours.
-    let styled = |styled: &StyledStr| {
-        let text = styled.to_string();
-        let safe = text.lines().map(for_terminal).collect::<Vec<_>>().join("\n");
-        if safe == text { styled.clone() } else { StyledStr::from(for_terminal(&text)) }
-    };
-    match value {
-        ContextValue::String(text) => ContextValue::String(for_terminal(text)),
-        ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| for_terminal(text)).collect()),
-        ContextValue::StyledStr(text) => ContextValue::StyledStr(styled(text)),
-        ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(texts.iter().map(styled).collect()),
-        other => other.clone(),
     }
 }

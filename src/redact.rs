@@ -33,7 +33,7 @@ pub struct ApiKey {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The text is blank.
-    #[error("the key is empty")]
+    #[error("the key is empty: put the key there")]
     Empty,
     /// The text contains whitespace, a quote or a character that no HTTP header may contain.
     #[error("the key contains whitespace or a character that no key has; check that you pasted exactly the key")]

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::config::Config;
 use super::error::Error;
 use super::request_queue::RequestQueue;
-use super::settings::{MAX_KEY_FILE, read_file};
+use super::saved_keys::KeyKind;
+use super::settings::read_key_file;
 use crate::domain::event::Emitter;
 use crate::domain::when::When;
 use crate::gateway::{AccountClient, AccountError, BaseUrl, Seconds};
@@ -56,7 +57,7 @@ impl AccountSettings {
             return Err(Error::KeyForOption("--account-url"));
         }
         let url: BaseUrl = url.parse().map_err(Error::AccountUrl)?;
-        let Some((key, origin)) = key else { return Err(Error::NoAccessKey(url)) };
+        let Some((key, origin)) = key else { return Err(config.no_access_key(&url)) };
         if key.expose() == api_key.expose() {
             return Err(Error::ApiKeyForAccessKey { origin, account: url });
         }
@@ -106,9 +107,10 @@ pub(super) fn range(since: When, until: Option<When>) -> Result<Seconds, Error> 
 
 /// The access key and where it was found; none if there is none.
 fn load_key(file: Option<&Path>, config: &Config) -> Result<Option<(ApiKey, String)>, Error> {
+    config.check_saved(KeyKind::Access)?;
     let (text, origin) = match (file, &config.access_key) {
         (Some(path), _) if looks_like_a_key(path) => return Err(Error::AccessKeyForFile),
-        (Some(path), _) => (String::from_utf8_lossy(&read_file(path, MAX_KEY_FILE)?).into_owned(), path.display().to_string()),
+        (Some(path), _) => (read_key_file(KeyKind::Access, path, config)?, path.display().to_string()),
         (None, Some(key)) => key.clone(),
         (None, None) => return Ok(None),
     };

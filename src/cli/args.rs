@@ -17,15 +17,16 @@ use super::exec::ExecCommand;
 use super::shard::ShardArg;
 use super::values::{WaitMode, count, duration, duration_or_zero, header_value, rate, retries, size, wait_mode, when};
 use crate::session::DEFAULT_JOBS;
-pub(super) use commands::{Command, Document, GalleryArgs, ListArgs};
+pub(super) use commands::{Command, Document, GalleryArgs, ListArgs, LoginArgs};
 pub(super) use export::{ExportArgs, FormatArg, LinkArg};
 pub(super) use filters::{FilterArgs, OrderArgs, SortArg, StateArg};
 
 const EXAMPLES: &str = "\
 Examples:
-  yescale-dl 777935781150867525   into ./yescale; the key is in YESCALE_API_KEY
+  yescale-dl login                asks for the API key once, and saves it
+  yescale-dl 777935781150867525   into ./yescale
   yescale-dl --api-key-file key.txt -i ids.txt -o archive
-  yescale-dl --since 7d           what the account made; the access key is in YESCALE_ACCESS_KEY
+  yescale-dl --since 7d           what the account made in the last seven days
   jq -r .task_id history.jsonl | yescale-dl -i - --only video,audio
   yescale-dl verify archive       a command must be the first word
   yescale-dl -- verify            archives the task with the id `verify`
@@ -184,7 +185,7 @@ pub(super) struct ConfigurableArgs {
 
     /// Read the access key from FILE; `-` is standard input
     ///
-    /// For --since. It is another key than the API key: create it in the dashboard of the account. Without this option, it is in the environment variable YESCALE_ACCESS_KEY.
+    /// For --since. It is another key than the API key: create it in the dashboard of the account. Without this option, it is in the environment variable YESCALE_ACCESS_KEY, or the one that `yescale-dl login` saved.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Account")]
     pub access_key_file: Option<PathBuf>,
 
@@ -204,7 +205,7 @@ pub(super) struct RemoteArgs {
 
     /// Read the API key from FILE; `-` is standard input
     ///
-    /// Without this option, the key is in the environment variable YESCALE_API_KEY, or in the file that YESCALE_API_KEY_FILE names.
+    /// Without this option, the key is in the environment variable YESCALE_API_KEY, in the file that YESCALE_API_KEY_FILE names, or the one that `yescale-dl login` saved.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Gateway")]
     pub api_key_file: Option<PathBuf>,
 
@@ -254,6 +255,23 @@ pub(super) struct RemoteArgs {
     #[arg(long, value_name = "N", value_parser = retries, value_hint = ValueHint::Other, help_heading = "Network")]
     pub retries: Option<u32>,
 
+    /// Delay before the first retry
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration_or_zero, hide = true)]
+    pub retry_delay: Duration,
+
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+
+    /// Allow links to loopback, private and link-local addresses
+    ///
+    /// Implied if the gateway itself has such an address.
+    #[arg(long, help_heading = "Network")]
+    pub allow_private_hosts: bool,
+}
+
+/// How to connect, for every command that sends requests of its own.
+#[derive(clap::Args, Debug)]
+pub(super) struct ConnectionArgs {
     /// Longest time to establish a connection
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, value_hint = ValueHint::Other, help_heading = "Network")]
     pub connect_timeout: Duration,
@@ -261,10 +279,6 @@ pub(super) struct RemoteArgs {
     /// Longest time without receiving any data
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration, value_hint = ValueHint::Other, help_heading = "Network")]
     pub stall_timeout: Duration,
-
-    /// Delay before the first retry
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration_or_zero, hide = true)]
-    pub retry_delay: Duration,
 
     /// User-Agent header to send
     #[arg(long, value_name = "TEXT", default_value = concat!("yescale-dl/", env!("CARGO_PKG_VERSION")), value_parser = header_value, value_hint = ValueHint::Other, help_heading = "Network")]
@@ -275,12 +289,6 @@ pub(super) struct RemoteArgs {
     /// `SSL_CERT_FILE` and the certificate store of the system apply, too.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Network")]
     pub ca_cert: Option<PathBuf>,
-
-    /// Allow links to loopback, private and link-local addresses
-    ///
-    /// Implied if the gateway itself has such an address.
-    #[arg(long, help_heading = "Network")]
-    pub allow_private_hosts: bool,
 }
 
 /// The options for output, of every command that shows progress.

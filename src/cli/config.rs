@@ -1,11 +1,12 @@
 //! Options from the configuration file and the environment.
 //!
 //! The file is TOML with the long names of the options (`names`). Its values go through the same parsers as the command line
-//! (`values`). An unknown or invalid entry is an error with file and line. Only the command `config` goes on without it, to
+//! (`values`). `saved` adds the keys that `login` saved. An unknown or invalid entry is an error with file and line. Only the command `config` goes on without it, to
 //! show the rest. Options for one run (the ids, `--force`, `--dry-run`) are not allowed. Paths are relative to the folder of the
 //! file, so that they do not depend on the working directory. No message repeats the key.
 
 mod names;
+mod saved;
 mod values;
 
 use std::ffi::OsString;
@@ -19,12 +20,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::{
     ACCESS_KEY_VARIABLE, ACCOUNT_URL_VARIABLE, BASE_URL_VARIABLE, Environment, KEY_FILE_VARIABLE, KEY_VARIABLE,
-    default_config_path, home, utf8_variable,
+    default_config_path, home, saved_keys_path, utf8_variable,
 };
 use super::error::Error;
 use crate::redact::ApiKey;
 use crate::ui;
 pub(super) use names::settable_options;
+use saved::Lookup;
 use values::{PathResolver, arg_values, is_on, validate_values};
 
 /// The key itself. The command line has no such option.
@@ -53,6 +55,10 @@ pub(super) struct Config {
     pub key: Option<(String, String)>,
     /// The access key and its origin, unless it is in a file of its own.
     pub access_key: Option<(String, String)>,
+    /// The file of the keys that `login` saves, which may not exist.
+    pub saved_keys: Option<PathBuf>,
+    saved_api_key: Lookup,
+    saved_access_key: Lookup,
     /// Whether the file contains a key, also one that the environment overrides.
     pub has_key: bool,
     /// Why the default file, which exists, can't be read.
@@ -84,7 +90,8 @@ impl Config {
     /// # Errors
     /// If a variable can't be read.
     pub(super) fn load(named: Option<&Path>, environment: Environment<'_>) -> Result<Self, Error> {
-        let mut config = Self { file: named.map(Path::to_owned).or_else(|| default_config_path(environment)), ..Self::default() };
+        let file = named.map(Path::to_owned).or_else(|| default_config_path(environment));
+        let mut config = Self { file, saved_keys: saved_keys_path(environment), ..Self::default() };
         if let Some(path) = config.file.clone() {
             match read_plain_file(&path) {
                 Ok(text) => config.apply_file(&path, &text, environment),

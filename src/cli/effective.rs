@@ -17,6 +17,7 @@ use super::args::{self, Args};
 use super::config::{self, Config};
 use super::environment::Environment;
 use super::error::Error;
+use super::saved_keys::KeyKind;
 use super::values::{duration_or_zero, shell_quote};
 use super::{account, help, mistyped, settings};
 use crate::redact::{escape_control_chars_json, redact_urls};
@@ -48,13 +49,14 @@ pub(super) fn parse(arguments: &[OsString], environment: Environment<'_>) -> Res
     let (subcommand, typed_options) = typed.subcommand().map_or((None, &typed), |(name, options)| (Some(name), options));
     // These commands do not read the configuration.
     let needs_no_config = subcommand.is_some_and(|name| ["schema", "completions", "man"].contains(&name));
-    let config = match needs_no_config {
+    let mut config = match needs_no_config {
         true => Config::default(),
         false => Config::load(typed.get_one("config").map(PathBuf::as_path), environment)?,
     };
     if subcommand != Some("config") {
         config.check()?;
     }
+    config.apply_saved(subcommand, typed_options);
     let configured = |command| with_defaults(command, &config, typed_options);
     let command = match subcommand {
         Some(name) => command().mut_subcommand(name, configured),
@@ -159,7 +161,11 @@ impl EffectiveArgs {
         let file = |name: &str| self.matches.try_get_one::<PathBuf>(name).ok().flatten();
         let is_quiet = self.matches.try_get_one::<bool>("quiet").ok().flatten() == Some(&true);
         let with_key = file("api_key_file").into_iter().chain(self.config.file.iter().filter(|_| self.config.has_key));
-        let with_key = with_key.map(|path| ("API", path)).chain(file("access_key_file").map(|path| ("access", path)));
+        let kinds = [("API", KeyKind::Api), ("access", KeyKind::Access)];
+        let saved = kinds.into_iter().find(|(_, kind)| self.config.uses_saved(*kind));
+        let saved = saved.and_then(|(key, _)| Some((key, self.config.saved_keys.as_ref()?)));
+        let with_key =
+            with_key.map(|path| ("API", path)).chain(file("access_key_file").map(|path| ("access", path))).chain(saved);
         let exposed = with_key.filter(|(_, path)| !is_quiet && is_readable_by_others(path));
         let warning = |(key, path): (&str, &PathBuf)| {
             format!("other users can read the {key} key in {}: run chmod 600 {}", path.display(), shell_quote(path))
@@ -178,13 +184,24 @@ impl EffectiveArgs {
             (None, Some(file)) => format!("# {} (does not exist)", file.display()),
             (None, None) => "# no configuration file".to_owned(),
         }];
-        let key = self.config.key.as_ref().filter(|_| self.matches.get_raw("api_key_file").is_none());
-        lines.extend(key.map(|(_, origin)| setting_line("# api-key, which is hidden", origin)));
-        let key = self.config.access_key.as_ref().filter(|_| self.matches.get_raw("access_key_file").is_none());
-        lines.extend(key.map(|(_, origin)| setting_line("# access-key, which is hidden", origin)));
+        lines.extend(self.key_line("api-key", self.config.key.as_ref(), KeyKind::Api));
+        lines.extend(self.key_line("access-key", self.config.access_key.as_ref(), KeyKind::Access));
         lines.extend(config::settable_options().iter().filter_map(|option| self.option_line(option)));
         // The escapes of JSON are also those of TOML.
         lines.iter().map(|line| escape_control_chars_json(redact_urls(line).into_owned()) + "\n").collect()
+    }
+
+    /// The line of a key that is not in a file of its own: its source alone.
+    fn key_line(&self, name: &str, key: Option<&(String, String)>, kind: KeyKind) -> Option<String> {
+        if self.matches.get_raw(&format!("{}_file", name.replace('-', "_"))).is_some() {
+            return None;
+        }
+        let hidden = key.map(|(_, origin)| setting_line(&format!("# {name}, which is hidden"), origin));
+        let elsewhere = || {
+            let origins = self.config.saved_elsewhere(kind)?;
+            Some(setting_line(&format!("# {name}"), &format!("not set: the key that login saved is for {origins}")))
+        };
+        hidden.or_else(elsewhere)
     }
 
     /// The line of one option: a comment if it has no value or must not be shown.

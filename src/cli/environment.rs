@@ -33,15 +33,26 @@ pub(super) fn utf8_variable(environment: Environment<'_>, name: &'static str) ->
     environment(name).map(|value| value.into_string().map_err(|_| Error::VariableNotUtf8(name))).transpose()
 }
 
-/// The configuration file of the user. It may not exist. A folder that is not absolute is ignored, as the XDG rules say: the file
-/// would depend on the working directory.
+/// The configuration file of the user. It may not exist.
 pub(super) fn default_config_path(environment: Environment<'_>) -> Option<PathBuf> {
+    Some(settings_folder(environment)?.join("config.toml"))
+}
+
+/// The file of the keys that `login` saved. It may not exist. It is always the user's own, also when `--config` names another
+/// configuration: the folder of that one may be shared.
+pub(super) fn saved_keys_path(environment: Environment<'_>) -> Option<PathBuf> {
+    Some(settings_folder(environment)?.join("credentials.toml"))
+}
+
+/// The folder of this program in the settings of the user. One that is not absolute is ignored, as the XDG rules say: the files
+/// would depend on the working directory.
+fn settings_folder(environment: Environment<'_>) -> Option<PathBuf> {
     let absolute = |name: &str| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = match cfg!(windows) {
         true => absolute("APPDATA"),
         false => absolute("XDG_CONFIG_HOME").or_else(|| home(environment).map(|home| home.join(".config"))),
     };
-    folder.map(|folder| folder.join("yescale-dl").join("config.toml"))
+    folder.map(|folder| folder.join("yescale-dl"))
 }
 
 /// The home folder of the user.

@@ -1,23 +1,24 @@
-//! The errors that end the program with exit code 2, and the usage errors of clap.
+//! The errors that end the program with exit code 2. `usage` prints the usage errors of clap.
 //!
 //! A message says what happened, to what, and what to do. No message repeats a key: what was typed is shown without keys,
 //! URL queries and control characters.
 
-use std::io::{self, Write as _};
+mod usage;
+
+use std::io;
 use std::path::PathBuf;
 
-use clap::builder::StyledStr;
-use clap::error::ContextValue;
-
 use super::environment::{ACCESS_KEY_VARIABLE, ACCOUNT_URL_VARIABLE, BASE_URL_VARIABLE, KEY_FILE_VARIABLE, KEY_VARIABLE};
+use super::saved_keys::KeyKind;
 use crate::domain::code::FatalCode;
 use crate::gateway::{AccountError, BaseUrl, BaseUrlError};
 use crate::jobs::archive::FatalError;
 use crate::jobs::export::ExportError;
 use crate::jobs::verify::VerifyError;
 use crate::redact::KeyError;
-use crate::ui::{self, for_terminal};
+use crate::ui;
 use crate::{session, storage};
+pub(super) use usage::print_help;
 
 /// What to do after a key was typed on a command line.
 const KEY_WAS_EXPOSED: &str = "other users can read command lines: revoke this key and create a new one";
@@ -48,8 +49,61 @@ pub(super) enum Error {
         more: usize,
     },
     /// No key in any source.
-    #[error("no API key: set {KEY_VARIABLE}, or use --api-key-file FILE on the command line or in a configuration file")]
-    NoKey,
+    #[error("no API key{note}: run `yescale-dl login{option}`, set {KEY_VARIABLE}, or use --api-key-file FILE")]
+    NoKey {
+        /// Where a saved key is for that can't be used.
+        note: String,
+        /// The option with which `login` asks for this one.
+        option: String,
+    },
+    /// A file of a key can't be read.
+    #[error("can't read the {} from {} ({origin}): {source}; name the file that has the key", .kind.name(), .path.display())]
+    KeyFile {
+        /// Which key.
+        kind: KeyKind,
+        /// The option, the variable or the setting that names it.
+        origin: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file of the saved keys can't be used.
+    #[error(
+        "can't use the keys that `login` saved in {}: {why}; remove them with `yescale-dl login --forget`, then run `yescale-dl login`", .path.display()
+    )]
+    SavedKeys {
+        /// The file.
+        path: PathBuf,
+        /// Why. It repeats no key.
+        why: String,
+    },
+    /// `login` without a terminal.
+    #[error(
+        "login asks on a terminal, and standard input is not one: run it in a terminal; a script sets {KEY_VARIABLE} or {KEY_FILE_VARIABLE}"
+    )]
+    NoTerminal,
+    /// The terminal can't be read without echo.
+    #[error("can't read from the terminal without echo: {0}; use another terminal, or set {KEY_VARIABLE}")]
+    HiddenInput(io::Error),
+    /// The user has no folder for settings.
+    #[error("there is no folder for the saved keys: set {} to an absolute path", if cfg!(windows) { "APPDATA" } else { "HOME or XDG_CONFIG_HOME" })]
+    NoSettingsFolder,
+    /// A key that was typed is refused.
+    #[error("{url} refuses the {} ({words}): nothing was saved; copy the whole key, and run `yescale-dl login` again", .kind.name())]
+    LoginRefused {
+        /// Which key.
+        kind: KeyKind,
+        /// The gateway or the account.
+        url: BaseUrl,
+        /// Its own words.
+        words: String,
+    },
+    /// The access key in place of the API key.
+    #[error(
+        "the prompt for the API key got the access key: nothing was saved; run `yescale-dl login` again, with the API key first"
+    )]
+    AccessKeyForApiKey,
     /// The key instead of the name of its file. The message does not repeat it.
     #[error("--api-key-file and {KEY_FILE_VARIABLE} expect a file name, but got an API key; {KEY_WAS_EXPOSED}")]
     KeyForFile,
@@ -61,9 +115,16 @@ pub(super) enum Error {
     KeyForOption(&'static str),
     /// No access key in any source.
     #[error(
-        "no access key for --since: set {ACCESS_KEY_VARIABLE}, or use --access-key-file FILE; it is not the API key: create it in the dashboard of the account, {0}"
+        "no access key for --since{note}: run `yescale-dl login{option}`, set {ACCESS_KEY_VARIABLE}, or use --access-key-file FILE; it is not the API key: create it in the dashboard of the account, {account}"
     )]
-    NoAccessKey(BaseUrl),
+    NoAccessKey {
+        /// Where a saved key is for that can't be used.
+        note: String,
+        /// The option with which `login` asks for this one.
+        option: String,
+        /// The account.
+        account: String,
+    },
     /// The API key as the access key. The account must not get it.
     #[error("{origin} has the API key, but an access key is another key: create it in the dashboard of the account, {account}")]
     ApiKeyForAccessKey {
@@ -87,13 +148,13 @@ pub(super) enum Error {
     #[error("invalid account URL (--account-url or {ACCOUNT_URL_VARIABLE}): {0}")]
     AccountUrl(BaseUrlError),
     /// The time of `--since` is behind that of `--until`, or in the future.
-    #[error("there is no time between --since and {0}")]
+    #[error("there is no time between --since and {0}: give an earlier --since")]
     EmptyRange(&'static str),
     /// The account's list of tasks can't be read to its end.
     #[error("{0}")]
     Account(#[from] AccountError),
     /// A variable that is not text.
-    #[error("the environment variable {0} is not UTF-8")]
+    #[error("the environment variable {0} is not UTF-8: set it again")]
     VariableNotUtf8(&'static str),
     /// A text that can't be a key.
     #[error("{origin}: {source}")]
@@ -116,7 +177,7 @@ pub(super) enum Error {
     #[error("invalid base URL (--base-url or {BASE_URL_VARIABLE}): {0}")]
     BaseUrl(#[from] BaseUrlError),
     /// An input file that can't be read.
-    #[error("can't read {}: {source}", .path.display())]
+    #[error("can't read {}: {source}; check the path", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -156,7 +217,7 @@ pub(super) enum Error {
     #[error("can't write the list of --failed-to: {}", .0.message())]
     FailedTo(storage::Error),
     /// An option of `export files` with another format.
-    #[error("{0} is an option of `export files` only")]
+    #[error("{0} is an option of `export files` only: remove it")]
     OnlyOfFiles(&'static str),
     /// `export files` without a folder.
     #[error("export files writes into a folder: name it with -O DIR")]
@@ -171,7 +232,7 @@ pub(super) enum Error {
     #[error(transparent)]
     Verify(#[from] VerifyError),
     /// Standard output can't be written.
-    #[error("can't write to standard output: {0}")]
+    #[error("can't write to standard output: {0}; free space there, or write elsewhere")]
     StandardOutput(io::Error),
     /// The session can't be prepared.
     #[error(transparent)]
@@ -185,7 +246,7 @@ pub(super) enum Error {
         not_asked: u64,
     },
     /// Input lines that can't be read. Each was reported with its file and number.
-    #[error("{} could not be read: see above", ui::pluralize(*.0, "input line"))]
+    #[error("can't read {}: correct what is named above, then run again", ui::pluralize(*.0, "input line"))]
     BadLines(u64),
     /// The system has no threads left.
     #[error("not enough threads: {0}; raise the limit of processes and threads (`ulimit -u`), or end other programs")]
@@ -197,7 +258,7 @@ pub(super) enum Error {
     #[error("the limit of memory (address space) is too low: raise it to 1 GiB or more with `ulimit -v`")]
     AddressSpace,
     /// The tokio runtime can't start.
-    #[error("can't start the async runtime: {0}")]
+    #[error("can't start the async runtime: {0}; raise the limits of threads and open files (`ulimit -u`, `ulimit -n`)")]
     Runtime(io::Error),
 }
 
@@ -219,6 +280,10 @@ impl Error {
             | Self::NoInputOrder
             | Self::FilteredPage
             | Self::Read { .. }
+            | Self::KeyFile { .. }
+            | Self::NoTerminal
+            | Self::HiddenInput(_)
+            | Self::AccessKeyForApiKey
             | Self::BadLines(_)
             | Self::ArchiveFile(_)
             | Self::WrongTarget { .. }
@@ -227,17 +292,21 @@ impl Error {
             | Self::TagsInLinks
             | Self::Export(ExportError::BagToStream | ExportError::TargetIsArchiveFile(_) | ExportError::Empty { .. })
             | Self::Usage(_) => FatalCode::Usage,
-            Self::NoKey | Self::Key { .. } | Self::Session(session::Error::Gateway(_)) => FatalCode::NoKey,
+            Self::NoKey { .. } | Self::Key { .. } | Self::Session(session::Error::Gateway(_)) => FatalCode::NoKey,
             Self::BaseUrl(_) => FatalCode::BadBaseUrl,
-            Self::NoAccessKey(_)
+            Self::LoginRefused { kind: KeyKind::Api, .. } => FatalCode::KeyRefused,
+            Self::LoginRefused { kind: KeyKind::Access, .. }
+            | Self::NoAccessKey { .. }
             | Self::ApiKeyForAccessKey { .. }
             | Self::AccessKey { .. }
             | Self::AccountUrl(_)
             | Self::Account(_)
             | Self::Session(session::Error::Account(_)) => FatalCode::Account,
-            Self::VariableNotUtf8(_) | Self::InvalidSetting { .. } | Self::Session(session::Error::Client(_)) => {
-                FatalCode::Config
-            }
+            Self::VariableNotUtf8(_)
+            | Self::InvalidSetting { .. }
+            | Self::SavedKeys { .. }
+            | Self::NoSettingsFolder
+            | Self::Session(session::Error::Client(_)) => FatalCode::Config,
             Self::Archive(_)
             | Self::Verify(VerifyError::Archive(_))
             | Self::Session(session::Error::Archive(_))
@@ -256,7 +325,7 @@ impl Error {
     /// Prints the error, and returns its text in one line.
     pub(super) fn report(self) -> String {
         match self {
-            Self::Usage(usage) => report_usage(usage),
+            Self::Usage(usage) => usage::report(usage),
             error => {
                 let message = error.to_string();
                 ui::print_error(&message);
@@ -277,49 +346,5 @@ fn not_asked_note(count: u64) -> String {
         0 => String::new(),
         1 => "; 1 task was not asked about".to_owned(),
         count => format!("; {} were not asked about", ui::pluralize(count, "task")),
-    }
-}
-
-/// Prints the help or the version that was asked for. A closed pipe is not an error.
-pub(super) fn print_help(help: &clap::Error) -> io::Result<()> {
-    match help.print().and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => printed,
-    }
-}
-
-/// Prints a usage error, and returns its text in one line. It repeats arguments only without keys and control characters.
-fn report_usage(mut usage: clap::Error) -> String {
-    let context: Vec<_> = usage.context().map(|(kind, value)| (kind, sanitize_context(value))).collect();
-    for (kind, value) in context {
-        usage.insert(kind, value);
-    }
-    let text = usage.render().to_string();
-    let lines = text.lines().map(|line| for_terminal(line) + "\n").collect::<String>();
-    if lines.trim_end() == text.trim_end() {
-        // clap's own printing has colours.
-        let _ = usage.print();
-    } else {
-        ui::print_usage(&lines);
-    }
-    // What follows the first paragraph is advice on how to type.
-    let paragraph = lines.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
-    paragraph.trim_start_matches("error:").trim().to_owned()
-}
-
-/// A value of a usage error, made safe to print.
-fn sanitize_context(value: &ContextValue) -> ContextValue {
-    // A text that is safe keeps its colours.
-    let styled = |styled: &StyledStr| {
-        let text = styled.to_string();
-        let safe = text.lines().map(for_terminal).collect::<Vec<_>>().join("\n");
-        if safe == text { styled.clone() } else { StyledStr::from(for_terminal(&text)) }
-    };
-    match value {
-        ContextValue::String(text) => ContextValue::String(for_terminal(text)),
-        ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| for_terminal(text)).collect()),
-        ContextValue::StyledStr(text) => ContextValue::StyledStr(styled(text)),
-        ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(texts.iter().map(styled).collect()),
-        other => other.clone(),
     }
 }

@@ -56,7 +56,7 @@ fn short() -> Command {
         .override_usage("yescale-dl [OPTIONS] TASK_ID...\n       yescale-dl COMMAND [OPTIONS]")
         .help_template(concat!(
             "Archives what you generated through the YEScale gateway.\n",
-            "The API key is in the environment variable YESCALE_API_KEY, or in a file.\n\n",
+            "Give it the API key once: yescale-dl login. (Or set YESCALE_API_KEY.)\n\n",
             "{usage-heading} {usage}\n\nOptions:\n{options}{after-help}"
         ))
         .after_help(format!("Commands: {}\n\nAll options, examples and exit codes: yescale-dl --help", names.join(", ")))

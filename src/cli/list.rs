@@ -7,8 +7,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::ListArgs;
+use super::environment::Environment;
 use super::error::Error;
-use super::{input, print_messages, selection};
+use super::{input, print_messages, selection, settings};
 use crate::domain::event::{Emitter, Event};
 use crate::domain::manifest::TaskEntry;
 use crate::domain::selection::Selection;
@@ -18,7 +19,7 @@ use crate::storage::{self, ArchiveReader};
 use crate::ui::{self, TableRow};
 
 /// Prints the list; returns the exit code.
-pub(super) fn run(args: &ListArgs) -> Result<u8, Error> {
+pub(super) fn run(args: &ListArgs, environment: Environment<'_>) -> Result<u8, Error> {
     let (dir, events) = (args.dir.as_path(), print_messages());
     let selection = selection::selection(&args.filter, &args.order, true)?;
     let is_complete = if args.ids {
@@ -39,7 +40,8 @@ pub(super) fn run(args: &ListArgs) -> Result<u8, Error> {
         print(&listed, |line, to| writeln!(to, "{line}"))? && !has_unsafe
     } else {
         let listed = list_with(dir, &selection, &events, |task, _| TableRow::new(&task))?;
-        ui::print_table(&listed.tasks).map_err(Error::StandardOutput)?;
+        ui::print_table(&listed.tasks, settings::uses_color(args.color, &io::stdout(), environment))
+            .map_err(Error::StandardOutput)?;
         listed.is_complete
     };
     Ok(u8::from(!is_complete))

@@ -9,12 +9,13 @@ use std::io;
 use std::path::Path;
 
 use super::args::{Args, Command};
+use super::config::Config;
 use super::written_files::reason_against_log;
 use crate::layout::is_archive_file_name;
 use crate::ui;
 
-/// Starts the log, if the arguments name one. Called before anything is printed. `config` is the configuration file.
-pub(super) fn start(args: &Args, config: Option<&Path>) {
+/// Starts the log, if the arguments name one. Called before anything is printed.
+pub(super) fn start(args: &Args, config: &Config) {
     let style = match &args.command {
         None => &args.options.style,
         Some(Command::Verify { style, .. } | Command::Repair { style, .. }) => style,

@@ -9,10 +9,11 @@ use super::error::Error;
 use super::nearest::nearest;
 
 /// Words that are no commands, and what to type instead. A word that becomes a command must leave this list.
-const OTHER_WORDS: [(&[&str], &str); 5] = [
+const OTHER_WORDS: [(&[&str], &str); 6] = [
     (&["download", "get", "fetch", "archive"], "to archive tasks, give their ids: yescale-dl TASK_ID..."),
     (&["ls"], "use: yescale-dl list"),
-    (&["login"], "set YESCALE_API_KEY, or use --api-key-file FILE"),
+    (&["auth", "signin", "key"], "use: yescale-dl login"),
+    (&["logout"], "use: yescale-dl login --forget"),
     (&["check"], "use: yescale-dl verify"),
     (&["version"], "use: yescale-dl --version"),
 ];
@@ -67,6 +68,8 @@ mod tests {
             ("x -o x exprot csv", "yescale-dl export;"),
             ("x VERIFY", "yescale-dl verify;"),
             ("x verfy --quick dir", "yescale-dl verify;"),
+            ("x logout", "use: yescale-dl login --forget"),
+            ("x logn", "yescale-dl login;"),
             ("x ls", "no command `ls`; use: yescale-dl list"),
             ("x lists", "yescale-dl list;"),
             ("x hlep", "yescale-dl help;"),

@@ -6,7 +6,7 @@
 //! the command (`verify` also has `repair`; `selection` reads the filters; `generate` has schemas and the manual page, `completions`
 //! the shell scripts). `ending` reports how it ended. `runner` runs a session, with `input` (the ids), `account` (those of `--since`),
 //! `request_queue`, `ui_thread` (the output), `runtime` and `signals`. `observers` watch the events of the main job: `exec` and
-//! `failed_to`. `log_file` opens the log, and `written_files` protects the files that a run reads.
+//! `failed_to`. `login` asks for the keys that later runs find in `saved_keys`. `log_file` opens the log, and `written_files` protects the files that a run reads.
 //!
 //! To add an option of a run:
 //!
@@ -41,6 +41,7 @@ mod help;
 mod input;
 mod list;
 mod log_file;
+mod login;
 mod main_job;
 mod mistyped;
 mod nearest;
@@ -48,6 +49,7 @@ mod observers;
 mod request_queue;
 mod runner;
 mod runtime;
+mod saved_keys;
 mod selection;
 mod settings;
 mod shard;
@@ -74,6 +76,7 @@ use args::Command;
 use ending::JsonFrame;
 use environment::{ACCESS_KEY_VARIABLE, Environment, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use error::Error;
+use saved_keys::KeyKind;
 use settings::Settings;
 
 /// The exit code of a run that could not start or could not continue.
@@ -91,6 +94,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
         }
     }
     let mut frame = JsonFrame::new(&arguments);
+    ui::set_message_color(settings::uses_color(args::When::Auto, &std::io::stderr(), &environment));
     let result = dispatch(&arguments, &environment, &mut frame);
     ending::end(result, frame)
 }
@@ -98,12 +102,16 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
 /// Parses the arguments and runs the main job or the command.
 fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut JsonFrame) -> Result<u8, Error> {
     let (mut args, effective) = effective::parse(arguments, environment)?;
-    log_file::start(&args, effective.config.file.as_deref());
-    let (is_json, archive) = match &args.command {
-        None => (args.options.style.json, Some(args.options.output.as_path())),
-        Some(Command::Verify { dir, style, .. } | Command::Repair { dir, style, .. }) => (style.json, Some(dir.as_path())),
-        Some(_) => (false, None),
+    log_file::start(&args, &effective.config);
+    let (style, archive) = match &args.command {
+        None => (Some(&args.options.style), Some(args.options.output.as_path())),
+        Some(Command::Verify { dir, style, .. } | Command::Repair { dir, style, .. }) => (Some(style), Some(dir.as_path())),
+        Some(_) => (None, None),
     };
+    if let Some(style) = style {
+        ui::set_message_color(settings::uses_color(style.color, &std::io::stderr(), environment));
+    }
+    let is_json = style.is_some_and(|style| style.json);
     // A URL that names no bucket may contain a password, and is not shown.
     archive.map_or(Ok(()), |archive| Location::parse(archive).map(drop))?;
     frame.start(is_json, archive);
@@ -112,7 +120,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
         threads::init_pools().map_err(Error::Threads)?;
     }
     let Some(command) = args.command.take() else {
-        written_files::check_failed_to(&args, effective.config.file.as_deref())?;
+        written_files::check_failed_to(&args, &effective.config)?;
         return main_job::run(Settings::resolve(args, &effective.config, environment)?);
     };
     prepare_reading(&command, &effective.config)?;
@@ -130,12 +138,14 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
             verify::repair(&dir, quick, &filter, options, settings::style(&style, environment))
         }
         Command::Index { dir, facts, rebuild } => run_index(&dir, facts, rebuild),
-        Command::List(args) => list::run(&args),
+        Command::List(args) => list::run(&args, environment),
         Command::Export(args) => export::run(&args),
         Command::Gallery(args) => gallery::run(&args),
+        Command::Login(args) => login::run(*args, environment),
         Command::Config(_) => {
             print_result(&effective.to_toml())?;
-            effective.config.report_all().map(|()| 0)
+            effective.config.report_all()?;
+            [KeyKind::Api, KeyKind::Access].into_iter().try_for_each(|kind| effective.config.check_saved(kind)).map(|()| 0)
         }
         Command::Schema { document } => print_result(&generate::schema(document)),
         Command::Completions { shell } => print_result(&completions::script(shell)),
@@ -149,7 +159,7 @@ fn dispatch(arguments: &[OsString], environment: Environment<'_>, frame: &mut Js
 #[cfg(feature = "bucket")]
 fn prepare_reading(command: &Command, config: &config::Config) -> Result<(), Error> {
     let (dir, typed) = match command {
-        Command::Repair { dir, remote, .. } => (dir, remote.ca_cert.clone()),
+        Command::Repair { dir, remote, .. } => (dir, remote.connection.ca_cert.clone()),
         Command::Verify { dir, .. } | Command::Index { dir, .. } => (dir, None),
         Command::List(args) => (&args.dir, None),
         Command::Export(args) => (&args.dir, None),

@@ -8,12 +8,13 @@ use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use super::account::{self, AccountSettings};
-use super::args::{Args, KindArg, RemoteArgs, StyleArgs, When};
+use super::args::{Args, ConnectionArgs, KindArg, RemoteArgs, StyleArgs, When};
 use super::config::Config;
 use super::environment::Environment;
 use super::error::Error;
 use super::input::{self, Input};
 use super::observers::ObserverOptions;
+use super::saved_keys::KeyKind;
 use super::values::WaitMode;
 use crate::domain::plan::KindFilter;
 use crate::domain::shard::Shard;
@@ -24,7 +25,7 @@ use crate::session::Options;
 use crate::ui::{self, ProgressMode, Style};
 
 /// The most that is read of a key file: more than any key, and little of a wrong file.
-pub(super) const MAX_KEY_FILE: u64 = 64 << 10;
+const MAX_KEY_FILE: u64 = 64 << 10;
 
 /// The settings of the main job.
 pub(super) struct Settings {
@@ -114,9 +115,9 @@ impl Settings {
 /// # Errors
 /// If there is no key, or a value is invalid.
 pub(super) fn remote_options(args: RemoteArgs, config: &Config) -> Result<Options, Error> {
-    let ca_cert = args.ca_cert.map(|path| read_file(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
+    let network = network(args.connection)?;
     let key = load_key(args.api_key_file.as_deref(), config)?;
-    for (option, value) in [("--base-url", &args.base_url), ("--user-agent", &args.user_agent)] {
+    for (option, value) in [("--base-url", &args.base_url), ("--user-agent", &network.user_agent)] {
         if key.occurs_in(value) {
             return Err(Error::KeyForOption(option));
         }
@@ -131,16 +132,21 @@ pub(super) fn remote_options(args: RemoteArgs, config: &Config) -> Result<Option
         max_size: args.max_size,
         retries: args.retries,
         retry_delay: args.retry_delay,
-        network: Network {
-            user_agent: args.user_agent,
-            connect_timeout: args.connect_timeout,
-            stall_timeout: args.stall_timeout,
-            ca_cert,
-        },
+        network,
         allow_private_hosts: args.allow_private_hosts,
         spool: args.spool,
         ..Options::new(key)
     })
+}
+
+/// How to connect.
+///
+/// # Errors
+/// If the certificate can't be read.
+pub(super) fn network(args: ConnectionArgs) -> Result<Network, Error> {
+    let ConnectionArgs { connect_timeout, stall_timeout, user_agent, ca_cert } = args;
+    let ca_cert = ca_cert.map(|path| read_file(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
+    Ok(Network { user_agent, connect_timeout, stall_timeout, ca_cert })
 }
 
 /// The kinds of a list of names; all without any.
@@ -160,20 +166,31 @@ pub(super) fn kind_filter(only: &[KindArg]) -> KindFilter {
 
 /// The style of the output.
 pub(super) fn style(args: &StyleArgs, environment: Environment<'_>) -> Style {
-    let is_dumb = environment("TERM").is_some_and(|term| term == "dumb");
-    let may_color = !is_dumb && environment("NO_COLOR").is_none();
-    let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
     Style {
         json: args.json,
         quiet: args.quiet,
         verbose: args.verbose,
-        progress: if args.quiet { ProgressMode::Off } else { progress_mode(args.progress, err, is_dumb) },
-        color_out: is_on(args.color, out && may_color),
-        color_err: is_on(args.color, err && may_color),
+        progress: if args.quiet {
+            ProgressMode::Off
+        } else {
+            progress_mode(args.progress, io::stderr().is_terminal(), is_dumb(environment))
+        },
+        color_out: uses_color(args.color, &io::stdout(), environment),
+        color_err: uses_color(args.color, &io::stderr(), environment),
         is_one_place: ui::is_one_place(),
         is_dry_run: false,
         has_waited: false,
     }
+}
+
+/// Whether a stream gets colours.
+pub(super) fn uses_color(when: When, stream: &impl IsTerminal, environment: Environment<'_>) -> bool {
+    is_on(when, stream.is_terminal() && !is_dumb(environment) && environment("NO_COLOR").is_none())
+}
+
+/// Whether the terminal can only print.
+fn is_dumb(environment: Environment<'_>) -> bool {
+    environment("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// How progress is shown. Bars need a terminal that can move its cursor.
@@ -195,14 +212,30 @@ fn is_on(when: When, auto: bool) -> bool {
 }
 
 fn load_key(file: Option<&Path>, config: &Config) -> Result<ApiKey, Error> {
+    config.check_saved(KeyKind::Api)?;
     let (text, origin) = match file {
         Some(path) if looks_like_a_key(path) && !path.exists() => return Err(Error::KeyForFile),
-        Some(path) => (String::from_utf8_lossy(&read_file(path, MAX_KEY_FILE)?).into_owned(), path.display().to_string()),
-        None => config.key.clone().ok_or(Error::NoKey)?,
+        Some(path) => (read_key_file(KeyKind::Api, path, config)?, path.display().to_string()),
+        None => config.key.clone().ok_or_else(|| config.no_key())?,
     };
     let key = ApiKey::parse(&text).map_err(|source| Error::Key { origin, source })?;
     ui::register_key(&key);
     Ok(key)
+}
+
+/// The text of a file with a key, in any encoding in which editors and shells save it.
+///
+/// # Errors
+/// If it can't be read.
+pub(super) fn read_key_file(kind: KeyKind, path: &Path, config: &Config) -> Result<String, Error> {
+    match read_file(path, MAX_KEY_FILE) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&input::decode(bytes)).into_owned()),
+        Err(Error::Read { path, source }) => {
+            let origin = config.key_file_origin(kind, &path);
+            Err(Error::KeyFile { kind, origin, path, source })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a key was given instead of the name of its file.

@@ -6,14 +6,15 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{Args, Command, RemoteArgs};
+use super::config::Config;
 use super::error::Error;
 use crate::storage;
 
-/// Checks that the list of `--failed-to` replaces nothing that the run needs. `config` is the configuration file.
+/// Checks that the list of `--failed-to` replaces nothing that the run needs.
 ///
 /// # Errors
 /// If it would.
-pub(super) fn check_failed_to(args: &Args, config: Option<&Path>) -> Result<(), Error> {
+pub(super) fn check_failed_to(args: &Args, config: &Config) -> Result<(), Error> {
     let Some(path) = &args.failed_to else { return Ok(()) };
     let mut others = secrets_and_settings(args, config);
     others.extend(args.options.style.log_file.as_deref().map(|log| ("--log-file", log)));
@@ -24,22 +25,24 @@ pub(super) fn check_failed_to(args: &Args, config: Option<&Path>) -> Result<(), 
 }
 
 /// Why `path` can't be the log.
-pub(super) fn reason_against_log(path: &Path, args: &Args, config: Option<&Path>) -> Option<String> {
+pub(super) fn reason_against_log(path: &Path, args: &Args, config: &Config) -> Option<String> {
     let mut others = secrets_and_settings(args, config);
     others.extend(args.input_file.iter().map(|list| ("--input-file", list.as_path())));
     reason_against(path, &others)
 }
 
 /// The files that hold a key or settings, and the options that name them.
-fn secrets_and_settings<'a>(args: &'a Args, config: Option<&'a Path>) -> Vec<(&'static str, &'a Path)> {
+fn secrets_and_settings<'a>(args: &'a Args, config: &'a Config) -> Vec<(&'static str, &'a Path)> {
     let remote: &RemoteArgs = match &args.command {
         Some(Command::Repair { remote, .. }) => remote,
         _ => &args.options.remote,
     };
     let key = remote.api_key_file.as_deref().map(|path| ("--api-key-file", path));
-    let certificate = remote.ca_cert.as_deref().map(|path| ("--ca-cert", path));
+    let certificate = remote.connection.ca_cert.as_deref().map(|path| ("--ca-cert", path));
     let access_key = args.options.access_key_file.as_deref().map(|path| ("--access-key-file", path));
-    key.into_iter().chain(access_key).chain(certificate).chain(config.map(|path| ("--config", path))).collect()
+    let settings = config.file.as_deref().map(|path| ("--config", path));
+    let saved_keys = config.saved_keys.as_deref().map(|path| ("`login`", path));
+    [key, access_key, certificate, settings, saved_keys].into_iter().flatten().collect()
 }
 
 fn reason_against(path: &Path, others: &[(&str, &Path)]) -> Option<String> {

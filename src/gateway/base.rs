@@ -17,7 +17,7 @@ pub enum BaseUrlError {
     #[error("`{0}` is not an absolute http or https URL, such as https://api.yescale.io")]
     NotHttp(String),
     /// It has a user, a password, a query or a fragment. The API uses none of them.
-    #[error("a base URL has no user, password, query or fragment")]
+    #[error("a base URL has no user, password, query or fragment: remove them")]
     Extras,
 }
 
@@ -51,6 +51,12 @@ impl BaseUrl {
         Some(url)
     }
 
+    /// Scheme, host and port, such as `https://api.yescale.io`. Two URLs with the same text have the same origin.
+    #[must_use]
+    pub(crate) fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
     /// The URL itself.
     #[must_use]
     pub fn as_url(&self) -> &Url {
@@ -79,6 +85,19 @@ mod tests {
             assert_eq!(task_url(base, "1"), "https://h/task/1", "{base}");
         }
         assert_eq!(task_url("http://127.0.0.1:8080/gate/v1", "1"), "http://127.0.0.1:8080/gate/task/1");
+    }
+
+    #[test]
+    fn origin_is_scheme_host_and_port() {
+        let origin = |base: &str| base.parse::<BaseUrl>().unwrap().origin();
+        for base in ["https://h", "HTTPS://H:443/v1", " https://h/gate/ "] {
+            assert_eq!(origin(base), "https://h", "{base}");
+        }
+        for base in ["http://h", "https://h:444", "https://h.", "https://g.h"] {
+            assert_ne!(origin(base), "https://h", "{base}");
+        }
+        assert_eq!(origin("http://[::1]:80/x"), "http://[::1]");
+        assert_eq!(origin("https://bücher.example"), "https://xn--bcher-kva.example");
     }
 
     #[test]

@@ -286,7 +286,7 @@ impl Gateway {
                 // A closed receiver is not an error.
                 let _ = catch_unwind(AssertUnwindSafe(|| parse(response, &id, &key))).map(|parsed| sender.send(parsed));
             });
-            let panicked = || Error::BadAnswer("could not be parsed: internal error; please report it".to_owned());
+            let panicked = || Error::BadAnswer("can't be parsed: internal error; please report it".to_owned());
             receiver.await.unwrap_or_else(|_| Ok((0, Err(panicked()))))?
         };
         let needed = result.as_ref().map_or(0, |task| size.max(task.memory_size()));

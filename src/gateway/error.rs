@@ -47,7 +47,7 @@ pub enum Error {
     #[error("this id can't be part of a URL")]
     InvalidId,
     /// The key can't be part of a header.
-    #[error("the API key can't be sent in a header")]
+    #[error("the API key can't be sent in a header: check that you gave exactly the key")]
     InvalidKey,
     /// The run was stopped before there was an answer.
     #[error("interrupted")]

@@ -52,13 +52,13 @@ impl Default for Network {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file of `--ca-cert`.
-    #[error("no certificate can be read from {}", .0.display())]
+    #[error("can't read a certificate from {}: name a PEM file", .0.display())]
     Certificate(PathBuf),
     /// A proxy of the environment can't be read. No request is sent, not even directly.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
     /// Another fault of the TLS or proxy settings.
-    #[error("can't build the HTTP client: {0}")]
+    #[error("can't build the HTTP client: {0}; check --ca-cert, SSL_CERT_FILE and the proxy variables")]
     Build(String),
 }
 

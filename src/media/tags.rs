@@ -70,7 +70,7 @@ fn write_and_check(copy: &mut File, tags: &Tags) -> Result<(), String> {
     let again = read(copy)?;
     let read_title = again.primary_tag().and_then(|tag| tag.get_string(ItemKey::TrackTitle)).map(str::to_owned);
     let is_same = read_title == title && again.properties().duration() == length;
-    if is_same { Ok(()) } else { Err("what was written could not be read back".to_owned()) }
+    if is_same { Ok(()) } else { Err("can't read back what was written".to_owned()) }
 }
 
 fn read(file: &mut File) -> Result<TaggedFile, String> {

@@ -3,6 +3,8 @@
 //! Owns how a run is put together: clients, limits, the job. It refuses what can't work before it sends or writes anything.
 //! It reads no command line and no environment.
 
+#[cfg(feature = "cli")]
+mod key_trial;
 mod options;
 
 use std::num::NonZeroUsize;
@@ -29,6 +31,8 @@ use crate::storage::{self, Location, Storage};
 use crate::threads;
 use crate::transfer::{Disk, Downloader, MinRate};
 
+#[cfg(feature = "cli")]
+pub(crate) use key_trial::{Trial, try_access_key, try_api_key};
 pub use options::Options;
 pub(crate) use options::{DEFAULT_CONNECTIONS, DEFAULT_JOBS, DEFAULT_RETRIES};
 

@@ -17,7 +17,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The run was stopped before another process released a lock.
-    #[error("{} is locked by another process", .0.display())]
+    #[error("{} is locked by another process: run again when that one has ended", .0.display())]
     Locked(PathBuf),
     /// Another process has taken the lock over, because this one did not run for a minute or more.
     #[error("the lock of {} was lost while this machine slept or was busy; run again", .0.display())]
@@ -45,13 +45,13 @@ pub enum Error {
         version: u64,
     },
     /// One task's folder was given where an archive is needed.
-    #[error("{} is one task's folder, not an archive", .0.display())]
+    #[error("{} is one task's folder, not an archive: name the folder that it is in", .0.display())]
     SingleTask(PathBuf),
     /// An archive was found where one task's folder is needed.
-    #[error("{} names several tasks: it is the manifest of an archive, not of one task", .0.display())]
+    #[error("{} names several tasks: it is the manifest of an archive, not of one task; name the archive", .0.display())]
     ManyTasks(PathBuf),
     /// The folder holds nothing that this program wrote.
-    #[error("there is no archive in {}", .0.display())]
+    #[error("there is no archive in {}: name the folder or the bucket of one", .0.display())]
     NoArchive(PathBuf),
     /// Something exists where a new folder was to be created.
     #[error("{} exists, and is not an empty folder; choose a new one", .0.display())]
@@ -71,7 +71,7 @@ pub enum Error {
         line: usize,
     },
     /// The copies do not fit on the disk.
-    #[error("not enough disk space in {}: {needed} bytes needed, {available} available", .path.display())]
+    #[error("not enough disk space in {}: {needed} bytes needed, {available} available; free some space, or choose another disk", .path.display())]
     NotEnoughSpace {
         /// Where.
         path: PathBuf,
@@ -89,10 +89,10 @@ pub enum Error {
         source: io::Error,
     },
     /// The output can't be replaced by a file.
-    #[error("can't replace {}: it is not a plain file, or its name is not UTF-8", .0.display())]
+    #[error("can't replace {}: it is not a plain file, or its name is not UTF-8; name another file", .0.display())]
     NotReplaceable(PathBuf),
     /// A file that a manifest names under a path that is never followed.
-    #[error("{} is unsafe: it leads out of its task's folder, or through a symlink", .0.display())]
+    #[error("{} is unsafe: it leads out of its task's folder, or through a symlink; it is never used", .0.display())]
     Unsafe(PathBuf),
     /// A file that a manifest names and that does not exist.
     #[error("{} is missing; `yescale-dl repair` fetches it again", .0.display())]
@@ -115,10 +115,10 @@ pub enum Error {
     #[error("{0}")]
     Incomplete(String),
     /// A task's own manifest is damaged, and neither the root manifest nor the index of a bucket names the task.
-    #[error("{} is damaged, and {} does not name its task; it is left as it is", .0.display(), index_name(.0))]
+    #[error("{} is damaged, and {} does not name its task; it is left as it is: restore it, or archive the task again by its id", .0.display(), index_name(.0))]
     DamagedManifest(PathBuf),
     /// A task's folder holds the manifest of another task.
-    #[error("{} is the manifest of another task, `{id}`", .path.display())]
+    #[error("{} is the manifest of another task, `{id}`: move it back to the folder of that task", .path.display())]
     OtherTask {
         /// The manifest.
         path: PathBuf,
@@ -134,7 +134,7 @@ pub enum Error {
         why: &'static str,
     },
     /// A bucket, in a build without the feature for it.
-    #[error("{0}: this build of yescale-dl has no support for buckets (the feature `bucket`)")]
+    #[error("can't use {0}: this build of yescale-dl has no support for buckets; use one with the feature `bucket`")]
     NoBuckets(String),
     /// A command that needs files on a disk was given a bucket.
     #[error(
@@ -231,9 +231,8 @@ impl Error {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::Io { source, .. } | Self::Unreadable { source, .. } | Self::NotWritable { source, .. } => {
-                format!("{self}: {source}")
-            }
+            Self::Io { source, .. } | Self::Unreadable { source, .. } => format!("{self}: {source}"),
+            Self::NotWritable { source, .. } => format!("{self}: {source}; make it writable, or choose another one with -o"),
             Self::NoLink { source, .. } => format!("{self}: {source}; use --link auto, which copies where it must"),
             Self::Bucket { source, .. } => format!("{self}: {source}"),
             _ => self.to_string(),

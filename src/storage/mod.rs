@@ -38,6 +38,8 @@ pub(crate) use local::output_file::OutputFile;
 pub(crate) use local::part_factory::PartFactory;
 pub(crate) use local::root_manifest::RebuiltIndex;
 pub use local::root_manifest::each_task;
+#[cfg(feature = "cli")]
+pub(crate) use local::secret_file::{read as read_secret, remove as remove_secret, replace as replace_secret};
 pub(crate) use local::staged_copy::{CopySource, StagedCopy};
 pub(crate) use local::task_dir::TaskSnapshot;
 pub(crate) use location::{BucketUrl, Location};

@@ -13,13 +13,11 @@ use indicatif::{HumanBytes, HumanCount};
 
 use super::Style;
 use super::sanitize::for_terminal;
+use super::task_line::{TaskColumns, task_line};
 use crate::domain::event::{Event, Fault, Outcome, RunKind, Summary, TaskReport, VerifySummary};
 use crate::jobs::JobOutcome;
 use crate::jobs::index::FactsOutcome;
 use crate::redact::{display_url, escape_control_chars};
-
-/// The number of reasons on a task's line.
-const MAX_REASONS: usize = 3;
 
 /// What the counters of a run say at its end.
 #[derive(Clone, Copy)]
@@ -30,18 +28,19 @@ pub(super) struct RunTotals {
     pub discovered: u64,
 }
 
-/// The line for standard output, if the event is a result.
-pub(super) fn stdout_line(event: &Event, style: Style, totals: RunTotals) -> Option<String> {
+/// The line for standard output, if the event is a result. `columns` are those of a terminal.
+pub(super) fn stdout_line(event: &Event, style: Style, columns: Option<TaskColumns>, totals: RunTotals) -> Option<String> {
     let color = style.color_out;
     match event {
         // What was already here, or is left alone, is only counted.
         Event::Task(report) if report.is_settled() && style.verbose == 0 => None,
-        Event::Task(report) => Some(task_line(report, style)),
+        Event::Task(report) => Some(task_line(report, style, columns)),
         Event::Summary(summary) => Some(summary_line(summary, style, totals)),
         Event::Finding(path, fault) => Some(finding_line(path, *fault, color)),
-        Event::Verified(summary) => Some(verify_summary_line(summary)),
+        Event::Verified(summary) => Some(verify_summary_line(summary, color)),
         Event::Planned { action, path, reason, .. } => {
-            Some(format!("{action:<10}  {}  ({})", escape_control_chars(path), for_terminal(reason)))
+            let action = colored(&format!("{action:<10}"), AnsiColor::Cyan, color);
+            Some(format!("{action}  {}  ({})", escape_control_chars(path), for_terminal(reason)))
         }
         _ => None,
     }
@@ -86,46 +85,12 @@ fn labelled(label: &str, hue: AnsiColor, text: &str, color: bool) -> String {
     format!("{}: {text}", colored(label, hue, color))
 }
 
-fn task_line(report: &TaskReport, style: Style) -> String {
-    let (word, hue) = match report.outcome {
-        _ if report.reused => ("reused", AnsiColor::BrightBlack),
-        _ if report.skipped => ("skipped", AnsiColor::BrightBlack),
-        Outcome::Complete => ("complete", AnsiColor::Green),
-        Outcome::Partial => ("partial", AnsiColor::Green),
-        Outcome::Incomplete => ("incomplete", AnsiColor::Yellow),
-        Outcome::Pending => ("pending", AnsiColor::Cyan),
-        Outcome::Planned => ("planned", AnsiColor::Cyan),
-        Outcome::Failed => ("failed", AnsiColor::Red),
-        Outcome::Empty => ("empty", AnsiColor::Red),
-        Outcome::NotFound => ("not found", AnsiColor::Red),
-        Outcome::Error => ("error", AnsiColor::Red),
-    };
-    let word = colored(&format!("{word:<10}"), hue, style.color_out);
-    let place = report.path.as_ref().map(|path| format!("  {}  {}", contents(report), escape_control_chars(path)));
-    let why = if style.is_one_place { reasons_note(&reasons(report)) } else { String::new() };
-    format!("{word}  {}{}{why}", report.task, place.unwrap_or_default())
-}
-
-/// `: REASON; REASON; and 2 more`
-fn reasons_note(reasons: &[String]) -> String {
-    let mut shown: Vec<String> = reasons.iter().take(MAX_REASONS).map(|reason| for_terminal(reason)).collect();
-    shown.extend((reasons.len() > MAX_REASONS).then(|| format!("and {} more", reasons.len() - MAX_REASONS)));
-    if shown.is_empty() { String::new() } else { format!(": {}", shown.join("; ")) }
-}
-
-/// `2 files, 1.00 MiB, text`
-fn contents(report: &TaskReport) -> String {
-    let files = (report.files > 0).then(|| format!("{}, {}", pluralize(report.files as u64, "file"), HumanBytes(report.bytes)));
-    let parts: Vec<String> = files.into_iter().chain(report.has_text.then(|| "text".to_owned())).collect();
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
-}
-
 fn summary_line(summary: &Summary, style: Style, totals: RunTotals) -> String {
     let unfinished = totals.discovered.saturating_sub(summary.tasks());
     if summary.of == RunKind::Repair && summary.tasks() + unfinished == 0 {
         return "nothing to download again".to_owned();
     }
-    let counts = task_counts(summary, unfinished, pending_word(style));
+    let counts = task_counts(summary, unfinished, pending_word(style), style.color_out);
     let files = (summary.files > 0).then(|| pluralize(summary.files, "file"));
     let work = if style.is_dry_run {
         "dry run: nothing was written".to_owned()
@@ -152,7 +117,8 @@ fn pending_word(style: Style) -> &'static str {
 }
 
 /// `5 complete, 1 partial (4 already here), 2 failed`
-fn task_counts(summary: &Summary, unfinished: u64, pending: &str) -> String {
+fn task_counts(summary: &Summary, unfinished: u64, pending: &str, color: bool) -> String {
+    let count_list = |counts: &[(&str, u64)]| count_list(counts, color);
     let note = |count: u64, what: &str| match count {
         0 => String::new(),
         _ => format!(" ({} {what})", HumanCount(count)),
@@ -180,7 +146,7 @@ fn finding_line(path: &str, fault: Fault, color: bool) -> String {
     format!("{}  {}", colored(&format!("{:<10}", fault.as_str()), hue, color), escape_control_chars(path))
 }
 
-fn verify_summary_line(summary: &VerifySummary) -> String {
+fn verify_summary_line(summary: &VerifySummary, color: bool) -> String {
     let faults = [
         ("damaged", summary.damaged),
         ("missing", summary.missing),
@@ -188,14 +154,29 @@ fn verify_summary_line(summary: &VerifySummary) -> String {
         ("unsafe", summary.not_safe),
         ("unknown", summary.unknown),
     ];
-    let counts = Some(count_list(&faults)).filter(|counts| !counts.is_empty()).unwrap_or_else(|| "all intact".to_owned());
+    let counts = Some(count_list(&faults, color)).filter(|counts| !counts.is_empty()).unwrap_or_else(|| "all intact".to_owned());
     format!("{}, {}: {counts}; in {:.1} s", pluralize(summary.files, "file"), HumanBytes(summary.bytes), summary.seconds)
 }
 
 /// `2 damaged, 1 missing`; empty if all counts are zero.
-fn count_list(counts: &[(&str, u64)]) -> String {
+fn count_list(counts: &[(&str, u64)], color: bool) -> String {
     let positive = counts.iter().filter(|(_, count)| *count > 0);
-    positive.map(|(word, count)| format!("{} {word}", HumanCount(*count))).collect::<Vec<_>>().join(", ")
+    let counted = positive.map(|(word, count)| {
+        // A note about the word has no colour.
+        let (word, note) = word.split_at(word.find(" (").unwrap_or(word.len()));
+        colored(&format!("{} {word}", HumanCount(*count)), count_hue(word), color) + note
+    });
+    counted.collect::<Vec<_>>().join(", ")
+}
+
+/// The colour of a count, by its word: that of the lines that it counts.
+fn count_hue(word: &str) -> AnsiColor {
+    match word {
+        "complete" | "partial" => AnsiColor::Green,
+        "incomplete" | "unknown" | "not asked" | "not finished" => AnsiColor::Yellow,
+        "failed" | "empty" | "not found" | "in error" | "damaged" | "missing" | "unreadable" | "unsafe" => AnsiColor::Red,
+        _ => AnsiColor::Cyan,
+    }
 }
 
 /// `wrote cut.otio: 2 tasks, 5 files`, with its end.
@@ -207,6 +188,11 @@ pub(crate) fn written_line(paths: &[&Path], outcome: JobOutcome) -> String {
         true => format!("wrote {names}: {contents}\n"),
         false => format!("{names} {} up to date: {contents}\n", if paths.len() == 1 { "is" } else { "are" }),
     }
+}
+
+/// What happened to the file at `path`, in one line with its end.
+pub(crate) fn path_line(what: &str, path: &Path) -> String {
+    format!("{what} {}\n", escape_control_chars(&path.display().to_string()))
 }
 
 /// As [`written_line`], with what `index --facts` added.
@@ -224,7 +210,7 @@ fn problems(report: &TaskReport) -> Vec<String> {
 }
 
 /// Why a task did not end well.
-fn reasons(report: &TaskReport) -> Vec<String> {
+pub(super) fn reasons(report: &TaskReport) -> Vec<String> {
     let line = |text: &str| vec![text.to_owned()];
     match report.outcome {
         // The run that found the problem reported it.

@@ -55,7 +55,7 @@ pub(crate) fn has_log() -> bool {
 pub(super) fn log_event(event: &Event, style: Style, totals: RunTotals) {
     if has_log() {
         let style = log_style(style);
-        let lines = lines::stdout_line(event, style, totals).into_iter().chain(lines::stderr_lines(event, style));
+        let lines = lines::stdout_line(event, style, None, totals).into_iter().chain(lines::stderr_lines(event, style));
         lines.for_each(|line| log_line(&line));
     }
 }
@@ -79,7 +79,7 @@ pub(crate) fn log_sink() -> Sink {
 /// The warning that the log has failed, once.
 pub(super) fn take_failure() -> Option<String> {
     let error = log().failure.take()?;
-    Some(format!("the log can't be written: {error}; the run continues without it"))
+    Some(format!("can't write the log: {error}; the run continues without it"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! One thread receives the events in batches (`event_queue`). `lines` or `json_events` makes lines of them, `progress` keeps the numbers for
 //! bars and progress events, and `output_buffer` writes. If standard output can't be written, output is dropped and the archiving
 //! continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the lines of `-vv`, and
-//! `log` writes what `-vv` would print to a file. `table` is what `list` shows.
+//! `log` writes what `-vv` would print to a file. `task_line` is the line of a task, and `table` is what `list` shows.
 
 mod bars;
 mod event_queue;
@@ -17,10 +17,12 @@ mod output_buffer;
 mod progress;
 mod sanitize;
 mod table;
+mod task_line;
 pub(crate) mod trace;
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::domain::code::FatalCode;
@@ -32,7 +34,7 @@ use failure_summary::FailureSummary;
 use json_events::ProgressTicker;
 pub(crate) use json_events::schema;
 use lines::RunTotals;
-pub(crate) use lines::{facts_line, pluralize, written_line};
+pub(crate) use lines::{facts_line, path_line, pluralize, written_line};
 pub(crate) use log::{has_log, log_sink, start_log};
 pub(crate) use one_place::is_one_place;
 pub(crate) use output_buffer::stdout_fault;
@@ -41,6 +43,7 @@ use progress::ProgressEstimator;
 pub(crate) use progress::RunCounters;
 pub(crate) use sanitize::{for_terminal, redact_keys, redact_keys_in_json, register_key};
 pub(crate) use table::{TableRow, print_table, write_path};
+use task_line::TaskColumns;
 
 /// How to show a run.
 #[derive(Clone, Copy, Debug)]
@@ -80,15 +83,17 @@ pub(crate) enum ProgressMode {
 pub(crate) fn show(events: &EventQueue, counters: RunCounters, style: Style) {
     let now = Instant::now();
     let mut estimator = ProgressEstimator::new(counters, now);
+    let mut columns = TaskColumns::of_stdout();
     let (mut bars, mut ticker, mut failures) = (Bars::new(style, now), ProgressTicker::new(now), FailureSummary::default());
     loop {
         let (batch, is_over) = events.next_batch(bars.are_drawn());
         let (mut output, now) = (OutputBuffer::default(), Instant::now());
+        columns = columns.map(|columns| columns.updated(&batch));
         for event in &batch {
             estimator.update(event, now);
             failures.update(event);
             log::log_event(event, style, estimator.totals());
-            render_event(event, style, estimator.totals(), &mut output);
+            render_event(event, style, columns, estimator.totals(), &mut output);
         }
         estimator.sample(now);
         if let Some(warning) = log::take_failure() {
@@ -115,11 +120,11 @@ pub(crate) fn show(events: &EventQueue, counters: RunCounters, style: Style) {
     }
 }
 
-fn render_event(event: &Event, style: Style, totals: RunTotals, output: &mut OutputBuffer) {
+fn render_event(event: &Event, style: Style, columns: Option<TaskColumns>, totals: RunTotals, output: &mut OutputBuffer) {
     let result = match style.json {
         true => json_events::event_line(event),
         false if style.quiet => None,
-        false => lines::stdout_line(event, style, totals),
+        false => lines::stdout_line(event, style, columns, totals),
     };
     if let Some(line) = result {
         output.push_stdout(&line);
@@ -141,17 +146,23 @@ pub(crate) fn print_json_fatal(code: FatalCode, error: &str) {
 
 /// Prints an error before or after a run.
 pub(crate) fn print_error(error: &str) {
-    print_stderr(&lines::error_line(error, false));
+    print_stderr(|color| lines::error_line(error, color));
 }
 
 /// Prints a warning before or after a run.
 pub(crate) fn print_warning(warning: &str) {
-    print_stderr(&lines::warning_line(warning, false));
+    print_stderr(|color| lines::warning_line(warning, color));
 }
 
 /// Prints what to do next. A hint may contain a path, which stays as it is except for control characters.
 pub(crate) fn print_hint(hint: &str) {
-    print_stderr(&escape_control_chars(hint));
+    print_stderr(|_| escape_control_chars(hint).into_owned());
+}
+
+/// Prints a question, or the end of its line, on standard error. It gets no line of its own in the log.
+pub(crate) fn print_prompt(text: &str) {
+    let lines: Vec<_> = text.split('\n').map(escape_control_chars).collect();
+    write_redacted(io::stderr(), &lines.join("\n"));
 }
 
 /// Prints a usage error, whose lines are already safe for a terminal.
@@ -159,11 +170,21 @@ pub(crate) fn print_usage(text: &str) {
     write_redacted(io::stderr(), text);
 }
 
-fn print_stderr(line: &str) {
-    log::log_line(line);
-    for line in std::iter::once(line.to_owned()).chain(log::take_failure().map(|warning| lines::warning_line(&warning, false))) {
+/// Prints a line before or after a run. `line` makes it with colours, or without.
+fn print_stderr(line: impl Fn(bool) -> String) {
+    log::log_line(&line(false));
+    let color = COLOR_MESSAGES.load(Ordering::Relaxed);
+    for line in std::iter::once(line(color)).chain(log::take_failure().map(|warning| lines::warning_line(&warning, color))) {
         write_redacted(io::stderr(), &format!("{line}\n"));
     }
+}
+
+/// Whether messages before and after a run have colours.
+static COLOR_MESSAGES: AtomicBool = AtomicBool::new(false);
+
+/// Gives messages before and after a run colours, or not.
+pub(crate) fn set_message_color(color: bool) {
+    COLOR_MESSAGES.store(color, Ordering::Relaxed);
 }
 
 /// Lets `fill` write a result to standard output. A closed pipe is not an error.

@@ -8,11 +8,13 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
+use anstyle::AnsiColor;
 use console::{Alignment, Term, measure_text_width, pad_str};
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::lines::colored;
 use super::sanitize::redact_keys;
 use super::write_stdout;
 use crate::domain::manifest::{State, TaskEntry};
@@ -22,7 +24,10 @@ use crate::redact::{escape_control_chars, redact_urls};
 /// The headings, in the order of the columns.
 const HEADINGS: [&str; COLUMNS] = ["TIME", "PLATFORM", "MODEL", "STATE", "FILES", "SIZE", "DURATION", "PROMPT OR TEXT", "TASK"];
 const COLUMNS: usize = 9;
+const STATE: usize = 3;
 const DESCRIPTION: usize = 7;
+/// How headings look.
+const HEADING: anstyle::Style = anstyle::Style::new().bold();
 /// The columns of numbers, which are aligned to the right.
 const NUMBERS: std::ops::RangeInclusive<usize> = 4..=6;
 /// The columns that a narrow terminal does not show, the least important one first.
@@ -38,6 +43,7 @@ const DEFAULT_WIDTH: usize = 80;
 #[derive(Debug)]
 pub(crate) struct TableRow {
     cells: [String; COLUMNS],
+    state: State,
 }
 
 impl TableRow {
@@ -61,15 +67,15 @@ impl TableRow {
             one_line(&description),
             one_line(&task.task_id),
         ];
-        Self { cells }
+        Self { cells, state: task.state }
     }
 }
 
-/// Prints the table as the reader of standard output needs it.
+/// Prints the table as the reader of standard output needs it. Only a terminal gets `color`.
 ///
 /// # Errors
 /// If standard output can't be written. A closed pipe is not an error.
-pub(crate) fn print_table(rows: &[TableRow]) -> io::Result<()> {
+pub(crate) fn print_table(rows: &[TableRow], color: bool) -> io::Result<()> {
     let terminal = Term::stdout();
     if !io::stdout().is_terminal() {
         return write_stdout(|to| rows.iter().try_for_each(|row| writeln!(to, "{}", redact_keys(&row.cells.join("\t")))));
@@ -81,8 +87,9 @@ pub(crate) fn print_table(rows: &[TableRow]) -> io::Result<()> {
     let width = terminal.size_checked().map(|(_, columns)| columns.into()).filter(|columns| *columns > 0);
     let table = Table::new(rows, width.unwrap_or(DEFAULT_WIDTH));
     let headings = HEADINGS.map(str::to_owned);
+    let headings = table.line(&headings, |_, heading| if color { format!("{HEADING}{heading}{HEADING:#}") } else { heading });
     write_stdout(|to| {
-        let lines = std::iter::once(&headings).chain(rows.iter().map(|row| &row.cells)).map(|cells| table.line(cells));
+        let lines = std::iter::once(headings).chain(rows.iter().map(|row| table.row(row, color)));
         lines.into_iter().try_for_each(|line| writeln!(to, "{}", redact_keys(&line)))
     })
 }
@@ -137,10 +144,21 @@ impl Table {
         Self { columns: columns.collect() }
     }
 
-    fn line(&self, cells: &[String; COLUMNS]) -> String {
+    /// The line of a task, with its state in the colour that a run gives it.
+    fn row(&self, row: &TableRow, color: bool) -> String {
+        self.line(&row.cells, |column, cell| match column {
+            STATE => colored(&cell, hue(row.state), color),
+            _ => cell,
+        })
+    }
+
+    /// The cells in their widths. `paint` gives a cell its colour.
+    fn line(&self, cells: &[String; COLUMNS], paint: impl Fn(usize, String) -> String) -> String {
+        let last = self.columns.last().map(|(column, _)| *column);
         let cells = self.columns.iter().map(|(column, width)| {
             let alignment = if NUMBERS.contains(column) { Alignment::Right } else { Alignment::Left };
-            pad_str(&cells[*column], *width, alignment, Some("…")).into_owned()
+            let cell = pad_str(&cells[*column], *width, alignment, Some("…")).into_owned();
+            paint(*column, if Some(*column) == last { cell.trim_end().to_owned() } else { cell })
         });
         cells.collect::<Vec<_>>().join(&" ".repeat(GAP)).trim_end().to_owned()
     }
@@ -162,6 +180,14 @@ fn state_word(state: State) -> &'static str {
         State::Partial => "partial",
         State::Incomplete => "incomplete",
         State::Failed => "failed",
+    }
+}
+
+fn hue(state: State) -> AnsiColor {
+    match state {
+        State::Complete | State::Partial => AnsiColor::Green,
+        State::Incomplete => AnsiColor::Yellow,
+        State::Failed => AnsiColor::Red,
     }
 }
 
@@ -233,7 +259,8 @@ mod tests {
         for width in 1..250 {
             let table = Table::new(&rows, width);
             for row in &rows {
-                let line = table.line(&row.cells);
+                let line = table.row(row, false);
+                assert_eq!(measure_text_width(&table.row(row, true)), measure_text_width(&line), "colours have no width");
                 assert!(measure_text_width(&line) <= width, "{width}: {line}");
                 for column in NUMBERS.chain([0, 8]) {
                     let is_shown = table.columns.iter().any(|(shown, _)| *shown == column);
@@ -241,7 +268,7 @@ mod tests {
                 }
             }
         }
-        let heading = |width| Table::new(&rows, width).line(&HEADINGS.map(str::to_owned));
+        let heading = |width| Table::new(&rows, width).line(&HEADINGS.map(str::to_owned), |_, heading| heading);
         assert_eq!(heading(80), "TIME              PLATFORM  STATE     FILES      SIZE  PROMPT OR TEXT");
         assert!(heading(200).ends_with("TASK"));
         assert!(!heading(10).contains("TIME"));
@@ -251,7 +278,7 @@ mod tests {
     fn columns_that_no_task_fills_are_left_out() {
         let rows = [row(json!({"state": "failed"}))];
         let table = Table::new(&rows, 200);
-        assert_eq!(table.line(&HEADINGS.map(str::to_owned)), "STATE   FILES  PROMPT OR TEXT      TASK");
-        assert_eq!(table.line(&rows[0].cells), "failed      0  777935781150867525  777935781150867525");
+        assert_eq!(table.line(&HEADINGS.map(str::to_owned), |_, heading| heading), "STATE   FILES  PROMPT OR TEXT      TASK");
+        assert_eq!(table.row(&rows[0], false), "failed      0  777935781150867525  777935781150867525");
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use super::{ConfigurableArgs, ExportArgs, FilterArgs, OrderArgs, RemoteArgs, StyleArgs};
+use super::{ConfigurableArgs, ConnectionArgs, ExportArgs, FilterArgs, OrderArgs, RemoteArgs, StyleArgs, When};
 
 /// The commands besides the main job: for an existing archive, and about the program itself.
 #[derive(clap::Subcommand, Debug)]
@@ -78,6 +78,10 @@ pub(in crate::cli) enum Command {
     ///
     /// The page is one file that works offline. A page of selected tasks needs a name of its own: -O FILE.
     Gallery(GalleryArgs),
+    /// Ask for the API key, and save it for later runs
+    ///
+    /// Also asks for the access key, which --since needs. What is typed is not shown. Each key is tried, saved for this user alone beside the configuration file, and sent to no other gateway or account than the one it was saved for.
+    Login(Box<LoginArgs>),
     /// Print the effective options and where each comes from
     ///
     /// The key is hidden. If the configuration file has errors, they are named, and the other values are shown.
@@ -99,6 +103,27 @@ pub(in crate::cli) enum Command {
         /// Command to describe
         command: Option<String>,
     },
+}
+
+/// Which keys to save.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct LoginArgs {
+    /// Remove all saved keys instead
+    ///
+    /// They stay valid until you revoke them at the gateway.
+    #[arg(long)]
+    pub forget: bool,
+
+    /// Base URL of the gateway [env: YESCALE_BASE_URL]
+    #[arg(long, value_name = "URL", default_value = "https://api.yescale.io", value_hint = ValueHint::Url, help_heading = "Gateway")]
+    pub base_url: String,
+
+    /// URL of the account, for --since [env: YESCALE_ACCOUNT_URL]
+    #[arg(long, value_name = "URL", default_value = "https://yescale.bogia.app", value_hint = ValueHint::Url, help_heading = "Account")]
+    pub account_url: String,
+
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 /// What to list, and how.
@@ -125,6 +150,10 @@ pub(in crate::cli) struct ListArgs {
     /// The fields are those of the manifest, without URLs and with paths from the working directory.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub color: When,
 
     #[command(flatten)]
     pub filter: FilterArgs,

@@ -15,6 +15,7 @@ mod line;
 mod list;
 mod slips;
 
+use std::io::{Cursor, Read as _};
 use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
@@ -94,6 +95,14 @@ pub(super) fn read_ids(lists: &[PathBuf]) -> Result<Vec<TaskId>, Error> {
         }
     }
     Ok(ids)
+}
+
+/// `bytes` as UTF-8, as far as they are text.
+pub(super) fn decode(bytes: Vec<u8>) -> Vec<u8> {
+    let mut text = Vec::new();
+    // Reading from memory can't fail.
+    let _ = encoding::decode(Box::new(Cursor::new(bytes))).and_then(|mut source| source.read_to_end(&mut text));
+    text
 }
 
 /// The ids of the arguments, of which the last `after_dashes` stand after `--`.

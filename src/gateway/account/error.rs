@@ -22,7 +22,7 @@ pub enum Error {
         words: String,
     },
     /// There was no answer, or one that is no list, for this reason.
-    #[error("can't read the task list of the account at {account}: {reason}")]
+    #[error("can't read the task list of the account at {account}: {reason}; check the account URL, or run again later")]
     Unreadable {
         /// Its URL.
         account: String,
@@ -38,10 +38,10 @@ pub enum Error {
         second: Timestamp,
     },
     /// The access key can't be sent in a header.
-    #[error("the access key can't be sent in a header")]
+    #[error("the access key can't be sent in a header: check that you gave exactly the key")]
     InvalidKey,
     /// The system has no threads or open files left.
-    #[error("can't start the async runtime: {0}")]
+    #[error("can't start the async runtime: {0}; raise the limits of threads and open files (`ulimit -u`, `ulimit -n`)")]
     Runtime(#[source] io::Error),
 }
 

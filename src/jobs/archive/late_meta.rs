@@ -58,7 +58,9 @@ impl LateMeta {
             let id = request.id.clone();
             let mut task = TaskJob::new(Arc::clone(job), request, PollState::default());
             if task.record_meta().await.is_err() {
-                job.emitter.emit(Event::Warning(format!("{id}: its `meta` could not be completed from the account's list")));
+                job.emitter.emit(Event::Warning(format!(
+                    "{id}: can't complete its `meta` from the account's list; the next run with --since does"
+                )));
             }
             if task.has_changed {
                 stats.changed.push(id);

@@ -299,7 +299,8 @@ async fn update_root(
         // That the bucket fails was reported before.
         return if is_bucket_failing { Ok(true) } else { Err(FatalError::RootManifest(error)) };
     }
-    let message = format!("the archive's manifest could not be written: {}", error.message());
+    let message =
+        format!("can't write the manifest of the archive: {}; the next run or `yescale-dl index` writes it", error.message());
     if let transfer::Error::Store(error) = job.downloader.disk.handle_error(error.into()) {
         return Err(FatalError::RootManifest(error));
     }

@@ -21,7 +21,7 @@ pub struct RunOutcome {
 #[non_exhaustive]
 pub enum FatalError {
     /// The gateway refuses the API key, with these words.
-    #[error("the gateway refuses the API key: {0}")]
+    #[error("the gateway refuses the API key: {0}; check the key, `yescale-dl config` shows where it comes from")]
     KeyRefused(String),
     /// The gateway can't be reached, or answered no question.
     #[error("can't reach the gateway {gateway}: {cause}; check the network and the base URL, then run the same command again")]
@@ -43,7 +43,7 @@ pub enum FatalError {
     #[error("{0}")]
     NotWritable(String),
     /// The root manifest, or the index of a bucket, could not be written. The tasks are complete; the next run writes it.
-    #[error("the archive's {} could not be written: {}", index_name(.0), .0.message())]
+    #[error("can't write the {} of the archive: {}; the tasks are saved, and the next run or `yescale-dl index` writes it", index_name(.0), .0.message())]
     RootManifest(#[source] storage::Error),
     /// A thread panicked that the run needs.
     #[error("internal error; please report it")]

@@ -85,7 +85,9 @@ pub enum ExportError {
     #[error("can't export {}: its path is not UTF-8; rename the folder", .0.display())]
     PathNotUtf8(PathBuf),
     /// There is nothing to export.
-    #[error("nothing to export: the archive has nothing that was asked for and that the format can hold; nothing was written")]
+    #[error(
+        "nothing to export: the archive has nothing that was asked for and that the format can hold; nothing was written, and `yescale-dl list` shows what there is"
+    )]
     Empty {
         /// Whether events say why: an id or a file is missing.
         is_reported: bool,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use super::dir::Dir;
+use super::dir::{Dir, OpenMode};
 use super::dirty_marker::DirtyMarker;
 use super::group_sync::GroupSync;
 use super::lease::TaskLease;
@@ -178,7 +178,7 @@ impl LocalArchive {
     /// by the next writer of the root.
     fn probe_with<T>(&self, examine: impl FnOnce(&fs::File) -> T) -> io::Result<T> {
         let dir = Dir::at(&self.root);
-        let (name, mut file) = atomic::create_temporary(&dir, MANIFEST)?;
+        let (name, mut file) = atomic::create_temporary(&dir, MANIFEST, OpenMode::CreateNew)?;
         let written = file.write_all(&[0; 4096]).and_then(|()| file.sync_data());
         let examined = written.map(|()| examine(&file));
         // Closed first: some systems can't remove an open file.

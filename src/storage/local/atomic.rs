@@ -48,12 +48,12 @@ pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> 
     fill(&mut new).and_then(|()| new.finish()).map_err(Error::io("write", &dir.join(name)))
 }
 
-/// Creates a file under an unused dot-name, with the permissions of the user's umask. The library chooses the name; `dir`
-/// creates the file.
-pub(super) fn create_temporary(dir: &Dir, name: &str) -> io::Result<(String, File)> {
+/// Creates a file under an unused dot-name, in one of the two modes for new files. The library chooses the name; `dir` creates the
+/// file.
+pub(super) fn create_temporary(dir: &Dir, name: &str, open_mode: OpenMode) -> io::Result<(String, File)> {
     let create = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        dir.open(&name, OpenMode::CreateNew).map(|file| (name, file))
+        dir.open(&name, open_mode).map(|file| (name, file))
     };
     // The library joins names to a folder that is of no use here. It looks up the working folder for one that is not absolute.
     let made = Builder::new().prefix(&format!(".{name}.")).make_in("/", create)?;

@@ -36,6 +36,8 @@ pub(in crate::storage) enum OpenMode {
     Append,
     /// Creates the file, for reading and writing. An error when the name exists.
     CreateNew,
+    /// The same, for a file that only its owner can read.
+    CreatePrivate,
 }
 
 /// The name of a file that is created to learn the owner of new files. The name looks like a temporary manifest, so that it is

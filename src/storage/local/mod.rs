@@ -28,6 +28,8 @@ mod root_index;
 mod root_lookup;
 pub(super) mod root_manifest;
 mod root_splice;
+#[cfg(feature = "cli")]
+pub(super) mod secret_file;
 pub(super) mod staged_copy;
 mod sums_list;
 pub(super) mod task_dir;

@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::ops::Range;
 
 use super::atomic::{self, PendingReplace};
-use super::dir::Dir;
+use super::dir::{Dir, OpenMode};
 use super::recent_commits::FileIdentity;
 use crate::layout::MANIFEST;
 use crate::storage::staging::positioned;
@@ -29,7 +29,8 @@ pub(super) struct NewFile {
 impl NewFile {
     /// Creates a new version of `name` in `dir`.
     pub(super) fn create(dir: &Dir, name: &str) -> Result<Self, Error> {
-        let (temp_name, file) = atomic::create_temporary(dir, name).map_err(Error::io("create", &dir.join(name)))?;
+        let (temp_name, file) =
+            atomic::create_temporary(dir, name, OpenMode::CreateNew).map_err(Error::io("create", &dir.join(name)))?;
         let pending = PendingReplace::new(dir.clone(), temp_name, name);
         Ok(Self { pending: Some(pending), writer: Some(BufWriter::with_capacity(64 << 10, file)) })
     }

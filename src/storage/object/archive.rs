@@ -180,7 +180,7 @@ impl ObjectArchive {
         let mut report = Report::default();
         tokio::select! {
             flushed = self.0.log.flush() => flushed?,
-            () = overdue => report.add_note("the index could not be written in time; the next run finds the tasks".to_owned()),
+            () = overdue => report.add_note("can't write the index in time; the next run finds the tasks".to_owned()),
         }
         Ok(report)
     }

@@ -174,7 +174,7 @@ impl Settings<'_> {
         let options = options.with_http1_only().with_timeout_disabled().with_connect_timeout(self.options.connect_timeout);
         let Some((path, pem)) = &self.options.ca_cert else { return Ok(options) };
         let roots = Certificate::from_pem_bundle(pem).ok().filter(|roots| !roots.is_empty());
-        let roots = roots.ok_or_else(|| format!("no certificate can be read from {}", path.display()))?;
+        let roots = roots.ok_or_else(|| format!("can't read a certificate from {}: name a PEM file", path.display()))?;
         Ok(roots.into_iter().fold(options, ClientOptions::with_root_certificate))
     }
 

@@ -10,4 +10,5 @@ mod limits;
 mod log_file;
 mod option_table;
 mod outage;
+mod saved_keys;
 mod wait;

@@ -6,3 +6,5 @@ mod json;
 mod key;
 mod noise;
 mod stdout_stderr;
+#[cfg(unix)]
+mod terminal;

@@ -17,6 +17,8 @@ mod gallery_browser;
 mod index;
 mod index_facts;
 mod list;
+#[cfg(unix)]
+mod login;
 mod repair;
 mod repair_manifests;
 mod schema;

@@ -78,7 +78,7 @@ fn an_index_that_cannot_be_written_is_one_message() {
         world.bucket.add_rule(Rule::new(Operation::Put, "/index/log/", Fault::Error(status, code)));
         let run = world.start(&[id]).wait(false).exits(2);
         assert_eq!(messages(&run).len(), 1, "{run:?}");
-        assert!(run.stderr.contains("index could not be written") && run.stdout.contains("1 complete"), "{run:?}");
+        assert!(run.stderr.contains("can't write the index") && run.stdout.contains("1 complete"), "{run:?}");
         world.bucket.clear_rules();
         world.run(&[id]).exits(0);
     }

@@ -12,6 +12,8 @@ pub(crate) mod failing_syscalls;
 pub(crate) mod faults;
 pub(crate) mod media;
 pub(crate) mod run;
+#[cfg(unix)]
+pub(crate) mod terminal;
 #[cfg(target_os = "linux")]
 pub(crate) mod tls;
 pub(crate) mod world;

@@ -30,9 +30,10 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> io::Result<File> {
         OpenMode::Read => OFlags::RDONLY | OFlags::NONBLOCK,
         OpenMode::ReadWrite => OFlags::RDWR | OFlags::NONBLOCK,
         OpenMode::Append => OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK,
-        OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+        OpenMode::CreateNew | OpenMode::CreatePrivate => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
     };
-    let file = openat(folder, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?;
+    let permissions = if mode == OpenMode::CreatePrivate { 0o600 } else { 0o666 };
+    let file = openat(folder, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::from_raw_mode(permissions))?;
     if matches!(mode, OpenMode::ReadWrite | OpenMode::Append) {
         // Another file may have taken the name since it was checked.
         let opened = rustix::fs::fstat(&file)?;

@@ -16,7 +16,7 @@ const RENAME_RETRY_DELAYS_MS: [u64; 8] = [1, 5, 20, 50, 100, 200, 400, 800];
 
 pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> io::Result<File> {
     let path = dir.path.join(name);
-    if mode != OpenMode::CreateNew && fs::symlink_metadata(&path)?.is_symlink() {
+    if !matches!(mode, OpenMode::CreateNew | OpenMode::CreatePrivate) && fs::symlink_metadata(&path)?.is_symlink() {
         return Err(io::Error::other("it is a symlink"));
     }
     let mut options = OpenOptions::new();
@@ -24,7 +24,8 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> io::Result<File> {
         OpenMode::Read => options.read(true),
         OpenMode::ReadWrite => options.read(true).write(true),
         OpenMode::Append => options.append(true),
-        OpenMode::CreateNew => options.read(true).write(true).create_new(true),
+        // A private file inherits the access list of its folder, which is the user's own.
+        OpenMode::CreateNew | OpenMode::CreatePrivate => options.read(true).write(true).create_new(true),
     };
     options.open(path)
 }

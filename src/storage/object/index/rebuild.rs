@@ -123,7 +123,10 @@ async fn read_manifest(bucket: &Bucket, folder: &str, size: u64) -> Result<Found
     blocking(move || {
         Ok(match TaskManifest::parse(&text) {
             Ok(TaskManifest::Task(task)) if layout::folder_name(&task.task_id) == folder => Found::Task(task),
-            Ok(TaskManifest::Task(task)) => Found::Fault(format!("{url} is the manifest of another task, `{}`", task.task_id)),
+            Ok(TaskManifest::Task(task)) => Found::Fault(format!(
+                "{url} is the manifest of another task, `{}`: move it back to the folder of that task",
+                task.task_id
+            )),
             Ok(TaskManifest::Damaged { .. }) => Found::Fault(format!("{url} is damaged")),
             Ok(TaskManifest::MultipleTasks) => Found::Fault(format!("{url} names several tasks")),
             Ok(TaskManifest::Foreign) => Found::Fault(format!("{url} was not written by yescale-dl")),

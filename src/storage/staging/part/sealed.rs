@@ -92,7 +92,7 @@ impl Sealed {
             && let Err(error) = file.set_modified(time)
         {
             // Some file systems keep no times, or let only the owner set them. The file is complete all the same.
-            entry.warnings.push(format!("its time could not be set: {error}"));
+            entry.warnings.push(format!("can't set its time: {error}"));
         }
         // Dropping the part must not remove the file. Its journal is removed when a durable record replaces it.
         self.part.file = None;

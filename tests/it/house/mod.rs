@@ -1,8 +1,13 @@
 //! Rules that are in no section of the contract: the layers of the code, the references between documents, tests and
-//! program, the workflows, the recipes, and the use of the crate in another program.
+//! program, the examples in documents, the workflows, the recipes, and the use of the crate in another program.
 
 mod contract;
+mod doc_coverage;
+#[cfg(all(unix, feature = "bucket"))]
+mod doc_examples;
+mod doc_links;
 mod doc_references;
+mod documents;
 mod layers;
 mod library;
 mod recipes;

@@ -1,5 +1,5 @@
-//! Workflows: every action that runs beside the key or the release is pinned to a commit, and the README installs
-//! nothing by a name that somebody else could register.
+//! Workflows: every action that runs beside the key or the release is pinned to a commit, and no document installs
+//! anything by a name that somebody else could register.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ fn read(path: &str) -> String {
 
 #[test]
 fn every_action_is_pinned_to_a_commit_with_its_version() {
-    for path in [".github/workflows/ci.yml", ".github/workflows/release.yml", "README.md"] {
+    for path in [".github/workflows/ci.yml", ".github/workflows/release.yml", "docs/recipes.md"] {
         let text = read(path);
         let uses: Vec<&str> =
             text.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("uses: ")).collect();
@@ -28,8 +28,10 @@ fn every_action_is_pinned_to_a_commit_with_its_version() {
 }
 
 #[test]
-fn readme_does_not_install_from_an_unclaimed_crate_name() {
+fn no_document_installs_from_an_unclaimed_crate_name() {
     let installs =
         ["cargo install --locked yescale-dl", "cargo install yescale-dl", "cargo binstall yescale-dl", "yescale-dl = \"0"];
-    assert!(installs.iter().all(|install| !read("README.md").contains(install)));
+    for document in super::documents::all() {
+        assert!(installs.iter().all(|install| !document.text.contains(install)), "{}", document.path);
+    }
 }

@@ -32,7 +32,7 @@ const MEDIA_DELAY: Duration = Duration::from_millis(150);
 fn main() -> io::Result<ExitCode> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     // This runtime is idle when the run makes its own, because the stand-in answers from its own threads.
-    let standin = Runtime::new()?.block_on(StandIn::start(&tests.join("media"), &tests.join("tasks"))).with_delay(MEDIA_DELAY);
+    let standin = Runtime::new()?.block_on(StandIn::start(&tests.join("demo/media"), &tests.join("tasks"))).with_delay(MEDIA_DELAY);
     let (key_file, access_key_file) = (key_file(standin.key())?, key_file(standin.access_key())?);
 
     let servers_and_keys = servers_and_keys(&standin, key_file.path(), access_key_file.path());

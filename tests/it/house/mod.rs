@@ -8,6 +8,8 @@ mod doc_examples;
 mod doc_links;
 mod doc_references;
 mod documents;
+#[cfg(unix)]
+mod install_script;
 mod layers;
 mod library;
 mod recipes;

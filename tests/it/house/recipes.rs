@@ -23,7 +23,7 @@ fn options(line: &str) -> Vec<&str> {
     let ours = ["args: [", "\"command\": [", "yescale-dl "].iter().find_map(|start| Some(line.split_once(start)?.1));
     let ours = ours.unwrap_or_default().split([';', '|']).next().unwrap_or_default();
     let words = ours.split([' ', '"', ',', '`', '[', ']']).take_while(|word| *word != "#");
-    words.filter(|word| word.starts_with("--")).collect()
+    words.filter(|word| word.starts_with("--")).filter_map(|word| word.split('=').next()).collect()
 }
 
 #[test]

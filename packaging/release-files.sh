@@ -24,11 +24,11 @@ sum() {
     echo "$found"
 }
 
-# source TARGET: the lines of the formula for one system.
+# formula_source TARGET: the lines of the formula for one system.
 formula_source() {
     local file checksum
     file=$(archive "$1").tar.gz
-    checksum=$(sum "$file")
+    checksum=$(sum "$file") || return 1
     printf '      url "%s/%s"\n      sha256 "%s"\n' "$url" "$file" "$checksum"
 }
 

@@ -172,6 +172,26 @@ fn script_that_was_cut_in_transfer_does_nothing() {
 }
 
 #[test]
+fn image_has_the_program_of_each_architecture() {
+    let release = Release::new();
+    for archive in release.archives().iter().filter(|path| path.to_str().unwrap().ends_with("linux-musl.tar.gz")) {
+        let name = archive.file_name().unwrap().to_str().unwrap().trim_end_matches(".tar.gz");
+        let script = format!("mkdir {name}; echo {name} >{name}/yescale-dl; touch {name}/LICENSE {name}/THIRD-PARTY.txt; tar -czf {name}.tar.gz {name}");
+        assert!(Command::new("sh").args(["-euc", &script]).current_dir(release.path()).status().unwrap().success());
+    }
+    let mut command = Command::new(root().join("packaging/image.sh"));
+    command.args(["1.2.3", "registry.example/yescale-dl"]).arg(release.path()).env("DRY_RUN", "1");
+    assert!(command.status().unwrap().success());
+    let image = release.path().join("image");
+    for (folder, machine) in [("amd64", "x86_64"), ("arm64", "aarch64")] {
+        let program = fs::read_to_string(image.join(folder).join("yescale-dl")).unwrap();
+        assert!(program.contains(machine) && image.join(folder).join("THIRD-PARTY.txt").is_file(), "{program}");
+    }
+    // Each folder has the name that the recipe of the image expects.
+    assert!(fs::read_to_string(image.join("Containerfile")).unwrap().contains("COPY $TARGETARCH/ /"));
+}
+
+#[test]
 fn release_files_name_every_archive_with_its_checksum() {
     let release = Release::new();
     let generate = || {

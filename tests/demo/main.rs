@@ -35,7 +35,8 @@ const MEDIA_DELAY: Duration = Duration::from_millis(150);
 fn main() -> io::Result<ExitCode> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     // This runtime is idle when the run makes its own, because the stand-in answers from its own threads.
-    let standin = Runtime::new()?.block_on(StandIn::start(&tests.join("demo/media"), &tests.join("tasks"))).with_delay(MEDIA_DELAY);
+    let standin =
+        Runtime::new()?.block_on(StandIn::start(&tests.join("demo/media"), &tests.join("tasks"))).with_delay(MEDIA_DELAY);
     if std::env::args().nth(1).as_deref() == Some("serve") {
         print!("{}", variables(&standin));
         io::stdout().flush()?;

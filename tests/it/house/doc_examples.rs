@@ -84,7 +84,10 @@ impl Reader {
             let (name, _) = place.split_once('=').unwrap();
             text.replace(place, &format!("{name}={key}"))
         });
-        filled.replace("KEY_ID=…", "KEY_ID=id").replace("ACCESS_KEY=…", "ACCESS_KEY=secret").replace("s3://bucket/", &format!("s3://{BUCKET}/"))
+        filled
+            .replace("KEY_ID=…", "KEY_ID=id")
+            .replace("ACCESS_KEY=…", "ACCESS_KEY=secret")
+            .replace("s3://bucket/", &format!("s3://{BUCKET}/"))
     }
 }
 

@@ -70,7 +70,8 @@ impl Document {
     /// What may follow `#` in a link to this document, as GitHub makes it from the headings.
     pub(super) fn anchors(&self) -> BTreeSet<String> {
         let prose = self.prose();
-        let titles = prose.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
+        let titles =
+            prose.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
         titles.map(anchor).collect()
     }
 

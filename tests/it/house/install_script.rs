@@ -176,7 +176,9 @@ fn image_has_the_program_of_each_architecture() {
     let release = Release::new();
     for archive in release.archives().iter().filter(|path| path.to_str().unwrap().ends_with("linux-musl.tar.gz")) {
         let name = archive.file_name().unwrap().to_str().unwrap().trim_end_matches(".tar.gz");
-        let script = format!("mkdir {name}; echo {name} >{name}/yescale-dl; touch {name}/LICENSE {name}/THIRD-PARTY.txt; tar -czf {name}.tar.gz {name}");
+        let script = format!(
+            "mkdir {name}; echo {name} >{name}/yescale-dl; touch {name}/LICENSE {name}/THIRD-PARTY.txt; tar -czf {name}.tar.gz {name}"
+        );
         assert!(Command::new("sh").args(["-euc", &script]).current_dir(release.path()).status().unwrap().success());
     }
     let mut command = Command::new(root().join("packaging/image.sh"));

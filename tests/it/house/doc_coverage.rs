@@ -1,8 +1,8 @@
-//! The documents are complete: every option, command and exit code of the program is in the page that is for it.
+//! The documents are complete: every option, command, exit code and variable of the program is in the page that is for it.
 
 use std::collections::BTreeSet;
 
-use super::documents::read;
+use super::documents::{read, root};
 use crate::support::World;
 use crate::support::commands::run_command;
 
@@ -80,5 +80,27 @@ fn page_of_output_has_every_exit_code_and_every_event() {
     assert_eq!(in_page, in_help);
     for event in ["start", "file", "task", "progress", "finding", "summary", "fatal"] {
         assert!(page.contains(&format!("`{event}`")) || page.contains(&format!("\"event\":\"{event}\"")), "{event}");
+    }
+}
+
+#[test]
+fn pages_name_every_variable_that_the_program_reads_or_sets() {
+    let pages = read("docs/options.md").text + &read("docs/commands.md").text;
+    let mut folders = vec![root().join("src/cli")];
+    let mut variables = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(path).unwrap();
+            let strings = source.split('"').filter(|text| text.starts_with("YESCALE_")).map(str::to_owned);
+            variables.extend(strings.filter(|text| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')));
+        }
+    }
+    assert!(variables.len() > 5, "{variables:?}");
+    for name in variables {
+        assert!(names(&pages, &name), "{name}");
     }
 }

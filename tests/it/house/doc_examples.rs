@@ -2,9 +2,10 @@
 //!
 //! The blocks of a page run in their order, in one new home folder, as a reader would type them: against the stand-in of the demo,
 //! with a bucket on loopback, lists of ids and an archive. Only what stands for a secret or for the name of a bucket is replaced.
-//! Other programs of an example are stand-ins too. A block that can't be run here is in `NOT_RUN`, with the reason.
+//! Other programs of an example are stand-ins too, and the rest are those of Linux. A block that can't be run here is in `NOT_RUN`, with the reason.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -91,9 +92,7 @@ impl Reader {
     }
 }
 
-#[cfg(unix)]
 fn write_program(path: &Path, script: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
     fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -3,7 +3,7 @@
 
 mod contract;
 mod doc_coverage;
-#[cfg(all(unix, feature = "bucket"))]
+#[cfg(all(target_os = "linux", feature = "bucket"))]
 mod doc_examples;
 mod doc_links;
 mod doc_references;

@@ -8,7 +8,7 @@ set -euo pipefail
 version=$1 repository=$2 folder=$3
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$folder"
-description='Archives what you generate through the YEScale gateway, with checksums and a manifest'
+description='Archives what you generate through YEScale, with checksums and a manifest'
 url="https://github.com/$repository/releases/download/v$version"
 
 archive() { echo "yescale-dl-$version-$1"; }

@@ -20,10 +20,10 @@ import fcntl
 import unicodedata
 from xml.sax.saxutils import escape
 
-COLUMNS, ROWS = 118, 60
+COLUMNS, ROWS = 128, 60
 # The first lines of each command that are drawn; a line with dots stands for the rest.
 SHOWN = (9, 11)
-SIZE, LEFT, TOP, LINE = 14, 18, 52, 20
+SIZE, LEFT, TOP, LINE = 13, 18, 52, 19
 ADVANCE = SIZE * .6
 BACKGROUND, TEXT, FAINT = "#16181d", "#d7dae0", "#8b919d"
 COLOURS = {30: "#5c6370", 31: "#f07178", 32: "#a3d977", 33: "#ffcb6b", 34: "#82aaff", 35: "#c792ea", 36: "#7fdbca", 37: TEXT}
@@ -47,7 +47,8 @@ def run(program):
             pass  # on Linux, the end of a terminal is an error
         if child.wait() != 0:
             sys.exit(b"".join(parts).decode(errors="replace"))
-        return b"".join(parts).decode()
+        # Links have the folder of a reader, not that of this run.
+        return b"".join(parts).decode().replace(os.path.realpath(folder), "/home/you").replace(folder, "/home/you")
 
 
 class Screen:
@@ -120,17 +121,17 @@ def plain(line):
 
 
 def drawn(lines):
-    """The lines of the picture: of each command, its own line, the first ones of its output, and the last one."""
+    """The lines of the picture: of each command, its own line, the first ones of its output, and its summary."""
     starts = [at for at, line in enumerate(lines) if plain(line).startswith("$ yescale-dl")]
     out = []
     for count, start, end in zip(SHOWN, starts, starts[1:]):
         output = [line for line in lines[start + 1:end] if plain(line)]
-        prompt = [(character, ("#7fdbca" if at == 0 else None, at > 0, False)) for at, (character, _) in enumerate(lines[start])]
-        out += [prompt, *output[:count]]
-        if len(output) > count:
-            out.append([(character, (FAINT, False, False)) for character in "…"])
-            out += output[-1:] if "complete" in plain(output[-1]).split(";")[0] and count == SHOWN[0] else []
-        out.append([])
+        summary = next((at for at, line in enumerate(output) if re.match(r"\d+ complete", plain(line))), len(output))
+        out.append([(character, ("#7fdbca" if at == 0 else None, at > 0, False)) for at, (character, _) in enumerate(lines[start])])
+        out += output[:min(count, summary)]
+        if summary > count:
+            out.append([("…", (FAINT, False, False))])
+        out += [*output[summary:], []]
     return out[:-1]
 
 

@@ -44,10 +44,10 @@ done
 make -i moon-1.webp -i moon-2.webp -i moon-3.webp -i moon-4.webp -filter_complex \
     "[0][1][2][3]xstack=inputs=4:layout=0_0|w0_0|0_h0|w0_h0,scale=448:448,split[a][b];[a]palettegen=max_colors=160[p];[b][p]paletteuse=dither=none" \
     -frames:v 1 -threads 1 $exact -compression_level 9 moon-grid.png
-# One valley, twelve hours, and a walk through it.
+# One valley, twelve hours from the morning on, and a walk through it.
 for hour in 0 1 2 3 4 5 6 7 8 9 10 11; do
     frames valley 400 400 1 hour=$hour
-    picture "$(printf 'valley-%02d.jpg' "$hour")" $jpeg
+    picture "$(printf 'valley-%02d.jpg' $(((hour + 9) % 12)))" $jpeg
 done
 frames valley 640 360 72 hour=3 move=1
 film valley.mp4 6 28
@@ -100,9 +100,9 @@ frames planets 448 448 1 style=1 start=60
 picture planets.webp $webp
 frames robot 640 480 1 start=10
 cp "$work/frames/000.svg" robot.svg
-frames robot 512 384 1 style=1 start=60
+frames robot 512 384 1 start=60
 picture robot.webp $webp
-frames robot 600 400 1 start=80
+frames robot 600 400 1 style=1 start=80
 picture robot.png $png
 # A song in two versions, each with a film, and sounds.
 python3 tune.py train "$work/1.wav"

@@ -30,6 +30,20 @@ fn every_link_inside_the_repository_resolves() {
 }
 
 #[test]
+fn every_path_of_the_repository_in_code_exists() {
+    let folders = ["src/", "tests/", "docs/", "packaging/", ".ci/", ".github/"];
+    let mut count = 0;
+    for document in all() {
+        let paths = document.code().into_iter().filter(|code| folders.iter().any(|folder| code.starts_with(folder)));
+        for path in paths.filter(|path| !path.contains([' ', '*', '{'])) {
+            assert!(root().join(&path).exists(), "{}: {path}", document.path);
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count}");
+}
+
+#[test]
 fn readme_is_short_and_leads_to_every_page() {
     let readme = read("README.md");
     assert!(readme.text.lines().count() <= README_LINES, "{} lines", readme.text.lines().count());

@@ -75,6 +75,11 @@ impl Document {
         titles.map(anchor).collect()
     }
 
+    /// What its prose has as code.
+    pub(super) fn code(&self) -> Vec<String> {
+        self.prose().split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
     /// The targets of its links and pictures, without code.
     pub(super) fn links(&self) -> Vec<String> {
         let prose = self.prose();

@@ -143,27 +143,3 @@ fn example_configuration_is_valid() {
     let shown = reader.run("yescale-dl config --config config.toml").exits(0).stdout;
     assert!(shown.contains("/srv/archive"), "{shown}");
 }
-
-#[test]
-fn example_of_the_manifest_and_of_each_event_is_json() {
-    for (page, lines) in [("docs/manifest.md", false), ("docs/output.md", true)] {
-        let block = read(page).blocks().into_iter().find(|block| block.language == "json").unwrap();
-        let texts = if lines { block.text.lines().collect() } else { vec![&*block.text] };
-        for text in texts {
-            let value: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{page}: {error}: {text}"));
-            assert!(value.is_object());
-        }
-    }
-}
-
-#[test]
-fn example_for_embedding_is_that_of_the_crate() {
-    let source = read("src/lib.rs").text;
-    let crate_page: Vec<&str> = source.lines().filter_map(|line| line.strip_prefix("//!")).map(str::trim).collect();
-    let blocks = read("docs/embedding.md").blocks();
-    let block = blocks.iter().find(|block| block.language == "rust").unwrap();
-    let mut rest = crate_page.iter();
-    for line in block.text.lines().map(str::trim) {
-        assert!(rest.any(|crate_line| *crate_line == line), "not in src/lib.rs, which is run as a test: {line}");
-    }
-}

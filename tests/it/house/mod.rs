@@ -7,6 +7,7 @@ mod doc_coverage;
 mod doc_examples;
 mod doc_links;
 mod doc_references;
+mod doc_samples;
 mod documents;
 #[cfg(unix)]
 mod install_script;

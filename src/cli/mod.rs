@@ -18,9 +18,10 @@
 //! 4. `settings`: its value in `Settings::resolve`. An option of `RemoteArgs` is also set in `remote_options`. The compiler
 //!    does not require that one: `..Options::new(key)` there gives a forgotten field its default.
 //! 5. `Session::prepare` in `session/mod.rs`: passes it to the code that uses it.
-//! 6. The tables of options in `README.md` and in section 4 of `docs/contract.md`.
+//! 6. The tables of options in `docs/options.md` and in section 4 of `docs/contract.md`.
 //!
-//! To add a command: a variant of `args::Command`, and its arm in `dispatch`. `mistyped` tells if it was on its list of words.
+//! To add a command: a variant of `args::Command`, its arm in `dispatch`, and its place in `docs/commands.md`. `mistyped` tells if it
+//! was on its list of words.
 
 #![expect(clippy::disallowed_methods, reason = "the command line opens the files that the user names, and reads the environment")]
 

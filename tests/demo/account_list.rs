@@ -14,16 +14,6 @@ use super::samples::Task;
 const PAGE_SIZE: usize = 10;
 /// The seconds from one task to the next.
 const DISTANCE: u64 = 3 * 3600;
-/// What the tasks were asked for.
-const PROMPTS: [&str; 7] = [
-    "a cat on the moon",
-    "dawn over the sea, long exposure",
-    "phố cổ Hội An trong mưa",
-    "a song about the last train",
-    "paper boats, stop motion",
-    "صحراء تحت النجوم",
-    "a robot waters its plants 🌱",
-];
 
 /// The page that `request` asks for.
 pub(super) fn page(tasks: &[Task], request: &Request) -> ResponseTemplate {
@@ -45,13 +35,17 @@ pub(super) fn page(tasks: &[Task], request: &Request) -> ResponseTemplate {
 }
 
 fn row(at: usize, task: &Task, submitted: u64) -> Value {
-    json!({
+    let mut row = json!({
         "id": 1000 - at,
         "task_id": task.id(),
         "action": "generate",
         "status": task.answer["status"],
         "submit_time": submitted,
-        "properties": {"input": PROMPTS[at % PROMPTS.len()]},
+        "properties": {"input": task.prompt},
         "data": task.answer["task_result"],
-    })
+    });
+    if let Some(title) = &task.title {
+        row["title"] = json!(title);
+    }
+    row
 }

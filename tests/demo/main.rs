@@ -4,6 +4,9 @@
 //! sample task of each platform; one lists it; one gives the files names. Only the servers are simulated. It needs no account, no
 //! key and no internet. Each media response takes a moment, so that the progress is visible.
 //!
+//! `cargo run --example demo -- serve` runs no command. It prints the variables that lead the program to the stand-in, which it
+//! serves until it is stopped.
+//!
 //! Invariant: only the folders `yescale-demo` and `yescale-demo-files` are left behind, and the exit code is that of the first
 //! command that fails.
 
@@ -32,7 +35,15 @@ const MEDIA_DELAY: Duration = Duration::from_millis(150);
 fn main() -> io::Result<ExitCode> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     // This runtime is idle when the run makes its own, because the stand-in answers from its own threads.
-    let standin = Runtime::new()?.block_on(StandIn::start(&tests.join("media"), &tests.join("tasks"))).with_delay(MEDIA_DELAY);
+    let standin =
+        Runtime::new()?.block_on(StandIn::start(&tests.join("demo/media"), &tests.join("tasks"))).with_delay(MEDIA_DELAY);
+    if std::env::args().nth(1).as_deref() == Some("serve") {
+        print!("{}", variables(&standin));
+        io::stdout().flush()?;
+        loop {
+            std::thread::park();
+        }
+    }
     let (key_file, access_key_file) = (key_file(standin.key())?, key_file(standin.access_key())?);
 
     let servers_and_keys = servers_and_keys(&standin, key_file.path(), access_key_file.path());
@@ -44,6 +55,23 @@ fn main() -> io::Result<ExitCode> {
     }
     print!("{}", closing_message(&standin));
     Ok(ExitCode::from(code))
+}
+
+/// What to type into another shell, so that the program asks the stand-in.
+fn variables(standin: &StandIn) -> String {
+    let url = standin.base_url();
+    let ids: Vec<String> = standin.ids();
+    format!(
+        "# {} sample tasks, until you press Ctrl-C here. Type into another shell:
+export YESCALE_BASE_URL={url} YESCALE_ACCOUNT_URL={url}
+export YESCALE_API_KEY={} YESCALE_ACCESS_KEY={}
+yescale-dl {} -o try        # one task; `yescale-dl --since 7d -o try` takes all
+",
+        ids.len(),
+        standin.key(),
+        standin.access_key(),
+        ids[0],
+    )
 }
 
 /// Runs a command and prints it before. `hidden` is not printed.
@@ -79,7 +107,8 @@ fn closing_message(standin: &StandIn) -> String {
   {ARCHIVE}/manifest.json   everything in the archive: sizes, hashes, types, durations, origins
   {NAMED_FILES}/          the same media under names for people; songs have their lyrics and cover inside
 
-  cd {ARCHIVE} && sha256sum -c SHA256SUMS    checks every byte, without any tool of ours
+  cd {ARCHIVE} && sha256sum -c SHA256SUMS                         checks every byte, without any tool of ours
+  cargo run --release -- list {ARCHIVE} --grep 'string of light'   finds the song by its lyrics
 
 Run the demo again: the archive is complete, so nothing is fetched again.
 Delete both folders when you no longer need them.

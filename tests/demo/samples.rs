@@ -1,7 +1,7 @@
 //! The sample tasks: the gateway's response for each platform, and what an archive of it must contain.
 //!
-//! A sample is a JSON template in three parts. `answer` is sent, `serves` maps each path of the media host to a media
-//! file, and `expect` describes the archive afterwards. Before it is parsed, `{media}` is replaced by the address of
+//! A sample is a JSON template in four parts. `answer` is sent, `serves` maps each path of the media host to a media
+//! file, `prompt` and `title` are what the account's list says of the task, and `expect` describes the archive afterwards. Before it is parsed, `{media}` is replaced by the address of
 //! the media host, and `{base64:FILE}` and `{base64-unpadded:FILE}` by the bytes of a media file.
 //!
 //! Invariant: a response is sent as its author wrote it, with every odd field and null, in order.
@@ -18,6 +18,11 @@ use serde_json::Value;
 pub(crate) struct Task {
     /// The files that the media host serves, by path without query.
     pub(crate) serves: BTreeMap<String, Served>,
+    /// What the task was asked for.
+    pub(crate) prompt: String,
+    /// The title of a song.
+    #[serde(default)]
+    pub(crate) title: Option<String>,
     pub(crate) answer: Value,
     pub(crate) expect: Expected,
 }

@@ -41,7 +41,7 @@ make -f lavfi -i anoisesrc=duration=1.7:amplitude=0.1:sample_rate=16000:seed=1 -
 make $(video 0.5) -threads 1 -c:v mpeg4 -q:v 20 $exact clip.avi
 make -f lavfi -i testsrc=size=64x64:rate=25:duration=0.6 -threads 1 -c:v mpeg2video -q:v 20 $exact clip.mpg
 
-# For eyes: what the demo shows. A name, its colours, the seed that lays them out, then options.
+# Larger ones, in colour. A name, its colours, the seed that lays them out, then options.
 blend() { echo "-f lavfi -i gradients=size=400x300:rate=12:duration=$4:speed=0.02:nb_colors=3:c0=$1:c1=$2:c2=$3:seed=$5"; }
 still="-frames:v 1 -threads 1 $exact"
 make $(blend 0x1b1464 0xff6b6b 0xffd93d 1 3) $still -q:v 6 dusk.jpg

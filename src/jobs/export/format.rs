@@ -11,7 +11,7 @@
 //!    every file, in [`TextFormat::rejection_reason`]. For another folder: a variant of [`FormatOutput`], and its arms in
 //!    `export`.
 //! 4. The command line: a variant of `FormatArg` in `cli/args/export.rs`, and its arm in `cli/export.rs`.
-//! 5. Its description in `README.md` and in section 8 of `docs/contract.md`.
+//! 5. Its description in `docs/commands.md` and in section 8 of `docs/contract.md`.
 
 use std::io::{self, Write};
 

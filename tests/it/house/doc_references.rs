@@ -1,4 +1,5 @@
-//! Documents that name tests: every test and test module that the security policy and the README name exists.
+//! Documents that name tests: every test and test module that the security policy and the page of promises
+//! name exists.
 
 use std::fs;
 use std::path::Path;
@@ -21,10 +22,10 @@ fn every_test_named_in_the_security_policy_exists() {
 }
 
 #[test]
-fn every_test_module_named_in_the_readme_exists() {
+fn every_test_module_named_in_the_promises_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let table = readme.split("| promise | shown by |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let page = fs::read_to_string(root.join("docs/promises.md")).unwrap();
+    let table = page.split("| promise | shown by |").nth(1).unwrap().split("\n\n").next().unwrap();
     let rows = table.lines().skip(2).map(|row| row.trim_end_matches(" |").rsplit_once(" | ").unwrap().1);
     let modules: Vec<&str> = rows.flat_map(|tests| tests.split('`').skip(1).step_by(2)).collect();
     assert!(modules.len() > 20, "{modules:?}");

@@ -1,10 +1,11 @@
-//! The recipes of `packaging/` and the pages about them use options that the program has, and the version of this release. Their
+//! The recipes of `packaging/` and the documents use options that the program has, and the version of this release. Their
 //! formats are checked by `tests/recipes/check.py`.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::documents;
 use crate::support::World;
 use crate::support::commands::run_command;
 
@@ -12,8 +13,9 @@ use crate::support::commands::run_command;
 fn files() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let recipes = fs::read_dir(root.join("packaging")).unwrap().map(|entry| entry.unwrap().path());
-    let pages = ["docs/buckets.md", "docs/recipes.md"].map(|page| root.join(page));
-    recipes.chain(pages).map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+    let recipes = recipes.filter(|path| path.is_file()).map(|path| (path.clone(), fs::read_to_string(path).unwrap()));
+    let pages = documents::all().into_iter().map(|page| (PathBuf::from(page.path), page.text));
+    recipes.chain(pages).collect()
 }
 
 /// The long options that a line gives to the program, not to a program before or after it.
@@ -21,15 +23,16 @@ fn options(line: &str) -> Vec<&str> {
     let ours = ["args: [", "\"command\": [", "yescale-dl "].iter().find_map(|start| Some(line.split_once(start)?.1));
     let ours = ours.unwrap_or_default().split([';', '|']).next().unwrap_or_default();
     let words = ours.split([' ', '"', ',', '`', '[', ']']).take_while(|word| *word != "#");
-    words.filter(|word| word.starts_with("--")).collect()
+    words.filter(|word| word.starts_with("--")).filter_map(|word| word.split('=').next()).collect()
 }
 
 #[test]
 fn every_option_in_a_recipe_exists() {
     let world = World::new();
     let mut known = BTreeSet::new();
-    for command in [&[][..], &["verify"], &["list"], &["index"], &["export"], &["export", "files"]] {
-        let help = run_command(&world, &[command, &["--help"]].concat()).exits(0).stdout;
+    let commands = ["verify", "list", "index", "export", "gallery", "config", "schema"].map(|command| vec![command]);
+    for command in commands.into_iter().chain([vec![], vec!["export", "files"]]) {
+        let help = run_command(&world, &[&command[..], &["--help"]].concat()).exits(0).stdout;
         known.extend(help.split([' ', ',', '[', '\n', '=']).filter(|word| word.starts_with("--")).map(str::to_owned));
     }
     let mut count = 0;
@@ -45,7 +48,7 @@ fn every_option_in_a_recipe_exists() {
 #[test]
 fn images_have_the_version_of_the_program() {
     for (path, text) in files() {
-        for version in text.split("yescale-dl:").skip(1).filter_map(|rest| rest.split([' ', '"', '\n', ':']).next()) {
+        for version in text.split("/yescale-dl:").skip(1).filter_map(|rest| rest.split([' ', '"', '\n', ':']).next()) {
             assert_eq!(version, env!("CARGO_PKG_VERSION"), "{}", path.display());
         }
     }

@@ -1,6 +1,6 @@
 //! The sample tasks of every platform, from the stand-in that the demo uses: each ends as its `expect` says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub(crate) use standin::StandIn;
 pub(crate) fn start() -> (Runtime, StandIn) {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let runtime = Runtime::new().unwrap();
-    let standin = runtime.block_on(StandIn::start(&tests.join("media"), &tests.join("tasks")));
+    let standin = runtime.block_on(StandIn::start(&tests.join("demo/media"), &tests.join("tasks")));
     (runtime, standin)
 }
 
@@ -86,4 +86,24 @@ fn undated(bytes: &[u8]) -> Vec<u8> {
         task.as_object_mut().unwrap().shift_remove("archived_at");
     }
     manifest.to_string().into_bytes()
+}
+
+#[test]
+fn media_of_the_demo_are_all_used_and_less_than_a_mebibyte() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/demo/media");
+    let (_runtime, standin) = start();
+    let archived: HashSet<Vec<u8>> = {
+        let world = World::new();
+        archive(&world, &standin, &standin.ids()).exits(0);
+        audit::read_tree(&world.archive()).into_values().map(|(bytes, _)| bytes).collect()
+    };
+    let mut total = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        total += bytes.len();
+        let is_recipe = path.extension().is_some_and(|extension| extension == "py" || extension == "sh");
+        assert!(is_recipe || archived.contains(&bytes), "no sample has {}", path.display());
+    }
+    assert!(total < 1 << 20, "{total}");
 }

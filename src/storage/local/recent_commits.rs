@@ -1,27 +1,42 @@
 //! The entries of tasks that this run has committed, for the root manifest.
 //!
 //! Without them, the manifest of each new task would be read back at the end of the run. An entry counts only while the manifest
-//! in the task's folder is still the file that this run wrote: another process may have replaced it. The number of entries is
-//! bounded; the other manifests are read.
+//! in the task's folder is still the file that this run wrote: another process may have replaced it. An entry is kept as JSON,
+//! which takes a tenth of its memory, and all of them together are bounded: the other manifests are read.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::path_check;
 use crate::domain::manifest::TaskEntry;
 use crate::layout::{self, MANIFEST};
 
-/// How many entries are kept.
-const MAX_ENTRIES: usize = 1024;
-/// The entry of a longer manifest is not kept. An entry takes some times the memory of its manifest.
-const MAX_SIZE: u64 = 8 << 10;
+/// How many bytes of entries are kept.
+const MAX_TOTAL: usize = 8 << 20;
+/// An entry takes so many bytes besides its JSON.
+const OVERHEAD: usize = 200;
 
-/// The entries, by the names of their folders.
+/// The entries that this run has committed.
 #[derive(Debug, Default)]
-pub(super) struct RecentCommits(Mutex<HashMap<String, (FileIdentity, TaskEntry)>>);
+pub(super) struct RecentCommits(Mutex<Entries>);
+
+/// JSON of entries, by the names of their folders.
+#[derive(Debug, Default)]
+struct Entries {
+    by_folder: HashMap<String, (FileIdentity, Box<[u8]>)>,
+    size: usize,
+}
+
+impl Entries {
+    fn remove(&mut self, folder: &str) -> Option<(FileIdentity, Box<[u8]>)> {
+        let removed = self.by_folder.remove(folder);
+        self.size -= removed.as_ref().map_or(0, |(_, json)| json.len() + OVERHEAD);
+        removed
+    }
+}
 
 /// What tells the file that was written from any other file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,22 +72,28 @@ impl RecentCommits {
     pub(super) fn add(&self, written: Option<FileIdentity>, mut entry: TaskEntry) {
         let Some(written) = written else { return };
         entry.response = None;
-        let is_small = written.size <= MAX_SIZE;
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // An entry that is not kept is read from its manifest.
+        let json = serde_json::to_vec(&entry).unwrap_or_default().into_boxed_slice();
         let folder = layout::folder_name(&entry.task_id);
-        if is_small && (entries.len() < MAX_ENTRIES || entries.contains_key(&folder)) {
-            entries.insert(folder, (written, entry));
-        } else {
-            entries.remove(&folder);
+        let mut entries = self.entries();
+        entries.remove(&folder);
+        if entries.size + json.len() + OVERHEAD <= MAX_TOTAL {
+            entries.size += json.len() + OVERHEAD;
+            entries.by_folder.insert(folder, (written, json));
         }
     }
 
     /// Takes the entry of the task in the folder called `name` of the archive at `root`, if its manifest is still that of this run.
     pub(super) fn take_current(&self, root: &Path, name: &str) -> Option<TaskEntry> {
-        let (written, entry) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)?;
+        let (written, json) = self.entries().remove(name)?;
         // A manifest that can't be looked up now is read, and that reports the error.
         let found = path_check::lstat(&root.join(name).join(MANIFEST)).ok()??;
-        (FileIdentity::from_metadata(&found) == Some(written)).then_some(entry)
+        let is_same = FileIdentity::from_metadata(&found) == Some(written);
+        is_same.then(|| serde_json::from_slice(&json).ok()).flatten()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,13 +130,24 @@ mod tests {
     }
 
     #[test]
-    fn number_of_entries_is_bounded() {
+    fn memory_of_the_entries_is_bounded() {
         let root = tempfile::tempdir().unwrap();
         let identity = FileIdentity::of(&File::open(root.path()).unwrap()).unwrap();
         let recent = RecentCommits::default();
-        for n in 0..=MAX_ENTRIES {
-            recent.add(identity, entry(&n.to_string()));
+        let size = |recent: &RecentCommits| recent.entries().size;
+        let mut long = entry("0");
+        long.text = Some("x".repeat(1 << 20));
+        for n in 0..10 {
+            long.task_id = n.to_string();
+            recent.add(identity, long.clone());
         }
-        assert_eq!(recent.0.lock().unwrap().len(), MAX_ENTRIES);
+        assert_eq!(recent.entries().by_folder.len(), 7);
+        recent.add(identity, entry("0"));
+        assert!(size(&recent) < (6 << 20) + (64 << 10), "a smaller entry took the place of a long one");
+        for n in 1..7 {
+            recent.entries().remove(&n.to_string());
+        }
+        recent.entries().remove("0");
+        assert_eq!(size(&recent), 0);
     }
 }

@@ -28,13 +28,16 @@ where
 ///
 /// # Errors
 /// Errors of `writer`.
-pub fn write_task_manifest(writer: impl Write, task: &TaskEntry) -> io::Result<()> {
+pub fn write_task_manifest(mut writer: impl Write, task: &TaskEntry) -> io::Result<()> {
     let (known, unknown) = (manifest_of([task]), &task.unknown_manifest_fields);
+    // Each of its hundreds of tokens would be one call of `writer`.
+    let mut text = Vec::new();
     if unknown.is_empty() {
-        write_document(writer, &known)
+        write_document(&mut text, &known)?;
     } else {
-        write_document(writer, &WithUnknownFields { known, unknown })
+        write_document(&mut text, &WithUnknownFields { known, unknown })?;
     }
+    writer.write_all(&text)
 }
 
 /// What follows the last task in a manifest.

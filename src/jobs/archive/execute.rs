@@ -153,7 +153,7 @@ impl TaskJob {
         }
         let (links, mut unpublished) = (TaskLinks::new(Arc::clone(&self.job), self.is_new), Vec::new());
         let publish_to = (!is_only).then_some(lease);
-        let fetch = |download| fetch_one(&links, download, publish_to);
+        let fetch = |download| Box::pin(fetch_one(&links, download, publish_to));
         let mut fetching = stream::iter(downloads).map(fetch).buffer_unordered(MAX_CONCURRENT_ASSETS);
         let mut abort = None;
         while let Some((asset, fetched)) = fetching.next().await {

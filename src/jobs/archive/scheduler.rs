@@ -30,14 +30,15 @@ type TaskResult = Result<Step, TaskId>;
 pub(super) struct Step {
     /// How the task ended, if it did.
     end: Option<TaskEnd>,
-    task: TaskJob,
+    /// Boxed, because it is moved several times.
+    task: Box<TaskJob>,
 }
 
 /// The tasks of a run.
 pub(super) struct Scheduler {
     pub job: Arc<ArchiveJob>,
     pub checking: JoinSet<Result<Vec<TaskResult>, WorkerError>>,
-    ready: VecDeque<TaskJob>,
+    ready: VecDeque<Box<TaskJob>>,
     pub running: JoinSet<TaskResult>,
     pub poll_queue: PollQueue,
     held: HeldReports,
@@ -107,7 +108,7 @@ impl Scheduler {
         let check = move |PendingCheck { request, poll }| {
             let id = request.id.clone();
             let checked = catch_unwind(AssertUnwindSafe(|| {
-                let mut task = TaskJob::new(Arc::clone(&job), request, poll);
+                let mut task = Box::new(TaskJob::new(Arc::clone(&job), request, poll));
                 Step { end: task.check_existing(), task }
             }));
             checked.map_err(|_| id)
@@ -136,7 +137,8 @@ impl Scheduler {
         while self.running.len() < most {
             let Some(mut task) = self.ready.pop_front() else { return };
             let id = task.id().clone();
-            let run = async move { Step { end: task.run().await, task } };
+            // Boxed, because a future of this size is moved several times on its way to the runtime.
+            let run = Box::pin(async move { Step { end: task.run().await, task } });
             self.running.spawn(AssertUnwindSafe(run).catch_unwind().map(|ended| ended.map_err(|_| id)));
         }
     }

@@ -146,7 +146,7 @@ impl TaskJob {
 
     /// Runs the task to its end. None when the run was interrupted before that.
     pub(super) async fn run(&mut self) -> Option<TaskEnd> {
-        // Boxed, because it is large, and the task is moved several times.
+        // Boxed, because it is large.
         let result = Box::pin(self.run_steps()).await;
         if let Err(abort) = &result {
             self.missed_answer = abort.missed_answer();

@@ -221,7 +221,7 @@ mod tests {
         ];
         assert_eq!(lines(&gone, 80), wrapped);
         let below = [
-            "not found   t4                                            text",
+            "not found   t4                                          text",
             "            the gateway knows no such task; check the id and the account of the API key",
         ];
         assert_eq!(lines(&text, 88), below, "there is no room beside the cells");

@@ -27,7 +27,7 @@ fn mistyped_arguments_exit_with_2_and_say_what_to_type() {
         (&["galery", "x"], "yescale-dl gallery"),
         (&["exprot", "csv", "-O", "x"], "yescale-dl export"),
         (&["ls"], "use: yescale-dl list"),
-        (&["login"], "no command `login`"),
+        (&["logout"], "use: yescale-dl login --forget"),
         (&["t1", "ids.txt"], "-i FILE"),
         (&["./ids.txt"], "-i FILE"),
         (&["my ids.csv"], "-i FILE"),

@@ -43,7 +43,7 @@ def is_macro(package):
 
 def source(package):
     """Where its source is, which some licences want said."""
-    return package["repository"] or f"https://crates.io/crates/{package['name']}"
+    return package["repository"] or package["homepage"] or "in the registry of Rust's package manager, under its name"
 
 
 def texts(package):

@@ -87,8 +87,9 @@ const paint = () => {
 // Shows other tasks.
 const setFound = (selected) => {
   found = selected;
-  current = 0;
-  rows = order = [];
+  // The task that has the focus keeps it, where it is still shown.
+  const kept = document.activeElement?.closest("#grid li")?.task;
+  [rows, order, current] = [[], kept ? [kept] : [], 0];
   for (const tile of tiles.values()) tile.index = undefined;
   measure();
 };

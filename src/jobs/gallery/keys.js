@@ -40,6 +40,8 @@ const PAGE_KEYS = [
   key(["End"], "Last tile", inGrid(() => moveTo(order.length - 1))),
   key(["Enter"], "Open the task", (event) => (event.target === document.body ? onTile(openTask)() : false)),
   key(["v"], "Select several, or end that", () => setPicking(!isPicking), "#pick-some"),
+  key(["r"], "Select all from the last selected task to this one", onTile((task) => selectTo(task)), undefined),
+  key(["g"], "Show the task that plays", () => (track ? openTask(track.task) : false), "#dock-title"),
   key(["a"], "Select all that is shown", () => selectAll(), "#pick-all"),
   key(["q"], "Close the player", () => (track ? stopTrack() : false), "#track-close"),
   key(["Escape"], "End the selection", () => (isPicking ? clearSelection() : false), "#pick-none"),
@@ -119,6 +121,8 @@ document.addEventListener("keydown", (event) => {
   const name = direct ? event.key : nameOf(event);
   const action = direct ?? named(name);
   if (!action || isTaken(event.target, name)) return;
+  // A key that is held down moves, and does nothing else again and again.
+  if (event.repeat && !/^(Arrow.*|[-+=jl])$/.test(name)) return event.preventDefault();
   if (action.act(event) !== false) event.preventDefault();
 });
 
@@ -126,11 +130,11 @@ const KEY_NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDo
 const shortcut = (name) => (name === " " ? "Space" : name === "+" ? "Plus" : name.length === 1 ? name.toUpperCase() : name);
 // Tells each control which key does the same, and fills the help.
 const fillKeys = () => {
-  for (const { keys, button } of [...SHARED_KEYS, ...PAGE_KEYS, ...VIEWER_KEYS]) {
+  for (const { keys, button, label } of [...SHARED_KEYS, ...PAGE_KEYS, ...VIEWER_KEYS]) {
     for (const control of button ? document.querySelectorAll(button) : []) {
       control.setAttribute("aria-keyshortcuts", keys.map(shortcut).join(" "));
       if (control.localName !== "input" && control.localName !== "select")
-        control.title = `${control.ariaLabel ?? control.textContent.trim()} (${KEY_NAMES[keys[0]] ?? keys[0]})`;
+        control.title = `${control.ariaLabel ?? (control.textContent.trim() || label)} (${KEY_NAMES[keys[0]] ?? keys[0]})`;
     }
   }
   const section = (title, table) => {

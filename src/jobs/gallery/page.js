@@ -8,6 +8,10 @@ const ask = (change) => {
   scrollTo(0, 0);
 };
 
+// The view that the grid shows, without the open task.
+let shownHash;
+const hashWithoutTask = () => JSON.stringify({ ...view, open: "" });
+
 // Shows the tasks of the view, and the view in the controls.
 const showView = () => {
   const { found, counts } = selectTasks();
@@ -34,6 +38,7 @@ const showView = () => {
     ? "Try fewer words or filters."
     : "Archive some tasks, then write this page again: it fills itself.";
   setFound(found);
+  shownHash = hashWithoutTask();
 };
 
 const showSize = () => {
@@ -84,6 +89,7 @@ const resize = (by) => {
   view.size = next === String(PLAIN_SIZE) ? "" : next;
   showSize();
   writeView();
+  shownHash = hashWithoutTask();
   measure();
 };
 const nextSort = () => {
@@ -114,7 +120,7 @@ const listen = () => {
     event.preventDefault();
     moveTo(0);
   }, "keydown");
-  for (const name of ["from", "to"]) on(name, (event) => ask({ [name]: event.target.value }), "change");
+  for (const name of ["from", "to"]) on(name, (event) => ask({ [name]: dayFrom(event.target.value) }), "change");
   on("sort", (event) => ask({ sort: event.target.value }), "change");
   on("size", (event) => resize(event.target.value - Number(view.size || PLAIN_SIZE)), "input");
   on("clear", () => {
@@ -151,14 +157,11 @@ const listen = () => {
 };
 
 // The view as the URL says it. Only another view is shown anew: opening and closing a task changes nothing in the grid.
-let shownHash;
 const show = () => {
   isPushed = false;
+  clearTimeout(writing);
   readView();
-  const { open, ...others } = view;
-  const hash = JSON.stringify(others);
-  if (hash !== shownHash) showView();
-  shownHash = hash;
+  if (hashWithoutTask() !== shownHash) showView();
   follow();
 };
 

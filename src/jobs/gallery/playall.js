@@ -34,7 +34,7 @@ const playTask = (task) => {
 const waitForStill = () => {
   clearTimeout(waiting);
   const form = shown && formOf(shown.task);
-  if (isPlayingAll && ["picture", "text", "file"].includes(form)) waiting = setTimeout(advance, form === "text" ? TEXT : PICTURE);
+  if (isPlayingAll && ["picture", "text", "file", "brief"].includes(form)) waiting = setTimeout(advance, form === "text" ? TEXT : PICTURE);
 };
 const advance = () => {
   if (!isPlayingAll) return;

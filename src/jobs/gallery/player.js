@@ -99,6 +99,7 @@ const updateDock = () => {
   const cover = coverOfTrack(task, file);
   const player = playerOf(task, file);
   for (const control of player.querySelectorAll("button, input")) control.tabIndex = 0;
+  release(find("dock-cover"));
   find("dock-cover").replaceChildren(cover ? thumbOf(task, cover, () => fitDock(cover)) : icon("note"));
   if (cover) fitDock(cover);
   find("dock-title").textContent = titleOf(task);

@@ -53,9 +53,9 @@ const chosen = () => {
 // A line for a list of ids: JSON if a plain line can't hold the id. It is ASCII, because PowerShell may pipe nothing else, and has no
 // `!`, with which bash would repeat an older command.
 const TITLES = ["id", "task_id", "task-id", "taskid"];
-const isPlainId = (id) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(id) && !TITLES.includes(id.toLowerCase()) && id !== "END-OF-IDS";
+const isPlainId = (id) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(id) && !TITLES.includes(id.toLowerCase());
 const escaped = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
-const idLine = (id) => (isPlainId(id) ? id : JSON.stringify({ id }).replace(/[^\x20-\x7e]|!/g, escaped));
+const idLine = (id) => (isPlainId(id) ? id : JSON.stringify({ id }).replaceAll("\\\\", "\\u005c").replace(/[^\x20-\x7e]|[!']/g, escaped));
 
 const hasControls = (text) => /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/.test(text);
 // A text as one word of a POSIX shell, or of PowerShell, where a quote within quotes is doubled.
@@ -88,7 +88,8 @@ const exportCommand = (ids, { folder, isWindows }) => {
   const isHard = (id) => hasControls(id) || (isWindows && id.includes('"'));
   if (!ids.some(isHard) && start.length + listed.length < LONGEST) return `${start} ${listed}\n`;
   const lines = ids.map(idLine).join("\n");
-  return isWindows ? `@'\n${lines}\n'@ | ${start} -i -\n` : `${start} -i - <<'END-OF-IDS'\n${lines}\nEND-OF-IDS\n`;
+  // The lines have no quote and no doubled backslash: fish reads them as sh, bash and zsh do.
+  return isWindows ? `@'\n${lines}\n'@ | ${start} -i -\n` : `printf '%s\\n' '${lines}' | ${start} -i -\n`;
 };
 
 const copy = async (text, done) => {
@@ -119,5 +120,8 @@ const copyPrompt = () => {
 };
 const copyCommand = () => {
   const list = chosen();
-  if (list.length) copy(exportCommand(list.map((task) => task.id), archiveFolder()), `Copied a command for ${counted(list.length, "task")}`);
+  if (!list.length) return;
+  const archive = archiveFolder();
+  const shell = archive.isWindows ? ", for PowerShell" : "";
+  copy(exportCommand(list.map((task) => task.id), archive), `Copied a command for ${counted(list.length, "task")}${shell}`);
 };

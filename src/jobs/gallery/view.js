@@ -26,10 +26,13 @@ const SIZES = { 1: 90, 2: 125, 3: 165, 4: 215, 5: 280, 6: 360, 7: 460 };
 const PLAIN_SIZE = 4;
 let view = {};
 
+// A day that a calendar has, else none.
+const dayFrom = (text) => (/^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : "");
+
 const readView = () => {
   const asked = new URLSearchParams(location.hash.slice(1));
   const some = (name, isKnown) => (asked.get(name) ?? "").split(",").filter((word) => word && isKnown(word));
-  const day = (name) => (/^\d{4}-\d\d-\d\d$/.test(asked.get(name)) ? asked.get(name) : "");
+  const day = (name) => dayFrom(asked.get(name) ?? "");
   const within = (table) => (word) => Object.hasOwn(table, word);
   const sort = asked.get("sort") ?? "";
   view = {
@@ -53,7 +56,16 @@ const viewHash = () => {
   }
   return `#${asked}`;
 };
-const writeView = () => history.replaceState(null, "", viewHash());
+// Browsers limit how often a page may do that; then it is done later.
+let writing;
+const writeView = () => {
+  clearTimeout(writing);
+  try {
+    history.replaceState(null, "", viewHash());
+  } catch {
+    writing = setTimeout(writeView, 1000);
+  }
+};
 const isFiltered = () => ["q", "kind", "platform", "state", "from", "to"].some((name) => view[name].length);
 
 const sortTasks = (found) => {
@@ -66,7 +78,8 @@ const sortTasks = (found) => {
 const selectTasks = () => {
   const terms = plain(view.q).split(/\s+/).filter(Boolean);
   const [from, to] = [view.from && new Date(`${view.from}T00:00`) / 1000, view.to && new Date(`${view.to}T23:59:59`) / 1000];
-  const counts = { kind: {}, platform: {}, state: {} };
+  const [kind, platform, state] = [Object.create(null), Object.create(null), Object.create(null)];
+  const counts = { kind, platform, state };
   const add = (name, value) => (counts[name][value] = (counts[name][value] ?? 0) + 1);
   const wanted = view.kind.reduce((bits, kind) => bits | KIND_BITS[kind], 0);
   const found = tasks.filter((task) => {

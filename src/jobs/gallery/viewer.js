@@ -9,8 +9,13 @@ const openTask = (task, options) => {
   if (viewer.open) writeView();
   else {
     history.scrollRestoration = "manual";
-    history.pushState(null, "", viewHash());
-    isPushed = true;
+    clearTimeout(writing);
+    try {
+      history.pushState(null, "", viewHash());
+      isPushed = true;
+    } catch {
+      // Too many steps in a short time: the task opens without one.
+    }
   }
   showTask(task, options);
 };
@@ -59,6 +64,7 @@ const showFile = (file) => {
     if (node.localName === "video") {
       node.muted = sound.muted;
       node.addEventListener("ended", () => onEnded());
+      node.addEventListener("error", () => isPlayingAll && advance());
     }
     visual.append(node);
     find("caption").append(captionOfFile(shown.task, file));
@@ -156,8 +162,13 @@ const downloadName = (task, file) => `${task.id.replace(/[^\w.-]+/g, "_").slice(
 // Some browsers open a file from disk in a new tab, instead of saving it once more.
 const sayWhere = (link) => {
   if (location.protocol !== "file:") return;
-  const parts = decodeURIComponent(new URL(link.href).pathname).split("/");
-  say(`It is on this disk already: ${parts.slice(-2).join("/")}`);
+  const place = new URL(link.href).pathname.split("/").slice(-2).join("/");
+  try {
+    say(`It is on this disk already: ${decodeURIComponent(place)}`);
+  } catch {
+    // A folder whose name is not UTF-8.
+    say(`It is on this disk already: ${place}`);
+  }
 };
 // The file that is shown, else the song that plays, else the first; never one that could run scripts.
 const fileToSave = () => {
@@ -168,7 +179,7 @@ const fileToSave = () => {
 
 const turn = (by) => {
   const next = order[order.indexOf(shown.task) + by];
-  if (next && order.includes(shown.task)) openTask(next);
+  if (next && order.includes(shown.task)) (isPlayingAll ? playTask : openTask)(next);
 };
 const turnFile = (by) => {
   const buttons = [...find("strip").children];

@@ -101,7 +101,8 @@ pub(super) enum Error {
     },
     /// The access key in place of the API key.
     #[error(
-        "the prompt for the API key got the access key: nothing was saved; run `yescale-dl login` again, with the API key first"
+        "the prompt for the API key got the access key: nothing was saved; run `yescale-dl login` again, with the API key first; \
+         if the saved access key is wrong, remove it with `yescale-dl login --forget`"
     )]
     AccessKeyForApiKey,
     /// The key instead of the name of its file. The message does not repeat it.

@@ -44,7 +44,7 @@ pub fn classify(status: StatusCode, body: Vec<u8>, id: &TaskId, key: &ApiKey) ->
     let has_no_task = |object: &AnswerFields<'_>| !object.is_about_a_task() && object.0.get("task_id").is_none();
     let message = || object.as_ref().and_then(|object| object.error_message(key));
     if object.as_ref().is_some_and(|object| (is_error || has_no_task(object)) && object.says_not_found()) {
-        return Err(Error::NotFound { words: message(), is_explicit: true });
+        return Err(Error::NotFound { words: message(), is_explicit: true, status });
     }
     let is_key_rejected = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && object.is_some());
     if is_key_rejected {
@@ -61,23 +61,24 @@ pub fn classify(status: StatusCode, body: Vec<u8>, id: &TaskId, key: &ApiKey) ->
 
 /// What a 404 means. Its words are kept.
 fn classify_404(body: Vec<u8>, id: &TaskId, key: &ApiKey) -> Error {
+    let not_found = |words, is_explicit| Error::NotFound { words, is_explicit, status: StatusCode::NOT_FOUND };
     let start = BodyStart::sniff(&body);
     if body.len() > MAX_ERROR_SIZE {
-        return Error::NotFound { words: start.describe(), is_explicit: false };
+        return not_found(start.describe(), false);
     }
     let text = truncate_message(&key.redact(String::from_utf8_lossy(body.trim_ascii()).as_ref()));
     let words = start.describe().or_else(|| Some(text).filter(|text| !text.is_empty()));
     let answer = lenient_json::parse(body).ok().filter(|answer| JsonType::detect(answer) == JsonType::Object);
     let Some(object) = answer.as_ref().map(|answer| AnswerFields::parse(answer)) else {
-        return Error::NotFound { words, is_explicit: false };
+        return not_found(words, false);
     };
     let message = object.error_message(key);
     if object.is_about_a_task() {
-        return Error::NotFound { words: message, is_explicit: false };
+        return not_found(message, false);
     }
     let texts: Vec<(Words, String)> = object.texts().into_iter().map(|text| (Words::new(&text, id), text)).collect();
     if texts.iter().any(|(words, _)| words.name_missing_task()) {
-        return Error::NotFound { words: message, is_explicit: true };
+        return not_found(message, true);
     }
     match texts.into_iter().find(|(words, _)| words.name_url()) {
         Some((_, text)) => {
@@ -86,7 +87,7 @@ fn classify_404(body: Vec<u8>, id: &TaskId, key: &ApiKey) -> Error {
                 message.filter(|message| *message != text).map_or(text.clone(), |message| format!("{message}: {text}")),
             )
         }
-        None => Error::NotFound { words: message.or(words), is_explicit: false },
+        None => not_found(message.or(words), false),
     }
 }
 

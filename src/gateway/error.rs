@@ -22,6 +22,8 @@ pub enum Error {
         words: Option<String>,
         /// Whether they say that the task is missing. Else the status alone says that something is.
         is_explicit: bool,
+        /// The HTTP status.
+        status: StatusCode,
     },
     /// The gateway knows no such URL, in its own words. When its first answers say so, the base URL is wrong.
     #[error("the gateway knows no such URL: {0}")]
@@ -77,7 +79,8 @@ impl Error {
     pub fn http_status(&self) -> Option<u16> {
         match self {
             Self::Status { status, .. } => Some(status.as_u16()),
-            Self::NotFound { .. } | Self::UnknownUrl(_) => Some(StatusCode::NOT_FOUND.as_u16()),
+            Self::NotFound { status, .. } => Some(status.as_u16()),
+            Self::UnknownUrl(_) => Some(StatusCode::NOT_FOUND.as_u16()),
             _ => None,
         }
     }

@@ -42,10 +42,14 @@ pub(crate) async fn try_api_key(options: &Options, events: Emitter, stop: &Cance
     let id = TaskId::new(MADE_UP_TASK).expect("it is an id");
     let answer = gateway.get_task(&id, Purpose::Task, &|_| {}, stop).await;
     Ok(match answer.map_err(|failure| failure.error) {
+        Err(gateway::Error::KeyRejected(words)) => Trial::Refused(words),
+        // A run believes the words, but they are no proof of the key.
+        Err(error @ gateway::Error::NotFound { .. }) if error.http_status() == Some(401) => {
+            Trial::Refused(format!("HTTP 401 Unauthorized, and {error}"))
+        }
         Ok(_) | Err(gateway::Error::NotFound { is_explicit: true, .. } | gateway::Error::NotFound { words: None, .. }) => {
             Trial::Accepted
         }
-        Err(gateway::Error::KeyRejected(words)) => Trial::Refused(words),
         Err(error) => Trial::Untested(error.cause()),
     })
 }

@@ -110,7 +110,7 @@ pub(in crate::cli) enum Command {
 pub(in crate::cli) struct LoginArgs {
     /// Remove all saved keys instead
     ///
-    /// They stay valid until you revoke them at the gateway.
+    /// Those of all gateways and accounts. They stay valid until you revoke them at the gateway.
     #[arg(long)]
     pub forget: bool,
 

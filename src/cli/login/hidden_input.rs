@@ -1,7 +1,8 @@
 //! A line that is typed on the terminal and not shown.
 //!
 //! Owns the mode of the terminal: [`HiddenInput`] turns the echo off, and its end turns it on again, whatever ends it. It never reads
-//! a key from a terminal whose echo it can't turn off. Lines that were typed ahead are kept.
+//! a key from a terminal whose echo it can't turn off. Lines that were typed ahead are kept for the next prompt. At the end, what
+//! nobody has read is dropped: it may be a key, and the shell would run it as a command.
 //!
 //! (The crate `rpassword` would not do: a signal ends the program while its terminal has no echo.)
 
@@ -49,7 +50,8 @@ impl HiddenInput {
 
 impl Drop for HiddenInput {
     fn drop(&mut self) {
-        // A terminal that is gone needs no echo.
+        // A terminal that is gone has nothing to read and needs no echo.
+        let _ = system::drop_unread();
         let _ = system::set(&self.original);
     }
 }
@@ -58,9 +60,16 @@ impl Drop for HiddenInput {
 mod system {
     use std::io;
 
-    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+    use rustix::termios::{LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr, tcsetattr};
+
+    /// The code of a special character that is turned off.
+    const DISABLED: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
 
     pub(super) type Mode = Termios;
+
+    pub(super) fn drop_unread() -> io::Result<()> {
+        Ok(tcflush(io::stdin(), QueueSelector::IFlush)?)
+    }
 
     pub(super) fn mode() -> io::Result<Mode> {
         Ok(tcgetattr(io::stdin())?)
@@ -73,6 +82,11 @@ mod system {
     pub(super) fn without_echo(mode: &Mode) -> Mode {
         let mut hidden = mode.clone();
         hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
+        hidden.local_modes.insert(LocalModes::ICANON | LocalModes::ISIG);
+        // After a stop the shell would turn the echo on, and a core dump would have a key.
+        for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
+            hidden.special_codes[key] = DISABLED;
+        }
         hidden
     }
 }
@@ -92,6 +106,11 @@ mod system {
 
     pub(super) fn mode() -> io::Result<Mode> {
         winapi_util::console::mode(HandleRef::stdin())
+    }
+
+    /// The shells of Windows read no line that was typed for another program.
+    pub(super) fn drop_unread() -> io::Result<()> {
+        Ok(())
     }
 
     pub(super) fn set(mode: &Mode) -> io::Result<()> {

@@ -174,6 +174,8 @@ impl Login {
         if self.typed.is_empty() {
             return print_result("no key was typed: nothing was saved\n");
         }
+        // Another login may have saved or removed keys while this one asked.
+        self.keys = SavedKeys::load(self.keys.path())?;
         let mut names = Vec::new();
         for (kind, key) in std::mem::take(&mut self.typed) {
             let url = self.url(kind).clone();

@@ -98,6 +98,7 @@ fn only_a_refusal_saves_nothing() {
         (Answer::json(200, &json!({"status": "SUCCESS"})), 0, true, ""),
         (Answer::json(401, &invalid), 2, false, "refuses the API key (HTTP 401 Unauthorized: Invalid token [key])"),
         (Answer::raw(401, ""), 2, false, "refuses the API key (HTTP 401 Unauthorized)"),
+        (Answer::json(401, &not_found), 2, false, "refuses the API key (HTTP 401 Unauthorized, and "),
         (Answer::html(401), 2, false, "refuses the API key"),
         (Answer::json(403, &json!({"error": {"message": "banned"}})), 2, false, "(HTTP 403 Forbidden: banned)"),
         (Answer::html(403), 0, true, "HTTP 403"),
@@ -200,6 +201,30 @@ fn text_that_can_be_no_key_is_an_error_and_not_sent() {
         let run = end(&world, running).exits(2);
         assert!(run.stderr.contains(what) && !saved(&world).exists(), "{run:?}");
     }
+}
+
+#[test]
+fn keys_of_a_login_at_the_same_time_are_kept() {
+    let (world, other) = (World::new(), World::new());
+    let mut running = login(&world, &[]);
+    running.expect(API_PROMPT);
+    running.type_text("sk-of-the-first\n");
+    running.expect(ACCESS_PROMPT);
+    log_in(&world, &["--base-url", &other.base_url()], KEY).exits(0);
+    running.type_text("\n");
+    end(&world, running).exits(0);
+    let text = fs::read_to_string(saved(&world)).unwrap();
+    assert!(text.contains("sk-of-the-first") && text.contains(KEY), "{text}");
+}
+
+#[test]
+fn stop_and_quit_keys_do_not_show_what_is_typed() {
+    let world = World::new();
+    let mut running = login(&world, &[]);
+    running.expect(API_PROMPT);
+    running.type_text("sk-\x1a\x1c\n");
+    let run = end(&world, running).exits(2);
+    assert!(!saved(&world).exists(), "{run:?}");
 }
 
 #[test]

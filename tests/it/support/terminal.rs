@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::ioctl_fionread;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
@@ -108,6 +109,7 @@ impl OnTerminal {
             panic!("the program hangs: {}", String::from_utf8_lossy(&self.stderr.lock().unwrap()));
         };
         assert!(self.has_echo(), "the terminal shows again what is typed");
+        assert_eq!(ioctl_fionread(&self.terminal).unwrap(), 0, "the shell gets nothing that was typed for the program");
         self.stderr_reader.join().unwrap();
         let stderr = String::from_utf8(self.stderr.lock().unwrap().clone()).unwrap();
         let screen = String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned();

@@ -52,13 +52,9 @@ target() {
 fetch() {
     case $1 in
         https://*)
-            if command -v curl >/dev/null; then
-                curl --proto '=https' --tlsv1.2 --fail --silent --show-error --location --output "$2" "$1"
-            elif command -v wget >/dev/null; then
-                wget --quiet --output-document="$2" "$1"
-            else
-                fail "curl or wget is needed"
-            fi
+            # wget follows redirects to plain HTTP, and some builds of it check no certificate.
+            command -v curl >/dev/null || fail "curl is needed"
+            curl --proto '=https' --tlsv1.2 --fail --silent --show-error --location --output "$2" "$1"
             ;;
         *://*) [ "${1#file://}" != "$1" ] && cp -- "${1#file://}" "$2" ;;
         *) cp -- "$1" "$2" ;;
@@ -80,10 +76,7 @@ sha256() {
 
 # put FILE FOLDER NAME MODE: a file in its place, in one step.
 put() {
-    mkdir -p -- "$2"
-    cp -- "$1" "$2/.$3.$$"
-    chmod "$4" "$2/.$3.$$"
-    mv -f -- "$2/.$3.$$" "$2/$3"
+    mkdir -p -- "$2" && cp -- "$1" "$2/.$3.$$" && chmod "$4" "$2/.$3.$$" && mv -f -- "$2/.$3.$$" "$2/$3"
 }
 
 main() {
@@ -139,9 +132,10 @@ main() {
     (cd "$work" && tar -xzf "$archive") || fail "can't unpack $archive"
     [ -f "$work/$name/yescale-dl" ] || fail "$archive has no program; nothing was installed"
     chmod 755 "$work/$name/yescale-dl"
-    says=$("$work/$name/yescale-dl" --version) || fail "the program does not run on this system; nothing was installed"
-    put "$work/$name/yescale-dl" "$to" yescale-dl 755
-    extras "$work/$name"
+    says=$("$work/$name/yescale-dl" --version) ||
+        fail "the program does not run in $work; nothing was installed; if that folder forbids programs: TMPDIR=~/tmp sh install.sh"
+    put "$work/$name/yescale-dl" "$to" yescale-dl 755 || fail "can't install into $to"
+    (extras "$work/$name") || printf 'install.sh: the manual page and the completions are not all installed\n' >&2
     printf 'installed %s as %s\n' "$says" "$to/yescale-dl"
     case :$PATH: in
         *:"$to":*) ;;
@@ -160,7 +154,7 @@ extras() {
         *) return 0 ;;
     esac
     while read -r file folder name; do
-        [ ! -f "$1/$file" ] || put "$1/$file" "$share/$folder" "$name" 644
+        [ ! -f "$1/$file" ] || put "$1/$file" "$share/$folder" "$name" 644 || return 1
     done <<'FILES'
 yescale-dl.1 man/man1 yescale-dl.1
 completions/yescale-dl.bash bash-completion/completions yescale-dl

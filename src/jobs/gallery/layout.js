@@ -65,22 +65,16 @@ const layOut = (found, { width, target, gap, foot, line, lineGap }) => {
   return { rows, order, height: Math.max(0, top - gap) };
 };
 
-// The index of the last row that begins at or above `y`.
-const rowAt = (rows, y) => {
+// The index of the last row whose `field` is at most `value`: rows are in the order of both their fields.
+const lastRow = (rows, field, value) => {
   let [low, high] = [0, rows.length - 1];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (rows[middle].top <= y) low = middle;
+    if (rows[middle][field] <= value) low = middle;
     else high = middle - 1;
   }
   return low;
 };
-const rowOf = (rows, index) => {
-  let [low, high] = [0, rows.length - 1];
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (rows[middle].first <= index) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-};
+// The row at the height `y`, and the row of a task.
+const rowAt = (rows, y) => lastRow(rows, "top", y);
+const rowOf = (rows, index) => lastRow(rows, "first", index);

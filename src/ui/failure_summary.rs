@@ -102,23 +102,12 @@ fn ids_line(word: &str, ids: &[TaskId], count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ProgressMode;
     use super::*;
     use crate::domain::asset_key::{AssetKey, Kind};
     use crate::domain::event::TaskError;
     use crate::domain::manifest::AssetError;
 
-    const STYLE: Style = Style {
-        json: false,
-        quiet: false,
-        verbose: 0,
-        progress: ProgressMode::Off,
-        color_out: false,
-        color_err: false,
-        is_one_place: false,
-        is_dry_run: false,
-        has_waited: false,
-    };
+    const STYLE: Style = Style::PLAIN;
 
     fn report(number: usize, outcome: Outcome) -> TaskReport {
         TaskReport::new(TaskId::new(&format!("t{number}")).unwrap(), outcome)

@@ -68,6 +68,22 @@ pub(crate) struct Style {
     pub has_waited: bool,
 }
 
+#[cfg(test)]
+impl Style {
+    /// Plain lines, without colours and progress.
+    const PLAIN: Self = Self {
+        json: false,
+        quiet: false,
+        verbose: 0,
+        progress: ProgressMode::Off,
+        color_out: false,
+        color_err: false,
+        is_one_place: false,
+        is_dry_run: false,
+        has_waited: false,
+    };
+}
+
 /// How progress is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ProgressMode {

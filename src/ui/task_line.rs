@@ -165,21 +165,10 @@ fn cells(report: &TaskReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ProgressMode;
     use super::*;
     use crate::domain::task::TaskId;
 
-    const STYLE: Style = Style {
-        json: false,
-        quiet: false,
-        verbose: 0,
-        progress: ProgressMode::Off,
-        color_out: false,
-        color_err: false,
-        is_one_place: true,
-        is_dry_run: false,
-        has_waited: false,
-    };
+    const STYLE: Style = Style { is_one_place: true, ..Style::PLAIN };
 
     fn report(id: &str, outcome: Outcome, files: usize, path: Option<&str>) -> TaskReport {
         let mut report = TaskReport::new(TaskId::new(id).unwrap(), outcome);

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LAST_MODIFIED, TRANSFER_ENCODING};
@@ -65,7 +65,10 @@ impl MediaClient {
         let UrlPolicy { key, .. } = &self.url_policy;
         tracing::debug!(url = %key.redact(&display_url(url.as_str())), range = range.map(RangeRequest::header_value), "request");
         let sent = self.send_following(url, range, route, chain).await;
-        let body = sent.and_then(|response| Body::from_response(response, range, self.throttle.clone()));
+        let body = sent.and_then(|(response, latency)| {
+            let body = Body::from_response(response, range, self.throttle.clone())?;
+            Ok(Body { latency, ..body })
+        });
         body.map(|body| body.redact_key(key)).map_err(|error| {
             let error = error.redact_key(key);
             tracing::debug!(host = url.host_str(), %error, "request failed");
@@ -73,23 +76,26 @@ impl MediaClient {
         })
     }
 
-    /// The last response of a chain of redirects. Each URL of it must be allowed, and each host have a free connection.
+    /// The last response of a chain of redirects, and how long the chain took. Each URL of it must be allowed, and each host have a free connection.
     async fn send_following(
         &self,
         url: &Url,
         range: Option<&RangeRequest>,
         route: &mut Route,
         mut chain: RedirectChain,
-    ) -> Result<Response, Error> {
+    ) -> Result<(Response, Duration), Error> {
         let mut url = Cow::Borrowed(url);
+        let mut latency = Duration::ZERO;
         loop {
             self.url_policy.check(&url)?;
             self.client.check_proxy_host(&url).await?;
             route.lead_to(self.host_for(&url)).await?;
+            let sent = Instant::now();
             let response = self.client.get(&url, range.map(RangeRequest::headers).unwrap_or_default()).await?;
+            latency += sent.elapsed();
             match chain.next_url(&url, &response)? {
                 Some(next) => url = Cow::Owned(next),
-                None => return Ok(response),
+                None => return Ok((response, latency)),
             }
         }
     }
@@ -257,6 +263,8 @@ fn is_chunked(headers: &HeaderMap) -> Result<bool, Error> {
 pub(crate) struct Body {
     /// What its head says.
     pub head: ResponseHead,
+    /// How long its host took to answer. Zero when that is not known.
+    pub latency: Duration,
     response: Response,
     throttle: Option<Arc<Throttle>>,
     _connection: Option<Connection>,
@@ -286,7 +294,7 @@ impl Body {
             return Err(Error::Status { status, retry_after: retry_after(headers) });
         }
         let head = ResponseHead::from_response(&body_extent::body_extent(status, range, headers)?, &response)?;
-        Ok(Self { head, response, throttle, _connection: None })
+        Ok(Self { head, latency: Duration::ZERO, response, throttle, _connection: None })
     }
 
     /// Removes `key` from the head, where the host echoes it. A validator that contains the key is not used: it would be

@@ -54,7 +54,8 @@ pub(crate) use object::reindex::index_bucket;
 pub(crate) use read::reader::ArchiveReader;
 pub(crate) use read::report::Report;
 pub(crate) use read::scan::{ArchiveScan, ExpectedFile, LARGE_FILE, ScanUnit, group_by_path};
-pub(crate) use staging::part::{Part, PositionedWriter, Sealed, SizeLimitExceeded};
+pub(crate) use staging::extents::Extents;
+pub(crate) use staging::part::{Part, PositionedWriter, Sealed, SizeLimitExceeded, WrittenAhead};
 pub(crate) use staging::staged_file::StagedFile;
 pub(crate) use task_lease::TaskLease;
 

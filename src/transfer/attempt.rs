@@ -9,16 +9,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use url::Url;
 
-use super::body_writer::{TransferContext, WrittenBody, write_body};
+use super::body_writer::{BodyEnd, TransferContext, WrittenBody, write_body};
 use super::disk_space::SizeLimit;
 use super::finish::CompletedBody;
+use super::first_body::{FirstBody, Probe};
 use super::min_rate::RateMonitor;
-use super::segments::{self, SEGMENT_SIZE, SegmentedDownload};
+use super::range_plan::RangePlan;
+use super::segments::{self, RangeSource, SegmentSettings};
 use super::{DownloadJob, Downloader, Error};
 use crate::domain::event::{Counter, Event, FileProgress, Transfer};
 use crate::http::{self, Body, Connection, ContentCoding, Decoder, HostState, RangeRequest, RedirectChain, ResponseHead, Route};
 use crate::integrity::remote_version::RemoteVersion;
-use crate::storage::{Part, blocking};
+use crate::storage::{self, Part, blocking};
 
 /// A download of at least this many bytes has a progress bar.
 const MIN_PROGRESS_BAR_SIZE: u64 = 8 << 20;
@@ -95,7 +97,7 @@ impl AttemptContext<'_> {
             part = self.restart(part).await?;
         }
         if let Some(version) = body.head.version() {
-            part.set_version(version);
+            part.set_version(version).map_err(Error::Write)?;
         }
         self.download_body(part, body, is_last).await
     }
@@ -143,8 +145,8 @@ impl AttemptContext<'_> {
             return Err(abandon_part(part, Error::TooLarge).await);
         }
         let counter = Counter::default();
-        counter.add(part.size());
-        self.progress.begin(total.or(body.head.length), part.size());
+        counter.add(part.written());
+        self.progress.begin(total.or(body.head.length), part.written());
         let reservation = disk.reserve(total, &counter)?;
         let limit = SizeLimit { user: *max_size, disk: reservation.max_size };
         part.set_max_size(limit.max_bytes());
@@ -152,10 +154,7 @@ impl AttemptContext<'_> {
         if is_large {
             emitter.emit(Event::TransferStarted(Transfer { name: self.job.to_string(), total, counter: counter.clone() }));
         }
-        let result = match self.probe_ranges(&part, &body.head, &counter).await {
-            Some((segmented, second)) => self.download_segmented(segmented, part, body, second).await,
-            None => self.download_single(part, body, &counter, is_last).await,
-        };
+        let result = self.write_body(part, body, &counter, is_last).await;
         if is_large {
             emitter.emit(Event::TransferEnded(counter));
         }
@@ -166,24 +165,23 @@ impl AttemptContext<'_> {
         }
     }
 
-    async fn download_single(
-        &self,
-        part: Part,
-        mut body: Body,
-        counter: &Counter,
-        is_last: bool,
-    ) -> Result<AttemptOutcome, Error> {
+    async fn write_body(&self, part: Part, body: Body, counter: &Counter, is_last: bool) -> Result<AttemptOutcome, Error> {
         let head = body.head.clone();
         let counters = [&self.downloader.emitter.bytes, counter];
         let may_cut = !is_last && !self.is_resume_disabled() && head.can_resume();
         let rate = RateMonitor::new(self.downloader.min_rate.filter(|_| may_cut));
         let mut context = TransferContext { counters: &counters, progress: &self.progress, stop: &self.downloader.stop, rate };
-        let (written, fault) = write_body(&mut body, Decoder::new(part, head.coding), &mut context).await?;
+        let probe = self.probe(&part, &body);
+        let mut body = FirstBody::new(body, probe);
+        let (written, end) = write_body(&mut body, Decoder::new(part, head.coding), &mut context).await?;
+        let fault = match end {
+            BodyEnd::Split => return Box::pin(self.download_segments(written, body, head, counter)).await,
+            BodyEnd::Fault(fault) => Some(fault),
+            BodyEnd::Complete => missing_bytes(&written, &head),
+        };
         // Others can use the connection while the file is finished.
         drop(body);
-        let Some(fault) = fault.or_else(|| missing_bytes(&written, &head)) else {
-            return Ok(AttemptOutcome::Complete(CompletedBody::new(written, head)));
-        };
+        let Some(fault) = fault else { return Ok(AttemptOutcome::Complete(CompletedBody::new(written, head))) };
         // A body that broke off leaves a part that can be continued, or none.
         let part = match blocking(move || written.salvage()).await? {
             // No byte of a body that is longer than announced is known to be right.
@@ -194,51 +192,55 @@ impl AttemptContext<'_> {
         incomplete_or_abandoned(part, fault).await
     }
 
-    async fn download_segmented(
+    /// Goes on over several connections.
+    async fn download_segments(
         &self,
-        segmented: SegmentedDownload,
-        part: Part,
-        first: Body,
-        second: Body,
+        written: WrittenBody,
+        body: FirstBody,
+        head: ResponseHead,
+        counter: &Counter,
     ) -> Result<AttemptOutcome, Error> {
-        let head = first.head.clone();
-        let (part, fault) = segments::download_segments(segmented, part, first, second, self.downloader.connections).await?;
-        match fault {
-            None => Ok(AttemptOutcome::Complete(CompletedBody::new(WrittenBody::from_part(part), head))),
-            Some(fault) => incomplete_or_abandoned(part, fault).await,
-        }
-    }
-
-    /// The second of several connections, when the file is large enough and its host proves that it serves ranges.
-    async fn probe_ranges(&self, part: &Part, head: &ResponseHead, counter: &Counter) -> Option<(SegmentedDownload, Body)> {
-        let Downloader { media, connections, policy, min_rate, emitter, stop, .. } = self.downloader;
-        let version = head.version().filter(|version| !self.is_resume_disabled() && part.version() == Some(version))?;
-        let total = version.total.filter(|total| total.saturating_sub(part.size()) >= MIN_SEGMENTED_SIZE)?;
-        if *connections < 2 || !head.can_resume() {
-            return None;
-        }
-        let start = part.size() + SEGMENT_SIZE;
-        let range = RangeRequest { start, end: Some(start + SEGMENT_SIZE), version: version.clone() };
-        let connection = media.host_for(self.url).try_connect()?;
-        // The first body waits meanwhile; no byte of it is lost.
-        let second = stop.run_until_cancelled(media.get(self.url, Some(&range), &mut Route::over(connection))).await?;
-        let second = second.ok().filter(|second| second.head.is_partial);
-        tracing::debug!(subject = %self.job, total, connections, is_segmented = second.is_some(), "segments");
-        let segmented = SegmentedDownload {
+        let Downloader { connections, policy, min_rate, emitter, .. } = self.downloader;
+        // A file that is split has no encoding, and so its part can always be continued.
+        let (Some(part), Some(split), Some(total)) = (blocking(move || written.salvage()).await?, body.into_split(), head.total)
+        else {
+            return Err(Error::Store(storage::Error::Panicked));
+        };
+        let settings = SegmentSettings {
             subject: self.job.to_string(),
-            media: media.clone(),
-            host: media.host_for(self.url),
-            url: self.url.clone(),
-            version,
+            connections: *connections,
             total,
             policy: *policy,
             min_rate: *min_rate,
             counters: vec![emitter.bytes.clone(), counter.clone()],
             progress: Arc::clone(&self.progress),
             emitter: emitter.clone(),
+        };
+        let (part, fault) = segments::download_segments(settings, split, part).await?;
+        match fault {
+            None => Ok(AttemptOutcome::Complete(CompletedBody::new(WrittenBody::from_part(part), head))),
+            Some(fault) => incomplete_or_abandoned(part, fault).await,
+        }
+    }
+
+    /// The probe for ranges, when the file is large enough for several connections and its version is known.
+    fn probe(&self, part: &Part, body: &Body) -> Option<Probe> {
+        let Downloader { media, connections, stop, .. } = self.downloader;
+        let head = &body.head;
+        let version = head.version().filter(|version| !self.is_resume_disabled() && part.version() == Some(version))?;
+        let total = version.total.filter(|total| total.saturating_sub(part.size()) >= MIN_SEGMENTED_SIZE)?;
+        if *connections < 2 || !head.can_resume() {
+            return None;
+        }
+        let source = RangeSource {
+            media: media.clone(),
+            host: media.host_for(self.url),
+            url: self.url.clone(),
+            version,
             stop: stop.clone(),
         };
-        second.map(|second| (segmented, second))
+        let plan = RangePlan::new(part.size(), total, part.ahead().clone(), *connections, body.latency);
+        Some(Probe::new(source, plan, part.size()))
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
+use super::first_body::{FirstBody, Next};
 use super::min_rate::RateMonitor;
 use crate::domain::event::{Counter, FileProgress};
 use crate::http::{self, Body, ContentCoding, DecodeError, Decoder};
@@ -32,21 +33,41 @@ pub(super) struct TransferContext<'a> {
 }
 
 impl TransferContext<'_> {
-    /// The next bytes of `body`, counted; none at its end. No byte that was received is lost.
-    pub(super) async fn next_chunk(&mut self, body: &mut Body) -> Result<Option<Bytes>, Error> {
+    /// The next bytes of `body`; none at its end. No byte that was received is lost, also when the call is cancelled.
+    pub(super) async fn receive(&mut self, body: &mut Body) -> Result<Option<Bytes>, Error> {
         self.rate.check()?;
         let started = Instant::now();
         let chunk = self.stop.run_until_cancelled(body.chunk()).await.ok_or(Error::Stopped)??;
-        let size = chunk.as_ref().map_or(0, Bytes::len);
-        self.rate.count(size, started.elapsed());
+        self.rate.count(chunk.as_ref().map_or(0, Bytes::len), started.elapsed());
+        Ok(chunk)
+    }
+
+    /// Counts received bytes, and waits until they are within the rate limit.
+    pub(super) async fn count(&self, body: &Body, size: usize) {
         for counter in self.counters {
             counter.add(size as u64);
         }
         self.progress.add(size as u64);
         // The caller sees the stop at the next chunk.
         let _ = self.stop.run_until_cancelled(body.wait_for_rate_limit(size)).await;
+    }
+
+    /// The next bytes of `body`, counted; none at its end.
+    pub(super) async fn next_chunk(&mut self, body: &mut Body) -> Result<Option<Bytes>, Error> {
+        let chunk = self.receive(body).await?;
+        self.count(body, chunk.as_ref().map_or(0, Bytes::len)).await;
         Ok(chunk)
     }
+}
+
+/// How the writing of a body ended.
+pub(super) enum BodyEnd {
+    /// All of it is received.
+    Complete,
+    /// Other connections can bring the rest.
+    Split,
+    /// It broke off.
+    Fault(Error),
 }
 
 /// A part with its decoder, and the received bytes that are not written yet.
@@ -81,31 +102,34 @@ impl WrittenBody {
     }
 }
 
-/// Writes `body` to `sink`, to its end or until a fault. Returns the fault beside what was received.
+/// Writes `body` to `sink`, to its end, its split or a fault.
 pub(super) async fn write_body(
-    body: &mut Body,
+    body: &mut FirstBody,
     sink: Decoder<Part>,
     context: &mut TransferContext<'_>,
-) -> Result<(WrittenBody, Option<Error>), Error> {
+) -> Result<(WrittenBody, BodyEnd), Error> {
     let mut writer = BlockingWriter { idle: Some(sink), busy: None };
     let (mut batch, mut batch_size) = (Vec::new(), 0);
     // The announced length counts, however the body ends.
-    let (announced, mut received) = (body.head.length, 0);
-    let fault = loop {
-        match context.next_chunk(body).await {
-            Ok(Some(chunk)) => {
+    let (announced, mut received) = (body.length(), 0);
+    let end = loop {
+        match body.next(context).await {
+            Ok(Next::Chunk(chunk)) => {
                 received += chunk.len() as u64;
                 if announced.is_some_and(|announced| received > announced) {
-                    break Some(Error::Http(http::Error::LengthMismatch(LONGER_THAN_DECLARED)));
+                    break BodyEnd::Fault(Error::Http(http::Error::LengthMismatch(LONGER_THAN_DECLARED)));
                 }
                 batch_size += chunk.len();
                 batch.push(chunk);
             }
-            Ok(None) => {
+            Ok(Next::End) => {
                 let missing = announced.filter(|expected| received < *expected);
-                break missing.map(|expected| Error::Http(http::Error::Incomplete { received, expected }));
+                break missing.map_or(BodyEnd::Complete, |expected| {
+                    BodyEnd::Fault(Error::Http(http::Error::Incomplete { received, expected }))
+                });
             }
-            Err(fault) => break Some(fault),
+            Ok(Next::Split) => break BodyEnd::Split,
+            Err(fault) => break BodyEnd::Fault(fault),
         }
         if batch_size >= WRITE_BATCH {
             let sink = writer.join().await?;
@@ -113,7 +137,7 @@ pub(super) async fn write_body(
             batch_size = 0;
         }
     };
-    Ok((WrittenBody { sink: writer.join().await?, unwritten: batch }, fault))
+    Ok((WrittenBody { sink: writer.join().await?, unwritten: batch }, end))
 }
 
 /// The sink: idle here, or busy in a call on a blocking thread.

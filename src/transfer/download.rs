@@ -150,7 +150,7 @@ impl Download<'_> {
             connection = None;
         }
         let part = self.take_part().await?;
-        self.furthest = self.furthest.max(Some(part.size()));
+        self.furthest = self.furthest.max(Some(part.written()));
         match self.context.run(part, connection, is_last).await? {
             AttemptOutcome::Incomplete(part, error) => {
                 self.part = Some(part);
@@ -185,9 +185,9 @@ impl Download<'_> {
     /// Whether the last attempt got further than all before it, and no slower than `--min-rate`.
     fn has_progress(&mut self, error: &http::Error) -> bool {
         let Some(part) = &self.part else { return false };
-        let before = self.furthest.replace(self.furthest.unwrap_or(0).max(part.size())).unwrap_or(0);
+        let before = self.furthest.replace(self.furthest.unwrap_or(0).max(part.written())).unwrap_or(0);
         let min_rate = self.context.downloader.min_rate.filter(|_| matches!(error, http::Error::TooSlow));
-        part.size() > before.saturating_add(min_rate.map_or(0, MinRate::bytes_per_period))
+        part.written() > before.saturating_add(min_rate.map_or(0, MinRate::bytes_per_period))
             && part.version().is_some()
             && !self.context.is_resume_disabled()
     }

@@ -1,7 +1,8 @@
 //! Downloads assets: each from its URL to a staged file, many of them at once.
 //!
 //! [`Downloader`] is what the assets of a run share: the clients and the disk. `download` drives one asset and retries
-//! it. `attempt` sends one request, and `body_writer` (or `segments`, over several connections) writes its body to the disk.
+//! it. `attempt` sends one request, and `body_writer` writes its body to the disk. For a large file, `first_body` finds out
+//! meanwhile whether the host serves ranges. If so, `segments` brings the rest over several connections, as `range_plan` decides.
 //! `finish` checks the file and names it, or refuses it. None of them reads or writes a manifest: the result is a staged file
 //! that is not durable yet, or an [`Error`].
 
@@ -10,8 +11,11 @@ mod body_writer;
 mod disk_space;
 mod download;
 mod finish;
+mod first_body;
 mod inspect;
 mod min_rate;
+mod range_plan;
+mod range_run;
 mod segments;
 
 pub(crate) use disk_space::Disk;

@@ -72,7 +72,7 @@ impl PartFactory {
             part => part.map_err(Error::io("resume", &lease.dir.join(&name)))?,
         };
         let (earlier_bytes, is_first) = self.earlier_bytes(stem);
-        earlier_bytes.set(if is_first { part.size() } else { part.size().min(earlier_bytes.get()) });
+        earlier_bytes.set(if is_first { part.written() } else { part.written().min(earlier_bytes.get()) });
         part.count_earlier_bytes(earlier_bytes);
         Ok(part)
     }

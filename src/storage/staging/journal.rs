@@ -1,23 +1,30 @@
 //! The journal beside a part file. It records from which version of the remote file the bytes came, and hashes that prove them.
 //!
-//! The first line holds the version. Each further line is a checkpoint: a length, and the hash of all bytes up to it. The hash
-//! is taken from the running hash, so it costs almost nothing. A crash can leave anything in the part (zeros at its end, old
-//! blocks) and can cut the journal. So a part is trusted only as far as hashing it again gives the same values. A sync does not
-//! prove that all bytes before a point are there. So only the hashes count, and the journal is never synced.
+//! The first line holds the version. Each further line is a checkpoint. One kind proves the first bytes of the file: their
+//! number and their SHA-256, which costs almost nothing, because it is taken from the running hash. The other kind proves one
+//! block that a connection wrote beyond these: its offset, its length, and a fast hash. A crash can leave anything in the part
+//! (zeros at its end, old blocks) and can cut the journal. So a part is trusted only as far as hashing it again gives the same
+//! values. A sync does not prove that all bytes before a point are there. So only the hashes count, and the journal is never
+//! synced.
+//!
+//! Lines are only added. When a part is continued and not all of its checkpoints hold, a line lists those that do, and all
+//! lines before it are void.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::extents::Extents;
 use super::positioned;
-use crate::integrity::digest::{Hasher, Sha256Hex};
+use crate::integrity::digest::{BlockHasher, Hasher, Sha256Hex};
 use crate::integrity::remote_version::RemoteVersion;
 use crate::storage::local::dir::{Dir, OpenMode};
 
 /// How many of a file's first bytes are kept in memory, to detect its media type.
 pub(super) const HEAD_SIZE: usize = 16 << 10;
+/// The most bytes of a journal that are read: enough for a part of a terabyte.
+const MAX_SIZE: u64 = 64 << 20;
 
 /// A journal that is being written. Its file is created with the first line.
 #[derive(Debug)]
@@ -28,10 +35,32 @@ pub(super) struct Journal {
     file: Option<File>,
 }
 
+/// What a line proves.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Checkpoint {
+    /// The first bytes of the file.
+    Prefix { size: u64, sha256: Sha256Hex },
+    /// A block beyond them.
+    Block(Block),
+}
+
+/// A block that one connection wrote.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Block {
+    pub from: u64,
+    pub size: u64,
+    pub xxh3: String,
+}
+
 #[derive(Serialize, Deserialize)]
-struct Checkpoint {
-    size: u64,
-    sha256: Sha256Hex,
+#[serde(untagged)]
+enum Line {
+    Checkpoint(Checkpoint),
+    /// These hold. Those of the lines before are void.
+    Kept {
+        kept: Vec<Checkpoint>,
+    },
 }
 
 /// A part whose bytes are proven, ready to be continued.
@@ -39,6 +68,7 @@ pub(super) struct ResumedPart {
     pub journal: Journal,
     pub file: File,
     pub prefix: HashedPrefix,
+    pub ahead: Extents,
 }
 
 impl Journal {
@@ -52,6 +82,15 @@ impl Journal {
 
     /// Writes a checkpoint for the first `size` bytes, which are all that `hasher` has hashed.
     pub(super) fn checkpoint(&mut self, size: u64, hasher: &Hasher) -> io::Result<()> {
+        self.append(&Line::Checkpoint(Checkpoint::Prefix { size, sha256: hasher.clone().finish() }))
+    }
+
+    /// Writes a checkpoint for a block beyond the prefix.
+    pub(super) fn add_block(&mut self, block: Block) -> io::Result<()> {
+        self.append(&Line::Checkpoint(Checkpoint::Block(block)))
+    }
+
+    fn append(&mut self, line: &Line) -> io::Result<()> {
         let mut lines = Vec::new();
         if self.file.is_none() {
             self.dir.remove(&self.name)?;
@@ -59,7 +98,7 @@ impl Journal {
             serde_json::to_writer(&mut lines, &self.version)?;
             lines.push(b'\n');
         }
-        serde_json::to_writer(&mut lines, &Checkpoint { size, sha256: hasher.clone().finish() })?;
+        serde_json::to_writer(&mut lines, line)?;
         lines.push(b'\n');
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(&lines))
     }
@@ -77,48 +116,109 @@ pub(in crate::storage) fn journal_name(part: &str) -> String {
     format!("{}.journal", part.strip_suffix(".part").unwrap_or(part))
 }
 
-/// Hashes the part called `name` again and compares it with its journal. Cuts off what neither proves, in both files. None when
+/// Hashes the part called `name` again and compares it with its journal. Cuts off what neither proves. None when
 /// nothing is proven. Only files that this user wrote are trusted: another user who can write here could have chosen both.
 pub(super) fn validate_and_truncate(dir: &Dir, name: &str) -> io::Result<Option<ResumedPart>> {
-    let journal = journal_name(name);
-    if !dir.check_trusted(name)? || !dir.check_trusted(&journal)? {
+    let journal_name = journal_name(name);
+    if !dir.check_trusted(name)? || !dir.check_trusted(&journal_name)? {
         return Ok(None);
     }
-    let mut lines = Lines { reader: BufReader::new(dir.open(&journal, OpenMode::Read)?), read: 0 };
-    let Some((version, mut valid_size)) = lines.next::<RemoteVersion>() else { return Ok(None) };
+    let Some(recorded) = Recorded::read(dir.open(&journal_name, OpenMode::Read)?) else { return Ok(None) };
+    let count = recorded.checkpoints.len();
     let file = dir.open(name, OpenMode::ReadWrite)?;
-    let mut prefix = HashedPrefix::default();
-    while let Some((checkpoint, end)) = lines.next::<Checkpoint>() {
-        match prefix.extended_to(&file, &checkpoint)? {
-            Some(extended) => prefix = extended,
-            None => break,
-        }
-        valid_size = end;
-    }
-    if prefix.size == 0 {
+    let Proven { prefix, ahead, kept } = Proven::find(&file, recorded.checkpoints)?;
+    if kept.is_empty() {
         return Ok(None);
     }
-    file.set_len(prefix.size)?;
+    file.set_len(ahead.end().unwrap_or(prefix.size))?;
     // Not opened for appending: on Windows such a handle can't truncate the file.
-    let mut journal_file = dir.open(&journal, OpenMode::ReadWrite)?;
-    journal_file.set_len(valid_size)?;
-    journal_file.seek(SeekFrom::Start(valid_size))?;
-    let journal = Journal { dir: dir.clone(), name: journal, version, file: Some(journal_file) };
-    Ok(Some(ResumedPart { journal, file, prefix }))
+    let mut journal_file = dir.open(&journal_name, OpenMode::ReadWrite)?;
+    journal_file.set_len(recorded.size)?;
+    journal_file.seek(SeekFrom::Start(recorded.size))?;
+    let mut journal = Journal { dir: dir.clone(), name: journal_name, version: recorded.version, file: Some(journal_file) };
+    if kept.len() < count {
+        journal.append(&Line::Kept { kept })?;
+    }
+    Ok(Some(ResumedPart { journal, file, prefix, ahead }))
 }
 
-/// Reads complete lines of a journal, each with the journal's length up to its end.
-struct Lines<R> {
-    reader: R,
-    read: u64,
+/// What a journal says.
+struct Recorded {
+    version: RemoteVersion,
+    /// In the order in which they were written.
+    checkpoints: Vec<Checkpoint>,
+    /// The journal's length, up to the end of its last complete line.
+    size: u64,
 }
 
-impl<R: BufRead> Lines<R> {
-    fn next<T: DeserializeOwned>(&mut self) -> Option<(T, u64)> {
+impl Recorded {
+    /// Reads the complete lines. None when the first one is no version.
+    fn read(journal: File) -> Option<Self> {
+        let mut reader = BufReader::new(journal.take(MAX_SIZE));
+        let (mut version, mut checkpoints, mut size) = (None, Vec::new(), 0);
         let mut line = Vec::new();
-        self.read += self.reader.read_until(b'\n', &mut line).ok()? as u64;
-        let value = serde_json::from_slice(line.strip_suffix(b"\n")?).ok()?;
-        Some((value, self.read))
+        // A line that can't be read proves nothing, and neither do those after it.
+        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) && line.ends_with(b"\n") {
+            if version.is_none() {
+                version = Some(serde_json::from_slice(&line).ok()?);
+            } else {
+                match serde_json::from_slice(&line) {
+                    Ok(Line::Checkpoint(checkpoint)) => checkpoints.push(checkpoint),
+                    Ok(Line::Kept { kept }) => checkpoints = kept,
+                    Err(_) => break,
+                }
+            }
+            size += line.len() as u64;
+            line.clear();
+        }
+        Some(Self { version: version?, checkpoints, size })
+    }
+}
+
+/// The bytes of a part that the checkpoints prove.
+#[derive(Default)]
+struct Proven {
+    prefix: HashedPrefix,
+    ahead: Extents,
+    kept: Vec<Checkpoint>,
+}
+
+impl Proven {
+    fn find(file: &File, checkpoints: Vec<Checkpoint>) -> io::Result<Self> {
+        let (mut proven, mut is_broken, mut blocks) = (Self::default(), false, Vec::new());
+        for checkpoint in checkpoints {
+            match &checkpoint {
+                Checkpoint::Prefix { .. } if is_broken => {}
+                Checkpoint::Prefix { size, sha256 } => match proven.prefix.extended_to(file, *size, sha256)? {
+                    Some(extended) => {
+                        proven.prefix = extended;
+                        proven.kept.push(checkpoint);
+                    }
+                    None => is_broken = true,
+                },
+                Checkpoint::Block(block) => blocks.push(block.clone()),
+            }
+        }
+        blocks.sort_by_key(|block| block.from);
+        let mut end = proven.prefix.size;
+        for block in blocks {
+            let block_end = block.from.saturating_add(block.size);
+            // Blocks do not overlap. So no byte is hashed twice, whatever a journal says.
+            if block.from >= end && block.is_in(file)? {
+                proven.ahead.insert(block.from..block_end);
+                proven.kept.push(Checkpoint::Block(block));
+            }
+            end = end.max(block_end);
+        }
+        Ok(proven)
+    }
+}
+
+impl Block {
+    fn is_in(&self, file: &File) -> io::Result<bool> {
+        let (mut hasher, end) = (BlockHasher::default(), self.from.saturating_add(self.size));
+        let read = positioned::read_range(file, self.from, end, |bytes| hasher.update(bytes))?;
+        Ok(read == end && hasher.finish() == self.xxh3)
     }
 }
 
@@ -138,11 +238,11 @@ impl HashedPrefix {
         self.head.extend_from_slice(&bytes[..bytes.len().min(HEAD_SIZE - self.head.len())]);
     }
 
-    /// This prefix, extended by the bytes of `file` up to the checkpoint; none when the hash differs.
-    fn extended_to(&self, file: &File, checkpoint: &Checkpoint) -> io::Result<Option<Self>> {
+    /// These bytes, extended by those of `file` to `size`; none when the hash differs.
+    fn extended_to(&self, file: &File, size: u64, sha256: &Sha256Hex) -> io::Result<Option<Self>> {
         let mut extended = self.clone();
-        positioned::read_range(file, self.size, checkpoint.size, |block| extended.update(block))?;
-        let is_same = extended.size == checkpoint.size && extended.hasher.clone().finish() == checkpoint.sha256;
+        positioned::read_range(file, self.size, size, |block| extended.update(block))?;
+        let is_same = extended.size == size && extended.hasher.clone().finish() == *sha256;
         Ok(is_same.then_some(extended))
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! Invariant: bytes that an earlier attempt left are kept only as far as hashing them again gives the values in the journal.
 
+pub(super) mod extents;
 mod held;
 pub(super) mod journal;
 pub(super) mod part;

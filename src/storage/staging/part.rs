@@ -3,8 +3,8 @@
 //! A [`Part`] writes bytes under a dot-name and hashes them in order. Its file is created with the first byte. Several
 //! connections can also write at offsets beyond the hashed prefix ([`PositionedWriter`]); the prefix then advances by reading
 //! those bytes back. A part in a new folder holds its bytes in memory as long as they are few: then its file is written with its
-//! task, or when the part is dropped. Once the version of the remote file is known, a journal records checkpoints, and a dropped part stays for
-//! the next attempt or the next run. Without a version the bytes can't be continued, and a dropped part is removed.
+//! task, or when the part is dropped. Once the version of the remote file is known, a journal records checkpoints, and a dropped
+//! part stays for the next attempt or the next run. Without a version the bytes can't be continued, and a dropped part is removed.
 
 mod positioned_writer;
 mod sealed;
@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::extents::Extents;
 use super::held::HeldBytes;
 use super::journal::{self, HashedPrefix, Journal};
 use super::positioned;
@@ -24,7 +25,7 @@ use crate::integrity::remote_version::RemoteVersion;
 use crate::storage::failpoint;
 use crate::storage::local::dir::{Dir, OpenMode};
 
-pub(crate) use positioned_writer::PositionedWriter;
+pub(crate) use positioned_writer::{PositionedWriter, WrittenAhead};
 pub(crate) use sealed::Sealed;
 
 /// The journal gets a checkpoint at least this often: a process that is killed loses at most this many bytes.
@@ -51,6 +52,8 @@ pub(crate) struct Part {
     /// All bytes, as long as they are held in memory instead of a file.
     held: Option<HeldBytes>,
     prefix: HashedPrefix,
+    /// What is written beyond the prefix.
+    ahead: Extents,
     journal: Option<Journal>,
     checkpointed: u64,
     max_size: Option<u64>,
@@ -66,6 +69,7 @@ impl Part {
             file: None,
             held: None,
             prefix: HashedPrefix::default(),
+            ahead: Extents::default(),
             journal: None,
             checkpointed: 0,
             max_size: None,
@@ -83,27 +87,33 @@ impl Part {
 
     /// The part called `name`, with the bytes of earlier attempts as far as they are proven.
     pub(in crate::storage) fn resume(dir: Dir, name: String) -> io::Result<Self> {
-        Ok(match journal::validate_and_truncate(&dir, &name)? {
-            Some(resumed) => Self {
-                file: Some(Arc::new(resumed.file)),
-                held: None,
-                checkpointed: resumed.prefix.size,
-                prefix: resumed.prefix,
-                journal: Some(resumed.journal),
-                dir,
-                name,
-                max_size: None,
-                write_back: WriteBack::default(),
-                earlier_bytes: Counter::default(),
-            },
-            None => Self::new(dir, name),
-        })
+        let resumed = journal::validate_and_truncate(&dir, &name)?;
+        let mut part = Self::new(dir, name);
+        if let Some(resumed) = resumed {
+            part.file = Some(Arc::new(resumed.file));
+            part.checkpointed = resumed.prefix.size;
+            (part.prefix, part.ahead, part.journal) = (resumed.prefix, resumed.ahead, Some(resumed.journal));
+            part.pass_written()?;
+        }
+        Ok(part)
     }
 
     /// How many bytes it has from the first one on, without a gap.
     #[must_use]
     pub(crate) fn size(&self) -> u64 {
         self.prefix.size
+    }
+
+    /// How many bytes it has in all, also beyond a gap.
+    #[must_use]
+    pub(crate) fn written(&self) -> u64 {
+        self.prefix.size + self.ahead.size()
+    }
+
+    /// What it has beyond [`Part::size`].
+    #[must_use]
+    pub(crate) fn ahead(&self) -> &Extents {
+        &self.ahead
     }
 
     /// Whether it holds a file open, or bytes in memory.
@@ -119,10 +129,19 @@ impl Part {
     }
 
     /// Sets the version that the bytes are of. From here on the part is kept when it is dropped.
-    pub(crate) fn set_version(&mut self, version: RemoteVersion) {
+    ///
+    /// # Errors
+    /// When the bytes of another version can't be cut off.
+    pub(crate) fn set_version(&mut self, version: RemoteVersion) -> io::Result<()> {
         if self.version() != Some(&version) {
+            if let Some(file) = self.file.as_ref().filter(|_| self.ahead.end().is_some()) {
+                // The old journal proves them, and no other does.
+                file.set_len(self.prefix.size)?;
+            }
+            self.ahead.clear();
             self.journal = Some(Journal::new(self.dir.clone(), journal::journal_name(&self.name), version));
         }
+        Ok(())
     }
 
     /// Whether all bytes are in memory alone, and `more` bytes would be, too.
@@ -157,32 +176,13 @@ impl Part {
         self.file = None;
         self.held.iter_mut().for_each(HeldBytes::clear);
         self.prefix = HashedPrefix::default();
+        self.ahead.clear();
         self.checkpointed = 0;
         self.earlier_bytes.set(0);
         if let Some(mut journal) = self.journal.take() {
             journal.discard();
         }
         self.dir.remove(&self.name)
-    }
-
-    /// A writer for bytes beyond the hashed prefix.
-    ///
-    /// # Errors
-    /// When the file can't be created.
-    pub(crate) fn positioned_writer(&mut self) -> io::Result<PositionedWriter> {
-        Ok(PositionedWriter(Arc::clone(self.open()?)))
-    }
-
-    /// Advances the hashed prefix to `to`, over bytes that a positioned writer has written.
-    ///
-    /// # Errors
-    /// When they can't be read back.
-    pub(crate) fn advance(&mut self, to: u64) -> io::Result<()> {
-        let file = Arc::clone(self.open()?);
-        if positioned::read_range(&file, self.prefix.size, to, |block| self.prefix.update(block))? < to {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.checkpoint()
     }
 
     /// Removes the part, which frees its space on the disk.
@@ -238,6 +238,8 @@ pub(super) fn create_part(dir: &Dir, name: &str) -> io::Result<File> {
 impl Write for Part {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let front = self.prefix.size;
+        // These bytes are written again.
+        self.ahead.remove_before(front + bytes.len() as u64);
         if self.max_size.is_some_and(|max| front + bytes.len() as u64 > max) {
             self.journal = None;
             return Err(io::Error::other(SizeLimitExceeded));
@@ -270,10 +272,11 @@ impl Drop for Part {
         if self.file.is_none() {
             return;
         }
+        let is_empty = self.written() == 0;
         let is_kept = match &mut self.journal {
             // Reading the bytes back after a failed write could return what the disk never got. The system reports such a
             // failure once.
-            Some(journal) if self.prefix.size > 0 && self.write_back.finish().is_ok() => {
+            Some(journal) if !is_empty && self.write_back.finish().is_ok() => {
                 self.prefix.size == self.checkpointed || journal.checkpoint(self.prefix.size, &self.prefix.hasher).is_ok()
             }
             _ => false,

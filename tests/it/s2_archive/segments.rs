@@ -163,7 +163,7 @@ fn link_that_expires_between_segments_is_refreshed() {
 
 #[test]
 fn next_run_resumes_a_segmented_download() {
-    let (world, remote) = world(SIZE, &[vec![Healthy; 8], vec![Status("500 Oops", &[])]].concat());
+    let (world, remote) = world(SIZE, &[vec![Healthy; 4], vec![Status("500 Oops", &[])]].concat());
     world.run(&["t1", "-x", "4", "--retries", "0"]).exits(1);
     let before = remote.requests(&world).len();
     remote.set_script(&world, &[Healthy]);

@@ -71,7 +71,7 @@ fn dropped_part_of_a_known_version_resumes_at_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".video-1.part");
     let mut part = begun(folder.path());
-    part.set_version(version());
+    part.set_version(version()).unwrap();
     part.write_all(b"abc").unwrap();
     drop(part);
     let mut part = resume(folder.path());
@@ -87,7 +87,7 @@ fn dropped_part_of_a_known_version_resumes_at_its_end() {
 fn dropped_part_with_a_failed_sync_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let mut part = begun(folder.path());
-    part.set_version(version());
+    part.set_version(version()).unwrap();
     part.write_all(b"abc").unwrap();
     part.write_back = write_back::tests::failing();
     drop(part);
@@ -98,7 +98,7 @@ fn dropped_part_with_a_failed_sync_is_removed() {
 fn resume_continues_at_the_last_4_mib_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let mut part = begun(folder.path());
-    part.set_version(version());
+    part.set_version(version()).unwrap();
     for _ in 0..11 {
         part.write_all(&vec![5; 1 << 20]).unwrap();
     }
@@ -118,7 +118,7 @@ fn held(folder: &Path) -> Part {
 fn small_part_of_a_new_folder_is_in_memory_until_its_task_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let mut part = held(folder.path());
-    part.set_version(version());
+    part.set_version(version()).unwrap();
     part.write_all(b"abc").unwrap();
     part.write_all(b"def").unwrap();
     let sealed = part.seal();
@@ -138,7 +138,7 @@ fn part_that_outgrows_the_memory_is_written_with_all_its_bytes() {
     let folder = tempfile::tempdir().unwrap();
     for more in [0, 1, MAX_HELD] {
         let mut part = held(folder.path());
-        part.set_version(version());
+        part.set_version(version()).unwrap();
         let bytes = vec![7; MAX_HELD + more];
         part.write_all(&bytes[..MAX_HELD]).unwrap();
         assert!(part.file.is_none());
@@ -160,11 +160,11 @@ fn dropped_part_in_memory_is_written_if_it_can_be_continued() {
     drop(part);
     assert!(names(folder.path()).is_empty(), "of an unknown version");
     let mut part = held(folder.path());
-    part.set_version(version());
+    part.set_version(version()).unwrap();
     drop(part);
     assert!(names(folder.path()).is_empty(), "without a byte");
     let mut part = held(folder.path());
-    part.set_version(version());
+    part.set_version(version()).unwrap();
     part.write_all(b"abc").unwrap();
     drop(part);
     assert_eq!(resume(folder.path()).size(), 3);

@@ -1,0 +1,99 @@
+//! The byte ranges of a part that are written beyond its hashed prefix: in file order, disjoint, and never empty.
+
+use std::ops::Range;
+
+/// Written ranges.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Extents(Vec<Range<u64>>);
+
+impl Extents {
+    /// Adds `range`, and joins it to those that it touches.
+    pub(crate) fn insert(&mut self, mut range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        let first = self.0.partition_point(|known| known.end < range.start);
+        let last = self.0.partition_point(|known| known.start <= range.end);
+        for known in self.0.drain(first..last) {
+            range = range.start.min(known.start)..range.end.max(known.end);
+        }
+        self.0.insert(first, range);
+    }
+
+    /// Removes the ranges that begin before `offset`, whole.
+    pub(super) fn remove_before(&mut self, offset: u64) {
+        self.0.retain(|known| known.start >= offset);
+    }
+
+    /// The end of the bytes that follow `offset` without a gap.
+    #[must_use]
+    pub(crate) fn end_after(&self, offset: u64) -> u64 {
+        self.0.iter().find(|known| known.contains(&offset)).map_or(offset, |known| known.end)
+    }
+
+    /// The first range that begins at `offset` or later.
+    #[must_use]
+    pub(crate) fn next_start(&self, offset: u64) -> Option<u64> {
+        self.0.iter().map(|known| known.start).find(|start| *start >= offset)
+    }
+
+    /// How many bytes they have.
+    #[must_use]
+    pub(super) fn size(&self) -> u64 {
+        self.0.iter().map(|known| known.end - known.start).sum()
+    }
+
+    /// The end of the last one.
+    #[must_use]
+    pub(super) fn end(&self) -> Option<u64> {
+        self.0.last().map(|last| last.end)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extents(ranges: &[(u64, u64)]) -> Extents {
+        let mut extents = Extents::default();
+        for &(start, end) in ranges {
+            extents.insert(start..end);
+        }
+        extents
+    }
+
+    #[test]
+    fn ranges_that_touch_or_overlap_are_joined() {
+        for (ranges, expected) in [
+            (&[(10, 20), (30, 40)][..], &[(10, 20), (30, 40)][..]),
+            (&[(30, 40), (10, 20), (20, 30)], &[(10, 40)]),
+            (&[(10, 20), (40, 50), (15, 45)], &[(10, 50)]),
+            (&[(10, 40), (20, 30)], &[(10, 40)]),
+            (&[(10, 20), (20, 20)], &[(10, 20)]),
+        ] {
+            assert_eq!(extents(ranges), extents(expected), "{ranges:?}");
+            assert_eq!(extents(ranges).0.len(), expected.len(), "{ranges:?}");
+        }
+    }
+
+    #[test]
+    fn gaps_are_found() {
+        let extents = extents(&[(10, 20), (30, 40)]);
+        assert_eq!((extents.size(), extents.end()), (20, Some(40)));
+        for (offset, end, next) in [(0, 0, Some(10)), (10, 20, Some(10)), (15, 20, Some(30)), (20, 20, Some(30)), (40, 40, None)]
+        {
+            assert_eq!((extents.end_after(offset), extents.next_start(offset)), (end, next), "{offset}");
+        }
+    }
+
+    #[test]
+    fn range_that_is_overwritten_in_part_is_removed_whole() {
+        let mut written = extents(&[(10, 20), (30, 40)]);
+        written.remove_before(11);
+        assert_eq!(written, extents(&[(30, 40)]));
+    }
+}

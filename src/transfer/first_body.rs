@@ -1,0 +1,182 @@
+//! The body of the first request for a large file, and the probe that finds out whether its host serves ranges.
+//!
+//! The first body is the whole rest of the file. While it arrives, a second connection asks for a later range. Until that answer
+//! is there, the first body goes on, but not into that range. If the host sends the range, the file is split: several
+//! connections go on ([`segments`](super::segments)). Otherwise the first body brings all of it.
+
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::Error;
+use super::body_writer::TransferContext;
+use super::range_plan::{RATE_PERIOD, RangePlan};
+use super::segments::RangeSource;
+use crate::http::{Body, Route};
+
+/// How long the first body waits at the probed range, besides the time of two answers.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What the first body brings next.
+pub(super) enum Next {
+    /// Bytes.
+    Chunk(Bytes),
+    /// Its end.
+    End,
+    /// The host sends a range of the file over another connection.
+    Split,
+}
+
+/// A body with its probe.
+pub(super) struct FirstBody {
+    body: Body,
+    probe: Option<Box<Probe>>,
+    /// What the first body brought beyond the place where it has to wait.
+    rest: Option<Bytes>,
+}
+
+/// What several connections begin with.
+pub(super) struct Split {
+    /// The connections, each with the range that it brings.
+    pub started: Vec<(Body, Range<u64>)>,
+    pub source: RangeSource,
+    pub plan: RangePlan,
+}
+
+/// The request for a range.
+pub(super) struct Probe {
+    source: RangeSource,
+    plan: RangePlan,
+    /// Of the first body, in the file.
+    position: u64,
+    received: u64,
+    began: Instant,
+    request: Option<Request>,
+    second: Option<Box<Body>>,
+}
+
+struct Request {
+    answer: Pin<Box<dyn Future<Output = Option<Box<Body>>> + Send>>,
+    /// The first body goes on up to here.
+    first_end: u64,
+    range: Range<u64>,
+}
+
+impl Probe {
+    /// A probe for a first body that begins at `position`.
+    pub(super) fn new(source: RangeSource, plan: RangePlan, position: u64) -> Self {
+        Self { source, plan, position, received: 0, began: Instant::now(), request: None, second: None }
+    }
+
+    /// Asks for a range, if that pays and the host has a free connection.
+    fn start_if_it_pays(&mut self) {
+        if self.request.is_some() || !self.plan.pays(self.received, self.began.elapsed()) {
+            return;
+        }
+        let Some(connection) = self.source.host.try_connect() else { return };
+        self.plan.move_to(self.position);
+        let (Some(first), Some(range)) = (self.plan.claim(), self.plan.claim()) else { return };
+        let (source, requested) = (self.source.clone(), range.clone());
+        let answer = async move {
+            let body = source.request(&requested, &mut Route::over(connection)).await;
+            tracing::debug!(is_split = body.is_ok(), from = requested.start, "range probe");
+            body.ok().map(Box::new)
+        };
+        self.request = Some(Request { answer: Box::pin(answer), first_end: first.end, range });
+    }
+
+    /// Cuts `chunk` where the first body has to wait. Returns what is beyond it.
+    fn cut(&mut self, chunk: &mut Bytes) -> Option<Bytes> {
+        let limit = self.request.as_ref().map_or(u64::MAX, |request| request.first_end) - self.position;
+        let rest = usize::try_from(limit).ok().filter(|limit| *limit < chunk.len()).map(|limit| chunk.split_off(limit));
+        self.position += chunk.len() as u64;
+        self.received += chunk.len() as u64;
+        rest
+    }
+}
+
+/// What happened first.
+enum Event {
+    Received(Option<Bytes>),
+    Answered(Option<Box<Body>>),
+    Waited,
+}
+
+impl FirstBody {
+    pub(super) fn new(body: Body, probe: Option<Probe>) -> Self {
+        Self { body, probe: probe.map(Box::new), rest: None }
+    }
+
+    /// The length of the body on the wire, when the host says it.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.body.head.length
+    }
+
+    /// The next bytes, the end, or the split. No byte that was received is lost.
+    pub(super) async fn next(&mut self, context: &mut TransferContext<'_>) -> Result<Next, Error> {
+        loop {
+            match self.wait(context).await? {
+                Event::Received(None) => return Ok(Next::End),
+                Event::Received(Some(mut chunk)) => {
+                    self.rest = self.probe.as_mut().and_then(|probe| probe.cut(&mut chunk));
+                    if !chunk.is_empty() {
+                        context.count(&self.body, chunk.len()).await;
+                        return Ok(Next::Chunk(chunk));
+                    }
+                }
+                Event::Answered(None) => self.probe = None,
+                Event::Answered(second) => {
+                    if let Some(probe) = &mut self.probe {
+                        probe.second = second;
+                        return Ok(Next::Split);
+                    }
+                }
+                Event::Waited => {}
+            }
+        }
+    }
+
+    async fn wait(&mut self, context: &mut TransferContext<'_>) -> Result<Event, Error> {
+        let Some(probe) = &mut self.probe else {
+            return Ok(Event::Received(match self.rest.take() {
+                Some(rest) => Some(rest),
+                None => context.receive(&mut self.body).await?,
+            }));
+        };
+        probe.start_if_it_pays();
+        let Some(Request { answer, first_end, .. }) = &mut probe.request else {
+            return tokio::select! {
+                biased;
+                chunk = context.receive(&mut self.body) => Ok(Event::Received(chunk?)),
+                () = tokio::time::sleep(RATE_PERIOD) => Ok(Event::Waited),
+            };
+        };
+        if probe.position == *first_end {
+            let patience = PATIENCE + 2 * probe.plan.latency();
+            return tokio::select! {
+                biased;
+                answer = answer => Ok(Event::Answered(answer)),
+                () = context.stop.cancelled() => Err(Error::Stopped),
+                () = tokio::time::sleep(patience) => Ok(Event::Answered(None)),
+            };
+        }
+        tokio::select! {
+            biased;
+            answer = answer => Ok(Event::Answered(answer)),
+            chunk = context.receive(&mut self.body) => Ok(Event::Received(chunk?)),
+        }
+    }
+
+    /// What several connections begin with, after [`Next::Split`].
+    pub(super) fn into_split(self) -> Option<Split> {
+        let Probe { source, mut plan, position, request, second, .. } = *self.probe?;
+        let (second, Request { first_end, range, .. }) = (second?, request?);
+        plan.answered(second.latency);
+        let first = (self.body, position..first_end);
+        let started = [first, (*second, range)].into_iter().filter(|(_, range)| !range.is_empty()).collect();
+        Some(Split { started, source, plan })
+    }
+}

@@ -228,8 +228,11 @@ impl AttemptContext<'_> {
         let Downloader { media, connections, stop, .. } = self.downloader;
         let head = &body.head;
         let version = head.version().filter(|version| !self.is_resume_disabled() && part.version() == Some(version))?;
-        let total = version.total.filter(|total| total.saturating_sub(part.size()) >= MIN_SEGMENTED_SIZE)?;
-        if *connections < 2 || !head.can_resume() {
+        let total = version.total?;
+        let is_worth_it = *connections > 1 && total.saturating_sub(part.size()) >= MIN_SEGMENTED_SIZE;
+        // What is there already is not requested again.
+        let has_gaps = part.written() > part.size();
+        if !(is_worth_it || has_gaps) || !head.can_resume() {
             return None;
         }
         let source = RangeSource {

@@ -55,42 +55,56 @@ pub(super) struct Probe {
     received: u64,
     began: Instant,
     request: Option<Request>,
-    second: Option<Box<Body>>,
+    /// What the split begins with besides the first body.
+    second: Option<(Box<Body>, Range<u64>)>,
+    /// The first body goes on up to here.
+    first_end: u64,
 }
 
 struct Request {
     answer: Pin<Box<dyn Future<Output = Option<Box<Body>>> + Send>>,
-    /// The first body goes on up to here.
-    first_end: u64,
     range: Range<u64>,
 }
 
 impl Probe {
     /// A probe for a first body that begins at `position`.
     pub(super) fn new(source: RangeSource, plan: RangePlan, position: u64) -> Self {
-        Self { source, plan, position, received: 0, began: Instant::now(), request: None, second: None }
+        Self { source, plan, position, received: 0, began: Instant::now(), request: None, second: None, first_end: u64::MAX }
     }
 
-    /// Asks for a range, if that pays and the host has a free connection.
-    fn start_if_it_pays(&mut self) {
+    /// Asks for a range, if that pays and the host has a free connection. True when the first body is to be cut without that:
+    /// what comes after its range is there already, or has to wait for this connection.
+    fn start_if_it_pays(&mut self) -> bool {
         if self.request.is_some() || !self.plan.pays(self.received, self.began.elapsed()) {
-            return;
+            return false;
         }
-        let Some(connection) = self.source.host.try_connect() else { return };
+        let connection = if self.plan.has_one_connection() { None } else { self.source.host.try_connect() };
+        if connection.is_none() && !self.plan.has_gaps() {
+            return false;
+        }
         self.plan.move_to(self.position);
-        let (Some(first), Some(range)) = (self.plan.claim(), self.plan.claim()) else { return };
+        let Some(first) = self.plan.claim() else { return false };
+        let Some((connection, range)) = connection.and_then(|connection| Some((connection, self.plan.claim()?))) else {
+            let is_cut = self.plan.has_gaps();
+            if is_cut {
+                self.first_end = first.end;
+            }
+            return is_cut;
+        };
         let (source, requested) = (self.source.clone(), range.clone());
         let answer = async move {
             let body = source.request(&requested, &mut Route::over(connection)).await;
             tracing::debug!(is_split = body.is_ok(), from = requested.start, "range probe");
             body.ok().map(Box::new)
         };
-        self.request = Some(Request { answer: Box::pin(answer), first_end: first.end, range });
+        self.first_end = first.end;
+        self.request = Some(Request { answer: Box::pin(answer), range });
+        false
     }
 
     /// Cuts `chunk` where the first body has to wait. Returns what is beyond it.
     fn cut(&mut self, chunk: &mut Bytes) -> Option<Bytes> {
-        let limit = self.request.as_ref().map_or(u64::MAX, |request| request.first_end) - self.position;
+        let limit = self.first_end.saturating_sub(self.position);
         let rest = usize::try_from(limit).ok().filter(|limit| *limit < chunk.len()).map(|limit| chunk.split_off(limit));
         self.position += chunk.len() as u64;
         self.received += chunk.len() as u64;
@@ -101,7 +115,8 @@ impl Probe {
 /// What happened first.
 enum Event {
     Received(Option<Bytes>),
-    Answered(Option<Box<Body>>),
+    /// The file is split, or can't be.
+    Decided(bool),
     Waited,
 }
 
@@ -127,13 +142,8 @@ impl FirstBody {
                         return Ok(Next::Chunk(chunk));
                     }
                 }
-                Event::Answered(None) => self.probe = None,
-                Event::Answered(second) => {
-                    if let Some(probe) = &mut self.probe {
-                        probe.second = second;
-                        return Ok(Next::Split);
-                    }
-                }
+                Event::Decided(true) => return Ok(Next::Split),
+                Event::Decided(false) => self.probe = None,
                 Event::Waited => {}
             }
         }
@@ -146,37 +156,38 @@ impl FirstBody {
                 None => context.receive(&mut self.body).await?,
             }));
         };
-        probe.start_if_it_pays();
-        let Some(Request { answer, first_end, .. }) = &mut probe.request else {
+        if probe.start_if_it_pays() {
+            return Ok(Event::Decided(true));
+        }
+        let Some(Request { answer, range }) = &mut probe.request else {
             return tokio::select! {
                 biased;
                 chunk = context.receive(&mut self.body) => Ok(Event::Received(chunk?)),
                 () = tokio::time::sleep(RATE_PERIOD) => Ok(Event::Waited),
             };
         };
-        if probe.position == *first_end {
-            let patience = PATIENCE + 2 * probe.plan.latency();
-            return tokio::select! {
-                biased;
-                answer = answer => Ok(Event::Answered(answer)),
-                () = context.stop.cancelled() => Err(Error::Stopped),
-                () = tokio::time::sleep(patience) => Ok(Event::Answered(None)),
-            };
-        }
-        tokio::select! {
+        let is_waiting = probe.position == probe.first_end;
+        let patience = PATIENCE + 2 * probe.plan.latency();
+        let answer = tokio::select! {
             biased;
-            answer = answer => Ok(Event::Answered(answer)),
-            chunk = context.receive(&mut self.body) => Ok(Event::Received(chunk?)),
-        }
+            answer = answer => answer,
+            () = context.stop.cancelled() => return Err(Error::Stopped),
+            () = tokio::time::sleep(patience), if is_waiting => None,
+            chunk = context.receive(&mut self.body), if !is_waiting => return Ok(Event::Received(chunk?)),
+        };
+        probe.second = answer.map(|second| (second, range.clone()));
+        Ok(Event::Decided(probe.second.is_some()))
     }
 
     /// What several connections begin with, after [`Next::Split`].
     pub(super) fn into_split(self) -> Option<Split> {
-        let Probe { source, mut plan, position, request, second, .. } = *self.probe?;
-        let (second, Request { first_end, range, .. }) = (second?, request?);
-        plan.answered(second.latency);
-        let first = (self.body, position..first_end);
-        let started = [first, (*second, range)].into_iter().filter(|(_, range)| !range.is_empty()).collect();
+        let Probe { source, mut plan, position, second, first_end, .. } = *self.probe?;
+        let mut started = vec![(self.body, position..first_end)];
+        if let Some((second, range)) = second {
+            plan.answered(second.latency);
+            started.push((*second, range));
+        }
+        started.retain(|(_, range)| !range.is_empty());
         Some(Split { started, source, plan })
     }
 }

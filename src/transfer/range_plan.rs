@@ -44,7 +44,7 @@ impl RangePlan {
     /// The plan for a file of `total` bytes, of which everything before `front` and `written` is there.
     pub(super) fn new(front: u64, total: u64, written: Extents, connections: usize, latency: Duration) -> Self {
         let count = connections.max(1) as u64;
-        let rest = total.saturating_sub(front);
+        let rest = total.saturating_sub(front).saturating_sub(written.size_after(front));
         Self {
             next: front,
             total,
@@ -64,6 +64,15 @@ impl RangePlan {
         *self = Self::new(front, self.total, std::mem::take(&mut self.written), self.connections, self.latency);
     }
 
+    /// Whether a part of the rest is there already.
+    pub(super) fn has_gaps(&self) -> bool {
+        self.written.next_start(self.next).is_some()
+    }
+
+    pub(super) fn has_one_connection(&self) -> bool {
+        self.connections < 2
+    }
+
     /// Whether each request costs so much that there should be few of them.
     pub(super) fn is_costly(&self) -> bool {
         self.is_refused || self.latency >= SLOW_ANSWER
@@ -71,7 +80,7 @@ impl RangePlan {
 
     /// Whether a second connection pays, after the first one has brought `received` bytes in the time `elapsed`.
     pub(super) fn pays(&self, received: u64, elapsed: Duration) -> bool {
-        if !self.is_costly() {
+        if !self.is_costly() || self.has_gaps() {
             return true;
         }
         let rest = to_f64(self.total.saturating_sub(self.next));
@@ -199,7 +208,8 @@ mod tests {
             written.insert(range);
         }
         let mut plan = RangePlan::new(MIB, 64 * MIB, written, 2, SLOW_ANSWER);
-        assert_eq!(claims(&mut plan), [(1, 10), (20, 51), (51, 60)]);
+        assert!(plan.has_gaps());
+        assert_eq!(claims(&mut plan), [(1, 10), (20, 44), (44, 60)]);
     }
 
     #[test]

@@ -37,10 +37,10 @@ impl Extents {
         self.0.iter().map(|known| known.start).find(|start| *start >= offset)
     }
 
-    /// How many bytes they have.
+    /// How many bytes they have at `offset` and beyond.
     #[must_use]
-    pub(super) fn size(&self) -> u64 {
-        self.0.iter().map(|known| known.end - known.start).sum()
+    pub(crate) fn size_after(&self, offset: u64) -> u64 {
+        self.0.iter().map(|known| known.end.saturating_sub(known.start.max(offset))).sum()
     }
 
     /// The end of the last one.
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn gaps_are_found() {
         let extents = extents(&[(10, 20), (30, 40)]);
-        assert_eq!((extents.size(), extents.end()), (20, Some(40)));
+        assert_eq!((extents.size_after(0), extents.size_after(15), extents.end()), (20, 15, Some(40)));
         for (offset, end, next) in [(0, 0, Some(10)), (10, 20, Some(10)), (15, 20, Some(30)), (20, 20, Some(30)), (40, 40, None)]
         {
             assert_eq!((extents.end_after(offset), extents.next_start(offset)), (end, next), "{offset}");

@@ -107,7 +107,7 @@ impl Part {
     /// How many bytes it has in all, also beyond a gap.
     #[must_use]
     pub(crate) fn written(&self) -> u64 {
-        self.prefix.size + self.ahead.size()
+        self.prefix.size + self.ahead.size_after(self.prefix.size)
     }
 
     /// What it has beyond [`Part::size`].

@@ -8,6 +8,7 @@ mod disk_faults;
 mod encoding;
 mod exact_urls;
 mod full_disk;
+mod gaps;
 mod host_limits;
 mod layout;
 mod lengths;

@@ -213,7 +213,7 @@ fn kill_loses_at_most_4_mib_per_connection() {
 }
 
 /// Waits for a condition, up to a limit.
-fn await_condition(condition: impl Fn() -> bool) {
+pub(super) fn await_condition(condition: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
     while !condition() {
         assert!(begun.elapsed().as_secs() < 20, "it did not happen in time");

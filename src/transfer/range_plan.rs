@@ -6,6 +6,7 @@
 //! first connection alone would be done within the time of a few answers, there is no second one. A host that slows each answer
 //! down after its first bytes gets short ranges.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -30,8 +31,9 @@ pub(super) struct RangePlan {
     connections: usize,
     /// What an earlier attempt has written. It is not requested again.
     written: Extents,
-    /// What a connection has given back.
-    returned: Vec<Range<u64>>,
+    /// What connections have given back, by its start. It is claimed in file order, too: otherwise all of the window could be
+    /// taken by ranges behind it.
+    returned: BTreeMap<u64, u64>,
     quick_range: u64,
     long_range: u64,
     /// How long the quickest answer took.
@@ -50,7 +52,7 @@ impl RangePlan {
             total,
             connections,
             written,
-            returned: Vec::new(),
+            returned: BTreeMap::new(),
             quick_range: rest.div_ceil(2 * count).clamp(MIN_RANGE, MAX_QUICK_RANGE),
             long_range: rest.div_ceil(count).max(MIN_RANGE),
             latency,
@@ -116,16 +118,18 @@ impl RangePlan {
 
     /// Takes back a part of a claimed range.
     pub(super) fn give_back(&mut self, range: Range<u64>) {
-        self.returned.push(range);
+        self.returned.insert(range.start, range.end);
     }
 
     /// The next range; none when all are claimed.
     pub(super) fn claim(&mut self) -> Option<Range<u64>> {
-        if let Some(mut returned) = self.returned.pop() {
-            let end = returned.end.min(returned.start + MIN_RANGE);
-            let claimed = returned.start..end;
-            returned.start = end;
-            self.returned.extend(Some(returned).filter(|rest| !rest.is_empty()));
+        if let Some(first) = self.returned.first_entry() {
+            let (start, end) = (*first.key(), *first.get());
+            let claimed = start..end.min(start + MIN_RANGE);
+            first.remove();
+            if claimed.end < end {
+                self.returned.insert(claimed.end, end);
+            }
             return Some(claimed);
         }
         let start = self.written.end_after(self.next);
@@ -198,7 +202,9 @@ mod tests {
         plan.slows_down();
         assert!(plan.is_too_long(&first) && !plan.is_too_long(&(0..MIN_RANGE)));
         plan.give_back(5 * MIB..8 * MIB);
-        assert_eq!(claims(&mut plan)[..4], [(5, 7), (7, 8), (8, 10), (10, 12)]);
+        plan.give_back(MIB..2 * MIB);
+        plan.give_back(3 * MIB..4 * MIB);
+        assert_eq!(claims(&mut plan)[..6], [(1, 2), (3, 4), (5, 7), (7, 8), (8, 10), (10, 12)]);
     }
 
     #[test]

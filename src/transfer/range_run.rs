@@ -15,6 +15,8 @@ use crate::storage::{PositionedWriter, WrittenAhead, blocking};
 const WRITE_BATCH: usize = 128 << 10;
 /// How often a worker reports what it has written.
 pub(super) const REPORT_INTERVAL: u64 = 2 << 20;
+/// The bytes whose time is measured.
+const PIECE: usize = 1 << 20;
 /// A host slows down when a piece of a range takes this many times as long as the first one,
 const SLOWDOWN: u32 = 8;
 /// and at least this long.
@@ -58,13 +60,8 @@ impl RangeRun {
         self.rest.start >= self.reported + REPORT_INTERVAL && !self.rest.is_empty()
     }
 
-    pub(super) fn is_reported(&self) -> bool {
-        self.reported == self.rest.start
-    }
-
     /// What is written and not reported yet.
     pub(super) fn take_written(&mut self) -> WrittenAhead {
-        self.speed.end_piece();
         let range = self.reported..self.rest.start;
         self.reported = range.end;
         WrittenAhead { range, hasher: self.hasher.as_mut().map(std::mem::take) }
@@ -77,9 +74,9 @@ impl RangeRun {
         rest
     }
 
-    /// Counts time that was spent waiting for the host.
-    pub(super) fn count_wait(&mut self, waited: Duration) {
-        self.speed.waited += waited;
+    /// Counts bytes, and the time that was spent waiting for the host.
+    pub(super) fn count(&mut self, chunks: &[Bytes], waited: Duration) {
+        self.speed.count(chunks.iter().map(Bytes::len).sum(), waited);
     }
 
     /// Whether a later piece took much longer than the first one.
@@ -88,20 +85,25 @@ impl RangeRun {
     }
 }
 
-/// Compares how long the pieces of one range took that were reported.
+/// Compares how long the pieces of one range took.
 #[derive(Default)]
 struct PieceSpeed {
-    /// The time for the piece that is under way.
+    /// The piece that is under way.
     waited: Duration,
+    bytes: usize,
     first: Option<Duration>,
     has_slowed_down: bool,
 }
 
 impl PieceSpeed {
-    fn end_piece(&mut self) {
-        let first = *self.first.get_or_insert(self.waited);
-        self.has_slowed_down |= self.waited > MIN_SLOW_PIECE.max(first * SLOWDOWN);
-        self.waited = Duration::ZERO;
+    fn count(&mut self, bytes: usize, waited: Duration) {
+        self.waited += waited;
+        self.bytes += bytes;
+        if self.bytes >= PIECE {
+            let first = *self.first.get_or_insert(self.waited);
+            self.has_slowed_down |= self.waited > MIN_SLOW_PIECE.max(first * SLOWDOWN);
+            (self.waited, self.bytes) = (Duration::ZERO, 0);
+        }
     }
 }
 
@@ -161,8 +163,7 @@ mod tests {
         ] {
             let mut run = RangeRun::new(0..8 << 20);
             for &piece in pieces {
-                run.count_wait(Duration::from_millis(piece));
-                run.take_written();
+                run.count(&[Bytes::from(vec![0; PIECE])], Duration::from_millis(piece));
             }
             assert_eq!(run.has_slowed_down(), expected, "{pieces:?}");
         }

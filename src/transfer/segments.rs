@@ -219,7 +219,7 @@ impl SegmentState {
             let missing = run.rest.end - run.rest.start;
             let began = Instant::now();
             let (chunks, fault) = read_batch(&mut body, run.rest.start - start, missing, is_bounded, &mut context).await;
-            run.count_wait(began.elapsed());
+            run.count(&chunks, began.elapsed());
             self.write(run, chunks).await?;
             if let Some(fault) = fault {
                 return Err(fault);
@@ -243,7 +243,10 @@ impl SegmentState {
     /// Ends the range here, and gives the rest back, if the host slows each answer down after its first bytes.
     fn give_back(&self, run: &mut RangeRun) -> bool {
         let mut plan = self.plan();
-        let is_given_back = run.is_reported() && plan.is_too_long(&run.rest);
+        if run.has_slowed_down() && self.source.media.throttle.is_none() {
+            plan.slows_down();
+        }
+        let is_given_back = plan.is_too_long(&run.rest);
         if is_given_back {
             plan.give_back(run.cut());
         }
@@ -251,11 +254,7 @@ impl SegmentState {
     }
 
     fn report(&self, run: &mut RangeRun, is_complete: bool) {
-        let written = run.take_written();
-        if run.has_slowed_down() && self.source.media.throttle.is_none() {
-            self.plan().slows_down();
-        }
         // A closed receiver is not an error: the download has ended.
-        let _ = self.written.send(Report { written, is_complete });
+        let _ = self.written.send(Report { written: run.take_written(), is_complete });
     }
 }

@@ -111,8 +111,11 @@ pub(super) async fn download_segments(
                 let ahead = ends.split_off(&(part.size() + 1));
                 state.window.add_permits(std::mem::replace(&mut ends, ahead).len());
             }
-            Some(result) = workers.join_next() => fault = result.unwrap_or_else(|_| Err(worker_panicked())).err(),
-            else => fault = Some(worker_panicked()),
+            result = workers.join_next() => fault = match result {
+                Some(Ok(result)) => result.err(),
+                // A panic, or a range is missing and no worker is left.
+                _ => Some(worker_panicked()),
+            },
         }
     }
     workers.shutdown().await;
@@ -152,8 +155,10 @@ impl SegmentState {
     }
 
     async fn claim_range(&self) -> Option<Range<u64>> {
-        self.window.acquire().await.ok()?.forget();
-        self.plan().claim()
+        let permit = self.window.acquire().await.ok()?;
+        let range = self.plan().claim()?;
+        permit.forget();
+        Some(range)
     }
 
     fn plan(&self) -> MutexGuard<'_, RangePlan> {

@@ -65,7 +65,7 @@ pub struct Options {
     /// Downloads at once. Each file has up to [`connections`](Self::connections) of its own.
     pub jobs: NonZeroUsize,
     /// Connections for one file of 16 MiB or more, where its host serves ranges. Default 4. At most 32 requests go to one media
-    /// host at once, or `jobs` times this value if that is more, up to 256.
+    /// host at once. With more connections than 4 it is `jobs` times this value if that is more, up to 256.
     pub connections: Option<NonZeroUsize>,
     /// Limit of all received bytes per second. None is no limit.
     pub limit_rate: Option<u64>,
@@ -148,7 +148,27 @@ impl Options {
 
     /// Requests at once to one media host.
     pub(super) fn requests_per_host(&self) -> usize {
-        let wanted = self.connections.map_or(0, |connections| connections.get().saturating_mul(self.jobs.get()));
+        let more = self.connections.filter(|connections| connections.get() > DEFAULT_CONNECTIONS);
+        let wanted = more.map_or(0, |connections| connections.get().saturating_mul(self.jobs.get()));
         wanted.clamp(DEFAULT_REQUESTS_PER_HOST, MAX_REQUESTS_PER_HOST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_more_connections_than_the_default_allow_more_requests_to_one_host() {
+        for (connections, jobs, requests) in
+            [(None, 90, 32), (Some(1), 90, 32), (Some(4), 32, 32), (Some(5), 4, 32), (Some(16), 4, 64), (Some(16), 32, 256)]
+        {
+            let options = Options {
+                connections: connections.and_then(NonZeroUsize::new),
+                jobs: NonZeroUsize::new(jobs).unwrap(),
+                ..Options::new(ApiKey::parse("sk-example").unwrap())
+            };
+            assert_eq!(options.requests_per_host(), requests, "-x {connections:?} -j {jobs}");
+        }
     }
 }

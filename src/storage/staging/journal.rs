@@ -202,13 +202,15 @@ impl Proven {
         blocks.sort_by_key(|block| block.from);
         let mut end = proven.prefix.size;
         for block in blocks {
-            let block_end = block.from.saturating_add(block.size);
             // Blocks do not overlap. So no byte is hashed twice, whatever a journal says.
-            if block.from >= end && block.is_in(file)? {
-                proven.ahead.insert(block.from..block_end);
+            if block.from < end {
+                continue;
+            }
+            end = block.from.saturating_add(block.size);
+            if block.is_in(file)? {
+                proven.ahead.insert(block.from..end);
                 proven.kept.push(Checkpoint::Block(block));
             }
-            end = end.max(block_end);
         }
         Ok(proven)
     }

@@ -101,3 +101,77 @@ fn wrong_lengths_in_the_journal_validate_nothing() {
     fs::write(beside(&path), format!("{first}\n{line}")).unwrap();
     assert_eq!(validated_size(&path), 0);
 }
+
+/// A block of `bytes`, as a connection would prove it.
+fn block(bytes: &[u8], range: std::ops::Range<usize>) -> Block {
+    let mut hasher = BlockHasher::default();
+    hasher.update(&bytes[range.clone()]);
+    Block { from: range.start as u64, size: range.len() as u64, xxh3: hasher.finish() }
+}
+
+/// A part of twelve bytes with a checkpoint after four, and these blocks beyond.
+fn part_with_blocks(folder: &Path, blocks: &[std::ops::Range<usize>]) -> PathBuf {
+    let path = part(folder, b"abcdefghijkl", &[4]);
+    let mut journal = resume(&path).unwrap().journal;
+    fs::write(&path, b"abcdefghijkl").unwrap();
+    for range in blocks {
+        journal.add_block(block(b"abcdefghijkl", range.clone())).unwrap();
+    }
+    path
+}
+
+/// What a part has beyond its prefix: the end of the bytes after 6 and after 9, and the end of all.
+fn ahead(path: &Path) -> (u64, u64, Option<u64>) {
+    resume(path).map_or((6, 9, None), |found| (found.ahead.end_after(6), found.ahead.end_after(9), found.ahead.end()))
+}
+
+#[test]
+fn blocks_beyond_a_gap_are_kept_as_far_as_their_hashes_match() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = part_with_blocks(folder.path(), &[6..8, 9..12]);
+    assert_eq!(ahead(&path), (8, 12, Some(12)));
+    assert_eq!(fs::read(&path).unwrap().len(), 12);
+    for (bytes, expected) in [
+        (&b"abcdefgXijkl"[..], (6, 12, Some(12))),
+        (b"abcdefghijk\0", (8, 9, Some(8))),
+        (b"abcdefghijk", (8, 9, Some(8))),
+        // Without its prefix, too.
+        (b"Xbcdefghijkl", (8, 12, Some(12))),
+    ] {
+        let path = part_with_blocks(folder.path(), &[6..8, 9..12]);
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(ahead(&path), expected, "{bytes:?}");
+        assert_eq!(ahead(&path), expected, "{bytes:?}, and again");
+    }
+}
+
+#[test]
+fn bytes_that_were_refused_once_are_proven_by_a_later_checkpoint_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = part_with_blocks(folder.path(), &[6..8]);
+    fs::write(&path, b"abcdef\0\0").unwrap();
+    let mut journal = resume(&path).unwrap().journal;
+    fs::write(&path, b"abcdefghijkl").unwrap();
+    journal.add_block(block(b"abcdefghijkl", 9..12)).unwrap();
+    assert_eq!(ahead(&path), (6, 12, Some(12)), "the refused line is void");
+}
+
+#[test]
+fn overlapping_blocks_are_hashed_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = part_with_blocks(folder.path(), &[5..8, 6..12, 0..12, 2..6]);
+    let found = resume(&path).unwrap();
+    assert_eq!((found.prefix.size, found.ahead.end_after(5), found.ahead.end()), (4, 8, Some(8)));
+}
+
+#[test]
+fn wrong_blocks_in_the_journal_prove_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = part_with_blocks(folder.path(), &[]);
+    let mut journal = resume(&path).unwrap().journal;
+    for (from, size) in [(u64::MAX, u64::MAX), (9, u64::MAX), (12, 1), (5, 0)] {
+        journal.add_block(Block { from, size, xxh3: BlockHasher::default().finish() }).unwrap();
+    }
+    let found = resume(&path).unwrap();
+    assert_eq!((found.prefix.size, found.ahead.end()), (4, None));
+}

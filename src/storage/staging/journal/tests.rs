@@ -148,7 +148,7 @@ fn blocks_beyond_a_gap_are_kept_as_far_as_their_hashes_match() {
 #[test]
 fn bytes_that_were_refused_once_are_proven_by_a_later_checkpoint_only() {
     let folder = tempfile::tempdir().unwrap();
-    let path = part_with_blocks(folder.path(), &[6..8]);
+    let path = part_with_blocks(folder.path(), &[6..8, 10..11]);
     fs::write(&path, b"abcdef\0\0").unwrap();
     let mut journal = resume(&path).unwrap().journal;
     fs::write(&path, b"abcdefghijkl").unwrap();

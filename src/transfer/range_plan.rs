@@ -82,12 +82,16 @@ impl RangePlan {
 
     /// Whether a second connection pays, after the first one has brought `received` bytes in the time `elapsed`.
     pub(super) fn pays(&self, received: u64, elapsed: Duration) -> bool {
-        if !self.is_costly() || self.has_gaps() {
+        let rest = self.total.saturating_sub(self.next).saturating_sub(received);
+        if self.has_gaps() {
             return true;
         }
-        let rest = to_f64(self.total.saturating_sub(self.next));
+        if rest < 2 * MIN_RANGE || !self.is_costly() {
+            return rest >= 2 * MIN_RANGE;
+        }
         // The first bytes arrive at once, whatever the rate is.
-        elapsed >= RATE_PERIOD && rest * elapsed.as_secs_f64() > to_f64(received) * self.latency.as_secs_f64() * MIN_ANSWERS_SAVED
+        let saved = to_f64(rest) * elapsed.as_secs_f64() / (to_f64(received) * self.latency.as_secs_f64());
+        elapsed >= RATE_PERIOD && saved > MIN_ANSWERS_SAVED
     }
 
     /// How long the quickest answer took.
@@ -223,11 +227,12 @@ mod tests {
         let second = Duration::from_secs(1);
         for (latency, received, elapsed, pays) in [
             (QUICK, 0, Duration::ZERO, true),
-            // 60 MiB are left.
+            (QUICK, 57 * MIB, second, false),
+            // 60 MiB were missing at the start.
             (second, 0, Duration::ZERO, false),
             (second, 0, RATE_PERIOD, true),
-            (second, 10 * MIB, second, true),
-            (second, 16 * MIB, second, false),
+            (second, 11 * MIB, second, true),
+            (second, 13 * MIB, second, false),
             (second, 200 * MIB, second, false),
         ] {
             assert_eq!(plan(4 * MIB, 64 * MIB, 4, latency).pays(received, elapsed), pays, "{received} in {elapsed:?}");

@@ -67,6 +67,9 @@ impl AttemptContext<'_> {
         if part.size() > 0 && (is_plain || part.version().is_none()) {
             part = restart_part(part).await?;
         }
+        if part.can_advance() {
+            part = blocking(move || part.pass_all_written().map_err(Error::Write).map(|()| part)).await?;
+        }
         let mut range = part.version().filter(|_| part.size() > 0).map(|version| remaining_range(&part, version.clone()));
         let mut body = loop {
             let stop = &downloader.stop;
@@ -92,9 +95,11 @@ impl AttemptContext<'_> {
             return Ok(AttemptOutcome::Incomplete(part, error));
         }
         self.remember_version(body.head.version());
-        if part.size() > 0 && !body.head.is_partial {
+        let is_new = part.version().is_none() && part.written() == 0;
+        let is_same = part.size() == 0 && part.version().is_some() && part.version() == body.head.version().as_ref();
+        if !body.head.is_partial && !is_new && !is_same {
             // The whole file instead of the rest: the file is another one now, or its host serves no ranges.
-            part = self.restart(part).await?;
+            part = if part.written() > 0 { self.restart(part).await? } else { restart_part(part).await? };
         }
         if let Some(version) = body.head.version() {
             part.set_version(version).map_err(Error::Write)?;

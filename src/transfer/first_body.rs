@@ -59,6 +59,8 @@ pub(super) struct Probe {
     second: Option<(Box<Body>, Range<u64>)>,
     /// The first body goes on up to here.
     first_end: u64,
+    /// Whether a part of the rest is there from the start.
+    has_gaps: bool,
 }
 
 struct Request {
@@ -69,7 +71,9 @@ struct Request {
 impl Probe {
     /// A probe for a first body that begins at `position`.
     pub(super) fn new(source: RangeSource, plan: RangePlan, position: u64) -> Self {
-        Self { source, plan, position, received: 0, began: Instant::now(), request: None, second: None, first_end: u64::MAX }
+        let has_gaps = plan.has_gaps();
+        let (request, second) = (None, None);
+        Self { source, plan, position, received: 0, began: Instant::now(), request, second, first_end: u64::MAX, has_gaps }
     }
 
     /// Asks for a range, if that pays and the host has a free connection. True when the first body is to be cut without that:
@@ -144,7 +148,7 @@ impl FirstBody {
                 }
                 Event::Decided(true) => return Ok(Next::Split),
                 Event::Decided(false) => self.probe = None,
-                Event::Waited => {}
+                Event::Waited => context.rate.count(0, RATE_PERIOD),
             }
         }
     }
@@ -175,8 +179,13 @@ impl FirstBody {
             () = tokio::time::sleep(patience), if is_waiting => None,
             chunk = context.receive(&mut self.body), if !is_waiting => return Ok(Event::Received(chunk?)),
         };
-        probe.second = answer.map(|second| (second, range.clone()));
-        Ok(Event::Decided(probe.second.is_some()))
+        match answer {
+            Some(second) => probe.second = Some((second, range.clone())),
+            // The first body must not bring again what is there. Another request will bring the range.
+            None if probe.has_gaps => probe.plan.give_back(range.clone()),
+            None => return Ok(Event::Decided(false)),
+        }
+        Ok(Event::Decided(true))
     }
 
     /// What several connections begin with, after [`Next::Split`].

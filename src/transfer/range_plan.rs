@@ -39,7 +39,17 @@ pub(super) struct RangePlan {
     /// How long the quickest answer took.
     latency: Duration,
     is_refused: bool,
-    is_slowing: bool,
+    slowdown: Slowdown,
+}
+
+/// Whether the host slows each answer down after its first bytes. Other connections can slow a range down, too.
+#[derive(Clone, Copy, Debug)]
+enum Slowdown {
+    Unknown,
+    /// A piece took so long. The first piece of a new range will tell.
+    Suspected(Duration),
+    Confirmed,
+    Refuted,
 }
 
 impl RangePlan {
@@ -57,7 +67,7 @@ impl RangePlan {
             long_range: rest.div_ceil(count).max(MIN_RANGE),
             latency,
             is_refused: false,
-            is_slowing: false,
+            slowdown: Slowdown::Unknown,
         }
     }
 
@@ -107,17 +117,33 @@ impl RangePlan {
     /// Reports that the host refused a request because there are too many.
     pub(super) fn refused(&mut self) {
         self.is_refused = true;
-        self.long_range = self.total.saturating_sub(self.next).div_ceil(self.connections.max(1) as u64).max(MIN_RANGE);
+        let rest = self.total.saturating_sub(self.next).saturating_sub(self.written.size_after(self.next));
+        self.long_range = rest.div_ceil(self.connections.max(1) as u64).max(MIN_RANGE);
     }
 
-    /// Reports that the host slows each answer down after its first bytes.
-    pub(super) fn slows_down(&mut self) {
-        (self.quick_range, self.is_slowing) = (MIN_RANGE, true);
+    /// Reports a piece of a range that took `waited`, much longer than the first one. True when the range is to be given back,
+    /// to find out whether a new request is quicker.
+    pub(super) fn slow_piece(&mut self, waited: Duration) -> bool {
+        let is_test = matches!(self.slowdown, Slowdown::Unknown) && !self.is_costly();
+        if is_test {
+            self.slowdown = Slowdown::Suspected(waited);
+        }
+        is_test
+    }
+
+    /// Reports how long the first piece of a range took.
+    pub(super) fn first_piece(&mut self, waited: Duration) {
+        let Slowdown::Suspected(slow) = self.slowdown else { return };
+        if waited * 4 < slow {
+            (self.slowdown, self.quick_range) = (Slowdown::Confirmed, MIN_RANGE);
+        } else {
+            self.slowdown = Slowdown::Refuted;
+        }
     }
 
     /// Whether a range, of which `rest` is missing, had better be given back.
     pub(super) fn is_too_long(&self, rest: &Range<u64>) -> bool {
-        !self.is_costly() && self.is_slowing && rest.end - rest.start > MIN_RANGE
+        !self.is_costly() && matches!(self.slowdown, Slowdown::Confirmed) && rest.end - rest.start > MIN_RANGE
     }
 
     /// Takes back a part of a claimed range.
@@ -127,9 +153,10 @@ impl RangePlan {
 
     /// The next range; none when all are claimed.
     pub(super) fn claim(&mut self) -> Option<Range<u64>> {
+        let is_costly = self.is_costly();
         if let Some(first) = self.returned.first_entry() {
             let (start, end) = (*first.key(), *first.get());
-            let claimed = start..end.min(start + MIN_RANGE);
+            let claimed = start..if is_costly { end } else { end.min(start + MIN_RANGE) };
             first.remove();
             if claimed.end < end {
                 self.returned.insert(claimed.end, end);
@@ -140,7 +167,7 @@ impl RangePlan {
         if start >= self.total {
             return None;
         }
-        let size = if self.is_costly() { self.long_range } else { self.quick_range };
+        let size = if is_costly { self.long_range } else { self.quick_range };
         let next_written = self.written.next_start(start).unwrap_or(self.total);
         let end = start.saturating_add(size).min(next_written).min(self.total);
         self.next = end;
@@ -203,12 +230,25 @@ mod tests {
         let mut plan = plan(0, 64 * MIB, 4, QUICK);
         let first = plan.claim().unwrap();
         assert!(!plan.is_too_long(&first));
-        plan.slows_down();
+        assert!(plan.slow_piece(Duration::from_secs(1)) && !plan.is_too_long(&first));
+        assert!(!plan.slow_piece(Duration::from_secs(1)), "one range is enough to find out");
+        plan.first_piece(QUICK);
         assert!(plan.is_too_long(&first) && !plan.is_too_long(&(0..MIN_RANGE)));
         plan.give_back(5 * MIB..8 * MIB);
         plan.give_back(MIB..2 * MIB);
         plan.give_back(3 * MIB..4 * MIB);
         assert_eq!(claims(&mut plan)[..6], [(1, 2), (3, 4), (5, 7), (7, 8), (8, 10), (10, 12)]);
+    }
+
+    #[test]
+    fn host_that_is_slow_for_other_reasons_keeps_its_ranges() {
+        let mut plan = plan(0, 64 * MIB, 4, QUICK);
+        let first = plan.claim().unwrap();
+        assert!(plan.slow_piece(Duration::from_secs(1)));
+        plan.first_piece(Duration::from_millis(250));
+        plan.first_piece(QUICK);
+        assert!(!plan.is_too_long(&first) && !plan.slow_piece(Duration::from_secs(1)));
+        assert_eq!(plan.claim(), Some(8 * MIB..16 * MIB));
     }
 
     #[test]

@@ -2,14 +2,15 @@
 //!
 //! Workers, one per connection, claim ranges from the plan and write them at their offset. The front is the end of the bytes
 //! that have no gap before them. It follows the workers, and the bytes that it passes are hashed while they are still in memory.
-//! At most two ranges per connection may lie beyond the front (the window). The journal gets a checkpoint of every
-//! [`REPORT_INTERVAL`](super::range_run::REPORT_INTERVAL) bytes of a longer range. So a process that is killed loses at most 4 MiB per connection, however long the
+//! At most two ranges per connection may lie beyond the front (the window). The journal gets a proof of every
+//! [`REPORT_INTERVAL`](super::range_run::REPORT_INTERVAL) bytes at once. So a process that is killed loses at most 4 MiB per connection, however long the
 //! ranges are.
 //!
 //! The head of each response is checked against the requested range and version before its bytes are written. When a worker
 //! fails, all workers stop, and the caller decides whether the part can be continued.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -25,7 +26,7 @@ use super::body_writer::TransferContext;
 use super::first_body::Split;
 use super::min_rate::{MinRate, RateMonitor};
 use super::range_plan::RangePlan;
-use super::range_run::{RangeRun, expect_end, read_batch};
+use super::range_run::{Piece, RangeRun, expect_end, read_batch};
 use crate::domain::event::{Counter, Emitter, FileProgress};
 use crate::http::retry::{Failure, NoRetry, RetryDriver, RetryPolicy};
 use crate::http::{self, Body, HostState, MediaClient, RangeRequest, Route};
@@ -100,26 +101,38 @@ pub(super) async fn download_segments(
     let mut ends = BTreeSet::new();
     let mut fault = None;
     while part.size() < total && fault.is_none() {
-        tokio::select! {
-            biased;
-            Some(report) = reports.recv() => {
-                let mut batch = vec![report];
-                batch.extend(std::iter::from_fn(|| reports.try_recv().ok()));
-                ends.extend(batch.iter().filter(|report| report.is_complete).map(|report| report.written.range.end));
-                let written = batch.into_iter().map(|report| report.written).collect();
-                part = blocking(move || part.add_written(written).map_err(Error::Write).map(|()| part)).await?;
-                let ahead = ends.split_off(&(part.size() + 1));
-                state.window.add_permits(std::mem::replace(&mut ends, ahead).len());
+        let mut batch: Vec<Report> = std::iter::from_fn(|| reports.try_recv().ok()).collect();
+        if batch.is_empty() && !part.can_advance() {
+            tokio::select! {
+                biased;
+                report = reports.recv() => batch.extend(report),
+                result = workers.join_next() => fault = match result {
+                    Some(Ok(result)) => result.err(),
+                    // A panic, or a range is missing and no worker is left.
+                    _ => Some(worker_panicked()),
+                },
             }
-            result = workers.join_next() => fault = match result {
-                Some(Ok(result)) => result.err(),
-                // A panic, or a range is missing and no worker is left.
-                _ => Some(worker_panicked()),
-            },
         }
+        ends.extend(batch.iter().filter(|report| report.is_complete).map(|report| report.written.range.end));
+        part = blocking(move || add_written(part, batch).map_err(Error::Write)).await?;
+        let ahead = ends.split_off(&(part.size() + 1));
+        state.window.add_permits(std::mem::replace(&mut ends, ahead).len());
     }
     workers.shutdown().await;
+    if fault.is_some() {
+        let batch = std::iter::from_fn(|| reports.try_recv().ok()).collect();
+        part = blocking(move || add_written(part, batch).map_err(Error::Write)).await?;
+    }
     Ok((part, fault))
+}
+
+/// Adds what the workers have written, and advances the front a step.
+fn add_written(mut part: Part, batch: Vec<Report>) -> io::Result<Part> {
+    part.add_written(batch.into_iter().map(|report| report.written).collect())?;
+    if part.can_advance() {
+        part.advance()?;
+    }
+    Ok(part)
 }
 
 fn worker_panicked() -> Error {
@@ -224,12 +237,12 @@ impl SegmentState {
             let missing = run.rest.end - run.rest.start;
             let began = Instant::now();
             let (chunks, fault) = read_batch(&mut body, run.rest.start - start, missing, is_bounded, &mut context).await;
-            run.count(&chunks, began.elapsed());
+            let piece = run.count(&chunks, began.elapsed());
             self.write(run, chunks).await?;
             if let Some(fault) = fault {
                 return Err(fault);
             }
-            if self.give_back(run) {
+            if self.give_back(run, piece) {
                 return Ok(());
             }
         }
@@ -246,12 +259,17 @@ impl SegmentState {
     }
 
     /// Ends the range here, and gives the rest back, if the host slows each answer down after its first bytes.
-    fn give_back(&self, run: &mut RangeRun) -> bool {
+    fn give_back(&self, run: &mut RangeRun, piece: Option<Piece>) -> bool {
         let mut plan = self.plan();
-        if run.has_slowed_down() && self.source.media.throttle.is_none() {
-            plan.slows_down();
-        }
-        let is_given_back = plan.is_too_long(&run.rest);
+        let is_test = match piece {
+            Some(Piece::Slow(waited)) if self.source.media.throttle.is_none() => plan.slow_piece(waited),
+            Some(Piece::First(waited)) => {
+                plan.first_piece(waited);
+                false
+            }
+            _ => false,
+        };
+        let is_given_back = !run.rest.is_empty() && (is_test || plan.is_too_long(&run.rest));
         if is_given_back {
             plan.give_back(run.cut());
         }

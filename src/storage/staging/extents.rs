@@ -20,9 +20,12 @@ impl Extents {
         self.0.insert(first, range);
     }
 
-    /// Removes the ranges that begin before `offset`, whole.
-    pub(super) fn remove_before(&mut self, offset: u64) {
-        self.0.retain(|known| known.start >= offset);
+    /// Removes what is before `offset`.
+    pub(super) fn cut_before(&mut self, offset: u64) {
+        self.0.retain(|known| known.end > offset);
+        if let Some(first) = self.0.first_mut() {
+            first.start = first.start.max(offset);
+        }
     }
 
     /// The end of the bytes that follow `offset` without a gap.
@@ -91,9 +94,11 @@ mod tests {
     }
 
     #[test]
-    fn range_that_is_overwritten_in_part_is_removed_whole() {
-        let mut written = extents(&[(10, 20), (30, 40)]);
-        written.remove_before(11);
-        assert_eq!(written, extents(&[(30, 40)]));
+    fn what_is_before_an_offset_is_removed() {
+        for (offset, expected) in [(5, &[(10, 20), (30, 40)][..]), (11, &[(11, 20), (30, 40)]), (20, &[(30, 40)]), (40, &[])] {
+            let mut written = extents(&[(10, 20), (30, 40)]);
+            written.cut_before(offset);
+            assert_eq!(written, extents(expected), "{offset}");
+        }
     }
 }

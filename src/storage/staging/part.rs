@@ -93,7 +93,7 @@ impl Part {
             part.file = Some(Arc::new(resumed.file));
             part.checkpointed = resumed.prefix.size;
             (part.prefix, part.ahead, part.journal) = (resumed.prefix, resumed.ahead, Some(resumed.journal));
-            part.pass_written()?;
+            part.pass_all_written()?;
         }
         Ok(part)
     }
@@ -239,7 +239,7 @@ impl Write for Part {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let front = self.prefix.size;
         // These bytes are written again.
-        self.ahead.remove_before(front + bytes.len() as u64);
+        self.ahead.cut_before(front + bytes.len() as u64);
         if self.max_size.is_some_and(|max| front + bytes.len() as u64 > max) {
             self.journal = None;
             return Err(io::Error::other(SizeLimitExceeded));

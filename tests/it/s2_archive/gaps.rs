@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::resume::await_condition;
 use crate::support::{RemoteFile, ServerFault, World};
-use ServerFault::{Healthy, NoRanges, Replaced, StallAt};
+use ServerFault::{Healthy, NoRanges, NoValidator, Replaced, StallAt, Status};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 48 * MIB;
@@ -68,13 +68,26 @@ fn damaged_block_is_requested_again() {
 
 #[test]
 fn file_that_changed_keeps_no_byte_of_the_old_one() {
+    for host in [Replaced, NoValidator] {
+        let (world, _) = killed_with_a_gap();
+        // The new file is shorter than what the part has.
+        let shorter = RemoteFile::new(&world, "/b.mp4", 20 << 20, std::slice::from_ref(&host));
+        world.serve_task("t1", &json!({"videos": [shorter.url]}));
+        world.run(&["t1", "-x", "2"]).exits(0);
+        assert_whole(&world, if matches!(host, Replaced) { &shorter.replacement } else { &shorter.bytes });
+    }
+}
+
+#[test]
+fn refused_request_for_a_later_gap_loses_no_block() {
     let (world, remote) = killed_with_a_gap();
-    // The new file is shorter than what the part has.
-    let shorter = RemoteFile::new(&world, "/b.mp4", 20 << 20, &[Replaced]);
-    world.serve_task("t1", &json!({"videos": [shorter.url]}));
+    let before = remote.requests(&world).len();
+    remote.set_script(&world, &[Healthy, Status("429 Too Many Requests", &[("Retry-After", "0")]), Healthy]);
     world.run(&["t1", "-x", "2"]).exits(0);
-    assert_whole(&world, &shorter.replacement);
-    assert_ne!(remote.bytes.len(), shorter.replacement.len());
+    assert_whole(&world, &remote.bytes);
+    let ranges = remote.requests(&world).split_off(before);
+    assert!(ranges.iter().all(|seen| seen.range_start() < FIRST_RANGE), "{ranges:?}");
+    assert!(ranges.iter().skip(1).all(|seen| seen.range.is_some_and(|(_, last)| last < Some(FIRST_RANGE))), "{ranges:?}");
 }
 
 #[test]

@@ -14,6 +14,9 @@ use crate::integrity::digest::BlockHasher;
 use crate::storage::staging::journal::Block;
 use crate::storage::staging::positioned;
 
+/// How many bytes the prefix advances at once.
+const MAX_STEP: u64 = 8 << 20;
+
 /// Writes beyond the hashed prefix of a part. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct PositionedWriter(Arc<File>);
@@ -44,37 +47,58 @@ impl Part {
         Ok(PositionedWriter(Arc::clone(self.open()?)))
     }
 
-    /// Adds what positioned writers have written, and advances the hashed prefix as far as there is no gap.
+    /// Adds what positioned writers have written: their proofs go to the journal.
     ///
     /// # Errors
-    /// When the bytes can't be read back, or the journal can't be written.
+    /// When the journal can't be written.
     pub(crate) fn add_written(&mut self, written: Vec<WrittenAhead>) -> io::Result<()> {
-        for written in &written {
-            self.ahead.insert(written.range.clone());
-        }
-        self.pass_written()?;
-        let Some(journal) = &mut self.journal else { return Ok(()) };
         for WrittenAhead { range, hasher } in written {
-            if let Some(hasher) = hasher.filter(|_| range.end > self.prefix.size) {
+            if let Some((journal, hasher)) = self.journal.as_mut().zip(hasher).filter(|_| !range.is_empty()) {
                 let (from, size) = (range.start, range.end - range.start);
-                journal.add_block(Block { from, size, xxh3: hasher.finish() })?;
+                if let Err(error) = journal.add_block(Block { from, size, xxh3: hasher.finish() }) {
+                    // On a full disk a part that can't be written takes the room of all others: it is removed.
+                    self.journal = None;
+                    return Err(error);
+                }
             }
+            self.ahead.insert(range);
         }
         Ok(())
     }
 
-    /// Advances the hashed prefix over what is written behind it without a gap.
-    pub(super) fn pass_written(&mut self) -> io::Result<()> {
-        let to = self.ahead.end_after(self.prefix.size);
-        if to == self.prefix.size {
-            return Ok(());
-        }
+    /// Whether the hashed prefix can advance: what follows it is written.
+    #[must_use]
+    pub(crate) fn can_advance(&self) -> bool {
+        self.ahead.end_after(self.prefix.size) > self.prefix.size
+    }
+
+    /// Advances the hashed prefix over what is written behind it without a gap, by at most [`MAX_STEP`]. So the caller is
+    /// back soon, and proofs do not have to wait.
+    ///
+    /// # Errors
+    /// When the bytes can't be read back.
+    pub(crate) fn advance(&mut self) -> io::Result<()> {
+        let to = self.ahead.end_after(self.prefix.size).min(self.prefix.size + MAX_STEP);
         let file = Arc::clone(self.open()?);
-        if positioned::read_range(&file, self.prefix.size, to, |block| self.prefix.update(block))? < to {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let read = positioned::read_range(&file, self.prefix.size, to, |block| self.prefix.update(block));
+        if let Err(error) = read.and_then(|read| if read < to { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }) {
+            // What can't be read back is not continued.
+            self.journal = None;
+            return Err(error);
         }
-        self.ahead.remove_before(to);
+        self.ahead.cut_before(to);
         self.checkpoint()
+    }
+
+    /// As [`Part::advance`], as far as possible.
+    ///
+    /// # Errors
+    /// When the bytes can't be read back.
+    pub(crate) fn pass_all_written(&mut self) -> io::Result<()> {
+        while self.can_advance() {
+            self.advance()?;
+        }
+        Ok(())
     }
 }
 
@@ -84,7 +108,6 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::integrity::digest::Sha256Hex;
     use crate::storage::staging::part::tests::{begun, resume, version};
 
     fn unproven(range: Range<u64>) -> WrittenAhead {
@@ -100,14 +123,16 @@ mod tests {
         let ahead = part.positioned_writer().unwrap();
         ahead.write_at(b"ef", 4).unwrap();
         part.add_written(vec![unproven(4..6)]).unwrap();
+        assert!(!part.can_advance());
         assert_eq!((part.size(), part.written()), (2, 4));
         ahead.write_at(b"cd", 2).unwrap();
         part.add_written(vec![unproven(2..4)]).unwrap();
+        part.pass_all_written().unwrap();
         assert_eq!((part.size(), part.written()), (6, 6));
-        assert!(part.add_written(vec![unproven(6..7)]).is_err(), "bytes that were never written can't be read back");
-        part.ahead.clear();
         part.write_all(b"g").unwrap();
-        assert_eq!(part.seal().sha256(), &Sha256Hex::digest(b"abcdefg"));
+        assert_eq!(part.size(), 7);
+        part.add_written(vec![unproven(7..8)]).unwrap();
+        assert!(part.advance().is_err(), "bytes that were never written can't be read back");
     }
 
     #[test]

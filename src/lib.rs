@@ -124,6 +124,9 @@
 #[doc(hidden)]
 pub mod cli;
 mod domain;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[doc(hidden)]
 pub mod gateway;
 mod http;

@@ -15,6 +15,8 @@ mod pacer;
 mod response;
 
 pub(crate) use account::LISTED_FIELDS;
+#[cfg(fuzzing)]
+pub use account::read_list;
 pub use account::{AccountClient, Error as AccountError, ListedTask, Seconds};
 pub use base::{BaseUrl, BaseUrlError};
 pub use classify::classify;

@@ -45,6 +45,8 @@ pub(crate) use local::task_dir::TaskSnapshot;
 pub(crate) use location::{BucketUrl, Location};
 #[cfg(feature = "bucket")]
 pub(crate) use object::connect::trust_for_reading;
+#[cfg(all(feature = "bucket", fuzzing))]
+pub use object::index::read_index_object;
 #[cfg(feature = "bucket")]
 pub(crate) use object::index::{CompactedIndex, KnownTask};
 #[cfg(feature = "bucket")]

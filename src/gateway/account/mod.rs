@@ -243,3 +243,13 @@ impl AccountClient {
 fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
+/// For the fuzz target: reads an answer of the account. Returns its ids and its number of rows.
+#[cfg(fuzzing)]
+pub fn read_list(bytes: &[u8], key: &ApiKey) -> (Vec<crate::TaskId>, u64) {
+    let mut ids = Vec::new();
+    let (head, _) = list::read(bytes, &mut |row| {
+        ids.extend(row.task(key).map(|task| task.id));
+        Ok(())
+    });
+    (ids, head.rows)
+}

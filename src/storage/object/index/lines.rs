@@ -112,6 +112,18 @@ impl From<io::Error> for Stop {
     }
 }
 
+/// For the fuzz target: reads an object of the index. Returns the number of its entries; none when it is damaged.
+#[cfg(fuzzing)]
+pub fn read_index_object(compressed: &[u8]) -> Option<u64> {
+    let mut count = 0;
+    let read = for_each_line(compressed, |line| {
+        let _ = IndexEntry::parse(line, Stamp(0)).ok_or("a line is no entry of a task")?;
+        count += 1;
+        Ok(())
+    });
+    read.ok().map(|()| count)
+}
+
 /// Calls `each` with every line of a compressed text, including the end of the line.
 fn for_each_line(compressed: &[u8], mut each: impl FnMut(&[u8]) -> Result<(), Stop>) -> Result<(), Stop> {
     let mut reader = BufReader::with_capacity(256 << 10, MultiGzDecoder::new(compressed).take(MAX_PLAIN + 1));

@@ -33,4 +33,6 @@ mod tests;
 pub(crate) use compact::{CompactedIndex, compact, rebuild};
 pub(crate) use each::for_each_indexed;
 pub(crate) use known::{Index, KnownTask};
+#[cfg(fuzzing)]
+pub use lines::read_index_object;
 pub(crate) use log::IndexLog;

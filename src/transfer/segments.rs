@@ -111,8 +111,8 @@ pub(super) async fn download_segments(
                 let ahead = ends.split_off(&(part.size() + 1));
                 state.window.add_permits(std::mem::replace(&mut ends, ahead).len());
             }
-            Some(result) = workers.join_next() => fault = result.unwrap_or_else(|_| Err(worker_panicked())).err(),
-            else => fault = Some(worker_panicked()),
+            // No worker is left, and no report: a range got lost.
+            result = workers.join_next() => fault = result.unwrap_or(Ok(Err(worker_panicked()))).unwrap_or_else(|_| Err(worker_panicked())).err(),
         }
     }
     workers.shutdown().await;

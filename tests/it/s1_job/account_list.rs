@@ -251,3 +251,20 @@ fn redirect_on_the_accounts_origin_is_followed() {
     account.run(&world, &["--since", "1h"]).exits(0);
     assert_eq!(world.task_entry("t0")["state"], "complete");
 }
+
+#[test]
+fn first_mention_of_a_task_gives_its_fields() {
+    let world = World::new();
+    serve(&world, ["a", "b", "c", "d"].map(str::to_owned));
+    world.write_file("list.jsonl", "{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\",\"n\":2}\n");
+    let mut listed = row("d", 60);
+    listed["prompt"] = json!("theirs");
+    let account = Account::start(TaskList::new(vec![listed]));
+    let command = account.command(&world, &["a", "-i", "list.jsonl", "-i", "-", "--since", "1h"]);
+    let mut running = crate::support::run::Running::start(command);
+    running.write("{\"id\":\"b\",\"n\":3}\n{\"id\":\"c\",\"n\":4}\n{\"id\":\"c\",\"n\":5}\n{\"id\":\"d\",\"n\":6}\n");
+    world.audit(running.wait(false)).exits(0);
+    let meta = ["a", "b", "c", "d"].map(|id| world.task_entry(id)["meta"].clone());
+    assert_eq!(meta, [Value::Null, json!({"n": 2}), json!({"n": 4}), json!({"n": 6, "prompt": "theirs"})]);
+    assert_eq!(world.gateway_requests().len(), 4);
+}

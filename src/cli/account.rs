@@ -90,17 +90,17 @@ impl Account {
     }
 }
 
-/// The seconds from `since` to `until`, or to now.
+/// The seconds from `since` to `until`, or to now. The range goes one second further, for servers that do not count its end.
 ///
 /// # Errors
 /// If there are none.
 pub(super) fn range(since: When, until: Option<When>) -> Result<Seconds, Error> {
     let now = Timestamp::now().as_second();
     let first = since.since().as_second().max(0);
-    let end = until.map_or(now, |until| until.until().as_second().min(now + LONGEST_AHEAD));
-    let includes_end = until.is_none();
-    match first < end || (first == end && includes_end) {
-        true => Ok(Seconds { first, end, includes_end }),
+    let end = until.map_or(now + 1, |until| until.until().as_second().min(now + LONGEST_AHEAD));
+    match first < end {
+        // Without `--until` a task that comes during the run is wanted, too.
+        true => Ok(Seconds { first, end, includes_end: until.is_none() }),
         false => Err(Error::EmptyRange(if until.is_some() { "--until" } else { "now" })),
     }
 }

@@ -3,8 +3,8 @@
 //! Owns whether the file of the saved keys is read: only for a command that needs a key, and only if nothing of a higher rank has one.
 //! So a damaged file ends no run that does not use it. A saved key counts for the origin of the URL that is in force, and for no other.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -178,6 +178,43 @@ fn is_typed(typed: &ArgMatches, name: &str) -> bool {
     typed.try_contains_id(&id).is_ok() && typed.value_source(&id) == Some(ValueSource::CommandLine)
 }
 
+/// Whether a folder on the way to a file keeps it from being looked up.
 fn is_out_of_reach(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_err()
+    fs::symlink_metadata(path).is_err_and(|error| hides_the_file(&error))
+}
+
+/// Whether an error of a look-up says that no file can be found there. Any other one, such as that of a disk or of a network folder,
+/// may pass, and the file is there: a key of lower rank must not be used instead.
+fn hides_the_file(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory) || is_symlink_loop(error)
+}
+
+#[cfg(unix)]
+fn is_symlink_loop(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
+}
+
+/// Other systems have no error of its own for it.
+#[cfg(not(unix))]
+fn is_symlink_loop(_: &io::Error) -> bool {
+    false
+}
+
+/// Unix only: the numbers of errors differ elsewhere.
+#[cfg(all(test, unix))]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn only_a_closed_way_to_the_file_is_out_of_reach() {
+        let hides = |errno: Errno| hides_the_file(&errno.into());
+        for errno in [Errno::ACCESS, Errno::PERM, Errno::NOTDIR, Errno::LOOP] {
+            assert!(hides(errno), "{errno}");
+        }
+        for errno in [Errno::IO, Errno::STALE, Errno::TIMEDOUT, Errno::NOMEM, Errno::NAMETOOLONG, Errno::NOENT] {
+            assert!(!hides(errno), "{errno}");
+        }
+    }
 }

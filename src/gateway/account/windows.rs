@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(server.read(RANGE), Ok((9, 7)));
         assert_eq!(server.read(Window { start: 5, end: 5 }), Ok((0, 1)));
         assert_eq!(server.read(Window { start: 5, end: 4 }), Ok((0, 0)));
-        assert_eq!(server.read(Window { start: 0, end: DAY }), Ok((0, 1)), "`--since 1d` is one window");
+        assert_eq!(server.read(Window { start: 0, end: DAY }), Ok((0, 1)), "a day is one window");
     }
 
     #[test]

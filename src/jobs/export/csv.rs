@@ -215,6 +215,21 @@ mod tests {
         assert!(row.as_object().unwrap().keys().eq(HEADINGS.iter()));
     }
 
+    /// Readers count the columns, so this line never changes: a new column is added to [`HEADINGS`] alone.
+    const FIRST_HEADINGS: &str = "task_id,state,kind,index,path,size,sha256,content_type,duration_seconds,finish_time,meta,\
+        measured_duration_seconds,duration_source,detected_type,last_modified,verified_by,warnings,code,http_status,error,status,\
+        progress,message,err_reason,submit_time,archived_at,text_path,platform,model,width,height,frame_rate,video_codec,\
+        audio_codec,sample_rate,channels,content_credentials";
+
+    #[test]
+    fn new_columns_are_added_at_the_end_only() {
+        let mut empty = Vec::new();
+        write(&[], &[], &beside("a"), &mut empty).unwrap();
+        let header = String::from_utf8(empty).unwrap();
+        let rest = header.strip_prefix(FIRST_HEADINGS).unwrap_or_else(|| panic!("{header}"));
+        assert!(rest.starts_with([',', '\r', '\n']), "{header}");
+    }
+
     #[test]
     fn cells_are_quoted_and_formulas_are_neutralized() {
         for (id, cell) in [

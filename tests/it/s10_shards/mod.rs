@@ -69,3 +69,25 @@ fn shard_of_a_scheduler_is_found_and_an_uncertain_one_is_exit_2() {
         run(shard, &[]).exits(2);
     }
 }
+
+#[test]
+fn run_without_a_shard_fetches_what_the_missing_shard_left() {
+    let world = World::new();
+    let ids: Vec<String> = (0..20).map(|n| format!("t{n}")).collect();
+    for id in &ids {
+        world.serve_task(id, &json!({"text": "la"}));
+    }
+    let list = ids.join("\n");
+    for shard in ["1/3", "3/3"] {
+        world.run_with_input(&list, &["-i", "-", "--shard", shard]).exits(0);
+    }
+    let asked: BTreeSet<String> = world.requested_paths().into_iter().collect();
+    assert!(!asked.is_empty() && asked.len() < 20, "{asked:?}");
+    let summary = world.run_with_input(&list, &["-i", "-", "--json"]).exits(0).summary();
+    assert_eq!((&summary["complete"], &summary["reused"]), (&json!(20), &json!(asked.len())), "{summary}");
+    let mut all = world.requested_paths();
+    assert_eq!(all.len(), 20, "nobody asks again");
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 20);
+}

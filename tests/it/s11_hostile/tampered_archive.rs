@@ -4,12 +4,13 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::commands::run_command;
 use crate::support::run::Running;
 use crate::support::{RemoteFile, Reply, ServerFault, World, sample};
 
@@ -60,6 +61,97 @@ fn hard_linked_part_or_journal_is_replaced_not_written() {
         assert_eq!(fs::read(&outside).unwrap(), before, "{name}");
         assert_eq!(fs::read(world.archive().join("t1/video-1.mp4")).unwrap(), *remote.bytes, "{name}");
     }
+}
+
+/// Checks that `inside` was replaced, and that the file outside has its bytes still.
+#[track_caller]
+fn assert_replaced(inside: &Path, outside: &Path, before: &[u8]) {
+    let name = inside.display();
+    assert_eq!(fs::read(outside).unwrap(), before, "{name}: the file outside is as before");
+    assert_ne!(fs::read(inside).unwrap(), before, "{name}: it has something new");
+    assert_eq!((fs::metadata(inside).unwrap().nlink(), fs::metadata(outside).unwrap().nlink()), (1, 1), "{name}");
+}
+
+#[test]
+fn hard_linked_files_of_the_archive_are_replaced_not_written() {
+    for name in ["manifest.json", "SHA256SUMS", "index.html", "t1/manifest.json", "t1/text.txt", "t1/image-1.png"] {
+        let world = World::new();
+        let answer = |text: &str, picture: &str| {
+            world.media.script("/picture.png", [Reply::ok(sample(picture))]);
+            world.serve_task("t1", &json!({"text": text, "images": [format!("{}/picture.png", world.media.origin())]}));
+        };
+        answer("la", "picture.png");
+        world.run(&["t1", "--gallery"]).exits(0);
+        let inside = world.archive().join(name);
+        let outside = replace_by_hard_link(&world, &inside);
+        let before = fs::read(&outside).unwrap();
+        answer("lo lo", "sea.webp");
+        world.serve_task("t2", &json!({"text": "new"}));
+        world.run(&["t1", "t2", "--gallery", "--force"]).exits(0);
+        if name == "t1/image-1.png" {
+            // The new picture is of another type, and the file may have another name then.
+            assert_eq!(fs::read(&outside).unwrap(), before);
+        } else {
+            assert_replaced(&inside, &outside, &before);
+        }
+    }
+}
+
+#[test]
+fn hard_linked_derived_files_are_replaced_by_index_and_gallery() {
+    for (command, name) in [("index", "manifest.json"), ("index", "SHA256SUMS"), ("gallery", "index.html")] {
+        let world = World::new();
+        world.archive_task("t1");
+        world.archive_task("t2");
+        run_command(&world, &["gallery"]).exits(0);
+        let inside = world.archive().join(name);
+        let outside = replace_by_hard_link(&world, &inside);
+        let before = fs::read(&outside).unwrap();
+        fs::remove_dir_all(world.archive().join("t2")).unwrap();
+        if command == "gallery" {
+            run_command(&world, &["index"]).exits(0);
+        }
+        run_command(&world, &[command]).exits(0);
+        assert_replaced(&inside, &outside, &before);
+    }
+}
+
+#[test]
+fn hard_linked_outputs_are_replaced_not_written() {
+    let csv = &["export", "csv", "-O", "made"][..];
+    let gallery = &["gallery", "-O", "made"];
+    for (args, name) in [(csv, "made"), (gallery, "made")] {
+        let world = World::new();
+        world.archive_task("t1");
+        run_command(&world, args).exits(0);
+        let inside = world.home().join(name);
+        let outside = replace_by_hard_link(&world, &inside);
+        let before = fs::read(&outside).unwrap();
+        world.archive_task("t2");
+        run_command(&world, args).exits(0);
+        assert_replaced(&inside, &outside, &before);
+    }
+    let world = World::new();
+    world.run(&["gone", "--failed-to", "failed.txt"]).exits(1);
+    let inside = world.home().join("failed.txt");
+    let outside = replace_by_hard_link(&world, &inside);
+    let before = fs::read(&outside).unwrap();
+    world.run(&["gone", "lost", "--failed-to", "failed.txt"]).exits(1);
+    assert_replaced(&inside, &outside, &before);
+}
+
+#[test]
+fn hard_linked_record_of_an_export_is_refused_not_written() {
+    let world = World::new();
+    world.archive_task("t1");
+    let args = ["export", "files", "-O", "out"];
+    run_command(&world, &args).exits(0);
+    let outside = replace_by_hard_link(&world, &world.home().join("out/.yescale-dl-export.jsonl"));
+    let before = fs::read(&outside).unwrap();
+    world.archive_task("t2");
+    let run = run_command(&world, &args).exits(2);
+    assert!(run.stderr.contains(".yescale-dl-export.jsonl"), "{run:?}");
+    assert_eq!(fs::read(&outside).unwrap(), before);
 }
 
 #[test]

@@ -122,7 +122,9 @@ fn run_with_nothing_new_asks_the_list_and_unfinished_tasks_alone() {
     let (listed, fetched) = (account.requests().len(), world.media.heads().len());
     let run = account.run(&world, &["--since", "1d", "--json"]).exits(3);
     assert_eq!(world.requested_paths()[asked..], ["/task/waits"]);
-    assert_eq!((account.requests().len() - listed, world.media.heads().len() - fetched), (2, 0), "two pages, and no file");
+    let asked = account.requests().len() - listed;
+    // Two pages of the day, and one of the second beyond it.
+    assert_eq!((asked, world.media.heads().len() - fetched), (3, 0), "the list, and no file");
     let summary = run.summary();
     assert_eq!((&summary["reused"], &summary["skipped"], &summary["pending"]), (&json!(1), &json!(2), &json!(1)));
     assert!(world.tree() == before);
@@ -183,8 +185,9 @@ fn until_includes_its_day_and_its_second() {
     };
     assert_eq!(range(&["--since", "2025-10-01", "--until", "2025-10-03"]), (1_759_276_800, 1_759_276_800 + 3 * 86_400));
     assert_eq!(range(&["--since", "2025-10-01T00:00:00Z", "--until", "2025-10-01T00:00:05Z"]), (1_759_276_800, 1_759_276_806));
+    let before = now();
     let (start, end) = range(&["--since", "1d"]);
-    assert!(end - start == 86_400 && (now() - end) < 60, "{start} {end}");
+    assert!(end - start == 86_401 && end > before && end <= now() + 1, "one second beyond now: {start} {end}");
     let (_, end) = range(&["--since", "1h", "--until", "9000-01-01"]);
     assert!(end <= now() + 86_400, "{end}");
 }
@@ -203,6 +206,20 @@ fn last_second_is_archived_and_the_next_one_is_not_whether_or_not_the_server_cou
         let run = account.run(&world, &["--since", "2025-10-01T00:00:00Z", "--until", "2025-10-01T23:59:59Z", "--json"]);
         assert_eq!(run.exits(0).summary()["complete"], 2, "{counts_end} {limit}");
         assert_eq!(world.gateway_requests().len(), 2);
+    }
+}
+
+#[test]
+fn task_of_the_current_second_is_archived_whether_or_not_the_server_counts_the_end() {
+    for counts_end in [true, false] {
+        let world = World::new();
+        serve(&world, ids(1));
+        let account = Account::start(TaskList { counts_end, ..TaskList::new(vec![row("t0", 0)]) });
+        for since in ["1d", "1h", "0s"] {
+            // With `0s` the list begins with the second of the run, which may be a later one.
+            let run = account.run(&world, &["--since", since, "--json"]).exits(0);
+            assert!(since == "0s" || run.state("t0") == "complete", "{counts_end} {since}");
+        }
     }
 }
 
@@ -233,4 +250,21 @@ fn redirect_on_the_accounts_origin_is_followed() {
     account.0.script("/yescale/task/", [json_reply(&json!([row("t0", 60)]))]);
     account.run(&world, &["--since", "1h"]).exits(0);
     assert_eq!(world.task_entry("t0")["state"], "complete");
+}
+
+#[test]
+fn first_mention_of_a_task_gives_its_fields() {
+    let world = World::new();
+    serve(&world, ["a", "b", "c", "d"].map(str::to_owned));
+    world.write_file("list.jsonl", "{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\",\"n\":2}\n");
+    let mut listed = row("d", 60);
+    listed["prompt"] = json!("theirs");
+    let account = Account::start(TaskList::new(vec![listed]));
+    let command = account.command(&world, &["a", "-i", "list.jsonl", "-i", "-", "--since", "1h"]);
+    let mut running = crate::support::run::Running::start(command);
+    running.write("{\"id\":\"b\",\"n\":3}\n{\"id\":\"c\",\"n\":4}\n{\"id\":\"c\",\"n\":5}\n{\"id\":\"d\",\"n\":6}\n");
+    world.audit(running.wait(false)).exits(0);
+    let meta = ["a", "b", "c", "d"].map(|id| world.task_entry(id)["meta"].clone());
+    assert_eq!(meta, [Value::Null, json!({"n": 2}), json!({"n": 4}), json!({"n": 6, "prompt": "theirs"})]);
+    assert_eq!(world.gateway_requests().len(), 4);
 }

@@ -9,9 +9,9 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::failing_syscalls::{fail_calls, fail_calls_after};
+use crate::support::failing_syscalls::{fail_calls, fail_calls_after, log_syncs};
 use crate::support::run::Running;
-use crate::support::{Answer, Run, World, sample};
+use crate::support::{Answer, Reply, Run, World, sample};
 
 const EPERM: i32 = 1;
 const EIO: i32 = 5;
@@ -139,8 +139,46 @@ fn file_that_cannot_be_synced_is_an_error() {
         let ids = tasks(&world, 1);
         let run = run(&world, &ids, calls, path, errno).exits(1);
         assert!(run.stderr.contains("can't sync"), "{}", run.stderr);
+        assert!(!world.archive().join("t1/manifest.json").exists(), "{calls} {errno}: the commit record is written last");
+        let root = fs::read_to_string(world.archive().join("manifest.json")).unwrap_or_default();
+        assert!(!root.contains("t1"), "{calls} {errno}: {root}");
         world.run(&ids).exits(0);
     }
+}
+
+#[test]
+fn file_that_cannot_be_synced_replaces_nothing() {
+    for errno in [EINVAL, EIO] {
+        let world = World::new();
+        world.archive_task("t1");
+        let before = world.tree();
+        world.media.script("/picture.png", [Reply::ok(sample("picture.jpg"))]);
+        let args = ["t1".to_owned(), "--force".to_owned()];
+        run(&world, &args, "sync_file", "t1/", errno).exits(1);
+        let after = world.tree();
+        for name in ["t1/manifest.json", "t1/image-1.png", "manifest.json", "SHA256SUMS"] {
+            assert!(before[name] == after[name], "{errno} {name}");
+        }
+    }
+}
+
+#[test]
+fn manifest_of_a_task_is_written_after_its_files_are_synced() {
+    let world = World::new();
+    world.serve_task("t1", &json!({"text": "la", "images": [world.serve_sample("picture.png")]}));
+    let log = world.home().join("syncs.log");
+    // So few paths are synced one by one.
+    Running::start(log_syncs(world.command(&["t1"]), &log)).wait(false).exits(0);
+    let log = fs::read_to_string(log).unwrap();
+    for name in ["image-1", "text"] {
+        let syncs: Vec<&str> = log.lines().filter(|line| line.contains("/t1/") && line.contains(name)).collect();
+        assert!(!syncs.is_empty() && syncs.iter().all(|line| line.starts_with("before ")), "{name}:\n{log}");
+    }
+    // The root manifest is written after that of the task. The first write of the run, a check, has the same name.
+    let lines: Vec<&str> = log.lines().collect();
+    let last_of_task = lines.iter().rposition(|line| line.contains("/t1/.manifest.json"));
+    let last_of_root = lines.iter().rposition(|line| line.contains("/yescale/.manifest.json"));
+    assert!(last_of_task.is_some() && last_of_task < last_of_root, "{log}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::support::faults::noise;
+use crate::support::run::Running;
 use crate::support::tls::{AsyncHost, Http2Requests, Identity, read_head, send_and_close, serve_http2};
 use crate::support::{Run, World, sample, success};
 
@@ -174,4 +175,19 @@ fn dead_host_is_asked_once_over_http2_and_its_own_fault_is_reported() {
     assert_eq!(host.connections.load(Ordering::SeqCst), 4 + 1);
     let error = entry["errors"][0]["error"].as_str().unwrap();
     assert!(error.contains("connection") && !error.contains("http2"), "{error}");
+}
+
+#[test]
+fn root_in_ssl_cert_file_is_trusted_and_without_it_the_host_is_not() {
+    let body = sample("picture.png");
+    let (world, identity) = (World::new(), Identity::new(&["http/1.1"]));
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let host = raw_host(&identity, [head.as_bytes(), &body].concat(), true);
+    world.serve_task("t1", &json!({"images": [format!("https://{}/a", host.address)]}));
+    let run = world.run(&["t1", "--retries", "0"]).exits(1);
+    assert!(run.stderr.contains("certificate"), "{run:?}");
+    let mut command = world.command(&["t1", "--retries", "0"]);
+    command.env("SSL_CERT_FILE", identity.write_root(&world));
+    world.audit(Running::start(command).wait(false)).exits(0);
+    assert_eq!(fs::read(world.archive().join("t1/image-1.png")).unwrap(), body);
 }

@@ -442,3 +442,23 @@ fn non_utf8_environment_variable_is_an_error_not_missing() {
     }
     assert_eq!(world.gateway_requests().len(), 0);
 }
+
+#[test]
+fn every_option_of_one_run_is_refused_in_the_file() {
+    let contract = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/contract.md")).unwrap();
+    let (_, names) = contract.split_once("The file takes none of").unwrap();
+    let names: Vec<&str> = names.split('`').nth(1).unwrap().split_whitespace().collect();
+    assert!(names.len() >= 8 && names.contains(&"shard") && names.contains(&"failed-to"), "{names:?}");
+    let world = World::new();
+    world.serve_task("t1", &json!({"text": "la"}));
+    for name in names {
+        for value in ["true", "'x'", "['x']"] {
+            world.write_file(OWN, format!("{name} = {value}\n"));
+            let run = world.run(&["t1"]).exits(2);
+            let is_named =
+                run.stderr.contains("config.toml:1: ") && run.stderr.contains(&format!("`{name}` is not allowed here"));
+            assert!(is_named && run.stdout.is_empty(), "{name} = {value}: {run:?}");
+        }
+    }
+    assert_eq!(world.gateway_requests().len(), 0);
+}

@@ -211,3 +211,16 @@ fn command_that_prints_without_end_fills_no_memory() {
     let run = world.run(&["--exec", "sh -c 'yes 0123456789 | head -n 200000'", "t1"]).exits(0);
     assert_eq!(run.stderr.lines().filter(|line| *line == "0123456789").count(), 200_000, "no line is lost");
 }
+
+#[test]
+fn one_command_runs_at_a_time() {
+    let world = World::new();
+    let ids: Vec<String> = (0..6).map(|n| format!("t{n}")).collect();
+    for id in &ids {
+        world.serve_task(id, &json!({"text": "la"}));
+    }
+    let command = "sh -c 'echo begin >> log; sleep 0.1; echo end >> log'".to_owned();
+    world.run(&[&["--exec".to_owned(), command], &ids[..]].concat()).exits(0);
+    let text = fs::read_to_string(world.home().join("log")).unwrap();
+    assert_eq!(text, "begin\nend\n".repeat(6));
+}

@@ -158,14 +158,26 @@ fn retry_after_pauses_the_whole_host() {
         let world = World::new();
         let picture = Reply::ok(sample("picture.png"));
         let busy = Reply::status(status).header("Retry-After", after).header("Date", now);
-        let first = world.media.script("/first", [busy, picture.clone()]);
-        let second = world.media.script("/second", [picture]);
+        // Each request, with the time at which it came.
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let reply_of = |name: &'static str, reply: Reply| {
+            let times = Arc::clone(&times);
+            Reply::dynamic(move |_| {
+                times.lock().unwrap().push((name, Instant::now()));
+                reply.clone()
+            })
+        };
+        let first = world.media.script("/first", [reply_of("busy", busy), reply_of("again", picture.clone())]);
+        let second = world.media.script("/second", [reply_of("second", picture)]);
         world.serve_task("t1", &json!({"images": [first, second]}));
-        let started = Instant::now();
         // One at a time: the second request is made after the first one got `Retry-After`.
         world.run(&["t1", "-j", "1"]).exits(0);
-        assert!(started.elapsed() >= Duration::from_secs(1), "{status}: it waited only {:?}", started.elapsed());
-        assert_eq!(world.media.request_count("/first"), 2);
+        let times = times.lock().unwrap();
+        let [(name, busy), rest @ ..] = &times[..] else { panic!("no request") };
+        assert_eq!((*name, rest.len()), ("busy", 2), "{status}: {times:?}");
+        for (name, time) in rest {
+            assert!(*time - *busy >= Duration::from_secs(1), "{status}: {name} came after {:?}", *time - *busy);
+        }
     }
 }
 

@@ -133,3 +133,24 @@ fn only_the_owner_can_read_a_new_log() {
     world.run(&["--log-file", "run.log", "gone"]).exits(1);
     assert_eq!(fs::metadata(world.home().join("run.log")).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn lines_of_programs_that_run_at_once_are_not_mixed() {
+    let world = World::new();
+    let ids: Vec<String> = (0..10).map(|n| format!("{n}-{}", "x".repeat(2000))).collect();
+    let start = |number: usize| {
+        let output = format!("archive-{number}");
+        world
+            .start(&[&["--log-file", "run.log", "-o", &output], &ids.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat())
+    };
+    let running: Vec<_> = (0..8).map(start).collect();
+    for run in running {
+        run.wait(false).exits(1);
+    }
+    // `log` checks that each line begins with a time.
+    let lines = log(&world);
+    for id in &ids {
+        let whole = lines.iter().filter(|line| line.starts_with(&format!("not found   {id}")));
+        assert_eq!(whole.count(), 8, "{}", &id[..2]);
+    }
+}

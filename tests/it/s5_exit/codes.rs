@@ -71,6 +71,7 @@ fn worse_outcome_of_every_pair_decides_the_exit_code() {
 
 #[test]
 fn any_401_and_a_json_403_reject_the_key() {
+    let no_channel = json!({"error": {"message": "no channel"}});
     for (answer, code) in [
         (Answer::html(401), 2),
         (Answer::raw(401, ""), 2),
@@ -79,11 +80,12 @@ fn any_401_and_a_json_403_reject_the_key() {
         (Answer::json(403, &json!({"message": "banned"})), 2),
         (Answer::html(403), 1),
         (Answer::raw(403, ""), 1),
-        (Answer::json(503, &json!({"error": {"message": "no channel"}})), 1),
+        (Answer::json(503, &no_channel), 1),
     ] {
         let world = World::new();
         world.serve_task("good", &json!({"text": "la"}));
-        world.answers("t1", [answer]);
+        // A 503 of a host that works is asked again for a minute; another status ends that.
+        world.answers("t1", [answer, Answer::json(500, &no_channel)]);
         // An answer about another task shows that the gateway works.
         let mut running = world.start(&["--retries", "0", "-i", "-"]);
         running.write("good\n");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::commands::{archive_two_tasks, flip_bit, run_command};
 use crate::support::run::Running;
-use crate::support::{Answer, Run, World};
+use crate::support::{Answer, Run, World, dead_url};
 
 /// The code of the last line. Checks what holds for every end with exit code 2.
 #[track_caller]
@@ -28,6 +28,8 @@ fn every_end_with_code_2_says_why_in_the_last_line() {
     world.write_file("bad.txt", "{\n");
     world.write_file("foreign/manifest.json", r#"{"name": "my app"}"#);
     world.answers("refused", [Answer::json(401, &json!({"error": {"message": "Invalid token"}}))]);
+    world.answers("unrouted", [Answer::json(404, &json!({"error": {"message": "Invalid URL (GET /api/task/unrouted)"}}))]);
+    let dead = dead_url();
     for (args, code) in [
         (&["t1", "--nonsense"][..], "usage"),
         (&["t1", "--jobs", "many"], "usage"),
@@ -41,6 +43,8 @@ fn every_end_with_code_2_says_why_in_the_last_line() {
         (&["t1", "--base-url", "ftp://h"], "bad_base_url"),
         (&["t1", "-o", "foreign"], "archive"),
         (&["refused"], "key_refused"),
+        (&["unrouted"], "bad_base_url"),
+        (&["t1", "--base-url", &dead, "--retries", "0"], "gateway_unreachable"),
     ] {
         let run = world.run_json(args).exits(2);
         assert_eq!(fatal_code(&run), code, "{args:?}: {run:?}");

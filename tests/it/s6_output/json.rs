@@ -154,6 +154,25 @@ fn error_state_has_one_error_with_a_code() {
 }
 
 #[test]
+fn answer_that_breaks_off_is_an_error_of_the_network() {
+    let world = World::new();
+    world.media.allow_key_for("/task/");
+    let answer = crate::support::Reply::ok(crate::support::success(&json!({"text": "la"})).to_string());
+    world.media.script("/task/good", [answer.clone()]);
+    world.media.script("/task/cut", [answer.cut_after(9)]);
+    let origin = world.media.origin();
+    let mut running = world.start(&["--json", "--retries", "0", "--base-url", &origin, "-i", "-"]);
+    // Then the gateway is known to answer.
+    running.write("good\n");
+    while !running.read_line().contains("complete") {}
+    running.write("cut\n");
+    let run = world.audit(running.wait(false)).exits(1);
+    let task = run.task("cut");
+    let errors = task["errors"].as_array().unwrap();
+    assert_eq!((&task["state"], errors.len(), &errors[0]["code"]), (&json!("error"), 1, &json!("network")), "{task}");
+}
+
+#[test]
 fn verbose_output_goes_to_standard_error() {
     let world = World::new();
     let url =

@@ -37,6 +37,91 @@ fn copies_of_songs_are_tagged_and_everything_else_is_copied() {
     assert_eq!(again.stdout, "out is up to date: 1 task, 9 files\n");
 }
 
+fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn cover_is_the_image_at_the_place_of_the_song_if_the_counts_match_else_the_first() {
+    let song = |number| ("audio", number, "song.mp3");
+    for (what, files, covers) in [
+        (
+            "as many",
+            &[song(1), ("audio", 2, "song.m4a"), ("image", 1, "picture.jpg"), ("image", 2, "picture.png")][..],
+            &[Some("picture.jpg"), Some("picture.png")][..],
+        ),
+        (
+            "the files are not in order",
+            &[("image", 2, "picture.png"), ("image", 1, "picture.jpg"), song(2), song(1)],
+            &[Some("picture.jpg"), Some("picture.png")],
+        ),
+        (
+            "the numbers have gaps",
+            &[song(1), song(3), ("image", 2, "picture.jpg"), ("image", 4, "picture.png")],
+            &[Some("picture.jpg"), Some("picture.png")],
+        ),
+        ("more songs", &[song(1), song(2), ("image", 1, "picture.jpg")], &[Some("picture.jpg"), Some("picture.jpg")]),
+        ("more images", &[song(1), ("image", 1, "picture.png"), ("image", 2, "picture.jpg")], &[Some("picture.png")]),
+        (
+            "the image of one song is no cover",
+            &[song(1), song(2), ("image", 1, "picture.png"), ("image", 2, "picture.webp")],
+            &[Some("picture.png"), None],
+        ),
+        (
+            "the first image is that of the other song",
+            &[song(1), song(2), ("image", 1, "picture.webp"), ("image", 2, "picture.png")],
+            &[None, Some("picture.png")],
+        ),
+        ("no image is a cover", &[song(1), ("image", 1, "picture.webp")], &[None]),
+        (
+            "the first that is a cover",
+            &[song(1), ("image", 1, "picture.webp"), ("image", 2, "picture.jpg")],
+            &[Some("picture.jpg")],
+        ),
+    ] {
+        let world = World::new();
+        add_task(&world, "t1", &json!({"meta": {"title": "song"}}), files);
+        index(&world);
+        // The images are not exported, and count all the same.
+        export_files(&world, &["--tag", "--kind", "audio", "--name", "{kind}{n}"]).exits(0);
+        let names = exported(&world);
+        assert_eq!(names.len(), covers.len(), "{what}: {names:?}");
+        for (name, cover) in names.iter().zip(covers) {
+            let copy = fs::read(world.home().join("out").join(name)).unwrap();
+            for picture in ["picture.jpg", "picture.png", "picture.webp"] {
+                assert_eq!(holds(&copy, &sample(picture)), *cover == Some(picture), "{what}: {picture} in {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn title_comment_and_track_are_in_fields_of_their_own() {
+    let world = World::new();
+    let fields = json!({"meta": {"title": "Moon song", "prompt": "a cat on the moon"}});
+    add_task(&world, "t1", &fields, &[("audio", 1, "song.mp3"), ("audio", 2, "song.flac"), ("audio", 3, "song.ogg")]);
+    index(&world);
+    export_files(&world, &["--tag", "--name", "{kind}{n}"]).exits(0);
+    for name in ["audio2.flac", "audio3.ogg"] {
+        let copy = fs::read(world.home().join("out").join(name)).unwrap();
+        let text = String::from_utf8_lossy(&copy).to_uppercase();
+        let number = &name["audio".len()..="audio".len()];
+        let total = ["TRACKTOTAL=3", "TOTALTRACKS=3"].iter().any(|total| text.contains(total));
+        assert!(text.contains("TITLE=MOON SONG") && text.contains("COMMENT=A CAT ON THE MOON"), "{name}");
+        assert!(text.contains(&format!("TRACKNUMBER={number}")) && total, "{name}");
+    }
+    let copy = fs::read(world.home().join("out/audio1.mp3")).unwrap();
+    // The value of a frame, without its header, in whatever encoding it has.
+    let frame = |id: &[u8]| {
+        let at = copy.windows(4).position(|window| window == id).unwrap();
+        let size = usize::try_from(u32::from_be_bytes(copy[at + 4..at + 8].try_into().unwrap())).unwrap();
+        String::from_utf8_lossy(&copy[at + 10..at + 10 + size]).replace('\0', "")
+    };
+    assert!(frame(b"TIT2").contains("Moon song"), "{:?}", frame(b"TIT2"));
+    assert!(frame(b"COMM").contains("a cat on the moon"), "{:?}", frame(b"COMM"));
+    assert!(frame(b"TRCK").contains("1/3"), "{:?}", frame(b"TRCK"));
+}
+
 #[test]
 fn file_that_cannot_be_tagged_is_copied_with_a_warning() {
     let world = World::new();

@@ -296,3 +296,15 @@ fn filtered_gallery_needs_a_file_of_its_own() {
     assert!(!page.contains("video-1.mp4") && !page.contains("SECRET"));
     assert!(page.find("\"shots\"").unwrap() < page.find("\"film\"").unwrap(), "newest first");
 }
+
+#[test]
+fn index_takes_no_filter_and_then_writes_nothing() {
+    let world = library();
+    let before = world.tree();
+    for filter in [&["--task", "film"][..], &["--kind", "video"], &["--since", "1d"], &["--platform", "kling"], &["--grep", "x"]]
+    {
+        let run = run_command(&world, &[&["index"], filter].concat()).exits(2);
+        assert!(run.stdout.is_empty() && run.stderr.contains(filter[0]), "{run:?}");
+        assert!(world.tree() == before, "{filter:?}");
+    }
+}

@@ -6,6 +6,8 @@
 //! libraries in other ways.
 //!
 //! The calls: `futimens`, `write`, `flock`, `sync_file`, `sync_folder`, `syncfs`, `statfs`.
+//!
+//! It also logs each sync of a file, and whether the manifest of its folder was there then: a rename is made without the C library.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +17,7 @@ const SOURCE: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -41,6 +44,21 @@ static int refused(int fd, const char *call) {
     if (skipped && __sync_fetch_and_add(&seen, 1) < atoi(skipped)) return 0;
     errno = atoi(code);
     return 1;
+}
+
+static void log_sync(int fd, const char *name) {
+    const char *log = getenv("SYNC_LOG");
+    char link[64], path[4096], manifest[4200];
+    if (!log || strcmp(name, "sync_file")) return;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return;
+    path[length] = 0;
+    snprintf(manifest, sizeof manifest, "%.*s/manifest.json", (int)(strrchr(path, '/') - path), path);
+    int file = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (file < 0) return;
+    dprintf(file, "%s %s\n", access(manifest, F_OK) ? "before" : "after", path);
+    close(file);
 }
 
 static void refuse_call(int number, int error) {
@@ -75,6 +93,7 @@ static const char *sync_name(int fd) {
 
 int fsync(int fd) {
     static int (*next)(int);
+    log_sync(fd, sync_name(fd));
     if (refused(fd, sync_name(fd))) return -1;
     if (!next) next = dlsym(RTLD_NEXT, "fsync");
     return next(fd);
@@ -82,6 +101,7 @@ int fsync(int fd) {
 
 int fdatasync(int fd) {
     static int (*next)(int);
+    log_sync(fd, sync_name(fd));
     if (refused(fd, sync_name(fd))) return -1;
     if (!next) next = dlsym(RTLD_NEXT, "fdatasync");
     return next(fd);
@@ -120,6 +140,12 @@ pub(crate) fn fail_calls(mut command: Command, calls: &str, path: &str, errno: i
 pub(crate) fn fail_calls_after(count: u32, command: Command, calls: &str, path: &str, errno: i32) -> Command {
     let mut command = fail_calls(command, calls, path, errno);
     command.env("REFUSED_AFTER", count.to_string());
+    command
+}
+
+/// Makes the command log each sync of a file: `before` or `after`, as to the manifest of its folder, and the path.
+pub(crate) fn log_syncs(mut command: Command, log: &Path) -> Command {
+    command.env("LD_PRELOAD", preload_library()).env("SYNC_LOG", log);
     command
 }
 

@@ -1,8 +1,9 @@
 //! The tags of an exported audio file, from its task.
 //!
 //! Title, artist (platform and model), comment (the prompt), lyrics (the text), the number of the track, and a cover: of the
-//! task's images the N-th for the N-th song if there are as many, else the first. Only jpg and png are covers; if the image of a
-//! song is of another type, the first one that is jpg or png is taken.
+//! task's images the N-th for the N-th song if there are as many, else the first. N is the place in the order of the index numbers,
+//! which may have gaps. Only jpg and png are covers: a song whose own image is of another type has none, rather than that of another
+//! song, and the first image is the first that is jpg or png.
 //!
 //! A file with content credentials is never tagged: a tag would break the signature. What the manifest says about them is not
 //! enough, because an old one says nothing; the bytes are read.
@@ -21,6 +22,7 @@ pub(super) struct Tagger<'a> {
     albums: HashMap<String, Album>,
 }
 
+/// The songs and images of a task, each in the order of their index numbers.
 #[derive(Default)]
 struct Album {
     songs: Vec<AssetKey>,
@@ -36,11 +38,7 @@ pub(super) enum Tagged {
 
 impl<'a> Tagger<'a> {
     pub(super) fn new(reader: &'a ArchiveReader, tasks: &[TaskEntry]) -> Self {
-        let album = |task: &TaskEntry| Album {
-            songs: task.files.iter().map(FileEntry::key).filter(|key| key.kind == Kind::Audio).collect(),
-            images: task.files.iter().filter(|file| file.key().kind == Kind::Image).cloned().collect(),
-        };
-        Self { reader, albums: tasks.iter().map(|task| (task.task_id.clone(), album(task))).collect() }
+        Self { reader, albums: tasks.iter().map(|task| (task.task_id.clone(), Album::new(&task.files))).collect() }
     }
 
     /// Writes the tags of `file` into its copy.
@@ -86,15 +84,34 @@ impl<'a> Tagger<'a> {
     /// The cover of a song. One that can't be read is left out: it is reported where it is exported itself.
     fn cover(&self, task: &TaskEntry, song: &FileEntry) -> Option<tags::Cover> {
         let album = self.albums.get(&task.task_id)?;
-        let own = album.images.iter().find(|image| image.key().index == song.key().index);
-        let own = own.filter(|_| album.images.len() == album.songs.len());
-        let mut images = own.into_iter().chain(&album.images);
-        let (image, is_png) = images.find_map(|image| Some((image, is_png(image)?)))?;
+        let (image, is_png) = album.cover(&song.key())?;
         if image.size() > tags::MAX_COVER_SIZE {
             return None;
         }
         let bytes = self.reader.read_media(task, image).ok()?;
         Some(tags::Cover { is_png, bytes })
+    }
+}
+
+impl Album {
+    fn new(files: &[FileEntry]) -> Self {
+        let mut songs: Vec<AssetKey> = files.iter().map(FileEntry::key).filter(|key| key.kind == Kind::Audio).collect();
+        songs.sort_by_key(|key| key.index);
+        let mut images: Vec<FileEntry> = files.iter().filter(|file| file.key().kind == Kind::Image).cloned().collect();
+        images.sort_by_key(|image| image.key().index);
+        Self { songs, images }
+    }
+
+    /// The image that is the cover of a song, and whether it is a png.
+    fn cover(&self, song: &AssetKey) -> Option<(&FileEntry, bool)> {
+        let candidates = match self.images.len() == self.songs.len() {
+            true => {
+                let place = self.songs.iter().position(|key| key == song)?;
+                &self.images[place..=place]
+            }
+            false => &self.images,
+        };
+        candidates.iter().find_map(|image| Some((image, is_png(image)?)))
     }
 }
 

@@ -183,9 +183,10 @@ impl FoundLock {
             // Opening a file makes network shares ask their server for its time.
             let file = File::open(path)?;
             let written_at = file.metadata()?.modified()?;
-            let mut line = String::new();
-            BufReader::new(file.take(MAX_LINE)).read_line(&mut line)?;
-            Ok(Some(Self { record: serde_json::from_str(&line).ok(), written_at }))
+            // Damaged text is no error: such a lock must become stale too.
+            let mut line = Vec::new();
+            BufReader::new(file.take(MAX_LINE)).read_until(b'\n', &mut line)?;
+            Ok(Some(Self { record: serde_json::from_slice(&line).ok(), written_at }))
         };
         match read() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

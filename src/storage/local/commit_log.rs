@@ -16,8 +16,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic;
 use super::dir::{Dir, OpenMode};
+use super::{atomic, manifest_files};
 use crate::domain::asset_key::AssetKey;
 use crate::domain::manifest::{self, FileEntry, TaskEntry};
 use crate::integrity::digest::hash_reader;
@@ -27,6 +27,9 @@ use crate::storage::staging::staged_file::StagedFile;
 
 /// The name of the log. Versions of this program that wrote archives before have the same.
 pub(super) const NAME: &str = ".finished";
+
+/// A larger file is no record of this program. It counts as empty, like damaged lines.
+const MAX_RECORD: u64 = manifest_files::MAX_TASK_MANIFEST;
 
 #[derive(Serialize, Deserialize)]
 struct LogEntry {
@@ -137,12 +140,12 @@ fn read_trusted(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
     if check_trusted(dir, name)? { read(dir, name) } else { Ok(Vec::new()) }
 }
 
-/// The content of a regular file; empty where there is none.
+/// The content of a regular file; empty where there is none, or one that is too large.
 fn read(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
     let read = || {
         let mut text = Vec::new();
-        if dir.stat(name)?.is_some_and(|found| found.is_file) {
-            dir.open(name, OpenMode::Read)?.read_to_end(&mut text)?;
+        if dir.stat(name)?.is_some_and(|found| found.is_file && found.size <= MAX_RECORD) {
+            dir.open(name, OpenMode::Read)?.take(MAX_RECORD).read_to_end(&mut text)?;
         }
         Ok(text)
     };
@@ -215,6 +218,16 @@ mod tests {
             }
         });
         fs::read_to_string(folder.join(NAME)).unwrap().lines().filter(|line| *line == "line").count()
+    }
+
+    #[test]
+    fn too_large_commit_log_is_no_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::at(folder.path());
+        for (size, is_read) in [(MAX_RECORD, true), (MAX_RECORD + 1, false)] {
+            fs::write(folder.path().join(NAME), vec![b'\n'; usize::try_from(size).unwrap()]).unwrap();
+            assert_eq!(read(&dir, NAME).unwrap().len() as u64, if is_read { size } else { 0 });
+        }
     }
 
     #[test]

@@ -122,6 +122,9 @@ pub(super) fn is_superseded_by(dir: &Dir, task: &TaskEntry) -> bool {
 pub(in crate::storage) fn find_verified(folder: &Path, names: &HashSet<&str>) -> Result<HashSet<String>, Error> {
     let dir = Dir::at(folder);
     let mut complete = HashSet::new();
+    if !dir.check_trusted_by_reader(NAME).map_err(Error::io("read", &dir.join(NAME)))? {
+        return Ok(complete);
+    }
     for LogEntry { entry, .. } in parse(&read(&dir, NAME)?) {
         if names.contains(entry.path()) && matches_entry(&dir, entry.path(), &entry)? {
             complete.insert(entry.path().to_owned());
@@ -228,6 +231,26 @@ mod tests {
             fs::write(folder.path().join(NAME), vec![b'\n'; usize::try_from(size).unwrap()]).unwrap();
             assert_eq!(read(&dir, NAME).unwrap().len() as u64, if is_read { size } else { 0 });
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn log_of_another_user_verifies_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("image-1.png"), "bytes").unwrap();
+        let (sha256, size) = hash_reader(&b"bytes"[..]).unwrap();
+        let entry = serde_json::json!({"kind": "image", "index": 1, "path": "image-1.png", "size": size, "sha256": sha256});
+        let log = folder.path().join(NAME);
+        fs::write(&log, serde_json::json!({"part": ".image-1.part", "entry": entry}).to_string()).unwrap();
+        let find = || find_verified(folder.path(), &HashSet::from(["image-1.png"])).unwrap().len();
+        assert_eq!(find(), 1);
+        // Only the administrator can give a file away. A hard link is as little trusted.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&log, Some(12345), None).unwrap();
+        } else {
+            fs::hard_link(&log, folder.path().join("second")).unwrap();
+        }
+        assert_eq!(find(), 0);
     }
 
     #[test]

@@ -21,5 +21,5 @@ pub fn read_media(bytes: &[u8]) -> Option<f64> {
 /// The names that `template` gives to the files of `task`: folders and file.
 pub fn expand(template: &Template, task: &TaskEntry) -> Vec<Vec<String>> {
     let paths = task.files.iter().map(|file| template.path(task, file, &TimeZone::UTC));
-    paths.map(|path| path.folders.into_iter().chain([path.file]).map(|name| name.to_string()).collect()).collect()
+    paths.map(|path| path.folders.into_iter().chain([path.file]).map(|name| name.numbered(1)).collect()).collect()
 }

@@ -138,13 +138,6 @@ pub(crate) fn have_same_suffix(a: &Sha256Hex, b: &Sha256Hex) -> bool {
     hash_suffix(a) == hash_suffix(b)
 }
 
-/// Whether `name` is that of the reservation of a name in a bucket: `.video-1.mp4.sha256`.
-#[must_use]
-pub(crate) fn is_reservation_name(name: &str) -> bool {
-    let reserved = name.strip_prefix('.').and_then(|name| name.strip_suffix(".sha256"));
-    reserved.is_some_and(|name| Kind::ALL.into_iter().any(|kind| is_file_name(kind, name)))
-}
-
 /// Whether a file in an archive can have `name`, so that nothing else may be written there. Letter case does not count, because
 /// some file systems ignore it.
 #[must_use]
@@ -329,16 +322,6 @@ mod tests {
             "text-0123456789abcdef-0123456789abcdef.txt",
         ] {
             assert!(!is_file_name(Kind::Video, name) && !is_text_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn reservations_are_dot_files_beside_the_reserved_name() {
-        for name in [".video-1.mp4.sha256", ".image-01-0123456789abcdef.png.sha256"] {
-            assert!(is_reservation_name(name), "{name}");
-        }
-        for name in ["video-1.mp4.sha256", ".video-1.part", ".finished", ".sha256", ".x.sha256"] {
-            assert!(!is_reservation_name(name), "{name}");
         }
     }
 

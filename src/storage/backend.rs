@@ -36,8 +36,6 @@ pub(crate) enum Checked {
 /// What to read when a task is leased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LeaseRead {
-    /// Nothing.
-    Nothing,
     /// What the archive has of the task.
     Snapshot,
     /// The same, after the files that a killed run finished have got their final names.
@@ -147,8 +145,8 @@ impl Storage {
         }
     }
 
-    /// Leases a task, and reads what the archive has of it; an empty snapshot for [`LeaseRead::Nothing`]. None while another
-    /// process on this machine works on the task. `replaces`: files of the task may be replaced by other bytes.
+    /// Leases a task, and reads what the archive has of it. None while another process on this machine works on the
+    /// task. `replaces`: files of the task may be replaced by other bytes.
     ///
     /// # Errors
     /// When something else has the folder's name, or the folder can't be created, locked or read.
@@ -163,7 +161,6 @@ impl Storage {
                 let (archive, id) = (archive.clone(), id.clone());
                 let Some(lease) = blocking_shortly(move || archive.lease(&id)).await? else { return Ok(None) };
                 let snapshot = match read {
-                    LeaseRead::Nothing => TaskSnapshot::default(),
                     // There is nothing to read or to recover.
                     _ if lease.is_new() => TaskSnapshot::default(),
                     LeaseRead::Snapshot => lease.in_background(LocalLease::read_snapshot).await?,

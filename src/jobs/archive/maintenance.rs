@@ -14,14 +14,37 @@ use crate::storage::{LeaseRead, TaskCommit, TaskSnapshot};
 
 impl TaskJob {
     /// Restores a damaged manifest, and removes what a killed run left behind, unless another process works on the task.
+    ///
+    /// `snapshot` was read without the lock, so it only says where to look. Another process may have committed since then.
     pub(super) async fn cleanup(&mut self, snapshot: &TaskSnapshot) -> Result<(), TaskAbort> {
-        let Some(entry) = snapshot.entry.clone().filter(|_| !self.job.dry_run) else { return Ok(()) };
+        if self.job.dry_run || snapshot.entry.is_none() {
+            return Ok(());
+        }
         if snapshot.is_from_root() {
-            let (lease, _) = self.acquire_lease(LeaseRead::Nothing).await?;
+            self.restore_manifest().await?;
+        } else if snapshot.has_leftovers() {
+            self.clear_leftovers().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the task's manifest from the root manifest, if that still has the only entry.
+    async fn restore_manifest(&mut self) -> Result<(), TaskAbort> {
+        let (lease, snapshot) = self.acquire_lease(LeaseRead::Snapshot).await?;
+        if snapshot.is_from_root()
+            && let Some(entry) = snapshot.entry
+        {
             self.has_changed = true;
             lease.commit(TaskCommit { entry: entry.clone(), before: Some(entry), unpublished: Vec::new() }).await?;
-        } else if snapshot.has_leftovers()
-            && let Some((lease, _)) = self.job.storage.lease(self.id(), LeaseRead::Nothing, false).await?
+        }
+        Ok(())
+    }
+
+    /// Completes what a killed run left, and removes the rest, unless another process works on the task.
+    async fn clear_leftovers(&mut self) -> Result<(), TaskAbort> {
+        let Some((lease, snapshot)) = self.job.storage.lease(self.id(), LeaseRead::Snapshot, false).await? else { return Ok(()) };
+        if snapshot.has_leftovers()
+            && let Some(entry) = snapshot.entry
         {
             let committed = lease.recover_and_commit(entry).await;
             // After an error it is unknown whether the manifest was replaced.
@@ -33,11 +56,14 @@ impl TaskJob {
 
     /// Writes a lost text again from the manifest. Returns the outcome when nothing else was lost.
     pub(super) async fn restore_text(&mut self, snapshot: &TaskSnapshot) -> Result<Option<Outcome>, TaskAbort> {
-        let (Some(scope), Some(entry)) = (&self.repair, snapshot.entry.clone()) else { return Ok(None) };
+        let (Some(scope), Some(_)) = (&self.repair, &snapshot.entry) else { return Ok(None) };
         let is_text_only = scope.keys.is_empty();
         if scope.text {
-            let (lease, _) = self.acquire_lease(LeaseRead::Nothing).await?;
-            lease.restore_text(entry).await?;
+            // Another process may have written a newer text, so the entry is read again.
+            let (lease, snapshot) = self.acquire_lease(LeaseRead::Snapshot).await?;
+            if let Some(entry) = snapshot.entry {
+                lease.restore_text(entry).await?;
+            }
         }
         if is_text_only {
             self.cleanup(snapshot).await?;

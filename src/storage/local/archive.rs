@@ -5,7 +5,7 @@
 //! [`LocalArchive::update_index`].
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -26,6 +26,9 @@ use crate::domain::asset_key::Kind;
 use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST, SHA256SUMS};
 use crate::storage::{Error, Report};
+
+/// The longest line of a checksum list that is read. This program writes no such long line.
+const MAX_SUMS_LINE: u64 = 4096;
 
 /// An archive on a local disk, open for writing. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -232,7 +235,10 @@ impl LocalArchive {
         let is_ours = match path_check::lstat(&sums).map_err(fail)? {
             None => true,
             Some(found) if !found.is_file() => false,
-            Some(_) => found != RootIdentity::Missing || names_task_files_only(&sums).map_err(fail)?,
+            Some(_) => {
+                let open = || fs::File::open(&sums).map(BufReader::new);
+                found != RootIdentity::Missing || open().and_then(names_task_files_only).map_err(fail)?
+            }
         };
         if is_ours { Ok(()) } else { Err(Error::Foreign(sums)) }
     }
@@ -259,16 +265,20 @@ fn free_bytes(blocks: u64, available: u64, size: u64) -> Option<u64> {
 }
 
 /// Whether every line of a checksum list names a file in a task's folder.
-fn names_task_files_only(path: &Path) -> io::Result<bool> {
-    for line in BufReader::new(fs::File::open(path)?).lines() {
-        match line {
-            Ok(line) if names_a_task_file(&line) => {}
-            // A line that is not text names no file.
-            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
-            _ => return Ok(false),
+fn names_task_files_only(mut list: impl BufRead) -> io::Result<bool> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if list.by_ref().take(MAX_SUMS_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(true);
+        }
+        let is_whole = line.ends_with(b"\n") || (line.len() as u64) < MAX_SUMS_LINE;
+        // A line that is not text names no file.
+        let text = str::from_utf8(&line).ok().filter(|_| is_whole);
+        if !text.is_some_and(|text| names_a_task_file(text.trim_end_matches(['\r', '\n']))) {
+            return Ok(false);
         }
     }
-    Ok(true)
 }
 
 fn names_a_task_file(line: &str) -> bool {
@@ -313,6 +323,11 @@ mod tests {
             }
             assert_eq!(LocalArchive::open(path).is_ok(), is_opened, "{manifest:?} {sums:?}");
         }
+    }
+
+    #[test]
+    fn checksum_list_with_a_line_without_end_is_foreign() {
+        assert!(!names_task_files_only(BufReader::new(io::repeat(b'0'))).unwrap());
     }
 
     #[cfg(unix)]

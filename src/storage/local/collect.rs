@@ -15,7 +15,7 @@ use super::lock::Lock;
 use super::manifest_files::{self, ManifestLookup};
 use super::recent_commits::RecentCommits;
 use super::root_lookup::RootManifestLookup;
-use super::{atomic, path_check};
+use super::{atomic, commit, commit_log, lock, path_check};
 use crate::domain::asset_key::Kind;
 use crate::domain::manifest::{self, RawTask, TaskEntry};
 use crate::layout::{self, MANIFEST};
@@ -269,16 +269,21 @@ fn write_missing_manifest(folder: &Path, task: &TaskEntry) -> Result<bool, Error
 }
 
 /// Whether a folder holds files with the names of a task's files, and no dot-file that a run left to continue from. A
-/// reservation, which comes from a bucket, is no such file.
+/// dot-file of another program, or a reservation, which comes from a bucket, is no such file.
 fn has_files_of_a_task(folder: &Path) -> io::Result<bool> {
     let mut has_files = false;
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with('.') && !layout::is_reservation_name(&name) {
+        if is_left_by_a_run(&name) {
             return Ok(false);
         }
         has_files |= layout::is_text_name(&name) || Kind::ALL.into_iter().any(|kind| layout::is_file_name(kind, &name));
     }
     Ok(has_files)
+}
+
+/// Whether a run leaves a file of this name in a task's folder, to continue from it or to be removed.
+fn is_left_by_a_run(name: &str) -> bool {
+    commit::is_part(name) || name == commit_log::NAME || lock::is_lock_name(name.as_ref()) || atomic::is_leftover(name)
 }

@@ -20,6 +20,7 @@ use super::atomic::PendingReplace;
 use super::dir::{FileStat, OpenMode};
 use super::lease::TaskLease;
 use super::{atomic, commit_log, lock};
+use crate::domain::asset_key::Kind;
 use crate::domain::manifest::{self, FileEntry, State, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
 use crate::layout::{self, MANIFEST, TEXT};
@@ -246,10 +247,12 @@ fn text_name(task: &TaskEntry) -> Option<&str> {
 }
 
 /// Whether `name` is that of a part or of its journal.
-fn is_part(name: &str) -> bool {
-    let is_ours = |stem: &str| ["video-", "image-", "audio-", "asset-"].iter().any(|kind| stem.starts_with(kind));
+pub(super) fn is_part(name: &str) -> bool {
+    // While the kind of a file is not known, its part is called `asset`.
+    let mut kinds = Kind::ALL.iter().map(|kind| kind.as_str()).chain(["asset"]);
     let stem = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part").or_else(|| name.strip_suffix(".journal")));
-    stem.is_some_and(is_ours)
+    stem.and_then(|stem| stem.rsplit_once('-'))
+        .is_some_and(|(kind, number)| number.bytes().all(|byte| byte.is_ascii_digit()) && kinds.any(|known| known == kind))
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic;
 use super::dir::{Dir, OpenMode};
+use super::{atomic, manifest_files};
 use crate::domain::asset_key::AssetKey;
 use crate::domain::manifest::{self, FileEntry, TaskEntry};
 use crate::integrity::digest::hash_reader;
@@ -27,6 +27,9 @@ use crate::storage::staging::staged_file::StagedFile;
 
 /// The name of the log. Versions of this program that wrote archives before have the same.
 pub(super) const NAME: &str = ".finished";
+
+/// A larger file is no record of this program. It counts as empty, like damaged lines.
+const MAX_RECORD: u64 = manifest_files::MAX_TASK_MANIFEST;
 
 #[derive(Serialize, Deserialize)]
 struct LogEntry {
@@ -119,6 +122,9 @@ pub(super) fn is_superseded_by(dir: &Dir, task: &TaskEntry) -> bool {
 pub(in crate::storage) fn find_verified(folder: &Path, names: &HashSet<&str>) -> Result<HashSet<String>, Error> {
     let dir = Dir::at(folder);
     let mut complete = HashSet::new();
+    if !dir.check_trusted_by_reader(NAME).map_err(Error::io("read", &dir.join(NAME)))? {
+        return Ok(complete);
+    }
     for LogEntry { entry, .. } in parse(&read(&dir, NAME)?) {
         if names.contains(entry.path()) && matches_entry(&dir, entry.path(), &entry)? {
             complete.insert(entry.path().to_owned());
@@ -137,12 +143,12 @@ fn read_trusted(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
     if check_trusted(dir, name)? { read(dir, name) } else { Ok(Vec::new()) }
 }
 
-/// The content of a regular file; empty where there is none.
+/// The content of a regular file; empty where there is none, or one that is too large.
 fn read(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
     let read = || {
         let mut text = Vec::new();
-        if dir.stat(name)?.is_some_and(|found| found.is_file) {
-            dir.open(name, OpenMode::Read)?.read_to_end(&mut text)?;
+        if dir.stat(name)?.is_some_and(|found| found.is_file && found.size <= MAX_RECORD) {
+            dir.open(name, OpenMode::Read)?.take(MAX_RECORD).read_to_end(&mut text)?;
         }
         Ok(text)
     };
@@ -215,6 +221,36 @@ mod tests {
             }
         });
         fs::read_to_string(folder.join(NAME)).unwrap().lines().filter(|line| *line == "line").count()
+    }
+
+    #[test]
+    fn too_large_commit_log_is_no_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::at(folder.path());
+        for (size, is_read) in [(MAX_RECORD, true), (MAX_RECORD + 1, false)] {
+            fs::write(folder.path().join(NAME), vec![b'\n'; usize::try_from(size).unwrap()]).unwrap();
+            assert_eq!(read(&dir, NAME).unwrap().len() as u64, if is_read { size } else { 0 });
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn log_of_another_user_verifies_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("image-1.png"), "bytes").unwrap();
+        let (sha256, size) = hash_reader(&b"bytes"[..]).unwrap();
+        let entry = serde_json::json!({"kind": "image", "index": 1, "path": "image-1.png", "size": size, "sha256": sha256});
+        let log = folder.path().join(NAME);
+        fs::write(&log, serde_json::json!({"part": ".image-1.part", "entry": entry}).to_string()).unwrap();
+        let find = || find_verified(folder.path(), &HashSet::from(["image-1.png"])).unwrap().len();
+        assert_eq!(find(), 1);
+        // Only the administrator can give a file away. A hard link is as little trusted.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&log, Some(12345), None).unwrap();
+        } else {
+            fs::hard_link(&log, folder.path().join("second")).unwrap();
+        }
+        assert_eq!(find(), 0);
     }
 
     #[test]

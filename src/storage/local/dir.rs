@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg_attr(unix, path = "dir/unix.rs")]
 #[cfg_attr(not(unix), path = "dir/windows.rs")]
@@ -40,9 +41,11 @@ pub(in crate::storage) enum OpenMode {
     CreatePrivate,
 }
 
-/// The name of a file that is created to learn the owner of new files. The name looks like a temporary manifest, so that it is
-/// removed like one when the program is killed in between.
+/// The beginning of the name of a file that is created to learn the owner of new files. The name looks like a temporary manifest,
+/// so that the file is removed like one when the program is killed in between.
 const OWNER_PROBE: &str = ".manifest.json.owner";
+/// How many of them this process has begun to create.
+static PROBES: AtomicU64 = AtomicU64::new(0);
 
 /// What has a name in the folder.
 #[derive(Clone, Copy, Debug)]
@@ -181,12 +184,20 @@ impl Dir {
         Ok(found.owner == system::user() || Some(found.owner) == self.probe_new_file_owner()?)
     }
 
+    /// As [`Self::check_trusted`], for a reader that writes nothing: a file of the folder's owner is trusted too.
+    pub(in crate::storage) fn check_trusted_by_reader(&self, name: &str) -> io::Result<bool> {
+        let Some(found) = self.stat(name)?.filter(|found| found.is_file && !found.is_hard_link) else { return Ok(false) };
+        Ok(found.owner == system::user() || self.stat(".")?.is_some_and(|folder| folder.owner == found.owner))
+    }
+
     /// The owner of a file that is created now: some network shares give all files to one user, whoever writes them.
     fn probe_new_file_owner(&self) -> io::Result<Option<u32>> {
-        self.remove(OWNER_PROBE)?;
-        drop(self.open(OWNER_PROBE, OpenMode::CreateNew)?);
-        let found = self.stat(OWNER_PROBE)?;
-        self.remove(OWNER_PROBE)?;
+        // Several parts of a task may be resumed at once, so each probe has its own name.
+        let name = format!("{OWNER_PROBE}-{}-{}", std::process::id(), PROBES.fetch_add(1, Ordering::Relaxed));
+        self.remove(&name)?;
+        drop(self.open(&name, OpenMode::CreateNew)?);
+        let found = self.stat(&name)?;
+        self.remove(&name)?;
         Ok(found.map(|found| found.owner))
     }
 }
@@ -215,6 +226,23 @@ mod tests {
         assert_eq!(fs::read(folder.path().join("b")).unwrap(), b"abcd");
         dir.remove("b").unwrap();
         dir.remove("b").unwrap();
+        assert!(dir.names().unwrap().is_empty());
+    }
+
+    #[test]
+    fn threads_probe_the_owner_of_new_files_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dir, barrier) = (&Dir::at(folder.path()), &std::sync::Barrier::new(8));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(move || {
+                    barrier.wait();
+                    for _ in 0..1000 {
+                        assert_eq!(dir.probe_new_file_owner().unwrap(), Some(system::user()));
+                    }
+                });
+            }
+        });
         assert!(dir.names().unwrap().is_empty());
     }
 

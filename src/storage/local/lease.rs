@@ -34,6 +34,8 @@ pub(crate) struct TaskLease {
     pub(super) is_new: bool,
     /// For each stem of a part that this run has begun: how many bytes of the part an earlier run wrote.
     pub(super) started_parts: Mutex<HashMap<String, Counter>>,
+    /// The parts of an older version, whose numbers have leading zeros, by the stems of today. None until the folder is listed.
+    pub(super) padded_parts: Mutex<Option<HashMap<String, String>>>,
     /// The files that a new version may replace, by name: those of the manifest and the commit log, once recovered.
     replaceable: Mutex<HashMap<String, AssetKey>>,
     pub(super) commit_log: CommitLog,
@@ -43,8 +45,8 @@ pub(crate) struct TaskLease {
 impl TaskLease {
     pub(super) fn new(task_dir: TaskDir, dir: Dir, lock: Lock, is_new: bool) -> Arc<Self> {
         let commit_log = CommitLog::new(dir.clone());
-        let (started_parts, replaceable) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { task_dir, dir, is_new, started_parts, replaceable, commit_log, lock })
+        let (started_parts, padded_parts, replaceable) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { task_dir, dir, is_new, started_parts, padded_parts, replaceable, commit_log, lock })
     }
 
     /// The path of the folder.

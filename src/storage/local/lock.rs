@@ -163,7 +163,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // Another folder may have taken its place. A process on a machine without locks may hold a lock file in it.
-            let is_free = still_names(folder, &file)? && !lock_file::has_live_holder(&folder.join(NAME)).unwrap_or(false);
+            let is_free = still_names(folder, &file)? && !lock_file::has_live_holder(&folder.join(NAME))?;
             Ok(is_free.then(|| Self::from(Holding::Folder(Arc::new(file)))))
         }
         #[cfg(not(unix))]
@@ -230,7 +230,7 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         // Its holder may have removed it. A process on a machine without locks may hold it.
-        let is_free = still_names(path, &file)? && (is_new || !lock_file::has_live_holder(path).unwrap_or(false));
+        let is_free = still_names(path, &file)? && (is_new || !lock_file::has_live_holder(path)?);
         Ok(is_free.then(|| Self::from(Holding::File(path.to_owned(), file))))
     }
 }

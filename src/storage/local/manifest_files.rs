@@ -15,6 +15,10 @@ use crate::storage::Error;
 /// A larger manifest of a task is parsed as a stream: its text and its parsed form together would take too much memory.
 pub(in crate::storage) const LARGE: u64 = 1 << 20;
 
+/// A larger file is no manifest of a task by this program: one has at most twice the size of an answer, and the text of its files.
+/// It counts as damaged, and is not read.
+pub(super) const MAX_TASK_MANIFEST: u64 = if cfg!(test) { 4 << 20 } else { 256 << 20 };
+
 /// A root manifest of at least this size, in bytes, is scanned instead of parsed, where it has this program's layout. A shorter
 /// one is parsed in some milliseconds, which finds any damage.
 const SCANNED: u64 = if cfg!(test) { 1 } else { 1 << 20 };
@@ -131,14 +135,18 @@ pub(in crate::storage) fn read_own(folder: &Path) -> Result<ManifestLookup, Erro
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ManifestLookup::Missing),
         file => file.map_err(Error::io("read", &path))?,
     };
-    if file.metadata().is_ok_and(|found| found.len() > LARGE) {
+    let size = file.metadata().map_err(Error::io("read", &path))?.len();
+    if size > MAX_TASK_MANIFEST {
+        return Ok(ManifestLookup::Damaged { is_cut: false });
+    }
+    if size > LARGE {
         if let Some(task) = TaskManifest::from_reader(BufReader::new(&file)) {
             return Ok(ManifestLookup::Task(task));
         }
         file.rewind().map_err(Error::io("read", &path))?;
     }
     let mut text = Vec::new();
-    file.read_to_end(&mut text).map_err(Error::io("read", &path))?;
+    file.take(MAX_TASK_MANIFEST).read_to_end(&mut text).map_err(Error::io("read", &path))?;
     match TaskManifest::parse(&text).map_err(Error::io("read", &path))? {
         TaskManifest::Task(task) => Ok(ManifestLookup::Task(task)),
         TaskManifest::Damaged { is_truncated: is_cut } => Ok(ManifestLookup::Damaged { is_cut }),
@@ -153,5 +161,25 @@ fn is_present(path: &Path) -> Result<bool, Error> {
         None => Ok(false),
         Some(found) if found.is_file() => Ok(true),
         Some(_) => Err(Error::Foreign(path.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::manifest::tests::entry;
+
+    #[test]
+    fn too_large_manifest_of_a_task_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut text = Vec::new();
+        manifest::write_task_manifest(&mut text, &entry("t1")).unwrap();
+        for (size, is_read) in [(MAX_TASK_MANIFEST, true), (MAX_TASK_MANIFEST + 1, false)] {
+            text.resize(usize::try_from(size).unwrap(), b' ');
+            std::fs::write(folder.path().join(MANIFEST), &text).unwrap();
+            let found = read_own(folder.path()).unwrap();
+            let is_damaged = matches!(found, ManifestLookup::Damaged { is_cut: false });
+            assert_eq!((matches!(found, ManifestLookup::Task(_)), is_damaged), (is_read, !is_read), "{size}");
+        }
     }
 }

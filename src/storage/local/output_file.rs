@@ -41,11 +41,18 @@ impl OutputFile {
         })?;
         let text = generate()?;
         self.refuse_foreign()?;
-        if fs::read(self.folder.join(GALLERY)).is_ok_and(|old| old == text.as_bytes()) {
+        if self.holds(&text) {
             return Ok(false);
         }
         atomic::write(&self.folder, GALLERY, |to| to.write_all(text.as_bytes()))?;
         atomic::sync_folder(&self.folder).map(|()| true)
+    }
+
+    /// Whether the file has this text. The length is compared first, because a file of any length may be there.
+    fn holds(&self, text: &str) -> bool {
+        let path = self.folder.join(GALLERY);
+        let has_length = fs::metadata(&path).is_ok_and(|found| found.len() == text.len() as u64);
+        has_length && fs::read(&path).is_ok_and(|old| old == text.as_bytes())
     }
 
     fn refuse_foreign(&self) -> Result<(), Error> {

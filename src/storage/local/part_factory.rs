@@ -3,6 +3,7 @@
 //! A download makes its part here and stages the complete file here. It can neither publish nor commit: the job does that, with
 //! the lease. A factory, and so every download under way, keeps the lease and its lock alive.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
@@ -62,7 +63,7 @@ impl PartFactory {
         lease.mark_in_progress()?;
         let name = part_name(stem);
         if !lease.is_new {
-            take_over_padded(&lease.dir, stem).map_err(Error::io("resume", &lease.dir.join(&name)))?;
+            self.take_over_padded(stem).map_err(Error::io("resume", &lease.dir.join(&name)))?;
         }
         let mut part = match Part::resume(lease.dir.clone(), name.clone()) {
             // Some file systems can't cut a file, or can't open it to be continued. There it starts over.
@@ -75,6 +76,17 @@ impl PartFactory {
         earlier_bytes.set(if is_first { part.written() } else { part.written().min(earlier_bytes.get()) });
         part.count_earlier_bytes(earlier_bytes);
         Ok(part)
+    }
+
+    /// As [`take_over_padded`]. The folder is listed once: a task may have thousands of parts.
+    fn take_over_padded(&self, stem: &str) -> io::Result<()> {
+        let dir = &self.lease.dir;
+        let mut padded = self.lease.padded_parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let padded = match &mut *padded {
+            Some(padded) => padded,
+            unknown => unknown.insert(padded_names(dir)?),
+        };
+        take_over_padded(dir, padded, stem)
     }
 
     /// The counter for bytes of the part named by `stem` that an earlier run wrote, and whether this run begins with it.
@@ -129,24 +141,28 @@ fn part_name(stem: &str) -> String {
 }
 
 /// Gives the part of an older version its name of today: it had zeros before its number. A part with the name of today stays.
-fn take_over_padded(dir: &Dir, stem: &str) -> io::Result<()> {
-    let name = part_name(stem);
-    let Some((kind, number)) = stem.rsplit_once('-') else { return Ok(()) };
+fn take_over_padded(dir: &Dir, padded: &mut HashMap<String, String>, stem: &str) -> io::Result<()> {
+    let (name, Some(old_name)) = (part_name(stem), padded.get(stem)) else { return Ok(()) };
     if dir.stat(&name)?.is_some() {
         return Ok(());
     }
-    let is_padded = |name: &&String| {
-        let padded = name.strip_prefix('.').and_then(|name| name.strip_prefix(kind)?.strip_prefix("-0")?.strip_suffix(".part"));
-        padded.is_some_and(|padded| padded.trim_start_matches('0') == number)
-    };
-    let names = dir.names()?;
-    let Some(padded) = names.iter().find(is_padded) else { return Ok(()) };
     // The journal first: a run that is killed in between is continued by the next one.
-    let (from, to) = (journal::journal_name(padded), journal::journal_name(&name));
+    let (from, to) = (journal::journal_name(old_name), journal::journal_name(&name));
     if dir.stat(&from)?.is_some() {
         dir.rename(&from, &to)?;
     }
-    dir.rename(padded, &name)
+    dir.rename(old_name, &name)?;
+    padded.remove(stem);
+    Ok(())
+}
+
+/// The parts in a folder whose numbers have leading zeros, by the stems of today.
+fn padded_names(dir: &Dir) -> io::Result<HashMap<String, String>> {
+    let stem = |name: &str| {
+        let (kind, number) = name.strip_prefix('.')?.strip_suffix(".part")?.rsplit_once('-')?;
+        number.starts_with('0').then(|| format!("{kind}-{}", number.trim_start_matches('0')))
+    };
+    Ok(dir.names()?.into_iter().filter_map(|name| Some((stem(&name)?, name))).collect())
 }
 
 #[cfg(test)]
@@ -154,6 +170,8 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::domain::task::TaskId;
+    use crate::storage::local::archive::LocalArchive;
 
     #[test]
     fn padded_part_of_an_older_version_gets_the_name_of_today() {
@@ -163,17 +181,35 @@ mod tests {
             fs::write(at(name), name).unwrap();
         }
         let dir = Dir::at(folder.path());
-        take_over_padded(&dir, "image-1").unwrap();
+        let mut padded = padded_names(&dir).unwrap();
+        let mut take_over = |stem| take_over_padded(&dir, &mut padded, stem).unwrap();
+        take_over("image-1");
         assert_eq!(fs::read_to_string(at(".image-1.part")).unwrap(), ".image-01.part");
         assert_eq!(fs::read_to_string(at(".image-1.journal")).unwrap(), ".image-01.journal");
-        take_over_padded(&dir, "image-11").unwrap();
-        take_over_padded(&dir, "image-2").unwrap();
+        take_over("image-11");
+        take_over("image-2");
         fs::write(at(".image-001.part"), "other").unwrap();
-        take_over_padded(&dir, "image-1").unwrap();
+        take_over_padded(&dir, &mut padded_names(&dir).unwrap(), "image-1").unwrap();
         let mut names = dir.names().unwrap();
         names.sort();
         let expected =
             [".image-001.part", ".image-1.journal", ".image-1.part", ".image-10.part", ".image-11.part", ".video-01.part"];
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn folder_is_listed_once_for_all_parts_of_a_task() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("t1");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join(".image-01.part"), "").unwrap();
+        let archive = LocalArchive::open(root.path()).unwrap();
+        let lease = archive.lease(&TaskId::new("t1").unwrap()).unwrap().unwrap();
+        let parts = lease.parts();
+        parts.resume("image-1").unwrap();
+        assert!(!folder.join(".image-01.part").exists());
+        fs::write(folder.join(".image-02.part"), "").unwrap();
+        parts.resume("image-2").unwrap();
+        assert!(folder.join(".image-02.part").exists(), "no second listing has found it");
     }
 }

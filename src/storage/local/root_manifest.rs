@@ -40,7 +40,10 @@ pub(super) fn update(
     if changed.is_empty() && stale.is_empty() && !names.iter().any(|name| is_leftover(name)) && is_up_to_date(root, reused)? {
         return Ok(report);
     }
-    let _lock = lock(root, &names, wait)?;
+    let (_lock, is_list_old) = lock(root, &names, wait)?;
+    if is_list_old {
+        return rebuild_locked(root, stale, recent).map(|rebuilt| rebuilt.report);
+    }
     if stale.is_empty()
         && !changed.is_empty()
         && let Some(plan) = SplicePlan::new(root, &changed, reused)?
@@ -111,15 +114,19 @@ fn rebuild_locked(root: &Path, stale: StaleMarkers, recent: &RecentCommits) -> R
     Ok(RebuiltIndex { tasks, files, is_changed: is_changed == Some(true), report })
 }
 
-/// Takes the lock of the root, and removes the temporary files of killed writers among `names`.
-fn lock(root: &Path, names: &[String], wait: &LockWait) -> Result<Lock, Error> {
+/// Takes the lock of the root, and removes the temporary files of killed writers among `names`. Also returns whether a writer was
+/// killed before its checksum list got its name: the list may then be older than the manifest.
+fn lock(root: &Path, names: &[String], wait: &LockWait) -> Result<(Lock, bool), Error> {
     let lock = Lock::lock_folder(root, wait)?;
+    // A live writer has renamed or removed its own by now.
+    let is_left = |name: &String| atomic::is_leftover_of(SHA256SUMS, name) && root.join(name).symlink_metadata().is_ok();
+    let is_list_old = names.iter().any(is_left);
     // Where the folder itself is locked, no process holds a lock file in it.
     for leftover in names.iter().filter(|name| is_leftover(name) && (lock.is_folder_lock() || *name != lock::NAME)) {
         // What can't be removed now is removed by the next writer.
         let _ = fs::remove_file(root.join(leftover));
     }
-    Ok(lock)
+    Ok((lock, is_list_old))
 }
 
 /// Writes the root's files with the tasks that `collect` passes on. Whether they changed; none where `collect` gives up.

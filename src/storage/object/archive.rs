@@ -137,7 +137,6 @@ impl ObjectArchive {
         let Some(local) = blocking(move || spool.lease(&task)).await? else { return Ok(None) };
         let lease = ObjectLease::new(self.clone(), local, id.clone(), replaces);
         let snapshot = match read {
-            LeaseRead::Nothing => TaskSnapshot::default(),
             LeaseRead::New => lease.assume_new().await,
             LeaseRead::Snapshot | LeaseRead::Recovered => lease.read().await?,
         };

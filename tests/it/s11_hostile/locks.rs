@@ -95,6 +95,7 @@ mod lock_files {
     use crate::support::run::Running;
     use crate::support::{Reply, sample};
 
+    const EIO: i32 = 5;
     const EINVAL: i32 = 22;
     const ENOLCK: i32 = 37;
     const ENOSYS: i32 = 38;
@@ -178,6 +179,16 @@ mod lock_files {
         assert!(!run.stderr.contains("waiting for"), "{}", run.stderr);
         assert_eq!(world.root_manifest()["tasks"].as_array().unwrap().len(), 3, "what the killed run committed is named");
         assert_eq!(dot_names(&world), Vec::<String>::new());
+    }
+
+    #[test]
+    fn lock_file_that_cannot_be_read_is_not_free() {
+        let world = world();
+        foreign_lock(&world, "yescale/t1", Duration::ZERO);
+        let command = fail_calls(world.command(&["t1", "--force"]), "read", "yescale/t1/.lock", EIO);
+        let run = Running::start(command).wait(false).exits(1);
+        assert!(run.stderr.contains("can't lock"), "{}", run.stderr);
+        assert_eq!(world.media.request_count("/picture.png"), 1, "only the first run fetched it");
     }
 
     #[test]

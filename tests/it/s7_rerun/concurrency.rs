@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::commands::{archive_two_tasks, findings, flip_bit, run_command};
 use crate::support::run::Running;
-use crate::support::{Reply, World, sample};
+use crate::support::{Gate, Reply, World, sample};
 
 /// Seeded, so that a failure can be reproduced.
 #[cfg(unix)]
@@ -225,4 +225,27 @@ fn concurrent_get_and_repair_leave_a_consistent_archive() {
     finish_archive(&world, &ids);
     let states: Vec<Value> = ids.iter().map(|id| world.task_entry(id)["state"].clone()).collect();
     assert!(states.iter().all(|state| state == "complete"), "{states:?}");
+}
+
+#[test]
+fn damaged_manifest_is_not_restored_over_a_newer_one() {
+    let world = World::new();
+    let folder = world.archive_task("t1");
+    fs::write(folder.join("manifest.json"), "{").unwrap();
+    world.media.allow_key_for("/task/");
+    let (asked, answered) = (Gate::default(), Gate::default());
+    let absent = Reply::ok(r#"{"error": "Task not found"}"#).with_status("404 Not Found");
+    world.media.script("/task/t1", [absent.notify_on_request(&asked).after_gate(&answered)]);
+    let slow = world.start(&["--base-url", &world.media.origin(), "t1"]);
+    assert!(asked.wait(), "the slow run has read the damaged manifest");
+    world.serve_task(
+        "t1",
+        &json!({"images": [world.serve_sample("picture.png")], "videos": [world.serve_sample("video-1s.mp4")]}),
+    );
+    world.run(&["t1"]).exits(0);
+    let entry = world.task_entry("t1");
+    answered.open();
+    world.audit(slow.wait(false));
+    assert_eq!(entry["files"].as_array().unwrap().len(), 2);
+    assert_eq!(world.task_entry("t1"), entry);
 }

@@ -158,6 +158,8 @@ fn folder_without_any_manifest_entry_is_reported() {
     archive_two_tasks(&world);
     fs::remove_file(world.archive().join("t1/manifest.json")).unwrap();
     fs::remove_file(world.archive().join("manifest.json")).unwrap();
+    // Dot-files of other programs do not hide a folder.
+    world.write_file("yescale/t1/.DS_Store", "");
     // An unfinished task and a foreign folder are not reported.
     world.write_file("yescale/t3/.video-1.part", "");
     world.write_file("yescale/photos/a.png", "mine");

@@ -5,7 +5,7 @@
 //! are made without the C library, so the kernel refuses them, whatever the path is. Linux only: other systems load
 //! libraries in other ways.
 //!
-//! The calls: `futimens`, `write`, `flock`, `sync_file`, `sync_folder`, `syncfs`, `statfs`.
+//! The calls: `futimens`, `read`, `write`, `flock`, `sync_file`, `sync_folder`, `syncfs`, `statfs`.
 //!
 //! It also logs each sync of a file, and whether the manifest of its folder was there then: a rename is made without the C library.
 
@@ -112,6 +112,13 @@ int futimens(int fd, const struct timespec times[2]) {
     if (refused(fd, "futimens")) return -1;
     if (!next) next = dlsym(RTLD_NEXT, "futimens");
     return next(fd, times);
+}
+
+ssize_t read(int fd, void *bytes, size_t size) {
+    static ssize_t (*next)(int, void *, size_t);
+    if (refused(fd, "read")) return -1;
+    if (!next) next = dlsym(RTLD_NEXT, "read");
+    return next(fd, bytes, size);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {

@@ -4,7 +4,7 @@ use std::io::Write;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::domain::asset_key::{AssetKey, Kind};
+use crate::domain::asset_key::AssetKey;
 use crate::domain::manifest::tests::entry;
 use crate::domain::task::TaskId;
 use crate::storage::local::archive::LocalArchive;
@@ -58,4 +58,14 @@ async fn file_that_cannot_be_written_gives_the_commit_back() {
     commit.entry.files.clear();
     lease.commit(commit).await.map_err(|failed| failed.error).unwrap();
     assert!(root.path().join("t1").join(MANIFEST).exists());
+}
+
+#[test]
+fn parts_of_every_kind_are_removed_with_their_journals() {
+    for kind in Kind::ALL.iter().map(|kind| kind.as_str()).chain(["asset"]) {
+        assert!(is_part(&format!(".{kind}-1.part")) && is_part(&format!(".{kind}-12.journal")), "{kind}");
+    }
+    for other in ["video-1.part", ".video-1.mp4", ".notes-1.part", ".file-notes.part", ".video.part", ".videos-1.part"] {
+        assert!(!is_part(other), "{other}");
+    }
 }

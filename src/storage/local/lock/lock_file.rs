@@ -147,8 +147,19 @@ pub(super) fn has_token(path: &Path, token: &str) -> io::Result<bool> {
     Ok(FoundLock::read(path)?.is_some_and(|found| found.token() == token))
 }
 
-/// Whether a live process holds the lock file at `path`. An empty file is none: the system may have locked it.
+/// Whether a live process holds the lock file at `path`. An empty file is none: the system may have locked it. Anything but a
+/// plain file is none either: this program never makes that, and it would lock the folder for ever.
+///
+/// # Errors
+/// When this is unknown. Then the lock must not count as free: two processes would write to one folder.
 pub(super) fn has_live_holder(path: &Path) -> io::Result<bool> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        found => found?,
+    };
+    if !found.is_file() {
+        return Ok(false);
+    }
     match FoundLock::read(path)? {
         Some(found) if found.record.is_some() => Ok(!found.is_stale(path)?),
         _ => Ok(false),
@@ -183,9 +194,10 @@ impl FoundLock {
             // Opening a file makes network shares ask their server for its time.
             let file = File::open(path)?;
             let written_at = file.metadata()?.modified()?;
-            let mut line = String::new();
-            BufReader::new(file.take(MAX_LINE)).read_line(&mut line)?;
-            Ok(Some(Self { record: serde_json::from_str(&line).ok(), written_at }))
+            // Damaged text is no error: such a lock must become stale too.
+            let mut line = Vec::new();
+            BufReader::new(file.take(MAX_LINE)).read_until(b'\n', &mut line)?;
+            Ok(Some(Self { record: serde_json::from_slice(&line).ok(), written_at }))
         };
         match read() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

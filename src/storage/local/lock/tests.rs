@@ -66,6 +66,14 @@ fn lock_file_of_a_machine_without_locks_is_respected() {
 
 #[cfg(unix)]
 #[test]
+fn folder_in_place_of_the_lock_file_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join(".lock")).unwrap();
+    assert!(Lock::try_lock_folder_itself(folder.path()).unwrap().is_some());
+}
+
+#[cfg(unix)]
+#[test]
 fn lock_on_a_replaced_file_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".lock");

@@ -277,3 +277,18 @@ fn removed_task_is_reported() {
     assert!(!archive.rebuild());
     assert_eq!(archive.files().keys().copied().collect::<Vec<_>>(), [MANIFEST]);
 }
+
+#[test]
+fn checksum_list_of_a_killed_writer_is_written_again() {
+    for changed in [&["c"][..], &["a"], &[]] {
+        let (archive, _, expected) = archive_with_new_task();
+        // The manifest got its name, and the list did not.
+        let line_end = expected[SHA256SUMS].iter().position(|byte| *byte == b'\n').unwrap();
+        let old_list = expected[SHA256SUMS][..=line_end].to_vec();
+        archive.restore(&Files::from([(MANIFEST, expected[MANIFEST].clone()), (SHA256SUMS, old_list)]));
+        fs::write(archive.path().join(".SHA256SUMS.x7Yz"), &expected[SHA256SUMS]).unwrap();
+        archive.update(&ids(changed.iter().copied()), &[]);
+        assert!(archive.files() == expected, "{changed:?}");
+        assert!(!archive.path().join(".SHA256SUMS.x7Yz").exists());
+    }
+}

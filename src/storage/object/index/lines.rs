@@ -8,13 +8,14 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use object_store::{Error as StoreError, GetOptions, GetResult};
+use object_store::{GetOptions, GetResult};
 
 use super::entry::IndexEntry;
 use super::names::Stamp;
 use crate::domain::shard::Shard;
 use crate::storage::error::{BucketError, BucketFault};
 use crate::storage::object::bucket::Bucket;
+use crate::storage::object::error::is_absent;
 use crate::storage::{Error, blocking};
 
 /// The longest line of the index, in bytes.
@@ -157,7 +158,8 @@ pub(super) async fn fetch(bucket: &Bucket, relative: &str, limit: u64) -> Result
 /// An object, whose body is still to come; none when it does not exist.
 pub(super) async fn open(bucket: &Bucket, relative: &str) -> Result<Option<GetResult>, Error> {
     match bucket.store.get_opts(&bucket.key(relative), GetOptions::default()).await {
-        Err(StoreError::NotFound { .. }) => Ok(None),
+        // A missing bucket is no missing object: the archive would look like one without an index.
+        Err(error) if is_absent(&error) => Ok(None),
         found => found.map(Some).map_err(bucket.error("read", relative)),
     }
 }
@@ -177,6 +179,8 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+    use crate::storage::location::Service;
+    use crate::storage::object::mock_server::{bucket_at, s3_error, serve};
 
     fn gzip(plain: impl Read) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -215,6 +219,15 @@ mod tests {
         garbage_behind.write_all(b"garbage").unwrap();
         for damaged in [&garbage_behind[..], b"plain\n", &[0; 100], &gzip(&b"a\nb"[..])] {
             assert!(read(damaged).is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn missing_bucket_is_an_error_and_a_missing_object_is_none() {
+        for (code, is_absent) in [("NoSuchKey", true), ("NoSuchBucket", false)] {
+            let server = serve(s3_error(404, code)).await;
+            let found = fetch(&bucket_at(&server.uri(), Service::S3), "index/x", MAX_OBJECT).await;
+            assert_eq!(found.is_ok_and(|found| found.is_none()), is_absent, "{code}");
         }
     }
 

@@ -100,6 +100,16 @@ fn empty_lock_file_is_held_until_it_is_old() {
 }
 
 #[test]
+fn lock_file_of_damaged_bytes_is_held_until_it_is_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".lock");
+    fs::write(&path, b"\xff\xfe\n").unwrap();
+    assert!(LockFile::try_acquire(&path).unwrap().is_none());
+    set_modified(&path, SystemTime::now() - Duration::from_secs(90));
+    assert!(LockFile::try_acquire(&path).unwrap().is_some());
+}
+
+#[test]
 fn holder_that_lost_its_lock_notices_and_removes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".lock");

@@ -186,8 +186,17 @@ mod tests {
         Ok(client.handshake_kind().unwrap())
     }
 
+    /// Whether this is Wine. It refuses the settings with which Windows trusts one more root (`CERT_CHAIN_ENGINE_CONFIG` with
+    /// `dwExclusiveFlags`), so the verifier of the platform can't be made there.
+    fn is_wine() -> bool {
+        cfg!(windows) && std::env::var_os("WINEPREFIX").is_some()
+    }
+
     #[test]
     fn session_is_resumed_by_all_clients_and_only_for_the_same_server_name() {
+        if is_wine() {
+            return;
+        }
         for version in [&TLS12, &TLS13] {
             let (server, tls) = server(version);
             assert_eq!(handshake(&tls, &server, "a.test"), Ok(HandshakeKind::Full));
@@ -198,6 +207,9 @@ mod tests {
 
     #[test]
     fn certificate_that_no_root_signed_is_refused_also_after_a_good_one() {
+        if is_wine() {
+            return;
+        }
         let (good, tls) = server(&TLS13);
         let (other, _) = server(&TLS13);
         assert_eq!(handshake(&tls, &good, "a.test"), Ok(HandshakeKind::Full));

@@ -245,7 +245,7 @@ fn count(number: u64, noun: &str) -> String {
 }
 /// For the fuzz target: reads an answer of the account. Returns its ids and its number of rows.
 #[cfg(fuzzing)]
-pub fn read_list(bytes: &[u8], key: &ApiKey) -> (Vec<crate::TaskId>, u64) {
+pub fn read_list(bytes: &[u8], key: &ApiKey) -> (Vec<crate::domain::task::TaskId>, u64) {
     let mut ids = Vec::new();
     let (head, _) = list::read(bytes, &mut |row| {
         ids.extend(row.task(key).map(|task| task.id));

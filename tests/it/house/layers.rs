@@ -14,11 +14,11 @@ const LAYERS: [&[&str]; 6] = [
     &["transfer"],
     &["jobs"],
     &["session"],
-    &["cli", "ui"],
+    &["cli", "ui", "fuzzing"],
 ];
 
 /// External crates, and the only folders that may use each.
-const RESTRICTED_CRATES: [(&str, &[&str]); 19] = [
+const RESTRICTED_CRATES: [(&str, &[&str]); 20] = [
     ("reqwest", &["http", "gateway"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -33,6 +33,7 @@ const RESTRICTED_CRATES: [(&str, &[&str]); 19] = [
     ("sha1", &["integrity"]),
     ("md5", &["integrity"]),
     ("crc", &["integrity"]),
+    ("twox_hash", &["integrity"]),
     ("symphonia", &["media"]),
     ("flate2", &["http", "media", "storage"]),
     ("csv", &["jobs"]),

@@ -100,7 +100,7 @@
 //! 2. `transfer`: one asset, from its URL to a staged file.
 //! 3. `jobs`: archive, verify, repair, index, list, export, gallery.
 //! 4. `session`: how a run is put together.
-//! 5. `cli` and `ui`: what was typed, and what is shown.
+//! 5. `cli` and `ui`: what was typed, and what is shown. `fuzzing`: doors for the fuzz targets, which only they compile.
 //!
 //! These modules are private. Some are public but hidden, because the program, the benches and the fuzz targets need them.
 //! They promise nothing to others.

@@ -188,6 +188,7 @@ mod tests {
 
     /// Whether this is Wine. It refuses the settings with which Windows trusts one more root (`CERT_CHAIN_ENGINE_CONFIG` with
     /// `dwExclusiveFlags`), so the verifier of the platform can't be made there.
+    #[expect(clippy::disallowed_methods, reason = "it is of the machine that runs the test, and no setting of the program")]
     fn is_wine() -> bool {
         cfg!(windows) && std::env::var_os("WINEPREFIX").is_some()
     }

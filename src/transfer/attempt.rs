@@ -96,7 +96,9 @@ impl AttemptContext<'_> {
         }
         self.remember_version(body.head.version());
         let is_new = part.version().is_none() && part.written() == 0;
-        let is_same = part.size() == 0 && part.version().is_some() && part.version() == body.head.version().as_ref();
+        // What is ahead is of use only if ranges can be requested.
+        let can_keep = part.written() == 0 || (body.head.can_resume() && !is_plain);
+        let is_same = part.size() == 0 && part.version().is_some() && part.version() == body.head.version().as_ref() && can_keep;
         if !body.head.is_partial && !is_new && !is_same {
             // The whole file instead of the rest: the file is another one now, or its host serves no ranges.
             part = if part.written() > 0 { self.restart(part).await? } else { restart_part(part).await? };

@@ -63,8 +63,14 @@ pub(super) struct Probe {
     has_gaps: bool,
 }
 
+/// The probed range does not come.
+struct Refused {
+    /// The link may be of use for the first request alone.
+    is_dead_link: bool,
+}
+
 struct Request {
-    answer: Pin<Box<dyn Future<Output = Option<Box<Body>>> + Send>>,
+    answer: Pin<Box<dyn Future<Output = Result<Box<Body>, Refused>> + Send>>,
     range: Range<u64>,
 }
 
@@ -99,7 +105,7 @@ impl Probe {
         let answer = async move {
             let body = source.request(&requested, &mut Route::over(connection)).await;
             tracing::debug!(is_split = body.is_ok(), from = requested.start, "range probe");
-            body.ok().map(Box::new)
+            body.map(Box::new).map_err(|error| Refused { is_dead_link: error.is_dead_link() })
         };
         self.first_end = first.end;
         self.request = Some(Request { answer: Box::pin(answer), range });
@@ -176,14 +182,14 @@ impl FirstBody {
             biased;
             answer = answer => answer,
             () = context.stop.cancelled() => return Err(Error::Stopped),
-            () = tokio::time::sleep(patience), if is_waiting => None,
+            () = tokio::time::sleep(patience), if is_waiting => Err(Refused { is_dead_link: false }),
             chunk = context.receive(&mut self.body), if !is_waiting => return Ok(Event::Received(chunk?)),
         };
         match answer {
-            Some(second) => probe.second = Some((second, range.clone())),
+            Ok(second) => probe.second = Some((second, range.clone())),
             // The first body must not bring again what is there. Another request will bring the range.
-            None if probe.has_gaps => probe.plan.give_back(range.clone()),
-            None => return Ok(Event::Decided(false)),
+            Err(refused) if probe.has_gaps && !refused.is_dead_link => probe.plan.give_back(range.clone()),
+            Err(_) => return Ok(Event::Decided(false)),
         }
         Ok(Event::Decided(true))
     }

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -102,15 +102,13 @@ pub(super) async fn download_segments(
     let mut fault = None;
     while part.size() < total && fault.is_none() {
         let mut batch: Vec<Report> = std::iter::from_fn(|| reports.try_recv().ok()).collect();
-        if batch.is_empty() && !part.can_advance() {
+        if part.can_advance() {
+            fault = workers.try_join_next().and_then(|result| worker_fault(Some(result)));
+        } else if batch.is_empty() {
             tokio::select! {
                 biased;
                 report = reports.recv() => batch.extend(report),
-                result = workers.join_next() => fault = match result {
-                    Some(Ok(result)) => result.err(),
-                    // A panic, or a range is missing and no worker is left.
-                    _ => Some(worker_panicked()),
-                },
+                result = workers.join_next() => fault = worker_fault(result),
             }
         }
         ends.extend(batch.iter().filter(|report| report.is_complete).map(|report| report.written.range.end));
@@ -135,8 +133,12 @@ fn add_written(mut part: Part, batch: Vec<Report>) -> io::Result<Part> {
     Ok(part)
 }
 
-fn worker_panicked() -> Error {
-    Error::Store(storage::Error::Panicked)
+/// The fault of a worker that has ended. Without one, a range is missing and no worker is left.
+fn worker_fault(result: Option<Result<Result<(), Error>, JoinError>>) -> Option<Error> {
+    match result {
+        Some(Ok(result)) => result.err(),
+        _ => Some(Error::Store(storage::Error::Panicked)),
+    }
 }
 
 /// What a worker has written.

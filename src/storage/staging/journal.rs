@@ -200,15 +200,16 @@ impl Proven {
             }
         }
         blocks.sort_by_key(|block| block.from);
-        let mut end = proven.prefix.size;
+        let (prefix, mut end) = (proven.prefix.size, 0);
         for block in blocks {
-            // Blocks do not overlap. So no byte is hashed twice, whatever a journal says.
-            if block.from < end {
+            let block_end = block.from.saturating_add(block.size);
+            // Blocks do not overlap. So none of their bytes is hashed twice, whatever a journal says.
+            if block_end <= prefix || block.from < end {
                 continue;
             }
-            end = block.from.saturating_add(block.size);
+            end = block_end;
             if block.is_in(file)? {
-                proven.ahead.insert(block.from..end);
+                proven.ahead.insert(block.from.max(prefix)..end);
                 proven.kept.push(Checkpoint::Block(block));
             }
         }

@@ -139,7 +139,13 @@ impl Part {
                 file.set_len(self.prefix.size)?;
             }
             self.ahead.clear();
-            self.journal = Some(Journal::new(self.dir.clone(), journal::journal_name(&self.name), version));
+            let mut journal = Journal::new(self.dir.clone(), journal::journal_name(&self.name), version);
+            if self.file.is_some() && self.prefix.size > 0 {
+                // The new journal replaces the old one with its first line, and must prove as much.
+                journal.checkpoint(self.prefix.size, &self.prefix.hasher)?;
+                self.checkpointed = self.prefix.size;
+            }
+            self.journal = Some(journal);
         }
         Ok(())
     }

@@ -182,3 +182,17 @@ fn restarted_part_in_memory_begins_anew() {
     part.set_max_size(Some(2));
     assert!(part.write_all(b"abc").is_err(), "a limit counts in memory, too");
 }
+
+#[test]
+fn version_that_becomes_better_known_keeps_what_is_proven() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut part = begun(folder.path());
+    part.set_version(version()).unwrap();
+    part.write_all(&vec![5; 5 << 20]).unwrap();
+    part.set_version(RemoteVersion { total: Some(9 << 20), ..version() }).unwrap();
+    for name in [".video-1.part", ".video-1.journal"] {
+        fs::copy(folder.path().join(name), folder.path().join(name.replace("-1", "-2"))).unwrap();
+    }
+    let resumed = Part::resume(Dir::at(folder.path()), ".video-2.part".to_owned()).unwrap();
+    assert_eq!((resumed.size(), resumed.version().unwrap().total), (5 << 20, Some(9 << 20)));
+}

@@ -32,7 +32,7 @@ fn killed_with_a_gap() -> (World, RemoteFile, u64) {
 }
 
 /// The blocks in a journal: offset and size.
-fn proven_blocks(journal: &str) -> Vec<(u64, u64)> {
+pub(super) fn proven_blocks(journal: &str) -> Vec<(u64, u64)> {
     let lines = journal.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     lines.filter_map(|line| Some((line["from"].as_u64()?, line["size"].as_u64()?))).collect()
 }

@@ -196,6 +196,8 @@ const follow = () => {
   else if (shown?.task !== task) showTask(task);
 };
 viewer.addEventListener("close", () => {
+  // The event comes late: the viewer may show the next task already.
+  if (viewer.open) return;
   const { task } = shown;
   release(viewer);
   for (const id of ["visual", "strip", "tracks", "words"]) find(id).replaceChildren();

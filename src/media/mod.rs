@@ -5,6 +5,8 @@
 
 mod bounded_reader;
 pub(crate) mod content_credentials;
+#[cfg(test)]
+mod damage;
 pub(crate) mod data_uri;
 pub(crate) mod duration;
 pub(crate) mod facts;

@@ -74,6 +74,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::media::damage::{damaged, xorshift};
 
     macro_rules! samples {
         ($($name:literal),* $(,)?) => {
@@ -161,27 +162,10 @@ mod tests {
 
     #[test]
     fn damaged_and_huge_files_are_read_in_bounded_time() {
-        let mut state = 0x5DEE_CE66_D1CE_4E5B_u64;
-        let mut roll = move |sides: usize| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            usize::try_from(state >> 16).unwrap() % sides
-        };
+        let mut roll = xorshift(0x5DEE_CE66_D1CE_4E5B);
         for (_, bytes) in STRUCTURED.into_iter().chain(OPEN_ENDED) {
             for _ in 0..200 {
-                let mut damaged = bytes.to_vec();
-                for _ in 0..=roll(6) {
-                    let reach = [64, 1024, usize::MAX][roll(3)];
-                    let at = roll(damaged.len().min(reach));
-                    match roll(4) {
-                        0 => damaged[at..].iter_mut().take(4).for_each(|byte| *byte = 0xFF),
-                        1 => damaged[at..].iter_mut().take(8).for_each(|byte| *byte = 0),
-                        2 => damaged.truncate(at.max(16)),
-                        _ => damaged[at] = roll(256).to_le_bytes()[0],
-                    }
-                }
-                let _ = cut_of(&damaged);
+                let _ = cut_of(&damaged(bytes, &mut roll));
             }
         }
         // Boxes, chunks and blocks without content, of which a file could have millions.

@@ -4,6 +4,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{MAX_SECONDS, WALK_BUDGET, probe_duration};
+use crate::media::damage::{damaged, xorshift};
 use crate::media::media_type;
 
 macro_rules! samples {
@@ -42,16 +43,6 @@ const WITHOUT_DURATION: [(&str, &[u8], ()); 6] =
 
 fn seconds(bytes: &[u8]) -> Option<f64> {
     probe_duration(Cursor::new(bytes), None)
-}
-
-/// A deterministic stream of numbers (xorshift).
-fn xorshift(mut state: u64) -> impl FnMut(usize) -> usize {
-    move |sides| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 16).unwrap() % sides
-    }
 }
 
 /// A head, then noise or zeros, up to a length that no test could keep in memory.
@@ -140,18 +131,7 @@ fn damaged_files_give_a_plausible_duration_or_none() {
     for (name, bytes, _) in SAMPLES {
         let mut roll = xorshift(0x5DEE_CE66_D1CE_4E5B ^ bytes.len() as u64);
         for _ in 0..250 {
-            let mut damaged = bytes.to_vec();
-            for _ in 0..=roll(6) {
-                let reach = [64, 1024, usize::MAX][roll(3)];
-                let at = roll(damaged.len().min(reach));
-                match roll(5) {
-                    0 => damaged[at..].iter_mut().take(4).for_each(|byte| *byte = 0xFF),
-                    1 => damaged[at..].iter_mut().take(4).for_each(|byte| *byte = 0),
-                    2 => damaged.truncate(at.max(16)),
-                    3 => damaged[at] ^= 1 << roll(8),
-                    _ => damaged[at] = roll(256).to_le_bytes()[0],
-                }
-            }
+            let damaged = damaged(bytes, &mut roll);
             let found = seconds(&damaged);
             assert!(found.is_none_or(|seconds| seconds > 0.0 && seconds < MAX_SECONDS), "{name}: {found:?}");
         }

@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::media::damage::{damaged, xorshift};
 
 macro_rules! samples {
     ($($name:literal $expected:literal),* $(,)?) => {
@@ -91,33 +92,12 @@ fn content_credentials_are_found_with_the_other_facts() {
     assert_eq!(line(&found), "48x48 - - - - -");
 }
 
-/// A deterministic stream of numbers (xorshift).
-fn xorshift(mut state: u64) -> impl FnMut(usize) -> usize {
-    move |sides| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 16).unwrap() % sides
-    }
-}
-
 #[test]
 fn damaged_files_are_read_in_bounded_time() {
     let mut roll = xorshift(0x5DEE_CE66_D1CE_4E5B);
     for (name, bytes, _) in SAMPLES {
         for _ in 0..150 {
-            let mut damaged = bytes.to_vec();
-            for _ in 0..=roll(6) {
-                let reach = [64, 1024, usize::MAX][roll(3)];
-                let at = roll(damaged.len().min(reach));
-                match roll(5) {
-                    0 => damaged[at..].iter_mut().take(4).for_each(|byte| *byte = 0xFF),
-                    1 => damaged[at..].iter_mut().take(8).for_each(|byte| *byte = 0),
-                    2 => damaged.truncate(at.max(16)),
-                    3 => damaged[at..].iter_mut().take(4).for_each(|byte| *byte = 0x7F),
-                    _ => damaged[at] = roll(256).to_le_bytes()[0],
-                }
-            }
+            let damaged = damaged(bytes, &mut roll);
             let start = Instant::now();
             let found = facts(&damaged);
             assert!(start.elapsed() < Duration::from_secs(20), "{name}");

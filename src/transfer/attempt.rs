@@ -95,11 +95,7 @@ impl AttemptContext<'_> {
             return Ok(AttemptOutcome::Incomplete(part, error));
         }
         self.remember_version(body.head.version());
-        let is_new = part.version().is_none() && part.written() == 0;
-        // What is ahead is of use only if ranges can be requested.
-        let can_keep = part.written() == 0 || (body.head.can_resume() && !is_plain);
-        let is_same = part.size() == 0 && part.version().is_some() && part.version() == body.head.version().as_ref() && can_keep;
-        if !body.head.is_partial && !is_new && !is_same {
+        if !body.head.is_partial && !self.can_begin(&part, &body.head) {
             // The whole file instead of the rest: the file is another one now, or its host serves no ranges.
             part = if part.written() > 0 { self.restart(part).await? } else { restart_part(part).await? };
         }
@@ -107,6 +103,17 @@ impl AttemptContext<'_> {
             part.set_version(version).map_err(Error::Write)?;
         }
         self.download_body(part, body, is_last).await
+    }
+
+    /// Whether a response that is the whole file can be written to `part` as it is: the part is new, or has bytes of the same version
+    /// ahead of the first one.
+    fn can_begin(&self, part: &Part, head: &ResponseHead) -> bool {
+        if part.written() == 0 {
+            return part.version().is_none() || part.version() == head.version().as_ref();
+        }
+        // What is ahead is of use only if ranges can be requested.
+        let is_of_use = head.can_resume() && !self.is_resume_disabled();
+        part.size() == 0 && part.version() == head.version().as_ref() && is_of_use
     }
 
     /// Whether each attempt requests the whole file, because the part could not be continued too often.

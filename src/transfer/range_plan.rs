@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::storage::Extents;
 
 /// The least bytes of a range.
-pub(super) const MIN_RANGE: u64 = 2 << 20;
+const MIN_RANGE: u64 = 2 << 20;
 /// The most bytes of a range of a host that answers quickly.
 const MAX_QUICK_RANGE: u64 = 32 << 20;
 /// A host whose answers take at least this long gets long ranges.
@@ -55,20 +55,27 @@ enum Slowdown {
 impl RangePlan {
     /// The plan for a file of `total` bytes, of which everything before `front` and `written` is there.
     pub(super) fn new(front: u64, total: u64, written: Extents, connections: usize, latency: Duration) -> Self {
-        let count = connections.max(1) as u64;
-        let rest = total.saturating_sub(front).saturating_sub(written.size_after(front));
-        Self {
+        let mut plan = Self {
             next: front,
             total,
             connections,
             written,
             returned: BTreeMap::new(),
-            quick_range: rest.div_ceil(2 * count).clamp(MIN_RANGE, MAX_QUICK_RANGE),
-            long_range: rest.div_ceil(count).max(MIN_RANGE),
+            quick_range: MIN_RANGE,
+            long_range: MIN_RANGE,
             latency,
             is_refused: false,
             slowdown: Slowdown::Unknown,
-        }
+        };
+        plan.quick_range = plan.share(2).clamp(MIN_RANGE, MAX_QUICK_RANGE);
+        plan.long_range = plan.share(1).max(MIN_RANGE);
+        plan
+    }
+
+    /// The bytes of each range when `count` ranges per connection bring what is missing.
+    fn share(&self, count: u64) -> u64 {
+        let missing = self.total.saturating_sub(self.next).saturating_sub(self.written.size_after(self.next));
+        missing.div_ceil(count * self.connections.max(1) as u64)
     }
 
     /// Begins again at `front`, to which the first connection has come meanwhile.
@@ -86,18 +93,21 @@ impl RangePlan {
     }
 
     /// Whether each request costs so much that there should be few of them.
-    pub(super) fn is_costly(&self) -> bool {
+    fn is_costly(&self) -> bool {
         self.is_refused || self.latency >= SLOW_ANSWER
     }
 
     /// Whether a second connection pays, after the first one has brought `received` bytes in the time `elapsed`.
     pub(super) fn pays(&self, received: u64, elapsed: Duration) -> bool {
-        let rest = self.total.saturating_sub(self.next).saturating_sub(received);
         if self.has_gaps() {
             return true;
         }
-        if rest < 2 * MIN_RANGE || !self.is_costly() {
-            return rest >= 2 * MIN_RANGE;
+        let rest = self.total.saturating_sub(self.next).saturating_sub(received);
+        if rest < 2 * MIN_RANGE {
+            return false;
+        }
+        if !self.is_costly() {
+            return true;
         }
         // The first bytes arrive at once, whatever the rate is.
         let saved = to_f64(rest) * elapsed.as_secs_f64() / (to_f64(received) * self.latency.as_secs_f64());
@@ -117,8 +127,7 @@ impl RangePlan {
     /// Reports that the host refused a request because there are too many.
     pub(super) fn refused(&mut self) {
         self.is_refused = true;
-        let rest = self.total.saturating_sub(self.next).saturating_sub(self.written.size_after(self.next));
-        self.long_range = rest.div_ceil(self.connections.max(1) as u64).max(MIN_RANGE);
+        self.long_range = self.share(1).max(MIN_RANGE);
     }
 
     /// Reports a piece of a range that took `waited`, much longer than the first one. True when the range is to be given back,

@@ -61,7 +61,7 @@ impl RangeRun {
     pub(super) fn take_written(&mut self) -> WrittenAhead {
         let range = self.reported..self.rest.start;
         self.reported = range.end;
-        WrittenAhead { range, hasher: Some(std::mem::take(&mut self.hasher)) }
+        WrittenAhead { range, hasher: std::mem::take(&mut self.hasher) }
     }
 
     /// Ends the range here. Returns what it lacks.

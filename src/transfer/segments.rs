@@ -112,20 +112,20 @@ pub(super) async fn download_segments(
             }
         }
         ends.extend(batch.iter().filter(|report| report.is_complete).map(|report| report.written.range.end));
-        part = blocking(move || add_written(part, batch).map_err(Error::Write)).await?;
+        part = blocking(move || take_reports(part, batch).map_err(Error::Write)).await?;
         let ahead = ends.split_off(&(part.size() + 1));
         state.window.add_permits(std::mem::replace(&mut ends, ahead).len());
     }
     workers.shutdown().await;
     if fault.is_some() {
         let batch = std::iter::from_fn(|| reports.try_recv().ok()).collect();
-        part = blocking(move || add_written(part, batch).map_err(Error::Write)).await?;
+        part = blocking(move || take_reports(part, batch).map_err(Error::Write)).await?;
     }
     Ok((part, fault))
 }
 
 /// Adds what the workers have written, and advances the front a step.
-fn add_written(mut part: Part, batch: Vec<Report>) -> io::Result<Part> {
+fn take_reports(mut part: Part, batch: Vec<Report>) -> io::Result<Part> {
     part.add_written(batch.into_iter().map(|report| report.written).collect())?;
     if part.can_advance() {
         part.advance()?;

@@ -1,8 +1,8 @@
 //! Writes bytes of a part at their offsets, from several connections, beyond the prefix that is hashed in order.
 //!
-//! Each connection reports what it has written ([`WrittenAhead`]). Where those bytes reach the prefix, it advances over them by
-//! reading them back. Where a gap is left, the hash that the connection took of them goes to the journal, so that a process that
-//! is killed does not lose them.
+//! Each connection reports what it has written ([`WrittenAhead`]). The hash that it took of these bytes goes to the journal, so that
+//! a process that is killed does not lose them, even with a gap before them. Where they reach the prefix, it advances over them by
+//! reading them back.
 
 use std::fs::File;
 use std::io;
@@ -34,8 +34,8 @@ impl PositionedWriter {
 /// Bytes that one connection has written.
 pub(crate) struct WrittenAhead {
     pub range: Range<u64>,
-    /// Proves them. Without it, a process that is killed loses them, if there is a gap before them.
-    pub hasher: Option<BlockHasher>,
+    /// Has hashed them, which proves them in the journal.
+    pub hasher: BlockHasher,
 }
 
 impl Part {
@@ -53,7 +53,7 @@ impl Part {
     /// When the journal can't be written.
     pub(crate) fn add_written(&mut self, written: Vec<WrittenAhead>) -> io::Result<()> {
         for WrittenAhead { range, hasher } in written {
-            if let Some((journal, hasher)) = self.journal.as_mut().zip(hasher).filter(|_| !range.is_empty()) {
+            if let Some(journal) = self.journal.as_mut().filter(|_| !range.is_empty()) {
                 let (from, size) = (range.start, range.end - range.start);
                 if let Err(error) = journal.add_block(Block { from, size, xxh3: hasher.finish() }) {
                     // On a full disk a part that can't be written takes the room of all others: it is removed.
@@ -110,8 +110,8 @@ mod tests {
     use super::*;
     use crate::storage::staging::part::tests::{begun, resume, version};
 
-    fn unproven(range: Range<u64>) -> WrittenAhead {
-        WrittenAhead { range, hasher: None }
+    fn written(range: Range<u64>) -> WrittenAhead {
+        WrittenAhead { range, hasher: BlockHasher::default() }
     }
 
     #[test]
@@ -122,16 +122,16 @@ mod tests {
         part.write_all(b"ab").unwrap();
         let ahead = part.positioned_writer().unwrap();
         ahead.write_at(b"ef", 4).unwrap();
-        part.add_written(vec![unproven(4..6)]).unwrap();
+        part.add_written(vec![written(4..6)]).unwrap();
         assert!(!part.can_advance());
         assert_eq!((part.size(), part.written()), (2, 4));
         ahead.write_at(b"cd", 2).unwrap();
-        part.add_written(vec![unproven(2..4)]).unwrap();
+        part.add_written(vec![written(2..4)]).unwrap();
         part.pass_all_written().unwrap();
         assert_eq!((part.size(), part.written()), (6, 6));
         part.write_all(b"g").unwrap();
         assert_eq!(part.size(), 7);
-        part.add_written(vec![unproven(7..8)]).unwrap();
+        part.add_written(vec![written(7..8)]).unwrap();
         assert!(part.advance().is_err(), "bytes that were never written can't be read back");
     }
 

@@ -7,6 +7,7 @@ use std::io::{Seek, SeekFrom, Write};
 use serde_json::json;
 
 use super::resume::await_condition;
+use crate::support::journal::proven_blocks;
 use crate::support::{RemoteFile, ServerFault, World};
 use ServerFault::{Healthy, NoRanges, NoValidator, Replaced, StallAt, Status};
 
@@ -29,12 +30,6 @@ fn killed_with_a_gap() -> (World, RemoteFile, u64) {
     });
     running.kill();
     (world, remote, gap.get())
-}
-
-/// The blocks in a journal: offset and size.
-pub(super) fn proven_blocks(journal: &str) -> Vec<(u64, u64)> {
-    let lines = journal.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    lines.filter_map(|line| Some((line["from"].as_u64()?, line["size"].as_u64()?))).collect()
 }
 
 /// Asserts that the requests after the first `skip` ones lead nowhere behind the gap. The first of them asks for the whole

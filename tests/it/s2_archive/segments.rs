@@ -5,9 +5,9 @@ use std::fs;
 
 use serde_json::json;
 
-use super::gaps::proven_blocks;
 use crate::support::audit::sha256;
 use crate::support::faults::SeenRequest;
+use crate::support::journal::proven_blocks;
 use crate::support::{RemoteFile, Run, ServerFault, World};
 use ServerFault::{ChangedEtag, CutAt, Drip, Healthy, IgnoreRange, NoRanges, NoValidator, Replaced, StallAt, Status, WrongRange};
 

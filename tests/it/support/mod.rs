@@ -10,6 +10,7 @@ pub(crate) mod commands;
 #[cfg(target_os = "linux")]
 pub(crate) mod failing_syscalls;
 pub(crate) mod faults;
+pub(crate) mod journal;
 pub(crate) mod media;
 pub(crate) mod run;
 #[cfg(unix)]

@@ -11,7 +11,8 @@ pub(crate) fn proven_blocks(journal: &str) -> Vec<(u64, u64)> {
     lines(journal).filter_map(|line| Some((line["from"].as_u64()?, line["size"].as_u64()?))).collect()
 }
 
-/// How many bytes are proven, each counted once.
+/// How many bytes are proven, each counted once. Only kill tests ask.
+#[cfg(all(unix, feature = "checkpoints"))]
 pub(crate) fn proven_bytes(journal: &str) -> u64 {
     let prefix = lines(journal).filter(|line| line["sha256"].is_string()).filter_map(|line| line["size"].as_u64()).max();
     let mut blocks = proven_blocks(journal);

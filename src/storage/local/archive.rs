@@ -5,7 +5,7 @@
 //! [`LocalArchive::update_index`].
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use super::dir::{Dir, OpenMode};
 use super::dirty_marker::DirtyMarker;
+use super::free_space::disk_free_space;
 use super::group_sync::GroupSync;
 use super::lease::TaskLease;
 use super::lock::{self, LockWait};
@@ -20,15 +21,12 @@ use super::manifest_files::{self, RootIdentity};
 use super::recent_commits::RecentCommits;
 use super::root_lookup::RootManifestLookup;
 use super::root_manifest::{self, RebuiltIndex};
+use super::sums_list::names_task_files_only;
 use super::task_dir::{TaskDir, TaskSnapshot};
 use super::{atomic, path_check};
-use crate::domain::asset_key::Kind;
 use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST, SHA256SUMS};
 use crate::storage::{Error, Report};
-
-/// The longest line of a checksum list that is read. This program writes no such long line.
-const MAX_SUMS_LINE: u64 = 4096;
 
 /// An archive on a local disk, open for writing. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -244,50 +242,6 @@ impl LocalArchive {
     }
 }
 
-/// How many bytes the disk with `path` has left, where the system reports that.
-#[cfg(unix)]
-pub(super) fn disk_free_space(path: &Path) -> Option<u64> {
-    // Where the disk can't be asked, its free space is unknown.
-    let disk = rustix::fs::statvfs(path).ok()?;
-    free_bytes(disk.f_blocks, disk.f_bavail, disk.f_frsize)
-}
-
-#[cfg(not(unix))]
-pub(super) fn disk_free_space(_: &Path) -> Option<u64> {
-    None
-}
-
-/// The free space of a disk with `blocks` blocks of `size` bytes. None when the report is no report: file systems in user space
-/// that know no figures give zeros, and a number below zero looks like more blocks than there are.
-#[cfg(unix)]
-fn free_bytes(blocks: u64, available: u64, size: u64) -> Option<u64> {
-    (blocks > 0 && size > 0 && available <= blocks).then(|| available.saturating_mul(size))
-}
-
-/// Whether every line of a checksum list names a file in a task's folder.
-fn names_task_files_only(mut list: impl BufRead) -> io::Result<bool> {
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if list.by_ref().take(MAX_SUMS_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(true);
-        }
-        let is_whole = line.ends_with(b"\n") || (line.len() as u64) < MAX_SUMS_LINE;
-        // A line that is not text names no file.
-        let text = str::from_utf8(&line).ok().filter(|_| is_whole);
-        if !text.is_some_and(|text| names_a_task_file(text.trim_end_matches(['\r', '\n']))) {
-            return Ok(false);
-        }
-    }
-}
-
-fn names_a_task_file(line: &str) -> bool {
-    let Some((hash, path)) = line.split_once("  ") else { return false };
-    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_file = |name| layout::is_text_name(name) || Kind::ALL.into_iter().any(|kind| layout::is_file_name(kind, name));
-    is_hash && path.split_once('/').is_some_and(|(folder, name)| layout::is_folder_name(folder) && is_file(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,27 +276,6 @@ mod tests {
                 }
             }
             assert_eq!(LocalArchive::open(path).is_ok(), is_opened, "{manifest:?} {sums:?}");
-        }
-    }
-
-    #[test]
-    fn checksum_list_with_a_line_without_end_is_foreign() {
-        assert!(!names_task_files_only(BufReader::new(io::repeat(b'0'))).unwrap());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn free_space_report_without_figures_is_unknown() {
-        for (blocks, available, size, free) in [
-            (100, 10, 4096, Some(40_960)),
-            (100, 0, 4096, Some(0)),
-            (0, 0, 4096, None),
-            (0, 0, 0, None),
-            (100, 10, 0, None),
-            (100, u64::MAX - 5, 4096, None),
-            (u64::MAX, u64::MAX, 4096, Some(u64::MAX)),
-        ] {
-            assert_eq!(free_bytes(blocks, available, size), free, "{blocks} {available} {size}");
         }
     }
 

@@ -17,8 +17,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::archive::disk_free_space;
 use super::dir::Dir;
+use super::free_space::disk_free_space;
 use super::group_sync::SyncedDisk;
 use super::lock::{Lock, LockWait};
 use super::staged_copy::{CopySource, PREFIX, StagedCopy};

@@ -14,6 +14,7 @@ pub(super) mod commit_log;
 pub(super) mod dir;
 mod dirty_marker;
 pub(super) mod export_dir;
+mod free_space;
 mod group_sync;
 pub(super) mod lease;
 pub(super) mod lock;

@@ -5,17 +5,20 @@
 //! The hashes are not compared with those of the manifest, as far as a task has lines at all.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::ops::Range;
 use std::path::Path;
 
 use super::path_check;
+use crate::domain::asset_key::Kind;
 use crate::domain::manifest::{RawTask, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
 use crate::layout::{self, SHA256SUMS};
 
 /// The digits of a hash.
 const DIGITS: usize = 64;
+/// The longest line of a foreign list that is read. This program writes no such long line.
+const MAX_SUMS_LINE: u64 = 4096;
 
 /// `HASH  PATH`, as `sha256sum -c` reads it, for every file and the text.
 pub(super) fn write_sums(lines: &mut dyn Write, task: &TaskEntry) -> io::Result<()> {
@@ -36,6 +39,30 @@ pub(super) fn has_sums(task: &TaskEntry) -> bool {
     // Writing to memory does not fail.
     let _ = write_sums(&mut lines, task);
     !lines.is_empty()
+}
+
+/// Whether every line of a checksum list names a file in a task's folder.
+pub(super) fn names_task_files_only(mut list: impl BufRead) -> io::Result<bool> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if list.by_ref().take(MAX_SUMS_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(true);
+        }
+        let is_whole = line.ends_with(b"\n") || (line.len() as u64) < MAX_SUMS_LINE;
+        // A line that is not text names no file.
+        let text = str::from_utf8(&line).ok().filter(|_| is_whole);
+        if !text.is_some_and(|text| names_a_task_file(text.trim_end_matches(['\r', '\n']))) {
+            return Ok(false);
+        }
+    }
+}
+
+fn names_a_task_file(line: &str) -> bool {
+    let Some((hash, path)) = line.split_once("  ") else { return false };
+    let is_hash = hash.len() == DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_file = |name| layout::is_text_name(name) || Kind::ALL.into_iter().any(|kind| layout::is_file_name(kind, name));
+    is_hash && path.split_once('/').is_some_and(|(folder, name)| layout::is_folder_name(folder) && is_file(name))
 }
 
 /// A position in the old list, in front of a line.
@@ -106,5 +133,15 @@ impl SumsCursor {
         let path = path.strip_prefix(b"  ").filter(|_| is_hash)?;
         let slash = path.iter().position(|byte| *byte == b'/')?;
         (!path[slash + 1..].is_empty()).then_some(&path[..slash])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksum_list_with_a_line_without_end_is_foreign() {
+        assert!(!names_task_files_only(BufReader::new(io::repeat(b'0'))).unwrap());
     }
 }

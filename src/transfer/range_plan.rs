@@ -150,7 +150,7 @@ impl RangePlan {
         }
     }
 
-    /// Whether a range, of which `rest` is missing, had better be given back.
+    /// Whether a range, of which `rest` is missing, should be given back.
     pub(super) fn is_too_long(&self, rest: &Range<u64>) -> bool {
         !self.is_costly() && matches!(self.slowdown, Slowdown::Confirmed) && rest.end - rest.start > MIN_RANGE
     }

@@ -1,4 +1,4 @@
-//! The free space of a disk, where the system reports it. A report without figures is no report: the space is then unknown.
+//! The free space of a disk. It is unknown where the system does not report it, or reports no figures.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) fn disk_free_space(_: &Path) -> Option<u64> {
     None
 }
 
-/// The free space of a disk with `blocks` blocks of `size` bytes. None when the report is no report: file systems in user space
+/// The free space of a disk with `blocks` blocks of `size` bytes. None when the figures mean nothing: file systems in user space
 /// that know no figures give zeros, and a number below zero looks like more blocks than there are.
 #[cfg(unix)]
 fn free_bytes(blocks: u64, available: u64, size: u64) -> Option<u64> {

@@ -29,9 +29,6 @@ use crate::threads;
 /// Up to this many paths are synced one by one: `syncfs` also waits for the writes of other programs.
 const MAX_INDIVIDUAL_SYNCS: usize = 8;
 
-/// So many paths show whether there are more than that: most requests name a folder of their own.
-const MANY_PATHS: usize = 64;
-
 /// After a sync of many paths, the next one waits this long for more requests.
 const GROUP_DELAY: Duration = Duration::from_millis(3);
 
@@ -153,11 +150,8 @@ impl SyncedDisk {
 
     /// Makes files, and the names in folders, durable.
     pub(super) fn sync<'a>(&mut self, paths: impl Iterator<Item = &'a Path> + Clone) -> Synced {
-        let mut distinct: BTreeSet<&Path> = paths.clone().take(MANY_PATHS).collect();
-        if distinct.len() <= MAX_INDIVIDUAL_SYNCS {
-            distinct = paths.clone().collect();
-        }
-        let is_many = distinct.len() > MAX_INDIVIDUAL_SYNCS;
+        let few = few_distinct(paths.clone());
+        let is_many = few.is_none();
         if is_many && let Some(system) = self.system.take() {
             match sync_system(&system) {
                 Ok(()) => {
@@ -169,7 +163,7 @@ impl SyncedDisk {
                 Err(_) => {}
             }
         }
-        let errors = if is_many { sync_each(paths.collect()) } else { sync_in_turn(distinct) };
+        let errors = few.map_or_else(|| sync_each(paths.collect()), sync_in_turn);
         Synced { is_many, all: Ok(()), errors }
     }
 }
@@ -186,6 +180,21 @@ impl Synced {
     }
 }
 
+/// The different paths, unless there are more than are synced one by one. To sort all paths of a large group would cost more than
+/// its sync.
+fn few_distinct<'a>(paths: impl Iterator<Item = &'a Path>) -> Option<Vec<&'a Path>> {
+    let mut distinct: Vec<&Path> = Vec::new();
+    for path in paths {
+        if !distinct.iter().any(|known| known.as_os_str() == path.as_os_str()) {
+            if distinct.len() == MAX_INDIVIDUAL_SYNCS {
+                return None;
+            }
+            distinct.push(path);
+        }
+    }
+    Some(distinct)
+}
+
 /// Syncs each path separately, on all cores. Returns the errors, by path.
 fn sync_each(paths: BTreeSet<&Path>) -> HashMap<PathBuf, io::Error> {
     match threads::cpu_pool() {
@@ -195,7 +204,7 @@ fn sync_each(paths: BTreeSet<&Path>) -> HashMap<PathBuf, io::Error> {
 }
 
 /// Syncs each path separately. Returns the errors, by path.
-fn sync_in_turn(paths: BTreeSet<&Path>) -> HashMap<PathBuf, io::Error> {
+fn sync_in_turn<'a>(paths: impl IntoIterator<Item = &'a Path>) -> HashMap<PathBuf, io::Error> {
     paths.into_iter().filter_map(sync_path).collect()
 }
 

@@ -3,6 +3,8 @@
 //! Without a mark, the first two characters show the encoding when they are ASCII. Chinese, Japanese, Korean and other
 //! scripts show it only as a whole ([`is_unmarked_script`]).
 
+use std::collections::BTreeSet;
+
 use super::markup::is_binary;
 
 /// Text without a mark is at least so long.
@@ -77,18 +79,16 @@ pub(super) fn is_unmarked_script(bytes: &[u8]) -> bool {
 }
 
 fn is_script(mut characters: impl Iterator<Item = Option<char>> + Clone) -> bool {
-    let mut first: Vec<char> = characters.clone().take(64).flatten().collect();
-    first.sort_unstable();
-    first.dedup();
-    // A filler of a few different bytes is no text.
-    first.len() >= 4
-        && characters.all(|found| {
-            found.is_some_and(|character| match character {
-                '\0'..='\u{FF}' => is_printable(character) && !matches!(character, '\u{7F}'..='\u{9F}'),
-                _ => matches!(character,
-                    '\u{370}'..='\u{52F}' | '\u{590}'..='\u{6FF}' | '\u{900}'..='\u{E7F}' | '\u{1E00}'..='\u{1EFF}'
-                    | '\u{2010}'..='\u{2044}' | '\u{3000}'..='\u{30FF}' | '\u{4E00}'..='\u{9FFF}'
-                    | '\u{AC00}'..='\u{D7A3}' | '\u{FF00}'..='\u{FFEF}'),
-            })
+    let first = characters.clone().take(64);
+    let is_all_script = characters.all(|found| {
+        found.is_some_and(|character| match character {
+            '\0'..='\u{FF}' => is_printable(character) && !matches!(character, '\u{7F}'..='\u{9F}'),
+            _ => matches!(character,
+                '\u{370}'..='\u{52F}' | '\u{590}'..='\u{6FF}' | '\u{900}'..='\u{E7F}' | '\u{1E00}'..='\u{1EFF}'
+                | '\u{2010}'..='\u{2044}' | '\u{3000}'..='\u{30FF}' | '\u{4E00}'..='\u{9FFF}'
+                | '\u{AC00}'..='\u{D7A3}' | '\u{FF00}'..='\u{FFEF}'),
         })
+    });
+    // A filler of a few different bytes is no text.
+    is_all_script && first.flatten().collect::<BTreeSet<char>>().len() >= 4
 }

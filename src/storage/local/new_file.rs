@@ -32,7 +32,7 @@ impl NewFile {
         let (temp_name, file) =
             atomic::create_temporary(dir, name, OpenMode::CreateNew).map_err(Error::io("create", &dir.join(name)))?;
         let pending = PendingReplace::new(dir.clone(), temp_name, name);
-        Ok(Self { pending: Some(pending), writer: Some(BufWriter::with_capacity(64 << 10, file)) })
+        Ok(Self { pending: Some(pending), writer: Some(BufWriter::new(file)) })
     }
 
     /// Copies these bytes of `old`. The cursor of `old` is moved.

@@ -31,7 +31,7 @@ pub use response::ApiResponse;
 pub use salvage::salvage;
 pub use task_entry::{State, TaskEntry};
 pub use task_manifest::TaskManifest;
-pub(crate) use writer::{EMPTY_LIST_END, LIST_END, list_entry, list_start};
+pub(crate) use writer::{ListWriter, list_entry, list_start};
 pub use writer::{write, write_task_manifest};
 
 /// The manifest version that this program writes, and the highest that it reads.

@@ -31,7 +31,7 @@ where
 pub fn write_task_manifest(mut writer: impl Write, task: &TaskEntry) -> io::Result<()> {
     let (known, unknown) = (manifest_of([task]), &task.unknown_manifest_fields);
     // Each of its hundreds of tokens would be one call of `writer`.
-    let mut text = Vec::new();
+    let mut text = Vec::with_capacity(TYPICAL_SIZE);
     if unknown.is_empty() {
         write_document(&mut text, &known)?;
     } else {
@@ -40,8 +40,14 @@ pub fn write_task_manifest(mut writer: impl Write, task: &TaskEntry) -> io::Resu
     writer.write_all(&text)
 }
 
-/// What follows the last task in a manifest.
-pub(crate) const LIST_END: &[u8] = b"\n  ]\n}\n";
+/// The text of a task in a manifest, with the line break in front of it.
+pub(crate) fn list_entry(task: &TaskEntry) -> io::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(TYPICAL_SIZE);
+    write(&mut text, |push| push(task))?;
+    text.truncate(text.len() - LIST_END.len());
+    text.drain(..list_start()?.len());
+    Ok(text)
+}
 
 /// The beginning of a manifest, up to its first task.
 pub(crate) fn list_start() -> io::Result<Vec<u8>> {
@@ -51,16 +57,37 @@ pub(crate) fn list_start() -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
+/// What follows the last task in a manifest.
+const LIST_END: &[u8] = b"\n  ]\n}\n";
 /// What ends a manifest without tasks.
-pub(crate) const EMPTY_LIST_END: &[u8] = b"]\n}\n";
+const EMPTY_LIST_END: &[u8] = b"]\n}\n";
+/// Most tasks take fewer bytes.
+const TYPICAL_SIZE: usize = 2 << 10;
 
-/// The text of a task in a manifest, with the line break in front of it.
-pub(crate) fn list_entry(task: &TaskEntry) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    write(&mut text, |push| push(task))?;
-    text.truncate(text.len() - LIST_END.len());
-    text.drain(..list_start()?.len());
-    Ok(text)
+/// Writes a manifest from the texts of its tasks, which [`list_entry`] makes.
+pub(crate) struct ListWriter<W> {
+    to: W,
+    is_empty: bool,
+}
+
+impl<W: Write> ListWriter<W> {
+    pub(crate) fn begin(mut to: W) -> io::Result<Self> {
+        to.write_all(&list_start()?)?;
+        Ok(Self { to, is_empty: true })
+    }
+
+    /// Where the caller writes the text of the next task, or of several with commas between them.
+    pub(crate) fn next_entry(&mut self) -> io::Result<&mut W> {
+        if !std::mem::take(&mut self.is_empty) {
+            self.to.write_all(b",")?;
+        }
+        Ok(&mut self.to)
+    }
+
+    pub(crate) fn end(mut self) -> io::Result<W> {
+        self.to.write_all(if self.is_empty { EMPTY_LIST_END } else { LIST_END })?;
+        Ok(self.to)
+    }
 }
 
 fn manifest_of<T>(tasks: T) -> Manifest<T> {

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::lock::Lock;
 use super::manifest_files::{self, ManifestLookup};
 use super::recent_commits::RecentCommits;
+use super::root_entry::{CollectedTask, RootEntry};
 use super::root_lookup::RootManifestLookup;
 use super::{atomic, commit, commit_log, lock, path_check};
 use crate::domain::asset_key::Kind;
@@ -27,7 +28,14 @@ use crate::threads;
 const BATCH: usize = 1024;
 
 /// Receives the tasks of an archive, in the order of their ids.
-pub(super) type TaskSink<'a> = dyn FnMut(TaskEntry) -> Result<(), Error> + 'a;
+pub(super) type TaskSink<'a> = dyn FnMut(CollectedTask) -> Result<(), Error> + 'a;
+
+/// What a batch of tasks has of one task before it is collected.
+enum ReadAhead {
+    Committed(RootEntry),
+    Read(TaskDirState),
+    TooLarge,
+}
 
 /// What was found in the place of a task's folder.
 enum TaskDirState {
@@ -87,17 +95,24 @@ impl<'a> TaskCollector<'a> {
             // A large one is read alone, in its turn: a batch of them would be in memory together.
             let (root, recent) = (self.root, self.recent);
             let ahead = |name: &str| match recent.and_then(|recent| recent.take_current(root, name)) {
-                Some(entry) => Some(TaskDirState::Task(Box::new(entry))),
-                None if is_large(root, name) => None,
-                None => Some(read_task_dir(root, name)),
+                Some(entry) => ReadAhead::Committed(entry),
+                None if is_large(root, name) => ReadAhead::TooLarge,
+                None => ReadAhead::Read(read_task_dir(root, name)),
             };
             let ahead = || batch.par_iter().map(|(_, name)| ahead(name)).collect();
             let pool = threads::cpu_pool().map_err(Error::io("start threads for", self.root))?;
-            let states: Vec<Option<TaskDirState>> = pool.install(ahead);
-            for ((_, name), state) in batch.iter().zip(states) {
-                let state = state.unwrap_or_else(|| read_task_dir(self.root, name));
+            let batch_ahead: Vec<ReadAhead> = pool.install(ahead);
+            for ((_, name), ahead) in batch.iter().zip(batch_ahead) {
+                let state = match ahead {
+                    ReadAhead::Committed(entry) => {
+                        sink(CollectedTask::Committed(entry))?;
+                        continue;
+                    }
+                    ReadAhead::Read(state) => state,
+                    ReadAhead::TooLarge => read_task_dir(self.root, name),
+                };
                 let root_entry = if let TaskDirState::Task(_) = state { None } else { root_lookup.root_entry(name)? };
-                self.resolve(name, state, root_entry).map_or(Ok(()), &mut *sink)?;
+                self.resolve(name, state, root_entry).map_or(Ok(()), |task| sink(task.into()))?;
             }
         }
         Ok(())
@@ -138,7 +153,7 @@ impl<'a> TaskCollector<'a> {
         let is_changed = changed.remove(&task.task_id);
         // Where nothing has changed, it is enough that the manifest exists.
         if !is_changed && matches!(path_check::lstat(&manifest), Ok(Some(_))) {
-            return sink(task);
+            return sink(task.into());
         }
         self.collect_dir(&task.task_id.clone(), Some(task), sink)
     }
@@ -160,9 +175,10 @@ impl<'a> TaskCollector<'a> {
     /// Collects one task from its folder. `root_entry` is that of the old root manifest.
     pub(super) fn collect_dir(&mut self, id: &str, root_entry: Option<TaskEntry>, sink: &mut TaskSink<'_>) -> Result<(), Error> {
         let name = layout::folder_name(id);
-        let recent = self.recent.and_then(|recent| recent.take_current(self.root, &name));
-        let state = recent.map_or_else(|| read_task_dir(self.root, &name), |entry| TaskDirState::Task(Box::new(entry)));
-        self.resolve(&name, state, root_entry).map_or(Ok(()), sink)
+        if let Some(entry) = self.recent.and_then(|recent| recent.take_current(self.root, &name)) {
+            return sink(CollectedTask::Committed(entry));
+        }
+        self.resolve(&name, read_task_dir(self.root, &name), root_entry).map_or(Ok(()), |task| sink(task.into()))
     }
 
     /// Decides which entry is used for the task of a folder; `root_entry` is that of the root manifest. Reports what is wrong.

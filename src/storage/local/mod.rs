@@ -25,6 +25,7 @@ pub(super) mod output_file;
 pub(super) mod part_factory;
 pub(super) mod path_check;
 mod recent_commits;
+mod root_entry;
 mod root_index;
 mod root_lookup;
 pub(super) mod root_manifest;

@@ -1,8 +1,8 @@
 //! The entries of tasks that this run has committed, for the root manifest.
 //!
 //! Without them, the manifest of each new task would be read back at the end of the run. An entry counts only while the manifest
-//! in the task's folder is still the file that this run wrote: another process may have replaced it. An entry is kept as JSON,
-//! which takes a tenth of its memory, and all of them together are bounded: the other manifests are read.
+//! in the task's folder is still the file that this run wrote: another process may have replaced it. An entry is kept as the text
+//! that the root's files will have, and all of them together are bounded: the other manifests are read.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -11,29 +11,30 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::path_check;
+use super::root_entry::RootEntry;
 use crate::domain::manifest::TaskEntry;
 use crate::layout::{self, MANIFEST};
 
 /// How many bytes of entries are kept.
 const MAX_TOTAL: usize = 8 << 20;
-/// An entry takes so many bytes besides its JSON.
+/// An entry takes so many bytes besides its texts.
 const OVERHEAD: usize = 200;
 
 /// The entries that this run has committed.
 #[derive(Debug, Default)]
 pub(super) struct RecentCommits(Mutex<Entries>);
 
-/// JSON of entries, by the names of their folders.
+/// Entries by the names of their folders.
 #[derive(Debug, Default)]
 struct Entries {
-    by_folder: HashMap<String, (FileIdentity, Box<[u8]>)>,
+    by_folder: HashMap<String, (FileIdentity, RootEntry)>,
     size: usize,
 }
 
 impl Entries {
-    fn remove(&mut self, folder: &str) -> Option<(FileIdentity, Box<[u8]>)> {
+    fn remove(&mut self, folder: &str) -> Option<(FileIdentity, RootEntry)> {
         let removed = self.by_folder.remove(folder);
-        self.size -= removed.as_ref().map_or(0, |(_, json)| json.len() + OVERHEAD);
+        self.size -= removed.as_ref().map_or(0, |(_, entry)| entry.size() + OVERHEAD);
         removed
     }
 }
@@ -72,24 +73,26 @@ impl RecentCommits {
     pub(super) fn add(&self, written: Option<FileIdentity>, mut entry: TaskEntry) {
         let Some(written) = written else { return };
         entry.response = None;
-        // An entry that is not kept is read from its manifest.
-        let json = serde_json::to_vec(&entry).unwrap_or_default().into_boxed_slice();
+        let entry = entry.into_root_relative();
         let folder = layout::folder_name(&entry.task_id);
+        // An entry that is not kept is read from its manifest.
+        let made = RootEntry::new(&entry);
         let mut entries = self.entries();
         entries.remove(&folder);
-        if entries.size + json.len() + OVERHEAD <= MAX_TOTAL {
-            entries.size += json.len() + OVERHEAD;
-            entries.by_folder.insert(folder, (written, json));
+        if let Ok(entry) = made
+            && entries.size + entry.size() + OVERHEAD <= MAX_TOTAL
+        {
+            entries.size += entry.size() + OVERHEAD;
+            entries.by_folder.insert(folder, (written, entry));
         }
     }
 
     /// Takes the entry of the task in the folder called `name` of the archive at `root`, if its manifest is still that of this run.
-    pub(super) fn take_current(&self, root: &Path, name: &str) -> Option<TaskEntry> {
-        let (written, json) = self.entries().remove(name)?;
+    pub(super) fn take_current(&self, root: &Path, name: &str) -> Option<RootEntry> {
+        let (written, entry) = self.entries().remove(name)?;
         // A manifest that can't be looked up now is read, and that reports the error.
         let found = path_check::lstat(&root.join(name).join(MANIFEST)).ok()??;
-        let is_same = FileIdentity::from_metadata(&found) == Some(written);
-        is_same.then(|| serde_json::from_slice(&json).ok()).flatten()
+        (FileIdentity::from_metadata(&found) == Some(written)).then_some(entry)
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {

@@ -16,10 +16,11 @@ use super::dirty_marker::{self, StaleMarkers};
 use super::lock::{self, Lock, LockWait};
 use super::manifest_files::{self, ManifestStatus};
 use super::recent_commits::RecentCommits;
+use super::root_entry::{CollectedTask, RootEntry};
 use super::root_splice::SplicePlan;
-use super::sums_list::{has_sums, write_sums};
+use super::sums_list::has_sums;
 use super::{atomic, path_check};
-use crate::domain::manifest::{self, TaskEntry};
+use crate::domain::manifest::{ListWriter, TaskEntry};
 use crate::domain::task::TaskId;
 use crate::layout::{MANIFEST, SHA256SUMS};
 use crate::storage::read::report::Report;
@@ -78,7 +79,7 @@ fn merge(root: &Path, changed: Vec<TaskId>, recent: &RecentCommits, report: &mut
     let changed = changed.into_iter().map(|id| id.as_str().to_owned()).collect();
     let collect =
         |sink: &mut TaskSink<'_>| TaskCollector::new(root, true, report).with_recent(recent).merge_changed(changed, sink);
-    write_root_files(root, collect).map(|written| written.is_some())
+    write_root_files(root, &mut |_| (), collect).map(|written| written.is_some())
 }
 
 /// What a rebuild found and wrote.
@@ -102,14 +103,14 @@ pub(in crate::storage) fn rebuild(root: &Path, wait: &LockWait) -> Result<Rebuil
 
 fn rebuild_locked(root: &Path, stale: StaleMarkers, recent: &RecentCommits) -> Result<RebuiltIndex, Error> {
     let (mut report, mut tasks, mut files) = (Report::default(), 0, 0);
-    let is_changed = write_root_files(root, |sink| {
-        let mut count = |task: TaskEntry| {
-            tasks += 1;
-            files += task.files.len() as u64;
-            sink(task)
-        };
-        TaskCollector::new(root, true, &mut report).with_recent(recent).collect_all(&mut count).map(|()| true)
-    })?;
+    let mut count = |entry: &RootEntry| {
+        tasks += 1;
+        files += entry.files;
+    };
+    let collect = |sink: &mut TaskSink<'_>| {
+        TaskCollector::new(root, true, &mut report).with_recent(recent).collect_all(sink).map(|()| true)
+    };
+    let is_changed = write_root_files(root, &mut count, collect)?;
     stale.clear();
     Ok(RebuiltIndex { tasks, files, is_changed: is_changed == Some(true), report })
 }
@@ -129,19 +130,27 @@ fn lock(root: &Path, names: &[String], wait: &LockWait) -> Result<(Lock, bool), 
     Ok((lock, is_list_old))
 }
 
-/// Writes the root's files with the tasks that `collect` passes on. Whether they changed; none where `collect` gives up.
-fn write_root_files(root: &Path, collect: impl FnOnce(&mut TaskSink<'_>) -> Result<bool, Error>) -> Result<Option<bool>, Error> {
-    let path = root.join(MANIFEST);
+/// Writes the root's files with the tasks that `collect` passes on, and shows each to `on_entry`. Whether they changed; none where
+/// `collect` gives up.
+fn write_root_files(
+    root: &Path,
+    on_entry: &mut dyn FnMut(&RootEntry),
+    collect: impl FnOnce(&mut TaskSink<'_>) -> Result<bool, Error>,
+) -> Result<Option<bool>, Error> {
+    let failed = |error| Error::io("write", &root.join(MANIFEST))(error);
     let (mut collected, mut manifest) = (Ok(true), Ok(false));
     let stop_writing = || io::Error::other("the other file could not be written");
     // Both files are filled in one pass over the tasks. The first error is kept; the others only end the writing.
     let sums = atomic::write_or_remove(root, SHA256SUMS, |sums| {
         let fill = |to: &mut dyn Write| {
-            manifest::write(to, |push| {
-                collected =
-                    collect(&mut |task| write_sums(sums, &task).and_then(|()| push(&task)).map_err(Error::io("write", &path)));
-                if let Ok(true) = collected { Ok(()) } else { Err(stop_writing()) }
-            })
+            let mut list = ListWriter::begin(to)?;
+            let mut push = |entry: &RootEntry| {
+                on_entry(entry);
+                sums.write_all(&entry.sums)?;
+                list.next_entry()?.write_all(&entry.text)
+            };
+            collected = collect(&mut |task| task.into_root_entry().and_then(|entry| push(&entry)).map_err(failed));
+            if let Ok(true) = collected { list.end().map(drop) } else { Err(stop_writing()) }
         };
         manifest = atomic::write(root, MANIFEST, fill);
         if manifest.is_ok() { Ok(()) } else { Err(stop_writing()) }
@@ -185,7 +194,10 @@ pub(in crate::storage) fn read_tasks(root: &Path, mut on_task: impl FnMut(TaskEn
         return Ok((true, report));
     }
     let mut each = |task| {
-        on_task(task);
+        // Without commits of this run, every task is read.
+        if let CollectedTask::Read(task) = task {
+            on_task(*task);
+        }
         Ok(())
     };
     TaskCollector::new(root, false, &mut report).collect_all(&mut each)?;

@@ -22,8 +22,9 @@ use super::manifest_files;
 use super::new_file::NewFile;
 use super::path_check;
 use super::recent_commits::RecentCommits;
-use super::sums_list::{SumsCursor, write_sums};
-use crate::domain::manifest::{self, RawTask, TaskEntry};
+use super::root_entry::{CollectedTask, RootEntry};
+use super::sums_list::SumsCursor;
+use crate::domain::manifest::{self, ListWriter, RawTask};
 use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST, SHA256SUMS};
 use crate::storage::Error;
@@ -76,12 +77,14 @@ impl SplicePlan {
     /// Writes the root's files with what the folders of the changed tasks hold now.
     pub(super) fn apply(self, recent: &RecentCommits, report: &mut Report) -> Result<(), Error> {
         let (root, dir) = (self.root.clone(), Dir::at(&self.root));
-        let mut manifest = EntrySplice::new(NewFile::create(&dir, MANIFEST)?, self.list.start);
+        let failed = |error| Error::io("write", &root.join(MANIFEST))(error);
+        let mut manifest = self.begin(NewFile::create(&dir, MANIFEST)?).map_err(failed)?;
         let mut sums = LineSplice { new: NewFile::create(&dir, SHA256SUMS)?, next: 0, is_changed: false };
         self.write(&mut manifest, &mut sums, TaskCollector::new(&root, true, report).with_recent(recent))?;
         // Some systems can't replace a file that is open.
         drop(self);
-        manifest.new.finish().map_err(Error::io("write", &root.join(MANIFEST)))?.replace_old_if(manifest.is_changed)?;
+        let new_manifest = manifest.list.end().and_then(NewFile::finish).map_err(failed)?;
+        new_manifest.replace_old_if(manifest.is_changed)?;
         let new_sums = sums.new.finish().map_err(Error::io("write", &root.join(SHA256SUMS)))?;
         let is_empty = new_sums.is_empty().inspect_err(|_| new_sums.discard())?;
         if is_empty { new_sums.remove_old() } else { new_sums.replace_old_if(sums.is_changed) }.map(drop)
@@ -90,26 +93,24 @@ impl SplicePlan {
     fn write(&self, manifest: &mut EntrySplice, sums: &mut LineSplice, mut collector: TaskCollector<'_>) -> Result<(), Error> {
         let path = self.root.join(MANIFEST);
         let failed = |error| Error::io("write", &path)(error);
-        self.begin(manifest).map_err(failed)?;
         for change in &self.changes {
             let old = self.copy_until(change, manifest, sums).map_err(failed)?;
-            let (mut entry, mut lines) = (Vec::new(), Vec::new());
-            let mut on_task = |task: TaskEntry| {
-                entry = manifest::list_entry(&task).map_err(failed)?;
-                write_sums(&mut lines, &task).map_err(failed)
+            let mut new = RootEntry::default();
+            let mut on_task = |task: CollectedTask| {
+                new = task.into_root_entry().map_err(failed)?;
+                Ok(())
             };
             collector.collect_dir(&change.id, RawTask::from(old.as_slice()).parse(), &mut on_task)?;
-            let replaced = manifest.replace(&change.entry, &old, &entry);
-            replaced.and_then(|()| sums.replace(self.sums.as_ref(), &change.lines, &lines)).map_err(failed)?;
+            let replaced = manifest.replace(&change.entry, &old, &new.text);
+            replaced.and_then(|()| sums.replace(self.sums.as_ref(), &change.lines, &new.sums)).map_err(failed)?;
         }
         self.end(manifest, sums).map_err(failed)
     }
 
     /// Writes the beginning, which names the version of this program.
-    fn begin(&self, manifest: &mut EntrySplice) -> io::Result<()> {
-        let head = manifest::list_start()?;
-        manifest.is_changed = read(&self.manifest, 0..self.list.start)? != head;
-        manifest.new.write_all(&head)
+    fn begin(&self, new: NewFile) -> io::Result<EntrySplice> {
+        let is_changed = read(&self.manifest, 0..self.list.start)? != manifest::list_start()?;
+        Ok(EntrySplice { list: ListWriter::begin(new)?, next: self.list.start, is_changed })
     }
 
     /// Copies what comes before `change`. Returns the old entry.
@@ -122,7 +123,6 @@ impl SplicePlan {
     /// Copies what comes after the last change.
     fn end(&self, manifest: &mut EntrySplice, sums: &mut LineSplice) -> io::Result<()> {
         manifest.copy_until(&self.manifest, self.list.end + 1)?;
-        manifest.new.write_all(if manifest.is_first { manifest::EMPTY_LIST_END } else { manifest::LIST_END })?;
         let end = self.sums.as_ref().map_or(Ok(0), |sums| sums.metadata().map(|found| found.len()))?;
         sums.copy_until(self.sums.as_ref(), end)
     }
@@ -171,26 +171,19 @@ impl<'a, I: Iterator<Item = &'a str>> Planner<'a, I> {
     }
 }
 
-/// The new root manifest while it is written. A comma follows each entry but the last.
+/// The new root manifest while it is written.
 struct EntrySplice {
-    new: NewFile,
+    list: ListWriter<NewFile>,
     /// The offset of the next entry in the old manifest. Behind the last entry, it is as if a comma followed that.
     next: u64,
-    /// Whether no entry is written yet.
-    is_first: bool,
     is_changed: bool,
 }
 
 impl EntrySplice {
-    fn new(new: NewFile, first: u64) -> Self {
-        Self { new, next: first, is_first: true, is_changed: false }
-    }
-
     /// Copies the entries of the old manifest up to the one at `end`.
     fn copy_until(&mut self, old: &File, end: u64) -> io::Result<()> {
         if self.next < end {
-            self.separate()?;
-            self.new.copy(old, self.next..end - 1)?;
+            self.list.next_entry()?.copy(old, self.next..end - 1)?;
         }
         self.next = end;
         Ok(())
@@ -202,15 +195,7 @@ impl EntrySplice {
         if !range.is_empty() {
             self.next = range.end + 1;
         }
-        if entry.is_empty() {
-            return Ok(());
-        }
-        self.separate()?;
-        self.new.write_all(entry)
-    }
-
-    fn separate(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.is_first) { Ok(()) } else { self.new.write_all(b",") }
+        if entry.is_empty() { Ok(()) } else { self.list.next_entry()?.write_all(entry) }
     }
 }
 

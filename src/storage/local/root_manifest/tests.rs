@@ -237,7 +237,7 @@ fn manifest_of_another_version_of_this_program_is_rewritten_with_this_one() {
     archive.write_task("a");
     archive.rebuild();
     let (before, expected) = (String::from_utf8(archive.files()[MANIFEST].clone()).unwrap(), archive.files());
-    let older = before.replace(manifest::GENERATOR, "yescale-dl 0.1.0-rc.1");
+    let older = before.replace(crate::domain::manifest::GENERATOR, "yescale-dl 0.1.0-rc.1");
     archive.restore(&BTreeMap::from([
         (MANIFEST, older.into_bytes()),
         (SHA256SUMS, expected.get(SHA256SUMS).cloned().unwrap_or_default()),

@@ -203,8 +203,8 @@ async fn run_on<T: Send + 'static>(
     receiver.await.map_err(|_| WorkerError)
 }
 
-static BLOCKING_POOL: BlockingPool = BlockingPool::new(0, None);
-static SHORT_POOL: BlockingPool = BlockingPool::new(16, Some(&BLOCKING_POOL));
+static BLOCKING_POOL: BlockingPool = BlockingPool::new();
+static SHORT_POOL: BlockingPool = BlockingPool::for_short_jobs(&BLOCKING_POOL);
 
 #[cfg(test)]
 mod tests {

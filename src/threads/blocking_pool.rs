@@ -1,7 +1,8 @@
 //! A pool of threads for work that blocks.
 //!
-//! A thread starts when there is work for it, and stays. With `jobs_per_thread` some work waits for a thread that is awake, and
-//! another one is woken only when that thread falls behind.
+//! A thread starts when there is work for it, and stays. To wake a sleeping thread takes as long as a short job. So in a pool for
+//! short jobs, some of them wait for a thread that is awake, and another one is woken only when that thread falls behind. And a
+//! thread that has no more jobs looks once more after a moment, before it waits to be woken.
 //!
 //! Invariant: while jobs wait, a thread is awake, or has been woken.
 
@@ -9,6 +10,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use super::{parallelism, spawn_thread};
 
@@ -20,6 +23,8 @@ pub(super) struct BlockingPool {
     wake: Condvar,
     /// Jobs that may wait for each thread that is awake.
     jobs_per_thread: usize,
+    /// When a thread without jobs looks for more. Zero: never.
+    second_look: Duration,
     /// Takes over the jobs where no thread can be started.
     fallback: Option<&'static Self>,
 }
@@ -42,9 +47,18 @@ enum Worker {
 }
 
 impl BlockingPool {
-    pub(super) const fn new(jobs_per_thread: usize, fallback: Option<&'static Self>) -> Self {
+    pub(super) const fn new() -> Self {
+        Self::with(0, Duration::ZERO, None)
+    }
+
+    /// A pool for short jobs.
+    pub(super) const fn for_short_jobs(fallback: &'static Self) -> Self {
+        Self::with(16, Duration::from_micros(300), Some(fallback))
+    }
+
+    const fn with(jobs_per_thread: usize, second_look: Duration, fallback: Option<&'static Self>) -> Self {
         let state = PoolState { jobs: VecDeque::new(), threads: 0, idle: 0, woken: 0 };
-        Self { state: Mutex::new(state), wake: Condvar::new(), jobs_per_thread, fallback }
+        Self { state: Mutex::new(state), wake: Condvar::new(), jobs_per_thread, second_look, fallback }
     }
 
     /// Starts the first thread, unless there is one.
@@ -131,17 +145,28 @@ impl BlockingPool {
 
     /// Runs jobs until the process ends.
     fn run_worker(&self) {
-        let mut state = self.lock();
         loop {
-            while let Some(job) = state.jobs.pop_front() {
-                drop(state);
-                // The caller of a job that panics gets a closed channel.
-                let _ = catch_unwind(AssertUnwindSafe(job));
-                state = self.lock();
+            while self.run_waiting_jobs() && !self.second_look.is_zero() {
+                thread::sleep(self.second_look);
+            }
+            let mut state = self.lock();
+            if !state.jobs.is_empty() {
+                continue;
             }
             state.idle += 1;
-            state = self.wake.wait_while(state, |state| state.woken == 0).unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.wake.wait_while(state, |state| state.woken == 0).unwrap_or_else(PoisonError::into_inner);
             state.woken -= 1;
+        }
+    }
+
+    /// Runs the jobs that wait. Whether there were any.
+    fn run_waiting_jobs(&self) -> bool {
+        let mut has_run = false;
+        loop {
+            let Some(job) = self.lock().jobs.pop_front() else { return has_run };
+            // The caller of a job that panics gets a closed channel.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+            has_run = true;
         }
     }
 

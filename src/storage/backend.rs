@@ -170,7 +170,7 @@ impl Storage {
             }
             #[cfg(feature = "bucket")]
             Self::Object(archive) => {
-                let leased = archive.lease(id, read, replaces).await?;
+                let leased = Box::pin(archive.lease(id, read, replaces)).await?;
                 Ok(leased.map(|(lease, snapshot)| (TaskLease::Object(lease), snapshot)))
             }
         }

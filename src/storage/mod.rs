@@ -29,7 +29,7 @@ pub(crate) use backend::{BucketOptions, Checked, LeaseRead, Storage};
 pub use error::{BucketError, BucketFault, Error};
 pub(crate) use local::archive::LocalArchive;
 pub(crate) use local::atomic::{canonical_parent, check_replaceable, replace, temporary_file};
-pub(crate) use local::commit::{CommitError, TaskCommit};
+pub(crate) use local::commit::{CommitError, Committed, TaskCommit};
 pub(crate) use local::export_dir::{ExportDir, Found};
 pub(crate) use local::lease::TaskLease as LocalLease;
 pub(crate) use local::lock::{LockWait, REPORT_AFTER, poll_interval as lock_poll_interval};

@@ -1,11 +1,12 @@
 //! The right to write to one task, on a disk or in a bucket.
 //!
 //! The methods of [`TaskLease`] have the same meaning for both: after `publish` a file is durable under its final name, and after
-//! `commit` the task manifest names it.
+//! `commit` the task manifest names it. The futures of a bucket are boxed, because they are large: each task of a folder would
+//! have room for one, too.
 
 use std::sync::Arc;
 
-use super::local::commit::{CommitError, TaskCommit};
+use super::local::commit::{CommitError, Committed, TaskCommit};
 use super::local::lease::TaskLease as LocalLease;
 use super::local::part_factory::PartFactory;
 #[cfg(feature = "bucket")]
@@ -40,23 +41,20 @@ impl TaskLease {
         match self {
             Self::Local(lease) => lease.publish(staged).await,
             #[cfg(feature = "bucket")]
-            Self::Object(lease) => lease.publish(staged).await,
+            Self::Object(lease) => Box::pin(lease.publish(staged)).await,
         }
     }
 
-    /// Commits the task. Returns the entries of the files that the commit published.
+    /// Commits the task.
     ///
     /// # Errors
     /// When the disk or the bucket fails. The old manifest is then still valid, unless the failure came after the new one got
     /// its name.
-    pub(crate) async fn commit(&self, commit: TaskCommit) -> Result<Vec<FileEntry>, CommitError> {
+    pub(crate) async fn commit(&self, commit: TaskCommit) -> Result<Committed, CommitError> {
         match self {
-            Self::Local(lease) => {
-                let published = commit.unpublished.iter().map(|file| file.entry().clone()).collect();
-                lease.commit(commit).await.map(|()| published)
-            }
+            Self::Local(lease) => lease.commit(commit).await,
             #[cfg(feature = "bucket")]
-            Self::Object(lease) => Ok(lease.commit(commit).await?),
+            Self::Object(lease) => Ok(Box::pin(lease.commit(commit)).await?),
         }
     }
 
@@ -100,7 +98,7 @@ impl TaskLease {
         match self {
             Self::Local(lease) => lease.restore_text(entry).await,
             #[cfg(feature = "bucket")]
-            Self::Object(lease) => lease.restore_text(entry).await,
+            Self::Object(lease) => Box::pin(lease.restore_text(entry)).await,
         }
     }
 

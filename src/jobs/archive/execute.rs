@@ -26,7 +26,7 @@ use crate::domain::merge::{self, FetchResults};
 use crate::domain::plan::{self, Action};
 use crate::domain::task::Task;
 use crate::gateway::{MemoryPermit, Purpose, TaskResponse};
-use crate::storage::{self, CommitError, StagedFile, TaskCommit, TaskLease, TaskSnapshot};
+use crate::storage::{self, CommitError, Committed, StagedFile, TaskCommit, TaskLease, TaskSnapshot};
 use crate::transfer::{self, DownloadJob, Fetched};
 
 /// Assets of one task that are fetched at once: each takes memory before it has a slot.
@@ -65,18 +65,15 @@ impl TaskJob {
             lease.cleanup(entry).await?;
             return Ok(self.report_entry(facts));
         }
-        let commit = TaskCommit { entry, before: snapshot.entry, unpublished };
-        let facts = EntryFacts::new(&commit.entry, commit.before.as_ref(), &not_replaced);
-        match self.commit(&lease, commit).await {
-            Ok(()) => Ok(self.report_entry(facts)),
-            Err(CommitError { error, unwritten: Some(commit) }) => {
-                let commit = self.without_unwritten_files(*commit, error)?;
-                let facts = EntryFacts::new(&commit.entry, commit.before.as_ref(), &not_replaced);
-                self.commit(&lease, commit).await?;
-                Ok(self.report_entry(facts))
-            }
-            Err(failed) => Err(failed.into()),
-        }
+        let Committed { entry, before, .. } =
+            match self.commit(&lease, TaskCommit { entry, before: snapshot.entry, unpublished }).await {
+                Err(CommitError { error, unwritten: Some(commit) }) => {
+                    let commit = self.without_unwritten_files(*commit, error)?;
+                    self.commit(&lease, commit).await?
+                }
+                committed => committed?,
+            };
+        Ok(self.report_entry(EntryFacts::new(&entry, before.as_ref(), &not_replaced)))
     }
 
     /// The commit of a task whose unpublished files could not be written: they failed as if their downloads had.
@@ -106,23 +103,23 @@ impl TaskJob {
     }
 
     /// Commits the task, and reports the files that the commit published.
-    async fn commit(&mut self, lease: &TaskLease, commit: TaskCommit) -> Result<(), CommitError> {
+    async fn commit(&mut self, lease: &TaskLease, commit: TaskCommit) -> Result<Committed, CommitError> {
         let fetched_bytes: Vec<u64> = commit.unpublished.iter().map(StagedFile::fetched_bytes).collect();
         // Also a commit that fails may have written the manifest.
         self.has_changed = true;
         let has_disk_error = commit.entry.errors.iter().any(|error| error.code() == Some(AssetErrorCode::Disk));
         // Of a bucket it is an upload, which needs room in the spool.
         let committing = (!self.job.storage.is_bucket()).then(|| self.job.committing.begin());
-        let published = lease.commit(commit).await;
+        let committed = lease.commit(commit).await;
         drop(committing);
-        let published = published?;
+        let committed = committed?;
         if !has_disk_error {
             self.job.downloader.disk.reset_faults();
         }
-        for (file, fetched_bytes) in published.iter().zip(fetched_bytes) {
+        for (file, fetched_bytes) in committed.published.iter().zip(fetched_bytes) {
             self.report_file(file, fetched_bytes);
         }
-        Ok(())
+        Ok(committed)
     }
 
     /// Fetches what the plan says. The files that the commit still has to publish come with the results.

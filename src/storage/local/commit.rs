@@ -39,6 +39,17 @@ pub(crate) struct TaskCommit {
     pub unpublished: Vec<StagedFile>,
 }
 
+/// A task after its commit. The thread that made the commit gets it back, and frees its memory: an allocator makes other threads
+/// wait for that.
+pub(crate) struct Committed {
+    /// The entry that the manifest has.
+    pub entry: TaskEntry,
+    /// The entry that it had before.
+    pub before: Option<TaskEntry>,
+    /// The files that this commit published.
+    pub published: Vec<FileEntry>,
+}
+
 /// Why a commit failed.
 pub(crate) struct CommitError {
     pub error: Error,
@@ -52,7 +63,7 @@ impl From<Error> for CommitError {
     }
 }
 
-type CommitResult = Result<(), CommitError>;
+type CommitResult = Result<Committed, CommitError>;
 
 impl TaskLease {
     /// Commits the task, and then removes what only its download needed. Every step waits for the sync of the step before.
@@ -81,7 +92,7 @@ impl TaskLease {
             return None;
         }
         match self.stage_texts(&mut commit) {
-            Ok((text, manifest)) => Some(StagedCommit { commit, text, manifest, done }),
+            Ok((text, manifest)) => Some(StagedCommit { commit, text, manifest, published: Vec::new(), done }),
             Err(error) => {
                 commit.unpublished.iter().for_each(StagedFile::discard);
                 report(done, Err(error.into()));

@@ -70,10 +70,9 @@ impl FileIdentity {
 
 impl RecentCommits {
     /// Keeps the entry of a task whose manifest is the file `written`.
-    pub(super) fn add(&self, written: Option<FileIdentity>, mut entry: TaskEntry) {
+    pub(super) fn add(&self, written: Option<FileIdentity>, entry: &TaskEntry) {
         let Some(written) = written else { return };
-        entry.response = None;
-        let entry = entry.into_root_relative();
+        let entry = entry.clone().into_root_relative();
         let folder = layout::folder_name(&entry.task_id);
         // An entry that is not kept is read from its manifest.
         let made = RootEntry::new(&entry);
@@ -115,7 +114,7 @@ mod tests {
         let recent = RecentCommits::default();
         let write = |text: &str| {
             fs::write(&path, text).unwrap();
-            recent.add(FileIdentity::of(&File::open(&path).unwrap()).unwrap(), entry("t1"));
+            recent.add(FileIdentity::of(&File::open(&path).unwrap()).unwrap(), &entry("t1"));
         };
         write("one");
         assert!(recent.take_current(root.path(), "t1").is_some());
@@ -142,10 +141,10 @@ mod tests {
         long.text = Some("x".repeat(1 << 20));
         for n in 0..10 {
             long.task_id = n.to_string();
-            recent.add(identity, long.clone());
+            recent.add(identity, &long);
         }
         assert_eq!(recent.entries().by_folder.len(), 7);
-        recent.add(identity, entry("0"));
+        recent.add(identity, &entry("0"));
         assert!(size(&recent) < (6 << 20) + (64 << 10), "a smaller entry took the place of a long one");
         for n in 1..7 {
             recent.entries().remove(&n.to_string());

@@ -16,7 +16,7 @@ use super::spool;
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
 use crate::layout;
-use crate::storage::local::commit::TaskCommit;
+use crate::storage::local::commit::{Committed, TaskCommit};
 use crate::storage::local::part_factory::PartFactory;
 use crate::storage::{Error, LocalLease, StagedFile, TaskSnapshot, blocking};
 
@@ -93,7 +93,7 @@ impl ObjectLease {
     }
 
     /// Publishes what is not published yet and the text, then commits the manifest.
-    pub(in crate::storage) async fn commit(&self, commit: TaskCommit) -> Result<Vec<FileEntry>, Error> {
+    pub(in crate::storage) async fn commit(&self, commit: TaskCommit) -> Result<Committed, Error> {
         let TaskCommit { mut entry, before, unpublished } = commit;
         let mut published = Vec::with_capacity(unpublished.len());
         for staged in unpublished {
@@ -104,9 +104,9 @@ impl ObjectLease {
         if self.replaces || before.as_ref().is_none_or(|before| before.text != entry.text) {
             self.publish_text(&mut entry).await?;
         }
-        let committed = self.write_manifest(entry, before.as_ref()).await?;
-        self.cleanup(committed).await?;
-        Ok(published)
+        let entry = self.write_manifest(entry, before.as_ref()).await?;
+        self.cleanup(entry.clone()).await?;
+        Ok(Committed { entry, before, published })
     }
 
     async fn publish_text(&self, entry: &mut TaskEntry) -> Result<(), Error> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{CommitResult, TaskCommit};
+use super::{CommitResult, Committed, TaskCommit};
+use crate::domain::manifest::FileEntry;
 use crate::storage::local::atomic::PendingReplace;
 use crate::storage::local::group_sync::SyncRequest;
 use crate::storage::local::lease::TaskLease;
@@ -18,6 +19,8 @@ pub(super) struct StagedCommit {
     pub commit: TaskCommit,
     pub text: Option<PendingReplace>,
     pub manifest: PendingReplace,
+    /// The files that have their final names.
+    pub published: Vec<FileEntry>,
     pub done: oneshot::Sender<CommitResult>,
 }
 
@@ -42,15 +45,16 @@ impl StagedCommit {
                 unpublished.iter().for_each(StagedFile::discard);
             }
         });
+        let mut rename = |file| lease.rename_staged(file).map(|file| self.published.push(file));
         let renamed = synced
-            .and_then(|()| unpublished.into_iter().try_for_each(|file| lease.rename_staged(file).map(drop)))
+            .and_then(|()| unpublished.into_iter().try_for_each(&mut rename))
             .and_then(|()| self.text.iter().try_for_each(|text| lease.rename_replacement(text)));
         match renamed {
             Ok(()) => {
                 failpoint::reached("text-written");
                 Some(self.request_manifest(lease))
             }
-            failed => self.end(failed),
+            Err(failed) => self.end(failed),
         }
     }
 
@@ -67,7 +71,7 @@ impl StagedCommit {
             });
             match renamed {
                 Ok(()) => Some(self.request_cleanup(lease)),
-                failed => self.end(failed),
+                Err(failed) => self.end(failed),
             }
         })
     }
@@ -81,17 +85,17 @@ impl StagedCommit {
                 lease.remove_unnamed_files(&self.commit.entry, self.commit.before.as_ref());
                 lease.cleanup(&self.commit.entry);
             }
-            let Self { commit, manifest, done, .. } = self;
+            let Self { commit: TaskCommit { entry, before, .. }, manifest, published, done, .. } = self;
             if synced.is_ok() {
-                lease.task_dir.recent.add(manifest.identity(), commit.entry);
+                lease.task_dir.recent.add(manifest.identity(), &entry);
             }
-            report(done, synced.map_err(Into::into));
+            report(done, synced.map(|()| Committed { entry, before, published }).map_err(Into::into));
             None
         })
     }
 
-    fn end(self, result: Result<(), Error>) -> Option<SyncRequest> {
-        report(self.done, result.map_err(Into::into));
+    fn end(self, error: Error) -> Option<SyncRequest> {
+        report(self.done, Err(error.into()));
         None
     }
 }

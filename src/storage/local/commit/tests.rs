@@ -31,7 +31,7 @@ async fn file_that_somebody_put_into_a_new_folder_is_never_replaced() {
         } else {
             let task = TaskEntry { files: vec![file.entry().clone()], ..entry("t1") };
             let commit = TaskCommit { entry: task, before: None, unpublished: vec![file] };
-            lease.commit(commit).await.map_err(|failed| failed.error)
+            lease.commit(commit).await.map(drop).map_err(|failed| failed.error)
         };
         assert!(matches!(failed, Err(Error::Foreign(_))), "{failed:?}");
         drop(lease);
@@ -51,7 +51,8 @@ async fn file_that_cannot_be_written_gives_the_commit_back() {
     // A folder in the place of the part.
     fs::create_dir(root.path().join("t1/.image-1.part")).unwrap();
     let task = TaskEntry { files: vec![file.entry().clone()], ..entry("t1") };
-    let failed = lease.commit(TaskCommit { entry: task, before: None, unpublished: vec![file] }).await.unwrap_err();
+    let committed = lease.commit(TaskCommit { entry: task, before: None, unpublished: vec![file] }).await;
+    let failed = committed.err().unwrap();
     let mut commit = *failed.unwritten.unwrap();
     assert_eq!(commit.unpublished.len(), 1);
     commit.unpublished.clear();

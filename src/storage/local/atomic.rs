@@ -45,7 +45,7 @@ pub(super) struct PendingReplace {
 /// Writes the new version of `name` in `dir`. The caller renames it once it is durable.
 pub(super) fn stage(dir: &Dir, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<PendingReplace, Error> {
     let mut new = NewFile::create(dir, name)?;
-    fill(&mut new).and_then(|()| new.finish()).map_err(Error::io("write", &dir.join(name)))
+    fill(&mut new).and_then(|()| new.finish()).map_err(dir.failed("write", name))
 }
 
 /// Creates a file under an unused dot-name, in one of the two modes for new files. The library chooses the name; `dir` creates the
@@ -102,7 +102,7 @@ impl PendingReplace {
         }
         self.discard();
         // A run that was killed may have left it without a sync.
-        group_sync::sync(&self.dir.join(&self.name)).map_err(Error::io("sync", &self.dir.join(&self.name))).map(|()| false)
+        group_sync::sync(&self.dir.join(&self.name)).map_err(self.dir.failed("sync", &self.name)).map(|()| false)
     }
 
     /// Removes the old version: this one is empty. Whether there was one.
@@ -116,7 +116,7 @@ impl PendingReplace {
 
     /// Whether it has no bytes.
     pub(super) fn is_empty(&self) -> Result<bool, Error> {
-        let found = self.dir.stat(&self.temp_name).map_err(Error::io("read", &self.temp_path()))?;
+        let found = self.dir.stat(&self.temp_name).map_err(self.dir.failed("read", &self.temp_name))?;
         Ok(found.is_some_and(|found| found.size == 0))
     }
 
@@ -141,13 +141,13 @@ impl PendingReplace {
 
     /// Makes it durable and gives it the final name.
     pub(super) fn sync_and_rename(self) -> Result<(), Error> {
-        let synced = group_sync::sync(&self.temp_path()).map_err(Error::io("sync", &self.dir.join(&self.name)));
+        let synced = group_sync::sync(&self.temp_path()).map_err(self.dir.failed("sync", &self.name));
         synced.and_then(|()| self.rename_into_place()).inspect_err(|_| self.discard())
     }
 
     /// Gives it the final name, in place of the old version.
     pub(super) fn rename_into_place(&self) -> Result<(), Error> {
-        self.dir.rename(&self.temp_name, &self.name).map_err(Error::io("replace", &self.dir.join(&self.name)))
+        self.dir.rename(&self.temp_name, &self.name).map_err(self.dir.failed("replace", &self.name))
     }
 
     /// Gives it the final name, which no file has yet.
@@ -155,10 +155,9 @@ impl PendingReplace {
     /// # Errors
     /// [`Error::Foreign`] when a file has the name.
     pub(super) fn rename_to_free_name(&self) -> Result<(), Error> {
-        let path = self.dir.join(&self.name);
         match self.dir.rename_to_free_name(&self.temp_name, &self.name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Foreign(path)),
-            renamed => renamed.map_err(Error::io("create", &path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Foreign(self.dir.join(&self.name))),
+            renamed => renamed.map_err(self.dir.failed("create", &self.name)),
         }
     }
 

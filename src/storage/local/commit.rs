@@ -208,7 +208,7 @@ impl TaskLease {
         if entry.text_name() != TEXT || before.text.is_none() || before.text_name() == TEXT {
             return Ok(());
         }
-        let failed = |error| Error::io("read", &self.dir.join(TEXT))(error);
+        let failed = |error| self.dir.failed("read", TEXT)(error);
         if let Some(found) = self.dir.stat(TEXT).map_err(failed)?
             && !self.has_text(TEXT, found, text).map_err(failed)?
         {

@@ -66,7 +66,7 @@ impl CommitLog {
 
     /// Appends `file`. Once the line and the file are durable, the file is finished, whatever happens next.
     pub(super) fn append(&self, file: &StagedFile) -> Result<(), Error> {
-        let fail = |error| Error::io("write", &self.dir.join(NAME))(error);
+        let fail = |error| self.dir.failed("write", NAME)(error);
         let line = LogEntry { part: file.part_name().to_owned(), entry: file.entry().clone() };
         let line = serde_json::to_string(&line).map_err(|error| fail(error.into()))?;
         self.append_line(&line)
@@ -77,7 +77,7 @@ impl CommitLog {
         let mut log = self.open()?;
         *is_begun = true;
         // The line break in front ends a line that a crash has cut.
-        log.write_all(format!("\n{line}\n").as_bytes()).map_err(Error::io("write", &self.dir.join(NAME)))
+        log.write_all(format!("\n{line}\n").as_bytes()).map_err(self.dir.failed("write", NAME))
     }
 
     /// The log, opened for appending. One that another user wrote, or that is a hard link to a file elsewhere, is replaced and
@@ -122,7 +122,7 @@ pub(super) fn is_superseded_by(dir: &Dir, task: &TaskEntry) -> bool {
 pub(in crate::storage) fn find_verified(folder: &Path, names: &HashSet<&str>) -> Result<HashSet<String>, Error> {
     let dir = Dir::at(folder);
     let mut complete = HashSet::new();
-    if !dir.check_trusted_by_reader(NAME).map_err(Error::io("read", &dir.join(NAME)))? {
+    if !dir.check_trusted_by_reader(NAME).map_err(dir.failed("read", NAME))? {
         return Ok(complete);
     }
     for LogEntry { entry, .. } in parse(&read(&dir, NAME)?) {
@@ -152,13 +152,13 @@ fn read(dir: &Dir, name: &str) -> Result<Vec<u8>, Error> {
         }
         Ok(text)
     };
-    read().map_err(Error::io("read", &dir.join(name)))
+    read().map_err(dir.failed("read", name))
 }
 
 /// The files of manifests that did not get their final name. Such a manifest, when it is complete, is a record like the log.
 fn pending_manifest_entries(dir: &Dir) -> Result<Vec<LogEntry>, Error> {
     let mut lines = Vec::new();
-    let names = dir.names().map_err(Error::io("list", &dir.join("")))?;
+    let names = dir.names().map_err(dir.failed("list", ""))?;
     for name in names.iter().filter(|name| atomic::is_leftover_of(MANIFEST, name)) {
         // A manifest that a crash has cut is no record.
         let _ = manifest::for_each_task(read_trusted(dir, name)?.as_slice(), |task| {
@@ -184,12 +184,12 @@ fn roll_forward_file(dir: &Dir, part: &str, entry: &FileEntry) -> Result<bool, E
     if !is_plain_name || !check_trusted(dir, part)? || !matches_entry(dir, part, entry)? {
         return Ok(false);
     }
-    dir.rename(part, name).map_err(Error::io("rename", &dir.join(part)))?;
+    dir.rename(part, name).map_err(dir.failed("rename", part))?;
     Ok(true)
 }
 
 fn check_trusted(dir: &Dir, name: &str) -> Result<bool, Error> {
-    dir.check_trusted(name).map_err(Error::io("read", &dir.join(name)))
+    dir.check_trusted(name).map_err(dir.failed("read", name))
 }
 
 /// Whether the plain file called `name` has the size and the hash of `entry`.
@@ -198,7 +198,7 @@ pub(super) fn matches_entry(dir: &Dir, name: &str, entry: &FileEntry) -> Result<
         let found = dir.stat(name)?.filter(|found| found.is_file && found.size == entry.size());
         found.map(|_| hash_reader(dir.open(name, OpenMode::Read)?)).transpose()
     };
-    let hash = hash().map_err(Error::io("read", &dir.join(name)))?;
+    let hash = hash().map_err(dir.failed("read", name))?;
     Ok(hash.is_some_and(|(hash, size)| size == entry.size() && hash == *entry.sha256()))
 }
 

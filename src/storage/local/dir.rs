@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::storage::Error;
+
 #[cfg_attr(unix, path = "dir/unix.rs")]
 #[cfg_attr(not(unix), path = "dir/windows.rs")]
 mod system;
@@ -81,6 +83,11 @@ impl Dir {
     /// The path of a name in the folder, for messages and for syncing.
     pub(in crate::storage) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// The error when `action` on the file called `name` fails. Its path is made only then.
+    pub(in crate::storage) fn failed(&self, action: &'static str, name: &str) -> impl FnOnce(io::Error) -> Error {
+        move |error| Error::io(action, &self.join(name))(error)
     }
 
     /// Opens a file.

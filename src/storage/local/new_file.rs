@@ -29,8 +29,7 @@ pub(super) struct NewFile {
 impl NewFile {
     /// Creates a new version of `name` in `dir`.
     pub(super) fn create(dir: &Dir, name: &str) -> Result<Self, Error> {
-        let (temp_name, file) =
-            atomic::create_temporary(dir, name, OpenMode::CreateNew).map_err(Error::io("create", &dir.join(name)))?;
+        let (temp_name, file) = atomic::create_temporary(dir, name, OpenMode::CreateNew).map_err(dir.failed("create", name))?;
         let pending = PendingReplace::new(dir.clone(), temp_name, name);
         Ok(Self { pending: Some(pending), writer: Some(BufWriter::new(file)) })
     }

@@ -63,14 +63,14 @@ impl PartFactory {
         lease.mark_in_progress()?;
         let name = part_name(stem);
         if !lease.is_new {
-            self.take_over_padded(stem).map_err(Error::io("resume", &lease.dir.join(&name)))?;
+            self.take_over_padded(stem).map_err(lease.dir.failed("resume", &name))?;
         }
         let mut part = match Part::resume(lease.dir.clone(), name.clone()) {
             // Some file systems can't cut a file, or can't open it to be continued. There it starts over.
             Err(error) if is_unsupported(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
                 Part::new(lease.dir.clone(), name)
             }
-            part => part.map_err(Error::io("resume", &lease.dir.join(&name)))?,
+            part => part.map_err(lease.dir.failed("resume", &name))?,
         };
         let (earlier_bytes, is_first) = self.earlier_bytes(stem);
         earlier_bytes.set(if is_first { part.written() } else { part.written().min(earlier_bytes.get()) });
@@ -131,7 +131,7 @@ impl PartFactory {
         if lease.is_new {
             return Ok(true);
         }
-        let exists = || lease.dir.stat(name).map_err(Error::io("check", &lease.dir.join(name))).map(|found| found.is_some());
+        let exists = || lease.dir.stat(name).map_err(lease.dir.failed("check", name)).map(|found| found.is_some());
         Ok(lease.may_replace(name) || !exists()? || commit_log::matches_entry(&lease.dir, name, staged.entry())?)
     }
 }

@@ -102,9 +102,9 @@ fn create_private(path: &Path, is_recursive: bool) -> io::Result<()> {
 
 /// Removes what killed writers left: it holds secrets, too.
 fn remove_leftovers(dir: &Dir, name: &str) -> Result<(), Error> {
-    let names = dir.names().map_err(Error::io("list", &dir.join("")))?;
+    let names = dir.names().map_err(dir.failed("list", ""))?;
     let mut leftovers = names.iter().filter(|other| atomic::is_leftover_of(name, other));
-    leftovers.try_for_each(|other| dir.remove(other).map_err(Error::io("remove", &dir.join(other))))
+    leftovers.try_for_each(|other| dir.remove(other).map_err(dir.failed("remove", other)))
 }
 
 /// The name of a file of this program.

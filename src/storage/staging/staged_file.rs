@@ -42,7 +42,7 @@ impl StagedFile {
     pub(in crate::storage) fn write_to_disk(&mut self) -> Result<(), Error> {
         let Some(bytes) = self.held.take() else { return Ok(()) };
         let written = create_part(&self.dir, &self.part_name).and_then(|mut file| file.write_all(bytes.as_slice()));
-        written.map_err(Error::io("write", &self.path()))
+        written.map_err(self.dir.failed("write", &self.part_name))
     }
 
     /// The entry that the manifest will have.
@@ -94,7 +94,7 @@ impl StagedFile {
         let renamed = if may_replace { self.dir.rename(from, to) } else { self.dir.rename_to_free_name(from, to) };
         match renamed {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Error::Foreign(self.dir.join(to))),
-            renamed => renamed.map_err(Error::io("rename", &self.dir.join(to)))?,
+            renamed => renamed.map_err(self.dir.failed("rename", to))?,
         }
         if self.has_journal {
             // The commit log, or the manifest, proves the file now.

@@ -34,7 +34,7 @@ impl RecordLog {
         }
         let lines: String = files.iter().map(ExportedFile::to_line).collect();
         let written = self.append_text(&lines);
-        written.map_err(Error::io("write", &self.dir.join(RECORD)))?;
+        written.map_err(self.dir.failed("write", RECORD))?;
         for file in files {
             self.record.set(file);
         }
@@ -65,7 +65,7 @@ impl RecordLog {
     pub(super) fn sync(&self) -> Result<(), Error> {
         let Some(file) = &self.file else { return Ok(()) };
         let synced = file.sync_all().and_then(|()| group_sync::sync(&self.dir.join("")));
-        synced.map_err(Error::io("sync", &self.dir.join(RECORD)))
+        synced.map_err(self.dir.failed("sync", RECORD))
     }
 }
 

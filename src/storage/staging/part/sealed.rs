@@ -86,7 +86,7 @@ impl Sealed {
         if let Err(error) = self.part.write_back.finish() {
             // After a failed sync the content of the disk is unknown, whatever reading it back returns.
             self.part.discard();
-            return Err(Error::io("write", &dir.join(&part_name))(error));
+            return Err(dir.failed("write", &part_name)(error));
         }
         if let (Some(file), Some(time)) = (&self.part.file, modified)
             && let Err(error) = file.set_modified(time)

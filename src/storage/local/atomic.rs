@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use tempfile::Builder;
 
 use super::dir::{Dir, OpenMode};
-use super::group_sync;
 use super::new_file::NewFile;
 use super::recent_commits::FileIdentity;
+use super::synced_disk;
 use crate::layout::{self, GALLERY, MANIFEST, SHA256SUMS, TEXT};
 use crate::storage::Error;
 
@@ -102,7 +102,7 @@ impl PendingReplace {
         }
         self.discard();
         // A run that was killed may have left it without a sync.
-        group_sync::sync(&self.dir.join(&self.name)).map_err(self.dir.failed("sync", &self.name)).map(|()| false)
+        synced_disk::sync(&self.dir.join(&self.name)).map_err(self.dir.failed("sync", &self.name)).map(|()| false)
     }
 
     /// Removes the old version: this one is empty. Whether there was one.
@@ -141,7 +141,7 @@ impl PendingReplace {
 
     /// Makes it durable and gives it the final name.
     pub(super) fn sync_and_rename(self) -> Result<(), Error> {
-        let synced = group_sync::sync(&self.temp_path()).map_err(self.dir.failed("sync", &self.name));
+        let synced = synced_disk::sync(&self.temp_path()).map_err(self.dir.failed("sync", &self.name));
         synced.and_then(|()| self.rename_into_place()).inspect_err(|_| self.discard())
     }
 
@@ -250,7 +250,7 @@ fn is_editor_suffix(ending: &str) -> bool {
 
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
-    group_sync::sync(folder).map_err(Error::io("sync", folder))
+    synced_disk::sync(folder).map_err(Error::io("sync", folder))
 }
 
 #[cfg(test)]

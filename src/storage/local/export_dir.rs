@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 
 use super::dir::Dir;
 use super::free_space::disk_free_space;
-use super::group_sync::SyncedDisk;
 use super::lock::{Lock, LockWait};
 use super::staged_copy::{CopySource, PREFIX, StagedCopy};
+use super::synced_disk::SyncedDisk;
 use crate::domain::export_record::{ExportRecord, ExportedFile};
 use crate::storage::{Error, failpoint};
 pub(crate) use find::Found;

@@ -34,4 +34,5 @@ mod root_splice;
 pub(super) mod secret_file;
 pub(super) mod staged_copy;
 mod sums_list;
+mod synced_disk;
 pub(super) mod task_dir;

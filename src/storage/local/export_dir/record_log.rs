@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Seek as _, SeekFrom, Write as _};
 use crate::domain::export_record::{self, ExportRecord, ExportedFile, RECORD, RecordError};
 use crate::storage::Error;
 use crate::storage::local::dir::{Dir, OpenMode};
-use crate::storage::local::group_sync;
+use crate::storage::local::synced_disk;
 
 /// The record of a folder that is locked. It is created with its first line.
 pub(super) struct RecordLog {
@@ -64,7 +64,7 @@ impl RecordLog {
     /// Makes what was appended durable.
     pub(super) fn sync(&self) -> Result<(), Error> {
         let Some(file) = &self.file else { return Ok(()) };
-        let synced = file.sync_all().and_then(|()| group_sync::sync(&self.dir.join("")));
+        let synced = file.sync_all().and_then(|()| synced_disk::sync(&self.dir.join("")));
         synced.map_err(self.dir.failed("sync", RECORD))
     }
 }

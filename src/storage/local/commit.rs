@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::atomic::PendingReplace;
 use super::dir::{FileStat, OpenMode};
 use super::lease::TaskLease;
+use super::pending_replace::PendingReplace;
 use super::{atomic, commit_log, lock};
 use crate::domain::asset_key::Kind;
 use crate::domain::manifest::{self, FileEntry, State, TaskEntry};

@@ -24,6 +24,7 @@ pub(super) mod new_folder;
 pub(super) mod output_file;
 pub(super) mod part_factory;
 pub(super) mod path_check;
+mod pending_replace;
 mod recent_commits;
 mod root_entry;
 mod root_index;

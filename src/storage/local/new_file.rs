@@ -8,8 +8,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::ops::Range;
 
-use super::atomic::{self, PendingReplace};
+use super::atomic;
 use super::dir::{Dir, OpenMode};
+use super::pending_replace::PendingReplace;
 use super::recent_commits::FileIdentity;
 use crate::layout::MANIFEST;
 use crate::storage::staging::positioned;

@@ -11,8 +11,9 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use super::atomic::{self, PendingReplace};
+use super::atomic;
 use super::dir::{Dir, OpenMode};
+use super::pending_replace::PendingReplace;
 use crate::storage::Error;
 
 /// Reads the file at `path`, up to `limit` bytes; none if it does not exist.

@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 
 use super::{CommitResult, Committed, TaskCommit};
 use crate::domain::manifest::FileEntry;
-use crate::storage::local::atomic::PendingReplace;
 use crate::storage::local::group_sync::SyncRequest;
 use crate::storage::local::lease::TaskLease;
+use crate::storage::local::pending_replace::PendingReplace;
 use crate::storage::staging::staged_file::StagedFile;
 use crate::storage::{Error, failpoint};
 

@@ -6,7 +6,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use reqwest::Url;
 use tokio::sync::oneshot;
@@ -19,6 +18,7 @@ use super::error::{Error, FailedAttempt};
 use super::keyed_client::{KeyedClient, KeyedReply};
 use super::memory_budget::{MemoryBudget, MemoryPermit};
 use super::pacer::Pacer;
+use super::query::{Purpose, QueryFailure, RetryNotice, TaskResponse};
 use super::response::{GatewayHead, GatewayResponse, ReceiveOutcome, receive};
 use crate::domain::event::Emitter;
 use crate::domain::task::{Task, TaskId};
@@ -52,46 +52,6 @@ pub struct Gateway {
 struct MemoryBudgets {
     task: MemoryBudget,
     fresh_links: MemoryBudget,
-}
-
-/// The purpose of a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
-    /// To archive the task.
-    Task,
-    /// To get new links, while the first answer is kept.
-    FreshLinks,
-}
-
-/// A task, and the permit for its memory.
-#[derive(Debug)]
-pub struct TaskResponse {
-    /// The gateway's answer.
-    pub task: Task,
-    /// When it was sent, by the gateway's own clock where the answer says so.
-    pub time: SystemTime,
-    /// To be kept as long as anything of the task is.
-    pub memory_permit: MemoryPermit,
-}
-
-/// Why a query brought no task.
-#[derive(Debug)]
-pub struct QueryFailure {
-    /// The fault of the last attempt.
-    pub error: Error,
-    /// When the first attempt failed.
-    pub since: Instant,
-}
-
-/// A question that will be asked again.
-#[derive(Debug)]
-pub struct RetryNotice<'a> {
-    /// The fault of the last attempt.
-    pub error: &'a Error,
-    /// When the first attempt failed.
-    pub since: Instant,
-    /// The time until the next attempt.
-    pub delay: Duration,
 }
 
 /// What one response says, before anything is decided about another attempt.

@@ -12,6 +12,7 @@ mod lenient_json;
 mod memory_budget;
 mod not_found;
 mod pacer;
+mod query;
 mod response;
 
 pub(crate) use account::LISTED_FIELDS;
@@ -20,7 +21,8 @@ pub use account::read_list;
 pub use account::{AccountClient, Error as AccountError, ListedTask, Seconds};
 pub use base::{BaseUrl, BaseUrlError};
 pub use classify::classify;
-pub use client::{Gateway, Purpose, QueryFailure, RetryNotice, TaskResponse};
+pub use client::Gateway;
 pub use error::Error;
 pub(crate) use error::OutageEvidence;
 pub use memory_budget::MemoryPermit;
+pub use query::{Purpose, QueryFailure, RetryNotice, TaskResponse};

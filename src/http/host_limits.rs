@@ -5,17 +5,18 @@
 //! wait. Its owner reports the response: [`Connection::accepted`] or [`Connection::refused`]. A [`Slot`] is one download of
 //! `--jobs`; it may outlive its connections. Dropping either serves the next in the queue.
 
+mod connection;
 mod queue;
 mod window;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use url::Url;
 
+pub(crate) use self::connection::{Connection, Slot};
 use self::queue::{Admissions, Need};
 use self::window::Window;
 pub(crate) use self::window::{Patience, Reduction, Refusal};
@@ -43,17 +44,6 @@ pub(crate) struct HostState {
     /// Wakes those that wait for the response to any request.
     response: Notify,
 }
-
-/// The permission to send one request to a host.
-pub(crate) struct Connection {
-    host: Arc<HostState>,
-    round: u64,
-    granted: Instant,
-    is_accepted: bool,
-}
-
-/// The permission to download one asset.
-pub(crate) struct Slot(Arc<HostState>);
 
 /// What a waiting request gets.
 struct Grant {
@@ -227,89 +217,6 @@ impl HostState {
                 tokio::time::sleep(left).await;
             }
         });
-    }
-}
-
-impl Connection {
-    /// The host.
-    #[must_use]
-    pub(crate) fn host(&self) -> &Arc<HostState> {
-        &self.host
-    }
-
-    /// The host accepted the request: any response but a refusal.
-    pub(crate) fn accepted(&mut self) {
-        if std::mem::replace(&mut self.is_accepted, true) {
-            return;
-        }
-        let mut admissions = self.host.shared.lock();
-        let host = admissions.host(self.host.number);
-        host.load.accepted += 1;
-        host.window.on_accepted(host.load, self.granted.elapsed(), Instant::now());
-        drop(admissions);
-        self.host.response.notify_waiters();
-        self.host.shared.serve(self.host.number);
-    }
-
-    /// The request ended without a body, because of `error`.
-    pub(crate) fn ended(mut self, error: &Error) {
-        match error.refusal() {
-            Some(refusal) => self.refused(refusal),
-            None if error.is_response() => self.accepted(),
-            None if error.is_connection_fault() => self.failed(),
-            None => {}
-        }
-    }
-
-    /// The connection failed before a response.
-    fn failed(self) {
-        let mut admissions = self.host.shared.lock();
-        let host = admissions.host(self.host.number);
-        let cooldown = host.window.on_failed(self.round, host.load, Instant::now());
-        drop(admissions);
-        tracing::debug!(host = self.host.name, ?cooldown, "connection failed");
-        self.host.serve_after_cooldown();
-    }
-
-    /// The host refused the request.
-    pub(crate) fn refused(self, refusal: Refusal) {
-        let reduction = {
-            let mut admissions = self.host.shared.lock();
-            let host = admissions.host(self.host.number);
-            host.window.on_refused(self.round, host.load, refusal, Instant::now())
-        };
-        self.host.serve_after_cooldown();
-        let Some(reduction) = reduction else { return };
-        tracing::debug!(host = self.host.name, ?reduction, "refused");
-        self.host.reductions.lock().unwrap_or_else(PoisonError::into_inner).push(reduction);
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        let mut admissions = self.host.shared.lock();
-        let host = admissions.host(self.host.number);
-        host.load.in_flight -= 1;
-        if self.is_accepted {
-            host.load.accepted -= 1;
-            host.window.on_ended();
-        }
-        drop(admissions);
-        self.host.response.notify_waiters();
-        self.host.shared.serve(self.host.number);
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.shared.lock().release_slot(self.0.number);
-        self.0.shared.serve_all();
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("host", &self.host.name).finish_non_exhaustive()
     }
 }
 

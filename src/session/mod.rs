@@ -6,6 +6,7 @@
 #[cfg(feature = "cli")]
 mod key_trial;
 mod options;
+mod task_limit;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -30,17 +31,13 @@ use crate::redact::ApiKey;
 use crate::storage::{self, Location, Storage};
 use crate::threads;
 use crate::transfer::{Disk, Downloader, MinRate};
+use task_limit::determine_task_limit;
 
 #[cfg(feature = "cli")]
 pub(crate) use key_trial::{Trial, try_access_key, try_api_key};
 pub use options::Options;
 pub(crate) use options::{DEFAULT_CONNECTIONS, DEFAULT_JOBS, DEFAULT_RETRIES};
 
-/// More tasks at once only wait for the disk together, and gain nothing.
-const MAX_OPEN_TASKS: usize = 512;
-/// Open files besides those of tasks: connections, lists, the archive's own.
-#[cfg(unix)]
-const RESERVED_FILES: usize = 160;
 /// Requests that are read ahead of the run.
 pub(crate) const REQUEST_QUEUE_CAPACITY: usize = 1024;
 
@@ -298,24 +295,4 @@ impl Session {
         // A run that was stopped sends nothing, whatever the answer is.
         self.stop.token().run_until_cancelled(lookup).await.unwrap_or(false)
     }
-}
-
-/// How many tasks may be open at once, limited by the files that the system lets this process open.
-#[cfg(unix)]
-fn determine_task_limit() -> usize {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let wanted = (MAX_OPEN_TASKS * 2 + RESERVED_FILES) as u64;
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < wanted) {
-        limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        // Where the limit can't be raised, fewer tasks run at once.
-        let _ = setrlimit(Resource::Nofile, limit);
-    }
-    let files = getrlimit(Resource::Nofile).current.map_or(wanted, |current| current.min(wanted));
-    (usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(RESERVED_FILES) / 2).max(1)
-}
-
-#[cfg(not(unix))]
-fn determine_task_limit() -> usize {
-    MAX_OPEN_TASKS
 }

@@ -1,8 +1,7 @@
 //! Carries out a plan: fetches the assets of one task, all at once, and commits the task.
 //!
-//! A dead link is requested again from the gateway, once for all assets of the task. An asset that could not be saved is
-//! reported, and removes nothing that the archive has. When the gateway does not answer about the links, the rest is committed, and
-//! with `--wait` the task is checked again later.
+//! An asset that could not be saved is reported, and removes nothing that the archive has. When the gateway does not answer about
+//! the links, the rest is committed, and with `--wait` the task is checked again later.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,21 +10,18 @@ use std::time::SystemTime;
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use serde_json::Map;
-use tokio::sync::OnceCell;
 
-use super::poll_queue::{Deferral, Turn};
 use super::task_end::{TaskAbort, outcome_from_state};
 use super::task_job::{EntryTotals, TaskJob};
-use super::{ArchiveJob, late_link};
+use super::task_links::TaskLinks;
 use crate::domain::asset::Asset;
-use crate::domain::asset_key::{AssetKey, AssetSelector};
+use crate::domain::asset_key::AssetKey;
 use crate::domain::code::AssetErrorCode;
 use crate::domain::event::{Event, FileReport, Outcome};
 use crate::domain::manifest::{AssetError, FileEntry, TaskEntry};
 use crate::domain::merge::{self, FetchResults};
 use crate::domain::plan::{self, Action};
 use crate::domain::task::Task;
-use crate::gateway::{MemoryPermit, Purpose, TaskResponse};
 use crate::storage::{self, CommitError, Committed, StagedFile, TaskCommit, TaskLease, TaskSnapshot};
 use crate::transfer::{self, DownloadJob, Fetched};
 
@@ -269,67 +265,4 @@ async fn fetch_one(
         (Err(error), _) => Err(error),
     };
     (asset, outcome)
-}
-
-/// The links of a task: those of its answer, and those of a second answer once one of them is dead.
-struct TaskLinks {
-    job: Arc<ArchiveJob>,
-    /// Whether the task is so new that its links may not work yet.
-    is_new: bool,
-    fresh: OnceCell<FreshLinks>,
-}
-
-/// The assets of a second answer, by kind and number.
-#[derive(Default)]
-struct FreshLinks {
-    assets: HashMap<AssetSelector, Asset>,
-    /// The memory that the assets are counted in.
-    _memory_permit: Option<MemoryPermit>,
-    missed_answer: Option<Deferral>,
-}
-
-impl TaskLinks {
-    fn new(job: Arc<ArchiveJob>, is_new: bool) -> Self {
-        Self { job, is_new, fresh: OnceCell::new() }
-    }
-
-    /// Why there was no second answer, when one was asked for and a later query may get one.
-    fn missed_answer(&self) -> Option<Deferral> {
-        self.fresh.get()?.missed_answer
-    }
-
-    /// Fetches one asset. After a dead link the gateway is asked once, for all assets of the task together.
-    async fn fetch(&self, download: DownloadJob) -> (Asset, Result<Fetched, transfer::Error>) {
-        let Self { job, is_new, .. } = self;
-        let dead_link = match late_link::fetch(job, &download, *is_new).await {
-            Err(error) if error.is_dead_link() => error,
-            done => return (download.asset, done),
-        };
-        let query = self.fresh.get_or_init(|| self.query(&download));
-        let Some(FreshLinks { assets, .. }) = job.stop.run_until_cancelled(query).await else {
-            return (download.asset, Err(transfer::Error::Stopped));
-        };
-        match assets.get(&download.asset.selector()).filter(|asset| asset.url != download.asset.url) {
-            Some(asset) => {
-                let download = DownloadJob { asset: asset.clone(), ..download };
-                let fetched = late_link::fetch(job, &download, *is_new).await;
-                (download.asset, fetched)
-            }
-            // A query that an interrupt ended says nothing about the link.
-            None if job.stop.is_cancelled() => (download.asset, Err(transfer::Error::Stopped)),
-            None => (download.asset, Err(dead_link)),
-        }
-    }
-
-    /// Asks the gateway for fresh links. Without an answer the links stay dead, and that is the error which is reported.
-    async fn query(&self, download: &DownloadJob) -> FreshLinks {
-        match self.job.query(&download.task, Purpose::FreshLinks, Turn::Normal).await {
-            Ok(TaskResponse { task, memory_permit, .. }) => FreshLinks {
-                assets: task.assets.into_iter().map(|asset| (asset.selector(), asset)).collect(),
-                _memory_permit: Some(memory_permit),
-                missed_answer: None,
-            },
-            Err(abort) => FreshLinks { missed_answer: abort.missed_answer(), ..FreshLinks::default() },
-        }
-    }
 }

@@ -10,6 +10,7 @@
 //! gateway is out of order.
 
 mod access;
+mod check;
 mod commit_count;
 mod dry_run;
 mod execute;
@@ -21,10 +22,12 @@ mod outage;
 mod outcome;
 mod parked;
 mod poll_queue;
+mod query;
 mod query_stop;
 mod scheduler;
 mod task_end;
 mod task_job;
+mod task_links;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,16 +40,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{emit_report, lock_wait};
 use crate::domain::asset_key::AssetKey;
-use crate::domain::event::{Emitter, Event, RunKind, TaskError};
+use crate::domain::event::{Emitter, Event, RunKind};
 use crate::domain::plan::KindFilter;
 use crate::domain::task::TaskId;
-use crate::gateway::{self, Gateway, Purpose, QueryFailure, RetryNotice, TaskResponse};
+use crate::gateway::Gateway;
 use crate::storage::{self, Storage};
 use crate::transfer::{self, Downloader};
 pub(crate) use commit_count::CommitCount;
-use poll_queue::Turn;
 use scheduler::{RunStats, Scheduler};
-use task_end::TaskAbort;
 
 pub(crate) use late_meta::{LateMeta, SeenIds};
 pub(crate) use outage::GatewayHealth;
@@ -138,89 +139,6 @@ pub(crate) struct ArchiveJob {
     pub awaits_requests: bool,
     /// Ends the run early.
     pub stop: CancellationToken,
-}
-
-impl ArchiveJob {
-    /// Makes sure, once per run, that the archive can be written to. Else the run stops asking, and it is false.
-    async fn check_writable(&self) -> bool {
-        let check = || async {
-            match self.storage.check_writable().await {
-                Ok(None) => {}
-                Ok(Some(warning)) => self.emitter.emit(Event::Warning(warning)),
-                Err(error) => {
-                    self.queries.stop(FatalError::NotWritable(error.message()));
-                    return false;
-                }
-            }
-            true
-        };
-        self.dry_run || *self.write_check.get_or_init(check).await
-    }
-
-    /// Queries the gateway, until the run is stopped or stops asking. A query that was sent before still gets its answer.
-    async fn query(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
-        self.check_writable().await;
-        if self.queries.is_stopped() {
-            return Err(TaskAbort::QueriesEnded);
-        }
-        tokio::select! {
-            // An answer that has arrived counts before a stop.
-            biased;
-            response = self.query_gateway(id, purpose, turn) => response,
-            () = self.stop.cancelled() => Err(TaskAbort::Interrupted),
-            () = self.queries.gave_up() => Err(TaskAbort::QueriesEnded),
-        }
-    }
-
-    /// Queries the gateway, unless there is an outage and it is not the task's turn. A refused key ends all queries.
-    async fn query_gateway(&self, id: &TaskId, purpose: Purpose, turn: Turn) -> Result<TaskResponse, TaskAbort> {
-        let on_retry = |notice: &RetryNotice<'_>| self.health.record_retry(notice, &self.emitter);
-        let response = self.gateway.get_task(id, purpose, &on_retry, self.queries.token());
-        let response = match (turn, self.health.outage()) {
-            (Turn::GiveUp, Some(outage)) if outage.is_proven => return Err(self.end_unreachable(outage.error, outage.cause)),
-            (Turn::GiveUp, Some(outage)) => return Err(TaskAbort::NotAsked(outage.error)),
-            (Turn::Probe, _) => response.await,
-            _ => tokio::select! {
-                biased;
-                error = self.health.outage_began() => return Err(TaskAbort::NotAsked(error)),
-                response = response => response,
-            },
-        };
-        let QueryFailure { error, since } = match response {
-            Ok(response) => {
-                self.health.record_answer(true, &self.emitter);
-                return Ok(response);
-            }
-            Err(failure) => failure,
-        };
-        if matches!(error, gateway::Error::QuestionsEnded) {
-            return Err(TaskAbort::QueriesEnded);
-        }
-        if !error.is_transient() && error.is_answer() {
-            let is_about_task = matches!(error, gateway::Error::NotFound { is_explicit: true, .. });
-            self.health.record_answer(is_about_task, &self.emitter);
-        } else if self.health.record_failure(id, since, &error, &self.emitter) {
-            return Err(self.end_unreachable((&error).into(), error.cause()));
-        }
-        Err(match error {
-            gateway::Error::KeyRejected(words) => {
-                self.queries.stop(FatalError::KeyRefused(words));
-                TaskAbort::QueriesEnded
-            }
-            gateway::Error::Interrupted => TaskAbort::Interrupted,
-            error => TaskAbort::Gateway(error),
-        })
-    }
-
-    /// Ends the queries: the gateway can't be reached, as `error` of one task shows.
-    fn end_unreachable(&self, error: TaskError, cause: String) -> TaskAbort {
-        let gateway = self.gateway.base().to_string();
-        match self.queries.stop(FatalError::GatewayUnreachable { gateway, cause }) {
-            true => TaskAbort::run_wide(error),
-            // Several tasks may find out at the same moment. One of them stands for the cause.
-            false => TaskAbort::QueriesEnded,
-        }
-    }
 }
 
 /// Archives every task that `requests` names.

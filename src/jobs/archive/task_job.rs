@@ -9,18 +9,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::check::Settled;
 use super::poll_queue::{Deferral, PendingCheck, PollState};
-use super::task_end::{NotAsked, TaskAbort, TaskEnd, Verdict, outcome_from_state, storage_error_code};
+use super::task_end::{NotAsked, TaskAbort, TaskEnd, Verdict, storage_error_code};
 use super::{ArchiveJob, RepairScope, Request, dry_run, late_link};
 use crate::domain::asset_key::AssetKey;
 use crate::domain::event::{Outcome, TaskError, TaskReport};
 use crate::domain::manifest::{FileEntry, State, TaskEntry};
-use crate::domain::plan;
 use crate::domain::task::{Task, TaskId, TaskPhase};
 use crate::gateway::{self, OutageEvidence, Purpose, TaskResponse};
-#[cfg(feature = "bucket")]
-use crate::storage::KnownTask;
-use crate::storage::{Checked, LeaseRead, TaskLease, TaskSnapshot};
+use crate::storage::{LeaseRead, TaskLease, TaskSnapshot};
 
 /// One task of a run.
 pub(super) struct TaskJob {
@@ -29,7 +27,7 @@ pub(super) struct TaskJob {
     pub(super) meta_defaults: Map<String, Value>,
     pub(super) repair: Option<RepairScope>,
     /// What the check read, if it read anything. The run takes it.
-    checked: Option<TaskSnapshot>,
+    pub(super) checked: Option<TaskSnapshot>,
     /// What only the root manifest has of the task, until the task manifest is written again.
     pub(super) index_snapshot: Option<TaskSnapshot>,
     /// The report so far.
@@ -48,24 +46,15 @@ pub(super) struct TaskJob {
 
 /// What a report takes from an entry.
 pub(super) struct EntryTotals {
-    files: usize,
-    bytes: u64,
-    has_text: bool,
+    pub files: usize,
+    pub bytes: u64,
+    pub has_text: bool,
 }
 
 impl EntryTotals {
     pub(super) fn from_entry(entry: &TaskEntry) -> Self {
         Self { files: entry.files.len(), bytes: entry.bytes(), has_text: entry.text.is_some() }
     }
-}
-
-/// Why the run needs not ask about a task.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Settled {
-    /// The archive has what is wanted.
-    Reused,
-    /// `--skip-failed` leaves it alone.
-    Skipped,
 }
 
 impl TaskJob {
@@ -104,46 +93,6 @@ impl TaskJob {
         if report.outcome == Outcome::Pending { Some(Deferral::Unfinished) } else { self.missed_answer }
     }
 
-    /// Checks what is known of the task without a request. Returns how the task ended when there is nothing else to do. Blocks.
-    pub(super) fn check_existing(&mut self) -> Option<TaskEnd> {
-        let snapshot = match self.job.storage.check(self.id()) {
-            Ok(Checked::Snapshot(snapshot)) => *snapshot,
-            #[cfg(feature = "bucket")]
-            Ok(Checked::Indexed(known)) => return self.check_indexed(&known),
-            #[cfg(feature = "bucket")]
-            Ok(Checked::Unknown) => return None,
-            Err(error) => return self.end(Err(error.into())),
-        };
-        let has_new_meta = snapshot.entry.as_ref().is_some_and(|entry| self.new_meta(entry.meta.as_ref()).is_some());
-        let settled = self.settled(&snapshot).filter(|_| !has_new_meta && !snapshot.has_leftovers());
-        let Some(settled) = settled else {
-            self.checked = Some(snapshot);
-            return None;
-        };
-        self.update_report(snapshot.entry.as_ref());
-        let outcome = self.mark_settled(settled, &snapshot);
-        self.end(Ok(outcome))
-    }
-
-    /// Ends the task if the index of a bucket shows that nothing is to be done.
-    #[cfg(feature = "bucket")]
-    fn check_indexed(&mut self, known: &KnownTask) -> Option<TaskEnd> {
-        let ArchiveJob { force, skip_failed, .. } = *self.job;
-        let settled = match known.state {
-            State::Complete if !force => Settled::Reused,
-            State::Failed if skip_failed && !self.poll.is_repeated => Settled::Skipped,
-            _ => return None,
-        };
-        let brings_meta = self.meta.is_some() || !self.meta_defaults.is_empty();
-        if self.repair.is_some() || (brings_meta && !known.has_meta(self.new_meta(None).as_ref())) {
-            return None;
-        }
-        self.apply_totals(EntryTotals { files: known.files, bytes: known.bytes, has_text: known.has_text });
-        self.report.status.clone_from(&known.status);
-        self.set_settled(settled);
-        self.end(Ok(outcome_from_state(known.state)))
-    }
-
     /// Runs the task to its end. None when the run was interrupted before that.
     pub(super) async fn run(&mut self) -> Option<TaskEnd> {
         // Boxed, because it is large.
@@ -159,7 +108,7 @@ impl TaskJob {
     }
 
     /// Completes the report and returns it. None when the run was interrupted.
-    fn end(&mut self, result: Result<Outcome, TaskAbort>) -> Option<TaskEnd> {
+    pub(super) fn end(&mut self, result: Result<Outcome, TaskAbort>) -> Option<TaskEnd> {
         self.report.outcome = match result {
             Ok(outcome) => outcome,
             Err(TaskAbort::Interrupted) => return None,
@@ -266,22 +215,6 @@ impl TaskJob {
         &self.report.task
     }
 
-    /// Why the task needs no query, if it needs none.
-    fn settled(&self, snapshot: &TaskSnapshot) -> Option<Settled> {
-        let ArchiveJob { wanted, force, skip_failed, .. } = *self.job;
-        // What an earlier check of this run recorded is no reason to skip the task.
-        let skip_failed = skip_failed && !self.poll.is_repeated;
-        if self.repair.is_some() || snapshot.is_from_root() || !snapshot.is_intact() {
-            return None;
-        }
-        let entry = snapshot.entry.as_ref()?;
-        if !force && plan::is_up_to_date(entry, wanted) {
-            return Some(Settled::Reused);
-        }
-        // `--force` does not fetch what `--skip-failed` leaves alone.
-        (skip_failed && plan::is_permanent_failure(entry, wanted)).then_some(Settled::Skipped)
-    }
-
     /// The task's folder below the archive's path as the user wrote it.
     pub(super) fn display_path(&self) -> PathBuf {
         self.job.storage.task_path(&self.job.display_root, self.id())
@@ -315,20 +248,5 @@ impl TaskJob {
                 entry.is_some_and(|entry| entry.state != State::Failed).then_some(Outcome::Failed)
             }
         }
-    }
-
-    pub(super) fn mark_reused(&mut self, snapshot: &TaskSnapshot) -> Outcome {
-        self.mark_settled(Settled::Reused, snapshot)
-    }
-
-    fn set_settled(&mut self, settled: Settled) {
-        (self.report.reused, self.report.skipped) = (settled == Settled::Reused, settled == Settled::Skipped);
-    }
-
-    fn mark_settled(&mut self, settled: Settled, snapshot: &TaskSnapshot) -> Outcome {
-        self.set_settled(settled);
-        let entry = snapshot.entry.as_ref();
-        self.report.status = entry.and_then(|entry| entry.status.clone());
-        entry.map_or(Outcome::Complete, |entry| outcome_from_state(entry.state))
     }
 }

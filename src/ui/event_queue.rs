@@ -2,6 +2,8 @@
 //!
 //! To wake that thread costs more than to show an event, and a run has many. So the thread takes a batch, and then sleeps for a
 //! moment before it takes the next one. The last event of a run ends that sleep, so that the program never waits for it.
+//!
+//! The queue has no bound. A reader of the output who stops reading must not stop downloads whose links expire.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};

@@ -3,6 +3,7 @@
 //! It is a locked dot-file in the root, from the first commit until the root manifest is written. A marker without a lock
 //! belongs to a killed run. Which tasks that run committed is unknown, so the root is rebuilt from the task folders.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -10,6 +11,8 @@ use super::lock::Lock;
 use crate::storage::Error;
 
 const PREFIX: &str = ".committing-";
+/// The most markers of one process id.
+const MAX_MARKERS: u32 = 1000;
 
 /// The dirty marker of one process in one archive.
 #[derive(Debug)]
@@ -37,16 +40,21 @@ impl DirtyMarker {
     /// Sets the marker, unless it is set.
     pub(super) fn set(&self) -> Result<(), Error> {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_some() || !self.is_enabled {
+            return Ok(());
+        }
         // A process with the same id may have left one: in a container every process may have the same. Then the next name is
         // free. The marker that is there stays a sign for the next writer of the root manifest.
-        let names = (0_u32..).map(|n| self.root.join(format!("{PREFIX}{}-{n}", std::process::id())));
-        for path in names.take(if lock.is_some() || !self.is_enabled { 0 } else { 1000 }) {
+        for n in 0..MAX_MARKERS {
+            let path = self.root.join(format!("{PREFIX}{}-{n}", std::process::id()));
             *lock = Lock::try_create_file(&path).map_err(Error::io("lock", &path))?;
             if lock.is_some() {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
+        let too_many =
+            io::Error::other(format!("{MAX_MARKERS} files `{PREFIX}*` are in its way; `yescale-dl index` removes them"));
+        Err(Error::io("mark changes in", &self.root)(too_many))
     }
 
     /// Removes the marker: the root manifest names every task.
@@ -120,6 +128,15 @@ mod tests {
         let marker = DirtyMarker::new(root.path());
         marker.set().unwrap();
         assert_eq!(find_stale(root.path()).locks.len(), 1);
+    }
+
+    #[test]
+    fn commit_without_a_marker_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        for n in 0..MAX_MARKERS {
+            fs::write(root.path().join(format!("{PREFIX}{}-{n}", std::process::id())), b"").unwrap();
+        }
+        assert!(DirtyMarker::new(root.path()).set().unwrap_err().message().contains("index"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Looks up single tasks in the root manifest, for tasks whose own manifests are missing or damaged.
 //!
 //! A run looks up every new task. A long root manifest is searched by id ([`RootIndex`]). Another one, and one that is damaged,
-//! is read once, with the first look-up, and only the offset of each task is kept: a failing disk can damage many manifests. The file is opened for each look-up and closed again, because some systems can't replace an open file.
+//! is read once, with the first look-up, and only the offset of each task is kept: a failing disk can damage many manifests. The
+//! file is opened for each look-up and closed again, because some systems can't replace an open file.
 //! When the file was replaced meanwhile, it is scanned again. A damaged root manifest still gives the entries that can be
 //! parsed. A root manifest that can't be read is an error, so no task is treated as unknown.
 
@@ -16,8 +17,10 @@ use super::root_index::{IndexLookup, RootIndex};
 use crate::domain::manifest::{self, RawTask, TaskEntry};
 use crate::layout::{self, MANIFEST};
 use crate::storage::Error;
-use crate::storage::error::clone_io_error;
 use crate::storage::staging::positioned;
+
+/// A damaged root manifest is read as a whole up to this size, in bytes: that of a million tasks.
+const MAX_DAMAGED: u64 = 1 << 30;
 
 /// The root manifest of an archive, for look-ups of single tasks.
 #[derive(Debug)]
@@ -25,7 +28,8 @@ pub(super) struct RootManifestLookup {
     root: PathBuf,
     manifest: PathBuf,
     index: Mutex<IndexState>,
-    offsets: OnceLock<io::Result<RootManifestOffsets>>,
+    /// Set once they could be read: an error may pass.
+    offsets: OnceLock<RootManifestOffsets>,
 }
 
 /// Whether a long root manifest can be searched by id.
@@ -130,8 +134,11 @@ impl RootManifestLookup {
     }
 
     fn offsets(&self) -> Result<&RootManifestOffsets, Error> {
-        let offsets = self.offsets.get_or_init(|| scan_offsets(&self.manifest));
-        offsets.as_ref().map_err(|error| Error::io("read", &self.manifest)(clone_io_error(error)))
+        if let Some(offsets) = self.offsets.get() {
+            return Ok(offsets);
+        }
+        let scanned = scan_offsets(&self.manifest).map_err(Error::io("read", &self.manifest))?;
+        Ok(self.offsets.get_or_init(|| scanned))
     }
 
     /// The entry at `offset`, when it is that of the task whose folder has this name.
@@ -171,6 +178,11 @@ fn scan_offsets(manifest: &Path) -> io::Result<RootManifestOffsets> {
             return Err(error);
         }
         // A manifest that is cut or damaged may have more entries behind the damage.
+        if file.metadata()?.len() > MAX_DAMAGED {
+            return Err(io::Error::other(
+                "it is damaged, and too long to search; move it away, and `yescale-dl index` makes another",
+            ));
+        }
         let mut text = Vec::new();
         (&file).rewind()?;
         (&file).read_to_end(&mut text)?;
@@ -237,10 +249,26 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_root_manifest_is_an_error() {
+    fn unreadable_root_manifest_is_an_error_until_it_can_be_read() {
         let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join(MANIFEST)).unwrap();
-        assert!(RootManifestLookup::new(root.path()).task_entry("t1").is_err());
+        let path = root.path().join(MANIFEST);
+        std::fs::create_dir(&path).unwrap();
+        let lookup = RootManifestLookup::new(root.path());
+        assert!(lookup.task_entry("t1").is_err());
+        std::fs::remove_dir(&path).unwrap();
+        let mut text = Vec::new();
+        manifest::write(&mut text, |push| push(&entry("t1"))).unwrap();
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(lookup.task_entry("t1").unwrap().unwrap().task_id, "t1");
+    }
+
+    #[test]
+    fn damaged_root_manifest_without_bound_is_not_read_into_the_memory() {
+        let root = tempfile::tempdir().unwrap();
+        let file = File::create(root.path().join(MANIFEST)).unwrap();
+        file.set_len(MAX_DAMAGED + 1).unwrap();
+        let error = RootManifestLookup::new(root.path()).task_entry("t1").unwrap_err();
+        assert!(error.message().contains("too long"), "{}", error.message());
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "WHEN", value_parser = when, value_hint = ValueHint::Other, help_heading = "This run")]
     pub since: Option<crate::domain::when::When>,
 
-    /// With --since: and until WHEN, which is included
+    /// The end of the time for --since, included
     ///
     /// A date includes that day. [default: now]
     #[arg(long, value_name = "WHEN", value_parser = when, requires = "since", value_hint = ValueHint::Other, help_heading = "This run")]

@@ -171,7 +171,9 @@ impl EffectiveArgs {
             format!("other users can read the {key} key in {}: run chmod 600 {}", path.display(), shell_quote(path))
         };
         let unreadable = self.config.unreadable.as_ref().zip(self.config.file.as_ref()).filter(|_| !is_quiet);
-        let ignored = |(error, path): (&io::Error, &PathBuf)| format!("{} is ignored: {error}", path.display());
+        let ignored = |(error, path): (&io::Error, &PathBuf)| {
+            format!("the configuration {} can't be read and is ignored: {error}", path.display())
+        };
         unreadable.map(ignored).into_iter().chain(exposed.map(warning)).collect()
     }
 

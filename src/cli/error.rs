@@ -70,13 +70,15 @@ pub(super) enum Error {
     },
     /// The file of the saved keys can't be used.
     #[error(
-        "can't use the keys that `login` saved in {}: {why}; remove them with `yescale-dl login --forget`, then run `yescale-dl login`", .path.display()
+        "can't use the keys that `login` saved in {}: {why}; {hint}", .path.display()
     )]
     SavedKeys {
         /// The file.
         path: PathBuf,
         /// Why. It repeats no key.
         why: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// `login` without a terminal.
     #[error(
@@ -101,7 +103,7 @@ pub(super) enum Error {
     },
     /// The access key in place of the API key.
     #[error(
-        "the prompt for the API key got the access key: nothing was saved; run `yescale-dl login` again, with the API key first; \
+        "the access key was typed where the API key belongs: nothing was saved; run `yescale-dl login` again, with the API key first; \
          if the saved access key is wrong, remove it with `yescale-dl login --forget`"
     )]
     AccessKeyForApiKey,
@@ -149,7 +151,7 @@ pub(super) enum Error {
     #[error("invalid account URL (--account-url or {ACCOUNT_URL_VARIABLE}): {0}")]
     AccountUrl(BaseUrlError),
     /// The time of `--since` is behind that of `--until`, or in the future.
-    #[error("there is no time between --since and {0}: give an earlier --since")]
+    #[error("--since is later than {0}: give an earlier --since")]
     EmptyRange(&'static str),
     /// The account's list of tasks can't be read to its end.
     #[error("{0}")]

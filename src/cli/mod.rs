@@ -20,8 +20,8 @@
 //! 5. `Session::prepare` in `session/mod.rs`: passes it to the code that uses it.
 //! 6. The tables of options in `docs/options.md` and in section 4 of `docs/contract.md`.
 //!
-//! To add a command: a variant of `args::Command`, its arm in `dispatch`, and its place in `docs/commands.md`. `mistyped` tells if it
-//! was on its list of words.
+//! To add a command: a variant of `args::Command`, its arm in `dispatch`, and its place in `docs/commands.md`. If
+//! the word is in the list of `mistyped`, it leaves that list.
 
 #![expect(clippy::disallowed_methods, reason = "the command line opens the files that the user names, and reads the environment")]
 

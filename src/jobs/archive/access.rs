@@ -39,7 +39,7 @@ impl TaskJob {
     pub(super) async fn acquire_lease(&self, read: LeaseRead) -> Result<(TaskLease, TaskSnapshot), TaskAbort> {
         let replaces = self.job.force || self.repair.is_some();
         if self.job.storage.is_bucket() && !self.job.check_writable().await {
-            // Nothing is written to a store before its conditions are proved, and be it `meta` alone.
+            // Nothing is written to a store before its conditional writes are proved to work. This also holds for `meta`.
             return Err(TaskAbort::QueriesEnded);
         }
         let started = Instant::now();

@@ -85,7 +85,10 @@ pub fn export_files(
         skipped.report(format!("{id}: the archive has no such task"));
     }
     if tasks.iter().all(|task| task.files.is_empty()) {
-        skipped.report("nothing to export: no file is selected".to_owned());
+        skipped.report(format!(
+            "nothing to export: no file of {} is selected; check the ids and the filters, such as --only",
+            root.as_ref().display()
+        ));
         return Ok(JobOutcome { is_complete: false, tasks: 0, files: 0, is_changed: false });
     }
     let dir = ExportDir::open(target, reader.archive_root(), &lock_wait(stop.token(), events))?;

@@ -1,7 +1,8 @@
 //! The keys that `login` saved, each with the origin that it is sent to.
 //!
-//! Owns the file: TOML with a table for each kind of key, in which an origin names its key. So keys of several gateways are saved side
-//! by side. Tables that this version does not know are kept. A key is given out for exactly the origin that it was saved with.
+//! Owns the file: TOML with a table for each kind of key, in which an origin names its key. So keys of several gateways are
+//! saved side by side. Tables that this version does not know are kept. A key is given out for exactly the origin that it was
+//! saved with.
 //!
 //! A file that can't be read, or in which anything is wrong, is an error and never "no key". No message repeats a key.
 

@@ -1,7 +1,8 @@
 //! The keys of `login` among the settings: below the command line and the environment, above the configuration file.
 //!
-//! Owns whether the file of the saved keys is read: only for a command that needs a key, and only if nothing of a higher rank has one.
-//! So a damaged file ends no run that does not use it. A saved key counts for the origin of the URL that is in force, and for no other.
+//! Owns whether the file of the saved keys is read: only for a command that needs a key, and only if nothing of a higher rank
+//! has one. So a damaged file ends no run that does not use it. A saved key counts for the origin of the URL that is in force,
+//! and for no other.
 
 use std::path::Path;
 use std::{fs, io};
@@ -186,8 +187,8 @@ fn is_out_of_reach(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| hides_the_file(&error))
 }
 
-/// Whether an error of a look-up says that no file can be found there. Any other one, such as that of a disk or of a network folder,
-/// may pass, and the file is there: a key of lower rank must not be used instead.
+/// Whether an error of a look-up says that no file can be found there. Any other one, such as that of a disk or of a network
+/// folder, may pass, and the file is there: a key of lower rank must not be used instead.
 fn hides_the_file(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory) || is_symlink_loop(error)
 }

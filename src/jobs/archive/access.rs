@@ -12,8 +12,8 @@ use crate::domain::event::Event;
 use crate::storage::{self, LeaseRead, REPORT_AFTER, TaskLease, TaskSnapshot};
 
 impl ArchiveJob {
-    /// Whether a bucket may still be asked about tasks. Reading a task costs a request there, so that ends with the questions to the
-    /// gateway, and when the bucket fails. Of an archive on a disk every task is looked at.
+    /// Whether a bucket may still be asked about tasks. Reading a task costs a request there, so that ends with the questions
+    /// to the gateway, and when the bucket fails. Of an archive on a disk every task is looked at.
     pub(super) fn may_read_bucket(&self) -> Result<(), TaskAbort> {
         if !self.storage.is_bucket() {
             return Ok(());
@@ -24,7 +24,8 @@ impl ArchiveJob {
 }
 
 impl TaskJob {
-    /// What a bucket has of the task. A task that waits is read once: if another worker archives it meanwhile, the commit finds that.
+    /// What a bucket has of the task. A task that waits is read once: if another worker archives it meanwhile, the commit finds
+    /// that.
     pub(super) async fn read_bucket(&mut self) -> Result<TaskSnapshot, TaskAbort> {
         self.job.may_read_bucket()?;
         if self.poll.is_absent {

@@ -1,9 +1,9 @@
 //! The gallery page: tasks in, one HTML page out.
 //!
-//! Owns what the page contains of a task, the order (newest first, unless a selection has another), and the escaping. All texts of a task are hostile. They
-//! are in the page as JSON, in a data block without a single `<`. The script makes only text nodes of them, and a content
-//! security policy allows no other script or style and no request. The page has a file's path only if this program could
-//! have made it, so it is plain and relative. URLs have no query, because queries hold signatures.
+//! Owns what the page contains of a task, the order (newest first, unless a selection has another), and the escaping. All texts
+//! of a task are hostile. They are in the page as JSON, in a data block without a single `<`. The script makes only text nodes
+//! of them, and a content security policy allows no other script or style and no request. The page has a file's path only if
+//! this program could have made it, so it is plain and relative. URLs have no query, because queries hold signatures.
 //!
 //! The same tasks give the same bytes.
 

@@ -30,7 +30,8 @@ const LARGE: usize = 1 << 20;
 /// that the manifest has now.
 ///
 /// # Errors
-/// When the store fails several times, or the manifest can't be replaced: see [`read_manifest`](super::manifest_object::read_manifest).
+/// When the store fails several times, or the manifest can't be replaced: see
+/// [`read_manifest`](super::manifest_object::read_manifest).
 pub(in crate::storage) async fn commit(
     bucket: &Bucket,
     standing: ManifestObject,

@@ -57,8 +57,9 @@ pub struct FileExportOptions {
     pub tag: bool,
 }
 
-/// Exports the files of the archive, or of one task, at `root` into the folder `target`. From a bucket they are downloaded. Each file that is left out is an
-/// [`Event::Error`]. The outcome counts what was written; if nothing was, what had been exported before. Blocks.
+/// Exports the files of the archive, or of one task, at `root` into the folder `target`. From a bucket they are downloaded.
+/// Each file that is left out is an [`Event::Error`]. The outcome counts what was written; if nothing was, what had been
+/// exported before. Blocks.
 ///
 /// # Errors
 /// When there is no archive of ours at `root`, or `target` or its disk can't be used. [`Error::Locked`] is the result of `stop`.

@@ -1,9 +1,9 @@
 //! Reads the manifests of all tasks in a bucket, for `index --rebuild`.
 //!
 //! The whole prefix is listed as a stream, so that memory stays bounded; objects other than manifests of tasks are skipped. A
-//! manifest that can't be fetched ends the rebuild: the old index is better than one with fewer tasks. A manifest that is damaged or
-//! not ours is reported, and its task stays out of the index: a run of that task then reads the manifest, and says the same. Tasks of
-//! the old index that have no manifest now are named: the index was the last that knew them.
+//! manifest that can't be fetched ends the rebuild: the old index is better than one with fewer tasks. A manifest that is
+//! damaged or not ours is reported, and its task stays out of the index: a run of that task then reads the manifest, and says
+//! the same. Tasks of the old index that have no manifest now are named: the index was the last that knew them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -56,8 +56,8 @@ pub enum Error {
     /// Something exists where a new folder was to be created.
     #[error("{} exists, and is not an empty folder; choose a new one", .0.display())]
     Occupied(PathBuf),
-    /// The target of an export of files is in the archive.
-    #[error("can't export to {}: it is in the archive; choose a folder outside", .0.display())]
+    /// The target of an export is in the archive.
+    #[error("can't export to {}: it is in the archive; choose a place outside", .0.display())]
     InArchive(PathBuf),
     /// The target of an export of files is a file.
     #[error("can't export to {}: it is not a folder; name another one with -O", .0.display())]

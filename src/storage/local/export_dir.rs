@@ -21,6 +21,7 @@ use super::dir::Dir;
 use super::free_space::disk_free_space;
 use super::group_sync::SyncedDisk;
 use super::lock::{Lock, LockWait};
+use super::path_check::refuse_archive;
 use super::staged_copy::{CopySource, PREFIX, StagedCopy};
 use crate::domain::export_record::{ExportRecord, ExportedFile};
 use crate::storage::{Error, failpoint};
@@ -291,16 +292,6 @@ impl ExportDir {
         }
         self.folder = Some((folder.to_owned(), dir.clone()));
         Ok(dir)
-    }
-}
-
-/// Refuses a target that is the archive or in it, also one that does not exist yet.
-fn refuse_archive(path: &Path, archive: &Path) -> Result<(), Error> {
-    let existing = path.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
-    let existing = existing.filter_map(|path| dunce::canonicalize(path).ok());
-    match existing.take(1).any(|path| path.starts_with(archive)) {
-        true => Err(Error::InArchive(path.to_owned())),
-        false => Ok(()),
     }
 }
 

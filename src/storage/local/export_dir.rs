@@ -10,6 +10,7 @@
 //! an archive that is inside the folder.
 
 mod find;
+mod folders;
 mod record_log;
 
 use std::collections::BTreeSet;
@@ -259,39 +260,6 @@ impl ExportDir {
         self.log.append(std::mem::take(&mut self.named))?;
         failpoint::reached("export-recorded");
         Ok(())
-    }
-
-    /// The path of a folder below the target folder, or of that one.
-    fn folder_path(&self, folder: &str) -> PathBuf {
-        // Joining an empty path would add a separator.
-        if folder.is_empty() { self.path.clone() } else { self.path.join(folder) }
-    }
-
-    /// The folder of a name, below the target folder.
-    fn dir(&mut self, folder: &str, creates: bool) -> io::Result<Dir> {
-        match &self.folder {
-            Some((path, dir)) if path == folder => return Ok(dir.clone()),
-            _ => {}
-        }
-        let mut dir = self.root.clone();
-        let mut path = self.path.clone();
-        for name in folder.split('/').filter(|name| !name.is_empty()) {
-            let inner = match dir.subfolder(name) {
-                Err(error) if creates && error.kind() == io::ErrorKind::NotFound => {
-                    dir.create_subfolder(name)?;
-                    self.changed_folders.insert(path.clone());
-                    dir.subfolder(name)?
-                }
-                inner => inner?,
-            };
-            path.push(name);
-            if path == self.archive {
-                return Err(io::Error::other("it is the archive"));
-            }
-            dir = inner;
-        }
-        self.folder = Some((folder.to_owned(), dir.clone()));
-        Ok(dir)
     }
 }
 

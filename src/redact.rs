@@ -1,9 +1,9 @@
 //! Hides the secrets of a run in everything that people see, and makes text safe for a terminal.
 //!
 //! There are two kinds of secrets: keys (the API key and the account's access key), which must never appear in any output, and the
-//! signed query of a URL, which gives access to the file. [`ApiKey`] has no `Display`, its `Debug` hides the key, and only `expose` returns it. All text from
-//! the network is redacted before other code sees it, because a server may echo the key. `url` removes queries, `key_like`
-//! hides mistyped keys, and `terminal` escapes control characters.
+//! signed query of a URL, which gives access to the file. [`ApiKey`] has no `Display`, its `Debug` hides the key, and only
+//! `expose` returns it. All text from the network is redacted before other code sees it, because a server may echo the key.
+//! `url` removes queries, `key_like` hides mistyped keys, and `terminal` escapes control characters.
 
 mod decode;
 mod key;

@@ -1,9 +1,10 @@
 //! Options from the configuration file and the environment.
 //!
 //! The file is TOML with the long names of the options (`names`). Its values go through the same parsers as the command line
-//! (`values`). `saved` adds the keys that `login` saved. An unknown or invalid entry is an error with file and line. Only the command `config` goes on without it, to
-//! show the rest. Options for one run (the ids, `--force`, `--dry-run`) are not allowed. Paths are relative to the folder of the
-//! file, so that they do not depend on the working directory. No message repeats the key.
+//! (`values`). `saved` adds the keys that `login` saved. An unknown or invalid entry is an error with file and line. Only the
+//! command `config` goes on without it, to show the rest. Options for one run (the ids, `--force`, `--dry-run`) are not
+//! allowed. Paths are relative to the folder of the file, so that they do not depend on the working directory. No message
+//! repeats the key.
 
 mod names;
 mod saved;

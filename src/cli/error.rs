@@ -3,6 +3,7 @@
 //! A message says what happened, to what, and what to do. No message repeats a key: what was typed is shown without keys,
 //! URL queries and control characters.
 
+mod code;
 mod usage;
 
 use std::io;
@@ -10,7 +11,6 @@ use std::path::PathBuf;
 
 use super::environment::{ACCESS_KEY_VARIABLE, ACCOUNT_URL_VARIABLE, BASE_URL_VARIABLE, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use super::saved_keys::KeyKind;
-use crate::domain::code::FatalCode;
 use crate::gateway::{AccountError, BaseUrl, BaseUrlError};
 use crate::jobs::archive::FatalError;
 use crate::jobs::export::ExportError;
@@ -70,13 +70,15 @@ pub(super) enum Error {
     },
     /// The file of the saved keys can't be used.
     #[error(
-        "can't use the keys that `login` saved in {}: {why}; remove them with `yescale-dl login --forget`, then run `yescale-dl login`", .path.display()
+        "can't use the keys that `login` saved in {}: {why}; {hint}", .path.display()
     )]
     SavedKeys {
         /// The file.
         path: PathBuf,
         /// Why. It repeats no key.
         why: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// `login` without a terminal.
     #[error(
@@ -101,7 +103,7 @@ pub(super) enum Error {
     },
     /// The access key in place of the API key.
     #[error(
-        "the prompt for the API key got the access key: nothing was saved; run `yescale-dl login` again, with the API key first; \
+        "the access key was typed where the API key belongs: nothing was saved; run `yescale-dl login` again, with the API key first; \
          if the saved access key is wrong, remove it with `yescale-dl login --forget`"
     )]
     AccessKeyForApiKey,
@@ -149,7 +151,7 @@ pub(super) enum Error {
     #[error("invalid account URL (--account-url or {ACCOUNT_URL_VARIABLE}): {0}")]
     AccountUrl(BaseUrlError),
     /// The time of `--since` is behind that of `--until`, or in the future.
-    #[error("there is no time between --since and {0}: give an earlier --since")]
+    #[error("--since is later than {0}: give an earlier --since")]
     EmptyRange(&'static str),
     /// The account's list of tasks can't be read to its end.
     #[error("{0}")]
@@ -264,65 +266,6 @@ pub(super) enum Error {
 }
 
 impl Error {
-    /// The cause, for programs.
-    pub(super) fn code(&self) -> FatalCode {
-        match self {
-            Self::NoIds
-            | Self::Shard(_)
-            | Self::BlankId
-            | Self::Slip(_)
-            | Self::List { .. }
-            | Self::KeyForFile
-            | Self::AccessKeyForFile
-            | Self::EmptyRange(_)
-            | Self::KeyForId
-            | Self::KeyForOption(_)
-            | Self::StdinUsedTwice
-            | Self::NoInputOrder
-            | Self::FilteredPage
-            | Self::Read { .. }
-            | Self::KeyFile { .. }
-            | Self::NoTerminal
-            | Self::HiddenInput(_)
-            | Self::AccessKeyForApiKey
-            | Self::BadLines(_)
-            | Self::ArchiveFile(_)
-            | Self::WrongTarget { .. }
-            | Self::OnlyOfFiles(_)
-            | Self::NoExportFolder
-            | Self::TagsInLinks
-            | Self::Export(ExportError::BagToStream | ExportError::TargetIsArchiveFile(_) | ExportError::Empty { .. })
-            | Self::Usage(_) => FatalCode::Usage,
-            Self::NoKey { .. } | Self::Key { .. } | Self::Session(session::Error::Gateway(_)) => FatalCode::NoKey,
-            Self::BaseUrl(_) => FatalCode::BadBaseUrl,
-            Self::LoginRefused { kind: KeyKind::Api, .. } => FatalCode::KeyRefused,
-            Self::LoginRefused { kind: KeyKind::Access, .. }
-            | Self::NoAccessKey { .. }
-            | Self::ApiKeyForAccessKey { .. }
-            | Self::AccessKey { .. }
-            | Self::AccountUrl(_)
-            | Self::Account(_)
-            | Self::Session(session::Error::Account(_)) => FatalCode::Account,
-            Self::VariableNotUtf8(_)
-            | Self::InvalidSetting { .. }
-            | Self::SavedKeys { .. }
-            | Self::NoSettingsFolder
-            | Self::Session(session::Error::Client(_)) => FatalCode::Config,
-            Self::Archive(_)
-            | Self::Verify(VerifyError::Archive(_))
-            | Self::Session(session::Error::Archive(_))
-            | Self::Export(ExportError::Archive(_) | ExportError::PathNotUtf8(_)) => FatalCode::Archive,
-            Self::StandardOutput(_) | Self::FailedTo(_) | Self::Export(ExportError::Stream(_)) => FatalCode::Output,
-            Self::Run { error, .. } => error.code(),
-            Self::Verify(VerifyError::Threads(_))
-            | Self::Session(session::Error::Threads(_))
-            | Self::Threads(_)
-            | Self::Descriptors
-            | Self::AddressSpace
-            | Self::Runtime(_) => FatalCode::Internal,
-        }
-    }
-
     /// Prints the error, and returns its text in one line.
     pub(super) fn report(self) -> String {
         match self {

@@ -3,10 +3,11 @@
 //! `args` defines options and commands. `effective` merges the typed arguments over the environment (`environment`) and the
 //! configuration file (`config`). `help` and `mistyped` (commands among the ids) end a run that was not meant as one. `settings`
 //! validates the result and makes the options of a run from it. Then one command runs: `main_job`, or the file with the name of
-//! the command (`verify` also has `repair`; `selection` reads the filters; `generate` has schemas and the manual page, `completions`
-//! the shell scripts). `ending` reports how it ended. `runner` runs a session, with `input` (the ids), `account` (those of `--since`),
-//! `request_queue`, `ui_thread` (the output), `runtime` and `signals`. `observers` watch the events of the main job: `exec` and
-//! `failed_to`. `login` asks for the keys that later runs find in `saved_keys`. `log_file` opens the log, and `written_files` protects the files that a run reads.
+//! the command (`verify` also has `repair`; `selection` reads the filters; `generate` has schemas and the manual page,
+//! `completions` the shell scripts). `ending` reports how it ended. `runner` runs a session, with `input` (the ids), `account`
+//! (those of `--since`), `request_queue`, `ui_thread` (the output), `runtime` and `signals`. `observers` watch the events of
+//! the main job: `exec` and `failed_to`. `login` asks for the keys that later runs find in `saved_keys`. `log_file` opens the
+//! log, and `written_files` protects the files that a run reads.
 //!
 //! To add an option of a run:
 //!
@@ -20,8 +21,8 @@
 //! 5. `Session::prepare` in `session/mod.rs`: passes it to the code that uses it.
 //! 6. The tables of options in `docs/options.md` and in section 4 of `docs/contract.md`.
 //!
-//! To add a command: a variant of `args::Command`, its arm in `dispatch`, and its place in `docs/commands.md`. `mistyped` tells if it
-//! was on its list of words.
+//! To add a command: a variant of `args::Command`, its arm in `dispatch`, and its place in `docs/commands.md`. If
+//! the word is in the list of `mistyped`, it leaves that list.
 
 #![expect(clippy::disallowed_methods, reason = "the command line opens the files that the user names, and reads the environment")]
 

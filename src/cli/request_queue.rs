@@ -1,7 +1,8 @@
 //! The requests on their way from the thread that reads the ids to the run.
 //!
 //! The thread says what it reads: a list that has an end, or a pipe that may have none. Once the run has stopped asking, lists are
-//! still read to their end, so that all of their tasks are counted. A pipe is not waited for: who writes to it may wait for our end.
+//! still read to their end, so that all of their tasks are counted. A pipe is not read to its
+//! end: the program that writes to it may itself wait until this program ends.
 
 use futures::stream::{self, Stream};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -22,8 +23,8 @@ pub(super) enum Reading {
     Ended,
 }
 
-/// The end of the queue that the reader fills. Requests are recorded where there is a log. Those of other shards are left out: for
-/// this process they do not exist.
+/// The end of the queue that the reader fills. Requests are recorded where there is a log. Those of other shards are left out:
+/// this process never sees them.
 pub(super) struct RequestQueue {
     sender: Sender<Request>,
     log: Option<RequestLog>,

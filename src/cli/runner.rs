@@ -1,8 +1,8 @@
 //! Runs one session, for the main job and for `repair`.
 //!
-//! Owns the runtime, interrupts and the exit code of a run. The order is fixed: the output thread starts before the run, so that every
-//! event is shown, and is joined after it. A panic in one of our threads is reported as an internal error: the run may not
-//! have done all of its work.
+//! Owns the runtime, interrupts and the exit code of a run. The order is fixed: the output thread starts before the run, so
+//! that every event is shown, and is joined after it. A panic in one of our threads is reported as an internal error: the run
+//! may not have done all of its work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

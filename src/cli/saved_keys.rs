@@ -1,7 +1,8 @@
 //! The keys that `login` saved, each with the origin that it is sent to.
 //!
-//! Owns the file: TOML with a table for each kind of key, in which an origin names its key. So keys of several gateways are saved side
-//! by side. Tables that this version does not know are kept. A key is given out for exactly the origin that it was saved with.
+//! Owns the file: TOML with a table for each kind of key, in which an origin names its key. So keys of several gateways are
+//! saved side by side. Tables that this version does not know are kept. A key is given out for exactly the origin that it was
+//! saved with.
 //!
 //! A file that can't be read, or in which anything is wrong, is an error and never "no key". No message repeats a key.
 
@@ -17,6 +18,12 @@ use crate::ui;
 
 /// The most that is read: more than the keys of many gateways.
 const MAX_SIZE: u64 = 256 << 10;
+
+/// What to do when the file can be read and its content can't be used.
+const DAMAGED_HINT: &str = "remove them with `yescale-dl login --forget`, then run `yescale-dl login`";
+
+/// What to do when the file can't be read. The keys in it may be good.
+pub(super) const UNREADABLE_HINT: &str = "check the permissions of the file, and the disk";
 
 /// The first lines of the file.
 const HEADING: &str = "\
@@ -72,11 +79,15 @@ impl SavedKeys {
     /// # Errors
     /// If it can't be read, or is damaged.
     pub(super) fn load(path: &Path) -> Result<Self, Error> {
-        let damaged = |why: String| Error::SavedKeys { path: path.to_owned(), why };
+        let damaged = |why: String| Error::SavedKeys { path: path.to_owned(), why, hint: DAMAGED_HINT };
         let tables = match read_secret(path, MAX_SIZE) {
             Ok(None) => Table::new(),
             Ok(Some(bytes)) => parse(bytes).map_err(damaged)?,
-            Err(storage::Error::Io { source, .. }) => return Err(damaged(source.to_string())),
+            Err(storage::Error::Io { source, .. }) => {
+                // Errors of the system say nothing about the content.
+                let hint = if source.raw_os_error().is_some() { UNREADABLE_HINT } else { DAMAGED_HINT };
+                return Err(Error::SavedKeys { path: path.to_owned(), why: source.to_string(), hint });
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(Self { path: path.to_owned(), tables })

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::account::{self, AccountSettings};
 use super::args::{Args, ConnectionArgs, KindArg, RemoteArgs, StyleArgs, When};
@@ -58,7 +59,6 @@ impl Settings {
         }
         let shard = args.shard.map(|shard| shard.resolve(environment)).transpose()?;
         let range = args.since.map(|since| account::range(since, args.until)).transpose()?;
-        let wait = |timeout| Some(PollPolicy { timeout, first_delay: typed.poll_delay, ..PollPolicy::default() });
         let remote = remote_options(typed.remote, config);
         if remote.as_ref().is_ok_and(|remote| args.ids.iter().any(|id| remote.key.occurs_in(id))) {
             return Err(Error::KeyForId);
@@ -76,11 +76,7 @@ impl Settings {
             base_url: remote.base_url,
             api_rate: remote.api_rate,
             wanted: kind_filter(&typed.only),
-            wait: match typed.wait {
-                WaitMode::No => None,
-                WaitMode::Endless => wait(None),
-                WaitMode::AtMost(timeout) => wait(Some(timeout)),
-            },
+            wait: poll_policy(typed.wait, typed.poll_delay),
             force: args.force,
             skip_failed: typed.skip_failed || account.is_some(),
             mtime: typed.mtime,
@@ -147,6 +143,16 @@ pub(super) fn network(args: ConnectionArgs) -> Result<Network, Error> {
     let ConnectionArgs { connect_timeout, stall_timeout, user_agent, ca_cert } = args;
     let ca_cert = ca_cert.map(|path| read_file(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
     Ok(Network { user_agent, connect_timeout, stall_timeout, ca_cert })
+}
+
+/// How unfinished tasks are polled, if they are.
+fn poll_policy(mode: WaitMode, first_delay: Duration) -> Option<PollPolicy> {
+    let timeout = match mode {
+        WaitMode::No => return None,
+        WaitMode::Endless => None,
+        WaitMode::AtMost(timeout) => Some(timeout),
+    };
+    Some(PollPolicy { timeout, first_delay, ..PollPolicy::default() })
 }
 
 /// The kinds of a list of names; all without any.
@@ -257,46 +263,4 @@ pub(super) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::cli::environment::KEY_VARIABLE;
-
-    #[test]
-    fn library_and_command_line_have_the_same_defaults() {
-        let parsed = |line: &str| {
-            let args = Args::try_parse_from(line.split(' ')).unwrap();
-            let environment = |name: &str| (name == KEY_VARIABLE).then(|| "sk-test".into());
-            let config = Config::load(None, &environment).unwrap();
-            Settings::resolve(args, &config, &environment).map(|settings| settings.options).unwrap()
-        };
-        let library = Options::new(ApiKey::parse("sk-test").unwrap());
-        assert_eq!(format!("{:?}", parsed("yescale-dl t1")), format!("{library:?}"));
-        let waiting = Options { wait: Some(PollPolicy::default()), ..library };
-        assert_eq!(format!("{:?}", parsed("yescale-dl t1 --wait")), format!("{waiting:?}"));
-    }
-
-    #[test]
-    fn progress_depends_on_the_terminal_and_never_on_no_color() {
-        for (when, is_terminal, is_dumb, mode) in [
-            (When::Auto, true, false, ProgressMode::Bars),
-            (When::Auto, true, true, ProgressMode::Lines),
-            (When::Auto, false, false, ProgressMode::Off),
-            (When::Auto, false, true, ProgressMode::Off),
-            (When::Always, true, false, ProgressMode::Bars),
-            (When::Always, true, true, ProgressMode::Lines),
-            (When::Always, false, false, ProgressMode::Lines),
-            (When::Never, true, false, ProgressMode::Off),
-        ] {
-            assert_eq!(progress_mode(when, is_terminal, is_dumb), mode, "{when:?} {is_terminal} {is_dumb}");
-        }
-        let style = |line: &str, no_color: &str| {
-            let args = Args::try_parse_from(line.split(' ')).unwrap().options.style;
-            style(&args, &|name| (name == "NO_COLOR" && !no_color.is_empty()).then(|| no_color.into()))
-        };
-        assert!(!style("x t1", "1").color_err && style("x t1 --progress always", "1").progress != ProgressMode::Off);
-        assert!(style("x t1 --color always", "1").color_err && !style("x t1 --color never", "").color_err);
-        assert!(style("x t1 --progress always -q", "").progress == ProgressMode::Off);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! `--shard`: the part of the ids that this process takes, as typed or from the variables of a scheduler.
 //!
-//! Only what is certain counts. A process that takes the wrong part would look like success while tasks are missing, so variables of
-//! two schedulers, a total that contradicts, and an array with gaps are errors.
+//! Only what is certain counts. A process that takes the wrong part would look like success while tasks are missing, so
+//! variables of two schedulers, a total that contradicts, and an array with gaps are errors.
 
 use super::environment::Environment;
 use super::error::Error;

@@ -57,8 +57,8 @@ impl UiThread {
         Ok((emitter, Self { thread, done, traced: None }))
     }
 
-    /// Shows the `tracing` events of this process from now on, if `style` asks for them, or else logs them, if there is a log. To be
-    /// called once.
+    /// Shows the `tracing` events of this process from now on, if `style` asks for them, or else logs them, if there is a log.
+    /// To be called once.
     pub(super) fn show_trace(&mut self, events: &Emitter, style: Style) {
         if style.verbose >= TRACE_VERBOSITY {
             let events = self.traced.insert(Arc::new(events.clone()));

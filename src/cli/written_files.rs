@@ -1,7 +1,8 @@
 //! The files that a run writes because the user names them: the log and the list of `--failed-to`.
 //!
-//! A slip of the pen must not cost a file: neither may be one that the run reads (a key, a configuration, a certificate), and the
-//! log may not be a list of ids. The list of `--failed-to` may be the list that is read, because it replaces it at the end.
+//! A typing mistake must not overwrite a file. So an output file is refused when it is one that the run reads: a key, a
+//! configuration, a certificate. The log may not be a list of ids either. The list of `--failed-to` may be the list that is read,
+//! because it replaces that list at the end.
 
 use std::path::{Path, PathBuf};
 

@@ -5,8 +5,8 @@
 //! or deleted is still done.
 //!
 //! The record is hostile like every file. A name that could lead out of the folder, a line that can't be read and a header of
-//! another program are errors: without the record nobody knows what was exported. A last line without its end is what a killed
-//! run leaves, and never counts.
+//! another program are errors: without the record it is not known which files were exported. A last line without its end is
+//! what a killed run leaves, and never counts.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read as _};

@@ -17,7 +17,8 @@ pub struct RepairOutcome {
     /// The run that fetched the lost files again. None when nothing was done: nothing is damaged or missing, or no task is known
     /// that could be asked for.
     pub run: Option<RunOutcome>,
-    /// Whether a run can't repair some finding: an unsafe path, an unreadable file, or a file of an unknown task.
+    /// Whether a run can't repair some finding: an unsafe path, an unreadable file, or a file of a task
+    /// that is unknown or has an id that can't be asked for.
     pub has_unrepairable: bool,
 }
 
@@ -51,7 +52,33 @@ impl RepairPlan {
                 None => {}
             }
         }
-        let request = |(id, scope)| Some(Request { repair: Some(scope), ..Request::new(TaskId::new(id)?) });
-        Self { requests: scopes.into_iter().filter_map(request).collect(), has_unrepairable }
+        let mut requests = Vec::new();
+        for (id, scope) in scopes {
+            // An id that changes when it is parsed would repair another task.
+            match TaskId::new(id).filter(|parsed| parsed.as_str() == id) {
+                Some(parsed) => requests.push(Request { repair: Some(scope), ..Request::new(parsed) }),
+                None => has_unrepairable = true,
+            }
+        }
+        Self { requests, has_unrepairable }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finding_with_an_invalid_id_is_unrepairable_and_repairs_no_other_task() {
+        let plan = |id: &str| {
+            let (path, task_id) = ("t/text.txt".to_owned(), Some(id.to_owned()));
+            RepairPlan::from_findings(&[Finding { path, fault: Fault::Missing, task_id, target: Some(FindingTarget::Text) }])
+        };
+        for id in [" ", " t", "t\n", ""] {
+            let plan = plan(id);
+            assert!(plan.requests.is_empty() && plan.has_unrepairable, "{id:?}");
+        }
+        let plan = plan("t");
+        assert!(plan.requests.len() == 1 && !plan.has_unrepairable);
     }
 }

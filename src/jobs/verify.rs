@@ -78,9 +78,9 @@ pub enum FindingTarget {
     Text,
 }
 
-/// Checks every file that the manifests name, in the archive or the folder of one task at `root` (a path, or the URL of a bucket): by
-/// SHA-256, or when `quick` by size alone, and in a bucket by the recorded hash too. Each finding is an event as well; the last event is [`Event::Verified`]. Blocks, and works on all
-/// cores.
+/// Checks every file that the manifests name, in the archive or the folder of one task at `root` (a path, or the URL of a
+/// bucket): by SHA-256, or when `quick` by size alone, and in a bucket by the recorded hash too. Each finding is an event as
+/// well; the last event is [`Event::Verified`]. Blocks, and works on all cores.
 ///
 /// # Errors
 /// When there is no archive of ours, it can't be listed, or no thread can be started. A file that can't be read is a finding.

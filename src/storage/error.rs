@@ -56,14 +56,14 @@ pub enum Error {
     /// Something exists where a new folder was to be created.
     #[error("{} exists, and is not an empty folder; choose a new one", .0.display())]
     Occupied(PathBuf),
-    /// The target of an export of files is in the archive.
-    #[error("can't export to {}: it is in the archive; choose a folder outside", .0.display())]
+    /// The target of an export is in the archive.
+    #[error("can't export to {}: it is in the archive; choose a place outside", .0.display())]
     InArchive(PathBuf),
     /// The target of an export of files is a file.
     #[error("can't export to {}: it is not a folder; name another one with -O", .0.display())]
     NotAFolder(PathBuf),
     /// The record of an export of files can't be believed.
-    #[error("{} is damaged in line {line}, so nobody knows what was exported; restore it, or remove it to export everything again", .path.display())]
+    #[error("{} is damaged in line {line}, so it is not known which files were exported; restore it, or remove it to export everything again", .path.display())]
     DamagedRecord {
         /// The record.
         path: PathBuf,
@@ -138,7 +138,7 @@ pub enum Error {
     NoBuckets(String),
     /// A command that needs files on a disk was given a bucket.
     #[error(
-        "{what} needs the archive on a disk, and {url} is in a bucket: copy it down first, then run `yescale-dl index` there"
+        "{what} needs the archive on a disk, and {url} is in a bucket: copy it to a folder first, then run `yescale-dl index` there"
     )]
     NeedsLocalArchive {
         /// The command or the option.

@@ -36,6 +36,7 @@ pub(crate) use local::lock::{LockWait, REPORT_AFTER, poll_interval as lock_poll_
 pub(crate) use local::new_folder::NewFolder;
 pub(crate) use local::output_file::OutputFile;
 pub(crate) use local::part_factory::PartFactory;
+pub(crate) use local::path_check::refuse_archive;
 pub(crate) use local::root_manifest::RebuiltIndex;
 pub use local::root_manifest::each_task;
 #[cfg(feature = "cli")]

@@ -126,7 +126,7 @@ fn task_counts(summary: &Summary, unfinished: u64, pending: &str, color: bool) -
     let groups = [
         count_list(&[("complete", summary.complete), ("partial", summary.partial)]) + &note(summary.reused, "already here"),
         count_list(&[("incomplete", summary.incomplete), ("failed", summary.failed)])
-            + &note(summary.skipped, "left alone by --skip-failed"),
+            + &note(summary.skipped, "not tried again because of --skip-failed"),
         count_list(&[
             ("empty", summary.empty),
             ("not found", summary.not_found),
@@ -220,7 +220,7 @@ pub(super) fn reasons(report: &TaskReport) -> Vec<String> {
             let words = message(report).map(|words| format!(" ({words})")).unwrap_or_default();
             line(&format!("the gateway knows no such task{words}; check the id and the account of the API key"))
         }
-        Outcome::Empty => line("the task finished without files and without text"),
+        Outcome::Empty => line("the task finished without files and without text; there is nothing to archive"),
         Outcome::Error if report.is_run_wide() => Vec::new(),
         Outcome::Error => line(message(report).unwrap_or("unknown error")),
         _ => asset_problems(report),
@@ -239,7 +239,8 @@ pub(super) fn asset_problems(report: &TaskReport) -> Vec<String> {
         Some(url) => format!("{}: {} ({})", error.key(), error.error, display_url(url)),
         None => format!("{}: {}", error.key(), error.error),
     });
-    let names_less = report.names_less.then(|| "the gateway names less than before; what is here is kept".to_owned());
+    let names_less =
+        report.names_less.then(|| "the gateway's answer has fewer files than before; the archived files are kept".to_owned());
     assets.chain(names_less).collect()
 }
 

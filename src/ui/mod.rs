@@ -1,9 +1,10 @@
 //! Shows a run: results on standard output, everything else on standard error.
 //!
-//! One thread receives the events in batches (`event_queue`). `lines` or `json_events` makes lines of them, `progress` keeps the numbers for
-//! bars and progress events, and `output_buffer` writes. If standard output can't be written, output is dropped and the archiving
-//! continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the lines of `-vv`, and
-//! `log` writes what `-vv` would print to a file. `task_line` is the line of a task, and `table` is what `list` shows.
+//! One thread receives the events in batches (`event_queue`). `lines` or `json_events` makes lines of them, `progress` keeps
+//! the numbers for bars and progress events, and `output_buffer` writes. If standard output can't be written, output is dropped
+//! and the archiving continues. Text from the network is made safe here (`sanitize`) before it is printed. `trace` adds the
+//! lines of `-vv`, and `log` writes what `-vv` would print to a file. `task_line` is the line of a task, and `table` is what
+//! `list` shows.
 
 mod bars;
 mod event_queue;

@@ -116,8 +116,8 @@ impl ProgressEstimator {
         TaskCounts { done, discovered, waiting: tasks.pending.get(), unsuccessful: self.counts.unsuccessful() }
     }
 
-    /// The progress of the run. With waiting tasks the remaining time is unknown: it depends on the gateway. So it is with a file of
-    /// unknown size.
+    /// The progress of the run. With waiting tasks the remaining time is unknown: it depends on the gateway. So it is with a
+    /// file of unknown size.
     pub(super) fn overall(&self) -> ProgressSnapshot {
         let (count, completed) = (self.task_counts(), self.tasks_completed());
         let discovered = to_f64(count.discovered);

@@ -7,6 +7,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anstyle::AnsiColor;
 use console::{Alignment, Term, measure_text_width, pad_str};
@@ -14,6 +15,7 @@ use indicatif::HumanBytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::frame::format_duration;
 use super::lines::colored;
 use super::sanitize::redact_keys;
 use super::write_stdout;
@@ -193,14 +195,7 @@ fn hue(state: State) -> AnsiColor {
 
 /// `0:05`, `3:25`, `1:02:03`
 fn play_time(seconds: f64) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast saturates, and no duration is negative"
-    )]
-    let seconds = seconds.round() as u64;
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    format_duration(Duration::try_from_secs_f64(seconds.round()).unwrap_or(Duration::MAX))
 }
 
 #[cfg(test)]

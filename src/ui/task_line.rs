@@ -1,8 +1,9 @@
 //! The line of a task for people: its state, its id, what was saved and where, and why something is missing.
 //!
-//! Owns two layouts. In a pipe or a file the parts are separated by two blanks, as scripts know them. On a terminal they are columns:
-//! the id is as wide as the widest one so far, so that later lines stay below earlier ones. There a path that only repeats the id is
-//! left out where the line would not fit, and a reason takes the place of such a path. A long reason is wrapped between words.
+//! Owns two layouts. In a pipe or a file the parts are separated by two blanks, as scripts know them. On a terminal they are
+//! columns: the id is as wide as the widest one so far, so that later lines stay below earlier ones. There a path that only
+//! repeats the id is left out where the line would not fit, and a reason takes the place of such a path. A long reason is
+//! wrapped between words.
 
 use std::path::Path;
 

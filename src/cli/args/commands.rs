@@ -50,7 +50,7 @@ pub(in crate::cli) enum Command {
     },
     /// Rebuild manifest.json and SHA256SUMS of the archive
     ///
-    /// They are made from the task folders. Works offline. In a bucket it compacts the index; nobody needs to stop for it.
+    /// They are made from the task folders. Works offline. In a bucket it compacts the index; other runs can go on meanwhile.
     Index {
         /// Folder or bucket of the archive
         #[arg(value_name = "DIR", default_value = "yescale", value_hint = ValueHint::DirPath)]

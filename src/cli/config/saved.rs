@@ -1,7 +1,8 @@
 //! The keys of `login` among the settings: below the command line and the environment, above the configuration file.
 //!
-//! Owns whether the file of the saved keys is read: only for a command that needs a key, and only if nothing of a higher rank has one.
-//! So a damaged file ends no run that does not use it. A saved key counts for the origin of the URL that is in force, and for no other.
+//! Owns whether the file of the saved keys is read: only for a command that needs a key, and only if nothing of a higher rank
+//! has one. So a damaged file ends no run that does not use it. A saved key counts for the origin of the URL that is in force,
+//! and for no other.
 
 use std::path::Path;
 use std::{fs, io};
@@ -12,7 +13,7 @@ use clap::parser::ValueSource;
 use super::{ACCESS_KEY_FILE, ACCOUNT_URL, BASE_URL, Config, KEY_FILE};
 use crate::cli::environment::{KEY_FILE_VARIABLE, KEY_VARIABLE};
 use crate::cli::error::Error;
-use crate::cli::saved_keys::{KeyKind, SavedKeys};
+use crate::cli::saved_keys::{KeyKind, SavedKeys, UNREADABLE_HINT};
 use crate::gateway::BaseUrl;
 
 /// What is known of the saved key of one kind.
@@ -29,8 +30,11 @@ pub(super) enum Lookup {
     },
     /// Whether there is a file is not known, for this reason. A key of the configuration is used then.
     OutOfReach(String),
-    /// The file can't be used, for this reason.
-    Fault(String),
+    /// The file can't be used.
+    Fault {
+        why: String,
+        hint: &'static str,
+    },
 }
 
 impl Config {
@@ -55,8 +59,8 @@ impl Config {
             Err(Error::SavedKeys { why, .. }) if is_out_of_reach(path) => {
                 return Lookup::OutOfReach(format!("{}: {why}", path.display()));
             }
-            Err(Error::SavedKeys { why, .. }) => return Lookup::Fault(why),
-            Err(error) => return Lookup::Fault(error.to_string()),
+            Err(Error::SavedKeys { why, hint, .. }) => return Lookup::Fault { why, hint },
+            Err(error) => return Lookup::Fault { why: error.to_string(), hint: UNREADABLE_HINT },
         };
         if let Some(key) = keys.get(kind, &url) {
             let key = Some((key.to_owned(), format!("saved by login in {}", path.display())));
@@ -77,7 +81,7 @@ impl Config {
     /// If the saved key is needed, and the file can't be used.
     pub(in crate::cli) fn check_saved(&self, kind: KeyKind) -> Result<(), Error> {
         match (self.lookup(kind), &self.saved_keys) {
-            (Lookup::Fault(why), Some(path)) => Err(Error::SavedKeys { path: path.clone(), why: why.clone() }),
+            (Lookup::Fault { why, hint }, Some(path)) => Err(Error::SavedKeys { path: path.clone(), why: why.clone(), hint }),
             _ => Ok(()),
         }
     }
@@ -183,8 +187,8 @@ fn is_out_of_reach(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| hides_the_file(&error))
 }
 
-/// Whether an error of a look-up says that no file can be found there. Any other one, such as that of a disk or of a network folder,
-/// may pass, and the file is there: a key of lower rank must not be used instead.
+/// Whether an error of a look-up says that no file can be found there. Any other one, such as that of a disk or of a network
+/// folder, may pass, and the file is there: a key of lower rank must not be used instead.
 fn hides_the_file(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory) || is_symlink_loop(error)
 }

@@ -59,7 +59,7 @@ pub(super) fn arg_values(option: &Arg, value: &DeValue<'_>, base: &PathResolver<
 /// Checks the values with the parser of the option: a command with only this option parses them.
 pub(super) fn validate_values(option: &Arg, values: &[OsString]) -> Result<(), String> {
     let name = option.get_long().unwrap_or_default();
-    if name == super::BASE_URL {
+    if [super::BASE_URL, super::ACCOUNT_URL].contains(&name) {
         return values.iter().try_for_each(|url| {
             url.to_string_lossy().parse::<BaseUrl>().map(drop).map_err(|error| format!("`{name}`: {error}"))
         });

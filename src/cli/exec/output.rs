@@ -34,7 +34,7 @@ pub(super) fn show_output(reader: PipeReader, events: &Emitter) {
         if !lines.is_empty() {
             let (output, is_shown) = CommandOutput::new(lines);
             events.emit(Event::Output(output));
-            // The other end is closed, never used.
+            // Nothing is ever sent. The call returns when the lines are shown and the sender is dropped.
             let _ = is_shown.recv();
         }
         if length == 0 {

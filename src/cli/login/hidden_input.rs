@@ -1,8 +1,8 @@
 //! A line that is typed on the terminal and not shown.
 //!
-//! Owns the mode of the terminal: [`HiddenInput`] turns the echo off, and its end turns it on again, whatever ends it. It never reads
-//! a key from a terminal whose echo it can't turn off. Lines that were typed ahead are kept for the next prompt. At the end, what
-//! nobody has read is dropped: it may be a key, and the shell would run it as a command.
+//! Owns the mode of the terminal: [`HiddenInput`] turns the echo off, and its end turns it on again, whatever ends it. It never
+//! reads a key from a terminal whose echo it can't turn off. Lines that were typed ahead are kept for the next prompt. At the
+//! end, what nobody has read is dropped: it may be a key, and the shell would run it as a command.
 //!
 //! (The crate `rpassword` would not do: a signal ends the program while its terminal has no echo.)
 

@@ -1,8 +1,9 @@
 //! The command `login`: asks for the keys, tries them, and saves them for later runs.
 //!
-//! Owns the order: a key is typed without echo, tried at the server that it is for, and saved with the origin of that server once all
-//! are typed. A key that is refused, and an interrupt, save nothing at all. A server that can't be reached leaves its key untested: it
-//! is saved with a warning. The keys come from the terminal alone, so that none is in a list of commands or in a pipe.
+//! Owns the order: a key is typed without echo, tried at the server that it is for, and saved with the origin of that server
+//! once all are typed. A key that is refused, and an interrupt, save nothing at all. A server that can't be reached leaves its
+//! key untested: it is saved with a warning. The keys come from the terminal alone, so that none is in a list of commands or in
+//! a pipe.
 
 mod hidden_input;
 

@@ -1,9 +1,9 @@
 //! The manifest as data: the contents of an archive. A task folder and the whole archive use the same schema.
 //!
 //! Owns the shape (version 1), the order of keys and entries, and the rule that the same archive gives the same bytes.
-//! Entries: `task_entry` (in words for people: `description`), `file_entry`, `asset_error`, `response`; `unknown_fields` keeps the fields of other versions.
-//! Documents: `writer`, `reader`, `layout_scan` for long ones, `task_manifest` for the manifest of one task, `ownership` for who wrote a `manifest.json`,
-//! and `salvage` for a damaged one.
+//! Entries: `task_entry` (in words for people: `description`), `file_entry`, `asset_error`, `response`; `unknown_fields` keeps
+//! the fields of other versions. Documents: `writer`, `reader`, `layout_scan` for long ones, `task_manifest` for the manifest
+//! of one task, `ownership` for who wrote a `manifest.json`, and `salvage` for a damaged one.
 
 mod asset_error;
 mod description;

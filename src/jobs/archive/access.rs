@@ -12,8 +12,8 @@ use crate::domain::event::Event;
 use crate::storage::{self, LeaseRead, REPORT_AFTER, TaskLease, TaskSnapshot};
 
 impl ArchiveJob {
-    /// Whether a bucket may still be asked about tasks. Reading a task costs a request there, so that ends with the questions to the
-    /// gateway, and when the bucket fails. Of an archive on a disk every task is looked at.
+    /// Whether a bucket may still be asked about tasks. Reading a task costs a request there, so that ends with the questions
+    /// to the gateway, and when the bucket fails. Of an archive on a disk every task is looked at.
     pub(super) fn may_read_bucket(&self) -> Result<(), TaskAbort> {
         if !self.storage.is_bucket() {
             return Ok(());
@@ -24,7 +24,8 @@ impl ArchiveJob {
 }
 
 impl TaskJob {
-    /// What a bucket has of the task. A task that waits is read once: if another worker archives it meanwhile, the commit finds that.
+    /// What a bucket has of the task. A task that waits is read once: if another worker archives it meanwhile, the commit finds
+    /// that.
     pub(super) async fn read_bucket(&mut self) -> Result<TaskSnapshot, TaskAbort> {
         self.job.may_read_bucket()?;
         if self.poll.is_absent {
@@ -39,7 +40,7 @@ impl TaskJob {
     pub(super) async fn acquire_lease(&self, read: LeaseRead) -> Result<(TaskLease, TaskSnapshot), TaskAbort> {
         let replaces = self.job.force || self.repair.is_some();
         if self.job.storage.is_bucket() && !self.job.check_writable().await {
-            // Nothing is written to a store before its conditions are proved, and be it `meta` alone.
+            // Nothing is written to a store before its conditional writes are proved to work. This also holds for `meta`.
             return Err(TaskAbort::QueriesEnded);
         }
         let started = Instant::now();

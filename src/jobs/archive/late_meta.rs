@@ -57,9 +57,10 @@ impl LateMeta {
             }
             let id = request.id.clone();
             let mut task = TaskJob::new(Arc::clone(job), request, PollState::default());
-            if task.record_meta().await.is_err() {
+            if let Err(abort) = task.record_meta().await {
                 job.emitter.emit(Event::Warning(format!(
-                    "{id}: can't complete its `meta` from the account's list; the next run with --since does"
+                    "{id}: can't complete its `meta` from the account's list{}; the next run with --since tries again",
+                    abort.cause()
                 )));
             }
             if task.has_changed {

@@ -63,6 +63,16 @@ impl TaskAbort {
         Self::run_wide(TaskError::new(TaskErrorCode::Disk, error.to_string()))
     }
 
+    /// `: CAUSE`, for a warning; nothing when the run itself has ended or reports the cause.
+    pub(super) fn cause(&self) -> String {
+        match self {
+            Self::Gateway(error) => format!(": {error}"),
+            Self::Store(error) => format!(": {}", error.message()),
+            Self::NotAsked(error) | Self::RunWide(error) => format!(": {}", error.message),
+            Self::QueriesEnded | Self::Interrupted => String::new(),
+        }
+    }
+
     /// Why there is no answer of the gateway, when a later query may get one.
     pub(super) fn missed_answer(&self) -> Option<Deferral> {
         match self {

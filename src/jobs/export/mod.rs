@@ -123,6 +123,7 @@ pub fn export(
     let written = match (options.format.output(), target) {
         (FormatOutput::Text(format), target) => write_text(&reader, &tasks, format, options.rate, target, &mut skipped)?,
         (FormatOutput::Bag, ExportTarget::Path(folder)) => {
+            storage::refuse_archive(folder, reader.archive_root())?;
             let has_text = selection.filter.includes_text();
             let files = bagit::write(&reader, &tasks, folder, has_text, &mut skipped)?;
             let files = files.ok_or(ExportError::Empty { is_reported: skipped.is_any })?;
@@ -177,6 +178,9 @@ fn write_text(
     skipped: &mut Skipped<'_>,
 ) -> Result<Written, ExportError> {
     let base = path_base(&target, reader.root(), format.needs_absolute_paths())?;
+    if let ExportTarget::Path(file) = &target {
+        storage::refuse_archive(file, reader.archive_root())?;
+    }
     let items = collect_items(reader, tasks, format, skipped)?;
     if !format.has_content(tasks, &items) {
         return Err(ExportError::Empty { is_reported: skipped.is_any });

@@ -10,6 +10,7 @@
 //! an archive that is inside the folder.
 
 mod find;
+mod folders;
 mod record_log;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use super::dir::Dir;
 use super::free_space::disk_free_space;
 use super::lock::{Lock, LockWait};
+use super::path_check::refuse_archive;
 use super::staged_copy::{CopySource, PREFIX, StagedCopy};
 use super::synced_disk::SyncedDisk;
 use crate::domain::export_record::{ExportRecord, ExportedFile};
@@ -258,49 +260,6 @@ impl ExportDir {
         self.log.append(std::mem::take(&mut self.named))?;
         failpoint::reached("export-recorded");
         Ok(())
-    }
-
-    /// The path of a folder below the target folder, or of that one.
-    fn folder_path(&self, folder: &str) -> PathBuf {
-        // Joining an empty path would add a separator.
-        if folder.is_empty() { self.path.clone() } else { self.path.join(folder) }
-    }
-
-    /// The folder of a name, below the target folder.
-    fn dir(&mut self, folder: &str, creates: bool) -> io::Result<Dir> {
-        match &self.folder {
-            Some((path, dir)) if path == folder => return Ok(dir.clone()),
-            _ => {}
-        }
-        let mut dir = self.root.clone();
-        let mut path = self.path.clone();
-        for name in folder.split('/').filter(|name| !name.is_empty()) {
-            let inner = match dir.subfolder(name) {
-                Err(error) if creates && error.kind() == io::ErrorKind::NotFound => {
-                    dir.create_subfolder(name)?;
-                    self.changed_folders.insert(path.clone());
-                    dir.subfolder(name)?
-                }
-                inner => inner?,
-            };
-            path.push(name);
-            if path == self.archive {
-                return Err(io::Error::other("it is the archive"));
-            }
-            dir = inner;
-        }
-        self.folder = Some((folder.to_owned(), dir.clone()));
-        Ok(dir)
-    }
-}
-
-/// Refuses a target that is the archive or in it, also one that does not exist yet.
-fn refuse_archive(path: &Path, archive: &Path) -> Result<(), Error> {
-    let existing = path.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
-    let existing = existing.filter_map(|path| dunce::canonicalize(path).ok());
-    match existing.take(1).any(|path| path.starts_with(archive)) {
-        true => Err(Error::InArchive(path.to_owned())),
-        false => Ok(()),
     }
 }
 

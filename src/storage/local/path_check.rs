@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::domain::event::Fault;
+use crate::storage::Error;
 
 /// The fault of the file that should be at `path` below `root`: a plain file, of `size` bytes when that is known. `path` has at
 /// most one folder. `root` itself may be a symlink.
@@ -47,6 +48,19 @@ pub(in crate::storage) fn lstat(path: &Path) -> io::Result<Option<Metadata>> {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Refuses an export target that is the archive, a canonical path, or is in it. The target may not exist yet.
+///
+/// # Errors
+/// When it is.
+pub(crate) fn refuse_archive(path: &Path, archive: &Path) -> Result<(), Error> {
+    let existing = path.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    let existing = existing.filter_map(|path| dunce::canonicalize(path).ok());
+    match existing.take(1).any(|path| path.starts_with(archive)) {
+        true => Err(Error::InArchive(path.to_owned())),
+        false => Ok(()),
     }
 }
 

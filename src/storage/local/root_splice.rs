@@ -7,7 +7,7 @@
 //! parses the manifest or reads the task folders. So the result is what a rebuild would write, as far as the old files are what
 //! this program wrote.
 //!
-//! Of an unchanged task it is only looked whether its own manifest exists. Where one does not, there is no plan.
+//! For an unchanged task, only the existence of its own manifest is checked. Without one, there is no plan.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;

@@ -1,9 +1,10 @@
 //! A small file with secrets, in a folder of this program in the user's own settings.
 //!
-//! Owns how such a file is created, replaced, read and removed. It has mode 0600 before its first byte is written, and a folder that
-//! is made for it has mode 0700; on Windows both inherit the access list of the user's own folder. The new version is written under
-//! a dot-name, synced and renamed, so that a reader finds the old version or the new one. It refuses to write into a folder that is
-//! a symlink, and to read a file that is one. A symlink or a hard link in place of the file is replaced and never written into.
+//! Owns how such a file is created, replaced, read and removed. It has mode 0600 before its first byte is written, and a folder
+//! that is made for it has mode 0700; on Windows both inherit the access list of the user's own folder. The new version is
+//! written under a dot-name, synced and renamed, so that a reader finds the old version or the new one. It refuses to write
+//! into a folder that is a symlink, and to read a file that is one. A symlink or a hard link in place of the file is replaced
+//! and never written into.
 //!
 //! Error is not absence: only a name that does not exist means that there is no file.
 

@@ -179,10 +179,15 @@ impl ObjectArchive {
         let mut report = Report::default();
         tokio::select! {
             flushed = self.0.log.flush() => flushed?,
-            () = overdue => report.add_note("can't write the index in time; the next run finds the tasks".to_owned()),
+            () = overdue => report.add_note(late_index(&self.0.bucket)),
         }
         Ok(report)
     }
+}
+
+/// The note of a stopped run that has not written its index in time.
+fn late_index(bucket: &Bucket) -> String {
+    format!("can't write the index of {} in time: nothing is lost, the next run finds the tasks", bucket.url)
 }
 
 fn store_options(options: &BucketOptions<'_>) -> StoreOptions {

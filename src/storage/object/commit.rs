@@ -2,7 +2,7 @@
 //!
 //! The manifest is created on condition that there is none, or replaced on condition that it is the one that was read. After
 //! any failure it is read again: if it came from this commit (`write_id`), or already says everything that this commit would
-//! write, the commit is done. Otherwise the entry is reconciled with what stands there now, and written again.
+//! write, the commit is done. Otherwise the entry is reconciled with the manifest that is in the bucket now, and written again.
 //!
 //! Each round that fails because of another writer means that this writer has succeeded. So all writers end.
 //!
@@ -30,7 +30,8 @@ const LARGE: usize = 1 << 20;
 /// that the manifest has now.
 ///
 /// # Errors
-/// When the store fails several times, or the manifest can't be replaced: see [`read_manifest`](super::manifest_object::read_manifest).
+/// When the store fails several times, or the manifest can't be replaced: see
+/// [`read_manifest`](super::manifest_object::read_manifest).
 pub(in crate::storage) async fn commit(
     bucket: &Bucket,
     standing: ManifestObject,

@@ -81,7 +81,7 @@ pub(super) async fn fetch(bucket: &Bucket, key: &str) -> Result<Option<FetchedMa
         object => object.map_err(bucket.error("read", key))?,
     };
     if object.meta.size > MAX_SIZE {
-        let message = format!("it has {} bytes, and no manifest of this program has as many", object.meta.size);
+        let message = too_large(object.meta.size);
         let source = BucketError { fault: BucketFault::Other, message };
         return Err(Error::Bucket { action: "read", url: bucket.url_of(key), source });
     }
@@ -89,6 +89,11 @@ pub(super) async fn fetch(bucket: &Bucket, key: &str) -> Result<Option<FetchedMa
     let write_id = recorded_write_id(&object.attributes);
     let text = object.bytes().await.map_err(bucket.error("read", key))?;
     Ok(Some(FetchedManifest { content: parse(text).await?, version, write_id }))
+}
+
+/// What is wrong with a manifest of `size` bytes, which is more than [`MAX_SIZE`].
+pub(super) fn too_large(size: u64) -> String {
+    format!("it has {size} bytes, more than the {MAX_SIZE} bytes that a manifest may have; yescale-dl did not write it")
 }
 
 /// The id of the write that the object comes from. Some proxies turn the underscore of its key into a hyphen.

@@ -12,9 +12,9 @@
 //!
 //! # Large files
 //!
-//! An upload in parts can't be conditional. So a large file first creates a reservation of the name, with its hash. Who holds
-//! the reservation, looks at the name, and uploads if it is free. All writers with the same bytes share the reservation: they
-//! write the same bytes to the name, so the order does not matter.
+//! An upload in parts can't be conditional. So a large file first creates a reservation of the name, with its hash. The writer
+//! with the reservation checks whether the name is free, and uploads if it is. All writers with the same bytes share the
+//! reservation: they write the same bytes to the name, so the order does not matter.
 //!
 //! # Small and large files of one asset
 //!

@@ -1,7 +1,7 @@
 //! Reservations of names: `.video-1.mp4.sha256` holds the hash of the file that may be uploaded as `video-1.mp4`.
 //!
-//! A reservation is created once, and never changes. Who dies while it holds one loses nothing: its bytes may still come from
-//! another writer, and other bytes get their suffixed name.
+//! A reservation is created once, and never changes. A process that is killed with a reservation loses nothing: the same bytes
+//! may still come from another writer, and other bytes get a name with a suffix.
 
 use object_store::{Attribute, AttributeValue, Attributes, GetOptions, PutMode, PutOptions};
 

@@ -10,9 +10,10 @@
 //! Three faults that `object_store` would repeat are final: 501, by which a server says that it does not know a header; a
 //! certificate that is not trusted; and a metadata service that does not answer, because this machine is in no cloud.
 
+mod uploads;
+
 use std::error::Error as StdError;
 use std::fmt;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use object_store::client::{
 use object_store::{ClientConfigKey, ClientOptions};
 
 use super::answer::is_metadata_host;
+use uploads::Uploads;
 
 /// How often a metadata service is asked that does not answer.
 const METADATA_ATTEMPTS: usize = 3;
@@ -124,18 +126,6 @@ struct SupervisedService {
     metadata_failures: AtomicUsize,
 }
 
-/// What the uploads of this store have in common: the line, and the server.
-#[derive(Debug)]
-struct Uploads {
-    limits: Limits,
-    bytes_under_way: AtomicU64,
-    /// Uploads that were answered so far.
-    answers: AtomicUsize,
-}
-
-/// The bytes of one upload, as long as it is under way.
-struct UnderWay<'a>(&'a AtomicU64, u64);
-
 impl SupervisedService {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (host, server) = server_of(&request);
@@ -208,33 +198,6 @@ impl SupervisedService {
     }
 }
 
-impl Uploads {
-    /// Waits for `exchange`, which uploads `size` bytes, as long as the server is alive.
-    async fn supervise<T>(
-        &self,
-        exchange: impl Future<Output = Result<T, HttpError>>,
-        size: u64,
-        answer_time: Duration,
-    ) -> Result<T, HttpError> {
-        let _under_way = UnderWay::new(&self.bytes_under_way, size);
-        let mut exchange = pin!(exchange);
-        loop {
-            let answers = self.answers.load(Ordering::Relaxed);
-            let bytes = self.bytes_under_way.load(Ordering::Relaxed);
-            let transfer_time = Duration::from_secs(bytes / self.limits.min_bytes_per_second);
-            match tokio::time::timeout(answer_time + transfer_time, &mut exchange).await {
-                Ok(answer) => {
-                    self.answers.fetch_add(usize::from(answer.is_ok()), Ordering::Relaxed);
-                    return answer;
-                }
-                // Another upload was answered: the line is slow, and the server is alive.
-                Err(_) if self.answers.load(Ordering::Relaxed) != answers => {}
-                Err(elapsed) => return Err(HttpError::new(HttpErrorKind::Timeout, elapsed)),
-            }
-        }
-    }
-}
-
 impl HttpService for SupervisedService {
     fn call<'a, 'b>(&'a self, request: HttpRequest) -> BoxFuture<'b, Result<HttpResponse, HttpError>>
     where
@@ -242,19 +205,6 @@ impl HttpService for SupervisedService {
         Self: 'b,
     {
         Box::pin(self.send(request))
-    }
-}
-
-impl<'a> UnderWay<'a> {
-    fn new(total: &'a AtomicU64, size: u64) -> Self {
-        total.fetch_add(size, Ordering::Relaxed);
-        Self(total, size)
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(self.1, Ordering::Relaxed);
     }
 }
 

@@ -10,10 +10,12 @@
 //! be read are ignored.
 
 mod check;
+mod filtered;
 mod task_scan;
+mod unknown;
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,8 +27,10 @@ use crate::storage::Error;
 use crate::storage::local::manifest_files::{self, ManifestLookup, ManifestStatus};
 use crate::storage::local::path_check;
 pub(crate) use check::group_by_path;
+pub(in crate::storage) use filtered::{missing_ids, select};
 pub(in crate::storage) use task_scan::expected_names;
 pub(crate) use task_scan::{ExpectedFile, TaskScan};
+use unknown::entries;
 
 /// A file of this size or more is announced while it is read.
 pub(crate) const LARGE_FILE: u64 = 64 << 20;
@@ -288,59 +292,4 @@ impl ArchiveScan {
             self.root.canonicalize().is_ok_and(|path| path.file_name().is_some_and(|name| name == folder.as_str()));
         !is_below && (task.is_task_relative() || is_named_after_task)
     }
-
-    /// Reports the files below `prefix` that are not in `own`, except dot-files. A folder that can't be listed is `unreadable`
-    /// when it is a task's, because only there a manifest names files.
-    fn report_unknown_files(&self, prefix: &str, own: &HashSet<String>, found: &mut TaskScan) {
-        let folder = prefix.trim_end_matches('/');
-        let Ok(entries) = entries(&self.root.join(prefix)) else {
-            return match folder.split_once('/') {
-                _ if folder.is_empty() || layout::is_folder_name(folder) => {
-                    found.faults.push((folder.to_owned(), Fault::Unreadable));
-                }
-                Some((task, _)) if layout::is_folder_name(task) => found.faults.push((folder.to_owned(), Fault::Unknown)),
-                _ => {}
-            };
-        };
-        for (name, kind) in entries {
-            let path = format!("{prefix}{name}");
-            match kind {
-                _ if own.contains(&name) => {}
-                Some(kind) if kind.is_dir() => self.report_unknown_files(&format!("{path}/"), &HashSet::new(), found),
-                _ => found.faults.push((path, Fault::Unknown)),
-            }
-        }
-    }
-}
-
-/// The part of a task that `filter` selects; none if it rejects the task.
-pub(in crate::storage) fn select(filter: &TaskFilter, mut task: TaskEntry) -> Option<TaskEntry> {
-    if !filter.accepts(&task) {
-        return None;
-    }
-    filter.select_files(&mut task);
-    if !filter.includes_text() {
-        task.text = None;
-    }
-    Some(task)
-}
-
-/// Of the ids that `filter` asks for, those that are not among the ids and folders `found`.
-pub(in crate::storage) fn missing_ids(filter: &TaskFilter, found: &HashSet<String>) -> Vec<String> {
-    let is_missing = |id: &&String| !found.contains(*id) && !found.contains(&layout::folder_name(id));
-    filter.ids.iter().flatten().filter(is_missing).cloned().collect()
-}
-
-/// The entries of a folder, sorted by name, without dot-files. The type is none where the disk does not report it.
-fn entries(folder: &Path) -> io::Result<Vec<(String, Option<fs::FileType>)>> {
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') {
-            entries.push((name, entry.file_type().ok()));
-        }
-    }
-    entries.sort_by(|one, other| one.0.cmp(&other.0));
-    Ok(entries)
 }

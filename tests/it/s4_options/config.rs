@@ -195,6 +195,7 @@ fn invalid_config_entry_is_an_error_with_file_and_line() {
         ("limit-rate = 'fast'", "not a size"),
         ("output = 7", "expects a path in quotes"),
         ("base-url = 'ftp://h?SECRET'", "absolute http"),
+        ("account-url = 'ftp://h?SECRET'", "absolute http"),
         ("user-agent = \"a\\nb\"", "HTTP header"),
         ("verbose = 256", "verbose"),
         ("color = 'blue'", "auto, always, never"),

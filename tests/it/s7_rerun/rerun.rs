@@ -153,7 +153,7 @@ fn skip_failed_skips_permanent_failures() {
         assert!(run.stderr.is_empty(), "{}", run.stderr);
         let run = world.run(&[&ids[..], &["--skip-failed"], more].concat()).exits(0);
         assert!(run.stderr.is_empty() && run.stdout.lines().count() == 1, "the summary alone: {run:?}");
-        assert!(run.stdout.contains("(2 left alone by --skip-failed)"), "{}", run.stdout);
+        assert!(run.stdout.contains("(2 not tried again because of --skip-failed)"), "{}", run.stdout);
     }
     assert_eq!((world.tree(), world.gateway_requests().len(), world.media.heads().len()), (before, requests, heads));
     world.run(&ids).exits(1);

@@ -57,8 +57,9 @@ pub struct FileExportOptions {
     pub tag: bool,
 }
 
-/// Exports the files of the archive, or of one task, at `root` into the folder `target`. From a bucket they are downloaded. Each file that is left out is an
-/// [`Event::Error`]. The outcome counts what was written; if nothing was, what had been exported before. Blocks.
+/// Exports the files of the archive, or of one task, at `root` into the folder `target`. From a bucket they are downloaded.
+/// Each file that is left out is an [`Event::Error`]. The outcome counts what was written; if nothing was, what had been
+/// exported before. Blocks.
 ///
 /// # Errors
 /// When there is no archive of ours at `root`, or `target` or its disk can't be used. [`Error::Locked`] is the result of `stop`.
@@ -85,7 +86,10 @@ pub fn export_files(
         skipped.report(format!("{id}: the archive has no such task"));
     }
     if tasks.iter().all(|task| task.files.is_empty()) {
-        skipped.report("nothing to export: no file is selected".to_owned());
+        skipped.report(format!(
+            "nothing to export: no file of {} is selected; check the ids and the filters, such as --only",
+            root.as_ref().display()
+        ));
         return Ok(JobOutcome { is_complete: false, tasks: 0, files: 0, is_changed: false });
     }
     let dir = ExportDir::open(target, reader.archive_root(), &lock_wait(stop.token(), events))?;

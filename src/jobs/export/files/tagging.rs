@@ -2,8 +2,8 @@
 //!
 //! Title, artist (platform and model), comment (the prompt), lyrics (the text), the number of the track, and a cover: of the
 //! task's images the N-th for the N-th song if there are as many, else the first. N is the place in the order of the index numbers,
-//! which may have gaps. Only jpg and png are covers: a song whose own image is of another type has none, rather than that of another
-//! song, and the first image is the first that is jpg or png.
+//! which may have gaps. Only jpg and png are covers: a song whose own image is of another type has none, rather than that of
+//! another song, and the first image is the first that is jpg or png.
 //!
 //! A file with content credentials is never tagged: a tag would break the signature. What the manifest says about them is not
 //! enough, because an old one says nothing; the bytes are read.

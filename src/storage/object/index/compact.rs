@@ -1,9 +1,10 @@
 //! Makes the compacted index: `index`, and `index --rebuild` with the manifests in place of the old index.
 //!
 //! The order is what keeps every entry: list the log, read what goes in, write the parts of a new generation, swap the pointer,
-//! and only then delete what went in. Whoever dies on the way leaves objects that say the same twice. Of two compactions at once,
-//! the one that swaps later finds another pointer, drops its parts and begins again. When the outcome of a swap is unknown, nothing
-//! is deleted. Parts that a killed compaction left are deleted a week later: no compaction takes that long.
+//! and only then delete what went in. A process that is killed meanwhile leaves two objects with the same entries. Of two
+//! compactions at once, the one that swaps later finds another pointer, drops its parts and begins again. When the outcome of a
+//! swap is unknown, nothing is deleted. Parts that a killed compaction left are deleted a week later: no compaction takes that
+//! long.
 
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};

@@ -107,7 +107,7 @@ impl Pointer {
         Ok(Some(Self { current, version }))
     }
 
-    /// The generation that holds.
+    /// The current generation.
     ///
     /// # Errors
     /// As for [`Self::read`], and when the pointer is damaged.
@@ -120,10 +120,10 @@ impl Pointer {
     }
 }
 
-/// Makes `new` the generation that holds, if the pointer still has the version `before`. Whether it did.
+/// Makes `new` the current generation, if the pointer still has the version `before`. Whether it did.
 ///
 /// # Errors
-/// When it is unknown whether it did: `new` may hold, or may hold later.
+/// When it is unknown whether it did: `new` may be current, or may become so later.
 pub(super) async fn swap(bucket: &Bucket, before: Option<&UpdateVersion>, new: &Current) -> Result<bool, Error> {
     let text = serde_json::to_vec(new).unwrap_or_default();
     let mut attempt = 0;

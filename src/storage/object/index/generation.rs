@@ -68,7 +68,7 @@ fn compress(partitions: &mut Partitions, range: Range<usize>, name: String) -> R
 }
 
 fn too_large(bucket: &Bucket, relative: &str) -> Error {
-    let message = "the archive is too large for an index".to_owned();
+    let message = format!("a part of the index may have {MAX_LINES} tasks and {} MiB; split the archive", MAX_PLAIN >> 20);
     let source = BucketError { fault: BucketFault::Other, message };
     Error::Bucket { action: "write", url: bucket.url_of(relative), source }
 }

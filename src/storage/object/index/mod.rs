@@ -6,12 +6,12 @@
 //!
 //! - `log/UTC-SHARD-RANDOM.jsonl.gz`: a segment, which one flush of one worker wrote. It never changes.
 //! - `GENERATION/part-000.jsonl.gz`: the parts that `index` makes, by ranges of the id's hash. `current.json` names the
-//!   generation that holds, and is replaced by compare-and-swap alone.
+//!   current generation, and is replaced by compare-and-swap alone.
 //!
 //! Invariants.
 //! - An entry is in a segment or in the current generation at every moment: a compaction deletes a segment only after the swap.
 //!   So a reader lists the segments first, and reads `current.json` after that. An object that is gone meanwhile means that
-//!   another generation holds: the reader begins again.
+//!   another generation is current: the reader begins again.
 //! - Of several entries of one id one wins, whatever the order in which they are read: see [`entry`].
 //! - What can't be read is an error, and never an index with fewer tasks. Everything read is bounded: see [`lines`].
 

@@ -10,7 +10,7 @@ use crate::domain::shard::Shard;
 pub(super) const INDEX: &str = ".yescale/index";
 /// The folder of the segments.
 pub(super) const LOG: &str = ".yescale/index/log";
-/// Names the generation that holds.
+/// Names the current generation.
 pub(super) const CURRENT: &str = ".yescale/index/current.json";
 
 const SUFFIX: &str = ".jsonl.gz";

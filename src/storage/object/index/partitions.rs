@@ -1,8 +1,8 @@
 //! Entries sorted into 256 partitions by the first byte of the id's hash, on the local disk.
 //!
-//! An archive has up to 10^7 tasks, and a single partition is in memory at a time. A small index never reaches the disk: buffers are
-//! written only when they hold [`MAX_BUFFERED`] bytes together. The files are temporary, and closed after each write: some systems
-//! allow few open files.
+//! An archive has up to 10^7 tasks, and a single partition is in memory at a time. A small index never reaches the disk:
+//! buffers are written only when they hold [`MAX_BUFFERED`] bytes together. The files are temporary, and closed after each
+//! write: some systems allow few open files.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

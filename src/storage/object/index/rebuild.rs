@@ -1,9 +1,9 @@
 //! Reads the manifests of all tasks in a bucket, for `index --rebuild`.
 //!
 //! The whole prefix is listed as a stream, so that memory stays bounded; objects other than manifests of tasks are skipped. A
-//! manifest that can't be fetched ends the rebuild: the old index is better than one with fewer tasks. A manifest that is damaged or
-//! not ours is reported, and its task stays out of the index: a run of that task then reads the manifest, and says the same. Tasks of
-//! the old index that have no manifest now are named: the index was the last that knew them.
+//! manifest that can't be fetched ends the rebuild: the old index is better than one with fewer tasks. A manifest that is
+//! damaged or not ours is reported, and its task stays out of the index: a run of that task then reads the manifest, and says
+//! the same. Tasks of the old index that have no manifest now are named: the index was the last that knew them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ use crate::domain::manifest::{TaskEntry, TaskManifest};
 use crate::domain::task::TaskId;
 use crate::layout::{self, MANIFEST};
 use crate::storage::object::bucket::Bucket;
-use crate::storage::object::manifest_object::MAX_SIZE;
+use crate::storage::object::manifest_object::{MAX_SIZE, too_large};
 use crate::storage::read::report::Report;
 use crate::storage::{Error, blocking};
 
@@ -115,7 +115,7 @@ async fn read_manifest(bucket: &Bucket, folder: &str, size: u64) -> Result<Found
     let relative = format!("{folder}/{MANIFEST}");
     if size > MAX_SIZE {
         let url = bucket.url_of(&relative);
-        return Ok(Found::Fault(format!("{url} has {size} bytes, and no manifest of this program has as many")));
+        return Ok(Found::Fault(format!("{url}: {}", too_large(size))));
     }
     // It may have grown since it was listed.
     let Some(text) = fetch(bucket, &relative, MAX_SIZE).await? else { return Ok(Found::Gone) };

@@ -13,7 +13,7 @@ use crate::storage::object::bucket::Bucket;
 /// How often a reader begins again when objects are gone.
 pub(super) const ATTEMPTS: usize = 8;
 
-/// The log and the generation that holds. Together they have every entry that was ever flushed.
+/// The log and the current generation. Together they have every entry that was ever flushed.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub segments: Vec<Segment>,

@@ -170,7 +170,7 @@ impl BucketScan {
             Own::Foreign => entry.is_some().then_some(Fault::Damaged),
         };
         if let Some(fault) = fault {
-            let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+            let prefix = prefix_of(folder);
             found.faults.push((format!("{prefix}{MANIFEST}"), fault));
             // A folder that is named after its task needs no index.
             found.task_id =
@@ -204,7 +204,7 @@ impl BucketScan {
 
     /// Reads the manifest of a folder.
     async fn read_manifest(&self, folder: &str, checker: &Checker<'_>) -> Own {
-        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let prefix = prefix_of(folder);
         let _permit = checker.requests.acquire().await;
         match manifest::read(&self.reader.bucket, &prefix).await {
             Ok(ManifestLookup::Task(task)) if folder.is_empty() || layout::folder_name(&task.task_id) == folder => {
@@ -219,7 +219,7 @@ impl BucketScan {
 
     /// Expects what a task's own manifest names.
     fn expect_own(&self, folder: &str, task: TaskEntry, found: &mut TaskScan) {
-        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let prefix = prefix_of(folder);
         let names = expected_names(&task);
         found.task_id = Some(task.task_id.clone());
         match scan::select(&self.filter, task) {
@@ -239,7 +239,7 @@ impl BucketScan {
 
     /// Reports the objects in a folder that are not in `own`.
     fn report_unknown(&self, folder: &str, own: &HashSet<String>, found: &mut TaskScan) {
-        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let prefix = prefix_of(folder);
         let names = self.listed(folder).iter().map(|(name, _)| name);
         let unknown = names.filter(|name| !own.contains(&***name)).map(|name| (format!("{prefix}{name}"), Fault::Unknown));
         found.faults.extend(unknown);
@@ -248,6 +248,11 @@ impl BucketScan {
             found.faults.extend(below.map(|(folder, name)| (format!("{folder}/{name}"), Fault::Unknown)));
         }
     }
+}
+
+/// What the paths of a folder begin with. Nothing for the folder of one task.
+fn prefix_of(folder: &str) -> String {
+    if folder.is_empty() { String::new() } else { format!("{folder}/") }
 }
 
 /// Lists the archive, or the folders of the tasks that the filter asks for.

@@ -1,8 +1,8 @@
 //! Random schedules: runs that write and die, compactions and rebuilds that race and die, and readers, all on a flaky store.
 //!
 //! A reader that succeeds knows everything that was confirmed before it began, and passes on no task twice. At the end, one
-//! compaction without faults leaves all of it and no segment. `INDEX_SCHEDULES` sets the number of schedules, `INDEX_SEED` the first
-//! seed.
+//! compaction without faults leaves all of it and no segment. `INDEX_SCHEDULES` sets the number of schedules, `INDEX_SEED` the
+//! first seed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;

@@ -13,6 +13,7 @@ mod lost_manifests;
 mod options;
 mod publish;
 mod publish_large;
+mod rights;
 mod spool;
 mod stops;
 #[cfg(target_os = "linux")]

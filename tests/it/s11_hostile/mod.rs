@@ -1,5 +1,6 @@
 //! Section 11, "Hostile input": "Everything from the network and every file of an archive is hostile."
 
+mod locked;
 mod locks;
 mod resource_limits;
 mod tampered_archive;

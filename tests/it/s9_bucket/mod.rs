@@ -10,6 +10,7 @@ mod index;
 mod killed;
 mod layout;
 mod lost_manifests;
+mod many_tasks;
 mod options;
 mod publish;
 mod publish_large;

@@ -19,6 +19,8 @@ mod index_facts;
 mod list;
 #[cfg(unix)]
 mod login;
+#[cfg(target_os = "linux")]
+mod login_disk;
 mod repair;
 mod repair_manifests;
 mod schema;

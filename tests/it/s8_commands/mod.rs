@@ -8,6 +8,8 @@ mod export;
 mod export_bagit;
 mod export_files;
 mod export_files_killed;
+#[cfg(target_os = "linux")]
+mod export_files_space;
 mod export_files_tags;
 mod export_interop;
 mod export_skipped;

@@ -36,7 +36,8 @@ impl TaskJob {
         Ok(snapshot)
     }
 
-    /// Waits until no other process holds the task's folder, leases it, and returns the lease with what was read under it.
+    /// Waits until no other process holds the task's folder, leases it, and returns the lease with what was read under it. A run
+    /// that is stopped meanwhile reports the task as locked.
     pub(super) async fn acquire_lease(&self, read: LeaseRead) -> Result<(TaskLease, TaskSnapshot), TaskAbort> {
         let replaces = self.job.force || self.repair.is_some();
         if self.job.storage.is_bucket() && !self.job.check_writable().await {
@@ -58,7 +59,8 @@ impl TaskJob {
                 self.job.emitter.emit(Event::Warning(self.job.storage.waiting_message(self.id())));
             }
             let delay = tokio::time::sleep(storage::lock_poll_interval(started.elapsed()));
-            self.job.stop.run_until_cancelled(delay).await.ok_or(TaskAbort::Interrupted)?;
+            let is_locked = || storage::Error::Locked(self.job.storage.task_path(&self.job.display_root, self.id()));
+            self.job.stop.run_until_cancelled(delay).await.ok_or_else(is_locked)?;
         }
     }
 }

@@ -34,16 +34,7 @@ fn many_small_values_do_not_multiply_memory() {
         let body = format!(r#"{{"status":"SUCCESS","task_result":{{"text":"la"}},"x":[{value}1]}}"#);
         let size = body.len() as u64;
         world.answers(id, [Answer::raw(200, body)]);
-        let program = world.command(&[id]);
-        let mut command = std::process::Command::new("sh");
-        command.args(["-c", "ulimit -v 2097152; exec \"$0\" \"$@\""]).arg(program.get_program()).args(program.get_args());
-        command.current_dir(world.home());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        let command = crate::support::run::with_limit("ulimit -v 2097152", &world.command(&[id]));
         crate::support::run::Running::start(command).wait(false).exits(0);
         let manifest = std::fs::metadata(world.archive().join(id).join("manifest.json")).unwrap().len();
         assert!(manifest < size + 2000, "{id}: {manifest} of {size}");

@@ -6,6 +6,7 @@ mod account_list;
 mod assets;
 mod large_responses;
 mod list_formats;
+mod memory;
 mod other_lists;
 mod requests;
 mod responses;

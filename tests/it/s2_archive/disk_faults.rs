@@ -201,6 +201,7 @@ fn write_error_of_one_file_fails_only_its_task() {
         for id in &ids {
             assert_eq!(world.task_entry(id)["state"], if id == "t3" { "incomplete" } else { "complete" }, "{errno} {id}");
         }
+        assert_eq!(world.task_entry("t3")["errors"][0]["code"], "disk");
         assert_eq!(world.files("t3"), Vec::<String>::new());
         world.run(&ids).exits(0);
     }

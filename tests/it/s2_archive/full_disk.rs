@@ -148,3 +148,27 @@ fn disk_space_is_checked_before_a_large_download() {
     assert!(entry["errors"][0]["error"].as_str().unwrap().starts_with("not enough disk space"), "{entry}");
     assert_eq!(entry["files"].as_array().unwrap().len(), 1, "the small one is here");
 }
+
+#[test]
+#[ignore = "needs root for a tmpfs"]
+fn run_goes_on_after_a_full_disk_when_64_mib_are_free_again() {
+    const ENOSPC: i32 = 28;
+    for (free, is_enough) in [(60 * MIB, false), (72 * MIB, true)] {
+        let world = World::new();
+        let archive = world.archive();
+        let _disk = Small::mount(&archive, free);
+        let ids: Vec<String> = (1..=40).map(|n| format!("t{n}")).collect();
+        for id in &ids {
+            world.serve_task(id, &json!({"images": [world.serve_sample("picture.png")]}));
+        }
+        let mut command = world.command(&["--json", "-j", "1"]);
+        command.args(&ids);
+        let command = crate::support::failing_syscalls::fail_calls(command, "write", "t3/.image-1.part", ENOSPC);
+        let run = crate::support::run::Running::start(command).wait(false).exits(1);
+        assert_eq!(run.stderr.matches("the disk is full: nothing new is started").count(), usize::from(!is_enough), "{run:?}");
+        let complete = run.summary()["complete"].as_u64().unwrap();
+        assert_eq!(complete == 39, is_enough, "{free}: {complete} of 40");
+        let codes = run.events_of("task").into_iter().filter(|task| task["state"] != "complete");
+        assert!(codes.map(|task| task["errors"][0]["code"].clone()).all(|code| code == "disk"), "{run:?}");
+    }
+}

@@ -136,3 +136,28 @@ fn rate_limit_of_our_own_is_not_slowness_of_the_host() {
     world.run(&["t1", "--stall-timeout", "1900ms", "--min-rate", "1M", "--limit-rate", "200K"]).exits(0);
     assert_eq!(remote.requests(&world).len(), 1);
 }
+
+#[test]
+fn answers_are_requested_ahead_up_to_eight_times_the_jobs() {
+    let (world, gate) = (World::new(), Gate::default());
+    let ids: Vec<String> = (0..40).map(|n| format!("t{n}")).collect();
+    for id in &ids {
+        let held = Reply::ok(sample("picture.png")).after_gate(&gate);
+        world.serve_task(id, &json!({"images": [world.media.script(&format!("/{id}.png"), [held])]}));
+    }
+    let mut args = vec!["-j", "1"];
+    args.extend(ids.iter().map(String::as_str));
+    let running = world.start(&args);
+    let begun = std::time::Instant::now();
+    // Each of these hosts is known then, and the one download at once is held.
+    while world.gateway_requests().len() < 8 {
+        assert!(begun.elapsed() < Duration::from_secs(15), "{} answers were requested", world.gateway_requests().len());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // A program that requests more does so at once. On a slow machine this shows less, and fails nothing.
+    std::thread::sleep(Duration::from_millis(300));
+    let asked = world.gateway_requests().len();
+    gate.open();
+    world.audit(running.wait(false)).exits(0);
+    assert_eq!((asked, world.gateway_requests().len()), (8, 40));
+}

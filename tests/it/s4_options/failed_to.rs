@@ -136,3 +136,23 @@ fn interrupt_does_not_wait_for_a_pipe() {
     running.wait(true).exits(130);
     assert_eq!(failed(&world), ["bad", "broken"]);
 }
+
+/// Linux only: a library that is loaded before the C library makes calls fail.
+#[cfg(target_os = "linux")]
+#[test]
+fn list_on_a_full_disk_keeps_its_old_lines_and_leaves_nothing_beside_it() {
+    const ENOSPC: i32 = 28;
+    let world = world();
+    world.write_file("lists/failed.txt", "old\n");
+    for calls in ["write", "sync_file"] {
+        let args = ["--json", "bad", "good", "--failed-to", "lists/failed.txt"];
+        let command = crate::support::failing_syscalls::fail_calls(world.command(&args), calls, "/lists/", ENOSPC);
+        let run = world.audit(crate::support::run::Running::start(command).wait(false)).exits(2);
+        let fatal = run.events().pop().unwrap();
+        assert_eq!((&fatal["event"], &fatal["code"]), (&json!("fatal"), &json!("output")), "{calls}: {run:?}");
+        assert!(fatal["error"].as_str().unwrap().contains("lists/failed.txt"), "{calls}: {fatal}");
+        assert_eq!(fs::read_to_string(world.home().join("lists/failed.txt")).unwrap(), "old\n", "{calls}");
+        assert_eq!(fs::read_dir(world.home().join("lists")).unwrap().count(), 1, "{calls}: nothing else is left");
+        assert_eq!(world.task_entry("good")["state"], "complete", "the work was done all the same");
+    }
+}

@@ -83,16 +83,7 @@ fn decompression_bomb_is_rejected_before_it_fills_the_disk() {
     for size in [2 << 20, 64 << 20, 400 << 20] {
         let world = World::new();
         video(&world, Reply::ok(bomb(size)).content_type("video/mp4").header("Content-Encoding", "gzip"));
-        let program = world.command(&["t1", "--max-size", "1M"]);
-        let mut command = std::process::Command::new("sh");
-        command.args(["-c", "ulimit -f 16384; exec \"$0\" \"$@\""]).arg(program.get_program()).args(program.get_args());
-        command.current_dir(world.home());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        let command = crate::support::run::with_limit("ulimit -f 16384", &world.command(&["t1", "--max-size", "1M"]));
         let run = world.audit(crate::support::run::Running::start(command).wait(false));
         assert_eq!(run.code, Some(1), "{size}: {run:?}");
         assert!(error(&world).contains("--max-size"), "{}", error(&world));

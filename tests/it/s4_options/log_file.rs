@@ -154,3 +154,29 @@ fn lines_of_programs_that_run_at_once_are_not_mixed() {
         assert_eq!(whole.count(), 8, "{}", &id[..2]);
     }
 }
+
+#[test]
+fn lines_of_several_programs_in_one_log_stay_whole() {
+    const PROGRAMS: usize = 6;
+    let world = World::new();
+    // Reasons that are the same are logged once.
+    let reason = |id: &str| "a long reason ".repeat(30) + "with the end of " + id;
+    let ids: Vec<String> = (100..120).map(|n| format!("t{n}")).collect();
+    for id in &ids {
+        world.answer(id, &json!({"status": "FAILURE", "err_reason": reason(id)}));
+    }
+    let start = |n: usize| {
+        let output = format!("archive-{n}");
+        let args = ["-o", &output, "--log-file", "run.log"];
+        world.start(&args.into_iter().chain(ids.iter().map(String::as_str)).collect::<Vec<_>>())
+    };
+    let running: Vec<_> = (0..PROGRAMS).map(start).collect();
+    for run in running {
+        run.wait(false).exits(1);
+    }
+    let lines = log(&world);
+    for id in &ids {
+        let whole = lines.iter().filter(|line| line.contains(&reason(id))).count();
+        assert_eq!(whole, PROGRAMS, "{id}: {:#?}", lines.iter().filter(|line| line.contains(id)).collect::<Vec<_>>());
+    }
+}

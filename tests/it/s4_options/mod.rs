@@ -3,6 +3,8 @@
 
 mod address_policy;
 mod config;
+#[cfg(target_os = "linux")]
+mod connect_timeout;
 mod download_options;
 mod exec;
 mod failed_to;

@@ -5,8 +5,8 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::support::commands::run_command;
-use crate::support::terminal::show_on_terminal;
-use crate::support::{Answer, World};
+use crate::support::terminal::{show_on_terminal, show_on_terminal_until};
+use crate::support::{Answer, Gate, Reply, World, sample};
 
 const GREEN: &str = "\u{1b}[32m";
 
@@ -89,4 +89,23 @@ fn lines_of_a_pipe_have_no_columns() {
     for line in [first.as_str(), "complete    t2  text  yescale/t2", "failed      t3  nothing  yescale/t3", "not found   t4"] {
         assert!(run.stdout.lines().any(|shown| shown == line), "{line}: {run:?}");
     }
+}
+
+#[test]
+fn dumb_terminal_gets_a_plain_line_of_progress_every_five_seconds() {
+    let (world, gate) = (World::new(), Gate::default());
+    let url = world.media.script("/held.png", [Reply::ok(sample("picture.png")).after_gate(&gate)]);
+    world.serve_task("t1", &json!({"images": [url]}));
+    let is_progress = |line: &str| line.starts_with("0 of 1 task, ");
+    let mut command = world.command(&["t1"]);
+    command.env("TERM", "dumb");
+    let started = std::time::Instant::now();
+    // The host answers when the second line is there.
+    let has_two = |screen: &str| screen.lines().filter(|line| is_progress(line)).count() >= 2;
+    let (code, screen) = show_on_terminal_until(command, 80, has_two, || gate.open());
+    let took = started.elapsed().as_secs();
+    assert_eq!(code, Some(0), "{screen}");
+    let count = screen.lines().filter(|line| is_progress(line)).count() as u64;
+    assert!((2..=took / 5).contains(&count), "{count} lines in {took} s: {screen}");
+    assert!(!screen.contains(['\r', '\u{1b}']), "{screen:?}");
 }

@@ -8,6 +8,8 @@ mod export;
 mod export_bagit;
 mod export_files;
 mod export_files_killed;
+#[cfg(target_os = "linux")]
+mod export_files_space;
 mod export_files_tags;
 mod export_interop;
 mod export_skipped;
@@ -19,6 +21,8 @@ mod index_facts;
 mod list;
 #[cfg(unix)]
 mod login;
+#[cfg(target_os = "linux")]
+mod login_disk;
 mod repair;
 mod repair_manifests;
 mod schema;

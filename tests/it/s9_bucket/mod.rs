@@ -10,9 +10,11 @@ mod index;
 mod killed;
 mod layout;
 mod lost_manifests;
+mod many_tasks;
 mod options;
 mod publish;
 mod publish_large;
+mod rights;
 mod spool;
 mod stops;
 #[cfg(target_os = "linux")]

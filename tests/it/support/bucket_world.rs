@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::audit::read_tree;
-use super::bucket::{BucketServer, audit};
+use super::bucket::{BucketServer, Operation, audit};
 use super::run::Running;
 use super::{KEY, Run, World};
 
@@ -80,9 +80,17 @@ impl BucketWorld {
         Running::start(self.command(args))
     }
 
-    /// Archives into the bucket, and audits it.
+    /// Archives into the bucket, and audits it. A run never deletes anything.
     pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Run {
-        self.audit(self.start(args).wait(false))
+        let before = self.deletions();
+        let run = self.audit(self.start(args).wait(false));
+        assert_eq!(self.deletions(), before, "a run asked for a deletion: {run:?}");
+        run
+    }
+
+    /// How many requests asked for a deletion so far.
+    pub(crate) fn deletions(&self) -> usize {
+        self.bucket.count(Operation::Delete, "") + self.bucket.count(Operation::DeleteMany, "")
     }
 
     /// Like `run`, with `text` on standard input.

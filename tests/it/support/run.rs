@@ -132,6 +132,21 @@ impl Running {
     }
 }
 
+/// The command under a limit that a shell sets: `ulimit -n 8`.
+#[cfg(unix)]
+pub(crate) fn with_limit(limit: &str, program: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{limit}; exec \"$0\" \"$@\"")]).arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.current_dir(program.get_current_dir().unwrap());
+    command
+}
+
 fn drain(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();

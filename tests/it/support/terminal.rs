@@ -46,15 +46,28 @@ fn open_terminal() -> (File, OwnedFd) {
 
 /// Runs a command whose output goes to a terminal of this width. Returns its exit code and what the terminal got, with `\n` at the
 /// end of each line.
-pub(crate) fn show_on_terminal(mut command: Command, columns: u16) -> (Option<i32>, String) {
+pub(crate) fn show_on_terminal(command: Command, columns: u16) -> (Option<i32>, String) {
+    show_on_terminal_until(command, columns, |_| true, || ())
+}
+
+/// As [`show_on_terminal`], and calls `then` when the terminal got what `is_shown` waits for.
+pub(crate) fn show_on_terminal_until(
+    mut command: Command,
+    columns: u16,
+    is_shown: impl Fn(&str) -> bool,
+    then: impl FnOnce(),
+) -> (Option<i32>, String) {
     let (user, terminal) = open_terminal();
     tcsetwinsize(&terminal, Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     command.stdin(Stdio::null()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
     let mut child = command.spawn().unwrap();
     // The reader sees the end when the last copy of the terminal is closed.
     drop(command);
-    let screen = Arc::default();
+    let screen = Arc::<Mutex<Vec<u8>>>::default();
     let reader = collect(user, &screen);
+    // When it never comes, the caller sees that in the text.
+    let _ = wait_for(|| is_shown(&String::from_utf8_lossy(&screen.lock().unwrap())).then_some(()));
+    then();
     let code = child.wait().unwrap().code();
     reader.join().unwrap();
     let screen = String::from_utf8(screen.lock().unwrap().clone()).unwrap();

@@ -1,7 +1,7 @@
 //! `export`: write an archive in the format of another program: timelines, playlists, tables, bags.
 //!
 //! A file that is missing, damaged or unsafe, or that the format can't hold, is reported as an error and left out. The rest is
-//! exported. Nothing in the archive changes. A [`Selection`] picks the tasks and their files, and decides the order of the tasks;
+//! exported. No file of the archive changes. A [`Selection`] picks the tasks and their files, and decides the order of the tasks;
 //! files of a task are in the order of kinds and numbers. An export of nothing is an error and writes nothing.
 //!
 //! There is one module per format, with the escaping of that format; [`files`] writes the media themselves, under names for
@@ -178,9 +178,6 @@ fn write_text(
     skipped: &mut Skipped<'_>,
 ) -> Result<Written, ExportError> {
     let base = path_base(&target, reader.root(), format.needs_absolute_paths())?;
-    if let ExportTarget::Path(file) = &target {
-        storage::refuse_archive(file, reader.archive_root())?;
-    }
     let items = collect_items(reader, tasks, format, skipped)?;
     if !format.has_content(tasks, &items) {
         return Err(ExportError::Empty { is_reported: skipped.is_any });

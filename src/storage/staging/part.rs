@@ -139,6 +139,8 @@ impl Part {
                 file.set_len(self.prefix.size)?;
             }
             self.ahead.clear();
+            // Some systems can't replace a file that is open.
+            self.journal = None;
             let mut journal = Journal::new(self.dir.clone(), journal::journal_name(&self.name), version);
             if self.file.is_some() && self.prefix.size > 0 {
                 // The new journal replaces the old one with its first line, and must prove as much.

@@ -281,5 +281,5 @@ async fn rebuild_does_not_read_an_object_that_is_too_large_for_a_manifest() {
     put(&bucket, "2/manifest.json", vec![b' '; 5 << 20]).await;
     let rebuilt = rebuild(&bucket, |_| ()).await.unwrap();
     let faults: Vec<String> = rebuilt.report.faults().collect();
-    assert!(rebuilt.tasks == 1 && faults.len() == 1 && faults[0].contains("no manifest of this program"), "{faults:?}");
+    assert!(rebuilt.tasks == 1 && faults.len() == 1 && faults[0].contains("yescale-dl did not write it"), "{faults:?}");
 }

@@ -171,7 +171,7 @@ fn prepare_reading(command: &Command, config: &config::Config) -> Result<(), Err
     let Location::Bucket(_) = Location::parse(dir)? else { return Ok(()) };
     check_proxies().map_err(session::Error::from)?;
     if let Some(path) = typed.or_else(configured) {
-        let pem = settings::read_file(&path, u64::MAX)?;
+        let pem = settings::read_certificates(&path)?;
         crate::storage::trust_for_reading(path, pem);
     }
     Ok(())

@@ -27,6 +27,8 @@ use crate::ui::{self, ProgressMode, Style};
 
 /// The most that is read of a key file: more than any key, and little of a wrong file.
 const MAX_KEY_FILE: u64 = 64 << 10;
+/// The largest file of certificates: more than the roots of any system.
+const MAX_CERTIFICATES: u64 = 16 << 20;
 
 /// The settings of the main job.
 pub(super) struct Settings {
@@ -141,7 +143,7 @@ pub(super) fn remote_options(args: RemoteArgs, config: &Config) -> Result<Option
 /// If the certificate can't be read.
 pub(super) fn network(args: ConnectionArgs) -> Result<Network, Error> {
     let ConnectionArgs { connect_timeout, stall_timeout, user_agent, ca_cert } = args;
-    let ca_cert = ca_cert.map(|path| read_file(&path, u64::MAX).map(|pem| (path, pem))).transpose()?;
+    let ca_cert = ca_cert.map(|path| read_certificates(&path).map(|pem| (path, pem))).transpose()?;
     Ok(Network { user_agent, connect_timeout, stall_timeout, ca_cert })
 }
 
@@ -249,8 +251,20 @@ pub(super) fn looks_like_a_key(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("sk-"))
 }
 
+/// The content of a file of certificates. A file without an end is refused, too: it would fill the memory.
+///
+/// # Errors
+/// If it can't be read, or is too large.
+pub(super) fn read_certificates(path: &Path) -> Result<Vec<u8>, Error> {
+    let pem = read_file(path, MAX_CERTIFICATES + 1)?;
+    if pem.len() as u64 > MAX_CERTIFICATES {
+        return Err(Error::Read { path: path.to_owned(), source: io::ErrorKind::FileTooLarge.into() });
+    }
+    Ok(pem)
+}
+
 /// Reads a file, or standard input for `-`, up to `limit` bytes.
-pub(super) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let source: io::Result<Box<dyn Read>> = match path.as_os_str() == "-" {
         true => Ok(Box::new(io::stdin())),

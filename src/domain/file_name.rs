@@ -126,7 +126,9 @@ impl SafeName {
             return format!("{stem}{extension}");
         }
         let suffix = format!(" ({number}){extension}");
-        format!("{}{suffix}", cut_bytes(stem, MAX_BYTES - suffix.len()))
+        // A single character can have too many marks for the suffix to fit beside it.
+        let stem = Some(cut_bytes(stem, MAX_BYTES - suffix.len())).filter(|stem| !stem.is_empty()).unwrap_or("_");
+        format!("{stem}{suffix}")
     }
 }
 
@@ -248,6 +250,13 @@ mod tests {
         assert_eq!(file(&format!("e{}", "\u{301}".repeat(500))), None);
         let hostile = SafeName::file("a", &"x".repeat(500)).unwrap().numbered(1);
         assert_eq!(hostile, format!("a.{}", "x".repeat(16)));
+    }
+
+    #[test]
+    fn numbered_name_of_a_character_that_fills_it_begins_with_no_blank() {
+        let title = format!("q{}", "\u{316}".repeat(96));
+        let name = SafeName::file(&title, "mp4").unwrap();
+        assert_eq!((name.numbered(1), name.numbered(2)), (format!("{title}.mp4"), "_ (2).mp4".to_owned()));
     }
 
     #[test]

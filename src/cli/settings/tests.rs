@@ -18,6 +18,18 @@ fn library_and_command_line_have_the_same_defaults() {
 }
 
 #[test]
+fn certificates_are_read_up_to_a_limit() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(MAX_CERTIFICATES).unwrap();
+    assert_eq!(read_certificates(file.path()).unwrap().len() as u64, MAX_CERTIFICATES);
+    file.as_file().set_len(MAX_CERTIFICATES + 1).unwrap();
+    let error = read_certificates(file.path()).unwrap_err();
+    assert!(matches!(&error, Error::Read { source, .. } if source.kind() == io::ErrorKind::FileTooLarge), "{error}");
+    #[cfg(unix)]
+    read_certificates(Path::new("/dev/zero")).unwrap_err();
+}
+
+#[test]
 fn progress_depends_on_the_terminal_and_never_on_no_color() {
     for (when, is_terminal, is_dumb, mode) in [
         (When::Auto, true, false, ProgressMode::Bars),

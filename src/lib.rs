@@ -73,8 +73,8 @@
 //! - **Units** are bytes, seconds (or [`Duration`](std::time::Duration)) and RFC 3339 times in UTC. Hashes are SHA-256.
 //! - **Errors** have two levels. A job returns an error when it can't start. What goes wrong with one task or asset is data: the
 //!   [`Outcome`] and [`TaskError`] in its [`TaskReport`], and [`TaskEntry::errors`] in the manifest. Between the two,
-//!   [`RunOutcome::fatal_error`] says why a run could not go on; each task that is left is an [`Event::NotAsked`]. Programs decide by
-//!   the enums, such as [`TaskErrorCode`], [`AssetErrorCode`] and [`FatalCode`]; the texts are for people.
+//!   [`RunOutcome::fatal_error`] says why a run could not go on; each task that is left is an [`Event::NotAsked`]. Programs decide
+//!   by the enums, such as [`TaskErrorCode`], [`AssetErrorCode`] and [`FatalCode`]; the texts are for people.
 //! - **Sources**: facts about a task come from the gateway, facts about a file from its bytes; the docs of each field say which.
 //!   Texts may hold anything that the network sent. Escape them before you show them.
 //!

@@ -151,7 +151,7 @@ pub(super) enum Error {
     #[error("invalid account URL (--account-url or {ACCOUNT_URL_VARIABLE}): {0}")]
     AccountUrl(BaseUrlError),
     /// The time of `--since` is behind that of `--until`, or in the future.
-    #[error("--since is later than {0}: give an earlier --since")]
+    #[error("--since is not earlier than {0}: give an earlier one")]
     EmptyRange(&'static str),
     /// The account's list of tasks can't be read to its end.
     #[error("{0}")]

@@ -1,8 +1,8 @@
 //! Decides what a response of the gateway means, from its status and its body. No I/O.
 //!
-//! The gateway says the same thing in many ways: a missing task is 404, 400 or 200, and `error` is a text or an object. So the
-//! body counts before the status. Of a 404, `not_found` says whether the task or the URL is unknown. The key is redacted in everything that the gateway echoes. Only the URLs of assets keep it,
-//! because requests are sent to them.
+//! The gateway says the same thing in many ways: a missing task is 404, 400 or 200, and `error` is a text or an object. So the body
+//! counts before the status. Of a 404, `not_found` says whether the task or the URL is unknown. The key is redacted in everything
+//! that the gateway echoes. Only the URLs of assets keep it, because requests are sent to them.
 
 use reqwest::StatusCode;
 use serde_json::value::RawValue;

@@ -1,8 +1,8 @@
 //! The client for media hosts, and the bodies that they send.
 //!
-//! A [`Body`] holds the connection to its host, so the connection counts exactly as long as bytes arrive. The body of a range request
-//! is handed out only after its head is proven to be that range. The `transfer` module decides what follows from the head, and
-//! `retry` decides about another attempt.
+//! A [`Body`] holds the connection to its host, so the connection counts exactly as long as bytes arrive. The body of a range
+//! request is handed out only after its head is proven to be that range. The `transfer` module decides what follows from the head,
+//! and `retry` decides about another attempt.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -73,7 +73,8 @@ impl MediaClient {
         })
     }
 
-    /// The last response of a chain of redirects, and how long the chain took. Each URL of it must be allowed, and each host have a free connection.
+    /// The last response of a chain of redirects, and how long the chain took. Each URL of it must be allowed, and each host have a
+    /// free connection.
     async fn send_following(
         &self,
         url: &Url,

@@ -1,7 +1,7 @@
 //! Tries a key before it is saved: one request with the API key, or one list with the access key.
 //!
-//! Owns what an answer says about the key. Only a refusal in the sense of a run counts as one; anything else that is no answer about
-//! a task leaves the key untested. Nothing is retried, and nothing is written.
+//! Owns what an answer says about the key. Only a refusal in the sense of a run counts as one; anything else that is no answer
+//! about a task leaves the key untested. Nothing is retried, and nothing is written.
 
 use std::time::Duration;
 

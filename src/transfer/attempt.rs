@@ -105,8 +105,8 @@ impl AttemptContext<'_> {
         self.download_body(part, body, is_last).await
     }
 
-    /// Whether a response that is the whole file can be written to `part` as it is: the part is new, or has bytes of the same version
-    /// ahead of the first one.
+    /// Whether a response that is the whole file can be written to `part` as it is: the part is new, or has bytes of the same
+    /// version ahead of the first one.
     fn can_begin(&self, part: &Part, head: &ResponseHead) -> bool {
         if part.written() == 0 {
             return part.version().is_none() || part.version() == head.version().as_ref();

@@ -1,10 +1,10 @@
 //! Downloads one large file over several connections.
 //!
-//! Workers, one per connection, claim ranges from the plan and write them at their offset. The front is the end of the bytes
-//! that have no gap before them. It follows the workers, and the bytes that it passes are hashed while they are still in memory.
-//! At most two ranges per connection may lie beyond the front (the window). The journal gets a proof of every
-//! [`REPORT_INTERVAL`](super::range_run::REPORT_INTERVAL) bytes at once. So a process that is killed loses at most 4 MiB per connection, however long the
-//! ranges are.
+//! Workers, one per connection, claim ranges from the plan and write them at their offset. The front is the end of the bytes that
+//! have no gap before them. It follows the workers, and the bytes that it passes are hashed while they are still in memory. At most
+//! two ranges per connection may lie beyond the front (the window). The journal gets a proof of every
+//! [`REPORT_INTERVAL`](super::range_run::REPORT_INTERVAL) bytes at once. So a process that is killed loses at most 4 MiB per
+//! connection, however long the ranges are.
 //!
 //! The head of each response is checked against the requested range and version before its bytes are written. When a worker
 //! fails, all workers stop, and the caller decides whether the part can be continued.

@@ -1,8 +1,8 @@
 //! The account's own list of tasks: every task that was submitted in a range of time.
 //!
 //! `windows` decides which windows of time are requested, and whether one is complete. This file requests the pages of a window,
-//! `body` receives one, `lenient_reader` mends it, `page` and `list` find its rows, and `row` reads a row. An answer may be of any length: rows are passed on as they
-//! arrive, and only their fingerprints are held, of one window at a time.
+//! `body` receives one, `lenient_reader` mends it, `page` and `list` find its rows, and `row` reads a row. An answer may be of any
+//! length: rows are passed on as they arrive, and only their fingerprints are held, of one window at a time.
 //!
 //! The list is read on a thread that may block, with a small runtime of its own: whoever takes the rows sets the pace. The access
 //! key is another one than the API key, and is sent to the account's origin only.

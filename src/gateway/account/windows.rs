@@ -66,7 +66,8 @@ impl Windows {
         })
     }
 
-    /// Takes the rows of a window that was read, and halves it if it may be full. After an error, the other windows can still be read.
+    /// Takes the rows of a window that was read, and halves it if it may be full. After an error, the other windows can still be
+    /// read.
     ///
     /// # Errors
     /// If it is one second and may be full.

@@ -1,5 +1,5 @@
-//! The queries of a run. What concerns all tasks ends them: a refused key, a gateway that can't be reached, an archive that can't be
-//! written to.
+//! The queries of a run. What concerns all tasks ends them: a refused key, a gateway that can't be reached, an archive that can't
+//! be written to.
 
 use super::poll_queue::Turn;
 use super::task_end::TaskAbort;

@@ -2,7 +2,7 @@
 //!
 //! The text and the manifest are written under dot-names first. Then the files and the text get their final names and, last,
 //! the manifest. Until then the old manifest is valid, with every file that it names. After that, files that the old manifest
-//! named and the new one does not are removed. No other file is removed.
+//! named and the new one does not are removed, and what only the download needed: parts, journals, the commit log, temporary files.
 //!
 //! A file in the commit needs no line in the commit log: its record is the manifest under its dot-name, which is synced before
 //! the file is renamed. So the one file of a new task costs one sync less and no commit log.
@@ -111,8 +111,8 @@ impl TaskLease {
         Ok((text, manifest))
     }
 
-    /// Replaces the manifest by `entry`, which names the same files with the same hashes, and the same text. These stay as they are,
-    /// whole or not. Blocks.
+    /// Replaces the manifest by `entry`, which names the same files with the same hashes, and the same text. These stay as they
+    /// are, whole or not. Blocks.
     ///
     /// # Errors
     /// When the disk fails. The old manifest is then still valid.
@@ -200,8 +200,8 @@ impl TaskLease {
         }
     }
 
-    /// Gives a new text a suffixed name where the last one has such a name and the plain one is taken: in the copy of a bucket, other
-    /// bytes may have it.
+    /// Gives a new text a suffixed name where the last one has such a name and the plain one is taken: in the copy of a bucket,
+    /// other bytes may have it.
     fn name_text(&self, commit: &mut TaskCommit) -> Result<(), Error> {
         let TaskCommit { entry, before: Some(before), .. } = commit else { return Ok(()) };
         let Some(text) = &entry.text else { return Ok(()) };

@@ -28,7 +28,8 @@ pub(in crate::storage) struct Dir {
     opened: Option<Arc<File>>,
 }
 
-/// How a file is opened. No mode follows a symlink, and none opens a hard link for writing.
+/// How a file is opened. No mode follows a symlink, and none opens a hard link for writing. On Windows a symlink is only looked
+/// for before the file is opened, and a hard link is not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::storage) enum OpenMode {
     /// For reading.
@@ -121,9 +122,9 @@ impl Dir {
         self.rename(from, to).inspect_err(|_| _ = self.remove(to))
     }
 
-    /// Renames a file to a name that nothing has in a folder of this process. [`io::ErrorKind::AlreadyExists`] when something has it
-    /// all the same. Unlike [`Self::rename_new`] it never makes a second name or an empty file: where the system has no such rename,
-    /// the name is looked up first.
+    /// Renames a file to a name that nothing has in a folder of this process. [`io::ErrorKind::AlreadyExists`] when something has
+    /// it all the same. Unlike [`Self::rename_new`] it never makes a second name or an empty file: where the system has no such
+    /// rename, the name is looked up first.
     pub(in crate::storage) fn rename_to_free_name(&self, from: &str, to: &str) -> io::Result<()> {
         match system::rename_no_replace(self, from, to) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {}

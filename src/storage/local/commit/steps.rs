@@ -39,8 +39,8 @@ impl StagedCommit {
     fn rename_files(mut self, lease: &Arc<TaskLease>, synced: Result<(), Error>) -> Option<SyncRequest> {
         let unpublished = std::mem::take(&mut self.commit.unpublished);
         let synced = synced.inspect_err(|error| {
-            // After a failed sync the content of the disk is unknown, whatever reading it back returns. But the new holder of a lost
-            // lock may have a part of the same name by now.
+            // After a failed sync the content of the disk is unknown, whatever reading it back returns. But the new holder of a
+            // lost lock may have a part of the same name by now.
             if !matches!(error, Error::LockLost(_)) {
                 unpublished.iter().for_each(StagedFile::discard);
             }

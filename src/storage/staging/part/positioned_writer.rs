@@ -1,8 +1,8 @@
 //! Writes bytes of a part at their offsets, from several connections, beyond the prefix that is hashed in order.
 //!
-//! Each connection reports what it has written ([`WrittenAhead`]). The hash that it took of these bytes goes to the journal, so that
-//! a process that is killed does not lose them, even with a gap before them. Where they reach the prefix, it advances over them by
-//! reading them back.
+//! Each connection reports what it has written ([`WrittenAhead`]). The hash that it took of these bytes goes to the journal, so
+//! that a process that is killed does not lose them, even with a gap before them. Where they reach the prefix, it advances over
+//! them by reading them back.
 
 use std::fs::File;
 use std::io;

@@ -287,7 +287,7 @@ fn default_config_that_cannot_be_read_ends_nothing() {
     // A folder has the name of the file, which is said once.
     std::fs::create_dir_all(world.home().join(OWN)).unwrap();
     let run = run_command(&world, &["verify"]).exits(0);
-    assert_eq!(run.stderr.matches("config.toml is ignored").count(), 1, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("config.toml can't be read and is ignored").count(), 1, "{}", run.stderr);
     assert!(run_command(&world, &["config"]).exits(0).stdout.contains("config.toml (can't be read)"));
     let named = world.home().join(OWN);
     run_command(&world, &["config", "--config", named.to_str().unwrap()]).exits(2);

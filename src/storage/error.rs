@@ -115,7 +115,7 @@ pub enum Error {
     #[error("{0}")]
     Incomplete(String),
     /// A task's own manifest is damaged, and neither the root manifest nor the index of a bucket names the task.
-    #[error("{} is damaged, and {} does not name its task; it is left as it is: restore it, or archive the task again by its id", .0.display(), index_name(.0))]
+    #[error("{} is damaged, and {} does not name its task; it is left as it is: restore it, or move it away and archive the task again by its id", .0.display(), index_name(.0))]
     DamagedManifest(PathBuf),
     /// A task's folder holds the manifest of another task.
     #[error("{} is the manifest of another task, `{id}`: move it back to the folder of that task", .path.display())]

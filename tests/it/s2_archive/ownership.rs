@@ -6,9 +6,13 @@
 //! code is 2 before any request; in a task folder it is an `error` of that task alone. A `manifest_version` higher
 //! than the known one is treated the same" · "A folder whose manifest names another id is an error of that task".
 
+use std::fs;
+
 use serde_json::json;
 
 use crate::support::World;
+use crate::support::commands::run_command;
+use crate::support::run::Running;
 
 pub(super) const EMPTY: &str = "{\n  \"manifest_version\": 1,\n  \"generator\": \"x\",\n  \"tasks\": []\n}\n";
 
@@ -115,6 +119,23 @@ fn task_manifest_broken_by_a_crash_is_rebuilt() {
         assert_eq!(world.run_json(&["t1"]).exits(0).state("t1"), "complete", "{broken:?}");
         assert_eq!(world.files("t1"), ["image-1.png"]);
     }
+}
+
+#[test]
+fn advice_for_a_damaged_task_manifest_without_a_record_in_the_root_works() {
+    let world = World::new();
+    world.archive_task("t1");
+    let manifest = world.archive().join("t1/manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap().replace("\"size\": ", "\"size\": -");
+    fs::write(&manifest, text).unwrap();
+    fs::remove_file(world.archive().join("manifest.json")).unwrap();
+    for _ in 0..2 {
+        let run = Running::start(world.command(&["t1"])).wait(false).exits(1);
+        assert!(run.stderr.contains("move it away and archive the task again by its id"), "{run:?}");
+    }
+    fs::rename(&manifest, world.home().join("away.json")).unwrap();
+    world.run(&["t1"]).exits(0);
+    run_command(&world, &["verify"]).exits(0);
 }
 
 #[test]

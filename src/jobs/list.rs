@@ -73,6 +73,6 @@ pub(crate) fn paths(
         archive.media_name(task, file).map(shown)
     });
     let text = (task.text.is_some() && selection.filter.includes_text())
-        .then(|| archive.file_path(task, task.text_name()).map(|_| shown(task.text_name())));
+        .then(|| archive.text_path(task).map(|_| shown(task.text_name())));
     files.chain(text).collect()
 }

@@ -1,8 +1,8 @@
 //! A BagIt 1.0 bag (RFC 8493): copies of all files with their checksums.
 //!
 //! The payload is in `data/`, one folder per task, with the task manifest in it. Taken out of the bag, `data/` is an archive
-//! again. `manifest-sha256.txt` lists every payload file, `tagmanifest-sha256.txt` every tag file. Storage writes the folder
-//! ([`NewFolder`]); this module decides what is in it.
+//! again; so a task manifest that is damaged is left out, as a damaged file is. `manifest-sha256.txt` lists every payload file,
+//! `tagmanifest-sha256.txt` every tag file. Storage writes the folder ([`NewFolder`]); this module decides what is in it.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Skipped;
 use crate::domain::manifest::{GENERATOR, TaskEntry};
 use crate::integrity::digest::Sha256Hex;
-use crate::layout::{self, MANIFEST};
+use crate::layout;
 use crate::storage::{self, ArchiveReader, NewFolder};
 
 /// A file in the bag.
@@ -40,9 +40,9 @@ pub(super) fn write(
     for task in tasks {
         let task_folder = layout::folder_name(&task.task_id);
         let text = task.text.as_ref().filter(|_| has_text);
-        let text = text.map(|text| (reader.file_path(task, task.text_name()), Some(Sha256Hex::digest(text.as_bytes()))));
+        let text = text.map(|text| (reader.text_path(task), Some(Sha256Hex::digest(text.as_bytes()))));
         let media = task.files.iter().map(|file| (reader.media_path(task, file), Some(file.sha256().clone())));
-        let manifest = (reader.file_path(task, MANIFEST), None);
+        let manifest = (reader.manifest_path(task), None);
         for (source, expected) in media.chain(text).chain([manifest]) {
             let Some(source) = skipped.skip_single_file(source)? else { continue };
             let path = format!("data/{task_folder}/{}", source.file_name().unwrap_or_default().display());

@@ -18,6 +18,7 @@ use crate::domain::event::Fault;
 use crate::domain::manifest::{FileEntry, TaskEntry};
 use crate::domain::task::TaskId;
 use crate::layout;
+use crate::storage::local::manifest_files::{self, ManifestLookup};
 use crate::storage::local::staged_copy::CopySource;
 use crate::storage::local::{path_check, root_manifest};
 use crate::storage::location::Location;
@@ -188,12 +189,27 @@ impl ArchiveReader {
         if self.is_single { String::new() } else { layout::folder_name(task_id) }
     }
 
-    /// The path of the plain file `name`, one of this program's names, in a task's folder.
+    /// The path of a task's text.
     ///
     /// # Errors
-    /// When it does not exist or is no plain file.
-    pub(crate) fn file_path(&self, task: &TaskEntry, name: &str) -> Result<PathBuf, Error> {
-        self.checked_path(task, name, None)
+    /// When it is missing or unsafe, or not of the size of the recorded text.
+    pub(crate) fn text_path(&self, task: &TaskEntry) -> Result<PathBuf, Error> {
+        self.checked_path(task, task.text_name(), task.text.as_ref().map(|text| text.len() as u64))
+    }
+
+    /// The path of a task's own manifest, which is on a disk.
+    ///
+    /// # Errors
+    /// When it does not exist, or is not a manifest of this task that can be read.
+    pub(crate) fn manifest_path(&self, task: &TaskEntry) -> Result<PathBuf, Error> {
+        let path = self.checked_path(task, layout::MANIFEST, None)?;
+        match manifest_files::read_own(&self.root.join(self.task_folder(&task.task_id))) {
+            Ok(ManifestLookup::Task(found)) if found.task_id == task.task_id => Ok(path),
+            Ok(ManifestLookup::Missing) => Err(Error::Missing(path)),
+            Ok(ManifestLookup::Task(_) | ManifestLookup::Damaged { .. }) | Err(Error::Foreign(_)) => Err(Error::Damaged(path)),
+            Err(Error::Io { source, .. }) => Err(Error::Unreadable { path, source }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens one of a task's files, which is on a disk.

@@ -45,6 +45,35 @@ fn damaged_and_missing_files_are_left_out_of_the_bag() {
 }
 
 #[test]
+fn damaged_task_manifest_is_left_out_of_the_bag() {
+    let world = World::new();
+    archive_two_tasks(&world);
+    let manifest = world.archive().join("t1/manifest.json");
+    let whole = fs::read(&manifest).unwrap();
+    for damaged in [&whole[..whole.len() / 2], b"", &[0; 500], b"{}"] {
+        fs::write(&manifest, damaged).unwrap();
+        let run = export(&world, &["bagit", "-O", "bag"]).exits(1);
+        assert!(run.stderr.lines().count() == 1 && run.stderr.contains("manifest.json is damaged"), "{run:?}");
+        let data = world.home().join("bag/data");
+        assert!(!data.join("t1/manifest.json").exists() && data.join("t1/image-1.png").exists(), "{run:?}");
+        assert!(data.join("t2/manifest.json").exists());
+        fs::remove_dir_all(world.home().join("bag")).unwrap();
+    }
+    // Much longer than recorded, or than any manifest: no disk is filled with their copies.
+    let text = world.archive().join("t1/text.txt");
+    for path in [&manifest, &text] {
+        fs::File::options().write(true).open(path).unwrap().set_len(1 << 40).unwrap();
+    }
+    let run = export(&world, &["bagit", "-O", "bag"]).exits(1);
+    assert!(run.stderr.lines().count() == 2 && run.stderr.contains("text.txt is damaged"), "{run:?}");
+    fs::write(text, "la\nla").unwrap();
+    fs::remove_file(&manifest).unwrap();
+    fs::write(&manifest, &whole).unwrap();
+    fs::remove_dir_all(world.home().join("bag")).unwrap();
+    export(&world, &["bagit", "-O", "bag"]).exits(0);
+}
+
+#[test]
 fn bag_replaces_no_existing_path_and_leaves_no_leftovers() {
     let world = World::new();
     archive_two_tasks(&world);

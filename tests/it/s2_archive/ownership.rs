@@ -62,10 +62,10 @@ fn root_manifest_broken_by_a_crash_is_rebuilt() {
     ] {
         let world = World::new();
         world.archive_task("t1");
-        let before = std::fs::read(world.archive().join("manifest.json")).unwrap();
+        let before = fs::read(world.archive().join("manifest.json")).unwrap();
         world.write_file("yescale/manifest.json", broken);
         world.run(&["t1"]).exits(0);
-        assert_eq!(std::fs::read(world.archive().join("manifest.json")).unwrap(), before, "{broken:?}");
+        assert_eq!(fs::read(world.archive().join("manifest.json")).unwrap(), before, "{broken:?}");
     }
 }
 
@@ -115,7 +115,7 @@ fn task_manifest_broken_by_a_crash_is_rebuilt() {
     for broken in ["", "\0\0\0", "{\"manifest_version\": 1,\n \"tasks\": [{\"task_id\""] {
         let world = World::new();
         let folder = world.archive_task("t1");
-        std::fs::write(folder.join("manifest.json"), broken).unwrap();
+        fs::write(folder.join("manifest.json"), broken).unwrap();
         assert_eq!(world.run_json(&["t1"]).exits(0).state("t1"), "complete", "{broken:?}");
         assert_eq!(world.files("t1"), ["image-1.png"]);
     }

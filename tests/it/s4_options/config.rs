@@ -302,7 +302,7 @@ fn default_config_that_cannot_be_read_ends_nothing() {
                 std::os::unix::fs::symlink(device, &named).unwrap();
             }
             let run = run_command(&world, &["verify"]).exits(0);
-            assert_eq!(run.stderr.matches("config.toml is ignored").count(), 1, "{}", run.stderr);
+            assert_eq!(run.stderr.matches("config.toml can't be read and is ignored").count(), 1, "{}", run.stderr);
             run_command(&world, &["config", "--config", named.to_str().unwrap()]).exits(2);
         }
         run_command(&world, &["config", "--config", "/dev/null"]).exits(0);

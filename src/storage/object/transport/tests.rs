@@ -8,12 +8,20 @@ use super::*;
 
 /// Limits for a server that never answers: however late a timer is, the result is the same.
 fn short() -> Limits {
-    let moment = Duration::from_millis(20);
-    Limits { stall: moment, upload_answer: moment, join_answer: moment, min_bytes_per_second: u64::MAX }
+    limits(Duration::from_millis(20))
+}
+
+/// Limits for a server that answers, also on a slow machine.
+fn long() -> Limits {
+    limits(Duration::from_secs(60))
+}
+
+fn limits(time: Duration) -> Limits {
+    Limits { stall: time, upload_answer: time, join_answer: time, min_bytes_per_second: u64::MAX }
 }
 
 /// Sends a request to a server that reads it, answers `answer`, and then keeps the connection open.
-async fn cause(method: &str, body: &'static str, answer: &'static [u8]) -> NoAnswerCause {
+async fn cause(limits: Limits, method: &str, body: &'static str, answer: &'static [u8]) -> NoAnswerCause {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/b/x", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -24,7 +32,7 @@ async fn cause(method: &str, body: &'static str, answer: &'static [u8]) -> NoAns
             connections.push(stream);
         }
     });
-    let client = SupervisedConnector::new(short(), None).connect(&ClientOptions::new().with_allow_http(true)).unwrap();
+    let client = SupervisedConnector::new(limits, None).connect(&ClientOptions::new().with_allow_http(true)).unwrap();
     let body = HttpRequestBody::from(body.to_owned());
     let request = http::Request::builder().method(method).uri(url).body(body).unwrap();
     let error = match client.execute(request).await {
@@ -42,17 +50,17 @@ async fn server_that_is_silent_is_noticed_when_reading_and_when_writing() {
     let half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
     for answer in [&b""[..], b"HTTP/1.1 200 OK\r\n", half] {
         for (method, body) in [("GET", ""), ("PUT", "x"), ("POST", "")] {
-            assert_eq!(cause(method, body, answer).await, NoAnswerCause::Timeout, "{method}");
+            assert_eq!(cause(short(), method, body, answer).await, NoAnswerCause::Timeout, "{method}");
         }
     }
 }
 
 #[tokio::test]
 async fn answer_that_is_no_http_is_an_error_and_501_is_final() {
-    assert!(matches!(cause("GET", "", b"SSH-2.0-x\r\n\r\n").await, NoAnswerCause::Broken(_)));
+    assert!(matches!(cause(long(), "GET", "", b"SSH-2.0-x\r\n\r\n").await, NoAnswerCause::Broken(_)));
     let answer = b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n";
     for method in ["GET", "PUT"] {
-        assert_eq!(cause(method, "x", answer).await, NoAnswerCause::NotImplemented);
+        assert_eq!(cause(long(), method, "x", answer).await, NoAnswerCause::NotImplemented);
     }
 }
 

@@ -13,6 +13,7 @@ use super::body_writer::{BodyEnd, TransferContext, WrittenBody, write_body};
 use super::disk_space::SizeLimit;
 use super::finish::CompletedBody;
 use super::first_body::{FirstBody, Probe};
+use super::kept_part::{abandon_part, incomplete_or_abandoned, restart_part};
 use super::min_rate::RateMonitor;
 use super::range_plan::RangePlan;
 use super::segments::{self, RangeSource, SegmentSettings};
@@ -274,30 +275,4 @@ fn missing_bytes(written: &WrittenBody, head: &ResponseHead) -> Option<Error> {
     let unwritten: usize = written.unwritten.iter().map(Bytes::len).sum();
     let received = written.sink.inner().size() + unwritten as u64;
     (received < expected).then_some(Error::Http(http::Error::Incomplete { received, expected }))
-}
-
-/// A fault of the host allows another attempt; any other fault ends the download.
-async fn incomplete_or_abandoned(part: Part, fault: Error) -> Result<AttemptOutcome, Error> {
-    match fault {
-        Error::Http(error) => Ok(AttemptOutcome::Incomplete(part, error)),
-        fault => Err(abandon_part(part, fault).await),
-    }
-}
-
-/// Keeps the part for the next run, or removes it when its content is refused or the disk failed. Returns `error`.
-pub(super) async fn abandon_part(part: Part, error: Error) -> Error {
-    let closed = blocking(move || {
-        match error {
-            Error::Rejected(_) | Error::TooLarge | Error::TooLargeForDisk(_) | Error::Write(_) | Error::Store(_) => {
-                part.discard();
-            }
-            _ => drop(part),
-        }
-        Ok::<_, Error>(error)
-    });
-    closed.await.unwrap_or_else(|panicked| panicked)
-}
-
-async fn restart_part(mut part: Part) -> Result<Part, Error> {
-    blocking(move || part.restart().map_err(Error::Write).map(|()| part)).await
 }

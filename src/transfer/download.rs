@@ -12,9 +12,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use url::Url;
 
-use super::attempt::{AttemptContext, AttemptOutcome, MAX_RESTARTS, abandon_part};
+use super::attempt::{AttemptContext, AttemptOutcome, MAX_RESTARTS};
 use super::body_writer::WrittenBody;
 use super::finish::{self, CompletedBody};
+use super::kept_part::abandon_part;
 use super::{DownloadJob, Downloader, Error, Fetched, MinRate};
 use crate::domain::asset::AssetSource;
 use crate::domain::event::{Counter, FileProgress};

@@ -13,6 +13,7 @@ mod download;
 mod finish;
 mod first_body;
 mod inspect;
+mod kept_part;
 mod min_rate;
 mod range_plan;
 mod range_run;

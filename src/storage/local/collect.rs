@@ -13,11 +13,11 @@ use rayon::prelude::*;
 
 use super::lock::Lock;
 use super::manifest_files::{self, ManifestLookup};
+use super::orphan_files::has_files_of_a_task;
 use super::recent_commits::RecentCommits;
 use super::root_entry::{CollectedTask, RootEntry};
 use super::root_lookup::RootManifestLookup;
-use super::{atomic, commit, commit_log, lock, path_check};
-use crate::domain::asset_key::Kind;
+use super::{atomic, path_check};
 use crate::domain::manifest::{self, RawTask, TaskEntry};
 use crate::layout::{self, MANIFEST};
 use crate::storage::Error;
@@ -282,24 +282,4 @@ fn write_missing_manifest(folder: &Path, task: &TaskEntry) -> Result<bool, Error
     atomic::write(folder, MANIFEST, |to| manifest::write_task_manifest(to, task))?;
     atomic::sync_folder(folder)?;
     Ok(true)
-}
-
-/// Whether a folder holds files with the names of a task's files, and no dot-file that a run left to continue from. A
-/// dot-file of another program, or a reservation, which comes from a bucket, is no such file.
-fn has_files_of_a_task(folder: &Path) -> io::Result<bool> {
-    let mut has_files = false;
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let name = name.to_string_lossy();
-        if is_left_by_a_run(&name) {
-            return Ok(false);
-        }
-        has_files |= layout::is_text_name(&name) || Kind::ALL.into_iter().any(|kind| layout::is_file_name(kind, &name));
-    }
-    Ok(has_files)
-}
-
-/// Whether a run leaves a file of this name in a task's folder, to continue from it or to be removed.
-fn is_left_by_a_run(name: &str) -> bool {
-    commit::is_part(name) || name == commit_log::NAME || lock::is_lock_name(name.as_ref()) || atomic::is_leftover(name)
 }

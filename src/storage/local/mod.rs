@@ -21,6 +21,7 @@ pub(super) mod lock;
 pub(super) mod manifest_files;
 mod new_file;
 pub(super) mod new_folder;
+mod orphan_files;
 pub(super) mod output_file;
 pub(super) mod part_factory;
 pub(super) mod path_check;
